@@ -1,0 +1,1 @@
+"""Retab eval runs as polars frames, live progress and version comparison in Jupyter."""
