@@ -1,1 +1,72 @@
-"""Retab eval runs as polars frames, live progress and version comparison in Jupyter."""
+"""Retab eval runs as polars frames, live progress and version comparison in Jupyter.
+
+Start with :func:`demo`, which needs no key, or set ``RETAB_API_KEY`` and call :func:`fetch_runs`.
+"""
+
+from importlib.metadata import version as _version
+
+from retab_analysis.decode import decode_evals, decode_results, decode_runs
+from retab_analysis.demo import demo
+from retab_analysis.errors import (
+    APIError,
+    ArchiveError,
+    AuthenticationError,
+    ConfigError,
+    ConflictError,
+    DeadlineExceeded,
+    InvalidRequestError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    ProblemsWarning,
+    ProtocolError,
+    RateLimitError,
+    RegressionError,
+    ResponseTooLarge,
+    RetabAnalysisError,
+    SchemaError,
+    ServerError,
+    TransportError,
+    WaitTimeout,
+)
+from retab_analysis.export import read_csv, write_csv
+from retab_analysis.fetch import fetch_run, fetch_runs, fetch_workflows, use
+from retab_analysis.sandbox import Sandbox
+from retab_analysis.transport import Client
+
+__version__ = _version("retab_analysis")
+
+__all__ = [
+    "APIError",
+    "ArchiveError",
+    "AuthenticationError",
+    "Client",
+    "ConfigError",
+    "ConflictError",
+    "DeadlineExceeded",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PaginationError",
+    "PermissionDeniedError",
+    "ProblemsWarning",
+    "ProtocolError",
+    "RateLimitError",
+    "RegressionError",
+    "ResponseTooLarge",
+    "RetabAnalysisError",
+    "Sandbox",
+    "SchemaError",
+    "ServerError",
+    "TransportError",
+    "WaitTimeout",
+    "decode_evals",
+    "decode_results",
+    "decode_runs",
+    "demo",
+    "fetch_run",
+    "fetch_runs",
+    "fetch_workflows",
+    "read_csv",
+    "use",
+    "write_csv",
+]

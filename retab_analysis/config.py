@@ -1,0 +1,182 @@
+"""The settings of a client: checked, frozen, and read from the environment only when asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from retab_analysis.errors import ConfigError
+
+KEY_VARIABLE = "RETAB_API_KEY"
+URL_VARIABLE = "RETAB_API_BASE_URL"
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+DEFAULT_BASE_URL = "https://api.retab.com"
+
+
+class Secret:
+    """A text that shows itself to nobody who does not call ``reveal``.
+
+    It has no ``__dict__``, its repr is masked, a copy is itself, and it cannot be pickled.
+    """
+
+    __slots__ = ("reveal",)
+
+    reveal: Callable[[], str]
+
+    def __init__(self, value: str) -> None:
+        self.reveal = lambda: value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled: it would leave the process")
+
+    def redact(self, text: str) -> str:
+        """Mask the secret where a text from outside repeats it."""
+        return text.replace(self.reveal(), "***")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client needs to know; times in seconds."""
+
+    api_key: Secret
+    key_source: str
+    base_url: str
+    is_loopback: bool
+    ca_bundle: str | None
+    timeout: float
+    deadline: float
+    max_attempts: int
+    max_concurrency: int
+
+
+def load_settings(
+    api_key: str | None,
+    base_url: str | None,
+    *,
+    timeout: float,
+    deadline: float,
+    max_attempts: int,
+    max_concurrency: int,
+) -> Settings:
+    """Check the arguments and fill in what the environment knows.
+
+    Raises:
+        ConfigError: A value is missing or cannot be used; the message never shows the key.
+    """
+    key, source = _api_key(api_key)
+    url, loopback = _base_url(base_url)
+    return Settings(
+        api_key=key,
+        key_source=source,
+        base_url=url,
+        is_loopback=loopback,
+        ca_bundle=_ca_bundle(),
+        timeout=_seconds("timeout", timeout),
+        deadline=_seconds("deadline", deadline),
+        max_attempts=_count("max_attempts", max_attempts),
+        max_concurrency=_count("max_concurrency", max_concurrency),
+    )
+
+
+def _api_key(argument: str | None) -> tuple[Secret, str]:
+    source = "the argument api_key" if argument is not None else f"the variable {KEY_VARIABLE}"
+    value = argument if argument is not None else os.environ.get(KEY_VARIABLE)
+    if value is None:
+        raise ConfigError(
+            f"no API key: pass api_key=… or set {KEY_VARIABLE}; "
+            "to try the library without one, call retab_analysis.demo()"
+        )
+    if not isinstance(value, str):
+        raise ConfigError(f"{source} must be a string, got {type(value).__name__}")
+    value = value.strip()
+    if not value:
+        raise ConfigError(f"{source} is empty")
+    if not all("!" <= character <= "~" for character in value):
+        raise ConfigError(
+            f"{source} holds a space, a line break or a character outside ASCII: "
+            "a key has none; was more than the key copied?"
+        )
+    return Secret(value), source
+
+
+def _base_url(argument: str | None) -> tuple[str, bool]:
+    source = "base_url" if argument is not None else URL_VARIABLE
+    value = argument if argument is not None else os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL
+    if not isinstance(value, str):
+        raise ConfigError(f"{source} must be a string, got {type(value).__name__}")
+    try:
+        parts = urlsplit(value.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(
+            f"{source} is not a URL; expected for example {DEFAULT_BASE_URL}"
+        ) from None
+    # Not shown until it is known to hold no password.
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"{source} holds user information (…@host): a key goes into api_key")
+    shown = f"{source} {value.strip()!r}"
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(f"{shown} is no http(s) URL; expected for example {DEFAULT_BASE_URL}")
+    if parts.query or parts.fragment or not _is_plain(value.strip()):
+        raise ConfigError(f"{shown} must be scheme, host and path only")
+    loopback = is_loopback(host)
+    if parts.scheme == "http" and not loopback:
+        raise ConfigError(
+            f"{shown} would send the API key unencrypted: "
+            "use https, or a loopback address such as http://127.0.0.1:8000"
+        )
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}", loopback
+
+
+def _is_plain(url: str) -> bool:
+    return all("!" <= character <= "~" and character not in '\\"<>' for character in url)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _ca_bundle() -> str | None:
+    for variable in CA_VARIABLES:
+        path = os.environ.get(variable)
+        if path:
+            if not Path(path).exists():
+                raise ConfigError(f"{variable} names {path!r}, which does not exist")
+            return path
+    return None
+
+
+def _seconds(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{name} must be a number of seconds, got {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise ConfigError(f"{name} must be finite and above 0 seconds, got {value!r}")
+    return float(value)
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return value

@@ -1,0 +1,22 @@
+"""Bytes → structs → rows → one frame; what does not decode is reported beside it.
+
+``split`` finds the records of a body when one of them is bad, ``structs`` reads a body, ``rows``
+gathers the paths of the structs into columns, ``page`` is the three together, and ``public`` is
+``decode_runs`` and its like.
+"""
+
+from retab_analysis.decode.page import Page, Problem, parse_one, parse_page
+from retab_analysis.decode.public import decode_evals, decode_results, decode_runs, report
+from retab_analysis.decode.rows import to_frame
+
+__all__ = [
+    "Page",
+    "Problem",
+    "decode_evals",
+    "decode_results",
+    "decode_runs",
+    "parse_one",
+    "parse_page",
+    "report",
+    "to_frame",
+]

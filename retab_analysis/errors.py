@@ -1,0 +1,216 @@
+"""Every error that this package raises.
+
+::
+
+    RetabAnalysisError
+    ├── ConfigError (ValueError)
+    ├── TransportError
+    │   ├── DeadlineExceeded (TimeoutError)
+    │   └── ResponseTooLarge
+    ├── ProtocolError
+    ├── APIError
+    │   ├── InvalidRequestError       400, 422
+    │   ├── AuthenticationError       401
+    │   ├── PermissionDeniedError     403
+    │   ├── NotFoundError             404
+    │   ├── ConflictError             409
+    │   ├── RateLimitError            429
+    │   └── ServerError               5xx
+    ├── SchemaError (ValueError)
+    ├── PaginationError
+    ├── WaitTimeout (TimeoutError)
+    ├── ArchiveError
+    └── RegressionError
+
+Catch :class:`RetabAnalysisError` for all of them. Each one carries ``.partial``, the rows that had
+arrived before it, and ``.cursor``, where a further fetch can resume (``after=``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class RetabAnalysisError(Exception):
+    """The base of all errors of this package.
+
+    Attributes:
+        partial: The rows received before the error, a gap-free prefix in the API's order, or None.
+        cursor: Pass it as ``after=`` to go on where ``partial`` ends, or None.
+    """
+
+    def __init__(
+        self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.partial = partial
+        self.cursor = cursor
+
+
+class ConfigError(RetabAnalysisError, ValueError):
+    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id."""
+
+
+class TransportError(RetabAnalysisError):
+    """The network failed: refused, reset, a body cut short, TLS.
+
+    Attributes:
+        attempts: How many times the request was tried.
+    """
+
+    def __init__(self, message: str, *, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+
+
+class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contract's name
+    """One request with all its retries took longer than the client's ``deadline``."""
+
+
+class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
+    """A body grew above the limit once decompressed."""
+
+
+class ProtocolError(RetabAnalysisError):
+    """Something answered that is not the API: a redirect, HTML, a body that is not JSON.
+
+    Attributes:
+        attempts: How many times the request was tried.
+    """
+
+    def __init__(self, message: str, *, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+
+
+class APIError(RetabAnalysisError):
+    """The API answered with an error status.
+
+    Attributes:
+        status_code: The HTTP status.
+        code: The API's own error code, where it gives one.
+        request_id: The ``x-request-id`` of the answer, to be quoted to Retab's support.
+        retry_after: Seconds that the server asked to wait, where it said so.
+        attempts: How many times the request was tried.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int = 0,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.attempts = attempts
+
+
+class InvalidRequestError(APIError):
+    """400 or 422: the API rejected a parameter."""
+
+
+class AuthenticationError(APIError):
+    """401: the key is missing, wrong or revoked."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the key is valid but may not do this."""
+
+
+class NotFoundError(APIError):
+    """404: there is no such thing, or not yet."""
+
+
+class ConflictError(APIError):
+    """409: the thing is in a state that does not allow this."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests; see ``retry_after``."""
+
+
+class ServerError(APIError):
+    """5xx: the API failed."""
+
+
+class SchemaError(RetabAnalysisError, ValueError):
+    """JSON of the wrong shape: a record that does not decode, a file that is not the table.
+
+    Attributes:
+        record_id: The id of the record, or None where it has none that can be read.
+        path: Where in the document, for example ``$.data[3].timing.duration_ms``.
+        problems: All records that did not decode, as a frame
+            (``record_id, path, reason, raw``), or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        record_id: str | None = None,
+        path: str | None = None,
+        problems: pl.DataFrame | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.record_id = record_id
+        self.path = path
+        self.problems = problems
+
+
+class PaginationError(RetabAnalysisError):
+    """The API gave a cursor that it had given before: following it would never end."""
+
+
+class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contract's name
+    """The wait ended before the runs did.
+
+    Attributes:
+        runs: The last RUNS frame seen, or None.
+    """
+
+    def __init__(self, message: str, *, runs: pl.DataFrame | None = None) -> None:
+        super().__init__(message, partial=runs)
+        self.runs = runs
+
+
+class ArchiveError(RetabAnalysisError):
+    """An archive file is damaged, foreign, or cannot be written."""
+
+
+class RegressionError(RetabAnalysisError):
+    """The gate of a comparison did not hold.
+
+    Attributes:
+        comparison: The comparison that was judged.
+        reasons: Why, one sentence each.
+    """
+
+    def __init__(
+        self, message: str, *, comparison: Any = None, reasons: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.comparison = comparison
+        self.reasons = reasons
+
+
+class ProblemsWarning(UserWarning):
+    """Some records did not decode and were left out (``strict=False``).
+
+    Attributes:
+        problems: What was left out, a frame of ``record_id, path, reason, raw`` (String each),
+            one row per record.
+    """
+
+    def __init__(self, message: str, problems: pl.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.problems = problems

@@ -1,0 +1,90 @@
+"""Progress of long work: a protocol, the one that says nothing, and tqdm's bar."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """What a fetch reports to."""
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Say how much is done.
+
+        Args:
+            done: How many so far; it never falls.
+            total: How many there will be, or None while that is not known.
+            note: A few words more.
+        """
+        ...
+
+    def close(self) -> None:
+        """The work has ended, well or not."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Bar:
+    """A tqdm bar for a notebook or a terminal, shown once the work takes longer than a second."""
+
+    def __init__(self, description: str, unit: str) -> None:
+        from tqdm.auto import tqdm
+
+        class Quiet(tqdm):  # type: ignore[type-arg]
+            monitor_interval = 0  # no thread that outlives the bar
+
+        self._bar: Any = Quiet(desc=description, unit=f" {unit}", delay=1.0, leave=False)
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Move the bar."""
+        self._bar.total = total
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
+def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:
+    """Make what a public function's ``progress=`` asks for.
+
+    Args:
+        progress: None for a bar where somebody can see it, True for one anywhere, False for none,
+            or an object of one's own.
+        description: What is being done.
+        unit: What is counted.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if progress is None:
+        progress = _is_seen()
+    if progress is True:
+        return Bar(description, unit)
+    if progress is False:
+        return Silent()
+    if isinstance(progress, Progress):
+        return progress
+    raise TypeError(
+        "progress must be None, True, False or an object with update(done, total, note) and "
+        f"close(); got {type(progress).__name__}"
+    )
+
+
+def _is_seen() -> bool:
+    """Whether there is a notebook or a terminal; without importing IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None or sys.stderr.isatty()

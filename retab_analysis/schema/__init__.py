@@ -1,0 +1,36 @@
+"""Every frame's columns as data: name, dtype, where it comes from, what it means.
+
+A column's source is a polars expression over the paths of the API's document
+(``counts.outcome.passed``; ``*`` stands for each member of an object). Decoding gathers the paths
+that the expressions name and evaluates all of them at once, so ``tables`` is the only place that
+says what a frame holds; ``table`` is the mechanism.
+"""
+
+from retab_analysis.schema.table import Column, Datetime, Table, path_type
+from retab_analysis.schema.tables import (
+    EVALS,
+    PROBLEMS,
+    RESULTS,
+    RESULTS_WITH_PAYLOADS,
+    RUNS,
+    TABLES,
+    TERMINAL,
+    VERDICTS,
+    WORKFLOWS,
+)
+
+__all__ = [
+    "EVALS",
+    "PROBLEMS",
+    "RESULTS",
+    "RESULTS_WITH_PAYLOADS",
+    "RUNS",
+    "TABLES",
+    "TERMINAL",
+    "VERDICTS",
+    "WORKFLOWS",
+    "Column",
+    "Datetime",
+    "Table",
+    "path_type",
+]

@@ -1,0 +1,128 @@
+"""What a table is: columns whose sources are expressions over the paths of a document."""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from retab_analysis import wire
+
+String, Int64, Float64, Boolean = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+Datetime = pl.Datetime("us", "UTC")
+Strings = pl.List(pl.String())
+
+_DTYPES: Mapping[Any, pl.DataType] = {
+    str: String,
+    int: Int64,
+    float: Float64,
+    wire.Time: Datetime,
+    msgspec.Raw: String,
+    list: Strings,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: ``source`` is None where the API's document does not hold it."""
+
+    name: str
+    dtype: pl.DataType
+    source: pl.Expr | None
+    doc: str
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The paths of the API's document that the column is made of."""
+        return [] if self.source is None else sorted(set(self.source.meta.root_names()))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame's columns, in order, and the document that one row comes from."""
+
+    name: str
+    noun: str
+    record: type[wire.Wire]
+    columns: tuple[Column, ...]
+
+    @functools.cached_property
+    def schema(self) -> pl.Schema:
+        """Names and dtypes, in order."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    @functools.cached_property
+    def paths(self) -> Mapping[str, pl.DataType]:
+        """Every path that some column needs, with the dtype of what stands there."""
+        names = sorted({path for column in self.columns for path in column.paths})
+        return {name: _dtype(self.record, name) for name in names}
+
+    @functools.cached_property
+    def times(self) -> Sequence[str]:
+        """The paths that hold times."""
+        return [path for path, dtype in self.paths.items() if dtype == Datetime]
+
+    @functools.cached_property
+    def raws(self) -> Sequence[str]:
+        """The paths that hold free-form JSON."""
+        return [path for path in self.paths if _base(path_type(self.record, path)) is msgspec.Raw]
+
+    @functools.cached_property
+    def expressions(self) -> Sequence[pl.Expr]:
+        """One expression for each column, over the paths."""
+        return [
+            (pl.lit(None, column.dtype) if column.source is None else column.source).alias(
+                column.name
+            )
+            for column in self.columns
+        ]
+
+    def empty(self) -> pl.DataFrame:
+        """The frame with no rows."""
+        return pl.DataFrame(schema=self.schema)
+
+    def describe(self) -> pl.DataFrame:
+        """The columns as a frame: ``name, dtype, source, meaning`` (String each)."""
+        rows = [(c.name, str(c.dtype), ", ".join(c.paths), c.doc) for c in self.columns]
+        return pl.DataFrame(
+            rows, schema=dict.fromkeys(("name", "dtype", "source", "meaning"), String), orient="row"
+        )
+
+
+def _dtype(record: type[wire.Wire], path: str) -> pl.DataType:
+    return Strings if "*" in path else _DTYPES[_base(path_type(record, path))]
+
+
+def path_type(record: type[wire.Wire], path: str) -> Any:
+    """The declared type of what stands at a path of a document."""
+    current: Any = record
+    for part in path.split("."):
+        current = _member(current, part)
+    return current
+
+
+def _member(parent: Any, part: str) -> Any:
+    base = _base(parent)
+    if part == "*":
+        return typing.get_args(_without_none(parent))[1]
+    return typing.get_type_hints(base)[part]
+
+
+def _without_none(declared: Any) -> Any:
+    if typing.get_origin(declared) in (types.UnionType, typing.Union):
+        (declared,) = (each for each in typing.get_args(declared) if each is not types.NoneType)
+    return declared
+
+
+def _base(declared: Any) -> Any:
+    """The type without None, Annotated and type arguments."""
+    declared = _without_none(declared)
+    if declared is wire.Time:
+        return declared
+    return typing.get_origin(declared) or declared

@@ -1,0 +1,250 @@
+"""The tables: RUNS, RESULTS, EVALS and WORKFLOWS, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from retab_analysis import wire
+from retab_analysis.schema.table import (
+    Boolean,
+    Column,
+    Datetime,
+    Float64,
+    Int64,
+    String,
+    Strings,
+    Table,
+)
+
+TERMINAL = ("completed", "error", "cancelled")
+VERDICTS = ("passed", "failed", "blocked")
+
+
+def _at(path: str) -> pl.Expr:
+    return pl.col(path)
+
+
+def _milliseconds(start: str, end: str) -> pl.Expr:
+    return (_at(end) - _at(start)).dt.total_milliseconds()
+
+
+def _message(path: str) -> pl.Expr:
+    """An error's message or a cancellation's reason; the API's placeholder is no message."""
+    said = _at(f"{path}.message")
+    return pl.coalesce(pl.when(said != "(no message)").then(said), _at(f"{path}.reason"))
+
+
+_STATUS = _at("lifecycle.status")
+_OUTCOMES = [_at(f"counts.outcome.{name}") for name in VERDICTS]
+_DECIDED = pl.sum_horizontal(_OUTCOMES, ignore_nulls=False)
+_NOT_PASSING = [
+    *_OUTCOMES[1:],
+    _at("counts.lifecycle_counts.error"),
+    _at("counts.lifecycle_counts.cancelled"),
+]
+_OK = (
+    pl.when(~_STATUS.is_in(TERMINAL))
+    .then(pl.lit(None, Boolean))
+    .when(_STATUS != "completed")
+    .then(pl.lit(False))
+    .otherwise(pl.all_horizontal([count == 0 for count in _NOT_PASSING]))
+)
+_SCOPE = (
+    pl.when(_at("eval_id").is_not_null())
+    .then(pl.lit("eval"))
+    .when(_at("target.block_id").is_not_null())
+    .then(pl.lit("block"))
+    .otherwise(pl.lit("workflow"))
+)
+_STATE = (
+    pl.when(_STATUS.is_in(("error", "cancelled")))
+    .then(_STATUS)
+    .when(_at("verdict").is_in(VERDICTS))
+    .then(_at("verdict"))
+    .otherwise(pl.lit("unscored"))
+)
+
+
+def _columns(*rows: tuple[str, pl.DataType, str | pl.Expr | None, str]) -> tuple[Column, ...]:
+    return tuple(
+        Column(name, dtype, _at(source) if isinstance(source, str) else source, doc)
+        for name, dtype, source, doc in rows
+    )
+
+
+def _counts(names: Iterable[str], part: str) -> list[tuple[str, pl.DataType, str, str]]:
+    return [(name, Int64, f"counts.{part}.{name}", f"evals {name}") for name in names]
+
+
+RUNS = Table(
+    "runs",
+    "run",
+    wire.Run,
+    _columns(
+        ("run_id", String, "id", "the run"),
+        ("status", String, "lifecycle.status", "pending, queued, running, completed, …"),
+        *_counts(VERDICTS, "outcome"),
+        *_counts(["error"], "lifecycle_counts"),
+        (
+            "pass_rate",
+            Float64,
+            pl.when(_DECIDED > 0).then(_OUTCOMES[0] / _DECIDED),
+            "passed / (passed + failed + blocked), null where that is 0",
+        ),
+        ("ok", Boolean, _OK, "completed and every eval passed; null while it goes on"),
+        ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
+        (
+            "queue_ms",
+            Int64,
+            _milliseconds("timing.created_at", "timing.started_at"),
+            "creation to start, whole milliseconds",
+        ),
+        ("created_at", Datetime, "timing.created_at", "when it was created"),
+        ("workflow_version_id", String, "workflow_version_id", "the version that was evaluated"),
+        ("workflow_id", String, "workflow_id", "the workflow"),
+        ("scope", String, _SCOPE, "workflow, block or eval: what was run"),
+        ("eval_id", String, "eval_id", "the eval, where scope is eval"),
+        ("target_type", String, "target.type", "block, where it has a target"),
+        ("target_block_id", String, "target.block_id", "the block that was evaluated"),
+        ("trigger_type", String, "trigger.type", "what started it: manual, api, schedule, …"),
+        ("total_evals", Int64, "total_evals", "how many evals it has"),
+        *_counts(["pending", "queued", "running", "completed", "cancelled"], "lifecycle_counts"),
+        ("is_terminal", Boolean, _STATUS.is_in(TERMINAL), "completed, error or cancelled"),
+        ("started_at", Datetime, "timing.started_at", "when it started"),
+        ("completed_at", Datetime, "timing.completed_at", "when it ended"),
+        ("status_message", String, _message("lifecycle"), "an error's message, a reason"),
+        ("error_code", String, "lifecycle.details.error_code", "the error's code"),
+        ("error_block_id", String, "lifecycle.details.block_id", "the block that failed"),
+        ("freshness_status", String, "freshness.status", "fresh, stale or unknown"),
+        ("freshness_reasons", Strings, "freshness.reasons", "why it is stale"),
+    ),
+)
+
+_ASSERTION = "assertion_result"
+_RESULT_ROWS: list[tuple[str, pl.DataType, str | pl.Expr | None, str]] = [
+    ("eval_name", String, None, "the eval's name, from an EVALS frame"),
+    ("eval_id", String, "eval_id", "the eval"),
+    ("state", String, _STATE, "passed, failed, blocked, error, cancelled or unscored"),
+    ("block_id", String, "block_id", "the block that was evaluated"),
+    ("document_names", Strings, "handle_inputs.*.document.filename", "the input files' names"),
+    ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
+    ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
+    ("actual_value", String, f"{_ASSERTION}.actual_value", "compact JSON, as it was sent"),
+    ("path", String, None, "where in the output, from an EVALS frame"),
+    ("condition_kind", String, f"{_ASSERTION}.condition_kind", "equals, similarity_gte, …"),
+    ("failure_code", String, f"{_ASSERTION}.failure.code", "why it failed or was blocked"),
+    ("failure_message", String, f"{_ASSERTION}.failure.message", "the same in words"),
+    ("score", Float64, f"{_ASSERTION}.score", "how alike, where the condition measures"),
+    ("threshold", Float64, f"{_ASSERTION}.threshold", "the least score that passes"),
+    ("run_id", String, "workflow_eval_run_id", "the run"),
+    ("workflow_version_id", String, None, "the run's version"),
+    ("run_created_at", Datetime, None, "when the run was created"),
+    ("result_id", String, "id", "the result"),
+    ("workflow_id", String, "workflow_id", "the workflow"),
+    ("block_type", String, "block_type", "extract, split, classifier, function"),
+    ("status", String, "lifecycle.status", "pending, queued, running, completed, …"),
+    ("status_message", String, _message("lifecycle"), "an error's message, a reason"),
+    ("verdict", String, "verdict", "passed, failed or blocked, as the API gives it"),
+    ("created_at", Datetime, "timing.created_at", "when it was created"),
+    ("started_at", Datetime, "timing.started_at", "when it started"),
+    ("completed_at", Datetime, "timing.completed_at", "when it ended"),
+    (
+        "queue_ms",
+        Int64,
+        _milliseconds("timing.created_at", "timing.started_at"),
+        "creation to start, whole milliseconds",
+    ),
+    ("assertion_id", String, f"{_ASSERTION}.assertion_id", "the assertion"),
+    ("assertion_label", String, f"{_ASSERTION}.assertion_label", "its label"),
+    ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
+    ("warnings", Strings, "warnings", "what the API warned of"),
+    ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
+    ("artifact_operation", String, "artifact.operation", "what made the judged output"),
+    ("artifact_id", String, "artifact.id", "the judged output"),
+    ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
+    ("block_execution_fingerprint", String, "block_execution_fingerprint", "same: same block"),
+    ("workflow_draft_fingerprint", String, "workflow_draft_fingerprint", "same: same draft"),
+    ("execution_fingerprint", String, "execution_fingerprint", "same: same execution"),
+]
+
+RESULTS = Table("results", "result", wire.Result, _columns(*_RESULT_ROWS))
+
+RESULTS_WITH_PAYLOADS = Table(
+    "results",
+    "result",
+    wire.ResultWithPayloads,
+    _columns(
+        *_RESULT_ROWS,
+        ("handle_inputs", String, "inputs", "the block's inputs, compact JSON"),
+        ("handle_outputs", String, "outputs", "the block's outputs, compact JSON"),
+    ),
+)
+
+EVALS = Table(
+    "evals",
+    "eval",
+    wire.Eval,
+    _columns(
+        ("eval_id", String, "id", "the saved eval"),
+        ("name", String, "name", "its name"),
+        ("target_block_id", String, "target.block_id", "the block that it evaluates"),
+        ("output_handle_id", String, "assertion.target.output_handle_id", "the block's output"),
+        ("path", String, "assertion.target.path", "where in the output"),
+        (
+            "condition_kind",
+            String,
+            _at("assertion.condition").str.json_path_match("$.kind"),
+            "equals, similarity_gte, …",
+        ),
+        ("assertion_label", String, "assertion.label", "the assertion's label"),
+        ("condition", String, "assertion.condition", "compact JSON, as it was sent"),
+        ("source_type", String, "source.type", "manual or run_step: where its inputs are from"),
+        ("source_run_id", String, "source.run_id", "the run that its inputs are from"),
+        ("source_step_id", String, "source.step_id", "the step that its inputs are from"),
+        ("assertion_drift_status", String, "assertion_drift_status", "valid, drifted, broken"),
+        ("schema_drift", String, "schema_drift", "none, partial, drifted, unknown"),
+        ("drift_status", String, "drift.status", "none, drifted, broken, unknown"),
+        ("freshness_status", String, "freshness.status", "fresh, stale, unknown"),
+        ("validation_status", String, "validation_status", "whether it can be run"),
+        ("latest_run_status", String, "latest_run_summary.status", "its newest run"),
+        ("latest_run_outcome", String, "latest_run_summary.outcome", "its newest verdict"),
+        (
+            "latest_run_completed_at",
+            Datetime,
+            "latest_run_summary.completed_at",
+            "when its newest run ended",
+        ),
+        (
+            "latest_run_duration_ms",
+            Int64,
+            "latest_run_summary.duration_ms",
+            "how long its newest run took",
+        ),
+        ("created_at", Datetime, "created_at", "when it was saved"),
+        ("updated_at", Datetime, "updated_at", "when it was changed"),
+        ("workflow_id", String, "workflow_id", "the workflow"),
+    ),
+)
+
+WORKFLOWS = Table(
+    "workflows",
+    "workflow",
+    wire.Workflow,
+    _columns(
+        ("workflow_id", String, "id", "the workflow"),
+        ("name", String, "name", "its name"),
+        ("description", String, "description", "what it is for"),
+        ("project_id", String, "project_id", "the project that it belongs to"),
+        ("published_version_id", String, "published.version_id", "the version in production"),
+        ("published_at", Datetime, "published.published_at", "since when"),
+        ("created_at", Datetime, "created_at", "when it was created"),
+        ("updated_at", Datetime, "updated_at", "when it was changed"),
+    ),
+)
+
+TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
+
+PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
+"""What did not decode: one row per record."""

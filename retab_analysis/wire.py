@@ -1,0 +1,302 @@
+"""The API's documents as typed structs, and nothing else.
+
+They hold what the frames are made of; a field that is not named here is skipped. Three rules:
+
+- a missing member takes the default that the API's contract declares;
+- a missing or null *part* (a nested object) is None, so that it nulls its columns;
+- an explicit null stays None.
+
+Integers are bounded to 64 bits, times stay text until a whole column is parsed, and free-form JSON
+stays raw, so that its numbers are never touched.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NewType
+
+import msgspec
+
+Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Time = NewType("Time", str)
+ABSENT = msgspec.Raw(b"")
+
+
+class Wire(msgspec.Struct, gc=False):
+    """The base of all documents."""
+
+
+class ListMetadata(Wire):
+    """Where the neighbours of a page are."""
+
+    after: str | None = None
+
+
+class ErrorDetails(Wire):
+    """Where and how something failed to execute."""
+
+    error_code: str | None = None
+    block_id: str | None = None
+
+
+class Lifecycle(Wire):
+    """The union of all lifecycles, known by its status."""
+
+    status: str
+    message: str | None = None
+    reason: str | None = None
+    details: ErrorDetails | None = None
+
+
+class Timing(Wire):
+    """When something was created, started and completed."""
+
+    created_at: Time | None = None
+    started_at: Time | None = None
+    completed_at: Time | None = None
+    duration_ms: Int | None = None
+
+
+class BlockTarget(Wire):
+    """What is evaluated: a block, today; other types may come without a block."""
+
+    type: str = "block"
+    block_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.type == "block" and self.block_id is None:
+            raise ValueError("Object missing required field `block_id`")
+
+
+class Freshness(Wire):
+    """Whether what was measured is still true."""
+
+    status: str | None = "unknown"
+    reasons: list[str] | None = []
+
+
+class Trigger(Wire):
+    """What started a run."""
+
+    type: str
+
+
+class LifecycleCounts(Wire):
+    """Evals of a run by lifecycle."""
+
+    pending: Int | None = 0
+    queued: Int | None = 0
+    running: Int | None = 0
+    completed: Int | None = 0
+    error: Int | None = 0
+    cancelled: Int | None = 0
+
+
+class OutcomeCounts(Wire):
+    """Completed evals of a run by verdict."""
+
+    passed: Int | None = 0
+    failed: Int | None = 0
+    blocked: Int | None = 0
+
+
+class Counts(Wire):
+    """Evals of a run, counted."""
+
+    lifecycle_counts: LifecycleCounts | None = None
+    outcome: OutcomeCounts | None = None
+
+
+class Run(Wire):
+    """An eval run."""
+
+    id: str
+    workflow_id: str
+    workflow_version_id: str
+    trigger: Trigger
+    lifecycle: Lifecycle
+    timing: Timing
+    total_evals: Int
+    target: BlockTarget | None = None
+    eval_id: str | None = None
+    counts: Counts | None = None
+    freshness: Freshness | None = None
+
+
+class DocumentRef(Wire):
+    """A file of a result's inputs."""
+
+    id: str
+    filename: str
+
+
+class HandleInput(Wire):
+    """One input of a block; a file has a document."""
+
+    document: DocumentRef | None = None
+
+
+class AssertionFailure(Wire):
+    """Why an assertion failed or could not be judged."""
+
+    code: str
+    message: str
+
+
+class AssertionResult(Wire):
+    """What an assertion found."""
+
+    assertion_id: str
+    condition_kind: str
+    outcome: str
+    actual_value: msgspec.Raw = ABSENT
+    expected_value: msgspec.Raw = ABSENT
+    score: float | None = None
+    threshold: float | None = None
+    metric_kind: str | None = None
+    assertion_label: str | None = None
+    failure: AssertionFailure | None = None
+
+
+class Artifact(Wire):
+    """The stored output that a result judged."""
+
+    operation: str
+    id: str
+
+
+class Result(Wire):
+    """The result of one eval in one run."""
+
+    id: str
+    eval_id: str
+    workflow_id: str
+    block_id: str
+    block_type: str
+    workflow_eval_run_id: str | None = None
+    lifecycle: Lifecycle | None = None
+    timing: Timing | None = None
+    verdict: str | None = None
+    execution_fingerprint: str | None = None
+    handle_inputs_fingerprint: str | None = None
+    workflow_draft_fingerprint: str | None = None
+    block_execution_fingerprint: str | None = None
+    artifact: Artifact | None = None
+    handle_inputs: dict[str, HandleInput] | None = None
+    warnings: list[str] | None = []
+    assertion_result: AssertionResult | None = None
+
+
+class ResultWithPayloads(Result):
+    """A result whose inputs and outputs are kept as they were sent."""
+
+    handle_inputs: dict[str, HandleInput] | None = msgspec.field(default=None, name="(parsed)")
+    inputs: msgspec.Raw = msgspec.field(default=ABSENT, name="handle_inputs")
+    outputs: msgspec.Raw = msgspec.field(default=ABSENT, name="handle_outputs")
+
+    def __post_init__(self) -> None:
+        if bytes(self.inputs):
+            self.handle_inputs = msgspec.json.decode(
+                self.inputs, type=dict[str, HandleInput] | None
+            )
+
+
+class OutputTarget(Wire):
+    """Which output of a block is asserted on."""
+
+    output_handle_id: str
+    path: str | None = None
+
+
+class Condition(Wire):
+    """What is asserted; the other keys depend on the kind."""
+
+    kind: str
+
+
+class Assertion(Wire):
+    """What an eval asserts."""
+
+    target: OutputTarget
+    condition: msgspec.Raw
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.json.decode(self.condition, type=Condition)
+
+
+class Source(Wire):
+    """Where an eval's frozen inputs came from; the type is declared per source, never missing."""
+
+    type: str
+    run_id: str | None = None
+    step_id: str | None = None
+
+
+class Drift(Wire):
+    """Whether an eval still fits its workflow."""
+
+    status: str | None = "unknown"
+
+
+class LatestRun(Wire):
+    """The newest run of an eval."""
+
+    status: str
+    started_at: Time
+    outcome: str | None = None
+    completed_at: Time | None = None
+    duration_ms: Int | None = None
+
+
+class Eval(Wire):
+    """A saved eval."""
+
+    id: str
+    workflow_id: str
+    target: BlockTarget
+    source: Source
+    name: str | None = None
+    assertion: Assertion | None = None
+    assertion_drift_status: str | None = None
+    schema_drift: str | None = "unknown"
+    freshness: Freshness | None = None
+    drift: Drift | None = None
+    validation_status: str | None = "valid"
+    latest_run_summary: LatestRun | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+
+
+class Published(Wire):
+    """The version of a workflow that is in production."""
+
+    version_id: str | None = None
+    published_at: Time | None = None
+
+
+class Workflow(Wire):
+    """A workflow."""
+
+    id: str
+    created_at: Time
+    updated_at: Time
+    name: str | None = "Untitled Workflow"
+    description: str | None = ""
+    project_id: str | None = None
+    published: Published | None = None
+
+
+class VersionDiff(Wire):
+    """The blocks in which two versions of a workflow differ."""
+
+    added_block_ids: list[str] | None = []
+    removed_block_ids: list[str] | None = []
+    changed_block_ids: list[str] | None = []
+
+
+class FileLink(Wire):
+    """Where a document can be downloaded for a while."""
+
+    download_url: str
+    expires_in: str
+    filename: str
