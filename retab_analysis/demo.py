@@ -30,7 +30,7 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
     Example:
         >>> sandbox = demo()
         >>> fetch_runs("wf_invoices", limit=3).shape
-        (3, 31)
+        (3, 32)
         >>> sandbox.stop()
     """
     global _running

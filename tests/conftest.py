@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+# No test depends on, or leaks into, what the person at the keyboard has set.
+for _name in list(os.environ):
+    if _name.startswith("RETAB_") or _name.lower() in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "requests_ca_bundle",
+        "curl_ca_bundle",
+    ):
+        del os.environ[_name]
+
+
+@pytest.fixture(autouse=True)
+def _no_default_client() -> Iterator[None]:
+    yield
+    from retab_analysis import use
+
+    use(None)

@@ -1,0 +1,40 @@
+"""Clocks that only move when somebody sleeps, and clients that go by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from retab_analysis import Client
+from retab_analysis.transport.schedule import Time
+
+
+@dataclass
+class FakeTime:
+    """A clock that starts at 0 and a sleep that moves it at once."""
+
+    now: float = 0.0
+    wall_at_start: float = 1_790_000_000.0
+    chance: float = 1.0
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def as_time(self) -> Time:
+        return Time(
+            monotonic=lambda: self.now,
+            wall=lambda: self.wall_at_start + self.now,
+            sleep=self.sleep,
+            random=lambda: self.chance,
+        )
+
+
+KEY = "sk_retab_test_7f3a9c"
+
+
+def client_for(url: str, time: FakeTime | None = None, **settings: object) -> Client:
+    """A client of a test server; with a clock that it does not have to wait for."""
+    client = Client(KEY, url, **settings)  # type: ignore[arg-type]
+    client._set_time((time or FakeTime()).as_time())
+    return client

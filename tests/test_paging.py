@@ -1,0 +1,295 @@
+"""FAULTS.md, paging: 20 to 28."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import polars as pl
+import pytest
+from support.documents import run_document, workflow_document
+from support.fakes import client_for
+from support.faultserver import FaultServer, Reply, page, reply
+
+import retab_analysis as ra
+
+
+def ids(frame: pl.DataFrame | None) -> list[str]:
+    assert frame is not None
+    return frame["run_id"].to_list()
+
+
+def runs(*names: str) -> list[dict[str, object]]:
+    return [run_document(name) for name in names]
+
+
+def history(*pages: list[dict[str, object]]) -> list[Reply]:
+    """The pages as answers; the cursor of page k is ``c<k>``."""
+    last = len(pages)
+    return [
+        reply(body=page(records, f"c{k}" if k < last else None))
+        for k, records in enumerate(pages, 1)
+    ]
+
+
+def queries(server: FaultServer) -> list[dict[str, list[str]]]:
+    return [parse_qs(urlsplit(path).query) for path in server.paths]
+
+
+def test_all_pages_are_read_in_order() -> None:
+    with FaultServer(history(runs("a", "b"), runs("c"), runs("d"))) as server:
+        assert ids(ra.fetch_runs(client=client_for(server.url))) == ["a", "b", "c", "d"]
+        assert [query.get("after") for query in queries(server)] == [None, ["c1"], ["c2"]]
+        assert {query["limit"][0] for query in queries(server)} == {"100"}
+
+
+def test_20_an_empty_page_with_a_cursor_goes_on() -> None:
+    with FaultServer(history(runs("a"), [], [], runs("b"))) as server:
+        assert ids(ra.fetch_runs(client=client_for(server.url))) == ["a", "b"]
+
+
+def test_21_the_same_cursor_again_is_an_error_after_two_requests() -> None:
+    with FaultServer([reply(body=page(runs("a"), "c"))]) as server:
+        with pytest.raises(ra.PaginationError, match="'c' came a second time") as caught:
+            ra.fetch_runs(client=client_for(server.url))
+        assert len(server.requests) == 2
+        assert ids(caught.value.partial) == ["a"]
+
+
+def test_22_a_circle_of_cursors_is_an_error() -> None:
+    answers = [reply(body=page(runs(name), cursor)) for name, cursor in ["aA", "bB", "cA"]]
+    with FaultServer(answers) as server:
+        with pytest.raises(ra.PaginationError) as caught:
+            ra.fetch_runs(client=client_for(server.url))
+        assert len(server.requests) == 3
+        assert ids(caught.value.partial) == ["a", "b", "c"]
+
+
+def test_22_the_cursor_that_was_given_counts() -> None:
+    with FaultServer([reply(body=page(runs("a"), "mine"))]) as server:
+        with pytest.raises(ra.PaginationError):
+            ra.fetch_runs(after="mine", client=client_for(server.url))
+        assert len(server.requests) == 1
+
+
+def test_23_an_id_twice_is_one_row_of_the_later_document() -> None:
+    older, newer = run_document("b", total_evals=1), run_document("b", total_evals=2)
+    pages = history([run_document("a"), older], [newer, run_document("c")])
+    with FaultServer(pages) as server:
+        frame = ra.fetch_runs(client=client_for(server.url))
+    assert ids(frame) == ["a", "b", "c"]
+    assert frame["total_evals"].to_list() == [4, 2, 4]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_25_a_cursor_whose_row_is_gone(status: int) -> None:
+    first = reply(body=page(runs("a"), "gone"))
+    with FaultServer([first, reply(status, {"detail": "unknown cursor"})]) as server:
+        with pytest.raises(ra.APIError, match="unknown cursor") as caught:
+            ra.fetch_runs(client=client_for(server.url))
+    assert ids(caught.value.partial) == ["a"]
+    assert caught.value.cursor == "gone"
+
+
+def test_26_a_page_size_clamped_by_the_server_loses_nothing() -> None:
+    names = [f"r{i:03}" for i in range(250)]
+    pages = [runs(*names[i : i + 20]) for i in range(0, 250, 20)]
+    with FaultServer(history(*pages)) as server:
+        assert ids(ra.fetch_runs(client=client_for(server.url))) == names
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (reply(500), ra.ServerError),
+        (Reply(b"", "reset"), ra.TransportError),
+        (reply(body=b"<html>"), ra.ProtocolError),
+        (reply(body=page([{"id": "bad"}])), ra.SchemaError),
+        (reply(401), ra.AuthenticationError),
+    ],
+)
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_27_a_failure_on_page_k_can_be_resumed(
+    k: int, fault: Reply, error: type[ra.RetabAnalysisError]
+) -> None:
+    pages = history(runs("a", "b"), runs("c", "d"), runs("e"))
+    with FaultServer([*pages[: k - 1], fault]) as server:
+        with pytest.raises(error) as caught:
+            ra.fetch_runs(client=client_for(server.url, max_attempts=1))
+    partial, cursor = caught.value.partial, caught.value.cursor
+    assert ids(partial) == list("abcd"[: 2 * (k - 1)])
+    assert cursor == (f"c{k - 1}" if k > 1 else None)
+    with FaultServer(pages[k - 1 :]) as server:
+        rest = ra.fetch_runs(after=cursor, client=client_for(server.url))
+        assert queries(server)[0].get("after") == ([cursor] if cursor else None)
+    assert partial is not None
+    assert ids(pl.concat([partial, rest])) == list("abcde")
+
+
+def test_28_an_empty_cursor_is_none() -> None:
+    with FaultServer([reply(body=page(runs("a"), ""))]) as server:
+        assert ids(ra.fetch_runs(client=client_for(server.url))) == ["a"]
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("metadata", [{}, {"after": None}, {"before": "x"}])
+def test_an_absent_cursor_is_the_end(metadata: dict[str, str]) -> None:
+    with FaultServer([reply(body={"data": runs("a"), "list_metadata": metadata})]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+
+
+def test_a_page_without_metadata_is_no_silent_end() -> None:
+    with FaultServer([reply(body={"data": runs("a")})]) as server:
+        with pytest.raises(ra.SchemaError, match="list_metadata"):
+            ra.fetch_runs(client=client_for(server.url))
+
+
+def serve(count: int) -> Callable[[str], Reply]:
+    """A well-behaved list of runs, one a minute, newest first."""
+    documents = [
+        run_document(
+            f"r{i:03}",
+            timing__created_at=f"2026-05-18T{i // 60:02}:{i % 60:02}:00Z",
+            lifecycle__status="completed" if i % 2 else "error",
+        )
+        for i in range(count)
+    ]
+
+    def answer(request: str) -> Reply:
+        query = parse_qs(urlsplit(request.split(" ")[1]).query)
+        chosen = [
+            run
+            for run in documents
+            if query.get("status", [run["lifecycle"]["status"]])[0] == run["lifecycle"]["status"]
+        ]
+        if query["order"] == ["desc"]:
+            chosen.reverse()
+        start = int(query.get("after", ["0"])[0])
+        end = start + int(query["limit"][0])
+        return reply(body=page(chosen[start:end], str(end) if end < len(chosen) else None))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("limit", "requests"), [(0, 0), (1, 1), (99, 1), (100, 1), (101, 2), (250, 3), (999, 3)]
+)
+def test_a_limit_asks_for_no_more_than_it_needs(limit: int, requests: int) -> None:
+    with FaultServer([serve(250)]) as server:
+        frame = ra.fetch_runs(limit=limit, client=client_for(server.url))
+        assert frame.height == min(limit, 250)
+        assert frame.schema == ra.fetch_runs(limit=1, client=client_for(server.url)).schema
+        assert len(server.requests) == requests + 1
+        asked = sum(int(query["limit"][0]) for query in queries(server)[:requests])
+        assert asked <= max(limit, 0) + (100 if limit > 250 else 0) or limit == 999
+
+
+def test_several_values_are_merged_in_order() -> None:
+    with FaultServer([serve(30)]) as server:
+        client = client_for(server.url)
+        everything = ra.fetch_runs(client=client)
+        both = ra.fetch_runs(status=["error", "completed", "error"], client=client)
+        assert both.equals(everything)
+        assert len(server.requests) == 3
+        oldest = ra.fetch_runs(status=["error", "completed"], order="asc", limit=5, client=client)
+        assert oldest.equals(everything.reverse().head(5))
+        assert ra.fetch_runs(status=[], client=client).equals(everything.clear())
+        assert len(server.requests) == 5
+
+
+def test_several_values_are_one_request_each_of_every_combination() -> None:
+    with FaultServer([reply(body=page([]))]) as server:
+        ra.fetch_runs(
+            pl.Series(["w1", "w2"]),
+            status=("completed", "error"),
+            trigger_type="api",
+            client=client_for(server.url),
+        )
+        asked = [(q["workflow_id"][0], q["status"][0]) for q in queries(server)]
+    assert asked == [("w1", "completed"), ("w1", "error"), ("w2", "completed"), ("w2", "error")]
+
+
+def test_a_failure_among_several_queries_has_the_rows_but_no_cursor() -> None:
+    answers = [reply(body=page(runs("a"))), reply(body=page(runs("b"), "c")), reply(500)]
+    with FaultServer(answers) as server:
+        with pytest.raises(ra.ServerError) as caught:
+            ra.fetch_runs(["w1", "w2"], client=client_for(server.url, max_attempts=1))
+    assert ids(caught.value.partial) == ["a", "b"]
+    assert caught.value.cursor is None
+
+
+def test_a_cursor_goes_with_one_query_only() -> None:
+    with pytest.raises(ra.ConfigError, match="single query"):
+        ra.fetch_runs(["w1", "w2"], after="c", client=client_for("http://127.0.0.1:9"))
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.closed = 0
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        self.seen.append(done)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_progress_rises_through_pages_and_queries() -> None:
+    recorder = Recorder()
+    with FaultServer([serve(250)]) as server:
+        client = client_for(server.url)
+        ra.fetch_runs(client=client, progress=recorder)
+        assert recorder.seen == [100, 200, 250]
+        recorder.seen.clear()
+        ra.fetch_runs(status=["completed", "error"], client=client, progress=recorder)
+        assert recorder.seen == [100, 125, 225, 250]
+    assert recorder.closed == 2
+
+
+def test_progress_is_closed_after_an_error() -> None:
+    recorder = Recorder()
+    with FaultServer([reply(401)]) as server, pytest.raises(ra.AuthenticationError):
+        ra.fetch_workflows(client=client_for(server.url), progress=recorder)
+    assert recorder.closed == 1
+
+
+def test_lenient_keeps_the_good_records_of_all_pages_and_warns_once() -> None:
+    bad = run_document("x", timing__duration_ms="long")
+    worse = run_document("y", timing__started_at="noon")
+    with FaultServer(history([run_document("a"), bad], [worse, run_document("b")])) as server:
+        with pytest.warns(ra.ProblemsWarning, match="2 runs left out") as caught:
+            frame = ra.fetch_runs(client=client_for(server.url), strict=False)
+    assert ids(frame) == ["a", "b"]
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    problems = caught[0].message.problems
+    assert problems["record_id"].to_list() == ["x", "y"]
+    assert problems["path"].to_list() == [
+        "$.data[1].timing.duration_ms",
+        "$.data[0].timing.started_at",
+    ]
+    assert json.loads(problems["raw"][0])["id"] == "x"
+
+
+def test_workflows_are_paged_too() -> None:
+    answers = [
+        reply(body=page([workflow_document("w1")], "c")),
+        reply(body=page([workflow_document("w2", published=None, name=...)])),
+    ]
+    with FaultServer(answers) as server:
+        frame = ra.fetch_workflows(client=client_for(server.url))
+    assert frame["workflow_id"].to_list() == ["w1", "w2"]
+    assert frame["published_version_id"].to_list() == ["wfv_1", None]
+    assert frame["name"].to_list() == ["Invoices", "Untitled Workflow"]
+
+
+def test_workflows_leniently() -> None:
+    bad = workflow_document("w2", created_at=...)
+    with FaultServer([reply(body=page([workflow_document("w1"), bad]))]) as server:
+        with pytest.warns(ra.ProblemsWarning, match="1 workflow left out.*created_at"):
+            frame = ra.fetch_workflows(client=client_for(server.url), strict=False)
+        assert frame.height == 1
+        with pytest.raises(ra.SchemaError, match="workflow w2"):
+            ra.fetch_workflows(client=client_for(server.url))
