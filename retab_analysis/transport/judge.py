@@ -112,15 +112,18 @@ def _redirect(answer: Answer, request: str, settings: Settings, attempt: int) ->
 def _api_error(
     answer: Answer, request: str, settings: Settings, attempt: int, now: float
 ) -> APIError:
-    code, said = _detail(answer.body)
-    said = settings.api_key.redact(said) if said else snippet(answer.body, settings)
-    request_id = answer.headers.get("x-request-id")
+    redact = settings.api_key.redact  # some servers repeat what they were sent
+    code, said = (each and redact(each) for each in _detail(answer.body))
+    request_id = redact(answer.headers.get("x-request-id", "")) or None
     parts = [f"{request}: {answer.status}"]
     if code:
-        parts.append(f" {settings.api_key.redact(code)}")
-    parts.append(f": {said}" if answer.body else ", with no message")
+        parts.append(f" {code}")
+    if answer.body:
+        parts.append(f": {said or snippet(answer.body, settings)}")
+    else:
+        parts.append(", with no message")
     if request_id:
-        parts.append(f" [x-request-id {settings.api_key.redact(request_id)}]")
+        parts.append(f" [x-request-id {request_id}]")
     parts.append(attempts_made(attempt))
     parts.append(_hint(answer.status, settings))
     return _error_type(answer.status)(

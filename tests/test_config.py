@@ -1,0 +1,142 @@
+"""FAULTS.md 32, and every other setting that cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+from support.documents import run_document
+from support.faultserver import FaultServer, page, reply
+
+import retab_analysis as ra
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.retab.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+        "http://10.0.0.1:8000",
+        "http://[2001:db8::1]",
+    ],
+)
+def test_32_plain_http_is_for_this_machine_only(url: str) -> None:
+    with pytest.raises(ra.ConfigError, match="unencrypted"):
+        ra.Client("key", url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:pa55@api.retab.com", "https://me@api.retab.com", "http://a:pa55@127.0.0.1"]
+)
+def test_32_user_information_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ra.ConfigError, match="user information") as caught:
+        ra.Client("key", url)
+    assert "pa55" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://api.retab.com",
+        "file:///etc/passwd",
+        "api.retab.com",
+        "https://",
+        "//api.retab.com",
+        "https://api.retab.com?x=1",
+        "https://api.retab.com#x",
+        "https://api.retab.com/a b",
+        "https://api.retab.com\\@evil.example",
+        "https://api.retab.com:port",
+        "https://api.retab.com:99999",
+        "https://[::1",
+        "https://exämple.com",
+        "",
+    ],
+)
+def test_32_other_urls_are_refused(url: str) -> None:
+    with pytest.raises(ra.ConfigError, match="base_url"):
+        ra.Client("key", url)
+
+
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [
+        ("https://api.retab.com", "https://api.retab.com"),
+        ("https://api.retab.com/", "https://api.retab.com"),
+        ("https://api.retab.com/v1", "https://api.retab.com"),
+        ("https://api.retab.com/v1/", "https://api.retab.com"),
+        (" https://api.retab.com \n", "https://api.retab.com"),
+        ("https://gateway.example/retab/v1", "https://gateway.example/retab"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://127.8.9.1:8000/v1", "http://127.8.9.1:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_the_base_url_is_normalised(url: str, used: str) -> None:
+    assert ra.Client("key", url).base_url == used
+    assert used in repr(ra.Client("key", url))
+
+
+def test_the_environment_is_read_when_a_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ra.ConfigError, match=r"RETAB_API_KEY.*demo\(\)"):
+        ra.Client()
+    monkeypatch.setenv("RETAB_API_KEY", "key")
+    assert ra.Client().base_url == "https://api.retab.com"
+    monkeypatch.setenv("RETAB_API_BASE_URL", "https://eu.retab.com/v1")
+    assert ra.Client().base_url == "https://eu.retab.com"
+    assert ra.Client(base_url="https://other.example").base_url == "https://other.example"
+    monkeypatch.setenv("RETAB_API_BASE_URL", "")
+    assert ra.Client().base_url == "https://api.retab.com"
+    monkeypatch.setenv("RETAB_API_BASE_URL", "nonsense")
+    with pytest.raises(ra.ConfigError, match="RETAB_API_BASE_URL 'nonsense'"):
+        ra.Client()
+    monkeypatch.setenv("RETAB_API_KEY", "  ")
+    with pytest.raises(ra.ConfigError, match="variable RETAB_API_KEY is empty"):
+        ra.Client()
+
+
+@pytest.mark.parametrize("key", ["", "  ", "\n"])
+def test_an_empty_key_is_refused(key: str) -> None:
+    with pytest.raises(ra.ConfigError, match="argument api_key is empty"):
+        ra.Client(key)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "30", None, True])
+@pytest.mark.parametrize("name", ["timeout", "deadline"])
+def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ra.ConfigError, match=name):
+        ra.Client("key", **{name: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
+@pytest.mark.parametrize("name", ["max_attempts", "max_concurrency"])
+def test_a_count_that_is_none_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ra.ConfigError, match=name):
+        ra.Client("key", **{name: value})
+
+
+@pytest.mark.parametrize(("key", "url"), [(b"key", None), (7, None), ("key", b"https://x")])
+def test_other_types_are_refused(key: object, url: object) -> None:
+    with pytest.raises(ra.ConfigError, match="must be a string"):
+        ra.Client(key, url)  # type: ignore[arg-type]
+
+
+def test_the_default_client_is_made_once_and_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([reply(body=page([run_document()]))]) as server:
+        monkeypatch.setenv("RETAB_API_KEY", "from_environment")
+        monkeypatch.setenv("RETAB_API_BASE_URL", server.url)
+        ra.fetch_runs()
+        ra.fetch_runs()
+        assert server.connections == 1
+        ra.use(ra.Client("given", server.url))
+        ra.fetch_runs()
+        assert server.header("Authorization") == "Bearer given"
+        ra.use(None)
+        ra.fetch_runs()
+        assert server.header("Authorization") == "Bearer from_environment"
+
+
+def test_what_is_no_client_is_refused() -> None:
+    with pytest.raises(ra.ConfigError, match=r"use\(\) takes a Client or None, got str"):
+        ra.use("key")  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
+        ra.fetch_runs(client="key")  # type: ignore[arg-type]
