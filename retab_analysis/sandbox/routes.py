@@ -1,0 +1,139 @@
+"""Which request means what: a pure mapping from method, path, query and body to the store."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from retab_analysis.sandbox.params import Query, create_request, run_filter
+from retab_analysis.sandbox.problems import ApiError
+from retab_analysis.sandbox.store import Store
+
+
+class Request(NamedTuple):
+    """A request that passed the bearer check, and the id in its path where it has one."""
+
+    ident: str
+    query: Query
+    body: bytes
+    base_url: str
+
+
+class Answer(NamedTuple):
+    """A successful answer."""
+
+    status: int
+    body: bytes
+
+
+Endpoint = Callable[[Store, Request], Answer]
+
+
+def _list_runs(store: Store, request: Request) -> Answer:
+    narrow, page = run_filter(request.query), request.query.page(50)
+    request.query.done()
+    sort_by = request.query.text("sort_by") or "created_at"
+    return Answer(200, store.list_runs(narrow, page, sort_by))
+
+
+def _create_run(store: Store, request: Request) -> Answer:
+    workflow_id, scope = create_request(request.body)
+    return Answer(201, store.create_run(workflow_id, scope))
+
+
+def _get_run(store: Store, request: Request) -> Answer:
+    return Answer(200, store.get_run(request.ident))
+
+
+def _cancel_run(store: Store, request: Request) -> Answer:
+    return Answer(200, store.cancel_run(request.ident))
+
+
+def _list_results(store: Store, request: Request) -> Answer:
+    run_id, page = request.query.required("run_id"), request.query.page(20)
+    request.query.done()
+    return Answer(200, store.list_results(run_id, page))
+
+
+def _get_result(store: Store, request: Request) -> Answer:
+    return Answer(200, store.get_result(request.ident))
+
+
+def _list_evals(store: Store, request: Request) -> Answer:
+    workflow_id, page = request.query.required("workflow_id"), request.query.page(50)
+    request.query.done()
+    block_id = request.query.text("target_block_id")
+    return Answer(200, store.list_evals(workflow_id, block_id, page))
+
+
+def _get_eval(store: Store, request: Request) -> Answer:
+    return Answer(200, store.get_eval(request.ident))
+
+
+def _list_workflows(store: Store, request: Request) -> Answer:
+    page = request.query.page(10)
+    request.query.done()
+    project_id = request.query.text("project_id")
+    sort_by = request.query.text("sort_by") or "updated_at"
+    return Answer(200, store.list_workflows(page, project_id, sort_by))
+
+
+def _download_link(store: Store, request: Request) -> Answer:
+    return Answer(200, store.download_link(request.ident, request.base_url))
+
+
+def _diff_versions(store: Store, request: Request) -> Answer:
+    query = request.query
+    workflow_id = query.required("workflow_id")
+    baseline = query.required("from_workflow_version_id")
+    candidate = query.required("to_workflow_version_id")
+    query.done()
+    return Answer(200, store.diff_versions(workflow_id, baseline, candidate))
+
+
+# In the order in which they are tried: "runs" is no eval's id.
+_ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
+    (("workflows", "evals", "runs"), {"GET": _list_runs, "POST": _create_run}),
+    (("workflows", "evals", "runs", "{}"), {"GET": _get_run}),
+    (("workflows", "evals", "runs", "{}", "cancel"), {"POST": _cancel_run}),
+    (("workflows", "evals", "results"), {"GET": _list_results}),
+    (("workflows", "evals", "results", "{}"), {"GET": _get_result}),
+    (("workflows", "evals"), {"GET": _list_evals}),
+    (("workflows", "evals", "{}"), {"GET": _get_eval}),
+    (("workflows",), {"GET": _list_workflows}),
+    (("workflows", "versions", "diff"), {"GET": _diff_versions}),
+    (("files", "{}", "download-link"), {"GET": _download_link}),
+)
+
+
+def answer(store: Store, method: str, target: str, body: bytes, base_url: str) -> Answer:
+    """Answer a request.
+
+    Args:
+        store: What there is.
+        method: The HTTP method.
+        target: The request target: a path, and a query perhaps.
+        body: The request's body.
+        base_url: Where the API is, for links into it.
+
+    Raises:
+        ApiError: The refusal, for whatever reason.
+    """
+    path, _, query = target.partition("?")
+    endpoints, ident = _match(path)
+    if method not in endpoints:
+        raise ApiError(405, "Method Not Allowed", {"Allow": ", ".join(endpoints)})
+    return endpoints[method](store, Request(ident, Query(query), body, base_url))
+
+
+def _match(path: str) -> tuple[dict[str, Endpoint], str]:
+    # Split before unquoting: an id may hold an escaped slash.
+    empty, *steps = path.split("/")
+    if empty or steps[:1] != ["v1"]:
+        raise ApiError(404, "Not Found")
+    for pattern, endpoints in _ROUTES:
+        if len(pattern) == len(steps) - 1:
+            pairs = list(zip(pattern, steps[1:], strict=True))
+            if all(wanted in (step, "{}") and step for wanted, step in pairs):
+                ident = next((step for wanted, step in pairs if wanted == "{}"), "")
+                return endpoints, unquote(ident, errors="replace")
+    raise ApiError(404, "Not Found")
