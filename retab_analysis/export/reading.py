@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
 from retab_analysis.export.files import Target, load
 from retab_analysis.export.guard import unguarded
-from retab_analysis.schema import TABLES, Datetime, Table
+from retab_analysis.export.kinds import KINDS, Kind
+from retab_analysis.schema import TABLES, Table
 
 # A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
 # there, because the regular expression engine searches for a literal start at full speed.
 _QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*+(?:""[^"]*+)*+"(?![^,\r\n])')
-_TIME = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
-    r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
-)
 _SHOWN = 80
 
 
@@ -97,7 +92,7 @@ def _width(data: bytes) -> int:
     for number, row in enumerate(rows):
         got = row.count(b",") + 1
         if got != width:
-            raise SchemaError(f"row {number}: got {got} cells, expected {width} as in the header")
+            raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
     return width
 
 
@@ -123,100 +118,32 @@ def _check_names(names: list[str], table: Table) -> None:
         raise SchemaError(f"column {twice!r}: got it {names.count(twice)} times, expected it once")
     if not set(names) & set(table.schema):
         raise SchemaError(
-            f"got the columns {_shown(', '.join(names))}, none of which is a column of "
-            f"{table.name}; expected some of {', '.join(table.schema)}"
+            f"got the columns {_shown(', '.join(map(repr, names)))}, expected some of those of "
+            f"{table.name}: {_shown(', '.join(table.schema))}"
         )
 
 
 def _typed(
     cells: pl.DataFrame, names: list[str], declared: Mapping[str, pl.DataType]
 ) -> pl.DataFrame:
-    kinds = [_KINDS[declared.get(name, pl.String())] for name in names]
-    values = cells.select(kind.parse(pl.col(str(n))).alias(str(n)) for n, kind in enumerate(kinds))
-    for name, kind, text, value in zip(names, kinds, cells, values, strict=True):
-        _check_values(name, kind, text, value)
-    values.columns = names
-    return values
+    kinds = [KINDS[declared.get(name, pl.String())] for name in names]
+    parsed = cells.select(kind.parse(pl.col(str(n))).alias(str(n)) for n, kind in enumerate(kinds))
+    columns = {}
+    for name, kind, text, half in zip(names, kinds, cells, parsed, strict=True):
+        columns[name] = kind.finish(half)
+        _check_values(name, kind, text, columns[name])
+    return pl.DataFrame(columns)
 
 
-def _check_values(name: str, kind: _Kind, text: pl.Series, value: pl.Series) -> None:
+def _check_values(name: str, kind: Kind, text: pl.Series, value: pl.Series) -> None:
     bad = (value.is_null() & text.is_not_null()).arg_true()
     if bad.is_empty():
         return
     where = f"row {bad[0] + 1}, column {name!r}"
-    more = f" (and {len(bad) - 1} more such cells)" if len(bad) > 1 else ""
+    more = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
     got = _shown(text[bad[0]])
     raise SchemaError(f"{where}: got {got!r}, expected {kind.words}{more}", path=where)
 
 
 def _shown(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-class _Kind(NamedTuple):
-    """How text becomes a dtype: what is no value becomes null, and only that."""
-
-    words: str
-    parse: Callable[[pl.Expr], pl.Expr]
-
-
-def _same(text: pl.Expr) -> pl.Expr:
-    return text
-
-
-def _whole_number(text: pl.Expr) -> pl.Expr:
-    return text.cast(pl.Int64, strict=False)
-
-
-def _number(text: pl.Expr) -> pl.Expr:
-    value = text.cast(pl.Float64, strict=False)
-    overflown = value.is_infinite() & ~text.str.contains("(?i)inf")
-    return pl.when(~overflown).then(value)
-
-
-def _truth(text: pl.Expr) -> pl.Expr:
-    lower = text.str.to_lowercase()
-    return pl.when(lower.is_in(["true", "false"])).then(lower == "true")
-
-
-def _moment(text: pl.Expr) -> pl.Expr:
-    # Checked before it is parsed, because polars takes second 60 and cuts a seventh digit off.
-    exact = pl.when(text.str.contains(_TIME)).then(text)
-    clock = exact.str.slice(11).str.replace(r"Z\z", "+00:00")
-    clock = clock.str.replace(r"^([^+-]*)\z", "${1}+00:00")
-    moment = pl.concat_str(exact.str.head(10), pl.lit("T"), clock).str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False
-    )
-    return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)
-
-
-def _strings(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(_decoded_lists, return_dtype=pl.List(pl.String()))
-
-
-def _decoded_lists(text: pl.Series) -> pl.Series:
-    decoded = {each: _decoded_list(each) for each in text.unique().drop_nulls()}
-    return pl.Series([decoded.get(each) for each in text], dtype=pl.List(pl.String()))
-
-
-def _decoded_list(text: str) -> list[str | None] | None:
-    try:
-        value = json.loads(text)
-        if not isinstance(value, list) or any(
-            type(each) not in (str, type(None)) for each in value
-        ):
-            return None
-        "".join(filter(None, value)).encode()  # a lone surrogate is no text
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
-_KINDS: Mapping[pl.DataType, _Kind] = {
-    pl.String(): _Kind("text", _same),
-    pl.Int64(): _Kind("a 64-bit integer", _whole_number),
-    pl.Float64(): _Kind("a number", _number),
-    pl.Boolean(): _Kind("true or false", _truth),
-    Datetime: _Kind("a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00", _moment),
-    pl.List(pl.String()): _Kind("a JSON array of strings", _strings),
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 
@@ -45,7 +44,7 @@ def write_csv(
     Args:
         frame: Any frame, a whole table or not; a LazyFrame is collected.
         path: Where to: a path, or a file open for writing, text or binary.
-        spreadsheet_safe: Put ``'`` before texts and column names that start with one of
+        spreadsheet_safe: Put ``'`` before cells and column names that start with one of
             ``= + - @``, tab, carriage return or newline and are no JSON numbers, so that a
             spreadsheet shows them and does not execute them. Texts in which that is already
             preceded by ``'`` get one more in either mode. Reading takes it away again.
@@ -87,15 +86,12 @@ def _described(given: object) -> str:
 
 
 def _encoded(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
-    end = "\r\n" if excel else "\n"
+    mark, end = (_BOM, "\r\n") if excel else ("", "\n")
     names = _guarded_names(frame.columns, spreadsheet_safe=spreadsheet_safe)
-    header = ",".join(map(_header_cell, names)) + end
-    buffer = io.BytesIO()
-    buffer.write(((_BOM if excel else "") + header).encode())
+    header = ",".join(map(_header_cell, names))
     cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
-    if cells.width:
-        buffer.write(cells.write_csv(include_header=False, line_terminator=end).encode())
-    return buffer.getvalue()
+    body = cells.write_csv(include_header=False, line_terminator=end) if names else ""
+    return (mark + header + end + body).encode()
 
 
 def _guarded_names(names: list[str], *, spreadsheet_safe: bool) -> list[str]:
@@ -116,13 +112,19 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
         _check(series)
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
-    expressions = []
-    for name, dtype in numbered.schema.items():
-        cell = pl.col(name)
-        if not (dtype.is_numeric() or dtype == pl.Boolean):
-            cell = guarded(_text(cell, dtype, excel=excel), spreadsheet_safe=spreadsheet_safe)
-        expressions.append(cell.alias(name))
-    return numbered.select(expressions)
+    return numbered.select(
+        pl.col(name)
+        if _is_native(dtype)
+        else guarded(
+            _text(pl.col(name), dtype, excel=excel), spreadsheet_safe=spreadsheet_safe
+        ).alias(name)
+        for name, dtype in numbered.schema.items()
+    )
+
+
+def _is_native(dtype: pl.DataType) -> bool:
+    """Whether polars writes it as we want. A float may be -inf, no number to a spreadsheet."""
+    return dtype == pl.Boolean or (dtype.is_numeric() and not dtype.is_float())
 
 
 def _check(series: pl.Series) -> None:
