@@ -138,7 +138,7 @@ def _metadata(parts: Body) -> wire.ListMetadata:
         _refuse(parts, expected)
     try:
         page = msgspec.json.decode(parts.rest, type=_WirePage[None])
-    except msgspec.MsgspecError as error:
+    except _DECODE_ERRORS as error:
         reason = str(error)
     else:
         return page.list_metadata
