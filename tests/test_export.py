@@ -610,11 +610,11 @@ def test_a_header_alone_is_an_empty_frame(text: str) -> None:
     assert_frame_equal(reread(text), pl.DataFrame(schema={"run_id": pl.String}))
 
 
-@pytest.mark.parametrize("table", ["run", "", None, 3])
+@pytest.mark.parametrize("table", ["run", "", None, 3, ["runs"]])
 def test_an_unknown_table_is_refused(table: str) -> None:
+    got = re.escape(repr(table))
     with pytest.raises(
-        ConfigError,
-        match=f"^table: got {table!r}, expected one of runs, results, evals, workflows$",
+        ConfigError, match=f"^table: got {got}, expected one of runs, results, evals, workflows$"
     ):
         read_csv(io.StringIO("run_id\n"), table)
 
@@ -814,6 +814,17 @@ def test_open_files_are_written_and_stay_open(tmp_path: Path) -> None:
             file.seek(0)
             assert_frame_equal(read_csv(file), FRAME)
             assert not file.closed
+
+
+def test_line_ends_inside_cells_survive_a_text_file_that_would_translate_them(path: Path) -> None:
+    frame = column("a\r\nb", "\r", "\n")
+    write_csv(frame, path)
+    with path.open(encoding="utf-8") as file:
+        assert_frame_equal(read_csv(file), frame)
+    path.write_bytes(b"# a remark\n" + path.read_bytes())
+    with path.open(encoding="utf-8") as file:
+        assert file.readline() == "# a remark\n"
+        assert read_csv(file)["run_id"].to_list() == ["a\nb", "\n", "\n"]
 
 
 def test_a_compressed_file_and_standard_output(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import stat
@@ -26,6 +27,10 @@ def load(source: Target) -> bytes:
         return Path(source).read_bytes()
     if not hasattr(source, "read"):
         raise _unusable(source, "reading")
+    if hasattr(source, "reconfigure"):
+        # Else Python turns every CR inside a cell into LF; too late only if text was read already.
+        with contextlib.suppress(io.UnsupportedOperation):
+            source.reconfigure(newline="")
     data = source.read()
     return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
 

@@ -27,7 +27,8 @@ def read_csv(path: Target, table: str = "runs") -> pl.DataFrame:
     are, and their order, is the file's affair. A time without an offset is UTC.
 
     Args:
-        path: A path, or a file open for reading, text (opened with ``newline=""``) or binary.
+        path: A path, or a file open for reading, text or binary, which stays open. A text file that
+            was read from before needs ``newline=""`` to keep the line ends inside cells.
         table: runs, results, evals or workflows.
 
     Returns:
@@ -37,7 +38,8 @@ def read_csv(path: Target, table: str = "runs") -> pl.DataFrame:
         ConfigError: There is no such table, or ``path`` is neither a path nor a file.
         SchemaError: The file has none of the table's columns, a column twice, rows of different
             lengths, quotes in wrong places, text that is not UTF-8, or a cell that is no value of
-            its column's dtype. Nothing is dropped, rounded or nulled instead.
+            its column's dtype. Nothing is dropped, rounded or nulled instead. Rows are counted from
+            1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
     Examples:
@@ -50,7 +52,7 @@ def read_csv(path: Target, table: str = "runs") -> pl.DataFrame:
             ...
         retab_analysis.errors.SchemaError: row 1, column 'passed': got '7.5', expected ...
     """
-    if table not in TABLES:
+    if table not in tuple(TABLES):
         raise ConfigError(f"table: got {table!r}, expected one of {', '.join(TABLES)}")
     data = _without_mark(load(path))
     _check_text(data)
