@@ -28,7 +28,7 @@ _DTYPES: Mapping[Any, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column: ``source`` is None where the API's document does not hold it."""
 
@@ -43,7 +43,7 @@ class Column:
         return [] if self.source is None else sorted(set(self.source.meta.root_names()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A frame's columns, in order, and the document that one row comes from."""
 

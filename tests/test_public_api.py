@@ -1,0 +1,122 @@
+"""The names that others write code against, and what importing them costs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import retab_analysis as ra
+from retab_analysis import errors
+
+NAMES = """
+APIError ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
+InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
+ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError
+ServerError TransportError WaitTimeout decode_evals decode_results decode_runs demo fetch_run
+fetch_runs fetch_workflows read_csv use write_csv
+"""
+
+SIGNATURES = {
+    "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
+    "max_attempts=5, max_concurrency=8)",
+    "use": "(client)",
+    "demo": "(seed=0, speed=1.0)",
+    "fetch_run": "(run_id, *, client=None)",
+    "fetch_runs": "(workflow_id=None, *, eval_id=None, target_block_id=None, status=None, "
+    "exclude_status=None, trigger_type=None, from_date=None, to_date=None, order='desc', "
+    "limit=None, after=None, client=None, progress=None, strict=True)",
+    "fetch_workflows": "(*, client=None, progress=None, strict=True)",
+    "decode_runs": "(data)",
+    "decode_results": "(data)",
+    "decode_evals": "(data)",
+    "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
+    "read_csv": "(path, table='runs')",
+    "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, faults=None)",
+}
+
+
+def test_the_names_are_these() -> None:
+    assert sorted(ra.__all__) == sorted(NAMES.split())
+    assert len(set(ra.__all__)) == len(ra.__all__)
+    assert all(hasattr(ra, name) for name in ra.__all__)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_parameters_are_these(name: str) -> None:
+    signature = inspect.signature(getattr(ra, name))
+    parameters = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
+    bare = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+    assert str(bare) == SIGNATURES[name]
+
+
+TREE = {
+    "ConfigError": (ra.RetabAnalysisError, ValueError),
+    "TransportError": (ra.RetabAnalysisError,),
+    "DeadlineExceeded": (ra.TransportError, TimeoutError),
+    "ResponseTooLarge": (ra.TransportError,),
+    "ProtocolError": (ra.RetabAnalysisError,),
+    "APIError": (ra.RetabAnalysisError,),
+    "InvalidRequestError": (ra.APIError,),
+    "AuthenticationError": (ra.APIError,),
+    "PermissionDeniedError": (ra.APIError,),
+    "NotFoundError": (ra.APIError,),
+    "ConflictError": (ra.APIError,),
+    "RateLimitError": (ra.APIError,),
+    "ServerError": (ra.APIError,),
+    "SchemaError": (ra.RetabAnalysisError, ValueError),
+    "PaginationError": (ra.RetabAnalysisError,),
+    "WaitTimeout": (ra.RetabAnalysisError, TimeoutError),
+    "ArchiveError": (ra.RetabAnalysisError,),
+    "RegressionError": (ra.RetabAnalysisError,),
+}
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_the_tree_of_errors(name: str) -> None:
+    error = getattr(ra, name)
+    assert error.__bases__ == TREE[name]
+    raised = error("what happened")
+    assert (str(raised), raised.partial, raised.cursor) == ("what happened", None, None)
+    assert name in (errors.__doc__ or "")
+
+
+def test_the_tree_in_the_docstring_is_complete() -> None:
+    drawn = set(re.findall(r"\b\w+(?:Error|Exceeded|TooLarge|Timeout)\b", errors.__doc__ or ""))
+    assert drawn == {*TREE, "RetabAnalysisError", "ValueError", "TimeoutError"}
+
+
+def test_an_error_survives_a_pickle() -> None:
+    import pickle
+
+    error = ra.RateLimitError("slow", status_code=429, retry_after=3.0, request_id="r")
+    error.cursor = "c"
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
+
+
+def test_importing_is_light() -> None:
+    code = "import retab_analysis, sys; sys.stdout.write(' '.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "polars" in loaded
+    assert not loaded & {"matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy"}
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES.split())))
+def test_every_public_name_is_documented(name: str) -> None:
+    documentation = inspect.getdoc(getattr(ra, name)) or ""
+    assert documentation.endswith((".", "None.", "`", ")")) or "\n" in documentation
+    if inspect.isfunction(getattr(ra, name)):
+        assert "Args:" in documentation or "()" in str(inspect.signature(getattr(ra, name)))
+
+
+def test_the_package_is_typed() -> None:
+    assert (Path(ra.__file__).parent / "py.typed").exists()
