@@ -1,6 +1,6 @@
 """The API's documents as typed structs, and nothing else.
 
-A field that is not named here is skipped. A missing member takes the default that the API's contract
+A field that is not named here is skipped. A missing member takes the default that the contract
 declares; a missing or null *part* (a nested object) is None, so that it nulls its columns; an
 explicit null stays None. Integers are bounded to 64 bits, times stay text until a whole column is
 parsed, and free-form JSON stays raw, so that its numbers are never touched.

@@ -1,0 +1,67 @@
+"""Execute a notebook and keep it as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+
+BUILD = Path(__file__).resolve().parents[1] / "build"
+SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
+
+
+def execute(source: Path) -> nbformat.NotebookNode:
+    """Run all cells in a kernel of this Python, in the folder ``build``."""
+    notebook = nbformat.read(source, as_version=4)
+    BUILD.mkdir(exist_ok=True)
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # not a kernel that somebody has installed
+    resources = {"metadata": {"path": str(BUILD)}}
+    return NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],
+        resources=resources,
+        store_widget_state=False,  # its viewer would come from the network
+    ).execute()
+
+
+def to_html(notebook: nbformat.NotebookNode, title: str) -> str:
+    """The notebook as HTML without scripts: all of them are for things that it does not have.
+
+    They would come from the network, and tables, figures and colours do not need them.
+    """
+    resources = {"metadata": {"name": title}}
+    html, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook, resources)
+    return SCRIPT.sub("", html)
+
+
+def printed(notebook: nbformat.NotebookNode) -> str:
+    """What the last cell printed."""
+    outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    return "".join(each.text for each in outputs[-1] if each.output_type == "stream").rstrip()
+
+
+def main(source: Path) -> int:
+    """Execute, export, and say what was found and where it is."""
+    try:
+        notebook = execute(source)
+    except CellExecutionError as error:
+        print(error, file=sys.stderr)
+        return 1
+    name = re.sub(r"^[0-9]+_", "", source.stem)
+    target = BUILD / f"{name}.html"
+    target.write_text(to_html(notebook, name), encoding="utf-8")
+    print(printed(notebook))
+    print(f"The notebook, executed: {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
