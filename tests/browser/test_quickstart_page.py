@@ -1,0 +1,45 @@
+"""What a person sees who opens the exported quickstart without a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def exported() -> Path:
+    """The page that ``make demo`` leaves."""
+    command = [sys.executable, "notebooks/run.py", "notebooks/01_quickstart.ipynb"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    return ROOT / "build" / "quickstart.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_tables_and_figure_are_seen_offline(
+    page: Page, exported: Path, screenshots: Path, scheme: str
+) -> None:
+    asked: list[str] = []
+    said: list[str] = []
+    page.context.set_offline(True)
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(exported.as_uri())
+    figure = page.locator("img[src^='data:image/png']")
+    assert figure.evaluate("image => image.complete && image.naturalWidth > 600")
+    assert figure.bounding_box()["width"] > 500  # type: ignore[index]
+    tables = page.locator("table.dataframe")
+    assert tables.count() == 3
+    assert "wf_invoices" in tables.first.inner_text()
+    assert page.get_by_text("runs of wf_invoices in 180 days").is_visible()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert said == []
+    page.screenshot(path=screenshots / f"quickstart-{scheme}.png", full_page=True)

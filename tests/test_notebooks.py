@@ -1,0 +1,88 @@
+"""The notebooks run, against the sandbox and an API of one's own, and export to one page."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+
+import retab_analysis as ra
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """``notebooks/run.py`` with a build folder of its own."""
+    spec = importlib.util.spec_from_file_location("notebooks_run", NOTEBOOKS / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "BUILD", tmp_path / "build")
+    return module
+
+
+def outside(html: str) -> list[str]:
+    """What a browser would fetch from elsewhere."""
+    loads = r"""(?:src|href)\s*=\s*["']?((?:https?:)?//[^"'\s>]+)|url\(["']?((?:https?:)?//[^)]+)"""
+    return [one or other for one, other in re.findall(loads, html)]
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+    assert "widgets" not in notebook.metadata
+
+
+def test_the_quickstart_runs_without_a_key(
+    runner: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runner.main(NOTEBOOKS / "01_quickstart.ipynb") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^\d+ runs of wf_invoices in 180 days, \d still going on;$", said, re.M)
+    html = (runner.BUILD / "quickstart.html").read_text()
+    assert f"{runner.BUILD / 'quickstart.html'}" in said
+    assert outside(html) == []
+    assert "<script" not in html
+    assert html.count("<table") >= 3
+    assert html.count('src="data:image/png') == 1
+    runs = ra.read_csv(runner.BUILD / "runs.csv")
+    assert runs.height > 100
+    assert set(runs["workflow_id"]) == {"wf_invoices"}
+
+
+def test_the_same_notebook_reads_an_api_of_ones_own(
+    runner: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ra.Sandbox(seed=3) as sandbox:
+        monkeypatch.setenv("RETAB_API_KEY", sandbox.credentials["api_key"])
+        monkeypatch.setenv("RETAB_API_BASE_URL", sandbox.credentials["base_url"])
+        monkeypatch.setenv("RETAB_WORKFLOW_ID", "wf_claims")
+        assert runner.main(NOTEBOOKS / "01_quickstart.ipynb") == 0
+        assert "runs of wf_claims" in capsys.readouterr().out
+        runs = ra.read_csv(runner.BUILD / "runs.csv")
+        served = ra.fetch_runs("wf_claims", client=ra.Client(**sandbox.credentials))
+    finished = served.filter(served["is_terminal"])["run_id"]
+    assert set(finished) <= set(runs["run_id"])
+
+
+def test_a_notebook_that_fails_says_why(
+    runner: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = nbformat.v4.new_code_cell("1 / 0")
+    broken = tmp_path / "broken.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), broken)
+    assert runner.main(broken) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert sys.exc_info() == (None, None, None)
