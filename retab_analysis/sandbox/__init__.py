@@ -9,5 +9,15 @@ from retab_analysis.sandbox.sandbox import Sandbox
 from retab_analysis.sandbox.server import Server
 from retab_analysis.sandbox.store import Store
 from retab_analysis.sandbox.world import World, build_world
+from retab_analysis.sandbox.worlds import bulk_world, recorded_world
 
-__all__ = ["Fault", "Sandbox", "Server", "Store", "World", "build_world"]
+__all__ = [
+    "Fault",
+    "Sandbox",
+    "Server",
+    "Store",
+    "World",
+    "build_world",
+    "bulk_world",
+    "recorded_world",
+]

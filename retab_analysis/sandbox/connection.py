@@ -17,8 +17,8 @@ from typing import Any, cast
 from retab_analysis.sandbox.encode import to_json
 from retab_analysis.sandbox.faults import Fault, FaultBook
 from retab_analysis.sandbox.journal import Journal, Served
-from retab_analysis.sandbox.problems import ApiError, coded, unauthorized
-from retab_analysis.sandbox.routes import answer
+from retab_analysis.sandbox.problems import ApiError, coded
+from retab_analysis.sandbox.routes import RawRequest, answer
 from retab_analysis.sandbox.store import Store
 
 _BODY_LIMIT = 1 << 20
@@ -108,14 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> tuple[int, bytes, dict[str, str]]:
         try:
             body = self._body()
-            scheme, _, key = self.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not key.strip():
-                raise unauthorized("Missing bearer token")
-            if key.strip() != self._service.api_key:
-                raise unauthorized("Invalid API key")
+            authorization = self.headers.get("Authorization", "")
             base_url = cast(TcpServer, self.server).base_url
-            done = answer(self._service.store, self.command, self.path, body, base_url)
-            return done.status, done.body, {}
+            raw = RawRequest(self.command, self.path, authorization, body, base_url)
+            done = answer(self._service.store, self._service.api_key, raw)
+            return done.status, done.body, {"Content-Type": done.media_type}
         except ApiError as error:
             return error.status, _problem_json(error), error.headers
 

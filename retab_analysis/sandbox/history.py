@@ -44,7 +44,7 @@ def _plans(
         if event.block is None and event.only is None:
             whole += 1
             luck = _luck(unlucky, whole)
-        yield event, _plan(workflow, event, created, luck, seed, number)
+        yield event, _plan(workflow, event, created, luck, seed, number, anchor)
 
 
 def _luck(unlucky: dict[str, set[int]], whole: int) -> Luck:
@@ -74,13 +74,19 @@ def _flip_rate(saved: SavedEval) -> float | None:
 
 
 def _plan(
-    workflow: Workflow, event: Event, created: int, luck: Luck | None, seed: int, number: int
+    workflow: Workflow,
+    event: Event,
+    created: int,
+    luck: Luck | None,
+    seed: int,
+    number: int,
+    anchor: int,
 ) -> Plan:
     version = _version_at(workflow, created)
     chosen = _chosen(workflow, event, version, created)
     scoped = chosen[0] if event.only else None
     calm = "quiet" in event.tags or "final" in event.tags
-    plan = make_plan(
+    return make_plan(
         workflow,
         version,
         chosen,
@@ -92,10 +98,13 @@ def _plan(
         eval_id=scoped.id if scoped else None,
         block_id=scoped.block.id if scoped else event.block,
         crash=_crash(event, len(chosen)),
-        vintage=min(version.number - 1, 2),
+        vintage=_vintage(anchor - created),
         reason=event.note if event.end in ("cancelled", "withdrawn") else None,
     )
-    return plan
+
+
+def _vintage(age: int) -> int:
+    return 0 if age > 138 * DAY else 1 if age > 124 * DAY else 2
 
 
 def _version_at(workflow: Workflow, instant: int) -> Version:

@@ -119,8 +119,8 @@ def _created(item: Spec, key: str, seed: int, earliest: int) -> int:
     day = item.since
     if day is None:
         late = item.until is None and dice.random() < 0.35
-        day = earliest + (dice.between(2, 28) if late else 1)
-    return day * DAY + (_EDIT_MINUTE + dice.between(-50, 25)) * MINUTE + dice.between(0, 59_999_999)
+        day = earliest + (dice.between(2, 28) if late else 0)
+    return day * DAY + (_EDIT_MINUTE + dice.between(-25, 25)) * MINUTE + dice.between(0, 59_999_999)
 
 
 def _source(item: Spec, key: str, seed: int) -> dict[str, Any]:

@@ -1,12 +1,24 @@
 """Which request means what: a pure mapping from method, path, query and body to the store."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from retab_analysis.sandbox.dice import fingerprint
 from retab_analysis.sandbox.params import Query, create_request, run_filter
-from retab_analysis.sandbox.problems import ApiError
+from retab_analysis.sandbox.problems import ApiError, unauthorized
 from retab_analysis.sandbox.store import Store
+
+
+class RawRequest(NamedTuple):
+    """A request as it came in; `base_url` is where the server listens, for links to itself."""
+
+    method: str
+    target: str
+    authorization: str
+    body: bytes
+    base_url: str
 
 
 class Request(NamedTuple):
@@ -15,7 +27,7 @@ class Request(NamedTuple):
     ident: str
     query: Query
     body: bytes
-    base_url: str
+    sign: Callable[[str], str]
 
 
 class Answer(NamedTuple):
@@ -23,6 +35,7 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
+    media_type: str = "application/json"
 
 
 Endpoint = Callable[[Store, Request], Answer]
@@ -78,7 +91,7 @@ def _list_workflows(store: Store, request: Request) -> Answer:
 
 
 def _download_link(store: Store, request: Request) -> Answer:
-    return Answer(200, store.download_link(request.ident, request.base_url))
+    return Answer(200, store.download_link(request.ident, request.sign(request.ident)))
 
 
 def _diff_versions(store: Store, request: Request) -> Answer:
@@ -89,6 +102,8 @@ def _diff_versions(store: Store, request: Request) -> Answer:
     query.done()
     return Answer(200, store.diff_versions(workflow_id, baseline, candidate))
 
+
+_FILES = "/files/"
 
 # In the order in which they are tried: "runs" is no eval's id.
 _ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
@@ -105,24 +120,44 @@ _ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
 )
 
 
-def answer(store: Store, method: str, target: str, body: bytes, base_url: str) -> Answer:
+def answer(store: Store, api_key: str, raw: RawRequest) -> Answer:
     """Answer a request.
-
-    Args:
-        store: What there is.
-        method: The HTTP method.
-        target: The request target: a path, and a query perhaps.
-        body: The request's body.
-        base_url: Where the API is, for links into it.
 
     Raises:
         ApiError: The refusal, for whatever reason.
     """
-    path, _, query = target.partition("?")
+    path, _, query = raw.target.partition("?")
+    if path.startswith(_FILES):
+        return _file(store, api_key, raw)
+    _authorize(api_key, raw.authorization)
     endpoints, ident = _match(path)
-    if method not in endpoints:
+    if raw.method not in endpoints:
         raise ApiError(405, "Method Not Allowed", {"Allow": ", ".join(endpoints)})
-    return endpoints[method](store, Request(ident, Query(query), body, base_url))
+    request = Request(ident, Query(query), raw.body, partial(_signed, raw.base_url, api_key))
+    return endpoints[raw.method](store, request)
+
+
+def _authorize(api_key: str, authorization: str) -> None:
+    scheme, _, key = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise unauthorized("Missing bearer token")
+    if key.strip() != api_key:
+        raise unauthorized("Invalid API key")
+
+
+def _signed(base_url: str, api_key: str, file_id: str) -> str:
+    """Write the address of a file, good without a key because it is signed."""
+    return f"{base_url}{_FILES}{quote(file_id)}?signature={fingerprint(api_key, file_id)}"
+
+
+def _file(store: Store, api_key: str, raw: RawRequest) -> Answer:
+    """Give a file by its signed address, so that a download link leads somewhere."""
+    ident = unquote(raw.target.partition("?")[0].removeprefix(_FILES), errors="replace")
+    if raw.method != "GET":
+        raise ApiError(405, "Method Not Allowed", {"Allow": "GET"})
+    if _signed("", api_key, ident) != raw.target:
+        raise ApiError(403, "The signature does not fit")
+    return Answer(200, store.file_text(ident), "text/plain; charset=utf-8")
 
 
 def _match(path: str) -> tuple[dict[str, Endpoint], str]:

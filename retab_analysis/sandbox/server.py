@@ -20,7 +20,6 @@ class Server:
         api_key: The bearer token asked for.
         latency: Seconds added to each answer.
         faults: What is to go wrong.
-        port: The port; 0 lets the system choose.
 
     Raises:
         ValueError: A latency that is not 0 or more, or something that is not a fault.
@@ -33,22 +32,24 @@ class Server:
         api_key: str = "sandbox-key",
         latency: float = 0.0,
         faults: Iterable[Fault | Mapping[str, Any]] | None = None,
-        port: int = 0,
     ) -> None:
         if not (math.isfinite(latency) and latency >= 0):
             raise ValueError(f"latency is in seconds, 0 or more, not {latency!r}")
         self._store = Store(world) if isinstance(world, World) else world
         self._service = Service(self._store, api_key, latency, FaultBook(faults or ()))
-        self._port = port
         self._lock = threading.Lock()
         self._tcp: TcpServer | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self) -> Self:
-        """Begin to serve; when it serves already, nothing happens."""
+    def start(self, port: int = 0) -> Self:
+        """Begin to serve; when it serves already, nothing happens.
+
+        Args:
+            port: The port; 0 lets the system choose.
+        """
         with self._lock:
             if self._tcp is None:
-                self._tcp = TcpServer(self._port, self._service)
+                self._tcp = TcpServer(port, self._service)
                 self._thread = threading.Thread(
                     target=self._tcp.serve_forever, args=(0.05,), name="retab-sandbox", daemon=True
                 )

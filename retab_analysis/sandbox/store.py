@@ -6,9 +6,8 @@ from contextlib import contextmanager
 
 from retab_analysis.sandbox.clock import MINUTE, SECOND, wall_clock
 from retab_analysis.sandbox.diff import version_diff
-from retab_analysis.sandbox.documents import Document
 from retab_analysis.sandbox.encode import page_json, to_json
-from retab_analysis.sandbox.model import SavedEval, Workflow
+from retab_analysis.sandbox.model import File, SavedEval, Workflow
 from retab_analysis.sandbox.paging import Key, PageQuery, Shelf
 from retab_analysis.sandbox.planner import Circumstances, make_plan, scoped_evals
 from retab_analysis.sandbox.problems import coded, not_found
@@ -258,18 +257,26 @@ class Store:
             raise not_found("workflow", workflow_id)
         return to_json(version_diff(workflow, baseline, candidate))
 
-    def download_link(self, file_id: str, base_url: str) -> bytes:
-        """Give a link to a file."""
-        file = self._world.files.get(file_id)
-        if file is None:
-            raise not_found("file", file_id)
-        document: Document = {
-            "download_url": f"{base_url}/files/{file_id}",
+    def download_link(self, file_id: str, url: str) -> bytes:
+        """Give a link to a file, by the address where the file is."""
+        document = {
+            "download_url": url,
             "expires_in": "15 minutes",
-            "filename": file.filename,
+            "filename": self._file(file_id).filename,
             "mime_data": None,
         }
         return to_json(document)
+
+    def file_text(self, file_id: str) -> bytes:
+        """Give what stands for a file: there are no real documents here."""
+        name = self._file(file_id).filename
+        return f"{name}\n\nThis document exists only in the sandbox's simulation.\n".encode()
+
+    def _file(self, file_id: str) -> File:
+        file = self._world.files.get(file_id)
+        if file is None:
+            raise not_found("file", file_id)
+        return file
 
     def sizes(self) -> tuple[int, int, int]:
         """Count workflows, saved evals and runs."""

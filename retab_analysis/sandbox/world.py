@@ -5,13 +5,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retab_analysis.sandbox.catalog.base import WorkflowSpec
+from retab_analysis.sandbox.catalog.claims import CLAIM_WORKFLOW
+from retab_analysis.sandbox.catalog.contracts import CONTRACT_WORKFLOW
 from retab_analysis.sandbox.catalog.invoices import INVOICE_WORKFLOW
+from retab_analysis.sandbox.catalog.statements import STATEMENT_WORKFLOW, UNTITLED_WORKFLOW
 from retab_analysis.sandbox.history import past_runs
 from retab_analysis.sandbox.model import File, Workflow
 from retab_analysis.sandbox.resolve import files_of, resolve_workflow
 from retab_analysis.sandbox.runs import Run
 
-CATALOG: tuple[WorkflowSpec, ...] = (INVOICE_WORKFLOW,)
+CATALOG: tuple[WorkflowSpec, ...] = (
+    INVOICE_WORKFLOW,
+    CONTRACT_WORKFLOW,
+    CLAIM_WORKFLOW,
+    STATEMENT_WORKFLOW,
+    UNTITLED_WORKFLOW,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +49,7 @@ IN_FLIGHT = (
         ("wf_invoices", "split_bundle"),
         ("wf_invoices", "check_totals"),
     ),
-    (("wf_invoices", "split_bundle"),),
+    (("wf_contracts", None), ("wf_claims", None), ("wf_statements", None)),
 )
 
 

@@ -1,0 +1,55 @@
+"""Serve the sandbox in a process of its own: ``python -m retab_analysis.sandbox``."""
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+
+from retab_analysis.sandbox.sandbox import Sandbox
+
+
+def main(arguments: Sequence[str] | None = None, ended: threading.Event | None = None) -> int:
+    """Serve until interrupted, or until the event is set.
+
+    Args:
+        arguments: The command line; by default this process's.
+        ended: Ends it from another thread.
+
+    Returns:
+        The exit status: 0, or 2 where the arguments cannot be.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        sandbox = Sandbox(options.seed, options.speed, latency=options.latency)
+        sandbox.start(options.port)
+    except (ValueError, OverflowError, OSError) as error:
+        parser.error(str(error))
+    with sandbox:
+        credentials = sandbox.credentials
+        sys.stdout.write(
+            f"export RETAB_API_KEY={credentials['api_key']}\n"
+            f"export RETAB_API_BASE_URL={credentials['base_url']}\n"
+        )
+        sys.stdout.flush()
+        try:
+            (ended or threading.Event()).wait()
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m retab_analysis.sandbox",
+        description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="what the world follows from")
+    parser.add_argument("--speed", type=float, default=1.0, help="10 is ten times as fast as life")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each answer")
+    parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
