@@ -38,7 +38,7 @@ class Service:
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
 
-class TcpServer(socketserver.ThreadingTCPServer):
+class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Accepts connections, a thread for each, and knows them so that it can close them."""
 
     allow_reuse_address = True
@@ -56,9 +56,16 @@ class TcpServer(socketserver.ThreadingTCPServer):
         """Where the server listens."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its own thread, noted before it runs so that `stop` misses none."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[thread] = request
+        thread.start()
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in its own thread, and note it while it is open."""
-        self._connections[threading.current_thread()] = request
+        """Serve a connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -131,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head if self.command == "HEAD" else head + body)
 
     def _head(self, status: int, length: int, headers: Mapping[str, str]) -> bytes:
-        self._service.journal.add(Served(self.command, getattr(self, "path", ""), status))
+        self._service.journal.add(Served(self.command or "", getattr(self, "path", ""), status))
         lines = [f"HTTP/1.1 {status} {_phrase(status)}"]
         fields = {
             "Content-Type": "application/json",

@@ -104,7 +104,7 @@ def _plan(
 
 
 def _vintage(age: int) -> int:
-    return 0 if age > 138 * DAY else 1 if age > 124 * DAY else 2
+    return 0 if age > 130 * DAY else 1 if age > 118 * DAY else 2
 
 
 def _version_at(workflow: Workflow, instant: int) -> Version:

@@ -40,6 +40,8 @@ class Sandbox(Server):
         latency: float = 0.0,
         faults: Iterable[Fault | Mapping[str, Any]] | None = None,
     ) -> None:
+        if not isinstance(seed, int):
+            raise ValueError(f"seed is a whole number, not {seed!r}")
         world = build_world(seed, start_of_day(wall_clock()))
         key = f"sandbox-key-{seed}"
         super().__init__(Store(world, speed=speed), api_key=key, latency=latency, faults=faults)

@@ -5,7 +5,7 @@ A client must live with what is null, absent or shorter, so the oldest versions'
 
 from typing import Any
 
-from retab_analysis.sandbox.clock import old_iso, parse_instant
+from retab_analysis.sandbox.clock import DAY, old_iso, parse_instant
 
 Document = dict[str, Any]
 
@@ -24,8 +24,9 @@ def age_run(document: Document, vintage: int) -> Document:
 
 
 def _old_counts(document: Document) -> Document:
-    """Vary by id, so that a history holds every way in which counts can be missing."""
-    way = sum(document["id"].encode()) % 4
+    """Vary with time, so that a history holds every way in which counts can be missing."""
+    created = parse_instant(document["timing"]["created_at"]) or 0
+    way = created // (4 * DAY) % 4
     if way == 0:
         return document | {"counts": None}
     if way == 1:

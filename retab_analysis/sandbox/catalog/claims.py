@@ -73,7 +73,7 @@ DOCS = (
 _CHAIN = "Does the narrative say that several vehicles were involved?"
 
 EVALS = (
-    Spec("hail", "split_file", None, iou(0.9), "Hail: report, photos, estimate"),
+    Spec("hail", "split_file", "splits", kind("length_compare", op="gte", expected=3), "Hail: report, photos, estimate", edits=((-1, {"doc": "pileup"}),)),
     Spec("pileup", "split_file", None, iou(0.85), "A9 pile-up: police report apart from photos", (flaky(0.25, splits(report=[1, 2, 3], police=[4, 5], photos=[6, 7, 8, 9, 10, 11], estimate=[12])),)),
     Spec("theft", "split_file", "splits", kind("array_contains", expected={"name": "registration"}), "Vol: carte grise trouvée", run_step=True),
     Spec("hail", "triage_claim", "category", equals, "Hail is weather"),

@@ -44,7 +44,7 @@ def _statement(
 DOCS = (
     _statement(
         "hansebank", "Kontoauszug 2026-05 Hansebank.pdf", "Hansebank AG", "EUR",
-        [_entry(12345678901234567890, "2026-05-04", "-1051.46", "BRIGHTWATER INV-10482"), _entry(12345678901234567891, "2026-05-05", "1.10", "Zinsen"), _entry(12345678901234567892, "2026-05-11", "-7312.60", "=SUM ANALYTICS 0071")],
+        [_entry(12345678901234567890, "2026-05-04", "-1031.70", "BRIGHTWATER INV-10482"), _entry(12345678901234567891, "2026-05-05", "1.10", "Zinsen"), _entry(12345678901234567892, "2026-05-11", "-4200.00", "=SUM ANALYTICS 0071")],
         "48213.07", {"account": [1, 2], "terms": [3]},
     ),
     _statement(
@@ -98,6 +98,7 @@ STATEMENT_WORKFLOW = WorkflowSpec(
         VersionSpec(-58, ("extract_transactions",)),
         VersionSpec(-50, ("extract_transactions",), draft=False),
         VersionSpec(-9, ("reconcile",)),
+        VersionSpec(-1, ("split_statements",)),
     ),
     incidents={"always": Incident(1), "cents": Incident(2, 2)},
     docs=DOCS,
