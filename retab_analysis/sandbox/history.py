@@ -85,6 +85,10 @@ def _plan(
     version = _version_at(workflow, created)
     chosen = _chosen(workflow, event, version, created)
     scoped = chosen[0] if event.only else None
+    vintage = _vintage(anchor - created)
+    if vintage < 2:
+        # Those records have milliseconds only, and filters go by what the record says.
+        created -= created % MILLI
     calm = "quiet" in event.tags or "final" in event.tags
     return make_plan(
         workflow,
@@ -98,7 +102,7 @@ def _plan(
         eval_id=scoped.id if scoped else None,
         block_id=scoped.block.id if scoped else event.block,
         crash=_crash(event, len(chosen)),
-        vintage=_vintage(anchor - created),
+        vintage=vintage,
         reason=event.note if event.end in ("cancelled", "withdrawn") else None,
     )
 

@@ -47,7 +47,7 @@ class Query:
         if value is None:
             return None
         # An unescaped "+" of an offset arrives as a space.
-        found = parse_instant(value.replace(" ", "+"))
+        found = parse_instant(value.replace(" ", "+") if "T" in value else value)
         if found is None:
             self._wrong(name, "Input should be a valid datetime", "datetime_from_date_parsing")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -154,7 +155,7 @@ def test_times_agree(everything: list[Any]) -> None:
             assert first == parts[0][0]
             assert last >= parts[-1][1]
             # One eval after the other.
-            assert all(a[1] < b[0] for a, b in zip(parts, parts[1:], strict=False))
+            assert all(a[1] < b[0] for a, b in itertools.pairwise(parts))
 
 
 def test_finished_runs_follow_each_other(api: Api) -> None:
@@ -164,7 +165,7 @@ def test_finished_runs_follow_each_other(api: Api) -> None:
         if run["timing"]["started_at"] and run["timing"]["completed_at"]
     )
     # Older records have milliseconds only, so a border may seem to overlap by one.
-    assert all(a[1] - MILLI < b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] - MILLI < b[0] for a, b in itertools.pairwise(spans))
 
 
 def test_verdicts_follow_from_values(everything: list[Any]) -> None:
@@ -329,7 +330,8 @@ def test_variety(everything: list[Any], api: Api) -> None:
         for c in children
     }
     assert {
-        "type_error", "invalid_regex", "schema_invalid", "execution_error", "block_execution_failed",
+        "type_error", "invalid_regex", "schema_invalid", "execution_error",
+        "block_execution_failed",
     } <= codes  # fmt: skip
     assert any("counts" not in run for run in runs)
     assert any(run.get("counts", 0) is None for run in runs)
@@ -360,7 +362,8 @@ def test_awkward_strings_and_numbers_are_served() -> None:
     blob = b"".join(run.json(ANCHOR) + b"".join(run.results_json(ANCHOR)) for run in world.runs)
     blob += json.dumps(Api(world).evals("wf_invoices"), ensure_ascii=False).encode()
     for piece in (
-        "<img src=x onerror=alert(1)>", "<b>Signs</b>", "$x_$", "$5 and $6", "🥐", "株式会社", "النخيل",
+        "<img src=x onerror=alert(1)>", "<b>Signs</b>", "$x_$", "$5 and $6", "🥐",
+        "株式会社", "النخيل",
         "=SUM Analytics", "+Plus", "-40°", "@home", "_underscore", 'The Crate', "Северный",
     ):  # fmt: skip
         assert piece.encode() in blob, piece
