@@ -30,7 +30,20 @@ from retab_analysis.errors import (
     WaitTimeout,
 )
 from retab_analysis.export import read_csv, write_csv
-from retab_analysis.fetch import fetch_run, fetch_runs, fetch_workflows, use
+from retab_analysis.fetch import (
+    cancel_runs,
+    fetch_document_link,
+    fetch_evals,
+    fetch_result,
+    fetch_results,
+    fetch_run,
+    fetch_runs,
+    fetch_version_diff,
+    fetch_workflows,
+    start_runs,
+    use,
+    wait_for_runs,
+)
 from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
 
@@ -59,14 +72,22 @@ __all__ = [
     "ServerError",
     "TransportError",
     "WaitTimeout",
+    "cancel_runs",
     "decode_evals",
     "decode_results",
     "decode_runs",
     "demo",
+    "fetch_document_link",
+    "fetch_evals",
+    "fetch_result",
+    "fetch_results",
     "fetch_run",
     "fetch_runs",
+    "fetch_version_diff",
     "fetch_workflows",
     "read_csv",
+    "start_runs",
     "use",
+    "wait_for_runs",
     "write_csv",
 ]

@@ -28,8 +28,9 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
         ValueError: A speed that is not above 0.
 
     Example:
-        >>> sandbox = demo()
-        >>> fetch_runs("wf_invoices", limit=3).shape
+        >>> import retab_analysis as ra
+        >>> sandbox = ra.demo()
+        >>> ra.fetch_runs("wf_invoices", limit=3).shape
         (3, 32)
         >>> sandbox.stop()
     """
@@ -39,5 +40,5 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
         if _running is not None:
             _running.stop()
         _running = sandbox
-        use(Client(**sandbox.credentials))
+        use(Client(sandbox.credentials["api_key"], sandbox.base_url))
     return sandbox

@@ -285,6 +285,8 @@ class Workflow(Wire):
 class VersionDiff(Wire):
     """The blocks in which two versions of a workflow differ."""
 
+    from_workflow_version_id: str
+    to_workflow_version_id: str
     added_block_ids: list[str] | None = []
     removed_block_ids: list[str] | None = []
     changed_block_ids: list[str] | None = []

@@ -17,8 +17,9 @@ NAMES = """
 APIError ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError
-ServerError TransportError WaitTimeout decode_evals decode_results decode_runs demo fetch_run
-fetch_runs fetch_workflows read_csv use write_csv
+ServerError TransportError WaitTimeout cancel_runs decode_evals decode_results decode_runs demo
+fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
+fetch_workflows read_csv start_runs use wait_for_runs write_csv
 """
 
 SIGNATURES = {
@@ -31,6 +32,16 @@ SIGNATURES = {
     "exclude_status=None, trigger_type=None, from_date=None, to_date=None, order='desc', "
     "limit=None, after=None, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, client=None, progress=None, strict=True)",
+    "fetch_results": "(runs, *, evals=None, payloads=False, client=None, progress=None, "
+    "strict=True)",
+    "fetch_result": "(result_id, *, client=None)",
+    "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
+    "strict=True)",
+    "fetch_version_diff": "(workflow_id, baseline, candidate, *, client=None)",
+    "fetch_document_link": "(document_id, *, client=None)",
+    "start_runs": "(workflow_id, *, eval_ids=None, block_ids=None, repeat=1, client=None)",
+    "cancel_runs": "(runs, *, client=None)",
+    "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
     "decode_runs": "(data)",
     "decode_results": "(data)",
     "decode_evals": "(data)",

@@ -155,7 +155,7 @@ def test_a_gate_closed_beyond_the_deadline_is_an_error_at_once() -> None:
 
 def test_a_gate_keeps_the_longer_wait() -> None:
     time = FakeTime()
-    gate = Gate(time.as_time())
+    gate = Gate(time.as_time().monotonic, time.sleep)
     gate.close(5)
     gate.close(2)
     assert gate.pass_through(Schedule(time.as_time(), deadline=10, max_attempts=1))

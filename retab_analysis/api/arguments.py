@@ -14,6 +14,7 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.transport.exchange import Params
 
 When = date | datetime | timedelta | str | None
+Runs = str | Iterable[str] | pl.Series | pl.DataFrame | pl.LazyFrame
 OneOrSeveral = str | Iterable[str] | pl.Series | None
 
 
@@ -78,9 +79,9 @@ class RunQuery:
         slack = timedelta(seconds=1)
         common = [("order", self.order)]
         if self.start is not None:
-            common.append(("from_date", _iso(_shift(self.start, -slack))))
+            common.append(("from_date", iso(_shift(self.start, -slack))))
         if self.end is not None:
-            common.append(("to_date", _iso(_shift(self.end, slack))))
+            common.append(("to_date", iso(_shift(self.end, slack))))
         combinations = itertools.product(*self.filters.values())
         return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
 
@@ -92,6 +93,37 @@ class RunQuery:
         if self.end is not None:
             runs = runs.filter((created <= self.end) | created.is_null())
         return runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """Some runs, named in whatever way.
+
+    Attributes:
+        ids: Each once, in the order given.
+        known: Their RUNS frame where one was given, else None.
+    """
+
+    ids: Sequence[str]
+    known: pl.DataFrame | None
+
+    @classmethod
+    def make(cls, runs: Runs, name: str = "runs") -> RunList:
+        """Read an id, several, a RUNS frame, or its ``run_id`` column.
+
+        Raises:
+            ConfigError: It is none of these.
+        """
+        if isinstance(runs, pl.LazyFrame):
+            runs = runs.collect()
+        if not isinstance(runs, pl.DataFrame):
+            ids = several(name, runs)
+            if ids is None:
+                raise ConfigError(f"{name} is None; expected an id, ids or a RUNS frame")
+            return cls(ids, None)
+        if "run_id" not in runs.columns:
+            raise ConfigError(f"{name} has no column run_id; it has {', '.join(runs.columns)}")
+        return cls(several(name, runs["run_id"]) or [], runs)
 
 
 def path_part(name: str, value: str) -> str:
@@ -195,5 +227,6 @@ def _shift(moment: datetime, by: timedelta) -> datetime:
         return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=UTC)
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """A moment in UTC as ISO 8601, with ``Z``."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from retab_analysis.decode import Page, Problem, parse_page, report, to_frame
+from retab_analysis.decode import Page, Problem, parse_one, parse_page, report, to_frame
 from retab_analysis.errors import PaginationError, RetabAnalysisError
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
@@ -47,14 +47,19 @@ class Collected:
         self.problems += page.problems
         self.cursor = page.after
 
+    def rows(self) -> pl.DataFrame | None:
+        """The rows so far, before their columns are computed; the later document of an id wins."""
+        if not self.pages:
+            return None
+        rows = pl.concat(self.pages)
+        if len(self.ids) == rows.height:
+            return rows
+        return rows.unique("id", keep="last", maintain_order=True)
+
     def frame(self) -> pl.DataFrame:
-        """The rows so far; where an id came twice, its later document."""
-        rows = pl.concat(self.pages) if self.pages else None
-        if rows is None:
-            return self.table.empty()
-        if len(self.ids) < rows.height:
-            rows = rows.unique("id", keep="last", maintain_order=True)
-        return to_frame(self.table, [rows])
+        """The rows so far, as the table has them."""
+        rows = self.rows()
+        return to_frame(self.table, [] if rows is None else [rows])
 
 
 def collect(
@@ -63,10 +68,8 @@ def collect(
     params: Params,
     into: Collected,
     *,
-    wanted: int | None,
-    strict: bool,
-    progress: Progress,
-    already: int = 0,
+    wanted: int | None = None,
+    strict: bool = True,
 ) -> Iterator[Collected]:
     """Read a list page by page, from ``into.cursor`` on.
 
@@ -77,8 +80,6 @@ def collect(
         into: Where the pages are put.
         wanted: How many rows are wanted, or None for all.
         strict: Whether a record that does not decode is an error.
-        progress: Told of the rows so far.
-        already: The rows of earlier lists, to be counted too.
 
     Yields:
         ``into``, after each page.
@@ -93,7 +94,6 @@ def collect(
             page = _get_page(client, path, params, into, wanted)
             report(into.table, page.problems if strict else [], strict=True)
             into.add(page)
-            progress.update(already + len(into.ids))
             yield into
             if into.cursor is None:
                 return
@@ -101,6 +101,36 @@ def collect(
     except RetabAnalysisError as error:
         error.partial, error.cursor = into.frame(), into.cursor
         raise
+
+
+def collect_all(
+    client: Client, path: str, params: Params, table: Table, *, strict: bool, progress: Progress
+) -> Fetched:
+    """Read a whole list."""
+    into = Collected(table, None)
+    for _ in collect(client, path, params, into, strict=strict):
+        progress.update(len(into.ids))
+    return Fetched(into.frame(), into.problems)
+
+
+def get_one(client: Client, table: Table, path: str) -> pl.DataFrame:
+    """Read a single document as a frame of one row.
+
+    Raises:
+        SchemaError: It does not decode.
+    """
+    page = client.get(path, parse=lambda body: parse_one(table, body))
+    return one_row(table, page)
+
+
+def one_row(table: Table, page: Page) -> pl.DataFrame:
+    """The frame of a single document.
+
+    Raises:
+        SchemaError: It did not decode.
+    """
+    report(table, page.problems, strict=True)
+    return to_frame(table, [page.rows])
 
 
 def _get_page(

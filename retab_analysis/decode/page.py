@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.decode.rows import gather, parse_times
 from retab_analysis.decode.structs import Problem, Structs, read_any, read_one, read_page
+from retab_analysis.errors import SchemaError
 from retab_analysis.schema import Table
 
-__all__ = ["Page", "Problem", "parse_any", "parse_one", "parse_page"]
+__all__ = ["Page", "Problem", "parse_any", "parse_document", "parse_one", "parse_page"]
+
+W = TypeVar("W", bound=wire.Wire)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def parse_page(table: Table, body: bytes) -> Page:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but no page.
     """
-    return _page(table, read_page(table, body))
+    return _page(table, read_page(table.record, body))
 
 
 def parse_one(table: Table, body: bytes) -> Page:
@@ -46,7 +51,7 @@ def parse_one(table: Table, body: bytes) -> Page:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but no object.
     """
-    return _page(table, read_one(table, body))
+    return _page(table, read_one(table.record, body))
 
 
 def parse_any(table: Table, body: bytes) -> Page:
@@ -56,7 +61,21 @@ def parse_any(table: Table, body: bytes) -> Page:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but none of these.
     """
-    return _page(table, read_any(table, body))
+    return _page(table, read_any(table.record, body))
+
+
+def parse_document(record: type[W], body: bytes) -> W:
+    """Read a single document that makes no row.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is JSON of another shape.
+    """
+    structs = read_one(record, body)
+    for problem in structs.problems:
+        raise SchemaError(f"at {problem.path}: {problem.reason}", path=problem.path)
+    document: W = structs.records[0]
+    return document
 
 
 def _page(table: Table, structs: Structs) -> Page:

@@ -13,9 +13,9 @@ import msgspec
 from retab_analysis import wire
 from retab_analysis.decode.split import Body, check_json, split
 from retab_analysis.errors import SchemaError
-from retab_analysis.schema import Table
 
 T = TypeVar("T")
+Record = type[wire.Wire]
 
 # What msgspec raises for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -47,39 +47,39 @@ class _WirePage(wire.Wire, Generic[T]):
     list_metadata: wire.ListMetadata
 
 
-def read_page(table: Table, body: bytes) -> Structs:
+def read_page(record: Record, body: bytes) -> Structs:
     """Read a page of a list.
 
     Raises:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but no page.
     """
-    page = _decode_whole(_WirePage[table.record], body)  # type: ignore[name-defined]
+    page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
         return _good(page.data, "$.data", page.list_metadata.after or None)
     parts = split(body)
-    structs = _by_record(table, parts)
+    structs = _by_record(record, parts)
     structs.after = _metadata(parts).after or None
     return structs
 
 
-def read_one(table: Table, body: bytes) -> Structs:
+def read_one(record: Record, body: bytes) -> Structs:
     """Read a single document.
 
     Raises:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but no object.
     """
-    record = _decode_whole(table.record, body)
-    if record is not None:
-        return Structs([record], ["$"])
+    document = _decode_whole(record, body)
+    if document is not None:
+        return Structs([document], ["$"])
     parts = split(body)
     if parts.where != ["$"]:
         _refuse(parts, "an object")
-    return _by_record(table, parts)
+    return _by_record(record, parts)
 
 
-def read_any(table: Table, body: bytes) -> Structs:
+def read_any(record: Record, body: bytes) -> Structs:
     """Read a page, a list of records, or a single one.
 
     Raises:
@@ -87,16 +87,16 @@ def read_any(table: Table, body: bytes) -> Structs:
         SchemaError: It is JSON, but none of these.
     """
     if body.lstrip()[:1] == b"[":
-        records = _decode_whole(list[table.record], body)  # type: ignore[name-defined]
+        records = _decode_whole(list[record], body)  # type: ignore[valid-type]
         if records is not None:
             return _good(records, "$")
-    page = _decode_whole(_WirePage[table.record], body)  # type: ignore[name-defined]
+    page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
         return _good(page.data, "$.data")
     parts = split(body)
     if not parts.where and parts.rest.lstrip()[:1] not in ("[", "{"):
         _refuse(parts, "an object, a list of objects, or a page")
-    return _by_record(table, parts)
+    return _by_record(record, parts)
 
 
 def _good(records: list[Any], array: str, after: str | None = None) -> Structs:
@@ -118,16 +118,16 @@ def _decode_whole(wanted: Any, body: bytes) -> Any:
         return None
 
 
-def _by_record(table: Table, parts: Body) -> Structs:
+def _by_record(record: Record, parts: Body) -> Structs:
     structs = Structs()
     for text, where in zip(parts.records, parts.where, strict=True):
         try:
-            record = _decoder(table.record).decode(text.encode())
+            document = _decoder(record).decode(text.encode())
         except _DECODE_ERRORS as error:
             reason = str(error)
             structs.problems.append(_problem(text, where, reason))
         else:
-            structs.records.append(record)
+            structs.records.append(document)
             structs.where.append(where)
     return structs
 

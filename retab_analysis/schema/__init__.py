@@ -16,6 +16,7 @@ from retab_analysis.schema.tables import (
     TABLES,
     TERMINAL,
     VERDICTS,
+    VERSION_DIFF,
     WORKFLOWS,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "TABLES",
     "TERMINAL",
     "VERDICTS",
+    "VERSION_DIFF",
     "WORKFLOWS",
     "Column",
     "Datetime",

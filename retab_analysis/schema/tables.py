@@ -248,3 +248,6 @@ TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EV
 
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
 """What did not decode: one row per record."""
+
+VERSION_DIFF = pl.Schema(dict.fromkeys(("block_id", "change"), String))
+"""The blocks in which two versions differ; ``change`` is added, removed or changed."""

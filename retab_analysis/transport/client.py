@@ -16,6 +16,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     TransportError,
 )
+from retab_analysis.transport.cancel import current
 from retab_analysis.transport.exchange import Exchange, Params
 from retab_analysis.transport.judge import Failure, attempts_made, judge, not_json
 from retab_analysis.transport.schedule import Gate, Schedule, Time
@@ -73,7 +74,7 @@ class Client:
     def _set_time(self, time: Time) -> None:
         """Go by other clocks; for tests."""
         self._time = time
-        self._gate = Gate(time)
+        self._gate = Gate(time.monotonic, self.sleep)
 
     @property
     def base_url(self) -> str:
@@ -124,6 +125,18 @@ class Client:
             SchemaError: From ``parse``.
         """
         return self._call("POST", path, (), json, parse)
+
+    def now(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        return self._time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless this thread is told to stop."""
+        cancel = current()
+        if cancel is None:
+            self._time.sleep(seconds)
+        else:
+            cancel.wait(seconds)
 
     def close(self) -> None:
         """Close the kept connections; using the client again opens new ones."""
@@ -183,7 +196,7 @@ class Client:
         if pause > schedule.remaining():
             raise _out_of_time(error, schedule)
         _log.debug("attempt %d failed, the next in %.2f s: %s", schedule.attempt, pause, error)
-        self._time.sleep(pause)
+        self.sleep(pause)
 
     def __enter__(self) -> Self:
         return self

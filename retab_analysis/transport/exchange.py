@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
@@ -21,6 +20,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     TransportError,
 )
+from retab_analysis.transport.cancel import CancellableAdapter, cancellable
 from retab_analysis.transport.judge import Answer, Failure, attempts_made
 from retab_analysis.transport.schedule import Schedule
 
@@ -71,7 +71,7 @@ class Exchange:
             "Accept-Encoding": "gzip, deflate",
         }
         size = settings.max_concurrency
-        self._adapter = HTTPAdapter(pool_connections=2, pool_maxsize=size, max_retries=0)
+        self._adapter = CancellableAdapter(pool_connections=2, pool_maxsize=size, max_retries=0)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -88,7 +88,8 @@ class Exchange:
         """
         interrupted = False
         try:
-            return self._exchange(method, url, params, json, schedule)
+            with cancellable():
+                return self._exchange(method, url, params, json, schedule)
         except RetabAnalysisError as error:
             failure = Failure(error, retry=False)
         except KeyboardInterrupt:

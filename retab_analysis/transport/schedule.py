@@ -55,22 +55,23 @@ class Schedule:
 class Gate:
     """Holds back every thread of a client once one was told to slow down."""
 
-    def __init__(self, time: Time) -> None:
-        self._time = time
+    def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._monotonic = monotonic
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._opens = -math.inf
 
     def close(self, seconds: float) -> None:
         """Let nobody through for so long; a longer wait that is already set stays."""
         with self._lock:
-            self._opens = max(self._opens, self._time.monotonic() + seconds)
+            self._opens = max(self._opens, self._monotonic() + seconds)
 
     def pass_through(self, schedule: Schedule) -> bool:
         """Wait until the gate is open; False at once where that is past the deadline."""
-        while (wait := self._opens - self._time.monotonic()) > 0:
+        while (wait := self._opens - self._monotonic()) > 0:
             if wait > schedule.remaining():
                 return False
-            self._time.sleep(wait)
+            self._sleep(wait)
         return True
 
 

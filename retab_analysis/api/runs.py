@@ -1,37 +1,39 @@
-"""One function for each endpoint."""
+"""Eval runs: read one, list, start, cancel."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
 from retab_analysis.api.arguments import RunQuery, path_part
-from retab_analysis.api.paging import Collected, Fetched, collect
-from retab_analysis.decode import parse_one, report, to_frame
+from retab_analysis.api.paging import Collected, Fetched, collect, get_one, one_row
+from retab_analysis.api.windows import collect_history
+from retab_analysis.decode import parse_one
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.progress import Progress
-from retab_analysis.schema import RUNS, WORKFLOWS, Table
+from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
-_RUNS = "/v1/workflows/evals/runs"
+RUNS_PATH = "/v1/workflows/evals/runs"
 
 
 def get_run(client: Client, run_id: str) -> pl.DataFrame:
     """One eval run, a RUNS frame of one row."""
-    return _get(client, RUNS, f"{_RUNS}/{path_part('run_id', run_id)}")
+    return get_one(client, RUNS, f"{RUNS_PATH}/{path_part('run_id', run_id)}")
 
 
-def list_workflows(client: Client, *, strict: bool, progress: Progress) -> Fetched:
-    """All workflows, the newest first."""
-    into = Collected(WORKFLOWS, None)
-    params = [("sort_by", "created_at"), ("order", "desc")]
-    for _ in collect(
-        client, "/v1/workflows", params, into, wanted=None, strict=strict, progress=progress
-    ):
-        pass
-    return Fetched(into.frame(), into.problems)
+def create_run(client: Client, workflow_id: str, scope: Mapping[str, str]) -> pl.DataFrame:
+    """Start a run, a RUNS frame of one row."""
+    body = {"workflow_id": workflow_id, "scope": dict(scope)}
+    return one_row(RUNS, client.post(RUNS_PATH, body, parse=lambda body: parse_one(RUNS, body)))
+
+
+def cancel_run(client: Client, run_id: str) -> pl.DataFrame:
+    """Cancel a run, a RUNS frame of one row."""
+    path = f"{RUNS_PATH}/{path_part('run_id', run_id)}/cancel"
+    return one_row(RUNS, client.post(path, None, parse=lambda body: parse_one(RUNS, body)))
 
 
 def list_runs(
@@ -47,20 +49,14 @@ def list_runs(
     requests = query.requests() if limit != 0 else []
     done = [Fetched(RUNS.empty(), [])]
     for params in requests:
-        into = Collected(RUNS, after)
         already = sum(each.frame.height for each in done)
-        pages = collect(
-            client,
-            _RUNS,
-            params,
-            into,
-            wanted=limit,
-            strict=strict,
-            progress=progress,
-            already=already,
-        )
+        into = Collected(RUNS, after)
         try:
-            frame = _first_runs(pages, into, query, limit)
+            if limit is None and after is None:
+                pages = collect_history(client, RUNS_PATH, params, query.order, into, strict=strict)
+            else:
+                pages = collect(client, RUNS_PATH, params, into, wanted=limit, strict=strict)
+            frame = _first_runs(_told(pages, progress, already), into, query, limit)
         except RetabAnalysisError as error:
             error.partial = query.cut(into.frame())
             if len(requests) > 1:
@@ -71,6 +67,12 @@ def list_runs(
         return done[1]
     problems = [problem for each in done for problem in each.problems]
     return Fetched(_merge([each.frame for each in done], query).head(_all(limit)), problems)
+
+
+def _told(pages: Iterator[Collected], progress: Progress, already: int) -> Iterator[Collected]:
+    for into in pages:
+        progress.update(already + len(into.ids))
+        yield into
 
 
 def _first_runs(
@@ -101,9 +103,3 @@ def _merge(frames: Sequence[pl.DataFrame], query: RunQuery) -> pl.DataFrame:
     return merged.sort(
         "created_at", descending=query.order == "desc", nulls_last=True, maintain_order=True
     )
-
-
-def _get(client: Client, table: Table, path: str) -> pl.DataFrame:
-    page = client.get(path, parse=lambda body: parse_one(table, body))
-    report(table, page.problems, strict=True)
-    return to_frame(table, [page.rows])

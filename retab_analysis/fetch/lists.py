@@ -1,52 +1,20 @@
-"""Eval runs and workflows as polars frames."""
+"""Runs, workflows, saved evals and versions as polars frames."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 
 import polars as pl
 
-from retab_analysis import api
-from retab_analysis.api import Fetched, RunQuery
-from retab_analysis.api.arguments import OneOrSeveral, When, count, text
+from retab_analysis.api import catalog, runs
+from retab_analysis.api.arguments import OneOrSeveral, RunQuery, When, count, text
+from retab_analysis.api.paging import Fetched
 from retab_analysis.decode import report
 from retab_analysis.errors import ConfigError
+from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import RUNS, WORKFLOWS, Table
+from retab_analysis.schema import EVALS, RUNS, WORKFLOWS, Table
 from retab_analysis.transport import Client
-
-_default: Client | None = None
-_default_lock = threading.Lock()
-
-
-def use(client: Client | None) -> None:
-    """Make a client the one that every function takes when it is given none.
-
-    Args:
-        client: The client; None goes back to one made from the environment at the next use.
-
-    Raises:
-        ConfigError: It is no client.
-    """
-    global _default
-    if client is not None and not isinstance(client, Client):
-        raise ConfigError(f"use() takes a Client or None, got {type(client).__name__}")
-    with _default_lock:
-        _default = client
-
-
-def _client(client: Client | None) -> Client:
-    """The given client, else the default, made from the environment at first use."""
-    global _default
-    if client is not None:
-        if not isinstance(client, Client):
-            raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
-        return client
-    with _default_lock:
-        if _default is None:
-            _default = Client()
-        return _default
 
 
 def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
@@ -64,7 +32,7 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
         NotFoundError: There is no such run.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    return api.get_run(_client(client), run_id)
+    return runs.get_run(client_or_default(client), run_id)
 
 
 def fetch_runs(
@@ -134,15 +102,15 @@ def fetch_runs(
     if after is not None and len(query.requests()) > 1:
         raise ConfigError("after= goes with a single query; a filter here has several values")
     with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
-        fetched = api.list_runs(
-            _client(client),
+        fetched = runs.list_runs(
+            client_or_default(client),
             query,
             limit=count("limit", limit),
             after=None if after is None else text("after", after),
             strict=strict,
             progress=bar,
         )
-    return _reported(RUNS, fetched)
+    return reported(RUNS, fetched)
 
 
 def fetch_workflows(
@@ -169,10 +137,86 @@ def fetch_workflows(
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
     with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
-        fetched = api.list_workflows(_client(client), strict=strict, progress=bar)
-    return _reported(WORKFLOWS, fetched)
+        fetched = catalog.list_workflows(client_or_default(client), strict=strict, progress=bar)
+    return reported(WORKFLOWS, fetched)
 
 
-def _reported(table: Table, fetched: Fetched) -> pl.DataFrame:
+def fetch_evals(
+    workflow_id: str,
+    *,
+    target_block_id: str | None = None,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the saved evals of a workflow, the newest first.
+
+    Args:
+        workflow_id: The workflow.
+        target_block_id: Only those of this block.
+        client: What to ask; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for an eval that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        An EVALS frame, one row per saved eval; ``condition`` is the JSON that was sent.
+
+    Raises:
+        ConfigError: An id cannot be used.
+        SchemaError: An eval does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    with contextlib.closing(choose_progress(progress, "saved evals", "evals")) as bar:
+        fetched = catalog.list_evals(
+            client_or_default(client), workflow_id, target_block_id, strict=strict, progress=bar
+        )
+    return reported(EVALS, fetched)
+
+
+def fetch_version_diff(
+    workflow_id: str, baseline: str, candidate: str, *, client: Client | None = None
+) -> pl.DataFrame:
+    """Fetch which blocks differ between two versions of a workflow.
+
+    Args:
+        workflow_id: The workflow.
+        baseline: The ``workflow_version_id`` to start from.
+        candidate: The one to go to.
+        client: What to ask; the default one if not given.
+
+    Returns:
+        A frame of ``block_id, change`` (String): added, removed or changed. No rows: no block
+        differs.
+
+    Raises:
+        NotFoundError: The API does not know one of the versions. That is no empty diff: nothing
+            is known then.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    return catalog.get_version_diff(client_or_default(client), workflow_id, baseline, candidate)
+
+
+def fetch_document_link(document_id: str, *, client: Client | None = None) -> str:
+    """Fetch a temporary address of a document.
+
+    Args:
+        document_id: One of ``document_ids`` of a RESULTS frame.
+        client: What to ask; the default one if not given.
+
+    Returns:
+        A URL that needs no key and expires soon. Whoever has it can read the document.
+
+    Raises:
+        NotFoundError: There is no such document.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    return catalog.get_document_link(client_or_default(client), document_id)
+
+
+def reported(table: Table, fetched: Fetched) -> pl.DataFrame:
+    """The frame; with a warning where something was left out."""
     report(table, fetched.problems, strict=False)
     return fetched.frame

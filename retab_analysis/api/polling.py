@@ -1,0 +1,120 @@
+"""Look at runs again and again until they have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import polars as pl
+
+from retab_analysis.api.parallel import AWAY, Outcomes, OutOfPatienceError, run_all
+from retab_analysis.api.runs import get_run
+from retab_analysis.errors import APIError, NotFoundError, RetabAnalysisError, WaitTimeout
+from retab_analysis.schema import RUNS
+from retab_analysis.transport import Client
+
+# How many 404s in a row a run is forgiven: it is there a moment after it was created.
+GRACE = 3
+LEAST_PAUSE = 0.05
+
+
+class Poller:
+    """The runs as they were last seen.
+
+    Attributes:
+        away: The error of the last round, where the API failed or could not be reached.
+    """
+
+    def __init__(self, client: Client, ids: Sequence[str]) -> None:
+        self._client = client
+        self._seen: dict[str, pl.DataFrame | None] = dict.fromkeys(ids)
+        self._missing: dict[str, int] = dict.fromkeys(ids, 0)
+        self.away: RetabAnalysisError | None = None
+
+    def frame(self) -> pl.DataFrame:
+        """A RUNS frame of the runs seen so far, in the order given."""
+        return pl.concat([RUNS.empty(), *(run for run in self._seen.values() if run is not None)])
+
+    def pending(self) -> list[str]:
+        """The runs that are not known to have ended."""
+        return [
+            run_id
+            for run_id, run in self._seen.items()
+            if run is None or not run["is_terminal"].item()
+        ]
+
+    def poll(self, patience: float | None = None) -> None:
+        """Look once at each run that has not ended.
+
+        Args:
+            patience: Seconds to wait for the answers, or None.
+
+        Raises:
+            OutOfPatienceError: They did not come in that time.
+            RetabAnalysisError: One that waiting does not cure; ``.partial`` is the last frame.
+        """
+        ids = self.pending()
+        outcomes: Outcomes[pl.DataFrame] = Outcomes()
+        tasks = [partial(get_run, self._client, run_id) for run_id in ids]
+        try:
+            run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)
+        finally:
+            for index, run in outcomes.results.items():
+                self._seen[ids[index]], self._missing[ids[index]] = run, 0
+        self.away = None
+        for index, error in sorted(outcomes.errors.items()):
+            self._forgive(ids[index], error)
+
+    def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
+        if isinstance(error, AWAY):
+            self.away = error
+            return
+        self._missing[run_id] += 1
+        if isinstance(error, NotFoundError) and self._missing[run_id] <= GRACE:
+            return
+        error.partial = self.frame()
+        raise error
+
+    def pause(self, interval: float) -> float:
+        """Seconds until the next round: longer where the API asked for it."""
+        asked = self.away.retry_after if isinstance(self.away, APIError) else None
+        return max(interval, asked or 0.0, LEAST_PAUSE)
+
+
+def wait_for(
+    client: Client,
+    ids: Sequence[str],
+    timeout: float,
+    interval: float,
+    on_poll: Callable[[pl.DataFrame], object] | None,
+) -> pl.DataFrame:
+    """Poll until all runs have ended, see ``fetch.wait_for_runs``."""
+    poller = Poller(client, ids)
+    end = client.now() + timeout
+    while poller.pending():
+        left = end - client.now()
+        try:
+            poller.poll(patience=None if left == float("inf") else max(left, LEAST_PAUSE))
+        except OutOfPatienceError:
+            break
+        if on_poll is not None:
+            on_poll(poller.frame())
+        if not poller.pending():
+            break
+        left, pause = end - client.now(), poller.pause(interval)
+        if left <= 0:
+            break
+        client.sleep(min(pause, left))
+    if poller.pending():
+        raise _timeout(poller, timeout)
+    return poller.frame()
+
+
+def _timeout(poller: Poller, timeout: float) -> WaitTimeout:
+    pending, runs = poller.pending(), poller.frame()
+    reason = f"; the API was away, last: {poller.away}" if poller.away else ""
+    return WaitTimeout(
+        f"{len(pending)} runs have not ended after {timeout:g} s: {', '.join(pending[:20])}"
+        f"{'…' if len(pending) > 20 else ''}{reason}. They go on; .runs is how they were last seen",
+        runs=runs,
+    )
