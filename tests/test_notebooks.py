@@ -62,6 +62,21 @@ def test_the_quickstart_runs_without_a_key(
     assert set(runs["workflow_id"]) == {"wf_invoices"}
 
 
+def test_the_results_notebook_finds_what_does_not_pass(
+    runner: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runner.main(NOTEBOOKS / "02_results.ipynb") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"evals in the newest run of wf_invoices: \d+ do not pass,", said)
+    assert "Changed blocks: extract_lines." in said
+    results = ra.read_csv(runner.BUILD / "not_passing.csv", "results")
+    assert results.height > 5
+    assert set(results["state"]) <= {"failed", "blocked", "error"}
+    html = (runner.BUILD / "results.html").read_text()
+    assert outside(html) == []
+    assert "expected_value" in html
+
+
 def test_the_same_notebook_reads_an_api_of_ones_own(
     runner: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
