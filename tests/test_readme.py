@@ -1,0 +1,50 @@
+"""The README's examples do what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import retab_analysis as ra
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(EXAMPLES[:2]).replace("ra.demo()", "sandbox = ra.demo(speed=200)")
+    names: dict[str, object] = {}
+    try:
+        exec(compile(code, "README.md", "exec"), names)
+    finally:
+        sandbox = names.get("sandbox")
+        assert isinstance(sandbox, ra.Sandbox)
+        sandbox.stop()
+    assert ra.read_csv(tmp_path / "runs.csv").height > 10
+    ended = names["ended"]
+    assert ended["is_terminal"].all()  # type: ignore[index]
+    assert ended["scope"].to_list() == ["block"]  # type: ignore[index]
+
+
+def test_every_name_in_the_table_is_public() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", README, re.MULTILINE)
+    names = re.findall(r"`(\w+)`", " ".join(rows))
+    assert len(names) > 15
+    assert set(names) <= set(ra.__all__)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+        assert (Path(__file__).parents[1] / target).exists(), target
+
+
+def test_the_dependency_table_is_complete() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    table = README.partition("## Dependencies")[2].partition("## ")[0]
+    for requirement in project["dependencies"]:
+        assert re.split(r"[>=<]", requirement)[0] in table
