@@ -49,7 +49,7 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(self, port: int, service: Service) -> None:
         self.service = service
         self._connections: dict[threading.Thread, socket.socket] = {}
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), Handler)
 
     @property
     def base_url(self) -> str:
@@ -82,17 +82,19 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Say nothing: clients break connections as they like, and some tests are about that."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One connection: reads requests, and writes each answer in one piece."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
+        """Take what the server shares with its connections."""
         super().setup()
         self._service = cast(TcpServer, self.server).service
 
     def handle_one_request(self) -> None:
+        """Read a request and answer it; any method will do, which the base class does not allow."""
         self.close_connection = True
         self.raw_requestline = self.rfile.readline(65_537)
         if len(self.raw_requestline) > 65_536:

@@ -57,12 +57,11 @@ def _run_lifecycle(plan: Plan, status: str) -> Document:
 
 
 def _timing(created: int, started: int | None, completed: int | None) -> Document:
-    both = started is not None and completed is not None
     return {
         "created_at": iso(created),
         "started_at": None if started is None else iso(started),
         "completed_at": None if completed is None else iso(completed),
-        "duration_ms": duration_ms(started, completed) if both else None,
+        "duration_ms": duration_ms(started, completed),
     }
 
 

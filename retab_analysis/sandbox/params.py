@@ -54,7 +54,8 @@ class Query:
 
     def page(self, default: int) -> PageQuery:
         """Read limit, order and cursors."""
-        before, after = self._values.get("before"), self._values.get("after")
+        # An empty cursor is none.
+        before, after = self._values.get("before") or None, self._values.get("after") or None
         if before is not None and after is not None:
             self._wrong("before", "'before' and 'after' exclude each other", "value_error")
         order = self.choice("order", ("asc", "desc")) or "desc"

@@ -131,9 +131,9 @@ class Store:
             if workflow_id not in self._workflow_rows:
                 raise not_found("workflow", workflow_id)
             workflow = self._workflows.get(workflow_id)
-            evals = [] if workflow is None else scoped_evals(workflow, scope, now)
-            if workflow is None or not evals:
-                raise coded(422, "no_evals", f"Workflow '{workflow_id}' has no saved evals to run")
+            if workflow is None:
+                raise coded(422, "not_runnable", f"Workflow '{workflow_id}' is only a recording")
+            evals = scoped_evals(workflow, scope, now)
             block_id = evals[0].block.id if scope.eval_id else scope.block_id
             run = self._simulate(workflow, evals, now, "api", scope.eval_id, block_id)
             self._queue.submit(run)

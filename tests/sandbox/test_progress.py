@@ -255,7 +255,6 @@ def test_scopes() -> None:
         ("wf_invoices", {"type": "block", "block_id": "x"}, 404, "block_not_found"),
         # Versions 1 to 4 had it, the newest has not.
         ("wf_invoices", {"type": "block", "block_id": "route_language"}, 404, "block_not_found"),
-        ("wf_untitled", {}, 422, "no_evals"),
     ],
 )
 def test_runs_that_cannot_be_started(
@@ -264,6 +263,15 @@ def test_runs_that_cannot_be_started(
     body = {"workflow_id": workflow, **({"scope": scope} if scope else {})}
     found, document = Api().call("POST", "/v1/workflows/evals/runs", body=body)
     assert (found, document["detail"]["code"]) == (status, code)
+
+
+def test_a_run_of_nothing_ends_at_once() -> None:
+    api = Api()
+    run = api.create("wf_untitled")
+    assert run["total_evals"] == 0
+    assert api.results(run["id"]) == []
+    api.until(lambda: status_of(api.run(run["id"])) == "completed")
+    check_counts(api.run(run["id"]), [])
 
 
 def test_an_eval_of_another_workflow_is_not_found() -> None:
