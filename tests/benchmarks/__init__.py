@@ -1,0 +1,1 @@
+"""Speed against the official SDK, as ratios in the same run; see README.md."""
