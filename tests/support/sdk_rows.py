@@ -1,0 +1,236 @@
+"""What the rows of our tables must hold, computed from the official SDK's models.
+
+Where the SDK puts a default for a part that the API did not send (zeros for ``counts``), ours is
+null on purpose: :func:`given` takes the SDK's value only where it was sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+from retab.types.workflows import Workflow
+from retab.types.workflows.evals import RunStepWorkflowEvalSource, WorkflowEval
+from retab.types.workflows.evals.results import (
+    CancelledWorkflowEvalRun,
+    ErrorWorkflowEvalRun,
+    FileHandleInput,
+    WorkflowEvalResult,
+    WorkflowEvalRunTiming,
+)
+from retab.types.workflows.evals.runs import WorkflowEvalRun
+
+Row = dict[str, Any]
+
+IN_FLIGHT = ("pending", "queued", "running")
+
+
+def given(model: BaseModel | None, name: str) -> Any:
+    """A member where the API sent it, else None, whatever the SDK's default."""
+    if model is None or name not in model.model_fields_set:
+        return None
+    return getattr(model, name)
+
+
+def of(model: BaseModel | None, name: str) -> Any:
+    """A member of a part that may be missing; the word of an enumeration."""
+    value = None if model is None else getattr(model, name)
+    return value.value if isinstance(value, Enum) else value
+
+
+def moment(value: datetime | None) -> datetime | None:
+    """A time in UTC; the SDK leaves one that came without an offset without a zone."""
+    if value is None:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    if start is None or end is None:
+        return None
+    microseconds = (end - start) // timedelta(microseconds=1)
+    return -(-microseconds // 1000) if microseconds < 0 else microseconds // 1000
+
+
+def as_json(model: BaseModel | None, name: str) -> str | None:
+    """A free-form member as JSON; None where it was not sent, ``null`` where that was sent."""
+    if model is None or name not in model.model_fields_set:
+        return None
+    return canonical(model.model_dump(mode="json", by_alias=True, exclude_unset=True)[name])
+
+
+def canonical(value: Any) -> str:
+    """JSON in which the order of members does not show: the SDK does not keep it."""
+    return json.dumps(value, sort_keys=True)
+
+
+def run_row(run: WorkflowEvalRun) -> Row:
+    return {
+        "run_id": run.id,
+        "status": run.lifecycle.status,
+        **counted(run),
+        **times(run.timing),
+        "workflow_version_id": run.workflow_version_id,
+        "workflow_id": run.workflow_id,
+        "scope": scope(run),
+        "eval_id": run.eval_id,
+        "target_type": of(run.target, "type"),
+        "target_block_id": of(run.target, "block_id"),
+        "trigger_type": of(run.trigger, "type"),
+        "total_evals": run.total_evals,
+        "is_terminal": run.lifecycle.status not in IN_FLIGHT,
+        "status_message": message(run.lifecycle),
+        **error(run.lifecycle),
+        "freshness_status": of(run.freshness, "status"),
+        "freshness_reasons": run.freshness and words(run.freshness.reasons),
+    }
+
+
+def counted(run: WorkflowEvalRun) -> Row:
+    counts = given(run, "counts")
+    lifecycles, outcomes = given(counts, "lifecycle_counts"), given(counts, "outcome")
+    row = {name: of(outcomes, name) for name in ("passed", "failed", "blocked")}
+    decided = None if None in row.values() else sum(row.values())
+    rate = row["passed"] / decided if decided and decided > 0 else None
+    for name in (*IN_FLIGHT, "completed", "error", "cancelled"):
+        row[name] = of(lifecycles, name)
+    return {**row, "pass_rate": rate, "ok": ok(run.lifecycle.status, row)}
+
+
+def ok(status: str, row: Row) -> bool | None:
+    if status in IN_FLIGHT:
+        return None
+    not_passing = {row[name] for name in ("failed", "blocked", "error", "cancelled")}
+    if status != "completed" or not_passing - {0, None}:
+        return False
+    return None if None in not_passing else True
+
+
+def scope(run: WorkflowEvalRun) -> str:
+    if run.eval_id is not None:
+        return "eval"
+    return "workflow" if run.target is None else "block"
+
+
+def times(timing: WorkflowEvalRunTiming | None) -> Row:
+    names = ("created_at", "started_at", "completed_at")
+    row: Row = {name: moment(of(timing, name)) for name in names}
+    row["queue_ms"] = milliseconds(row["created_at"], row["started_at"])
+    return {**row, "duration_ms": of(timing, "duration_ms")}
+
+
+def message(lifecycle: Any) -> str | None:
+    if isinstance(lifecycle, ErrorWorkflowEvalRun):
+        return None if lifecycle.message == "(no message)" else lifecycle.message
+    return lifecycle.reason if isinstance(lifecycle, CancelledWorkflowEvalRun) else None
+
+
+def error(lifecycle: Any) -> Row:
+    details = lifecycle.details if isinstance(lifecycle, ErrorWorkflowEvalRun) else None
+    return {"error_code": of(details, "error_code"), "error_block_id": of(details, "block_id")}
+
+
+def words(values: list[Any] | None) -> list[str] | None:
+    return None if values is None else [getattr(each, "value", each) for each in values]
+
+
+def result_row(result: WorkflowEvalResult) -> Row:
+    found = result.assertion_result
+    same = ("eval_id", "block_id", "workflow_id", "block_type", "verdict", "warnings")
+    prints = ("handle_inputs", "block_execution", "workflow_draft", "execution")
+    return {
+        **dict.fromkeys(("eval_name", "path", "workflow_version_id", "run_created_at")),
+        **{name: getattr(result, name) for name in same},
+        **{f"{name}_fingerprint": getattr(result, f"{name}_fingerprint") for name in prints},
+        "result_id": result.id,
+        "run_id": result.workflow_eval_run_id,
+        "state": state(result),
+        "status": of(result.lifecycle, "status"),
+        "status_message": message(result.lifecycle),
+        **times(result.timing),
+        **files(given(result, "handle_inputs")),
+        **{name: of(found, name) for name in ("condition_kind", "score", "threshold")},
+        **{name: of(found, name) for name in ("assertion_id", "assertion_label", "metric_kind")},
+        "expected_value": as_json(found, "expected_value"),
+        "actual_value": as_json(found, "actual_value"),
+        "failure_code": of(found and found.failure, "code"),
+        "failure_message": of(found and found.failure, "message"),
+        "artifact_operation": of(result.artifact, "operation"),
+        "artifact_id": of(result.artifact, "id"),
+        "handle_inputs": as_json(result, "handle_inputs"),
+        "handle_outputs": as_json(result, "handle_outputs"),
+    }
+
+
+def known_of_run(run: WorkflowEvalRun) -> Row:
+    """What a row of results has from its run."""
+    created = moment(run.timing.created_at)
+    return {"workflow_version_id": run.workflow_version_id, "run_created_at": created}
+
+
+def known_of_eval(saved: WorkflowEval | None) -> Row:
+    """What a row of results has from its saved eval, where there still is one."""
+    target = saved and saved.assertion and saved.assertion.target
+    return {"eval_name": of(saved, "name"), "path": of(target, "path")}
+
+
+def state(result: WorkflowEvalResult) -> str:
+    status = of(result.lifecycle, "status")
+    return status if status in ("error", "cancelled") else result.verdict or "unscored"
+
+
+def files(inputs: Mapping[str, Any] | None) -> Row:
+    if inputs is None:
+        return {"document_names": None, "document_ids": None}
+    found = [each.document for each in inputs.values() if isinstance(each, FileHandleInput)]
+    return {
+        "document_names": [document.filename for document in found],
+        "document_ids": [document.id for document in found],
+    }
+
+
+def eval_row(saved: WorkflowEval) -> Row:
+    assertion, source, latest = saved.assertion, saved.source, saved.latest_run_summary
+    step = source if isinstance(source, RunStepWorkflowEvalSource) else None
+    return {
+        "eval_id": saved.id,
+        "name": saved.name,
+        "workflow_id": saved.workflow_id,
+        "target_block_id": saved.target.block_id,
+        "output_handle_id": of(assertion and assertion.target, "output_handle_id"),
+        "path": of(assertion and assertion.target, "path"),
+        "condition_kind": of(assertion and assertion.condition, "kind"),
+        "assertion_label": of(assertion, "label"),
+        "condition": as_json(assertion, "condition"),
+        "source_type": source.type,
+        "source_run_id": of(step, "run_id"),
+        "source_step_id": of(step, "step_id"),
+        "assertion_drift_status": saved.assertion_drift_status,
+        "schema_drift": of(saved, "schema_drift"),
+        "drift_status": of(saved.drift, "status"),
+        "freshness_status": of(saved.freshness, "status"),
+        "validation_status": saved.validation_status,
+        "latest_run_status": of(latest, "status"),
+        "latest_run_outcome": of(latest, "outcome"),
+        "latest_run_completed_at": moment(of(latest, "completed_at")),
+        "latest_run_duration_ms": of(latest, "duration_ms"),
+        "created_at": moment(saved.created_at),
+        "updated_at": moment(saved.updated_at),
+    }
+
+
+def workflow_row(workflow: Workflow) -> Row:
+    return {
+        "workflow_id": workflow.id,
+        "name": workflow.name,
+        "description": workflow.description,
+        "project_id": workflow.project_id,
+        "published_version_id": of(workflow.published, "version_id"),
+        "published_at": moment(of(workflow.published, "published_at")),
+        "created_at": moment(workflow.created_at),
+        "updated_at": moment(workflow.updated_at),
+    }

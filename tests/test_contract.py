@@ -1,0 +1,702 @@
+"""The official SDK as the judge: it reads the sandbox as we do, and we read what it writes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import ssl
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any
+from urllib.parse import urlencode
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from pydantic import BaseModel, ValidationError
+from retab.resources.files import FilesMixin
+from retab.resources.workflows import WorkflowsMixin
+from retab.resources.workflows.evals import (
+    WorkflowEvalRunResultsMixin,
+    WorkflowEvalRunsMixin,
+    WorkflowEvalsMixin,
+)
+from retab.types import files as sdk_files
+from retab.types import workflows as sdk_workflows
+from retab.types.workflows import evals as sdk_evals
+from support.contract import Schema, documents, openapi, resolve, schema_of
+from support.documents import result_document, run_document
+from support.faultserver import page
+from support.sdk_models import CONDITIONS, kind_of, leaves, saved_evals
+from support.sdk_process import SdkError, SdkProcess
+from support.sdk_rows import (
+    IN_FLIGHT,
+    Row,
+    canonical,
+    eval_row,
+    known_of_eval,
+    known_of_run,
+    result_row,
+    run_row,
+    workflow_row,
+)
+
+import retab_analysis as ra
+from retab_analysis.decode import parse_page, to_frame
+from retab_analysis.sandbox import Server, Store, build_world
+from retab_analysis.schema import (
+    EVALS,
+    RESULTS,
+    RESULTS_WITH_PAYLOADS,
+    RUNS,
+    TABLES,
+    TERMINAL,
+    VERDICTS,
+    WORKFLOWS,
+    Table,
+)
+
+pytestmark = pytest.mark.contract
+
+
+# The sandbox read by the SDK
+
+
+@dataclass
+class Frozen:
+    """A sandbox whose time stands still unless a test moves it, and two who read it."""
+
+    server: Server
+    sdk: SdkProcess
+    client: ra.Client
+    clock: list[datetime]
+
+    def wait(self, seconds: float) -> None:
+        self.clock[0] += timedelta(seconds=seconds)
+
+    def pages(self, path: str, **query: str) -> Iterator[bytes]:
+        """The bodies of a list, by plain HTTP."""
+        after: str | None = None
+        while True:
+            cursor = {} if after is None else {"after": after}
+            body = self.get(f"{path}?{urlencode({'limit': 100, **query, **cursor})}")
+            yield body
+            after = json.loads(body)["list_metadata"]["after"]
+            if after is None:
+                return
+
+    def get(self, path: str) -> bytes:
+        credentials = self.server.credentials
+        headers = {"Authorization": f"Bearer {credentials['api_key']}"}
+        request = urllib.request.Request(credentials["base_url"] + path, headers=headers)
+        with urllib.request.urlopen(request) as response:
+            body: bytes = response.read()
+        return body
+
+
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def frozen() -> Iterator[Frozen]:
+    clock = [MIDNIGHT + timedelta(hours=15)]
+    world = build_world(0, microseconds(MIDNIGHT))
+    store = Store(world, clock=lambda: microseconds(clock[0]))
+    with Server(store) as server, SdkProcess(**server.credentials) as sdk:
+        with ra.Client(**server.credentials) as client:
+            yield Frozen(server, sdk, client, clock)
+
+
+def microseconds(instant: datetime) -> int:
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+JSON_COLUMNS = {"expected_value", "actual_value", "condition", "handle_inputs", "handle_outputs"}
+
+
+def assert_same_cells(table: Table, frame: pl.DataFrame, rows: Sequence[Row]) -> None:
+    """Every column, every row, in the same order."""
+    assert frame.schema == table.schema
+    assert frame.height == len(rows)
+    for name in table.schema:
+        ours = frame[name].to_list()
+        if name in JSON_COLUMNS:
+            ours = [None if text is None else canonical(json.loads(text)) for text in ours]
+        pairs = zip(ours, (row[name] for row in rows), strict=True)
+        differing = [(name, one, other) for one, other in pairs if one != other]
+        assert differing[:3] == []
+    assert all(row.keys() == set(table.schema) for row in rows)
+
+
+def assert_nothing_unknown(bodies: Iterable[bytes], read: Sequence[BaseModel]) -> None:
+    """The sandbox sends no member that the SDK does not know, at any depth."""
+    sent = [document for body in bodies for document in json.loads(body)["data"]]
+    for document, model in zip(sent, read, strict=True):
+        known = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert places(document) == places(known)
+
+
+def assert_everything_sent(read: Sequence[BaseModel]) -> None:
+    """The sandbox has a value for every field that the SDK has, in one document or another."""
+    sent = {name for each in read for name in each.model_fields_set}
+    assert sent == set(type(read[0]).model_fields)
+
+
+def places(value: Any, prefix: str = "") -> set[str]:
+    """The paths of all members."""
+    if isinstance(value, list):
+        return set().union(*(places(each, f"{prefix}[]") for each in value))
+    if not isinstance(value, dict):
+        return set()
+    inner = [places(each, f"{prefix}.{name}") for name, each in value.items()]
+    return {f"{prefix}.{name}" for name in value}.union(*inner)
+
+
+def without_payloads(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name in RESULTS.schema}
+
+
+def test_the_sdk_reads_the_workflows(frozen: Frozen) -> None:
+    read = frozen.sdk.read("workflows.list", limit=2, sort_by="created_at")
+    assert len(read) > 2  # more than a page
+    ours = ra.fetch_workflows(client=frozen.client)
+    assert_same_cells(WORKFLOWS, ours, [workflow_row(each) for each in read])
+    assert_nothing_unknown(frozen.pages("/v1/workflows", sort_by="created_at"), read)
+    assert_everything_sent(read)
+
+
+def test_the_sdk_reads_the_runs_those_in_flight_too(frozen: Frozen) -> None:
+    read = frozen.sdk.read("workflows.evals.runs.list")
+    assert len(read) > 100  # more than a page of ours
+    ours = ra.fetch_runs(client=frozen.client)
+    assert_same_cells(RUNS, ours, [run_row(each) for each in read])
+    assert {"running", "completed", "error", "cancelled"} <= set(ours["status"])
+    # Old runs came without counts: the SDK's zeros for them are not taken for what was sent.
+    assert any("counts" not in run.model_fields_set for run in read)
+    assert_nothing_unknown(frozen.pages("/v1/workflows/evals/runs"), read)
+    assert_everything_sent(read)
+
+
+def test_a_single_run_is_the_one_of_the_list(frozen: Frozen) -> None:
+    listed = frozen.sdk.read("workflows.evals.runs.list")
+    single = [frozen.sdk.read_one("workflows.evals.runs.get", run_id=run.id) for run in listed]
+    assert single == listed
+    for run in [*(each for each in listed if each.lifecycle.status in IN_FLIGHT), listed[-1]]:
+        ours = ra.fetch_run(run.id, client=frozen.client)
+        assert_same_cells(RUNS, ours, [run_row(run)])
+
+
+FILTERS: list[dict[str, Any]] = [
+    {"status": "cancelled"},
+    {"exclude_status": "completed"},
+    {"trigger_type": "schedule"},
+    {"target_block_id": "split_bundle"},
+    {"workflow_id": "wf_contracts", "order": "asc"},
+    {"from_date": "2026-10-01T00:00:00+00:00", "to_date": "2026-10-20T12:00:00.5+02:00"},
+]
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=["-".join(each) for each in FILTERS])
+def test_filters_mean_the_same_runs(frozen: Frozen, filters: dict[str, Any]) -> None:
+    read = frozen.sdk.read("workflows.evals.runs.list", **filters)
+    ours = ra.fetch_runs(client=frozen.client, **filters)
+    everything = ra.fetch_runs(client=frozen.client).height
+    assert 0 < len(read) < everything
+    assert_same_cells(RUNS, ours, [run_row(each) for each in read])
+
+
+def test_the_runs_of_one_eval(frozen: Frozen) -> None:
+    scoped = ra.fetch_runs(client=frozen.client).filter(pl.col("eval_id").is_not_null())
+    eval_id = scoped["eval_id"][0]
+    read = frozen.sdk.read("workflows.evals.runs.list", eval_id=eval_id)
+    ours = ra.fetch_runs(eval_id=eval_id, client=frozen.client)
+    assert set(ours["eval_id"]) == {eval_id}
+    assert_same_cells(RUNS, ours, [run_row(each) for each in read])
+
+
+def test_the_sdk_reads_the_evals(frozen: Frozen) -> None:
+    for workflow in frozen.sdk.read("workflows.list"):
+        read = frozen.sdk.read("workflows.evals.list", workflow_id=workflow.id, limit=20)
+        rows = [eval_row(each) for each in read]
+        assert_same_cells(EVALS, ra.fetch_evals(workflow.id, client=frozen.client), rows)
+        bodies = list(frozen.pages("/v1/workflows/evals", workflow_id=workflow.id))
+        assert_same_cells(EVALS, pl.concat([ra.decode_evals(body) for body in bodies]), rows)
+        assert_nothing_unknown(bodies, read)
+        single = [frozen.sdk.read_one("workflows.evals.get", eval_id=each.id) for each in read]
+        assert single == read
+    assert_everything_sent(list(saved_evals_by_id(frozen).values()))
+
+
+def test_the_evals_of_one_block(frozen: Frozen) -> None:
+    which = {"workflow_id": "wf_invoices", "target_block_id": "split_bundle"}
+    read = frozen.sdk.read("workflows.evals.list", **which)
+    assert {each.target.block_id for each in read} == {"split_bundle"}
+    ours = ra.fetch_evals(**which, client=frozen.client)
+    assert_same_cells(EVALS, ours, [eval_row(each) for each in read])
+
+
+def test_the_sdk_reads_the_results_of_every_run(frozen: Frozen) -> None:
+    runs = frozen.sdk.read("workflows.evals.runs.list")
+    saved = saved_evals_by_id(frozen)
+    rows, results = [], []
+    for run in runs:
+        read = frozen.sdk.read("workflows.evals.results.list", run_id=run.id)
+        last = frozen.sdk.read_one("workflows.evals.results.get", result_id=read[-1].id)
+        assert last == read[-1]
+        assert_nothing_unknown(frozen.pages("/v1/workflows/evals/results", run_id=run.id), read)
+        results += read
+        rows += [
+            {**result_row(each), **known_of_run(run), **known_of_eval(saved.get(each.eval_id))}
+            for each in read
+        ]
+    ours = ra.fetch_results(
+        ra.fetch_runs(client=frozen.client),
+        evals=pl.concat([ra.fetch_evals(flow, client=frozen.client) for flow in flows(saved)]),
+        payloads=True,
+        client=frozen.client,
+    )
+    assert_same_cells(RESULTS_WITH_PAYLOADS, ours, rows)
+    assert set(ours["state"]) >= {*VERDICTS, "error", "cancelled", "unscored"}
+    assert_everything_sent(results)
+    assert 0 < ours["eval_name"].null_count() < ours.height  # some evals are not saved any more
+
+
+def saved_evals_by_id(frozen: Frozen) -> dict[str, Any]:
+    workflows = frozen.sdk.read("workflows.list")
+    lists = [frozen.sdk.read("workflows.evals.list", workflow_id=each.id) for each in workflows]
+    return {saved.id: saved for each in lists for saved in each}
+
+
+def flows(saved: dict[str, Any]) -> list[str]:
+    return sorted({each.workflow_id for each in saved.values()})
+
+
+def test_the_sdk_reads_what_changed_between_versions(frozen: Frozen) -> None:
+    runs = ra.fetch_runs("wf_invoices", order="asc", client=frozen.client)
+    versions = runs["workflow_version_id"].unique(maintain_order=True).to_list()
+    changed = False
+    for baseline, candidate in pairwise(versions):
+        query = {
+            "workflow_id": "wf_invoices",
+            "from_workflow_version_id": baseline,
+            "to_workflow_version_id": candidate,
+        }
+        diff = frozen.sdk.read_one("workflows.list_diff", **query)
+        sent = frozen.get(f"/v1/workflows/versions/diff?{urlencode(query)}")
+        assert diff.model_dump(exclude_unset=True) == json.loads(sent)
+        ours = ra.fetch_version_diff("wf_invoices", baseline, candidate, client=frozen.client)
+        assert set(ours.rows()) == {
+            (block, change)
+            for change in ("added", "removed", "changed")
+            for block in getattr(diff, f"{change}_block_ids")
+        }
+        changed = changed or not ours.is_empty()
+    assert changed
+
+
+def test_the_sdk_finds_the_documents_of_a_result(frozen: Frozen) -> None:
+    results = results_of(frozen, ra.fetch_runs("wf_invoices", client=frozen.client)["run_id"][-1])
+    name, file_id = results.select(pl.col("document_names", "document_ids").list.first()).row(0)
+    link = frozen.sdk.read_one("files.get_download_link", file_id=file_id)
+    assert link.filename == name
+    assert link.download_url == ra.fetch_document_link(file_id, client=frozen.client)
+    with urllib.request.urlopen(link.download_url) as response:
+        assert name in response.read().decode()
+
+
+def test_a_run_from_its_start_to_its_end(frozen: Frozen) -> None:
+    scope = {"type": "block", "block_id": "classify_document"}
+    run = frozen.sdk.read_one("workflows.evals.runs.create", workflow_id="wf_invoices", scope=scope)
+    seen = [run.lifecycle.status]
+    for _ in range(200):
+        assert_same_cells(RUNS, ra.fetch_run(run.id, client=frozen.client), [run_row(run)])
+        assert_same_results(frozen, run.id)
+        if run.lifecycle.status in TERMINAL:
+            break
+        frozen.wait(1)
+        run = frozen.sdk.read_one("workflows.evals.runs.get", run_id=run.id)
+        seen.append(run.lifecycle.status)
+    order = list(dict.fromkeys(seen))
+    assert order == [each for each in (*IN_FLIGHT, "completed") if each in order]
+    assert {"pending", "running", "completed"} <= set(order)
+
+
+def test_the_sdk_cancels_a_run_that_we_started(frozen: Frozen) -> None:
+    started = ra.start_runs("wf_contracts", client=frozen.client)
+    run_id = started["run_id"].item()
+    run = frozen.sdk.read_one("workflows.evals.runs.get", run_id=run_id)
+    assert_same_cells(RUNS, started, [run_row(run)])
+    cancelled = frozen.sdk.read_one("workflows.evals.runs.cancel", run_id=run_id)
+    assert cancelled.lifecycle.status == "cancelled"
+    assert_same_cells(RUNS, ra.fetch_run(run_id, client=frozen.client), [run_row(cancelled)])
+    assert_same_results(frozen, run_id)
+
+
+def test_we_cancel_a_run_that_the_sdk_started(frozen: Frozen) -> None:
+    saved = frozen.sdk.read("workflows.evals.list", workflow_id="wf_contracts")[0]
+    run = frozen.sdk.read_one(
+        "workflows.evals.runs.create",
+        workflow_id="wf_contracts",
+        scope={"type": "single", "eval_id": saved.id},
+    )
+    assert (run.eval_id, run.total_evals) == (saved.id, 1)
+    cancelled = ra.cancel_runs(run.id, client=frozen.client)
+    assert cancelled["status"].to_list() == ["cancelled"]
+    read = frozen.sdk.read_one("workflows.evals.runs.get", run_id=run.id)
+    assert_same_cells(RUNS, cancelled, [run_row(read)])
+
+
+def assert_same_results(frozen: Frozen, run_id: str) -> None:
+    read = frozen.sdk.read("workflows.evals.results.list", run_id=run_id)
+    rows = [without_payloads(result_row(each)) for each in read]
+    assert_same_cells(RESULTS, results_of(frozen, run_id), rows)
+
+
+def results_of(frozen: Frozen, run_id: str) -> pl.DataFrame:
+    bodies = frozen.pages("/v1/workflows/evals/results", run_id=run_id)
+    return pl.concat([ra.decode_results(body) for body in bodies])
+
+
+def test_errors_say_the_same(frozen: Frozen) -> None:
+    with pytest.raises(SdkError) as theirs:
+        frozen.sdk.read("workflows.evals.runs.get", run_id="nobody")
+    with pytest.raises(ra.NotFoundError) as ours:
+        ra.fetch_run("nobody", client=frozen.client)
+    assert theirs.value.fields["status_code"] == ours.value.status_code == 404
+    assert theirs.value.fields["code"] == ours.value.code
+    assert theirs.value.fields["message"] in str(ours.value)
+    assert None not in (theirs.value.fields["request_id"], ours.value.request_id)
+
+
+def test_a_wrong_key_is_refused_to_both(frozen: Frozen) -> None:
+    credentials = {"api_key": "wrong", "base_url": frozen.server.base_url}
+    with SdkProcess(**credentials) as sdk, pytest.raises(SdkError) as theirs:
+        sdk.read("workflows.list")
+    with ra.Client(**credentials) as client, pytest.raises(ra.AuthenticationError) as ours:
+        ra.fetch_workflows(client=client)
+    assert theirs.value.fields["status_code"] == ours.value.status_code == 401
+    assert theirs.value.fields["message"] in str(ours.value)
+
+
+# What the SDK writes, read by us
+
+
+MODELS: dict[Table, type[BaseModel]] = {
+    RUNS: sdk_evals.WorkflowEvalRun,
+    RESULTS: sdk_evals.WorkflowEvalResult,
+    EVALS: sdk_evals.WorkflowEval,
+    WORKFLOWS: sdk_workflows.Workflow,
+}
+WRITTEN = {
+    "runs": (RUNS, documents(schema_of("WorkflowEvalRun")), run_row),
+    "results": (RESULTS_WITH_PAYLOADS, documents(schema_of("WorkflowEvalResult")), result_row),
+    "evals": (EVALS, saved_evals(), eval_row),
+    "workflows": (WORKFLOWS, documents(schema_of("Workflow")), workflow_row),
+}
+
+
+@pytest.mark.parametrize("exclude_unset", [False, True], ids=["in-full", "as-it-was-set"])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_the_sdk_writes_has_the_cells_that_it_means(name: str, exclude_unset: bool) -> None:
+    table, allowed, row = WRITTEN[name]
+    model = MODELS[TABLES[name]]
+
+    @given(allowed)
+    @settings(max_examples=60, deadline=None)
+    def check(document: Any) -> None:
+        written = model.model_validate(document).model_dump(
+            mode="json", by_alias=True, exclude_unset=exclude_unset
+        )
+        ours = to_frame(table, [parse_page(table, json.dumps(page([written])).encode()).rows])
+        assert_same_cells(table, ours, [row(model.model_validate(written))])
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["outcome.failed", "outcome.blocked", "lifecycle_counts.error", "lifecycle_counts.cancelled"],
+)
+def test_one_eval_that_does_not_pass_is_enough(path: str) -> None:
+    part, name = path.split(".")
+    counts = {"lifecycle_counts": {}, "outcome": {"passed": 3}} | {part: {name: 1}}
+    run = sdk_evals.WorkflowEvalRun.model_validate(run_document(counts=counts))
+    assert run_row(run)["ok"] is False
+    assert_same_cells(RUNS, ra.decode_runs(run.model_dump(mode="json")), [run_row(run)])
+
+
+# Where ours differs from the SDK on purpose
+
+REFUSED = object()
+DIFFERENCES: dict[str, tuple[dict[str, Any], str, Any, str, Any]] = {
+    "no counts": ({"counts": ...}, "counts.outcome.passed", 0, "passed", None),
+    "no part of counts": ({"counts__outcome": ...}, "counts.outcome.failed", 0, "failed", None),
+    "a numeral": ({"total_evals": "5"}, "total_evals", 5, "total_evals", REFUSED),
+    "a whole fraction": (
+        {"timing__duration_ms": 28000.0},
+        "timing.duration_ms",
+        28000,
+        "duration_ms",
+        REFUSED,
+    ),
+    "a truth for a number": ({"total_evals": True}, "total_evals", 1, "total_evals", REFUSED),
+    "beyond 64 bits": ({"total_evals": 2**63}, "total_evals", 2**63, "total_evals", REFUSED),
+    "a number for a time": (
+        {"timing__created_at": 1_779_062_400},
+        "timing.created_at",
+        datetime(2026, 5, 18, tzinfo=UTC),
+        "created_at",
+        REFUSED,
+    ),
+    "nanoseconds": (
+        {"timing__created_at": "2026-05-18T00:00:00.0000009Z"},
+        "timing.created_at",
+        datetime(2026, 5, 18, tzinfo=UTC),
+        "created_at",
+        REFUSED,
+    ),
+    "no offset": (
+        {"timing__created_at": "2026-05-18T00:00:00"},
+        "timing.created_at",
+        datetime(2026, 5, 18),
+        "created_at",
+        datetime(2026, 5, 18, tzinfo=UTC),
+    ),
+    "a new status": (
+        {"lifecycle__status": "paused"},
+        "lifecycle.status",
+        REFUSED,
+        "status",
+        "paused",
+    ),
+    "a new trigger": (
+        {"trigger__type": "pigeon"},
+        "trigger.type",
+        REFUSED,
+        "trigger_type",
+        "pigeon",
+    ),
+    "a new target": (
+        {"target": {"type": "workflow"}},
+        "target.type",
+        REFUSED,
+        "target_type",
+        "workflow",
+    ),
+    "a new reason": (
+        {"freshness__reasons": ["moon"]},
+        "freshness.reasons",
+        REFUSED,
+        "freshness_reasons",
+        ["moon"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "theirs", "column", "ours"), DIFFERENCES.values(), ids=DIFFERENCES
+)
+def test_a_run_that_is_read_otherwise_on_purpose(
+    changes: dict[str, Any], path: str, theirs: Any, column: str, ours: Any
+) -> None:
+    document = run_document(**changes)
+    try:
+        read = attrgetter(path)(sdk_evals.WorkflowEvalRun.model_validate(document))
+    except ValidationError:
+        read = REFUSED
+    try:
+        cell = ra.decode_runs(document)[column].to_list()[0]
+    except ra.SchemaError:
+        cell = REFUSED
+    assert (read, cell) == (theirs, ours)
+
+
+def test_a_value_that_was_not_sent_is_not_a_null() -> None:
+    for value, cell in ((..., None), (None, "null")):
+        document = result_document(assertion_result__expected_value=value)
+        model = sdk_evals.WorkflowEvalResult.model_validate(document)
+        assert model.assertion_result is not None
+        assert model.assertion_result.expected_value is None
+        assert ra.decode_results(document)["expected_value"].to_list() == [cell]
+
+
+def test_numbers_in_values_are_not_touched() -> None:
+    body = json.dumps(result_document()).replace("1.5,", "1.10,", 1)
+    model = sdk_evals.WorkflowEvalResult.model_validate_json(body)
+    assert model.assertion_result is not None
+    assert repr(model.assertion_result.actual_value) == "1.1"
+    assert ra.decode_results(body)["actual_value"].to_list() == ["1.10"]
+
+
+def test_inputs_that_were_not_sent_are_not_none_at_all() -> None:
+    document = result_document(handle_inputs=...)
+    assert sdk_evals.WorkflowEvalResult.model_validate(document).handle_inputs == {}
+    assert ra.decode_results(document)["document_names"].to_list() == [None]
+    document = result_document(handle_inputs={})
+    assert ra.decode_results(document)["document_names"].to_list() == [[]]
+
+
+# What a future SDK brings is noticed here
+
+PRINT = "a fingerprint for the engine's own comparisons; the results carry those that we use"
+NOT_READ: dict[Table, dict[str, str]] = {
+    RUNS: {
+        "lifecycle.details.message": "lifecycle.message says it",
+        "lifecycle.details.stack_trace": "long, and about the engine's code",
+        "lifecycle.details.block_name": "block_id identifies the block",
+        "lifecycle.details.context": "free-form",
+        "freshness.validity_fingerprint": PRINT,
+        "freshness.input_fingerprint": PRINT,
+        "freshness.baseline_run_id": "the authoritative freshness is the saved eval's",
+    },
+    RESULTS: {
+        "lifecycle.details": "the message is enough beside the assertion's failure",
+        "handle_inputs.*.type": "a file is known by its document",
+        "handle_inputs.*.data": "only with payloads, as a whole",
+        "handle_inputs.*.document.mime_type": "the file's name shows it",
+        "handle_outputs": "only with payloads, as a whole",
+        "routing_decisions": "the classifier's output, which actual_value shows",
+        "assertion_result.outcome": "verdict says it",
+        "assertion_result.failure.details": "free-form",
+        "verdict_summary": "counts the one assertion that verdict is about",
+    },
+    EVALS: {
+        "target.type": "always block",
+        "source.handle_inputs": "the results carry the inputs",
+        "assertion.id": "the results carry it; a saved eval has one assertion",
+        "assertion_schema_dep": "how the API finds schema_drift",
+        "schema_drift_detail": "prose about schema_drift",
+        "freshness.reasons": "the status says what to do",
+        "freshness.validity_fingerprint": PRINT,
+        "freshness.input_fingerprint": PRINT,
+        "freshness.baseline_run_id": "the history is built from results",
+        "drift.affected_targets": "an eval has one target",
+        "drift.detail": "prose about drift.status",
+        "validation_issues": "free-form",
+        "latest_run_summary.run_record_id": "a result's id; the history is built from results",
+        "latest_run_summary.started_at": "completed_at and duration_ms say it",
+        "latest_run_summary.workflow_draft_fingerprint": PRINT,
+        "latest_run_summary.block_execution_fingerprint": PRINT,
+        "latest_run_summary.validity_fingerprint": PRINT,
+        "latest_run_summary.handle_inputs_fingerprint": PRINT,
+        "latest_run_summary.assertions_passed": "an eval has one assertion: the outcome says it",
+        "latest_run_summary.assertions_failed": "an eval has one assertion: the outcome says it",
+        "latest_run_summary.blocked_assertions": "an eval has one assertion: the outcome says it",
+        "latest_passing_run_summary": "the history is built from results",
+        "latest_failing_run_summary": "the history is built from results",
+    },
+    WORKFLOWS: {"published.description": "the release note of one version"},
+}
+
+
+@pytest.mark.parametrize("table", MODELS, ids=[table.name for table in MODELS])
+def test_every_field_of_the_sdk_is_read_or_left_out_for_a_reason(table: Table) -> None:
+    fields = set(leaves(MODELS[table], table.paths))
+    known = {*table.paths, *NOT_READ[table]}
+    assert fields - known == set(), "new in the SDK: read it, or say why not"
+    assert known - fields == set(), "not in the SDK"
+    assert set(table.paths).isdisjoint(NOT_READ[table])
+
+
+def test_the_words_that_we_compute_with_are_the_sdks() -> None:
+    lifecycles = leaf_words(sdk_evals.WorkflowEvalRun, "lifecycle", "status")
+    assert lifecycles == {*IN_FLIGHT, *TERMINAL}
+    assert leaf_words(sdk_evals.WorkflowEvalResult, "lifecycle", "status") == lifecycles
+    assert set(words_of(sdk_evals.AssertionOutcome)) == set(VERDICTS)
+
+
+def words_of(annotation: Any) -> Sequence[str]:
+    words: Sequence[str] = annotation.__args__
+    return words
+
+
+def leaf_words(model: type[BaseModel], union: str, discriminator: str) -> set[str]:
+    variants = model.model_fields[union].annotation.__args__  # type: ignore[union-attr]
+    kinds = [each for each in variants if each is not type(None)]
+    return {words_of(kind.model_fields[discriminator].annotation)[0] for kind in kinds}
+
+
+# The contract, openapi.yaml, against the SDK that it was taken from
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "listEvalRuns": WorkflowEvalRunsMixin().prepare_list,
+    "createEvalRun": WorkflowEvalRunsMixin().prepare_create,
+    "getEvalRun": WorkflowEvalRunsMixin().prepare_get,
+    "cancelEvalRun": WorkflowEvalRunsMixin().prepare_cancel,
+    "listEvalResults": WorkflowEvalRunResultsMixin().prepare_list,
+    "getEvalResult": WorkflowEvalRunResultsMixin().prepare_get,
+    "listEvals": WorkflowEvalsMixin().prepare_list,
+    "getEval": WorkflowEvalsMixin().prepare_get,
+    "listWorkflows": WorkflowsMixin().prepare_list,
+    "diffWorkflowVersions": WorkflowsMixin().prepare_list_diff,
+    "getDownloadLink": FilesMixin().prepare_get_download_link,
+}
+
+
+DECLARED = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, methods in openapi()["paths"].items()
+    for method, operation in methods.items()
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_sdk_asks_what_the_contract_has(name: str) -> None:
+    method, path, operation = DECLARED[name]
+    asked = arguments_of(OPERATIONS[name])
+    required = {key for key, default in asked.items() if default is REQUIRED}
+    prepared = OPERATIONS[name](**{key: f"{{{key}}}" for key in required})
+    assert (prepared.method, prepared.url) == (method, path)
+    assert asked == parameters_of(operation)
+
+
+REQUIRED = inspect.Parameter.empty
+
+
+def arguments_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The arguments of a function of the SDK, with their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.name != "extra_params"}
+
+
+def parameters_of(operation: Schema) -> dict[str, Any]:
+    """The parameters of an operation of the contract, or its body's members, with defaults."""
+    if "requestBody" in operation:
+        body = resolve(operation["requestBody"]["content"]["application/json"]["schema"])
+        return {
+            name: REQUIRED if name in body["required"] else declared.get("default")
+            for name, declared in body["properties"].items()
+        }
+    return {
+        each["name"]: REQUIRED if each["required"] else each["schema"].get("default")
+        for each in operation.get("parameters", [])
+    }
+
+
+SDK_CLASSES = {**vars(sdk_workflows), **vars(sdk_evals), **vars(sdk_files)}
+COMMON = sorted(
+    name for name in openapi()["components"]["schemas"] if isinstance(SDK_CLASSES.get(name), type)
+)
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_the_contract_has_the_sdks_fields(name: str) -> None:
+    schema, model = schema_of(name), SDK_CLASSES[name]
+    fields = {field.alias or key: field for key, field in model.model_fields.items()}
+    assert schema["properties"].keys() == fields.keys()
+    required = {key for key, field in fields.items() if field.is_required()}
+    assert set(schema.get("required", [])) == required
+
+
+def test_the_contract_has_the_sdks_kinds_of_condition() -> None:
+    kinds = schema_of("Condition")["properties"]["kind"]["enum"]
+    assert sorted(kinds) == sorted(kind_of(each) for each in CONDITIONS)
+
+
+def test_the_types_of_the_sdk_leave_ssl_alone() -> None:
+    """Why they may be imported here, and the client may not."""
+    assert ssl.SSLContext.__module__ == "ssl"
