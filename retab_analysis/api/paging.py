@@ -52,7 +52,7 @@ class Collected:
         if not self.pages:
             return None
         rows = pl.concat(self.pages)
-        if len(self.ids) == rows.height:
+        if rows["id"].n_unique() == rows.height:
             return rows
         return rows.unique("id", keep="last", maintain_order=True)
 

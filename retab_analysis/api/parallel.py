@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from retab_analysis.errors import (
+    APIError,
     AuthenticationError,
     PermissionDeniedError,
     ProtocolError,
@@ -22,9 +28,13 @@ from retab_analysis.transport import Cancel
 
 T = TypeVar("T")
 
-REFUSED = (AuthenticationError, PermissionDeniedError)
 AWAY = (TransportError, ProtocolError, ServerError, RateLimitError)
 AWAY_LIMIT = 8
+
+# On Windows nothing interrupts a wait, so that none may be long.
+_STEP = 0.5
+# A name that is being looked up and a connection that is being made cannot be cut short.
+_GIVE_UP = 0.8
 
 
 class OutOfPatienceError(Exception):
@@ -32,37 +42,88 @@ class OutOfPatienceError(Exception):
 
 
 class Pool:
-    """Threads that stop within a second when the block that uses them is left by an exception."""
+    """Threads that can be stopped within a second.
+
+    The executor of the standard library will not do: it waits for its threads however long they
+    take, and does so again when Python ends.
+    """
 
     def __init__(self, workers: int) -> None:
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="retab_analysis")
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._cancel = Cancel()
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Have a function called in a thread, with this thread's context."""
+        future: Future[T] = Future()
         context = contextvars.copy_context()
-        return self._executor.submit(context.run, self._cancel.run, function)
+        call = partial(context.run, self._cancel.run, function)
+        self._tasks.put(partial(_fulfil, future, call))
+        if len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return future
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+            del task
 
     def stop(self) -> None:
-        """End all that is under way, and wait for the threads to be gone."""
+        """End all that is under way; a thread that cannot be stopped ends by itself later."""
         self._cancel.set()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        for _ in self._threads:
+            self._tasks.put(None)
+        end = time.monotonic() + _GIVE_UP
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
-    def finish(self) -> None:
-        """Wait for all that is under way."""
-        self._executor.shutdown(wait=True)
+
+def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
+    try:
+        result = call()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+    finally:
+        del future  # the error's traceback leads here, and the future to the error
 
 
 @contextmanager
 def threads(workers: int) -> Iterator[Pool]:
-    """A pool for a block: its work is finished at the end, or stopped by an exception."""
+    """A pool for a block. What is still under way when the block is left, however, is stopped."""
     pool = Pool(workers)
     try:
         yield pool
-    except BaseException:
+    finally:
         pool.stop()
-        raise
-    pool.finish()
+
+
+def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Future[T]]:
+    """Wait until one of them has ended.
+
+    Args:
+        running: At least one.
+        end: On ``time.monotonic``, when to wait no longer.
+
+    Raises:
+        OutOfPatienceError: None ended by then.
+    """
+    while True:
+        left = end - time.monotonic()
+        done = wait(running, max(0.0, min(_STEP, left)), FIRST_COMPLETED).done
+        if done:
+            return done
+        if left <= 0:
+            raise OutOfPatienceError
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error says that the API cannot answer now, rather than that it will not."""
+    return isinstance(error, AWAY) or (isinstance(error, APIError) and error.status_code == 408)
 
 
 class Outcomes(Generic[T]):
@@ -76,8 +137,8 @@ class Outcomes(Generic[T]):
     def __init__(self) -> None:
         self.results: dict[int, T] = {}
         self.errors: dict[int, RetabAnalysisError] = {}
-        self._away_in_a_row = 0
-        self._refused = False
+        self._failed_in_a_row = 0
+        self._last_straw: RetabAnalysisError | None = None
 
     def add(self, index: int, future: Future[T]) -> None:
         """Sort a result from an error of ours; any other goes to the caller."""
@@ -88,16 +149,22 @@ class Outcomes(Generic[T]):
             self.errors[index] = error
         else:
             raise error
-        self._away_in_a_row = self._away_in_a_row + 1 if isinstance(error, AWAY) else 0
-        self._refused |= isinstance(error, REFUSED)
+        self._count(error)
+
+    def _count(self, error: RetabAnalysisError | None) -> None:
+        # A key may be good for some workflows and not for others: that is seen after a few.
+        is_general = is_away(error) or isinstance(error, PermissionDeniedError)
+        self._failed_in_a_row = self._failed_in_a_row + 1 if is_general else 0
+        if isinstance(error, AuthenticationError) or self._failed_in_a_row >= AWAY_LIMIT:
+            self._last_straw = self._last_straw or error
 
     def hopeless(self) -> bool:
         """Whether there is no sense in trying further tasks."""
-        return self._refused or self._away_in_a_row >= AWAY_LIMIT
+        return self._last_straw is not None
 
-    def first_error(self) -> RetabAnalysisError | None:
-        """The error of the first task that failed."""
-        return self.errors[min(self.errors)] if self.errors else None
+    def error(self) -> RetabAnalysisError | None:
+        """The error that made it hopeless, else that of the first task that failed."""
+        return self._last_straw or (self.errors[min(self.errors)] if self.errors else None)
 
 
 def run_all(
@@ -118,13 +185,14 @@ def run_all(
         workers: How many at once.
         outcomes: Filled as they end, so that an interrupt loses none.
         on_done: Called in this thread after each.
-        patience: Seconds to wait for the next task to end, or None.
+        patience: Seconds to wait for all of them, or None.
 
     Raises:
-        OutOfPatienceError: None ended in that time; all are stopped.
+        OutOfPatienceError: Not all ended in that time; the others are stopped.
     """
+    end = math.inf if patience is None else time.monotonic() + patience
     waiting = iter(enumerate(tasks))
-    with threads(min(workers, len(tasks)) or 1) as pool:
+    with threads(workers) as pool:
         running: dict[Future[T], int] = {}
         while True:
             room = 0 if outcomes.hopeless() else workers - len(running)
@@ -132,9 +200,6 @@ def run_all(
                 running[pool.submit(task)] = index
             if not running:
                 return
-            done = wait(running, patience, return_when=FIRST_COMPLETED).done
-            if not done:
-                raise OutOfPatienceError
-            for future in done:
+            for future in next_done(running, end):
                 outcomes.add(running.pop(future), future)
                 on_done()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -51,12 +52,16 @@ def list_runs(
     for params in requests:
         already = sum(each.frame.height for each in done)
         into = Collected(RUNS, after)
+        counts: Generator[int]
+        if limit is None and after is None:
+            counts = collect_history(client, RUNS_PATH, params, query.order, into, strict=strict)
+        else:
+            pages = collect(client, RUNS_PATH, params, into, wanted=limit, strict=strict)
+            counts = (len(each.ids) for each in pages)
         try:
-            if limit is None and after is None:
-                pages = collect_history(client, RUNS_PATH, params, query.order, into, strict=strict)
-            else:
-                pages = collect(client, RUNS_PATH, params, into, wanted=limit, strict=strict)
-            frame = _first_runs(_told(pages, progress, already), into, query, limit)
+            # Whatever happens, no thread of theirs may go on.
+            with contextlib.closing(counts):
+                frame = _first_runs(_told(counts, progress, already), into, query, limit)
         except RetabAnalysisError as error:
             error.partial = query.cut(into.frame())
             if len(requests) > 1:
@@ -69,18 +74,18 @@ def list_runs(
     return Fetched(_merge([each.frame for each in done], query).head(_all(limit)), problems)
 
 
-def _told(pages: Iterator[Collected], progress: Progress, already: int) -> Iterator[Collected]:
-    for into in pages:
-        progress.update(already + len(into.ids))
-        yield into
+def _told(counts: Iterable[int], progress: Progress, already: int) -> Iterator[int]:
+    for count in counts:
+        progress.update(already + count)
+        yield count
 
 
 def _first_runs(
-    pages: Iterator[Collected], into: Collected, query: RunQuery, limit: int | None
+    counts: Iterable[int], into: Collected, query: RunQuery, limit: int | None
 ) -> pl.DataFrame:
     """As many rows as are wanted; those that the dates cut off do not count."""
-    for _ in pages:
-        if limit is not None and len(into.ids) >= limit:
+    for count in counts:
+        if limit is not None and count >= limit:
             runs = query.cut(into.frame())
             if runs.height >= limit:
                 return runs.head(limit)

@@ -1,210 +1,293 @@
 """A long list of runs, read at several places of its history at once.
 
-A cursor is sequential by nature, so after the first pages the rest is split by ``created_at``.
-Windows overlap and are joined by id; a worker that has nothing left to read takes over half of
-what the slowest one has before it. All this trusts that the API filters and orders by
-``created_at``: where an answer shows that it does not, the list is read on by its cursor.
+A cursor is sequential by nature. So after its first pages further readers begin somewhere behind
+it, each at a date, and read on by their own cursors. A reader stops when it meets a run that the
+next one has read: no run can fall between two readers, whatever the API makes of a date. A reader
+that has nothing left to do begins again where the most is probably left.
+
+The first reader follows the list as it is, without dates. Where the others fail, or bring what
+does not fit, it goes on alone: the API may ignore dates, or order by something else.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+import bisect
+import math
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from queue import SimpleQueue
+from typing import Any
 
 import polars as pl
 
 from retab_analysis.api.arguments import iso
 from retab_analysis.api.paging import PAGE_SIZE, Collected, collect
-from retab_analysis.api.parallel import Pool, threads
+from retab_analysis.api.parallel import next_done, threads
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.transport import Client
 from retab_analysis.transport.exchange import Params
 
 FIRST_PAGES = 5
-# Neighbours overlap by so much on either side, in microseconds: it must not matter whether the
-# API's bounds are inclusive, or cut to seconds.
-OVERLAP = 1_000_000
+# How many rows must probably be left to be worth a further reader, and how many rows ahead it
+# begins at most: the density of a few pages says nothing about what is far away.
+WORTH = 1.5 * PAGE_SIZE
+REACH = 20 * PAGE_SIZE
+# An API may take its bounds as exclusive, or cut them to seconds. In microseconds.
+SLACK = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def collect_history(
     client: Client, path: str, params: Params, order: str, into: Collected, *, strict: bool
-) -> Iterator[Collected]:
+) -> Generator[int]:
     """Read a whole list of runs, as :func:`collect` does, and faster where it is long.
+
+    Yields:
+        How many runs have come so far.
 
     Raises:
         RetabAnalysisError: Whatever went wrong; ``.partial`` and ``.cursor`` as from ``collect``.
     """
     pages = collect(client, path, params, into, strict=strict)
     for number, _ in enumerate(pages, 1):
-        yield into
+        yield len(into.ids)
         if number == FIRST_PAGES and client.max_concurrency > 1:
             break
-    if into.cursor is None:
-        return
-    try:
-        yield from _History(client, path, params, order, strict).read_rest(into)
-    except _NotByTimeError:
-        yield from pages
-    except RetabAnalysisError as error:
-        error.partial, error.cursor = into.frame(), into.cursor
-        raise
+    if into.cursor is not None:
+        yield from _History(client, path, params, order, strict, _Reader(into, pages)).read()
 
 
-class _NotByTimeError(Exception):
-    """The API does not filter or order by ``created_at``."""
+class _DoesNotFitError(Exception):
+    """Rows that cannot be, if the API filters and orders by ``created_at``."""
 
 
 @dataclass(slots=True, eq=False)
-class _Window:
-    """A part of the history, in positions: microseconds that grow in the order of reading."""
+class _Reader:
+    """Follows the list from one place on.
+
+    Places are positions: microseconds that grow in the order of reading.
+
+    Attributes:
+        into: What it has read.
+        pages: What it reads.
+        start: Where it was told to begin.
+        first: Where its first row is.
+        position: Where its last row is.
+        is_done: Whether it has met the next reader, or the end of the list.
+        is_busy: Whether a request is under way.
+    """
 
     into: Collected
-    start: int
-    end: int
-    is_last: bool
-    position: int
+    pages: Iterator[Collected]
+    start: float = -math.inf
+    first: int | None = None
+    position: int = 0
     is_done: bool = False
+    is_busy: bool = False
 
-    def rows_left(self) -> float:
-        """How many rows are probably still to be read, by the density so far."""
-        if self.is_done or not self.into.ids or self.end <= self.position:
+    def take(self, positions: list[int]) -> None:
+        """Move on over a page.
+
+        Raises:
+            _DoesNotFitError: It is not behind what was read before, or not where it was asked for.
+        """
+        if not positions:
+            return
+        if positions[0] < (self.start - SLACK if self.first is None else self.position):
+            raise _DoesNotFitError
+        self.first = positions[0] if self.first is None else self.first
+        self.position = positions[-1]
+
+    def rows_left(self, end: float) -> float:
+        """How many rows are probably left before the end, by the density so far."""
+        if self.is_done or self.first is None or end <= self.position:
             return 0.0
-        density = len(self.into.ids) / max(self.position - self.start, 1)
-        return density * (self.end - self.position)
-
-    def halve(self) -> _Window:
-        """Give away the far half of what is left."""
-        middle = (self.position + self.end) // 2
-        away = _Window(Collected(self.into.table, None), middle, self.end, self.is_last, middle)
-        self.end, self.is_last = middle, False
-        return away
+        density = len(self.into.ids) / max(self.position - self.first, 1)
+        return density * (end - self.position)
 
 
 class _History:
-    """Reads what is left of one list by windows."""
+    """Reads what is left of one list.
 
-    def __init__(self, client: Client, path: str, params: Params, order: str, strict: bool) -> None:
+    The readers stand in the order of their places; where one is done, it has met the next.
+    """
+
+    def __init__(
+        self, client: Client, path: str, params: Params, order: str, strict: bool, first: _Reader
+    ) -> None:
         self._client, self._path, self._strict = client, path, strict
-        self._filters = [
-            each for each in params if each[0] not in ("order", "from_date", "to_date")
-        ]
-        self._given = dict(params)
-        self._order, self._opposite = (order, "asc") if order == "desc" else (order, "desc")
-        self._near, self._far = (
-            ("to_date", "from_date") if order == "desc" else ("from_date", "to_date")
-        )
+        self._params = [each for each in params if each[0] != "order"]
+        self._order, self._sign = order, -1 if order == "desc" else 1
+        self._first, self._readers = first, [first]
+        self._far: float = -math.inf
+        self._is_alone = False
+        self._seen = set(first.into.ids)
+        self._pages, self._in_vain = FIRST_PAGES, 0
+        self._joined: pl.DataFrame | None = None
 
-    def read_rest(self, into: Collected) -> Iterator[Collected]:
-        """Read what is behind the last page of ``into``, and put it there in the end."""
-        windows = self._split_evenly(into)
-        waiting = list(windows)
-        events: SimpleQueue[Future[None] | None] = SimpleQueue()
-        running = 0
-        with threads(self._client.max_concurrency) as pool:
-            while True:
-                while running < self._client.max_concurrency:
-                    window = waiting.pop(0) if waiting else _take_over(windows)
-                    if window is None:
-                        break
-                    self._start(pool, window, events)
-                    running += 1
-                if not running:
-                    break
-                event = events.get()
-                if event is not None:
-                    running -= 1
-                    event.result()
-                into.ids.update(*(window.into.ids for window in windows))
-                yield into
-        _join(windows, into)
-        yield into
+    def read(self) -> Generator[int]:
+        """Read to the end of the list, and put all of it into the first reader's ``into``."""
+        running: dict[Future[Any], Callable[[Future[Any]], None]] = {}
+        workers = self._client.max_concurrency
+        with threads(workers) as pool:
+            if self._knows_its_place():
+                running[pool.submit(self._last_position)] = self._divide
+            while not self._is_complete():
+                for reader in self._next_readers(workers - len(running)):
+                    reader.is_busy = True
+                    running[pool.submit(partial(next, reader.pages))] = partial(self._take, reader)
+                for future in next_done(running):
+                    running.pop(future)(future)
+                yield len(self._seen)
+        self._finish()  # now that no thread has it in hand any more
 
-    def _start(self, pool: Pool, window: _Window, events: SimpleQueue[Future[None] | None]) -> None:
-        """Have a window read; an event is None for a page, and the future at the end."""
-        task = partial(self._read, window, on_page=partial(events.put, None))
-        pool.submit(task).add_done_callback(events.put)
+    def _knows_its_place(self) -> bool:
+        """Find out where the first reader is; False where its rows do not tell."""
+        rows = self._first.into.rows()
+        try:
+            self._first.take([] if rows is None else self._positions(rows))
+        except _DoesNotFitError:
+            self._go_alone()
+        return self._first.first not in (None, self._first.position)
 
-    def _read(self, window: _Window, on_page: Callable[[], None]) -> None:
-        near, far = window.start - OVERLAP, window.end + OVERLAP
-        params = [*self._filters, ("order", self._order), (self._near, self._date(near))]
-        if not window.is_last:
-            params.append((self._far, self._date(far)))
-        elif self._far in self._given:
-            params.append((self._far, self._given[self._far]))
-        bounds = (near, None if window.is_last else far)
-        for into in collect(self._client, self._path, params, window.into, strict=self._strict):
-            if positions := self._positions(into.pages[-1]):
-                _check_inside(positions, *bounds)
-                window.position = positions[-1]
-            on_page()
-            if window.position > window.end and not window.is_last:
-                break
-        window.is_done = True
+    def _last_position(self) -> int | None:
+        """Where the list ends: the first row in the opposite order."""
+        opposite = "asc" if self._order == "desc" else "desc"
+        into = Collected(self._first.into.table, None)
+        params = [*self._params, ("order", opposite)]
+        next(collect(self._client, self._path, params, into, wanted=1, strict=False))
+        positions = self._positions(into.pages[0].head(1))
+        return positions[0] if positions else None
 
-    def _split_evenly(self, into: Collected) -> list[_Window]:
-        """One window a worker, from the last row read to the far end of the history."""
-        rows = into.rows()
-        read = self._positions(rows) if rows is not None else []
-        if not read or read[0] == read[-1]:
-            raise _NotByTimeError
-        end = self._far_end(into)
-        if not end or end[0] <= read[-1]:
-            raise _NotByTimeError
-        count = self._client.max_concurrency
-        span = end[0] - read[-1]
-        borders = [read[-1] + span * index // count for index in range(count + 1)]
-        return [
-            _Window(Collected(into.table, None), start, stop, stop == borders[-1], start)
-            for start, stop in itertools.pairwise(borders)
-        ]
+    def _divide(self, future: Future[int | None]) -> None:
+        """Have further readers begin, evenly up to the end of the list."""
+        try:
+            far = future.result()
+        except (RetabAnalysisError, _DoesNotFitError):
+            far = None
+        near, workers = self._first.position, self._client.max_concurrency
+        if far is None or far <= near or self._is_alone:
+            return
+        self._far = far
+        starts = {near + (far - near) * part // workers for part in range(1, workers)} - {near}
+        self._readers += [self._reader_at(start) for start in sorted(starts)]
 
-    def _far_end(self, into: Collected) -> list[int]:
-        """The position of the last row of the list, if any."""
-        dates = [each for each in self._given.items() if each[0] in ("from_date", "to_date")]
-        probe = Collected(into.table, None)
-        params = [*self._filters, *dates, ("order", self._opposite)]
-        next(collect(self._client, self._path, params, probe, wanted=1, strict=False))
-        return self._positions(probe.pages[0])
+    def _next_readers(self, room: int) -> list[_Reader]:
+        """Who shall get a page now."""
+        chosen = [each for each in self._readers if not (each.is_busy or each.is_done)][:room]
+        while len(chosen) < room and (further := self._further()) is not None:
+            chosen.append(further)
+        return chosen
+
+    def _further(self) -> _Reader | None:
+        """A reader more, in the middle of the most that is left anywhere."""
+        ends = [*(each.start for each in self._readers[1:]), self._far]
+        left = [each.rows_left(end) for each, end in zip(self._readers, ends, strict=True)]
+        most = max(left)
+        if most < WORTH or self._in_vain > self._client.max_concurrency + self._pages // 5:
+            return None
+        at = left.index(most)
+        here = self._readers[at].position
+        start = here + int((ends[at] - here) * min(0.5, REACH / most))
+        if start == here:
+            return None
+        self._readers.insert(at + 1, self._reader_at(start))
+        return self._readers[at + 1]
+
+    def _reader_at(self, start: int) -> _Reader:
+        near = "to_date" if self._order == "desc" else "from_date"
+        date = iso(_EPOCH + timedelta(microseconds=start * self._sign))
+        others = [each for each in self._params if each[0] != near]
+        params = [*others, ("order", self._order), (near, date)]
+        into = Collected(self._first.into.table, None)
+        pages = collect(self._client, self._path, params, into, strict=self._strict)
+        return _Reader(into, pages, start)
+
+    def _take(self, reader: _Reader, future: Future[Any]) -> None:
+        """See what the newest page of a reader means."""
+        reader.is_busy = False
+        if reader not in self._readers:
+            return
+        try:
+            future.result()
+            page = reader.into.pages[-1]
+            reader.take(self._positions(page))
+            self._link(reader, page)
+        except (RetabAnalysisError, _DoesNotFitError) as error:
+            # What ails another reader, the first will meet where the caller can resume; or never.
+            if reader is self._first and isinstance(error, RetabAnalysisError):
+                raise
+            self._go_alone()
+
+    def _link(self, reader: _Reader, page: pl.DataFrame) -> None:
+        """See whom a reader has met."""
+        ids = page["id"].to_list()
+        self._pages += 1
+        self._seen.update(ids)
+        reader.is_done |= reader.into.cursor is None
+        at = self._readers.index(reader)
+        for left, other in ((at - 1, at - 1), (at, at + 1)):
+            if 0 <= other < len(self._readers):
+                met = not self._readers[other].into.ids.isdisjoint(ids)
+                self._readers[left].is_done |= met
+        if len(reader.into.pages) == 1 and reader is not self._readers[-1]:
+            self._in_vain += reader.into.ids <= self._readers[at + 1].into.ids
+        if reader.is_done and not reader.into.ids:
+            self._readers.remove(reader)  # nobody can meet it
+
+    def _go_alone(self) -> None:
+        """Leave all to the first reader."""
+        self._is_alone, self._far, self._readers = True, -math.inf, [self._first]
+        self._first.is_done = self._first.into.cursor is None
+
+    def _is_complete(self) -> bool:
+        """Whether all has been read, by the first reader or by all of them."""
+        if self._first.into.cursor is None:
+            return True
+        if not all(each.is_done for each in self._readers):
+            return False
+        try:
+            self._joined = self._join()
+        except _DoesNotFitError:
+            self._go_alone()
+        return self._joined is not None
+
+    def _join(self) -> pl.DataFrame:
+        """Put the readers' rows behind one another; where they overlap, the later one's stay.
+
+        Raises:
+            _DoesNotFitError: A row is not where it belongs.
+        """
+        parts = [rows for each in self._readers if (rows := each.into.rows()) is not None]
+        for rows, reader in zip(parts, self._readers[1:], strict=False):
+            positions = self._positions(rows)
+            behind = bisect.bisect_right(positions, reader.start + SLACK)
+            before = bisect.bisect_left(positions, reader.position)
+            if not reader.into.ids.issuperset(rows["id"][behind:before]):
+                raise _DoesNotFitError
+        joined = pl.concat(parts).unique("id", keep="last", maintain_order=True)
+        self._positions(joined)
+        return joined
+
+    def _finish(self) -> None:
+        """Put what all have read into the first reader's ``into``."""
+        if self._joined is None:
+            return
+        into = self._first.into
+        problems = [problem for each in self._readers for problem in each.into.problems]
+        into.pages, into.ids, into.cursor = [self._joined], set(self._joined["id"]), None
+        # The same record has another path on another page.
+        into.problems = list({(each.record_id, each.raw): each for each in problems}.values())
 
     def _positions(self, rows: pl.DataFrame) -> list[int]:
-        """Where the rows stand, which must be in the order of reading."""
-        sign = -1 if self._order == "desc" else 1
-        positions = rows["timing.created_at"].dt.epoch("us") * sign
+        """Where the rows stand, which must be in the order of reading.
+
+        Raises:
+            _DoesNotFitError: It is not, or one of them has no date.
+        """
+        positions = rows["timing.created_at"].dt.epoch("us") * self._sign
         if positions.null_count() or not positions.is_sorted():
-            raise _NotByTimeError
+            raise _DoesNotFitError
         return positions.to_list()
-
-    def _date(self, position: int) -> str:
-        sign = -1 if self._order == "desc" else 1
-        return iso(_EPOCH + timedelta(microseconds=position * sign))
-
-
-def _take_over(windows: list[_Window]) -> _Window | None:
-    """Half of the most that is left anywhere, unless that is about a page."""
-    most = max(windows, key=_Window.rows_left)
-    if most.rows_left() < 1.5 * PAGE_SIZE:
-        return None
-    away = most.halve()
-    windows.insert(windows.index(most) + 1, away)
-    return away
-
-
-def _check_inside(positions: list[int], near: int, far: int | None) -> None:
-    """An answer outside of what was asked for shows that the dates were not heeded."""
-    if positions[0] < near or (far is not None and positions[-1] > far):
-        raise _NotByTimeError
-
-
-def _join(windows: list[_Window], into: Collected) -> None:
-    """Put the windows behind one another; where they overlap, the later document stays."""
-    for window in windows:
-        into.pages += window.into.pages
-        into.ids |= window.into.ids
-        into.problems += [each for each in window.into.problems if each not in into.problems]
-    into.cursor = None

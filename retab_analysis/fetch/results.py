@@ -37,7 +37,8 @@ def fetch_results(
             given.
         progress: None for a bar of runs and results where there is a notebook or a terminal and it
             takes longer than a second, False for none, or an object with ``update`` and ``close``.
-        strict: Raise for a result that does not decode. False keeps the good ones and warns once.
+        strict: Raise for a result that does not decode. False keeps the good ones and warns once;
+            a run that does not decode leaves its two columns null then.
 
     Returns:
         A RESULTS frame, one row per eval and run: the runs in the order given, each run's results
@@ -61,10 +62,9 @@ def fetch_results(
     table = RESULTS_WITH_PAYLOADS if payloads else RESULTS
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         fetched = results.list_results(
-            client_or_default(client), chosen, table, strict=strict, progress=bar
+            client_or_default(client), chosen, table, evals=evals, strict=strict, progress=bar
         )
-    frame = reported(table, fetched)
-    return frame if evals is None else _with_evals(frame, evals)
+    return reported(table, fetched)
 
 
 def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFrame:
@@ -79,7 +79,8 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 
     Raises:
         ConfigError: The id cannot be in a URL.
-        NotFoundError: There is no such result.
+        NotFoundError: There is no such result; or its run is gone, and the result is in
+            ``.partial``.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
     return results.get_result(client_or_default(client), result_id)
@@ -88,15 +89,11 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 def _check_evals(evals: pl.DataFrame) -> None:
     if not isinstance(evals, pl.DataFrame):
         raise ConfigError(f"evals must be an EVALS frame, got {type(evals).__name__}")
-    missing = {"eval_id", "name", "path"} - set(evals.columns)
+    needed = ("eval_id", "name", "path")
+    missing = [name for name in needed if evals.schema.get(name) != EVALS.schema[name]]
     if missing:
         raise ConfigError(
             f"evals must be an EVALS frame ({', '.join(EVALS.schema)}); "
-            f"it has no {', '.join(sorted(missing))}"
+            f"it has no String column {', '.join(missing)}"
         )
 
-
-def _with_evals(frame: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
-    known = evals.select("eval_id", pl.col("name").alias("eval_name"), "path").unique("eval_id")
-    bare = frame.drop("eval_name", "path")
-    return bare.join(known, on="eval_id", how="left", maintain_order="left").select(frame.columns)

@@ -39,12 +39,17 @@ class Cancel:
                 _shut_down(connection)
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """Call a function under this, in the current thread."""
+        """Call a function under this, in the current thread.
+
+        Raises:
+            Cancelled: It was told to stop before, or while it waited.
+        """
         context = contextvars.copy_context()
         return context.run(self._run, function)
 
     def _run(self, function: Callable[[], Any]) -> Any:
         _current.set(self)
+        self.check()
         return function()
 
     def wait(self, seconds: float) -> None:
@@ -116,11 +121,20 @@ class _HeldTLS(_Held, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
+class _Releasing(HTTPConnectionPool):
+    def _put_conn(self, conn: Any) -> None:
+        """Take a connection back, which must be forgotten before another thread can have it."""
+        cancel = current()
+        if cancel is not None:
+            cancel.release()
+        super()._put_conn(conn)
+
+
+class _Pool(_Releasing):
     ConnectionCls = _Held
 
 
-class _TLSPool(HTTPSConnectionPool):
+class _TLSPool(_Releasing, HTTPSConnectionPool):
     ConnectionCls = _HeldTLS
 
 
