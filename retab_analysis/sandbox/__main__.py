@@ -33,7 +33,10 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
         )
         sys.stdout.flush()
         try:
-            (ended or threading.Event()).wait()
+            ended = ended or threading.Event()
+            # An endless wait may sleep through Ctrl-C, where another thread gets the signal.
+            while not ended.wait(0.2):
+                pass
         except KeyboardInterrupt:
             sys.stdout.write("\n")
     return 0

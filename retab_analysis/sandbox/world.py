@@ -47,7 +47,6 @@ IN_FLIGHT = (
     (
         ("wf_invoices", "classify_document"),
         ("wf_invoices", "split_bundle"),
-        ("wf_invoices", "check_totals"),
     ),
     (("wf_contracts", None), ("wf_claims", None), ("wf_statements", None)),
 )

@@ -113,11 +113,14 @@ def test_a_process_of_its_own() -> None:
         # A shell may have told its children to ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
-        assert process.stdout is not None
-        exports = exported([process.stdout.readline(), process.stdout.readline()])
-        assert ask(exports) == 200
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        try:
+            assert process.stdout is not None
+            exports = exported([process.stdout.readline(), process.stdout.readline()])
+            assert ask(exports) == 200
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert errors == ""
 
