@@ -1,8 +1,14 @@
-"""The one place that makes HTML: escaping, elements, and the colours and signs of states."""
+"""The one place that makes HTML and Markdown: escaping, elements, the colours and signs of states.
+
+Ids, names and messages come from outside. Whatever is not :class:`Html` already is escaped by
+:func:`tag`, so that a forgotten call shows an entity, never an element.
+"""
 
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Iterable, Sequence
 
 # Okabe and Ito, "Color Universal Design", 2008: told apart by all kinds of colour vision. They are
 # seen on light and on dark grounds; text never has them for its colour.
@@ -82,3 +88,124 @@ def sign(state: str) -> Html:
         "font-weight:600;display:inline-block;min-width:1em;text-align:center"
     )
     return tag("span", STATE_SIGNS.get(state, "?"), title=state, aria_label=state, style=style)
+
+
+def name(value: object) -> Html:
+    """A name of unknown script, which must not turn round what stands beside it."""
+    return tag("bdi", value)
+
+
+def table(header: Sequence[object], rows: Iterable[Sequence[object]], **attributes: object) -> Html:
+    """A table with one line of header."""
+    head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
+    body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
+    return tag("table", tag("thead", head), tag("tbody", *body), **attributes)
+
+
+def fragment(*children: object) -> Html:
+    """A piece of HTML for a notebook's output, with its style; nothing outside it is touched."""
+    return tag("div", tag("style", Html(STYLE)), *children, class_="rta")
+
+
+def page(title: str, *children: object) -> Html:
+    """A whole document in one file, which loads nothing from anywhere."""
+    head = tag(
+        "head",
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        tag("title", title),
+        tag("style", Html(_PAGE_STYLE)),
+    )
+    body = tag("body", fragment(*children))
+    return Html(f"<!doctype html>\n{tag('html', head, body, lang='en')}\n")
+
+
+_LIGHT = {
+    "bad": "#b3400c",
+    "good": "#00694c",
+    "doubt": "#7a5b00",
+    "other": "#4a5b6c",
+    "line": "#d0d7de",
+    "shade": "#f4f6f8",
+}
+_DARK = {
+    "bad": "#ff9e6b",
+    "good": "#5fd7ae",
+    "doubt": "#ecc94b",
+    "other": "#a9b8c8",
+    "line": "#444c56",
+    "shade": "#22272e",
+}
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return "".join(f"--rta-{key}:{value};" for key, value in colours.items())
+
+
+STYLE = (
+    f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45;max-width:72em}}"
+    f"@media (prefers-color-scheme:dark){{.rta{{{_variables(_DARK)}}}}}"
+    f'[data-jp-theme-light="true"] .rta,.vscode-light .rta{{{_variables(_LIGHT)}}}'
+    f'[data-jp-theme-light="false"] .rta,.vscode-dark .rta,html[theme="dark"] .rta'
+    f"{{{_variables(_DARK)}}}"
+    ".rta table{border-collapse:collapse;margin:.5em 0}"
+    ".rta th,.rta td{text-align:left;vertical-align:top;padding:.2em .7em;"
+    "border-bottom:1px solid var(--rta-line)}"
+    ".rta td{overflow-wrap:anywhere}"
+    ".rta code{white-space:pre-wrap}"
+    ".rta summary{cursor:pointer}"
+    ".rta-scroll{max-height:24em;overflow:auto}"
+    ".rta-head{font-size:15px;font-weight:600;margin:.2em 0}"
+    ".rta-bad{color:var(--rta-bad)}.rta-good{color:var(--rta-good)}"
+    ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"
+    ".rta-tag{white-space:nowrap;font-weight:600}"
+)
+"""The style of fragments: colours that can be told apart by any eye, on light and on dark."""
+
+_PAGE_STYLE = (
+    "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:76em}"
+    "@media (prefers-color-scheme:dark){body{background:#15191e;color:#e6e9ec}}"
+)
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
+
+
+def markdown(value: object) -> str:
+    r"""Any value as text in one line of Markdown, also in a table; it notifies nobody on GitHub.
+
+    Example:
+        >>> print(markdown("<b> $x_$ | y"))
+        &lt;b&gt; \$x\_\$ \| y
+    """
+    plain = _MARKDOWN.sub(r"\\\1", one_line(value))
+    return html.escape(plain, quote=False).replace("@", "@&#8203;")
+
+
+def markdown_code(value: object) -> str:
+    """Any value as code in one line of Markdown, also in a table."""
+    return tag("code", one_line(value)).replace("|", "&#124;").replace("$", "&#36;")
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def one_line(value: object, limit: int | None = None) -> str:
+    """Any value as one line of plain text, without control characters, cut at ``limit``."""
+    line = " ".join(_without_controls("" if value is None else str(value)).split())
+    return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _without_controls(value: str) -> str:
+    """Without what a terminal would act upon, or HTML forbids; line ends and tabs stay."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else _control(each) for each in value
+    )
+
+
+def _control(character: str) -> str:
+    """Spaces of other scripts stay, what only steers or is half a character is shown as missing."""
+    return character if character.isspace() and character > "\x7f" else "\ufffd"

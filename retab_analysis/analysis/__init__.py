@@ -1,0 +1,21 @@
+"""What runs and results say, polars in and polars out.
+
+Each function takes a DataFrame or a LazyFrame and gives back the same. They are made of expressions
+alone, so that the streaming engine can run them, and the order of the input's rows does not matter.
+"""
+
+from retab_analysis.analysis.flakiness import flaky_evals
+from retab_analysis.analysis.history import blame, eval_history
+from retab_analysis.analysis.results import count_failures, failures, latest_results, states
+from retab_analysis.analysis.runs import summarize_runs
+
+__all__ = [
+    "blame",
+    "count_failures",
+    "eval_history",
+    "failures",
+    "flaky_evals",
+    "latest_results",
+    "states",
+    "summarize_runs",
+]

@@ -1,0 +1,46 @@
+"""Statistics: plain functions of numbers, and the same over frames.
+
+``proportions`` has the interval of one share, ``exact`` the exact tests, ``paired`` the interval of
+a difference of shares, ``outcomes`` what several results of one eval come to.
+"""
+
+from retab_analysis.stats.exact import (
+    chance_of_flip,
+    chance_of_one_step,
+    fisher_exact,
+    fisher_exact_over,
+    flip_chance_over,
+    least_flips,
+    mcnemar_exact,
+    one_step_chance_over,
+)
+from retab_analysis.stats.outcomes import (
+    DECIDED,
+    NOT_PASSING,
+    OUTCOMES,
+    change_of,
+    known_state,
+    state_of,
+)
+from retab_analysis.stats.paired import paired_interval
+from retab_analysis.stats.proportions import wilson_interval, wilson_over
+
+__all__ = [
+    "DECIDED",
+    "NOT_PASSING",
+    "OUTCOMES",
+    "chance_of_flip",
+    "chance_of_one_step",
+    "change_of",
+    "fisher_exact",
+    "fisher_exact_over",
+    "flip_chance_over",
+    "known_state",
+    "least_flips",
+    "mcnemar_exact",
+    "one_step_chance_over",
+    "paired_interval",
+    "state_of",
+    "wilson_interval",
+    "wilson_over",
+]
