@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from retab_analysis.sandbox.clock import MINUTE, SECOND, wall_clock
 from retab_analysis.sandbox.diff import version_diff
@@ -164,6 +165,7 @@ class Store:
         trigger: str,
         eval_id: str | None,
         block_id: str | None,
+        least_delay_ms: int = 0,
     ) -> SimulatedRun:
         self._live += 1
         plan = make_plan(
@@ -178,6 +180,7 @@ class Store:
             eval_id=eval_id,
             block_id=block_id,
         )
+        plan = replace(plan, delay_ms=max(plan.delay_ms, least_delay_ms))
         run = SimulatedRun(plan, pace=self._pace)
         self._add_run(run)
         return run
@@ -188,7 +191,9 @@ class Store:
         workflow = self._workflows[workflow_id]
         evals = scoped_evals(workflow, Scope(block_id=block_id), created)
         trigger = ("webhook", "schedule")[stream % 2]
-        return self._simulate(workflow, evals, created, trigger, None, block_id)
+        # A tenth of a real second: however fast time goes, the history does not flood.
+        least = round(100 / self._pace)
+        return self._simulate(workflow, evals, created, trigger, None, block_id, least)
 
     # Results
 

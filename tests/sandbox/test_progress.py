@@ -299,6 +299,18 @@ def test_after_a_long_silence_the_past_is_not_filled_up() -> None:
     assert len(api.runs()) - before < 150
 
 
+def test_the_history_does_not_flood_however_fast_time_goes() -> None:
+    api = Api(speed=1e6)
+    before = len(api.runs())
+    for _ in range(200):
+        api.clock.forward(0.05)
+        check_all(api, [])
+    assert len(api.runs()) - before <= 210
+    mine = api.create("wf_invoices")["id"]
+    api.clock.forward(0.01)
+    assert status_of(api.run(mine)) == "completed"
+
+
 def test_time_never_goes_back() -> None:
     api = Api()
     run_id = api.create("wf_statements")["id"]
