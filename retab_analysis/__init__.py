@@ -46,6 +46,7 @@ from retab_analysis.fetch import (
 )
 from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
+from retab_analysis.widgets import watch
 
 __version__ = _version("retab_analysis")
 
@@ -89,5 +90,6 @@ __all__ = [
     "start_runs",
     "use",
     "wait_for_runs",
+    "watch",
     "write_csv",
 ]

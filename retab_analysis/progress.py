@@ -41,10 +41,8 @@ class Bar:
     def __init__(self, description: str, unit: str) -> None:
         from tqdm.auto import tqdm
 
-        class Quiet(tqdm):  # type: ignore[type-arg]
-            monitor_interval = 0  # no thread that outlives the bar
-
-        self._bar: Any = Quiet(desc=description, unit=f" {unit}", delay=1.0, leave=False)
+        quiet = _quiet(tqdm)
+        self._bar: Any = quiet(desc=description, unit=f" {unit}", delay=1.0, leave=False)
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Move the bar."""
@@ -55,6 +53,42 @@ class Bar:
     def close(self) -> None:
         """Take the bar away."""
         self._bar.close()
+
+
+class Bars:
+    """Several tqdm bars below one another, with room for lines above them."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, Any] = {}
+
+    def update(self, key: str, words: str, done: int, total: int, note: str) -> None:
+        """Move a bar, made at the first call for its key."""
+        from tqdm import tqdm
+
+        if key not in self._bars:
+            self._bars[key] = _quiet(tqdm)(total=total, position=len(self._bars))
+        bar = self._bars[key]
+        bar.set_description_str(words, refresh=False)
+        bar.set_postfix_str(note, refresh=False)
+        bar.update(done - bar.n)
+        bar.refresh()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bars."""
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        for bar in self._bars.values():
+            bar.close()
+        self._bars.clear()
+
+
+def _quiet(tqdm: Any) -> Any:
+    """The class without its thread, which would outlive the bar."""
+    return type("Quiet", (tqdm,), {"monitor_interval": 0})
 
 
 def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:

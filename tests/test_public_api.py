@@ -19,7 +19,7 @@ InvalidRequestError NotFoundError PaginationError PermissionDeniedError Problems
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError
 ServerError TransportError WaitTimeout cancel_runs decode_evals decode_results decode_runs demo
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_workflows read_csv start_runs use wait_for_runs write_csv
+fetch_workflows read_csv start_runs use wait_for_runs watch write_csv
 """
 
 SIGNATURES = {
@@ -42,6 +42,8 @@ SIGNATURES = {
     "start_runs": "(workflow_id, *, eval_ids=None, block_ids=None, repeat=1, client=None)",
     "cancel_runs": "(runs, *, client=None)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
+    "watch": "(runs=None, *, workflow_id=None, baseline=None, interval=2.0, allow_cancel=None, "
+    "save_values=False, client=None)",
     "decode_runs": "(data)",
     "decode_results": "(data)",
     "decode_evals": "(data)",

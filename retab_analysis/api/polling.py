@@ -43,24 +43,29 @@ class Poller:
             if run is None or not run["is_terminal"].item()
         ]
 
-    def poll(self, patience: float | None = None) -> None:
+    def take(self, run_id: str, run: pl.DataFrame) -> None:
+        """Remember a run as it was just seen."""
+        self._seen[run_id], self._missing[run_id] = run, 0
+
+    def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
         """Look once at each run that has not ended.
 
         Args:
             patience: Seconds to wait for the answers, or None.
+            ids: Look at these runs rather than at those.
 
         Raises:
             OutOfPatienceError: They did not come in that time.
             RetabAnalysisError: One that waiting does not cure; ``.partial`` is the last frame.
         """
-        ids = self.pending()
+        ids = self.pending() if ids is None else ids
         outcomes: Outcomes[pl.DataFrame] = Outcomes()
         tasks = [partial(get_run, self._client, run_id) for run_id in ids]
         try:
             run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)
         finally:
             for index, run in outcomes.results.items():
-                self._seen[ids[index]], self._missing[ids[index]] = run, 0
+                self.take(ids[index], run)
         self.away = None
         for index, error in sorted(outcomes.errors.items()):
             self._forgive(ids[index], error)
@@ -73,6 +78,14 @@ class Poller:
         if isinstance(error, NotFoundError) and self._missing[run_id] <= GRACE:
             return
         error.partial = self.frame()
+        self.give_up(run_id, error)
+
+    def give_up(self, run_id: str, error: RetabAnalysisError) -> None:
+        """What to do about a run that cannot be read: here, raise.
+
+        Raises:
+            RetabAnalysisError: The error.
+        """
         raise error
 
     def pause(self, interval: float) -> float:

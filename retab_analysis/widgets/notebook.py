@@ -1,0 +1,156 @@
+"""Draws the state with ipywidgets, and hands clicks on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as widgets
+
+from retab_analysis.widgets import fragments
+from retab_analysis.widgets.state import WatchState
+
+# Pixels; a list that can hold many evals has its height from the start, and scrolls.
+_ROW, _LEAST, _MOST = 40, 110, 340
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What the buttons do; ``cancel`` is None where that is not offered."""
+
+    stop: Callable[[], None]
+    refresh: Callable[[], None]
+    cancel: Callable[[], None] | None
+    code: Callable[[], str]
+
+
+class NotebookView:
+    """The widgets of one view. Their number does not depend on the number of runs."""
+
+    def __init__(self, state: WatchState, actions: Actions) -> None:
+        self._actions = actions
+        self._state = state
+        self._all = False
+        self._top, self._news = widgets.HTML(), widgets.HTML()
+        self._known, self._passed = widgets.HTML(), widgets.HTML()
+        self._list = _scrolling(self._news, None)
+        self._folded = widgets.Accordion(
+            [_scrolling(self._known, "300px"), _scrolling(self._passed, "300px")]
+        )
+        self._code = widgets.Textarea(
+            layout=widgets.Layout(width="100%", height="110px", display="none"),
+            description="",
+            placeholder="",
+        )
+        self._make_buttons()
+        self.box = widgets.VBox(
+            [
+                widgets.HTML(str(fragments.STYLE), layout=widgets.Layout(display="none")),
+                _scrolling(self._top, None, most="420px"),
+                self._list,
+                self._folded,
+                self._buttons,
+                self._question,
+                self._code,
+            ],
+            layout=widgets.Layout(width="100%", overflow="hidden"),
+        )
+        self.draw(state)
+
+    def draw(self, state: WatchState) -> None:
+        """Show a state; what has not changed is not sent."""
+        self._state = state
+        several = len(state.runs) > 1
+        limit = None if self._all else fragments.SHOWN_EVALS
+        _set(self._top, value=str(fragments.top(state)))
+        _set(self._news, value=_table(state.news, limit, several, fragments.nothing_new(state)))
+        _set(self._known, value=_table(state.known, None, several, "None."))
+        _set(self._passed, value=_table(state.passed, None, several, "None yet."))
+        known = "Did not pass before either" if state.baseline else "Did not pass before"
+        titles = (f"{known} ({len(state.known)})", f"Passed ({len(state.passed)})")
+        _set(self._folded, titles=titles)
+        total = sum(run.total for run in state.runs)
+        _set(self._list.layout, height=f"{min(max(total * _ROW, _LEAST), _MOST)}px")
+        self._draw_buttons(state)
+
+    def send_all(self) -> None:
+        """Send the whole state again, so that whoever executes the notebook stores it."""
+        for widget in (self._top, self._news, self._known, self._passed, self._folded):
+            widget.send_state()
+
+    def _make_buttons(self) -> None:
+        self._stop = _button("Stop watching", "The runs go on", self._actions.stop)
+        self._refresh = _button("Refresh now", "Look at once", self._actions.refresh)
+        self._show = _button("Show all", "Show every eval", self._show_all)
+        self._copy = _button("Copy code", "The lines that fetch these results", self._show_code)
+        self._ask = _button("Cancel run", "Asks first", self._ask_first)
+        self._yes = _button("Yes, cancel", "Ends the runs for everybody", self._cancel)
+        self._no = _button("No", "The runs go on", self._hide_question)
+        buttons = [self._stop, self._refresh, self._show, self._copy]
+        if self._actions.cancel is not None:
+            buttons.append(self._ask)
+        row = widgets.Layout(flex_flow="row wrap")
+        self._buttons = widgets.HBox(buttons, layout=row)
+        words = widgets.Label("Cancel what has not ended yet?")
+        self._question = widgets.HBox(
+            [words, self._yes, self._no], layout=widgets.Layout(display="none")
+        )
+
+    def _draw_buttons(self, state: WatchState) -> None:
+        watching = state.phase == "watching"
+        _set(self._stop, disabled=not watching)
+        _set(self._refresh, disabled=not watching)
+        _set(self._ask, disabled=not (watching and state.can_cancel))
+        hidden = len(state.news) <= fragments.SHOWN_EVALS
+        _set(self._show.layout, display="none" if hidden else "")
+        _set(self._show, description="Show fewer" if self._all else f"Show all {len(state.news)}")
+        if not (watching and state.can_cancel):
+            self._hide_question()
+
+    def _show_all(self) -> None:
+        self._all = not self._all
+        self.draw(self._state)
+
+    def _show_code(self) -> None:
+        hidden = self._code.layout.display == "none"
+        _set(self._code, value=self._actions.code())
+        _set(self._code.layout, display="" if hidden else "none")
+
+    def _ask_first(self) -> None:
+        _set(self._question.layout, display="")
+
+    def _hide_question(self) -> None:
+        _set(self._question.layout, display="none")
+
+    def _cancel(self) -> None:
+        self._hide_question()
+        if self._actions.cancel is not None:
+            self._actions.cancel()
+
+
+def _table(lines: Any, limit: int | None, several: bool, nothing: str) -> str:
+    return str(fragments.evals(lines, limit=limit, values=True, several=several, nothing=nothing))
+
+
+def _button(words: str, hint: str, do: Callable[[], None]) -> widgets.Button:
+    button = widgets.Button(description=words, tooltip=hint, layout=widgets.Layout(width="auto"))
+    button.on_click(lambda _: do())
+    return button
+
+
+def _scrolling(child: widgets.HTML, height: str | None, *, most: str | None = None) -> widgets.Box:
+    """A box of its own that scrolls: it stays, and stays scrolled, when its content is replaced."""
+    child.layout.width = "100%"
+    child.layout.margin = "0"
+    layout = widgets.Layout(
+        width="100%", height=height, max_height=most, overflow="auto", display="block"
+    )
+    return widgets.Box([child], layout=layout)
+
+
+def _set(widget: Any, **values: Any) -> None:
+    """Assign only what differs: each assignment is a message."""
+    for name, value in values.items():
+        if getattr(widget, name) != value:
+            setattr(widget, name, value)

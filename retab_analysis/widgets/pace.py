@@ -1,0 +1,79 @@
+"""How fast a run goes and how long it will take: plain functions of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+# Fewer finished evals say too little about those to come.
+LEAST_DONE = 3
+# The two-sided 80 % quantile of the normal distribution.
+Z80 = 1.2816
+
+
+def rate_per_minute(done: int, seconds: float) -> float | None:
+    """Finished evals per minute of running, or None where nothing has finished."""
+    return 60 * done / seconds if done and seconds > 0 else None
+
+
+def time_left(
+    done_ms: Sequence[int], left_ms: Sequence[int | None], ran_seconds: float
+) -> tuple[float, float] | None:
+    """Seconds until the last eval ends, as an 80 % range.
+
+    The evals run one after the other. What is left is expected to take what each of them took the
+    last time, or the mean of this run; both are scaled by the pace of this run, which also holds
+    the pauses between evals. The width is that of a prediction of the sum of k further draws after
+    n: k s² (1 + k/n) is its variance (Hahn and Meeker, "Statistical Intervals", 1991, section 4.8).
+
+    Args:
+        done_ms: How long each finished eval took, n of them.
+        left_ms: How long each of the others usually takes, k of them; None where that is unknown.
+        ran_seconds: How long the run has been going.
+
+    Returns:
+        The low and the high end, or None where too few have finished.
+    """
+    n, k = len(done_ms), len(left_ms)
+    total = sum(done_ms) / 1000
+    if n < LEAST_DONE or total <= 0 or ran_seconds <= 0:
+        return None
+    pace = ran_seconds / total
+    mean = fmean(done_ms)
+    expected = pace * sum(mean if each is None else each for each in left_ms) / 1000
+    width = pace * Z80 * stdev(done_ms) / 1000 * math.sqrt(k * (1 + k / n))
+    return max(0.0, expected - width), expected + width
+
+
+def in_words(seconds: float) -> str:
+    """A length of time that a person reads at a glance.
+
+    Example:
+        >>> [in_words(each) for each in (0.4, 59, 61, 3600, 90061)]
+        ['0 s', '59 s', '1 min 1 s', '1 h', '1 d 1 h']
+    """
+    whole = max(0, int(seconds))
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    for at, (unit, size) in enumerate(units):
+        if whole >= size or unit == "s":
+            words = f"{whole // size} {unit}"
+            rest = whole % size // units[at + 1][1] if unit != "s" else 0
+            return f"{words} {rest} {units[at + 1][0]}" if rest else words
+    raise AssertionError
+
+
+def range_in_words(low: float, high: float) -> str:
+    """A range of time, coarser than its ends are certain.
+
+    Example:
+        >>> range_in_words(70, 130), range_in_words(8, 9)
+        ('1 to 3 min', 'about 10 s')
+    """
+    for unit, size, step in (("h", 3600, 1), ("min", 60, 1), ("s", 1, 5)):
+        if high >= 1.5 * size or unit == "s":
+            first, last = int(low / size // step * step), math.ceil(high / size / step) * step
+            if last - first <= step:
+                return f"about {last} {unit}"
+            return f"{first} to {last} {unit}"
+    raise AssertionError
