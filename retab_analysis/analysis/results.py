@@ -51,14 +51,17 @@ def latest_results(results: Frame) -> Frame:
     """
 
     def latest(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        first = lazy.group_by("eval_id").agg(MOMENT.min().alias("_first"))
+        numbered = lazy.with_row_index("_row")
+        narrow = numbered.select("_row", "eval_id", "state", "result_id", moment=MOMENT)
+        first = narrow.group_by("eval_id").agg(pl.col("moment").min().alias("_first"))
         newest = (
-            lazy.filter(pl.col("state").is_in(DECIDED))
-            .sort(MOMENT, "result_id", nulls_last=False)
+            narrow.filter(pl.col("state").is_in(DECIDED))
+            .sort("moment", "result_id")
             .unique("eval_id", keep="last", maintain_order=True)
+            .join(first, on="eval_id")
         )
-        ordered = newest.join(first, on="eval_id").sort("_first", "eval_id", nulls_last=True)
-        return ordered.drop("_first")
+        chosen = numbered.join(newest.select("_row", "_first"), on="_row")
+        return chosen.sort("_first", "eval_id", nulls_last=True).drop("_row", "_first")
 
     return applied(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), latest)
 

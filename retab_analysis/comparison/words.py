@@ -93,7 +93,8 @@ def _noise(evals: pl.DataFrame) -> str:
     if not same:
         known = broken.height and broken["block_changed"].null_count() == 0
         return " (in blocks that changed)" if known else ""
-    return f" ({same} of them in a block that did not change, which may be noise)"
+    share = "" if same == broken.height else f"{same} of them "
+    return f" ({share}in a block that did not change, which may be noise)"
 
 
 def _statistics(summary: Mapping[str, Any], verdict: str, alpha: float) -> str:
@@ -104,7 +105,7 @@ def _statistics(summary: Mapping[str, Any], verdict: str, alpha: float) -> str:
     if verdict == "no_change":
         return f"{over} nothing flipped{_power(summary, alpha)}."
     share = f"{over} the pass rate {_moved(summary, alpha)}"
-    p = f"exact McNemar p = {_probability(summary['p_value'])}"
+    p = f"exact McNemar p {_probability(summary['p_value'])}"
     if verdict == "inconclusive":
         return f"{share}, which may be chance ({p}){_power(summary, alpha)}."
     return f"{share}, which is more than chance explains at {alpha:g} ({p})."
@@ -112,12 +113,11 @@ def _statistics(summary: Mapping[str, Any], verdict: str, alpha: float) -> str:
 
 def _moved(summary: Mapping[str, Any], alpha: float) -> str:
     delta, low, high = (100 * summary[name] for name in ("delta", "delta_low", "delta_high"))
-    interval = f"{1 - alpha:.6g}"
-    level = f"{100 * float(interval):g} % interval {low:+.1f} to {high:+.1f}"
+    ends = f"{low:+.1f} to {high:+.1f}".replace("-", "−")
+    interval = f"{100 - 100 * alpha:.4g} % interval {ends}"
     if delta == 0:
-        return f"stayed the same ({level} points)"
-    word = "fell" if delta < 0 else "rose"
-    return f"{word} by {abs(delta):.1f} points ({level})"
+        return f"stayed the same ({interval} points)"
+    return f"{'fell' if delta < 0 else 'rose'} by {abs(delta):.1f} points ({interval})"
 
 
 def _power(summary: Mapping[str, Any], alpha: float) -> str:
@@ -132,7 +132,7 @@ def _power(summary: Mapping[str, Any], alpha: float) -> str:
 
 
 def _probability(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.001 else "under 0.001"
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def label(frame: pl.DataFrame) -> str:

@@ -42,7 +42,7 @@ def paired_interval(worse: int, better: int, n: int, alpha: float = 0.05) -> tup
     Example:
         >>> low, high = paired_interval(6, 0, 60)
         >>> round(low, 3), round(high, 3)
-        (-0.196, -0.004)
+        (-0.205, -0.006)
     """
     if worse < 0 or better < 0 or n < 1 or worse + better > n:
         raise ValueError(f"cannot be: {worse} and {better} flips among {n} pairs")

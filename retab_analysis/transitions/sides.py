@@ -65,55 +65,54 @@ def one_side(results: pl.LazyFrame) -> pl.LazyFrame:
 
     That is the newest of those that have the eval's state, or the newest that did not pass where
     the state is ``mixed``. ``score, margin, duration_ms`` are medians. For each of :data:`SAME` and
-    the block's fingerprint there are ``…_low``, ``…_high`` and ``…_kinds``, by which two sides can
-    be compared also where one of them has results of several kinds.
+    the block's fingerprint, ``…_low`` and ``…_high`` are the least and the greatest of its values,
+    so that two sides can be compared also where one of them has results of two kinds.
     """
-    rows = results.with_columns(known_state(), moment=MOMENT)
-    count = pl.sum_horizontal(DECIDED)
-    states = (
-        rows.group_by("eval_id")
+    rows = results.with_row_index("row")
+    judged = (
+        rows.select("row", "eval_id", "result_id", known_state(), moment=MOMENT)
+        .sort("moment", "result_id")
+        .group_by("eval_id")
         .agg(
             *((pl.col("state") == each).sum().cast(pl.Int64).alias(each) for each in OUTCOMES),
-            pl.col("score").median(),
-            (pl.col("score") - pl.col("threshold")).median().alias("margin"),
-            pl.col("duration_ms").median(),
-            *(part for name in (*SAME, BLOCK) for part in _kinds(name)),
+            *(_newest((outcome,)).alias(f"newest_{outcome}") for outcome in OUTCOMES),
+            _newest(NOT_PASSING).alias("newest_mixed"),
         )
-        .with_columns(
-            n=count,
-            state=state_of(*(pl.col(outcome) for outcome in OUTCOMES)),
-            pass_rate=pl.when(count > 0).then(pl.col("passed") / count),
-        )
-        .drop(*NOT_PASSING, "cancelled", "unscored")
+        .with_columns(state=state_of(*(pl.col(outcome) for outcome in OUTCOMES)))
     )
-    return states.join(_shown(rows, states), on="eval_id")
+    decided = pl.sum_horizontal(DECIDED)
+    states = judged.select(
+        "eval_id",
+        "state",
+        "passed",
+        decided.alias("n"),
+        pl.when(decided > 0).then(pl.col("passed") / decided).alias("pass_rate"),
+        pl.coalesce(
+            pl.when(pl.col("state") == each).then(f"newest_{each}") for each in (*OUTCOMES, "mixed")
+        ).alias("row"),
+    )
+    measured = rows.group_by("eval_id").agg(_measures())
+    shown = states.join(rows.select("row", *_SHOWN), on="row").drop("row")
+    return shown.join(measured, on="eval_id")
 
 
-def _kinds(name: str) -> list[pl.Expr]:
-    column = pl.col(name)
+def _newest(outcomes: Sequence[str]) -> pl.Expr:
+    return pl.col("row").filter(pl.col("state").is_in(outcomes)).last()
+
+
+def _measures() -> list[pl.Expr]:
+    values = (*SAME, BLOCK)
     return [
-        column.min().alias(f"{name}_low"),
-        column.max().alias(f"{name}_high"),
-        column.drop_nulls().n_unique().alias(f"{name}_kinds"),
+        pl.col("score").median(),
+        (pl.col("score") - pl.col("threshold")).median().alias("margin"),
+        pl.col("duration_ms").median(),
+        *(pl.col(name).min().alias(f"{name}_low") for name in values),
+        *(pl.col(name).max().alias(f"{name}_high") for name in values),
     ]
-
-
-def _shown(rows: pl.LazyFrame, states: pl.LazyFrame) -> pl.LazyFrame:
-    chosen = pl.col("chosen")
-    of_the_state = pl.col("state") == chosen
-    not_passing = (chosen == "mixed") & pl.col("state").is_in(NOT_PASSING)
-    return (
-        rows.join(states.select("eval_id", chosen="state"), on="eval_id")
-        .filter(of_the_state | not_passing)
-        .sort("moment", "result_id")
-        .unique("eval_id", keep="last", maintain_order=True)
-        .select("eval_id", *_SHOWN)
-    )
 
 
 def differs(name: str) -> pl.Expr:
     """Whether the two sides differ in a column of :data:`SAME`; null where one is not known."""
-    parts = [pl.col(f"{name}_{part}") != pl.col(f"c_{name}_{part}") for part in ("low", "high")]
-    kinds = pl.col(f"{name}_kinds") != pl.col(f"c_{name}_kinds")
-    known = pl.col(f"{name}_low").is_not_null() & pl.col(f"c_{name}_low").is_not_null()
-    return pl.when(known).then(pl.any_horizontal(*parts, kinds))
+    return pl.any_horizontal(
+        pl.col(f"{name}_{part}") != pl.col(f"c_{name}_{part}") for part in ("low", "high")
+    )
