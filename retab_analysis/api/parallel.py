@@ -25,6 +25,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.transport import Cancel
+from retab_analysis.transport.cancel import check_cancelled
 
 T = TypeVar("T")
 
@@ -111,8 +112,10 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
 
     Raises:
         OutOfPatienceError: None ended by then.
+        Cancelled: This thread was told to stop itself.
     """
     while True:
+        check_cancelled()
         left = end - time.monotonic()
         done = wait(running, max(0.0, min(_STEP, left)), FIRST_COMPLETED).done
         if done:

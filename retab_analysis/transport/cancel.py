@@ -85,6 +85,17 @@ def current() -> Cancel | None:
     return _current.get()
 
 
+def check_cancelled() -> None:
+    """Raise where this thread was told to stop.
+
+    Raises:
+        Cancelled: It was.
+    """
+    cancel = current()
+    if cancel is not None:
+        cancel.check()
+
+
 @contextlib.contextmanager
 def cancellable() -> Iterator[None]:
     """Around one request: stops before it, and lets go of its connection after it."""

@@ -42,8 +42,16 @@ def time_left(
     pace = ran_seconds / total
     mean = fmean(done_ms)
     expected = pace * sum(mean if each is None else each for each in left_ms) / 1000
-    width = pace * Z80 * stdev(done_ms) / 1000 * math.sqrt(k * (1 + k / n))
+    width = pace * _t80(n - 1) * stdev(done_ms) / 1000 * math.sqrt(k * (1 + k / n))
     return max(0.0, expected - width), expected + width
+
+
+def _t80(freedom: int) -> float:
+    """The same quantile of Student's t.
+
+    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, formula 26.7.5.
+    """
+    return Z80 + (Z80**3 + Z80) / (4 * freedom)
 
 
 def in_words(seconds: float) -> str:

@@ -1,0 +1,409 @@
+"""Watching runs: FAULTS.md 49 to 56, the thread, the renderers, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.documents import eval_document
+from support.fakes import KEY
+from support.faultserver import FaultServer, Reply, page, reply
+from support.frames import result_with, run_with
+
+import retab_analysis as ra
+from retab_analysis.sandbox import Fault
+from retab_analysis.widgets.live import LiveView
+
+
+def routes(
+    runs: Callable[[int], Reply], results: list[dict[str, Any]] | None = None
+) -> Callable[[str], Reply]:
+    """Answers by path: the n-th look at a run, and always the same results and evals."""
+    looks = iter(range(10**6))
+
+    def answer(request: str) -> Reply:
+        path = request.split(" ")[1]
+        if path.startswith("/v1/workflows/evals/results"):
+            return reply(body=page(results or []))
+        if path.startswith("/v1/workflows/evals/runs/"):
+            return runs(next(looks))
+        if path.startswith("/v1/workflows/evals?"):
+            return reply(body=page([eval_document("e1")]))
+        return reply(body=page([]))
+
+    return answer
+
+
+def client(url: str, **settings: Any) -> ra.Client:
+    return ra.Client(KEY, url, **{"max_attempts": 1, **settings})
+
+
+def watching_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
+
+
+def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    yield
+    gc.collect()
+    until(lambda: not watching_threads())
+
+
+GOING = reply(body=run_with(running=1, queued=1))
+ENDED = reply(body=run_with("r1", "completed", passed=1, failed=1))
+RESULTS = [result_with("e1", "passed"), result_with("e2", "failed")]
+
+
+def in_order(*answers: Reply) -> Callable[[int], Reply]:
+    return lambda look: answers[min(look, len(answers) - 1)]
+
+
+def test_a_run_is_watched_to_its_end() -> None:
+    with FaultServer([routes(in_order(GOING, GOING, ENDED), RESULTS)]) as server:
+        began = time.monotonic()
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        assert time.monotonic() - began < 0.5
+        runs = view.wait(10)
+    assert runs["status"].to_list() == ["completed"]
+    assert view.frame.equals(runs)
+    assert view.results["eval_id"].to_list() == ["e1", "e2"]
+    assert view.results["eval_name"].to_list() == ["Total of invoice 1", None]
+    assert view.done
+    assert view.state.phase == "ended"
+    assert "completed, 1 do not pass" in repr(view)
+
+
+def test_callbacks_get_the_view_in_the_watching_thread() -> None:
+    updates: list[tuple[LiveView, str]] = []
+    done: list[LiveView] = []
+    with FaultServer([routes(in_order(GOING, ENDED))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        view.on_update(lambda v: updates.append((v, threading.current_thread().name)))
+        view.on_done(done.append)
+        view.wait(10)
+    assert {name for _, name in updates} == {"retab_analysis-watch"}
+    assert all(each is view for each, _ in updates)
+    assert done == [view]
+    view.on_done(done.append)
+    assert done == [view, view]
+
+
+def test_an_exception_of_a_callback_shows_in_the_view() -> None:
+    def bad(view: LiveView) -> None:
+        raise ZeroDivisionError("mine")
+
+    with FaultServer([routes(in_order(GOING, GOING, ENDED))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url)).on_update(bad)
+        view.wait(10)
+    assert "a callback raised ZeroDivisionError: mine" in view.state.notes
+
+
+def test_it_can_be_awaited() -> None:
+    async def main(url: str) -> list[str]:
+        runs = await ra.watch("r1", interval=0.05, client=client(url))
+        return runs["status"].to_list()
+
+    with FaultServer([routes(in_order(GOING, ENDED))]) as server:
+        assert asyncio.run(main(server.url)) == ["completed"]
+
+
+def test_a_with_block_stops_it() -> None:
+    with FaultServer([routes(in_order(GOING))]) as server:
+        with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
+            until(lambda: view.frame.height)
+        assert view.done
+        assert view.state.phase == "stopped"
+        asked = len(server.requests)
+        time.sleep(0.2)
+        assert len(server.requests) == asked
+        assert view.wait().height == 1
+
+
+def test_stopping_does_not_wait_for_a_server_that_hangs() -> None:
+    with FaultServer([Reply(b"")]) as server:
+        view = ra.watch("r1", client=client(server.url))
+        until(lambda: server.requests)
+        began = time.monotonic()
+        view.stop()
+        assert time.monotonic() - began < 1
+        assert view.done
+
+
+def test_waiting_ends_in_time() -> None:
+    with FaultServer([routes(in_order(GOING))]) as server:
+        with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
+            until(lambda: view.frame.height)
+            with pytest.raises(ra.WaitTimeout, match="still watched") as caught:
+                view.wait(0.1)
+            assert caught.value.runs is not None
+            assert caught.value.runs["status"].to_list() == ["running"]
+
+
+def test_49_watching_again_stops_the_watcher_before() -> None:
+    with FaultServer([routes(in_order(GOING))]) as server:
+        first = ra.watch("r1", interval=0.05, client=client(server.url))
+        until(lambda: first.frame.height)
+        with ra.watch(["r1"], interval=0.05, client=client(server.url)) as second:
+            until(lambda: first.done)
+            assert first.frame.height == 1
+            assert not second.done
+            with ra.watch("r2", interval=0.05, client=client(server.url)):
+                assert not second.done
+
+
+def test_a_view_that_nobody_holds_ends() -> None:
+    with FaultServer([routes(in_order(GOING))]) as server:
+        views = [ra.watch("r1", interval=0.05, client=client(server.url))]
+        until(lambda: views[0].frame.height)
+        views.clear()
+        gc.collect()
+        until(lambda: not watching_threads())
+
+
+def test_50_a_key_that_is_refused_in_the_middle_ends_it() -> None:
+    refused = reply(401, {"detail": "revoked"})
+    with FaultServer([routes(in_order(GOING, refused), RESULTS)]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        with pytest.raises(ra.AuthenticationError, match="revoked"):
+            view.wait(10)
+    assert view.state.phase == "failed"
+    assert "revoked" in (view.state.failure or "")
+    assert view.frame.height == 1
+    assert view.results.height == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, ra.AuthenticationError), (403, ra.PermissionDeniedError)]
+)
+def test_a_run_that_cannot_be_read_raises_from_wait(status: int, error: type[Exception]) -> None:
+    with FaultServer([reply(status, {"detail": "no"})]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        with pytest.raises(error):
+            view.wait(10)
+        assert len(server.requests) == 1
+    assert error.__name__ in (view.state.failure or "")
+
+
+def test_a_run_that_never_was_raises_after_its_grace() -> None:
+    with FaultServer([reply(404, {"detail": "no such run"})]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        with pytest.raises(ra.NotFoundError, match="no such run"):
+            view.wait(10)
+        assert len(server.requests) == 4
+
+
+def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
+    looks = {"r1": 0, "r2": 0}
+
+    def answer(request: str) -> Reply:
+        path = request.split(" ")[1]
+        run_id = path.rpartition("/")[2]
+        if run_id not in looks:
+            return reply(body=page([]))
+        looks[run_id] += 1
+        if run_id == "r1":
+            return reply(404) if looks[run_id] > 1 else reply(body=run_with("r1", running=1))
+        other = {"workflow_id": "wf_other"}
+        if looks[run_id] > 8:
+            return reply(body=run_with("r2", "completed", passed=1, **other))
+        return reply(body=run_with("r2", running=1, **other))
+
+    with FaultServer([answer]) as server:
+        view = ra.watch(["r1", "r2"], interval=0.05, client=client(server.url))
+        runs = view.wait(10)
+    assert runs["status"].to_list() == ["running", "completed"]
+    assert view.state.runs[0].marks[-1:] == ("not found any more",)
+
+
+def test_52_an_unknown_status_goes_on() -> None:
+    paused = reply(body=run_with("r1", "paused", queued=1))
+    with FaultServer([routes(in_order(paused, paused, ENDED))]) as server:
+        assert ra.watch("r1", interval=0.05, client=client(server.url)).wait(10).height == 1
+
+
+def test_53_a_run_that_has_ended_and_runs_again_is_watched_on() -> None:
+    looks = {"r1": 0, "r2": 0}
+    story = {
+        "r1": ["completed", "running", "running", "completed"],
+        "r2": ["running", "running", "completed", "completed"],
+    }
+    seen: list[list[str]] = []
+
+    def answer(request: str) -> Reply:
+        run_id = request.split(" ")[1].rpartition("/")[2]
+        if run_id not in looks:
+            return reply(body=page([]))
+        status = story[run_id][min(looks[run_id], 3)]
+        looks[run_id] += 1
+        return reply(body=run_with(run_id, status, running=1, workflow_id=f"wf_{run_id}"))
+
+    with FaultServer([answer]) as server:
+        view = ra.watch(["r1", "r2"], interval=0.05, client=client(server.url))
+        view.on_update(lambda v: seen.append(v.frame["status"].to_list()))
+        assert view.wait(10)["status"].to_list() == ["completed", "completed"]
+    assert ["running", "completed"] in seen
+
+
+def test_56_a_server_that_is_away_is_waited_for() -> None:
+    with ra.Sandbox(speed=200) as sandbox:
+        run = ra.start_runs("wf_claims", client=ra.Client(**sandbox.credentials))
+        sandbox.inject(Fault(match="/v1/workflows/evals/runs", kind="reset", times=4, after=2))
+        troubles: list[str] = []
+        mine = ra.Client(**sandbox.credentials, max_attempts=1)
+        view = ra.watch(run, interval=0.1, client=mine)
+        view.on_update(lambda v: troubles.append(v.state.connection))
+        assert view.wait(20)["status"].to_list() == ["completed"]
+    assert any(text.startswith("retrying, last seen") for text in troubles)
+    assert view.state.connection == ""
+
+
+def test_a_retry_after_is_obeyed() -> None:
+    busy = reply(503, headers={"Retry-After": "1"})
+    times: list[float] = []
+
+    def look(number: int) -> Reply:
+        times.append(time.monotonic())
+        return busy if number == 0 else ENDED
+
+    with FaultServer([routes(look)]) as server:
+        ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
+    assert times[1] - times[0] >= 0.95
+
+
+def test_rounds_become_rarer_while_nothing_changes_and_refresh_is_at_once() -> None:
+    times: list[float] = []
+
+    def look(number: int) -> Reply:
+        times.append(time.monotonic())
+        return GOING
+
+    with FaultServer([routes(look)]) as server:
+        with ra.watch("r1", interval=0.1, client=client(server.url)) as view:
+            until(lambda: len(times) > 8, 10)
+            gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+            assert gaps[-1] > 2 * min(gaps)
+            asked, began = len(times), time.monotonic()
+            view.refresh()
+            until(lambda: len(times) > asked)
+            assert time.monotonic() - began < 0.35
+
+
+def test_what_has_not_changed_is_not_asked_again() -> None:
+    with FaultServer([routes(in_order(*[GOING] * 6, ENDED), RESULTS)]) as server:
+        ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
+        paths = [path.partition("?")[0].rpartition("/")[2] for path in server.paths]
+    assert paths.count("r1") == 7
+    assert paths.count("results") == 2
+    assert paths.count("evals") == 1
+
+
+def test_many_runs_of_a_workflow_are_one_request() -> None:
+    with ra.Sandbox(speed=0.001) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        runs = ra.start_runs("wf_claims", repeat=12, client=mine)
+        with ra.watch(runs, interval=0.05, client=mine) as view:
+            until(lambda: view.frame.height == 12)
+            time.sleep(0.1)
+            sandbox.requests.clear()
+            rounds: list[int] = []
+            view.on_update(lambda v: rounds.append(1))
+            until(lambda: len(rounds) >= 4, 10)
+        assert len(sandbox.requests) <= len(rounds) + 2
+
+
+def test_a_workflow_is_followed_with_what_starts_meanwhile() -> None:
+    with ra.Sandbox(speed=100) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        first = ra.start_runs("wf_claims", client=mine)["run_id"].item()
+        view = ra.watch(workflow_id="wf_claims", interval=0.05, client=mine)
+        until(lambda: first in view.frame["run_id"])
+        second = ra.start_runs("wf_claims", client=mine)["run_id"].item()
+        until(lambda: second in view.frame["run_id"])
+        view.stop()
+
+
+def test_a_workflow_with_nothing_in_flight_ends() -> None:
+    with FaultServer([reply(body=page([run_with("r1", "completed", passed=1)]))]) as server:
+        view = ra.watch(workflow_id="wf", interval=0.05, client=client(server.url))
+        assert view.wait(5).height == 0
+    assert view.state.heading == "No run is going on"
+
+
+BASELINES = ["last_ok", "previous", "run", "version", "frame"]
+
+
+@pytest.mark.parametrize("wanted", BASELINES)
+def test_the_news_against_a_baseline(wanted: str) -> None:
+    with ra.Sandbox(speed=300) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        history = ra.fetch_runs("wf_invoices", status="completed", client=mine)
+        suites = history.filter(history["scope"] == "workflow")
+        chosen = suites.filter(suites["workflow_version_id"] == "draft_2026_10_25").head(1)
+        baseline = {
+            "run": chosen["run_id"].item(),
+            "version": "draft_2026_10_25",
+            "frame": chosen,
+        }.get(wanted, wanted)
+        run = ra.start_runs("wf_invoices", client=mine)
+        view = ra.watch(run, baseline=baseline, interval=0.1, client=mine)
+        view.wait(30)
+    state = view.state
+    assert state.notes == ()
+    assert state.baseline is not None
+    if wanted in ("run", "version", "frame"):
+        assert state.baseline.startswith("draft_2026_10_25")
+    if wanted == "previous":
+        assert state.baseline.startswith("draft_2026_11_24")
+    if wanted != "previous":
+        assert len(state.news) >= 6
+        assert f"{len(state.news)} new" in state.heading
+        assert all(line.state != "passed" for line in (*state.news, *state.known))
+
+
+def test_a_baseline_that_is_none_is_told_and_not_fatal() -> None:
+    with ra.Sandbox(speed=300) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        run = ra.start_runs("wf_claims", client=mine)
+        view = ra.watch(run, baseline="no_such_version", interval=0.1, client=mine)
+        view.wait(30)
+    assert "is no run and no version" in view.state.notes[0]
+    assert view.state.baseline is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "either runs or workflow_id="),
+        ({"runs": "r", "workflow_id": "w"}, "either runs or workflow_id="),
+        ({"runs": "r", "interval": 0}, "interval must be"),
+        ({"runs": "r", "interval": float("inf")}, "interval must be finite"),
+        ({"runs": "r", "interval": "1"}, "interval must be"),
+        ({"runs": "r", "baseline": 7}, "baseline must be"),
+        ({"runs": 7}, "runs must be"),
+        ({"workflow_id": ""}, "workflow_id is empty"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ra.ConfigError, match=words):
+        ra.watch(**arguments, client=client("http://127.0.0.1:9"))
+
+
+def test_the_code_fetches_what_is_shown() -> None:
+    with FaultServer([routes(in_order(ENDED))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        view.wait(10)
+    compile(view.code(), "code", "exec")
+    assert "ra.wait_for_runs('r1')" in view.code()
