@@ -75,6 +75,7 @@ class _Reader:
         start: Where it was told to begin.
         first: Where its first row is.
         position: Where its last row is.
+        density: Rows in a microsecond, where it is.
         is_done: Whether it has met the next reader, or the end of the list.
         is_busy: Whether a request is under way.
     """
@@ -84,6 +85,7 @@ class _Reader:
     start: float = -math.inf
     first: int | None = None
     position: int = 0
+    density: float = 0.0
     is_done: bool = False
     is_busy: bool = False
 
@@ -99,13 +101,14 @@ class _Reader:
             raise _DoesNotFitError
         self.first = positions[0] if self.first is None else self.first
         self.position = positions[-1]
+        if positions[-1] > positions[0]:  # rows that share a time tell nothing of what follows
+            self.density = len(positions) / (positions[-1] - positions[0])
 
     def rows_left(self, end: float) -> float:
-        """How many rows are probably left before the end, by the density so far."""
+        """How many rows are probably left before the end."""
         if self.is_done or self.first is None or end <= self.position:
             return 0.0
-        density = len(self.into.ids) / max(self.position - self.first, 1)
-        return density * (end - self.position)
+        return self.density * (end - self.position)
 
 
 class _History:
@@ -191,7 +194,7 @@ class _History:
         at = left.index(most)
         here = self._readers[at].position
         start = here + int((ends[at] - here) * min(0.5, REACH / most))
-        if start == here:
+        if start <= here + SLACK:  # it might be given what has been read
             return None
         self._readers.insert(at + 1, self._reader_at(start))
         return self._readers[at + 1]

@@ -1,0 +1,568 @@
+"""Long histories, read at several places at once: the same runs in the same order as page by page.
+
+Nothing here knows how the history is cut up: what is compared is the outcome, and how many
+requests it took.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.documents import run_document
+from support.fakes import client_for
+from support.faultserver import FaultServer, Reply, reply
+
+import retab_analysis as ra
+
+SECOND = 1_000_000
+HOUR, DAY, YEAR = 3600 * SECOND, 86_400 * SECOND, 365 * 86_400 * SECOND
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TODAY = (datetime(2026, 5, 18, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+PAGE = 100
+FOREVER = 10**18
+
+
+def iso(moment: int) -> str:
+    return (EPOCH + timedelta(microseconds=moment)).isoformat().replace("+00:00", "Z")
+
+
+def read_iso(text: str) -> int:
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """``created`` is what the document says, ``key`` what the server sorts by."""
+
+    id: str
+    created: int | None
+    key: tuple[int, str]
+    filtered_by: int | None
+    status: str
+    body: bytes
+
+
+def make_run(
+    run_id: str,
+    created: int | None,
+    *,
+    sort_by: int | None = None,
+    filter_by: int | None = None,
+    status: str = "completed",
+    **changes: object,
+) -> Run:
+    document = run_document(
+        run_id,
+        timing={"created_at": None if created is None else iso(created)},
+        lifecycle={"status": status},
+        counts=None,
+        target=None,
+        freshness=None,
+        **changes,
+    )
+    at = sort_by if sort_by is not None else created or 0
+    by = filter_by if filter_by is not None else created
+    return Run(run_id, created, (at, run_id), by, status, json.dumps(document).encode())
+
+
+def runs_at(times: Iterable[int]) -> list[Run]:
+    return list(_runs_at(tuple(times)))
+
+
+@functools.lru_cache(32)
+def _runs_at(times: tuple[int, ...]) -> list[Run]:
+    return [make_run(f"r{index:05}", at) for index, at in enumerate(times)]
+
+
+# What servers make of a date, in microseconds: the bounds in which a time must lie.
+Bounds = Callable[[int, int], Callable[[int], bool]]
+DATES: dict[str, Bounds] = {
+    "inclusive": lambda low, high: lambda at: low <= at <= high,
+    "exclusive": lambda low, high: lambda at: low < at < high,
+    "cut to seconds": lambda low, high: (
+        lambda at: low // SECOND * SECOND <= at <= high // SECOND * SECOND
+    ),
+    "cut to days": lambda low, high: lambda at: low // DAY * DAY <= at <= high // DAY * DAY,
+    "the whole of both days": lambda low, high: lambda at: low // DAY <= at // DAY <= high // DAY,
+    "two hours off": lambda low, high: lambda at: low + 2 * HOUR <= at <= high + 2 * HOUR,
+    "ignored": lambda low, high: lambda at: True,
+    "from_date ignored": lambda low, high: lambda at: at <= high,
+    "to_date ignored": lambda low, high: lambda at: low <= at,
+}
+
+
+@dataclass
+class HistoryApi:
+    """The list of runs: order, limit, dates, status, and a cursor that survives changes."""
+
+    runs: list[Run]
+    dates: Bounds = DATES["inclusive"]
+    largest_page: int = PAGE
+    before_each: Callable[[HistoryApi, int, dict[str, str]], Reply | None] = lambda *_: None
+    queries: list[dict[str, str]] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    ordered: tuple[str, list[Run], list[Run]] = ("", [], [])
+
+    def __call__(self, request: str) -> Reply:
+        query = dict(parse_qsl(urlsplit(request.split(" ")[1]).query))
+        with self.lock:
+            self.queries.append(query)
+            number = len(self.queries)
+        if number > 500:  # far more than any history here needs: end what would never end
+            return reply(401)
+        fault = self.before_each(self, number, query)
+        return self.answer(query) if fault is None else fault
+
+    def chosen(self, query: dict[str, str]) -> list[Run]:
+        low = read_iso(query["from_date"]) if "from_date" in query else -FOREVER
+        high = read_iso(query["to_date"]) if "to_date" in query else FOREVER
+        is_inside = self.dates(low, high)
+        is_bounded = "from_date" in query or "to_date" in query
+        with self.lock:
+            if self.ordered[:2] != (query["order"], self.runs):
+                key, is_desc = (lambda run: run.key), query["order"] == "desc"
+                ordered = sorted(self.runs, key=key, reverse=is_desc)
+                self.ordered = (query["order"], self.runs, ordered)
+            runs = self.ordered[2]
+        return [
+            run
+            for run in runs
+            if query.get("status", run.status) == run.status
+            and (not is_bounded or (run.filtered_by is not None and is_inside(run.filtered_by)))
+        ]
+
+    def answer(self, query: dict[str, str]) -> Reply:
+        runs, sign = self.chosen(query), -1 if query["order"] == "desc" else 1
+        if "after" in query:
+            at, run_id = query["after"].split("~")
+            key = (int(at), run_id)
+            runs = [run for run in runs if (run.key > key if sign > 0 else run.key < key)]
+        size = min(int(query["limit"]), self.largest_page)
+        after = None
+        if len(runs) > size:
+            after = f"{runs[size - 1].key[0]}~{runs[size - 1].id}"
+        metadata = json.dumps({"before": None, "after": after}).encode()
+        records = b",".join(run.body for run in runs[:size])
+        return reply(body=b'{"data": [' + records + b'], "list_metadata": ' + metadata + b"}")
+
+
+def fetched(api: HistoryApi, **arguments: object) -> list[str]:
+    with FaultServer([api]) as server:
+        frame = ra.fetch_runs(client=client_for(server.url), **arguments)  # type: ignore[arg-type]
+    return frame["run_id"].to_list()
+
+
+def page_by_page(api: HistoryApi, **arguments: object) -> list[str]:
+    """The same, by one connection; its requests are not counted."""
+    with FaultServer([HistoryApi(api.runs, api.dates, api.largest_page)]) as server:
+        client = client_for(server.url, max_concurrency=1)
+        return ra.fetch_runs(client=client, **arguments)["run_id"].to_list()  # type: ignore[arg-type]
+
+
+def most_requests(runs: int) -> float:
+    """One and a half times the pages, and two for each connection: what is met is luck."""
+    return 1.5 * -(-runs // PAGE) + 16
+
+
+def scattered(number: int, span: int, seed: int = 0) -> list[int]:
+    chance = random.Random(seed)
+    return [TODAY - chance.randrange(span) for _ in range(number)]
+
+
+HISTORIES: dict[str, list[int]] = {
+    "even": [TODAY - number * HOUR for number in range(3000)],
+    "by chance": scattered(3000, YEAR),
+    "one day of a year, the newest": [*scattered(2900, DAY), *scattered(30, YEAR)],
+    "one day of a year, the oldest": [at - YEAR for at in scattered(2900, DAY)]
+    + scattered(600, 30 * DAY),
+    "one day in the middle of a year": [at - YEAR // 2 for at in scattered(2400, DAY)]
+    + scattered(600, YEAR),
+    "three seconds": scattered(2000, 3 * SECOND),
+    "one a microsecond": [TODAY - number for number in range(2000)],
+    "all at once": [TODAY] * 2000,
+    "all but two at once": [TODAY, *[TODAY - 1] * 1500, TODAY - YEAR],
+    "nights of 250 at once": [TODAY - number // 250 * DAY for number in range(3000)],
+    "days of 130 at once": [TODAY - number // 130 * DAY for number in range(2600)],
+    "the first pages at once": [*[TODAY] * 700, *scattered(2000, YEAR)],
+    "ever fewer": [TODAY - int(1.006**number * SECOND) for number in range(2500)],
+    "ever more": [TODAY - YEAR + int(1.006**number * SECOND) for number in range(2500)],
+    "one in the year 1": [*scattered(2000, DAY), -62_135_596_800 * SECOND],
+    "one in the year 9999": [*scattered(2000, DAY), 253_402_300_799 * SECOND + 999_999],
+    "just a row more than the first pages": [TODAY - number * HOUR for number in range(501)],
+}
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("name", HISTORIES)
+def test_the_same_runs_in_the_same_order_with_few_requests_more(name: str, order: str) -> None:
+    api = HistoryApi(runs_at(HISTORIES[name]))
+    expected = [run.id for run in api.chosen({"order": order})]
+    assert fetched(api, order=order) == expected
+    assert len(api.queries) <= most_requests(len(expected))
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("dates", DATES)
+@pytest.mark.parametrize("name", ["by chance", "nights of 250 at once"])
+def test_whatever_the_server_makes_of_dates(name: str, dates: str, order: str) -> None:
+    api = HistoryApi(runs_at(HISTORIES[name][:1500]), DATES[dates])
+    assert fetched(api, order=order) == page_by_page(api, order=order)
+    assert len(api.queries) <= 3 * most_requests(len(api.runs))
+
+
+@pytest.mark.parametrize("dates", ["inclusive", "exclusive", "cut to seconds"])
+def test_usual_dates_are_used(dates: str) -> None:
+    api = HistoryApi(runs_at(HISTORIES["by chance"]), DATES[dates])
+    fetched(api)
+    assert len(api.queries) <= most_requests(len(api.runs))
+    alone = [query for query in api.queries if not {"from_date", "to_date"} & set(query)]
+    assert len(alone) < len(api.queries) / 2
+
+
+def test_a_server_that_refuses_the_dates_is_read_page_by_page() -> None:
+    def refuse(api: HistoryApi, number: int, query: dict[str, str]) -> Reply | None:
+        bounded = {"from_date", "to_date"} & set(query)
+        return reply(422, {"detail": "no such parameter"}) if bounded else None
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=refuse)
+    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
+
+
+def test_a_server_that_ignores_the_order_is_read_page_by_page() -> None:
+    class Newest(HistoryApi):
+        def answer(self, query: dict[str, str]) -> Reply:
+            return super().answer({**query, "order": "desc"})
+
+    api = Newest(runs_at(HISTORIES["by chance"]))
+    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
+
+
+@pytest.mark.parametrize("size", [7, 20, 99])
+def test_a_server_whose_pages_are_smaller(size: int) -> None:
+    api = HistoryApi(runs_at(HISTORIES["by chance"][:900]), largest_page=size)
+    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
+
+
+def late(spread: int, *, filter_by: bool, sort_by: bool) -> list[Run]:
+    """Runs that start after a wait, filtered or sorted by when they started."""
+    chance = random.Random(1)
+    runs = []
+    for index, created in enumerate(HISTORIES["by chance"][:1500]):
+        started = created + chance.randrange(spread)
+        runs.append(
+            make_run(
+                f"r{index:05}",
+                created,
+                sort_by=started if sort_by else None,
+                filter_by=started if filter_by else None,
+            )
+        )
+    return runs
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("spread", [SECOND, 600 * SECOND, 12 * HOUR, 60 * DAY])
+@pytest.mark.parametrize("how", ["filters", "sorts", "filters and sorts"])
+def test_a_server_that_goes_by_another_time(how: str, spread: int, order: str) -> None:
+    api = HistoryApi(late(spread, filter_by="filters" in how, sort_by="sorts" in how))
+    assert fetched(api, order=order) == page_by_page(api, order=order)
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_server_that_sorts_by_id(seed: int, order: str) -> None:
+    chance = random.Random(seed)
+    runs = [
+        make_run(f"r{index:05}", TODAY - chance.randrange(YEAR), sort_by=0) for index in range(1500)
+    ]
+    api = HistoryApi(runs)
+    assert fetched(api, order=order) == page_by_page(api, order=order)
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("places", [[0], [250], [499], [-1], [0, 1200, -1]])
+def test_runs_without_a_date_on_the_first_pages_or_at_the_end(
+    places: list[int], order: str
+) -> None:
+    times = [TODAY - number * HOUR for number in range(1500)]
+    if order == "asc":
+        times.reverse()
+    runs = runs_at(times)
+    for place in places:
+        old = runs[place]
+        runs[place] = make_run(old.id, None, sort_by=old.key[0])
+    api = HistoryApi(runs)
+    assert fetched(api, order=order) == page_by_page(api, order=order)
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+def test_new_runs_arrive_meanwhile(order: str) -> None:
+    def arrive(api: HistoryApi, number: int, query: dict[str, str]) -> None:
+        if number < 60:
+            with api.lock:
+                at = TODAY + number * SECOND
+                new = [make_run(f"new{number}-{each}", at) for each in range(30)]
+                api.runs = [*api.runs, *new]
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=arrive)  # type: ignore[arg-type]
+    known = [run.id for run in api.chosen({"order": order})]
+    ids = fetched(api, order=order)
+    assert [run_id for run_id in ids if not run_id.startswith("new")] == known
+    assert len(ids) == len(set(ids))
+    if order == "desc":  # those that came after the first page belong to the next fetch
+        assert ids[30:] == known
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("seed", range(4))
+def test_runs_are_deleted_meanwhile(seed: int, order: str) -> None:
+    chance = random.Random(seed)
+
+    def delete(api: HistoryApi, number: int, query: dict[str, str]) -> None:
+        with api.lock:
+            gone = {run.id for run in chance.sample(api.runs, 15)}
+            api.runs = [run for run in api.runs if run.id not in gone]
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"][:1500]), before_each=delete)  # type: ignore[arg-type]
+    before = [run.id for run in api.chosen({"order": order})]
+    ids = fetched(api, order=order)
+    assert {run.id for run in api.runs} <= set(ids), "what was there all the time is missing"
+    place = {run_id: at for at, run_id in enumerate(before)}
+    assert sorted(ids, key=place.__getitem__) == ids
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("name", ["by chance", "days of 130 at once"])
+def test_the_callers_own_filters_stay(name: str, order: str) -> None:
+    times = HISTORIES[name]
+    statuses = ("completed", "completed", "completed", "error")
+    runs = [
+        make_run(f"r{index:05}", at, status=statuses[index % 4]) for index, at in enumerate(times)
+    ]
+    start, end = sorted(times)[150], sorted(times)[-150]
+    for dates in ({"from_date": start}, {"to_date": end}, {"from_date": start, "to_date": end}):
+        api = HistoryApi(runs)
+        moments = {key: EPOCH + timedelta(microseconds=at) for key, at in dates.items()}
+        low, high = dates.get("from_date", -FOREVER), dates.get("to_date", FOREVER)
+        expected = [
+            run.id
+            for run in api.chosen({"order": order, "status": "completed"})
+            if run.created is not None and low <= run.created <= high
+        ]
+        assert fetched(api, order=order, status="completed", **moments) == expected
+        assert len(api.queries) <= most_requests(len(expected))
+        assert {query["status"] for query in api.queries} == {"completed"}
+        if "from_date" in dates:
+            assert min(read_iso(query["from_date"]) for query in api.queries) == low - SECOND
+        if "to_date" in dates:
+            assert max(read_iso(query["to_date"]) for query in api.queries) == high + SECOND
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 32])
+def test_any_number_of_connections_gives_the_same(workers: int) -> None:
+    api = HistoryApi(runs_at(HISTORIES["one day of a year, the newest"]))
+    with FaultServer([api]) as server:
+        client = client_for(server.url, max_concurrency=workers)
+        ids = ra.fetch_runs(client=client)["run_id"].to_list()
+        assert server.connections <= workers
+    assert ids == [run.id for run in api.chosen({"order": "desc"})]
+    if workers == 1:
+        assert len(api.queries) == -(-len(ids) // PAGE)
+        assert not any({"from_date", "to_date"} & set(query) for query in api.queries)
+
+
+@pytest.mark.parametrize("number", [0, 1, 100, 499, 500])
+def test_up_to_five_pages_are_read_one_after_the_other(number: int) -> None:
+    api = HistoryApi(runs_at(HISTORIES["even"][:number]))
+    assert len(fetched(api)) == number
+    assert len(api.queries) == max(1, -(-number // PAGE))
+    assert all(query["order"] == "desc" for query in api.queries)
+    assert not any({"from_date", "to_date"} & set(query) for query in api.queries)
+
+
+@pytest.mark.parametrize("arguments", [{"limit": 1200}, {"after": f"{TODAY - 9 * HOUR}~r00009"}])
+def test_a_limit_or_a_cursor_is_read_one_after_the_other(arguments: dict[str, object]) -> None:
+    api = HistoryApi(runs_at(HISTORIES["even"][:1500]))
+    ids = fetched(api, **arguments)
+    everything = [run.id for run in api.chosen({"order": "desc"})]
+    assert ids == (everything[:1200] if "limit" in arguments else everything[10:])
+    assert not any({"from_date", "to_date"} & set(query) for query in api.queries)
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("first", [1, 4, 6, 8, 20])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (reply(500), ra.ServerError),
+        (Reply(b"", "reset"), ra.TransportError),
+        (reply(401), ra.AuthenticationError),
+    ],
+)
+def test_27_a_failure_can_be_resumed(
+    fault: Reply, error: type[ra.RetabAnalysisError], first: int, order: str
+) -> None:
+    def fail(api: HistoryApi, number: int, query: dict[str, str]) -> Reply | None:
+        return fault if number >= first else None
+
+    runs = runs_at(HISTORIES["by chance"][:2200])
+    everything = [run.id for run in HistoryApi(runs).chosen({"order": order})]
+    with FaultServer([HistoryApi(runs, before_each=fail)]) as server:
+        with pytest.raises(error) as caught:
+            ra.fetch_runs(order=order, client=client_for(server.url, max_attempts=1))
+    partial, cursor = caught.value.partial, caught.value.cursor
+    assert partial is not None
+    got = partial["run_id"].to_list()
+    assert got == everything[: len(got)], "not a gap-free prefix"
+    assert len(got) >= PAGE * min(5, first - 1)
+    rest = fetched(HistoryApi(runs), order=order, **({"after": cursor} if cursor else {}))
+    assert got + rest == everything
+
+
+@pytest.mark.parametrize("place", [3, 333, 777, 1499, 2222, -1])
+def test_a_bad_run_anywhere_is_an_error_that_can_be_resumed(place: int) -> None:
+    runs = runs_at(HISTORIES["even"])
+    runs[place] = make_run("bad", runs[place].created, total_evals="many")
+    with FaultServer([HistoryApi(runs)]) as server:
+        with pytest.raises(ra.SchemaError, match=r"run bad: at .*total_evals") as caught:
+            ra.fetch_runs(client=client_for(server.url))
+    assert caught.value.record_id == "bad"
+    assert caught.value.partial is not None
+    got = caught.value.partial["run_id"].to_list()
+    everything = [run.id for run in HistoryApi(runs).chosen({"order": "desc"})]
+    assert got == everything[: len(got)]
+    assert "bad" not in got
+    after = caught.value.cursor
+    rest = everything[len(got) :]
+    with pytest.warns(ra.ProblemsWarning, match="1 run left out"):
+        resumed = fetched(HistoryApi(runs), strict=False, **({"after": after} if after else {}))
+    assert resumed == [run_id for run_id in rest if run_id != "bad"]
+
+
+@pytest.mark.parametrize("name", ["even", "one a microsecond", "nights of 250 at once"])
+def test_bad_runs_are_reported_once_each(name: str) -> None:
+    runs = runs_at(HISTORIES[name])
+    bad = set(range(5, len(runs), 11))
+    for index in bad:
+        old = runs[index]
+        runs[index] = make_run(old.id, old.created, total_evals="many")
+    with FaultServer([HistoryApi(runs)]) as server:
+        with pytest.warns(ra.ProblemsWarning, match=f"{len(bad)} runs left out") as caught:
+            frame = ra.fetch_runs(client=client_for(server.url), strict=False)
+    assert len(caught) == 1
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert sorted(problems["record_id"]) == sorted(runs[index].id for index in bad)
+    good = [run.id for run in HistoryApi(runs).chosen({"order": "desc"})]
+    assert frame["run_id"].to_list() == [each for each in good if int(each[1:]) not in bad]
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        self.seen.append(done)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("dates", ["inclusive", "ignored", "cut to days"])
+def test_progress_rises_to_the_number_of_runs(dates: str) -> None:
+    recorder = Recorder()
+    api = HistoryApi(runs_at(HISTORIES["by chance"]), DATES[dates])
+    fetched(api, progress=recorder)
+    assert recorder.seen == sorted(recorder.seen)
+    assert recorder.seen[-1] == len(api.runs)
+    assert len(recorder.seen) > 20
+
+
+def our_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
+
+
+def test_ctrl_c_ends_it_within_a_second_and_leaves_no_thread() -> None:
+    release, hanging = threading.Event(), threading.Semaphore(0)
+    interrupted: list[float] = []
+
+    def hang(api: HistoryApi, number: int, query: dict[str, str]) -> None:
+        if number >= 12:
+            hanging.release()
+            release.wait(10)
+
+    def interrupt() -> None:
+        for _ in range(8):
+            hanging.acquire(timeout=5)
+        interrupted.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=hang)  # type: ignore[arg-type]
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+            with pytest.raises(KeyboardInterrupt):
+                ra.fetch_runs(client=client)
+            assert time.monotonic() - interrupted[0] < 1.0
+            assert our_threads() == []
+    finally:
+        release.set()
+
+
+def test_an_error_of_the_callers_progress_leaves_no_thread() -> None:
+    class Broken(Recorder):
+        def update(self, done: int, total: int | None = None, note: str = "") -> None:
+            super().update(done)
+            if len(self.seen) > 8:
+                raise ZeroDivisionError
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"]))
+    with pytest.raises(ZeroDivisionError) as caught:
+        fetched(api, progress=Broken())
+    assert our_threads() == []
+    assert len(api.queries) < 30
+    del caught
+
+
+CLUSTERS = st.lists(
+    st.tuples(
+        st.integers(0, YEAR),  # how long ago
+        st.sampled_from([0, 1, SECOND, HOUR, 30 * DAY]),  # how wide
+        st.integers(1, 700),  # how many
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(CLUSTERS, st.sampled_from(["desc", "asc"]), st.sampled_from(list(DATES)), st.integers(1, 9))
+def test_any_history_is_read_as_page_by_page(
+    clusters: list[tuple[int, int, int]], order: str, dates: str, workers: int
+) -> None:
+    chance = random.Random(repr(clusters))
+    times = [
+        TODAY - ago - (chance.randrange(width) if width else 0)
+        for ago, width, number in clusters
+        for _ in range(number)
+    ]
+    api = HistoryApi(runs_at(times), DATES[dates])
+    with FaultServer([api]) as server:
+        client = client_for(server.url, max_concurrency=workers)
+        ids = ra.fetch_runs(order=order, client=client)["run_id"].to_list()
+    assert ids == [run.id for run in api.chosen({"order": order})]
+    if dates in ("inclusive", "exclusive", "cut to seconds"):
+        assert len(api.queries) <= most_requests(len(times)) + workers
