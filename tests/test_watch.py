@@ -7,52 +7,21 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.documents import eval_document
-from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import result_with, run_with
+from support.watching import client, in_order, routes, until
 
 import retab_analysis as ra
 from retab_analysis.sandbox import Fault
 from retab_analysis.widgets.live import LiveView
 
 
-def routes(
-    runs: Callable[[int], Reply], results: list[dict[str, Any]] | None = None
-) -> Callable[[str], Reply]:
-    """Answers by path: the n-th look at a run, and always the same results and evals."""
-    looks = iter(range(10**6))
-
-    def answer(request: str) -> Reply:
-        path = request.split(" ")[1]
-        if path.startswith("/v1/workflows/evals/results"):
-            return reply(body=page(results or []))
-        if path.startswith("/v1/workflows/evals/runs/"):
-            return runs(next(looks))
-        if path.startswith("/v1/workflows/evals?"):
-            return reply(body=page([eval_document("e1")]))
-        return reply(body=page([]))
-
-    return answer
-
-
-def client(url: str, **settings: Any) -> ra.Client:
-    return ra.Client(KEY, url, **{"max_attempts": 1, **settings})
-
-
 def watching_threads() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
-
-
-def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -65,10 +34,6 @@ def no_thread_left() -> Iterator[None]:
 GOING = reply(body=run_with(running=1, queued=1))
 ENDED = reply(body=run_with("r1", "completed", passed=1, failed=1))
 RESULTS = [result_with("e1", "passed"), result_with("e2", "failed")]
-
-
-def in_order(*answers: Reply) -> Callable[[int], Reply]:
-    return lambda look: answers[min(look, len(answers) - 1)]
 
 
 def test_a_run_is_watched_to_its_end() -> None:
