@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from retab_analysis.stats.exact import half_binomial_tail
 
 _STEPS = 400
+_HALVINGS = 24
 _REACH = 12  # standard deviations to either side of the mean; beyond lies nothing that counts
 
 
@@ -52,35 +54,36 @@ def paired_interval(worse: int, better: int, n: int, alpha: float = 0.05) -> tup
 
 
 def _lower(up: int, down: int, n: int, alpha: float) -> float:
-    """The lower limit of (up - down) / n: a bisection over the distribution of the product."""
+    """The lower limit of (up - down) / n: where (2 w - 1) f is below with probability alpha / 2.
+
+    The share w of the flips that go up has its lower distribution; the share f of pairs that flip
+    has its lower one where that makes the product small, its upper one where that is negative. On
+    which side of 0 the limit is, the exact test says.
+    """
     flips = up + down
-    ways = _Beta.make(up, down + 1)
-    least, most = _Beta.make(flips, n - flips + 1), _Beta.make(flips + 1, n - flips)
-    low, high = -1.0, 1.0
-    for _ in range(26):
+    ways = _Beta.make(up, down + 1).points
+    if up > down and 2 * half_binomial_tail(down, flips) <= alpha:
+        share = _Beta.make(flips, n - flips + 1)
+        parts = [(2 * way - 1, weight) for way, weight in ways if way > 0.5]
+        return _solve(lambda limit: _above(limit, parts, share) > 1 - alpha / 2, 0.0, 1.0)
+    share = _Beta.make(flips + 1, n - flips)
+    parts = [(2 * way - 1, weight) for way, weight in ways if way < 0.5]
+    return _solve(lambda limit: _above(limit, parts, share) < alpha / 2, -1.0, 0.0)
+
+
+def _above(limit: float, parts: list[tuple[float, float]], share: _Beta) -> float:
+    """The weight of what lies beyond a limit, seen from 0."""
+    return sum(weight * share.above(limit / part) for part, weight in parts)
+
+
+def _solve(is_low: Callable[[float], bool], low: float, high: float) -> float:
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _below(middle, ways, least, most) < alpha / 2:
+        if is_low(middle):
             low = middle
         else:
             high = middle
-    # Exactly the test's answer on which side of 0 the limit is, whatever the grid makes of it.
-    significant = up > down and 2 * half_binomial_tail(down, flips) <= alpha
-    return max(0.0, middle) if significant else min(0.0, middle)
-
-
-def _below(value: float, ways: _Beta, least: _Beta, most: _Beta) -> float:
-    """The probability that (2 w - 1) f is at most a value.
-
-    The share f of pairs that flip is its lower variant where that makes the product small, and its
-    upper one where the product is negative.
-    """
-    if value >= 0:
-        return 1 - sum(
-            weight * least.above(value / (2 * way - 1)) for way, weight in ways.points if way > 0.5
-        )
-    return sum(
-        weight * most.above(value / (2 * way - 1)) for way, weight in ways.points if way < 0.5
-    )
+    return low
 
 
 @dataclass(frozen=True, slots=True)

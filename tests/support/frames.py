@@ -1,68 +1,79 @@
-"""RUNS and RESULTS frames of small documents."""
+"""Small RUNS and RESULTS frames, for tests of what is done with them."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-import retab_analysis as ra
-from support.documents import result_document, run_document
+from retab_analysis.schema import RESULTS, RUNS
 
-LIFECYCLE = ("pending", "queued", "running", "completed", "error", "cancelled")
-OUTCOMES = ("passed", "failed", "blocked")
+START = datetime(2026, 5, 18, tzinfo=UTC)
 
 
-def run_with(run_id: str = "r1", status: str = "running", /, **counts: Any) -> dict[str, Any]:
-    """A run whose counts are given; other arguments change the document."""
-    numbers = {name: counts.pop(name, 0) for name in (*LIFECYCLE, *OUTCOMES)}
-    numbers["completed"] = numbers["completed"] or sum(numbers[name] for name in OUTCOMES)
-    document = run_document(
-        run_id,
-        lifecycle={"status": status},
-        target=None,
-        total_evals=sum(numbers[name] for name in LIFECYCLE),
-        counts={
-            "lifecycle_counts": {name: numbers[name] for name in LIFECYCLE},
-            "outcome": {name: numbers[name] for name in OUTCOMES},
-        },
+def result(eval_id: str, state: str, run: int = 1, **more: Any) -> dict[str, Any]:
+    """One result; whatever is not said is the same in all of them."""
+    moment = START + timedelta(days=run)
+    values: dict[str, Any] = {
+        "eval_name": f"name of {eval_id}",
+        "eval_id": eval_id,
+        "state": state,
+        "block_id": "block_1",
+        "document_names": ["a.pdf"],
+        "duration_ms": 1000,
+        "expected_value": "1",
+        "actual_value": "1" if state == "passed" else "2",
+        "path": "total",
+        "condition_kind": "equals",
+        "run_id": f"run_{run}",
+        "workflow_version_id": "v1",
+        "run_created_at": moment,
+        "created_at": moment,
+        "result_id": f"{eval_id}/{run}",
+        "workflow_id": "wf",
+        "handle_inputs_fingerprint": "in",
+        "block_execution_fingerprint": "code",
+    }
+    return values | more
+
+
+def results(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [dict.fromkeys(RESULTS.schema) | row for row in rows], schema=RESULTS.schema
     )
-    if status in ("running", "queued", "pending"):
-        document["timing"].update(completed_at=None, duration_ms=None)
-    if status in ("queued", "pending"):
-        document["timing"].update(started_at=None)
-    for path, value in counts.items():
-        *parents, leaf = path.split("__")
-        part = document
-        for parent in parents:
-            part = part[parent]
-        part[leaf] = value
-    return document
 
 
-def result_with(eval_id: str, state: str, run_id: str = "r1", **changes: Any) -> dict[str, Any]:
-    """A result in a state, with a duration of 2 s."""
-    ended = state in OUTCOMES
-    status = "completed" if ended else "queued" if state == "unscored" else state
-    document = result_document(
-        f"res_{run_id}_{eval_id}",
-        eval_id=eval_id,
-        workflow_eval_run_id=run_id,
-        verdict=state if ended else None,
-        lifecycle={"status": status},
-        timing__duration_ms=2000 if ended else None,
-    )
-    if not ended:
-        document["assertion_result"] = None
-    elif state == "passed":
-        document["assertion_result"].update(outcome="passed", failure=None)
-    document.update(changes)
-    return document
+def many(eval_id: str, states: str, first_run: int = 1, **more: Any) -> list[dict[str, Any]]:
+    """One result per run: ``P`` passed, ``F`` failed, ``B`` blocked, ``E`` error, ``C`` cancelled,
+    ``U`` unscored."""
+    letters = dict(P="passed", F="failed", B="blocked", E="error", C="cancelled", U="unscored")
+    return [
+        result(eval_id, letters[letter], first_run + at, **more) for at, letter in enumerate(states)
+    ]
 
 
-def runs_frame(*documents: dict[str, Any]) -> pl.DataFrame:
-    return ra.decode_runs(list(documents))
+def run(run_id: str, day: int, **more: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "run_id": run_id,
+        "status": "completed",
+        "passed": 1,
+        "failed": 0,
+        "blocked": 0,
+        "error": 0,
+        "cancelled": 0,
+        "total_evals": 1,
+        "ok": True,
+        "scope": "workflow",
+        "duration_ms": 1000,
+        "queue_ms": 100,
+        "created_at": START + timedelta(days=day),
+        "workflow_version_id": "v1",
+        "workflow_id": "wf",
+        "is_terminal": True,
+    }
+    return values | more
 
 
-def results_frame(*documents: dict[str, Any]) -> pl.DataFrame:
-    return ra.decode_results(list(documents))
+def runs(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([dict.fromkeys(RUNS.schema) | row for row in rows], schema=RUNS.schema)

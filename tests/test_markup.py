@@ -1,0 +1,101 @@
+"""Nothing from outside becomes markup."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from retab_analysis import markup
+
+EVIL = '<img src=x onerror="alert(1)"> & \'quoted\' "$x_$"'
+
+
+class Tags(HTMLParser):
+    """What a browser would see."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_content_and_attributes_are_escaped() -> None:
+    seen = Tags(markup.tag("b", EVIL, title=EVIL))
+    assert (seen.tags, seen.attributes, seen.text) == (["b"], [("title", EVIL)], EVIL)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        markup.name(EVIL),
+        markup.table([EVIL], [[EVIL, None, 3]]),
+        markup.fragment(EVIL),
+        markup.page(EVIL, EVIL),
+        markup.join(EVIL, EVIL, by=", "),
+    ],
+)
+def test_every_piece_is_escaped(made: markup.Html) -> None:
+    seen = Tags(made)
+    assert "img" not in seen.tags
+    assert EVIL in seen.text
+
+
+def test_what_is_html_stays() -> None:
+    assert markup.tag("i", markup.tag("b", "x")) == "<i><b>x</b></i>"
+
+
+def test_a_page_loads_nothing() -> None:
+    seen = Tags(markup.page("t", "x"))
+    assert not {"script", "link", "img", "iframe"} & set(seen.tags)
+    assert not [value for name, value in seen.attributes if name in ("src", "href")]
+    assert "url(" not in markup.STYLE
+    assert "@import" not in markup.STYLE
+
+
+def test_the_style_knows_light_and_dark() -> None:
+    for needed in ("prefers-color-scheme:dark", 'data-jp-theme-light="false"', ".vscode-dark"):
+        assert needed in markup.STYLE
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("plain", "plain"),
+        (None, ""),
+        ("a|b", r"a\|b"),
+        ("_x_ *y* `z`", r"\_x\_ \*y\* \`z\`"),
+        ("<b>", "&lt;b&gt;"),
+        ("[a](b)", r"\[a\](b)"),
+        ("$5 and $6", r"\$5 and \$6"),
+        ("two\nlines", "two lines"),
+        ("@home", "@&#8203;home"),
+        ("\\", "\\\\"),
+    ],
+)
+def test_markdown_is_text_in_one_line(value: object, expected: str) -> None:
+    assert markup.markdown(value) == expected
+
+
+def test_markdown_code_stays_in_its_cell() -> None:
+    made = markup.markdown_code('{"a|b": "<x>\n`$1`"}')
+    assert "|" not in made
+    assert "\n" not in made
+    assert Tags(made).tags == ["code"]
+
+
+def test_a_line_has_nothing_that_a_terminal_acts_upon() -> None:
+    line = markup.one_line("a\x1b[31mb\r\n\tc\x00\u202ed\ud800")
+    assert line.isprintable()
+    assert line.encode()
+    assert markup.one_line("  wide  space ") == "wide space"
+    assert markup.one_line("x" * 50, 10) == "x" * 9 + "…"
