@@ -1,0 +1,701 @@
+"""Everything behind a run: results of many runs at once, evals, version diffs, document links."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import polars as pl
+import pytest
+from support.documents import eval_document, result_document, run_document
+from support.fakes import FakeTime, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+
+import retab_analysis as ra
+from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, VERSION_DIFF
+
+AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
+NOWHERE = "http://127.0.0.1:9"
+RUNS_PATH, RESULTS_PATH = "/v1/workflows/evals/runs/", "/v1/workflows/evals/results"
+Hook = Callable[[str, dict[str, str]], Reply | None]
+
+
+@dataclass
+class ResultsApi:
+    """Runs by id with their results; ``hook`` may answer a request of a run instead."""
+
+    runs: dict[str, list[dict[str, Any]]]
+    hook: Hook = lambda run_id, query: None
+    asked: list[str] = field(default_factory=list)  # "run a", "results a"
+    at_once: int = 0
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, request: str) -> Reply:
+        parts = urlsplit(request.split(" ")[1])
+        query = dict(parse_qsl(parts.query))
+        is_run = parts.path.startswith(RUNS_PATH)
+        run_id = unquote(parts.path.removeprefix(RUNS_PATH)) if is_run else query["run_id"]
+        with self.lock:
+            self.asked.append(f"{'run' if is_run else 'results'} {run_id}")
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            fault = self.hook(run_id, {} if is_run else query)
+            return fault or (self.run(run_id) if is_run else self.results(run_id, query))
+        finally:
+            with self.lock:
+                self.at_once -= 1
+
+    @staticmethod
+    def run(run_id: str) -> Reply:
+        created = f"2026-05-{int(run_id[1:]) + 1:02}T00:00:00Z" if run_id[1:].isdigit() else None
+        return reply(
+            body=run_document(run_id, workflow_version_id=f"v-{run_id}", timing__created_at=created)
+        )
+
+    def results(self, run_id: str, query: dict[str, str]) -> Reply:
+        start = int(query.get("after", 0))
+        end = start + int(query["limit"])
+        records = self.runs[run_id]
+        return reply(body=page(records[start:end], str(end) if end < len(records) else None))
+
+
+def results_of(run_id: str, number: int = 2) -> list[dict[str, Any]]:
+    return [
+        result_document(
+            f"{run_id}-{each}", workflow_eval_run_id=run_id, eval_id=f"e{each}", handle_inputs={}
+        )
+        for each in range(number)
+    ]
+
+
+def some_runs(number: int, each: int = 2) -> dict[str, list[dict[str, Any]]]:
+    return {f"r{index}": results_of(f"r{index}", each) for index in range(number)}
+
+
+def ids(frame: pl.DataFrame | None) -> list[str]:
+    assert frame is not None
+    return frame["result_id"].to_list()
+
+
+def all_ids(api: ResultsApi, runs: list[str]) -> list[str]:
+    return [record["id"] for run_id in runs for record in api.runs[run_id]]
+
+
+def runs_frame(*run_ids: str) -> pl.DataFrame:
+    return pl.concat([ra.decode_runs(json.loads(body(ResultsApi.run(each)))) for each in run_ids])
+
+
+def body(answer: Reply) -> bytes:
+    return answer.data.partition(b"\r\n\r\n")[2]
+
+
+def our_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
+
+
+# --- what comes, and in which order
+
+
+def test_all_pages_of_all_runs_in_the_order_given_whatever_comes_first() -> None:
+    last_first = threading.Semaphore(0)
+
+    def slow_first(run_id: str, query: dict[str, str]) -> None:
+        if run_id == "r4" and query:
+            for _ in range(3):
+                last_first.acquire(timeout=5)
+        elif query:
+            last_first.release()
+
+    api = ResultsApi(some_runs(5, each=230), slow_first)  # type: ignore[arg-type]
+    order = ["r4", "r0", "r3", "r1", "r2"]
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results(order, client=client_for(server.url))
+    assert ids(frame) == all_ids(api, order)
+    assert frame.schema == RESULTS.schema
+    assert Counter(api.asked) == {
+        **{f"run {each}": 1 for each in order},
+        **{f"results {each}": 3 for each in order},
+    }
+
+
+FRAME = runs_frame("r1", "r0")
+
+
+@pytest.mark.parametrize(
+    ("runs", "run_requests"),
+    [
+        (["r1", "r0"], 2),
+        (("r1", "r0", "r1"), 2),
+        ((each for each in ("r1", "r0")), 2),
+        (FRAME["run_id"], 2),
+        (FRAME, 0),
+        (FRAME.lazy(), 0),
+        (pl.concat([FRAME, FRAME]), 0),
+        (FRAME.drop("workflow_version_id"), 2),
+        (FRAME.select("run_id"), 2),
+        (FRAME.with_columns(created_at=pl.lit("2026-05-18")), 2),
+    ],
+)
+def test_runs_in_whatever_way_they_are_named(runs: Any, run_requests: int) -> None:
+    api = ResultsApi(some_runs(2))
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results(runs, client=client_for(server.url))
+    assert ids(frame) == ["r1-0", "r1-1", "r0-0", "r0-1"]
+    assert frame["workflow_version_id"].to_list() == ["v-r1"] * 2 + ["v-r0"] * 2
+    days = [datetime(2026, 5, day, tzinfo=UTC) for day in (2, 2, 1, 1)]
+    assert frame["run_created_at"].to_list() == days
+    assert sum(each.startswith("run ") for each in api.asked) == run_requests
+    assert sum(each.startswith("results ") for each in api.asked) == 2
+
+
+def test_a_single_id() -> None:
+    api = ResultsApi(some_runs(2))
+    with FaultServer([api]) as server:
+        assert ids(ra.fetch_results("r1", client=client_for(server.url))) == ["r1-0", "r1-1"]
+    assert sorted(api.asked) == ["results r1", "run r1"]
+
+
+def test_the_run_columns_of_a_results_frame_are_not_those_of_its_runs() -> None:
+    api = ResultsApi(some_runs(1))
+    with FaultServer([api]) as server:
+        first = ra.fetch_results("r0", client=client_for(server.url))
+        again = ra.fetch_results(first, client=client_for(server.url))
+    assert again.equals(first)
+    assert again["run_created_at"].to_list() != again["created_at"].to_list()
+
+
+def test_a_result_that_does_not_name_its_run_gets_it() -> None:
+    records = [result_document("x", workflow_eval_run_id=None), result_document("y")]
+    api = ResultsApi({"r3": [{**each, "workflow_eval_run_id": None} for each in records]})
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results("r3", client=client_for(server.url))
+    assert frame["run_id"].to_list() == ["r3", "r3"]
+    assert frame["workflow_version_id"].to_list() == ["v-r3", "v-r3"]
+
+
+@pytest.mark.parametrize("runs", [[], FRAME.clear(), FRAME["run_id"].clear(), FRAME.clear().lazy()])
+@pytest.mark.parametrize("payloads", [False, True])
+def test_no_runs_are_no_rows_and_no_requests(runs: Any, payloads: bool) -> None:
+    frame = ra.fetch_results(runs, payloads=payloads, client=client_for(NOWHERE))
+    assert frame.equals((RESULTS_WITH_PAYLOADS if payloads else RESULTS).empty())
+
+
+def test_runs_without_results() -> None:
+    with FaultServer([ResultsApi({"r0": [], "r1": []})]) as server:
+        frame = ra.fetch_results(["r0", "r1"], client=client_for(server.url))
+    assert frame.equals(RESULTS.empty())
+
+
+def test_23_an_id_twice_is_one_row_of_the_later_document() -> None:
+    old, new = result_document("x", block_id="old"), result_document("x", block_id="new")
+    api = ResultsApi({"r0": [old, *results_of("r0", 99), new]})
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results("r0", client=client_for(server.url))
+    assert frame.height == 100
+    assert frame.filter(result_id="x")["block_id"].to_list() == ["new"]
+
+
+@pytest.mark.parametrize("run_id", ["a/b", "a?b", "#", "é %", "a&run_id=b", "../x"])
+def test_37_an_id_is_quoted(run_id: str) -> None:
+    api = ResultsApi({run_id: results_of(run_id)})
+    with FaultServer([api]) as server:
+        client = client_for(server.url)
+        assert ra.fetch_results(run_id, client=client).height == 2
+        assert sorted(api.asked) == [f"results {run_id}", f"run {run_id}"]
+
+
+@pytest.mark.parametrize("bad", [".", "..", "", "\ud800"])
+@pytest.mark.parametrize("call", [ra.fetch_result, ra.fetch_document_link, ra.fetch_run])
+def test_37_an_impossible_id_is_refused(call: Callable[..., object], bad: str) -> None:
+    with pytest.raises(ra.ConfigError):
+        call(bad, client=client_for(NOWHERE))
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        (None, "runs is None"),
+        (7, "runs must be a string or several, got int"),
+        (["a", 7], "runs must be a string, got int"),
+        (pl.DataFrame({"id": ["a"]}), "runs has no column run_id; it has id"),
+        ([""], "runs is empty"),
+    ],
+)
+def test_what_is_no_runs_is_refused(runs: Any, words: str) -> None:
+    with pytest.raises(ra.ConfigError, match=words):
+        ra.fetch_results(runs, client=client_for(NOWHERE))
+
+
+# --- evals= and payloads=
+
+
+def test_evals_fill_names_and_paths() -> None:
+    evals = ra.decode_evals([eval_document("e0", name="Zero"), eval_document("e9")])
+    again = evals.with_columns(name=pl.lit("again"))
+    api = ResultsApi(some_runs(2))
+    with FaultServer([api]) as server:
+        client = client_for(server.url)
+        plain = ra.fetch_results(["r0", "r1"], client=client)
+        frame = ra.fetch_results(["r0", "r1"], evals=pl.concat([evals, again]), client=client)
+    assert frame["eval_name"].to_list() == ["Zero", None, "Zero", None]
+    assert frame["path"].to_list() == ["total.amount", None, "total.amount", None]
+    assert frame.drop("eval_name", "path").equals(plain.drop("eval_name", "path"))
+    assert frame.schema == RESULTS.schema
+
+
+@pytest.mark.parametrize(
+    "evals",
+    [[], "wf", pl.DataFrame({"eval_id": ["a"]}), EVALS.empty().cast({"name": pl.Int64}), FRAME],
+)
+def test_what_is_no_evals_frame_is_refused(evals: Any) -> None:
+    with pytest.raises(ra.ConfigError, match="evals must be an EVALS frame"):
+        ra.fetch_results("r0", evals=evals, client=client_for(NOWHERE))
+
+
+RAW = [
+    ("12345678901234567890", "12345678901234567890"),
+    ("1.10", "1.10"),
+    ("1e400", "1e400"),
+    ('{ "a" : [ 1.0 , 2 ] }', '{"a":[1.0,2]}'),
+    ('"two  words"', '"two  words"'),
+    ("null", "null"),
+    (r'"\u00e9\ud83d\ude00"', r'"\u00e9\ud83d\ude00"'),
+]
+
+
+@pytest.mark.parametrize(("sent", "kept"), RAW)
+def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
+    document = result_document(
+        "x",
+        handle_inputs={"h": {"type": "json", "data": "@"}},
+        handle_outputs={"o": {"type": "json", "data": "@"}},
+        assertion_result__actual_value="@",
+        assertion_result__expected_value="@",
+    )
+    text = json.dumps(page([document])).replace('"@"', sent).encode()
+    with FaultServer([ResultsApi.run("r0"), reply(body=text)]) as server:
+        client = client_for(server.url)
+        frame = ra.fetch_results("r0", payloads=True, client=client)
+    assert frame.schema == RESULTS_WITH_PAYLOADS.schema
+    assert (frame["actual_value"][0], frame["expected_value"][0]) == (kept, kept)
+    assert frame["handle_inputs"][0] == '{"h":{"type":"json","data":' + kept + "}}"
+    assert frame["handle_outputs"][0] == '{"o":{"type":"json","data":' + kept + "}}"
+
+
+def test_payloads_come_only_when_asked_for() -> None:
+    with FaultServer([ResultsApi(some_runs(1))]) as server:
+        frame = ra.fetch_results("r0", client=client_for(server.url))
+    assert not {"handle_inputs", "handle_outputs"} & set(frame.columns)
+
+
+# --- what does not decode
+
+
+def spoilt(api: ResultsApi) -> None:
+    api.runs["r0"][1]["timing"]["duration_ms"] = "long"
+    api.runs["r2"][0]["timing"]["started_at"] = "noon"
+
+
+def test_strict_names_the_result_and_keeps_the_other_runs() -> None:
+    api = ResultsApi(some_runs(4))
+    spoilt(api)
+    with FaultServer([api]) as server:
+        with pytest.raises(ra.SchemaError, match=r"result r0-1: .*duration_ms.*r0, r2") as caught:
+            ra.fetch_results(list(api.runs), client=client_for(server.url))
+    assert ids(caught.value.partial) == ["r1-0", "r1-1", "r3-0", "r3-1"]
+    assert caught.value.record_id == "r0-1"
+
+
+def test_lenient_keeps_the_good_results_of_all_runs_and_warns_once() -> None:
+    api = ResultsApi(some_runs(4))
+    spoilt(api)
+    with FaultServer([api]) as server:
+        with pytest.warns(ra.ProblemsWarning, match="2 results left out") as caught:
+            frame = ra.fetch_results(list(api.runs), client=client_for(server.url), strict=False)
+    assert ids(frame) == ["r0-0", "r1-0", "r1-1", "r2-1", "r3-0", "r3-1"]
+    assert [each.filename for each in caught] == [__file__]
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert problems["record_id"].to_list() == ["r0-1", "r2-0"]
+
+
+def test_a_run_that_does_not_decode_leaves_its_columns_null_if_lenient() -> None:
+    def bad_run(run_id: str, query: dict[str, str]) -> Reply | None:
+        is_bad = run_id == "r1" and not query
+        return reply(body=run_document("r1", total_evals="many")) if is_bad else None
+
+    api = ResultsApi(some_runs(3), bad_run)
+    with FaultServer([api]) as server:
+        client = client_for(server.url)
+        with pytest.raises(ra.SchemaError, match=r"run r1: .*total_evals.*incomplete: r1;"):
+            ra.fetch_results(list(api.runs), client=client)
+        with pytest.warns(ra.ProblemsWarning, match="document of the run"):
+            frame = ra.fetch_results(list(api.runs), client=client, strict=False)
+    assert ids(frame) == all_ids(api, list(api.runs))
+    versions = frame["workflow_version_id"].to_list()
+    assert versions == ["v-r0", "v-r0", None, None, "v-r2", "v-r2"]
+
+
+def test_good_results_warn_of_nothing() -> None:
+    with FaultServer([ResultsApi(some_runs(2))]) as server, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ra.fetch_results(["r0", "r1"], client=client_for(server.url), strict=False)
+
+
+# --- failures
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (reply(404, {"detail": "no such run"}), ra.NotFoundError),
+        (reply(500), ra.ServerError),
+        (Reply(b"", "reset"), ra.TransportError),
+        (reply(body=b"<html>"), ra.ProtocolError),
+        (reply(body={"data": None}), ra.SchemaError),
+        (reply(429), ra.RateLimitError),
+        (reply(403), ra.PermissionDeniedError),
+    ],
+)
+def test_one_run_that_fails_does_not_stall_the_others(
+    fault: Reply, error: type[ra.RetabAnalysisError]
+) -> None:
+    def fail(run_id: str, query: dict[str, str]) -> Reply | None:
+        return fault if run_id == "r3" and query else None
+
+    api = ResultsApi(some_runs(12), fail)
+    with FaultServer([api]) as server:
+        with pytest.raises(error, match="1 of 12 runs are missing or incomplete: r3;") as caught:
+            ra.fetch_results(list(api.runs), client=client_for(server.url, AT_ONCE, max_attempts=2))
+    others = [each for each in api.runs if each != "r3"]
+    assert ids(caught.value.partial) == all_ids(api, others)
+    assert caught.value.partial["workflow_version_id"].null_count() == 0  # type: ignore[index]
+    assert caught.value.cursor is None
+
+
+def test_the_pages_before_a_failure_are_in_partial_with_names() -> None:
+    def fail(run_id: str, query: dict[str, str]) -> Reply | None:
+        return reply(404) if run_id == "r0" and "after" in query else None
+
+    api = ResultsApi(some_runs(2, each=150), fail)
+    evals = ra.decode_evals([eval_document("e0", name="Zero")])
+    with FaultServer([api]) as server:
+        with pytest.raises(ra.NotFoundError) as caught:
+            ra.fetch_results(["r0", "r1"], evals=evals, client=client_for(server.url))
+    partial = caught.value.partial
+    assert ids(partial) == [*all_ids(api, ["r0"])[:100], *all_ids(api, ["r1"])]
+    assert partial is not None
+    assert partial["eval_name"].drop_nulls().to_list() == ["Zero", "Zero"]
+
+
+def test_the_message_names_no_more_runs_than_can_be_read() -> None:
+    api = ResultsApi(some_runs(30), lambda run_id, query: reply(404))
+    with FaultServer([api]) as server:
+        with pytest.raises(ra.NotFoundError, match=r"30 of 30 .* r19 and 10 more; what") as caught:
+            ra.fetch_results(list(api.runs), client=client_for(server.url))
+    assert ids(caught.value.partial) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "most"),
+    [
+        (reply(401), ra.AuthenticationError, 4),
+        (reply(503), ra.ServerError, 16),
+        (reply(403), ra.PermissionDeniedError, 16),
+        (Reply(b"", "reset"), ra.TransportError, 16),
+        (reply(body=b"<html>"), ra.ProtocolError, 16),
+    ],
+)
+def test_what_fails_every_run_is_given_up_early(
+    fault: Reply, error: type[ra.RetabAnalysisError], most: int
+) -> None:
+    api = ResultsApi(some_runs(200), lambda run_id, query: fault)
+    with FaultServer([api]) as server:
+        client = client_for(server.url, max_attempts=1, max_concurrency=4)
+        with pytest.raises(error, match="200 of 200 runs are missing"):
+            ra.fetch_results(list(api.runs), client=client)
+        assert len(server.requests) <= most
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_no_more_requests_at_once_than_connections(workers: int) -> None:
+    def linger(run_id: str, query: dict[str, str]) -> None:
+        time.sleep(0.01)
+
+    api = ResultsApi(some_runs(12), linger)  # type: ignore[arg-type]
+    with FaultServer([api]) as server:
+        ra.fetch_results(list(api.runs), client=client_for(server.url, max_concurrency=workers))
+        assert server.connections <= workers
+    assert api.most_at_once == workers
+
+
+def test_a_429_holds_back_every_worker() -> None:
+    """Whoever asks after the answer 429 has gone out waits until it allows."""
+    limited_at: list[float] = []
+    asked_at: list[float] = []
+
+    def limit(run_id: str, query: dict[str, str]) -> Reply | None:
+        if run_id == "r5" and not limited_at:
+            time.sleep(0.05)  # the others are at work meanwhile
+            limited_at.append(time.monotonic())
+            return reply(429, headers={"Retry-After": "0.4"})
+        time.sleep(0.02)
+        asked_at.append(time.monotonic() - 0.02)
+        return None
+
+    api = ResultsApi(some_runs(30), limit)
+    with FaultServer([api]) as server, ra.Client("key", server.url, max_concurrency=4) as client:
+        frame = ra.fetch_results(list(api.runs), client=client)
+    assert ids(frame) == all_ids(api, list(api.runs))
+    begun = limited_at[0]
+    early = [at for at in asked_at if begun + 0.05 < at < begun + 0.35]
+    assert early == []
+    assert sum(at > begun for at in asked_at) > 20
+
+
+# --- Ctrl-C
+
+
+@contextmanager
+def interrupt_when(ready: threading.Semaphore, number: int) -> Iterator[list[float]]:
+    """Ctrl-C once so many have told that they are ready; when it came."""
+    at: list[float] = []
+
+    def interrupt() -> None:
+        for _ in range(number):
+            assert ready.acquire(timeout=5)
+        at.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    yield at
+    thread.join(5)
+
+
+@pytest.mark.parametrize("hangs", ["answer", "body", "backoff"])
+def test_ctrl_c_stops_within_a_second_and_loses_nothing(hangs: str) -> None:
+    hanging, release = threading.Semaphore(0), threading.Event()
+
+    def hang(run_id: str, query: dict[str, str]) -> Reply | None:
+        if int(run_id[1:]) < 4 and not (run_id == "r0" and "after" in query):
+            return None
+        hanging.release()
+        if hangs == "answer":
+            release.wait(10)
+        if hangs == "body":
+            return reply(body=b"{" + b" " * 100, drip=0.3)
+        return reply(503, headers={"Retry-After": "20"})
+
+    api = ResultsApi({**some_runs(12), "r0": results_of("r0", 150)}, hang)
+    try:
+        with FaultServer([api]) as server, ra.Client("key", server.url, max_concurrency=4) as c:
+            with interrupt_when(hanging, 4) as at, pytest.raises(KeyboardInterrupt) as caught:
+                ra.fetch_results(list(api.runs), client=c)
+            assert time.monotonic() - at[0] < 1.0
+            assert our_threads() == []
+            expected = [*all_ids(api, ["r0"])[:100], *all_ids(api, ["r1", "r2", "r3"])]
+            partial = caught.value.partial  # type: ignore[attr-defined]
+            assert ids(partial) == expected
+            assert partial["workflow_version_id"].null_count() == 0
+            release.set()
+            api.hook = lambda run_id, query: None
+            assert ra.fetch_results("r5", client=c).height == 2, "the client is of no use any more"
+    finally:
+        release.set()
+
+
+# --- progress
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int | None, str]] = []
+        self.closed = 0
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        self.seen.append((done, total, note))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_progress_counts_runs_and_results() -> None:
+    recorder = Recorder()
+    with FaultServer([ResultsApi(some_runs(3, each=120))]) as server:
+        client = client_for(server.url, max_concurrency=1)
+        ra.fetch_results(["r0", "r1", "r2"], client=client, progress=recorder)
+    assert recorder.seen == [(1, 3, "120 results"), (2, 3, "240 results"), (3, 3, "360 results")]
+    assert recorder.closed == 1
+
+
+def test_an_error_of_the_callers_progress_leaves_no_thread() -> None:
+    class Broken(Recorder):
+        def update(self, done: int, total: int | None = None, note: str = "") -> None:
+            raise ZeroDivisionError
+
+    recorder = Broken()
+    with FaultServer([ResultsApi(some_runs(20))]) as server, pytest.raises(ZeroDivisionError):
+        ra.fetch_results(list(some_runs(20)), client=client_for(server.url), progress=recorder)
+    assert our_threads() == []
+    assert recorder.closed == 1
+
+
+# --- one result
+
+
+def test_one_result_has_what_its_run_knows() -> None:
+    answers = [reply(body=result_document("x", workflow_eval_run_id="r7")), ResultsApi.run("r7")]
+    with FaultServer(answers) as server:
+        frame = ra.fetch_result("x", client=client_for(server.url))
+        assert server.paths == [f"{RESULTS_PATH}/x", f"{RUNS_PATH}r7"]
+    assert frame.schema == RESULTS.schema
+    assert frame.select("result_id", "run_id", "workflow_version_id").row(0) == ("x", "r7", "v-r7")
+    assert frame["run_created_at"][0] == datetime(2026, 5, 8, tzinfo=UTC)
+
+
+def test_one_result_without_a_run() -> None:
+    with FaultServer([reply(body=result_document("x", workflow_eval_run_id=None))]) as server:
+        frame = ra.fetch_result("x", client=client_for(server.url))
+        assert len(server.requests) == 1
+    assert frame["workflow_version_id"].to_list() == [None]
+
+
+def test_one_result_whose_run_is_gone_is_in_partial() -> None:
+    with FaultServer([reply(body=result_document("x")), reply(404)]) as server:
+        with pytest.raises(ra.NotFoundError) as caught:
+            ra.fetch_result("x", client=client_for(server.url))
+    assert ids(caught.value.partial) == ["x"]
+
+
+def test_one_result_that_is_not_there() -> None:
+    with FaultServer([reply(404, {"detail": "no such result"})]) as server:
+        with pytest.raises(ra.NotFoundError, match="no such result") as caught:
+            ra.fetch_result("a/b", client=client_for(server.url))
+        assert server.paths == [f"{RESULTS_PATH}/a%2Fb"]
+    assert caught.value.partial is None
+
+
+# --- evals, version diffs, document links
+
+
+def test_evals_are_paged_and_filtered_by_block() -> None:
+    first, second = eval_document("e1"), eval_document("e2", assertion=None, name=None)
+    answers = [reply(body=page([first], "c")), reply(body=page([second]))]
+    with FaultServer(answers) as server:
+        frame = ra.fetch_evals("wf & co", target_block_id="b/1", client=client_for(server.url))
+        queries = [dict(parse_qsl(urlsplit(path).query)) for path in server.paths]
+        assert {urlsplit(path).path for path in server.paths} == {"/v1/workflows/evals"}
+    common = {"workflow_id": "wf & co", "order": "desc", "target_block_id": "b/1", "limit": "100"}
+    assert queries == [common, {**common, "after": "c"}]
+    assert frame.schema == EVALS.schema
+    assert frame["eval_id"].to_list() == ["e1", "e2"]
+    assert json.loads(frame["condition"][0]) == {"kind": "equals", "expected": 2}
+    assert frame["condition"][1] is None
+
+
+def test_evals_without_a_block_ask_for_all() -> None:
+    with FaultServer([reply(body=page([]))]) as server:
+        frame = ra.fetch_evals("wf", client=client_for(server.url))
+        assert "target_block_id" not in server.paths[0]
+    assert frame.equals(EVALS.empty())
+
+
+def test_evals_strictly_and_leniently() -> None:
+    answers = [reply(body=page([eval_document("e1"), eval_document("e2", created_at=7)]))]
+    with FaultServer(answers) as server:
+        client = client_for(server.url)
+        with pytest.raises(ra.SchemaError, match=r"eval e2: at \$\.data\[1\]\.created_at"):
+            ra.fetch_evals("wf", client=client)
+        with pytest.warns(ra.ProblemsWarning, match="1 eval left out") as caught:
+            frame = ra.fetch_evals("wf", client=client, strict=False)
+    assert frame["eval_id"].to_list() == ["e1"]
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"workflow_id": ""}, {"workflow_id": None}, {"workflow_id": "w", "target_block_id": ""}],
+)
+def test_evals_of_nothing_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ra.ConfigError):
+        ra.fetch_evals(client=client_for(NOWHERE), **arguments)
+
+
+DIFF = {
+    "added_block_ids": ["a"],
+    "removed_block_ids": ["b"],
+    "changed_block_ids": ["c", "d"],
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "rows"),
+    [
+        (DIFF, [("a", "added"), ("b", "removed"), ("c", "changed"), ("d", "changed")]),
+        (
+            {**DIFF, "added_block_ids": [], "removed_block_ids": []},
+            [("c", "changed"), ("d", "changed")],
+        ),
+        ({name: [] for name in DIFF}, []),
+    ],
+)
+def test_a_version_diff(document: dict[str, Any], rows: list[tuple[str, str]]) -> None:
+    versions = {"from_workflow_version_id": "v/1", "to_workflow_version_id": "v 2"}
+    with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
+        frame = ra.fetch_version_diff("w", "v/1", "v 2", client=client_for(server.url))
+        query = dict(parse_qsl(urlsplit(server.paths[0]).query))
+    assert query == {**versions, "workflow_id": "w"}
+    assert frame.schema == pl.Schema(VERSION_DIFF)
+    assert frame.rows() == rows
+
+
+@pytest.mark.parametrize("document", [{}, [], 7, {**DIFF, "added_block_ids": [7]}])
+def test_a_version_diff_of_another_shape_is_no_empty_diff(document: object) -> None:
+    with FaultServer([reply(body=document)]) as server:
+        with pytest.raises(ra.SchemaError):
+            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
+
+
+def test_a_version_that_is_not_known_is_no_empty_diff() -> None:
+    with FaultServer([reply(404, {"detail": "unknown version"})]) as server:
+        with pytest.raises(ra.NotFoundError, match="unknown version"):
+            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
+
+
+def test_a_document_link() -> None:
+    link = {"download_url": "https://example.com/x?sig=1", "expires_in": "1h", "filename": "x"}
+    with FaultServer([reply(body=link)]) as server:
+        url = ra.fetch_document_link("a/b", client=client_for(server.url))
+        assert server.paths == ["/v1/files/a%2Fb/download-link"]
+    assert url == "https://example.com/x?sig=1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [(reply(404), ra.NotFoundError), (reply(body={}), ra.SchemaError)]
+)
+def test_a_document_that_has_no_link(answer: Reply, error: type[ra.RetabAnalysisError]) -> None:
+    with FaultServer([answer]) as server, pytest.raises(error):
+        ra.fetch_document_link("x", client=client_for(server.url))
+
+
+def test_a_page_that_fails_is_tried_again() -> None:
+    answers = iter([reply(503), reply(503)])
+    api = ResultsApi(some_runs(1), lambda run_id, query: next(answers, None) if query else None)
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results(FRAME.tail(1), client=client_for(server.url, AT_ONCE))
+    assert frame.height == 2
+    assert Counter(api.asked) == {"results r0": 3}
