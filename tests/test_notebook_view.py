@@ -18,7 +18,7 @@ from comm.base_comm import BaseComm
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from support.faultserver import FaultServer, reply
-from support.frames import result_with, results_frame, run_with, runs_frame
+from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, in_order, routes, until
 
 import retab_analysis as ra

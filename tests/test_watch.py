@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.faultserver import FaultServer, Reply, page, reply
-from support.frames import result_with, run_with
+from support.made_runs import result_with, run_with
 from support.watching import client, in_order, routes, until
 
 import retab_analysis as ra

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.frames import result_with, results_frame, run_with, runs_frame
+from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 from retab_analysis.widgets import fragments, pace
 from retab_analysis.widgets.snapshot import Baseline, Snapshot

@@ -42,7 +42,17 @@ STYLE = Html("""<style>
 .ra-view td code{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;
  overflow:hidden;white-space:pre-wrap}
 .ra-view th.ra-sign{width:2.6em}
-@media(max-width:640px){.ra-view .ra-wide{display:none}}
+.ra-view{container-type:inline-size}
+@container (max-width:560px){
+ .ra-view .ra-wide,.ra-view thead{display:none}
+ .ra-view table,.ra-view tbody,.ra-view tr,.ra-view td{display:block}
+ .ra-view tbody tr{border-top:1px solid var(--ra-line);padding:4px 0 6px}
+ .ra-view tbody td{border:0;padding:1px 0}
+ .ra-view td:empty{display:none}
+ .ra-view td[data-label]:not([data-label=""])::before{content:attr(data-label) " ";
+  color:var(--ra-soft);font-size:11px}
+ .ra-view td code{display:inline}
+}
 </style>""")
 
 
@@ -187,7 +197,7 @@ def _cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
         "message": line.message or "",
         "run": tag("code", line.run_id),
     }
-    return [tag("td", cells[name]) for name in columns]
+    return [tag("td", cells[name], data_label=name) for name in columns]
 
 
 def _value(text: str | None) -> Html:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +51,75 @@ def screenshots() -> Path:
     folder = BUILD / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab of its own."""
+
+    url: str
+    token: str
+    root: Path
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Lab]]:
+    """JupyterLab in a theme, started at first use."""
+    running: dict[str, tuple[Lab, subprocess.Popen[bytes]]] = {}
+
+    def lab(theme: str) -> Lab:
+        if theme not in running:
+            running[theme] = start_lab(tmp_path_factory.mktemp(f"lab-{theme}"), theme)
+        return running[theme][0]
+
+    yield lab
+    for _, process in running.values():
+        process.terminate()
+        process.wait(15)
+
+
+def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    found = Lab(f"http://127.0.0.1:{port}", "test", home / "notebooks")
+    found.root.mkdir()
+    extension = home / "settings" / "@jupyterlab" / "apputils-extension"
+    extension.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (extension / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    if theme == "dark":
+        dark = {"theme": "JupyterLab Dark"}
+        (extension / "themes.jupyterlab-settings").write_text(json.dumps(dark))
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = {**os.environ, **{name: str(home / name) for name in folders}}
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={found.token}",
+        f"--ServerApp.root_dir={found.root}",
+        "--LabApp.expose_app_in_browser=True",
+        f"--LabApp.user_settings_dir={home / 'settings'}",
+        f"--LabApp.workspaces_dir={home / 'workspaces'}",
+    ]
+    log = (home / "lab.log").open("wb")
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    log.close()
+    wait_for(f"{found.url}/api/status?token={found.token}", process, home / "lab.log")
+    return found, process
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(log.read_text())
