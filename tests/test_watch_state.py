@@ -225,20 +225,29 @@ def test_a_long_version_is_shortened() -> None:
 # How long it takes
 
 
+def took(*durations: int) -> list[tuple[int, int | None]]:
+    return [(duration, None) for duration in durations]
+
+
 def test_the_time_left_needs_a_few_evals() -> None:
-    assert pace.time_left([2000, 2000], [None], 4.0) is None
-    assert pace.time_left([0, 0, 0], [None], 4.0) is None
-    assert pace.time_left([2000] * 3, [None], 0.0) is None
+    assert pace.time_left(took(2000, 2000), [None], 4.0) is None
+    assert pace.time_left(took(0, 0, 0), [None], 4.0) is None
+    assert pace.time_left(took(2000, 2000, 2000), [None], 0.0) is None
 
 
 def test_equal_evals_leave_no_doubt() -> None:
-    low, high = pace.time_left([2000] * 5, [None] * 10, 10.0) or (0, 0)
+    low, high = pace.time_left(took(*[2000] * 5), [None] * 10, 10.0) or (0, 0)
     assert (low, high) == (pytest.approx(20.0), pytest.approx(20.0))
 
 
 def test_usual_durations_and_pauses_count() -> None:
-    low, high = pace.time_left([1000] * 4, [5000, None], 8.0) or (0, 0)
+    low, high = pace.time_left(took(*[1000] * 4), [5000, None], 8.0) or (0, 0)
     assert low == high == pytest.approx(2 * (5 + 1))
+
+
+def test_a_run_that_is_faster_than_usual_stays_so() -> None:
+    low, high = pace.time_left([(100, 4000)] * 10, [8000, 4000, None], 1.0) or (0, 0)
+    assert low == high == pytest.approx(0.2 + 0.1 + 0.1)
 
 
 def test_the_range_covers_four_of_five_runs() -> None:
@@ -249,7 +258,7 @@ def test_the_range_covers_four_of_five_runs() -> None:
     for _ in range(2000):
         durations = [chance.gauss(3000, 600) for _ in range(60)]
         done, left = durations[:20], durations[20:]
-        low, high = pace.time_left([round(d) for d in done], [None] * 40, sum(done) / 1000) or (
+        low, high = pace.time_left(took(*map(round, done)), [None] * 40, sum(done) / 1000) or (
             0,
             0,
         )

@@ -96,4 +96,3 @@ def _check_evals(evals: pl.DataFrame) -> None:
             f"evals must be an EVALS frame ({', '.join(EVALS.schema)}); "
             f"it has no String column {', '.join(missing)}"
         )
-

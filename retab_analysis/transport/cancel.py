@@ -111,13 +111,41 @@ def cancellable() -> Iterator[None]:
 
 
 def _shut_down(connection: HTTPConnection) -> None:
-    sock = connection.sock
+    sock = getattr(connection, "twin", None) or connection.sock
     if sock is not None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Held(HTTPConnection):
+    twin: socket.socket | None = None  # while connecting: TLS takes the socket itself away
+
+    def connect(self) -> None:
+        cancel = current()
+        if cancel is None:
+            super().connect()
+            return
+        cancel.hold(self)
+        try:
+            super().connect()
+        finally:
+            twin, self.twin = self.twin, None
+            if twin is not None:
+                twin.close()
+        cancel.check()
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        cancel = current()
+        if cancel is not None:
+            self.twin = sock.dup()
+            try:
+                cancel.check()  # told while there was no socket yet to be shut down
+            except Cancelled:
+                sock.close()
+                raise
+        return sock
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         cancel = current()
         if cancel is None:
@@ -125,7 +153,7 @@ class _Held(HTTPConnection):
             return
         cancel.hold(self)
         super().request(*args, **kwargs)
-        cancel.check()  # told while there was no socket yet to be shut down
+        cancel.check()  # told between two requests of this connection
 
 
 class _HeldTLS(_Held, HTTPSConnection):

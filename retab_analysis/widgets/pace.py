@@ -18,32 +18,39 @@ def rate_per_minute(done: int, seconds: float) -> float | None:
 
 
 def time_left(
-    done_ms: Sequence[int], left_ms: Sequence[int | None], ran_seconds: float
+    done_ms: Sequence[tuple[int, int | None]], left_ms: Sequence[int | None], ran_seconds: float
 ) -> tuple[float, float] | None:
     """Seconds until the last eval ends, as an 80 % range.
 
-    The evals run one after the other. What is left is expected to take what each of them took the
-    last time, or the mean of this run; both are scaled by the pace of this run, which also holds
-    the pauses between evals. The width is that of a prediction of the sum of k further draws after
-    n: k s² (1 + k/n) is its variance (Hahn and Meeker, "Statistical Intervals", 1991, section 4.8).
+    The evals run one after the other. What is left is expected to take what each of them usually
+    takes, as much faster or slower as the finished ones were, or else the mean of this run; and
+    with the pauses between evals that this run has had. The width is that of a prediction of the
+    sum of k further draws after n: k s² (1 + k/n) is its variance (Hahn and Meeker, "Statistical
+    Intervals", 1991, section 4.8).
 
     Args:
-        done_ms: How long each finished eval took, n of them.
+        done_ms: How long each finished eval took, and usually takes, n of them.
         left_ms: How long each of the others usually takes, k of them; None where that is unknown.
         ran_seconds: How long the run has been going.
 
     Returns:
         The low and the high end, or None where too few have finished.
     """
-    n, k = len(done_ms), len(left_ms)
-    total = sum(done_ms) / 1000
-    if n < LEAST_DONE or total <= 0 or ran_seconds <= 0:
+    took = [each for each, _ in done_ms]
+    n, k = len(took), len(left_ms)
+    if n < LEAST_DONE or sum(took) <= 0 or ran_seconds <= 0:
         return None
-    pace = ran_seconds / total
-    mean = fmean(done_ms)
-    expected = pace * sum(mean if each is None else each for each in left_ms) / 1000
-    width = pace * _t80(n - 1) * stdev(done_ms) / 1000 * math.sqrt(k * (1 + k / n))
+    pace = ran_seconds / sum(took)
+    mean, speed = fmean(took), _speed(done_ms)
+    expected = pace * sum(mean if each is None else speed * each for each in left_ms)
+    width = pace * _t80(n - 1) * stdev(took) * math.sqrt(k * (1 + k / n))
     return max(0.0, expected - width), expected + width
+
+
+def _speed(done_ms: Sequence[tuple[int, int | None]]) -> float:
+    """What the finished evals took, as a share of what they usually take."""
+    known = [(took, usual) for took, usual in done_ms if usual]
+    return sum(took for took, _ in known) / sum(usual for _, usual in known) if known else 1.0
 
 
 def _t80(freedom: int) -> float:

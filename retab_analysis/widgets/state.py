@@ -238,7 +238,11 @@ def _eta(
     ]
     missing = run["total_evals"] - done
     left = left[:missing] + [None] * (missing - len(left))
-    took = [row["duration_ms"] for row in results if row["state"] in DONE and row["duration_ms"]]
+    took = [
+        (row["duration_ms"], usual_ms.get(row["eval_id"]))
+        for row in results
+        if row["state"] in DONE and row["duration_ms"]
+    ]
     return time_left(took, left, ran or 0.0) if left else None
 
 
