@@ -78,6 +78,22 @@ def test_fisher_is_that_of_scipy() -> None:
         assert stats.fisher_exact(k_1, n_1, k_2, n_2) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "table", [(400, 600, 500, 650), (0, 700, 9, 800), (3000, 3000, 2990, 3000)]
+)
+def test_fisher_of_many_results_is_that_of_scipy(table: tuple[int, int, int, int]) -> None:
+    k_1, n_1, k_2, n_2 = table
+    expected = scipy_stats.fisher_exact([[k_1, n_1 - k_1], [k_2, n_2 - k_2]]).pvalue
+    assert stats.fisher_exact(*table) == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_chances_of_many_results_go_on_from_those_of_few() -> None:
+    few, more = stats.chance_of_flip(3, 998, 1, 1), stats.chance_of_flip(3, 999, 1, 1)
+    assert few == pytest.approx(more, rel=1e-2)
+    few, more = stats.chance_of_one_step(2, 1000), stats.chance_of_one_step(2, 1001)
+    assert few == pytest.approx(more, rel=1e-2)
+
+
 def test_fisher_over_columns_is_the_same() -> None:
     names = ["a", "b", "c", "d"]
     frame = pl.DataFrame([*TABLES, (None, 1, 1, 1)], schema=names, orient="row")

@@ -179,7 +179,8 @@ def count_failures(results: Frame, by: str | Sequence[str] = "block_id") -> Fram
             *keys, state_="state", eval_="eval_id", moment=MOMENT
         )
         for name in lists:
-            failing = failing.explode(name)
+            none = pl.col(name).list.len() == 0
+            failing = failing.with_columns(pl.when(~none).then(name)).explode(name)
         groups = failing.group_by(keys).agg(
             rows().alias("n_failures"),
             *(total(pl.col("state_") == outcome).alias(outcome) for outcome in NOT_PASSING),

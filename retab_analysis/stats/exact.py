@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-_ROUNDING = 1 + 1e-7  # two tables as likely as each other must not differ by rounding
+_EXACT = 1000  # so many results are counted in whole numbers, more in logarithms
+_ROUNDING = 1 + 1e-7  # there, two tables as likely as each other must not differ by rounding
 
 
 def mcnemar_exact(worse: int, better: int) -> float:
@@ -38,7 +39,7 @@ def half_binomial_tail(k: int, n: int) -> float:
     """The probability of at most ``k`` heads among ``n`` throws of a fair coin."""
     if k >= n:
         return 1.0
-    term = math.exp(log_choose(n, k) - n * math.log(2)) if n > 1000 else math.comb(n, k) / 2**n
+    term = math.exp(log_choose(n, k) - n * math.log(2)) if n > _EXACT else math.comb(n, k) / 2**n
     total = term
     for i in range(k, 0, -1):
         term *= i / (n - i + 1)
@@ -90,14 +91,15 @@ def fisher_exact(passed_1: int, n_1: int, passed_2: int, n_2: int) -> float:
     if not (0 <= passed_1 <= n_1 and 0 <= passed_2 <= n_2):
         raise ValueError(f"cannot be: {passed_1} of {n_1} and {passed_2} of {n_2}")
     total, passed = n_1 + n_2, passed_1 + passed_2
+    tables = range(max(0, passed - n_2), min(n_1, passed) + 1)
+    if total <= _EXACT:
+        ways = [math.comb(n_1, k) * math.comb(n_2, passed - k) for k in tables]
+        seen = ways[passed_1 - tables.start]
+        return sum(each for each in ways if each <= seen) / math.comb(total, passed)
     every = log_choose(total, passed)
-
-    def chance(k: int) -> float:
-        return math.exp(log_choose(n_1, k) + log_choose(n_2, passed - k) - every)
-
-    seen = chance(passed_1) * _ROUNDING
-    tables = (chance(k) for k in range(max(0, passed - n_2), min(n_1, passed) + 1))
-    return min(1.0, math.fsum(each for each in tables if each <= seen))
+    chances = [math.exp(log_choose(n_1, k) + log_choose(n_2, passed - k) - every) for k in tables]
+    limit = chances[passed_1 - tables.start] * _ROUNDING
+    return min(1.0, math.fsum(each for each in chances if each <= limit))
 
 
 def chance_of_flip(failed: int, n: int, passing_n: int, failing_n: int) -> float:
@@ -119,8 +121,10 @@ def chance_of_flip(failed: int, n: int, passing_n: int, failing_n: int) -> float
     """
     if not 0 <= failed <= n or passing_n < 0 or failing_n < 0:
         raise ValueError(f"cannot be: {failed} of {n}, {passing_n} and {failing_n}")
-    every = log_choose(n + passing_n + failing_n, failed + failing_n)
-    return math.exp(log_choose(n, failed) - every)
+    every = n + passing_n + failing_n, failed + failing_n
+    if every[0] <= _EXACT:
+        return math.comb(n, failed) / math.comb(*every)
+    return math.exp(log_choose(n, failed) - log_choose(*every))
 
 
 def chance_of_one_step(failed: int, n: int) -> float:
@@ -142,7 +146,9 @@ def chance_of_one_step(failed: int, n: int) -> float:
         raise ValueError(f"cannot be: {failed} of {n}")
     if failed in (0, n):
         return 1.0
-    return min(1.0, 2 * math.exp(-log_choose(n, failed)))
+    return min(
+        1.0, 2 / math.comb(n, failed) if n <= _EXACT else 2 * math.exp(-log_choose(n, failed))
+    )
 
 
 def fisher_exact_over(passed_1: str, n_1: str, passed_2: str, n_2: str) -> pl.Expr:
