@@ -5,6 +5,18 @@ Start with :func:`demo`, which needs no key, or set ``RETAB_API_KEY`` and call :
 
 from importlib.metadata import version as _version
 
+from retab_analysis.analysis import (
+    blame,
+    count_failures,
+    eval_history,
+    failures,
+    flaky_evals,
+    latest_results,
+    states,
+    summarize_runs,
+)
+from retab_analysis.check import check
+from retab_analysis.comparison import compare, compare_versions
 from retab_analysis.decode import decode_evals, decode_results, decode_runs
 from retab_analysis.demo import demo
 from retab_analysis.errors import (
@@ -73,11 +85,18 @@ __all__ = [
     "ServerError",
     "TransportError",
     "WaitTimeout",
+    "blame",
     "cancel_runs",
+    "check",
+    "compare",
+    "compare_versions",
+    "count_failures",
     "decode_evals",
     "decode_results",
     "decode_runs",
     "demo",
+    "eval_history",
+    "failures",
     "fetch_document_link",
     "fetch_evals",
     "fetch_result",
@@ -86,8 +105,12 @@ __all__ = [
     "fetch_runs",
     "fetch_version_diff",
     "fetch_workflows",
+    "flaky_evals",
+    "latest_results",
     "read_csv",
     "start_runs",
+    "states",
+    "summarize_runs",
     "use",
     "wait_for_runs",
     "watch",

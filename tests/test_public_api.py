@@ -16,10 +16,12 @@ from retab_analysis import errors
 NAMES = """
 APIError ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
-ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError
-ServerError TransportError WaitTimeout cancel_runs decode_evals decode_results decode_runs demo
+ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
+SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
+compare_versions count_failures decode_evals decode_results decode_runs demo eval_history failures
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_workflows read_csv start_runs use wait_for_runs watch write_csv
+fetch_workflows flaky_evals latest_results read_csv start_runs states summarize_runs use
+wait_for_runs watch write_csv
 """
 
 SIGNATURES = {
@@ -42,6 +44,19 @@ SIGNATURES = {
     "start_runs": "(workflow_id, *, eval_ids=None, block_ids=None, repeat=1, client=None)",
     "cancel_runs": "(runs, *, client=None)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
+    "summarize_runs": "(runs, by='workflow_version_id', *, scope=None)",
+    "latest_results": "(results)",
+    "states": "(results, by='run_id')",
+    "eval_history": "(results)",
+    "flaky_evals": "(results)",
+    "failures": "(results)",
+    "count_failures": "(results, by='block_id')",
+    "blame": "(results)",
+    "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05)",
+    "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
+    "version_diff=None, alpha=0.05)",
+    "check": "(workflow_id, *, candidate=None, baseline='last_ok', history=20, alpha=0.05, "
+    "client=None, progress=None)",
     "watch": "(runs=None, *, workflow_id=None, baseline=None, interval=2.0, allow_cancel=None, "
     "save_values=False, client=None)",
     "decode_runs": "(data)",
