@@ -1,0 +1,413 @@
+"""Threads that run many things at once, and how they are stopped."""
+
+from __future__ import annotations
+
+import contextvars
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from support.documents import run_document
+from support.fakes import KEY, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+
+import retab_analysis as ra
+from retab_analysis.api.parallel import (
+    AWAY_LIMIT,
+    Outcomes,
+    OutOfPatienceError,
+    next_done,
+    run_all,
+    threads,
+)
+from retab_analysis.transport import Cancel
+from retab_analysis.transport.cancel import Cancelled, check_cancelled, current
+
+GOOD = reply(body=page([run_document()]))
+
+
+def our_threads() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name.startswith("retab_analysis")]
+
+
+def fail_with(error: BaseException) -> Callable[[], Any]:
+    def fail() -> Any:
+        raise error
+
+    return fail
+
+
+# --- run_all
+
+
+def test_every_task_is_run_and_told_of() -> None:
+    outcomes: Outcomes[int] = Outcomes()
+    told: list[int] = []
+    tasks = [partial(int, str(number)) for number in range(50)]
+    run_all(tasks, 4, outcomes, lambda: told.append(len(outcomes.results)))
+    assert outcomes.results == {number: number for number in range(50)}
+    assert outcomes.error() is None
+    assert told[-1] == 50
+    assert len(told) == 50
+    assert our_threads() == []
+
+
+def test_no_tasks_are_no_threads() -> None:
+    outcomes: Outcomes[int] = Outcomes()
+    run_all([], 4, outcomes)
+    assert (outcomes.results, outcomes.errors) == ({}, {})
+
+
+def test_the_error_is_that_of_the_first_task_that_failed() -> None:
+    errors = [ra.NotFoundError(f"error {number}") for number in range(3)]
+    first_may = threading.Event()
+
+    def first() -> int:
+        first_may.wait(5)
+        raise errors[0]
+
+    def last() -> int:
+        first_may.set()
+        raise errors[2]
+
+    outcomes: Outcomes[int] = Outcomes()
+    run_all([lambda: 7, first, fail_with(errors[1]), last], 8, outcomes)
+    assert outcomes.error() is errors[0]
+    assert outcomes.results == {0: 7}
+    assert outcomes.errors == {1: errors[0], 2: errors[1], 3: errors[2]}
+
+
+def api_error(status: int) -> ra.APIError:
+    return ra.APIError(str(status), status_code=status)
+
+
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [
+        (ra.AuthenticationError("x", status_code=401), 1),
+        (ra.PermissionDeniedError("x", status_code=403), AWAY_LIMIT),
+        (ra.TransportError("x"), AWAY_LIMIT),
+        (ra.ProtocolError("x"), AWAY_LIMIT),
+        (ra.ServerError("x", status_code=503), AWAY_LIMIT),
+        (ra.RateLimitError("x", status_code=429), AWAY_LIMIT),
+        (api_error(408), AWAY_LIMIT),
+        (ra.NotFoundError("x", status_code=404), 30),
+        (ra.SchemaError("x"), 30),
+        (api_error(418), 30),
+    ],
+)
+def test_what_would_fail_every_task_ends_it_early(error: ra.RetabAnalysisError, tried: int) -> None:
+    outcomes: Outcomes[int] = Outcomes()
+    run_all([fail_with(error)] * 30, 1, outcomes)
+    assert len(outcomes.errors) == tried
+    assert outcomes.error() is error
+
+
+def test_one_that_succeeds_in_between_gives_hope_again() -> None:
+    bad = fail_with(ra.TransportError("x"))
+    tasks = [*[bad] * (AWAY_LIMIT - 1), lambda: 1] * 3
+    outcomes: Outcomes[int] = Outcomes()
+    run_all(tasks, 1, outcomes)
+    assert len(outcomes.results) == 3
+    assert len(outcomes.errors) == 3 * (AWAY_LIMIT - 1)
+
+
+def test_an_error_that_is_not_ours_goes_to_the_caller() -> None:
+    outcomes: Outcomes[int] = Outcomes()
+    with pytest.raises(ZeroDivisionError):
+        run_all([lambda: 1, fail_with(ZeroDivisionError()), *[lambda: 1] * 30], 1, outcomes)
+    assert our_threads() == []
+
+
+def test_out_of_patience_stops_what_is_under_way() -> None:
+    def wait_for_ever() -> int:
+        cancel = current()
+        assert cancel is not None
+        cancel.wait(60)
+        return 1
+
+    outcomes: Outcomes[int] = Outcomes()
+    begun = time.monotonic()
+    with pytest.raises(OutOfPatienceError):
+        run_all([lambda: 1, wait_for_ever, wait_for_ever], 2, outcomes, patience=0.05)
+    assert time.monotonic() - begun < 1.0
+    assert outcomes.results == {0: 1}
+    assert our_threads() == []
+
+
+# --- the pool
+
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
+
+
+def test_a_task_has_the_context_of_who_submits_it_and_no_other() -> None:
+    token = VARIABLE.set("mine")
+    try:
+        with threads(1) as pool:
+            pool.submit(lambda: VARIABLE.set("theirs")).result(5)
+            assert pool.submit(VARIABLE.get).result(5) == "mine"
+            assert pool.submit(current).result(5) is not None
+    finally:
+        VARIABLE.reset(token)
+    assert current() is None
+
+
+def test_a_pool_has_no_more_threads_than_workers_nor_than_tasks() -> None:
+    with threads(3) as pool:
+        assert our_threads() == []
+        pool.submit(lambda: 1).result(5)
+        assert len(our_threads()) == 1
+        for future in [pool.submit(lambda: 1) for _ in range(10)]:
+            future.result(5)
+        assert len(our_threads()) == 3
+    assert our_threads() == []
+
+
+def test_a_thread_that_cannot_be_stopped_does_not_hold_the_caller_up() -> None:
+    release = threading.Event()
+    with threads(1) as pool:
+        future = pool.submit(lambda: release.wait(20))
+        late = pool.submit(lambda: 1)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 1.0
+    (left,) = our_threads()
+    assert left.daemon, "Python could not end"
+    release.set()
+    left.join(5)
+    assert future.result(5) is True
+    with pytest.raises(Cancelled):  # what had not begun is not begun any more
+        late.result(5)
+
+
+def test_a_thread_that_is_told_to_stop_waits_for_no_others() -> None:
+    cancel, never = Cancel(), Future[int]()
+    threading.Timer(0.05, cancel.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        cancel.run(partial(next_done, [never]))
+    assert time.monotonic() - begun < 1.0
+
+
+# --- cancelling requests
+
+
+@contextmanager
+def stopped_when(ready: Callable[[], bool]) -> Iterator[Cancel]:
+    """Set once something is so; with at most a second for what stands in the block to end."""
+    cancel = Cancel()
+    told: list[float] = []
+
+    def tell() -> None:
+        end = time.monotonic() + 5
+        while not ready() and time.monotonic() < end:
+            time.sleep(0.005)
+        told.append(time.monotonic())
+        cancel.set()
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    yield cancel
+    thread.join(10)
+    assert time.monotonic() - told[0] < 1.0
+
+
+@contextmanager
+def hanging() -> Iterator[tuple[FaultServer, threading.Event]]:
+    """A server that answers when it is allowed to."""
+    release = threading.Event()
+
+    def answer(request: str) -> Reply:
+        release.wait(10)
+        return GOOD
+
+    with FaultServer([answer]) as server:
+        try:
+            yield server, release
+        finally:
+            release.set()
+
+
+def fetch(client: ra.Client) -> Any:
+    return ra.fetch_runs(client=client)
+
+
+def test_told_before_the_request_nothing_is_sent() -> None:
+    cancel = Cancel()
+    cancel.set()
+    with FaultServer([GOOD]) as server:
+        with pytest.raises(Cancelled):
+            cancel.run(partial(fetch, client_for(server.url)))
+        assert server.connections == 0
+
+
+def test_told_inside_of_a_task_nothing_more_is_sent() -> None:
+    cancel = Cancel()
+
+    def task() -> None:
+        fetch(client)
+        cancel.set()
+        fetch(client)
+
+    with FaultServer([GOOD]) as server:
+        client = client_for(server.url)
+        with pytest.raises(Cancelled):
+            cancel.run(task)
+        assert len(server.requests) == 1
+        assert fetch(client).height == 1, "the client is of no use any more"
+
+
+def test_told_while_it_waits_for_the_answer() -> None:
+    with hanging() as (server, release), ra.Client(KEY, server.url) as client:
+        with stopped_when(lambda: bool(server.requests)) as cancel, pytest.raises(Cancelled):
+            cancel.run(partial(fetch, client))
+        release.set()
+        assert fetch(client).height == 1
+
+
+def test_told_while_the_body_drips() -> None:
+    dripping = reply(body=b" " * 100, drip=0.2)
+    with FaultServer([dripping, GOOD]) as server, ra.Client(KEY, server.url) as client:
+        with stopped_when(lambda: bool(server.requests)) as cancel, pytest.raises(Cancelled):
+            cancel.run(partial(fetch, client))
+
+
+def test_told_while_it_waits_for_another_attempt() -> None:
+    busy = reply(503, headers={"Retry-After": "60"})
+    with FaultServer([busy]) as server, ra.Client(KEY, server.url) as client:
+        with stopped_when(lambda: bool(server.requests)) as cancel, pytest.raises(Cancelled):
+            cancel.run(partial(fetch, client))
+        assert len(server.requests) == 1
+
+
+def test_told_while_tls_shakes_hands() -> None:
+    """The server takes the connection and says nothing."""
+    with FaultServer([GOOD]) as server:
+        url = server.url.replace("http:", "https:")
+        with ra.Client(KEY, url, max_attempts=1) as client:
+            with stopped_when(lambda: server.connections > 0) as cancel:
+                with pytest.raises((Cancelled, ra.TransportError)):
+                    cancel.run(partial(fetch, client))
+
+
+def test_told_while_it_waits_for_the_answer_over_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    release = threading.Event()
+
+    def answer(request: str) -> Reply:
+        release.wait(10)
+        return GOOD
+
+    with FaultServer([answer], context) as server, ra.Client(KEY, server.url) as client:
+        with stopped_when(lambda: bool(server.requests)) as cancel:
+            with pytest.raises((Cancelled, ra.TransportError)):
+                cancel.run(partial(fetch, client))
+        release.set()
+        assert Cancel().run(partial(fetch, client)).height == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [("HTTPS_PROXY", "https://api.retab.com"), ("HTTP_PROXY", "http://localhost:9")],
+)
+def test_told_while_a_proxy_does_not_answer(
+    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hanging() as (proxy, _):
+        monkeypatch.setenv(variable, proxy.url)
+        with ra.Client(KEY, url, max_attempts=1) as client:
+            with stopped_when(lambda: bool(proxy.requests)) as cancel:
+                with pytest.raises((Cancelled, ra.TransportError)):
+                    cancel.run(partial(fetch, client))
+
+
+def test_told_while_it_connects_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the name's look-up and the socket there is nothing yet to be shut down."""
+    cancel = Cancel()
+    look_up = socket.getaddrinfo
+
+    def slow_look_up(*args: Any, **kwargs: Any) -> Any:
+        cancel.set()
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow_look_up)
+    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
+        with pytest.raises(Cancelled):
+            cancel.run(partial(fetch, client))
+        assert server.requests == []
+
+
+def test_a_connection_that_was_given_back_is_not_shut_down() -> None:
+    """It may be somebody else's by now."""
+    cancel = Cancel()
+    with hanging() as (server, release), ra.Client(KEY, server.url, max_concurrency=1) as client:
+        release.set()
+        assert cancel.run(partial(fetch, client)).height == 1
+        release.clear()
+        other: list[int] = []
+        thread = threading.Thread(target=lambda: other.append(fetch(client).height))
+        thread.start()
+        while len(server.requests) < 2:
+            time.sleep(0.005)
+        cancel.set()
+        release.set()
+        thread.join(5)
+        assert other == [1]
+        assert server.connections == 1
+        assert len(server.requests) == 2
+
+
+def test_a_connection_is_forgotten_before_another_can_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    cancel = Cancel()
+    held: list[int] = []
+    put = HTTPConnectionPool._put_conn
+
+    def watched(self: Any, conn: Any) -> None:
+        held.append(len(cancel._connections))
+        put(self, conn)
+
+    monkeypatch.setattr(HTTPConnectionPool, "_put_conn", watched)
+    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
+        cancel.run(partial(fetch, client))
+    assert held == [0]
+
+
+def test_other_threads_of_the_same_client_go_on() -> None:
+    with hanging() as (server, release), ra.Client(KEY, server.url) as client:
+        other: list[int] = []
+        thread = threading.Thread(target=lambda: other.append(fetch(client).height))
+        thread.start()
+        with stopped_when(lambda: len(server.requests) == 2) as cancel, pytest.raises(Cancelled):
+            cancel.run(partial(fetch, client))
+        release.set()
+        thread.join(5)
+        assert other == [1]
+        assert len(server.requests) == 2
+
+
+def test_outside_of_any_cancel_there_is_nothing_to_check() -> None:
+    check_cancelled()
+    cancel = Cancel()
+    cancel.run(check_cancelled)
+    cancel.set()
+    with pytest.raises(Cancelled):
+        cancel.run(check_cancelled)
