@@ -183,6 +183,14 @@ def test_only_identical_runs_tell_of_flakiness(change: dict[str, Any], transitio
     assert row["transition"] == transition
 
 
+@pytest.mark.parametrize("unknown", [{INPUTS: None}, {"expected_value": None}])
+def test_what_one_side_does_not_know_the_other_tells(unknown: dict[str, Any]) -> None:
+    other = {name: "other" for name in unknown}
+    for history, flips in ((e("PFPFPF", PAST), True), (e("PFPFPF", PAST, **other), False)):
+        for sides in ((e("P", **unknown), e("F", NOW)), (e("P"), e("F", NOW, **unknown))):
+            assert only(*sides, history)["transition"] == ("flaky" if flips else "regressed")
+
+
 def test_a_version_that_was_broken_does_not_make_an_eval_flaky() -> None:
     history = [*e("PPPP", PAST), *e("FFFF", PAST + 10, **{CODE: "broken"})]
     assert only(e("P"), e("F", NOW), history)["transition"] == "regressed"

@@ -29,7 +29,8 @@ def with_history(sides: pl.LazyFrame, history: pl.LazyFrame) -> pl.LazyFrame:
     """
     flipped = sides.filter("flipped").select(
         "eval_id",
-        *(f"{name}_{end}" for name in SAME for end in ("low", "high")),
+        *(pl.min_horizontal(f"{name}_low", f"c_{name}_low") for name in SAME),
+        *(pl.max_horizontal(f"{name}_high", f"c_{name}_high") for name in SAME),
         errored=(pl.col("state") == "error") | (pl.col("c_state") == "error"),
     )
     state, errored = pl.col("state"), pl.col("errored")
