@@ -61,7 +61,7 @@ def check(
     if count("history", history) is None:
         raise ConfigError("history must be a whole number of at least 0, got None")
     client = client_or_default(client)
-    window = _Window(client, workflow_id, fetch_runs(workflow_id, limit=_WINDOW, client=client))
+    window = _Window.newest(client, workflow_id)
     now = _candidate(window, candidate)
     before = _baseline(window, baseline, now)
     evals = fetch_evals(workflow_id, client=client, progress=False)
@@ -76,6 +76,23 @@ def check(
     if earlier.is_empty() or not first.evals["transition"].is_in(_FLIPPED).any():
         return first
     return sides.compare(results_of(earlier), alpha)
+
+
+def find_baseline(
+    workflow_id: str, runs: pl.DataFrame, wanted: Runs, *, client: Client
+) -> pl.DataFrame:
+    """The runs that some runs are to be compared with; shows no progress.
+
+    Args:
+        workflow_id: The workflow.
+        runs: The RUNS frame of what is checked.
+        wanted: As ``baseline`` of :func:`check`.
+        client: What to ask.
+
+    Raises:
+        ConfigError: There is nothing to compare with.
+    """
+    return _baseline(_Window.newest(client, workflow_id), wanted, _Chosen(runs, "as given")).runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,12 @@ class _Window:
     workflow_id: str
     runs: pl.DataFrame
 
+    @classmethod
+    def newest(cls, client: Client, workflow_id: str) -> _Window:
+        """One page of runs."""
+        runs = fetch_runs(workflow_id, limit=_WINDOW, client=client, progress=False)
+        return cls(client, workflow_id, runs)
+
     def earlier(self, than: pl.DataFrame, but: pl.DataFrame | None = None) -> pl.DataFrame:
         """The whole-workflow runs that completed before some runs, the newest first."""
         start = than["created_at"].min()
@@ -105,7 +128,13 @@ class _Window:
         """Read the runs before some runs, where the window ends too soon."""
         if self.runs.height >= _WINDOW and self.earlier(than).is_empty():
             moment = than.select(pl.col("created_at").min()).item()
-            older = fetch_runs(self.workflow_id, to_date=moment, limit=_WINDOW, client=self.client)
+            older = fetch_runs(
+                self.workflow_id,
+                to_date=moment,
+                limit=_WINDOW,
+                client=self.client,
+                progress=False,
+            )
             self.add(older)
 
     def add(self, runs: pl.DataFrame) -> None:
@@ -146,7 +175,7 @@ class _Window:
 
     def _older_version(self, name: str, wanted: str) -> _Chosen:
         if self.runs.height >= _WINDOW:
-            self.add(fetch_runs(self.workflow_id, client=self.client))
+            self.add(fetch_runs(self.workflow_id, client=self.client, progress=False))
         found = self._version(wanted)
         if found is None:
             raise ConfigError(f"{name}={wanted!r} is no run or version of this workflow. {self}")

@@ -344,7 +344,7 @@ def test_a_baseline_that_is_none_is_told_and_not_fatal() -> None:
         run = ra.start_runs("wf_claims", client=mine)
         view = ra.watch(run, baseline="no_such_version", interval=0.1, client=mine)
         view.wait(30)
-    assert "is no run and no version" in view.state.notes[0]
+    assert "is no run or version" in view.state.notes[0]
     assert view.state.baseline is None
 
 

@@ -22,9 +22,9 @@ from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Cancel, Client
 from retab_analysis.transport.cancel import Cancelled
-from retab_analysis.widgets.baselines import find_baseline
+from retab_analysis.widgets.baselines import fetch_baseline
 from retab_analysis.widgets.following import Following
-from retab_analysis.widgets.snapshot import Snapshot
+from retab_analysis.widgets.snapshot import Baseline, Snapshot
 
 # Where nothing changes, rounds become rarer, up to so many intervals.
 SLOWEST = 5.0
@@ -208,17 +208,14 @@ class Watcher:
             snapshot, usual_ms=dict(usual.iter_rows()), baseline=self._baseline(snapshot.runs)
         )
 
-    def _baseline(self, runs: pl.DataFrame) -> Any:
+    def _baseline(self, runs: pl.DataFrame) -> Baseline | None:
         if self._wanted_baseline is None:
             return None
         try:
-            found = find_baseline(self._client, self._wanted_baseline, runs)
+            return fetch_baseline(self._client, self._wanted_baseline, runs)
         except RetabAnalysisError as error:
             self.note(f"baseline: {error}")
             return None
-        if found is None:
-            self.note("baseline: the workflow has no completed run before")
-        return found
 
     def _named(self, results: pl.DataFrame) -> pl.DataFrame:
         assert self._names is not None
