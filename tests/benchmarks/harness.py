@@ -1,13 +1,13 @@
 """Best of three, both sides in turns, and a table of what came out.
 
-A benchmark is a module of this package with ``NAME``, with ``PROMISES`` (the least ratio for each
-label that has one), and with ``measure(size)``, which gives a :class:`Row` for each label.
+A benchmark is a module of this package with ``NAME``, with ``PROMISES`` (for each label that has
+one, the least ratio, or :class:`AtMost`), and with ``measure(size)``, which gives for each label a
+:class:`Row`, or a :class:`Figure` where there is nothing to compare with.
 """
 
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,16 +28,50 @@ class Row:
     def ratio(self) -> float:
         return self.ours / self.theirs
 
+    @property
+    def judged(self) -> float:
+        """What is held against the promise."""
+        return self.ratio
+
+    def cells(self) -> tuple[str, str, str]:
+        ours, theirs = (f"{each:,.0f} {self.unit}/s" for each in (self.ours, self.theirs))
+        return ours, theirs, f"{self.ratio:.1f}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something that the SDK has no counterpart for."""
+
+    label: str
+    value: float
+    unit: str
+
+    @property
+    def judged(self) -> float:
+        """What is held against the promise."""
+        return self.value
+
+    def cells(self) -> tuple[str, str, str]:
+        digits = 0 if self.value >= 100 else 2 if self.value < 10 else 1
+        return f"{self.value:,.{digits}f} {self.unit}", "", ""
+
+
+class AtMost(float):
+    """A promise that is kept by what is not larger."""
+
 
 def compare(
     label: str, unit: str, units: int, ours: Callable[[], object], theirs: Callable[[], object]
 ) -> Row:
     """Let both sides do the same work of so many units, in turns, and take the best of each."""
-    best = [math.inf, math.inf]
-    for _ in range(ROUNDS):
-        for side, work in enumerate((ours, theirs)):
-            best[side] = min(best[side], seconds(work))
+    best = best_of_both(lambda: seconds(ours), lambda: seconds(theirs))
     return Row(label, unit, units / best[0], units / best[1])
+
+
+def best_of_both(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
+    """Measure both sides in turns, each by a function that gives seconds; the best of each."""
+    rounds = [(ours(), theirs()) for _ in range(ROUNDS)]
+    return min(each[0] for each in rounds), min(each[1] for each in rounds)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -53,25 +87,29 @@ def seconds(work: Callable[[], object]) -> float:
 HEADER = ("benchmark", "measured", "ours", "SDK", "ratio", "promised")
 
 
-def table(name: str, rows: Sequence[Row], promises: Mapping[str, float]) -> list[tuple[str, ...]]:
+def table(
+    name: str, rows: Sequence[Row | Figure], promises: Mapping[str, float]
+) -> list[tuple[str, ...]]:
     """The cells of a benchmark's lines."""
-    return [
-        (
-            name,
-            row.label,
-            f"{row.ours:,.0f} {row.unit}/s",
-            f"{row.theirs:,.0f} {row.unit}/s",
-            f"{row.ratio:.1f}",
-            f"≥ {promises[row.label]:g}" if row.label in promises else "",
-        )
-        for row in rows
-    ]
+    return [(name, row.label, *row.cells(), _promised(promises.get(row.label))) for row in rows]
 
 
-def broken(rows: Sequence[Row], promises: Mapping[str, float]) -> list[str]:
+def _promised(promise: float | None) -> str:
+    if promise is None:
+        return ""
+    return f"{'≤' if isinstance(promise, AtMost) else '≥'} {promise:g}"
+
+
+def broken(rows: Sequence[Row | Figure], promises: Mapping[str, float]) -> list[str]:
     """The labels whose promise is not kept; one that was not measured is not kept either."""
-    measured = {row.label: row.ratio for row in rows}
-    return [label for label, least in promises.items() if measured.get(label, 0) < least]
+    measured = {row.label: row.judged for row in rows}
+    return [label for label, each in promises.items() if not _kept(each, measured.get(label))]
+
+
+def _kept(promise: float, measured: float | None) -> bool:
+    if measured is None:
+        return False
+    return measured <= promise if isinstance(promise, AtMost) else measured >= promise
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -1,0 +1,33 @@
+"""The results of many runs, of 40 results each, from a server that takes its time."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import retab_analysis as ra
+from benchmarks.harness import AtMost, Figure, Row, best_of_both, seconds
+from benchmarks.programs import BulkServer
+
+NAME = "fetch_results"
+TO_MODELS = "the SDK to its models only"
+TO_IDEAL = "time / ideal"
+PROMISES = {TO_MODELS: 6.5, TO_IDEAL: AtMost(1.3)}
+EVALS = 40
+LATENCY = 0.05
+
+
+def measure(size: int = 200) -> list[Row | Figure]:
+    """Compare on ``size`` runs; the ideal is that all connections wait for answers all the time."""
+    with BulkServer("ended", size, EVALS, LATENCY) as server:
+        with server.sdk() as sdk, server.client() as client:
+            runs = ra.fetch_runs(progress=False, client=client)
+            ours = partial(ra.fetch_results, runs, progress=False, client=client)
+            run_ids = runs["run_id"].to_list()
+            assert ours()["result_id"].to_list() == sdk.ids("results", run_ids)
+            best = best_of_both(partial(seconds, ours), lambda: sdk.seconds("results", run_ids))
+            ideal = size * LATENCY / client.max_concurrency
+    results = size * EVALS
+    return [
+        Row(TO_MODELS, "results", results / best[0], results / best[1]),
+        Figure(TO_IDEAL, best[0] / ideal, f"× {ideal:g} s"),
+    ]

@@ -1,0 +1,27 @@
+"""A long history of runs, which the API gives page by page."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import retab_analysis as ra
+from benchmarks.harness import Row, best_of_both, seconds
+from benchmarks.programs import BulkServer
+from retab_analysis.sandbox.worlds import BULK_WORKFLOW_ID
+
+NAME = "history"
+TO_MODELS = "the SDK to its models only"
+PROMISES = {TO_MODELS: 4.0}
+LATENCY = 0.05
+
+
+def measure(size: int = 5_000) -> list[Row]:
+    """Compare on ``size`` runs of one workflow."""
+    with BulkServer("ended", size, 1, LATENCY) as server:
+        with server.sdk() as sdk, server.client() as client:
+            ours = partial(ra.fetch_runs, BULK_WORKFLOW_ID, progress=False, client=client)
+            assert ours()["run_id"].to_list() == sdk.ids("runs", BULK_WORKFLOW_ID)
+            best = best_of_both(
+                partial(seconds, ours), lambda: sdk.seconds("runs", BULK_WORKFLOW_ID)
+            )
+    return [Row(TO_MODELS, "runs", size / best[0], size / best[1])]
