@@ -139,6 +139,11 @@ def test_the_reasons_of_the_gate() -> None:
     assert "1 count against the gate; 2 are accepted." in accepted
 
 
+def test_a_pass_rate_that_is_just_enough_is_enough() -> None:
+    rows = [*many("e", "P" * 23 + "F" * 20), *many("f", "P" * 8 + "F" * 11)]  # 31 of 62
+    assert compare(results(*rows), results(*rows)).gate(min_pass_rate=0.5).ok
+
+
 def test_the_gate_of_an_unchanged_suite_has_nothing_to_say() -> None:
     gate = suite("PPF", "PPF").gate()
     assert (gate.ok, gate.reasons) == (True, ())

@@ -51,7 +51,7 @@ def summarize(evals: pl.DataFrame, alpha: float) -> pl.DataFrame:
 def _pass_rate(evals: pl.DataFrame, side: str) -> float | None:
     """The share of the decided results that passed; a few results of one eval count each."""
     n = pl.col(f"{side}_n")
-    passed = (pl.col(f"{side}_pass_rate") * n).sum()
+    passed = (pl.col(f"{side}_pass_rate") * n).round().sum()  # counts, which 23/43 × 43 is not
     rate: float | None = evals.select(pl.when(n.sum() > 0).then(passed / n.sum())).item()
     return rate
 
