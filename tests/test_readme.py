@@ -15,7 +15,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 def test_the_first_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(EXAMPLES[:2]).replace("ra.demo()", "sandbox = ra.demo(speed=200)")
+    code = "\n".join(EXAMPLES[1:3]).replace("ra.demo()", "sandbox = ra.demo(speed=200)")
     names: dict[str, object] = {}
     try:
         exec(compile(code, "README.md", "exec"), names)
@@ -27,6 +27,16 @@ def test_the_first_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ended = names["ended"]
     assert ended["is_terminal"].all()  # type: ignore[index]
     assert ended["scope"].to_list() == ["block"]  # type: ignore[index]
+
+
+def test_the_five_lines_at_the_top_run() -> None:
+    sandbox = ra.demo(speed=200)
+    names: dict[str, object] = {}
+    try:
+        exec(compile(EXAMPLES[0], "README.md", "exec"), names)
+    finally:
+        sandbox.stop()
+    assert "broke" in repr(names["verdict"])
 
 
 def test_every_name_in_the_table_is_public() -> None:
