@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-NAMES = ("decode_runs", "decode_results", "fetch_results", "history")
+NAMES = ("decode_runs", "decode_results", "fetch_results", "history", "watch")
 
 
 def main(names: list[str]) -> int:

@@ -1,0 +1,130 @@
+"""What watching costs: a cycle from polling to redrawing, its messages, and its CPU time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import comm
+from comm.base_comm import BaseComm
+
+import retab_analysis as ra
+from benchmarks import harness
+from benchmarks.harness import AtMost, Figure, seconds
+from benchmarks.programs import BulkServer
+from retab_analysis.widgets.notebook import Actions, NotebookView
+from retab_analysis.widgets.state import compute
+from retab_analysis.widgets.watcher import Watcher
+
+NAME = "watch"
+INTERVAL = 2.0
+RUNS = 20
+SHARE = f"{RUNS} runs, interval={INTERVAL:g}: share of a core"
+PROMISES = {SHARE: AtMost(3.0)}
+EVALS = 40
+# The cycles that are timed come after those that fetch what had ended before.
+WARM_UP = 2
+
+
+def measure(size: int = 200) -> list[Figure]:
+    """Time cycles with up to ``size`` runs, and the CPU for ``size / 20`` seconds.
+
+    The API runs one eval after the other, so that one run moves and the others have ended or wait.
+    That all of them move at once is the worst that can be.
+    """
+    some, rounds = max(2, size // 10), max(1, round(size / 20 / INTERVAL))
+    return [
+        *_cycle("1 run", "queue", 1),
+        *_cycle(f"{some} runs", "queue", some),
+        *_cycle(f"{size} runs", "queue", size),
+        *_cycle(f"{some} runs, all moving", "moving", some),
+        Figure(SHARE, _share("queue", rounds), "%"),
+        Figure(f"{SHARE}, all moving", _share("moving", rounds), "%"),
+    ]
+
+
+def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
+    """The time of a cycle in which evals have ended, and what it sends to the browser."""
+    with BulkServer(kind, runs, EVALS, 0) as server, server.client() as client, _sent() as sent:
+        run_ids = ra.fetch_runs(progress=False, client=client)["run_id"].to_list()
+        watcher = Watcher(client, run_ids, None, None, INTERVAL)
+        view = NotebookView(_state(watcher), _actions())
+
+        def cycle() -> None:
+            watcher._round()
+            view.draw(_state(watcher))
+
+        times, sizes = [], []
+        for _ in range(WARM_UP + harness.ROUNDS):
+            server.tick()
+            sent.clear()
+            times.append(seconds(cycle))
+            sizes.append(sum(map(len, sent)))
+        assert watcher.snapshot.runs.height == runs
+        assert min(sizes) > 0
+    yield Figure(f"{label}: a cycle", 1000 * min(times[WARM_UP:]), "ms")
+    yield Figure(f"{label}: an update", max(sizes[WARM_UP:]) / 1000, "kB")
+
+
+def _share(kind: str, rounds: int) -> float:
+    """Percent of a core that this process needs while a view is on and evals go on ending."""
+    with BulkServer(kind, RUNS, EVALS, 0) as server, server.client() as client, _sent():
+        runs = ra.fetch_runs(progress=False, client=client)
+        # At a terminal there would be bars instead of widgets.
+        with contextlib.redirect_stderr(io.StringIO()):
+            view = ra.watch(runs, interval=INTERVAL, client=client)
+        with view:
+            assert view.widget is not None
+            seen: list[object] = []
+            # Each round has something new to find, and none is late for it.
+            view.on_update(lambda _: seen.append(server.tick()))
+            _until(seen, WARM_UP)
+            began, used = time.perf_counter(), time.process_time()
+            _until(seen, WARM_UP + rounds)
+            return 100 * (time.process_time() - used) / (time.perf_counter() - began)
+
+
+def _until(seen: list[object], rounds: int) -> None:
+    end = time.monotonic() + 30 + 2 * INTERVAL * rounds
+    while len(seen) < rounds:
+        assert time.monotonic() < end, "the view is not kept up to date"
+        time.sleep(INTERVAL / 40)
+
+
+def _state(watcher: Watcher) -> Any:
+    return compute(watcher.snapshot, datetime.now(UTC))
+
+
+def _actions() -> Actions:
+    return Actions(stop=_nothing, refresh=_nothing, cancel=_nothing, code=str)
+
+
+def _nothing() -> None:
+    pass
+
+
+class Recording(BaseComm):
+    """Keeps what would be sent to the browser, as the JSON that a kernel makes of it."""
+
+    sent: ClassVar[list[bytes]] = []
+
+    def publish_msg(self, msg_type: str, data: Any = None, **rest: Any) -> None:
+        if msg_type == "comm_msg":
+            self.sent.append(json.dumps(data, ensure_ascii=False).encode())
+
+
+@contextlib.contextmanager
+def _sent() -> Iterator[list[bytes]]:
+    """The messages of all widgets that are made in the block."""
+    usual = comm.create_comm
+    comm.create_comm = Recording
+    try:
+        yield Recording.sent
+    finally:
+        comm.create_comm = usual
+        Recording.sent.clear()
