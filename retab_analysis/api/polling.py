@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis.api.parallel import AWAY, Outcomes, OutOfPatienceError, run_all
+from retab_analysis.api.parallel import Outcomes, OutOfPatienceError, is_away, run_all
 from retab_analysis.api.runs import get_run
 from retab_analysis.errors import APIError, NotFoundError, RetabAnalysisError, WaitTimeout
 from retab_analysis.schema import RUNS
@@ -71,7 +71,7 @@ class Poller:
             self._forgive(ids[index], error)
 
     def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
-        if isinstance(error, AWAY):
+        if is_away(error):
             self.away = error
             return
         self._missing[run_id] += 1
@@ -126,8 +126,9 @@ def wait_for(
 def _timeout(poller: Poller, timeout: float) -> WaitTimeout:
     pending, runs = poller.pending(), poller.frame()
     reason = f"; the API was away, last: {poller.away}" if poller.away else ""
+    count = "1 run has" if len(pending) == 1 else f"{len(pending)} runs have"
     return WaitTimeout(
-        f"{len(pending)} runs have not ended after {timeout:g} s: {', '.join(pending[:20])}"
+        f"{count} not ended after {timeout:g} s: {', '.join(pending[:20])}"
         f"{'…' if len(pending) > 20 else ''}{reason}. They go on; .runs is how they were last seen",
         runs=runs,
     )

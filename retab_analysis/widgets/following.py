@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from retab_analysis.api.arguments import RunQuery
-from retab_analysis.api.parallel import AWAY
+from retab_analysis.api.parallel import is_away
 from retab_analysis.api.polling import Poller
 from retab_analysis.api.runs import list_runs
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
@@ -51,7 +51,9 @@ class Following(Poller):
         for workflow_id, since in self._lists():
             try:
                 listed |= self._list(workflow_id, since)
-            except AWAY as error:
+            except RetabAnalysisError as error:
+                if not is_away(error):
+                    raise
                 away = error
         if away is None:
             self.poll(ids=[each for each in self._seen if each not in listed | self.gone])
