@@ -266,6 +266,22 @@ def test_rounds_become_rarer_while_nothing_changes_and_refresh_is_at_once() -> N
             assert time.monotonic() - began < 0.35
 
 
+def test_at_most_ten_rounds_a_second_however_often_it_is_asked() -> None:
+    def look(number: int) -> Reply:
+        return reply(body=run_with(passed=number, running=1))
+
+    updates: list[float] = []
+    with FaultServer([routes(look)]) as server:
+        with ra.watch("r1", interval=0.001, client=client(server.url)) as view:
+            view.on_update(lambda v: updates.append(time.monotonic()))
+            end = time.monotonic() + 1.0
+            while time.monotonic() < end:
+                view.refresh()
+                time.sleep(0.005)
+    assert 3 <= len(updates) <= 12
+    assert all(later - earlier >= 0.09 for earlier, later in itertools.pairwise(updates[:-1]))
+
+
 def test_what_has_not_changed_is_not_asked_again() -> None:
     with FaultServer([routes(in_order(*[GOING] * 6, ENDED), RESULTS)]) as server:
         ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
