@@ -488,7 +488,7 @@ def test_progress_rises_to_the_number_of_runs(dates: str) -> None:
     fetched(api, progress=recorder)
     assert recorder.seen == sorted(recorder.seen)
     assert recorder.seen[-1] == len(api.runs)
-    assert len(recorder.seen) > 20
+    assert len(recorder.seen) > 6  # the first pages, and then as they come
 
 
 def our_threads() -> list[str]:
