@@ -1,0 +1,76 @@
+"""``write_report``: what is asked for, and the file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from retab_analysis.comparison import Comparison
+from retab_analysis.errors import ConfigError
+from retab_analysis.report.in_html import as_html
+from retab_analysis.report.in_markdown import as_markdown
+
+
+def write_report(
+    comparison: Comparison, path: str | os.PathLike[str], *, values: bool = True
+) -> None:
+    """Write a comparison as a file: the verdict first, then what flipped, then the rest.
+
+    A file that is there already is replaced whole or not at all. Of more than 500 evals in one
+    table the first 500 are listed; what still passes is only counted.
+
+    Args:
+        comparison: What :func:`check` or :func:`compare` gives.
+        path: Where to: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
+            loads nothing from anywhere, with its figure inside, for light and dark screens.
+        values: Also expected and actual values, which are the customers' data. Without them the
+            report still names evals, documents, blocks, runs and versions, as they were named:
+            with a name that quotes a value it says that value.
+
+    Raises:
+        ConfigError: Another suffix, no comparison, or ``values`` is not a bool.
+        OSError: It cannot be written, for example because there is no such folder.
+    """
+    if not isinstance(comparison, Comparison):
+        given = type(comparison).__name__
+        raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
+    if not isinstance(values, bool):
+        raise ConfigError(f"values must be True or False, got {values!r}")
+    target, write = _target(path)
+    _replace(target, write(comparison, values).encode())
+
+
+def _target(path: object) -> tuple[Path, Callable[[Comparison, bool], str]]:
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"path: expected a str or a Path, got {type(path).__name__}")
+    target = Path(path)
+    write = {".md": as_markdown, ".html": as_html}.get(target.suffix.lower())
+    if write is None:
+        raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
+    return target, write
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the target and put it in its place: a reader sees the old file or the new."""
+    target = path.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a folder, not a report", str(path))
+    if not target.parent.is_dir():
+        folder = str(target.parent)
+        raise FileNotFoundError(errno.ENOENT, "No such folder to write the report into", folder)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            if target.exists():
+                shutil.copymode(target, temporary)  # before there is anything to read in it
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,301 @@
+"""The report: what it says first, what it leaves out, and that it is a file of its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from support.frames import many, result, results
+
+import retab_analysis as ra
+from retab_analysis.comparison import Comparison, compare
+from retab_analysis.report import write_report
+
+KINDS = ("md", "html")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=http://evil.example/x onerror=alert(1)>',
+    "a | b\n# not a heading\n\n| c |",
+    "@octocat $x_1$ `code` [link](http://evil.example) ![i](http://evil.example/i.png)",
+    "turned\u202eround\x1b[31m\x00",
+    "</style></title><base href=//evil.example>",
+    "\u0627\u0644\u0646\u062e\u064a\u0644",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def invoices() -> Comparison:
+    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
+        return ra.check("wf_invoices", client=client, progress=False)
+
+
+def written(comparison: Comparison, folder: Path, kind: str, **options: Any) -> str:
+    target = folder / f"report.{kind}"
+    write_report(comparison, target, **options)
+    return target.read_bytes().decode()
+
+
+def without_figure(report: str) -> str:
+    return re.sub(r"data:image/png;base64,[^\"]+", "", report)
+
+
+def pair(**values: Any) -> Comparison:
+    """One eval that passed before and does not now."""
+    old = {"expected_value": "1", "actual_value": "1"} | values.pop("old", {})
+    new = {"expected_value": "1", "actual_value": "2"} | values.pop("new", {})
+    return compare(
+        results(result("e", "passed", **(values | old))),
+        results(result("e", "failed", 2, **(values | new))),
+    )
+
+
+class Elements(HTMLParser):
+    """Every element that a browser would make, with its attributes, and all text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.made: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.made.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_verdict_comes_first_then_what_flipped(
+    invoices: Comparison, tmp_path: Path, kind: str
+) -> None:
+    report = written(invoices, tmp_path, kind)
+    body = report[report.find("<body") if kind == "html" else 0 :]
+    wanted = ("✗ Regressed: 10 broke", "What flipped", "Blue Ridge", "Not counted", "Lindenhof")
+    places = [body.index(each) for each in wanted]
+    assert places == sorted(places)
+    assert body.index("Numbers") > places[-2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_stand_side_by_side_with_their_document(tmp_path: Path, kind: str) -> None:
+    comparison = pair(
+        document_names=["Rüegg.pdf", None],
+        old={"expected_value": "1.10", "actual_value": "1.100"},
+        new={"expected_value": "1.10", "actual_value": '"a|b"'},
+    )
+    report = written(comparison, tmp_path, kind)
+    values = report[report.index("Values") :]
+    bar = "|" if kind == "html" else "&#124;"
+    cells = ("Rüegg.pdf", "1.10<", "1.100<", f"&quot;a{bar}b&quot;")
+    places = [values.index(each) for each in cells]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_long_values_it_is_said_where_they_differ(tmp_path: Path, kind: str) -> None:
+    lines = ",".join(f'"k{at}":{at}' for at in range(40))
+    comparison = pair(
+        old={"actual_value": f'{{{lines},"total":1.10}}'},
+        new={"actual_value": f'{{{lines},"total":110}}'},
+    )
+    report = written(comparison, tmp_path, kind)
+    differing = report[report.index("Where it differs") :]
+    assert ".total" in differing
+    assert "1.10<" in differing
+    assert ".k7" not in differing
+    assert "Where it differs" not in written(pair(), tmp_path, kind)
+
+
+def test_many_differing_paths_are_cut_and_counted(tmp_path: Path) -> None:
+    old, new = ("{" + ",".join(f'"k{at}":{at + by}' for at in range(50)) + "}" for by in (0, 100))
+    comparison = pair(old={"actual_value": old}, new={"actual_value": new})
+    assert "… and 20 more" in written(comparison, tmp_path, "md")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_values_there_are_none(tmp_path: Path, kind: str) -> None:
+    secret = [f"secret{number}secret" for number in range(5)]
+    long = '"' + 200 * "x" + '"'
+    shared = {"path": secret[0], "failure_message": secret[1], "status_message": secret[1]}
+    sides = [
+        [
+            result(eval_id, state, run, **shared, expected_value=f'"{want}"', actual_value=actual)
+            for eval_id, state, want in (("e", mine, secret[2]), ("c", mine, secret[2 + run]))
+        ]
+        for run, mine, actual in ((1, "passed", f'"{secret[3]}"'), (2, "failed", long))
+    ]
+    comparison = compare(results(*sides[0]), results(*sides[1]))
+    assert set(comparison.evals["transition"]) == {"regressed", "not_comparable"}
+    report = without_figure(written(comparison, tmp_path, kind, values=False))
+    assert "secret" not in report
+    assert "xxx" not in report
+    assert "name of e" in report
+    assert "a.pdf" in report
+    assert secret[2] in written(comparison, tmp_path, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_value_of_the_sandbox_is_left_without_values(
+    invoices: Comparison, tmp_path: Path, kind: str
+) -> None:
+    report = without_figure(written(invoices, tmp_path, kind, values=False))
+    text = Elements(report).text if kind == "html" else report
+    evals = invoices.evals
+    columns = ("expected_value", "baseline_actual", "candidate_actual")
+    values = pl.concat([evals[name].alias("value") for name in columns]).drop_nulls().unique()
+    # What names and documents are called stays; there are values among those words.
+    words = " ".join([*evals["eval_name"].drop_nulls(), *evals["document_names"].explode()])
+    bare = [value.strip('"') for value in values if len(value) > 8]
+    telling = [value for value in bare if value not in f"{words} delivery_note"]
+    assert len(telling) > 40
+    assert [value for value in telling if value in text] == []
+
+
+def test_hostile_names_stay_text_in_html(tmp_path: Path) -> None:
+    for hostile in HOSTILE:
+        made = pair(
+            eval_name=hostile,
+            block_id=hostile,
+            document_names=[hostile],
+            workflow_version_id=hostile,
+            new={"actual_value": '"</code><script>"'},
+        )
+        elements = Elements(written(made, tmp_path, "html"))
+        tags = {tag for tag, _ in elements.made}
+        assert not tags & {"script", "base", "link", "iframe", "object"}
+        assert all(key[:2] != "on" for _, attributes in elements.made for key in attributes)
+        assert "</code><script>" in elements.text
+        assert "\x1b" not in elements.text
+        assert "\u202e" not in elements.text
+
+
+def test_hostile_names_stay_one_cell_in_markdown(tmp_path: Path) -> None:
+    plain = written(pair(), tmp_path, "md")
+    for hostile in HOSTILE:
+        report = written(
+            pair(eval_name=hostile, block_id=hostile, document_names=[hostile]), tmp_path, "md"
+        )
+        assert len(report.splitlines()) == len(plain.splitlines())
+        assert "<script" not in report
+        assert "<img" not in report
+        assert not re.search(r"(?<!\\)\]\(http", report)
+        assert "@octocat" not in report
+        columns = [len(re.findall(r"(?<!\\)\|", line)) for line in report.splitlines()]
+        assert columns == [len(re.findall(r"(?<!\\)\|", line)) for line in plain.splitlines()]
+
+
+def test_the_html_loads_nothing_and_holds_its_figure(invoices: Comparison, tmp_path: Path) -> None:
+    page = written(invoices, tmp_path, "html")
+    elements = Elements(page)
+    loaded = [
+        attributes[key]
+        for _, attributes in elements.made
+        for key in ("src", "srcset", "href", "data", "action")
+        if key in attributes
+    ]
+    assert len(loaded) == 2
+    assert all(str(each).startswith("data:image/png;base64,iVBOR") for each in loaded)
+    assert loaded[0] != loaded[1]
+    assert "//" not in without_figure(page)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert page.count("prefers-color-scheme") >= 3
+    assert [tag for tag, _ in elements.made].count("img") == 1
+    assert all(each[1].get("alt") for each in elements.made if each[0] == "img")
+
+
+def test_the_figure_leaves_no_trace_in_matplotlib(invoices: Comparison, tmp_path: Path) -> None:
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    before, figures = dict(mpl.rcParams), plt.get_fignums()
+    first = written(invoices, tmp_path, "html")
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == figures
+    with mpl.rc_context({"figure.facecolor": "red", "text.color": "red"}):
+        assert written(invoices, tmp_path, "html") == first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_compared_and_nothing_flipped_are_reports_too(tmp_path: Path, kind: str) -> None:
+    empty = written(compare(results(), results()), tmp_path, kind)
+    assert "? Inconclusive" in empty
+    same = results(*many("e", "P"), *many("f", "F"))
+    calm = written(compare(same, same), tmp_path, kind)
+    assert "= No change" in calm
+    assert "What flipped</h2>" not in calm
+    assert "## What flipped" not in calm
+    assert "Still failing" in calm
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_tables_are_cut_and_say_so(tmp_path: Path, kind: str) -> None:
+    names = [f"e{number:03}" for number in range(510)]
+    comparison = compare(
+        results(*(result(name, "passed") for name in names)),
+        results(*(result(name, "failed", 2) for name in names)),
+    )
+    report = written(comparison, tmp_path, kind, values=False)
+    assert report.count("name of e") == 500
+    assert "… and 10 more" in report
+
+
+def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    for name in ("report.pdf", "report", "report.htm", ".html"):
+        with pytest.raises(ra.ConfigError, match=r"\.md or \.html"):
+            write_report(pair(), tmp_path / name)
+    for given in (None, {}, pair().evals, "run_1"):
+        with pytest.raises(ra.ConfigError, match="expected what check or compare gives"):
+            write_report(given, tmp_path / "r.md")  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="path: expected a str or a Path, got int"):
+        write_report(pair(), 3)  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="values must be True or False"):
+        write_report(pair(), tmp_path / "r.md", values="no")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_suffix_may_be_in_capitals_and_the_path_a_string(tmp_path: Path) -> None:
+    write_report(pair(), f"{tmp_path}/R.HTML")
+    assert (tmp_path / "R.HTML").read_text().startswith("<!doctype html>")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="No such folder to write the report into") as said:
+        write_report(pair(), tmp_path / "missing" / "r.md")
+    assert said.value.filename == str(tmp_path / "missing")
+    (tmp_path / "r.md").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_report(pair(), tmp_path / "r.md")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "r.md"
+    target.write_text("old")
+    target.chmod(0o640)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            write_report(pair(), target)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+    link = tmp_path / "link.md"
+    link.symlink_to(target)
+    write_report(pair(), link)
+    assert target.read_text().startswith("# ")
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
