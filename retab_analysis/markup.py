@@ -127,7 +127,6 @@ _LIGHT = {
     "doubt": "#7a5b00",
     "other": "#4a5b6c",
     "line": "#d0d7de",
-    "shade": "#f4f6f8",
 }
 _DARK = {
     "bad": "#ff9e6b",
@@ -135,7 +134,6 @@ _DARK = {
     "doubt": "#ecc94b",
     "other": "#a9b8c8",
     "line": "#444c56",
-    "shade": "#22272e",
 }
 
 
@@ -144,7 +142,7 @@ def _variables(colours: dict[str, str]) -> str:
 
 
 STYLE = (
-    f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45;max-width:72em}}"
+    f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45}}"
     f"@media (prefers-color-scheme:dark){{.rta{{{_variables(_DARK)}}}}}"
     f'[data-jp-theme-light="true"] .rta,.vscode-light .rta{{{_variables(_LIGHT)}}}'
     f'[data-jp-theme-light="false"] .rta,.vscode-dark .rta,html[theme="dark"] .rta'
@@ -152,10 +150,12 @@ STYLE = (
     ".rta table{border-collapse:collapse;margin:.5em 0}"
     ".rta th,.rta td{text-align:left;vertical-align:top;padding:.2em .7em;"
     "border-bottom:1px solid var(--rta-line)}"
-    ".rta td{overflow-wrap:anywhere}"
-    ".rta code{white-space:pre-wrap}"
+    ".rta td{overflow-wrap:break-word}"
+    ".rta td code{display:block;min-width:12em;max-height:8em;overflow:auto;"
+    "white-space:pre-wrap;overflow-wrap:anywhere}"
     ".rta summary{cursor:pointer}"
     ".rta-scroll{max-height:24em;overflow:auto}"
+    ".rta-text{max-width:72em}"
     ".rta-head{font-size:15px;font-weight:600;margin:.2em 0}"
     ".rta-bad{color:var(--rta-bad)}.rta-good{color:var(--rta-good)}"
     ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"
@@ -164,7 +164,7 @@ STYLE = (
 """The style of fragments: colours that can be told apart by any eye, on light and on dark."""
 
 _PAGE_STYLE = (
-    "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:76em}"
+    "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:110em}"
     "@media (prefers-color-scheme:dark){body{background:#15191e;color:#e6e9ec}}"
 )
 

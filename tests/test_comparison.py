@@ -315,7 +315,7 @@ def test_html_escapes_everything_and_keeps_values_out(values: bool) -> None:
     html = evil().to_html(values=values)
     seen = Tags(html)
     assert set(seen.tags) <= ALLOWED | {"details", "summary"}
-    assert {name for name, _ in seen.attributes} <= {"class", "scope", "title"}
+    assert {name for name, _ in seen.attributes} <= {"class", "scope", "title", "tabindex"}
     assert EVIL in seen.text
     assert ("secret" in html) is values
 

@@ -18,7 +18,7 @@ from retab_analysis.comparison.numbers import BROKEN
 from retab_analysis.schema import RESULTS
 
 ALPHA = 0.05
-SUITES = 200
+SUITES = 120
 
 
 @dataclass
@@ -136,7 +136,7 @@ def test_where_nothing_changed_the_verdict_regressed_is_rarer_than_alpha() -> No
 def test_a_fifth_of_the_false_alarms_at_the_same_recall() -> None:
     tally = simulate("changed")
     assert tally.planted > 500
-    assert tally.alarms["naive"] > 500
+    assert tally.alarms["naive"] > 300
     assert tally.alarms["ours"] <= tally.alarms["naive"] / 5
     assert tally.recall("ours") >= 0.95 * tally.recall("naive")
 

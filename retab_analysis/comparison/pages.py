@@ -53,9 +53,9 @@ def as_html(comparison: Comparison, *, values: bool) -> markup.Html:
         "div",
         markup.tag("span", words, class_=f"rta-{kind}"),
         f" · {headline(summary, evals)}",
-        class_="rta-head",
+        class_="rta-head rta-text",
     )
-    parts = [head, markup.tag("div", comparison.explain())]
+    parts = [head, markup.tag("div", comparison.explain(), class_="rta-text")]
     flipped = evals.filter(pl.col("transition").is_in(FLIPPED))
     if flipped.height:
         parts.append(_scrolled(flipped, values))
@@ -69,7 +69,9 @@ def as_html(comparison: Comparison, *, values: bool) -> markup.Html:
 def _scrolled(evals: pl.DataFrame, values: bool) -> markup.Html:
     rows = (_html_row(row, values) for row in evals.head(_ROWS).iter_rows(named=True))
     shown = markup.table(_header(values), rows)
-    return markup.tag("div", shown, _more(evals.height, markup.escape), class_="rta-scroll")
+    return markup.tag(
+        "div", shown, _more(evals.height, markup.escape), class_="rta-scroll", tabindex="0"
+    )
 
 
 def _header(values: bool) -> list[str]:
