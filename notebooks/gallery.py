@@ -1,0 +1,152 @@
+"""Draw every plot in several sizes, on light and dark grounds, into ``build/gallery/``.
+
+::
+
+    python notebooks/gallery.py
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import polars as pl
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+import retab_analysis as ra
+from retab_analysis import plots
+from retab_analysis.schema import RESULTS, RUNS
+
+OUT = Path(__file__).parent.parent / "build" / "gallery"
+START = datetime(2026, 5, 18, 9, tzinfo=UTC)
+HOSTILE = ["$x_$", "_private", "<b>bold</b>", "$5 and $6", "a\nb", "\\alpha_1^2"]
+
+
+def version(at: int) -> str:
+    """A version's id; some are hostile."""
+    return HOSTILE[at] if at < len(HOSTILE) else f"wfv_0123456789abcdef{at:04}0123456789abcdef"
+
+
+def run(dice: random.Random, at: int, of: int) -> dict[str, Any]:
+    """One run of up to eighty evals; the newest one still goes on."""
+    failed, blocked, error, cancelled = (dice.randrange(n) for n in (12, 4, 3, 2))
+    going = at == of - 1
+    left = 40 if going else 0
+    created = START + timedelta(hours=7 * at)
+    started = created + timedelta(seconds=dice.randrange(1, 900))
+    duration = dice.randrange(60, 1800)
+    passed = 80 - failed - blocked - error - cancelled - left
+    status = "running" if going else dice.choice(["completed"] * 8 + ["error", "cancelled"])
+    return dict.fromkeys(RUNS.schema) | {
+        "run_id": f"run_{at:04}_0123456789abcdef0123456789abcdef",
+        "status": status,
+        "ok": None if going else failed + blocked + error + cancelled == 0,
+        "passed": passed,
+        "failed": failed,
+        "blocked": blocked,
+        "error": error,
+        "cancelled": cancelled,
+        "running": left // 4,
+        "queued": left // 2,
+        "pending": left // 4,
+        "total_evals": 80,
+        "scope": "workflow",
+        "created_at": created,
+        "started_at": started,
+        "completed_at": None if going else started + timedelta(seconds=duration),
+        "duration_ms": None if going else 1000 * duration,
+        "queue_ms": int((started - created).total_seconds() * 1000),
+        "workflow_version_id": version(at if of < 20 else at // 2),
+        "is_terminal": not going,
+    }
+
+
+def runs(n: int) -> pl.DataFrame:
+    """A RUNS frame."""
+    dice = random.Random(n)
+    return pl.DataFrame([run(dice, at, n) for at in range(n)], schema=RUNS.schema)
+
+
+def result(dice: random.Random, at: int, on: int) -> dict[str, Any]:
+    """One eval in one run: each seventh is flaky, each fifth is edited or breaks midway."""
+    late = on >= 3 + at % 5
+    broken = at % 5 == 1 and late
+    state = "failed" if broken or (at % 7 == 2 and dice.random() < 0.4) else "passed"
+    state = dice.choice(["blocked", "error", "cancelled", "unscored"]) if at % 11 == 5 else state
+    return dict.fromkeys(RESULTS.schema) | {
+        "eval_name": HOSTILE[at]
+        if at < len(HOSTILE)
+        else f"total of invoice {at} from the supplier",
+        "eval_id": f"eval_{at:04}",
+        "state": state,
+        "block_id": f"block_{at % 4}",
+        "condition_kind": "equals",
+        "expected_value": "2" if at % 5 == 3 and late else "1",
+        "run_id": f"run_{on:04}_0123456789abcdef0123456789abcdef",
+        "result_id": f"res_{at}_{on}",
+        "workflow_version_id": version(on),
+        "run_created_at": START + timedelta(hours=on),
+        "handle_inputs_fingerprint": "same",
+        "block_execution_fingerprint": f"code {at % 4 == 1 and on > 2}",
+    }
+
+
+def results(evals: int, n: int) -> pl.DataFrame:
+    """A RESULTS frame of so many evals and runs."""
+    dice = random.Random(evals)
+    rows = [result(dice, at, on) for at in range(evals) for on in range(n) if (at + on) % 17]
+    return pl.DataFrame(rows, schema=RESULTS.schema)
+
+
+def comparison(blocks: int) -> Any:
+    """Two runs of an eval in which a bit of everything happens, over some blocks."""
+    name = pl.col("block_id") + pl.format("_{}", pl.int_range(pl.len()) % blocks)
+    sides = results(4 * blocks + 8, 10).with_columns(block_id=name.over("run_id"))
+    versions = [side for _, side in sides.group_by("run_id", maintain_order=True)]
+    first = sides.filter(pl.col("run_id").str.starts_with("run_0001"))
+    last = sides.filter(pl.col("run_id").str.starts_with("run_0009"))
+    return ra.compare(first, last, history=pl.concat(versions))
+
+
+def draw(name: str, plot: Callable[..., Axes], *what: Any, **how: Any) -> None:
+    """One plot: of its own size on light and on dark, then small and wide."""
+    for style, ground in (("default", "light"), ("dark_background", "dark")):
+        with plt.style.context(style):
+            save(plot(*what, **how), f"{name}_{ground}")
+    for size, shape in (((3.2, 2.4), "small"), ((12, 3), "wide")):
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+        save(plot(*what, ax=ax, **how), f"{name}_{shape}")
+
+
+def save(ax: Axes, name: str) -> None:
+    """Write a figure and close it."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(OUT / f"{name}.png")
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw them all."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    for n in (0, 1, 12, 200):
+        frame = runs(n)
+        draw(f"pass_rate_{n}", plots.plot_pass_rate, frame)
+        draw(f"outcomes_{n}", plots.plot_outcomes, frame)
+        draw(f"durations_{n}", plots.plot_durations, frame)
+        draw(f"timeline_{n}", plots.plot_timeline, frame)
+        draw(f"verdicts_{n}", plots.plot_verdicts, results(n, min(n, 40)))
+    for n in (1, 12, 200):
+        draw(f"comparison_{n}", plots.plot_comparison, comparison(n))
+
+
+if __name__ == "__main__":
+    main()

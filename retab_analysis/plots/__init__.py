@@ -1,0 +1,26 @@
+"""Plots of runs, results and comparisons, one file per family.
+
+Each function draws on one :class:`matplotlib.axes.Axes` and gives it back: with ``ax=None`` on a
+new figure of pyplot, which a notebook's cell shows; with an ``ax`` nothing of pyplot is touched.
+No global setting is changed, text has the colour of the axes' own labels, and what a colour says, a
+hatch, a marker or a word says too.
+
+``frames`` looks at what comes in, ``palette`` has colours and signs, ``labels`` shortens names,
+``canvas`` places axes, ticks and legends.
+"""
+
+from retab_analysis.plots.changes import plot_comparison
+from retab_analysis.plots.durations import plot_durations
+from retab_analysis.plots.outcomes import plot_outcomes
+from retab_analysis.plots.rates import plot_pass_rate
+from retab_analysis.plots.timeline import plot_timeline
+from retab_analysis.plots.verdicts import plot_verdicts
+
+__all__ = [
+    "plot_comparison",
+    "plot_durations",
+    "plot_outcomes",
+    "plot_pass_rate",
+    "plot_timeline",
+    "plot_verdicts",
+]

@@ -1,0 +1,198 @@
+"""Axes, ticks and legends, the same way in every plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from retab_analysis.errors import ConfigError
+from retab_analysis.plots.labels import ems, shortened
+from retab_analysis.plots.palette import EDGE, Look
+
+PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
+"""Of every text: what comes from outside is drawn as it is."""
+
+Entry = tuple[Any, str]
+"""A legend's handle and its text."""
+
+_LARGEST = 18.0
+_LINE = 1.35
+_HANDLE = 4.5
+_BAND = 0.45
+_LEFT = 0.75  # of an axes' height, once its labels have taken their room
+_THIRD = 0.36
+_SHORTEST, _WIDEST = 8, 28
+
+
+def axes_for(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) -> Axes:
+    """The axes to draw on.
+
+    Args:
+        ax: What was asked for; None makes a new figure of pyplot.
+        width: How wide a new figure would have to be, in inches; it is never narrower than the
+            user's own ``figure.figsize``, and never wider than 18 inches.
+        height: How high, likewise.
+
+    Raises:
+        ConfigError: It is no axes.
+    """
+    if ax is not None:
+        if not isinstance(ax, Axes):
+            raise ConfigError(f"ax must be a matplotlib Axes or None, got {type(ax).__name__}")
+        ax.tick_params(which="both", color=ink(ax), labelcolor=ink(ax))
+        return ax
+    # pyplot chooses a backend when it is imported: only where a figure of it is asked for.
+    from matplotlib import pyplot as plt
+
+    least: Sequence[float] = plt.rcParams["figure.figsize"]
+    wide, high = (max(low, min(w, _LARGEST)) for low, w in zip(least, (width, height), strict=True))
+    return plt.subplots(figsize=(wide, high), layout="constrained")[1]
+
+
+def ink(ax: Axes) -> Any:
+    """The colour of the axes' own labels, which is seen on its ground."""
+    return ax.xaxis.label.get_color()
+
+
+def say(ax: Axes, message: str) -> Axes:
+    """Only a message, in the middle."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.text(
+        *(0.5, 0.5, message),
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color=ink(ax),
+        **PLAIN,
+    )
+    return ax
+
+
+def name_axes(ax: Axes, x: str = "", y: str = "") -> None:
+    """What the axes measure."""
+    ax.set_xlabel(x, **PLAIN)
+    ax.set_ylabel(y, **PLAIN)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def font_pixels(ax: Axes) -> float:
+    """The height of a tick's font."""
+    points: Any = ax.xaxis.get_major_ticks(1)[0].label1.get_fontsize()
+    return float(points) * ax.figure.dpi / 72
+
+
+def columns(
+    ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.9
+) -> None:
+    """Label places 0, 1, … along x: side by side where there is room, else upright, else a few.
+
+    Args:
+        ax: The axes.
+        names: The labels, shortened so that they take at most about a third of the axes.
+        notes: What stands beside each of them.
+        room: What share of the present width the layout will leave.
+    """
+    size, values = font_pixels(ax), list(names)
+    spacing = ax.bbox.width * room / max(len(values), 1)
+    flat = _noted(shortened(values, _WIDEST), notes, "\n")
+    if max(map(ems, flat), default=0) * size <= spacing:
+        _ticks(ax, "x", range(len(flat)), flat)
+        return
+    kept = thinned(len(values), size * _LINE, spacing)
+    labels = _noted(shortened(values, _limit(ax.bbox.height, size, notes)), notes, "  ")
+    _ticks(ax, "x", kept, [labels[at] for at in kept], rotation=90)
+
+
+def rows(
+    ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.7
+) -> None:
+    """Label places 0, 1, … down y, the first on top; see :func:`columns`."""
+    size, values = font_pixels(ax), list(names)
+    kept = thinned(len(values), size * _LINE, ax.bbox.height * room / max(len(values), 1))
+    if max(map(ems, notes), default=0.0) * size > ax.bbox.width * _THIRD / 2:
+        notes = ()
+    labels = _noted(shortened(values, _limit(ax.bbox.width, size, notes)), notes, "  ")
+    _ticks(ax, "y", kept, [labels[at] for at in kept])
+
+
+def _limit(pixels: float, size: float, notes: Sequence[str]) -> int:
+    """How many characters a label may have beside an axis of that length."""
+    beside = max(map(ems, notes), default=0.0)
+    return max(_SHORTEST, min(_WIDEST, int((pixels * _THIRD / size - beside) / ems("x"))))
+
+
+def _noted(names: Sequence[str], notes: Sequence[str], by: str) -> list[str]:
+    if not notes:
+        return list(names)
+    return [f"{name}{by}{note}" if note else name for name, note in zip(names, notes, strict=True)]
+
+
+def thinned(n: int, size: float, spacing: float) -> list[int]:
+    """Which of ``n`` places have a label when each takes ``size``; the last one always has."""
+    step = max(1, math.ceil(size / spacing)) if spacing > 0 else max(1, n)
+    return list(range(n - 1, -1, -step))[::-1]
+
+
+def _ticks(
+    ax: Axes, which: Literal["x", "y"], places: Iterable[int], labels: Sequence[str], **more: Any
+) -> None:
+    set_ticks = ax.set_xticks if which == "x" else ax.set_yticks
+    set_ticks(list(places), list(labels), **PLAIN, **more)
+
+
+def area(look: Look) -> Patch:
+    """A legend's handle of an area."""
+    return Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=EDGE, linewidth=0.5)
+
+
+def point(ax: Axes, look: Look) -> Line2D:
+    """A legend's handle of a point."""
+    return Line2D(
+        [], [], ls="", marker=look.marker, color=look.colour, mec=ink(ax), mew=0.5, markersize=7
+    )
+
+
+def cell(look: Look) -> tuple[Line2D, ...]:
+    """A legend's handle of a cell with its sign."""
+    ground = Line2D([], [], ls="", marker="s", color=look.colour, markersize=10)
+    return (ground, sign(look.sign)) if look.sign else (ground,)
+
+
+def sign(marker: str, size: float = 6.0, **more: Any) -> Line2D:
+    """A sign on a cell."""
+    return Line2D([], [], ls="", marker=marker, color=EDGE, markersize=size, **more)
+
+
+def legend(ax: Axes, entries: Sequence[Entry]) -> None:
+    """A legend above what is drawn, within the axes: y is extended by as much as it takes.
+
+    The texts are set afterwards, for matplotlib leaves out a label that begins with ``_``.
+    """
+    if not entries:
+        return
+    size = font_pixels(ax)
+    each = (max(ems(text) for _, text in entries) + _HANDLE) * size
+    across = min(len(entries), max(1, int(ax.bbox.width * 0.9 / each)))
+    lines = math.ceil(len(entries) / across)
+    share = min(_BAND, (lines * 1.5 + 0.8) * size / (ax.bbox.height * _LEFT))
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, low + (high - low) / (1 - share))
+    made = ax.legend(
+        [handle for handle, _ in entries],
+        [str(at) for at in range(len(entries))],
+        loc="upper left",
+        ncols=across,
+        frameon=False,
+        borderaxespad=0.1,
+        columnspacing=1.2,
+        fontsize=size * 72 / ax.figure.dpi,
+        labelcolor=ink(ax),
+    )
+    for text, (_, said) in zip(made.get_texts(), entries, strict=True):
+        text.set(text=said, **PLAIN)

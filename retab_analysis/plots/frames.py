@@ -1,0 +1,63 @@
+"""What every plot does first: look at the frame, and at its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.schema import Table
+
+Frame = pl.DataFrame | pl.LazyFrame
+
+
+def needed(frame: Frame, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
+    """The columns that a plot reads.
+
+    Args:
+        frame: The frame, of either kind.
+        table: What it has to be a frame of.
+        columns: The columns; one that is named twice is there once.
+
+    Raises:
+        ConfigError: It is no polars frame.
+        SchemaError: It lacks columns (all are named), or has one with another dtype.
+    """
+    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        raise ConfigError(
+            f"expected a {table.name.upper()} frame (polars DataFrame or LazyFrame), "
+            f"got {type(frame).__name__}"
+        )
+    names = list(dict.fromkeys(columns))
+    found = frame.lazy().collect_schema()
+    if missing := [name for name in names if name not in found]:
+        raise SchemaError(
+            f"this is no {table.name.upper()} frame: it has no column {', '.join(missing)}; "
+            f"it has {', '.join(found) or 'no columns'}"
+        )
+    return frame.lazy().select(_typed(name, found[name], table) for name in names)
+
+
+def _typed(name: str, found: pl.DataType, table: Table) -> pl.Expr:
+    expected = table.schema[name]
+    if found not in (expected, pl.Null()):
+        raise SchemaError(
+            f"this is no {table.name.upper()} frame: column {name} is {found}, expected {expected}"
+        )
+    return pl.col(name).cast(expected)
+
+
+def check_key(by: str, table: Table) -> str:
+    """The column to group by.
+
+    Raises:
+        ConfigError: It is no column of the table that holds texts.
+    """
+    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    if not isinstance(by, str) or by not in texts:
+        raise ConfigError(
+            f"by must be a column of {table.name.upper()} that holds texts, got {by!r}; "
+            f"there are {', '.join(texts)}"
+        )
+    return by

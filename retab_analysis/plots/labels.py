@@ -1,0 +1,82 @@
+"""Names as labels: one line each, short, and still told apart."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+
+NO_NAME = "(none)"
+_HEAD = 4
+
+
+def shortened(names: Iterable[object], limit: int = 16) -> list[str]:
+    """Each name in one line of about ``limit`` characters, its middle left out.
+
+    Names that are told apart only in the middle keep that, and what is still alike then is
+    numbered. None is ``(none)``.
+
+    Example:
+        >>> shortened(["short", "wfv_0123456789abcdef", None], 12)
+        ['short', 'wfv_01…bcdef', '(none)']
+        >>> shortened(["wfv_0000000000001_x_abcdef", "wfv_0000000000002_x_abcdef"], 12)
+        ['wfv_…1_x_abcd…', 'wfv_…2_x_abcd…']
+    """
+    values = list(names)
+    lines = {
+        value: NO_NAME if value is None else one_line(value) for value in dict.fromkeys(values)
+    }
+    alike: dict[str, list[str]] = {}
+    for line in lines.values():
+        alike.setdefault(_cut(line, limit), []).append(line)
+    short = {value: _apart(line, alike[_cut(line, limit)], limit) for value, line in lines.items()}
+    return _numbered(values, [short[value] for value in values])
+
+
+def _apart(line: str, alike: list[str], limit: int) -> str:
+    """A line that is cut, where it differs from others that would be alike."""
+    start = _common(alike)
+    if len(alike) == 1 or start <= _HEAD or len(line) <= limit:
+        return _cut(line, limit)
+    end = start + max(limit - _HEAD, 3)
+    return f"{line[:_HEAD]}…{line[start:end]}{'…' if end < len(line) else ''}"
+
+
+def _common(lines: list[str]) -> int:
+    """With how many characters all of them begin."""
+    columns = zip(*lines, strict=False)
+    return sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, columns))
+
+
+def _numbered(values: Sequence[object], lines: Sequence[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    found: dict[object, str] = {}
+    for value, line in zip(values, lines, strict=True):
+        if value not in found:
+            seen[line] += 1
+            found[value] = line if seen[line] == 1 else f"{line} ({seen[line]})"
+    return [found[value] for value in values]
+
+
+def _cut(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    tail = (width - 1) // 2
+    return f"{line[: width - 1 - tail]}…{line[len(line) - tail :]}"
+
+
+def one_line(value: object) -> str:
+    """Any text in one line; what only steers, or is half a character, is shown as missing."""
+    line = " ".join(str(value).split())
+    return "".join(each if each.isprintable() or each == " " else "\ufffd" for each in line)
+
+
+def ems(label: str) -> float:
+    """About how wide a label is, in units of its font size; of several lines the longest."""
+    lines = label.split("\n")
+    return max(sum(_em(each) for each in line) for line in lines)
+
+
+def _em(character: str) -> float:
+    return 1.05 if unicodedata.east_asian_width(character) in "WF" else 0.66

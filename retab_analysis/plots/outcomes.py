@@ -1,0 +1,74 @@
+"""What became of the evals of each run or version."""
+
+from __future__ import annotations
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from retab_analysis.plots.canvas import area, axes_for, columns, legend, name_axes, say
+from retab_analysis.plots.frames import Frame, check_key, needed
+from retab_analysis.plots.palette import EDGE, STATES, Style
+from retab_analysis.schema import RUNS
+
+_COUNTS = ("passed", "failed", "blocked", "error", "cancelled", "running", "queued", "pending")
+_SHOWN = (*_COUNTS, "unscored")
+
+
+def plot_outcomes(runs: Frame, *, by: str = "run_id", ax: Axes | None = None) -> Axes:
+    """Draw how many evals of each run or version passed, failed, and so on, stacked.
+
+    A bar is as high as there are evals. Whatever is in none of the states that the API counts, or
+    was not counted at all, is ``unscored``.
+
+    Args:
+        runs: A RUNS frame, ordered in any way.
+        by: ``run_id``, ``workflow_version_id`` or another column of it that holds texts; the bars
+            are in order of appearance.
+        ax: Where to draw; None makes a new figure.
+
+    Returns:
+        The axes; the bars are at x = 0, 1, …, one container per state that occurs.
+
+    Raises:
+        ConfigError: An argument that cannot be used, or no frame.
+        SchemaError: No RUNS frame.
+    """
+    key = check_key(by, RUNS)
+    lazy = needed(runs, RUNS, (key, "created_at", "total_evals", *_COUNTS))
+    counts = _counts(lazy, key)
+    ax = axes_for(ax, width=1.5 + 0.25 * counts.height, height=5.4)
+    if counts.is_empty():
+        return say(ax, "no runs")
+    shown = [state for state in _SHOWN if counts[state].sum() > 0]
+    _draw(ax, counts, shown)
+    columns(ax, counts[key])
+    legend(ax, [(area(STATES[state]), state) for state in shown])
+    return ax
+
+
+def _counts(lazy: pl.LazyFrame, key: str) -> pl.DataFrame:
+    counted = pl.sum_horizontal(_COUNTS)
+    other = (pl.col("total_evals").fill_null(0) - counted).clip(lower_bound=0)
+    groups = lazy.with_columns(unscored=other).group_by(key)
+    summed = groups.agg(pl.col(*_SHOWN).sum(), pl.col("created_at").min())
+    return summed.sort("created_at", key, nulls_last=True).collect()
+
+
+def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
+    below = [0] * counts.height
+    line = 0.5 if counts.height <= 60 else 0.2
+    for state in shown:
+        look, heights = STATES[state], counts[state].to_list()
+        style: Style = {
+            "color": look.colour,
+            "hatch": look.hatch,
+            "edgecolor": EDGE,
+            "linewidth": line,
+        }
+        ax.bar(range(counts.height), heights, bottom=below, width=0.8, label=state, **style)
+        below = [low + height for low, height in zip(below, heights, strict=True)]
+    ax.set_xlim(-0.6, counts.height - 0.4)
+    ax.set_ylim(0, max(*below, 1) * 1.02)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    name_axes(ax, y="evals")

@@ -1,0 +1,67 @@
+"""Colours, and what says the same without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+Style = dict[str, Any]
+"""Arguments of an artist."""
+
+EDGE = "#1a1a1a"
+"""Around a coloured area, and for what is drawn on it, on light and dark grounds alike."""
+
+BLUE = "#0072B2"
+SKY = "#56B4E9"
+YELLOW = "#F0E442"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one kind of thing is drawn.
+
+    Attributes:
+        colour: The fill.
+        hatch: On an area, so that it is told apart in grey; matplotlib's hatch letters.
+        marker: Where it is a point.
+        sign: On a small cell; empty for none.
+    """
+
+    colour: str
+    hatch: str = ""
+    marker: str = "o"
+    sign: str = ""
+
+
+# Okabe and Ito, "Color Universal Design", 2008: told apart by all kinds of colour vision.
+STATES: Mapping[str, Look] = MappingProxyType(
+    {
+        "passed": Look("#009E73", "", "o"),
+        "failed": Look("#D55E00", "///", "X", "x"),
+        "blocked": Look("#E69F00", "\\\\\\", "s", "_"),
+        "error": Look("#CC79A7", "xxx", "P", "+"),
+        "mixed": Look(YELLOW, "..", "*", "|"),
+        "cancelled": Look("#7F7F7F", "--", "D", "."),
+        "running": Look(SKY, "...", ">"),
+        "queued": Look("#A9B4BE", "||", "^"),
+        "pending": Look("#C9D1D8", "", "v"),
+        "unscored": Look("#E4E8EB", "ooo", "h"),
+    }
+)
+
+TRANSITIONS: Mapping[str, Look] = MappingProxyType(
+    {
+        "regressed": Look("#D55E00", "///"),
+        "newly_blocked": Look("#E69F00", "\\\\\\"),
+        "newly_errored": Look("#CC79A7", "xxx"),
+        "fixed": Look("#009E73", ""),
+        "flaky": Look(YELLOW, ".."),
+        "incomplete": Look(SKY, "..."),
+        "not_comparable": Look("#A9B4BE", "||"),
+        "removed": Look("#7F7F7F", "--"),
+        "added": Look("#E4E8EB", "++"),
+    }
+)
+"""What can flip, in the order in which one wants to hear of it."""
