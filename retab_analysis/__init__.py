@@ -3,7 +3,10 @@
 Start with :func:`demo`, which needs no key, or set ``RETAB_API_KEY`` and call :func:`fetch_runs`.
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from retab_analysis.analysis import (
     blame,
@@ -60,7 +63,40 @@ from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
 from retab_analysis.widgets import watch
 
+if _TYPE_CHECKING:
+    from retab_analysis.plots import (
+        plot_comparison,
+        plot_durations,
+        plot_outcomes,
+        plot_pass_rate,
+        plot_timeline,
+        plot_verdicts,
+    )
+    from retab_analysis.report import write_report
+
 __version__ = _version("retab_analysis")
+
+# Loaded at first use: matplotlib takes longer than all the rest.
+_LATER = {
+    "plot_comparison": "plots",
+    "plot_durations": "plots",
+    "plot_outcomes": "plots",
+    "plot_pass_rate": "plots",
+    "plot_timeline": "plots",
+    "plot_verdicts": "plots",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
 
 __all__ = [
     "APIError",
@@ -107,6 +143,12 @@ __all__ = [
     "fetch_workflows",
     "flaky_evals",
     "latest_results",
+    "plot_comparison",
+    "plot_durations",
+    "plot_outcomes",
+    "plot_pass_rate",
+    "plot_timeline",
+    "plot_verdicts",
     "read_csv",
     "start_runs",
     "states",
@@ -115,4 +157,5 @@ __all__ = [
     "wait_for_runs",
     "watch",
     "write_csv",
+    "write_report",
 ]

@@ -20,8 +20,9 @@ ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError
 SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
 compare_versions count_failures decode_evals decode_results decode_runs demo eval_history failures
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_workflows flaky_evals latest_results read_csv start_runs states summarize_runs use
-wait_for_runs watch write_csv
+fetch_workflows flaky_evals latest_results plot_comparison plot_durations plot_outcomes
+plot_pass_rate plot_timeline plot_verdicts read_csv start_runs states summarize_runs use
+wait_for_runs watch write_csv write_report
 """
 
 SIGNATURES = {
@@ -57,6 +58,13 @@ SIGNATURES = {
     "version_diff=None, alpha=0.05)",
     "check": "(workflow_id, *, candidate=None, baseline='last_ok', history=20, alpha=0.05, "
     "client=None, progress=None)",
+    "plot_comparison": "(comparison, *, ax=None)",
+    "plot_durations": "(runs, *, by='workflow_version_id', ax=None)",
+    "plot_outcomes": "(runs, *, by='run_id', ax=None)",
+    "plot_pass_rate": "(runs, *, by='workflow_version_id', scope='workflow', ax=None)",
+    "plot_timeline": "(runs, *, ax=None)",
+    "plot_verdicts": "(results, *, by='run_id', ax=None)",
+    "write_report": "(comparison, path, *, values=True)",
     "watch": "(runs=None, *, workflow_id=None, baseline=None, interval=2.0, allow_cancel=None, "
     "save_values=False, client=None)",
     "decode_runs": "(data)",
@@ -144,6 +152,12 @@ def test_every_public_name_is_documented(name: str) -> None:
     assert documentation.endswith((".", "None.", "`", ")")) or "\n" in documentation
     if inspect.isfunction(getattr(ra, name)):
         assert "Args:" in documentation or "()" in str(inspect.signature(getattr(ra, name)))
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'plot_nothing'"):
+        ra.plot_nothing  # noqa: B018
+    assert set(ra.__all__) <= set(dir(ra))
 
 
 def test_the_package_is_typed() -> None:
