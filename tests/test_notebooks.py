@@ -77,6 +77,26 @@ def test_the_results_notebook_finds_what_does_not_pass(
     assert "expected_value" in html
 
 
+def test_the_comparing_notebook_finds_the_planted_regression(
+    runner: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runner.main(NOTEBOOKS / "03_compare_versions.ipynb") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^\d+ evals broke, [1-9]\d* of them in a block that changed\.$", said, re.M)
+    assert re.search(r"^Not counted: [1-9]\d* flaky, [1-9]\d* changed on purpose\.$", said, re.M)
+    assert "Changed blocks: extract_lines." in said
+    assert "The gate does not hold." in said
+    html = (runner.BUILD / "compare_versions.html").read_text()
+    assert outside(html) == []
+    assert "did not change" in html
+    assert html.count('src="data:image/png') == 3
+    report = (runner.BUILD / "comparison.html").read_text()
+    assert outside(report) == []
+    assert "✗ Regressed" in report
+    assert "Values" not in (runner.BUILD / "comparison.md").read_text()
+    assert (runner.BUILD / "comparison.csv").read_text().startswith("eval_name,transition,")
+
+
 def test_the_same_notebook_reads_an_api_of_ones_own(
     runner: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,8 @@ def _image(comparison: Comparison, style: Any) -> str:
     from retab_analysis.plots import plot_comparison
 
     with styles.context(style):
-        figure = Figure(figsize=(9, 4.5), layout="constrained")
+        height = min(2.5 + 0.4 * comparison.evals["block_id"].n_unique(), 12)
+        figure = Figure(figsize=(9, height), layout="constrained")
         plot_comparison(comparison, ax=figure.subplots())
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-NAMES = ("decode_runs", "decode_results", "fetch_results", "history", "watch")
+NAMES = ("decode_runs", "decode_results", "fetch_results", "history", "watch", "compare")
 
 
 def main(names: list[str]) -> int:
