@@ -75,6 +75,13 @@ def runs(n: int) -> pl.DataFrame:
     return pl.DataFrame([run(dice, at, n) for at in range(n)], schema=RUNS.schema)
 
 
+def repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each run five times, each time longer."""
+    factors = (0.7, 0.9, 1.0, 1.2, 1.9)
+    times = (pl.col("duration_ms", "queue_ms") * factor for factor in factors)
+    return pl.concat(frame.with_columns(time.cast(pl.Int64)) for time in times)
+
+
 def result(dice: random.Random, at: int, on: int) -> dict[str, Any]:
     """One eval in one run: each seventh is flaky, each fifth is edited or breaks midway."""
     late = on >= 3 + at % 5
@@ -107,13 +114,23 @@ def results(evals: int, n: int) -> pl.DataFrame:
 
 
 def comparison(blocks: int) -> Any:
-    """Two runs of an eval in which a bit of everything happens, over some blocks."""
-    name = pl.col("block_id") + pl.format("_{}", pl.int_range(pl.len()) % blocks)
-    sides = results(4 * blocks + 8, 10).with_columns(block_id=name.over("run_id"))
-    versions = [side for _, side in sides.group_by("run_id", maintain_order=True)]
-    first = sides.filter(pl.col("run_id").str.starts_with("run_0001"))
-    last = sides.filter(pl.col("run_id").str.starts_with("run_0009"))
-    return ra.compare(first, last, history=pl.concat(versions))
+    """Two runs in which a bit of everything happens, over some blocks."""
+    dice, rows = random.Random(blocks), []
+    for at in range(9 * blocks):
+        block, kind = f"block_{at % blocks}", dice.randrange(12 if at % blocks else 40)
+        last = {0: "failed", 1: "blocked", 2: "error", 3: "cancelled"}.get(kind, "passed")
+        first = "failed" if kind == 4 else "passed"
+        for on, state in ((1, first), (9, last)):
+            row = result(dice, at, on) | {"state": state, "block_id": block, "expected_value": "1"}
+            code = f"code {on if at % 2 else 0}"
+            rows.append(row | {"block_execution_fingerprint": code})
+            if kind == 5:
+                rows[-1]["handle_inputs_fingerprint"] = f"inputs {on}"
+        if kind == 6:
+            rows.pop()
+    frame = pl.DataFrame(rows, schema=RESULTS.schema)
+    first_run, last_run = (pl.col("run_id").str.starts_with(f"run_000{on}") for on in (1, 9))
+    return ra.compare(frame.filter(first_run), frame.filter(last_run))
 
 
 def draw(name: str, plot: Callable[..., Axes], *what: Any, **how: Any) -> None:
@@ -141,7 +158,7 @@ def main() -> None:
         frame = runs(n)
         draw(f"pass_rate_{n}", plots.plot_pass_rate, frame)
         draw(f"outcomes_{n}", plots.plot_outcomes, frame)
-        draw(f"durations_{n}", plots.plot_durations, frame)
+        draw(f"durations_{n}", plots.plot_durations, repeated(frame))
         draw(f"timeline_{n}", plots.plot_timeline, frame)
         draw(f"verdicts_{n}", plots.plot_verdicts, results(n, min(n, 40)))
     for n in (1, 12, 200):

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.labels import ems, shortened
-from retab_analysis.plots.palette import EDGE, Look
+from retab_analysis.plots.palette import EDGE, Look, Style
 
 PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """Of every text: what comes from outside is drawn as it is."""
@@ -22,11 +22,13 @@ Entry = tuple[Any, str]
 
 _LARGEST = 18.0
 _LINE = 1.35
-_HANDLE = 4.5
-_BAND = 0.45
-_LEFT = 0.75  # of an axes' height, once its labels have taken their room
+_HANDLE = 3.2
+_BAND = 0.4
+_SMALLEST = 0.6  # of a tick's font
+_THIN = 6.0
+_LEFT = 0.6  # of an axes' height, once its labels have taken their room
 _THIRD = 0.36
-_SHORTEST, _WIDEST = 8, 28
+_SHORTEST, _WIDEST = 10, 28
 
 
 def axes_for(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) -> Axes:
@@ -110,12 +112,13 @@ def columns(
 
 
 def rows(
-    ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.7
+    ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.8
 ) -> None:
-    """Label places 0, 1, … down y, the first on top; see :func:`columns`."""
+    """Label places 0, 1, … down y, the first on top, once y has its limits; see :func:`columns`."""
     size, values = font_pixels(ax), list(names)
-    kept = thinned(len(values), size * _LINE, ax.bbox.height * room / max(len(values), 1))
-    if max(map(ems, notes), default=0.0) * size > ax.bbox.width * _THIRD / 2:
+    low, high = ax.get_ylim()
+    kept = thinned(len(values), size * _LINE, ax.bbox.height * room / abs(high - low))
+    if max(map(ems, notes), default=0.0) * size > ax.bbox.width * _BAND:
         notes = ()
     labels = _noted(shortened(values, _limit(ax.bbox.width, size, notes)), notes, "  ")
     _ticks(ax, "y", kept, [labels[at] for at in kept])
@@ -151,6 +154,13 @@ def area(look: Look) -> Patch:
     return Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=EDGE, linewidth=0.5)
 
 
+def filling(look: Look, pixels: float) -> Style:
+    """How a bar is filled; one that is thinner than its hatch has none, and no edge."""
+    if pixels < _THIN:
+        return {"color": look.colour, "linewidth": 0}
+    return {"color": look.colour, "hatch": look.hatch, "edgecolor": EDGE, "linewidth": 0.5}
+
+
 def point(ax: Axes, look: Look) -> Line2D:
     """A legend's handle of a point."""
     return Line2D(
@@ -169,6 +179,19 @@ def sign(marker: str, size: float = 6.0, **more: Any) -> Line2D:
     return Line2D([], [], ls="", marker=marker, color=EDGE, markersize=size, **more)
 
 
+def _legend_size(ax: Axes, texts: Sequence[str]) -> tuple[float, int, float]:
+    """Font size in pixels, columns, and the share of the height; smaller where there is no room."""
+    size = full = font_pixels(ax)
+    while True:
+        each = (max(map(ems, texts)) + _HANDLE) * size
+        across = min(len(texts), max(1, int(ax.bbox.width * 0.95 / each)))
+        lines = math.ceil(len(texts) / across)
+        share = (lines * 1.5 + 0.8) * size / (ax.bbox.height * _LEFT)
+        if share <= _BAND or size < full * _SMALLEST:
+            return size, across, min(share, 2 * _BAND)
+        size *= 0.9
+
+
 def legend(ax: Axes, entries: Sequence[Entry]) -> None:
     """A legend above what is drawn, within the axes: y is extended by as much as it takes.
 
@@ -176,11 +199,7 @@ def legend(ax: Axes, entries: Sequence[Entry]) -> None:
     """
     if not entries:
         return
-    size = font_pixels(ax)
-    each = (max(ems(text) for _, text in entries) + _HANDLE) * size
-    across = min(len(entries), max(1, int(ax.bbox.width * 0.9 / each)))
-    lines = math.ceil(len(entries) / across)
-    share = min(_BAND, (lines * 1.5 + 0.8) * size / (ax.bbox.height * _LEFT))
+    size, across, share = _legend_size(ax, [text for _, text in entries])
     low, high = ax.get_ylim()
     ax.set_ylim(low, low + (high - low) / (1 - share))
     made = ax.legend(
@@ -190,7 +209,9 @@ def legend(ax: Axes, entries: Sequence[Entry]) -> None:
         ncols=across,
         frameon=False,
         borderaxespad=0.1,
-        columnspacing=1.2,
+        columnspacing=1.0,
+        handlelength=1.6,
+        handletextpad=0.5,
         fontsize=size * 72 / ax.figure.dpi,
         labelcolor=ink(ax),
     )

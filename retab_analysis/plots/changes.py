@@ -8,11 +8,20 @@ from matplotlib.ticker import MaxNLocator
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
-from retab_analysis.plots.canvas import PLAIN, area, axes_for, ink, legend, name_axes, rows, say
+from retab_analysis.plots.canvas import (
+    PLAIN,
+    area,
+    axes_for,
+    filling,
+    font_pixels,
+    legend,
+    name_axes,
+    rows,
+    say,
+)
 from retab_analysis.plots.palette import EDGE, TRANSITIONS, Style
 
 _BROKEN = ("regressed", "newly_blocked", "newly_errored")
-_NUMBERED = 30
 
 
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
@@ -28,25 +37,29 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     Returns:
         The axes; x is the number of evals, stacked by transition (what broke first), one container
         per transition that occurs; the blocks are at y = 0, 1, … from the top, those with the most
-        broken evals first.
+        broken evals first. Blocks in which nothing flipped are only counted, below.
 
     Raises:
         ConfigError: An argument that cannot be used.
     """
     if not isinstance(comparison, Comparison):
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")
-    blocks = _blocks(comparison.evals)
+    every = _blocks(comparison.evals)
+    blocks = every.filter(pl.sum_horizontal(*TRANSITIONS) > 0)
     ax = axes_for(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
     if blocks.is_empty():
-        return say(ax, "no results")
+        return say(ax, "no results" if every.is_empty() else "nothing flipped")
     shown = [each for each in TRANSITIONS if blocks[each].sum() > 0]
     _draw(ax, blocks, shown)
-    rows(ax, blocks["block_id"], _notes(blocks))
+    name_axes(ax, x=_measure(every.height - blocks.height))
     legend(ax, [(area(TRANSITIONS[each]), each.replace("_", " ")) for each in shown])
-    if not shown:
-        style: Style = {"ha": "center", "va": "center", "color": ink(ax), "transform": ax.transAxes}
-        ax.text(0.5, 0.5, "nothing flipped", **PLAIN, **style)
+    rows(ax, blocks["block_id"], _notes(blocks))
     return ax
+
+
+def _measure(others: int) -> str:
+    more = f"; nothing in {others} other block{'s' if others > 1 else ''}"
+    return f"evals{more if others else ''}"
 
 
 def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
@@ -70,16 +83,12 @@ def _notes(blocks: pl.DataFrame) -> list[str]:
 
 def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
     left = [0] * blocks.height
+    thick = ax.bbox.height * 0.5 / blocks.height
     for each in shown:
         look, widths = TRANSITIONS[each], blocks[each].to_list()
-        style: Style = {
-            "color": look.colour,
-            "hatch": look.hatch,
-            "edgecolor": EDGE,
-            "linewidth": 0.5,
-        }
+        style = filling(look, thick)
         bars = ax.barh(range(blocks.height), widths, left=left, height=0.7, label=each, **style)
-        if blocks.height <= _NUMBERED:
+        if thick > font_pixels(ax):
             ground: Style = {"facecolor": look.colour, "edgecolor": "none", "pad": 1.0}
             numbers = [str(width) if width else "" for width in widths]
             ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **PLAIN)
@@ -87,4 +96,3 @@ def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
     ax.set_xlim(0, max(*left, 1) * 1.02)
     ax.set_ylim(blocks.height - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    name_axes(ax, x="evals")

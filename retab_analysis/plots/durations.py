@@ -52,7 +52,7 @@ def plot_durations(runs: Frame, *, by: str = "workflow_version_id", ax: Axes | N
     ax.set_xlim(-0.6, groups.height - 0.4)
     if min(_numbers(groups), default=0.0) >= 0:
         ax.set_ylim(bottom=0)
-    name_axes(ax, y=f"duration of a run [{unit}]")
+    name_axes(ax, y=f"duration [{unit}]")
     columns(ax, groups[key], [f"n={n}" for n in groups["duration_ms"].list.len()])
     legend(ax, [(area(look), text) for look, text, _ in _PARTS.values()])
     return ax

@@ -30,13 +30,18 @@ def shortened(names: Iterable[object], limit: int = 16) -> list[str]:
     alike: dict[str, list[str]] = {}
     for line in lines.values():
         alike.setdefault(_cut(line, limit), []).append(line)
-    short = {value: _apart(line, alike[_cut(line, limit)], limit) for value, line in lines.items()}
+    several = [line for group in alike.values() if len(group) > 1 for line in group]
+    start = _common(several)
+    short = {
+        value: _apart(line, group, start if start > _HEAD else _common(group), limit)
+        for value, line in lines.items()
+        for group in [alike[_cut(line, limit)]]
+    }
     return _numbered(values, [short[value] for value in values])
 
 
-def _apart(line: str, alike: list[str], limit: int) -> str:
-    """A line that is cut, where it differs from others that would be alike."""
-    start = _common(alike)
+def _apart(line: str, alike: list[str], start: int, limit: int) -> str:
+    """A line that is cut, from where it differs from others that would be alike."""
     if len(alike) == 1 or start <= _HEAD or len(line) <= limit:
         return _cut(line, limit)
     end = start + max(limit - _HEAD, 3)

@@ -6,9 +6,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retab_analysis.plots.canvas import area, axes_for, columns, legend, name_axes, say
+from retab_analysis.plots.canvas import area, axes_for, columns, filling, legend, name_axes, say
 from retab_analysis.plots.frames import Frame, check_key, needed
-from retab_analysis.plots.palette import EDGE, STATES, Style
+from retab_analysis.plots.palette import STATES
 from retab_analysis.schema import RUNS
 
 _COUNTS = ("passed", "failed", "blocked", "error", "cancelled", "running", "queued", "pending")
@@ -57,15 +57,9 @@ def _counts(lazy: pl.LazyFrame, key: str) -> pl.DataFrame:
 
 def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
     below = [0] * counts.height
-    line = 0.5 if counts.height <= 60 else 0.2
+    thick = ax.bbox.width * 0.8 / counts.height
     for state in shown:
-        look, heights = STATES[state], counts[state].to_list()
-        style: Style = {
-            "color": look.colour,
-            "hatch": look.hatch,
-            "edgecolor": EDGE,
-            "linewidth": line,
-        }
+        heights, style = counts[state].to_list(), filling(STATES[state], thick)
         ax.bar(range(counts.height), heights, bottom=below, width=0.8, label=state, **style)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     ax.set_xlim(-0.6, counts.height - 0.4)

@@ -74,4 +74,4 @@ def _draw(ax: Axes, rates: pl.DataFrame) -> None:
     ax.set_xlim(-0.6, rates.height - 0.4)
     ax.set_ylim(-0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    name_axes(ax, y="passed, with 95 % interval")
+    name_axes(ax, y="pass rate")

@@ -59,9 +59,10 @@ def plot_timeline(runs: Frame, *, ax: Axes | None = None) -> Axes:
     entries = _points(ax, placed)
     _dates(ax)
     ax.set_ylim(placed.height - 0.4, -0.6)
-    name_axes(ax, x="time of the runs (UTC)")
-    rows(ax, placed["run_id"])
+    name_axes(ax)
+    ax.set_xlabel("UTC", loc="left", **PLAIN)
     legend(ax, [(point(ax, look), one_line(text)) for look, text in entries])
+    rows(ax, placed["run_id"])
     if left := frame.height - placed.height:
         _note(ax, f"{left} without a time")
     return ax
@@ -109,8 +110,8 @@ def _dates(ax: Axes) -> None:
     low, high = ax.get_xlim()
     if high - low < _MINUTE:
         ax.set_xlim((low + high - _MINUTE) / 2, (low + high + _MINUTE) / 2)
-    most = max(2, int(ax.bbox.width / (font_pixels(ax) * 8)))
-    locator: Any = AutoDateLocator(tz=UTC, minticks=min(3, most), maxticks=most)  # type: ignore[no-untyped-call]
+    most = max(4, int(ax.bbox.width / (font_pixels(ax) * 6)))
+    locator: Any = AutoDateLocator(tz=UTC, minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
 

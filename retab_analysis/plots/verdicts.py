@@ -58,11 +58,11 @@ def plot_verdicts(results: Frame, *, by: str = "run_id", ax: Axes | None = None)
     ax = axes_for(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
     names = evals.select(pl.coalesce("eval_name", "eval_id")).to_series()
-    rows(ax, names if names.n_unique() == evals.height else _with_ids(evals))
     columns(ax, keys["key"], room=0.6)
     ax.spines[:].set_visible(False)
     _signs(ax, cells, _cell_points(ax, keys.height, evals.height))
     legend(ax, _entries(cells))
+    rows(ax, names if names.n_unique() == evals.height else _with_ids(evals), room=0.5)
     return ax
 
 
@@ -91,7 +91,7 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
 
 def _cell_points(ax: Axes, across: int, down: int) -> float:
     """The shorter side of a cell, in points."""
-    pixels = min(ax.bbox.width * 0.6 / across, ax.bbox.height * 0.7 / down)
+    pixels = min(ax.bbox.width * 0.6 / across, ax.bbox.height * 0.5 / down)
     return pixels * 72 / ax.figure.dpi
 
 
