@@ -179,27 +179,27 @@ def sign(marker: str, size: float = 6.0, **more: Any) -> Line2D:
     return Line2D([], [], ls="", marker=marker, color=EDGE, markersize=size, **more)
 
 
-def _legend_size(ax: Axes, texts: Sequence[str]) -> tuple[float, int, float]:
+def _legend_size(ax: Axes, texts: Sequence[str], room: float) -> tuple[float, int, float]:
     """Font size in pixels, columns, and the share of the height; smaller where there is no room."""
     size = full = font_pixels(ax)
     while True:
         each = (max(map(ems, texts)) + _HANDLE) * size
         across = min(len(texts), max(1, int(ax.bbox.width * 0.95 / each)))
         lines = math.ceil(len(texts) / across)
-        share = (lines * 1.5 + 0.8) * size / (ax.bbox.height * _LEFT)
+        share = (lines * 1.5 + 0.8) * size / (ax.bbox.height * room)
         if share <= _BAND or size < full * _SMALLEST:
             return size, across, min(share, 2 * _BAND)
         size *= 0.9
 
 
-def legend(ax: Axes, entries: Sequence[Entry]) -> None:
+def legend(ax: Axes, entries: Sequence[Entry], *, room: float = _LEFT) -> None:
     """A legend above what is drawn, within the axes: y is extended by as much as it takes.
 
     The texts are set afterwards, for matplotlib leaves out a label that begins with ``_``.
     """
     if not entries:
         return
-    size, across, share = _legend_size(ax, [text for _, text in entries])
+    size, across, share = _legend_size(ax, [text for _, text in entries], room)
     low, high = ax.get_ylim()
     ax.set_ylim(low, low + (high - low) / (1 - share))
     made = ax.legend(

@@ -52,7 +52,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     shown = [each for each in TRANSITIONS if blocks[each].sum() > 0]
     _draw(ax, blocks, shown)
     name_axes(ax, x=_measure(every.height - blocks.height))
-    legend(ax, [(area(TRANSITIONS[each]), each.replace("_", " ")) for each in shown])
+    legend(ax, [(area(TRANSITIONS[each]), each.replace("_", " ")) for each in shown], room=0.9)
     rows(ax, blocks["block_id"], _notes(blocks))
     return ax
 

@@ -61,7 +61,7 @@ def plot_timeline(runs: Frame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(placed.height - 0.4, -0.6)
     name_axes(ax)
     ax.set_xlabel("UTC", loc="left", **PLAIN)
-    legend(ax, [(point(ax, look), one_line(text)) for look, text in entries])
+    legend(ax, [(point(ax, look), one_line(text)) for look, text in entries], room=0.9)
     rows(ax, placed["run_id"])
     if left := frame.height - placed.height:
         _note(ax, f"{left} without a time")

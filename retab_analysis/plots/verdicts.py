@@ -54,7 +54,7 @@ def plot_verdicts(results: Frame, *, by: str = "run_id", ax: Axes | None = None)
     if cells.is_empty():
         return say(axes_for(ax), "no results")
     keys, evals = cells.unique("x").sort("x"), cells.unique("y").sort("y")
-    size: Style = {"width": 3.5 + 0.25 * keys.height, "height": min(2 + 0.22 * evals.height, 14)}
+    size: Style = {"width": 3.5 + 0.25 * keys.height, "height": min(3.8 + 0.32 * evals.height, 16)}
     ax = axes_for(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
     names = evals.select(pl.coalesce("eval_name", "eval_id")).to_series()
