@@ -1,17 +1,15 @@
 """A long list of runs, read at several places of its history at once.
 
 A cursor is sequential by nature. So after its first pages further readers begin somewhere behind
-it, each at a date, and read on by their own cursors. A reader stops when it meets a run that the
-next one has read: no run can fall between two readers, whatever the API makes of a date. A reader
-that has nothing left to do begins again where the most is probably left.
-
-The first reader follows the list as it is, without dates. Where the others fail, or bring what
-does not fit, it goes on alone: the API may ignore dates, or order by something else.
+it, each at a date. A reader stops when it meets a run that the next one has read: no run can fall
+between two, whatever the API makes of a date. The first follows the list without dates. Where the
+others fail, or bring what does not fit, it goes on alone.
 """
 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import math
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
@@ -34,8 +32,7 @@ FIRST_PAGES = 5
 # begins at most: the density of a few pages says nothing about what is far away.
 WORTH = 1.5 * PAGE_SIZE
 REACH = 20 * PAGE_SIZE
-# An API may take its bounds as exclusive, or cut them to seconds. In microseconds.
-SLACK = 1_000_000
+SLACK = 1_000_000  # microseconds; an API may take bounds as exclusive, or cut them to seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +50,8 @@ def collect_history(
     pages = collect(client, path, params, into, strict=strict)
     for number, _ in enumerate(pages, 1):
         yield len(into.ids)
-        if number == FIRST_PAGES and client.max_concurrency > 1:
+        # The last of the first pages is read together with the end of the list.
+        if number == FIRST_PAGES - 1 and client.max_concurrency > 1:
             break
     if into.cursor is not None:
         yield from _History(client, path, params, order, strict, _Reader(into, pages)).read()
@@ -125,9 +123,10 @@ class _History:
         self._order, self._sign = order, -1 if order == "desc" else 1
         self._first, self._readers = first, [first]
         self._far: float = -math.inf
+        self._end: int | None = None
         self._is_alone = False
         self._seen = set(first.into.ids)
-        self._pages, self._in_vain = FIRST_PAGES, 0
+        self._pages, self._in_vain = FIRST_PAGES - 1, 0
         self._joined: pl.DataFrame | None = None
 
     def read(self) -> Generator[int]:
@@ -136,13 +135,14 @@ class _History:
         workers = self._client.max_concurrency
         with threads(workers) as pool:
             if self._knows_its_place():
-                running[pool.submit(self._last_position)] = self._divide
+                running[pool.submit(self._last_position)] = self._note_end
             while not self._is_complete():
                 for reader in self._next_readers(workers - len(running)):
                     reader.is_busy = True
                     running[pool.submit(partial(next, reader.pages))] = partial(self._take, reader)
                 for future in next_done(running):
                     running.pop(future)(future)
+                self._divide()
                 yield len(self._seen)
         self._finish()  # now that no thread has it in hand any more
 
@@ -164,14 +164,18 @@ class _History:
         positions = self._positions(into.pages[0].head(1))
         return positions[0] if positions else None
 
-    def _divide(self, future: Future[int | None]) -> None:
-        """Have further readers begin, evenly up to the end of the list."""
-        try:
-            far = future.result()
-        except (RetabAnalysisError, _DoesNotFitError):
-            far = None
-        near, workers = self._first.position, self._client.max_concurrency
-        if far is None or far <= near or self._is_alone:
+    def _note_end(self, future: Future[int | None]) -> None:
+        with contextlib.suppress(RetabAnalysisError, _DoesNotFitError):
+            self._end = future.result()
+
+    def _divide(self) -> None:
+        """Have further readers begin, evenly up to the end, once the first pages are there."""
+        first = self._first
+        if self._end is None or self._is_alone or len(first.into.pages) < FIRST_PAGES:
+            return
+        near, far, workers = first.position, self._end, self._client.max_concurrency
+        self._end = None
+        if far <= near or first.into.cursor is None:
             return
         self._far = far
         starts = {near + (far - near) * part // workers for part in range(1, workers)} - {near}

@@ -38,7 +38,9 @@ def _message(path: str) -> pl.Expr:
 
 _STATUS = _at("lifecycle.status")
 _OUTCOMES = [_at(f"counts.outcome.{name}") for name in VERDICTS]
-_DECIDED = pl.sum_horizontal(_OUTCOMES, ignore_nulls=False)
+# As floats: three counts of 64 bits can be more than 64 bits together.
+_SHARES = [count.cast(Float64) for count in _OUTCOMES]
+_DECIDED = pl.sum_horizontal(_SHARES, ignore_nulls=False)
 _NOT_PASSING = [
     *_OUTCOMES[1:],
     _at("counts.lifecycle_counts.error"),
@@ -90,7 +92,7 @@ RUNS = Table(
         (
             "pass_rate",
             Float64,
-            pl.when(_DECIDED > 0).then(_OUTCOMES[0] / _DECIDED),
+            pl.when(_DECIDED > 0).then(_SHARES[0] / _DECIDED),
             "passed / (passed + failed + blocked), null where that is 0",
         ),
         ("ok", Boolean, _OK, "completed and every eval passed; null while it goes on"),

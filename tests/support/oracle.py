@@ -107,13 +107,13 @@ def run_row(run: Any) -> dict[str, Any]:
     required(run, "timing", (dict,))
     created, started = moment(run, "timing.created_at"), moment(run, "timing.started_at")
     decided = [counts[name] for name in ("passed", "failed", "blocked")]
-    total = None if None in decided else sum(each for each in decided if each is not None)
+    total = None if None in decided else sum(float(each or 0) for each in decided)
     terminal = status in ("completed", "error", "cancelled")
     return {
         "run_id": required(run, "id", (str,)),
         "status": status,
         **counts,
-        "pass_rate": decided[0] / total if total and total > 0 else None,
+        "pass_rate": float(decided[0] or 0) / total if total and total > 0 else None,
         "ok": ok(status, counts) if terminal else None,
         "duration_ms": member(run, "timing.duration_ms", (int,)),
         "queue_ms": milliseconds(created, started),
