@@ -147,12 +147,20 @@ def test_twenty_rows_then_all() -> None:
     news = htmls(view)[2]
     assert news.count("<tr") == 21
     assert "and 37 more" in news
-    button(view, "Show all 57").click()
+    button(view, "Show all").click()
     assert htmls(view)[2].count("<tr") == 58
+    assert button(view, "Show fewer").layout.display == ""
     button(view, "Show fewer").click()
     assert htmls(view)[2].count("<tr") == 21
     few = NotebookView(state(), Clicked().actions())
-    assert button(few, "Show all 1").layout.display == "none"
+    assert button(few, "Show all").layout.display == "none"
+
+
+def test_folded_lists_are_cut_alike() -> None:
+    view = NotebookView(state(passed=57), Clicked().actions())
+    assert htmls(view)[4].count("<tr") == 21
+    button(view, "Show all").click()
+    assert htmls(view)[4].count("<tr") == 58
 
 
 def test_buttons_do_what_they_say() -> None:

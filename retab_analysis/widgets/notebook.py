@@ -65,8 +65,8 @@ class NotebookView:
         limit = None if self._all else fragments.SHOWN_EVALS
         _set(self._top, value=str(fragments.top(state)))
         _set(self._news, value=_table(state.news, limit, several, fragments.nothing_new(state)))
-        _set(self._known, value=_table(state.known, None, several, "None."))
-        _set(self._passed, value=_table(state.passed, None, several, "None yet."))
+        _set(self._known, value=_table(state.known, limit, several, "None."))
+        _set(self._passed, value=_table(state.passed, limit, several, "None yet."))
         known = "Did not pass before either" if state.baseline else "Did not pass before"
         titles = (f"{known} ({len(state.known)})", f"Passed ({len(state.passed)})")
         _set(self._folded, titles=titles)
@@ -102,9 +102,10 @@ class NotebookView:
         _set(self._stop, disabled=not watching)
         _set(self._refresh, disabled=not watching)
         _set(self._ask, disabled=not (watching and state.can_cancel))
-        hidden = len(state.news) <= fragments.SHOWN_EVALS
+        longest = max(map(len, (state.news, state.known, state.passed)))
+        hidden = longest <= fragments.SHOWN_EVALS
         _set(self._show.layout, display="none" if hidden else "")
-        _set(self._show, description="Show fewer" if self._all else f"Show all {len(state.news)}")
+        _set(self._show, description="Show fewer" if self._all else "Show all")
         if not (watching and state.can_cancel):
             self._hide_question()
 
