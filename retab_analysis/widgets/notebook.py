@@ -61,6 +61,7 @@ class NotebookView:
     def draw(self, state: WatchState) -> None:
         """Show a state; what has not changed is not sent."""
         self._state = state
+        self._draw_height(state)
         several = len(state.runs) > 1
         limit = None if self._all else fragments.SHOWN_EVALS
         _set(self._top, value=str(fragments.top(state)))
@@ -70,9 +71,12 @@ class NotebookView:
         known = "Did not pass before either" if state.baseline else "Did not pass before"
         titles = (f"{known} ({len(state.known)})", f"Passed ({len(state.passed)})")
         _set(self._folded, titles=titles)
-        total = sum(run.total for run in state.runs)
-        _set(self._list.layout, height=f"{min(max(total * _ROW, _LEAST), _MOST)}px")
         self._draw_buttons(state)
+
+    def _draw_height(self, state: WatchState) -> None:
+        """Make room for the list before anything stands in it, so that nothing moves later."""
+        total = sum(run.total for run in state.runs) if state.runs else _MOST
+        _set(self._list.layout, height=f"{min(max(total * _ROW, _LEAST), _MOST)}px")
 
     def send_all(self) -> None:
         """Send the whole state again, so that whoever executes the notebook stores it."""
