@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -8,6 +9,9 @@ import pytest
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# Who starts the tests may have told their children to ignore Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test depends on, or leaks into, what the person at the keyboard has set.
 for _name in list(os.environ):
