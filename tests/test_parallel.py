@@ -189,6 +189,34 @@ def test_a_thread_that_cannot_be_stopped_does_not_hold_the_caller_up() -> None:
         late.result(5)
 
 
+def test_an_interrupt_while_a_thread_is_started_forgets_it_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if len(our_threads()) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    outcomes: Outcomes[int] = Outcomes()
+    with pytest.raises(KeyboardInterrupt):
+        run_all([lambda: 1] * 5, 3, outcomes)
+    assert our_threads() == []
+
+
+def test_a_thread_that_never_came_to_life_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"), threads(2) as pool:
+        pool.submit(lambda: 1)
+
+
 def test_a_thread_that_is_told_to_stop_waits_for_no_others() -> None:
     cancel, never = Cancel(), Future[int]()
     threading.Timer(0.05, cancel.set).start()

@@ -26,6 +26,8 @@ from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
 
 import retab_analysis as ra
+from retab_analysis.sandbox.server import Server
+from retab_analysis.sandbox.worlds import bulk_world
 
 SECOND = 1_000_000
 HOUR, DAY, YEAR = 3600 * SECOND, 86_400 * SECOND, 365 * 86_400 * SECOND
@@ -101,6 +103,10 @@ DATES: dict[str, Bounds] = {
     "ignored": lambda low, high: lambda at: True,
     "from_date ignored": lambda low, high: lambda at: at <= high,
     "to_date ignored": lambda low, high: lambda at: low <= at,
+    # As where a missing from_date means some days before to_date.
+    "three days at most": lambda low, high: (
+        lambda at: max(low, high - 3 * DAY) <= at <= min(high, low + 3 * DAY)
+    ),
 }
 
 
@@ -159,9 +165,10 @@ class HistoryApi:
         return reply(body=b'{"data": [' + records + b'], "list_metadata": ' + metadata + b"}")
 
 
-def fetched(api: HistoryApi, **arguments: object) -> list[str]:
+def fetched(api: HistoryApi, max_attempts: int = 5, **arguments: object) -> list[str]:
     with FaultServer([api]) as server:
-        frame = ra.fetch_runs(client=client_for(server.url), **arguments)  # type: ignore[arg-type]
+        client = client_for(server.url, max_attempts=max_attempts)
+        frame = ra.fetch_runs(client=client, **arguments)  # type: ignore[arg-type]
     return frame["run_id"].to_list()
 
 
@@ -232,13 +239,16 @@ def test_usual_dates_are_used(dates: str) -> None:
     assert len(alone) < len(api.queries) / 2
 
 
-def test_a_server_that_refuses_the_dates_is_read_page_by_page() -> None:
+@pytest.mark.parametrize("status", [400, 404, 422, 500, 504])
+@pytest.mark.parametrize("refused", [{"to_date"}, {"asc"}, {"to_date", "after"}])
+def test_a_server_that_refuses_the_dates_is_read_page_by_page(
+    refused: set[str], status: int
+) -> None:
     def refuse(api: HistoryApi, number: int, query: dict[str, str]) -> Reply | None:
-        bounded = {"from_date", "to_date"} & set(query)
-        return reply(422, {"detail": "no such parameter"}) if bounded else None
+        return reply(status) if refused <= {*query, query["order"]} else None
 
-    api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=refuse)
-    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
+    api = HistoryApi(runs_at(HISTORIES["by chance"][:1500]), before_each=refuse)
+    assert fetched(api, max_attempts=1) == [run.id for run in api.chosen({"order": "desc"})]
 
 
 def test_a_server_that_ignores_the_order_is_read_page_by_page() -> None:
@@ -248,6 +258,63 @@ def test_a_server_that_ignores_the_order_is_read_page_by_page() -> None:
 
     api = Newest(runs_at(HISTORIES["by chance"]))
     assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
+
+
+@pytest.mark.parametrize("which", [1, 4, 7])
+def test_a_request_that_hangs_holds_up_nothing(which: int) -> None:
+    """What it should bring is read by its neighbour."""
+    release = threading.Event()
+    elsewhere: list[int] = []
+
+    def hang(api: HistoryApi, number: int, query: dict[str, str]) -> None:
+        if "to_date" in query and "after" not in query:
+            with api.lock:
+                elsewhere.append(number)
+                hangs = len(elsewhere) == which
+            if hangs:
+                release.wait(20)
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=hang)  # type: ignore[arg-type]
+    begun = time.monotonic()
+    try:
+        with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+            ids = ra.fetch_runs(client=client)["run_id"].to_list()
+            assert our_threads() == []
+    finally:
+        release.set()
+    assert time.monotonic() - begun < 10
+    assert len(elsewhere) >= which
+    assert ids == [run.id for run in api.chosen({"order": "desc"})]
+
+
+def test_pages_that_begin_with_rows_of_the_page_before() -> None:
+    """As where a cursor is a number of rows, and new runs push them on."""
+
+    class Repeating(HistoryApi):
+        def answer(self, query: dict[str, str]) -> Reply:
+            runs, start = self.chosen(query), int(query.get("after", "0"))
+            end = start + int(query["limit"])
+            records = b",".join(run.body for run in runs[max(0, start - 3) : end])
+            after = json.dumps(str(end) if end < len(runs) else None).encode()
+            metadata = b'{"after": ' + after + b"}"
+            return reply(body=b'{"data": [' + records + b'], "list_metadata": ' + metadata + b"}")
+
+    api = Repeating(runs_at(HISTORIES["by chance"]))
+    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
+    assert sum("to_date" in query for query in api.queries) > len(api.queries) / 2
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+def test_the_frame_is_the_same_in_every_column(order: str) -> None:
+    now = time.time_ns() // 1000 // DAY * DAY
+    with Server(bulk_world(1200, 1, anchor=now)) as server:
+        frames = [
+            ra.fetch_runs(order=order, client=ra.Client(**server.credentials, **settings))
+            for settings in ({}, {"max_concurrency": 1})
+        ]
+        assert len(server.requests.matching("_date=")) > 6
+    assert frames[0].height == 1200
+    assert frames[0].equals(frames[1])
 
 
 @pytest.mark.parametrize("size", [7, 20, 99])
@@ -324,6 +391,21 @@ def test_new_runs_arrive_meanwhile(order: str) -> None:
     assert len(ids) == len(set(ids))
     if order == "desc":  # those that came after the first page belong to the next fetch
         assert ids[30:] == known
+
+
+def test_runs_appear_late_in_the_past_meanwhile() -> None:
+    def appear(api: HistoryApi, number: int, query: dict[str, str]) -> None:
+        with api.lock:
+            at = TODAY - number * 97 * DAY % YEAR
+            api.runs = [*api.runs, make_run(f"late{number}", at)]
+
+    api = HistoryApi(runs_at(HISTORIES["by chance"][:1500]), before_each=appear)  # type: ignore[arg-type]
+    known = [run.id for run in api.chosen({"order": "desc"})]
+    ids = fetched(api)
+    assert [run_id for run_id in ids if not run_id.startswith("late")] == known
+    place = {run.id: at for at, run in enumerate(api.chosen({"order": "desc"}))}
+    assert sorted(ids, key=place.__getitem__) == ids
+    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.parametrize("order", ["desc", "asc"])

@@ -63,8 +63,8 @@ class Pool:
         self._tasks.put(partial(_fulfil, future, call))
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
+            self._threads.append(thread)  # first, so that an interrupt in between forgets none
             thread.start()
-            self._threads.append(thread)
         return future
 
     def _work(self) -> None:
@@ -79,7 +79,8 @@ class Pool:
             self._tasks.put(None)
         end = time.monotonic() + _GIVE_UP
         for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                thread.join(max(0.0, end - time.monotonic()))
 
 
 def _fulfil(future: Future[T], call: Callable[[], T]) -> None:

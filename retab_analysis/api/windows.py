@@ -1,19 +1,20 @@
 """A long list of runs, read at several places of its history at once.
 
-A cursor is sequential by nature. So after its first pages further readers begin somewhere behind
-it, each at a date. A reader stops when it meets a run that the next one has read: no run can fall
-between two, whatever the API makes of a date. The first follows the list without dates. Where the
-others fail, or bring what does not fit, it goes on alone.
+A cursor is sequential by nature. So after the first pages further readers begin somewhere behind
+them, each at a date, and read on by their own cursors. A reader stops when it meets a run that the
+next one has read: no run can fall between two readers, whatever the API makes of a date. Who has
+nothing left to do begins again where the most is probably left.
+
+The first reader follows the list as it is, without dates. Where another fails, or brings what does
+not fit, the first goes on alone: the API may ignore dates, or order by something else.
 """
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,16 +24,19 @@ import polars as pl
 from retab_analysis.api.arguments import iso
 from retab_analysis.api.paging import PAGE_SIZE, Collected, collect
 from retab_analysis.api.parallel import next_done, threads
+from retab_analysis.api.readers import SECOND, DoesNotFitError, Reader, join, positions
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.transport import Client
 from retab_analysis.transport.exchange import Params
 
 FIRST_PAGES = 5
 # How many rows must probably be left to be worth a further reader, and how many rows ahead it
-# begins at most: the density of a few pages says nothing about what is far away.
+# begins at most: the density of a page says nothing about what is far away.
 WORTH = 1.5 * PAGE_SIZE
 REACH = 20 * PAGE_SIZE
-SLACK = 1_000_000  # microseconds; an API may take bounds as exclusive, or cut them to seconds
+# How many further readers may have brought nothing: some, and one for so many rows.
+IN_VAIN = 4
+ROWS_PER_VAIN = 10 * PAGE_SIZE
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,59 +58,8 @@ def collect_history(
         if number == FIRST_PAGES - 1 and client.max_concurrency > 1:
             break
     if into.cursor is not None:
-        yield from _History(client, path, params, order, strict, _Reader(into, pages)).read()
-
-
-class _DoesNotFitError(Exception):
-    """Rows that cannot be, if the API filters and orders by ``created_at``."""
-
-
-@dataclass(slots=True, eq=False)
-class _Reader:
-    """Follows the list from one place on.
-
-    Places are positions: microseconds that grow in the order of reading.
-
-    Attributes:
-        into: What it has read.
-        pages: What it reads.
-        start: Where it was told to begin.
-        first: Where its first row is.
-        position: Where its last row is.
-        density: Rows in a microsecond, where it is.
-        is_done: Whether it has met the next reader, or the end of the list.
-        is_busy: Whether a request is under way.
-    """
-
-    into: Collected
-    pages: Iterator[Collected]
-    start: float = -math.inf
-    first: int | None = None
-    position: int = 0
-    density: float = 0.0
-    is_done: bool = False
-    is_busy: bool = False
-
-    def take(self, positions: list[int]) -> None:
-        """Move on over a page.
-
-        Raises:
-            _DoesNotFitError: It is not behind what was read before, or not where it was asked for.
-        """
-        if not positions:
-            return
-        if positions[0] < (self.start - SLACK if self.first is None else self.position):
-            raise _DoesNotFitError
-        self.first = positions[0] if self.first is None else self.first
-        self.position = positions[-1]
-        if positions[-1] > positions[0]:  # rows that share a time tell nothing of what follows
-            self.density = len(positions) / (positions[-1] - positions[0])
-
-    def rows_left(self, end: float) -> float:
-        """How many rows are probably left before the end."""
-        if self.is_done or self.first is None or end <= self.position:
-            return 0.0
-        return self.density * (end - self.position)
+        first = Reader(pages, into, -1 if order == "desc" else 1)
+        yield from _History(client, path, params, first, strict).read()
 
 
 class _History:
@@ -116,17 +69,16 @@ class _History:
     """
 
     def __init__(
-        self, client: Client, path: str, params: Params, order: str, strict: bool, first: _Reader
+        self, client: Client, path: str, params: Params, first: Reader, strict: bool
     ) -> None:
         self._client, self._path, self._strict = client, path, strict
         self._params = [each for each in params if each[0] != "order"]
-        self._order, self._sign = order, -1 if order == "desc" else 1
-        self._first, self._readers = first, [first]
-        self._far: float = -math.inf
+        self._first, self._readers, self._sign = first, [first], first.sign
         self._end: int | None = None
+        self._far: float = -math.inf
         self._is_alone = False
         self._seen = set(first.into.ids)
-        self._pages, self._in_vain = FIRST_PAGES - 1, 0
+        self._in_vain = 0
         self._joined: pl.DataFrame | None = None
 
     def read(self) -> Generator[int]:
@@ -150,69 +102,73 @@ class _History:
         """Find out where the first reader is; False where its rows do not tell."""
         rows = self._first.into.rows()
         try:
-            self._first.take([] if rows is None else self._positions(rows))
-        except _DoesNotFitError:
+            places = [] if rows is None else positions(rows, self._sign)
+        except DoesNotFitError:
+            places = []
+        if rows is None or not places or places[0] == places[-1]:
             self._go_alone()
-        return self._first.first not in (None, self._first.position)
+            return False
+        self._first.take(rows)
+        return True
 
     def _last_position(self) -> int | None:
         """Where the list ends: the first row in the opposite order."""
-        opposite = "asc" if self._order == "desc" else "desc"
         into = Collected(self._first.into.table, None)
-        params = [*self._params, ("order", opposite)]
+        params = [*self._params, ("order", "asc" if self._sign < 0 else "desc")]
         next(collect(self._client, self._path, params, into, wanted=1, strict=False))
-        positions = self._positions(into.pages[0].head(1))
-        return positions[0] if positions else None
+        places = positions(into.pages[0].head(1), self._sign)
+        return places[0] if places else None
 
     def _note_end(self, future: Future[int | None]) -> None:
-        with contextlib.suppress(RetabAnalysisError, _DoesNotFitError):
+        with contextlib.suppress(RetabAnalysisError, DoesNotFitError):
             self._end = future.result()
 
     def _divide(self) -> None:
         """Have further readers begin, evenly up to the end, once the first pages are there."""
-        first = self._first
-        if self._end is None or self._is_alone or len(first.into.pages) < FIRST_PAGES:
+        near, far, workers = self._first.position, self._end, self._client.max_concurrency
+        if far is None or near is None or len(self._first.into.pages) < FIRST_PAGES:
             return
-        near, far, workers = first.position, self._end, self._client.max_concurrency
         self._end = None
-        if far <= near or first.into.cursor is None:
-            return
-        self._far = far
-        starts = {near + (far - near) * part // workers for part in range(1, workers)} - {near}
-        self._readers += [self._reader_at(start) for start in sorted(starts)]
+        if far > near and not self._is_alone:
+            self._far = far
+            even = {_whole(near + (far - near) * part // workers) for part in range(1, workers)}
+            self._readers += [self._reader_at(start) for start in sorted(even) if start > near]
 
-    def _next_readers(self, room: int) -> list[_Reader]:
+    def _next_readers(self, room: int) -> list[Reader]:
         """Who shall get a page now."""
         chosen = [each for each in self._readers if not (each.is_busy or each.is_done)][:room]
         while len(chosen) < room and (further := self._further()) is not None:
             chosen.append(further)
         return chosen
 
-    def _further(self) -> _Reader | None:
+    def _further(self) -> Reader | None:
         """A reader more, in the middle of the most that is left anywhere."""
         ends = [*(each.start for each in self._readers[1:]), self._far]
         left = [each.rows_left(end) for each, end in zip(self._readers, ends, strict=True)]
         most = max(left)
-        if most < WORTH or self._in_vain > self._client.max_concurrency + self._pages // 5:
+        if most < WORTH or self._in_vain >= IN_VAIN + len(self._seen) // ROWS_PER_VAIN:
             return None
         at = left.index(most)
         here = self._readers[at].position
-        start = here + int((ends[at] - here) * min(0.5, REACH / most))
-        if start <= here + SLACK:  # it might be given what has been read
+        assert here is not None
+        start = _whole(here + int((ends[at] - here) * min(0.5, REACH / most)))
+        if start <= here:
             return None
-        self._readers.insert(at + 1, self._reader_at(start))
-        return self._readers[at + 1]
+        further = self._reader_at(start, is_further=True)
+        self._in_vain += 1  # until it has brought something
+        self._readers.insert(at + 1, further)
+        return further
 
-    def _reader_at(self, start: int) -> _Reader:
-        near = "to_date" if self._order == "desc" else "from_date"
+    def _reader_at(self, start: int, *, is_further: bool = False) -> Reader:
+        order, near = ("desc", "to_date") if self._sign < 0 else ("asc", "from_date")
         date = iso(_EPOCH + timedelta(microseconds=start * self._sign))
         others = [each for each in self._params if each[0] != near]
-        params = [*others, ("order", self._order), (near, date)]
+        params = [*others, ("order", order), (near, date)]
         into = Collected(self._first.into.table, None)
         pages = collect(self._client, self._path, params, into, strict=self._strict)
-        return _Reader(into, pages, start)
+        return Reader(pages, into, self._sign, start, is_further)
 
-    def _take(self, reader: _Reader, future: Future[Any]) -> None:
+    def _take(self, reader: Reader, future: Future[Any]) -> None:
         """See what the newest page of a reader means."""
         reader.is_busy = False
         if reader not in self._readers:
@@ -220,29 +176,44 @@ class _History:
         try:
             future.result()
             page = reader.into.pages[-1]
-            reader.take(self._positions(page))
-            self._link(reader, page)
-        except (RetabAnalysisError, _DoesNotFitError) as error:
+            reader.take(page)
+            self._link(reader, page["id"].to_list())
+        except (RetabAnalysisError, DoesNotFitError) as error:
             # What ails another reader, the first will meet where the caller can resume; or never.
             if reader is self._first and isinstance(error, RetabAnalysisError):
                 raise
             self._go_alone()
 
-    def _link(self, reader: _Reader, page: pl.DataFrame) -> None:
-        """See whom a reader has met."""
-        ids = page["id"].to_list()
-        self._pages += 1
+    def _link(self, reader: Reader, ids: list[str]) -> None:
+        """See whom a reader has met with its newest page."""
+        is_begin = len(reader.into.pages) == 1
+        if is_begin and reader.is_further:
+            self._in_vain -= not self._seen.issuperset(ids)
         self._seen.update(ids)
-        reader.is_done |= reader.into.cursor is None
         at = self._readers.index(reader)
-        for left, other in ((at - 1, at - 1), (at, at + 1)):
-            if 0 <= other < len(self._readers):
-                met = not self._readers[other].into.ids.isdisjoint(ids)
-                self._readers[left].is_done |= met
-        if len(reader.into.pages) == 1 and reader is not self._readers[-1]:
-            self._in_vain += reader.into.ids <= self._readers[at + 1].into.ids
-        if reader.is_done and not reader.into.ids:
-            self._readers.remove(reader)  # nobody can meet it
+        if reader.into.cursor is None:
+            self._come_to_end(reader, at)
+        begins_in_vain = at and is_begin and ids and self._readers[at - 1].into.ids.issuperset(ids)
+        if begins_in_vain or (reader.is_done and not reader.into.ids):
+            del self._readers[at]
+            left = self._readers[at - 1]
+            left.is_done, ids = left.into.cursor is None, list(left.into.ids)
+        self._meet(at - 1, ids)
+        self._meet(at, ids)
+
+    def _come_to_end(self, reader: Reader, at: int) -> None:
+        """The list has no more for a reader: those behind it have nothing else either."""
+        reader.is_done = True
+        if reader.position is not None:
+            if reader is not self._first and reader.position < self._far:
+                raise DoesNotFitError  # nor for anybody: dates also limit how far it goes
+            del self._readers[at + 1 :]
+
+    def _meet(self, at: int, ids: list[str]) -> None:
+        """See whether two neighbours have met at these rows, which one of them has."""
+        if 0 <= at < len(self._readers) - 1:
+            left, right = self._readers[at : at + 2]
+            left.is_done |= any(each in left.into.ids and each in right.into.ids for each in ids)
 
     def _go_alone(self) -> None:
         """Leave all to the first reader."""
@@ -256,27 +227,10 @@ class _History:
         if not all(each.is_done for each in self._readers):
             return False
         try:
-            self._joined = self._join()
-        except _DoesNotFitError:
+            self._joined = join(self._readers)
+        except DoesNotFitError:
             self._go_alone()
         return self._joined is not None
-
-    def _join(self) -> pl.DataFrame:
-        """Put the readers' rows behind one another; where they overlap, the later one's stay.
-
-        Raises:
-            _DoesNotFitError: A row is not where it belongs.
-        """
-        parts = [rows for each in self._readers if (rows := each.into.rows()) is not None]
-        for rows, reader in zip(parts, self._readers[1:], strict=False):
-            positions = self._positions(rows)
-            behind = bisect.bisect_right(positions, reader.start + SLACK)
-            before = bisect.bisect_left(positions, reader.position)
-            if not reader.into.ids.issuperset(rows["id"][behind:before]):
-                raise _DoesNotFitError
-        joined = pl.concat(parts).unique("id", keep="last", maintain_order=True)
-        self._positions(joined)
-        return joined
 
     def _finish(self) -> None:
         """Put what all have read into the first reader's ``into``."""
@@ -288,13 +242,6 @@ class _History:
         # The same record has another path on another page.
         into.problems = list({(each.record_id, each.raw): each for each in problems}.values())
 
-    def _positions(self, rows: pl.DataFrame) -> list[int]:
-        """Where the rows stand, which must be in the order of reading.
 
-        Raises:
-            _DoesNotFitError: It is not, or one of them has no date.
-        """
-        positions = rows["timing.created_at"].dt.epoch("us") * self._sign
-        if positions.null_count() or not positions.is_sorted():
-            raise _DoesNotFitError
-        return positions.to_list()
+def _whole(position: int) -> int:
+    return position // SECOND * SECOND
