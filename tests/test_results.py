@@ -430,6 +430,13 @@ def test_what_fails_every_run_is_given_up_early(
     assert our_threads() == []
 
 
+def test_a_server_that_is_not_there() -> None:
+    with pytest.raises(ra.TransportError, match="2 of 2 runs are missing") as caught:
+        ra.fetch_results(["r0", "r1"], client=client_for(NOWHERE, max_attempts=1))
+    assert ids(caught.value.partial) == []
+    assert our_threads() == []
+
+
 @pytest.mark.parametrize("workers", [1, 3, 8])
 def test_no_more_requests_at_once_than_connections(workers: int) -> None:
     def linger(run_id: str, query: dict[str, str]) -> None:

@@ -73,6 +73,19 @@ def test_a_start_is_not_tried_again_and_what_was_started_is_kept(fault: Reply) -
     assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]
 
 
+def test_an_interrupt_keeps_what_was_started() -> None:
+    def interrupt(request: str) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Reply(b"")
+
+    with FaultServer([*started("r1", "r2"), interrupt]) as server:
+        with ra.Client("key", server.url) as client:
+            with pytest.raises(KeyboardInterrupt) as caught:
+                ra.start_runs("wf", repeat=5, client=client)
+        assert len(server.requests) == 3
+    assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -124,6 +137,17 @@ def test_a_failing_api_ends_the_cancelling() -> None:
         assert len(server.requests) == 1
     assert caught.value.partial is not None
     assert caught.value.partial.is_empty()
+
+
+def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
+    """The docstring says of a conflict that all the others were cancelled."""
+    good = reply(body=run_document("b", lifecycle__status="cancelled"))
+    with FaultServer([reply(409), good, reply(401)]) as server:
+        with pytest.raises(ra.AuthenticationError) as caught:
+            ra.cancel_runs(list("abcd"), client=client_for(server.url))
+        assert len(server.requests) == 3
+    assert caught.value.partial is not None
+    assert caught.value.partial["run_id"].to_list() == ["b"]
 
 
 def run(status: str = "running", run_id: str = "r1") -> Reply:
@@ -189,6 +213,39 @@ def test_a_retry_after_is_obeyed() -> None:
     assert clock.slept == [42]
 
 
+@pytest.mark.parametrize("run_ids", ["ab", "ba"])
+def test_the_longest_retry_after_of_a_round_is_obeyed(run_ids: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: str) -> Reply:
+        run_id = request.split(" ")[1].rpartition("/")[2]
+        asked.append(run_id)
+        if asked.count(run_id) > 1:
+            return run("completed", run_id)
+        return reply(503, headers={"Retry-After": "42"}) if run_id == "a" else reply(503)
+
+    clock = FakeTime()
+    with FaultServer([answer]) as server:
+        wait(server, clock, list(run_ids), interval=2)
+    assert clock.slept == [42]
+
+
+def test_a_retry_after_beyond_the_end_of_the_wait_is_obeyed() -> None:
+    clock = FakeTime()
+    with FaultServer([reply(503, headers={"Retry-After": "90"}), run("completed")]) as server:
+        with pytest.raises(ra.WaitTimeout, match="API was away"):
+            wait(server, clock, timeout=60, interval=2)
+        assert len(server.requests) == 1
+    assert clock.slept == [60]
+
+
+def test_the_last_look_is_at_the_end_of_the_wait() -> None:
+    clock = FakeTime()
+    with FaultServer([run(), run("completed")]) as server:
+        assert wait(server, clock, timeout=5, interval=60)["status"].item() == "completed"
+    assert clock.slept == [5]
+
+
 def test_three_404s_in_a_row_are_forgiven() -> None:
     gone = reply(404, {"detail": "no such run"})
     with FaultServer([gone, gone, gone, run(), gone, gone, gone, run("completed")]) as server:
@@ -244,9 +301,44 @@ def test_the_end_of_the_wait_says_that_the_api_was_away() -> None:
 def test_a_server_that_hangs_does_not_stretch_the_wait() -> None:
     began = time.monotonic()
     with FaultServer([Reply(b"")]) as server:
-        with pytest.raises(ra.WaitTimeout):
+        with pytest.raises(ra.WaitTimeout, match="at last the API did not answer"):
             ra.wait_for_runs("r1", timeout=0.3, client=ra.Client("key", server.url))
     assert time.monotonic() - began < 3
+
+
+def test_a_slow_server_does_not_stretch_the_wait_run_by_run() -> None:
+    def answer(request: str) -> Reply:
+        time.sleep(0.3)
+        return run("completed", request.split(" ")[1].rpartition("/")[2])
+
+    began = time.monotonic()
+    names = [f"r{number}" for number in range(40)]
+    with FaultServer([answer]) as server:
+        with ra.Client("key", server.url, max_concurrency=2) as client:
+            with pytest.raises(ra.WaitTimeout) as caught:
+                ra.wait_for_runs(names, timeout=0.5, client=client)
+    assert time.monotonic() - began < 3
+    assert caught.value.runs is not None
+    seen = caught.value.runs["run_id"].to_list()
+    assert seen == names[: len(seen)]
+    assert 2 <= len(seen) < 20
+
+
+def test_no_time_is_time_for_one_look() -> None:
+    def answer(request: str) -> Reply:
+        time.sleep(0.2)
+        return run("completed")
+
+    with FaultServer([answer]) as server, ra.Client("key", server.url) as client:
+        assert ra.wait_for_runs("r1", timeout=0, client=client)["status"].item() == "completed"
+
+
+@pytest.mark.parametrize("timeout", [1e12, float("inf")])
+def test_a_wait_without_end(timeout: float) -> None:
+    clock = FakeTime()
+    with FaultServer([run(), run("completed")]) as server:
+        wait(server, clock, timeout=timeout, interval=float("inf"))
+    assert clock.slept == [1e6]
 
 
 def test_an_exception_of_the_callback_goes_to_the_caller() -> None:

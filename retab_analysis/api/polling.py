@@ -16,6 +16,9 @@ from retab_analysis.transport import Client
 # How many 404s in a row a run is forgiven: it is there a moment after it was created.
 GRACE = 3
 LEAST_PAUSE = 0.05
+LONGEST_PAUSE = 1e6  # the system does not sleep for ever
+# An answer takes a moment, also when the time is up.
+LEAST_PATIENCE = 1.0
 
 
 class Poller:
@@ -72,7 +75,8 @@ class Poller:
 
     def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
         if is_away(error):
-            self.away = error
+            if self.away is None or _asked(error) >= _asked(self.away):
+                self.away = error
             return
         self._missing[run_id] += 1
         if isinstance(error, NotFoundError) and self._missing[run_id] <= GRACE:
@@ -90,8 +94,12 @@ class Poller:
 
     def pause(self, interval: float) -> float:
         """Seconds until the next round: longer where the API asked for it."""
-        asked = self.away.retry_after if isinstance(self.away, APIError) else None
-        return max(interval, asked or 0.0, LEAST_PAUSE)
+        return max(interval, _asked(self.away), LEAST_PAUSE)
+
+
+def _asked(error: RetabAnalysisError | None) -> float:
+    """The seconds that the API asked to be left alone."""
+    return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
 
 
 def wait_for(
@@ -104,28 +112,31 @@ def wait_for(
     """Poll until all runs have ended, see ``fetch.wait_for_runs``."""
     poller = Poller(client, ids)
     end = client.now() + timeout
-    while poller.pending():
-        left = end - client.now()
+    is_silent = False
+    while poller.pending() and not is_silent:
         try:
-            poller.poll(patience=None if left == float("inf") else max(left, LEAST_PAUSE))
+            poller.poll(patience=max(end - client.now(), LEAST_PATIENCE))
         except OutOfPatienceError:
-            break
+            is_silent = True
+            continue
         if on_poll is not None:
             on_poll(poller.frame())
-        if not poller.pending():
+        left = end - client.now()
+        if not poller.pending() or left <= 0:
             break
-        left, pause = end - client.now(), poller.pause(interval)
-        if left <= 0:
+        client.sleep(min(poller.pause(interval), left, LONGEST_PAUSE))
+        if _asked(poller.away) > left:
             break
-        client.sleep(min(pause, left))
     if poller.pending():
-        raise _timeout(poller, timeout)
+        raise _timeout(poller, timeout, is_silent)
     return poller.frame()
 
 
-def _timeout(poller: Poller, timeout: float) -> WaitTimeout:
+def _timeout(poller: Poller, timeout: float, is_silent: bool) -> WaitTimeout:
     pending, runs = poller.pending(), poller.frame()
     reason = f"; the API was away, last: {poller.away}" if poller.away else ""
+    if is_silent:
+        reason = "; at last the API did not answer"
     count = "1 run has" if len(pending) == 1 else f"{len(pending)} runs have"
     return WaitTimeout(
         f"{count} not ended after {timeout:g} s: {', '.join(pending[:20])}"

@@ -100,7 +100,6 @@ def _check_overlap(rows: pl.DataFrame, left: Reader, right: Reader) -> None:
     places = positions(rows, left.sign)
     begin = bisect.bisect_right(places, right.start)
     end = bisect.bisect_left(places, -math.inf if right.position is None else right.position)
-    if left.into.ids.isdisjoint(right.into.ids):
-        raise DoesNotFitError
-    if not right.into.ids.issuperset(rows["id"][begin:end]):
+    have_met = not left.into.ids.isdisjoint(right.into.ids)
+    if not have_met or not right.into.ids.issuperset(rows["id"][begin:end]):
         raise DoesNotFitError

@@ -19,6 +19,8 @@ from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
+_THIS_RUN_ONLY = (ConflictError, NotFoundError)
+
 
 def start_runs(
     workflow_id: str,
@@ -49,6 +51,8 @@ def start_runs(
         NotFoundError: There is no such workflow, eval or block.
         RetabAnalysisError: Any other failure. No start is tried again by itself, since it may have
             happened; ``.partial`` has the runs started before.
+        KeyboardInterrupt: After Ctrl-C; ``.partial`` as above, in a notebook
+            ``sys.last_value.partial``. What was started goes on.
     """
     text("workflow_id", workflow_id)
     scopes = _scopes(several("eval_ids", eval_ids), several("block_ids", block_ids))
@@ -59,8 +63,8 @@ def start_runs(
     for scope in (scope for scope in scopes for _ in range(repeat)):
         try:
             started.append(api.create_run(chosen, workflow_id, scope))
-        except RetabAnalysisError as error:
-            error.partial = _stacked(started)
+        except (RetabAnalysisError, KeyboardInterrupt) as error:
+            error.partial = _stacked(started)  # type: ignore[union-attr]
             raise
     return _stacked(started)
 
@@ -79,7 +83,8 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
         ConflictError: A run has already ended. The other runs are cancelled all the same, and are
             in ``.partial``.
         NotFoundError: There is no such run; as above.
-        RetabAnalysisError: Any other failure; ``.partial`` has the runs cancelled before.
+        RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
+            cancelled before.
     """
     chosen = client_or_default(client)
     cancelled: list[pl.DataFrame] = []
@@ -89,11 +94,13 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
             cancelled.append(api.cancel_run(chosen, run_id))
         except RetabAnalysisError as error:
             failed.append(error)
-            if not isinstance(error, ConflictError | NotFoundError):
+            if not isinstance(error, _THIS_RUN_ONLY):
                 break
     if failed:
-        failed[0].partial = _stacked(cancelled)
-        raise failed[0]
+        # The one that ended it, if any, says more than a run that could not be cancelled.
+        told = failed[0] if isinstance(failed[-1], _THIS_RUN_ONLY) else failed[-1]
+        told.partial = _stacked(cancelled)
+        raise told
     return _stacked(cancelled)
 
 

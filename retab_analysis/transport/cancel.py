@@ -128,11 +128,11 @@ class _Held(HTTPConnection):
         cancel.hold(self)
         try:
             super().connect()
+            cancel.check()
         finally:
             twin, self.twin = self.twin, None
             if twin is not None:
                 twin.close()
-        cancel.check()
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
