@@ -35,6 +35,7 @@ class NotebookView:
         self._top, self._news = widgets.HTML(), widgets.HTML()
         self._known, self._passed = widgets.HTML(), widgets.HTML()
         self._list = _scrolling(self._news, None)
+        self._list.add_class("ra-news")
         self._folded = widgets.Accordion(
             [_scrolling(self._known, "300px"), _scrolling(self._passed, "300px")]
         )
