@@ -117,8 +117,12 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
     )
 
 
-def _is_seen() -> bool:
-    """Whether there is a notebook or a terminal; without importing IPython."""
+def in_kernel() -> bool:
+    """Whether a notebook shows what this process displays; without importing IPython."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None or sys.stderr.isatty()
+    return getattr(shell, "kernel", None) is not None
+
+
+def _is_seen() -> bool:
+    return in_kernel() or sys.stderr.isatty()

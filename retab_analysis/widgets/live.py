@@ -18,6 +18,7 @@ from retab_analysis.api.arguments import RunList, Runs, text
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.fetch.running import cancel_runs
+from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets import fragments
 from retab_analysis.widgets.snapshot import Snapshot
@@ -101,7 +102,7 @@ class LiveView:
         me = weakref.ref(self)
         watcher.listen(lambda snapshot: _tell(me, snapshot))
         weakref.finalize(self, watcher.stop)
-        if not _in_kernel() and sys.stderr.isatty():
+        if not in_kernel() and sys.stderr.isatty():
             from retab_analysis.widgets.terminal import TerminalView
 
             self._drawing = TerminalView()
@@ -234,7 +235,7 @@ class LiveView:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
-        bundle = self.widget._repr_mimebundle_(**kwargs) if _in_kernel() else {}
+        bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
         state = self.state
         page = fragments.page(state, values=self._save_values)
         return {**bundle, "text/html": str(page), "text/plain": fragments.plain(state)}
@@ -257,10 +258,3 @@ def _tell(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:
     view = me()
     if view is not None:
         view._update(snapshot)
-
-
-def _in_kernel() -> bool:
-    """Whether a notebook shows what this process displays; without importing IPython."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from retab_analysis.widgets import fragments
+from retab_analysis.widgets.parts import assign, button, code_area, row, show, style
 from retab_analysis.widgets.state import WatchState
 
 # Pixels; a list that can hold many evals has its height from the start, and scrolls.
@@ -39,15 +40,11 @@ class NotebookView:
         self._folded = widgets.Accordion(
             [_scrolling(self._known, "300px"), _scrolling(self._passed, "300px")]
         )
-        self._code = widgets.Textarea(
-            layout=widgets.Layout(width="100%", height="110px", display="none"),
-            description="",
-            placeholder="",
-        )
+        self._code = code_area()
         self._make_buttons()
         self.box = widgets.VBox(
             [
-                widgets.HTML(str(fragments.STYLE), layout=widgets.Layout(display="none")),
+                style(str(fragments.STYLE)),
                 _scrolling(self._top, None, most="420px"),
                 self._list,
                 self._folded,
@@ -65,19 +62,19 @@ class NotebookView:
         self._draw_height(state)
         several = len(state.runs) > 1
         limit = None if self._all else fragments.SHOWN_EVALS
-        _set(self._top, value=str(fragments.top(state)))
-        _set(self._news, value=_table(state.news, limit, several, fragments.nothing_new(state)))
-        _set(self._known, value=_table(state.known, limit, several, "None."))
-        _set(self._passed, value=_table(state.passed, limit, several, "None yet."))
+        assign(self._top, value=str(fragments.top(state)))
+        assign(self._news, value=_table(state.news, limit, several, fragments.nothing_new(state)))
+        assign(self._known, value=_table(state.known, limit, several, "None."))
+        assign(self._passed, value=_table(state.passed, limit, several, "None yet."))
         known = "Did not pass before either" if state.baseline else "Did not pass before"
         titles = (f"{known} ({len(state.known)})", f"Passed ({len(state.passed)})")
-        _set(self._folded, titles=titles)
+        assign(self._folded, titles=titles)
         self._draw_buttons(state)
 
     def _draw_height(self, state: WatchState) -> None:
         """Make room for the list before anything stands in it, so that nothing moves later."""
         total = sum(run.total for run in state.runs) if state.runs else _MOST
-        _set(self._list.layout, height=f"{min(max(total * _ROW, _LEAST), _MOST)}px")
+        assign(self._list.layout, height=f"{min(max(total * _ROW, _LEAST), _MOST)}px")
 
     def send_all(self) -> None:
         """Send the whole state again, so that whoever executes the notebook stores it."""
@@ -85,32 +82,30 @@ class NotebookView:
             widget.send_state()
 
     def _make_buttons(self) -> None:
-        self._stop = _button("Stop watching", "The runs go on", self._actions.stop)
-        self._refresh = _button("Refresh now", "Look at once", self._actions.refresh)
-        self._show = _button("Show all", "Show every eval", self._show_all)
-        self._copy = _button("Copy code", "The lines that fetch these results", self._show_code)
-        self._ask = _button("Cancel run", "Asks first", self._ask_first)
-        self._yes = _button("Yes, cancel", "Ends the runs for everybody", self._cancel)
-        self._no = _button("No", "The runs go on", self._hide_question)
+        self._stop = button("Stop watching", "The runs go on", self._actions.stop)
+        self._refresh = button("Refresh now", "Look at once", self._actions.refresh)
+        self._show = button("Show all", "Show every eval", self._show_all)
+        self._copy = button("Copy code", "The lines that fetch these results", self._show_code)
+        self._ask = button("Cancel run", "Asks first", self._ask_first)
+        self._yes = button("Yes, cancel", "Ends the runs for everybody", self._cancel)
+        self._no = button("No", "The runs go on", self._hide_question)
         buttons = [self._stop, self._refresh, self._show, self._copy]
         if self._actions.cancel is not None:
             buttons.append(self._ask)
-        row = widgets.Layout(flex_flow="row wrap")
-        self._buttons = widgets.HBox(buttons, layout=row)
+        self._buttons = row(*buttons)
         words = widgets.Label("Cancel what has not ended yet?")
-        self._question = widgets.HBox(
-            [words, self._yes, self._no], layout=widgets.Layout(display="none")
-        )
+        self._question = row(words, self._yes, self._no)
+        show(self._question, False)
 
     def _draw_buttons(self, state: WatchState) -> None:
         watching = state.phase == "watching"
-        _set(self._stop, disabled=not watching)
-        _set(self._refresh, disabled=not watching)
-        _set(self._ask, disabled=not (watching and state.can_cancel))
+        assign(self._stop, disabled=not watching)
+        assign(self._refresh, disabled=not watching)
+        assign(self._ask, disabled=not (watching and state.can_cancel))
         longest = max(map(len, (state.news, state.known, state.passed)))
         hidden = longest <= fragments.SHOWN_EVALS
-        _set(self._show.layout, display="none" if hidden else "")
-        _set(self._show, description="Show fewer" if self._all else "Show all")
+        show(self._show, not hidden)
+        assign(self._show, description="Show fewer" if self._all else "Show all")
         if not (watching and state.can_cancel):
             self._hide_question()
 
@@ -120,14 +115,14 @@ class NotebookView:
 
     def _show_code(self) -> None:
         hidden = self._code.layout.display == "none"
-        _set(self._code, value=self._actions.code())
-        _set(self._code.layout, display="" if hidden else "none")
+        assign(self._code, value=self._actions.code())
+        show(self._code, hidden)
 
     def _ask_first(self) -> None:
-        _set(self._question.layout, display="")
+        show(self._question, True)
 
     def _hide_question(self) -> None:
-        _set(self._question.layout, display="none")
+        show(self._question, False)
 
     def _cancel(self) -> None:
         self._hide_question()
@@ -139,12 +134,6 @@ def _table(lines: Any, limit: int | None, several: bool, nothing: str) -> str:
     return str(fragments.evals(lines, limit=limit, values=True, several=several, nothing=nothing))
 
 
-def _button(words: str, hint: str, do: Callable[[], None]) -> widgets.Button:
-    button = widgets.Button(description=words, tooltip=hint, layout=widgets.Layout(width="auto"))
-    button.on_click(lambda _: do())
-    return button
-
-
 def _scrolling(child: widgets.HTML, height: str | None, *, most: str | None = None) -> widgets.Box:
     """A box of its own that scrolls: it stays, and stays scrolled, when its content is replaced."""
     child.layout.width = "100%"
@@ -153,10 +142,3 @@ def _scrolling(child: widgets.HTML, height: str | None, *, most: str | None = No
         width="100%", height=height, max_height=most, overflow="auto", display="block"
     )
     return widgets.Box([child], layout=layout)
-
-
-def _set(widget: Any, **values: Any) -> None:
-    """Assign only what differs: each assignment is a message."""
-    for name, value in values.items():
-        if getattr(widget, name) != value:
-            setattr(widget, name, value)

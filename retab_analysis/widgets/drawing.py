@@ -1,0 +1,39 @@
+"""A plot as a piece of HTML whose ink is the page's own, light or dark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from retab_analysis.markup import Html, tag
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# A colour that nothing else has; in the page it becomes the colour of its text.
+_INK = "#010203"
+
+
+def as_svg(draw: Callable[[Axes], object], *, label: str, width: float, height: float) -> Html:
+    """Draw on axes of a figure of its own, apart from pyplot.
+
+    Args:
+        draw: Draws on the axes that it is given.
+        label: What the picture shows, for who does not see it.
+        width: In inches.
+        height: In inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    axes = figure.add_subplot(facecolor="none")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_color(_INK)
+    axes.spines[:].set_color(_INK)
+    draw(axes)
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    drawing = text[text.index("<svg") :].replace(_INK, "currentColor")
+    return tag("div", Html(drawing), role="img", aria_label=label, class_="ra-plot")

@@ -1,0 +1,161 @@
+"""What the explorer lists: runs, results and evals, as data."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from retab_analysis.analysis import eval_history, flaky_evals
+from retab_analysis.widgets import cells
+from retab_analysis.widgets.listing import Column, Listing
+
+RECENT = 10
+_CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")
+
+
+def runs_listing(runs: pl.DataFrame) -> Listing:
+    """Runs; their workflow is shown only where there are several."""
+    workflow = Column("workflow_id", "Workflow", 14, cells.text("workflow_id"))
+    several = runs["workflow_id"].n_unique() > 1
+    return Listing(
+        noun="runs",
+        key="run_id",
+        columns=(
+            Column("status", "Status", 14, cells.text("status"), cells.run_status),
+            Column("created_at", "Created (UTC)", 15, cells.time("created_at"), falling=True),
+            *([workflow] if several else []),
+            Column("workflow_version_id", "Version", 16, cells.text("workflow_version_id")),
+            Column("pass_rate", "Pass rate", 9, cells.share("pass_rate"), falling=True),
+            Column("passed", "Passed", 9, cells.passed_of_total, falling=True),
+            Column("duration_ms", "Ran for", 9, cells.duration("duration_ms"), falling=True),
+            Column("queue_ms", "In queue", 9, cells.duration("queue_ms"), falling=True),
+            Column("scope", "Scope", 15, cells.scope),
+            Column("trigger_type", "Trigger", 9, cells.text("trigger_type")),
+        ),
+        facets=(
+            ("Workflow", "workflow_id"),
+            ("Version", "workflow_version_id"),
+            ("Status", "status"),
+            ("Scope", "scope"),
+            ("Block", "target_block_id"),
+            ("Trigger", "trigger_type"),
+        ),
+        moment=("created", "created_at"),
+        texts=(
+            *("run_id", "workflow_id", "workflow_version_id", "eval_id", "target_block_id"),
+            *("status_message", "error_code", "error_block_id"),
+        ),
+        sort="created_at",
+    )
+
+
+RESULTS_LISTING = Listing(
+    noun="results",
+    key="result_id",
+    columns=(
+        Column("state", "State", 11, cells.text("state"), cells.state),
+        Column("eval_name", "Eval", 24, cells.eval_name),
+        Column("block_id", "Block", 15, cells.text("block_id")),
+        Column("document_names", "Document", 20, cells.joined("document_names")),
+        Column("failure_message", "Message", 24, cells.text("failure_message")),
+        Column("duration_ms", "Took", 8, cells.duration("duration_ms"), falling=True),
+        Column("workflow_version_id", "Version", 14, cells.text("workflow_version_id")),
+        Column("run_created_at", "Run (UTC)", 15, cells.time("run_created_at"), falling=True),
+    ),
+    facets=(
+        ("Workflow", "workflow_id"),
+        ("Version", "workflow_version_id"),
+        ("State", "state"),
+        ("Block", "block_id"),
+        ("Condition", "condition_kind"),
+        ("Failure", "failure_code"),
+    ),
+    moment=("of runs created", "run_created_at"),
+    texts=(
+        *("eval_name", "eval_id", "run_id", "workflow_version_id", "block_id", "path"),
+        *("failure_message", "status_message"),
+    ),
+    sort="run_created_at",
+    lists=("document_names",),
+)
+
+
+EVALS_LISTING = Listing(
+    noun="evals",
+    key="eval_id",
+    columns=(
+        Column("state", "Now", 11, cells.text("state"), cells.state),
+        Column("eval_name", "Eval", 26, cells.eval_name),
+        Column("block_id", "Block", 16, cells.text("block_id")),
+        Column("recent", f"Last {RECENT} runs", 20, cells.recent_text, cells.recent_signs),
+        Column("flaky", "Flaky", 9, cells.flaky_mark, falling=True),
+        Column("changed_at", "Last change", 20, cells.last_change, falling=True),
+        Column("runs", "Runs", 6, cells.text("runs"), falling=True),
+        Column("pass_rate", "Passed", 8, cells.share("pass_rate"), falling=True),
+    ),
+    facets=(
+        ("Now", "state"),
+        ("Block", "block_id"),
+        ("Last change", "change"),
+        ("Flaky", "flaky"),
+    ),
+    moment=("changed", "changed_at"),
+    texts=("eval_name", "eval_id", "block_id", "changed_version", "changed_run_id"),
+    sort="changed_at",
+)
+
+
+def overview(results: pl.DataFrame) -> pl.DataFrame:
+    """One row per eval: how it stands, and what happened to it last.
+
+    Args:
+        results: A RESULTS frame of several runs.
+
+    Returns:
+        ``eval_name, eval_id, block_id, state`` (in the newest run), ``recent`` (the states of the
+        last ten runs, the newest last), ``flaky`` (Boolean, see :func:`flaky_evals`; one that
+        drifted is none), ``change, changed_at, changed_run_id, changed_version`` (the last change
+        between two runs), ``runs`` (Int64), ``pass_rate``.
+    """
+    history = eval_history(results)
+    flaky = flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
+    changed = pl.col("change").is_in(_CHANGES)
+    return (
+        history.group_by("eval_id", maintain_order=True)
+        .agg(
+            pl.col("eval_name", "block_id", "state").last(),
+            recent=pl.col("state").tail(RECENT),
+            change=pl.col("change").filter(changed).last(),
+            changed_at=pl.col("run_created_at").filter(changed).last(),
+            changed_run_id=pl.col("run_id").filter(changed).last(),
+            changed_version=pl.col("workflow_version_id").filter(changed).last(),
+            runs=pl.len().cast(pl.Int64),
+            pass_rate=pl.col("pass_rate").mean(),
+        )
+        .select(
+            *("eval_name", "eval_id", "block_id", "state", "recent"),
+            pl.col("eval_id").is_in(flaky.implode()).alias("flaky"),
+            *("change", "changed_at", "changed_run_id", "changed_version", "runs", "pass_rate"),
+        )
+    )
+
+
+OVERVIEW_CODE = f"""\
+history = ra.eval_history(results)
+flaky = ra.flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
+changed = pl.col("change").is_in({list(_CHANGES)!r})
+evals = history.group_by("eval_id", maintain_order=True).agg(
+    pl.col("eval_name", "block_id", "state").last(),
+    recent=pl.col("state").tail({RECENT}),
+    change=pl.col("change").filter(changed).last(),
+    changed_at=pl.col("run_created_at").filter(changed).last(),
+    changed_run_id=pl.col("run_id").filter(changed).last(),
+    changed_version=pl.col("workflow_version_id").filter(changed).last(),
+    runs=pl.len().cast(pl.Int64),
+    pass_rate=pl.col("pass_rate").mean(),
+).select(
+    "eval_name", "eval_id", "block_id", "state", "recent",
+    pl.col("eval_id").is_in(flaky.implode()).alias("flaky"),
+    "change", "changed_at", "changed_run_id", "changed_version", "runs", "pass_rate",
+)
+"""
+"""The same, to be read and changed."""
