@@ -61,7 +61,7 @@ from retab_analysis.fetch import (
 )
 from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
-from retab_analysis.widgets import watch
+from retab_analysis.widgets import explore, watch
 
 if _TYPE_CHECKING:
     from retab_analysis.plots import (
@@ -132,6 +132,7 @@ __all__ = [
     "decode_runs",
     "demo",
     "eval_history",
+    "explore",
     "failures",
     "fetch_document_link",
     "fetch_evals",

@@ -33,7 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plots": {"errors", "schema", "stats", "comparison"},
     "report": {"errors", "stats", "markup", "comparison", "plots"},
     "sandbox": set(),
-    "widgets": FETCHING | COMPARING | {"fetch", "analysis", "comparison", "check", "plots"},
+    "widgets": FETCHING
+    | COMPARING
+    | {"fetch", "analysis", "comparison", "check", "plots", "export"},
     "demo": {"fetch", "sandbox", "transport"},
 }
 ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}

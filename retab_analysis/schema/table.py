@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,29 @@ class Table:
     def empty(self) -> pl.DataFrame:
         """The frame with no rows."""
         return pl.DataFrame(schema=self.schema)
+
+    def mismatch(
+        self, found: Mapping[str, pl.DataType], columns: Iterable[str] | None = None
+    ) -> str | None:
+        """Say why columns are none of this table's; None where they are.
+
+        Args:
+            found: Names and dtypes of a frame.
+            columns: The columns that are needed; all if not given. One of nulls alone may be
+                without a dtype.
+        """
+        needed = self.schema if columns is None else dict.fromkeys(columns)
+        wrong = [
+            f"{name} ({self.schema[name]})" + (f" is {found[name]}" if name in found else "")
+            for name in needed
+            if name not in found or found[name] not in (self.schema[name], pl.Null())
+        ]
+        if not wrong:
+            return None
+        return (
+            f"no {self.name.upper()} frame: it lacks {', '.join(wrong)}; "
+            f"it has {', '.join(found) or 'no columns'}"
+        )
 
     def describe(self) -> pl.DataFrame:
         """The columns as a frame: ``name, dtype, source, meaning`` (String each)."""

@@ -5,6 +5,7 @@ that keeps it up to date, ``fragments``, ``notebook`` and ``terminal`` draw it, 
 users hold in their hands.
 """
 
+from retab_analysis.widgets.explorer import Explorer, explore
 from retab_analysis.widgets.live import LiveView, watch
 
-__all__ = ["LiveView", "watch"]
+__all__ = ["Explorer", "LiveView", "explore", "watch"]

@@ -9,7 +9,6 @@ from retab_analysis.widgets.listing import Column, Row
 from retab_analysis.widgets.pace import in_words
 
 _LONGEST = 200
-_SIGN_OF = {"mixed": "unscored"}
 
 Cell = Callable[[Row], str]
 
@@ -80,12 +79,12 @@ def run_status(row: Row) -> Html:
 
 def state(row: Row) -> Html:
     """A state with its sign."""
-    return join(_sign(row["state"]), f" {one_line(row['state'], _LONGEST)}")
+    return join(one_sign(row["state"]), f" {one_line(row['state'], _LONGEST)}")
 
 
 def recent_signs(row: Row) -> Html:
     """Several states as signs, the newest last."""
-    return tag("span", *(_sign(each) for each in row["recent"]), class_="ra-signs")
+    return tag("span", *(one_sign(each) for each in row["recent"]), class_="ra-signs")
 
 
 def recent_text(row: Row) -> str:
@@ -93,7 +92,8 @@ def recent_text(row: Row) -> str:
     return "".join(STATE_SIGNS.get(each, "~" if each == "mixed" else "?") for each in row["recent"])
 
 
-def _sign(of: str) -> Html:
+def one_sign(of: str) -> Html:
+    """A state as a sign only."""
     return tag("span", "~", title="mixed", class_="ra-mixed") if of == "mixed" else sign(of)
 
 

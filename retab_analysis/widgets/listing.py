@@ -13,6 +13,7 @@ from retab_analysis.markup import Html, one_line
 
 PAGE = 15
 NO_VALUE = "(none)"
+_LONGEST = 24
 
 Row = Mapping[str, Any]
 
@@ -39,6 +40,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Facet:
+    """What can be chosen from a list.
+
+    Attributes:
+        title: What it is called.
+        name: The column.
+        newest_first: Whether its values are ordered by their last moment, else by frequency.
+    """
+
+    title: str
+    name: str
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What is listed, as data.
 
@@ -46,7 +62,7 @@ class Listing:
         noun: Of its rows, in the plural; also the variable's name in code.
         key: The column that tells rows apart.
         columns: What is shown.
-        facets: Title and column of what can be chosen from a list.
+        facets: What can be chosen from lists.
         moment: Title and column of what dates cut.
         texts: The columns that are searched.
         sort: The column by which it is sorted at first, the largest on top.
@@ -56,8 +72,8 @@ class Listing:
     noun: str
     key: str
     columns: tuple[Column, ...]
-    facets: tuple[tuple[str, str], ...]
-    moment: tuple[str, str] | None
+    facets: tuple[Facet, ...]
+    moment: tuple[str, str]
     texts: tuple[str, ...]
     sort: str
     lists: tuple[str, ...] = ()
@@ -82,9 +98,9 @@ class Wanted:
     def words(self, listing: Listing) -> str:
         """In words, empty where all pass."""
         parts = [
-            f"{title}: {', '.join(label(value) for value in self.facets[name])}"
-            for title, name in listing.facets
-            if self.facets.get(name)
+            f"{each.title}: {', '.join(label(value) for value in self.facets[each.name])}"
+            for each in listing.facets
+            if self.facets.get(each.name)
         ]
         parts += [f"since {self.since}"] if self.since else []
         parts += [f"until {self.until}"] if self.until else []
@@ -181,10 +197,15 @@ class ListState:
         keys = self.shown[self.listing.key].to_list()
         return keys.index(self.chosen) if self.chosen in keys else None
 
-    def options(self, name: str) -> list[tuple[str, Any]]:
-        """What can be chosen of a column: label and value, the most frequent first."""
-        counts = self._frame.group_by(name).len().sort("len", name, descending=[True, False])
-        return [(f"{label(value)} ({count:,})", value) for value, count in counts.iter_rows()]
+    def options(self, facet: Facet) -> list[tuple[str, Any]]:
+        """What can be chosen of a facet: label and value, the most frequent or newest first."""
+        counted = self._frame.group_by(facet.name).agg(
+            pl.len(), last=pl.col(self.listing.moment[1]).max()
+        )
+        order = ["last" if facet.newest_first else "len", facet.name]
+        ordered = counted.sort(order, descending=[True, False], nulls_last=True)
+        rows = ordered.select(facet.name, "len").iter_rows()
+        return [(f"{label(value)} ({count:,})", value) for value, count in rows]
 
     @property
     def position(self) -> str:
@@ -202,11 +223,7 @@ class ListState:
         lines = "".join(f"    {term},\n" for term in terms)
         filtered = f".filter(\n{lines})" if terms else ""
         order = f"{[self.sort, self.listing.key]!r}, descending={[self.descending, False]!r}"
-        times = "from datetime import UTC, datetime\n\n" if "datetime(" in lines else ""
-        noun = self.listing.noun
-        return (
-            f"{times}import polars as pl\n\nrows = {noun}{filtered}.sort({order}, nulls_last=True)"
-        )
+        return f"rows = {self.listing.noun}{filtered}.sort({order}, nulls_last=True)"
 
     def _changed(self, page: int) -> None:
         self._rows = None
@@ -214,21 +231,21 @@ class ListState:
 
 
 def label(value: Any) -> str:
-    """A value as a person chooses it."""
+    """A value as a person chooses it; of a long one, both ends."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return NO_VALUE if value is None else one_line(value, 48)
+    text = NO_VALUE if value is None else one_line(value)
+    return text if len(text) <= _LONGEST else f"{text[:14]}…{text[-6:]}"
 
 
 def _terms(listing: Listing, wanted: Wanted) -> list[tuple[pl.Expr, str]]:
     """What a row has to fulfil, each as an expression and as the code that makes it."""
     terms = [_one_of(name, list(values)) for name, values in wanted.facets.items()]
-    if listing.moment is not None:
-        name = listing.moment[1]
-        if wanted.since is not None:
-            terms.append(_compared(name, ">=", wanted.since))
-        if wanted.until is not None and wanted.until < date.max:
-            terms.append(_compared(name, "<", wanted.until + timedelta(days=1)))
+    moment = listing.moment[1]
+    if wanted.since is not None:
+        terms.append(_compared(moment, ">=", wanted.since))
+    if wanted.until is not None and wanted.until < date.max:
+        terms.append(_compared(moment, "<", wanted.until + timedelta(days=1)))
     if wanted.text:
         terms.append(_containing(listing, wanted.text.lower()))
     return terms

@@ -6,10 +6,10 @@ import polars as pl
 
 from retab_analysis.analysis import eval_history, flaky_evals
 from retab_analysis.widgets import cells
-from retab_analysis.widgets.listing import Column, Listing
+from retab_analysis.widgets.listing import Column, Facet, Listing
 
 RECENT = 10
-_CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")
+CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")
 
 
 def runs_listing(runs: pl.DataFrame) -> Listing:
@@ -32,12 +32,12 @@ def runs_listing(runs: pl.DataFrame) -> Listing:
             Column("trigger_type", "Trigger", 9, cells.text("trigger_type")),
         ),
         facets=(
-            ("Workflow", "workflow_id"),
-            ("Version", "workflow_version_id"),
-            ("Status", "status"),
-            ("Scope", "scope"),
-            ("Block", "target_block_id"),
-            ("Trigger", "trigger_type"),
+            Facet("Workflow", "workflow_id"),
+            Facet("Version", "workflow_version_id", newest_first=True),
+            Facet("Status", "status"),
+            Facet("Scope", "scope"),
+            Facet("Block", "target_block_id"),
+            Facet("Trigger", "trigger_type"),
         ),
         moment=("created", "created_at"),
         texts=(
@@ -62,12 +62,12 @@ RESULTS_LISTING = Listing(
         Column("run_created_at", "Run (UTC)", 15, cells.time("run_created_at"), falling=True),
     ),
     facets=(
-        ("Workflow", "workflow_id"),
-        ("Version", "workflow_version_id"),
-        ("State", "state"),
-        ("Block", "block_id"),
-        ("Condition", "condition_kind"),
-        ("Failure", "failure_code"),
+        Facet("Workflow", "workflow_id"),
+        Facet("Version", "workflow_version_id", newest_first=True),
+        Facet("State", "state"),
+        Facet("Block", "block_id"),
+        Facet("Condition", "condition_kind"),
+        Facet("Failure", "failure_code"),
     ),
     moment=("of runs created", "run_created_at"),
     texts=(
@@ -93,10 +93,10 @@ EVALS_LISTING = Listing(
         Column("pass_rate", "Passed", 8, cells.share("pass_rate"), falling=True),
     ),
     facets=(
-        ("Now", "state"),
-        ("Block", "block_id"),
-        ("Last change", "change"),
-        ("Flaky", "flaky"),
+        Facet("Now", "state"),
+        Facet("Block", "block_id"),
+        Facet("Last change", "change"),
+        Facet("Flaky", "flaky"),
     ),
     moment=("changed", "changed_at"),
     texts=("eval_name", "eval_id", "block_id", "changed_version", "changed_run_id"),
@@ -118,7 +118,7 @@ def overview(results: pl.DataFrame) -> pl.DataFrame:
     """
     history = eval_history(results)
     flaky = flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
-    changed = pl.col("change").is_in(_CHANGES)
+    changed = pl.col("change").is_in(CHANGES)
     return (
         history.group_by("eval_id", maintain_order=True)
         .agg(
@@ -142,7 +142,7 @@ def overview(results: pl.DataFrame) -> pl.DataFrame:
 OVERVIEW_CODE = f"""\
 history = ra.eval_history(results)
 flaky = ra.flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
-changed = pl.col("change").is_in({list(_CHANGES)!r})
+changed = pl.col("change").is_in({list(CHANGES)!r})
 evals = history.group_by("eval_id", maintain_order=True).agg(
     pl.col("eval_name", "block_id", "state").last(),
     recent=pl.col("state").tail({RECENT}),

@@ -97,7 +97,7 @@ def compute(snapshot: Snapshot, now: datetime) -> WatchState:
         for run in snapshot.runs.iter_rows(named=True)
     )
     ended = [row for rows in results.values() for row in rows if row["state"] in DONE]
-    bad = [_eval_line(row) for row in ended if row["state"] != "passed"]
+    bad = [eval_line(row) for row in ended if row["state"] != "passed"]
     then = snapshot.baseline.states if snapshot.baseline else None
     news = [line for line in bad if then is None or then.get(line.eval_id) == "passed"]
     known = [line for line in bad if then is not None and then.get(line.eval_id) != "passed"]
@@ -106,7 +106,7 @@ def compute(snapshot: Snapshot, now: datetime) -> WatchState:
         runs=runs,
         news=tuple(news),
         known=tuple(known),
-        passed=tuple(_eval_line(row) for row in ended if row["state"] == "passed"),
+        passed=tuple(eval_line(row) for row in ended if row["state"] == "passed"),
         baseline=snapshot.baseline.words if snapshot.baseline else None,
         connection=_connection(snapshot, now),
         refreshed=f"{snapshot.seen_at:%H:%M:%S} UTC" if snapshot.seen_at else "not yet",
@@ -246,7 +246,8 @@ def _eta(
     return time_left(took, left, ran or 0.0) if left else None
 
 
-def _eval_line(row: Mapping[str, Any]) -> EvalLine:
+def eval_line(row: Mapping[str, Any]) -> EvalLine:
+    """What is shown of a row of a RESULTS frame."""
     duration = row["duration_ms"]
     return EvalLine(
         run_id=row["run_id"],

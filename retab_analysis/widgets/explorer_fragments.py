@@ -1,0 +1,164 @@
+"""An explorer as HTML and text: details of what is chosen, and what a saved page keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.markup import Html, join, name, one_line, table, tag
+from retab_analysis.widgets import cells, fragments
+from retab_analysis.widgets.exploration import Exploration
+from retab_analysis.widgets.listings import CHANGES
+from retab_analysis.widgets.state import eval_line
+
+
+def run_details(
+    run: Mapping[str, Any], results: pl.DataFrame | None, *, values: bool, limit: int | None
+) -> Html:
+    """A run, and its results with those that do not pass first.
+
+    Args:
+        run: A row of a RUNS frame.
+        results: Its results, None while they are not here.
+        values: Whether expected and actual values are shown.
+        limit: Show no more results than so many, or all.
+    """
+    facts = [cells.scope(run), f"version {one_line(run['workflow_version_id'])}"]
+    message = run["status_message"]
+    head = tag(
+        "div",
+        tag("b", "Run "),
+        tag("code", run["run_id"]),
+        tag("span", " · ".join(facts), class_="ra-soft"),
+        class_="ra-row",
+    )
+    alert = tag("div", message, class_="ra-alert") if message else None
+    if results is None:
+        return fragments.view(head, alert, tag("div", "Reading its results …", class_="ra-soft"))
+    lines = [eval_line(each) for each in results.iter_rows(named=True)]
+    shown = fragments.evals(
+        lines, limit=limit, values=values, several=False, nothing="It has no results."
+    )
+    return join(fragments.view(head, alert), shown)
+
+
+def result_details(row: Mapping[str, Any]) -> Html:
+    """One result, with what was expected and what came."""
+    facts = {
+        "Eval": tag("span", name(cells.eval_name(row)), " ", tag("code", row["eval_id"])),
+        "State": cells.state(row),
+        "Block": one_line(row["block_id"]),
+        "Condition": " at ".join(
+            one_line(row[each]) for each in ("condition_kind", "path") if row[each]
+        ),
+        "Message": row["failure_message"] or row["status_message"] or "",
+        "Document": cells.joined("document_names")(row),
+        "Expected": _code(row["expected_value"]),
+        "Actual": _code(row["actual_value"]),
+        "Score": "" if row["score"] is None else f"{row['score']:g}, threshold {row['threshold']}",
+        "Run": tag("code", row["run_id"]),
+        "Version": one_line(row["workflow_version_id"]),
+    }
+    lines = (
+        tag("tr", tag("th", title, scope="row"), tag("td", shown))
+        for title, shown in facts.items()
+        if shown
+    )
+    return fragments.view(tag("table", tag("tbody", *lines), class_="ra-facts"))
+
+
+def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
+    """One eval, run by run."""
+    header = ("", "Change", "Run (UTC)", "Version", "Block's code", "Inputs", "Took", "Run")
+    head = tag(
+        "div",
+        tag("b", name(cells.eval_name(row))),
+        tag("code", row["eval_id"], class_="ra-soft"),
+        tag("span", f"{history.height} runs, the newest first", class_="ra-soft"),
+        class_="ra-row",
+    )
+    return fragments.view(head, table(header, map(_moment, history.iter_rows(named=True))))
+
+
+def _moment(row: Mapping[str, Any]) -> list[object]:
+    differs = {True: "changed", False: "same", None: ""}
+    change = row["change"] or ""
+    return [
+        cells.one_sign(row["state"]),
+        tag("b", change.replace("_", " ")) if change in CHANGES else change.replace("_", " "),
+        cells.time("run_created_at")(row),
+        name(one_line(row["workflow_version_id"])),
+        differs[row["block_changed"]],
+        differs[row["inputs_changed"]],
+        cells.duration("duration_ms")(row),
+        tag("code", row["run_id"]),
+    ]
+
+
+def _code(text: str | None) -> Html | None:
+    return None if text is None else tag("code", text, class_="ra-whole")
+
+
+def hint(noun: str) -> Html:
+    """What to say where nothing is chosen."""
+    return tag(
+        "div", f"Choose {'an' if noun[0] in 'aeiou' else 'a'} {noun} above.", class_="ra-soft"
+    )
+
+
+def heading(title: str, message: str) -> Html:
+    """What is explored, and what there is to know about it."""
+    return fragments.view(
+        tag(
+            "div",
+            tag("b", title, role="status"),
+            tag("span", message, class_="ra-soft ra-push") if message else None,
+            class_="ra-head",
+        )
+    )
+
+
+def page(explored: Exploration, title: str, message: str) -> Html:
+    """The list that is seen as a page that is read without Jupyter, without any values."""
+    state = explored.listed
+    rows = state.shown.to_dicts()
+    return join(
+        fragments.STYLE,
+        tag(
+            "div",
+            heading(title, message),
+            tag("div", _filters(explored), class_="ra-soft"),
+            fragments.view(cells.table(state.listing.columns, rows, heading=True)),
+            tag("div", state.position, class_="ra-soft"),
+            _chosen(explored),
+            class_="ra-explore",
+        ),
+    )
+
+
+def _chosen(explored: Exploration) -> Html | None:
+    row = explored.listed.chosen_row
+    if row is None or explored.tab == "results":
+        return None
+    if explored.tab == "evals":
+        return eval_details(row, explored.history_of(row["eval_id"]))
+    results = explored.results_of(row["run_id"])
+    if results is None:
+        return None
+    return run_details(row, results, values=False, limit=fragments.SHOWN_EVALS)
+
+
+def _filters(explored: Exploration) -> str:
+    words = explored.listed.wanted.words(explored.listed.listing)
+    return f"Filtered by {words}" if words else ""
+
+
+def plain(explored: Exploration, title: str, message: str) -> str:
+    """The same as text."""
+    state = explored.listed
+    lines = [title, *([message] if message else []), _filters(explored)]
+    lines += cells.as_text(state.listing.columns, state.shown.to_dicts())
+    lines += [f"{state.position}; .frame is all of them, .tab one of {', '.join(explored.tabs)}"]
+    return "\n".join(line for line in lines if line)

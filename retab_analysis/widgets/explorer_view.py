@@ -1,0 +1,156 @@
+"""An explorer in ipywidgets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as widgets
+
+from retab_analysis.widgets import explorer_fragments as pieces
+from retab_analysis.widgets import fragments, list_view
+from retab_analysis.widgets.exploration import Exploration
+from retab_analysis.widgets.explorer_plots import CHOICES, plots
+from retab_analysis.widgets.list_view import ListView
+from retab_analysis.widgets.listing import ListState
+from retab_analysis.widgets.parts import assign, button, code_area, row, show, stack, style
+
+_STYLE = """<style>
+.ra-explore .ra-plots{display:flex;flex-wrap:wrap;gap:0 12px}
+.ra-explore .ra-plots figure{margin:2px 0;flex:1 1 380px;min-width:0;max-width:900px}
+.ra-explore .ra-plots figcaption{font-size:12px;font-weight:600;opacity:.8}
+.ra-explore .ra-plot svg{width:100%;height:auto;display:block}
+.ra-explore .ra-facts th{width:110px}
+.ra-explore .ra-facts td code.ra-whole{display:block;max-height:14em;overflow:auto;
+ -webkit-line-clamp:none}
+</style>"""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplorerActions:
+    """What the buttons do; ``looked`` is called after whatever a person has changed."""
+
+    refresh: Callable[[], None]
+    more: Callable[[], None]
+    code: Callable[[], str]
+    export: Callable[[str], None]
+    looked: Callable[[], None]
+
+
+class ExplorerView:
+    """The widgets of one explorer. Their number does not depend on the number of rows."""
+
+    def __init__(
+        self, explored: Exploration, actions: ExplorerActions, lock: threading.RLock
+    ) -> None:
+        self._explored, self._actions, self._lock = explored, actions, lock
+        self._plotted: tuple[Any, Any] | None = None
+        self._head = widgets.HTML()
+        self._make_toolbar()
+        self._plots = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self._lists: dict[str, ListView] = {}
+        self._details = {name: widgets.HTML() for name in explored.tabs}
+        self._tabs = widgets.Tab(
+            [self._tab(name) for name in explored.tabs],
+            titles=[name.capitalize() for name in explored.tabs],
+            selected_index=explored.tabs.index(explored.tab),
+        )
+        self._tabs.observe(self._turn_to, "selected_index")
+        rules = f"{fragments.STYLE}{list_view.STYLE}{_STYLE}"
+        self.box = stack(
+            style(rules),
+            self._head,
+            self._toolbar,
+            self._code,
+            self._tabs,
+            css_class="ra-explore",
+        )
+
+    def _make_toolbar(self) -> None:
+        actions = self._actions
+        self._refresh = button("Refresh", "Ask again for what may have changed", actions.refresh)
+        self._more = button("Load more", "", actions.more)
+        self._copy = button("Copy code", "The code that gives the same rows", self._show_code)
+        self._path = widgets.Text("", description="CSV file", continuous_update=False)
+        self._export = button(
+            "Export CSV",
+            "Write all rows that pass the filters; a file of that name is replaced",
+            lambda: actions.export(self._path.value.strip()),
+        )
+        self._choice = widgets.Dropdown(options=CHOICES, description="Plots")
+        self._choice.observe(lambda _: self._draw_plots(), "value")
+        self._code = code_area()
+        self._toolbar = row(self._refresh, self._more, self._copy, self._path, self._export)
+
+    def _tab(self, name: str) -> widgets.VBox:
+        state = self._explored.list_of(name)
+        view = self._lists[name] = ListView(state, self._actions.looked, self._lock)
+        plot = [self._choice, self._plots] if name == "runs" else []
+        detail = widgets.Box(
+            [self._details[name]], layout=widgets.Layout(max_height="420px", overflow="auto")
+        )
+        self._details[name].layout.width = "100%"
+        return stack(view.filters, *plot, view.table, detail)
+
+    def draw(self, title: str, message: str, *, more: str) -> None:
+        """Show the state; what has not changed is not sent.
+
+        Args:
+            title: What is explored.
+            message: What there is to know.
+            more: What *Load more* would do, empty where it would do nothing.
+        """
+        explored = self._explored
+        state = explored.listed  # brings it up to date
+        assign(self._head, value=str(pieces.heading(title, message)))
+        show(self._more, bool(more))
+        assign(self._more, tooltip=more)
+        if self._path.value in ("", *_paths(explored)):
+            assign(self._path, value=f"{explored.tab}.csv")
+        self._lists[explored.tab].draw()
+        assign(self._details[explored.tab], value=self._detail(state))
+        self._draw_plots()
+        if self._code.layout.display != "none":
+            assign(self._code, value=self._actions.code())
+
+    def _draw_plots(self) -> None:
+        runs = self._explored.runs
+        if runs is None or self._explored.tab != "runs":
+            return
+        # Order and page make no difference to a plot.
+        frame, choice = runs.frame, (runs.wanted, self._choice.value)
+        if self._plotted is None or self._plotted[0] is not frame or self._plotted[1] != choice:
+            self._plotted = (frame, choice)
+            assign(self._plots, value=str(plots(runs.rows, self._choice.value)))
+
+    def _detail(self, state: ListState) -> str:
+        row, explored = state.chosen_row, self._explored
+        if row is None:
+            noun = explored.tab.removesuffix("s")
+            return str(fragments.view(pieces.hint(noun)))
+        if explored.tab == "runs":
+            results = explored.results_of(row["run_id"])
+            return str(pieces.run_details(row, results, values=True, limit=None))
+        if explored.tab == "results":
+            return str(pieces.result_details(row))
+        return str(pieces.eval_details(row, explored.history_of(row["eval_id"])))
+
+    def _turn_to(self, change: Any) -> None:
+        self._explored.tab = self._explored.tabs[change["new"]]
+        self._actions.looked()
+
+    def _show_code(self) -> None:
+        hidden = self._code.layout.display == "none"
+        assign(self._code, value=self._actions.code())
+        show(self._code, hidden)
+
+    def send_all(self) -> None:
+        """Send the whole state again, so that whoever executes the notebook stores it."""
+        for widget in (self._head, self._plots, *self._details.values()):
+            widget.send_state()
+
+
+def _paths(explored: Exploration) -> list[str]:
+    return [f"{name}.csv" for name in explored.tabs]
