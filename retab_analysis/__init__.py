@@ -61,7 +61,7 @@ from retab_analysis.fetch import (
 )
 from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
-from retab_analysis.widgets import explore, watch
+from retab_analysis.widgets import compare_view, explore, watch
 
 if _TYPE_CHECKING:
     from retab_analysis.plots import (
@@ -126,6 +126,7 @@ __all__ = [
     "check",
     "compare",
     "compare_versions",
+    "compare_view",
     "count_failures",
     "decode_evals",
     "decode_results",

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
     "widgets": FETCHING
     | COMPARING
-    | {"fetch", "analysis", "comparison", "check", "plots", "export"},
+    | {"fetch", "analysis", "comparison", "check", "plots", "export", "report"},
     "demo": {"fetch", "sandbox", "transport"},
 }
 ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FLIPPED = (*BROKEN, "fixed")
 _ASIDE = ("flaky", "incomplete", "not_comparable", "removed", "added")
-_SIGNS = {
+SIGNS = {
     "regressed": ("✗", "bad"),
     "newly_blocked": ("⊘", "bad"),
     "newly_errored": ("‼", "bad"),
@@ -26,14 +26,18 @@ _SIGNS = {
     "not_comparable": ("≠", "other"),
     "removed": ("−", "other"),
     "added": ("+", "other"),
+    "still_failing": ("×", "other"),
+    "still_passing": ("·", "other"),
 }
-_VERDICTS = {
+"""The sign of each transition, and what it means for the candidate."""
+VERDICTS = {
     "regressed": ("✗ Regressed", "bad"),
     "improved": ("✓ Improved", "good"),
     "no_change": ("= No change", "good"),
     "inconclusive": ("? Inconclusive", "doubt"),
 }
-_BLOCKS = {True: "changed", False: "did not change", None: ""}
+"""The words of each verdict, and what it means for the candidate."""
+BLOCKS = {True: "changed", False: "did not change", None: ""}
 _ROWS = 200
 _LINES = 12
 _VALUES = ("expected_value", "baseline_actual", "candidate_actual")
@@ -41,13 +45,13 @@ _VALUES = ("expected_value", "baseline_actual", "candidate_actual")
 
 def verdict_words(verdict: str) -> str:
     """The verdict with its sign."""
-    return _VERDICTS[verdict][0]
+    return VERDICTS[verdict][0]
 
 
 def as_html(comparison: Comparison, *, values: bool) -> markup.Html:
     """A fragment: the verdict, three sentences, what flipped; the rest to be opened."""
     evals = comparison.evals
-    words, kind = _VERDICTS[comparison.verdict]
+    words, kind = VERDICTS[comparison.verdict]
     summary = comparison.summary.row(0, named=True)
     head = markup.tag(
         "div",
@@ -81,12 +85,12 @@ def _header(values: bool) -> list[str]:
 
 def _html_row(row: Mapping[str, object], values: bool) -> list[object]:
     transition = str(row["transition"])
-    sign, kind = _SIGNS[transition]
+    sign, kind = SIGNS[transition]
     cells: list[object] = [
         markup.tag("span", f"{sign} {phrase(transition)}", class_=f"rta-tag rta-{kind}"),
         markup.tag("span", markup.name(_name(row)), title=row["eval_id"]),
         markup.name(row["block_id"]),
-        _BLOCKS[_flag(row["block_changed"])],
+        BLOCKS[_flag(row["block_changed"])],
         _states(row),
         row["reason"],
     ]
@@ -116,10 +120,10 @@ def as_markdown(comparison: Comparison, *, values: bool) -> str:
 def _markdown_row(row: Mapping[str, object], values: bool) -> list[str]:
     transition = str(row["transition"])
     cells = (
-        f"{_SIGNS[transition][0]} {phrase(transition)}",
+        f"{SIGNS[transition][0]} {phrase(transition)}",
         _name(row),
         row["block_id"],
-        _BLOCKS[_flag(row["block_changed"])],
+        BLOCKS[_flag(row["block_changed"])],
         _states(row),
         row["reason"],
     )
@@ -148,11 +152,11 @@ def _line(row: Mapping[str, object]) -> str:
     transition = str(row["transition"])
     block = ", ".join(
         each
-        for each in (markup.one_line(row["block_id"]), _BLOCKS[_flag(row["block_changed"])])
+        for each in (markup.one_line(row["block_id"]), BLOCKS[_flag(row["block_changed"])])
         if each
     )
     name = markup.one_line(_name(row), 60)
-    return f"  {_SIGNS[transition][0]} {phrase(transition)}: {name}" + (
+    return f"  {SIGNS[transition][0]} {phrase(transition)}: {name}" + (
         f" ({block})" if block else ""
     )
 

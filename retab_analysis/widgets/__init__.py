@@ -5,7 +5,8 @@ that keeps it up to date, ``fragments``, ``notebook`` and ``terminal`` draw it, 
 users hold in their hands.
 """
 
+from retab_analysis.widgets.compare_view import CompareView, compare_view
 from retab_analysis.widgets.explorer import Explorer, explore
 from retab_analysis.widgets.live import LiveView, watch
 
-__all__ = ["Explorer", "LiveView", "explore", "watch"]
+__all__ = ["CompareView", "Explorer", "LiveView", "compare_view", "explore", "watch"]
