@@ -14,7 +14,7 @@ from retab_analysis.comparison.words import counted, headline, phrase
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
 from retab_analysis.widgets.compare_style import STYLE
 from retab_analysis.widgets.pace import in_words
-from retab_analysis.widgets.versus import LISTED, Versus
+from retab_analysis.widgets.versus import Versus
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."
@@ -83,8 +83,9 @@ def position(state: Versus) -> str:
     """Which eval of how many is open."""
     if state.place is None:
         return "none listed"
-    more = f" (the first of {LISTED + state.hidden:,})" if state.hidden else ""
-    return f"{state.place + 1} of {len(state.listed):,}{more}"
+    shown = len(state.listed)
+    more = f" (the first of {shown + state.hidden:,})" if state.hidden else ""
+    return f"{state.place + 1} of {shown:,}{more}"
 
 
 def detail(state: Versus) -> Html:
@@ -93,7 +94,14 @@ def detail(state: Versus) -> Html:
     if row is None:
         content: tuple[object, ...] = (tag("div", NOTHING, class_="ra-soft"),)
     else:
-        content = (_title(row), _facts(state, row), _values(row), _paths(state, row["eval_id"]))
+        said = state.told("candidate")["failure_message"]
+        content = (
+            _title(row),
+            _facts(state, row),
+            *(tag("div", name(each)) for each in (row["reason"], said) if each),
+            _values(row),
+            _paths(state, row["eval_id"]),
+        )
     return tag(
         "div",
         *content,
@@ -112,34 +120,41 @@ def _title(row: Mapping[str, Any]) -> Html:
 
 def _facts(state: Versus, row: Mapping[str, Any]) -> Html:
     facts = {
-        "States": join(_side(row, "baseline"), _side(row, "candidate"), by=" → "),
-        "Block": _block(row),
-        "Document": _documents(row),
-        "Path": state.told("candidate")["path"] or state.told("baseline")["path"],
-        "Why": row["reason"],
-        "Said": state.told("candidate")["failure_message"],
-        "Took": _took(row["duration_delta_ms"]),
+        "": join(_side(row, "baseline"), _side(row, "candidate"), by=" → "),
+        "block": _block(row),
+        "document": _documents(row),
+        "path": state.told("candidate")["path"] or state.told("baseline")["path"],
+        "took": _took(row["duration_delta_ms"]),
     }
     shown = (
-        join(tag("dt", title), tag("dd", value if isinstance(value, Html) else name(value)))
+        tag(
+            "span",
+            tag("span", f"{title} ", class_="ra-soft") if title else None,
+            value if isinstance(value, Html) else name(value),
+        )
         for title, value in facts.items()
         if value
     )
-    return tag("dl", *shown, class_="ra-facts")
+    return tag("div", *shown, class_="ra-row")
 
 
 def _side(row: Mapping[str, Any], side: str) -> Html:
     state, n, rate = (row[f"{side}_{each}"] for each in ("state", "n", "pass_rate"))
     if state is None:
         return tag("span", "absent")
-    of = f" ({rate:.0%} of {n} passed)" if n > 1 else ""
-    return join(tag("span", "~") if state == "mixed" else sign(state), f" {state}{of}")
+    mark = tag("span", "~", title=state) if state == "mixed" else sign(state)
+    return join(mark, f" {state}", _of(n, round(rate * n)) if n > 1 else None)
+
+
+def _of(n: int, passed: int) -> str:
+    many = {n: f"all {n}", 0: f"none of {n} passed"}
+    return f" ({many.get(passed, f'{passed} of {n} passed')})"
 
 
 def _block(row: Mapping[str, Any]) -> Html:
     code = BLOCKS[row["block_changed"]]
     block = name(one_line(row["block_id"]))
-    return join(block, f" (its code {code})") if code else block
+    return join(block, f" ({code})") if code else block
 
 
 def _documents(row: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ from retab_analysis.widgets.parts import assign, button, row, show, stack, style
 from retab_analysis.widgets.versus import Versus
 
 _KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
-_KEYS = "In the list: Alt+↑ and Alt+↓. On the slider: ← and →. On a button: Enter or Space."
+# Lab takes the plain arrow keys from whatever has the focus, but from fields and sliders.
+_KEYS = "Keys: Enter or Space on a button, ← → on the slider, Alt+↑ Alt+↓ in the list"
 
 
 class CompareNotebook:
@@ -38,14 +39,16 @@ class CompareNotebook:
         self._make_plots()
         self._make_report()
         panes = row(self._list, self._detail)
-        panes.layout.align_items = "stretch"
+        panes.add_class("ra-panes")
+        words = tag("div", tag("span", _KEYS, class_="ra-soft ra-keys"), class_="ra-view")
+        keys = widgets.HTML(str(words), layout=widgets.Layout(flex="1 1 260px", width="auto"))
         self.box = stack(
             style(str(STYLE)),
             row(self._kind, self._baseline, self._candidate),
             self._head,
             self._chips,
+            row(self._previous, self._next, self._slider, self._place, keys),
             panes,
-            row(self._previous, self._next, self._slider, self._place),
             row(*self._openers.values(), self._open_report),
             *self._plots.values(),
             self._report,
@@ -63,7 +66,7 @@ class CompareNotebook:
                 self._draw_chips()
                 self._draw_list()
                 self._draw_plots()
-                assign(self._write, disabled=self._state.same)
+                self._draw_report()
             finally:
                 self._drawing = False
 
@@ -90,9 +93,9 @@ class CompareNotebook:
     def _make_sides(self) -> None:
         state = self._state
         kinds = [(_KINDS[kind], kind) for kind in state.sides]
-        self._kind = _dropdown("Compare", "Compare versions, runs or drafts", "190px", kinds)
-        self._baseline = _dropdown("Baseline", "What was", "430px")
-        self._candidate = _dropdown("Candidate", "What is", "430px")
+        self._kind = _dropdown("Compare", "Compare versions, runs or drafts", kinds)
+        self._baseline = _dropdown("Baseline", "What was")
+        self._candidate = _dropdown("Candidate", "What is")
         self._on(self._kind, state.choose_kind)
         self._on(self._baseline, lambda value: state.choose_side(baseline=value))
         self._on(self._candidate, lambda value: state.choose_side(candidate=value))
@@ -135,10 +138,10 @@ class CompareNotebook:
         )
         self._previous = button("Previous", "The eval before; Enter or Space", lambda: None)
         self._next = button("Next", "The eval after it; Enter or Space", lambda: None)
-        # Of standard widgets only a slider keeps the arrow keys, which Lab takes for itself.
         self._slider = widgets.IntSlider(min=1, max=2, readout=False, description="Eval")
         self._slider.tooltip = "← and → go from eval to eval"
-        self._slider.layout = widgets.Layout(width="240px")
+        self._slider.layout = widgets.Layout(width="190px", margin="2px 2px 2px 14px")
+        self._slider.style.description_width = "auto"
         self._on(self._list, state.choose)
         self._on(self._slider, lambda value: state.move_to(value - 1))
         self._previous.on_click(self._do(lambda _: state.step(-1)))
@@ -188,14 +191,20 @@ class CompareNotebook:
         )
         self._with_values.layout.width = "auto"
         self._write = button("Write report", "A file that is there is replaced", self._write_it)
-        self._said = widgets.HTML()
+        self._said, self._written = widgets.HTML(), self._state.comparison
         self._report = row(self._path, self._with_values, self._write, self._said)
         show(self._report, False)
         self._open_report.observe(lambda event: show(self._report, event["new"]), "value")
 
+    def _draw_report(self) -> None:
+        assign(self._write, disabled=self._state.same)
+        if self._written is not self._state.comparison:
+            assign(self._said, value="")
+
     def _write_it(self) -> None:
         with self._lock:
             path = Path(self._path.value.strip()).expanduser()
+            self._written = self._state.comparison
             try:
                 write_report(self._state.comparison, path, values=self._with_values.value)
             except (RetabAnalysisError, OSError) as error:
@@ -208,9 +217,11 @@ class CompareNotebook:
         assign(self._said, value=str(tag("div", said, class_="ra-view rta")))
 
 
-def _dropdown(words: str, hint: str, width: str, offered: Iterable[Any] = ()) -> widgets.Dropdown:
-    layout = widgets.Layout(width=width, max_width="100%")
-    return widgets.Dropdown(description=words, tooltip=hint, options=tuple(offered), layout=layout)
+def _dropdown(words: str, hint: str, offered: Iterable[Any] = ()) -> widgets.Dropdown:
+    layout = widgets.Layout(width="auto", max_width="100%", margin="2px 14px 2px 2px")
+    made = widgets.Dropdown(description=words, tooltip=hint, options=tuple(offered), layout=layout)
+    made.style.description_width = "auto"
+    return made
 
 
 def _opener(words: str, hint: str) -> widgets.ToggleButton:

@@ -10,7 +10,7 @@ from retab_analysis.widgets.sides import KINDS
 from retab_analysis.widgets.versus import Versus
 
 # So many evals and columns are still told apart; what is compared is among the newest.
-_EVALS, _COLUMNS = 60, 24
+_EVALS, _COLUMNS = 60, 16
 
 
 def by_block(state: Versus) -> Html:
@@ -22,7 +22,7 @@ def by_block(state: Versus) -> Html:
     return as_svg(
         lambda ax: plot_comparison(state.comparison, ax=ax),
         label=f"What flipped in each of {blocks} blocks",
-        width=8.0,
+        width=7.0,
         height=min(1.6 + 0.4 * blocks, 12.0),
     )
 
@@ -40,8 +40,8 @@ def by_eval(state: Versus) -> Html:
     drawing = as_svg(
         lambda ax: plot_verdicts(rows, by=column, ax=ax),
         label=f"The verdicts of {len(evals)} evals in {across} {state.kind}s",
-        width=max(6.0, 4.5 + 0.3 * across),
-        height=min(3.8 + 0.32 * len(evals), 20.0),
+        width=max(7.0, 3.2 + 0.3 * across),
+        height=min(2.4 + 0.26 * len(evals), 18.0),
     )
     cut = len(state.listed) + state.hidden - len(evals)
     words = f"The first {len(evals)} of the listed evals." if cut else None

@@ -6,7 +6,7 @@ from retab_analysis.markup import STYLE as COLOURS
 from retab_analysis.markup import Html
 from retab_analysis.widgets.fragments import STYLE as VIEW
 
-HEIGHT = 400
+HEIGHT = 420
 """Pixels of the list, and of what is beside it."""
 
 STYLE = Html(
@@ -18,11 +18,11 @@ STYLE = Html(
 .ra-compare .widget-label{font-size:12px}
 .ra-verdict{font-size:15px;font-weight:600;margin:0 0 2px}
 .ra-verdict .ra-rest{font-weight:400}
-.ra-view .ra-text{max-width:92ch}
+.ra-view .ra-text{max-width:105ch}
 .ra-view .ra-gate{margin-top:4px}
 .ra-view summary{cursor:pointer;width:fit-content}
 .ra-view .ra-gate ul{margin:2px 0 0;padding-left:1.4em;max-height:8em;overflow:auto}
-.ra-chips{gap:6px;padding:4px 0}
+.ra-chips{gap:6px;padding:8px 0 4px}
 .ra-chips .widget-toggle-button{border-radius:999px;border:1px solid var(--ra-line);height:26px;
  line-height:24px;padding:0 11px;margin:0;background:transparent;box-shadow:none;
  color:inherit;opacity:.72}
@@ -38,20 +38,23 @@ STYLE = Html(
 .ra-evals>select option{padding:2px 8px}
 .ra-detail{height:100%;overflow:auto;box-sizing:border-box;border:1px solid var(--ra-line);
  border-radius:4px;padding:8px 12px}
-.ra-detail .ra-title{font-size:14px;font-weight:600;overflow-wrap:anywhere}
-.ra-detail .ra-facts{display:grid;grid-template-columns:max-content 1fr;gap:1px 12px;margin:6px 0}
-.ra-detail .ra-facts dt{color:var(--ra-soft)}
-.ra-detail .ra-facts dd{margin:0;overflow-wrap:anywhere;min-width:0}
+.ra-detail{overflow-wrap:anywhere}
+.ra-detail .ra-title{font-size:14px;font-weight:600;margin-bottom:3px}
+.ra-detail .ra-row{gap:1px 1.4em}
 .ra-detail .ra-values{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;
  margin:10px 0}
-.ra-detail h4{font-size:12px;font-weight:600;margin:0 0 3px;color:var(--ra-soft)}
+.ra-detail h4{font-size:12px;font-weight:600;margin:0 0 3px;padding:0;color:var(--ra-soft)}
 .ra-detail pre{font:12px/1.45 var(--jp-code-font-family,monospace);white-space:pre-wrap;
- overflow-wrap:anywhere;max-height:190px;overflow:auto;margin:0;padding:6px 8px;
+ word-break:normal;overflow-wrap:anywhere;max-height:210px;overflow:auto;margin:0;padding:6px 8px;
  border-radius:4px;color:inherit;background:color-mix(in srgb,currentColor 7%,transparent)}
 .ra-detail .ra-none{color:var(--ra-soft);font-style:italic}
-.ra-detail td.ra-moved code{font-weight:700;text-decoration:underline;text-underline-offset:3px}
-.ra-compare .ra-plots{overflow:auto;max-height:460px}
-.ra-compare .ra-plots svg{max-width:none}
+.ra-detail td code{display:block;max-height:9em;overflow:auto;overflow-wrap:anywhere}
+.ra-detail td.ra-moved code{font-weight:700}
+.ra-panes{gap:10px}
+.ra-keys{font-size:11px;margin-left:6px}
+.ra-compare .ra-plots{overflow:auto;max-height:540px}
+.ra-compare .ra-plots svg{max-width:100%;min-width:560px;height:auto}
+@container (max-width:700px){.ra-evals{height:190px!important}}
 @container (max-width:560px){.ra-detail .ra-values{grid-template-columns:minmax(0,1fr)}}
 </style>"""
 )

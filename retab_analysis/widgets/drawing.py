@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # A colour that nothing else has; in the page it becomes the colour of its text.
 _INK = "#010203"
+_POINTS = 8.5
 
 
 def as_svg(draw: Callable[[Axes], object], *, label: str, width: float, height: float) -> Html:
@@ -29,7 +30,8 @@ def as_svg(draw: Callable[[Axes], object], *, label: str, width: float, height: 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set_color(_INK)
+        axis.label.set(color=_INK, fontsize=_POINTS)
+    axes.tick_params(labelsize=_POINTS)
     axes.spines[:].set_color(_INK)
     draw(axes)
     file = io.StringIO()

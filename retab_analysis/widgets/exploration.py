@@ -112,7 +112,8 @@ class Exploration:
         """Take the results of some runs, in place of those known before."""
         read = set(run_ids)
         others = self._known.filter(~pl.col("run_id").is_in(read).fill_null(False))
-        self._known = pl.concat([others, frame])
+        both = pl.concat([others, frame], how="diagonal")
+        self._known = both.select(self._known.columns)
         self.read |= read
         if self.results is not None:
             self.results.frame = self._known

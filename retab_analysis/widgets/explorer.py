@@ -204,17 +204,24 @@ class Explorer:
     def _looked(self) -> None:
         """A person has changed what is seen."""
         with self._lock:
-            explored = self._explored
-            missing = []
-            if explored.tab == "evals":
-                missing = explored.unread(newest=BATCH)
-            elif explored.tab == "runs" and explored.runs is not None:
-                missing = [each for each in [explored.runs.chosen] if each not in explored.read]
-            missing = [each for each in missing if each is not None and each not in self._asked]
-            if missing:
-                self._asked.update(missing)
-                self._background.run(lambda: self._reader.read_results(missing))
+            self._read_what_is_missing()
             self._draw()
+
+    def _read_what_is_missing(self) -> None:
+        missing = [each for each in self._missing() if each not in self._asked]
+        if missing:
+            self._asked.update(missing)
+            self._background.run(lambda: self._reader.read_results(missing))
+
+    def _missing(self) -> list[str]:
+        """The runs whose results are seen and not here."""
+        explored = self._explored
+        if explored.tab == "evals":
+            return explored.unread(newest=BATCH)
+        if explored.tab == "results" or explored.runs is None:
+            return []
+        chosen = explored.runs.chosen
+        return [] if chosen is None or chosen in explored.read else [chosen]
 
     def _export(self, path: str) -> None:
         try:
@@ -229,8 +236,10 @@ class Explorer:
             if error is not None:
                 self._error = error
                 self._message = f"{type(error).__name__}: {error}"
-            elif self._message.startswith(FETCHING):
-                self._message = ""
+            else:
+                if self._message.startswith(FETCHING):
+                    self._message = ""
+                self._read_what_is_missing()
             self._draw()
 
     def _say(self, message: str) -> None:
@@ -248,7 +257,12 @@ class Explorer:
     def _draw(self) -> None:
         with self._lock:
             if self._view is not None:
-                self._view.draw(self._title(), self._message, more=self._reader.more)
+                self._view.draw(
+                    self._title(),
+                    self._message,
+                    more=self._reader.more,
+                    reading=bool(self._asked),
+                )
 
     def _title(self) -> str:
         explored, workflow_id = self._explored, self._reader.workflow_id

@@ -15,13 +15,19 @@ from retab_analysis.widgets.state import eval_line
 
 
 def run_details(
-    run: Mapping[str, Any], results: pl.DataFrame | None, *, values: bool, limit: int | None
+    run: Mapping[str, Any],
+    results: pl.DataFrame | None,
+    *,
+    reading: bool = False,
+    values: bool = True,
+    limit: int | None = None,
 ) -> Html:
     """A run, and its results with those that do not pass first.
 
     Args:
         run: A row of a RUNS frame.
-        results: Its results, None while they are not here.
+        results: Its results, None where they are not here.
+        reading: Whether they are being fetched.
         values: Whether expected and actual values are shown.
         limit: Show no more results than so many, or all.
     """
@@ -36,7 +42,8 @@ def run_details(
     )
     alert = tag("div", message, class_="ra-alert") if message else None
     if results is None:
-        return fragments.view(head, alert, tag("div", "Reading its results …", class_="ra-soft"))
+        words = "Reading its results …" if reading else "Its results could not be read."
+        return fragments.view(head, alert, tag("div", words, class_="ra-soft"))
     lines = [eval_line(each) for each in results.iter_rows(named=True)]
     shown = fragments.evals(
         lines, limit=limit, values=values, several=False, nothing="It has no results."

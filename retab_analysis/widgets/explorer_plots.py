@@ -72,5 +72,5 @@ def _newest_versions(runs: pl.DataFrame) -> tuple[pl.DataFrame, str]:
 
 
 def _drawn(draw: Callable[[Axes], object], title: str, width: float) -> Html:
-    picture = as_svg(draw, label=title, width=width, height=3.2)
+    picture = as_svg(draw, label=title, width=width, height=3.4)
     return tag("figure", tag("figcaption", title), picture)

@@ -73,16 +73,23 @@ class ExplorerView:
         self._refresh = button("Refresh", "Ask again for what may have changed", actions.refresh)
         self._more = button("Load more", "", actions.more)
         self._copy = button("Copy code", "The code that gives the same rows", self._show_code)
-        self._path = widgets.Text("", description="CSV file", continuous_update=False)
+        self._path = widgets.Text(
+            description="to",
+            continuous_update=False,
+            layout=widgets.Layout(width="220px"),
+            style={"description_width": "auto"},
+        )
         self._export = button(
             "Export CSV",
-            "Write all rows that pass the filters; a file of that name is replaced",
+            "All rows that pass the filters, to this file; one that is there is replaced",
             lambda: actions.export(self._path.value.strip()),
         )
-        self._choice = widgets.Dropdown(options=CHOICES, description="Plots")
+        self._choice = widgets.Dropdown(
+            options=CHOICES, description="Plots", style={"description_width": "auto"}
+        )
         self._choice.observe(lambda _: self._draw_plots(), "value")
         self._code = code_area()
-        self._toolbar = row(self._refresh, self._more, self._copy, self._path, self._export)
+        self._toolbar = row(self._refresh, self._more, self._copy, self._export, self._path)
 
     def _tab(self, name: str) -> widgets.VBox:
         state = self._explored.list_of(name)
@@ -94,13 +101,14 @@ class ExplorerView:
         self._details[name].layout.width = "100%"
         return stack(view.filters, *plot, view.table, detail)
 
-    def draw(self, title: str, message: str, *, more: str) -> None:
+    def draw(self, title: str, message: str, *, more: str, reading: bool) -> None:
         """Show the state; what has not changed is not sent.
 
         Args:
             title: What is explored.
             message: What there is to know.
             more: What *Load more* would do, empty where it would do nothing.
+            reading: Whether results are being fetched.
         """
         explored = self._explored
         state = explored.listed  # brings it up to date
@@ -110,7 +118,7 @@ class ExplorerView:
         if self._path.value in ("", *_paths(explored)):
             assign(self._path, value=f"{explored.tab}.csv")
         self._lists[explored.tab].draw()
-        assign(self._details[explored.tab], value=self._detail(state))
+        assign(self._details[explored.tab], value=self._detail(state, reading))
         self._draw_plots()
         if self._code.layout.display != "none":
             assign(self._code, value=self._actions.code())
@@ -125,14 +133,14 @@ class ExplorerView:
             self._plotted = (frame, choice)
             assign(self._plots, value=str(plots(runs.rows, self._choice.value)))
 
-    def _detail(self, state: ListState) -> str:
+    def _detail(self, state: ListState, reading: bool) -> str:
         row, explored = state.chosen_row, self._explored
         if row is None:
             noun = explored.tab.removesuffix("s")
             return str(fragments.view(pieces.hint(noun)))
         if explored.tab == "runs":
             results = explored.results_of(row["run_id"])
-            return str(pieces.run_details(row, results, values=True, limit=None))
+            return str(pieces.run_details(row, results, reading=reading))
         if explored.tab == "results":
             return str(pieces.result_details(row))
         return str(pieces.eval_details(row, explored.history_of(row["eval_id"])))

@@ -19,7 +19,7 @@ _LEAST = 760
 STYLE = f"""<style>
 .ra-explore .ra-filters>*>*{{margin:0 12px 6px 0}}
 .ra-explore .ra-filters .widget-inline-hbox{{flex-direction:column;align-items:stretch;height:auto;
- width:180px}}
+ width:164px}}
 .ra-explore .ra-filters .widget-label{{width:auto;text-align:left;height:auto;line-height:20px;
  font-size:12px;opacity:.8}}
 .ra-explore .ra-filters .widget-text{{width:260px!important}}
@@ -47,13 +47,19 @@ STYLE = f"""<style>
  width:100%;margin:0;
  font-size:12px;min-width:{_LEAST}px}}
 .ra-explore .ra-list td,.ra-explore .ra-list th{{height:{ROW_HEIGHT}px;padding:0 8px 0 4px;
- box-sizing:border-box;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;text-align:left;
+ box-sizing:border-box;line-height:1.4;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;text-align:left;
  border:0;border-top:1px solid color-mix(in srgb,currentColor 14%,transparent)}}
 .ra-explore .ra-list tbody tr{{background:none!important;height:{ROW_HEIGHT}px}}
 .ra-explore .ra-mixed{{border-radius:3px;padding:0 .35em;background:#F0E442;color:#000;
  font-weight:600;display:inline-block;min-width:1em;text-align:center}}
 .ra-explore .ra-list td span{{line-height:1.35}}
-.ra-explore .ra-signs>span{{margin-right:2px;padding:0 .15em!important;line-height:1.3}}
+.ra-explore .ra-signs>span{{margin-right:2px;padding:0!important;min-width:13px!important;
+ font-size:11px}}
+.ra-explore{{container-type:inline-size}}
+@container (max-width:560px){{
+ .ra-explore .ra-filters .widget-inline-hbox{{width:calc(50% - 14px);min-width:110px}}
+ .ra-explore .ra-filters .widget-text{{width:calc(100% - 14px)!important}}
+}}
 </style>"""
 
 

@@ -13,7 +13,7 @@ from retab_analysis.markup import Html, one_line
 
 PAGE = 15
 NO_VALUE = "(none)"
-_LONGEST = 24
+_LONGEST = 18
 
 Row = Mapping[str, Any]
 
@@ -235,7 +235,7 @@ def label(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = NO_VALUE if value is None else one_line(value)
-    return text if len(text) <= _LONGEST else f"{text[:14]}…{text[-6:]}"
+    return text if len(text) <= _LONGEST else f"{text[:10]}…{text[-6:]}"
 
 
 def _terms(listing: Listing, wanted: Wanted) -> list[tuple[pl.Expr, str]]:

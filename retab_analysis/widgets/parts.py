@@ -49,6 +49,6 @@ def code_area() -> widgets.Textarea:
     """Where code is shown to be copied; hidden at first."""
     return widgets.Textarea(
         layout=widgets.Layout(width="100%", height="180px", display="none"),
-        description="",
-        placeholder="",
+        description="Code",
+        style={"description_width": "auto"},
     )

@@ -12,7 +12,6 @@ import polars as pl
 
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs
-from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
 from retab_analysis.widgets.exploration import BATCH, Exploration, Source
 from retab_analysis.widgets.listing import ListState
@@ -123,8 +122,7 @@ class Reader:
             runs, evals=names, client=self._client, progress=Told("results", self._say)
         )
         with self._lock:
-            shape = self._explored.results_in_sight().columns or RESULTS.schema.names()
-            self._explored.add_results(run_ids, found.select(shape))
+            self._explored.add_results(run_ids, found)
 
     def _names_of(self, runs: pl.DataFrame) -> pl.DataFrame | None:
         """The evals of the runs' workflows; without them, results have ids for names."""

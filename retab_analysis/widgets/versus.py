@@ -166,13 +166,13 @@ class Versus:
             ``path`` and ``failure_message``, each None where there is none.
         """
         nothing = dict.fromkeys(_SAID)
-        if self.row is None:
+        if self.row is None or self.row[f"{side}_state"] is None:
             return nothing
         run, state = self.row[f"{side}_run_id"], self.row[f"{side}_state"]
         column = KINDS[self.kind]
         found = self.results.filter(
             pl.col("eval_id") == self.row["eval_id"],
-            pl.col("run_id") == run,
+            pl.col("run_id").eq_missing(pl.lit(run)),
             pl.col(column) == getattr(self, side),
         )
         # A mixed eval shows a result that did not pass.

@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-NAMES = ("decode_runs", "decode_results", "fetch_results", "history", "watch", "compare")
+NAMES = (
+    *("decode_runs", "decode_results", "fetch_results", "history"),
+    *("watch", "compare", "explore"),
+)
 
 
 def main(names: list[str]) -> int:
