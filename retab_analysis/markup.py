@@ -36,6 +36,9 @@ STATE_SIGNS = {
 }
 
 
+_VOID = frozenset({"br", "col", "hr", "img"})  # elements without content and without an end
+
+
 class Html(str):
     """A text that is HTML already, and not escaped again."""
 
@@ -68,7 +71,8 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    return Html(f"<{name}{shown}>{join(*children)}</{name}>")
+    end = "" if name in _VOID else f"</{name}>"
+    return Html(f"<{name}{shown}>{join(*children)}{end}")
 
 
 def join(*children: object, by: str = "") -> Html:

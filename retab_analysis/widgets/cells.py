@@ -36,13 +36,13 @@ def duration(column: str) -> Cell:
 
 
 def share(column: str) -> Cell:
-    """A share in percent; 100.0 only where all is meant."""
+    """A share in percent; 0.0 and 100.0 only where none and all are meant."""
 
     def words(row: Row) -> str:
         value = row[column]
         if value is None:
             return ""
-        return f"{min(value, 0.9994) if value < 1 else value:.1%}"
+        return f"{value if value in (0, 1) else min(max(value, 0.001), 0.999):.1%}"
 
     return words
 

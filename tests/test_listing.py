@@ -1,0 +1,318 @@
+"""Filters, order, pages and choice of a list, and the code that gives the same rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.made_runs import result_with, results_frame, run_with, runs_frame
+
+import retab_analysis as ra
+from retab_analysis.widgets import cells
+from retab_analysis.widgets.listing import PAGE, Facet, ListState, Wanted, label
+from retab_analysis.widgets.listings import (
+    EVALS_LISTING,
+    OVERVIEW_CODE,
+    RESULTS_LISTING,
+    overview,
+    runs_listing,
+)
+
+STATUSES = ("completed", "error", "cancelled", "running")
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def made_runs(count: int = 40) -> pl.DataFrame:
+    documents = [
+        run_with(
+            f"run_{number:03}",
+            STATUSES[number % 4],
+            passed=number % 7,
+            failed=number % 3,
+            workflow_version_id=f"v{number % 5}",
+            trigger__type=("api", "Schedule")[number % 2],
+            target={"type": "block", "block_id": "extract"} if number % 6 == 0 else None,
+            timing__created_at=(START + timedelta(days=number)).isoformat(),
+        )
+        for number in range(count)
+    ]
+    return runs_frame(*documents)
+
+
+RUNS = made_runs()
+
+
+@pytest.fixture
+def runs() -> ListState:
+    return ListState(runs_listing(RUNS), RUNS)
+
+
+def run_code(code: str, **names: Any) -> pl.DataFrame:
+    scope = {"pl": pl, "ra": ra, "UTC": UTC, "datetime": datetime, **names}
+    exec(code, scope)
+    rows: pl.DataFrame = scope["rows"]
+    return rows
+
+
+def test_all_rows_the_newest_first_a_page_at_a_time(runs: ListState) -> None:
+    assert runs.rows.height == 40
+    assert runs.shown["run_id"].to_list() == [f"run_{n:03}" for n in range(39, 39 - PAGE, -1)]
+    assert runs.pages == 3
+    assert runs.position == "1 to 15 of 40 runs"
+    runs.go_to(2)
+    assert runs.position == "31 to 40 of 40 runs"
+    assert runs.shown.height == 10
+    runs.go_to(99)
+    assert runs.page == 2
+    runs.go_to(-1)
+    assert runs.page == 0
+
+
+def test_filters_are_taken_together(runs: ListState) -> None:
+    assert runs.filter(facets={"status": ("completed", "error"), "target_block_id": (None,)})
+    assert set(runs.rows["status"]) == {"completed", "error"}
+    assert runs.rows["target_block_id"].null_count() == runs.rows.height == 16
+    assert runs.position == "1 to 15 of 16 runs (of 40)"
+    assert runs.filter(since=date(2026, 5, 10), until=date(2026, 5, 10))
+    assert runs.rows["run_id"].to_list() == ["run_009"]
+    assert runs.filter(text="nowhere")
+    assert runs.rows.is_empty()
+    assert runs.position == "none of 40 runs"
+    assert runs.pages == 1
+    assert runs.wanted.words(runs.listing) == (
+        "Status: completed, error, Block: (none), since 2026-05-10, until 2026-05-10, "
+        "with “nowhere”"
+    )
+
+
+def test_a_filter_that_is_none_changes_nothing(runs: ListState) -> None:
+    assert not runs.filter(facets={"status": ()}, since=None, until=None, text="")
+    assert runs.wanted == Wanted()
+    assert runs.wanted.words(runs.listing) == ""
+
+
+def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: ListState) -> None:
+    runs.go_to(1)
+    runs.frame = RUNS.head(30)
+    assert runs.page == 1
+    runs.frame = RUNS.head(10)
+    assert runs.page == 0
+    runs.frame = RUNS
+    runs.go_to(1)
+    runs.filter(text="run_")
+    assert runs.page == 0
+
+
+def test_the_last_day_that_there_is_lets_all_pass(runs: ListState) -> None:
+    runs.filter(until=date.max)
+    assert runs.rows.height == 40
+
+
+def test_the_text_is_looked_for_in_whatever_case_and_literally(runs: ListState) -> None:
+    runs.filter(text="RUN_00")
+    assert runs.rows.height == 10
+    runs.filter(text="run_.0")
+    assert runs.rows.is_empty()
+
+
+def test_a_heading_sorts_and_once_more_the_other_way_round(runs: ListState) -> None:
+    runs.sort_by("passed")
+    passed = runs.rows["passed"].to_list()
+    assert passed == sorted(passed, reverse=True)
+    runs.sort_by("passed")
+    assert runs.rows["passed"].to_list() == sorted(passed)
+    runs.sort_by("status")
+    assert runs.rows["status"].to_list() == sorted(RUNS["status"])
+    same = runs.rows.filter(pl.col("status") == "error")["run_id"].to_list()
+    assert same == sorted(same)
+
+
+def test_what_is_not_known_comes_last_either_way(runs: ListState) -> None:
+    for _ in range(2):
+        runs.sort_by("duration_ms")
+        known = runs.rows["duration_ms"].is_not_null().to_list()
+        assert known == sorted(known, reverse=True)
+        assert not all(known)
+
+
+def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
+    runs.choose(3)
+    assert runs.chosen == "run_036"
+    assert runs.chosen_at == 3
+    runs.filter(text="run_00")
+    assert runs.chosen_at is None
+    assert runs.chosen_row is not None
+    assert runs.chosen_row["run_id"] == "run_036"
+    runs.choose(99)
+    assert runs.chosen_row is None
+    runs.choose(0)
+    runs.frame = RUNS.clear()
+    assert runs.chosen_row is None
+    runs.choose(None)
+    assert runs.chosen is None
+
+
+def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListState) -> None:
+    found = runs.options(Facet("Block", "target_block_id"))
+    assert found == [("(none) (33)", None), ("extract (7)", "extract")]
+    newest = runs.options(Facet("Version", "workflow_version_id", newest_first=True))
+    assert [value for _, value in newest] == ["v4", "v3", "v2", "v1", "v0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (None, "(none)"),
+        ("short", "short"),
+        ("wfv_a465f2e1d5c58c3aa5e59380ff70f7ae", "wfv_a465f2…70f7ae"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_a_value_as_it_is_chosen(value: Any, words: str) -> None:
+    assert label(value) == words
+
+
+chosen_values = st.lists(st.sampled_from((*STATUSES, None)), max_size=3, unique=True).map(tuple)
+versions = st.lists(st.sampled_from(("v0", "v3", "it's", None)), max_size=2, unique=True).map(tuple)
+days = st.none() | st.dates(date(2026, 4, 28), date(2026, 6, 12))
+sorts = st.sampled_from([column.name for column in runs_listing(RUNS).columns])
+
+
+@given(chosen_values, versions, days, days, st.sampled_from(["", "api", "'\"\\", "é", "V3"]), sorts)
+def test_the_code_gives_the_same_rows(
+    statuses: Any, versions: Any, since: Any, until: Any, text: str, sort: str
+) -> None:
+    runs = ListState(runs_listing(RUNS), RUNS)
+    facets = {"status": statuses, "workflow_version_id": versions}
+    runs.filter(facets=facets, since=since, until=until, text=text)
+    runs.sort_by(sort)
+    assert run_code(runs.code(), runs=RUNS).equals(runs.rows)
+
+
+RESULTS = results_frame(
+    *(
+        result_with(
+            f"e{eval_number}",
+            ("passed", "failed", "error", "unscored", "passed")[(eval_number + run) % 5],
+            f"r{run}",
+            handle_inputs={
+                "f": {"type": "file", "document": {"id": "d", "filename": f"Käse {run}.pdf"}}
+            },
+        )
+        for eval_number in range(4)
+        for run in range(6)
+    )
+).with_columns(
+    run_created_at=pl.lit(START) + pl.duration(days=pl.col("run_id").str.slice(1).cast(pl.Int64))
+)
+
+
+def test_results_are_found_by_the_names_of_their_documents() -> None:
+    results = ListState(RESULTS_LISTING, RESULTS)
+    results.filter(text="käse 3", facets={"state": ("passed",)})
+    assert set(results.rows["run_id"]) == {"r3"}
+    assert run_code(results.code(), results=RESULTS).equals(results.rows)
+
+
+def test_an_eval_by_its_last_states_and_its_last_change() -> None:
+    evals = ListState(EVALS_LISTING, overview(RESULTS))
+    row = evals.rows.filter(pl.col("eval_id") == "e0").row(0, named=True)
+    assert row["recent"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
+    assert row["state"] == "passed"
+    assert row["change"] == "regressed"
+    assert row["changed_run_id"] == "r1"
+    assert row["runs"] == 6
+    assert row["flaky"]
+    assert cells.recent_text(row) == "✓✗!?✓✓"
+    assert cells.recent_text({"recent": ["mixed", "new state"]}) == "~?"
+    assert "mixed" in cells.one_sign("mixed")
+
+
+def test_the_code_makes_the_same_evals() -> None:
+    evals = ListState(EVALS_LISTING, overview(RESULTS))
+    evals.filter(facets={"flaky": (True,)})
+    code = f"{OVERVIEW_CODE}\n{evals.code()}"
+    assert run_code(code, results=RESULTS).equals(evals.rows)
+
+
+def test_only_the_last_ten_states_are_shown() -> None:
+    many = results_frame(*(result_with("e", "passed", f"r{n:02}") for n in range(14)))
+    assert overview(many)["recent"].list.len().to_list() == [10]
+    assert overview(many)["runs"].to_list() == [14]
+
+
+def test_no_results_are_no_evals() -> None:
+    assert ListState(EVALS_LISTING, overview(RESULTS.clear())).position == "no evals"
+
+
+def test_rows_as_text_and_as_a_table(runs: ListState) -> None:
+    lines = cells.as_text(runs.listing.columns, runs.shown.to_dicts())
+    assert len(lines) == 1 + PAGE
+    assert lines[0].split()[:3] == ["Status", "Created", "(UTC)"]
+    assert lines[1].startswith("running")
+    html = cells.table(runs.listing.columns, runs.shown.to_dicts(), heading=True)
+    assert html.count("<tr>") == 1 + PAGE
+    assert html.count("<th ") == len(runs.listing.columns)
+    assert html.count("<col ") == len(runs.listing.columns)
+    assert "</col>" not in html
+    assert "<th" not in cells.table(runs.listing.columns, [], heading=False)
+
+
+def test_the_workflow_is_shown_where_there_are_several() -> None:
+    two = runs_frame(run_with("a"), run_with("b", workflow_id="wf_other"))
+    assert "Workflow" in [column.title for column in runs_listing(two).columns]
+    assert "Workflow" not in [column.title for column in runs_listing(RUNS).columns]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "words"),
+    [
+        (cells.duration("x"), None, ""),
+        (cells.duration("x"), 999, "999 ms"),
+        (cells.duration("x"), -5, "-5 ms"),
+        (cells.duration("x"), 61_000, "1 min 1 s"),
+        (cells.share("x"), None, ""),
+        (cells.share("x"), 1.0, "100.0%"),
+        (cells.share("x"), 0.99999, "99.9%"),
+        (cells.share("x"), 0.00001, "0.1%"),
+        (cells.share("x"), 0.0, "0.0%"),
+        (cells.time("x"), None, ""),
+        (cells.time("x"), START, "2026-05-01 12:00"),
+        (cells.joined("x"), None, ""),
+        (cells.joined("x"), ["a", None, "b\nc"], "a, b c"),
+        (cells.text("x"), None, ""),
+        (cells.text("x"), 3, "3"),
+    ],
+)
+def test_a_cell(cell: cells.Cell, value: Any, words: str) -> None:
+    assert cell({"x": value}) == words
+
+
+def test_a_run_that_was_not_counted_has_no_number() -> None:
+    assert cells.passed_of_total({"passed": None, "total_evals": 12}) == "? of 12"
+    assert cells.scope({"scope": "eval", "eval_id": "e1"}) == "eval e1"
+    assert cells.scope({"scope": "workflow"}) == "workflow"
+
+
+@pytest.mark.parametrize(
+    ("status", "ok", "sign"),
+    [
+        ("completed", True, "✓"),
+        ("completed", False, "✗"),
+        ("completed", None, "?"),
+        ("error", False, "!"),
+        ("cancelled", False, "–"),
+        ("running", None, "▸"),
+        ("<new>", None, "?"),
+    ],
+)
+def test_the_sign_of_a_run(status: str, ok: bool | None, sign: str) -> None:
+    html = cells.run_status({"status": status, "ok": ok})
+    assert f">{sign}</span>" in html
+    assert "<new>" not in html
