@@ -151,7 +151,9 @@ def _of(n: int, passed: int) -> str:
     return f" ({many.get(passed, f'{passed} of {n} passed')})"
 
 
-def _block(row: Mapping[str, Any]) -> Html:
+def _block(row: Mapping[str, Any]) -> Html | None:
+    if row["block_id"] is None:
+        return None
     code = BLOCKS[row["block_changed"]]
     block = name(one_line(row["block_id"]))
     return join(block, f" ({code})") if code else block
