@@ -31,12 +31,10 @@ class Source:
     Attributes:
         runs: The lines that make ``runs``.
         results: The lines that make ``results``, empty where they are read run by run.
-        evals: The code of an EVALS frame for names, empty where there is none.
     """
 
     runs: str = ""
     results: str = ""
-    evals: str = ""
 
 
 class Exploration:
@@ -166,8 +164,14 @@ class Exploration:
         ids = self.results_in_sight()["run_id"].unique(maintain_order=True).to_list()
         if self.results is not None:
             return f"{self.source.results}\nresults = results.filter({_in('run_id', ids)})"
-        evals = f", evals={self.source.evals}" if self.source.evals else ""
-        return f"results = ra.fetch_results({ids!r}{evals})"
+        return f"results = ra.fetch_results({ids!r}, evals={self._evals_made()})"
+
+    def _evals_made(self) -> str:
+        assert self.runs is not None
+        workflows = self.runs.frame["workflow_id"].unique(maintain_order=True).to_list()
+        if len(workflows) == 1:
+            return f"ra.fetch_evals({workflows[0]!r})"
+        return f"pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
 
 
 def _in(name: str, values: Sequence[str]) -> str:

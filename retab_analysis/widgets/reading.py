@@ -78,8 +78,7 @@ class Reader:
         self.since = start
         with self._lock:
             code = f"ra.fetch_runs({self.workflow_id!r}, from_date={start.isoformat()!r})"
-            evals = f"ra.fetch_evals({self.workflow_id!r})"
-            self._explored.source = Source(runs=f"runs = {code}", evals=evals)
+            self._explored.source = Source(runs=f"runs = {code}")
         if self._runs.frame.height == here:
             self._say(f"There is no run{' before those' if here else ''} since {start:%Y-%m-%d}.")
 
