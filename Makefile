@@ -1,21 +1,26 @@
-# make demo   the quickstart notebook, executed: build/quickstart.html and build/runs.csv
-# make lab    JupyterLab on the notebook
-# make test   every test; `make test-core` leaves out browser and contract tests
-# make bench  speed, as ratios against the official SDK
-# make lint   ruff and mypy
+# make demo       the quickstart notebook, executed: build/quickstart.html and build/runs.csv
+# make lab        JupyterLab on the notebook
+# make dashboard  runs, live progress and comparison as an app; VOILA="--theme=dark" for options
+# make test       every test; `make test-core` leaves out browser and contract tests
+# make bench      speed, as ratios against the official SDK
+# make lint       ruff and mypy
 
 PYTHON ?= python3
 VENV ?= .venv
+VOILA ?=
 RUN = $(VENV)/bin/python
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab test test-core bench lint clean
+.PHONY: demo lab dashboard test test-core bench lint clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
 
 lab: $(VENV)/.notebook
 	$(RUN) -m jupyterlab notebooks/01_quickstart.ipynb
+
+dashboard: $(VENV)/.dashboard
+	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(VOILA)
 
 test: $(VENV)/.test
 	$(RUN) -m pytest --cov
@@ -36,9 +41,13 @@ $(VENV)/.notebook: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[notebook]'
 	@touch $@
 
+$(VENV)/.dashboard: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[dashboard]'
+	@touch $@ $(VENV)/.notebook
+
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test]'
-	@touch $@ $(VENV)/.notebook
+	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
