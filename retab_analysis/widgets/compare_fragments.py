@@ -156,7 +156,7 @@ def _block(row: Mapping[str, Any]) -> Html | None:
         return None
     code = BLOCKS[row["block_changed"]]
     block = name(one_line(row["block_id"]))
-    return join(block, f" ({code})") if code else block
+    return join(block, f" (code {code})") if code else block
 
 
 def _documents(row: Mapping[str, Any]) -> str:

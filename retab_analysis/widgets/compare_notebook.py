@@ -151,13 +151,14 @@ class CompareNotebook:
         state = self._state
         several = len(state.listed) > 1
         _choose(self._list, fragments.options(state), state.chosen)
-        assign(self._detail, value=str(fragments.detail(state)))
-        assign(self._place, value=str(tag("span", fragments.position(state), role="status")))
         with self._slider.hold_sync():
             assign(self._slider, max=max(len(state.listed), 2), disabled=not several)
             assign(self._slider, value=(state.place or 0) + 1)
         assign(self._previous, disabled=not several)
         assign(self._next, disabled=not several)
+        # Last, so that whoever sees the eval can go on from it.
+        assign(self._detail, value=str(fragments.detail(state)))
+        assign(self._place, value=str(tag("span", fragments.position(state), role="status")))
 
     # Plots, drawn once somebody looks at them: it takes a second
 
@@ -191,7 +192,8 @@ class CompareNotebook:
         )
         self._with_values.layout.width = "auto"
         self._write = button("Write report", "A file that is there is replaced", self._write_it)
-        self._said, self._written = widgets.HTML(), self._state.comparison
+        self._said = widgets.HTML(layout=widgets.Layout(flex="1 1 260px", width="auto"))
+        self._written = self._state.comparison
         self._report = row(self._path, self._with_values, self._write, self._said)
         show(self._report, False)
         self._open_report.observe(lambda event: show(self._report, event["new"]), "value")
@@ -218,7 +220,7 @@ class CompareNotebook:
 
 
 def _dropdown(words: str, hint: str, offered: Iterable[Any] = ()) -> widgets.Dropdown:
-    layout = widgets.Layout(width="auto", max_width="100%", margin="2px 14px 2px 2px")
+    layout = widgets.Layout(width="auto", max_width="min(100%, 385px)", margin="2px 14px 2px 2px")
     made = widgets.Dropdown(description=words, tooltip=hint, options=tuple(offered), layout=layout)
     made.style.description_width = "auto"
     return made

@@ -28,6 +28,8 @@ def compare_view(
 
     In a notebook, show what it returns as a cell's last line. There other versions, or two runs or
     drafts, can be chosen, too; the rows of the frame that are on neither side are the history.
+    The static page that a saved or exported notebook keeps has no expected and actual values; where
+    Jupyter is told to save the state of widgets, those of the eval that is open are in it.
 
     Args:
         results: A RESULTS frame of several runs.
