@@ -102,13 +102,20 @@ def flaky_mark(row: Row) -> str:
     return "≈ flaky" if row["flaky"] else ""
 
 
+def change(row: Row) -> str:
+    """What happened to an eval against the run before."""
+    return one_line(row["change"]).replace("_", " ")
+
+
+def differs(column: str) -> Cell:
+    """Whether something is another than in the run before."""
+    return lambda row: {True: "changed", False: "same"}.get(row[column], "")
+
+
 def last_change(row: Row) -> str:
     """What happened to an eval last, and when."""
-    if row["change"] is None:
-        return ""
-    words = row["change"].replace("_", " ")
     when = row["changed_at"]
-    return words if when is None else f"{words} {when:%Y-%m-%d}"
+    return change(row) if when is None else f"{change(row)} {when:%Y-%m-%d}"
 
 
 def table(columns: Sequence[Column], rows: Sequence[Row], *, heading: bool) -> Html:

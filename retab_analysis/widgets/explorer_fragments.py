@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.markup import Html, join, name, one_line, table, tag
+from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.widgets import cells, fragments
 from retab_analysis.widgets.exploration import Exploration
-from retab_analysis.widgets.listings import CHANGES
+from retab_analysis.widgets.listings import HISTORY_COLUMNS
 from retab_analysis.widgets.state import eval_line
 
 
@@ -78,7 +78,6 @@ def result_details(row: Mapping[str, Any]) -> Html:
 
 def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
     """One eval, run by run."""
-    header = ("", "Change", "Run (UTC)", "Version", "Block's code", "Inputs", "Took", "Run")
     head = tag(
         "div",
         tag("b", name(cells.eval_name(row))),
@@ -86,22 +85,8 @@ def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
         tag("span", f"{history.height} runs, the newest first", class_="ra-soft"),
         class_="ra-row",
     )
-    return fragments.view(head, table(header, map(_moment, history.iter_rows(named=True))))
-
-
-def _moment(row: Mapping[str, Any]) -> list[object]:
-    differs = {True: "changed", False: "same", None: ""}
-    change = row["change"] or ""
-    return [
-        cells.one_sign(row["state"]),
-        tag("b", change.replace("_", " ")) if change in CHANGES else change.replace("_", " "),
-        cells.time("run_created_at")(row),
-        name(one_line(row["workflow_version_id"])),
-        differs[row["block_changed"]],
-        differs[row["inputs_changed"]],
-        cells.duration("duration_ms")(row),
-        tag("code", row["run_id"]),
-    ]
+    runs = history.to_dicts()
+    return fragments.view(head, cells.table(HISTORY_COLUMNS, runs, heading=True))
 
 
 def _code(text: str | None) -> Html | None:

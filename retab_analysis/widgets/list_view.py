@@ -26,7 +26,7 @@ STYLE = f"""<style>
 .ra-explore .ra-filters select{{font-size:12px;height:88px;flex:none;width:100%}}
 .ra-explore .ra-wide-list{{overflow-x:auto}}
 .ra-explore .ra-headings{{min-width:{_LEAST}px}}
-.ra-explore .ra-headings .jupyter-button{{margin:0;text-align:left;padding:0 8px 0 4px;
+.ra-explore .ra-headings .jupyter-button{{margin:0;text-align:left;padding:0 2px 0 4px;
  background:transparent;box-shadow:none;font-weight:600;font-size:12px;height:26px;line-height:26px;
  color:inherit;overflow:hidden;text-overflow:ellipsis}}
 .ra-explore .ra-headings .jupyter-button:hover{{text-decoration:underline}}

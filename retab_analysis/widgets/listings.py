@@ -21,13 +21,13 @@ def runs_listing(runs: pl.DataFrame) -> Listing:
         key="run_id",
         columns=(
             Column("status", "Status", 14, cells.text("status"), cells.run_status),
-            Column("created_at", "Created (UTC)", 15, cells.time("created_at"), falling=True),
+            Column("created_at", "Created (UTC)", 16, cells.time("created_at"), falling=True),
             *([workflow] if several else []),
             Column("workflow_version_id", "Version", 16, cells.text("workflow_version_id")),
-            Column("pass_rate", "Pass rate", 9, cells.share("pass_rate"), falling=True),
+            Column("pass_rate", "Pass rate", 11, cells.share("pass_rate"), falling=True),
             Column("passed", "Passed", 9, cells.passed_of_total, falling=True),
             Column("duration_ms", "Ran for", 9, cells.duration("duration_ms"), falling=True),
-            Column("queue_ms", "In queue", 9, cells.duration("queue_ms"), falling=True),
+            Column("queue_ms", "In queue", 10, cells.duration("queue_ms"), falling=True),
             Column("scope", "Scope", 15, cells.scope),
             Column("trigger_type", "Trigger", 9, cells.text("trigger_type")),
         ),
@@ -52,7 +52,7 @@ RESULTS_LISTING = Listing(
     noun="results",
     key="result_id",
     columns=(
-        Column("state", "State", 11, cells.text("state"), cells.state),
+        Column("state", "State", 13, cells.text("state"), cells.state),
         Column("eval_name", "Eval", 24, cells.eval_name),
         Column("block_id", "Block", 15, cells.text("block_id")),
         Column("document_names", "Document", 20, cells.joined("document_names")),
@@ -83,7 +83,7 @@ EVALS_LISTING = Listing(
     noun="evals",
     key="eval_id",
     columns=(
-        Column("state", "Now", 11, cells.text("state"), cells.state),
+        Column("state", "Now", 13, cells.text("state"), cells.state),
         Column("eval_name", "Eval", 26, cells.eval_name),
         Column("block_id", "Block", 16, cells.text("block_id")),
         Column("recent", f"Last {RECENT} runs", 22, cells.recent_text, cells.recent_signs),
@@ -102,6 +102,19 @@ EVALS_LISTING = Listing(
     texts=("eval_name", "eval_id", "block_id", "changed_version", "changed_run_id"),
     sort="changed_at",
 )
+
+
+HISTORY_COLUMNS = (
+    Column("state", "State", 12, cells.text("state"), cells.state),
+    Column("change", "Change", 16, cells.change),
+    Column("run_created_at", "Run (UTC)", 15, cells.time("run_created_at")),
+    Column("workflow_version_id", "Version", 18, cells.text("workflow_version_id")),
+    Column("block_changed", "Block's code", 11, cells.differs("block_changed")),
+    Column("inputs_changed", "Inputs", 9, cells.differs("inputs_changed")),
+    Column("duration_ms", "Took", 8, cells.duration("duration_ms")),
+    Column("run_id", "Run", 22, cells.text("run_id")),
+)
+"""An eval's history, run by run; see :func:`retab_analysis.eval_history`."""
 
 
 def overview(results: pl.DataFrame) -> pl.DataFrame:
