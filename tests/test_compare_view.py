@@ -103,7 +103,7 @@ def test_runs_are_compared_where_there_is_one_version() -> None:
     assert sides(state) == ("run", "run_2", "run_3")
     assert list(state.sides) == ["run"]
     newest = state.sides["run"][0].words
-    assert newest == "2026-05-21 00:00 · of v1 · 1 eval · run_3"
+    assert newest == "2026-05-21 00:00 · v1 · 1 eval · run_3"
 
 
 def test_what_has_no_name_and_no_time_can_be_compared() -> None:

@@ -187,12 +187,13 @@ class CompareNotebook:
     def _make_report(self) -> None:
         self._open_report = _opener("Write report…", "A file for somebody else")
         self._path = widgets.Text(value="comparison.html", description="File", tooltip=".html, .md")
+        self._path.style.description_width = "auto"
         self._with_values = widgets.Checkbox(
             value=False, description="with expected and actual values", indent=False
         )
         self._with_values.layout.width = "auto"
         self._write = button("Write report", "A file that is there is replaced", self._write_it)
-        self._said = widgets.HTML(layout=widgets.Layout(flex="1 1 260px", width="auto"))
+        self._said = widgets.HTML(layout=widgets.Layout(flex="1 1 240px", width="auto"))
         self._written = self._state.comparison
         self._report = row(self._path, self._with_values, self._write, self._said)
         show(self._report, False)
@@ -220,7 +221,7 @@ class CompareNotebook:
 
 
 def _dropdown(words: str, hint: str, offered: Iterable[Any] = ()) -> widgets.Dropdown:
-    layout = widgets.Layout(width="auto", max_width="min(100%, 385px)", margin="2px 14px 2px 2px")
+    layout = widgets.Layout(width="auto", max_width="min(100%, 430px)", margin="2px 14px 2px 2px")
     made = widgets.Dropdown(description=words, tooltip=hint, options=tuple(offered), layout=layout)
     made.style.description_width = "auto"
     return made

@@ -16,7 +16,8 @@ STYLE = Html(
  color:var(--jp-ui-font-color1,currentColor)}
 .ra-compare .widget-html,.ra-compare .widget-html-content{margin:0;line-height:inherit}
 .ra-compare .widget-label{font-size:12px}
-.ra-verdict{font-size:15px;font-weight:600;margin:0 0 2px}
+.ra-compare .widget-dropdown>select{text-overflow:ellipsis}
+.ra-verdict{font-size:15px;font-weight:600;margin:4px 0 2px}
 .ra-verdict .ra-rest{font-weight:400}
 .ra-view .ra-text{max-width:105ch}
 .ra-view .ra-gate{margin-top:4px}

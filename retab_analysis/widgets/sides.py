@@ -76,7 +76,7 @@ def _words(
     when = "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
     named = shorten(one_line(value)) or "(no name)"
     if kind == "run":
-        of = "" if version is None else f"of {shorten(one_line(version))}"
+        of = "" if version is None else shorten(one_line(version))
         parts = [when, of, counted(evals, "eval"), named]
     else:
         parts = [named, when and f"since {when[:10]}", counted(runs, "run")]

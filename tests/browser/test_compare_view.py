@@ -155,7 +155,7 @@ def test_other_sides_and_chips(
 
 
 def test_plots_and_a_report(page: Page, console: list[str], labs: Any, screenshots: Path) -> None:
-    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.set_viewport_size({"width": 1280, "height": 1080})
     lab = labs("dark")
     open_notebook(page, lab, "compare-plots.ipynb", STORY)
     press(page, "Plot by block").press("Enter")
