@@ -19,7 +19,7 @@ InvalidRequestError NotFoundError PaginationError PermissionDeniedError Problems
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
 SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
 compare_versions compare_view count_failures decode_evals decode_results decode_runs demo
-eval_history failures
+eval_history explore failures
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
 fetch_workflows flaky_evals latest_results plot_comparison plot_durations plot_outcomes
 plot_pass_rate plot_timeline plot_verdicts read_csv start_runs states summarize_runs use
@@ -68,6 +68,7 @@ SIGNATURES = {
     "write_report": "(comparison, path, *, values=True)",
     "watch": "(runs=None, *, workflow_id=None, baseline=None, interval=2.0, allow_cancel=None, "
     "save_values=False, client=None)",
+    "explore": "(runs=None, results=None, *, workflow_id=None, client=None)",
     "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, alpha=0.05)",
     "decode_runs": "(data)",
     "decode_results": "(data)",

@@ -16,7 +16,7 @@ SIZE = 10_000
 FILTER, LARGE = "10,000 runs: change a filter", "100,000 runs: change a filter"
 TURN = "turn a page of 100,000 runs, against one of 100"
 PROMISES = {FILTER: AtMost(150), TURN: AtMost(1.5)}
-_TIMES = 8
+_TIMES = 2
 
 
 def measure(size: int = SIZE) -> list[Figure]:
