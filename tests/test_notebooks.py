@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from html import escape
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
+import polars as pl
 import pytest
 
 import retab_analysis as ra
@@ -95,6 +97,50 @@ def test_the_comparing_notebook_finds_the_planted_regression(
     assert "✗ Regressed" in report
     assert "Values" not in (runner.BUILD / "comparison.md").read_text()
     assert (runner.BUILD / "comparison.csv").read_text().startswith("eval_name,transition,")
+
+
+def test_the_dashboard_keeps_all_three_views_and_no_values(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RETAB_API_KEY", "RETAB_WORKFLOW_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert runner.main(NOTEBOOKS / "04_dashboard.ipynb") == 0
+    page = (runner.BUILD / "dashboard.html").read_text()
+    assert outside(page) == []
+    assert "<script" not in page
+    assert re.search(r"\d+ of 95 done", page)
+    assert "Runs of wf_invoices since" in page
+    assert re.search(r"1 to 15 of \d+ runs", page)
+    assert re.search(r"10 broke \(9 in a block that changed\)", page)
+    assert "Gate does not hold" in page
+    with ra.Sandbox() as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        runs = ra.fetch_runs("wf_invoices", status="completed", limit=60, client=client)
+        suites = runs.filter(pl.col("scope") == "workflow").head(16)
+        results = ra.fetch_results(suites, client=client)
+    values = pl.concat([results["expected_value"], results["actual_value"]]).drop_nulls().unique()
+    # Shorter ones are numbers that stand there for other reasons.
+    long = [each for each in values if len(each) > 6]
+    assert len(long) > 50
+    assert [each for each in long if escape(each) in page] == []
+
+
+@pytest.mark.parametrize("workflow_id", ["wf_claims", "wf_untitled"])
+def test_the_dashboard_starts_nothing_where_there_is_a_key(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch, workflow_id: str
+) -> None:
+    with ra.Sandbox(seed=3) as sandbox:
+        monkeypatch.setenv("RETAB_API_KEY", sandbox.credentials["api_key"])
+        monkeypatch.setenv("RETAB_API_BASE_URL", sandbox.credentials["base_url"])
+        monkeypatch.setenv("RETAB_WORKFLOW_ID", workflow_id)
+        client = ra.Client(**sandbox.credentials)
+        before = ra.fetch_runs(client=client)
+        assert runner.main(NOTEBOOKS / "04_dashboard.ipynb") == 0
+        assert ra.fetch_runs(client=client)["run_id"].equals(before["run_id"])
+    page = (runner.BUILD / "dashboard.html").read_text()
+    never_run = workflow_id not in before["workflow_id"]
+    assert ("<p>There is nothing to compare yet" in page) == never_run
+    assert bool(re.search(r"Compared (run|\d+ runs)", page)) != never_run
 
 
 def test_the_same_notebook_reads_an_api_of_ones_own(

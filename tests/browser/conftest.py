@@ -89,8 +89,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], L
 
 
 def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     found = Lab(f"http://127.0.0.1:{port}", "test", home / "notebooks")
     found.root.mkdir()
     extension = home / "settings" / "@jupyterlab" / "apputils-extension"
@@ -100,8 +99,6 @@ def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
     if theme == "dark":
         dark = {"theme": "JupyterLab Dark"}
         (extension / "themes.jupyterlab-settings").write_text(json.dumps(dark))
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    environment = {**os.environ, **{name: str(home / name) for name in folders}}
     options = [
         "--no-browser",
         "--allow-root",
@@ -114,12 +111,65 @@ def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
         f"--LabApp.user_settings_dir={home / 'settings'}",
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
     ]
-    log = (home / "lab.log").open("wb")
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    log.close()
-    wait_for(f"{found.url}/api/status?token={found.token}", process, home / "lab.log")
-    return found, process
+    status = f"{found.url}/api/status?token={found.token}"
+    return found, start(home, ["jupyterlab", *options], status)
+
+
+@dataclass(frozen=True)
+class Voila:
+    """A notebook as an app of its own; what it writes goes into the folder ``root``."""
+
+    url: str
+    root: Path
+
+
+@pytest.fixture(scope="session")
+def voilas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, str], Voila]]:
+    """A notebook as an app, in a theme, started at first use."""
+    running: dict[tuple[Path, str], tuple[Voila, subprocess.Popen[bytes]]] = {}
+
+    def voila(notebook: Path, theme: str) -> Voila:
+        if (notebook, theme) not in running:
+            home = tmp_path_factory.mktemp(f"voila-{theme}")
+            running[notebook, theme] = start_voila(home, notebook, theme)
+        return running[notebook, theme][0]
+
+    yield voila
+    for _, process in running.values():
+        process.terminate()
+        process.wait(15)
+
+
+def start_voila(home: Path, notebook: Path, theme: str) -> tuple[Voila, subprocess.Popen[bytes]]:
+    port = free_port()
+    found = Voila(f"http://127.0.0.1:{port}", home / "notebooks")
+    found.root.mkdir()
+    options = [
+        str(shutil.copy(notebook, found.root)),
+        "--no-browser",
+        "--Voila.ip=127.0.0.1",
+        f"--port={port}",
+        "--Voila.port_retries=0",
+        f"--theme={theme}",
+    ]
+    # Not the app itself: each time it is asked for, a kernel starts.
+    return found, start(home, ["voila", *options], f"{found.url}/voila/static/voila.js")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def start(home: Path, module: list[str], url: str) -> subprocess.Popen[bytes]:
+    """A server with settings of its own, once it answers."""
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = {**os.environ, **{name: str(home / name) for name in folders}}
+    with (home / "server.log").open("wb") as log:
+        command = [sys.executable, "-m", *module]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    wait_for(url, process, home / "server.log")
+    return process
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

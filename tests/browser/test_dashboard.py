@@ -1,0 +1,171 @@
+"""The dashboard, in JupyterLab and as an app with Voilà, used as a person uses it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from browser.test_live_view import run_all
+from playwright.sync_api import Locator, Page, expect
+
+import retab_analysis as ra
+
+pytestmark = pytest.mark.browser
+
+DASHBOARD = Path(__file__).parents[2] / "notebooks" / "04_dashboard.ipynb"
+WIDTH, HEIGHT = 1280, 1000
+# For a picture of all of it, which scrolls in a box of its own.
+HEIGHTS = {"lab": 4700, "voila": 3600}
+SOON = 20_000
+
+Opener = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def opened(page: Page, labs: Any, voilas: Any, monkeypatch: pytest.MonkeyPatch) -> Opener:
+    """Opens the dashboard somewhere, in a theme; gives the folder that it writes to."""
+    # Before a server starts: its kernels must meet the sandbox, not somebody's account.
+    for name in ("RETAB_API_KEY", "RETAB_API_BASE_URL", "RETAB_WORKFLOW_ID"):
+        monkeypatch.delenv(name, raising=False)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+    def open_(where: str, theme: str) -> Path:
+        if where == "voila":
+            app = voilas(DASHBOARD, theme)
+            page.goto(app.url, timeout=60_000)
+            return Path(app.root)
+        lab = labs(theme)
+        shutil.copy(DASHBOARD, lab.root)
+        page.goto(f"{lab.url}/lab/tree/{DASHBOARD.name}?token={lab.token}&reset")
+        run_all(page)
+        page.get_by_role("tab", name="File Browser").click()  # closes it, for room
+        return Path(lab.root)
+
+    return open_
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("where", ["lab", "voila"])
+def test_a_person_finds_out_what_the_new_version_broke(
+    page: Page, console: list[str], opened: Opener, screenshots: Path, where: str, theme: str
+) -> None:
+    folder = opened(where, theme)
+    expect(page.locator(".ra-compare .ra-evals option").first).to_be_attached(timeout=60_000)
+    sees_the_run_move(page)
+    explorer = page.locator(".ra-explore")
+    filters_and_sorts(explorer)
+    chooses_a_run(explorer)
+    exports(explorer, folder)
+    reads_the_comparison(page.locator(".ra-compare"))
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHTS[where]})
+    heading = page.get_by_role("heading", name="Dashboard")
+    heading.scroll_into_view_if_needed()
+    expect(heading).to_be_in_viewport()
+    page.screenshot(path=screenshots / f"dashboard-{where}-{theme}.png")
+    # Voilà asks a network that is not there for what it can do without.
+    assert where == "voila" or console == []
+
+
+def sees_the_run_move(page: Page) -> None:
+    started = page.locator(".ra-run", has_text="all evals").first
+    before = done(started)
+    expect(started).not_to_contain_text(f"{before} of 95 done", timeout=SOON)
+    assert done(started) > before
+
+
+def done(run: Locator) -> int:
+    """How many evals of a run are said to be done."""
+    said = re.search(r"(\d+) of 95 done", run.inner_text())
+    assert said is not None
+    return int(said[1])
+
+
+def filters_and_sorts(explorer: Locator) -> None:
+    expect(explorer.get_by_text(re.compile(r"^1 to 15 of \d+ runs$"))).to_be_visible(timeout=SOON)
+    pick(explorer, "Status", "cancelled")
+    expect(explorer.locator(".ra-list tbody tr:visible")).to_have_count(2)
+    assert column(explorer, "Status") == ["– cancelled"] * 2
+
+    explorer.get_by_role("button", name="Clear filters").click()
+    pick(explorer, "Scope", "workflow")
+    pick(explorer, "Status", "completed")
+    expect(explorer.get_by_text(re.compile(r"^1 to 15 of \d+ runs \(of \d+\)$"))).to_be_visible()
+    heading = explorer.get_by_role("button", name="Pass rate")
+    heading.click()
+    expect(cells(explorer, "Pass rate").first).to_have_text("100.0%", timeout=SOON)
+    heading.click()
+    expect(cells(explorer, "Pass rate").first).not_to_have_text("100.0%", timeout=SOON)
+    rates = [float(each.removesuffix("%")) for each in column(explorer, "Pass rate")]
+    assert rates == sorted(rates)
+    assert rates[0] < 90
+
+
+def chooses_a_run(explorer: Locator) -> None:
+    passed = column(explorer, "Passed")[0]
+    explorer.locator(".ra-picks button:visible").first.click()
+    expect(explorer.get_by_text("Run evalrun_")).to_be_visible(timeout=SOON)
+    results = explorer.locator("table:visible", has_text="expected").last
+    expect(results).to_be_visible(timeout=SOON)
+    of = int(passed.split()[-1])
+    expect(results.locator("tbody tr")).to_have_count(of, timeout=SOON)
+
+
+def exports(explorer: Locator, folder: Path) -> None:
+    explorer.get_by_label("to", exact=True).fill("worst first.csv")
+    explorer.get_by_role("button", name="Export CSV").click()
+    written = folder / "worst first.csv"
+    expect(explorer.get_by_text(f"runs written to {written}")).to_be_visible(timeout=SOON)
+    runs = ra.read_csv(written)
+    position = explorer.get_by_text(re.compile(r"^1 to 15 of \d+ runs \(of \d+\)$")).inner_text()
+    assert f"of {runs.height} runs" in position
+    assert set(runs["status"]) == {"completed"}
+    assert set(runs["scope"]) == {"workflow"}
+    seen = [f"{each:.1%}" for each in runs["pass_rate"].head(15)]
+    assert seen == column(explorer, "Pass rate")
+    assert runs["created_at"].dtype == pl.Datetime("us", "UTC")
+
+
+def reads_the_comparison(compared: Locator) -> None:
+    evals = compared.locator(".ra-evals option")
+    broke = evals.count()
+    expect(compared.locator(".ra-verdict")).to_contain_text(f"{broke} broke")
+    detail = compared.locator(".ra-title")
+    expect(detail).to_contain_text("regressed")
+
+    flaky = compared.get_by_role("button", name=re.compile("flaky"))
+    count = int(flaky.inner_text().split()[-1])
+    flaky.click()
+    expect(evals).to_have_count(broke + count, timeout=SOON)
+    last = evals.last.inner_text().split(maxsplit=1)[1]
+    compared.locator(".ra-evals select").select_option(index=broke + count - 1)
+    expect(detail).to_contain_text("flaky", timeout=SOON)
+    expect(detail).to_contain_text(last)
+    expect(compared.locator(".ra-values")).to_contain_text("Candidate")
+
+    compared.get_by_role("button", name="Previous").click()
+    expect(detail).not_to_contain_text(last, timeout=SOON)
+
+
+def pick(explorer: Locator, facet: str, value: str) -> None:
+    """Choose one value of a list; how often it occurs stands beside it."""
+    choices = explorer.get_by_label(facet, exact=True)
+    wanted = choices.locator(f"option[value^='{value} (']")
+    choices.select_option(value=wanted.get_attribute("value"))
+    expect(explorer.get_by_text(re.compile(r" \(of \d+\)$")).first).to_be_visible(timeout=SOON)
+
+
+def column(explorer: Locator, title: str) -> list[str]:
+    """What a column shows."""
+    return [each.strip() for each in cells(explorer, title).all_inner_texts()]
+
+
+def cells(explorer: Locator, title: str) -> Locator:
+    """The cells below a heading."""
+    titles = explorer.locator(".ra-headings:visible button").all_inner_texts()
+    at = next(place for place, each in enumerate(titles) if each.startswith(title))
+    return explorer.locator(f".ra-list:visible tbody tr td:nth-child({at + 1})")
