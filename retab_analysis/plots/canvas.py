@@ -27,7 +27,7 @@ _BAND = 0.4
 _SMALLEST = 0.6  # of a tick's font
 _THIN = 6.0
 _LEFT = 0.6  # of an axes' height, once its labels have taken their room
-_THIRD = 0.36
+_THIRD = 0.42
 _SHORTEST, _WIDEST = 10, 28
 
 

@@ -22,7 +22,7 @@ def by_block(state: Versus) -> Html:
     return as_svg(
         lambda ax: plot_comparison(state.comparison, ax=ax),
         label=f"What flipped in each of {blocks} blocks",
-        width=7.0,
+        width=9.0,
         height=min(1.6 + 0.4 * blocks, 12.0),
     )
 
@@ -40,7 +40,7 @@ def by_eval(state: Versus) -> Html:
     drawing = as_svg(
         lambda ax: plot_verdicts(rows, by=column, ax=ax),
         label=f"The verdicts of {len(evals)} evals in {across} {state.kind}s",
-        width=max(7.0, 3.2 + 0.3 * across),
+        width=max(9.0, 3.2 + 0.3 * across),
         height=min(2.4 + 0.26 * len(evals), 18.0),
     )
     cut = len(state.listed) + state.hidden - len(evals)

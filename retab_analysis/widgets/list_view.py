@@ -57,7 +57,7 @@ STYLE = f"""<style>
  font-size:11px}}
 .ra-explore{{container-type:inline-size}}
 @container (max-width:560px){{
- .ra-explore .ra-filters .widget-inline-hbox{{width:calc(50% - 14px);min-width:110px}}
+ .ra-explore .ra-filters .widget-inline-hbox{{width:calc(50% - 14px);min-width:90px}}
  .ra-explore .ra-filters .widget-text{{width:calc(100% - 14px)!important}}
 }}
 </style>"""
