@@ -152,7 +152,7 @@ STYLE = (
     f'[data-jp-theme-light="false"] .rta,.vscode-dark .rta,html[theme="dark"] .rta'
     f"{{{_variables(_DARK)}}}"
     ".rta table{border-collapse:collapse;margin:.5em 0}"
-    ".rta th,.rta td{text-align:left;vertical-align:top;padding:.2em .7em;"
+    ".rta th,.rta td{text-align:left!important;vertical-align:top;padding:.2em .7em;"
     "border-bottom:1px solid var(--rta-line)}"
     ".rta td{overflow-wrap:break-word}"
     ".rta td code{display:block;min-width:12em;max-height:8em;overflow:auto;"

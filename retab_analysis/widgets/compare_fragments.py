@@ -172,10 +172,15 @@ def _took(delta: int | None) -> str | None:
 
 def _values(row: Mapping[str, Any]) -> Html:
     columns = (
-        tag("section", tag("h4", title), _value(row[_VALUES[side]]))
+        tag("section", tag("h4", title, _which(row, side)), _value(row[_VALUES[side]]))
         for side, title in _SIDES.items()
     )
     return tag("div", *columns, class_="ra-values")
+
+
+def _which(row: Mapping[str, Any], side: str) -> str | None:
+    """Which of several results is shown, where they differ."""
+    return ": the newest that did not pass" if row.get(f"{side}_state") == "mixed" else None
 
 
 def _value(text: str | None) -> Html:

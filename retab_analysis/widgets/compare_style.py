@@ -26,7 +26,7 @@ STYLE = Html(
 .ra-chips{gap:6px;padding:8px 0 4px}
 .ra-chips .widget-toggle-button{border-radius:999px;border:1px solid var(--ra-line);height:26px;
  line-height:24px;padding:0 11px;margin:0;background:transparent;box-shadow:none;
- color:inherit;opacity:.72}
+ color:inherit;opacity:.85}
 .ra-chips .widget-toggle-button.mod-active{opacity:1;font-weight:600;border-color:currentColor;
  background:color-mix(in srgb,currentColor 12%,transparent)}
 .ra-compare button:focus-visible,.ra-compare select:focus-visible,.ra-compare input:focus-visible,

@@ -96,7 +96,8 @@ class ExplorerView:
         view = self._lists[name] = ListView(state, self._actions.looked, self._lock)
         plot = [self._choice, self._plots] if name == "runs" else []
         detail = widgets.Box(
-            [self._details[name]], layout=widgets.Layout(max_height="420px", overflow="auto")
+            [self._details[name]],
+            layout=widgets.Layout(max_height="420px", overflow="auto", margin="10px 0 0"),
         )
         self._details[name].layout.width = "100%"
         return stack(view.filters, *plot, view.table, detail)

@@ -36,7 +36,7 @@ STYLE = Html("""<style>
 .ra-view th{text-align:left;font-weight:600;color:var(--ra-soft);position:sticky;top:0;
  background:var(--jp-layout-color0,Canvas);z-index:1}
 .ra-view th,.ra-view td{padding:3px 8px 3px 0;vertical-align:top;overflow-wrap:anywhere;
- text-align:left;border:0;white-space:normal}
+ text-align:left!important;border:0;white-space:normal}
 .ra-view tbody tr{background:none!important}
 .ra-view tbody td{border-top:1px solid var(--ra-line)}
 .ra-view td code{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;

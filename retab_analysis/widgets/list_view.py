@@ -14,15 +14,15 @@ from retab_analysis.widgets.listing import PAGE, ListState
 from retab_analysis.widgets.parts import assign, button, row, show
 
 ROW_HEIGHT = 28
-_LEAST = 760
+_LEAST = 880
 
 STYLE = f"""<style>
 .ra-explore .ra-filters>*>*{{margin:0 12px 6px 0}}
 .ra-explore .ra-filters .widget-inline-hbox{{flex-direction:column;align-items:stretch;height:auto;
- width:164px}}
+ flex:1 1 132px;min-width:90px;max-width:180px;width:auto}}
 .ra-explore .ra-filters .widget-label{{width:auto;text-align:left;height:auto;line-height:20px;
  font-size:12px;opacity:.8}}
-.ra-explore .ra-filters .widget-text{{width:260px!important}}
+.ra-explore .ra-filters .widget-text{{flex-basis:220px;max-width:320px}}
 .ra-explore .ra-filters select{{font-size:12px;height:88px;flex:none;width:100%}}
 .ra-explore .ra-wide-list{{overflow-x:auto}}
 .ra-explore .ra-headings{{min-width:{_LEAST}px}}
@@ -44,10 +44,10 @@ STYLE = f"""<style>
 .ra-explore .ra-picks .jupyter-button.mod-active{{background:rgba(0,114,178,.16);
  box-shadow:inset 3px 0 #0072B2}}
 .ra-explore table.ra-list{{border-collapse:separate;border-spacing:0;table-layout:fixed;
- width:100%;margin:0;
- font-size:12px;min-width:{_LEAST}px}}
+ width:100%;margin:0;font-size:12px;min-width:{_LEAST}px}}
 .ra-explore .ra-list td,.ra-explore .ra-list th{{height:{ROW_HEIGHT}px;padding:0 8px 0 4px;
- box-sizing:border-box;line-height:1.4;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;text-align:left;
+ box-sizing:border-box;line-height:1.4;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
+ text-align:left!important;
  border:0;border-top:1px solid color-mix(in srgb,currentColor 14%,transparent)}}
 .ra-explore .ra-list tbody tr{{background:none!important;height:{ROW_HEIGHT}px}}
 .ra-explore .ra-mixed{{border-radius:3px;padding:0 .35em;background:#F0E442;color:#000;
@@ -55,10 +55,11 @@ STYLE = f"""<style>
 .ra-explore .ra-list td span{{line-height:1.35}}
 .ra-explore .ra-signs>span{{margin-right:2px;padding:0!important;min-width:13px!important;
  font-size:11px}}
+.ra-explore .ra-view th{{background:var(--jp-layout-color1,Canvas)}}
 .ra-explore{{container-type:inline-size}}
 @container (max-width:560px){{
- .ra-explore .ra-filters .widget-inline-hbox{{width:calc(50% - 14px);min-width:90px}}
- .ra-explore .ra-filters .widget-text{{width:calc(100% - 14px)!important}}
+ .ra-explore .ra-filters .widget-inline-hbox{{flex:1 1 90px}}
+ .ra-explore .ra-filters .widget-text{{max-width:none;flex-basis:100%!important}}
 }}
 </style>"""
 
@@ -96,10 +97,8 @@ class ListView:
             each.name: widgets.SelectMultiple(description=each.title) for each in listing.facets
         }
         since = f"{listing.moment[0]} since".capitalize()
-        self._since, self._until = (
-            widgets.DatePicker(description=since),
-            widgets.DatePicker(description="until"),
-        )
+        self._since = widgets.DatePicker(description=since, tooltip="The first day, in UTC")
+        self._until = widgets.DatePicker(description="until", tooltip="The last day, in UTC")
         self._text = widgets.Text(
             description="Search", placeholder="text, then Enter", continuous_update=False
         )

@@ -40,9 +40,16 @@ def stack(*children: Any, css_class: str = "") -> widgets.VBox:
     return box
 
 
+# Browsers draw the arrows of lists and the signs of calendars for light grounds unless told.
+_DARK = """<style>
+[data-jp-theme-light="false"] .jupyter-widgets,.vscode-dark .jupyter-widgets,
+html[theme="dark"] .jupyter-widgets{color-scheme:dark}
+</style>"""
+
+
 def style(rules: str) -> widgets.HTML:
     """Style sheets for the page, without a place on it."""
-    return widgets.HTML(rules, layout=widgets.Layout(display="none"))
+    return widgets.HTML(rules + _DARK, layout=widgets.Layout(display="none"))
 
 
 def code_area() -> widgets.Textarea:
