@@ -19,12 +19,11 @@ from nbclient import NotebookClient
 from support.frames import many, result, results
 
 import retab_analysis as ra
-from retab_analysis.widgets import compare_fragments as fragments
-from retab_analysis.widgets import versus
-from retab_analysis.widgets.compare_fragments import in_lines
-from retab_analysis.widgets.compare_notebook import CompareNotebook
-from retab_analysis.widgets.compare_view import CompareView
-from retab_analysis.widgets.versus import Versus
+from retab_analysis.widgets.comparing import fragments, versus
+from retab_analysis.widgets.comparing.fragments import in_lines
+from retab_analysis.widgets.comparing.notebook import CompareNotebook
+from retab_analysis.widgets.comparing.versus import Versus
+from retab_analysis.widgets.comparing.view import CompareView
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -615,7 +614,7 @@ def test_plots_are_drawn_when_they_are_opened() -> None:
 
 
 def test_a_plot_of_many_evals_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    from retab_analysis.widgets import compare_plots
+    from retab_analysis.widgets.comparing import plots as compare_plots
 
     monkeypatch.setattr(compare_plots, "_EVALS", 2)
     assert "The first 2 of the listed evals." in compare_plots.by_eval(Versus(THREE))

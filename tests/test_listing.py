@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 import retab_analysis as ra
-from retab_analysis.widgets import cells
-from retab_analysis.widgets.listing import PAGE, Facet, ListState, Wanted, label
-from retab_analysis.widgets.listings import (
+from retab_analysis.widgets.exploring import cells
+from retab_analysis.widgets.exploring.listing import PAGE, Facet, ListState, Wanted, label
+from retab_analysis.widgets.exploring.listings import (
     EVALS_LISTING,
     OVERVIEW_CODE,
     RESULTS_LISTING,

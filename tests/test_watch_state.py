@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
-from retab_analysis.widgets import fragments, pace
-from retab_analysis.widgets.snapshot import Baseline, Snapshot
-from retab_analysis.widgets.state import WatchState, compute, shorten
+from retab_analysis.widgets.evals import eval_table
+from retab_analysis.widgets.watching import fragments, pace
+from retab_analysis.widgets.watching.snapshot import Baseline, Snapshot
+from retab_analysis.widgets.watching.state import WatchState, compute
+from retab_analysis.widgets.words import range_in_words, shorten
 
 CREATED = datetime(2026, 5, 18, 10, tzinfo=UTC)
 NOW = CREATED + timedelta(seconds=31)  # it started after a second
@@ -277,7 +279,7 @@ def test_the_range_covers_four_of_five_runs() -> None:
     ],
 )
 def test_a_range_in_words(low: float, high: float, words: str) -> None:
-    assert pace.range_in_words(low, high) == words
+    assert range_in_words(low, high) == words
 
 
 def test_a_rate_needs_something_done() -> None:
@@ -318,7 +320,7 @@ def test_long_lists_and_many_runs_are_cut_and_counted() -> None:
     top = fragments.top(state)
     assert top.count("ra-bar") == fragments.SHOWN_RUNS
     assert "and 5 more runs" in top
-    table = fragments.evals(state.news, limit=20, values=True, several=True, nothing="")
+    table = eval_table(state.news, limit=20, values=True, several=True, nothing="")
     assert table.count("<tr") == 21
     assert "and 37 more" in table
     assert ">run</th>" in table
@@ -335,7 +337,7 @@ def test_meaning_does_not_hang_on_colour() -> None:
 def test_a_long_value_is_cut_and_kept_in_its_title() -> None:
     long = result_with("a", "failed")
     long["assertion_result"]["actual_value"] = "x" * 500
-    table = fragments.evals(
+    table = eval_table(
         seen(run_with(failed=1), results=[long]).news,
         limit=None,
         values=True,

@@ -1,12 +1,11 @@
-"""Live views for notebooks. State in plain values; what is shown only draws it.
+"""Views for notebooks. State in plain values and classes; what is shown only draws it.
 
-``snapshot`` is what is known, ``state`` what follows from it and a clock, ``watcher`` the thread
-that keeps it up to date, ``fragments``, ``notebook`` and ``terminal`` draw it, ``live`` is what
-users hold in their hands.
+``watching``, ``exploring`` and ``comparing`` are the three views; they share ``evals`` (evals as a
+table, and how a view looks), ``words``, ``parts`` (of ipywidgets) and ``drawing`` (of plots).
 """
 
-from retab_analysis.widgets.compare_view import CompareView, compare_view
-from retab_analysis.widgets.explorer import Explorer, explore
-from retab_analysis.widgets.live import LiveView, watch
+from retab_analysis.widgets.comparing.view import CompareView, compare_view
+from retab_analysis.widgets.exploring.view import Explorer, explore
+from retab_analysis.widgets.watching.view import LiveView, watch
 
 __all__ = ["CompareView", "Explorer", "LiveView", "compare_view", "explore", "watch"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from retab_analysis.widgets import explorer_fragments as pieces
-from retab_analysis.widgets import fragments, list_view
-from retab_analysis.widgets.exploration import Exploration
-from retab_analysis.widgets.explorer_plots import CHOICES, plots
-from retab_analysis.widgets.list_view import ListView
-from retab_analysis.widgets.listing import ListState
+from retab_analysis.widgets.evals import STYLE, view
+from retab_analysis.widgets.exploring import fragments, list_view
+from retab_analysis.widgets.exploring.exploration import Exploration
+from retab_analysis.widgets.exploring.list_view import ListView
+from retab_analysis.widgets.exploring.listing import ListState
+from retab_analysis.widgets.exploring.plots import CHOICES, plots
 from retab_analysis.widgets.parts import assign, button, code_area, row, show, stack, style
 
 _STYLE = """<style>
@@ -58,7 +58,7 @@ class ExplorerView:
             selected_index=explored.tabs.index(explored.tab),
         )
         self._tabs.observe(self._turn_to, "selected_index")
-        rules = f"{fragments.STYLE}{list_view.STYLE}{_STYLE}"
+        rules = f"{STYLE}{list_view.STYLE}{_STYLE}"
         self.box = stack(
             style(rules),
             self._head,
@@ -113,7 +113,7 @@ class ExplorerView:
         """
         explored = self._explored
         state = explored.listed  # brings it up to date
-        assign(self._head, value=str(pieces.heading(title, message)))
+        assign(self._head, value=str(fragments.heading(title, message)))
         show(self._more, bool(more))
         assign(self._more, tooltip=more)
         if self._path.value in ("", *_paths(explored)):
@@ -138,13 +138,13 @@ class ExplorerView:
         row, explored = state.chosen_row, self._explored
         if row is None:
             noun = explored.tab.removesuffix("s")
-            return str(fragments.view(pieces.hint(noun)))
+            return str(view(fragments.hint(noun)))
         if explored.tab == "runs":
             results = explored.results_of(row["run_id"])
-            return str(pieces.run_details(row, results, reading=reading))
+            return str(fragments.run_details(row, results, reading=reading))
         if explored.tab == "results":
-            return str(pieces.result_details(row))
-        return str(pieces.eval_details(row, explored.history_of(row["eval_id"])))
+            return str(fragments.result_details(row))
+        return str(fragments.eval_details(row, explored.history_of(row["eval_id"])))
 
     def _turn_to(self, change: Any) -> None:
         self._explored.tab = self._explored.tabs[change["new"]]

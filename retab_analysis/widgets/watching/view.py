@@ -20,10 +20,10 @@ from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.fetch.running import cancel_runs
 from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
-from retab_analysis.widgets import fragments
-from retab_analysis.widgets.snapshot import Snapshot
-from retab_analysis.widgets.state import WatchState, compute
-from retab_analysis.widgets.watcher import Baselines, Watcher
+from retab_analysis.widgets.watching import fragments
+from retab_analysis.widgets.watching.snapshot import Snapshot
+from retab_analysis.widgets.watching.state import WatchState, compute
+from retab_analysis.widgets.watching.watcher import Baselines, Watcher
 
 Callback = Callable[["LiveView"], object]
 
@@ -103,7 +103,7 @@ class LiveView:
         watcher.listen(lambda snapshot: _tell(me, snapshot))
         weakref.finalize(self, watcher.stop)
         if not in_kernel() and sys.stderr.isatty():
-            from retab_analysis.widgets.terminal import TerminalView
+            from retab_analysis.widgets.watching.terminal import TerminalView
 
             self._drawing = TerminalView()
 
@@ -220,7 +220,7 @@ class LiveView:
     def widget(self) -> Any:
         """The ipywidgets box, to be put beside others."""
         if not hasattr(self._drawing, "box"):
-            from retab_analysis.widgets.notebook import Actions, NotebookView
+            from retab_analysis.widgets.watching.notebook import Actions, NotebookView
 
             actions = Actions(
                 stop=self._watcher.stop,

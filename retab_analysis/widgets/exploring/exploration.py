@@ -9,8 +9,8 @@ import polars as pl
 
 from retab_analysis.analysis import eval_history
 from retab_analysis.schema import RESULTS
-from retab_analysis.widgets.listing import ListState
-from retab_analysis.widgets.listings import (
+from retab_analysis.widgets.exploring.listing import ListState
+from retab_analysis.widgets.exploring.listings import (
     EVALS_LISTING,
     OVERVIEW_CODE,
     RESULTS_LISTING,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from retab_analysis.progress import Bars
-from retab_analysis.widgets.fragments import one_line
-from retab_analysis.widgets.state import WatchState
+from retab_analysis.widgets.watching.fragments import one_line
+from retab_analysis.widgets.watching.state import WatchState
 
 _MOST_BARS = 10
 

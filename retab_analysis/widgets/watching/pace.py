@@ -59,36 +59,3 @@ def _t80(freedom: int) -> float:
     Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, formula 26.7.5.
     """
     return Z80 + (Z80**3 + Z80) / (4 * freedom)
-
-
-def in_words(seconds: float) -> str:
-    """A length of time that a person reads at a glance.
-
-    Example:
-        >>> [in_words(each) for each in (0.4, 59, 61, 3600, 90061)]
-        ['0 s', '59 s', '1 min 1 s', '1 h', '1 d 1 h']
-    """
-    whole = max(0, int(seconds))
-    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    for at, (unit, size) in enumerate(units):
-        if whole >= size or unit == "s":
-            words = f"{whole // size} {unit}"
-            rest = whole % size // units[at + 1][1] if unit != "s" else 0
-            return f"{words} {rest} {units[at + 1][0]}" if rest else words
-    raise AssertionError
-
-
-def range_in_words(low: float, high: float) -> str:
-    """A range of time, coarser than its ends are certain.
-
-    Example:
-        >>> range_in_words(70, 130), range_in_words(8, 9)
-        ('1 to 3 min', 'about 10 s')
-    """
-    for unit, size, step in (("h", 3600, 1), ("min", 60, 1), ("s", 1, 5)):
-        if high >= 1.5 * size or unit == "s":
-            first, last = int(low / size // step * step), math.ceil(high / size / step) * step
-            if last - first <= step:
-                return f"about {last} {unit}"
-            return f"{first} to {last} {unit}"
-    raise AssertionError

@@ -9,8 +9,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from retab_analysis.widgets import cells
-from retab_analysis.widgets.listing import PAGE, ListState
+from retab_analysis.widgets.exploring import cells
+from retab_analysis.widgets.exploring.listing import PAGE, ListState
 from retab_analysis.widgets.parts import assign, button, row, show
 
 ROW_HEIGHT = 28

@@ -11,7 +11,7 @@ import polars as pl
 from retab_analysis.comparison import Comparison, Gate, compare_versions
 from retab_analysis.comparison.pages import FLIPPED
 from retab_analysis.transitions import TRANSITIONS, check_results
-from retab_analysis.widgets.sides import KINDS, Side, choose_sides, find_sides
+from retab_analysis.widgets.comparing.sides import KINDS, Side, choose_sides, find_sides
 
 # More in one list nobody reads, and a browser draws it slowly; chips make it shorter.
 LISTED = 1_000

@@ -17,10 +17,10 @@ from retab_analysis.markup import one_line
 from retab_analysis.progress import in_kernel
 from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.transport import Client
-from retab_analysis.widgets import explorer_fragments as pieces
-from retab_analysis.widgets.background import Background
-from retab_analysis.widgets.exploration import BATCH, Exploration, Source
-from retab_analysis.widgets.reading import FETCHING, Reader
+from retab_analysis.widgets.exploring import fragments
+from retab_analysis.widgets.exploring.background import Background
+from retab_analysis.widgets.exploring.exploration import BATCH, Exploration, Source
+from retab_analysis.widgets.exploring.reading import FETCHING, Reader
 
 _BETWEEN_DRAWS = 0.1
 
@@ -188,7 +188,7 @@ class Explorer:
         """The ipywidgets box, to be put beside others."""
         with self._lock:
             if self._view is None:
-                from retab_analysis.widgets.explorer_view import ExplorerActions, ExplorerView
+                from retab_analysis.widgets.exploring.notebook import ExplorerActions, ExplorerView
 
                 actions = ExplorerActions(
                     refresh=self.refresh,
@@ -280,9 +280,9 @@ class Explorer:
         """The widget, with the present state as static HTML and text for where there is none."""
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
         with self._lock:
-            page = pieces.page(self._explored, self._title(), self._message)
+            page = fragments.page(self._explored, self._title(), self._message)
         return {**bundle, "text/html": str(page), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         with self._lock:
-            return pieces.plain(self._explored, self._title(), self._message)
+            return fragments.plain(self._explored, self._title(), self._message)

@@ -13,8 +13,8 @@ import polars as pl
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs
 from retab_analysis.transport import Client
-from retab_analysis.widgets.exploration import BATCH, Exploration, Source
-from retab_analysis.widgets.listing import ListState
+from retab_analysis.widgets.exploring.exploration import BATCH, Exploration, Source
+from retab_analysis.widgets.exploring.listing import ListState
 
 DAYS = 90
 FETCHING = "Fetching"

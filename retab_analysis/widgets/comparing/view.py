@@ -9,11 +9,11 @@ import polars as pl
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.progress import in_kernel
-from retab_analysis.widgets import compare_fragments as fragments
-from retab_analysis.widgets.versus import Versus
+from retab_analysis.widgets.comparing import fragments
+from retab_analysis.widgets.comparing.versus import Versus
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.compare_notebook import CompareNotebook
+    from retab_analysis.widgets.comparing.notebook import CompareNotebook
 
 
 def compare_view(
@@ -72,7 +72,7 @@ class CompareView:
         """The ipywidgets box, to be put beside others."""
         with self._lock:
             if self._notebook is None:
-                from retab_analysis.widgets.compare_notebook import CompareNotebook
+                from retab_analysis.widgets.comparing.notebook import CompareNotebook
 
                 self._notebook = CompareNotebook(self._state)
             return self._notebook.box

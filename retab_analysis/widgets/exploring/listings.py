@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.analysis import eval_history, flaky_evals
-from retab_analysis.widgets import cells
-from retab_analysis.widgets.listing import Column, Facet, Listing
+from retab_analysis.widgets.exploring import cells
+from retab_analysis.widgets.exploring.listing import Column, Facet, Listing
 
 RECENT = 10
 CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")

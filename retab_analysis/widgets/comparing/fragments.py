@@ -12,9 +12,9 @@ import polars as pl
 from retab_analysis.comparison.pages import BLOCKS, SIGNS, VERDICTS
 from retab_analysis.comparison.words import counted, headline, phrase
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.compare_style import STYLE
-from retab_analysis.widgets.pace import in_words
-from retab_analysis.widgets.versus import Versus
+from retab_analysis.widgets.comparing.style import STYLE
+from retab_analysis.widgets.comparing.versus import Versus
+from retab_analysis.widgets.words import in_words
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.markup import Html, join, name, one_line, tag
-from retab_analysis.widgets import cells, fragments
-from retab_analysis.widgets.exploration import Exploration
-from retab_analysis.widgets.listings import HISTORY_COLUMNS
-from retab_analysis.widgets.state import eval_line
+from retab_analysis.widgets.evals import SHOWN_EVALS, STYLE, eval_line, eval_table, view
+from retab_analysis.widgets.exploring import cells
+from retab_analysis.widgets.exploring.exploration import Exploration
+from retab_analysis.widgets.exploring.listings import HISTORY_COLUMNS
 
 
 def run_details(
@@ -43,12 +43,12 @@ def run_details(
     alert = tag("div", message, class_="ra-alert") if message else None
     if results is None:
         words = "Reading its results …" if reading else "Its results could not be read."
-        return fragments.view(head, alert, tag("div", words, class_="ra-soft"))
+        return view(head, alert, tag("div", words, class_="ra-soft"))
     lines = [eval_line(each) for each in results.iter_rows(named=True)]
-    shown = fragments.evals(
+    shown = eval_table(
         lines, limit=limit, values=values, several=False, nothing="It has no results."
     )
-    return join(fragments.view(head, alert), shown)
+    return join(view(head, alert), shown)
 
 
 def result_details(row: Mapping[str, Any]) -> Html:
@@ -73,7 +73,7 @@ def result_details(row: Mapping[str, Any]) -> Html:
         for title, shown in facts.items()
         if shown
     )
-    return fragments.view(tag("table", tag("tbody", *lines), class_="ra-facts"))
+    return view(tag("table", tag("tbody", *lines), class_="ra-facts"))
 
 
 def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
@@ -86,7 +86,7 @@ def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
         class_="ra-row",
     )
     runs = history.to_dicts()
-    return fragments.view(head, cells.table(HISTORY_COLUMNS, runs, heading=True))
+    return view(head, cells.table(HISTORY_COLUMNS, runs, heading=True))
 
 
 def _code(text: str | None) -> Html | None:
@@ -102,7 +102,7 @@ def hint(noun: str) -> Html:
 
 def heading(title: str, message: str) -> Html:
     """What is explored, and what there is to know about it."""
-    return fragments.view(
+    return view(
         tag(
             "div",
             tag("b", title, role="status"),
@@ -117,12 +117,12 @@ def page(explored: Exploration, title: str, message: str) -> Html:
     state = explored.listed
     rows = state.shown.to_dicts()
     return join(
-        fragments.STYLE,
+        STYLE,
         tag(
             "div",
             heading(title, message),
             tag("div", _filters(explored), class_="ra-soft"),
-            fragments.view(cells.table(state.listing.columns, rows, heading=True)),
+            view(cells.table(state.listing.columns, rows, heading=True)),
             tag("div", state.position, class_="ra-soft"),
             _chosen(explored),
             class_="ra-explore",
@@ -139,7 +139,7 @@ def _chosen(explored: Exploration) -> Html | None:
     results = explored.results_of(row["run_id"])
     if results is None:
         return None
-    return run_details(row, results, values=False, limit=fragments.SHOWN_EVALS)
+    return run_details(row, results, values=False, limit=SHOWN_EVALS)
 
 
 def _filters(explored: Exploration) -> str:

@@ -14,11 +14,10 @@ from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.markup import tag
 from retab_analysis.report import write_report
 from retab_analysis.transitions import TRANSITIONS
-from retab_analysis.widgets import compare_fragments as fragments
-from retab_analysis.widgets import compare_plots as plots
-from retab_analysis.widgets.compare_style import HEIGHT, STYLE
+from retab_analysis.widgets.comparing import fragments, plots
+from retab_analysis.widgets.comparing.style import HEIGHT, STYLE
+from retab_analysis.widgets.comparing.versus import Versus
 from retab_analysis.widgets.parts import assign, button, row, show, stack, style
-from retab_analysis.widgets.versus import Versus
 
 _KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
 # Lab takes the plain arrow keys from whatever has the focus, but from fields and sliders.

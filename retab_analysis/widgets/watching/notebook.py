@@ -8,9 +8,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from retab_analysis.widgets import fragments
+from retab_analysis.widgets.evals import SHOWN_EVALS, STYLE, eval_table
 from retab_analysis.widgets.parts import assign, button, code_area, row, show, style
-from retab_analysis.widgets.state import WatchState
+from retab_analysis.widgets.watching import fragments
+from retab_analysis.widgets.watching.state import WatchState
 
 # Pixels; a list that can hold many evals has its height from the start, and scrolls.
 _ROW, _LEAST, _MOST = 40, 110, 340
@@ -44,7 +45,7 @@ class NotebookView:
         self._make_buttons()
         self.box = widgets.VBox(
             [
-                style(str(fragments.STYLE)),
+                style(str(STYLE)),
                 _scrolling(self._top, None, most="420px"),
                 self._list,
                 self._folded,
@@ -61,7 +62,7 @@ class NotebookView:
         self._state = state
         self._draw_height(state)
         several = len(state.runs) > 1
-        limit = None if self._all else fragments.SHOWN_EVALS
+        limit = None if self._all else SHOWN_EVALS
         assign(self._top, value=str(fragments.top(state)))
         assign(self._news, value=_table(state.news, limit, several, fragments.nothing_new(state)))
         assign(self._known, value=_table(state.known, limit, several, "None."))
@@ -103,7 +104,7 @@ class NotebookView:
         assign(self._refresh, disabled=not watching)
         assign(self._ask, disabled=not (watching and state.can_cancel))
         longest = max(map(len, (state.news, state.known, state.passed)))
-        hidden = longest <= fragments.SHOWN_EVALS
+        hidden = longest <= SHOWN_EVALS
         show(self._show, not hidden)
         assign(self._show, description="Show fewer" if self._all else "Show all")
         if not (watching and state.can_cancel):
@@ -131,7 +132,7 @@ class NotebookView:
 
 
 def _table(lines: Any, limit: int | None, several: bool, nothing: str) -> str:
-    return str(fragments.evals(lines, limit=limit, values=True, several=several, nothing=nothing))
+    return str(eval_table(lines, limit=limit, values=True, several=several, nothing=nothing))
 
 
 def _scrolling(child: widgets.HTML, height: str | None, *, most: str | None = None) -> widgets.Box:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from retab_analysis.markup import STATE_SIGNS, Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.listing import Column, Row
-from retab_analysis.widgets.pace import in_words
+from retab_analysis.widgets.exploring.listing import Column, Row
+from retab_analysis.widgets.words import in_words
 
 _LONGEST = 200
 

@@ -12,7 +12,7 @@ from retab_analysis.comparison.words import counted
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.transitions.sides import MOMENT
-from retab_analysis.widgets.state import shorten
+from retab_analysis.widgets.words import shorten
 
 KINDS = {
     "version": "workflow_version_id",

@@ -11,8 +11,8 @@ from retab_analysis.check import find_baseline
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
-from retab_analysis.widgets.snapshot import Baseline
-from retab_analysis.widgets.state import shorten
+from retab_analysis.widgets.watching.snapshot import Baseline
+from retab_analysis.widgets.words import shorten
 
 
 def fetch_baseline(client: Client, wanted: str | pl.DataFrame, runs: pl.DataFrame) -> Baseline:

@@ -22,9 +22,9 @@ from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Cancel, Client
 from retab_analysis.transport.cancel import Cancelled
-from retab_analysis.widgets.baselines import fetch_baseline
-from retab_analysis.widgets.following import Following
-from retab_analysis.widgets.snapshot import Baseline, Snapshot
+from retab_analysis.widgets.watching.baselines import fetch_baseline
+from retab_analysis.widgets.watching.following import Following
+from retab_analysis.widgets.watching.snapshot import Baseline, Snapshot
 
 # Where nothing changes, rounds become rarer, up to so many intervals.
 SLOWEST = 5.0

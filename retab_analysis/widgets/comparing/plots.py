@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.markup import Html, tag
+from retab_analysis.widgets.comparing.sides import KINDS
+from retab_analysis.widgets.comparing.versus import Versus
 from retab_analysis.widgets.drawing import as_svg
-from retab_analysis.widgets.sides import KINDS
-from retab_analysis.widgets.versus import Versus
 
 # So many evals and columns are still told apart; what is compared is among the newest.
 _EVALS, _COLUMNS = 60, 16

@@ -8,27 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from retab_analysis.schema import VERDICTS
-from retab_analysis.widgets.pace import in_words, rate_per_minute, time_left
-from retab_analysis.widgets.snapshot import Snapshot
+from retab_analysis.widgets.evals import EvalLine, eval_line
+from retab_analysis.widgets.watching.pace import rate_per_minute, time_left
+from retab_analysis.widgets.watching.snapshot import Snapshot
+from retab_analysis.widgets.words import in_words, shorten
 
 DONE = (*VERDICTS, "error", "cancelled")
 SEGMENTS = (*DONE, "unscored", "running", "queued", "pending")
 _WAITING = ("pending", "queued")
-
-
-@dataclass(frozen=True, slots=True)
-class EvalLine:
-    """One eval that has ended, in one run."""
-
-    run_id: str
-    eval_id: str
-    name: str
-    state: str
-    document: str
-    expected: str | None
-    actual: str | None
-    message: str | None
-    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +208,6 @@ def _about(run: Mapping[str, Any]) -> str:
     return f"{run['workflow_id']} · {shorten(run['workflow_version_id'])} · {what}"
 
 
-def shorten(version: str) -> str:
-    """A version as a person reads it: what is addressed by its content has a long name."""
-    return version if len(version) <= 24 else version[:16] + "…"
-
-
 def _eta(
     results: Sequence[Mapping[str, Any]],
     run: Mapping[str, Any],
@@ -244,19 +226,3 @@ def _eta(
         if row["state"] in DONE and row["duration_ms"]
     ]
     return time_left(took, left, ran or 0.0) if left else None
-
-
-def eval_line(row: Mapping[str, Any]) -> EvalLine:
-    """What is shown of a row of a RESULTS frame."""
-    duration = row["duration_ms"]
-    return EvalLine(
-        run_id=row["run_id"],
-        eval_id=row["eval_id"],
-        name=row["eval_name"] or row["eval_id"],
-        state=row["state"],
-        document=", ".join(name for name in row["document_names"] or [] if name is not None),
-        expected=row["expected_value"],
-        actual=row["actual_value"],
-        message=row["failure_message"] or row["status_message"],
-        seconds=None if duration is None else max(0, duration) / 1000,
-    )
