@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -32,3 +33,15 @@ def _no_default_client() -> Iterator[None]:
     from retab_analysis import use
 
     use(None)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """What widgets that are made from now on would send to the browser."""
+    import comm
+    from support.drawn import Recording
+
+    monkeypatch.setattr(comm, "create_comm", Recording)
+    Recording.sent.clear()
+    yield Recording.sent
+    Recording.sent.clear()

@@ -6,16 +6,14 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import comm
 import nbformat
 import polars as pl
 import pytest
-from comm.base_comm import BaseComm
 from nbclient import NotebookClient
+from support.drawn import walk
 from support.frames import many, result, results
 
 import retab_analysis as ra
@@ -428,12 +426,6 @@ def test_hostile_names_are_escaped_everywhere() -> None:
 # The widgets
 
 
-def walk(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
-
-
 def control(notebook: CompareNotebook, words: str) -> Any:
     found = [
         each for each in walk(notebook.box) if getattr(each, "description", "").startswith(words)
@@ -460,24 +452,6 @@ def chips(notebook: CompareNotebook) -> dict[str, bool]:
     """What is written on each button that is seen, and whether it is pressed."""
     (box,) = [each for each in walk(notebook.box) if "ra-chips" in each._dom_classes]
     return {each.description: each.value for each in box.children if each.layout.display != "none"}
-
-
-class Recording(BaseComm):
-    """Keeps what would be sent to the browser."""
-
-    sent: ClassVar[list[dict[str, Any]]] = []
-
-    def publish_msg(self, msg_type: str, data: Any = None, **rest: Any) -> None:
-        if msg_type == "comm_msg" and data.get("method") == "update":
-            self.sent.append(data["state"])
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    monkeypatch.setattr(comm, "create_comm", Recording)
-    Recording.sent.clear()
-    yield Recording.sent
-    Recording.sent.clear()
 
 
 def test_every_control_has_a_label_and_a_hint() -> None:

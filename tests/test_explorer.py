@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.drawn import control, walk
 from support.fakes import KEY
 from support.faultserver import FaultServer, page, reply
 from support.made_runs import result_with, results_frame, run_with, runs_frame
-from support.sent import sent_messages
 from support.watching import client, until
 
 import retab_analysis as ra
@@ -47,24 +47,12 @@ def results(api: ra.Client, runs: pl.DataFrame) -> pl.DataFrame:
     return ra.fetch_results(ended, evals=ra.fetch_evals("wf_invoices", client=api), client=api)
 
 
-def control(widget: Any, words: str) -> Any:
-    """The first control that is labelled so."""
-    if getattr(widget, "description", None) == words:
-        return widget
-    found = (control(child, words) for child in getattr(widget, "children", ()))
-    return next((each for each in found if each is not None), None)
-
-
 def with_class(widget: Any, name: str) -> Any:
-    if name in getattr(widget, "_dom_classes", ()):
-        return widget
-    found = (with_class(child, name) for child in getattr(widget, "children", ()))
-    return next((each for each in found if each is not None), None)
+    return next(each for each in walk(widget) if name in each._dom_classes)
 
 
 def htmls(widget: Any) -> str:
-    texts = [widget.value] if type(widget).__name__ == "HTML" else []
-    return "\n".join([*texts, *(htmls(child) for child in getattr(widget, "children", ()))])
+    return "\n".join(each.value for each in walk(widget) if type(each).__name__ == "HTML")
 
 
 def click(explorer: Explorer, words: str) -> None:
@@ -173,11 +161,6 @@ def test_a_control_with_nothing_to_choose_is_not_shown(runs: pl.DataFrame) -> No
 
 
 def test_every_control_has_a_label(runs: pl.DataFrame) -> None:
-    def walk(widget: Any) -> Iterator[Any]:
-        yield widget
-        for child in getattr(widget, "children", ()):
-            yield from walk(child)
-
     explorer = ra.explore(runs)
     spoken = [each for each in walk(explorer.widget) if hasattr(each, "description")]
     unlabelled = [each for each in spoken if not each.description and not shows_only(each)]
@@ -187,33 +170,33 @@ def test_every_control_has_a_label(runs: pl.DataFrame) -> None:
     assert len(rows) == len(explorer.state.tabs)
 
 
-def test_one_change_is_drawn_once(runs: pl.DataFrame) -> None:
-    with sent_messages() as sent:
-        explorer = ra.explore(runs)
-        status = control(explorer.widget, "Status")
-        control(explorer.widget, "Search").value = "wfv_"
-        sent.clear()
-        status.value = ("completed",)
-        tables = [state for state in sent if "ra-list" in str(state.get("value"))]
-        plots = [state for state in sent if "<svg" in str(state.get("value"))]
-        assert len(tables) == len(plots) == 1
-        sent.clear()
-        click(explorer, "Clear filters")
-        tables = [state for state in sent if "ra-list" in str(state.get("value"))]
-        assert len(tables) == 1
-        sent.clear()
-        click(explorer, "Created (UTC) ▼")
-        assert not [state for state in sent if "<svg" in str(state.get("value"))]
+def test_one_change_is_drawn_once(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
+    explorer = ra.explore(runs)
+    status = control(explorer.widget, "Status")
+    control(explorer.widget, "Search").value = "wfv_"
+
+    def messages(mark: str) -> int:
+        return sum(mark in str(state.get("value")) for state in sent)
+
+    sent.clear()
+    status.value = ("completed",)
+    assert messages("ra-list") == messages("<svg") == 1
+    sent.clear()
+    click(explorer, "Clear filters")
+    assert messages("ra-list") == messages("<svg") == 1
+    sent.clear()
+    click(explorer, "Created (UTC) ▼")
+    assert messages("ra-list") == 1
+    assert messages("<svg") == 0
 
 
-def test_only_the_page_is_sent(runs: pl.DataFrame) -> None:
+def test_only_the_page_is_sent(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
     many = pl.concat([runs.with_columns(pl.col("run_id") + str(n)) for n in range(50)])
-    with sent_messages() as sent:
-        explorer = ra.explore(many)
-        number = control(explorer.widget, "Page")
-        sent.clear()
-        number.value = 7
-        assert sum(len(str(state)) for state in sent) < 20_000
+    explorer = ra.explore(many)
+    number = control(explorer.widget, "Page")
+    sent.clear()
+    number.value = 7
+    assert sum(len(str(state)) for state in sent) < 20_000
 
 
 def test_plots_follow_the_filters_and_the_choice(runs: pl.DataFrame) -> None:
@@ -289,13 +272,13 @@ def test_a_fetch_that_fails_is_told_and_raised(
 
 
 def test_a_workflow_is_fetched_in_the_background(api: ra.Client) -> None:
+    whole = ra.fetch_runs("wf_invoices", client=api)
     explorer = ra.explore(workflow_id="wf_invoices", client=api)
     first = explorer.wait(30)
     assert first.height == explorer.frame.height > 50
     assert f"since {explorer._reader.since:%Y-%m-%d}" in repr(explorer)
     click(explorer, "Load more")
     assert explorer.wait(30).height > first.height
-    whole = ra.fetch_runs("wf_invoices", client=api)
     click(explorer, "Load more")
     explorer.wait(30)
     assert set(explorer.wait(30)["run_id"]) >= set(whole["run_id"])

@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 import sys
 import types
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import comm
 import nbformat
 import pytest
-from comm.base_comm import BaseComm
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from support.drawn import walk
 from support.faultserver import FaultServer, reply
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, in_order, routes, until
@@ -30,24 +28,6 @@ from retab_analysis.widgets.watching.view import LiveView
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
 THEN = Baseline("v1", {"e0": "passed", "e1": "failed"})
-
-
-class Recording(BaseComm):
-    """Keeps what would be sent to the browser."""
-
-    sent: ClassVar[list[dict[str, Any]]] = []
-
-    def publish_msg(self, msg_type: str, data: Any = None, **rest: Any) -> None:
-        if msg_type == "comm_msg" and data.get("method") == "update":
-            self.sent.append(data["state"])
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    monkeypatch.setattr(comm, "create_comm", Recording)
-    Recording.sent.clear()
-    yield Recording.sent
-    Recording.sent.clear()
 
 
 def state(passed: int = 3, failed: int = 2, seconds: float = 0, **more: Any) -> WatchState:
@@ -78,12 +58,6 @@ def button(view: NotebookView, words: str) -> Any:
     found = [each for each in walk(view.box) if getattr(each, "description", None) == words]
     assert len(found) == 1, words
     return found[0]
-
-
-def walk(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
 
 
 def buttons_of(view: LiveView) -> dict[str, Any]:

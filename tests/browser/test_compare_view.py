@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from support.lab import run_all, save
 
 pytestmark = pytest.mark.browser
 
@@ -35,18 +34,10 @@ LAST = "'another cell'"
 
 def open_notebook(page: Page, lab: Any, name: str, *cells: str) -> None:
     """Open a notebook and run all of it, with all the room for its view."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, lab.root / name)
-    page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}&reset")
-    ready = """() => {
-        const app = window.jupyterapp, panel = app && app.shell.currentWidget;
-        return panel && panel.context && panel.context.isReady
-            && panel.sessionContext.session?.kernel?.status === 'idle';
-    }"""
-    page.wait_for_function(ready, timeout=60_000)
+    page.goto(save(lab, name, *cells))
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget", timeout=60_000)
     page.evaluate("() => { window.jupyterapp.shell.collapseLeft() }")
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    run_all(page)
     expect(detail(page)).to_be_visible(timeout=60_000)
 
 
@@ -71,22 +62,6 @@ def titles(page: Page) -> list[str]:
 
 def place(page: Page, words: str) -> Locator:
     return page.get_by_role("status").filter(has_text=re.compile(rf"^{words}$"))
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    """An answer takes a round trip to the kernel, which may have to share its machine."""
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
-@pytest.fixture
-def console(page: Page) -> list[str]:
-    said: list[str] = []
-    page.on("console", lambda each: said.append(each.text) if each.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

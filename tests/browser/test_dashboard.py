@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from browser.test_live_view import run_all
 from playwright.sync_api import Locator, Page, expect
+from support.lab import run_all
 
 import retab_analysis as ra
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.test_live_view import run_all, save
 from playwright.sync_api import Locator, Page, expect
+from support.lab import run_all, save
 
 import retab_analysis as ra
 

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from playwright.sync_api import Page, expect
+from support.lab import run_all, save
 
 pytestmark = pytest.mark.browser
 
@@ -50,35 +50,10 @@ actions = Actions(stop=nothing, refresh=nothing, cancel=nothing, code=lambda: ho
 NotebookView(compute(snapshot, datetime.now(UTC)), actions).box"""
 
 
-def save(lab: Any, name: str, *cells: str) -> str:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, lab.root / name)
-    return f"{lab.url}/lab/tree/{name}?token={lab.token}&reset"
-
-
-def run_all(page: Page) -> None:
-    ready = """() => {
-        const app = window.jupyterapp, panel = app && app.shell.currentWidget;
-        return panel && panel.context && panel.context.isReady
-            && panel.sessionContext.session?.kernel?.status === 'idle';
-    }"""
-    page.wait_for_function(ready, timeout=60_000)
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-
-
 def done_of(page: Page) -> int:
     """How many evals the view says are done."""
     words = page.locator(".ra-run").first.inner_text()
     return int(words.partition(" of 95 done")[0].split()[-1])
-
-
-@pytest.fixture
-def console(page: Page) -> list[str]:
-    said: list[str] = []
-    page.on("console", lambda each: said.append(each.text) if each.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
