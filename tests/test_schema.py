@@ -189,3 +189,18 @@ def test_every_column_says_what_it_means() -> None:
         assert described.columns == ["name", "dtype", "source", "meaning"]
         assert described["name"].to_list() == list(table.schema)
         assert described["meaning"].str.len_chars().min() >= 4  # type: ignore[operator]
+
+
+def test_what_is_no_frame_of_a_table_is_said() -> None:
+    frame = RUNS.empty()
+    assert RUNS.mismatch(frame.schema) is None
+    assert RUNS.mismatch({}) == (
+        f"no RUNS frame: it has no column {', '.join(frame.columns)}; it has no columns"
+    )
+    assert RUNS.mismatch(frame.cast({"passed": pl.String}).drop("ok").schema, ["passed", "ok"]) == (
+        "no RUNS frame: it has no column ok; it has "
+        f"{', '.join(name for name in frame.columns if name != 'ok')}; "
+        "column passed is String, expected Int64"
+    )
+    # A column of nulls alone may have lost its dtype.
+    assert RUNS.mismatch(frame.with_columns(ok=None).schema) is None

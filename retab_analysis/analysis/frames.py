@@ -44,23 +44,12 @@ def applied(
 
 
 def _checked(frame: pl.LazyFrame, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
-    found = frame.collect_schema()
-    untyped = []
-    for name in columns:
-        expected = table.schema[name]
-        if name not in found:
-            raise SchemaError(
-                f"this is no {table.name.upper()} frame: it has no column {name} ({expected}); "
-                f"it has {', '.join(found) or 'no columns'}"
-            )
-        if found[name] == pl.Null:
-            untyped.append(pl.col(name).cast(expected))
-        elif found[name] != expected:
-            raise SchemaError(
-                f"this is no {table.name.upper()} frame: column {name} is {found[name]}, "
-                f"expected {expected}"
-            )
-    return frame.with_columns(untyped)
+    found, columns = frame.collect_schema(), list(columns)
+    mismatch = table.mismatch(found, columns)
+    if mismatch is not None:
+        raise SchemaError(f"this is {mismatch}")
+    untyped = [name for name in columns if found[name] == pl.Null]
+    return frame.with_columns(pl.col(name).cast(table.schema[name]) for name in untyped)
 
 
 def key_columns(by: str | Sequence[str], table: Table) -> list[str]:

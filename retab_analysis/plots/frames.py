@@ -30,22 +30,10 @@ def needed(frame: Frame, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
             f"got {type(frame).__name__}"
         )
     names = list(dict.fromkeys(columns))
-    found = frame.lazy().collect_schema()
-    if missing := [name for name in names if name not in found]:
-        raise SchemaError(
-            f"this is no {table.name.upper()} frame: it has no column {', '.join(missing)}; "
-            f"it has {', '.join(found) or 'no columns'}"
-        )
-    return frame.lazy().select(_typed(name, found[name], table) for name in names)
-
-
-def _typed(name: str, found: pl.DataType, table: Table) -> pl.Expr:
-    expected = table.schema[name]
-    if found not in (expected, pl.Null()):
-        raise SchemaError(
-            f"this is no {table.name.upper()} frame: column {name} is {found}, expected {expected}"
-        )
-    return pl.col(name).cast(expected)
+    mismatch = table.mismatch(frame.collect_schema(), names)
+    if mismatch is not None:
+        raise SchemaError(f"this is {mismatch}")
+    return frame.lazy().select(pl.col(name).cast(table.schema[name]) for name in names)
 
 
 def check_key(by: str, table: Table) -> str:

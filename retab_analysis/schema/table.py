@@ -97,18 +97,17 @@ class Table:
             columns: The columns that are needed; all if not given. One of nulls alone may be
                 without a dtype.
         """
-        needed = self.schema if columns is None else dict.fromkeys(columns)
+        needed = list(self.schema if columns is None else dict.fromkeys(columns))
+        missing = [name for name in needed if name not in found]
         wrong = [
-            f"{name} ({self.schema[name]})" + (f" is {found[name]}" if name in found else "")
+            f"column {name} is {found[name]}, expected {self.schema[name]}"
             for name in needed
-            if name not in found or found[name] not in (self.schema[name], pl.Null())
+            if name in found and found[name] not in (self.schema[name], pl.Null())
         ]
-        if not wrong:
-            return None
-        return (
-            f"no {self.name.upper()} frame: it lacks {', '.join(wrong)}; "
-            f"it has {', '.join(found) or 'no columns'}"
-        )
+        if missing:
+            there = ", ".join(found) or "no columns"
+            wrong.insert(0, f"it has no column {', '.join(missing)}; it has {there}")
+        return f"no {self.name.upper()} frame: {'; '.join(wrong)}" if wrong else None
 
     def describe(self) -> pl.DataFrame:
         """The columns as a frame: ``name, dtype, source, meaning`` (String each)."""

@@ -50,13 +50,9 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
         raise ConfigError(f"{name} must be a RESULTS frame, got {type(frame).__name__}")
     found = frame.collect_schema()
     columns = dict.fromkeys((*_READ, *also))
-    for column in columns:
-        expected, got = RESULTS.schema[column], found.get(column)
-        if got is None or got not in (expected, pl.Null):
-            raise SchemaError(
-                f"{name} is no RESULTS frame: column {column} is {got or 'missing'}, "
-                f"expected {expected}; it has {', '.join(found) or 'no columns'}"
-            )
+    mismatch = RESULTS.mismatch(found, columns)
+    if mismatch is not None:
+        raise SchemaError(f"{name} is {mismatch}")
     return frame.lazy().select(pl.col(name).cast(RESULTS.schema[name]) for name in columns)
 
 
