@@ -24,14 +24,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"errors", "config", "progress", "transport", "wire", "decode", "schema"},
     "fetch": FETCHING,
     "markup": set(),
+    "files": {"errors"},
     "stats": set(),
     "analysis": {"errors", "schema", "stats"},
     "transitions": {"errors", "schema", "stats"},
     "comparison": COMPARING,
     "check": {"fetch", "analysis", "comparison"} | FETCHING | COMPARING,
-    "export": {"errors", "schema"},
+    "export": {"errors", "files", "schema"},
     "plots": {"errors", "schema", "stats", "comparison"},
-    "report": {"errors", "stats", "markup", "comparison", "plots"},
+    "report": {"errors", "files", "stats", "markup", "comparison", "plots"},
     "sandbox": set(),
     "widgets": FETCHING
     | COMPARING

@@ -722,7 +722,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        FileNotFoundError, match=r"No such folder to write the CSV file into: '.*nowhere'$"
+        FileNotFoundError, match=r"No such folder to write the file into: '.*nowhere'$"
     ):
         write_csv(FRAME, tmp_path / "nowhere" / "runs.csv")
     with pytest.raises(FileNotFoundError, match=r"runs\.csv"):
@@ -730,7 +730,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="Is a folder, not a CSV file"):
+    with pytest.raises(IsADirectoryError, match="Is a folder, not a file"):
         write_csv(FRAME, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -268,7 +268,7 @@ def test_the_suffix_may_be_in_capitals_and_the_path_a_string(tmp_path: Path) -> 
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such folder to write the report into") as said:
+    with pytest.raises(FileNotFoundError, match="No such folder to write the file into") as said:
         write_report(pair(), tmp_path / "missing" / "r.md")
     assert said.value.filename == str(tmp_path / "missing")
     (tmp_path / "r.md").mkdir()

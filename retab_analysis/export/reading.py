@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.export.files import Target, load
 from retab_analysis.export.guard import unguarded
 from retab_analysis.export.kinds import KINDS, Kind
+from retab_analysis.files import Target, load
 from retab_analysis.schema import TABLES, Table
 
 # A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from

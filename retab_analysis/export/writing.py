@@ -9,8 +9,8 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.export.files import Target, save
 from retab_analysis.export.guard import guarded
+from retab_analysis.files import Target, save
 
 _BOM = "\ufeff"
 _FRACTION = {"ms": "%.3f", "us": "%.6f", "ns": "%.9f"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
+from retab_analysis.files import save
 from retab_analysis.report.in_html import as_html
 from retab_analysis.report.in_markdown import as_markdown
 
@@ -41,7 +39,7 @@ def write_report(
     if not isinstance(values, bool):
         raise ConfigError(f"values must be True or False, got {values!r}")
     target, write = _target(path)
-    _replace(target, write(comparison, values).encode())
+    save(target, write(comparison, values).encode())
 
 
 def _target(path: object) -> tuple[Path, Callable[[Comparison, bool], str]]:
@@ -52,25 +50,3 @@ def _target(path: object) -> tuple[Path, Callable[[Comparison, bool], str]]:
     if write is None:
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
     return target, write
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the target and put it in its place: a reader sees the old file or the new."""
-    target = path.resolve()
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "Is a folder, not a report", str(path))
-    if not target.parent.is_dir():
-        folder = str(target.parent)
-        raise FileNotFoundError(errno.ENOENT, "No such folder to write the report into", folder)
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            if target.exists():
-                shutil.copymode(target, temporary)  # before there is anything to read in it
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

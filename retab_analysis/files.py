@@ -89,15 +89,14 @@ def _mode(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "Is a folder, not a CSV file", str(path))
+        raise IsADirectoryError(errno.EISDIR, "Is a folder, not a file", str(path))
     return mode
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:
     if not target.parent.is_dir():
-        raise FileNotFoundError(
-            errno.ENOENT, "No such folder to write the CSV file into", str(target.parent)
-        )
+        folder = str(target.parent)
+        raise FileNotFoundError(errno.ENOENT, "No such folder to write the file into", folder)
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         _write_durably(temporary, data, mode)
