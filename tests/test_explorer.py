@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.documents import eval_document
 from support.drawn import control, walk
 from support.fakes import KEY
 from support.faultserver import FaultServer, page, reply
@@ -49,6 +50,11 @@ def results(api: ra.Client, runs: pl.DataFrame) -> pl.DataFrame:
 
 def with_class(widget: Any, name: str) -> Any:
     return next(each for each in walk(widget) if name in each._dom_classes)
+
+
+def keys(explorer: Explorer) -> list[str]:
+    """The ids of the rows that are seen, by what their buttons are called."""
+    return [each.split()[-1] for each in with_class(explorer.widget, "ra-picks").options]
 
 
 def htmls(widget: Any) -> str:
@@ -122,7 +128,7 @@ def test_runs_are_seen_the_newest_first(runs: pl.DataFrame) -> None:
     shown = htmls(explorer.widget)
     assert f"{runs.height} runs" in shown
     assert shown.count("<svg") == 2
-    assert with_class(explorer.widget, "ra-picks").options == tuple(explorer.frame["run_id"][:15])
+    assert keys(explorer) == explorer.frame["run_id"][:15].to_list()
 
 
 def test_controls_change_what_is_seen(runs: pl.DataFrame) -> None:
@@ -226,7 +232,7 @@ def test_choosing_a_run_fetches_its_results(runs: pl.DataFrame, api: ra.Client) 
     assert "Choose a run above." in htmls(explorer.widget)
     broken = runs.filter(pl.col("ok").not_(), scope="workflow")["run_id"][0]
     rows = with_class(explorer.widget, "ra-picks")
-    rows.index = rows.options.index(broken)
+    rows.index = keys(explorer).index(broken)
     explorer.wait(20)
     shown = htmls(explorer.widget)
     assert f"<code>{broken}</code>" in shown
@@ -381,6 +387,7 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
     answers = {
         "/v1/workflows/evals/results": page([result_with("e1", "failed", "r1")]),
         "/v1/workflows/evals/runs/": run_with("r1", "completed", failed=1),
+        "/v1/workflows/evals?": page([eval_document("e1", name="The total")]),
     }
 
     def answer(request: str) -> Any:
@@ -396,6 +403,124 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
         click(explorer, "Refresh")
         explorer.wait(10)
         assert "nothing to ask again" in explorer.message
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_refresh_covers_every_run_that_goes_on_in_whatever_order(turned: bool) -> None:
+    first, last = "2026-05-01T10:00:00Z", "2026-05-03T10:00:00Z"
+    documents = [
+        run_with("r1", "running", running=1, timing__created_at=first),
+        run_with("r2", "running", running=1, timing__created_at=last),
+    ]
+    runs = runs_frame(*(reversed(documents) if turned else documents))
+    asked: list[str] = []
+
+    def answer(request: str) -> Any:
+        asked.append(request.split(" ")[1])
+        return reply(body=page([]))
+
+    with FaultServer([answer]) as server:
+        explorer = ra.explore(runs, client=client(server.url))
+        explorer.refresh()
+        explorer.wait(10)
+    assert "from_date=2026-05-01T09%3A59%3A59" in asked[0]
+    assert "to_date=2026-05-03T10%3A00%3A01" in asked[0]
+
+
+def test_ones_own_columns_names_and_payloads_outlive_a_refresh() -> None:
+    known = results_frame(result_with("e1", "unscored", "r1"), result_with("e2", "passed", "r1"))
+    known = known.with_columns(eval_name="eval_id", mine=pl.Series([7, 8]))
+    bodies = {
+        "/v1/workflows/evals/results": page(
+            [result_with("e1", "failed", "r1"), result_with("e2", "passed", "r1")]
+        ),
+        "/v1/workflows/evals/runs/": run_with("r1", "completed", failed=1),
+    }
+
+    def answer(request: str) -> Any:
+        path = request.split(" ")[1]
+        found = (body for start, body in bodies.items() if path.startswith(start))
+        return (
+            reply(body=next(found, None))
+            if path.split("?")[0] != "/v1/workflows/evals"
+            else reply(404, {})
+        )
+
+    with FaultServer([answer]) as server:
+        explorer = ra.explore(results=known, client=client(server.url))
+        explorer.refresh()
+        frame = explorer.wait(10).sort("eval_id")
+        assert frame["state"].to_list() == ["failed", "passed"]
+        assert frame["mine"].to_list() == [7, 8]
+        assert frame["eval_name"].to_list() == ["e1", "e2"]
+        assert "some of its rows have been fetched again" in explorer.code()
+
+
+def test_a_failed_refresh_adds_no_run_that_was_not_there() -> None:
+    runs = runs_frame(run_with("r1", "running", running=1))
+    came = page([run_with("r1", "completed", passed=1), run_with("r9", "completed")], after="c")
+    with FaultServer([reply(body=came), reply(500, b"{}")]) as server:
+        explorer = ra.explore(runs, client=client(server.url))
+        explorer.refresh()
+        with pytest.raises(ra.ServerError):
+            explorer.wait(10)
+        assert explorer.frame["run_id"].to_list() == ["r1"]
+        assert explorer.frame["is_terminal"].all()
+
+
+def test_a_run_that_cannot_be_read_costs_nothing_of_the_others_and_is_asked_for_once() -> None:
+    runs = runs_frame(run_with("r1", "completed", passed=1), run_with("r2", "completed", passed=1))
+    asked: list[str] = []
+
+    def answer(request: str) -> Any:
+        path = request.split(" ")[1]
+        if "results" not in path:
+            return reply(body=page([]))
+        asked.append(path)
+        if "r2" in path:
+            return reply(404, {"detail": "gone"})
+        return reply(body=page([result_with("e1", "passed", "r1")]))
+
+    with FaultServer([answer]) as server:
+        explorer = ra.explore(runs, client=client(server.url))
+        assert explorer.widget is not None
+        explorer.tab = "evals"
+        with pytest.raises(ra.NotFoundError):
+            explorer.wait(10)
+        assert explorer.frame["eval_id"].to_list() == ["e1"]
+        assert "ra-alert" in htmls(explorer.widget)
+        before = len(asked)
+        click(explorer, "Eval")
+        explorer.wait(10)
+        assert len(asked) == before
+        explorer.refresh()
+        with pytest.raises(ra.NotFoundError):
+            explorer.wait(10)
+        assert len(asked) > before
+
+
+def test_the_same_results_are_not_fetched_twice(runs: pl.DataFrame) -> None:
+    asked: list[str] = []
+    gate = threading.Event()
+
+    def answer(request: str) -> Any:
+        path = request.split(" ")[1]
+        asked.append(path)
+        gate.wait(5)
+        return reply(body=page([]))
+
+    with FaultServer([answer]) as server:
+        explorer = ra.explore(runs, client=client(server.url))
+        rows = with_class(explorer.widget, "ra-picks")
+        explorer.refresh()
+        rows.index = 1
+        click(explorer, "Ran for")
+        click(explorer, "Ran for ▼")
+        explorer.refresh()
+        gate.set()
+        explorer.wait(10)
+    results = [path for path in asked if "results" in path]
+    assert len(results) == len(set(results)) == 1
 
 
 # Results and evals.
@@ -469,10 +594,82 @@ def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) ->
     only.state.tab = "evals"
     exec(only.code(), scope)
     assert scope["rows"].equals(only.frame)
-    both = ra.explore(runs.head(12), results)
+    both = ra.explore(runs, results)
+    state = both.state.runs
+    assert state is not None
+    state.filter(text=results["workflow_version_id"][0])
     both.state.tab = "evals"
     exec(both.code(), scope)
     assert scope["rows"].equals(both.frame)
+
+
+def test_the_code_of_given_results_and_of_those_that_were_fetched(
+    runs: pl.DataFrame, results: pl.DataFrame, api: ra.Client
+) -> None:
+    explorer = ra.explore(runs.head(8), results, client=api)
+    explorer.tab = "evals"
+    explorer.wait(30)
+    ra.use(api)
+    for tab in ("evals", "results", "runs"):
+        explorer.tab = tab
+        scope: dict[str, Any] = {"results": results, "runs": runs.head(8)}
+        exec(explorer.code(), scope)
+        assert scope["rows"].equals(explorer.frame), tab
+
+
+def test_there_is_code_before_anything_is_there() -> None:
+    explorer = ra.explore(runs_frame())
+    explorer.state.tab = "evals"
+    assert "fetch_results([])" in explorer.code()
+    with FaultServer([reply(body=page([]))]) as server:
+        whole = ra.explore(workflow_id="wf_1", client=client(server.url))
+        assert "runs = ra.fetch_runs('wf_1', from_date='" in whole.code()
+        whole.wait(10)
+
+
+def test_tabs_are_turned_to_from_code(runs: pl.DataFrame, results: pl.DataFrame) -> None:
+    explorer = ra.explore(runs, results)
+    tabs = next(each for each in explorer.widget.children if hasattr(each, "titles"))
+    explorer.tab = "results"
+    assert tabs.selected_index == 1
+    assert explorer.frame.columns == results.columns
+    with pytest.raises(ra.ConfigError, match="tab must be runs or results or evals, got 'x'"):
+        explorer.tab = "x"
+
+
+def test_evals_are_computed_where_they_are_looked_at(results: pl.DataFrame) -> None:
+    explorer = ra.explore(results=results)
+    assert explorer.widget is not None
+    assert explorer.state.list_of("evals").frame.is_empty()
+    explorer.tab = "evals"
+    first = explorer.frame
+    assert first.height > 50
+    assert explorer.frame is first
+
+
+def test_long_details_are_cut(results: pl.DataFrame) -> None:
+    value = "x" * 50_000
+    row = results.head(1).with_columns(expected_value=pl.lit(value))
+    explorer = ra.explore(results=row)
+    with_class(explorer.widget, "ra-picks").index = 0
+    shown = htmls(explorer.widget)
+    assert "and 30,000 more" not in shown
+    assert "… and 30,000 characters more" in shown
+    many = pl.concat([row.with_columns(run_id=pl.lit(f"r{n}")) for n in range(250)])
+    evals = ra.explore(results=many)
+    assert evals.widget is not None
+    evals.tab = "evals"
+    with_class(evals._view._lists["evals"].table, "ra-picks").index = 0
+    assert "and 50 earlier ones" in htmls(evals.widget)
+
+
+def test_closing_takes_the_widgets_away(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    box = explorer.widget
+    explorer.close()
+    assert all(each.comm is None for each in walk(box))
+    assert explorer.frame.height == runs.height
+    assert explorer.widget is not box
 
 
 # CSV, saved pages, terminals.
@@ -497,6 +694,9 @@ def test_a_file_that_cannot_be_written_is_told(runs: pl.DataFrame, tmp_path: Pat
     assert explorer.message.startswith("Nothing was written: ")
     with pytest.raises(ra.ConfigError, match="say where"):
         explorer.export("")
+    for no_path in ("~nobody-of-that-name/x.csv", "a\0b.csv"):
+        with pytest.raises(ra.ConfigError, match="there is no file"):
+            explorer.export(no_path)
 
 
 def test_the_file_is_named_like_the_tab(results: pl.DataFrame) -> None:
@@ -526,15 +726,20 @@ def test_a_saved_page_has_no_values(runs: pl.DataFrame, results: pl.DataFrame) -
         assert state is not None
         state.filter(text=run_id)
         state.choose(0)
-    secrets = results.filter(run_id=run_id)["expected_value"].drop_nulls()
+    values = results.filter(run_id=run_id).select("expected_value", "actual_value")
+    # What names say as well, "invoice" for example, proves nothing.
+    named = str(results.select("eval_name", "document_names", "block_id", "path").to_dicts())
+    said = {each.strip('"') for column in values for each in column.drop_nulls()}
+    secrets = {each for each in said if len(each) > 5 and each not in named}
+    assert len(secrets) > 30
     for tab in explorer.state.tabs:
         explorer.state.tab = tab
         bundle = explorer._repr_mimebundle_()
         assert "<table" in bundle["text/html"]
         assert bundle["text/plain"] == repr(explorer)
         assert "Filtered by with" in bundle["text/html"] or tab == "evals"
-        for secret in secrets.filter(secrets.str.len_chars() > 5):
-            assert secret not in bundle["text/html"]
+        for text in bundle.values():
+            assert not [each for each in secrets if each in text]
     assert "application/vnd.jupyter.widget-view+json" not in bundle
 
 
@@ -565,24 +770,28 @@ def test_names_from_outside_are_no_markup() -> None:
 # The thread.
 
 
+class Panic(BaseException):
+    """No Exception, as what polars raises where it finds itself broken."""
+
+
 def test_jobs_run_one_after_another_and_none_is_lost() -> None:
     done: list[int] = []
-    ended: list[Exception | None] = []
+    ended: list[BaseException | None] = []
     background = Background(ended.append)
-    problem = ValueError("broken")
-
-    def fail() -> None:
-        raise problem
-
-    gate = threading.Event()
+    problem, gate = Panic(), threading.Event()
 
     def wait() -> None:
         gate.wait(10)
         done.append(1)
 
-    background.run(wait)
-    background.run(fail)
-    background.run(lambda: done.append(2))
+    def fail() -> None:
+        raise problem
+
+    background.run("wait", wait)
+    until(lambda: not background._jobs)
+    background.run("fail", fail)
+    background.run("last", lambda: done.append(2))
+    background.run("last", lambda: done.append(3))
     assert background.busy
     assert not background.wait(0.05)
     gate.set()
@@ -590,6 +799,19 @@ def test_jobs_run_one_after_another_and_none_is_lost() -> None:
     assert done == [1, 2]
     assert ended == [None, problem, None]
     until(lambda: not [each for each in threading.enumerate() if each.name == "retab-explore"])
+
+
+def test_a_drawing_that_fails_does_not_stop_the_thread() -> None:
+    def broken(_: BaseException | None) -> None:
+        raise Panic
+
+    background = Background(broken)
+    done: list[int] = []
+    background.run(1, lambda: done.append(1))
+    assert background.wait(5)
+    background.run(2, lambda: done.append(2))
+    assert background.wait(5)
+    assert done == [1, 2]
 
 
 def test_progress_is_told_while_it_is_fetched() -> None:

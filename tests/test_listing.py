@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 import retab_analysis as ra
+from retab_analysis.widgets import words
 from retab_analysis.widgets.exploring import cells
-from retab_analysis.widgets.exploring.listing import PAGE, Facet, ListState, Wanted, label
+from retab_analysis.widgets.exploring.filters import Wanted, label
+from retab_analysis.widgets.exploring.list_state import PAGE, ListState
+from retab_analysis.widgets.exploring.listing import Facet
 from retab_analysis.widgets.exploring.listings import (
     EVALS_LISTING,
     OVERVIEW_CODE,
@@ -156,6 +159,41 @@ def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
     assert runs.chosen is None
 
 
+def test_a_row_is_chosen_by_its_place_where_keys_are_there_twice() -> None:
+    twice = pl.concat([RUNS.head(2), RUNS.head(2).with_columns(status=pl.lit("error"))])
+    runs = ListState(runs_listing(twice), twice)
+    runs.choose(1)
+    assert runs.chosen_at == 1
+    assert runs.chosen_row is not None
+    assert runs.chosen_row["status"] == "error"
+    assert runs.chosen_row["run_id"] == runs.shown["run_id"][0] == runs.shown["run_id"][1]
+
+
+def test_what_is_chosen_in_a_filter_stays_to_be_given_up(runs: ListState) -> None:
+    runs.filter(facets={"status": ("running",)})
+    runs.frame = RUNS.filter(pl.col("status") != "running")
+    assert runs.rows.is_empty()
+    status = next(each for each in runs.listing.facets if each.name == "status")
+    assert ("running (0)", "running") in runs.options(status)
+
+
+def test_values_that_look_alike_are_shown_whole() -> None:
+    names = ["draft-2026-05-01-abcdef", "draft-2026-06-17-abcdef"]
+    frame = RUNS.head(2).with_columns(workflow_version_id=pl.Series(names))
+    version = Facet("Version", "workflow_version_id")
+    shown = [name for name, _ in ListState(runs_listing(frame), frame).options(version)]
+    assert shown == [f"{name} (1)" for name in names]
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    decomposed = "Ka\u0308se.pdf"
+    results = RESULTS.with_columns(document_names=pl.concat_list(pl.lit(decomposed)))
+    state = ListState(RESULTS_LISTING, results)
+    state.filter(text="käse")
+    assert state.rows.height == results.height
+    assert run_code(state.code(), results=results).equals(state.rows)
+
+
 def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListState) -> None:
     found = runs.options(Facet("Block", "target_block_id"))
     assert found == [("(none) (33)", None), ("extract (7)", "extract")]
@@ -164,7 +202,7 @@ def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListStat
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "said"),
     [
         (True, "yes"),
         (False, "no"),
@@ -174,8 +212,8 @@ def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListStat
         ("two\nlines", "two lines"),
     ],
 )
-def test_a_value_as_it_is_chosen(value: Any, words: str) -> None:
-    assert label(value) == words
+def test_a_value_as_it_is_chosen(value: Any, said: str) -> None:
+    assert label(value) == said
 
 
 chosen_values = st.lists(st.sampled_from((*STATUSES, None)), max_size=3, unique=True).map(tuple)
@@ -261,7 +299,8 @@ def test_rows_as_text_and_as_a_table(runs: ListState) -> None:
     assert html.count("<th ") == len(runs.listing.columns)
     assert html.count("<col ") == len(runs.listing.columns)
     assert "</col>" not in html
-    assert "<th" not in cells.table(runs.listing.columns, [], heading=False)
+    hidden = cells.table(runs.listing.columns, [], heading=False)
+    assert '<thead class="ra-heard">' in hidden
 
 
 def test_the_workflow_is_shown_where_there_are_several() -> None:
@@ -271,11 +310,11 @@ def test_the_workflow_is_shown_where_there_are_several() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "value", "words"),
+    ("cell", "value", "said"),
     [
         (cells.duration("x"), None, ""),
         (cells.duration("x"), 999, "999 ms"),
-        (cells.duration("x"), -5, "-5 ms"),
+        (cells.duration("x"), -5, "−5 ms"),
         (cells.duration("x"), 61_000, "1 min 1 s"),
         (cells.share("x"), None, ""),
         (cells.share("x"), 1.0, "100.0%"),
@@ -284,14 +323,18 @@ def test_the_workflow_is_shown_where_there_are_several() -> None:
         (cells.share("x"), 0.0, "0.0%"),
         (cells.time("x"), None, ""),
         (cells.time("x"), START, "2026-05-01 12:00"),
-        (cells.joined("x"), None, ""),
-        (cells.joined("x"), ["a", None, "b\nc"], "a, b c"),
+        (cells.duration("x"), -61_000, "−1 min 1 s"),
         (cells.text("x"), None, ""),
         (cells.text("x"), 3, "3"),
     ],
 )
-def test_a_cell(cell: cells.Cell, value: Any, words: str) -> None:
-    assert cell({"x": value}) == words
+def test_a_cell(cell: cells.Cell, value: Any, said: str) -> None:
+    assert cell({"x": value}) == said
+
+
+def test_documents_in_one_line() -> None:
+    assert words.documents({"document_names": None}) == ""
+    assert words.documents({"document_names": ["a", None, "b\nc"]}) == "a, b c"
 
 
 def test_a_run_that_was_not_counted_has_no_number() -> None:

@@ -5,7 +5,8 @@ table, and how a view looks), ``words``, ``parts`` (of ipywidgets) and ``drawing
 """
 
 from retab_analysis.widgets.comparing.view import CompareView, compare_view
-from retab_analysis.widgets.exploring.view import Explorer, explore
+from retab_analysis.widgets.exploring.entry import explore
+from retab_analysis.widgets.exploring.view import Explorer
 from retab_analysis.widgets.watching.view import LiveView, watch
 
 __all__ = ["CompareView", "Explorer", "LiveView", "compare_view", "explore", "watch"]

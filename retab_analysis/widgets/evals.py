@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retab_analysis.markup import Html, sign, tag
+from retab_analysis.widgets.words import documents, eval_name
 
 SHOWN_EVALS = 20
 _CUT = 160
@@ -57,7 +58,12 @@ STYLE = Html("""<style>
 
 @dataclass(frozen=True, slots=True)
 class EvalLine:
-    """One eval that has ended, in one run."""
+    """One eval that has ended, in one run.
+
+    Attributes:
+        message: Why it does not pass; it may quote the values.
+        cause: The same without any value.
+    """
 
     run_id: str
     eval_id: str
@@ -67,6 +73,7 @@ class EvalLine:
     expected: str | None
     actual: str | None
     message: str | None
+    cause: str | None
     seconds: float | None
 
 
@@ -76,12 +83,13 @@ def eval_line(row: Mapping[str, Any]) -> EvalLine:
     return EvalLine(
         run_id=row["run_id"],
         eval_id=row["eval_id"],
-        name=row["eval_name"] or row["eval_id"],
+        name=eval_name(row),
         state=row["state"],
-        document=", ".join(name for name in row["document_names"] or [] if name is not None),
+        document=documents(row),
         expected=row["expected_value"],
         actual=row["actual_value"],
         message=row["failure_message"] or row["status_message"],
+        cause=row["failure_code"] or row["status_message"],
         seconds=None if duration is None else max(0, duration) / 1000,
     )
 
@@ -121,7 +129,8 @@ def eval_table(
 def _columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
     columns = ["", "eval", "document"]
     columns += ["expected", "actual"] if values else []
-    columns += ["message"] if any(line.message for line in lines) else []
+    columns += ["message"] if values and any(line.message for line in lines) else []
+    columns += ["cause"] if not values and any(line.cause for line in lines) else []
     return columns + (["run"] if several else [])
 
 
@@ -137,6 +146,7 @@ def _cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
         "expected": _value(line.expected),
         "actual": _value(line.actual),
         "message": line.message or "",
+        "cause": line.cause or "",
         "run": tag("code", line.run_id),
     }
     return [tag("td", cells[name], data_label=name) for name in columns]

@@ -59,3 +59,10 @@ def code_area() -> widgets.Textarea:
         description="Code",
         style={"description_width": "auto"},
     )
+
+
+def close(widget: Any) -> None:
+    """Take away a widget and all that is in it: Jupyter would keep them."""
+    for child in getattr(widget, "children", ()):
+        close(child)
+    widget.close()

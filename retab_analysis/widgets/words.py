@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
+
+from retab_analysis.markup import one_line
 
 
 def in_words(seconds: float) -> str:
@@ -41,3 +45,19 @@ def range_in_words(low: float, high: float) -> str:
 def shorten(version: str) -> str:
     """A version as a person reads it: what is addressed by its content has a long name."""
     return version if len(version) <= 24 else version[:16] + "…"
+
+
+def eval_name(row: Mapping[str, Any]) -> str:
+    """An eval's name in one line, or its id where it has none."""
+    return one_line(row["eval_name"] or row["eval_id"])
+
+
+def documents(row: Mapping[str, Any]) -> str:
+    """The names of an eval's documents in one line."""
+    return one_line(", ".join(each for each in row["document_names"] or () if each))
+
+
+def milliseconds(took: int) -> str:
+    """A time or a difference of times; shorter ones to the millisecond."""
+    words = f"{abs(took)} ms" if abs(took) < 1000 else in_words(abs(took) / 1000)
+    return f"−{words}" if took < 0 else words

@@ -14,7 +14,7 @@ from retab_analysis.comparison.words import counted, headline, phrase
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
 from retab_analysis.widgets.comparing.style import STYLE
 from retab_analysis.widgets.comparing.versus import Versus
-from retab_analysis.widgets.words import in_words
+from retab_analysis.widgets.words import documents, eval_name, milliseconds
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."
@@ -74,11 +74,6 @@ def _option(row: Mapping[str, Any]) -> str:
     return f"{SIGNS[row['transition']][0]}  {eval_name(row)}"
 
 
-def eval_name(row: Mapping[str, Any]) -> str:
-    """What to call an eval."""
-    return one_line(row["eval_id"] if row["eval_name"] is None else row["eval_name"])
-
-
 def position(state: Versus) -> str:
     """Which eval of how many is open."""
     if state.place is None:
@@ -122,7 +117,7 @@ def _facts(state: Versus, row: Mapping[str, Any]) -> Html:
     facts = {
         "": join(_side(row, "baseline"), _side(row, "candidate"), by=" → "),
         "block": _block(row),
-        "document": _documents(row),
+        "document": documents(row),
         "path": state.told("candidate")["path"] or state.told("baseline")["path"],
         "took": _took(row["duration_delta_ms"]),
     }
@@ -159,15 +154,10 @@ def _block(row: Mapping[str, Any]) -> Html | None:
     return join(block, f" (code {code})") if code else block
 
 
-def _documents(row: Mapping[str, Any]) -> str:
-    return one_line(", ".join(each for each in row["document_names"] or () if each))
-
-
 def _took(delta: int | None) -> str | None:
     if delta is None:
         return None
-    words = f"{abs(delta)} ms" if abs(delta) < 1000 else in_words(abs(delta) / 1000)
-    return f"{words} {'longer' if delta > 0 else 'less'}" if delta else "as long"
+    return f"{milliseconds(abs(delta))} {'longer' if delta > 0 else 'less'}" if delta else "as long"
 
 
 def _values(row: Mapping[str, Any]) -> Html:

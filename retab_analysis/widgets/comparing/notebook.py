@@ -205,11 +205,11 @@ class CompareNotebook:
 
     def _write_it(self) -> None:
         with self._lock:
-            path = Path(self._path.value.strip()).expanduser()
             self._written = self._state.comparison
             try:
+                path = Path(self._path.value.strip()).expanduser()
                 write_report(self._state.comparison, path, values=self._with_values.value)
-            except (RetabAnalysisError, OSError) as error:
+            except (RetabAnalysisError, OSError, RuntimeError, ValueError) as error:
                 self._say(f"Not written: {error}", "bad")
             else:
                 self._say(f"Written to {path.resolve()}", "good")

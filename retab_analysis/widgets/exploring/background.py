@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 _LOOK = 0.1
 
@@ -20,9 +21,9 @@ class Background:
         ended: Called in the thread after each job, with what it raised or None.
     """
 
-    def __init__(self, ended: Callable[[Exception | None], None]) -> None:
+    def __init__(self, ended: Callable[[BaseException | None], None]) -> None:
         self._ended = ended
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[tuple[Hashable, Job]] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -32,10 +33,11 @@ class Background:
         with self._lock:
             return self._thread is not None
 
-    def run(self, job: Job) -> None:
-        """Have a job done; returns at once."""
+    def run(self, name: Hashable, job: Job) -> None:
+        """Have a job done, once if it is waiting under the same name already; returns at once."""
         with self._lock:
-            self._jobs.append(job)
+            if name not in [waiting for waiting, _ in self._jobs]:
+                self._jobs.append((name, job))
             if self._thread is None:
                 # Jupyter finds out by the context which cell a message belongs to.
                 context = contextvars.copy_context()
@@ -60,10 +62,12 @@ class Background:
                 if not self._jobs:
                     self._thread = None
                     return
-                job = self._jobs.popleft()
-            raised: Exception | None = None
+                _, job = self._jobs.popleft()
+            # All of it: polars' panics are no Exception, and a thread that dies is waited for.
+            raised: BaseException | None = None
             try:
                 job()
-            except Exception as error:
+            except BaseException as error:
                 raised = error
-            self._ended(raised)
+            with contextlib.suppress(BaseException):
+                self._ended(raised)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from retab_analysis.markup import STATE_SIGNS, Html, join, name, one_line, sign, tag
+from retab_analysis.widgets import words
 from retab_analysis.widgets.exploring.listing import Column, Row
-from retab_analysis.widgets.words import in_words
 
 _LONGEST = 200
 
@@ -24,32 +24,20 @@ def time(column: str) -> Cell:
 
 
 def duration(column: str) -> Cell:
-    """Milliseconds in words; the clocks of two machines may disagree."""
-
-    def words(row: Row) -> str:
-        took = row[column]
-        if took is None:
-            return ""
-        return f"{took} ms" if abs(took) < 1000 else in_words(took / 1000)
-
-    return words
+    """Milliseconds in words, also below zero: the clocks of two machines may disagree."""
+    return lambda row: "" if row[column] is None else words.milliseconds(row[column])
 
 
 def share(column: str) -> Cell:
     """A share in percent; 0.0 and 100.0 only where none and all are meant."""
 
-    def words(row: Row) -> str:
+    def percent(row: Row) -> str:
         value = row[column]
         if value is None:
             return ""
         return f"{value if value in (0, 1) else min(max(value, 0.001), 0.999):.1%}"
 
-    return words
-
-
-def joined(column: str) -> Cell:
-    """Several texts."""
-    return lambda row: one_line(", ".join(each for each in row[column] or [] if each), _LONGEST)
+    return percent
 
 
 def passed_of_total(row: Row) -> str:
@@ -62,11 +50,6 @@ def scope(row: Row) -> str:
     """What a run is of."""
     which = {"block": "target_block_id", "eval": "eval_id"}.get(row["scope"])
     return one_line(f"{row['scope']} {row[which]}" if which else row["scope"], _LONGEST)
-
-
-def eval_name(row: Row) -> str:
-    """An eval's name, or its id where it has none."""
-    return one_line(row["eval_name"] or row["eval_id"], _LONGEST)
 
 
 def run_status(row: Row) -> Html:
@@ -119,7 +102,13 @@ def last_change(row: Row) -> str:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Row], *, heading: bool) -> Html:
-    """Rows as a table of fixed widths, one line each."""
+    """Rows as a table of fixed widths, one line each.
+
+    Args:
+        columns: What is shown.
+        rows: The rows.
+        heading: Whether the headings are seen; else they are there to be heard.
+    """
     total = sum(column.share for column in columns)
     widths = (tag("col", style=f"width:{100 * each.share / total:.3f}%") for each in columns)
     head = tag("tr", *(tag("th", each.title, scope="col") for each in columns))
@@ -127,7 +116,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row], *, heading: bool) -> H
     return tag(
         "table",
         tag("colgroup", *widths),
-        tag("thead", head) if heading else None,
+        tag("thead", head, class_=None if heading else "ra-heard"),
         tag("tbody", *body),
         class_="ra-list",
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 
 from retab_analysis.analysis import eval_history
 from retab_analysis.schema import RESULTS
-from retab_analysis.widgets.exploring.listing import ListState
+from retab_analysis.widgets.exploring.list_state import ListState
 from retab_analysis.widgets.exploring.listings import (
     EVALS_LISTING,
     OVERVIEW_CODE,
@@ -41,10 +41,12 @@ class Exploration:
     """The lists of an explorer and what they are made of; draws nothing, asks nobody.
 
     Attributes:
+        source: Where the rows come from, as code.
         runs: The list of runs, or None where only results were given.
         results: The list of results, or None where they are read run by run.
         tab: Which list is seen: ``runs``, ``results`` or ``evals``.
         read: The runs whose results are here.
+        failed: The runs whose results could not be read.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class Exploration:
         self.runs = None if runs is None else ListState(runs_listing(runs), runs)
         self.results = None if results is None else ListState(RESULTS_LISTING, results)
         self._known = RESULTS.empty() if results is None else results
-        self.read: set[str] = set(self._known["run_id"].drop_nulls())
+        self._given = set(self._known["run_id"].drop_nulls())
+        self.read, self.failed = set(self._given), set[str]()
+        self._again: set[str] = set()
         self._evals = ListState(EVALS_LISTING, overview(RESULTS.empty()))
-        self._made_of: tuple[pl.DataFrame, pl.DataFrame | None] | None = None
+        self._made_of: tuple[object, ...] = ()
         self.tab = self.tabs[0]
 
     @property
@@ -66,26 +70,35 @@ class Exploration:
         return [*(name for name, state in found.items() if state is not None), "evals"]
 
     def list_of(self, tab: str) -> ListState:
-        """One of the lists; that of the evals is brought up to date first."""
+        """One of the lists; that of the evals as it was when it was looked at last."""
         found = {"runs": self.runs, "results": self.results}.get(tab)
-        return self.evals if found is None else found
+        return self._evals if found is None else found
 
     @property
     def listed(self) -> ListState:
         """The list that is seen."""
-        return self.list_of(self.tab)
+        return self.evals if self.tab == "evals" else self.list_of(self.tab)
 
     @property
     def evals(self) -> ListState:
         """One row per eval, over the results of the runs that pass the filters."""
-        rows = None if self.runs is None else self.runs.rows
-        made_of = (self._known, rows)
-        if self._made_of is None or any(
-            old is not new for old, new in zip(self._made_of, made_of, strict=True)
-        ):
+        runs = self.runs
+        # Order and page of the runs make no difference. What is held here cannot be made anew
+        # under the same identity.
+        made_of = (self._known, *((runs.frame, runs.wanted) if runs else ()))
+        same = [
+            old is new or (not isinstance(old, pl.DataFrame) and old == new)
+            for old, new in zip(self._made_of, made_of, strict=False)
+        ]
+        if not same or not all(same):
             self._made_of = made_of
             self._evals.frame = overview(self.results_in_sight())
         return self._evals
+
+    @property
+    def known(self) -> pl.DataFrame:
+        """All results that are here."""
+        return self._known
 
     def results_in_sight(self) -> pl.DataFrame:
         """The results that are here, of the runs that pass the filters."""
@@ -93,28 +106,39 @@ class Exploration:
             return self._known
         return self._known.filter(pl.col("run_id").is_in(self.runs.rows["run_id"].implode()))
 
-    def set_runs(self, frame: pl.DataFrame) -> None:
-        """Take other runs, and forget the results of those that have gone on since."""
+    def take_runs(self, found: pl.DataFrame) -> None:
+        """Take runs as they are now, and forget the results of those that were going on."""
         assert self.runs is not None
-        self.forget(self.runs.frame.filter(~pl.col("is_terminal"))["run_id"])
-        self.runs.frame = frame
+        before = self.runs.frame
+        going = before.filter(~pl.col("is_terminal")).join(found, on="run_id", how="semi")
+        self._forget(going["run_id"])
+        rest = before.join(found, on="run_id", how="anti")
+        self.runs.frame = pl.concat([_with_own_columns(found, before, "run_id"), rest])
+        self.failed.clear()
+        if rest.height < before.height:
+            self._again.add("runs")
 
-    def forget(self, run_ids: Iterable[str]) -> None:
-        """Forget the results of some runs."""
+    def _forget(self, run_ids: Iterable[str]) -> None:
         gone = set(run_ids) & self.read
         if gone:
             self.read -= gone
-            self._known = self._known.filter(~pl.col("run_id").is_in(gone))
+            self._set_known(self._known.filter(~pl.col("run_id").is_in(gone)))
 
-    def add_results(self, run_ids: Iterable[str], frame: pl.DataFrame) -> None:
+    def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
-        read = set(run_ids)
-        others = self._known.filter(~pl.col("run_id").is_in(read).fill_null(False))
-        both = pl.concat([others, frame], how="diagonal")
-        self._known = both.select(self._known.columns)
+        read, known = set(run_ids), self._known
+        others = known.filter(~pl.col("run_id").is_in(read).fill_null(False))
+        named = _with_names(_with_own_columns(found, known, "result_id"), known)
+        self._set_known(pl.concat([others, named]))
+        self.failed -= read
         self.read |= read
+        if read & self._given:
+            self._again.add("results")
+
+    def _set_known(self, results: pl.DataFrame) -> None:
+        self._known = results
         if self.results is not None:
-            self.results.frame = self._known
+            self.results.frame = results
 
     def results_of(self, run_id: str) -> pl.DataFrame | None:
         """A run's results, what does not pass first; None where they are not here."""
@@ -129,15 +153,20 @@ class Exploration:
         return eval_history(rows).reverse()
 
     def unread(self, newest: int | None = None) -> list[str]:
-        """The runs that pass the filters and whose results are not here, the newest first.
+        """The runs that pass the filters and whose results can be read but are not here.
 
         Args:
             newest: Look only at so many of the newest.
+
+        Returns:
+            Their ids, the newest first.
         """
         if self.runs is None:
             return []
         ids = self.runs.rows.sort("created_at", descending=True, nulls_last=True)["run_id"]
-        return [each for each in ids.head(newest or len(ids)) if each not in self.read]
+        return [
+            each for each in ids.head(newest or len(ids)) if each not in self.read | self.failed
+        ]
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -146,33 +175,71 @@ class Exploration:
 
     def code(self) -> str:
         """The code that makes :attr:`frame`."""
-        parts = [self._made(), self.listed.code()]
-        body = "\n\n".join(part for part in parts if part)
+        made = {"runs": self._runs_made, "results": self._results_made}.get(
+            self.tab, self._evals_made
+        )
+        body = f"{made()}\n\n{self.listed.code()}"
         header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []
         header += ["import polars as pl"] if "pl." in body else []
         header += ["import retab_analysis as ra"] if "ra." in body else []
         return "\n".join([*header, "", body]) if header else body
 
-    def _made(self) -> str:
-        if self.tab != "evals":
-            return self.source.runs if self.tab == "runs" else self.source.results
-        return f"{self._results_made()}\n{OVERVIEW_CODE}".rstrip()
+    def _runs_made(self) -> str:
+        return self.source.runs + self._fresher("runs")
+
+    def _fresher(self, name: str) -> str:
+        comment = getattr(self.source, name).startswith("#")
+        return "; some of its rows have been fetched again" * (comment and name in self._again)
 
     def _results_made(self) -> str:
-        if self.runs is None:
-            return self.source.results
-        ids = self.results_in_sight()["run_id"].unique(maintain_order=True).to_list()
-        if self.results is not None:
-            return f"{self.source.results}\nresults = results.filter({_in('run_id', ids)})"
-        return f"results = ra.fetch_results({ids!r}, evals={self._evals_made()})"
+        """The code that makes all results that are here."""
+        made = self.source.results + self._fresher("results")
+        more = [each for each in self._run_ids(self._known) if each not in self._given]
+        if not more:
+            return made
+        fetched = f"ra.fetch_results({more!r}{self._names_made()})"
+        return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
 
     def _evals_made(self) -> str:
-        assert self.runs is not None
-        workflows = self.runs.frame["workflow_id"].unique(maintain_order=True).to_list()
+        if self.results is None:
+            ids = self._run_ids(self.results_in_sight())
+            results = f"results = ra.fetch_results({ids!r}{self._names_made()})"
+        else:
+            results = self._results_made()
+            if self.runs is not None:
+                results += (
+                    f"\n{self._runs_made()}\n{self.runs.code('runs')}\n"
+                    'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
+                )
+        return f"{results}\n{OVERVIEW_CODE}".rstrip()
+
+    def _run_ids(self, results: pl.DataFrame) -> list[str]:
+        return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()
+
+    def _names_made(self) -> str:
+        """The argument that gives evals their names."""
+        frame = self._known if self.runs is None else self.runs.frame
+        workflows = frame["workflow_id"].drop_nulls().unique(maintain_order=True).to_list()
+        if not workflows:
+            return ""
         if len(workflows) == 1:
-            return f"ra.fetch_evals({workflows[0]!r})"
-        return f"pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
+            return f", evals=ra.fetch_evals({workflows[0]!r})"
+        return f", evals=pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
 
 
-def _in(name: str, values: Sequence[str]) -> str:
-    return f"pl.col({name!r}).is_in({list(values)!r})"
+def _with_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows with the columns of those before; what the API does not send is taken from there."""
+    own = [name for name in before.columns if name not in found.columns]
+    if own:
+        kept = before.select(key, *own).unique(key, keep="first")
+        found = found.join(kept, on=key, how="left", maintain_order="left")
+    return found.select(before.columns)
+
+
+def _with_names(found: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Results with the names and paths that their evals have had before, where they have none."""
+    names = ("eval_name", "path")
+    known = before.group_by("eval_id").agg(pl.col(names).drop_nulls().first())
+    both = found.join(known, on="eval_id", how="left", suffix="_before", maintain_order="left")
+    filled = (pl.coalesce(name, f"{name}_before").alias(name) for name in names)
+    return both.with_columns(filled).select(found.columns)

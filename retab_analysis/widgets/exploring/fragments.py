@@ -7,11 +7,16 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison.words import counted
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.widgets.evals import SHOWN_EVALS, STYLE, eval_line, eval_table, view
 from retab_analysis.widgets.exploring import cells
 from retab_analysis.widgets.exploring.exploration import Exploration
 from retab_analysis.widgets.exploring.listings import HISTORY_COLUMNS
+from retab_analysis.widgets.words import documents, eval_name
+
+SHOWN_ROWS = 200
+_LONGEST = 20_000
 
 
 def run_details(
@@ -20,7 +25,7 @@ def run_details(
     *,
     reading: bool = False,
     values: bool = True,
-    limit: int | None = None,
+    limit: int = SHOWN_ROWS,
 ) -> Html:
     """A run, and its results with those that do not pass first.
 
@@ -29,7 +34,7 @@ def run_details(
         results: Its results, None where they are not here.
         reading: Whether they are being fetched.
         values: Whether expected and actual values are shown.
-        limit: Show no more results than so many, or all.
+        limit: Show no more results than so many.
     """
     facts = [cells.scope(run), f"version {one_line(run['workflow_version_id'])}"]
     message = run["status_message"]
@@ -44,27 +49,29 @@ def run_details(
     if results is None:
         words = "Reading its results …" if reading else "Its results could not be read."
         return view(head, alert, tag("div", words, class_="ra-soft"))
-    lines = [eval_line(each) for each in results.iter_rows(named=True)]
+    lines = [eval_line(each) for each in results.head(limit).iter_rows(named=True)]
+    left = results.height - len(lines)
+    more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
     shown = eval_table(
-        lines, limit=limit, values=values, several=False, nothing="It has no results."
+        lines, limit=None, values=values, several=False, nothing="It has no results."
     )
-    return join(view(head, alert), shown)
+    return join(view(head, alert), shown, view(more))
 
 
 def result_details(row: Mapping[str, Any]) -> Html:
     """One result, with what was expected and what came."""
     facts = {
-        "Eval": tag("span", name(cells.eval_name(row)), " ", tag("code", row["eval_id"])),
+        "Eval": tag("span", name(eval_name(row)), " ", tag("code", row["eval_id"])),
         "State": cells.state(row),
         "Block": one_line(row["block_id"]),
         "Condition": " at ".join(
             one_line(row[each]) for each in ("condition_kind", "path") if row[each]
         ),
         "Message": row["failure_message"] or row["status_message"] or "",
-        "Document": cells.joined("document_names")(row),
+        "Document": documents(row),
         "Expected": _code(row["expected_value"]),
         "Actual": _code(row["actual_value"]),
-        "Score": "" if row["score"] is None else f"{row['score']:g}, threshold {row['threshold']}",
+        "Score": _score(row),
         "Run": tag("code", row["run_id"]),
         "Version": one_line(row["workflow_version_id"]),
     }
@@ -80,17 +87,30 @@ def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
     """One eval, run by run."""
     head = tag(
         "div",
-        tag("b", name(cells.eval_name(row))),
+        tag("b", name(eval_name(row))),
         tag("code", row["eval_id"], class_="ra-soft"),
-        tag("span", f"{history.height} runs, the newest first", class_="ra-soft"),
+        tag("span", f"{counted(history.height, 'run')}, the newest first", class_="ra-soft"),
         class_="ra-row",
     )
-    runs = history.to_dicts()
-    return view(head, cells.table(HISTORY_COLUMNS, runs, heading=True))
+    left = history.height - SHOWN_ROWS
+    more = tag("div", f"and {left:,} earlier ones", class_="ra-soft") if left > 0 else None
+    runs = history.head(SHOWN_ROWS).to_dicts()
+    return view(head, cells.table(HISTORY_COLUMNS, runs, heading=True), more)
+
+
+def _score(row: Mapping[str, Any]) -> str:
+    if row["score"] is None:
+        return ""
+    threshold = row["threshold"]
+    return f"{row['score']:g}" + ("" if threshold is None else f", threshold {threshold:g}")
 
 
 def _code(text: str | None) -> Html | None:
-    return None if text is None else tag("code", text, class_="ra-whole")
+    if text is None:
+        return None
+    left = len(text) - _LONGEST
+    shown = text if left <= 0 else f"{text[:_LONGEST]}… and {left:,} characters more"
+    return tag("code", shown, class_="ra-whole")
 
 
 def hint(noun: str) -> Html:
@@ -100,19 +120,20 @@ def hint(noun: str) -> Html:
     )
 
 
-def heading(title: str, message: str) -> Html:
-    """What is explored, and what there is to know about it."""
-    return view(
-        tag(
-            "div",
-            tag("b", title, role="status"),
-            tag("span", message, class_="ra-soft ra-push") if message else None,
-            class_="ra-head",
-        )
-    )
+def heading(title: str, message: str, *, trouble: bool) -> Html:
+    """What is explored, and what there is to know about it.
+
+    Args:
+        title: What is explored.
+        message: How far a fetch is, or what has been done.
+        trouble: Whether the message is of a failure.
+    """
+    looks = "ra-alert" if trouble else "ra-soft ra-push"
+    said = tag("span", message or "", class_=looks, role="status")
+    return view(tag("div", tag("b", title), said, class_="ra-head"))
 
 
-def page(explored: Exploration, title: str, message: str) -> Html:
+def page(explored: Exploration, title: str, message: str, *, trouble: bool) -> Html:
     """The list that is seen as a page that is read without Jupyter, without any values."""
     state = explored.listed
     rows = state.shown.to_dicts()
@@ -120,7 +141,7 @@ def page(explored: Exploration, title: str, message: str) -> Html:
         STYLE,
         tag(
             "div",
-            heading(title, message),
+            heading(title, message, trouble=trouble),
             tag("div", _filters(explored), class_="ra-soft"),
             view(cells.table(state.listing.columns, rows, heading=True)),
             tag("div", state.position, class_="ra-soft"),
@@ -152,5 +173,6 @@ def plain(explored: Exploration, title: str, message: str) -> str:
     state = explored.listed
     lines = [title, *([message] if message else []), _filters(explored)]
     lines += cells.as_text(state.listing.columns, state.shown.to_dicts())
-    lines += [f"{state.position}; .frame is all of them, .tab one of {', '.join(explored.tabs)}"]
+    others = [each for each in explored.tabs if each != explored.tab]
+    lines += [f"{state.position}; .frame is all of them, .tab turns to {' or '.join(others)}"]
     return "\n".join(line for line in lines if line)

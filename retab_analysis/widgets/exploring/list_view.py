@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from retab_analysis.widgets.exploring import cells
-from retab_analysis.widgets.exploring.listing import PAGE, ListState
+from retab_analysis.widgets.exploring.list_state import PAGE, ListState
 from retab_analysis.widgets.parts import assign, button, row, show
 
 ROW_HEIGHT = 28
@@ -49,6 +49,8 @@ STYLE = f"""<style>
  box-sizing:border-box;line-height:1.4;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
  text-align:left!important;
  border:0;border-top:1px solid color-mix(in srgb,currentColor 14%,transparent)}}
+.ra-explore .ra-heard{{position:absolute;width:1px;height:1px;overflow:hidden;
+ clip-path:inset(50%)}}
 .ra-explore .ra-list tbody tr{{background:none!important;height:{ROW_HEIGHT}px}}
 .ra-explore .ra-mixed{{border-radius:3px;padding:0 .35em;background:#F0E442;color:#000;
  font-weight:600;display:inline-block;min-width:1em;text-align:center}}
@@ -156,8 +158,8 @@ class ListView:
                 if control.options != options:
                     control.options = options
                     control.value = [value for _, value in options if value in chosen]
-                # With one value there is nothing to choose.
-                show(control, len(options) > 1)
+                # With one value there is nothing to choose; what is chosen stays to be seen.
+                show(control, len(options) > 1 or bool(chosen))
 
     def _draw_headings(self) -> None:
         state = self._state
@@ -169,7 +171,10 @@ class ListView:
         state = self._state
         shown = state.shown.to_dicts()
         assign(self._table, value=str(cells.table(state.listing.columns, shown, heading=False)))
-        labels = tuple(str(each[state.listing.key]) for each in shown)
+        first, second = state.listing.columns[:2]
+        labels = tuple(
+            f"{first.text(each)} {second.text(each)} {each[state.listing.key]}" for each in shown
+        )
         with self._picks.hold_sync():
             assign(self._picks, options=labels)
             assign(self._picks, index=state.chosen_at)

@@ -7,6 +7,7 @@ import polars as pl
 from retab_analysis.analysis import eval_history, flaky_evals
 from retab_analysis.widgets.exploring import cells
 from retab_analysis.widgets.exploring.listing import Column, Facet, Listing
+from retab_analysis.widgets.words import documents, eval_name
 
 RECENT = 10
 CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")
@@ -53,10 +54,10 @@ RESULTS_LISTING = Listing(
     key="result_id",
     columns=(
         Column("state", "State", 13, cells.text("state"), cells.state),
-        Column("eval_name", "Eval", 24, cells.eval_name),
+        Column("eval_name", "Eval", 24, eval_name),
         Column("block_id", "Block", 15, cells.text("block_id")),
-        Column("document_names", "Document", 20, cells.joined("document_names")),
-        Column("failure_message", "Message", 24, cells.text("failure_message")),
+        Column("document_names", "Document", 20, documents),
+        Column("failure_code", "Failure", 18, cells.text("failure_code")),
         Column("duration_ms", "Took", 8, cells.duration("duration_ms"), falling=True),
         Column("workflow_version_id", "Version", 14, cells.text("workflow_version_id")),
         Column("run_created_at", "Run (UTC)", 15, cells.time("run_created_at"), falling=True),
@@ -84,7 +85,7 @@ EVALS_LISTING = Listing(
     key="eval_id",
     columns=(
         Column("state", "Now", 13, cells.text("state"), cells.state),
-        Column("eval_name", "Eval", 26, cells.eval_name),
+        Column("eval_name", "Eval", 26, eval_name),
         Column("block_id", "Block", 16, cells.text("block_id")),
         Column("recent", f"Last {RECENT} runs", 22, cells.recent_text, cells.recent_signs),
         Column("flaky", "Flaky", 9, cells.flaky_mark, falling=True),

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as widgets
+import polars as pl
 
 from retab_analysis.widgets.evals import STYLE, view
 from retab_analysis.widgets.exploring import fragments, list_view
 from retab_analysis.widgets.exploring.exploration import Exploration
+from retab_analysis.widgets.exploring.list_state import ListState
 from retab_analysis.widgets.exploring.list_view import ListView
-from retab_analysis.widgets.exploring.listing import ListState
 from retab_analysis.widgets.exploring.plots import CHOICES, plots
-from retab_analysis.widgets.parts import assign, button, code_area, row, show, stack, style
+from retab_analysis.widgets.parts import assign, button, close, code_area, row, show, stack, style
 
 _STYLE = """<style>
 .ra-explore .ra-plots{display:flex;flex-wrap:wrap;gap:0 12px}
@@ -47,6 +48,7 @@ class ExplorerView:
     ) -> None:
         self._explored, self._actions, self._lock = explored, actions, lock
         self._plotted: tuple[Any, Any] | None = None
+        self._detailed: tuple[Any, ...] | None = None
         self._head = widgets.HTML()
         self._make_toolbar()
         self._plots = widgets.HTML(layout=widgets.Layout(width="100%"))
@@ -102,29 +104,45 @@ class ExplorerView:
         self._details[name].layout.width = "100%"
         return stack(view.filters, *plot, view.table, detail)
 
-    def draw(self, title: str, message: str, *, more: str, reading: bool) -> None:
+    def draw_head(self, title: str, message: str, *, trouble: bool) -> None:
+        """Show what is explored, and how far a fetch is or what has been done."""
+        assign(self._head, value=str(fragments.heading(title, message, trouble=trouble)))
+
+    def draw(self, *, more: str, reading: bool) -> None:
         """Show the state; what has not changed is not sent.
 
         Args:
-            title: What is explored.
-            message: What there is to know.
             more: What *Load more* would do, empty where it would do nothing.
             reading: Whether results are being fetched.
         """
         explored = self._explored
         state = explored.listed  # brings it up to date
-        assign(self._head, value=str(fragments.heading(title, message)))
+        assign(self._tabs, selected_index=explored.tabs.index(explored.tab))
         show(self._more, bool(more))
         assign(self._more, tooltip=more)
         if self._path.value in ("", *_paths(explored)):
             assign(self._path, value=f"{explored.tab}.csv")
         self._lists[explored.tab].draw()
-        assign(self._details[explored.tab], value=self._detail(state, reading))
+        self._draw_details(state, reading)
         self._draw_plots()
         if self._code.layout.display != "none":
             assign(self._code, value=self._actions.code())
 
+    def _draw_details(self, state: ListState, reading: bool) -> None:
+        explored = self._explored
+        made_of = (explored.tab, state.chosen, reading, explored.known, state.frame)
+        if self._detailed is None or any(
+            old is not new and (isinstance(new, pl.DataFrame) or old != new)
+            for old, new in zip(self._detailed, made_of, strict=True)
+        ):
+            self._detailed = made_of
+            assign(self._details[explored.tab], value=self._detail(state, reading))
+
     def _draw_plots(self) -> None:
+        with self._lock:
+            self._plot()
+
+    def _plot(self) -> None:
         runs = self._explored.runs
         if runs is None or self._explored.tab != "runs":
             return
@@ -147,13 +165,22 @@ class ExplorerView:
         return str(fragments.eval_details(row, explored.history_of(row["eval_id"])))
 
     def _turn_to(self, change: Any) -> None:
-        self._explored.tab = self._explored.tabs[change["new"]]
-        self._actions.looked()
+        with self._lock:
+            tab = self._explored.tabs[change["new"]]
+            if tab != self._explored.tab:
+                self._explored.tab = tab
+                self._actions.looked()
 
     def _show_code(self) -> None:
-        hidden = self._code.layout.display == "none"
-        assign(self._code, value=self._actions.code())
-        show(self._code, hidden)
+        with self._lock:
+            hidden = self._code.layout.display == "none"
+            assign(self._code, value=self._actions.code())
+            show(self._code, hidden)
+
+    def close(self) -> None:
+        """Take all widgets away."""
+        self._lists.clear()
+        close(self.box)
 
     def send_all(self) -> None:
         """Send the whole state again, so that whoever executes the notebook stores it."""

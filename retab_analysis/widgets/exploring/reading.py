@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RetabAnalysisError,
+    SchemaError,
+)
 from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs
 from retab_analysis.transport import Client
 from retab_analysis.widgets.exploring.exploration import BATCH, Exploration, Source
-from retab_analysis.widgets.exploring.listing import ListState
+from retab_analysis.widgets.exploring.list_state import ListState
 
 DAYS = 90
 FETCHING = "Fetching"
+# What is wrong with one run, and says nothing about the others.
+_OF_ONE_RUN = (NotFoundError, SchemaError, InvalidRequestError, PermissionDeniedError)
 
 
 class Told:
@@ -48,9 +56,15 @@ class Reader:
     ) -> None:
         self._explored, self._lock, self._say = explored, lock, say
         self._client, self.workflow_id = client, workflow_id
-        self._names: dict[str, pl.DataFrame | None] = {}
-        self.since = datetime.now(UTC)
+        self._names: dict[str, pl.DataFrame] = {}
+        self._reach_back_to(datetime.now(UTC))
+
+    def _reach_back_to(self, since: datetime) -> None:
+        self.since = since
         """From when on the runs of the workflow are here."""
+        if self.workflow_id:
+            code = f"ra.fetch_runs({self.workflow_id!r}, from_date={since.isoformat()!r})"
+            self._explored.source = Source(runs=f"runs = {code}")
 
     @property
     def more(self) -> str:
@@ -62,111 +76,118 @@ class Reader:
             return f"The runs of the {DAYS} days before {self.since:%Y-%m-%d}"
         return ""
 
-    def read_more(self) -> None:
-        """What :attr:`more` says."""
-        if self._explored.tab == "evals":
-            self.read_results(self._explored.unread()[:BATCH])
-        elif self.workflow_id:
-            self.read_earlier()
-
     def read_earlier(self) -> None:
         """The runs of the 90 days before those that are here."""
         start = self.since - timedelta(days=DAYS)
         here = self._runs.frame.height
-        with self._keeping():
-            self._take_runs(self._fetch_runs(start, self.since))
-        self.since = start
+        self._take_runs(start, self.since)
         with self._lock:
-            code = f"ra.fetch_runs({self.workflow_id!r}, from_date={start.isoformat()!r})"
-            self._explored.source = Source(runs=f"runs = {code}")
+            self._reach_back_to(start)
         if self._runs.frame.height == here:
             self._say(f"There is no run{' before those' if here else ''} since {start:%Y-%m-%d}.")
 
     def read_again(self) -> None:
         """What may have changed: new runs of the workflow, and what had not ended."""
+        self._names.clear()
+        with self._lock:
+            self._explored.failed.clear()
         if self.workflow_id:
-            with self._keeping():
-                self._take_runs(self._fetch_runs(self.since, None))
+            self._take_runs(self.since, None)
         elif self._explored.runs is not None:
             self._read_going()
         else:
-            undecided = self._explored.results_in_sight().filter(pl.col("state") == "unscored")
-            ids = undecided["run_id"].drop_nulls().unique(maintain_order=True).to_list()
-            self.read_results(ids)
-            if not ids:
-                self._say("Every result is decided: there is nothing to ask again.")
+            self._read_undecided()
 
     def _read_going(self) -> None:
         going = self._runs.frame.filter(~pl.col("is_terminal"))
         if going.is_empty():
             self._say("Every run has ended: there is nothing to ask again.")
             return
-        workflows = going["workflow_id"].unique().to_list()
-        first, last = going.select(first=pl.col("created_at").min(), last="created_at").row(0)
-        with self._keeping():
-            found = self._fetch_runs(first, last, workflows)
-            self._take_runs(found.join(going.select("run_id"), on="run_id", how="semi"))
+        moment = pl.col("created_at")
+        first, last = going.select(first=moment.min(), last=moment.max()).row(0)
+        self._take_runs(first, last, only=going)
+
+    def _read_undecided(self) -> None:
+        undecided = self._explored.known.filter(pl.col("state") == "unscored")
+        ids = undecided["run_id"].drop_nulls().unique(maintain_order=True).to_list()
+        if ids:
+            self.read_results(ids)
+        elif undecided.is_empty():
+            self._say("Every result is decided: there is nothing to ask again.")
+        else:
+            self._say("The results that are not decided name no run to ask for.")
 
     def read_results(self, run_ids: Sequence[str]) -> None:
-        """The results of some runs."""
-        if not run_ids:
-            return
+        """The results of some runs; one that cannot be read costs nothing of the others."""
+        try:
+            self._read_results(run_ids)
+        except _OF_ONE_RUN as error:
+            if len(run_ids) == 1:
+                with self._lock:
+                    self._explored.failed.update(run_ids)
+                raise
+            self._read_one_by_one(run_ids, error)
+
+    def _read_one_by_one(self, run_ids: Sequence[str], error: RetabAnalysisError) -> None:
+        last: RetabAnalysisError | None = None
+        for run_id in run_ids:
+            try:
+                self.read_results([run_id])
+            except _OF_ONE_RUN as problem:
+                last = problem
+        if last is not None:
+            raise last from error
+
+    def _read_results(self, run_ids: Sequence[str]) -> None:
         with self._lock:
-            known = self._explored.runs
-            runs: Any = list(run_ids)
-            if known is not None:
-                runs = known.frame.filter(pl.col("run_id").is_in(run_ids))
-        names = self._names_of(runs) if isinstance(runs, pl.DataFrame) else None
+            known, results = self._explored.runs, self._explored.known
+        runs: Any = list(run_ids)
+        if known is not None:
+            runs = known.frame.filter(pl.col("run_id").is_in(run_ids))
         found = fetch_results(
-            runs, evals=names, client=self._client, progress=Told("results", self._say)
+            runs,
+            evals=self._names_of(runs if known is not None else results),
+            payloads="handle_inputs" in results.columns,
+            client=self._client,
+            progress=Told("results", self._say),
         )
         with self._lock:
-            self._explored.add_results(run_ids, found)
+            self._explored.take_results(run_ids, found)
 
-    def _names_of(self, runs: pl.DataFrame) -> pl.DataFrame | None:
-        """The evals of the runs' workflows; without them, results have ids for names."""
-        for workflow_id in runs["workflow_id"].unique().to_list():
+    def _names_of(self, frame: pl.DataFrame) -> pl.DataFrame | None:
+        """The evals of the workflows; without them, results have the names known before, or ids."""
+        for workflow_id in frame["workflow_id"].drop_nulls().unique().to_list():
             if workflow_id not in self._names:
-                try:
+                with contextlib.suppress(RetabAnalysisError):
                     found = fetch_evals(workflow_id, client=self._client, progress=False)
-                except RetabAnalysisError as error:
-                    self._say(f"The evals of {workflow_id} have no names: {error}")
-                    found = None
-                self._names[workflow_id] = found
-        frames = [frame for frame in self._names.values() if frame is not None]
-        return pl.concat(frames) if frames else None
+                    self._names[workflow_id] = found
+        return pl.concat(self._names.values()) if self._names else None
 
     @property
     def _runs(self) -> ListState:
         assert self._explored.runs is not None
         return self._explored.runs
 
-    def _fetch_runs(
-        self, start: datetime | None, end: datetime | None, workflows: list[str] | None = None
-    ) -> pl.DataFrame:
-        return fetch_runs(
-            workflows or self.workflow_id,
-            from_date=start,
-            to_date=end,
-            client=self._client,
-            progress=Told("runs", self._say),
-        )
+    def _take_runs(
+        self, start: datetime | None, end: datetime | None, only: pl.DataFrame | None = None
+    ) -> None:
+        """Fetch runs, and keep what has come before a failure, too.
 
-    def _take_runs(self, found: pl.DataFrame) -> None:
-        """Take runs as they are now, in place of how they were."""
-        with self._lock:
-            both = pl.concat([found, self._runs.frame], how="diagonal")
-            columns = self._runs.frame.columns
-            self._explored.set_runs(
-                both.unique("run_id", keep="first", maintain_order=True).select(columns)
-            )
-
-    @contextlib.contextmanager
-    def _keeping(self) -> Iterator[None]:
-        """Keep what has come before a failure."""
+        Args:
+            start: Created then or later.
+            end: Created then or earlier.
+            only: Some runs that are here, or None for all of the workflow.
+        """
+        of = self.workflow_id if only is None else only["workflow_id"].unique().to_list()
+        told = Told("runs", self._say)
+        found = None
         try:
-            yield
+            found = fetch_runs(of, from_date=start, to_date=end, client=self._client, progress=told)
         except RetabAnalysisError as error:
-            if error.partial is not None:
-                self._take_runs(error.partial)
+            found = error.partial
             raise
+        finally:
+            if found is not None:
+                with self._lock:
+                    known = found if only is None else found.join(only, on="run_id", how="semi")
+                    self._explored.take_runs(known)

@@ -9,77 +9,17 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.api.arguments import text
-from retab_analysis.errors import ConfigError, SchemaError, WaitTimeout
+from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
-from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.markup import one_line
 from retab_analysis.progress import in_kernel
-from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.transport import Client
 from retab_analysis.widgets.exploring import fragments
 from retab_analysis.widgets.exploring.background import Background
-from retab_analysis.widgets.exploring.exploration import BATCH, Exploration, Source
+from retab_analysis.widgets.exploring.exploration import BATCH, Exploration
 from retab_analysis.widgets.exploring.reading import FETCHING, Reader
 
 _BETWEEN_DRAWS = 0.1
-
-
-def explore(
-    runs: pl.DataFrame | None = None,
-    results: pl.DataFrame | None = None,
-    *,
-    workflow_id: str | None = None,
-    client: Client | None = None,
-) -> Explorer:
-    """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
-
-    Show what it returns as a cell's last line. What has to be fetched is fetched in the
-    background: with ``workflow_id`` the runs, and the results of a run that is chosen.
-
-    Args:
-        runs: A RUNS frame.
-        results: A RESULTS frame; with ``runs`` as well, their results are not fetched again.
-        workflow_id: Instead of both: the runs of this workflow in the last 90 days.
-        client: What to ask; the default one if not given, and only once something is asked.
-
-    Returns:
-        The explorer; its ``.frame`` is what passes the filters of the tab that is seen.
-
-    Raises:
-        ConfigError: An argument cannot be used.
-        SchemaError: A frame that lacks columns.
-    """
-    if (workflow_id is None) == (runs is None and results is None):
-        raise ConfigError("pass runs, results= or both, or else workflow_id= alone")
-    if workflow_id is not None:
-        text("workflow_id", workflow_id)
-        empty = Exploration(RUNS.empty(), None, Source())
-        return Explorer(empty, client_or_default(client), workflow_id)
-    shown_runs = None if runs is None else _checked(runs, RUNS, "runs")
-    shown_results = None if results is None else _checked(results, RESULTS, "results")
-    source = Source(
-        runs="# runs: the frame that was passed to explore",
-        results="# results: the frame that was passed to explore",
-    )
-    return Explorer(Exploration(shown_runs, shown_results, source), client)
-
-
-def _checked(frame: Any, table: Table, argument: str) -> pl.DataFrame:
-    """The frame, with the columns of its kind."""
-    if isinstance(frame, pl.LazyFrame):
-        frame = frame.collect()
-    if not isinstance(frame, pl.DataFrame):
-        raise ConfigError(
-            f"{argument} must be a {table.name.upper()} frame (polars), got {type(frame).__name__}"
-        )
-    mismatch = table.mismatch(frame.schema)
-    if mismatch is not None:
-        raise SchemaError(f"{argument} is {mismatch}")
-    # What holds nulls alone may have lost its dtype.
-    return frame.cast(
-        {name: dtype for name, dtype in table.schema.items() if frame.schema[name] == pl.Null()}
-    )
 
 
 class Explorer:
@@ -93,12 +33,30 @@ class Explorer:
         self._background = Background(self._ended)
         self._reader = Reader(explored, self._lock, self._say, client, workflow_id)
         self._asked: set[str] = set()
-        self._error: Exception | None = None
-        self._message = ""
+        self._looked_at: Any = None
+        self._error: BaseException | None = None
+        self._message, self._trouble = "", False
         self._view: Any = None
         self._said_at = 0.0
         if workflow_id is not None:
-            self._background.run(self._reader.read_earlier)
+            self.load_more()
+
+    @property
+    def tab(self) -> str:
+        """Which tab is seen: ``runs``, ``results`` or ``evals``; assign another one to turn to it.
+
+        Raises:
+            ConfigError: There is no such tab.
+        """
+        return self._explored.tab
+
+    @tab.setter
+    def tab(self, tab: str) -> None:
+        if tab not in self._explored.tabs:
+            raise ConfigError(f"tab must be {' or '.join(self._explored.tabs)}, got {tab!r}")
+        with self._lock:
+            self._explored.tab = tab
+            self._looked()
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -151,11 +109,15 @@ class Explorer:
 
     def refresh(self) -> None:
         """Fetch again, in the background, what may have changed: new runs, those that go on."""
-        self._background.run(self._reader.read_again)
+        self._background.run("again", self._reader.read_again)
 
     def load_more(self) -> None:
         """Fetch more, in the background: the 90 days before, or the results of further runs."""
-        self._background.run(self._reader.read_more)
+        with self._lock:
+            if self._explored.tab == "evals":
+                self._read(self._explored.unread()[:BATCH])
+            elif self._explored.tab == "runs" and self._reader.workflow_id:
+                self._background.run("earlier", self._reader.read_earlier)
 
     def code(self) -> str:
         """The code that gives ``.frame``."""
@@ -172,12 +134,15 @@ class Explorer:
             The whole path.
 
         Raises:
-            ConfigError: There is no path.
+            ConfigError: It is no path.
             OSError: It cannot be written.
         """
         if not str(path):
             raise ConfigError("say where to write the CSV file")
-        target = Path(path).expanduser().resolve()
+        try:
+            target = Path(path).expanduser().resolve()
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"there is no file {str(path)!r}: {error}") from error
         frame = self.frame
         write_csv(frame, target)
         self._tell(f"{frame.height:,} {self._explored.listed.listing.noun} written to {target}")
@@ -201,17 +166,18 @@ class Explorer:
                 self._draw()
             return self._view.box
 
+    def close(self) -> None:
+        """Take the widgets away: Jupyter keeps those of a cell that runs again, with their rows."""
+        with self._lock:
+            if self._view is not None:
+                self._view.close()
+                self._view = None
+
     def _looked(self) -> None:
         """A person has changed what is seen."""
         with self._lock:
-            self._read_what_is_missing()
+            self._read(self._missing())
             self._draw()
-
-    def _read_what_is_missing(self) -> None:
-        missing = [each for each in self._missing() if each not in self._asked]
-        if missing:
-            self._asked.update(missing)
-            self._background.run(lambda: self._reader.read_results(missing))
 
     def _missing(self) -> list[str]:
         """The runs whose results are seen and not here."""
@@ -221,48 +187,62 @@ class Explorer:
         if explored.tab == "results" or explored.runs is None:
             return []
         chosen = explored.runs.chosen
-        return [] if chosen is None or chosen in explored.read else [chosen]
+        if chosen != self._looked_at:  # what has failed is tried again where it is chosen anew
+            self._looked_at = chosen
+            explored.failed.discard(chosen)
+        here = explored.read | explored.failed
+        return [] if chosen is None or chosen in here else [chosen]
+
+    def _read(self, run_ids: list[str]) -> None:
+        """Have the results of some runs fetched, but for those that are being fetched already."""
+        missing = [each for each in run_ids if each not in self._asked]
+
+        def read() -> None:
+            try:
+                self._reader.read_results(missing)
+            finally:
+                self._asked.difference_update(missing)
+
+        if missing:
+            self._asked.update(missing)
+            self._background.run(tuple(missing), read)
 
     def _export(self, path: str) -> None:
         try:
             self.export(path)
         except (ConfigError, OSError) as error:
-            self._tell(f"Nothing was written: {error}")
+            self._tell(f"Nothing was written: {error}", trouble=True)
 
-    def _ended(self, error: Exception | None) -> None:
+    def _ended(self, error: BaseException | None) -> None:
         """A job of the background has ended."""
         with self._lock:
-            self._asked.clear()
             if error is not None:
                 self._error = error
-                self._message = f"{type(error).__name__}: {error}"
+                self._message, self._trouble = f"{type(error).__name__}: {error}", True
             else:
                 if self._message.startswith(FETCHING):
                     self._message = ""
-                self._read_what_is_missing()
+                self._read(self._missing())
             self._draw()
 
     def _say(self, message: str) -> None:
         """Tell how far a fetch is, not more often than a person can read."""
-        self._message = message
         now = time.monotonic()
         if not message.startswith(FETCHING) or now - self._said_at >= _BETWEEN_DRAWS:
             self._said_at = now
-            self._draw()
+            self._tell(message)
 
-    def _tell(self, message: str) -> None:
-        self._message = message
-        self._draw()
+    def _tell(self, message: str, *, trouble: bool = False) -> None:
+        with self._lock:
+            self._message, self._trouble = message, trouble
+            if self._view is not None:
+                self._view.draw_head(self._title(), message, trouble=trouble)
 
     def _draw(self) -> None:
         with self._lock:
             if self._view is not None:
-                self._view.draw(
-                    self._title(),
-                    self._message,
-                    more=self._reader.more,
-                    reading=bool(self._asked),
-                )
+                self._view.draw_head(self._title(), self._message, trouble=self._trouble)
+                self._view.draw(more=self._reader.more, reading=bool(self._asked))
 
     def _title(self) -> str:
         explored, workflow_id = self._explored, self._reader.workflow_id
@@ -280,7 +260,8 @@ class Explorer:
         """The widget, with the present state as static HTML and text for where there is none."""
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
         with self._lock:
-            page = fragments.page(self._explored, self._title(), self._message)
+            title, trouble = self._title(), self._trouble
+            page = fragments.page(self._explored, title, self._message, trouble=trouble)
         return {**bundle, "text/html": str(page), "text/plain": repr(self)}
 
     def __repr__(self) -> str:

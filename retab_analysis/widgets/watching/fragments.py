@@ -98,8 +98,8 @@ def _count(state: str, count: int) -> Html:
     return tag("span", sign(state), f" {count} {state}", class_="ra-count")
 
 
-def plain(state: WatchState) -> str:
-    """The state as text, without expected and actual values."""
+def plain(state: WatchState, *, values: bool = False) -> str:
+    """The state as text; ``values`` for messages that may quote expected and actual values."""
     lines = [state.heading + (f" (against {state.baseline})" if state.baseline else "")]
     lines += [each for each in (state.failure, state.connection, *state.notes) if each]
     for run in state.runs[:SHOWN_RUNS]:
@@ -107,14 +107,15 @@ def plain(state: WatchState) -> str:
         lines += [f"{run.words}: {run.about} ({run.run_id})", f"  {counts}"]
         lines.append("  " + " · ".join(facts(run)))
         lines += [f"  {run.message}"] if run.message else []
-    lines += [f"  {one_line(line)}" for line in state.news[:SHOWN_EVALS]]
+    lines += [f"  {one_line(line, values=values)}" for line in state.news[:SHOWN_EVALS]]
     more = len(state.news) - SHOWN_EVALS
     return "\n".join([*lines, f"  and {more} more"] if more > 0 else lines)
 
 
-def one_line(line: EvalLine) -> str:
-    """An eval as one line of text."""
-    text = f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {line.message or ''}"
+def one_line(line: EvalLine, *, values: bool) -> str:
+    """An eval as one line of text, with its message or only the cause."""
+    why = line.message if values else line.cause
+    text = f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {why or ''}"
     return " ".join(text.split())
 
 

@@ -22,7 +22,7 @@ class TerminalView:
             key = (line.run_id, line.eval_id)
             if key not in self._told:
                 self._told.add(key)
-                self._bars.say(one_line(line))
+                self._bars.say(one_line(line, values=True))
         for run in state.runs[:_MOST_BARS]:
             counts = ", ".join(f"{count} {name}" for name, count in run.counts)
             self._bars.update(run.run_id, run.words, run.done, run.total, counts)

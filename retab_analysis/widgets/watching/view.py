@@ -53,8 +53,8 @@ def watch(
         interval: Seconds between two rounds of requests; rounds become rarer while nothing changes.
         allow_cancel: Whether the button *Cancel run* is there; by default for ``runs=`` only.
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
-            and actual values. What a live widget shows is not affected: where Jupyter is told to
-            save the state of widgets, their values are in it.
+            and actual values, and messages that may quote them. What a live widget shows is not
+            affected: where Jupyter is told to save the state of widgets, their values are in it.
         client: What to ask; the default one if not given.
 
     Returns:
@@ -238,10 +238,12 @@ class LiveView:
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
         state = self.state
         page = fragments.page(state, values=self._save_values)
-        return {**bundle, "text/html": str(page), "text/plain": fragments.plain(state)}
+        text = fragments.plain(state, values=self._save_values)
+        return {**bundle, "text/html": str(page), "text/plain": text}
 
     def __repr__(self) -> str:
-        return fragments.plain(self.state)
+        # What is printed in a notebook is saved with it.
+        return fragments.plain(self.state, values=self._save_values or not in_kernel())
 
     def __enter__(self) -> Self:
         return self
