@@ -214,3 +214,10 @@ class ProblemsWarning(UserWarning):
     def __init__(self, message: str, problems: pl.DataFrame | None = None) -> None:
         super().__init__(message)
         self.problems = problems
+
+
+def described(given: object) -> str:
+    """The kind of a thing that cannot be used, for a message; of pandas' things, the way out."""
+    kind = type(given)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return f"{name} (polars.from_pandas converts it)" if name.startswith("pandas.") else name

@@ -190,7 +190,7 @@ def test_any_other_failure_is_one(world: ra.Sandbox, client: ra.Client) -> None:
         (WORKFLOW, {"history": -1}, "history must be"),
         (WORKFLOW, {"history": None}, "history must be"),
         (WORKFLOW, {"alpha": 2}, "alpha must be"),
-        ("wf_untitled", {}, "no run of the whole workflow wf_untitled has ended"),
+        ("wf_untitled", {}, "workflow wf_untitled has no run; is that its id"),
     ],
 )
 def test_arguments_that_cannot_be_used(

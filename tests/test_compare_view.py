@@ -81,7 +81,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
         ("v3", "v1", ("version", "v3", "v1")),
         (None, "v2", ("version", "v1", "v2")),
         ("v1", None, ("version", "v1", "v3")),
-        ("v3", None, ("version", "v3", "v2")),
+        ("v2", None, ("version", "v2", "v3")),
         ("run_1", "run_3", ("run", "run_1", "run_3")),
         (None, "run_2", ("run", "run_1", "run_2")),
         ("draft of v1", None, ("draft", "draft of v1", "draft of v3")),
@@ -92,6 +92,18 @@ def test_sides_are_versions_runs_or_drafts(
     baseline: str | None, candidate: str | None, expected: tuple[str, str, str]
 ) -> None:
     assert sides(Versus(THREE, baseline, candidate)) == expected
+
+
+def test_what_is_older_is_not_taken_for_a_candidate() -> None:
+    with pytest.raises(ra.ConfigError, match="baseline='v3' is the newest version of these"):
+        Versus(THREE, "v3")
+
+
+def test_a_version_that_is_the_only_one_is_said_to_be() -> None:
+    one = results(*many("e1", "PPF"))
+    version = one["workflow_version_id"][0]
+    with pytest.raises(ra.ConfigError, match=f"of one version only, '{version}'; without"):
+        Versus(one, version, version)
 
 
 def test_runs_are_compared_where_there_is_one_version() -> None:

@@ -76,6 +76,11 @@ def shows_only(widget: Any) -> bool:
     return type(widget).__name__ in ("HTML", "Label")
 
 
+def pandas_frame() -> Any:
+    """What looks like pandas' frame: the library itself is no dependency."""
+    return type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
+
+
 # What it takes.
 
 
@@ -86,6 +91,8 @@ def shows_only(widget: Any) -> bool:
         ({"runs": ra.decode_runs([]), "workflow_id": "wf"}, "pass runs, results= or both"),
         ({"workflow_id": ""}, "workflow_id"),
         ({"runs": [1]}, "runs must be a RUNS frame (polars), got list"),
+        ({"runs": "wf_1"}, "explore(workflow_id='wf_1')"),
+        ({"runs": pandas_frame()}, "pandas.DataFrame (polars.from_pandas converts it)"),
         ({"results": "run_1"}, "results must be a RESULTS frame"),
     ],
 )
@@ -98,7 +105,11 @@ def test_what_it_cannot_use(arguments: dict[str, Any], words: str) -> None:
 def test_a_frame_of_another_kind_says_what_is_missing(results: pl.DataFrame) -> None:
     with pytest.raises(ra.SchemaError) as caught:
         ra.explore(results)
-    assert "runs is no RUNS frame: it has no column passed, failed, blocked," in str(caught.value)
+    assert str(caught.value) == "runs is a RESULTS frame: pass it as results="
+    with pytest.raises(ra.SchemaError) as caught:
+        ra.explore(results.select("run_id"))
+    assert "runs is no RUNS frame: it has no column status, passed, failed," in str(caught.value)
+    assert "and 23 more; it has run_id" in str(caught.value)
     with pytest.raises(ra.SchemaError, match="column passed is String, expected Int64"):
         ra.explore(ra.decode_runs([]).cast({"passed": pl.String}))
 

@@ -707,3 +707,9 @@ def test_a_page_that_fails_is_tried_again() -> None:
         frame = ra.fetch_results(FRAME.tail(1), client=client_for(server.url, AT_ONCE))
     assert frame.height == 2
     assert Counter(api.asked) == {"results r0": 3}
+
+
+def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() -> None:
+    frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
+    with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
+        ra.fetch_results(frame, client=ra.Client("key", "http://127.0.0.1:1"))

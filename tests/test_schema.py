@@ -194,13 +194,14 @@ def test_every_column_says_what_it_means() -> None:
 def test_what_is_no_frame_of_a_table_is_said() -> None:
     frame = RUNS.empty()
     assert RUNS.mismatch(frame.schema) is None
+    first = ", ".join(frame.columns[:8])
     assert RUNS.mismatch({}) == (
-        f"no RUNS frame: it has no column {', '.join(frame.columns)}; it has no columns"
+        f"no RUNS frame: it has no column {first} and 24 more; it has no columns"
     )
-    assert RUNS.mismatch(frame.cast({"passed": pl.String}).drop("ok").schema, ["passed", "ok"]) == (
-        "no RUNS frame: it has no column ok; it has "
-        f"{', '.join(name for name in frame.columns if name != 'ok')}; "
-        "column passed is String, expected Int64"
+    other = frame.cast({"passed": pl.String}).select("passed")
+    assert RUNS.mismatch(other.schema, ["passed", "ok"]) == (
+        "no RUNS frame: it has no column ok; it has passed; column passed is String, expected "
+        "Int64; a CSV file is read with its dtypes by read_csv"
     )
     # A column of nulls alone may have lost its dtype.
     assert RUNS.mismatch(frame.with_columns(ok=None).schema) is None

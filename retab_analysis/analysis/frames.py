@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.schema import Table
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -37,7 +37,7 @@ def applied(
     if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
         raise ConfigError(
             f"expected a {table.name.upper()} frame (polars DataFrame or LazyFrame), "
-            f"got {type(frame).__name__}"
+            f"got {described(frame)}"
         )
     lazy = function(_checked(frame.lazy(), table, columns))
     return lazy if isinstance(frame, pl.LazyFrame) else lazy.collect()

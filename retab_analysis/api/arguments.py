@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, described
 from retab_analysis.transport.exchange import Params
 
 When = date | datetime | timedelta | str | None
@@ -117,6 +117,8 @@ class RunList:
         if isinstance(runs, pl.LazyFrame):
             runs = runs.collect()
         if not isinstance(runs, pl.DataFrame):
+            if hasattr(runs, "columns"):  # it would be taken for the names of its columns
+                raise ConfigError(f"{name} must be ids or a RUNS frame, got {described(runs)}")
             ids = several(name, runs)
             if ids is None:
                 raise ConfigError(f"{name} is None; expected an id, ids or a RUNS frame")

@@ -18,7 +18,9 @@ class _Number(str):
 def differing_paths(texts: dict[str, str | None]) -> list[dict[str, str | None]]:
     """The paths at which some JSON texts do not all agree.
 
-    A value that is not known (None) takes no part. Numbers are compared as they are written.
+    A value that is not known (None) takes no part. Numbers are compared as they are written. A
+    scalar that is ``expected`` (a count, for example, of a list) says nothing about what is inside
+    of objects or lists.
 
     Args:
         texts: The JSON text of each, by name.
@@ -31,10 +33,12 @@ def differing_paths(texts: dict[str, str | None]) -> list[dict[str, str | None]]
         name: dict(_leaves(_parsed(text))) for name, text in texts.items() if text is not None
     }
     paths = list(dict.fromkeys(path for each in leaves.values() for path in each))
+    scalar = leaves.get("expected", {}).get("$") not in (None, "{}", "[]")
+    whole = [name for name in leaves if name != "expected" or not scalar]
     rows = []
     for path in paths:
         found = {name: leaves.get(name, {}).get(path) for name in texts}
-        if len({found[name] for name in leaves}) > 1:
+        if len({found[name] for name in (leaves if path == "$" else whole)}) > 1:
             rows.append({"path": path, **found})
     return rows
 

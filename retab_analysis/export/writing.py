@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, described
 from retab_analysis.export.guard import guarded
 from retab_analysis.files import Target, save
 
@@ -75,14 +75,8 @@ def write_csv(
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, pl.DataFrame):
-        raise ConfigError(f"frame: expected a polars DataFrame, got {_described(frame)}")
+        raise ConfigError(f"frame: expected a polars DataFrame, got {described(frame)}")
     save(path, _encoded(frame, spreadsheet_safe=spreadsheet_safe, excel=excel))
-
-
-def _described(given: object) -> str:
-    kind = type(given)
-    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    return f"{name} (polars.from_pandas converts it)" if name.startswith("pandas.") else name
 
 
 def _encoded(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:

@@ -8,7 +8,7 @@ import polars as pl
 
 from retab_analysis.api import results
 from retab_analysis.api.arguments import RunList, Runs
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, described
 from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.fetch.lists import reported
 from retab_analysis.progress import Progress, choose_progress
@@ -88,7 +88,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 
 def _check_evals(evals: pl.DataFrame) -> None:
     if not isinstance(evals, pl.DataFrame):
-        raise ConfigError(f"evals must be an EVALS frame, got {type(evals).__name__}")
+        raise ConfigError(f"evals must be an EVALS frame, got {described(evals)}")
     needed = ("eval_id", "name", "path")
     missing = [name for name in needed if evals.schema.get(name) != EVALS.schema[name]]
     if missing:

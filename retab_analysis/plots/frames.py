@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.schema import Table
 
 Frame = pl.DataFrame | pl.LazyFrame
@@ -27,7 +27,7 @@ def needed(frame: Frame, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
     if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
         raise ConfigError(
             f"expected a {table.name.upper()} frame (polars DataFrame or LazyFrame), "
-            f"got {type(frame).__name__}"
+            f"got {described(frame)}"
         )
     names = list(dict.fromkeys(columns))
     mismatch = table.mismatch(frame.collect_schema(), names)

@@ -17,6 +17,7 @@ from retab_analysis import wire
 String, Int64, Float64, Boolean = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 Datetime = pl.Datetime("us", "UTC")
 Strings = pl.List(pl.String())
+_LISTED = 8
 
 _DTYPES: Mapping[Any, pl.DataType] = {
     str: String,
@@ -105,8 +106,14 @@ class Table:
             if name in found and found[name] not in (self.schema[name], pl.Null())
         ]
         if missing:
-            there = ", ".join(found) or "no columns"
-            wrong.insert(0, f"it has no column {', '.join(missing)}; it has {there}")
+            there = _some(found) or "no columns"
+            wrong.insert(0, f"it has no column {_some(missing)}; it has {there}")
+        if any(
+            str(found[name]) == "String" != str(self.schema[name])
+            for name in needed
+            if name in found
+        ):
+            wrong.append("a CSV file is read with its dtypes by read_csv")
         return f"no {self.name.upper()} frame: {'; '.join(wrong)}" if wrong else None
 
     def describe(self) -> pl.DataFrame:
@@ -115,6 +122,13 @@ class Table:
         return pl.DataFrame(
             rows, schema=dict.fromkeys(("name", "dtype", "source", "meaning"), String), orient="row"
         )
+
+
+def _some(names: Iterable[str]) -> str:
+    """Some names, and how many there are more."""
+    listed = list(names)
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return ", ".join(listed[:_LISTED]) + more
 
 
 def _dtype(record: type[wire.Wire], path: str) -> pl.DataType:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats import DECIDED, NOT_PASSING, OUTCOMES, known_state, state_of
 
@@ -47,7 +47,7 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
         SchemaError: It lacks one of the columns, or has it with another dtype.
     """
     if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        raise ConfigError(f"{name} must be a RESULTS frame, got {type(frame).__name__}")
+        raise ConfigError(f"{name} must be a RESULTS frame, got {described(frame)}")
     found = frame.collect_schema()
     columns = dict.fromkeys((*_READ, *also))
     mismatch = RESULTS.mismatch(found, columns)

@@ -118,8 +118,16 @@ def choose_sides(
     if kind is None:
         raise _unknown(results, sides, baseline, candidate)
     values = [side.value for side in sides[kind]]
+    if candidate is None and baseline is not None:
+        newer = values[: values.index(baseline)]
+        if not newer:
+            raise ConfigError(
+                f"baseline={baseline!r} is the newest {kind} of these results; pass it as "
+                "candidate=, or pass a candidate, too"
+            )
+        candidate = newer[0]
     if candidate is None:
-        candidate = next(each for each in values if each != baseline)
+        candidate = values[0]
     if baseline is None:
         older = values[values.index(candidate) + 1 :]
         if not older:
@@ -148,6 +156,12 @@ def _unknown(
     """The error for what is on no side, or for two that are not of one kind."""
     given = (baseline, candidate)
     wanted = [value for value in given if value is not None]
+    only = results["workflow_version_id"].drop_nulls().unique()
+    if len(only) == 1 and only[0] in wanted:
+        return ConfigError(
+            f"these results are of one version only, {only[0]!r}; without baseline and candidate "
+            "its two newest runs are compared, or pass the ids of two runs"
+        )
     # Of whichever kind the first one is; compare_versions says what there is of that kind.
     kinds = (choose_kind(sides, value) for value in wanted)
     kind = next((found for found in kinds if found), next(iter(sides)))

@@ -35,9 +35,9 @@ def compare_view(
         results: A RESULTS frame of several runs.
         baseline: What was: a version, a run or a draft's fingerprint in the frame. Without it, the
             newest that is older than the candidate.
-        candidate: What is, of the same kind. Without it, the newest other one. Without both, they
-            are the two newest versions, or the two newest runs where there is only one version. A
-            version is as old as its first run.
+        candidate: What is, of the same kind. Without it, the newest that is newer than the
+            baseline. Without both, they are the two newest versions, or the two newest runs where
+            there is only one version. A version is as old as its first run.
         version_diff: What :func:`fetch_version_diff` gives for these two, as for :func:`compare`.
             It is used for these two only.
         alpha: The level at which a difference counts as more than chance.

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.api.arguments import text
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.transport import Client
@@ -62,11 +62,19 @@ def _checked(frame: Any, table: Table, argument: str) -> pl.DataFrame:
     """The frame, with the columns of its kind."""
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
+    if isinstance(frame, str):
+        raise ConfigError(
+            f"{argument} must be a {table.name.upper()} frame, got a text; to explore a workflow, "
+            f"name it: explore(workflow_id={frame!r})"
+        )
     if not isinstance(frame, pl.DataFrame):
         raise ConfigError(
-            f"{argument} must be a {table.name.upper()} frame (polars), got {type(frame).__name__}"
+            f"{argument} must be a {table.name.upper()} frame (polars), got {described(frame)}"
         )
     mismatch = table.mismatch(frame.schema)
+    for other, right in ((RUNS, "runs"), (RESULTS, "results")):
+        if mismatch and other is not table and other.mismatch(frame.schema) is None:
+            mismatch = f"a {other.name.upper()} frame: pass it as {right}="
     if mismatch is not None:
         raise SchemaError(f"{argument} is {mismatch}")
     # What holds nulls alone may have lost its dtype.

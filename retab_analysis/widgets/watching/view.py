@@ -15,7 +15,7 @@ from typing import Any, Self
 import polars as pl
 
 from retab_analysis.api.arguments import RunList, Runs, text
-from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
+from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
 from retab_analysis.fetch.clients import client_or_default
 from retab_analysis.fetch.running import cancel_runs
 from retab_analysis.progress import in_kernel
@@ -70,7 +70,7 @@ def watch(
     if not math.isfinite(interval):
         raise ConfigError("interval must be finite")
     if baseline is not None and not isinstance(baseline, str | pl.DataFrame):
-        raise ConfigError(f"baseline must be a string or a frame, got {type(baseline).__name__}")
+        raise ConfigError(f"baseline must be a string or a frame, got {described(baseline)}")
     ids = [] if runs is None else list(RunList.make(runs).ids)
     if workflow_id is not None:
         text("workflow_id", workflow_id)
