@@ -8,6 +8,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 VOILA ?=
+# A page that is closed does not end its kernel: nobody uses it after ten minutes.
+CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
@@ -20,7 +22,7 @@ lab: $(VENV)/.notebook
 	$(RUN) -m jupyterlab notebooks/01_quickstart.ipynb
 
 dashboard: $(VENV)/.dashboard
-	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(VOILA)
+	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
 test: $(VENV)/.test
 	$(RUN) -m pytest --cov

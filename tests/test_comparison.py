@@ -225,6 +225,8 @@ def diff_of(expected: str | None, before: str | None, after: str | None) -> list
             [("$.a.b[1]", "2", "2", "3"), ("$.a.b[2]", None, None, "4")],
         ),
         ('{"a b":1}', '{"a b":1}', "{}", [('$["a b"]', "1", "1", None), ("$", None, None, "{}")]),
+        # A count that is expected of a list says nothing about what is in it.
+        ("3", "[1,2]", "[1,4]", [("$", "3", None, None), ("$[1]", None, "2", "4")]),
         ("[]", "{}", "null", [("$", "[]", "{}", "null")]),
         ('"é"', '"é"', '"\\u00e9"', []),
         ('"1"', "1", "true", [("$", '"1"', "1", "true")]),

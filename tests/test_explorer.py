@@ -127,6 +127,29 @@ def test_lazy_frames_and_columns_of_nulls_and_of_ones_own(runs: pl.DataFrame) ->
     assert explorer.frame["eval_id"].dtype == pl.String
 
 
+def test_columns_of_ones_own_are_shown_chosen_from_and_searched(
+    runs: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    team = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("billing")).otherwise(pl.lit("ops"))
+    explorer = ra.explore(runs.with_columns(team=team, cost=1.5, tags=pl.lit(["x"])))
+    shown = [column.title for column in explorer.state.listed.listing.columns]
+    assert shown[-2:] == ["team", "cost"]
+    control(explorer.widget, "team").value = ("billing",)
+    assert set(explorer.frame["team"]) == {"billing"}
+    click(explorer, "Clear filters")
+    control(explorer.widget, "Search").value = "billing"
+    assert set(explorer.frame["team"]) == {"billing"}
+    assert "<bdi>billing</bdi>" in htmls(explorer.widget)
+    by_results = ra.explore(results=results.with_columns(handle_inputs=pl.lit("{}"), team=team))
+    listing = by_results.state.listed.listing
+    assert [column.title for column in listing.columns][-1:] == ["team"]
+
+
+def test_a_heading_says_what_it_means(runs: pl.DataFrame) -> None:
+    heading = control(ra.explore(runs).widget, "Pass rate")
+    assert heading.tooltip == "Sort by Pass rate: passed / (passed + failed + blocked)"
+
+
 # Runs.
 
 
@@ -351,6 +374,7 @@ def test_no_runs_at_all_is_said() -> None:
         assert explorer.wait(10).is_empty()
         assert explorer.frame.columns == ra.decode_runs([]).columns
         assert "There is no run since" in repr(explorer)
+        assert "There is no workflow 'wf_1'; there are none." in repr(explorer)
         assert "no runs" in htmls(explorer.widget)
 
 
@@ -369,6 +393,7 @@ def test_what_came_before_a_failure_is_kept() -> None:
 def test_waiting_has_an_end() -> None:
     with FaultServer([reply(body=page([]), drip=0.5)]) as server:
         explorer = ra.explore(workflow_id="wf_1", client=client(server.url, timeout=5.0))
+        assert "Not all is here yet: .wait() blocks until it is." in repr(explorer)
         with pytest.raises(ra.WaitTimeout) as caught:
             explorer.wait(0.2)
         assert caught.value.runs.is_empty()

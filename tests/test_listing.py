@@ -272,6 +272,14 @@ def test_an_eval_by_its_last_states_and_its_last_change() -> None:
     assert "mixed" in cells.one_sign("mixed")
 
 
+def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
+    states = {"r1": "passed", "r2": "failed", "r3": "cancelled", "r4": "unscored"}
+    rows = results_frame(*(result_with("e", state, run) for run, state in states.items()))
+    never = results_frame(result_with("n", "unscored", "r1"))
+    seen = overview(pl.concat([rows, never]))
+    assert dict(seen.select("eval_id", "state").iter_rows()) == {"e": "failed", "n": "unscored"}
+
+
 def test_the_code_makes_the_same_evals() -> None:
     evals = ListState(EVALS_LISTING, overview(RESULTS))
     evals.filter(facets={"flaky": (True,)})

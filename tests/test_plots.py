@@ -273,7 +273,7 @@ def test_a_comparison_shows_what_flipped_by_block() -> None:
     ]
     ax = plot_comparison(compare(results(*before), results(*after)))
     names = [each.get_text() for each in ax.get_yticklabels()]
-    assert names == ["b1  (changed, 1 unchanged)", "b0  (same code, 2 unchanged)"]
+    assert names == ["b1\n(changed, 1 unchanged)", "b0\n(same code, 2 unchanged)"]
     assert widths(ax) == {"regressed": [2, 0], "newly_blocked": [0, 1]}
     assert legend_texts(ax) == ["regressed", "newly blocked"]
     assert [each.get_text() for each in ax.texts] == ["2", "", "", "1"]

@@ -171,6 +171,7 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
         with pytest.raises(ra.NotFoundError, match="no such run"):
             view.wait(10)
         assert len(server.requests) == 4
+    assert "watch takes ids of runs; of a workflow, watch(workflow_id=…)" in str(view.state.failure)
 
 
 def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:

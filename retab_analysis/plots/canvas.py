@@ -107,7 +107,7 @@ def columns(
         _ticks(ax, "x", range(len(flat)), flat)
         return
     kept = thinned(len(values), size * _LINE, spacing)
-    labels = _noted(shortened(values, _limit(ax.bbox.height, size, notes)), notes, "  ")
+    labels = _beside(values, notes, ax.bbox.height, size, spacing)
     _ticks(ax, "x", kept, [labels[at] for at in kept], rotation=90)
 
 
@@ -117,11 +117,21 @@ def rows(
     """Label places 0, 1, … down y, the first on top, once y has its limits; see :func:`columns`."""
     size, values = font_pixels(ax), list(names)
     low, high = ax.get_ylim()
-    kept = thinned(len(values), size * _LINE, ax.bbox.height * room / abs(high - low))
+    spacing = ax.bbox.height * room / abs(high - low)
+    kept = thinned(len(values), size * _LINE, spacing)
     if max(map(ems, notes), default=0.0) * size > ax.bbox.width * _BAND:
         notes = ()
-    labels = _noted(shortened(values, _limit(ax.bbox.width, size, notes)), notes, "  ")
+    labels = _beside(values, notes, ax.bbox.width, size, spacing)
     _ticks(ax, "y", kept, [labels[at] for at in kept])
+
+
+def _beside(
+    values: Sequence[object], notes: Sequence[str], pixels: float, size: float, spacing: float
+) -> list[str]:
+    """Labels beside an axis, the notes in a line of their own where there is room for two."""
+    if spacing >= 2 * size * _LINE:
+        return _noted(shortened(values, _limit(pixels, size, ())), notes, "\n")
+    return _noted(shortened(values, _limit(pixels, size, notes)), notes, "  ")
 
 
 def _limit(pixels: float, size: float, notes: Sequence[str]) -> int:

@@ -37,7 +37,8 @@ def explore(
         client: What to ask; the default one if not given, and only once something is asked.
 
     Returns:
-        The explorer; its ``.frame`` is what passes the filters of the tab that is seen.
+        The explorer; its ``.frame`` is what passes the filters of the tab that is seen, and its
+        ``.wait()`` blocks until what is being fetched is here.
 
     Raises:
         ConfigError: An argument cannot be used.

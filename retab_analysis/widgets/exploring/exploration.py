@@ -13,8 +13,8 @@ from retab_analysis.widgets.exploring.list_state import ListState
 from retab_analysis.widgets.exploring.listings import (
     EVALS_LISTING,
     OVERVIEW_CODE,
-    RESULTS_LISTING,
     overview,
+    results_listing,
     runs_listing,
 )
 
@@ -54,7 +54,7 @@ class Exploration:
     ) -> None:
         self.source = source
         self.runs = None if runs is None else ListState(runs_listing(runs), runs)
-        self.results = None if results is None else ListState(RESULTS_LISTING, results)
+        self.results = None if results is None else ListState(results_listing(results), results)
         self._known = RESULTS.empty() if results is None else results
         self._given = set(self._known["run_id"].drop_nulls())
         self.read, self.failed = set(self._given), set[str]()

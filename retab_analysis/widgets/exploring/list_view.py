@@ -11,6 +11,7 @@ import ipywidgets as widgets
 
 from retab_analysis.widgets.exploring import cells
 from retab_analysis.widgets.exploring.list_state import PAGE, ListState
+from retab_analysis.widgets.exploring.listing import Column
 from retab_analysis.widgets.parts import assign, button, row, show
 
 ROW_HEIGHT = 28
@@ -116,9 +117,7 @@ class ListView:
     def _make_table(self) -> widgets.VBox:
         columns = self._state.listing.columns
         total = sum(column.share for column in columns)
-        self._headings = {
-            column.name: _heading(column.title, column.share / total) for column in columns
-        }
+        self._headings = {column.name: _heading(column, column.share / total) for column in columns}
         for name, heading in self._headings.items():
             heading.on_click(lambda _, name=name: self._do(lambda: self._state.sort_by(name)))
         headings = widgets.HBox(list(self._headings.values()))
@@ -232,6 +231,7 @@ class ListView:
             self._drawing = before
 
 
-def _heading(title: str, share: float) -> widgets.Button:
+def _heading(column: Column, share: float) -> widgets.Button:
     layout = widgets.Layout(width=f"{100 * share:.3f}%", flex="0 0 auto")
-    return widgets.Button(description=title, tooltip=f"Sort by {title}", layout=layout)
+    hint = f"Sort by {column.title}" + (f": {column.hint}" if column.hint else "")
+    return widgets.Button(description=column.title, tooltip=hint, layout=layout)

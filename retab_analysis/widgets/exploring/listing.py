@@ -22,6 +22,7 @@ class Column:
         text: What a row shows there.
         html: The same with signs and colours, where that differs.
         falling: Whether the first click puts the largest on top.
+        hint: What it means, where the heading does not say it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Column:
     text: Callable[[Row], str]
     html: Callable[[Row], Html] | None = None
     falling: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

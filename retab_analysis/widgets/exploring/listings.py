@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from retab_analysis.analysis import eval_history, flaky_evals
+from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.widgets.exploring import cells
 from retab_analysis.widgets.exploring.listing import Column, Facet, Listing
 from retab_analysis.widgets.words import documents, eval_name
 
 RECENT = 10
+UNDECIDED = ("unscored", "cancelled")
 CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")
 
 
+def with_own_columns(listing: Listing, frame: pl.DataFrame, table: Table) -> Listing:
+    """The listing with the columns that a frame has besides those of its table."""
+    own = [name for name in frame.columns if name not in table.schema]
+    texts = [name for name in own if frame.schema[name] == pl.String]
+    chosen = [name for name in own if frame.schema[name] in (pl.String, pl.Boolean)]
+    shown = [name for name in own if not frame.schema[name].is_nested()]
+    return replace(
+        listing,
+        columns=(*listing.columns, *(Column(name, name, 10, cells.text(name)) for name in shown)),
+        facets=(*listing.facets, *(Facet(name, name) for name in chosen)),
+        texts=(*listing.texts, *texts),
+    )
+
+
+def results_listing(results: pl.DataFrame) -> Listing:
+    """Results, with the columns of the user's own; payloads are no columns to be read in a line."""
+    payloads = [name for name in ("handle_inputs", "handle_outputs") if name in results.columns]
+    return with_own_columns(RESULTS_LISTING, results.drop(payloads), RESULTS)
+
+
 def runs_listing(runs: pl.DataFrame) -> Listing:
-    """Runs; their workflow is shown only where there are several."""
+    """Runs, with the columns of the user's own; their workflow only where there are several."""
     workflow = Column("workflow_id", "Workflow", 14, cells.text("workflow_id"))
     several = runs["workflow_id"].n_unique() > 1
-    return Listing(
+    listing = Listing(
         noun="runs",
         key="run_id",
         columns=(
@@ -25,7 +49,14 @@ def runs_listing(runs: pl.DataFrame) -> Listing:
             Column("created_at", "Created (UTC)", 16, cells.time("created_at"), falling=True),
             *([workflow] if several else []),
             Column("workflow_version_id", "Version", 15, cells.text("workflow_version_id")),
-            Column("pass_rate", "Pass rate", 11, cells.share("pass_rate"), falling=True),
+            Column(
+                "pass_rate",
+                "Pass rate",
+                11,
+                cells.share("pass_rate"),
+                falling=True,
+                hint="passed / (passed + failed + blocked)",
+            ),
             Column("passed", "Passed", 9, cells.passed_of_total, falling=True),
             Column("duration_ms", "Ran for", 11, cells.duration("duration_ms"), falling=True),
             Column("queue_ms", "In queue", 10, cells.duration("queue_ms"), falling=True),
@@ -47,6 +78,7 @@ def runs_listing(runs: pl.DataFrame) -> Listing:
         ),
         sort="created_at",
     )
+    return with_own_columns(listing, runs, RUNS)
 
 
 RESULTS_LISTING = Listing(
@@ -125,7 +157,8 @@ def overview(results: pl.DataFrame) -> pl.DataFrame:
         results: A RESULTS frame of several runs.
 
     Returns:
-        ``eval_name, eval_id, block_id, state`` (in the newest run), ``recent`` (the states of the
+        ``eval_name, eval_id, block_id, state`` (the newest that was decided; what goes on or was
+        cancelled says nothing), ``recent`` (the states of the
         last ten runs, the newest last), ``flaky`` (Boolean, see :func:`flaky_evals`; one that
         drifted is none), ``change, changed_at, changed_run_id, changed_version`` (the last change
         between two runs), ``runs`` (Int64), ``pass_rate``.
@@ -133,10 +166,12 @@ def overview(results: pl.DataFrame) -> pl.DataFrame:
     history = eval_history(results)
     flaky = flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
     changed = pl.col("change").is_in(CHANGES)
+    decided = pl.col("state").filter(~pl.col("state").is_in(UNDECIDED)).last()
     return (
         history.group_by("eval_id", maintain_order=True)
         .agg(
-            pl.col("eval_name", "block_id", "state").last(),
+            pl.col("eval_name", "block_id").last(),
+            state=pl.coalesce(decided, pl.col("state").last()),
             recent=pl.col("state").tail(RECENT),
             change=pl.col("change").filter(changed).last(),
             changed_at=pl.col("run_created_at").filter(changed).last(),
@@ -157,8 +192,10 @@ OVERVIEW_CODE = f"""\
 history = ra.eval_history(results)
 flaky = ra.flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
 changed = pl.col("change").is_in({list(CHANGES)!r})
+decided = pl.col("state").filter(~pl.col("state").is_in({list(UNDECIDED)!r})).last()
 evals = history.group_by("eval_id", maintain_order=True).agg(
-    pl.col("eval_name", "block_id", "state").last(),
+    pl.col("eval_name", "block_id").last(),
+    state=pl.coalesce(decided, pl.col("state").last()),
     recent=pl.col("state").tail({RECENT}),
     change=pl.col("change").filter(changed).last(),
     changed_at=pl.col("run_created_at").filter(changed).last(),

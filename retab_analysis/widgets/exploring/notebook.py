@@ -74,7 +74,9 @@ class ExplorerView:
         actions = self._actions
         self._refresh = button("Refresh", "Ask again for what may have changed", actions.refresh)
         self._more = button("Load more", "", actions.more)
-        self._copy = button("Copy code", "The code that gives the same rows", self._show_code)
+        self._copy = button(
+            "Copy code", "Show the code that gives the same rows, or hide it", self._show_code
+        )
         self._path = widgets.Text(
             description="to",
             continuous_update=False,

@@ -17,7 +17,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     SchemaError,
 )
-from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs
+from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs, fetch_workflows
 from retab_analysis.transport import Client
 from retab_analysis.widgets.exploring.exploration import BATCH, Exploration, Source
 from retab_analysis.widgets.exploring.list_state import ListState
@@ -84,7 +84,18 @@ class Reader:
         with self._lock:
             self._reach_back_to(start)
         if self._runs.frame.height == here:
-            self._say(f"There is no run{' before those' if here else ''} since {start:%Y-%m-%d}.")
+            before = " before those" if here else ""
+            self._say(f"There is no run{before} since {start:%Y-%m-%d}.{self._unknown()}")
+
+    def _unknown(self) -> str:
+        """Whether there is no such workflow at all: to the API its runs are simply none."""
+        if self._runs.frame.height:
+            return ""
+        known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
+        if self.workflow_id in known:
+            return ""
+        listed = ", ".join(known.head(10)) or "none"
+        return f" There is no workflow {self.workflow_id!r}; there are {listed}."
 
     def read_again(self) -> None:
         """What may have changed: new runs of the workflow, and what had not ended."""

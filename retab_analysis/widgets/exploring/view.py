@@ -23,7 +23,12 @@ _BETWEEN_DRAWS = 0.1
 
 
 class Explorer:
-    """An explorer of runs, results and evals; made by :func:`explore`."""
+    """An explorer of runs, results and evals; made by :func:`explore`.
+
+    ``.frame`` is what passes the filters of the tab that is seen, ``.tab`` turns to another one.
+    What has to be fetched is fetched in the background: ``.wait()`` blocks until it is here, and
+    raises why it is not. ``.export(path)`` and ``.code()`` are two of the buttons.
+    """
 
     def __init__(
         self, explored: Exploration, client: Client | None, workflow_id: str | None = None
@@ -246,6 +251,8 @@ class Explorer:
 
     def _title(self) -> str:
         explored, workflow_id = self._explored, self._reader.workflow_id
+        if workflow_id is not None and explored.runs is not None and not explored.runs.frame.height:
+            return f"Runs of {one_line(workflow_id)}"
         if explored.tab == "evals":
             runs = explored.results_in_sight()["run_id"].n_unique()
             left = len(explored.unread())
@@ -265,5 +272,7 @@ class Explorer:
         return {**bundle, "text/html": str(page), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
+        waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""
         with self._lock:
-            return fragments.plain(self._explored, self._title(), self._message)
+            message = " ".join(each for each in (self._message, waiting) if each)
+            return fragments.plain(self._explored, self._title(), message)

@@ -17,7 +17,7 @@ import polars as pl
 from retab_analysis.api.arguments import RunList
 from retab_analysis.api.catalog import list_evals
 from retab_analysis.api.results import list_results
-from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Cancel, Client
@@ -129,6 +129,8 @@ class Watcher:
     def _end(self, phase: str, error: BaseException | None) -> None:
         self.error = error
         words = None if error is None else f"{type(error).__name__}: {error}"
+        if isinstance(error, NotFoundError) and self.snapshot.runs.is_empty():
+            words = f"{words} (watch takes ids of runs; of a workflow, watch(workflow_id=…))"
         self._publish(replace(self.snapshot, phase=phase, failure=words))
         self._ended.set()
 
