@@ -204,10 +204,8 @@ def _candidate(window: _Window, wanted: Runs | None) -> _Chosen:
     ended = window.runs.filter(_WHOLE, "is_terminal").head(1)
     if ended.is_empty():
         if window.runs.is_empty():
-            raise ConfigError(
-                f"workflow {window.workflow_id} has no run; is that its id? "
-                "fetch_workflows lists those that there are"
-            )
+            where = "fetch_workflows lists those that there are"
+            raise ConfigError(f"workflow {window.workflow_id} has no run; is that its id? {where}")
         raise ConfigError(
             f"no run of the whole workflow {window.workflow_id} has ended among the "
             f"{window.runs.height} newest; start one with start_runs, or name a candidate"
