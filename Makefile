@@ -11,6 +11,7 @@ VOILA ?=
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
+PARALLEL = --numprocesses=auto --maxprocesses=4
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: demo lab dashboard test test-core bench lint clean
@@ -24,11 +25,13 @@ lab: $(VENV)/.notebook
 dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
+# What is tested in a browser is watched as it moves: it has the machine for itself.
 test: $(VENV)/.test
-	$(RUN) -m pytest --cov
+	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov --cov-report=
+	$(RUN) -m pytest -m browser --cov --cov-append
 
 test-core: $(VENV)/.test
-	$(RUN) -m pytest -m "not browser and not contract"
+	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract"
 
 bench: $(VENV)/.test
 	$(RUN) tests/benchmarks/run.py

@@ -25,6 +25,14 @@ def watching_threads() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def garbage_of_ones_own() -> Iterator[None]:
+    """What was there before is not gone through by each collection."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
     yield
