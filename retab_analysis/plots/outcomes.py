@@ -64,5 +64,5 @@ def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
         below = [low + height for low, height in zip(below, heights, strict=True)]
     ax.set_xlim(-0.6, counts.height - 0.4)
     ax.set_ylim(0, max(*below, 1) * 1.02)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     name_axes(ax, y="evals")

@@ -25,6 +25,7 @@ def as_svg(draw: Callable[[Axes], object], *, label: str, width: float, height: 
         width: In inches.
         height: In inches.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
@@ -35,7 +36,8 @@ def as_svg(draw: Callable[[Axes], object], *, label: str, width: float, height: 
     axes.spines[:].set_color(_INK)
     draw(axes)
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    # Not Figure.savefig, which draws twice: for the layout, and once more with that layout.
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     drawing = text[text.index("<svg") :].replace(_INK, "currentColor")
     return tag("div", Html(drawing), role="img", aria_label=label, class_="ra-plot")
