@@ -7,6 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.fakes import STILL, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+from support.made_runs import run_with
 
 import retab_analysis as ra
 from retab_analysis.check import check
@@ -18,7 +21,7 @@ PLANTED = "extract_lines"  # the block whose prompt the newest version changed
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[ra.Sandbox]:
-    with ra.Sandbox() as sandbox:
+    with ra.Sandbox(speed=STILL) as sandbox:
         yield sandbox
 
 
@@ -198,6 +201,17 @@ def test_arguments_that_cannot_be_used(
 ) -> None:
     with pytest.raises(ra.ConfigError, match=message):
         check(workflow, client=client, progress=False, **arguments)
+
+
+def test_a_workflow_none_of_whose_runs_has_ended_has_no_candidate() -> None:
+    def answer(request: str) -> Reply:
+        runs = [run_with("r1", "running", running=1), run_with("r2", "queued", queued=1)]
+        return reply(body=page(runs if "/evals/runs?" in request else []))
+
+    with FaultServer([answer]) as server:
+        client = client_for(server.url)
+        with pytest.raises(ra.ConfigError, match="has ended among the 2 newest; start one with"):
+            check("wf_1", client=client, progress=False)
 
 
 def test_a_run_of_another_workflow_is_refused(client: ra.Client, whole: pl.DataFrame) -> None:

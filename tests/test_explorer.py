@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from support.documents import eval_document
 from support.drawn import control, walk
-from support.fakes import KEY
+from support.fakes import KEY, STILL
 from support.faultserver import FaultServer, page, reply
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
@@ -28,7 +28,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[ra.Sandbox]:
-    with ra.Sandbox() as sandbox:
+    with ra.Sandbox(speed=STILL) as sandbox:
         yield sandbox
 
 
@@ -339,8 +339,10 @@ def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
     area = control(explorer.widget, "Code")
     assert area.layout.display == ""
     assert area.value == explorer.code()
-    control(explorer.widget, "Status").value = ("running",)
-    assert "['running']" in area.value
+    status = control(explorer.widget, "Status")
+    (other,) = (value for _, value in status.options if value != "completed")
+    status.value = (other,)
+    assert f"[{other!r}]" in area.value
     click(explorer, "Copy code")
     assert area.layout.display == "none"
 
@@ -376,6 +378,13 @@ def test_no_runs_at_all_is_said() -> None:
         assert "There is no run since" in repr(explorer)
         assert "There is no workflow 'wf_1'; there are none." in repr(explorer)
         assert "no runs" in htmls(explorer.widget)
+
+
+def test_a_workflow_without_runs_is_not_called_unknown(api: ra.Client) -> None:
+    explorer = ra.explore(workflow_id="wf_untitled", client=api)
+    assert explorer.wait(30).is_empty()
+    assert "There is no run since" in explorer.message
+    assert "There is no workflow" not in explorer.message
 
 
 def test_what_came_before_a_failure_is_kept() -> None:
@@ -439,6 +448,14 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
         click(explorer, "Refresh")
         explorer.wait(10)
         assert "nothing to ask again" in explorer.message
+
+
+def test_results_that_name_no_run_cannot_be_asked_for_again() -> None:
+    known = results_frame(result_with("e1", "unscored", "r1"))
+    explorer = ra.explore(results=known.with_columns(run_id=pl.lit(None, pl.String)))
+    explorer.refresh()
+    explorer.wait(10)
+    assert "name no run to ask for" in explorer.message
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -574,6 +591,29 @@ def test_a_result_with_what_was_expected_and_what_came(results: pl.DataFrame) ->
     assert ">Actual</th>" in shown
 
 
+@pytest.mark.parametrize(
+    ("score", "threshold", "said"),
+    [(0.5, 0.8, "0.5, threshold 0.8"), (0.5, None, "0.5"), (None, 0.8, None)],
+)
+def test_a_result_has_a_score_where_there_is_one(
+    results: pl.DataFrame, score: float | None, threshold: float | None, said: str | None
+) -> None:
+    row = results.head(1).with_columns(
+        score=pl.lit(score, pl.Float64),
+        threshold=pl.lit(threshold, pl.Float64),
+        actual_value=pl.lit(None, pl.String),
+    )
+    explorer = ra.explore(results=row)
+    with_class(explorer.widget, "ra-picks").index = 0
+    shown = htmls(explorer.widget)
+    assert ">Expected</th>" in shown
+    assert ">Actual</th>" not in shown
+    if said is None:
+        assert ">Score</th>" not in shown
+    else:
+        assert f'<th scope="row">Score</th><td>{said}</td>' in shown
+
+
 def test_evals_over_the_runs_that_pass_the_filters(
     runs: pl.DataFrame, results: pl.DataFrame
 ) -> None:
@@ -651,6 +691,21 @@ def test_the_code_of_given_results_and_of_those_that_were_fetched(
         scope: dict[str, Any] = {"results": results, "runs": runs.head(8)}
         exec(explorer.code(), scope)
         assert scope["rows"].equals(explorer.frame), tab
+
+
+def test_its_code_names_the_evals_of_several_workflows(api: ra.Client) -> None:
+    several = pl.concat(
+        ra.fetch_runs(each, client=api).filter("is_terminal").head(2)
+        for each in ("wf_invoices", "wf_claims")
+    )
+    explorer = ra.explore(several, client=api)
+    explorer.tab = "evals"
+    explorer.wait(30)
+    ra.use(api)
+    scope: dict[str, Any] = {"runs": several}
+    exec(explorer.code(), scope)
+    assert scope["rows"].equals(explorer.frame)
+    assert scope["rows"]["eval_name"].n_unique() > 100
 
 
 def test_there_is_code_before_anything_is_there() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.fakes import STILL
 from support.frames import many, result, results
 
 import retab_analysis as ra
@@ -32,7 +33,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def invoices() -> Comparison:
-    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
         return ra.check("wf_invoices", client=client, progress=False)
 
 

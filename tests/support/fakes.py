@@ -31,6 +31,8 @@ class FakeTime:
 
 
 KEY = "sk_retab_test_7f3a9c"
+STILL = 1e-6
+"""A speed of the sandbox at which nothing happens while a test looks at it."""
 
 
 def client_for(url: str, time: FakeTime | None = None, **settings: object) -> Client:
