@@ -235,14 +235,19 @@ def test_53_a_run_that_has_ended_and_runs_again_is_watched_on() -> None:
 
 
 def test_56_a_server_that_is_away_is_waited_for() -> None:
-    with ra.Sandbox(speed=200) as sandbox:
+    troubles: list[str] = []
+    with ra.Sandbox(speed=50) as sandbox:
+
+        def go_away(view: LiveView) -> None:
+            """Once the run has been seen going, so that it cannot have ended before."""
+            if not troubles:
+                sandbox.inject(Fault(match="/v1/workflows/evals/runs", kind="reset", times=4))
+            troubles.append(view.state.connection)
+
         run = ra.start_runs("wf_claims", client=ra.Client(**sandbox.credentials))
-        sandbox.inject(Fault(match="/v1/workflows/evals/runs", kind="reset", times=4, after=2))
-        troubles: list[str] = []
         mine = ra.Client(**sandbox.credentials, max_attempts=1)
-        view = ra.watch(run, interval=0.1, client=mine)
-        view.on_update(lambda v: troubles.append(v.state.connection))
-        assert view.wait(20)["status"].to_list() == ["completed"]
+        view = ra.watch(run, interval=0.1, client=mine).on_update(go_away)
+        assert view.wait(30)["status"].to_list() == ["completed"]
     assert any(text.startswith("retrying, last seen") for text in troubles)
     assert view.state.connection == ""
 

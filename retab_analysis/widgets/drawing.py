@@ -37,7 +37,8 @@ def as_svg(draw: Callable[[Axes], object], *, label: str, width: float, height: 
     draw(axes)
     file = io.StringIO()
     # Not Figure.savefig, which draws twice: for the layout, and once more with that layout.
-    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(file, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     text = file.getvalue()
     drawing = text[text.index("<svg") :].replace(_INK, "currentColor")
     return tag("div", Html(drawing), role="img", aria_label=label, class_="ra-plot")
