@@ -64,6 +64,11 @@ def buttons_of(view: LiveView) -> dict[str, Any]:
     return {each.description: each for each in walk(view.widget) if hasattr(each, "click")}
 
 
+def folded(view: NotebookView | LiveView) -> Any:
+    box = view.box if isinstance(view, NotebookView) else view.widget
+    return next(each for each in walk(box) if type(each).__name__ == "Accordion")
+
+
 def htmls(view: NotebookView) -> list[str]:
     return [each.value for each in walk(view.box) if type(each).__name__ == "HTML"]
 
@@ -77,9 +82,20 @@ def test_what_is_shown() -> None:
     assert ">e1<" not in news
     assert ">e1<" in known
     assert passed.count("<tr") == 4
-    accordion = next(each for each in walk(view.box) if type(each).__name__ == "Accordion")
-    assert accordion.titles == ("Did not pass before either (1)", "Passed (3)")
-    assert accordion.selected_index is None
+    assert folded(view).titles == ("Did not pass before either (1)", "Passed (3)")
+    assert folded(view).selected_index is None
+
+
+def test_without_a_baseline_nothing_is_said_of_before() -> None:
+    view = NotebookView(state(baseline=None), Clicked().actions(), has_baseline=False)
+    assert folded(view).titles == ("Passed (3)",)
+    assert len(folded(view).children) == 1
+    ended = reply(body=run_with("r1", "completed", passed=1))
+    with FaultServer([routes(in_order(ended))]) as server:
+        for baseline, lists in ((None, 1), ("last_ok", 2)):
+            live = ra.watch("r1", interval=0.05, baseline=baseline, client=client(server.url))
+            live.wait(10)
+            assert len(folded(live).children) == lists
 
 
 def test_nothing_is_sent_when_nothing_changes(sent: list[dict[str, Any]]) -> None:

@@ -30,7 +30,8 @@ class Actions:
 class NotebookView:
     """The widgets of one view. Their number does not depend on the number of runs."""
 
-    def __init__(self, state: WatchState, actions: Actions) -> None:
+    def __init__(self, state: WatchState, actions: Actions, *, has_baseline: bool = True) -> None:
+        self._has_baseline = has_baseline
         self._actions = actions
         self._state = state
         self._all = False
@@ -38,9 +39,8 @@ class NotebookView:
         self._known, self._passed = widgets.HTML(), widgets.HTML()
         self._list = _scrolling(self._news, None)
         self._list.add_class("ra-news")
-        self._folded = widgets.Accordion(
-            [_scrolling(self._known, "300px"), _scrolling(self._passed, "300px")]
-        )
+        folded = (self._known, self._passed) if has_baseline else (self._passed,)
+        self._folded = widgets.Accordion([_scrolling(each, "300px") for each in folded])
         self._code = code_area()
         self._make_buttons()
         self.box = widgets.VBox(
@@ -67,9 +67,9 @@ class NotebookView:
         assign(self._news, value=_table(state.news, limit, several, fragments.nothing_new(state)))
         assign(self._known, value=_table(state.known, limit, several, "None."))
         assign(self._passed, value=_table(state.passed, limit, several, "None yet."))
-        known = "Did not pass before either" if state.baseline else "Did not pass before"
-        titles = (f"{known} ({len(state.known)})", f"Passed ({len(state.passed)})")
-        assign(self._folded, titles=titles)
+        known, passed = (len(each) for each in (state.known, state.passed))
+        before = (f"Did not pass before either ({known})",) if self._has_baseline else ()
+        assign(self._folded, titles=(*before, f"Passed ({passed})"))
         self._draw_buttons(state)
 
     def _draw_height(self, state: WatchState) -> None:

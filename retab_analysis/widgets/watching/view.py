@@ -228,7 +228,8 @@ class LiveView:
                 cancel=self._cancel if self._may_cancel else None,
                 code=self.code,
             )
-            self._drawing = NotebookView(self.state, actions)
+            has_baseline = self._watcher.baseline is not None
+            self._drawing = NotebookView(self.state, actions, has_baseline=has_baseline)
             # Something may have come between the state and the assignment.
             self._drawing.draw(self.state)
         return self._drawing.box

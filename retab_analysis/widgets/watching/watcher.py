@@ -60,7 +60,7 @@ class Watcher:
     ) -> None:
         self._client = client
         self._following = Following(client, ids, workflow_id)
-        self._wanted_baseline = baseline
+        self.baseline = baseline
         self._interval = interval
         self._listeners: list[Listener] = []
         self._results: dict[str, tuple[object, pl.DataFrame]] = {}
@@ -211,10 +211,10 @@ class Watcher:
         )
 
     def _baseline(self, runs: pl.DataFrame) -> Baseline | None:
-        if self._wanted_baseline is None:
+        if self.baseline is None:
             return None
         try:
-            return fetch_baseline(self._client, self._wanted_baseline, runs)
+            return fetch_baseline(self._client, self.baseline, runs)
         except RetabAnalysisError as error:
             self.note(f"baseline: {error}")
             return None
