@@ -223,7 +223,7 @@ def test_the_widget_follows_the_watcher_and_its_last_state_arrives() -> None:
         assert view.widget is box
         view.wait(10)
     shown = [each.value for each in walk(box) if type(each).__name__ == "HTML"]
-    assert "completed, 1 do not pass" in shown[1]
+    assert "completed, 1 does not pass" in shown[1]
     assert ">e2<" in shown[2]
 
 
@@ -306,7 +306,7 @@ def test_a_terminal_gets_bars_and_bad_news(monkeypatch: pytest.MonkeyPatch) -> N
     shown = screen.getvalue()
     assert "✗ e2 [invoice 1.pdf] 1.5 is not 2" in shown
     assert shown.count("✗ e2 [") == 1
-    assert "completed, 1 do not pass: 100%" in shown
+    assert "completed, 1 does not pass: 100%" in shown
 
 
 def test_a_terminal_is_told_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

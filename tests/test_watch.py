@@ -57,7 +57,7 @@ def test_a_run_is_watched_to_its_end() -> None:
     assert view.results["eval_name"].to_list() == ["Total of invoice 1", None]
     assert view.done
     assert view.state.phase == "ended"
-    assert "completed, 1 do not pass" in repr(view)
+    assert "completed, 1 does not pass" in repr(view)
 
 
 def test_callbacks_get_the_view_in_the_watching_thread() -> None:

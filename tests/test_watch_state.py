@@ -85,6 +85,14 @@ def test_52_the_status_in_words(status: str, counts: dict[str, int], words: str)
     assert state.heading.startswith(words)
 
 
+def test_the_heading_says_once_how_many_do_not_pass() -> None:
+    results = [result_with("a", "passed"), result_with("b", "failed")]
+    ended = run_with("r1", "completed", passed=1, failed=1)
+    assert seen(ended, results=results).heading == "completed, 1 does not pass"
+    both = seen(ended, run_with("r2", passed=1, running=1), results=results)
+    assert both.heading == "1 of 2 runs going on: 1 does not pass"
+
+
 def test_no_time_left_is_told_while_nothing_moves() -> None:
     results = [result_with(f"e{i}", "passed") for i in range(5)]
     results += [result_with(f"q{i}", "unscored") for i in range(5)]

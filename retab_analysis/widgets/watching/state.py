@@ -125,7 +125,8 @@ def _heading(snapshot: Snapshot, runs: Sequence[RunLine], news: int) -> str:
         progress = runs[0].words
     if snapshot.baseline:
         return f"{progress}: {news} new" if news else f"{progress}: nothing new"
-    return f"{progress}: {news} {'does' if news == 1 else 'do'} not pass" if news else progress
+    bad = _not_passing(news)
+    return f"{progress}: {bad}" if news and not progress.endswith(bad) else progress
 
 
 def _connection(snapshot: Snapshot, now: datetime) -> str:
@@ -197,9 +198,13 @@ def _words(run: Mapping[str, Any], counts: Mapping[str, int], moving: bool) -> s
         return "waiting in the queue"
     if status == "completed":
         bad = sum(counts[state] for state in DONE if state != "passed")
-        return "completed, all pass" if run["ok"] else f"completed, {bad} do not pass"
+        return "completed, all pass" if run["ok"] else f"completed, {_not_passing(bad)}"
     words: dict[str, str] = {"running": "running", "error": "could not run"}
     return words.get(status, str(status))
+
+
+def _not_passing(number: int) -> str:
+    return f"{number} {'does' if number == 1 else 'do'} not pass"
 
 
 def _about(run: Mapping[str, Any]) -> str:
