@@ -400,3 +400,43 @@ def test_what_is_no_such_frame_is_refused(function: Callable[..., Any]) -> None:
 def test_arguments_that_cannot_be_used(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         call()
+
+
+@settings(deadline=None, max_examples=20)
+@given(ROWS, st.integers(0, 15))
+def test_a_result_that_is_there_twice_counts_once(rows: list[Any], overlap: int) -> None:
+    once = results(*rows)
+    twice = results(*rows[:overlap], *rows)
+    for function in OF_RESULTS:
+        assert function(twice).equals(function(once)), function.__name__
+        assert function(twice.lazy()).collect().equals(function(once)), function.__name__
+
+
+def test_a_run_that_is_there_twice_counts_once_as_it_was_last() -> None:
+    earlier = run("r1", 1, status="running", passed=1, ok=None)
+    later = [run("r1", 1, passed=3), run("r2", 2, passed=5)]
+    once = analysis.summarize_runs(runs(*later))
+    assert analysis.summarize_runs(runs(earlier, *later)).equals(once)
+    assert once.row(0, named=True)["passed"] == 8
+
+
+def test_what_has_no_id_counts_as_often_as_it_is_there() -> None:
+    nameless = [result("e", state, result_id=None) for state in ("passed", "passed", "failed")]
+    assert analysis.states(results(*nameless))["n"].to_list() == [3]
+    frame = results(*nameless).drop("result_id")
+    assert analysis.eval_history(frame)["n"].to_list() == [3]
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_the_frame_of_another_kind_is_refused(function: Callable[..., Any]) -> None:
+    other = RESULTS if function is analysis.summarize_runs else RUNS
+    with pytest.raises(SchemaError, match=r"^this is no R\w+ frame"):
+        function(other.empty())
+
+
+def test_a_frame_in_several_pieces_is_as_good_as_one_in_one() -> None:
+    """Of the first piece nothing counts for some; polars' own ``format`` panics at what is left."""
+    pieces = results(*many("e", "CCU")), results(*many("e", "PF" * 8, 4, **{CODE: None}))
+    for function in OF_RESULTS:
+        in_pieces = function(pl.concat(pieces, rechunk=False))
+        assert in_pieces.equals(function(pl.concat(pieces, rechunk=True))), function.__name__

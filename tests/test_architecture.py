@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "transport": {"errors", "config"},
     "wire": set(),
-    "schema": {"wire"},
+    "schema": {"errors", "wire"},
     "decode": {"errors", "wire", "schema"},
     "api": {"errors", "config", "progress", "transport", "wire", "decode", "schema"},
     "fetch": FETCHING,

@@ -54,6 +54,22 @@ def test_the_summary() -> None:
     assert row["candidate_pass_rate"] == pytest.approx(10 / 14)
 
 
+def test_a_result_that_is_there_twice_counts_once() -> None:
+    sides = [results(*many("a", "PP"), *many("b", "PF")), results(*many("a", "F", NOW))]
+    history = results(*many("a", "PFPP", NOW + 1))
+    once = compare(sides[0], sides[1], history=history)
+    repeated = [pl.concat([each, each.head(1)] * 3) for each in (*sides, history)]
+    twice = compare(repeated[0], repeated[1], history=repeated[2])
+    assert twice.evals.equals(once.evals)
+    assert twice.summary.equals(once.summary)
+
+
+def test_a_history_in_pieces_of_which_one_is_a_side() -> None:
+    sides = results(*many("a", "P")), results(*many("a", "F", 2))
+    history = pl.concat([sides[0], results(*many("a", "PFPFP", 3))], rechunk=False)
+    assert numbers(compare(*sides, history=history))["flaky"] == 1
+
+
 def test_flaky_changed_and_absent_evals_are_no_pairs() -> None:
     before = [*many("mixed", "PF"), *many("changed", "P"), *many("removed", "P")]
     after = [*many("mixed", "P", NOW), *many("changed", "F", NOW, expected_value="9")]
@@ -418,7 +434,7 @@ def test_versions_of_one_frame_and_the_rest_is_history(by: str, old: str, new: s
         (lambda: compare_versions(VERSIONS, None, "v1"), ConfigError, "baseline=None"),
         (lambda: compare_versions(VERSIONS, "v1", "v2", by="eval_id"), ConfigError, "by must be"),
         (lambda: compare_versions(results(), "v1", "v2"), ConfigError, "there are none"),
-        (lambda: compare([], VERSIONS), ConfigError, "baseline must be a RESULTS frame, got list"),
+        (lambda: compare([], VERSIONS), ConfigError, "baseline must be a RESULTS frame"),
         (lambda: compare(VERSIONS, pl.DataFrame()), SchemaError, "candidate is no RESULTS frame"),
         (
             lambda: compare(VERSIONS, VERSIONS, history=VERSIONS.drop("state")),

@@ -33,7 +33,7 @@ from retab_analysis.plots import (
 )
 from retab_analysis.plots.labels import shortened
 from retab_analysis.plots.palette import STATES, TRANSITIONS
-from retab_analysis.schema import RUNS
+from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.stats import wilson_interval
 
 Plot = Callable[..., Axes]
@@ -324,6 +324,19 @@ def test_a_frame_that_lacks_columns_is_named(plot: Plot) -> None:
     with pytest.raises(SchemaError, match=r"no column .*created_at"):
         plot(pl.DataFrame())
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_the_frame_of_another_kind_is_refused(plot: Plot) -> None:
+    other = RUNS if plot is plot_verdicts else RESULTS
+    with pytest.raises(SchemaError, match=r"^this is no R\w+ frame"):
+        plot(other.empty())
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_what_is_there_twice_is_drawn_once(plot: Plot) -> None:
+    frame = some(plot, [version(at) for at in range(6)])
+    assert drawn(plot(pl.concat([frame.head(3), frame]))) == drawn(plot(frame))
 
 
 @pytest.mark.parametrize("plot", ALL)

@@ -59,7 +59,7 @@ def _flaky(lazy: pl.LazyFrame) -> pl.LazyFrame:
             moment=MOMENT,
             good=pl.col("state") == "passed",
             code=pl.coalesce(
-                "block_execution_fingerprint", pl.format("version {}", "workflow_version_id")
+                "block_execution_fingerprint", "version " + pl.col("workflow_version_id")
             ),
         )
         .filter(pl.col("code").is_not_null())

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError, described
-from retab_analysis.schema import Table
+from retab_analysis.errors import ConfigError
+from retab_analysis.schema import Table, checked
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -32,24 +32,11 @@ def applied(
 
     Raises:
         ConfigError: It is no polars frame.
-        SchemaError: It lacks one of the columns, or has it with another dtype.
+        SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
+            another table.
     """
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        raise ConfigError(
-            f"expected a {table.name.upper()} frame (polars DataFrame or LazyFrame), "
-            f"got {described(frame)}"
-        )
-    lazy = function(_checked(frame.lazy(), table, columns))
+    lazy = function(checked(frame, table, columns))
     return lazy if isinstance(frame, pl.LazyFrame) else lazy.collect()
-
-
-def _checked(frame: pl.LazyFrame, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
-    found, columns = frame.collect_schema(), list(columns)
-    mismatch = table.mismatch(found, columns)
-    if mismatch is not None:
-        raise SchemaError(f"this is {mismatch}")
-    untyped = [name for name in columns if found[name] == pl.Null]
-    return frame.with_columns(pl.col(name).cast(table.schema[name]) for name in untyped)
 
 
 def key_columns(by: str | Sequence[str], table: Table) -> list[str]:

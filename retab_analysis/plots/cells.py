@@ -50,7 +50,7 @@ def _columns(results: pl.LazyFrame) -> pl.LazyFrame:
 
 def _with_flaky(results: pl.LazyFrame) -> pl.LazyFrame:
     """As :func:`retab_analysis.flaky_evals` does it, but for each result."""
-    version = pl.format("version {}", "workflow_version_id")
+    version = "version " + pl.col("workflow_version_id")
     code = pl.coalesce("block_execution_fingerprint", version)
     counting = pl.col("state").is_in(_VERDICTS) & code.is_not_null()
     good = pl.col("state") == "passed"

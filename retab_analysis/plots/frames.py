@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError, described
-from retab_analysis.schema import Table
+from retab_analysis.errors import ConfigError
+from retab_analysis.schema import Table, checked
 
 Frame = pl.DataFrame | pl.LazyFrame
 
@@ -22,18 +22,11 @@ def needed(frame: Frame, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
 
     Raises:
         ConfigError: It is no polars frame.
-        SchemaError: It lacks columns (all are named), or has one with another dtype.
+        SchemaError: It lacks columns (all are named), has one with another dtype, or is a frame of
+            another table.
     """
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        raise ConfigError(
-            f"expected a {table.name.upper()} frame (polars DataFrame or LazyFrame), "
-            f"got {described(frame)}"
-        )
     names = list(dict.fromkeys(columns))
-    mismatch = table.mismatch(frame.collect_schema(), names)
-    if mismatch is not None:
-        raise SchemaError(f"this is {mismatch}")
-    return frame.lazy().select(pl.col(name).cast(table.schema[name]) for name in names)
+    return checked(frame, table, names).select(names)
 
 
 def check_key(by: str, table: Table) -> str:

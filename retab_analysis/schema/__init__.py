@@ -6,6 +6,7 @@ that the expressions name and evaluates all of them at once, so ``tables`` is th
 says what a frame holds; ``table`` is the mechanism.
 """
 
+from retab_analysis.schema.checking import checked
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
     EVALS,
@@ -34,5 +35,6 @@ __all__ = [
     "Column",
     "Datetime",
     "Table",
+    "checked",
     "path_type",
 ]

@@ -46,12 +46,16 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A frame's columns, in order, and the document that one row comes from."""
+    """A frame's columns, in order, and the document that one row comes from.
+
+    ``key`` are the columns that no two rows have in common.
+    """
 
     name: str
     noun: str
     record: type[wire.Wire]
     columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
 
     @functools.cached_property
     def schema(self) -> pl.Schema:

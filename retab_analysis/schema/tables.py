@@ -122,6 +122,7 @@ RUNS = Table(
         ("freshness_status", String, "freshness.status", "fresh, stale or unknown"),
         ("freshness_reasons", Strings, "freshness.reasons", "why it is stale"),
     ),
+    ("run_id",),
 )
 
 _ASSERTION = "assertion_result"
@@ -171,7 +172,8 @@ _RESULT_ROWS: list[tuple[str, pl.DataType, str | pl.Expr | None, str]] = [
     ("execution_fingerprint", String, "execution_fingerprint", "same: same execution"),
 ]
 
-RESULTS = Table("results", "result", wire.Result, _columns(*_RESULT_ROWS))
+_RESULT_KEY = ("run_id", "eval_id", "result_id")
+RESULTS = Table("results", "result", wire.Result, _columns(*_RESULT_ROWS), _RESULT_KEY)
 
 RESULTS_WITH_PAYLOADS = Table(
     "results",
@@ -182,6 +184,7 @@ RESULTS_WITH_PAYLOADS = Table(
         ("handle_inputs", String, "inputs", "the block's inputs, compact JSON"),
         ("handle_outputs", String, "outputs", "the block's outputs, compact JSON"),
     ),
+    _RESULT_KEY,
 )
 
 EVALS = Table(

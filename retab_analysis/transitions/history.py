@@ -7,7 +7,7 @@ import polars as pl
 from retab_analysis.stats import flip_chance_over
 from retab_analysis.transitions.sides import BLOCK, SAME
 
-_CODE = pl.coalesce(BLOCK, pl.format("version {}", "workflow_version_id"))
+_CODE = pl.coalesce(BLOCK, "version " + pl.col("workflow_version_id"))
 
 
 def with_history(sides: pl.LazyFrame, history: pl.LazyFrame) -> pl.LazyFrame:

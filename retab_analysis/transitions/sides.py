@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError, described
-from retab_analysis.schema import RESULTS
+from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats import DECIDED, NOT_PASSING, OUTCOMES, known_state, state_of
 
 SAME = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
@@ -44,16 +43,11 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
 
     Raises:
         ConfigError: It is no polars frame.
-        SchemaError: It lacks one of the columns, or has it with another dtype.
+        SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
+            another table.
     """
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        raise ConfigError(f"{name} must be a RESULTS frame, got {described(frame)}")
-    found = frame.collect_schema()
-    columns = dict.fromkeys((*_READ, *also))
-    mismatch = RESULTS.mismatch(found, columns)
-    if mismatch is not None:
-        raise SchemaError(f"{name} is {mismatch}")
-    return frame.lazy().select(pl.col(name).cast(RESULTS.schema[name]) for name in columns)
+    columns = list(dict.fromkeys((*_READ, *also)))
+    return checked(frame, RESULTS, columns, name).select(columns)
 
 
 def one_side(results: pl.LazyFrame) -> pl.LazyFrame:
