@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import types
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import polars as pl
 import pytest
 from nbclient import NotebookClient
 from support.drawn import walk
-from support.frames import many, result, results
+from support.frames import START, many, result, results
 
 import retab_analysis as ra
 from retab_analysis.widgets.comparing import fragments, versus
@@ -152,7 +153,7 @@ def test_what_cannot_be_compared() -> None:
         ra.compare_view(results(), "v1", "v2")
     with pytest.raises(ra.SchemaError, match="results is no RESULTS frame"):
         ra.compare_view(THREE.drop("run_id"))
-    with pytest.raises(ra.ConfigError, match="results must be a RESULTS frame .*got dict"):
+    with pytest.raises(ra.ConfigError, match=r"results must be a RESULTS frame .*got dict"):
         ra.compare_view({})  # type: ignore[arg-type]
     with pytest.raises(ra.ConfigError, match="alpha must be between 0 and 1"):
         ra.compare_view(THREE, alpha=2)
@@ -214,6 +215,18 @@ def test_a_run_of_a_few_evals_is_not_taken_for_its_version() -> None:
     state = Versus(pl.concat([THREE, results(*few)]))
     state.choose_kind("run")
     assert sides(state) == ("run", "run_2", "run_3")
+
+
+def test_beside_a_run_of_all_stands_one_of_all() -> None:
+    later = START + timedelta(days=2, hours=1)
+    single = result("a", "passed", run_id="single", run_created_at=later)
+    frame = results(*(row for each in "abc" for row in many(each, "PPF")), single)
+    assert sides(Versus(frame)) == ("run", "run_2", "run_3")
+    assert sides(Versus(frame, candidate="run_3")) == ("run", "run_2", "run_3")
+    assert sides(Versus(frame, baseline="run_1")) == ("run", "run_1", "run_2")
+    assert sides(Versus(frame, candidate="single")) == ("run", "run_2", "single")
+    apart = frame.filter(pl.col("run_id").is_in(["single", "run_3"]))
+    assert sides(Versus(apart)) == ("run", "single", "run_3")
 
 
 def test_another_kind_of_which_both_sides_have_the_same_starts_with_its_newest() -> None:

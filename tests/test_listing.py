@@ -263,8 +263,8 @@ def test_an_eval_by_its_last_states_and_its_last_change() -> None:
     row = evals.rows.filter(pl.col("eval_id") == "e0").row(0, named=True)
     assert row["recent"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
     assert row["state"] == "passed"
-    assert row["change"] == "regressed"
-    assert row["changed_run_id"] == "r1"
+    assert row["change"] == "fixed"
+    assert row["changed_run_id"] == "r4"
     assert row["runs"] == 6
     assert row["flaky"]
     assert cells.recent_text(row) == "✓✗!?✓✓"
@@ -278,6 +278,24 @@ def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
     never = results_frame(result_with("n", "unscored", "r1"))
     seen = overview(pl.concat([rows, never]))
     assert dict(seen.select("eval_id", "state").iter_rows()) == {"e": "failed", "n": "unscored"}
+
+
+@pytest.mark.parametrize(
+    ("states", "change", "run"),
+    [
+        ("passed cancelled failed", "regressed", "r2"),
+        ("failed passed unscored failed", "regressed", "r3"),
+        ("passed unscored error", "newly_errored", "r2"),
+        ("passed failed cancelled passed cancelled", "fixed", "r3"),
+        ("cancelled passed", None, None),
+    ],
+)
+def test_what_was_not_decided_does_not_hide_a_change(
+    states: str, change: str | None, run: str | None
+) -> None:
+    rows = [result_with("e", state, f"r{at}") for at, state in enumerate(states.split())]
+    row = overview(results_frame(*rows)).row(0, named=True)
+    assert (row["change"], row["changed_run_id"]) == (change, run)
 
 
 def test_the_code_makes_the_same_evals() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -100,6 +101,9 @@ def choose_sides(
 ) -> tuple[str, str, str]:
     """The kind, the baseline and the candidate, each as wanted or else the newest that fits.
 
+    Beside a run, one fits that has at least half of its evals, if there is any: one of a single
+    eval says nothing about one of all.
+
     Args:
         results: A RESULTS frame.
         sides: What can be chosen in it.
@@ -125,7 +129,7 @@ def choose_sides(
                 f"baseline={baseline!r} is the newest {kind} of these results; pass it as "
                 "candidate=, or pass a candidate, too"
             )
-        candidate = newer[0]
+        candidate = _partner(results, kind, baseline, newer)
     if candidate is None:
         candidate = values[0]
     if baseline is None:
@@ -135,8 +139,22 @@ def choose_sides(
                 f"candidate={candidate!r} is the oldest {kind} of these results; "
                 "pass a baseline, too"
             )
-        baseline = older[0]
+        baseline = _partner(results, kind, candidate, older)
     return kind, baseline, candidate
+
+
+def _partner(results: pl.DataFrame, kind: str, value: str, offered: Sequence[str]) -> str:
+    """The first one offered that fits beside a side."""
+    if kind != "run":
+        return offered[0]
+    evals = results.filter(pl.col("run_id") == value)["eval_id"].unique()
+    shared = dict(
+        results.filter(pl.col("eval_id").is_in(evals.implode()))
+        .group_by("run_id")
+        .agg(pl.col("eval_id").n_unique())
+        .iter_rows()
+    )
+    return next((each for each in offered if 2 * shared.get(each, 0) >= len(evals)), offered[0])
 
 
 def _too_few(results: pl.DataFrame) -> str:

@@ -8,12 +8,12 @@ import polars as pl
 
 from retab_analysis.analysis import eval_history, flaky_evals
 from retab_analysis.schema import RESULTS, RUNS, Table
+from retab_analysis.stats import DECIDED
 from retab_analysis.widgets.exploring import cells
 from retab_analysis.widgets.exploring.listing import Column, Facet, Listing
 from retab_analysis.widgets.words import documents, eval_name
 
 RECENT = 10
-UNDECIDED = ("unscored", "cancelled")
 CHANGES = ("regressed", "newly_blocked", "newly_errored", "fixed")
 
 
@@ -158,53 +158,66 @@ def overview(results: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         ``eval_name, eval_id, block_id, state`` (the newest that was decided; what goes on or was
-        cancelled says nothing), ``recent`` (the states of the
-        last ten runs, the newest last), ``flaky`` (Boolean, see :func:`flaky_evals`; one that
-        drifted is none), ``change, changed_at, changed_run_id, changed_version`` (the last change
-        between two runs), ``runs`` (Int64), ``pass_rate``.
+        cancelled says nothing), ``recent`` (the states of the last ten runs, the newest last),
+        ``flaky`` (Boolean, see :func:`flaky_evals`; one that drifted is none), ``change,
+        changed_at, changed_run_id, changed_version`` (the last change from one run in which it was
+        decided to the next), ``runs`` (Int64), ``pass_rate``.
     """
-    history = eval_history(results)
     flaky = flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
-    changed = pl.col("change").is_in(CHANGES)
-    decided = pl.col("state").filter(~pl.col("state").is_in(UNDECIDED)).last()
-    return (
-        history.group_by("eval_id", maintain_order=True)
+    evals = (
+        eval_history(results)
+        .group_by("eval_id", maintain_order=True)
         .agg(
             pl.col("eval_name", "block_id").last(),
-            state=pl.coalesce(decided, pl.col("state").last()),
+            last_state=pl.col("state").last(),
             recent=pl.col("state").tail(RECENT),
+            runs=pl.len().cast(pl.Int64),
+            pass_rate=pl.col("pass_rate").mean(),
+        )
+    )
+    changed = pl.col("change").is_in(CHANGES)
+    decided = (
+        eval_history(results.filter(pl.col("state").is_in(DECIDED)))
+        .group_by("eval_id")
+        .agg(
+            state=pl.col("state").last(),
             change=pl.col("change").filter(changed).last(),
             changed_at=pl.col("run_created_at").filter(changed).last(),
             changed_run_id=pl.col("run_id").filter(changed).last(),
             changed_version=pl.col("workflow_version_id").filter(changed).last(),
-            runs=pl.len().cast(pl.Int64),
-            pass_rate=pl.col("pass_rate").mean(),
         )
-        .select(
-            *("eval_name", "eval_id", "block_id", "state", "recent"),
-            pl.col("eval_id").is_in(flaky.implode()).alias("flaky"),
-            *("change", "changed_at", "changed_run_id", "changed_version", "runs", "pass_rate"),
-        )
+    )
+    return evals.join(decided, on="eval_id", how="left", maintain_order="left").select(
+        *("eval_name", "eval_id", "block_id"),
+        pl.coalesce("state", "last_state"),
+        "recent",
+        pl.col("eval_id").is_in(flaky.implode()).alias("flaky"),
+        *("change", "changed_at", "changed_run_id", "changed_version", "runs", "pass_rate"),
     )
 
 
 OVERVIEW_CODE = f"""\
-history = ra.eval_history(results)
 flaky = ra.flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
-changed = pl.col("change").is_in({list(CHANGES)!r})
-decided = pl.col("state").filter(~pl.col("state").is_in({list(UNDECIDED)!r})).last()
-evals = history.group_by("eval_id", maintain_order=True).agg(
+evals = ra.eval_history(results).group_by("eval_id", maintain_order=True).agg(
     pl.col("eval_name", "block_id").last(),
-    state=pl.coalesce(decided, pl.col("state").last()),
+    last_state=pl.col("state").last(),
     recent=pl.col("state").tail({RECENT}),
+    runs=pl.len().cast(pl.Int64),
+    pass_rate=pl.col("pass_rate").mean(),
+)
+changed = pl.col("change").is_in({list(CHANGES)!r})
+decided = results.filter(pl.col("state").is_in({list(DECIDED)!r}))
+changes = ra.eval_history(decided).group_by("eval_id").agg(
+    state=pl.col("state").last(),
     change=pl.col("change").filter(changed).last(),
     changed_at=pl.col("run_created_at").filter(changed).last(),
     changed_run_id=pl.col("run_id").filter(changed).last(),
     changed_version=pl.col("workflow_version_id").filter(changed).last(),
-    runs=pl.len().cast(pl.Int64),
-    pass_rate=pl.col("pass_rate").mean(),
-).select(
-    "eval_name", "eval_id", "block_id", "state", "recent",
+)
+evals = evals.join(changes, on="eval_id", how="left", maintain_order="left").select(
+    "eval_name", "eval_id", "block_id",
+    pl.coalesce("state", "last_state"),
+    "recent",
     pl.col("eval_id").is_in(flaky.implode()).alias("flaky"),
     "change", "changed_at", "changed_run_id", "changed_version", "runs", "pass_rate",
 )
