@@ -24,7 +24,7 @@ _STYLE = (
     ".rta{max-width:none}.rta h1{font-size:1.7em}.rta h2{font-size:1.3em;margin:1.6em 0 .4em}"
     ".rta h3{font-size:1.05em;margin:1.4em 0 .2em}.rta p{max-width:72em}"
     ".rta-wide{overflow-x:auto}.rta-values{table-layout:fixed;width:100%}"
-    ".rta-values code{display:block;max-height:30em;overflow:auto}"
+    ".rta .rta-values td code{min-width:0;max-height:30em}"
     ".rta-more>summary{font-size:1.3em;font-weight:600;margin:1em 0 .4em}"
     ".rta-figure{max-width:100%;height:auto;border-radius:6px}"
 )
