@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol, runtime_checkable
 
+from retab_analysis.errors import ConfigError
+
 
 @runtime_checkable
 class Progress(Protocol):
@@ -101,7 +103,7 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
         unit: What is counted.
 
     Raises:
-        TypeError: It is none of these.
+        ConfigError: It is none of these.
     """
     if progress is None:
         progress = _is_seen()
@@ -111,7 +113,7 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
         return Silent()
     if isinstance(progress, Progress):
         return progress
-    raise TypeError(
+    raise ConfigError(
         "progress must be None, True, False or an object with update(done, total, note) and "
         f"close(); got {type(progress).__name__}"
     )

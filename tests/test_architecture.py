@@ -16,7 +16,7 @@ COMPARING = {"errors", "schema", "stats", "markup", "transitions"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
-    "progress": set(),
+    "progress": {"errors"},
     "transport": {"errors", "config"},
     "wire": set(),
     "schema": {"errors", "wire"},

@@ -13,6 +13,7 @@ from support.frames import many, result, results
 from test_markup import EVIL, Tags
 
 from retab_analysis import markup, stats
+from retab_analysis.analysis import eval_history
 from retab_analysis.comparison import Comparison, compare, compare_versions
 from retab_analysis.comparison.numbers import SUMMARY_SCHEMA
 from retab_analysis.errors import ConfigError, RegressionError, SchemaError
@@ -464,3 +465,35 @@ def test_arguments_that_cannot_be_used(
 
 def test_the_style_is_in_the_fragment() -> None:
     assert markup.STYLE in suite("P", "F").to_html()
+
+
+@pytest.mark.parametrize("eval_id", [1, None, ["a"]])
+def test_an_eval_that_was_not_compared_has_no_diff(eval_id: Any) -> None:
+    with pytest.raises(ConfigError, match=r"no eval .* was compared; there are e0"):
+        suite("P", "F").diff(eval_id)
+
+
+@pytest.mark.parametrize("blocks", [[1, 2], [["a"]]])
+def test_a_version_diff_names_blocks(blocks: list[Any]) -> None:
+    side = results(*many("a", "P"))
+    with pytest.raises(ConfigError, match="a column block_id of texts"):
+        compare(side, side, version_diff=pl.DataFrame({"block_id": blocks}))
+
+
+def test_what_is_no_number_is_null_in_json() -> None:
+    sides = (
+        results(*many("a", "P", run, score=score)) for run, score in ((1, -1e308), (2, 1.7e308))
+    )
+    made = compare(*sides)
+    assert made.evals["score_delta"].to_list() == [float("inf")]
+    whole = json.loads(json.dumps(made.to_dict(), allow_nan=False))
+    assert whole["evals"][0]["score_delta"] is None
+
+
+def test_a_duration_that_cannot_be_told_stops_nothing() -> None:
+    sides = (
+        results(*many("a", "P", duration_ms=0)),
+        results(*many("a", "F", 2, duration_ms=2**63 - 1)),
+    )
+    assert compare(*sides).evals["duration_delta_ms"].to_list() == [None]
+    assert eval_history(pl.concat(sides))["duration_ms"].to_list() == [0, None]

@@ -920,3 +920,12 @@ def test_progress_is_told_while_it_is_fetched() -> None:
     assert any("Fetching runs: " in step for step in steps)
     assert "Fetching" not in steps[-1]
     assert KEY not in "".join(steps)
+
+
+def test_what_cannot_be_a_path_or_a_client_is_refused() -> None:
+    explorer = ra.explore(ra.decode_runs([]))
+    for path in ("", None, 1):
+        with pytest.raises(ra.ConfigError, match="path must say where"):
+            explorer.export(path)  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="client must be a Client"):
+        ra.explore(ra.decode_runs([]), client="nonsense")  # type: ignore[arg-type]

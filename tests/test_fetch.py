@@ -214,7 +214,7 @@ def test_the_query_of_workflows() -> None:
 
 
 def test_progress_that_is_none_is_refused() -> None:
-    with pytest.raises(TypeError, match="progress must be None, True, False or an object"):
+    with pytest.raises(ra.ConfigError, match="progress must be None, True, False or an object"):
         ra.fetch_runs(client=client_for(NOWHERE), progress="yes")  # type: ignore[arg-type]
 
 

@@ -51,17 +51,23 @@ def latest_results(results: Frame) -> Frame:
     """
 
     def latest(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        numbered = lazy.with_row_index("_row")
-        narrow = numbered.select("_row", "eval_id", "state", "result_id", moment=MOMENT)
-        first = narrow.group_by("eval_id").agg(pl.col("moment").min().alias("_first"))
+        numbered = lazy.with_row_index("retab_analysis_row")
+        narrow = numbered.select(
+            "retab_analysis_row", "eval_id", "state", "result_id", moment=MOMENT
+        )
+        first = narrow.group_by("eval_id").agg(pl.col("moment").min().alias("retab_analysis_first"))
         newest = (
             narrow.filter(pl.col("state").is_in(DECIDED))
             .sort("moment", "result_id")
             .unique("eval_id", keep="last", maintain_order=True)
             .join(first, on="eval_id")
         )
-        chosen = numbered.join(newest.select("_row", "_first"), on="_row")
-        return chosen.sort("_first", "eval_id", nulls_last=True).drop("_row", "_first")
+        chosen = numbered.join(
+            newest.select("retab_analysis_row", "retab_analysis_first"), on="retab_analysis_row"
+        )
+        return chosen.sort("retab_analysis_first", "eval_id", nulls_last=True).drop(
+            "retab_analysis_row", "retab_analysis_first"
+        )
 
     return applied(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), latest)
 

@@ -26,7 +26,7 @@ def summarize_runs(
 
     Args:
         runs: A RUNS frame. Runs that still go on count with what they have.
-        by: One or several columns of it, other than the counts.
+        by: One or several columns of it, other than the counts and ``pass_rate``.
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``.
 
     Returns:
@@ -45,8 +45,8 @@ def summarize_runs(
         SchemaError: No RUNS frame.
     """
     keys: list[str] = key_columns(by, RUNS)
-    if counts := sorted(set(keys) & set(_COUNTS)):
-        raise ConfigError(f"by={counts[0]!r} is a count, which is summed up, not grouped by")
+    if summed := sorted(set(keys) & {*_COUNTS, "pass_rate"}):
+        raise ConfigError(f"by={summed[0]!r} is itself summed up, and cannot be grouped by")
     if scope is not None and scope not in _SCOPES:
         raise ConfigError(f"scope must be one of {', '.join(_SCOPES)} or None, got {scope!r}")
 

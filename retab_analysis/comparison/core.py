@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from retab_analysis.comparison import pages, words
 from retab_analysis.comparison.gate import FAIL_ON, Gate, judge_gate
@@ -114,7 +115,7 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval.
         """
-        rows = self.evals.filter(pl.col("eval_id") == eval_id)
+        rows = self.evals.filter(pl.col("eval_id") == str(eval_id))
         if rows.is_empty():
             known = ", ".join(self.evals["eval_id"].head(20))
             raise ConfigError(f"no eval {eval_id!r} was compared; there are {known or 'none'}")
@@ -137,8 +138,8 @@ class Comparison:
             "verdict": self.verdict,
             "explanation": self.explain(),
             "alpha": self.alpha,
-            "summary": self.summary.row(0, named=True),
-            "evals": self.evals.to_dicts(),
+            "summary": _finite(self.summary).row(0, named=True),
+            "evals": _finite(self.evals).to_dicts(),
         }
 
     def to_markdown(self, *, values: bool = False) -> str:
@@ -162,3 +163,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         return pages.as_text(self)
+
+
+def _finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """What is no number is null in JSON."""
+    floats = cs.float()
+    return frame.with_columns(pl.when(floats.is_finite()).then(floats))

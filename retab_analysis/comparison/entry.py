@@ -144,9 +144,10 @@ def _check_alpha(alpha: float) -> None:
 def _changed_blocks(version_diff: pl.DataFrame | None) -> frozenset[str] | None:
     if version_diff is None:
         return None
-    if not isinstance(version_diff, pl.DataFrame) or "block_id" not in version_diff.columns:
+    is_frame = isinstance(version_diff, pl.DataFrame)
+    if not is_frame or version_diff.schema.get("block_id") not in (pl.String, pl.Null):
         raise ConfigError(
-            "version_diff must be a frame with a column block_id, as fetch_version_diff gives it; "
-            f"got {type(version_diff).__name__}"
+            "version_diff must be a frame with a column block_id of texts, as "
+            f"fetch_version_diff gives it; got {type(version_diff).__name__}"
         )
     return frozenset(version_diff["block_id"].drop_nulls().to_list())

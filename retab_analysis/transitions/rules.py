@@ -192,7 +192,10 @@ def _told(judged: pl.LazyFrame, changed_blocks: frozenset[str] | None) -> pl.Laz
         *either,
         *(_delta(name) for name in ("score", "margin")),
         block_changed=_block_changed(changed_blocks),
-        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms")).round().cast(pl.Int64),
+        # One of 300 million years is none that can be told.
+        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
+        .round()
+        .cast(pl.Int64, strict=False),
     ).rename(
         {
             f"{prefix}{name}": f"{side}_{short}"

@@ -50,6 +50,8 @@ def explore(
         text("workflow_id", workflow_id)
         empty = Exploration(RUNS.empty(), None, Source())
         return Explorer(empty, client_or_default(client), workflow_id)
+    if client is not None:
+        client_or_default(client)
     shown_runs = None if runs is None else _checked(runs, RUNS, "runs")
     shown_results = None if results is None else _checked(results, RESULTS, "results")
     source = Source(

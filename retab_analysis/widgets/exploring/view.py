@@ -142,8 +142,8 @@ class Explorer:
             ConfigError: It is no path.
             OSError: It cannot be written.
         """
-        if not str(path):
-            raise ConfigError("say where to write the CSV file")
+        if not isinstance(path, str | Path) or not str(path):
+            raise ConfigError(f"path must say where to write the CSV file, got {path!r}")
         try:
             target = Path(path).expanduser().resolve()
         except (RuntimeError, ValueError) as error:
