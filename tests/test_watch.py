@@ -7,11 +7,12 @@ import gc
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.documents import eval_document
 from support.faultserver import FaultServer, Reply, page, reply
 from support.made_runs import result_with, run_with
 from support.watching import client, in_order, routes, until
@@ -250,6 +251,70 @@ def test_56_a_server_that_is_away_is_waited_for() -> None:
         assert view.wait(30)["status"].to_list() == ["completed"]
     assert any(text.startswith("retrying, last seen") for text in troubles)
     assert view.state.connection == ""
+
+
+def results_as(
+    *answers: Reply, also: str = "/v1/workflows/evals/results"
+) -> Callable[[str], Reply]:
+    """An ended run whose results, or what else begins so, are answered in this order."""
+    usual, asked = routes(in_order(ENDED), RESULTS), iter(range(10**6))
+
+    def answer(request: str) -> Reply:
+        if request.split(" ")[1].startswith(also):
+            return answers[min(next(asked), len(answers) - 1)]
+        return usual(request)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [503, 404, 429])
+def test_the_results_of_a_run_that_has_ended_are_waited_for(status: int) -> None:
+    with FaultServer(
+        [results_as(reply(status), reply(status), reply(body=page(RESULTS)))]
+    ) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        view.wait(10)
+    assert view.results["state"].to_list() == ["passed", "failed"]
+    assert view.state.heading == "completed, 1 does not pass"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 422])
+def test_results_that_never_come_are_a_failure(status: int) -> None:
+    with FaultServer([results_as(reply(status))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        with pytest.raises(ra.APIError) as caught:
+            view.wait(10)
+    assert caught.value.status_code == status
+    assert view.state.phase == "failed"
+    assert view.frame["status"].to_list() == ["completed"]
+
+
+def test_names_are_asked_for_again_and_then_done_without() -> None:
+    away, path = reply(503), "/v1/workflows/evals?"
+    for answers, name in (
+        ((away, reply(body=page([eval_document("e1")]))), True),
+        ((away,), False),
+    ):
+        with FaultServer([results_as(*answers, also=path)]) as server:
+            view = ra.watch("r1", interval=0.05, client=client(server.url))
+            view.wait(10)
+        assert (view.results["eval_name"][0] is not None) == name
+        assert bool(view.state.notes) != name
+
+
+def test_each_workflow_is_held_against_a_run_of_its_own() -> None:
+    with ra.Sandbox(speed=400) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        ids = [
+            ra.start_runs(each, block_ids=[block], client=mine)["run_id"][0]
+            for each, block in (("wf_claims", "extract_claim"), ("wf_invoices", "extract_lines"))
+        ]
+        news = []
+        for watched in (ids, ids[::-1], ids[1]):
+            view = ra.watch(watched, baseline="last_ok", interval=0.1, client=mine)
+            view.wait(30)
+            news.append({line.eval_id for line in view.state.news})
+    assert news[0] == news[1] >= news[2] != set()
 
 
 def test_a_retry_after_is_obeyed() -> None:

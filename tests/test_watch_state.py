@@ -138,11 +138,13 @@ def test_without_a_baseline_what_does_not_pass_comes_first() -> None:
 
 
 def test_with_a_baseline_the_news_comes_first() -> None:
-    then = Baseline("v1, run of yesterday", {"a": "passed", "b": "passed", "c": "failed"})
+    then = Baseline(
+        "v1, run of yesterday", {"a": "passed", "b": "passed", "c": "failed", "d": "error"}
+    )
     state = seen(run_with(passed=1, failed=1, blocked=1, running=1), results=RESULTS, baseline=then)
-    assert names(state.news) == ["b"]
-    assert names(state.known) == ["c", "d", "e"]
-    assert state.heading == "running: 1 new"
+    assert names(state.news) == ["b", "e"], "what the baseline does not have did not fail in it"
+    assert names(state.known) == ["c", "d"]
+    assert state.heading == "running: 2 new"
     assert state.baseline == "v1, run of yesterday"
     calm = seen(run_with(passed=1, running=1), results=RESULTS[:1], baseline=then)
     assert calm.heading == "running: nothing new"

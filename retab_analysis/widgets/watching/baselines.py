@@ -21,7 +21,7 @@ def fetch_baseline(client: Client, wanted: str | pl.DataFrame, runs: pl.DataFram
     Args:
         client: What to ask.
         wanted: As ``baseline`` of :func:`retab_analysis.check`.
-        runs: The watched runs.
+        runs: The watched runs of one workflow.
 
     Raises:
         ConfigError: There is nothing to compare with.

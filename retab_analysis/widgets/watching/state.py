@@ -51,7 +51,8 @@ class WatchState:
     """The whole view.
 
     Attributes:
-        news: Evals that do not pass and passed in the baseline; without one, all that do not pass.
+        news: Evals that do not pass and passed in the baseline, or were not in it; without a
+            baseline, all that do not pass.
         known: Evals that do not pass and did not then.
         passed: Evals that pass.
         connection: Empty while the API answers.
@@ -86,8 +87,9 @@ def compute(snapshot: Snapshot, now: datetime) -> WatchState:
     ended = [row for rows in results.values() for row in rows if row["state"] in DONE]
     bad = [eval_line(row) for row in ended if row["state"] != "passed"]
     then = snapshot.baseline.states if snapshot.baseline else None
-    news = [line for line in bad if then is None or then.get(line.eval_id) == "passed"]
-    known = [line for line in bad if then is not None and then.get(line.eval_id) != "passed"]
+    # What the baseline does not have did not fail in it.
+    news = [line for line in bad if then is None or then.get(line.eval_id, "passed") == "passed"]
+    known = [line for line in bad if then and then.get(line.eval_id, "passed") != "passed"]
     return WatchState(
         heading=_heading(snapshot, runs, len(news)),
         runs=runs,

@@ -16,6 +16,8 @@ import polars as pl
 
 from retab_analysis.api.arguments import RunList
 from retab_analysis.api.catalog import list_evals
+from retab_analysis.api.parallel import is_away
+from retab_analysis.api.polling import GRACE
 from retab_analysis.api.results import list_results
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.progress import Silent
@@ -65,6 +67,8 @@ class Watcher:
         self._listeners: list[Listener] = []
         self._results: dict[str, tuple[object, pl.DataFrame]] = {}
         self._names: pl.DataFrame | None = None
+        # How often in a row results did not come, and how often names or a baseline did not.
+        self._missing = self._refused = 0
         self._wake, self._ended = threading.Event(), threading.Event()
         self._cancel = Cancel()
         self._thread: threading.Thread | None = None
@@ -138,7 +142,7 @@ class Watcher:
         pause = self._interval
         while True:
             changed = self._round()
-            if not self._following.pending():
+            if not self._following.pending() and self.snapshot.trouble is None:
                 return
             slower = min(pause * SLOWER, self._interval * SLOWEST)
             pause = self._interval if changed else slower
@@ -158,13 +162,22 @@ class Watcher:
             try:
                 snapshot = self._with_results(snapshot)
             except RetabAnalysisError as error:
+                self._missing += 1
+                if not (is_away(error) or self._may_come(error)):
+                    self.snapshot = snapshot
+                    raise
                 trouble = error
         if trouble is None:
+            self._missing = 0
             snapshot = replace(snapshot, trouble=None, seen_at=datetime.now(UTC))
         else:
             snapshot = replace(snapshot, trouble=str(trouble))
         self._publish(replace(snapshot, notes=self.snapshot.notes))
         return not (before.runs.equals(runs) and before.results.equals(snapshot.results))
+
+    def _may_come(self, error: RetabAnalysisError) -> bool:
+        """Whether it is a 404 that a new run is forgiven."""
+        return isinstance(error, NotFoundError) and self._missing <= GRACE
 
     def _with_results(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the results of the runs in which something ended since, and once what they need."""
@@ -195,7 +208,7 @@ class Watcher:
                 ).frame
                 names.append(evals.select("eval_id", "name", "path", "latest_run_duration_ms"))
         except RetabAnalysisError as error:
-            self.note(f"names of the evals: {error}")
+            self._do_without("names of the evals", error)
         empty = pl.DataFrame(
             schema={
                 "eval_id": pl.String,
@@ -213,11 +226,27 @@ class Watcher:
     def _baseline(self, runs: pl.DataFrame) -> Baseline | None:
         if self.baseline is None:
             return None
-        try:
-            return fetch_baseline(self._client, self.baseline, runs)
-        except RetabAnalysisError as error:
-            self.note(f"baseline: {error}")
+        found: list[Baseline] = []
+        for its in runs.partition_by("workflow_id", maintain_order=True):
+            try:
+                found.append(fetch_baseline(self._client, self.baseline, its))
+            except RetabAnalysisError as error:
+                self._do_without("baseline", error)
+        if not found:
             return None
+        states = {name: state for each in found for name, state in each.states.items()}
+        return Baseline("; ".join(each.words for each in found), states)
+
+    def _do_without(self, what: str, error: RetabAnalysisError) -> None:
+        """Note what does not come, if it does not come later either.
+
+        Raises:
+            RetabAnalysisError: The error, while it is worth asking again.
+        """
+        self._refused += 1
+        if is_away(error) and self._refused <= GRACE:
+            raise error
+        self.note(f"{what}: {error}")
 
     def _named(self, results: pl.DataFrame) -> pl.DataFrame:
         assert self._names is not None
