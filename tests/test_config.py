@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from traceback import TracebackException
+
 import pytest
 from support.documents import run_document
 from support.faultserver import FaultServer, page, reply
@@ -140,3 +142,10 @@ def test_what_is_no_client_is_refused() -> None:
         ra.use("key")  # type: ignore[arg-type]
     with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
         ra.fetch_runs(client="key")  # type: ignore[arg-type]
+
+
+def test_a_client_of_which_nothing_came_can_be_shown() -> None:
+    with pytest.raises(ra.ConfigError) as caught:
+        ra.Client("sk_secret", "no url")
+    shown = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "Client(api_key='***', base_url=None)" in shown

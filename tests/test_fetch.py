@@ -242,3 +242,10 @@ def test_a_bar_is_for_somebody_who_sees_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert isinstance(progress.choose_progress(None, "a", "b"), progress.Bar)
     assert isinstance(progress.choose_progress(False, "a", "b"), progress.Silent)
+
+
+def test_a_date_before_all_dates_is_refused() -> None:
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    for value in (first, first.isoformat()):
+        with pytest.raises(ra.ConfigError, match=r"from_date=0001-01-01T00:00:00.02:00 is beyond"):
+            ra.fetch_runs(client=client_for(NOWHERE), from_date=value)

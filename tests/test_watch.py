@@ -330,6 +330,16 @@ def test_a_retry_after_is_obeyed() -> None:
     assert times[1] - times[0] >= 0.95
 
 
+def test_a_retry_after_of_centuries_ends_nothing() -> None:
+    busy = reply(503, headers={"Retry-After": "99999999999"})
+    with FaultServer([routes(in_order(busy, ENDED))]) as server:
+        with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
+            until(lambda: view.state.connection)
+            time.sleep(0.3)
+            assert not view.done
+    assert view.state.phase == "stopped"
+
+
 def test_rounds_become_rarer_while_nothing_changes_and_refresh_is_at_once() -> None:
     times: list[float] = []
 

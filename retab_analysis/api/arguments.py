@@ -202,7 +202,10 @@ def moment(name: str, value: When, now: datetime, *, last: bool = False) -> date
     if isinstance(value, timedelta):
         return _shift(now, -value)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise ConfigError(f"{name}={value.isoformat()} is beyond the years 1 to 9999") from None
     if isinstance(value, date):
         return datetime.combine(value, time.max if last else time.min, UTC)
     if value is not None:

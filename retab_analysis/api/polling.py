@@ -94,7 +94,7 @@ class Poller:
 
     def pause(self, interval: float) -> float:
         """Seconds until the next round: longer where the API asked for it."""
-        return max(interval, _asked(self.away), LEAST_PAUSE)
+        return min(max(interval, _asked(self.away), LEAST_PAUSE), LONGEST_PAUSE)
 
 
 def _asked(error: RetabAnalysisError | None) -> float:
@@ -124,7 +124,7 @@ def wait_for(
         left = end - client.now()
         if not poller.pending() or left <= 0:
             break
-        client.sleep(min(poller.pause(interval), left, LONGEST_PAUSE))
+        client.sleep(min(poller.pause(interval), left))
         if _asked(poller.away) > left:
             break
     if poller.pending():

@@ -205,7 +205,9 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Client(api_key='***', base_url={self.base_url!r})"
+        # In a traceback also a client is shown of which nothing came.
+        url = self.base_url if hasattr(self, "_settings") else None
+        return f"Client(api_key='***', base_url={url!r})"
 
     def __copy__(self) -> Self:
         return self
