@@ -65,7 +65,7 @@ class Settings:
 
 
 def load_settings(
-    api_key: str | None,
+    api_key: Secret | None,
     base_url: str | None,
     *,
     timeout: float,
@@ -93,25 +93,39 @@ def load_settings(
     )
 
 
-def _api_key(argument: str | None) -> tuple[Secret, str]:
-    source = "the argument api_key" if argument is not None else f"the variable {KEY_VARIABLE}"
-    value = argument if argument is not None else os.environ.get(KEY_VARIABLE)
-    if value is None:
+def _api_key(given: Secret | None) -> tuple[Secret, str]:
+    source = "the argument api_key" if given is not None else f"the variable {KEY_VARIABLE}"
+    secret = _from_environment() if given is None else given
+    if secret is None:
         raise ConfigError(
             f"no API key: pass api_key=… or set {KEY_VARIABLE}; "
             "to try the library without one, call retab_analysis.demo()"
         )
+    problem = _problem_of_key(secret)
+    if problem is not None:
+        raise ConfigError(f"{source} {problem}")
+    return Secret(secret.reveal().strip()), source
+
+
+def _from_environment() -> Secret | None:
+    value = os.environ.get(KEY_VARIABLE)
+    return None if value is None else Secret(value)
+
+
+def _problem_of_key(secret: Secret) -> str | None:
+    """Why it can be no key. Nothing is raised where the key is a variable that can be shown."""
+    value: object = secret.reveal()
     if not isinstance(value, str):
-        raise ConfigError(f"{source} must be a string, got {type(value).__name__}")
+        return f"must be a string, got {type(value).__name__}"
     value = value.strip()
     if not value:
-        raise ConfigError(f"{source} is empty")
+        return "is empty"
     if not all("!" <= character <= "~" for character in value):
-        raise ConfigError(
-            f"{source} holds a space, a line break or a character outside ASCII: "
+        return (
+            "holds a space, a line break or a character outside ASCII: "
             "a key has none; was more than the key copied?"
         )
-    return Secret(value), source
+    return None
 
 
 def _base_url(argument: str | None) -> tuple[str, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traceback import TracebackException
+from typing import Any
 
 import pytest
 from support.documents import run_document
@@ -144,8 +145,25 @@ def test_what_is_no_client_is_refused() -> None:
         ra.fetch_runs(client="key")  # type: ignore[arg-type]
 
 
-def test_a_client_of_which_nothing_came_can_be_shown() -> None:
-    with pytest.raises(ra.ConfigError) as caught:
-        ra.Client("sk_secret", "no url")
-    shown = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+@pytest.mark.parametrize(
+    ("key", "url", "words"),
+    [
+        ("sk_secret", "no url", "is no http"),
+        ("sk_secret\nsk_secret", None, "a line break"),
+        (None, "no url", "is no http"),
+        (7_777_777, None, "must be a string, got int"),
+    ],
+)
+def test_30_the_key_of_a_client_that_was_not_made_is_in_no_traceback(
+    key: Any, url: str | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETAB_API_KEY", "sk_secret")
+    with pytest.raises(ra.ConfigError, match=words) as caught:
+        ra.Client(key, url)
+    # Without this test's own frame, which holds the key.
+    inside = caught.value.__traceback__.tb_next  # type: ignore[union-attr]
+    made = TracebackException(type(caught.value), caught.value, inside, capture_locals=True)
+    shown = "".join(made.format())
     assert "Client(api_key='***', base_url=None)" in shown
+    assert "sk_secret" not in shown
+    assert "7777777" not in shown

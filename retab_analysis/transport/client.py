@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
-from retab_analysis.config import load_settings
+from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import (
     APIError,
     DeadlineExceeded,
@@ -60,8 +60,11 @@ class Client:
         max_attempts: int = 5,
         max_concurrency: int = 8,
     ) -> None:
+        # A traceback may be shown with its variables.
+        secret = None if api_key is None else Secret(api_key)
+        del api_key
         self._settings = load_settings(
-            api_key,
+            secret,
             base_url,
             timeout=timeout,
             deadline=deadline,
