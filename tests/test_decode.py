@@ -476,3 +476,13 @@ def test_decode_refuses_the_rest(data: Any, error: type[Exception], words: str) 
 
 def test_a_duplicate_in_decode_stays() -> None:
     assert ra.decode_runs([run_document(), run_document()]).height == 2
+
+
+@pytest.mark.parametrize("before", ["", "[", "{GOOD},"])
+@pytest.mark.parametrize("depth", [500, 1_100, 100_000])
+def test_40_what_is_cut_off_in_the_deep_is_not_dropped(before: str, depth: int) -> None:
+    good = json.dumps(run_document())
+    text = f'[{before.replace("{GOOD}", good)}{{"id":"r2","x":{"[" * depth}'
+    for broken in (text, "[" * depth):
+        with pytest.raises(ra.ProtocolError):
+            ra.decode_runs(broken)

@@ -35,7 +35,7 @@ def split(body: bytes) -> Body:
     bad characters inside a record matter. What is left over is checked to be JSON.
 
     Raises:
-        ProtocolError: The rest is not JSON.
+        ProtocolError: The rest is not JSON; where it is too deep to tell, that it is cut off.
     """
     text = body.decode("utf-8", "surrogateescape")
     spans, prefix = _spans(text)
@@ -44,7 +44,8 @@ def split(body: bytes) -> Body:
         pieces += [text[end:start], "null"]
         end = stop
     rest = "".join([*pieces, text[end:]])
-    check_json(rest)
+    if not check_json(rest) and _depth_at_end(rest) != 0:
+        raise ProtocolError("it is cut off, in something that is nested too deeply")
     where = [f"{prefix}[{index}]" if prefix else "$" for index in range(len(spans))]
     return Body(rest, [text[start:stop].strip() for start, stop in spans], where)
 
@@ -71,6 +72,12 @@ def check_json(text: str) -> bool:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _depth_at_end(text: str) -> int:
+    """How many brackets are still open."""
+    tokens = (token.group() for token in _TOKEN.finditer(text))
+    return sum((each in "[{") - (each in "]}") for each in tokens)
 
 
 def _spans(text: str) -> tuple[list[tuple[int, int]], str]:
