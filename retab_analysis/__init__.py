@@ -8,6 +8,8 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from retab_analysis._check import check
+from retab_analysis._demo import demo
 from retab_analysis.analysis import (
     blame,
     count_failures,
@@ -18,10 +20,8 @@ from retab_analysis.analysis import (
     states,
     summarize_runs,
 )
-from retab_analysis.check import check
 from retab_analysis.comparison import compare, compare_versions
 from retab_analysis.decode import decode_evals, decode_results, decode_runs
-from retab_analysis.demo import demo
 from retab_analysis.errors import (
     APIError,
     ArchiveError,

@@ -99,7 +99,7 @@ def _api_key(given: Secret | None) -> tuple[Secret, str]:
     if secret is None:
         raise ConfigError(
             f"no API key: pass api_key=… or set {KEY_VARIABLE}; "
-            "to try the library without one, call retab_analysis.demo()"
+            "to try the library without one, call retab_analysis._demo()"
         )
     problem = _problem_of_key(secret)
     if problem is not None:

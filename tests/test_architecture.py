@@ -10,34 +10,34 @@ import pytest
 import retab_analysis
 
 ROOT = Path(retab_analysis.__file__).parent
-FETCHING = {"errors", "progress", "transport", "schema", "decode", "api"}
-COMPARING = {"errors", "schema", "stats", "markup", "transitions"}
+FETCHING = {"errors", "config", "progress", "transport", "wire", "schema", "decode"}
+COMPARING = {"errors", "vocabulary", "schema", "stats", "evidence", "markup", "files"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "vocabulary": set(),
     "config": {"errors"},
     "progress": {"errors"},
-    "transport": {"errors", "config"},
-    "wire": set(),
-    "schema": {"errors", "wire"},
-    "decode": {"errors", "wire", "schema"},
-    "api": {"errors", "config", "progress", "transport", "wire", "decode", "schema"},
-    "fetch": FETCHING,
-    "markup": set(),
     "files": {"errors"},
+    "markup": set(),
+    "wire": set(),
+    "schema": {"wire", "vocabulary", "errors"},
+    "transport": {"errors", "config"},
+    "decode": {"errors", "wire", "schema"},
+    "fetch": FETCHING,
+    "export": {"errors", "schema", "files"},
     "stats": set(),
-    "analysis": {"errors", "schema", "stats"},
-    "transitions": {"errors", "schema", "stats"},
+    "evidence": {"errors", "vocabulary", "schema", "stats"},
+    "analysis": {"errors", "vocabulary", "schema", "stats", "evidence"},
     "comparison": COMPARING,
-    "check": {"fetch", "analysis", "comparison"} | FETCHING | COMPARING,
-    "export": {"errors", "files", "schema"},
-    "plots": {"errors", "schema", "stats", "comparison"},
-    "report": {"errors", "files", "stats", "markup", "comparison", "plots"},
+    "plots": {"errors", "vocabulary", "schema", "stats", "analysis", "evidence", "comparison"},
+    "report": {"errors", "markup", "comparison", "plots", "files"},
+    "_check": {"fetch", "analysis", "comparison"} | FETCHING | COMPARING,
     "sandbox": set(),
+    "_demo": {"fetch", "sandbox", "transport"},
     "widgets": FETCHING
     | COMPARING
-    | {"fetch", "analysis", "comparison", "check", "plots", "export", "report"},
-    "demo": {"fetch", "sandbox", "transport"},
+    | {"fetch", "analysis", "comparison", "plots", "export", "report", "_check"},
 }
 ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}
 ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}

@@ -12,8 +12,8 @@ from support.faultserver import FaultServer, Reply, page, reply
 from support.made_runs import run_with
 
 import retab_analysis as ra
-from retab_analysis.check import check
-from retab_analysis.comparison.numbers import BROKEN
+from retab_analysis._check import check
+from retab_analysis.comparison.suite_test import BROKEN
 
 WORKFLOW = "wf_invoices"
 PLANTED = "extract_lines"  # the block whose prompt the newest version changed

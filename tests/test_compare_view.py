@@ -18,11 +18,12 @@ from support.drawn import walk
 from support.frames import START, many, result, results
 
 import retab_analysis as ra
-from retab_analysis.widgets.comparing import fragments, versus
-from retab_analysis.widgets.comparing.fragments import in_lines
-from retab_analysis.widgets.comparing.notebook import CompareNotebook
-from retab_analysis.widgets.comparing.versus import Versus
-from retab_analysis.widgets.comparing.view import CompareView
+from retab_analysis.widgets.compare import html
+from retab_analysis.widgets.compare import state as versus
+from retab_analysis.widgets.compare.controls import CompareNotebook
+from retab_analysis.widgets.compare.html import in_lines
+from retab_analysis.widgets.compare.state import Versus
+from retab_analysis.widgets.compare.view import CompareView
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -192,10 +193,10 @@ def test_the_same_on_both_sides_is_said() -> None:
     state = Versus(THREE)
     state.choose_side(candidate="v2")
     assert state.same
-    assert fragments.SAME in fragments.head(state)
-    assert fragments.SAME in fragments.plain(state)
-    assert fragments.SAME in fragments.page(state)
-    assert "Gate" not in fragments.page(state)
+    assert html.SAME in html.head(state)
+    assert html.SAME in html.plain(state)
+    assert html.SAME in html.page(state)
+    assert "Gate" not in html.page(state)
 
 
 def test_another_kind_starts_with_what_was_compared() -> None:
@@ -278,8 +279,8 @@ def test_an_open_eval_stays_open_while_it_is_listed() -> None:
     state.step(1)
     state.move_to(3)
     assert state.chosen is None
-    assert fragments.NOTHING in fragments.detail(state)
-    assert fragments.position(state) == "none listed"
+    assert html.NOTHING in html.detail(state)
+    assert html.position(state) == "none listed"
     assert state.told("candidate") == {"path": None, "failure_message": None}
 
 
@@ -290,7 +291,7 @@ def test_steps_end_at_the_ends() -> None:
         state.step(1)
         seen.append(state.chosen)
     assert seen == ["e0", "e1", "e2", "e5", "e5", "e5"]
-    assert fragments.position(state) == "4 of 4"
+    assert html.position(state) == "4 of 4"
     state.step(-1)
     assert state.chosen == "e2"
     state.move_to(-7)
@@ -304,7 +305,7 @@ def test_a_long_list_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(versus, "LISTED", 3)
     state = Versus(THREE)
     assert len(state.listed) == 3
-    assert fragments.position(state) == "1 of 3 (the first of 4)"
+    assert html.position(state) == "1 of 3 (the first of 4)"
 
 
 def test_what_the_shown_results_say() -> None:
@@ -328,21 +329,21 @@ def test_what_the_shown_results_say() -> None:
 
 
 def test_the_head() -> None:
-    head = fragments.head(Versus(THREE))
+    head = html.head(Versus(THREE))
     assert "? Inconclusive" in head
     assert "3 broke" in head
     assert "Compared run run_3 of version v3" in head
     assert "✗ Gate does not hold" in head
     assert "1 regressed: name of e0 (e0)." in head
-    held = fragments.head(Versus(suite(v1="PP", v2="PP")))
+    held = html.head(Versus(suite(v1="PP", v2="PP")))
     assert "✓ Gate holds" in held
     assert "<details" not in held
 
 
 def test_a_chip_and_an_option() -> None:
     state = Versus(THREE)
-    assert fragments.chip("newly_blocked", 7) == "⊘ newly blocked 7"
-    assert fragments.options(state)[3] == ("✓  name of e5", "e5")
+    assert html.chip("newly_blocked", 7) == "⊘ newly blocked 7"
+    assert html.options(state)[3] == ("✓  name of e5", "e5")
 
 
 def test_an_eval_with_its_values_and_where_they_differ() -> None:
@@ -350,7 +351,7 @@ def test_an_eval_with_its_values_and_where_they_differ() -> None:
     after = result("e1", "failed", 2, workflow_version_id="v2", actual_value='{"a":[1.10,3]}')
     expected = {"expected_value": '{"a":[1.10,2]}', "failure_message": "2 is not 3"}
     state = Versus(results(before | expected, after | expected))
-    shown = fragments.detail(state)
+    shown = html.detail(state)
     for words in ("✗ regressed", "name of e1", "block_1", "a.pdf", "total", "2 is not 3"):
         assert words in shown
     assert shown.count("<pre>") == 3
@@ -365,13 +366,13 @@ def test_what_is_not_known_is_left_out() -> None:
     before = result("e1", "passed", 1, workflow_version_id="v1", eval_name=None, block_id=None)
     after = result("e2", "failed", 2, workflow_version_id="v2", expected_value=None)
     state = Versus(results(before, after | {"document_names": None, "actual_value": "7"}))
-    removed = fragments.detail(state)
+    removed = html.detail(state)
     assert "<bdi>e1</bdi>" in removed
     assert "absent" in removed
     assert ">block <" not in removed
     assert ">took <" not in removed
     state.choose("e2")
-    added = fragments.detail(state)
+    added = html.detail(state)
     assert ">document <" not in added
     assert added.count("no value") == 2
 
@@ -384,12 +385,12 @@ def test_the_side_of_several_results() -> None:
         *many("e2", "PFP", 4, workflow_version_id="v2"),
     ]
     state = Versus(results(*rows))
-    assert "passed (all 3)" in fragments.detail(state)
-    assert "failed (none of 3 passed)" in fragments.detail(state)
+    assert "passed (all 3)" in html.detail(state)
+    assert "failed (none of 3 passed)" in html.detail(state)
     state.show("flaky", True)
     state.choose("e2")
-    assert "mixed (2 of 3 passed)" in fragments.detail(state)
-    assert "passed 3 of 3, then 2 of 3" in fragments.detail(state)
+    assert "mixed (2 of 3 passed)" in html.detail(state)
+    assert "passed 3 of 3, then 2 of 3" in html.detail(state)
 
 
 def test_durations() -> None:
@@ -398,10 +399,10 @@ def test_durations() -> None:
         result("e1", "passed", at, workflow_version_id=version, duration_ms=ms)
         for at, (version, ms) in enumerate(times.items(), 1)
     ]
-    assert "700 ms longer" in fragments.detail(Versus(results(*rows)))
-    assert "700 ms less" in fragments.detail(Versus(results(*rows), "v2", "v1"))
+    assert "700 ms longer" in html.detail(Versus(results(*rows)))
+    assert "700 ms less" in html.detail(Versus(results(*rows), "v2", "v1"))
     slow = results(*rows, result("e1", "passed", 3, workflow_version_id="v3", duration_ms=63_700))
-    assert "1 min 2 s longer" in fragments.detail(Versus(slow))
+    assert "1 min 2 s longer" in html.detail(Versus(slow))
 
 
 def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
@@ -409,7 +410,7 @@ def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
     before = result("e1", "passed", 1, workflow_version_id="v1", actual_value=long)
     numbers = ",".join(map(str, range(100)))
     after = result("e1", "failed", 2, workflow_version_id="v2", actual_value=f"[{numbers}]")
-    shown = fragments.detail(Versus(results(before, after)))
+    shown = html.detail(Versus(results(before, after)))
     assert "… and 10,002 characters more" in shown
     assert "Where they differ: 101 paths" in shown
     assert "… and 41 more" in shown
@@ -446,7 +447,7 @@ def test_hostile_names_are_escaped_everywhere() -> None:
     control(notebook, "Write report").click()
     shown = [each.value for each in walk(notebook.box) if type(each).__name__ == "HTML"]
     assert sum("&lt;img" in html for html in shown) >= 4
-    assert all("<img" not in html for html in [*shown, fragments.page(state)])
+    assert all("<img" not in html for html in [*shown, html.page(state)])
 
 
 # The widgets
@@ -465,7 +466,7 @@ def opened(notebook: CompareNotebook, words: str) -> None:
     control(notebook, words).value = True
 
 
-def html(notebook: CompareNotebook, css_class: str) -> str:
+def html_of(notebook: CompareNotebook, css_class: str) -> str:
     (one,) = [
         each.value
         for each in walk(notebook.box)
@@ -506,7 +507,7 @@ def test_what_is_shown_at_first() -> None:
         "v2",
         "v3",
     )
-    assert "name of e0" in html(notebook, "ra-detail")
+    assert "name of e0" in html_of(notebook, "ra-detail")
 
 
 def test_next_and_previous() -> None:
@@ -515,14 +516,14 @@ def test_next_and_previous() -> None:
     control(notebook, "Next").click()
     assert control(notebook, "Evals").value == "e2"
     assert control(notebook, "Eval").value == 3
-    assert "name of e2" in html(notebook, "ra-detail")
+    assert "name of e2" in html_of(notebook, "ra-detail")
     control(notebook, "Previous").click()
     assert control(notebook, "Evals").value == "e1"
     control(notebook, "Eval").value = 4
     assert control(notebook, "Evals").value == "e5"
     control(notebook, "Evals").value = "e0"
     assert control(notebook, "Eval").value == 1
-    assert "1 of 4" in html(notebook, "1 of 4")
+    assert "1 of 4" in html_of(notebook, "1 of 4")
 
 
 def test_one_step_is_one_message_for_each_part_that_changed(sent: list[dict[str, Any]]) -> None:
@@ -581,7 +582,7 @@ def test_chips_filter_the_list() -> None:
     assert control(notebook, "Eval").disabled
     control(notebook, "✓ fixed").value = False
     assert control(notebook, "Evals").options == ()
-    assert fragments.NOTHING in html(notebook, "ra-detail")
+    assert html.NOTHING in html_of(notebook, "ra-detail")
     control(notebook, "✗ regressed").value = True
     assert control(notebook, "Evals").value == "e0"
 
@@ -589,7 +590,7 @@ def test_chips_filter_the_list() -> None:
 def test_the_same_on_both_sides_has_no_report() -> None:
     notebook = CompareNotebook(Versus(THREE))
     control(notebook, "Candidate").value = "v2"
-    assert fragments.SAME in html(notebook, "ra-alert")
+    assert html.SAME in html_of(notebook, "ra-alert")
     assert control(notebook, "Write report").disabled
     control(notebook, "Baseline").value = "v1"
     assert not control(notebook, "Write report").disabled
@@ -614,7 +615,7 @@ def test_plots_are_drawn_when_they_are_opened() -> None:
 
 
 def test_a_plot_of_many_evals_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    from retab_analysis.widgets.comparing import plots as compare_plots
+    from retab_analysis.widgets.compare import plots as compare_plots
 
     monkeypatch.setattr(compare_plots, "_EVALS", 2)
     assert "The first 2 of the listed evals." in compare_plots.by_eval(Versus(THREE))
@@ -630,7 +631,7 @@ def test_the_report_is_written_where_it_is_said(tmp_path: Path) -> None:
     path = tmp_path / "report.md"
     control(notebook, "File").value = f" {path} "
     control(notebook, "Write report").click()
-    assert f"Written to {path}" in html(notebook, "Written")
+    assert f"Written to {path}" in html_of(notebook, "Written")
     assert "secret" not in path.read_text()
     control(notebook, "with expected").value = True
     control(notebook, "Write report").click()
@@ -651,7 +652,7 @@ def test_a_report_that_cannot_be_written(path: str, words: str, tmp_path: Path) 
     notebook = CompareNotebook(Versus(THREE))
     control(notebook, "File").value = path and str(tmp_path / path)
     control(notebook, "Write report").click()
-    assert words in html(notebook, "Not written")
+    assert words in html_of(notebook, "Not written")
 
 
 def test_callbacks_from_several_threads_leave_one_state() -> None:
@@ -669,7 +670,7 @@ def test_callbacks_from_several_threads_leave_one_state() -> None:
         thread.join(60)
     assert control(notebook, "Evals").value == state.chosen
     assert control(notebook, "Eval").value == (state.place or 0) + 1
-    assert f"name of {state.chosen}<" in html(notebook, "ra-detail")
+    assert f"name of {state.chosen}<" in html_of(notebook, "ra-detail")
 
 
 # What users hold, and what is saved

@@ -15,7 +15,7 @@ from test_markup import EVIL, Tags
 from retab_analysis import markup, stats
 from retab_analysis.analysis import eval_history
 from retab_analysis.comparison import Comparison, compare, compare_versions
-from retab_analysis.comparison.numbers import SUMMARY_SCHEMA
+from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA
 from retab_analysis.errors import ConfigError, RegressionError, SchemaError
 
 NOW = 90

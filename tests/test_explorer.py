@@ -21,7 +21,7 @@ from support.watching import client, until
 
 import retab_analysis as ra
 from retab_analysis.widgets import Explorer
-from retab_analysis.widgets.exploring.background import Background
+from retab_analysis.widgets.explorer.background import Background
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -20,11 +20,11 @@ from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, in_order, routes, until
 
 import retab_analysis as ra
-from retab_analysis.widgets.watching.notebook import Actions, NotebookView
-from retab_analysis.widgets.watching.snapshot import Baseline, Snapshot
-from retab_analysis.widgets.watching.state import WatchState, compute
-from retab_analysis.widgets.watching.terminal import TerminalView
-from retab_analysis.widgets.watching.view import LiveView
+from retab_analysis.widgets.live.controls import Actions, NotebookView
+from retab_analysis.widgets.live.snapshot import Baseline, Snapshot
+from retab_analysis.widgets.live.state import WatchState, compute
+from retab_analysis.widgets.live.terminal import TerminalView
+from retab_analysis.widgets.live.view import LiveView
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
 THEN = Baseline("v1", {"e0": "passed", "e1": "failed"})

@@ -21,7 +21,7 @@ from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
-from retab_analysis.api.parallel import (
+from retab_analysis.fetch.threads import (
     AWAY_LIMIT,
     Outcomes,
     OutOfPatienceError,
@@ -30,7 +30,7 @@ from retab_analysis.api.parallel import (
     threads,
 )
 from retab_analysis.transport import Cancel
-from retab_analysis.transport.cancel import Cancelled, check_cancelled, current
+from retab_analysis.transport.cancellation import Cancelled, check_cancelled, current
 
 GOOD = reply(body=page([run_document()]))
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from retab_analysis.comparison import compare
-from retab_analysis.comparison.numbers import BROKEN
+from retab_analysis.comparison.suite_test import BROKEN
 from retab_analysis.schema import RESULTS
 
 ALPHA = 0.05

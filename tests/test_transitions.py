@@ -12,7 +12,7 @@ from support.frames import many, result, results
 
 from retab_analysis import stats
 from retab_analysis.comparison import Comparison, compare
-from retab_analysis.transitions import EVALS_SCHEMA, TRANSITIONS
+from retab_analysis.comparison.transitions import EVALS_SCHEMA, TRANSITIONS
 
 INPUTS, CODE = "handle_inputs_fingerprint", "block_execution_fingerprint"
 Rows = list[dict[str, Any]]

@@ -14,7 +14,7 @@ from support.fakes import KEY, FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
-from retab_analysis.transport.schedule import Gate, Schedule, Time
+from retab_analysis.transport.retry import Gate, Schedule, Time
 
 GOOD = reply(body=page([run_document()]))
 

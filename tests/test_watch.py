@@ -19,7 +19,7 @@ from support.watching import client, in_order, routes, until
 
 import retab_analysis as ra
 from retab_analysis.sandbox import Fault
-from retab_analysis.widgets.watching.view import LiveView
+from retab_analysis.widgets.live.view import LiveView
 
 
 def watching_threads() -> list[str]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
-from retab_analysis.widgets.evals import eval_table
-from retab_analysis.widgets.watching import fragments, pace
-from retab_analysis.widgets.watching.snapshot import Baseline, Snapshot
-from retab_analysis.widgets.watching.state import WatchState, compute
-from retab_analysis.widgets.words import range_in_words, shorten
+from retab_analysis.widgets.common.evals import eval_table
+from retab_analysis.widgets.common.words import range_in_words, shorten
+from retab_analysis.widgets.live import html, pace
+from retab_analysis.widgets.live.snapshot import Baseline, Snapshot
+from retab_analysis.widgets.live.state import WatchState, compute
 
 CREATED = datetime(2026, 5, 18, 10, tzinfo=UTC)
 NOW = CREATED + timedelta(seconds=31)  # it started after a second
@@ -55,7 +55,7 @@ def test_a_run_at_a_glance() -> None:
     assert line.rate == pytest.approx(30.0)
     assert line.eta is None
     assert line.marks == ()
-    words = fragments.facts(line)
+    words = html.facts(line)
     assert words == ["15 of 40 done", "1 s in the queue", "30 s running", "30 evals a minute"]
 
 
@@ -226,7 +226,7 @@ def test_56_trouble_says_since_when() -> None:
 def test_50_a_failure_says_why() -> None:
     state = seen(run_with(running=1), failure="AuthenticationError: 401", phase="failed")
     assert (state.heading, state.failure) == ("Watching has ended", "AuthenticationError: 401")
-    assert "AuthenticationError: 401" in fragments.plain(state)
+    assert "AuthenticationError: 401" in html.plain(state)
 
 
 def test_a_long_version_is_shortened() -> None:
@@ -311,34 +311,34 @@ def test_33_hostile_texts_are_escaped_wherever_they_stand() -> None:
     bad["assertion_result"].update(expected_value=HOSTILE, actual_value=HOSTILE)
     bad["assertion_result"]["failure"]["message"] = HOSTILE
     state = seen(run, results=[bad], notes=(HOSTILE,), failure=HOSTILE, trouble=HOSTILE)
-    html = fragments.page(state, values=True)
-    assert "<img" not in html
-    assert "<b>v" not in html
-    assert html.count("&lt;img") >= 8
+    page = html.page(state, values=True)
+    assert "<img" not in page
+    assert "<b>v" not in page
+    assert page.count("&lt;img") >= 8
 
 
 def test_the_page_holds_values_only_when_asked() -> None:
     state = seen(run_with(failed=1), results=[RESULTS[1]])
-    assert "{&quot;total&quot;:2}" not in fragments.page(state, values=False)
-    assert "{&quot;total&quot;:2}" in fragments.page(state, values=True)
-    assert "total" not in fragments.plain(state)
+    assert "{&quot;total&quot;:2}" not in html.page(state, values=False)
+    assert "{&quot;total&quot;:2}" in html.page(state, values=True)
+    assert "total" not in html.plain(state)
 
 
 def test_long_lists_and_many_runs_are_cut_and_counted() -> None:
     results = [result_with(f"e{i:03}", "failed") for i in range(57)]
     state = seen(*(run_with(f"r{i}", running=1) for i in range(25)), results=results)
-    top = fragments.top(state)
-    assert top.count("ra-bar") == fragments.SHOWN_RUNS
+    top = html.top(state)
+    assert top.count("ra-bar") == html.SHOWN_RUNS
     assert "and 5 more runs" in top
     table = eval_table(state.news, limit=20, values=True, several=True, nothing="")
     assert table.count("<tr") == 21
     assert "and 37 more" in table
     assert ">run</th>" in table
-    assert "and 37 more" in fragments.plain(state)
+    assert "and 37 more" in html.plain(state)
 
 
 def test_meaning_does_not_hang_on_colour() -> None:
-    top = fragments.top(seen(run_with(passed=2, failed=1, running=1)))
+    top = html.top(seen(run_with(passed=2, failed=1, running=1)))
     assert 'aria-label="2 passed, 1 failed, 1 running"' in top
     for words in ("2 passed", "1 failed", "1 running"):
         assert f" {words}<" in top
@@ -360,8 +360,8 @@ def test_a_long_value_is_cut_and_kept_in_its_title() -> None:
 
 def test_no_news_is_said() -> None:
     watching = seen(run_with(running=1))
-    assert fragments.nothing_new(watching) == "Evals that do not pass will be listed here."
+    assert html.nothing_new(watching) == "Evals that do not pass will be listed here."
     ended = seen(run_with("r1", "completed", passed=1), phase="ended")
-    assert fragments.nothing_new(ended) == "Nothing that does not pass."
+    assert html.nothing_new(ended) == "Nothing that does not pass."
     then = seen(run_with("r1", "completed", passed=1), phase="ended", baseline=Baseline("v", {}))
-    assert fragments.nothing_new(then) == "No eval that passed before fails."
+    assert html.nothing_new(then) == "No eval that passed before fails."

@@ -6,8 +6,8 @@ alone, so that the streaming engine can run them, and the order of the input's r
 
 from retab_analysis.analysis.flakiness import flaky_evals
 from retab_analysis.analysis.history import blame, eval_history
-from retab_analysis.analysis.results import count_failures, failures, latest_results, states
-from retab_analysis.analysis.runs import summarize_runs
+from retab_analysis.analysis.states import count_failures, failures, latest_results, states
+from retab_analysis.analysis.summaries import summarize_runs
 
 __all__ = [
     "blame",

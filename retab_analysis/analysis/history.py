@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.analysis.frames import MOMENT, Frame, applied
-from retab_analysis.analysis.results import outcome_counts, state_columns
+from retab_analysis.analysis.states import outcome_counts, state_columns
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats import DECIDED, change_of, known_state
 

@@ -5,8 +5,8 @@ its statistics, ``gate`` its rule, ``words`` what it says, ``pages`` how it is s
 two JSON values differ.
 """
 
-from retab_analysis.comparison.core import Comparison
-from retab_analysis.comparison.entry import compare, compare_versions
+from retab_analysis.comparison.compare import compare, compare_versions
+from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.gate import Gate
 
 __all__ = ["Comparison", "Gate", "compare", "compare_versions"]

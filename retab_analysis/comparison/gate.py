@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.comparison.words import listed, phrase
+from retab_analysis.comparison.transitions import TRANSITIONS
+from retab_analysis.comparison.wording import listed, phrase
 from retab_analysis.errors import ConfigError
 from retab_analysis.stats import NOT_PASSING
-from retab_analysis.transitions import TRANSITIONS
 
 FAIL_ON = ("regressed", "newly_blocked", "newly_errored", "incomplete")
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.decode.rows import gather, parse_times
-from retab_analysis.decode.structs import Problem, Structs, read_any, read_one, read_page
+from retab_analysis.decode.documents import Problem, Structs, read_any, read_one, read_page
+from retab_analysis.decode.frames import gather, parse_times
 from retab_analysis.errors import SchemaError
 from retab_analysis.schema import Table
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.decode.frames import to_frame
 from retab_analysis.decode.page import Problem, parse_any
-from retab_analysis.decode.rows import to_frame
 from retab_analysis.errors import ProblemsWarning, ProtocolError, SchemaError
 from retab_analysis.schema import EVALS, PROBLEMS, RESULTS, RUNS, Table
 

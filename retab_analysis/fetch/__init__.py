@@ -4,8 +4,10 @@
 which client is meant.
 """
 
-from retab_analysis.fetch.clients import use
-from retab_analysis.fetch.lists import (
+from retab_analysis.fetch.default_client import use
+from retab_analysis.fetch.results import fetch_result, fetch_results
+from retab_analysis.fetch.run_control import cancel_runs, start_runs, wait_for_runs
+from retab_analysis.fetch.runs import (
     fetch_document_link,
     fetch_evals,
     fetch_run,
@@ -13,8 +15,6 @@ from retab_analysis.fetch.lists import (
     fetch_version_diff,
     fetch_workflows,
 )
-from retab_analysis.fetch.results import fetch_result, fetch_results
-from retab_analysis.fetch.running import cancel_runs, start_runs, wait_for_runs
 
 __all__ = [
     "cancel_runs",

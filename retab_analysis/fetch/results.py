@@ -6,11 +6,11 @@ import contextlib
 
 import polars as pl
 
-from retab_analysis.api import results
-from retab_analysis.api.arguments import RunList, Runs
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.fetch.clients import client_or_default
-from retab_analysis.fetch.lists import reported
+from retab_analysis.fetch import result_endpoints as results
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.fetch.runs import reported
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
 from retab_analysis.transport import Client

@@ -9,10 +9,10 @@ hatch, a marker or a word says too.
 ``canvas`` places axes, ticks and legends.
 """
 
-from retab_analysis.plots.changes import plot_comparison
+from retab_analysis.plots.comparison import plot_comparison
 from retab_analysis.plots.durations import plot_durations
 from retab_analysis.plots.outcomes import plot_outcomes
-from retab_analysis.plots.rates import plot_pass_rate
+from retab_analysis.plots.pass_rate import plot_pass_rate
 from retab_analysis.plots.timeline import plot_timeline
 from retab_analysis.plots.verdicts import plot_verdicts
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.axes import Axes
 
-from retab_analysis.plots.canvas import area, axes_for, columns, ink, legend, name_axes, say
+from retab_analysis.plots.axes import area, axes_for, columns, ink, legend, name_axes, say
 from retab_analysis.plots.frames import Frame, check_key, needed
 from retab_analysis.plots.palette import BLUE, EDGE, YELLOW, Look, Style
 from retab_analysis.schema import RUNS

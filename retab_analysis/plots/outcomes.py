@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retab_analysis.plots.canvas import area, axes_for, columns, filling, legend, name_axes, say
+from retab_analysis.plots.axes import area, axes_for, columns, filling, legend, name_axes, say
 from retab_analysis.plots.frames import Frame, check_key, needed
 from retab_analysis.plots.palette import STATES
 from retab_analysis.schema import RUNS

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-from retab_analysis.plots.canvas import (
+from retab_analysis.plots.axes import (
     PLAIN,
     axes_for,
     font_pixels,

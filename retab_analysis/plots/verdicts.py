@@ -8,7 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
-from retab_analysis.plots.canvas import (
+from retab_analysis.plots.axes import (
     Entry,
     axes_for,
     cell,

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.pages import FLIPPED, verdict_words
-from retab_analysis.comparison.words import headline, phrase
+from retab_analysis.comparison.render import FLIPPED, verdict_words
+from retab_analysis.comparison.wording import headline, phrase
 from retab_analysis.markup import one_line
 
 _FLIPPED = pl.col("transition").is_in(FLIPPED)

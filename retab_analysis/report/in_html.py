@@ -11,8 +11,8 @@ import polars as pl
 
 from retab_analysis import markup
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.numbers import BROKEN
-from retab_analysis.comparison.words import counted, phrase
+from retab_analysis.comparison.suite_test import BROKEN
+from retab_analysis.comparison.wording import counted, phrase
 from retab_analysis.markup import Html, tag
 from retab_analysis.report import facts
 from retab_analysis.report.facts import HEADER, PATH_HEADER, VALUES, Row

@@ -4,7 +4,7 @@
 status means, ``schedule`` when to try again, ``cancel`` how other threads are stopped.
 """
 
-from retab_analysis.transport.cancel import Cancel
+from retab_analysis.transport.cancellation import Cancel
 from retab_analysis.transport.client import Client
 
 __all__ = ["Cancel", "Client"]

@@ -16,10 +16,10 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     TransportError,
 )
-from retab_analysis.transport.cancel import current
-from retab_analysis.transport.exchange import Exchange, Params
-from retab_analysis.transport.judge import Failure, attempts_made, judge, not_json
-from retab_analysis.transport.schedule import Gate, Schedule, Time
+from retab_analysis.transport.cancellation import current
+from retab_analysis.transport.request import Exchange, Params
+from retab_analysis.transport.response import Failure, attempts_made, judge, not_json
+from retab_analysis.transport.retry import Gate, Schedule, Time
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@
 table, and how a view looks), ``words``, ``parts`` (of ipywidgets) and ``drawing`` (of plots).
 """
 
-from retab_analysis.widgets.comparing.view import CompareView, compare_view
-from retab_analysis.widgets.exploring.entry import explore
-from retab_analysis.widgets.exploring.view import Explorer
-from retab_analysis.widgets.watching.view import LiveView, watch
+from retab_analysis.widgets.compare.view import CompareView, compare_view
+from retab_analysis.widgets.explorer.explore import explore
+from retab_analysis.widgets.explorer.view import Explorer
+from retab_analysis.widgets.live.view import LiveView, watch
 
 __all__ = ["CompareView", "Explorer", "LiveView", "compare_view", "explore", "watch"]

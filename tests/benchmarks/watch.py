@@ -17,9 +17,9 @@ import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.harness import AtMost, Figure, seconds
 from benchmarks.programs import BulkServer
-from retab_analysis.widgets.watching.notebook import Actions, NotebookView
-from retab_analysis.widgets.watching.state import compute
-from retab_analysis.widgets.watching.watcher import Watcher
+from retab_analysis.widgets.live.controls import Actions, NotebookView
+from retab_analysis.widgets.live.state import compute
+from retab_analysis.widgets.live.watcher import Watcher
 
 NAME = "watch"
 INTERVAL = 2.0

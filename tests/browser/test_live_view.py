@@ -32,9 +32,9 @@ view = ra.watch(run, interval=0.3)
 view"""
 MADE_UP = """from datetime import UTC, datetime
 import retab_analysis as ra
-from retab_analysis.widgets.watching.notebook import Actions, NotebookView
-from retab_analysis.widgets.watching.snapshot import Snapshot
-from retab_analysis.widgets.watching.state import compute
+from retab_analysis.widgets.live.controls import Actions, NotebookView
+from retab_analysis.widgets.live.snapshot import Snapshot
+from retab_analysis.widgets.live.state import compute
 hostile = "<img src=x onerror=window.hacked=1>"
 run = ra.decode_runs({"id": hostile, "workflow_id": hostile, "workflow_version_id": hostile,
     "trigger": {"type": "api"}, "lifecycle": {"status": "error", "message": hostile},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from retab_analysis import Client
-from retab_analysis.transport.schedule import Time
+from retab_analysis.transport.retry import Time
 
 
 @dataclass

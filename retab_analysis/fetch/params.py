@@ -1,0 +1,237 @@
+"""What callers may pass, and how it goes into a URL."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import quote
+
+import polars as pl
+
+from retab_analysis.errors import ConfigError, described
+from retab_analysis.transport.request import Params
+
+When = date | datetime | timedelta | str | None
+Runs = str | Iterable[str] | pl.Series | pl.DataFrame | pl.LazyFrame
+OneOrSeveral = str | Iterable[str] | pl.Series | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs; several values of a filter mean several requests.
+
+    Attributes:
+        filters: The values of each filter that is set.
+        start: The earliest ``created_at``, or None.
+        end: The latest ``created_at``, or None.
+        order: ``desc`` for the newest first, or ``asc``.
+    """
+
+    filters: dict[str, Sequence[str]]
+    start: datetime | None
+    end: datetime | None
+    order: str
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        workflow_id: OneOrSeveral = None,
+        eval_id: str | None = None,
+        target_block_id: str | None = None,
+        status: OneOrSeveral = None,
+        exclude_status: str | None = None,
+        trigger_type: OneOrSeveral = None,
+        from_date: When = None,
+        to_date: When = None,
+        order: str = "desc",
+    ) -> RunQuery:
+        """Check the arguments of ``fetch_runs``.
+
+        Raises:
+            ConfigError: One of them cannot be used.
+        """
+        filters = {
+            "workflow_id": several("workflow_id", workflow_id),
+            "eval_id": one("eval_id", eval_id),
+            "target_block_id": one("target_block_id", target_block_id),
+            "status": several("status", status),
+            "exclude_status": one("exclude_status", exclude_status),
+            "trigger_type": several("trigger_type", trigger_type),
+        }
+        now = datetime.now(UTC)
+        start, end = moment("from_date", from_date, now), moment("to_date", to_date, now, last=True)
+        if start is not None and end is not None and start > end:
+            raise ConfigError(f"from_date ({start}) is after to_date ({end})")
+        if order not in ("asc", "desc"):
+            raise ConfigError(f"order must be 'asc' or 'desc', got {order!r}")
+        given = {name: values for name, values in filters.items() if values is not None}
+        return cls(given, start, end, order)
+
+    def requests(self) -> list[Params]:
+        """The parameters of each request: one for each combination of values.
+
+        The dates are sent a second wider than asked, so that it does not matter whether the API
+        takes them as inclusive or cuts their fractions; :meth:`cut` then makes it exact.
+        """
+        slack = timedelta(seconds=1)
+        common = [("order", self.order)]
+        if self.start is not None:
+            common.append(("from_date", iso(_shift(self.start, -slack))))
+        if self.end is not None:
+            common.append(("to_date", iso(_shift(self.end, slack))))
+        combinations = itertools.product(*self.filters.values())
+        return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
+
+    def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The rows between the dates, both ends included; rows without a date stay."""
+        created = pl.col("created_at")
+        if self.start is not None:
+            runs = runs.filter((created >= self.start) | created.is_null())
+        if self.end is not None:
+            runs = runs.filter((created <= self.end) | created.is_null())
+        return runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """Some runs, named in whatever way.
+
+    Attributes:
+        ids: Each once, in the order given.
+        known: Their RUNS frame where one was given, else None.
+    """
+
+    ids: Sequence[str]
+    known: pl.DataFrame | None
+
+    @classmethod
+    def make(cls, runs: Runs, name: str = "runs") -> RunList:
+        """Read an id, several, a RUNS frame, or its ``run_id`` column.
+
+        Raises:
+            ConfigError: It is none of these.
+        """
+        if isinstance(runs, pl.LazyFrame):
+            runs = runs.collect()
+        if not isinstance(runs, pl.DataFrame):
+            if hasattr(runs, "columns"):  # it would be taken for the names of its columns
+                raise ConfigError(f"{name} must be ids or a RUNS frame, got {described(runs)}")
+            ids = several(name, runs)
+            if ids is None:
+                raise ConfigError(f"{name} is None; expected an id, ids or a RUNS frame")
+            return cls(ids, None)
+        if "run_id" not in runs.columns:
+            raise ConfigError(f"{name} has no column run_id; it has {', '.join(runs.columns)}")
+        return cls(several(name, runs["run_id"]) or [], runs)
+
+
+def path_part(name: str, value: str) -> str:
+    """Quote an id for the path of a URL.
+
+    Raises:
+        ConfigError: It is empty, a dot segment, or not text.
+    """
+    value = text(name, value)
+    if value in (".", ".."):
+        raise ConfigError(f"{name} {value!r} cannot be in a URL")
+    return quote(value, safe="")
+
+
+def text(name: str, value: object) -> str:
+    """Check a text that goes into a URL.
+
+    Raises:
+        ConfigError: It is no string, empty, or has a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
+    if not value:
+        raise ConfigError(f"{name} is empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name} {value!r} holds a lone surrogate") from None
+    return value
+
+
+def one(name: str, value: str | None) -> Sequence[str] | None:
+    """The only value of a filter, or None."""
+    return None if value is None else [text(name, value)]
+
+
+def several(name: str, values: OneOrSeveral) -> Sequence[str] | None:
+    """The values of a filter that takes one or several, each once; or None."""
+    if values is None:
+        return None
+    if isinstance(values, str):
+        return one(name, values)
+    if not isinstance(values, Iterable) or isinstance(values, bytes):
+        raise ConfigError(f"{name} must be a string or several, got {type(values).__name__}")
+    return list(dict.fromkeys(text(name, value) for value in values))
+
+
+def count(name: str, value: int | None) -> int | None:
+    """Check a number of rows.
+
+    Raises:
+        ConfigError: It is not a whole number of at least 0.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ConfigError(f"{name} must be a whole number of at least 0, got {value!r}")
+    return value
+
+
+def moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
+    """Read a date, in UTC.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A date, a datetime (UTC where it has no zone), a timedelta (that long ago) or an
+            ISO 8601 string of either.
+        now: The present.
+        last: Whether a date means the end of its day, rather than its beginning.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    if isinstance(value, str):
+        value = _parsed(name, value)
+    if isinstance(value, timedelta):
+        return _shift(now, -value)
+    if isinstance(value, datetime):
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise ConfigError(f"{name}={value.isoformat()} is beyond the years 1 to 9999") from None
+    if isinstance(value, date):
+        return datetime.combine(value, time.max if last else time.min, UTC)
+    if value is not None:
+        raise ConfigError(
+            f"{name} must be a date, datetime, timedelta or ISO string, got {type(value).__name__}"
+        )
+    return None
+
+
+def _parsed(name: str, value: str) -> date:
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return read(value.strip())
+        except ValueError:
+            continue
+    raise ConfigError(f"{name} {value!r} is no ISO 8601 date; expected for example '2026-05-18'")
+
+
+def _shift(moment: datetime, by: timedelta) -> datetime:
+    """Add, stopping at the ends of the calendar."""
+    try:
+        return moment + by
+    except OverflowError:
+        return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=UTC)
+
+
+def iso(moment: datetime) -> str:
+    """A moment in UTC as ISO 8601, with ``Z``."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,209 @@
+"""Many things at once: politely, in an order that does not depend on timing, and interruptible."""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from retab_analysis.errors import (
+    APIError,
+    AuthenticationError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitError,
+    RetabAnalysisError,
+    ServerError,
+    TransportError,
+)
+from retab_analysis.transport import Cancel
+from retab_analysis.transport.cancellation import check_cancelled
+
+T = TypeVar("T")
+
+AWAY = (TransportError, ProtocolError, ServerError, RateLimitError)
+AWAY_LIMIT = 8
+
+# On Windows nothing interrupts a wait, so that none may be long.
+_STEP = 0.5
+# A name that is being looked up and a connection that is being made cannot be cut short.
+_GIVE_UP = 0.8
+
+
+class OutOfPatienceError(Exception):
+    """The caller of some tasks would not wait any longer. It never leaves this package."""
+
+
+class Pool:
+    """Threads that can be stopped within a second.
+
+    The executor of the standard library will not do: it waits for its threads however long they
+    take, and does so again when Python ends.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._cancel = Cancel()
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        """Have a function called in a thread, with this thread's context."""
+        future: Future[T] = Future()
+        context = contextvars.copy_context()
+        call = partial(context.run, self._cancel.run, function)
+        self._tasks.put(partial(_fulfil, future, call))
+        if len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
+            self._threads.append(thread)  # first, so that an interrupt in between forgets none
+            thread.start()
+        return future
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+            del task
+
+    def stop(self) -> None:
+        """End all that is under way; a thread that cannot be stopped ends by itself later."""
+        self._cancel.set()
+        for _ in self._threads:
+            self._tasks.put(None)
+        end = time.monotonic() + _GIVE_UP
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, end - time.monotonic()))
+
+
+def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
+    try:
+        result = call()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+    finally:
+        del future  # the error's traceback leads here, and the future to the error
+
+
+@contextmanager
+def threads(workers: int) -> Iterator[Pool]:
+    """A pool for a block. What is still under way when the block is left, however, is stopped."""
+    pool = Pool(workers)
+    try:
+        yield pool
+    finally:
+        pool.stop()
+
+
+def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Future[T]]:
+    """Wait until one of them has ended.
+
+    Args:
+        running: At least one.
+        end: On ``time.monotonic``, when to wait no longer.
+
+    Raises:
+        OutOfPatienceError: None ended by then.
+        Cancelled: This thread was told to stop itself.
+    """
+    while True:
+        check_cancelled()
+        left = end - time.monotonic()
+        done = wait(running, max(0.0, min(_STEP, left)), FIRST_COMPLETED).done
+        if done:
+            return done
+        if left <= 0:
+            raise OutOfPatienceError
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error says that the API cannot answer now, rather than that it will not."""
+    return isinstance(error, AWAY) or (isinstance(error, APIError) and error.status_code == 408)
+
+
+class Outcomes(Generic[T]):
+    """What came of each task, by its position.
+
+    Attributes:
+        results: Of those that succeeded.
+        errors: Of those that failed; a position that is in neither was not tried.
+    """
+
+    def __init__(self) -> None:
+        self.results: dict[int, T] = {}
+        self.errors: dict[int, RetabAnalysisError] = {}
+        self._failed_in_a_row = 0
+        self._last_straw: RetabAnalysisError | None = None
+
+    def add(self, index: int, future: Future[T]) -> None:
+        """Sort a result from an error of ours; any other goes to the caller."""
+        error = future.exception()
+        if error is None:
+            self.results[index] = future.result()
+        elif isinstance(error, RetabAnalysisError):
+            self.errors[index] = error
+        else:
+            raise error
+        self._count(error)
+
+    def _count(self, error: RetabAnalysisError | None) -> None:
+        # A key may be good for some workflows and not for others: that is seen after a few.
+        is_general = is_away(error) or isinstance(error, PermissionDeniedError)
+        self._failed_in_a_row = self._failed_in_a_row + 1 if is_general else 0
+        if isinstance(error, AuthenticationError) or self._failed_in_a_row >= AWAY_LIMIT:
+            self._last_straw = self._last_straw or error
+
+    def hopeless(self) -> bool:
+        """Whether there is no sense in trying further tasks."""
+        return self._last_straw is not None
+
+    def error(self) -> RetabAnalysisError | None:
+        """The error that made it hopeless, else that of the first task that failed."""
+        return self._last_straw or (self.errors[min(self.errors)] if self.errors else None)
+
+
+def run_all(
+    tasks: Sequence[Callable[[], T]],
+    workers: int,
+    outcomes: Outcomes[T],
+    on_done: Callable[[], None] = lambda: None,
+    *,
+    patience: float | None = None,
+) -> None:
+    """Run tasks in threads, each apart from the others: one that fails does not stop them.
+
+    What would fail every further task ends it early: the key is refused, or the API is away for
+    several tasks in a row.
+
+    Args:
+        tasks: What to run.
+        workers: How many at once.
+        outcomes: Filled as they end, so that an interrupt loses none.
+        on_done: Called in this thread after each.
+        patience: Seconds to wait for all of them, or None.
+
+    Raises:
+        OutOfPatienceError: Not all ended in that time; the others are stopped.
+    """
+    end = math.inf if patience is None else time.monotonic() + patience
+    waiting = iter(enumerate(tasks))
+    with threads(workers) as pool:
+        running: dict[Future[T], int] = {}
+        while True:
+            room = 0 if outcomes.hopeless() else workers - len(running)
+            for index, task in itertools.islice(waiting, room):
+                running[pool.submit(task)] = index
+            if not running:
+                return
+            for future in next_done(running, end):
+                outcomes.add(running.pop(future), future)
+                on_done()

@@ -1,0 +1,98 @@
+"""What flipped between two sides, by block."""
+
+from __future__ import annotations
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from retab_analysis.comparison import Comparison
+from retab_analysis.errors import ConfigError
+from retab_analysis.plots.axes import (
+    PLAIN,
+    area,
+    axes_for,
+    filling,
+    font_pixels,
+    legend,
+    name_axes,
+    rows,
+    say,
+)
+from retab_analysis.plots.palette import EDGE, TRANSITIONS, Style
+
+_BROKEN = ("regressed", "newly_blocked", "newly_errored")
+
+
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Draw what flipped between two sides, by block.
+
+    Beside each block stands, where there is room, whether its code changed (where that is known)
+    and how many of its evals stayed as they were; those are in no bar.
+
+    Args:
+        comparison: What :func:`retab_analysis.compare` or :func:`retab_analysis._check` gives.
+        ax: Where to draw; None makes a new figure.
+
+    Returns:
+        The axes; x is the number of evals, stacked by transition (what broke first), one container
+        per transition that occurs; the blocks are at y = 0, 1, … from the top, those with the most
+        broken evals first. Blocks in which nothing flipped are only counted, below.
+
+    Raises:
+        ConfigError: An argument that cannot be used.
+    """
+    if not isinstance(comparison, Comparison):
+        raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")
+    every = _blocks(comparison.evals)
+    blocks = every.filter(pl.sum_horizontal(*TRANSITIONS) > 0)
+    ax = axes_for(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
+    if blocks.is_empty():
+        return say(ax, "no results" if every.is_empty() else "nothing flipped")
+    shown = [each for each in TRANSITIONS if blocks[each].sum() > 0]
+    _draw(ax, blocks, shown)
+    name_axes(ax, x=_measure(every.height - blocks.height))
+    legend(ax, [(area(TRANSITIONS[each]), each.replace("_", " ")) for each in shown], room=0.9)
+    rows(ax, blocks["block_id"], _notes(blocks))
+    return ax
+
+
+def _measure(others: int) -> str:
+    more = f"; nothing in {others} other block{'s' if others > 1 else ''}"
+    return f"evals{more if others else ''}"
+
+
+def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
+    transition = pl.col("transition")
+    counts = evals.group_by("block_id").agg(
+        *((transition == each).sum().cast(pl.Int64).alias(each) for each in TRANSITIONS),
+        (~transition.is_in(list(TRANSITIONS))).sum().alias("same"),
+        pl.col("block_changed").max(),
+    )
+    broken, any_flip = pl.sum_horizontal(_BROKEN), pl.sum_horizontal(*TRANSITIONS)
+    return counts.sort(-broken, -any_flip, "block_id", nulls_last=True)
+
+
+def _notes(blocks: pl.DataFrame) -> list[str]:
+    words = {True: ["changed"], False: ["same code"], None: []}
+    return [
+        f"({', '.join([*words[changed], f'{same} unchanged'])})"
+        for changed, same in blocks.select("block_changed", "same").iter_rows()
+    ]
+
+
+def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
+    left = [0] * blocks.height
+    thick = ax.bbox.height * 0.5 / blocks.height
+    for each in shown:
+        look, widths = TRANSITIONS[each], blocks[each].to_list()
+        style = filling(look, thick)
+        bars = ax.barh(range(blocks.height), widths, left=left, height=0.7, label=each, **style)
+        if thick > font_pixels(ax):
+            ground: Style = {"facecolor": look.colour, "edgecolor": "none", "pad": 1.0}
+            numbers = [str(width) if width else "" for width in widths]
+            ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **PLAIN)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    ax.set_xlim(0, max(*left, 1) * 1.02)
+    ax.set_ylim(blocks.height - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,0 +1,159 @@
+"""Evals with what was expected and what came, as views show them, and how views look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retab_analysis.markup import Html, sign, tag
+from retab_analysis.widgets.common.words import documents, eval_name
+
+SHOWN_EVALS = 20
+_CUT = 160
+
+STYLE = Html("""<style>
+.ra-view{font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);
+ color:var(--jp-ui-font-color1,currentColor);
+ --ra-line:color-mix(in srgb,currentColor 16%,transparent);
+ --ra-soft:color-mix(in srgb,currentColor 65%,transparent)}
+.ra-view .ra-head{display:flex;flex-wrap:wrap;gap:0 1em;align-items:baseline;margin-bottom:6px}
+.ra-view .ra-head b{font-size:15px}
+.ra-view .ra-soft{color:var(--ra-soft)}
+.ra-view .ra-run{padding:6px 0 8px;border-top:1px solid var(--ra-line)}
+.ra-view .ra-row{display:flex;flex-wrap:wrap;gap:0 1em;align-items:baseline}
+.ra-view .ra-push{margin-left:auto}
+.ra-view code{font:11px var(--jp-code-font-family,monospace);background:none;color:inherit;
+ padding:0}
+.ra-view .ra-bar{display:flex;height:12px;margin:5px 0;border-radius:3px;overflow:hidden;
+ background:var(--ra-line)}
+.ra-view .ra-bar span{min-width:3px;border-right:1px solid var(--jp-layout-color0,transparent)}
+.ra-view .ra-bar .ra-active{
+ background-image:repeating-linear-gradient(135deg,#0003 0 4px,#0000 4px 8px)}
+.ra-view .ra-count{white-space:nowrap;margin-right:.9em}
+.ra-view .ra-alert{border-left:3px solid #D55E00;padding:2px 8px;margin:4px 0}
+.ra-view table{border-collapse:collapse;width:100%;table-layout:fixed;font-size:12px;margin:0}
+.ra-view th{text-align:left;font-weight:600;color:var(--ra-soft);position:sticky;top:0;
+ background:var(--jp-layout-color0,Canvas);z-index:1}
+.ra-view th,.ra-view td{padding:3px 8px 3px 0;vertical-align:top;overflow-wrap:anywhere;
+ text-align:left!important;border:0;white-space:normal}
+.ra-view tbody tr{background:none!important}
+.ra-view tbody td{border-top:1px solid var(--ra-line)}
+.ra-view td code{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;
+ overflow:hidden;white-space:pre-wrap}
+.ra-view th.ra-sign{width:2.6em}
+.ra-view{container-type:inline-size}
+@container (max-width:560px){
+ .ra-view .ra-wide,.ra-view thead{display:none}
+ .ra-view table,.ra-view tbody,.ra-view tr,.ra-view td{display:block}
+ .ra-view tbody tr{border-top:1px solid var(--ra-line);padding:4px 0 6px}
+ .ra-view tbody td{border:0;padding:1px 0}
+ .ra-view td:empty{display:none}
+ .ra-view td[data-label]:not([data-label=""])::before{content:attr(data-label) " ";
+  color:var(--ra-soft);font-size:11px}
+ .ra-view td code{display:inline}
+}
+</style>""")
+
+
+@dataclass(frozen=True, slots=True)
+class EvalLine:
+    """One eval that has ended, in one run.
+
+    Attributes:
+        message: Why it does not pass; it may quote the values.
+        cause: The same without any value.
+    """
+
+    run_id: str
+    eval_id: str
+    name: str
+    state: str
+    document: str
+    expected: str | None
+    actual: str | None
+    message: str | None
+    cause: str | None
+    seconds: float | None
+
+
+def eval_line(row: Mapping[str, Any]) -> EvalLine:
+    """What is shown of a row of a RESULTS frame."""
+    duration = row["duration_ms"]
+    return EvalLine(
+        run_id=row["run_id"],
+        eval_id=row["eval_id"],
+        name=eval_name(row),
+        state=row["state"],
+        document=documents(row),
+        expected=row["expected_value"],
+        actual=row["actual_value"],
+        message=row["failure_message"] or row["status_message"],
+        cause=row["failure_code"] or row["status_message"],
+        seconds=None if duration is None else max(0, duration) / 1000,
+    )
+
+
+def view(*parts: object) -> Html:
+    """Pieces as one view."""
+    return tag("div", *parts, class_="ra-view")
+
+
+def eval_table(
+    lines: Sequence[EvalLine], *, limit: int | None, values: bool, several: bool, nothing: str
+) -> Html:
+    """A table of evals.
+
+    Args:
+        lines: The evals.
+        limit: Show no more than so many, or all.
+        values: Whether expected and actual values are shown.
+        several: Whether they are of several runs.
+        nothing: What to say where there are none.
+    """
+    if not lines:
+        return view(tag("div", nothing, class_="ra-soft"))
+    shown = lines if limit is None else lines[:limit]
+    more = len(lines) - len(shown)
+    columns = _columns(shown, values, several)
+    return view(
+        tag(
+            "table",
+            tag("thead", tag("tr", *(_heading(name) for name in columns))),
+            tag("tbody", *(tag("tr", *_cells(line, columns)) for line in shown)),
+        ),
+        tag("div", f"and {more} more", class_="ra-soft") if more else None,
+    )
+
+
+def _columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
+    columns = ["", "eval", "document"]
+    columns += ["expected", "actual"] if values else []
+    columns += ["message"] if values and any(line.message for line in lines) else []
+    columns += ["cause"] if not values and any(line.cause for line in lines) else []
+    return columns + (["run"] if several else [])
+
+
+def _heading(name: str) -> Html:
+    return tag("th", name, class_=None if name else "ra-sign", scope="col")
+
+
+def _cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
+    cells: dict[str, object] = {
+        "": sign(line.state),
+        "eval": line.name,
+        "document": line.document,
+        "expected": _value(line.expected),
+        "actual": _value(line.actual),
+        "message": line.message or "",
+        "cause": line.cause or "",
+        "run": tag("code", line.run_id),
+    }
+    return [tag("td", cells[name], data_label=name) for name in columns]
+
+
+def _value(text: str | None) -> Html:
+    if text is None:
+        return Html("")
+    shown = text if len(text) <= _CUT else text[:_CUT] + "…"
+    return tag("code", shown, title=text[:2_000])

@@ -1,0 +1,245 @@
+"""What an explorer knows: runs, the results read so far, and the lists made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from retab_analysis.analysis import eval_history
+from retab_analysis.schema import RESULTS
+from retab_analysis.widgets.explorer.list_state import ListState
+from retab_analysis.widgets.explorer.listings import (
+    EVALS_LISTING,
+    OVERVIEW_CODE,
+    overview,
+    results_listing,
+    runs_listing,
+)
+
+BATCH = 20
+_BAD_FIRST = pl.col("state").replace_strict(
+    {"error": 0, "failed": 1, "blocked": 2, "cancelled": 3, "passed": 9}, default=4
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows come from, as code.
+
+    Attributes:
+        runs: The lines that make ``runs``.
+        results: The lines that make ``results``, empty where they are read run by run.
+    """
+
+    runs: str = ""
+    results: str = ""
+
+
+class Exploration:
+    """The lists of an explorer and what they are made of; draws nothing, asks nobody.
+
+    Attributes:
+        source: Where the rows come from, as code.
+        runs: The list of runs, or None where only results were given.
+        results: The list of results, or None where they are read run by run.
+        tab: Which list is seen: ``runs``, ``results`` or ``evals``.
+        read: The runs whose results are here.
+        failed: The runs whose results could not be read.
+    """
+
+    def __init__(
+        self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: Source
+    ) -> None:
+        self.source = source
+        self.runs = None if runs is None else ListState(runs_listing(runs), runs)
+        self.results = None if results is None else ListState(results_listing(results), results)
+        self._known = RESULTS.empty() if results is None else results
+        self._given = set(self._known["run_id"].drop_nulls())
+        self.read, self.failed = set(self._given), set[str]()
+        self._again: set[str] = set()
+        self._evals = ListState(EVALS_LISTING, overview(RESULTS.empty()))
+        self._made_of: tuple[object, ...] = ()
+        self.tab = self.tabs[0]
+
+    @property
+    def tabs(self) -> list[str]:
+        """The lists that there are."""
+        found = {"runs": self.runs, "results": self.results}
+        return [*(name for name, state in found.items() if state is not None), "evals"]
+
+    def list_of(self, tab: str) -> ListState:
+        """One of the lists; that of the evals as it was when it was looked at last."""
+        found = {"runs": self.runs, "results": self.results}.get(tab)
+        return self._evals if found is None else found
+
+    @property
+    def listed(self) -> ListState:
+        """The list that is seen."""
+        return self.evals if self.tab == "evals" else self.list_of(self.tab)
+
+    @property
+    def evals(self) -> ListState:
+        """One row per eval, over the results of the runs that pass the filters."""
+        runs = self.runs
+        # Order and page of the runs make no difference. What is held here cannot be made anew
+        # under the same identity.
+        made_of = (self._known, *((runs.frame, runs.wanted) if runs else ()))
+        same = [
+            old is new or (not isinstance(old, pl.DataFrame) and old == new)
+            for old, new in zip(self._made_of, made_of, strict=False)
+        ]
+        if not same or not all(same):
+            self._made_of = made_of
+            self._evals.frame = overview(self.results_in_sight())
+        return self._evals
+
+    @property
+    def known(self) -> pl.DataFrame:
+        """All results that are here."""
+        return self._known
+
+    def results_in_sight(self) -> pl.DataFrame:
+        """The results that are here, of the runs that pass the filters."""
+        if self.runs is None:
+            return self._known
+        return self._known.filter(pl.col("run_id").is_in(self.runs.rows["run_id"].implode()))
+
+    def take_runs(self, found: pl.DataFrame) -> None:
+        """Take runs as they are now, and forget the results of those that were going on."""
+        assert self.runs is not None
+        before = self.runs.frame
+        going = before.filter(~pl.col("is_terminal")).join(found, on="run_id", how="semi")
+        self._forget(going["run_id"])
+        rest = before.join(found, on="run_id", how="anti")
+        self.runs.frame = pl.concat([_with_own_columns(found, before, "run_id"), rest])
+        self.failed.clear()
+        if rest.height < before.height:
+            self._again.add("runs")
+
+    def _forget(self, run_ids: Iterable[str]) -> None:
+        gone = set(run_ids) & self.read
+        if gone:
+            self.read -= gone
+            self._set_known(self._known.filter(~pl.col("run_id").is_in(gone)))
+
+    def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
+        """Take the results of some runs, in place of those known before."""
+        read, known = set(run_ids), self._known
+        others = known.filter(~pl.col("run_id").is_in(read).fill_null(False))
+        named = _with_names(_with_own_columns(found, known, "result_id"), known)
+        self._set_known(pl.concat([others, named]))
+        self.failed -= read
+        self.read |= read
+        if read & self._given:
+            self._again.add("results")
+
+    def _set_known(self, results: pl.DataFrame) -> None:
+        self._known = results
+        if self.results is not None:
+            self.results.frame = results
+
+    def results_of(self, run_id: str) -> pl.DataFrame | None:
+        """A run's results, what does not pass first; None where they are not here."""
+        if run_id not in self.read:
+            return None
+        found = self._known.filter(pl.col("run_id") == run_id)
+        return found.sort(_BAD_FIRST, "block_id", "eval_name", maintain_order=True)
+
+    def history_of(self, eval_id: str) -> pl.DataFrame:
+        """An eval's history over the runs in sight, the newest first, see ``eval_history``."""
+        rows = self.results_in_sight().filter(pl.col("eval_id") == eval_id)
+        return eval_history(rows).reverse()
+
+    def unread(self, newest: int | None = None) -> list[str]:
+        """The runs that pass the filters and whose results can be read but are not here.
+
+        Args:
+            newest: Look only at so many of the newest.
+
+        Returns:
+            Their ids, the newest first.
+        """
+        if self.runs is None:
+            return []
+        ids = self.runs.rows.sort("created_at", descending=True, nulls_last=True)["run_id"]
+        return [
+            each for each in ids.head(newest or len(ids)) if each not in self.read | self.failed
+        ]
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows of the list that is seen, filtered and sorted."""
+        return self.listed.rows
+
+    def code(self) -> str:
+        """The code that makes :attr:`frame`."""
+        made = {"runs": self._runs_made, "results": self._results_made}.get(
+            self.tab, self._evals_made
+        )
+        body = f"{made()}\n\n{self.listed.code()}"
+        header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []
+        header += ["import polars as pl"] if "pl." in body else []
+        header += ["import retab_analysis as ra"] if "ra." in body else []
+        return "\n".join([*header, "", body]) if header else body
+
+    def _runs_made(self) -> str:
+        return self.source.runs + self._fresher("runs")
+
+    def _fresher(self, name: str) -> str:
+        comment = getattr(self.source, name).startswith("#")
+        return "; some of its rows have been fetched again" * (comment and name in self._again)
+
+    def _results_made(self) -> str:
+        """The code that makes all results that are here."""
+        made = self.source.results + self._fresher("results")
+        more = [each for each in self._run_ids(self._known) if each not in self._given]
+        if not more:
+            return made
+        fetched = f"ra.fetch_results({more!r}{self._names_made()})"
+        return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
+
+    def _evals_made(self) -> str:
+        if self.results is None:
+            ids = self._run_ids(self.results_in_sight())
+            results = f"results = ra.fetch_results({ids!r}{self._names_made()})"
+        else:
+            results = self._results_made()
+            if self.runs is not None:
+                results += (
+                    f"\n{self._runs_made()}\n{self.runs.code('runs')}\n"
+                    'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
+                )
+        return f"{results}\n{OVERVIEW_CODE}".rstrip()
+
+    def _run_ids(self, results: pl.DataFrame) -> list[str]:
+        return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()
+
+    def _names_made(self) -> str:
+        """The argument that gives evals their names."""
+        frame = self._known if self.runs is None else self.runs.frame
+        workflows = frame["workflow_id"].drop_nulls().unique(maintain_order=True).to_list()
+        if not workflows:
+            return ""
+        if len(workflows) == 1:
+            return f", evals=ra.fetch_evals({workflows[0]!r})"
+        return f", evals=pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
+
+
+def _with_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows with the columns of those before; what the API does not send is taken from there."""
+    own = [name for name in before.columns if name not in found.columns]
+    if own:
+        kept = before.select(key, *own).unique(key, keep="first")
+        found = found.join(kept, on=key, how="left", maintain_order="left")
+    return found.select(before.columns)
+
+
+def _with_names(found: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Results with the names and paths that their evals have had before, where they have none."""
+    names = ("eval_name", "path")
+    known = before.group_by("eval_id").agg(pl.col(names).drop_nulls().first())
+    both = found.join(known, on="eval_id", how="left", suffix="_before", maintain_order="left")
+    filled = (pl.coalesce(name, f"{name}_before").alias(name) for name in names)
+    return both.with_columns(filled).select(found.columns)

@@ -1,0 +1,263 @@
+"""Watch eval runs: what users hold in their hands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import polars as pl
+
+from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import RunList, Runs, text
+from retab_analysis.fetch.run_control import cancel_runs
+from retab_analysis.progress import in_kernel
+from retab_analysis.transport import Client
+from retab_analysis.widgets.live import html
+from retab_analysis.widgets.live.snapshot import Snapshot
+from retab_analysis.widgets.live.state import WatchState, compute
+from retab_analysis.widgets.live.watcher import Baselines, Watcher
+
+Callback = Callable[["LiveView"], object]
+
+
+def watch(
+    runs: Runs | None = None,
+    *,
+    workflow_id: str | None = None,
+    baseline: Baselines = None,
+    interval: float = 2.0,
+    allow_cancel: bool | None = None,
+    save_values: bool = False,
+    client: Client | None = None,
+) -> LiveView:
+    """Watch eval runs while they go on. Returns at once and blocks nothing.
+
+    In a notebook, show what it returns as a cell's last line; in a terminal, bars appear by
+    themselves. Watching the same runs again stops the watching before.
+
+    Args:
+        runs: An id, several, a RUNS frame or its ``run_id`` column.
+        workflow_id: Instead: every run of this workflow that is in flight, and those that start
+            meanwhile.
+        baseline: Hold the results against this run, and tell what is new first: ``"last_ok"`` (the
+            newest run of the whole workflow in which every eval passed, else the newest that
+            completed), ``"previous"``, a run, a version, or a RUNS frame of one run.
+        interval: Seconds between two rounds of requests; rounds become rarer while nothing changes.
+        allow_cancel: Whether the button *Cancel run* is there; by default for ``runs=`` only.
+        save_values: Whether the static page that a saved or exported notebook keeps holds expected
+            and actual values, and messages that may quote them. What a live widget shows is not
+            affected: where Jupyter is told to save the state of widgets, their values are in it.
+        client: What to ask; the default one if not given.
+
+    Returns:
+        The view; ``.wait()`` blocks until the runs have ended and gives their RUNS frame.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+    """
+    if (runs is None) == (workflow_id is None):
+        raise ConfigError("pass either runs or workflow_id=")
+    if isinstance(interval, bool) or not isinstance(interval, int | float) or not interval > 0:
+        raise ConfigError(f"interval must be a number of seconds above 0, got {interval!r}")
+    if not math.isfinite(interval):
+        raise ConfigError("interval must be finite")
+    if baseline is not None and not isinstance(baseline, str | pl.DataFrame):
+        raise ConfigError(f"baseline must be a string or a frame, got {described(baseline)}")
+    ids = [] if runs is None else list(RunList.make(runs).ids)
+    if workflow_id is not None:
+        text("workflow_id", workflow_id)
+    chosen = client_or_default(client)
+    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval))
+    may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
+    view = LiveView(watcher, chosen, may_cancel=may_cancel, save_values=save_values)
+    watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
+    return view
+
+
+class LiveView:
+    """A view of eval runs that keeps itself up to date; made by :func:`watch`.
+
+    A context manager that stops watching at its end, and awaitable: ``await view`` gives what
+    ``view.wait()`` does without blocking the event loop.
+    """
+
+    def __init__(
+        self, watcher: Watcher, client: Client, *, may_cancel: bool, save_values: bool
+    ) -> None:
+        self._watcher, self._client = watcher, client
+        self._may_cancel, self._save_values = may_cancel, save_values
+        self._drawing: Any = None
+        self._on_update: list[Callback] = []
+        self._on_done: list[Callback] = []
+        self._lock = threading.Lock()
+        # The thread must not keep the view alive: a view that nobody holds stops watching.
+        me = weakref.ref(self)
+        watcher.listen(lambda snapshot: _tell(me, snapshot))
+        weakref.finalize(self, watcher.stop)
+        if not in_kernel() and sys.stderr.isatty():
+            from retab_analysis.widgets.live.terminal import TerminalView
+
+            self._drawing = TerminalView()
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The watched runs as last seen, a RUNS frame."""
+        return self._watcher.snapshot.runs
+
+    @property
+    def results(self) -> pl.DataFrame:
+        """Their results as last seen, a RESULTS frame."""
+        return self._watcher.snapshot.results
+
+    @property
+    def state(self) -> WatchState:
+        """What the view shows, as a plain value."""
+        return compute(self._watcher.snapshot, datetime.now(UTC))
+
+    @property
+    def done(self) -> bool:
+        """Whether watching has ended, in whatever way."""
+        return not self._watcher.is_alive()
+
+    def wait(self, timeout: float | None = None) -> pl.DataFrame:
+        """Block until watching has ended. Interrupting it cancels no run.
+
+        Args:
+            timeout: Seconds to wait at most, or None.
+
+        Returns:
+            The watched runs, a RUNS frame.
+
+        Raises:
+            WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
+            RetabAnalysisError: Why watching ended early.
+        """
+        if not self._watcher.join(timeout):
+            raise WaitTimeout(
+                f"the runs have not ended after {timeout:g} s; they are still watched",
+                runs=self.frame,
+            )
+        if hasattr(self._drawing, "send_all"):
+            self._drawing.send_all()
+        error = self._watcher.error
+        if error is not None:
+            raise error
+        return self.frame
+
+    def stop(self) -> None:
+        """Stop watching. The runs go on."""
+        self._watcher.stop()
+        self._watcher.join(5.0)
+
+    def refresh(self) -> None:
+        """Look at once."""
+        self._watcher.refresh()
+
+    def on_update(self, callback: Callback) -> Self:
+        """Have a function called with this view after each round, in the watching thread."""
+        self._on_update.append(callback)
+        return self
+
+    def on_done(self, callback: Callback) -> Self:
+        """Have a function called with this view once watching has ended, in the watching thread."""
+        with self._lock:
+            ended = self._watcher.snapshot.phase != "watching"
+            if not ended:
+                self._on_done.append(callback)
+        if ended:
+            callback(self)
+        return self
+
+    def code(self) -> str:
+        """The lines that fetch what the view shows."""
+        ids = self.frame["run_id"].to_list()
+        shown = repr(ids[0]) if len(ids) == 1 else repr(ids)
+        return (
+            "import retab_analysis as ra\n\n"
+            f"runs = ra.wait_for_runs({shown})\n"
+            "evals = ra.fetch_evals(runs['workflow_id'][0])\n"
+            "results = ra.fetch_results(runs, evals=evals)"
+        )
+
+    def _update(self, snapshot: Snapshot) -> None:
+        """Draw, and call back; runs in the watching thread."""
+        calls = list(self._on_update)
+        if snapshot.phase != "watching":
+            with self._lock:
+                calls += self._on_done
+                self._on_done.clear()
+        for call in calls:
+            try:
+                call(self)
+            except Exception as error:
+                self._watcher.note(f"a callback raised {type(error).__name__}: {error}")
+        if self._drawing is not None:
+            self._drawing.draw(self.state)
+
+    def _cancel(self) -> None:
+        """Cancel what has not ended, in a thread: a click must not wait for the network."""
+        going = self.frame.filter(~pl.col("is_terminal"))
+
+        def work() -> None:
+            try:
+                cancel_runs(going, client=self._client)
+            except RetabAnalysisError as error:
+                self._watcher.note(f"cancel: {error}")
+            self._watcher.refresh()
+
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(work,), daemon=True).start()
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidgets box, to be put beside others."""
+        if not hasattr(self._drawing, "box"):
+            from retab_analysis.widgets.live.controls import Actions, NotebookView
+
+            actions = Actions(
+                stop=self._watcher.stop,
+                refresh=self._watcher.refresh,
+                cancel=self._cancel if self._may_cancel else None,
+                code=self.code,
+            )
+            has_baseline = self._watcher.baseline is not None
+            self._drawing = NotebookView(self.state, actions, has_baseline=has_baseline)
+            # Something may have come between the state and the assignment.
+            self._drawing.draw(self.state)
+        return self._drawing.box
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, with the present state as static HTML and text for where there is none."""
+        bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
+        state = self.state
+        page = html.page(state, values=self._save_values)
+        text = html.plain(state, values=self._save_values)
+        return {**bundle, "text/html": str(page), "text/plain": text}
+
+    def __repr__(self) -> str:
+        # What is printed in a notebook is saved with it.
+        return html.plain(self.state, values=self._save_values or not in_kernel())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def __await__(self) -> Generator[Any, None, pl.DataFrame]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(None, self.wait).__await__()
+
+
+def _tell(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:
+    view = me()
+    if view is not None:
+        view._update(snapshot)
