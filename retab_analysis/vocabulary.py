@@ -1,0 +1,127 @@
+"""The words for evals, once: statuses, states, transitions, and what makes two results comparable.
+
+Everything here is either a tuple of words or a polars expression over the columns of a RUNS or
+RESULTS frame. Whoever groups, filters, counts or draws by such a word takes it from here, so that
+two parts of the library cannot disagree about what "broken" or "pass rate" means.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+TERMINAL = ("completed", "error", "cancelled")
+"""The statuses of a run, or of one eval in it, after which nothing changes any more."""
+
+NOT_PASSING = ("failed", "blocked")
+"""The verdicts that say that an eval does not pass."""
+
+DECIDED = ("passed", *NOT_PASSING)
+"""The verdicts. Only these say something about the output; an execution error does not."""
+
+FAILING = (*NOT_PASSING, "error")
+"""The states of a result that somebody has to look into: it did not pass, or it did not run."""
+
+STATES = (*DECIDED, "error", "cancelled", "unscored")
+"""Every state that a result can have."""
+
+BROKEN = ("regressed", "newly_blocked")
+"""The transitions that say that an eval got worse."""
+
+FLIPPED = (*BROKEN, "newly_errored", "suspect", "fixed")
+"""The transitions in which an eval came out otherwise than before, and it counts."""
+
+NOT_COUNTED = ("flaky", "incomplete", "not_comparable", "removed", "added")
+"""The transitions that say nothing about whether the candidate is better or worse."""
+
+TRANSITIONS = (*FLIPPED, *NOT_COUNTED, "still_failing", "still_passing")
+"""What can become of an eval, in the order in which one wants to hear of it."""
+
+VERDICTS = ("regressed", "improved", "no_change", "inconclusive")
+"""What a comparison can conclude about the suite as a whole."""
+
+SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
+"""The columns in which two results of an eval have to agree to be comparable, where both know."""
+
+BLOCK_CODE = "block_execution_fingerprint"
+"""The column that tells one state of a block's code from another."""
+
+CODE = pl.coalesce(BLOCK_CODE, "version " + pl.col("workflow_version_id"))
+"""What names the code that a result was made by: the block's, or the version where it is null."""
+
+MOMENT = pl.coalesce("run_created_at", "created_at")
+"""When a result's run was created, or the result itself where the run is not known."""
+
+
+def known_state() -> pl.Expr:
+    """The column ``state``, where a word that we do not know counts as ``unscored``."""
+    state = pl.col("state")
+    return pl.when(state.is_in(STATES)).then(state).otherwise(pl.lit("unscored"))
+
+
+def state_counts() -> list[pl.Expr]:
+    """How many results have each of :data:`STATES`, from the column ``state`` (Int64)."""
+    state = pl.col("state")
+    return [(state == each).sum().cast(pl.Int64).alias(each) for each in STATES]
+
+
+def combined_state() -> pl.Expr:
+    """The state of an eval from several results, over the columns of :func:`state_counts`.
+
+    Decided results count first: all passed is ``passed``, some passed and some not is ``mixed``,
+    none passed is the more frequent of ``failed`` and ``blocked``, ``blocked`` where they are
+    equal. Without a decided one it is ``error``, else ``unscored``, else ``cancelled``.
+    """
+    passed, failed, blocked = (pl.col(each) > 0 for each in DECIDED)
+    return (
+        pl.when(passed & (failed | blocked))
+        .then(pl.lit("mixed"))
+        .when(passed)
+        .then(pl.lit("passed"))
+        .when(blocked & (pl.col("blocked") >= pl.col("failed")))
+        .then(pl.lit("blocked"))
+        .when(failed)
+        .then(pl.lit("failed"))
+        .when(pl.col("error") > 0)
+        .then(pl.lit("error"))
+        .when(pl.col("unscored") > 0)
+        .then(pl.lit("unscored"))
+        .otherwise(pl.lit("cancelled"))
+    )
+
+
+def eval_rate() -> list[pl.Expr]:
+    """``n`` (Int64) and ``pass_rate`` (Float64) of an eval, over :func:`state_counts`.
+
+    An eval's rate is over its decided results alone, because an execution error is not an outcome
+    of the eval. A run's rate counts errors, see :func:`pass_rate`.
+    """
+    decided = pl.sum_horizontal(DECIDED)
+    return [
+        decided.alias("n"),
+        pl.when(decided > 0).then(pl.col("passed") / decided).alias("pass_rate"),
+    ]
+
+
+RATED = ("passed", "failed", "blocked", "error")
+"""The counts that :func:`pass_rate` is made of."""
+
+
+def rated_total() -> pl.Expr:
+    """How many evals ended otherwise than by being cancelled; null where one count is null."""
+    return pl.sum_horizontal(RATED, ignore_nulls=False)
+
+
+def pass_rate() -> pl.Expr:
+    """The one pass rate: passed / (passed + failed + blocked + error), from 0 to 1.
+
+    Errors are in the denominator, so that a version that crashes does not look better than one
+    that fails. Cancelled evals are not: nobody asked them. Null where nothing has ended, or where
+    one of the counts is not known.
+    """
+    total = rated_total()
+    return pl.when(total > 0).then(pl.col("passed") / total)
+
+
+def eval_label() -> pl.Expr:
+    """What an eval is called where it is shown: its name, or its id where it has none."""
+    return pl.coalesce("eval_name", "eval_id")
