@@ -1,98 +1,66 @@
-"""Evals whose verdict changes although nothing else did."""
+"""Evals that pass and fail although nothing changes."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import MOMENT, Frame, applied, rows, total
-from retab_analysis.schema import RESULTS
-from retab_analysis.stats import one_step_chance_over
+from retab_analysis.analysis.assessment import Assessment, assessed
+from retab_analysis.analysis.frames import Frame
+from retab_analysis.stats.proportions import wilson_over
+from retab_analysis.vocabulary import NOT_PASSING
 
-_SAME = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
-_NEEDED = (
-    "eval_name",
-    "eval_id",
-    "block_id",
-    "state",
-    "run_id",
-    "result_id",
-    "workflow_version_id",
-    "run_created_at",
-    "created_at",
-    "block_execution_fingerprint",
-    *_SAME,
+_KINDS = ("flaky", "episode")
+_COLUMNS = (
+    *("eval_name", "eval_id", "block_id", "code", "workflow_version_id", "outcomes", "failures"),
+    *("rate", "rate_low", "rate_high", "kind", "first_created_at", "last_created_at"),
+    "last_failed_at",
 )
-_DRIFT = 0.05
 
 
 def flaky_evals(results: Frame) -> Frame:
-    """The evals whose verdict changed on identical inputs and an identical block.
+    """The evals that fail now and then, and those that failed for a while and do not any more.
 
-    Only verdicts count: an execution error says nothing about the output. A block is identical
-    where ``block_execution_fingerprint`` is, or the version where that is not known; an eval whose
-    expected value or condition was edited starts anew.
+    An eval that broke is not flaky, whether by an edit or by itself, and neither is one that never
+    passed. Only outcomes count: an execution error or a cancelled result says nothing. An eval
+    whose inputs, condition or expected value were edited starts anew.
 
     Args:
         results: A RESULTS frame of several runs.
 
     Returns:
-        One row per eval, inputs and block, ordered by earliest run, then ``eval_id``: ``eval_name,
-        eval_id, block_id``; ``runs`` with a verdict, ``failed`` among them (failed or blocked) and
-        ``flips`` from one run to the next (Int64); ``rate`` = failed / runs (Float64); ``drift``
-        (Boolean): a single step explains it better than flakiness, for the failures stand together
-        at one end, which would happen by luck in at most 5 % of such histories;
-        ``drift_run_id``, the first run after that step; ``handle_inputs_fingerprint,
-        block_execution_fingerprint, workflow_version_id`` (the newest), ``first_created_at,
-        last_created_at``.
+        One row per eval and code of its block in which it failed, the newest code first, then by
+        ``eval_id``: ``eval_name, eval_id, block_id``; ``code`` (the block's fingerprint, or
+        ``version …`` where that is not known); ``workflow_version_id`` (the newest with it);
+        ``outcomes`` and ``failures`` (Int64); ``rate`` of failing with its Wilson interval at 95 %
+        ``rate_low, rate_high`` (Float64); ``kind`` (``flaky``, or ``episode`` where it was mended);
+        ``first_created_at, last_created_at, last_failed_at``.
 
     Raises:
-        ConfigError: It is no frame.
-        SchemaError: It is no RESULTS frame.
+        ConfigError: It is not a polars frame, or has results of several workflows.
+        SchemaError: It is not a RESULTS frame.
     """
-    return applied(results, RESULTS, _NEEDED, _flaky)
+    return assessed(results, _flaky)
 
 
-def _flaky(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    verdicts = (
-        lazy.filter(pl.col("state").is_in(("passed", "failed", "blocked")))
-        .with_columns(
-            moment=MOMENT,
-            good=pl.col("state") == "passed",
-            code=pl.coalesce(
-                "block_execution_fingerprint", "version " + pl.col("workflow_version_id")
-            ),
-        )
-        .filter(pl.col("code").is_not_null())
-        .sort("moment", "result_id")
-    )
-    groups = verdicts.group_by("eval_id", *_SAME, "code", maintain_order=True).agg(_aggregates())
-    flipping = groups.filter(pl.col("flips") > 0).with_columns(drift=_is_drift())
-    return flipping.sort(
-        "first_created_at", "eval_id", "handle_inputs_fingerprint", "code", nulls_last=True
-    ).select(
-        *("eval_name", "eval_id", "block_id", "runs", "failed", "flips"),
-        (pl.col("failed") / pl.col("runs")).alias("rate"),
-        "drift",
-        pl.when("drift").then("drift_run_id").alias("drift_run_id"),
-        *("handle_inputs_fingerprint", "block_execution_fingerprint", "workflow_version_id"),
-        *("first_created_at", "last_created_at"),
-    )
-
-
-def _aggregates() -> list[pl.Expr]:
-    good = pl.col("good")
-    flips = (good != good.shift(1)).fill_null(False)
-    return [
-        *(pl.col(name).last() for name in ("eval_name", "block_id", "workflow_version_id")),
-        pl.col("block_execution_fingerprint").last(),
-        rows().alias("runs"),
-        total(~good).alias("failed"),
-        total(flips).alias("flips"),
-        pl.col("run_id").filter(flips).last().alias("drift_run_id"),
+def _flaky(assessment: Assessment) -> pl.DataFrame:
+    evals = assessment.evals.filter(pl.col("kind").is_in(_KINDS))
+    failed = pl.col("state").is_in(NOT_PASSING)
+    ordered = assessment.outcomes.sort("row", "moment", "at", nulls_last=False)
+    groups = ordered.group_by("eval", "code", maintain_order=True).agg(
+        pl.col("workflow_version_id").drop_nulls().last(),
+        pl.len().cast(pl.Int64).alias("outcomes"),
+        failed.sum().cast(pl.Int64).alias("failures"),
         pl.col("moment").min().alias("first_created_at"),
         pl.col("moment").max().alias("last_created_at"),
-    ]
-
-
-def _is_drift() -> pl.Expr:
-    return (pl.col("flips") == 1) & (one_step_chance_over("failed", "runs") <= _DRIFT)
+        pl.col("moment").filter(failed).max().alias("last_failed_at"),
+    )
+    low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
+    rate = pl.col("failures") / pl.col("outcomes")
+    named = (
+        groups.filter(pl.col("failures") > 0)
+        .with_columns(rate=rate, rate_low=low, rate_high=high)
+        .join(evals.select("eval", "eval_name", "eval_id", "block_id", "kind"), on="eval")
+    )
+    order = ("last_created_at", "eval_id", "code")
+    newest_first = named.sort(order, descending=[True, False, False], nulls_last=True)
+    return newest_first.select(_COLUMNS)

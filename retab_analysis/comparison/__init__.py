@@ -1,8 +1,10 @@
-"""Comparing two sides: which evals broke, and whether that is more than noise.
+"""Comparing two sides: which evals broke, since when, and how sure that is.
 
-``entry`` has ``compare`` and ``compare_versions``; ``core`` the object that they give; ``numbers``
-its statistics, ``gate`` its rule, ``words`` what it says, ``pages`` how it is shown, ``paths`` how
-two JSON values differ.
+``compare`` has the public functions, ``comparison`` the object that they give. From the frames of
+``sides``, and what :mod:`retab_analysis.evidence` says of them, ``evals`` makes one row per eval by
+the rules in ``transitions``, and ``suite_test`` the summary and the verdict. ``gate`` is the rule
+that a build stands or falls by, ``wording`` what is said, ``render`` how it is shown, and
+``json_diff`` where two JSON values differ.
 """
 
 from retab_analysis.comparison.compare import compare, compare_versions

@@ -1,14 +1,28 @@
-"""``compare`` and ``compare_versions``."""
+"""``compare`` and ``compare_versions``: from RESULTS frames to a :class:`Comparison`."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from retab_analysis.comparison.comparison import Comparison
-from retab_analysis.comparison.sides import check_results
-from retab_analysis.comparison.transitions import find_transitions
-from retab_analysis.comparison.wording import counted, label
+from retab_analysis.comparison.evals import describe_evals
+from retab_analysis.comparison.sides import (
+    Sides,
+    check_results,
+    choose_baseline,
+    choose_last_good,
+)
+from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.findings import Findings, weigh
+from retab_analysis.evidence.outcomes import (
+    BASELINE,
+    CANDIDATE,
+    Outcomes,
+    collect_outcomes,
+    combine_sides,
+)
+from retab_analysis.vocabulary import DECIDED
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _LISTED = 20
@@ -23,60 +37,39 @@ def compare(
     history: Results | None = None,
     version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
+    margin: float = 0.05,
 ) -> Comparison:
     """Compare two sets of results, eval by eval.
 
+    What may be concluded of an eval comes from all that is comparable: the same inputs, condition
+    and expected value. The more history there is, the better flaky evals, drifts and breaks are
+    told apart; :mod:`retab_analysis.evidence` says how.
+
     Args:
-        baseline: A RESULTS frame: what was.
+        baseline: A RESULTS frame: what was. It is earlier by definition, whatever its dates say.
         candidate: A RESULTS frame: what is. Either may hold several runs.
-        history: A RESULTS frame of other runs, by which flaky evals are told from broken ones.
-            Rows of the runs that are compared are left out of it.
-        version_diff: What :func:`fetch_version_diff` gives, to tell regressions in blocks that
-            changed from those in blocks that did not; else the blocks' fingerprints do.
-        alpha: The level at which a difference counts as more than chance.
+        history: A RESULTS frame of other runs. Rows of the runs that are compared are left out of
+            it, and rows that are later than the candidate's first result.
+        version_diff: What :func:`fetch_version_diff` gives: which blocks differ between the two
+            sides. Without it, the blocks' fingerprints say so.
+        alpha: The level of the suite's test, and one minus that of its interval.
+        margin: ``no_change`` is said where the whole interval of the change lies within ± this
+            share (0.05: five points).
 
     Returns:
         The comparison.
 
     Raises:
-        ConfigError: An argument that cannot be used.
-        SchemaError: A frame that is no RESULTS frame.
+        ConfigError: An argument that cannot be used, or results of two workflows.
+        SchemaError: A frame that is not a RESULTS frame.
     """
-    return compare_sides(
-        baseline, candidate, history=history, version_diff=version_diff, alpha=alpha, compared=None
+    sides = Sides(
+        candidate=check_results(candidate, "candidate").collect(),
+        baseline=check_results(baseline, "baseline").collect(),
+        history=None if history is None else check_results(history, "history").collect(),
+        version_diff=version_diff,
     )
-
-
-def compare_sides(
-    baseline: Results,
-    candidate: Results,
-    *,
-    history: Results | None,
-    version_diff: pl.DataFrame | None,
-    alpha: float,
-    compared: str | None,
-) -> Comparison:
-    """The same, with a sentence of the caller's own that says what is compared."""
-    _check_alpha(alpha)
-    blocks = _changed_blocks(version_diff)
-    left = check_results(baseline, "baseline").collect()
-    right = check_results(candidate, "candidate").collect()
-    others = None if history is None else _others(history, left, right)
-    evals = find_transitions(left.lazy(), right.lazy(), others, blocks, alpha)
-    return Comparison.make(evals, compared or _compared(left, right), alpha)
-
-
-def _others(history: Results, left: pl.DataFrame, right: pl.DataFrame) -> pl.LazyFrame:
-    seen = pl.concat([left["run_id"], right["run_id"]]).drop_nulls().unique()
-    run = pl.col("run_id")
-    rows = check_results(history, "history")
-    return rows.filter(run.is_null() | ~run.is_in(seen.implode()))
-
-
-def _compared(left: pl.DataFrame, right: pl.DataFrame) -> str:
-    sides = (f"{counted(side['eval_id'].n_unique(), 'eval')}" for side in (right, left))
-    now, before = sides
-    return f"Compared {label(right)} ({now}) with {label(left)} ({before})."
+    return compare_sides(sides, alpha, margin)
 
 
 def compare_versions(
@@ -87,6 +80,7 @@ def compare_versions(
     by: str = "workflow_version_id",
     version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
+    margin: float = 0.05,
 ) -> Comparison:
     """Compare two versions within one frame; its other rows are the history.
 
@@ -98,6 +92,7 @@ def compare_versions(
             ``workflow_draft_fingerprint``.
         version_diff: As for :func:`compare`.
         alpha: As for :func:`compare`.
+        margin: As for :func:`compare`.
 
     Returns:
         The comparison.
@@ -105,7 +100,7 @@ def compare_versions(
     Raises:
         ConfigError: A version that is not in the frame (the message lists those that are), or
             another argument that cannot be used.
-        SchemaError: A frame that is no RESULTS frame.
+        SchemaError: A frame that is not a RESULTS frame.
     """
     if by not in _BY:
         raise ConfigError(f"by must be one of {', '.join(_BY)}, got {by!r}")
@@ -113,13 +108,113 @@ def compare_versions(
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         _check_known(frame, by, name, value)
     version = pl.col(by)
-    others = frame.filter(~version.is_in((baseline, candidate)).fill_null(False))
     return compare(
         frame.filter(version == baseline),
         frame.filter(version == candidate),
-        history=others,
+        history=frame.filter(~version.is_in((baseline, candidate)).fill_null(False)),
         version_diff=version_diff,
         alpha=alpha,
+        margin=margin,
+    )
+
+
+def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
+    """Compare two sides whose frames were checked.
+
+    Raises:
+        ConfigError: A level, a margin or a version diff that cannot be used, or results of two
+            workflows.
+    """
+    check_share("alpha", alpha)
+    check_share("margin", margin)
+    blocks = _changed_blocks(sides.version_diff)
+    results = combine_sides(sides.candidate, sides.baseline, sides.history)
+    outcomes = collect_outcomes(results, blocks)
+    findings = weigh(outcomes)
+    if sides.baseline is None:
+        earlier, after = _hold_against_last_good(outcomes, findings)
+    else:
+        earlier = choose_baseline(outcomes)
+        after = _last_decided(earlier, outcomes)
+    evals = describe_evals(results, outcomes, findings, earlier, after, blocks)
+    suite = _collect_suite(results, outcomes, evals, None if sides.baseline is None else earlier)
+    return Comparison.conclude(
+        evals, suite, sides=sides, alpha=alpha, margin=margin, outage=outcomes.outage
+    )
+
+
+def _hold_against_last_good(
+    outcomes: Outcomes, findings: Findings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Each eval's own last good result, and the row after which a worsening counts for it.
+
+    For an eval that does not pass now it does not matter how long ago that began: all rows count.
+    """
+    passing = _is_passing(outcomes)
+    earlier = choose_last_good(outcomes, passing, findings.since)
+    after = _last_decided(earlier, outcomes).join(passing.filter("passing"), on="eval", how="semi")
+    return earlier, after
+
+
+def _is_passing(outcomes: Outcomes) -> pl.DataFrame:
+    """``eval, passing``: whether all decided results of the candidate passed."""
+    now = outcomes.results.filter(
+        pl.col("side") == CANDIDATE, "comparable", pl.col("state").is_in(DECIDED)
+    )
+    return now.group_by("eval").agg((pl.col("state") == "passed").all().alias("passing"))
+
+
+def _last_decided(chosen: pl.DataFrame, outcomes: Outcomes) -> pl.DataFrame:
+    """``eval, after``: the row of the newest decided result of those that were chosen."""
+    rows = outcomes.results.select("at", "row", "state", "comparable")
+    decided = chosen.join(rows, on="at").filter("comparable", pl.col("state").is_in(DECIDED))
+    return decided.group_by("eval").agg(pl.col("row").max().alias("after"))
+
+
+def _collect_suite(
+    results: pl.DataFrame,
+    outcomes: Outcomes,
+    evals: pl.DataFrame,
+    earlier: pl.DataFrame | None,
+) -> Suite:
+    """What the suite's test looks at.
+
+    Without chosen earlier results it is everything comparable that is earlier: results that were
+    chosen because they passed would make every change a fall.
+    """
+    is_after = pl.col("side") == CANDIDATE
+    comparable = outcomes.results.filter("comparable", pl.col("state").is_in(DECIDED))
+    if earlier is not None:
+        comparable = comparable.filter(is_after | pl.col("at").is_in(earlier["at"].implode()))
+    ids = outcomes.evals.select("eval", "eval_id")
+    run = pl.when(is_after).then(pl.format("rerun {}", "row")).otherwise(pl.format("run {}", "row"))
+    counted = (
+        comparable.join(ids, on="eval")
+        .group_by("eval_id", is_after.alias("is_after"), run.alias("run"))
+        .agg(
+            (pl.col("state") == "passed").sum().cast(pl.Int64).alias("passes"),
+            pl.len().cast(pl.Int64).alias("outcomes"),
+        )
+    )
+    before = is_after if earlier is None else is_after | (pl.col("side") == BASELINE)
+    shown = outcomes.results.filter("comparable") if earlier is None else results.filter(before)
+    named = pl.coalesce(
+        pl.when(pl.col("document_ids").list.len() > 0).then("document_ids"),
+        pl.when(pl.col("document_names").list.len() > 0).then("document_names"),
+    )
+    documents = (
+        results.filter(is_after)
+        .select("eval_id", named.alias("documents"))
+        .drop_nulls("documents")
+        .unique("eval_id", keep="last", maintain_order=True)
+    )
+    return Suite(
+        evals=evals.select(
+            *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "undecided")
+        ),
+        outcomes=counted,
+        documents=documents,
+        results=shown.select(is_after.alias("is_after"), "state"),
     )
 
 
@@ -134,12 +229,19 @@ def _check_known(frame: pl.DataFrame, by: str, name: str, value: object) -> None
     if not isinstance(value, str) or value not in known:
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
         listed = ", ".join(known[:_LISTED]) or "none"
-        raise ConfigError(f"{name}={value!r} is no {by} of these results; there are {listed}{more}")
+        raise ConfigError(
+            f"{name}={value!r} is not a {by} of these results; there are {listed}{more}"
+        )
 
 
-def _check_alpha(alpha: float) -> None:
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
-        raise ConfigError(f"alpha must be between 0 and 1, got {alpha!r}")
+def check_share(name: str, value: object) -> None:
+    """Refuse what is not a number between 0 and 1.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise ConfigError(f"{name} must be a number between 0 and 1, got {value!r}")
 
 
 def _changed_blocks(version_diff: pl.DataFrame | None) -> frozenset[str] | None:

@@ -2,103 +2,216 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import polars as pl
 import polars.selectors as cs
 
-from retab_analysis.comparison import render, wording
-from retab_analysis.comparison.gate import FAIL_ON, Gate, judge_gate
+from retab_analysis.comparison import render
+from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, apply_rule
+from retab_analysis.comparison.gate import accept as accept_failures
 from retab_analysis.comparison.json_diff import differing_paths
-from retab_analysis.comparison.suite_test import judge, summarize
+from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.suite_test import Suite, conclude, suite_regressed, summarize
+from retab_analysis.comparison.transitions import EVALS_SCHEMA, SURE
+from retab_analysis.comparison.wording import (
+    describe_last_good,
+    describe_sides,
+    explain,
+    say_reruns,
+    write_headline,
+)
 from retab_analysis.errors import ConfigError, RegressionError
+from retab_analysis.vocabulary import BROKEN
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
+_RERUNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Which evals broke between two sides, and whether that is more than noise.
+    """Which evals broke between two sides, how sure that is, and since when.
 
     Attributes:
-        evals: One row per eval, what flipped first: ``eval_name, transition, block_id,
-            block_changed, reason, document_names, expected_value, baseline_actual,
-            candidate_actual, baseline_state, candidate_state, baseline_n, candidate_n,
-            baseline_pass_rate, candidate_pass_rate, score_delta, margin_delta,
-            duration_delta_ms, eval_id, baseline_run_id, candidate_run_id``. A delta is candidate
-            minus baseline; ``margin`` is score minus threshold; of several results, the medians.
+        evals: One row per eval, what needs attention first. ``transition`` is what became of it;
+            ``p_regressed`` the probability that it got worse to stay (null where that cannot be
+            said); ``cause`` (``edit``, ``drift``, ``unknown``) and ``since_at, since_version_id,
+            since_run_id`` where and why that began; ``reason`` the same in words;
+            ``baseline_*`` and ``candidate_*`` both sides, counts and rates over decided results;
+            ``reruns_to_clear`` and ``reruns_to_confirm`` how many further passes or failures in a
+            row would decide it (null above 5). A delta is candidate minus baseline; ``margin`` is
+            score minus threshold; of several results the medians.
         compared: What was compared with what, one sentence.
-        alpha: The level of the tests.
-        summary: One row: how many evals there are of each transition, ``baseline_pass_rate,
-            candidate_pass_rate`` over all decided results, and over the evals that both sides
-            decided on the same inputs and that are not flaky: ``n_pairs, n_discordant, delta,
-            delta_low, delta_high`` (difference of the passing shares, from -1 to 1),
-            ``p_value`` (exact McNemar, two-sided), ``detectable`` (the least share of the pairs
-            that would have had to flip to be significant, null where all together would not do).
-        verdict: ``no_change``, ``regressed``, ``improved`` or ``inconclusive``: statistics. The
+        alpha: The level of the suite's test.
+        margin: How far the interval may reach for ``no_change``.
+        summary: One row: how many evals there are of each transition; ``baseline_pass_rate,
+            candidate_pass_rate`` (as in RUNS); ``n_evals`` that were decided on both sides and
+            ``n_documents`` that they form; ``delta, delta_low, delta_high, p_value``, the change
+            of their pass rate (from -1 to 1) with its interval and test; ``p_any_regressed``;
+            ``detectable``, the fall that would be found with 80 % power.
+        verdict: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``: statistics. The
             rule that a build stands or falls by is :meth:`gate`.
+        sides: The results that were compared.
     """
 
     evals: pl.DataFrame
     compared: str
     alpha: float
+    margin: float
     summary: pl.DataFrame
     verdict: str
+    _suite: Suite = field(repr=False)
+    sides: Sides = field(repr=False)
+    _outage: bool = field(default=False, repr=False)
 
     @classmethod
-    def make(cls, evals: pl.DataFrame, compared: str, alpha: float) -> Comparison:
-        """Judge the evals of two sides."""
-        summary = summarize(evals, alpha)
-        return cls(evals, compared, alpha, summary, judge(summary, alpha))
+    def conclude(
+        cls,
+        evals: pl.DataFrame,
+        suite: Suite,
+        *,
+        sides: Sides,
+        alpha: float,
+        margin: float,
+        outage: bool,
+    ) -> Comparison:
+        """Draw the conclusions from what is known of each eval."""
+        summary = summarize(suite, alpha)
+        return cls(
+            evals=evals.select(EVALS_SCHEMA.names()),
+            compared=_describe(sides, evals),
+            alpha=alpha,
+            margin=margin,
+            summary=summary,
+            verdict=conclude(suite, summary, alpha, margin),
+            _suite=suite,
+            sides=sides,
+            _outage=outage,
+        )
 
     @property
-    def undecided(self) -> pl.DataFrame:
-        """The evals to run again, flaky or incomplete: rows of :attr:`evals`."""
-        return self.evals.filter(pl.col("transition").is_in(("flaky", "incomplete")))
+    def reruns(self) -> pl.DataFrame:
+        """What to run again, and how often: the evals that one more result may decide.
+
+        Returns:
+            ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: the newly
+            errored, the suspects, and what is called broken with a probability below 0.95.
+        """
+        transition, p = pl.col("transition"), pl.col("p_regressed")
+        unsure = transition.is_in(BROKEN) & (p < SURE)
+        return self.evals.filter(transition.is_in(("newly_errored", "suspect")) | unsure).select(
+            _RERUNS
+        )
+
+    def expect_reruns(self, rounds: int) -> float:
+        """How many runs :func:`settle` will start in the mean, in so many rounds."""
+        waiting = self._suite.evals.filter(
+            pl.col("eval_id").is_in(self.reruns["eval_id"].implode())
+        )
+        errored = pl.col("p_regressed").is_null()
+        # Of an eval without a verdict at least the first rerun is needed.
+        needed = pl.when(errored).then(pl.lit(1.0)).otherwise(pl.col("undecided").arr.get(0))
+        later = waiting["undecided"].arr.to_list().list.slice(1, max(rounds - 1, 0)).list.sum()
+        first = waiting.select(needed.sum()).item()
+        return float(first + later.sum()) if rounds else 0.0
+
+    @property
+    def headline(self) -> str:
+        """In one line: what broke, what is not sure, what stayed; the counts add up."""
+        row = self.summary.row(0, named=True)
+        return write_headline(
+            row, self.evals, self.verdict, outage=self._outage, waiting=self.sides.waiting
+        )
 
     def gate(
         self,
         fail_on: str | Iterable[str] = FAIL_ON,
         max_failures: int = 0,
-        allow: str | Iterable[str] = (),
+        allow: str | os.PathLike[str] | Iterable[str] = (),
         min_pass_rate: float | None = None,
+        verdict: bool = True,
     ) -> Gate:
         """Apply a rule.
 
         Args:
-            fail_on: The transitions that count against the candidate.
-            max_failures: How many evals may have them.
-            allow: Ids or names of evals that do not count.
-            min_pass_rate: The least share of the candidate's decided results that has to pass.
+            fail_on: The transitions that count against the candidate; ``incomplete`` only where
+                the candidate's side is not decided.
+            max_failures: How many evals may have them. Above 0 the verdict counts only where the
+                suite's own test says that the pass rate fell.
+            allow: Ids or names of evals that do not count, or a file of accepted failures (a
+                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it.
+            min_pass_rate: The least pass rate of the candidate, from 0 to 1.
+            verdict: Whether the verdict ``regressed`` counts, which is then computed without the
+                accepted evals.
 
         Returns:
-            ``.ok`` and ``.reasons``. Evals that were removed, or added or changed and do not
-            pass, are always named in the reasons.
+            ``.ok``, ``.reasons`` (why not), and ``.notes`` (said, not counted).
 
         Raises:
-            ConfigError: An argument that cannot be used.
+            ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
-        return judge_gate(
-            self.evals,
-            self.summary["candidate_pass_rate"][0],
-            fail_on=fail_on,
-            max_failures=max_failures,
-            allow=allow,
-            min_pass_rate=min_pass_rate,
-        )
+        rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
+        accepted = rule.accepted_ids(self.evals)
+        return apply_rule(rule, self.evals, self.summary, self._regressed(rule, accepted))
 
-    def raise_if_regressed(self, **gate: Any) -> None:
+    def _regressed(self, rule: GateRule, accepted: pl.Series) -> bool:
+        """Whether the verdict counts against the candidate, without what is accepted."""
+        if not rule.verdict:
+            return False
+        suite = self._suite.without(accepted) if len(accepted) else self._suite
+        summary = summarize(suite, self.alpha) if len(accepted) else self.summary
+        if rule.max_failures:
+            return suite_regressed(summary, self.alpha)
+        return conclude(suite, summary, self.alpha, self.margin) == "regressed"
+
+    def raise_if_regressed(
+        self,
+        fail_on: str | Iterable[str] = FAIL_ON,
+        max_failures: int = 0,
+        allow: str | os.PathLike[str] | Iterable[str] = (),
+        min_pass_rate: float | None = None,
+        verdict: bool = True,
+    ) -> None:
         """Raise if the gate does not hold; takes what :meth:`gate` takes.
 
         Raises:
             RegressionError: It does not; with ``.comparison`` and ``.reasons``.
             ConfigError: An argument that cannot be used.
         """
-        judged = self.gate(**gate)
-        if not judged.ok:
-            raise RegressionError(" ".join(judged.reasons), comparison=self, reasons=judged.reasons)
+        gate = self.gate(fail_on, max_failures, allow, min_pass_rate, verdict)
+        if not gate.ok:
+            raise RegressionError(" ".join(gate.reasons), comparison=self, reasons=gate.reasons)
+
+    def accept(
+        self,
+        path: str | os.PathLike[str],
+        evals: Iterable[str] | pl.DataFrame | None = None,
+        *,
+        reason: str,
+        until: date | str | None = None,
+        who: str | None = None,
+    ) -> None:
+        """Write down failures that are known and accepted, for :meth:`gate`'s ``allow``.
+
+        Entries that are there already stay; the file is replaced whole or not at all.
+
+        Args:
+            path: The file, TOML.
+            evals: Ids, or a frame with a column ``eval_id``; None for what fails the gate now.
+            reason: Why they are accepted.
+            until: The last day on which they are, a date or ``"2026-12-31"``; None for ever.
+            who: Who accepts them.
+
+        Raises:
+            ConfigError: An argument that cannot be used, an eval that was not compared, or a file
+                that is not one of accepted failures.
+            OSError: It cannot be written.
+        """
+        accept_failures(self.evals, path, evals, reason=reason, until=until, who=who)
 
     def diff(self, eval_id: str) -> pl.DataFrame:
         """The JSON paths at which an eval's expected, baseline and candidate value differ.
@@ -128,16 +241,21 @@ class Comparison:
         return pl.DataFrame(differing_paths(texts), schema=_DIFF)
 
     def explain(self) -> str:
-        """Three sentences: what was compared, what flipped, and what the numbers say."""
+        """In plain words: what was compared, what broke since when, and what the numbers say."""
         row = self.summary.row(0, named=True)
-        return wording.explain(self.compared, row, self.evals, self.verdict, self.alpha)
+        test = {"alpha": self.alpha, "margin": self.margin, "outage": self._outage}
+        again = self.sides.reruns
+        compared = f"{self.compared} {say_reruns(again)}" if again else self.compared
+        return explain(compared, row, self.evals, self.verdict, test)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold; with expected and actual values."""
         return {
             "verdict": self.verdict,
+            "headline": self.headline,
             "explanation": self.explain(),
             "alpha": self.alpha,
+            "margin": self.margin,
             "summary": _finite(self.summary).row(0, named=True),
             "evals": _finite(self.evals).to_dicts(),
         }
@@ -147,25 +265,50 @@ class Comparison:
 
         Args:
             values: Also expected and actual values, which are the customers' data.
+
+        Raises:
+            ConfigError: ``values`` is not a bool.
         """
-        return render.as_markdown(self, values=values)
+        return render.to_markdown(self.document(), values=_check_flag(values))
 
     def to_html(self, *, values: bool = False) -> str:
-        """A piece of HTML with its own style, for light and dark render.
+        """A piece of HTML with its own style, for light and dark pages.
 
         Args:
             values: Also expected and actual values, which are the customers' data.
+
+        Raises:
+            ConfigError: ``values`` is not a bool.
         """
-        return str(render.as_html(self, values=values))
+        return str(render.to_html(self.document(), values=_check_flag(values)))
+
+    def document(self) -> render.Document:
+        """What reports and views render of it."""
+        return render.Document(self.verdict, self.headline, self.explain(), self.evals)
 
     def _repr_html_(self) -> str:
         return self.to_html()
 
     def __repr__(self) -> str:
-        return render.as_text(self)
+        return render.to_text(self.document())
+
+
+def _describe(sides: Sides, evals: pl.DataFrame) -> str:
+    """What was compared with what."""
+    if sides.baseline is None:
+        earlier = sides.candidate.clear() if sides.history is None else sides.history
+        return describe_last_good(sides.compared, evals, earlier)
+    return sides.compared or describe_sides(sides.baseline, sides.candidate, sides.history)
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:
-    """What is no number is null in JSON."""
+    """NaN and infinities become null, because JSON has neither; dates become ISO texts."""
     floats = cs.float()
-    return frame.with_columns(pl.when(floats.is_finite()).then(floats))
+    iso = cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    return frame.with_columns(pl.when(floats.is_finite()).then(floats), iso)
+
+
+def _check_flag(values: object) -> bool:
+    if not isinstance(values, bool):
+        raise ConfigError(f"values must be True or False, got {values!r}")
+    return values

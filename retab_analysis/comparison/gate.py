@@ -1,18 +1,34 @@
-"""The rule that a build stands or falls by."""
+"""The gate: the rule that a build stands or falls by, and the failures that are accepted.
+
+The verdict is statistics and may be inconclusive; the gate is a rule and always says yes or no,
+and why. What is known and accepted is written down in a TOML file beside the code, so that it is
+reviewed like code, runs out, and does not outlive its reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.transitions import TRANSITIONS
-from retab_analysis.comparison.wording import listed, phrase
+from retab_analysis.comparison.wording import list_evals, phrase
 from retab_analysis.errors import ConfigError
-from retab_analysis.stats import NOT_PASSING
+from retab_analysis.files import save
+from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 
-FAIL_ON = ("regressed", "newly_blocked", "newly_errored", "incomplete")
+FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
+"""The transitions that count against a candidate unless one says otherwise."""
+
+_UNDECIDED = ("unscored", "cancelled")
+_KEYS = ("id", "name", "reason", "who", "until")
+_HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,95 +37,299 @@ class Gate:
 
     Attributes:
         ok: Whether it may.
-        reasons: One sentence each: first what counts against it, then the evals that were
-            removed, or added or changed and do not pass, whether it may pass or not.
+        reasons: Why not, one sentence each; empty where it may.
+        notes: What is worth knowing and does not count: evals that were removed, or that are new
+            or edited and fail; suspects; accepted failures.
     """
 
     ok: bool
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.ok
 
 
-def judge_gate(
-    evals: pl.DataFrame,
-    pass_rate: float | None,
-    *,
-    fail_on: str | Iterable[str],
-    max_failures: int,
-    allow: str | Iterable[str],
-    min_pass_rate: float | None,
-) -> Gate:
-    """Apply the rule; see :meth:`Comparison.gate`.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One accepted failure.
 
-    Raises:
-        ConfigError: An argument that cannot be used.
+    Attributes:
+        id: The eval's id.
+        name: Its name when it was accepted, for the reader.
+        reason: Why it is accepted.
+        who: Who accepted it.
+        until: The last day on which it is; None for ever.
     """
-    counting = _transitions(fail_on)
-    _check_numbers(max_failures, min_pass_rate)
-    allowed = _several("allow", allow)
-    free = pl.col("eval_id").is_in(allowed) | pl.col("eval_name").is_in(allowed).fill_null(False)
-    against = evals.filter(pl.col("transition").is_in(counting), ~free)
-    reasons = [
-        _named(phrase(transition), chosen)
-        for transition in TRANSITIONS
-        if (chosen := against.filter(pl.col("transition") == transition)).height
-    ]
-    ok = against.height <= max_failures
-    if max_failures and against.height:
-        reasons.append(f"{against.height} count against the gate; {max_failures} are accepted.")
-    if min_pass_rate is not None and (pass_rate is None or pass_rate < min_pass_rate):
-        ok = False
-        rate = "not known" if pass_rate is None else f"{pass_rate:.1%}"
-        reasons.append(f"The pass rate is {rate}; at least {min_pass_rate:.1%} is asked for.")
-    return Gate(ok, (*reasons, *_always_named(evals, counting)))
+
+    id: str
+    name: str | None = None
+    reason: str | None = None
+    who: str | None = None
+    until: date | None = None
+
+    def to_toml(self) -> str:
+        """The entry as a table of a TOML array."""
+        values = {name: getattr(self, name) for name in _KEYS}
+        lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+        return "\n".join(["[[accepted]]", *lines, ""])
 
 
-def _always_named(evals: pl.DataFrame, counting: Sequence[str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    """A rule whose arguments were checked; see :meth:`Comparison.gate`."""
+
+    fail_on: tuple[str, ...]
+    max_failures: int
+    names: tuple[str, ...]
+    accepted: tuple[Accepted, ...]
+    min_pass_rate: float | None
+    verdict: bool
+
+    @classmethod
+    def check(
+        cls,
+        fail_on: str | Iterable[str],
+        max_failures: int,
+        allow: str | os.PathLike[str] | Iterable[str],
+        min_pass_rate: float | None,
+        verdict: bool,
+    ) -> GateRule:
+        """Check what a user passed.
+
+        Raises:
+            ConfigError: An argument that cannot be used, or a file that cannot be read.
+        """
+        if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 0:
+            raise ConfigError(
+                f"max_failures must be a whole number of at least 0, got {max_failures!r}"
+            )
+        is_number = isinstance(min_pass_rate, int | float) and not isinstance(min_pass_rate, bool)
+        if min_pass_rate is not None and not (is_number and 0 <= min_pass_rate <= 1):
+            raise ConfigError(f"min_pass_rate must be from 0 to 1, got {min_pass_rate!r}")
+        if not isinstance(verdict, bool):
+            raise ConfigError(f"verdict must be True or False, got {verdict!r}")
+        is_file = isinstance(allow, os.PathLike) or (
+            isinstance(allow, str) and allow.endswith(".toml")
+        )
+        return cls(
+            fail_on=_check_transitions(fail_on),
+            max_failures=max_failures,
+            names=() if is_file else _check_texts("allow", allow),
+            accepted=read_accepted(allow) if is_file else (),  # type: ignore[arg-type]
+            min_pass_rate=min_pass_rate,
+            verdict=verdict,
+        )
+
+    def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
+        """The evals whose failure does not count: by id or name, and not run out."""
+        today = datetime.now(UTC).date()
+        ids = [each.id for each in self.accepted if each.until is None or each.until >= today]
+        named = pl.col("eval_id").is_in([*ids, *self.names]) | pl.col("eval_name").is_in(
+            self.names
+        ).fill_null(False)
+        return evals.filter(named)["eval_id"]
+
+
+def apply_rule(rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regressed: bool) -> Gate:
+    """Apply a rule to the evals of a comparison.
+
+    Args:
+        rule: The rule.
+        evals: ``Comparison.evals``.
+        summary: ``Comparison.summary``.
+        regressed: Whether the verdict counts against the candidate.
+    """
+    allowed = rule.accepted_ids(evals)
+    is_free = pl.col("eval_id").is_in(allowed.implode())
+    counts = pl.col("transition").is_in(rule.fail_on) & (
+        (pl.col("transition") != "incomplete") | pl.col("candidate_state").is_in(_UNDECIDED)
+    )
+    against = evals.filter(counts, ~is_free)
+    reasons = _name_failures(against, rule.max_failures)
+    if regressed:
+        reasons.append(_say_regressed(summary, against.height))
+    reasons += _check_pass_rate(rule, summary["candidate_pass_rate"][0])
+    reasons += _check_accepted(rule, evals)
+    notes = _note_others(evals.filter(~is_free), rule.fail_on)
+    known = evals.filter(is_free, pl.col("candidate_state").is_in((*FAILING, "mixed")))
+    if known.height:
+        notes.append(f"{known.height} accepted: {list_evals(known)}.")
+    return Gate(not reasons, tuple(reasons), tuple(notes))
+
+
+def _name_failures(against: pl.DataFrame, max_failures: int) -> list[str]:
+    """What counts against the candidate, by transition and by when it began."""
+    if against.height <= max_failures:
+        return []
+    reasons = []
+    for transition in TRANSITIONS:
+        chosen = against.filter(transition=transition)
+        if chosen.is_empty():
+            continue
+        for (since,), group in chosen.group_by("since_version_id", maintain_order=True):
+            began = f" since {since}" if since is not None else ""
+            reasons.append(f"{group.height} {phrase(transition)}{began}: {list_evals(group)}.")
+    if max_failures:
+        reasons.append(f"{against.height} count against the gate; {max_failures} are tolerated.")
+    return reasons
+
+
+def _say_regressed(summary: pl.DataFrame, named: int) -> str:
+    row = summary.row(0, named=True)
+    delta, p = row["delta"], row["p_value"]
+    if delta is not None and delta < 0 and p is not None and not named:
+        fell = f"the pass rate fell by {abs(100 * delta):.1f} points (p = {p:.2g})"
+        return f"The suite as a whole regressed: {fell}."
+    return "The verdict is regressed: something got worse and was not mended."
+
+
+def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
+    least = rule.min_pass_rate
+    if least is None or (pass_rate is not None and pass_rate >= least):
+        return []
+    rate = "not known" if pass_rate is None else f"{pass_rate:.1%}"
+    return [f"The pass rate is {rate}; at least {least:.1%} is asked for."]
+
+
+def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
+    """Entries that have no reason any more."""
+    states = dict(evals.select("eval_id", "candidate_state").iter_rows())
+    today = datetime.now(UTC).date()
+    reasons = []
+    for entry in rule.accepted:
+        name = f"{entry.name} ({entry.id})" if entry.name else entry.id
+        if entry.id not in states:
+            reasons.append(f"Accepted, but not compared: {name}. Remove the entry.")
+        elif states[entry.id] == "passed":
+            reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
+        elif entry.until is not None and entry.until < today:
+            reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
+    return reasons
+
+
+def _note_others(evals: pl.DataFrame, counting: Iterable[str]) -> list[str]:
     transition = pl.col("transition")
-    failing = pl.col("candidate_state").is_in((*NOT_PASSING, "mixed"))
+    failing = pl.col("candidate_state").is_in((*FAILING, "mixed"))
     groups = {
         "removed": (transition == "removed", "removed"),
-        "added": ((transition == "added") & failing, "added and not passing"),
-        "not_comparable": ((transition == "not_comparable") & failing, "changed and not passing"),
+        "added": ((transition == "added") & failing, "new and not passing"),
+        "not_comparable": ((transition == "not_comparable") & failing, "edited and not passing"),
+        "suspect": (transition == "suspect", "suspect"),
     }
     return [
-        _named(words, chosen)
+        f"{chosen.height} {words}: {list_evals(chosen)}."
         for name, (which, words) in groups.items()
         if name not in counting and (chosen := evals.filter(which)).height
     ]
 
 
-def _named(words: str, evals: pl.DataFrame) -> str:
-    return f"{evals.height} {words}: {listed(evals)}."
+def read_accepted(path: str | os.PathLike[str]) -> tuple[Accepted, ...]:
+    """Read a file of accepted failures.
+
+    Raises:
+        ConfigError: It cannot be read, or is not such a file.
+    """
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"the accepted failures in {str(path)!r} cannot be read: {error}"
+        ) from None
+    entries = document.get("accepted", [])
+    if not isinstance(entries, list) or set(document) - {"accepted"}:
+        raise ConfigError(
+            f"{str(path)!r} is not a file of accepted failures: it must hold [[accepted]] tables "
+            f"with {', '.join(_KEYS)}, as Comparison.accept writes them"
+        )
+    return tuple(_check_entry(entry, path) for entry in entries)
 
 
-def _transitions(fail_on: str | Iterable[str]) -> list[str]:
-    names = _several("fail_on", fail_on)
+def _check_entry(entry: Any, path: object) -> Accepted:
+    where = f"an entry of {str(path)!r}"
+    if not isinstance(entry, Mapping) or set(entry) - set(_KEYS):
+        raise ConfigError(f"{where} has keys other than {', '.join(_KEYS)}: {entry!r}")
+    if not isinstance(entry.get("id"), str) or not entry["id"]:
+        raise ConfigError(f"{where} has no id: {dict(entry)!r}")
+    for name in ("name", "reason", "who"):
+        if not isinstance(entry.get(name), str | None):
+            raise ConfigError(f"{where}: {name} must be a text, got {entry[name]!r}")
+    known = {name: entry[name] for name in _KEYS if name in entry}
+    return Accepted(**{**known, "until": _check_until(entry.get("until"), where)})
+
+
+def _check_until(until: object, where: str) -> date | None:
+    if until is None or (isinstance(until, date) and not isinstance(until, datetime)):
+        return until
+    if isinstance(until, str):
+        try:
+            return date.fromisoformat(until)
+        except ValueError:
+            pass
+    raise ConfigError(f"{where}: until must be a date such as 2026-12-31, got {until!r}")
+
+
+def accept(
+    compared: pl.DataFrame,
+    path: str | os.PathLike[str],
+    evals: Iterable[str] | pl.DataFrame | None,
+    *,
+    reason: str,
+    until: date | str | None,
+    who: str | None,
+) -> None:
+    """Add entries to a file of accepted failures; see :meth:`Comparison.accept`."""
+    if not isinstance(reason, str) or not reason.strip():
+        raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
+    if not isinstance(who, str | None):
+        raise ConfigError(f"who must be a text or None, got {who!r}")
+    last = _check_until(until, "accept")
+    chosen = _choose(compared, evals)
+    target = Path(path)
+    entries = {entry.id: entry for entry in read_accepted(target)} if target.exists() else {}
+    for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
+        entries.setdefault(eval_id, Accepted(eval_id, name, reason, who, last))
+    tables = (entries[eval_id].to_toml() for eval_id in sorted(entries))
+    save(target, "\n".join([_HEAD, *tables]).encode())
+
+
+def _choose(compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None) -> pl.DataFrame:
+    if evals is None:
+        rule = GateRule.check(FAIL_ON, 0, (), None, True)
+        counts = pl.col("transition").is_in(rule.fail_on)
+        return compared.filter(counts, pl.col("candidate_state").is_in((*FAILING, "mixed")))
+    if isinstance(evals, pl.DataFrame):
+        if "eval_id" not in evals.columns:
+            raise ConfigError("evals: the frame has no column eval_id")
+        evals = evals["eval_id"].to_list()
+    ids = _check_texts("evals", evals)
+    unknown = sorted(set(ids) - set(compared["eval_id"]))
+    if unknown:
+        raise ConfigError(f"evals: {', '.join(unknown[:5])} were not compared")
+    return compared.filter(pl.col("eval_id").is_in(ids))
+
+
+def _check_transitions(fail_on: str | Iterable[str]) -> tuple[str, ...]:
+    names = _check_texts("fail_on", fail_on)
     for name in names:
         if name not in TRANSITIONS:
-            raise ConfigError(f"fail_on: {name!r} is none of {', '.join(TRANSITIONS)}")
+            raise ConfigError(f"fail_on: {name!r} is not one of {', '.join(TRANSITIONS)}")
     return names
 
 
-def _several(name: str, values: str | Iterable[str]) -> list[str]:
+def _check_texts(name: str, values: object) -> tuple[str, ...]:
     if isinstance(values, str):
-        return [values]
+        return (values,)
     if not isinstance(values, Iterable):
-        raise ConfigError(f"{name} must be a string or several, got {values!r}")
-    several = list(values)
+        raise ConfigError(f"{name} must be a text or several, got {values!r}")
+    several = tuple(values)
     if not all(isinstance(value, str) for value in several):
-        raise ConfigError(f"{name} must hold strings, got {several!r}")
+        raise ConfigError(f"{name} must hold texts, got {list(several)!r}")
     return several
 
 
-def _check_numbers(max_failures: int, min_pass_rate: float | None) -> None:
-    if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 0:
-        raise ConfigError(
-            f"max_failures must be a whole number of at least 0, got {max_failures!r}"
-        )
-    if min_pass_rate is not None and not (
-        isinstance(min_pass_rate, int | float) and 0 <= min_pass_rate <= 1
-    ):
-        raise ConfigError(f"min_pass_rate must be from 0 to 1, got {min_pass_rate!r}")
+def _toml(value: str | date) -> str:
+    """A value as TOML; its basic strings are JSON's, but for DEL."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

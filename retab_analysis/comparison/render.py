@@ -1,25 +1,27 @@
-"""A comparison as HTML, Markdown and text, what flipped first."""
+"""A comparison as HTML, Markdown and text: one renderer for notebooks, reports and views.
+
+What is said comes from ``wording``; here it only gets its form. The sections and the columns of the
+tables are the same whichever form is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from retab_analysis import markup
-from retab_analysis.comparison.suite_test import BROKEN
-from retab_analysis.comparison.wording import headline, phrase
+from retab_analysis.comparison.wording import phrase
+from retab_analysis.markup import Html, tag
+from retab_analysis.vocabulary import BROKEN, FLIPPED, NOT_COUNTED
 
-if TYPE_CHECKING:
-    from retab_analysis.comparison.comparison import Comparison
-
-FLIPPED = (*BROKEN, "fixed")
-_ASIDE = ("flaky", "incomplete", "not_comparable", "removed", "added")
 SIGNS = {
     "regressed": ("✗", "bad"),
     "newly_blocked": ("⊘", "bad"),
     "newly_errored": ("‼", "bad"),
+    "suspect": ("?", "doubt"),
     "fixed": ("✓", "good"),
     "flaky": ("≈", "doubt"),
     "incomplete": ("…", "doubt"),
@@ -30,6 +32,7 @@ SIGNS = {
     "still_passing": ("·", "other"),
 }
 """The sign of each transition, and what it means for the candidate."""
+
 VERDICTS = {
     "regressed": ("✗ Regressed", "bad"),
     "improved": ("✓ Improved", "good"),
@@ -37,142 +40,177 @@ VERDICTS = {
     "inconclusive": ("? Inconclusive", "doubt"),
 }
 """The words of each verdict, and what it means for the candidate."""
-BLOCKS = {True: "changed", False: "did not change", None: ""}
-_ROWS = 200
+
+BLOCKS = {True: "edited", False: "not edited", None: ""}
+"""What is said of the code of an eval's block, by ``block_changed``."""
+
+VALUES = {"Expected": "expected_value", "Before": "baseline_actual", "Now": "candidate_actual"}
+"""The headings of the values of an eval, and where they stand in ``Comparison.evals``."""
+
+HEADER = ("What", "Eval", "Block", "Block's code", "Before → now", "Why")
+ROWS = 200
 _LINES = 12
-_VALUES = ("expected_value", "baseline_actual", "candidate_actual")
+
+Row = Mapping[str, Any]
 
 
-def verdict_words(verdict: str) -> str:
-    """The verdict with its sign."""
-    return VERDICTS[verdict][0]
+@dataclass(frozen=True, eq=False)
+class Document:
+    """What is rendered of a comparison."""
+
+    verdict: str
+    headline: str
+    explanation: str
+    evals: pl.DataFrame
+
+    @property
+    def title(self) -> str:
+        """The verdict and the headline, one line of text."""
+        return f"{VERDICTS[self.verdict][0]}: {self.headline}"
+
+    def sections(self) -> dict[str, pl.DataFrame]:
+        """The tables of evals by their titles, what needs attention first; none is empty."""
+        transition = pl.col("transition")
+        named = {
+            "Broke": (*BROKEN, "newly_errored"),
+            "Suspects": ("suspect",),
+            "Fixed": ("fixed",),
+            "Not counted": NOT_COUNTED,
+            "Still failing": ("still_failing",),
+        }
+        found = {title: self.evals.filter(transition.is_in(of)) for title, of in named.items()}
+        return {title: evals for title, evals in found.items() if evals.height}
 
 
-def as_html(comparison: Comparison, *, values: bool) -> markup.Html:
-    """A fragment: the verdict, three sentences, what flipped; the rest to be opened."""
-    evals = comparison.evals
-    words, kind = VERDICTS[comparison.verdict]
-    summary = comparison.summary.row(0, named=True)
-    head = markup.tag(
+OPEN = ("Broke", "Suspects", "Fixed")
+"""The sections that are shown at once; the others are opened by the reader."""
+
+
+def name_eval(row: Row) -> str:
+    """What to call an eval, in one line."""
+    return markup.one_line(row["eval_id"] if row["eval_name"] is None else row["eval_name"])
+
+
+def state_of_side(row: Row, side: str) -> str:
+    """What an eval came to on a side."""
+    known: str | None = row[f"{side}_state"]
+    return known or "absent"
+
+
+def describe(row: Row) -> list[object]:
+    """What is said of an eval, under :data:`HEADER`, as plain values."""
+    return [
+        f"{SIGNS[row['transition']][0]} {phrase(row['transition'])}",
+        name_eval(row),
+        row["block_id"],
+        BLOCKS[row["block_changed"]],
+        f"{state_of_side(row, 'baseline')} → {state_of_side(row, 'candidate')}",
+        row["reason"],
+    ]
+
+
+def to_html(document: Document, *, values: bool) -> Html:
+    """A fragment for a notebook: the verdict, what is said, what broke; the rest to be opened."""
+    words, kind = VERDICTS[document.verdict]
+    head = tag(
         "div",
-        markup.tag("span", words, class_=f"rta-{kind}"),
-        f" · {headline(summary, evals)}",
+        tag("span", words, class_=f"rta-{kind}"),
+        f" · {document.headline}",
         class_="rta-head rta-text",
     )
-    parts = [head, markup.tag("div", comparison.explain(), class_="rta-text")]
-    flipped = evals.filter(pl.col("transition").is_in(FLIPPED))
-    if flipped.height:
-        parts.append(_scrolled(flipped, values))
-    aside = evals.filter(pl.col("transition").is_in(_ASIDE))
-    if aside.height:
-        opened = markup.tag("summary", f"{aside.height} not counted")
-        parts.append(markup.tag("details", opened, _scrolled(aside, values)))
+    parts = [head, tag("div", document.explanation, class_="rta-text")]
+    for title, evals in document.sections().items():
+        table = tag("div", html_table(evals, values), class_="rta-scroll", tabindex="0")
+        if title in OPEN:
+            parts.append(table)
+        else:
+            summary = tag("summary", f"{title}: {evals.height}")
+            parts.append(tag("details", summary, table))
     return markup.fragment(*parts)
 
 
-def _scrolled(evals: pl.DataFrame, values: bool) -> markup.Html:
-    rows = (_html_row(row, values) for row in evals.head(_ROWS).iter_rows(named=True))
-    shown = markup.table(_header(values), rows)
-    return markup.tag(
-        "div", shown, _more(evals.height, markup.escape), class_="rta-scroll", tabindex="0"
+def html_table(evals: pl.DataFrame, values: bool, limit: int = ROWS) -> Html:
+    """Evals as a table, and how many more there are than ``limit``."""
+    shown = markup.table(
+        (*HEADER, *VALUES) if values else HEADER,
+        (html_cells(row, values) for row in evals.head(limit).iter_rows(named=True)),
     )
+    return markup.join(shown, more(evals, limit))
 
 
-def _header(values: bool) -> list[str]:
-    header = ["What", "Eval", "Block", "Block's code", "Before → now", "Why"]
-    return [*header, "Expected", "Before", "Now"] if values else header
-
-
-def _html_row(row: Mapping[str, object], values: bool) -> list[object]:
-    transition = str(row["transition"])
-    sign, kind = SIGNS[transition]
+def html_cells(row: Row, values: bool) -> list[object]:
+    """The cells of one eval."""
+    what, name, block, code, _, why = describe(row)
+    sides = (markup.sign(state_of_side(row, side)) for side in ("baseline", "candidate"))
     cells: list[object] = [
-        markup.tag("span", f"{sign} {phrase(transition)}", class_=f"rta-tag rta-{kind}"),
-        markup.tag("span", markup.name(_name(row)), title=row["eval_id"]),
-        markup.name(row["block_id"]),
-        BLOCKS[_flag(row["block_changed"])],
-        _states(row),
-        row["reason"],
+        tag("span", what, class_=f"rta-tag rta-{SIGNS[row['transition']][1]}"),
+        tag("span", markup.name(name), title=row["eval_id"]),
+        markup.name(markup.one_line(block)),
+        code,
+        tag("span", markup.join(*sides, by=" → "), class_="rta-tag"),
+        markup.one_line(why),
     ]
-    return [*cells, *(markup.tag("code", row[name]) for name in _VALUES)] if values else cells
+    return [*cells, *(html_code(row[column]) for column in VALUES.values())] if values else cells
 
 
-def as_markdown(comparison: Comparison, *, values: bool) -> str:
+def html_code(value: str | None) -> object:
+    """A value of a customer's document."""
+    return "–" if value is None else tag("code", value)
+
+
+def to_markdown(document: Document, *, values: bool) -> str:
     """Markdown for GitHub: the same in the same order."""
-    evals, said = comparison.evals, markup.markdown
-    summary = comparison.summary.row(0, named=True)
+    said = markup.markdown
     parts = [
-        f"**{said(verdict_words(comparison.verdict))}** · {said(headline(summary, evals))}",
-        said(comparison.explain()),
+        f"**{said(VERDICTS[document.verdict][0])}** · {said(document.headline)}",
+        said(document.explanation),
     ]
-    for title, names in (("", FLIPPED), ("Not counted:", _ASIDE)):
-        chosen = evals.filter(pl.col("transition").is_in(names))
-        if chosen.height:
-            rows = [_markdown_row(row, values) for row in chosen.head(_ROWS).iter_rows(named=True)]
-            parts += [
-                title,
-                markup.markdown_table(_header(values), rows),
-                _more(chosen.height, said),
-            ]
+    for title, evals in document.sections().items():
+        if title not in OPEN:
+            parts.append(f"{title}:")
+        parts += markdown_table(evals, values)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _markdown_row(row: Mapping[str, object], values: bool) -> list[str]:
-    transition = str(row["transition"])
-    cells = (
-        f"{SIGNS[transition][0]} {phrase(transition)}",
-        _name(row),
-        row["block_id"],
-        BLOCKS[_flag(row["block_changed"])],
-        _states(row),
-        row["reason"],
-    )
-    shown = [markup.markdown(cell) for cell in cells]
-    code = [_code(row[name]) for name in _VALUES] if values else []
-    return [*shown, *code]
+def markdown_table(evals: pl.DataFrame, values: bool, limit: int = ROWS) -> Iterator[str]:
+    """Evals as a table, and how many more there are than ``limit``."""
+    header = (*HEADER, *VALUES) if values else HEADER
+    rows = (_markdown_cells(row, values) for row in evals.head(limit).iter_rows(named=True))
+    yield markup.markdown_table(header, rows)
+    yield markup.markdown(more(evals, limit))
 
 
-def _code(value: object) -> str:
+def _markdown_cells(row: Row, values: bool) -> list[str]:
+    shown = [markup.markdown(cell) for cell in describe(row)]
+    return [*shown, *(markdown_code(row[name]) for name in VALUES.values())] if values else shown
+
+
+def markdown_code(value: str | None) -> str:
+    """A value of a customer's document."""
     return "" if value is None else markup.markdown_code(value)
 
 
-def as_text(comparison: Comparison) -> str:
-    """A few lines for a terminal."""
-    evals = comparison.evals
-    summary = comparison.summary.row(0, named=True)
-    lines = [f"{verdict_words(comparison.verdict)}: {headline(summary, evals)}"]
-    flipped = evals.filter(pl.col("transition").is_in(FLIPPED))
-    lines += [_line(row) for row in flipped.head(_LINES).iter_rows(named=True)]
-    if flipped.height > _LINES:
-        lines.append(f"  … and {flipped.height - _LINES} more, see .evals")
-    return "\n".join([*lines, comparison.explain()])
+def to_text(document: Document) -> str:
+    """Some lines for a terminal: the title, what broke or is suspect, and the explanation."""
+    shown = document.evals.filter(pl.col("transition").is_in(FLIPPED))
+    lines = [document.title, *map(_text_line, shown.head(_LINES).iter_rows(named=True))]
+    if shown.height > _LINES:
+        lines.append(f"  … and {shown.height - _LINES} more, see .evals")
+    return "\n".join([*lines, document.explanation])
 
 
-def _line(row: Mapping[str, object]) -> str:
-    transition = str(row["transition"])
-    block = ", ".join(
-        each
-        for each in (markup.one_line(row["block_id"]), BLOCKS[_flag(row["block_changed"])])
-        if each
-    )
-    name = markup.one_line(_name(row), 60)
-    return f"  {SIGNS[transition][0]} {phrase(transition)}: {name}" + (
-        f" ({block})" if block else ""
-    )
+def _text_line(row: Row) -> str:
+    what, _, block, code, _, _ = describe(row)
+    where = ", ".join(str(each) for each in (markup.one_line(block), code) if each)
+    name = markup.one_line(name_eval(row), 60)
+    return f"  {what}: {name}" + (f" ({where})" if where else "")
 
 
-def _name(row: Mapping[str, object]) -> object:
-    return row["eval_id"] if row["eval_name"] is None else row["eval_name"]
+def more(evals: pl.DataFrame, limit: int) -> str:
+    """How many evals are not listed, in words; empty where all are."""
+    return f"… and {evals.height - limit:,} more" if evals.height > limit else ""
 
 
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _states(row: Mapping[str, object]) -> str:
-    before, now = (row[f"{side}_state"] or "absent" for side in ("baseline", "candidate"))
-    return f"{before} → {now}"
-
-
-def _more(height: int, said: Callable[[object], str]) -> str:
-    return said(f"… and {height - _ROWS} more") if height > _ROWS else ""
+def each_row(evals: pl.DataFrame, limit: int = ROWS) -> Iterable[Row]:
+    """The evals that are listed."""
+    return evals.head(limit).iter_rows(named=True)

@@ -1,36 +1,65 @@
-"""One side of a comparison: one row per eval, however many results it has."""
+"""The two sides of a comparison: for each eval what it is held against, and what it does now.
+
+Which of the earlier results an eval is held against is chosen here, once. Everything that is shown
+of a side (state, values, run) comes from the results that were chosen; what is *concluded* comes
+from all comparable results, see :mod:`retab_analysis.evidence`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
+from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, NEEDED, Outcomes
 from retab_analysis.schema import RESULTS, checked
-from retab_analysis.stats import DECIDED, NOT_PASSING, OUTCOMES, known_state, state_of
-
-SAME = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
-"""What has to be the same on both sides, where it is known."""
-
-BLOCK = "block_execution_fingerprint"
-MOMENT = pl.coalesce("run_created_at", "created_at")
+from retab_analysis.vocabulary import (
+    BLOCK_CODE,
+    DECIDED,
+    NOT_PASSING,
+    STATES,
+    combined_state,
+    eval_rate,
+    state_counts,
+)
 
 _SHOWN = (
-    "eval_name",
-    "block_id",
-    "document_names",
-    "expected_value",
-    "actual_value",
-    "run_id",
+    *("eval_name", "block_id", "document_names", "condition", "expected_value", "actual_value"),
+    *("failure_code", "failure_message", "status_message", "run_id", "result_id"),
+    *("workflow_version_id", "moment"),
 )
-_READ = tuple(
+READ = tuple(
     dict.fromkeys(
-        (
-            *("eval_id", "state", "result_id", "workflow_version_id", "run_created_at"),
-            *("created_at", "score", "threshold", "duration_ms", BLOCK, *SAME, *_SHOWN),
-        )
+        (*NEEDED, *_SHOWN[:-1], "document_ids", "score", "threshold", "duration_ms", "created_at")
     )
 )
+"""The columns of a RESULTS frame that a comparison reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is compared: the frames, and how the earlier results are chosen.
+
+    Attributes:
+        candidate: The results that are judged.
+        baseline: The results that they are held against; None holds each eval against its own last
+            good result in the history.
+        history: Further results, or None.
+        version_diff: Which blocks differ, or None where that is not known.
+        compared: What is compared with what, one sentence; None where the frames say it. Without
+            a baseline it is the beginning of one, and goes on with where the good results are from.
+        reruns: How many of the candidate's results were added by running evals again.
+        waiting: How many of the candidate's evals are still to come, and of how many.
+    """
+
+    candidate: pl.DataFrame
+    baseline: pl.DataFrame | None = None
+    history: pl.DataFrame | None = None
+    version_diff: pl.DataFrame | None = None
+    compared: str | None = None
+    waiting: tuple[int, int] = (0, 0)
+    reruns: int = 0
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:
@@ -42,67 +71,123 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
         also: Further columns to keep.
 
     Raises:
-        ConfigError: It is no polars frame.
+        ConfigError: It is not a frame.
         SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
             another table.
     """
-    columns = list(dict.fromkeys((*_READ, *also)))
+    columns = list(dict.fromkeys((*READ, *also)))
     return checked(frame, RESULTS, columns, name).select(columns)
 
 
-def one_side(results: pl.LazyFrame) -> pl.LazyFrame:
-    """One row per eval: its state, what it was evaluated on, and one result to show.
+def choose_candidate(outcomes: Outcomes) -> pl.DataFrame:
+    """The candidate's results of each eval that are of its present definition: ``eval, at``."""
+    return outcomes.results.filter(pl.col("side") == CANDIDATE, "comparable").select("eval", "at")
 
-    That is the newest of those that have the eval's state, or the newest that did not pass where
-    the state is ``mixed``. ``score, margin, duration_ms`` are medians. For each of :data:`SAME` and
-    the block's fingerprint, ``…_low`` and ``…_high`` are the least and the greatest of its values,
-    so that two sides can be compared also where one of them has results of two kinds.
+
+def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
+    """The earlier results that each eval is held against, where a baseline was passed in.
+
+    These are the comparable decided results of the baseline. Where it has none: those of the newest
+    earlier run that has one; else an error; else whatever there is, which then only says why the
+    eval cannot be compared.
+
+    Returns:
+        ``eval, at``: one row per result.
     """
-    rows = results.with_row_index("row")
-    judged = (
-        rows.select("row", "eval_id", "result_id", known_state(), moment=MOMENT)
-        .sort("moment", "result_id")
-        .group_by("eval_id")
-        .agg(
-            *((pl.col("state") == each).sum().cast(pl.Int64).alias(each) for each in OUTCOMES),
-            *(_newest((outcome,)).alias(f"newest_{outcome}") for outcome in OUTCOMES),
-            _newest(NOT_PASSING).alias("newest_mixed"),
-        )
-        .with_columns(state=state_of(*(pl.col(outcome) for outcome in OUTCOMES)))
+    is_decided = pl.col("state").is_in(DECIDED)
+    rank = (
+        pl.when(pl.col("comparable") & is_decided)
+        .then(pl.when(pl.col("side") == BASELINE).then(0).otherwise(1))
+        .when(pl.col("comparable") & (pl.col("state") == "error"))
+        .then(2)
+        .when("comparable")
+        .then(3)
+        .otherwise(4)
     )
-    decided = pl.sum_horizontal(DECIDED)
-    states = judged.select(
-        "eval_id",
-        "state",
-        "passed",
-        decided.alias("n"),
-        pl.when(decided > 0).then(pl.col("passed") / decided).alias("pass_rate"),
-        pl.coalesce(
-            pl.when(pl.col("state") == each).then(f"newest_{each}") for each in (*OUTCOMES, "mixed")
-        ).alias("row"),
+    earlier = outcomes.results.filter(pl.col("side") != CANDIDATE).with_columns(rank=rank)
+    best = earlier.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
+    # All results of the baseline count; of anything else only the newest run's.
+    newest = pl.col("row") == pl.col("row").max().over("eval")
+    return best.filter((pl.col("rank") == 0) | newest).select("eval", "at")
+
+
+def choose_last_good(
+    outcomes: Outcomes, passing: pl.DataFrame, since: pl.DataFrame
+) -> pl.DataFrame:
+    """The earlier results that each eval is held against, where it is held against its own past.
+
+    For an eval that passes now that is its newest earlier decided result. For one that does not, it
+    is its newest pass before the run since which it is broken. An eval that never passed in its
+    present definition is held against its newest result.
+
+    Args:
+        outcomes: All results.
+        passing: ``eval, passing``: whether each eval passes now.
+        since: ``eval, since_row``: the row since which each eval is probably worse, or null.
+
+    Returns:
+        ``eval, at``: one row per result.
+    """
+    earlier = (
+        outcomes.results.filter(pl.col("side") != CANDIDATE)
+        .join(passing, on="eval", how="left")
+        .join(since, on="eval", how="left")
     )
-    measured = rows.group_by("eval_id").agg(_measures())
-    shown = states.join(rows.select("row", *_SHOWN), on="row").drop("row")
-    return shown.join(measured, on="eval_id")
+    is_decided = pl.col("state").is_in(DECIDED)
+    is_good = (pl.col("state") == "passed") & (
+        pl.col("row") < pl.col("since_row").fill_null(outcomes.histories.candidate)
+    )
+    rank = (
+        pl.when(pl.col("comparable") & ~pl.col("passing").fill_null(True) & is_good)
+        .then(0)
+        .when(pl.col("comparable") & is_decided)
+        .then(1)
+        .when(pl.col("comparable") & (pl.col("state") == "error"))
+        .then(2)
+        .when("comparable")
+        .then(3)
+        .otherwise(4)
+    )
+    ranked = earlier.with_columns(rank=rank)
+    best = ranked.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
+    newest = best.filter(pl.col("row") == pl.col("row").max().over("eval"))
+    return newest.select("eval", "at")
 
 
-def _newest(outcomes: Sequence[str]) -> pl.Expr:
-    return pl.col("row").filter(pl.col("state").is_in(outcomes)).last()
+def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    """One row per eval: its state, how many results that is of, and one result to show.
 
+    Args:
+        chosen: ``eval, at``: which results.
+        results: What :func:`combine_sides` gives.
 
-def _measures() -> list[pl.Expr]:
-    values = (*SAME, BLOCK)
-    return [
+    Returns:
+        ``eval``; ``state``; ``n`` (decided results) and ``pass_rate``; ``passed``; the columns that
+        are shown, of the newest result that has the eval's state, or that did not pass where the
+        state is ``mixed``; ``score, margin, duration_ms`` (medians); and the block's code.
+    """
+    rows = chosen.join(results, on="at").sort("moment", "at", nulls_last=False)
+    newest = [
+        pl.col("at").filter(pl.col("state").is_in(states)).last().alias(f"newest_{name}")
+        for name, states in (*((each, (each,)) for each in STATES), ("mixed", NOT_PASSING))
+    ]
+    counted = rows.group_by("eval").agg(
+        *state_counts(),
+        *newest,
         pl.col("score").median(),
         (pl.col("score") - pl.col("threshold")).median().alias("margin"),
         pl.col("duration_ms").median(),
-        *(pl.col(name).min().alias(f"{name}_low") for name in values),
-        *(pl.col(name).max().alias(f"{name}_high") for name in values),
-    ]
-
-
-def differs(name: str) -> pl.Expr:
-    """Whether the two sides differ in a column of :data:`SAME`; null where one is not known."""
-    return pl.any_horizontal(
-        pl.col(f"{name}_{part}") != pl.col(f"c_{name}_{part}") for part in ("low", "high")
+        pl.col(BLOCK_CODE).drop_nulls().last().alias("code"),
+        pl.col("eval_name").drop_nulls().last().alias("known_name"),
+    )
+    stated = counted.with_columns(combined_state().alias("state"), *eval_rate())
+    shown = stated.with_columns(
+        at=pl.coalesce(
+            pl.when(pl.col("state") == each).then(f"newest_{each}") for each in (*STATES, "mixed")
+        )
+    )
+    return shown.join(results.select("at", *_SHOWN), on="at", how="left").select(
+        *("eval", "state", "n", "passed", "pass_rate", "score", "margin", "duration_ms", "code"),
+        pl.coalesce("eval_name", "known_name").alias("eval_name"),
+        *(name for name in _SHOWN if name != "eval_name"),
     )

@@ -1,233 +1,146 @@
-"""The rules, in their order, as expressions over two sides."""
+"""What became of each eval between two sides; the first rule that fits is it.
+
+The rules are those of the table below, in this order. *Earlier* is the state of the results that
+the eval is held against; *p* is the probability that it got worse to stay.
+
+1. No earlier result at all: ``added``. No result of the candidate: ``removed``.
+2. Inputs, condition or expected value differ from the candidate's in every earlier result:
+   ``not_comparable``.
+3. Nothing was decided on one side, and nothing ended in an error: ``incomplete``.
+4. The candidate ended in an error: ``newly_errored`` where it passed earlier, else
+   ``still_failing``. Errors that repeat with no pass between count as failures instead (rule 5),
+   unless so many evals ended in errors that it was an outage.
+5. It passed earlier and does not pass now, or less often: ``regressed`` (``newly_blocked`` where it
+   is blocked) where p is at least 0.5; ``flaky`` where p is at most 0.05 and the eval also failed
+   earlier, or also passes now; else ``suspect``.
+6. It did not pass earlier and passes now: ``fixed``, or ``flaky`` where it had both passed and
+   failed earlier and no lasting improvement shows.
+7. Else what it was: ``still_passing``, ``still_failing``, or ``flaky`` where it is mixed now.
+"""
 
 from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.comparison.flip_history import with_history
-from retab_analysis.comparison.sides import BLOCK, SAME, differs, one_side
-from retab_analysis.stats import DECIDED, change_of, fisher_exact_over
+from retab_analysis.vocabulary import NOT_PASSING, SAME_EVAL, TRANSITIONS
 
-TRANSITIONS = (
-    "regressed",
-    "newly_blocked",
-    "newly_errored",
-    "fixed",
-    "flaky",
-    "incomplete",
-    "not_comparable",
-    "removed",
-    "added",
-    "still_failing",
-    "still_passing",
-)
-"""What can become of an eval, in the order in which one wants to hear of it."""
+SURE = 0.95
+LIKELY = 0.5
+UNLIKELY = 0.05
+"""The probabilities of a worsening from which on it is certain enough, called, or ruled out."""
 
 EVALS_SCHEMA = pl.Schema(
     {
         "eval_name": pl.String(),
         "transition": pl.String(),
+        "p_regressed": pl.Float64(),
         "block_id": pl.String(),
         "block_changed": pl.Boolean(),
+        "cause": pl.String(),
+        "since_at": pl.Datetime("us", "UTC"),
+        "since_version_id": pl.String(),
+        "since_run_id": pl.String(),
         "reason": pl.String(),
         "document_names": pl.List(pl.String()),
+        "condition": pl.String(),
         "expected_value": pl.String(),
         "baseline_actual": pl.String(),
         "candidate_actual": pl.String(),
+        "failure": pl.String(),
         "baseline_state": pl.String(),
         "candidate_state": pl.String(),
         "baseline_n": pl.Int64(),
         "candidate_n": pl.Int64(),
         "baseline_pass_rate": pl.Float64(),
         "candidate_pass_rate": pl.Float64(),
+        "reruns_to_clear": pl.Int64(),
+        "reruns_to_confirm": pl.Int64(),
         "score_delta": pl.Float64(),
         "margin_delta": pl.Float64(),
         "duration_delta_ms": pl.Int64(),
         "eval_id": pl.String(),
         "baseline_run_id": pl.String(),
         "candidate_run_id": pl.String(),
+        "baseline_result_id": pl.String(),
+        "candidate_result_id": pl.String(),
     }
 )
 """The columns of ``Comparison.evals``, one row per eval."""
 
-_WORDS = ("inputs", "condition", "expected value")
-_BOTH = "mixed", *DECIDED
+DEFINITION_WORDS = dict(zip(SAME_EVAL, ("inputs", "condition", "expected value"), strict=True))
+"""What each of :data:`SAME_EVAL` is called."""
+
+_UNDECIDED = ("unscored", "cancelled")
 
 
-def find_transitions(
-    baseline: pl.LazyFrame,
-    candidate: pl.LazyFrame,
-    history: pl.LazyFrame | None,
-    changed_blocks: frozenset[str] | None,
-    alpha: float,
-) -> pl.DataFrame:
-    """Compare two sides, eval by eval.
+def find_transition() -> pl.Expr:
+    """The transition, over one row per eval that holds both sides and the evidence.
 
-    Args:
-        baseline: The results before, as :func:`check_results` gives them.
-        candidate: The results now.
-        history: Results of other runs, or None.
-        changed_blocks: The blocks in which the versions differ, or None where that is not known.
-        alpha: The level at which a difference counts as none of chance.
-
-    Returns:
-        One row per eval with the columns of :data:`EVALS_SCHEMA`: what needs attention first, in
-        the order of :data:`TRANSITIONS`, those in a block that did not change last, then by block,
-        name and id.
+    The columns that it reads: ``state, c_state`` and ``pass_rate, c_pass_rate`` of both sides;
+    ``has_earlier, has_candidate, is_comparable``; ``failed_before, passed_before, passes_now,
+    errors_repeat`` (Boolean); ``p_regressed, p_improved``.
     """
-    left, right = one_side(baseline), one_side(candidate)
-    both = left.join(
-        right.rename(lambda name: f"c_{name}"),
-        left_on="eval_id",
-        right_on="c_eval_id",
-        how="full",
-        coalesce=True,
+    before, now = pl.col("state"), pl.col("c_state")
+    was_good = before.is_in(("passed", "mixed"))
+    is_bad = now.is_in(NOT_PASSING) | ((now == "error") & pl.col("errors_repeat"))
+    is_less_often = (
+        (before.is_in(("passed", "mixed")))
+        & (now == "mixed")
+        & (pl.col("c_pass_rate") < pl.col("pass_rate"))
     )
-    looked = both.with_columns(
-        _flipped(), *(differs(name).alias(f"{name}_differs") for name in SAME)
-    )
-    counted = with_history(looked, _none(baseline) if history is None else history)
-    tested = counted.with_columns(mixed_p=fisher_exact_over("passed", "n", "c_passed", "c_n"))
-    judged = tested.with_columns(transition=_transition(alpha)).with_columns(reason=_reason())
-    return _told(judged, changed_blocks).collect()
-
-
-def _none(results: pl.LazyFrame) -> pl.LazyFrame:
-    return results.filter(pl.lit(False))
-
-
-def _flipped() -> pl.Expr:
-    """Passing on one side, decided and not passing on the other; nothing mixed."""
-    one = (pl.col("state") == "passed") != (pl.col("c_state") == "passed")
-    decided = pl.col("state").is_in(DECIDED) & pl.col("c_state").is_in(DECIDED)
-    return (one & decided).fill_null(False).alias("flipped")
-
-
-def _is_mixed() -> pl.Expr:
-    return (pl.col("state") == "mixed") | (pl.col("c_state") == "mixed")
-
-
-def _transition(alpha: float) -> pl.Expr:
-    before, after = pl.col("state"), pl.col("c_state")
-    other = pl.any_horizontal(pl.col(f"{name}_differs").fill_null(False) for name in SAME)
-    lucky = pl.col("earlier_flips") & (pl.col("flip_chance") > alpha)
     return (
-        pl.when(before.is_null())
-        .then(pl.lit("added"))
-        .when(after.is_null())
+        pl.when(~pl.col("has_candidate"))
         .then(pl.lit("removed"))
-        .when(other)
+        .when(~pl.col("has_earlier"))
+        .then(pl.lit("added"))
+        .when(~pl.col("is_comparable"))
         .then(pl.lit("not_comparable"))
-        .when(~before.is_in(_BOTH) | ~after.is_in(_BOTH))
+        .when(before.is_in(_UNDECIDED) | now.is_in(_UNDECIDED))
         .then(pl.lit("incomplete"))
-        .when(_is_mixed() & (pl.col("mixed_p") > alpha))
+        .when((now == "error") & ~(pl.col("errors_repeat") & was_good))
+        .then(pl.when(was_good).then(pl.lit("newly_errored")).otherwise(pl.lit("still_failing")))
+        .when(was_good & (is_bad | is_less_often))
+        .then(_worse())
+        .when(~was_good & (now == "passed"))
+        .then(_better())
+        .when(now == "passed")
+        .then(pl.lit("still_passing"))
+        .when(now == "mixed")
         .then(pl.lit("flaky"))
-        .when(_is_mixed() & (pl.col("c_pass_rate") > pl.col("pass_rate")))
-        .then(pl.lit("fixed"))
-        .when(_is_mixed())
-        .then(pl.lit("regressed"))
-        .when(pl.col("flipped") & lucky)
-        .then(pl.lit("flaky"))
-        .otherwise(change_of(before, after))
+        .otherwise(pl.lit("still_failing"))
     )
 
 
-def _reason() -> pl.Expr:
-    transition = pl.col("transition")
+def _worse() -> pl.Expr:
+    p = pl.col("p_regressed")
     return (
-        pl.when(transition == "not_comparable")
-        .then(_changed())
-        .when(transition == "incomplete")
-        .then(_incomplete())
-        .when(transition.is_in(("flaky", "regressed", "fixed")) & _is_mixed())
-        .then(_mixed())
-        .when(pl.col("flipped") & pl.col("earlier_flips"))
-        .then(_earlier())
+        pl.when((p >= LIKELY) & (pl.col("c_state") == "blocked"))
+        .then(pl.lit("newly_blocked"))
+        .when(p >= LIKELY)
+        .then(pl.lit("regressed"))
+        .when((p <= UNLIKELY) & (pl.col("failed_before") | pl.col("passes_now")))
+        .then(pl.lit("flaky"))
+        .otherwise(pl.lit("suspect"))
     )
 
 
-def _changed() -> pl.Expr:
-    words = [
-        pl.when(pl.col(f"{name}_differs")).then(pl.lit(word))
-        for name, word in zip(SAME, _WORDS, strict=True)
-    ]
-    return pl.concat_str(
-        pl.concat_str(words, separator=" and ", ignore_nulls=True), pl.lit(" changed")
-    )
+def _better() -> pl.Expr:
+    was_both = pl.col("failed_before") & pl.col("passed_before")
+    is_noise = was_both & (pl.col("p_improved") <= UNLIKELY)
+    return pl.when(is_noise.fill_null(False)).then(pl.lit("flaky")).otherwise(pl.lit("fixed"))
 
 
-def _incomplete() -> pl.Expr:
-    sides = [
-        pl.when(~pl.col(name).is_in(_BOTH)).then(pl.format(f"{side} {{}}", name))
-        for name, side in (("state", "baseline"), ("c_state", "candidate"))
-    ]
-    return pl.concat_str(sides, separator=", ", ignore_nulls=True)
-
-
-def _mixed() -> pl.Expr:
-    counts = pl.format("passed {} of {}, then {} of {}", "passed", "n", "c_passed", "c_n")
-    p = pl.format("{} (p = {})", counts, pl.col("mixed_p").round_sig_figs(2))
-    return pl.when(pl.col("transition") == "flaky").then(counts).otherwise(p)
-
-
-def _earlier() -> pl.Expr:
-    errored = (pl.col("state") == "error") | (pl.col("c_state") == "error")
-    counts = pl.format(
-        "{} {} of {} earlier runs on identical code",
-        pl.when(errored).then(pl.lit("errored in")).otherwise(pl.lit("failed")),
-        "earlier_failed",
-        "earlier_n",
-    )
-    p = pl.format("{} (p = {})", counts, pl.col("flip_chance").round_sig_figs(2))
-    return pl.when(pl.col("transition") == "flaky").then(counts).otherwise(p)
-
-
-def _told(judged: pl.LazyFrame, changed_blocks: frozenset[str] | None) -> pl.LazyFrame:
-    """The columns that are shown, in the order in which they are read."""
-    either = [
-        pl.coalesce(f"c_{name}", name).alias(name)
-        for name in ("eval_name", "block_id", "document_names", "expected_value")
-    ]
-    named = judged.with_columns(
-        *either,
-        *(_delta(name) for name in ("score", "margin")),
-        block_changed=_block_changed(changed_blocks),
-        # One of 300 million years is none that can be told.
-        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
-        .round()
-        .cast(pl.Int64, strict=False),
-    ).rename(
-        {
-            f"{prefix}{name}": f"{side}_{short}"
-            for prefix, side in (("", "baseline"), ("c_", "candidate"))
-            for name, short in _SIDE_COLUMNS.items()
-        }
-    )
+def order_evals(evals: pl.DataFrame) -> pl.DataFrame:
+    """What needs attention first: by transition, the surest first, then by block, name and id."""
     place = pl.col("transition").replace_strict(
         TRANSITIONS, range(len(TRANSITIONS)), return_dtype=pl.Int8
     )
-    suspect = ~pl.col("block_changed").fill_null(True)
-    ordered = named.sort(place, suspect, "block_id", "eval_name", "eval_id", nulls_last=True)
-    return ordered.with_columns(
-        pl.col("baseline_n", "candidate_n").fill_null(0),
-    ).select(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items())
-
-
-_SIDE_COLUMNS = {
-    "actual_value": "actual",
-    "state": "state",
-    "n": "n",
-    "pass_rate": "pass_rate",
-    "run_id": "run_id",
-}
-
-
-def _delta(name: str) -> pl.Expr:
-    return (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
-
-
-def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
-    if changed_blocks is None:
-        return differs(BLOCK)
-    block = pl.coalesce("c_block_id", "block_id")
-    return block.is_in(sorted(changed_blocks))
+    return evals.sort(
+        place,
+        pl.col("p_regressed").fill_null(-1).round(3),
+        "block_id",
+        "eval_name",
+        "eval_id",
+        descending=[False, True, False, False, False],
+        nulls_last=True,
+    )

@@ -1,15 +1,21 @@
-"""What a comparison says, in plain words."""
+"""What a comparison says in plain words: headline and explanation.
+
+Every number here comes from the frames and the model. A sentence is left out where it does not
+hold; no sentence speaks of all evals where some are left out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.suite_test import BROKEN
 from retab_analysis.markup import one_line
-from retab_analysis.stats import least_flips
+from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _PHRASES = {
     "newly_blocked": "newly blocked",
@@ -19,6 +25,10 @@ _PHRASES = {
     "still_passing": "still passing",
 }
 _NAMED = 20
+_GROUPS = 3
+_SINCE = ("since_run_id", "since_version_id", "since_at", "cause")
+
+Row = Mapping[str, Any]
 
 
 def phrase(transition: str) -> str:
@@ -26,7 +36,12 @@ def phrase(transition: str) -> str:
     return _PHRASES.get(transition, transition)
 
 
-def listed(evals: pl.DataFrame, limit: int = _NAMED) -> str:
+def count(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def list_evals(evals: pl.DataFrame, limit: int = _NAMED) -> str:
     """The names of some evals, each with its id."""
     names = [
         eval_id if name is None else f"{one_line(name)} ({eval_id})"
@@ -36,110 +51,11 @@ def listed(evals: pl.DataFrame, limit: int = _NAMED) -> str:
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def headline(summary: Mapping[str, Any], evals: pl.DataFrame) -> str:
-    """In one line: what broke, what was fixed, what is not counted, what stayed."""
-    parts = [f"{_broken(summary)} broke{_in_changed_blocks(evals)}"]
-    parts += [
-        f"{summary[each]} {phrase(each)}"
-        for each in ("fixed", "flaky", "incomplete", "not_comparable", "removed", "added")
-        if summary[each]
-    ]
-    return ", ".join([*parts, f"{summary['still_passing'] + summary['still_failing']} unchanged"])
-
-
-def _broken(summary: Mapping[str, Any]) -> int:
-    return sum(summary[each] for each in BROKEN)
-
-
-def _in_changed_blocks(evals: pl.DataFrame) -> str:
-    broken = evals.filter(pl.col("transition").is_in(BROKEN))["block_changed"]
-    known = broken.drop_nulls()
-    if known.is_empty():
-        return ""
-    return f" ({known.sum()} in a block that changed)"
-
-
-def explain(
-    compared: str, summary: Mapping[str, Any], evals: pl.DataFrame, verdict: str, alpha: float
-) -> str:
-    """Three sentences: what was compared, what flipped, what the numbers say."""
-    return " ".join((compared, _flips(summary, evals), _statistics(summary, verdict, alpha)))
-
-
-def _flips(summary: Mapping[str, Any], evals: pl.DataFrame) -> str:
-    broken = _broken(summary)
-    said = f"{counted(broken, 'eval')} passed before and {'does' if broken == 1 else 'do'} not now"
-    if not broken:
-        said = "No eval that passed before fails now"
-    fixed = summary["fixed"]
-    said += f"{_noise(evals)}, {fixed or 'none'} {'was' if fixed < 2 else 'were'} fixed"
-    apart = [
-        f"{summary[each]} {phrase(each)}"
-        for each in ("flaky", "incomplete", "not_comparable", "removed", "added")
-        if summary[each]
-    ]
-    return f"{said}; not counted: {', '.join(apart)}." if apart else f"{said}."
-
-
-def _noise(evals: pl.DataFrame) -> str:
-    """How many of what broke are in a block that did not change: suspect."""
-    broken = evals.filter(pl.col("transition").is_in(BROKEN))
-    same = broken.filter(~pl.col("block_changed")).height
-    if not same:
-        known = broken.height and broken["block_changed"].null_count() == 0
-        return " (in blocks that changed)" if known else ""
-    share = "" if same == broken.height else f"{same} of them "
-    return f" ({share}in a block that did not change, which may be noise)"
-
-
-def _statistics(summary: Mapping[str, Any], verdict: str, alpha: float) -> str:
-    pairs = summary["n_pairs"]
-    if not pairs:
-        return "There is no eval whose two sides can be compared, so nothing can be concluded."
-    over = f"Over {counted(pairs, 'comparable eval')}"
-    if verdict == "no_change":
-        return f"{over} nothing flipped{_power(summary, alpha)}."
-    share = f"{over} the pass rate {_moved(summary, alpha)}"
-    p = f"exact McNemar p {_probability(summary['p_value'])}"
-    if verdict == "inconclusive":
-        return f"{share}, which may be chance ({p}){_power(summary, alpha)}."
-    return f"{share}, which is more than chance explains at {alpha:g} ({p})."
-
-
-def _moved(summary: Mapping[str, Any], alpha: float) -> str:
-    delta, low, high = (100 * summary[name] for name in ("delta", "delta_low", "delta_high"))
-    ends = f"{low:+.1f} to {high:+.1f}".replace("-", "−")
-    interval = f"{100 - 100 * alpha:.4g} % interval {ends}"
-    if delta == 0:
-        return f"stayed the same ({interval} points)"
-    return f"{'fell' if delta < 0 else 'rose'} by {abs(delta):.1f} points ({interval})"
-
-
-def _power(summary: Mapping[str, Any], alpha: float) -> str:
-    """What it would have taken."""
-    flips = least_flips(alpha)
-    if summary["detectable"] is None:
-        return f"; {flips} one-way flips are the least that can be significant at {alpha:g}"
-    return (
-        f"; {flips} one-way flips ({summary['detectable']:.1%} of them) are the least that can be "
-        f"significant at {alpha:g}"
-    )
-
-
-def _probability(p: float) -> str:
-    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
-
-
-def label(frame: pl.DataFrame) -> str:
+def label_side(frame: pl.DataFrame) -> str:
     """What a side is: its run, or how many, and its version."""
     runs = _distinct(frame, "run_id")
     versions = _distinct(frame, "workflow_version_id")
-    what = f"run {one_line(runs[0])}" if len(runs) == 1 else counted(len(runs), "run")
+    what = f"run {one_line(runs[0])}" if len(runs) == 1 else count(len(runs), "run")
     if not versions:
         return what
     named = ", ".join(one_line(version) for version in versions[:3])
@@ -149,3 +65,297 @@ def label(frame: pl.DataFrame) -> str:
 
 def _distinct(frame: pl.DataFrame, name: str) -> Sequence[str]:
     return frame[name].drop_nulls().unique().sort().to_list()
+
+
+def describe_sides(
+    baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame | None
+) -> str:
+    """One sentence about what was compared with what."""
+    now = f"{label_side(candidate)} ({count(candidate['eval_id'].n_unique(), 'eval')})"
+    before = f"{label_side(baseline)} ({count(baseline['eval_id'].n_unique(), 'eval')})"
+    runs = 0 if history is None else history["run_id"].drop_nulls().n_unique()
+    seen = f", in the light of {count(runs, 'further run')}" if runs else ""
+    return f"Compared {now} with {before}{seen}."
+
+
+def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.DataFrame) -> str:
+    """One sentence about which result each eval is held against, where it has its own.
+
+    Args:
+        beginning: How the sentence begins, or None.
+        evals: ``Comparison.evals``.
+        earlier: The results of the history: ``run_id, run_created_at``.
+    """
+    said = beginning or "Compared each eval with its own last good result"
+    held = evals.filter(pl.col("baseline_state").is_not_null())
+    runs = (
+        held.group_by("baseline_run_id")
+        .agg(pl.len().alias("n"))
+        .join(
+            earlier.group_by(baseline_run_id="run_id").agg(pl.col("run_created_at").min()),
+            on="baseline_run_id",
+            how="left",
+            nulls_equal=True,
+        )
+        .sort("n", "run_created_at", "baseline_run_id", descending=[True, True, False])
+    )
+    if runs.is_empty():
+        return f"{said}; there is none."
+    first = runs.row(0, named=True)
+    parts = [f"{first['n']} from {_dated_run(first)}"]
+    older = runs[1:]
+    if older.height:
+        oldest = older["run_created_at"].min()
+        when = f" (the oldest of {_day(oldest)})" if oldest is not None else ""  # type: ignore[arg-type]
+        parts.append(f"{older['n'].sum()} from {count(older.height, 'other run')}{when}")
+    return f"{said}: {', '.join(parts)}."
+
+
+def _dated_run(row: Row) -> str:
+    if row["baseline_run_id"] is None:
+        return "what the saved evals remember"
+    when = f" of {_day(row['run_created_at'])}" if row["run_created_at"] is not None else ""
+    return f"run {one_line(row['baseline_run_id'])}{when}"
+
+
+def write_headline(
+    summary: Row,
+    evals: pl.DataFrame,
+    verdict: str,
+    *,
+    outage: bool,
+    waiting: tuple[int, int] = (0, 0),
+) -> str:
+    """In one line: what broke, what is not sure, what is not counted, what stayed.
+
+    The counts add up to the number of evals.
+
+    Args:
+        summary: The row of ``Comparison.summary``.
+        evals: ``Comparison.evals``.
+        verdict: The verdict.
+        outage: Whether the execution failed, and not the evals.
+        waiting: How many evals are still to come, of how many.
+    """
+    broken = evals.filter(pl.col("transition").is_in(BROKEN))
+    parts = [f"{broken.height} broke{_where(broken)}"] if broken.height else []
+    if outage:
+        parts.append(f"{summary['newly_errored']} newly errored in an outage")
+    for name in ("newly_errored", "suspect", "fixed", *NOT_COUNTED):
+        if summary[name] and not (outage and name == "newly_errored"):
+            parts.append(f"{summary[name]} {phrase(name)}")
+    passing, failing = summary["still_passing"], summary["still_failing"]
+    unchanged = f"{passing + failing} unchanged"
+    if failing:
+        unchanged += f" ({passing} passing, {failing} failing)"
+    if passing + failing or not parts:
+        parts.append(unchanged)
+    if not broken.height:
+        parts.insert(0, _nothing_broke(summary, verdict, evals))
+    if waiting[0]:
+        parts.insert(0, say_waiting(waiting))
+    return ", ".join(part for part in parts if part)
+
+
+def say_reruns(reruns: int) -> str:
+    """That evals were run again."""
+    return f"{count(reruns, 'result')} of reruns {'is' if reruns == 1 else 'are'} counted as well."
+
+
+def say_waiting(waiting: tuple[int, int]) -> str:
+    """That the candidate has not ended."""
+    verb = "is" if waiting[0] == 1 else "are"
+    return f"not ended yet: {waiting[0]} of {waiting[1]} {verb} still to come"
+
+
+def _where(broken: pl.DataFrame) -> str:
+    """The block and the cause that all of the broken evals have in common."""
+    causes, blocks = broken["cause"].unique(), broken["block_id"].unique()
+    if len(causes) != 1:
+        return ""
+    block = one_line(blocks[0]) if len(blocks) == 1 and blocks[0] is not None else None
+    if causes[0] == "edit":
+        return f" since an edit of {block}" if block else " since an edit of their blocks"
+    if causes[0] == "drift":
+        return f" in {block}, which nobody edited" if block else " in blocks that nobody edited"
+    return f" in {block}" if block else ""
+
+
+def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
+    """What leads the headline where no single eval is called broken."""
+    if verdict == "regressed":
+        if summary["delta"] is not None and summary["delta"] < 0 and summary["suspect"] == 0:
+            return f"the pass rate fell by {_points(summary['delta'])} over all evals together"
+        return "something probably broke, but it is not certain which"
+    undecided = summary["incomplete"]
+    if undecided and undecided * 2 >= evals.height:
+        return f"not decided: {undecided} of {evals.height} evals have no verdict to compare"
+    return ""
+
+
+def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test: Row) -> str:
+    """Some sentences: what was compared, what broke and since when, what the numbers say.
+
+    Args:
+        compared: What was compared with what, one sentence.
+        summary: The row of ``Comparison.summary``.
+        evals: ``Comparison.evals``.
+        verdict: The verdict.
+        test: ``alpha``, ``margin`` and ``outage``.
+    """
+    sentences = [
+        compared,
+        *_broken(evals),
+        _suspects(evals),
+        _errors(summary, evals, test["outage"]),
+        _fixed(summary),
+        _flaky(evals),
+        _not_counted(summary, evals),
+        _suite(summary, verdict, test),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _broken(evals: pl.DataFrame) -> list[str]:
+    """One sentence for each run since which evals are broken, the largest group first."""
+    broken = evals.filter(pl.col("transition").is_in(BROKEN))
+    if broken.is_empty():
+        return []
+    groups = (
+        broken.group_by(_SINCE, maintain_order=True)
+        .agg(pl.col("block_id").unique().sort(), pl.len().alias("n"))
+        .sort("n", "since_at", "since_run_id", descending=[True, False, False], nulls_last=True)
+    )
+    said = [_broken_group(row) for row in groups.head(_GROUPS).iter_rows(named=True)]
+    rest = int(groups["n"][_GROUPS:].sum())
+    return [*said, f"{count(rest, 'more eval')} broke in other runs."] if rest else said
+
+
+def _broken_group(group: Row) -> str:
+    n = group["n"]
+    verb = "is" if n == 1 else "are"
+    version = group["since_version_id"] or group["since_run_id"]
+    since = f" since {one_line(version)}" if version else ""
+    day = f" ({_day(group['since_at'])})" if group["since_at"] is not None and version else ""
+    blocks = [one_line(block) for block in group["block_id"] if block is not None]
+    where = f" in {', '.join(blocks[:3])}" if blocks and len(blocks) <= 3 else ""
+    return f"{count(n, 'eval')}{where} {verb} broken{since}{day}{_cause(group['cause'])}."
+
+
+def _cause(cause: str | None) -> str:
+    if cause == "edit":
+        return ", when the code of the block was edited"
+    if cause == "drift":
+        return ", although nobody edited the block then"
+    return ""
+
+
+def _suspects(evals: pl.DataFrame) -> str | None:
+    suspects = evals.filter(transition="suspect")
+    if suspects.is_empty():
+        return None
+    if suspects.height == 1:
+        row = suspects.row(0, named=True)
+        name = one_line(row["eval_name"] or row["eval_id"], 80)
+        return f"1 suspect, {name}: {row['reason']}."
+    return (
+        f"{suspects.height} suspects did not pass, which one run cannot tell from bad luck; "
+        "run them again (.reruns says how often)."
+    )
+
+
+def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:
+    errored = evals.filter(pl.col("candidate_state") == "error")
+    if outage:
+        blocks = errored["block_id"].n_unique()
+        return (
+            f"{errored.height} of {count(evals.height, 'eval')} ended in an execution error, over "
+            f"{count(blocks, 'block')}: that is an outage, not a regression; run them again."
+        )
+    new = summary["newly_errored"]
+    if not new:
+        return None
+    verb = "ended in an execution error, which is no verdict; run it again"
+    several = "ended in execution errors, which are no verdicts; run them again"
+    return f"{count(new, 'eval')} {verb if new == 1 else several}."
+
+
+def _fixed(summary: Row) -> str | None:
+    fixed = summary["fixed"]
+    return f"{count(fixed, 'eval')} {'was' if fixed == 1 else 'were'} fixed." if fixed else None
+
+
+def _flaky(evals: pl.DataFrame) -> str | None:
+    flaky = evals.filter(transition="flaky")
+    if flaky.is_empty():
+        return None
+    verb = (
+        "passes sometimes and fails sometimes"
+        if flaky.height == 1
+        else ("pass sometimes and fail sometimes")
+    )
+    return f"{count(flaky.height, 'eval')} {verb}; that did not change."
+
+
+def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
+    said = []
+    if n := summary["incomplete"]:
+        said.append(f"{n} of {evals.height} evals are not decided on both sides")
+    if n := summary["not_comparable"]:
+        said.append(
+            f"{n} {'was' if n == 1 else 'were'} edited, so that earlier results do not count"
+        )
+    if n := summary["added"]:
+        said.append(f"{n} {'is' if n == 1 else 'are'} new")
+    if n := summary["removed"]:
+        said.append(f"{n} {'is' if n == 1 else 'are'} not among the candidate's results")
+    return f"Not counted: {'; '.join(said)}." if said else None
+
+
+def _suite(summary: Row, verdict: str, test: Row) -> str:
+    """What the test of the suite as a whole says."""
+    n = summary["n_evals"]
+    if not n:
+        return (
+            "No eval was decided on both sides, so that nothing can be concluded about the suite."
+        )
+    over = f"Over the {count(n, 'eval')} that {'was' if n == 1 else 'were'} decided on both sides"
+    if summary["delta_low"] is None:
+        return "Only one document was compared, which says nothing about the suite as a whole."
+    moved = f"{over} ({count(summary['n_documents'], 'independent document')}) the pass rate "
+    moved += _moved(summary, test["alpha"])
+    p = summary["p_value"]
+    if p is not None and p <= test["alpha"]:
+        return f"{moved}, more than chance explains (p {_probability(p)}, sign flips by document)."
+    margin = f"± {100 * test['margin']:g} points"
+    if summary["delta_low"] >= -test["margin"] and summary["delta_high"] <= test["margin"]:
+        return f"{moved}, which lies within {margin}."
+    return f"{moved}; the interval reaches beyond {margin}{_power(summary)}."
+
+
+def _moved(summary: Row, alpha: float) -> str:
+    low, high = (f"{100 * summary[name]:+.1f}" for name in ("delta_low", "delta_high"))
+    interval = f"{100 - 100 * alpha:.4g} % interval {low} to {high} points".replace("-", "−")
+    delta = summary["delta"]
+    if round(100 * delta, 1) == 0:
+        return f"stayed the same ({interval})"
+    return f"{'fell' if delta < 0 else 'rose'} by {_points(delta)} ({interval})"
+
+
+def _points(delta: float) -> str:
+    return f"{abs(100 * delta):.1f} points"
+
+
+def _power(summary: Row) -> str:
+    detectable = summary["detectable"]
+    if detectable is None:
+        return ", and this suite is too small to find any change with 80 % power"
+    return f"; a fall of {_points(detectable)} would be found with 80 % power"
+
+
+def _probability(p: float) -> str:
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b %Y}"

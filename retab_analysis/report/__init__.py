@@ -1,7 +1,4 @@
-"""A comparison as a file for somebody else: Markdown, or one HTML file that needs no network.
-
-``writing`` has ``write_report``; ``facts`` what is said, ``in_markdown`` and ``in_html`` how.
-"""
+"""A comparison as a file for somebody else: Markdown, or one HTML file that needs no network."""
 
 from retab_analysis.report.writing import write_report
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
-from retab_analysis.report.in_html import as_html
-from retab_analysis.report.in_markdown import as_markdown
+from retab_analysis.report.pages import html_page, markdown_page
 
 
 def write_report(
     comparison: Comparison, path: str | os.PathLike[str], *, values: bool = True
 ) -> None:
-    """Write a comparison as a file: the verdict first, then what flipped, then the rest.
+    """Write a comparison as a file: the verdict first, then what broke, then the rest.
 
     A file that is there already is replaced whole or not at all. Of more than 500 evals in one
     table the first 500 are listed; what still passes is only counted.
@@ -30,7 +29,7 @@ def write_report(
             with a name that quotes a value it says that value.
 
     Raises:
-        ConfigError: Another suffix, no comparison, or ``values`` is not a bool.
+        ConfigError: Another suffix, not a comparison, or ``values`` is not a bool.
         OSError: It cannot be written, for example because there is no such folder.
     """
     if not isinstance(comparison, Comparison):
@@ -46,7 +45,7 @@ def _target(path: object) -> tuple[Path, Callable[[Comparison, bool], str]]:
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"path: expected a str or a Path, got {type(path).__name__}")
     target = Path(path)
-    write = {".md": as_markdown, ".html": as_html}.get(target.suffix.lower())
+    write = {".md": markdown_page, ".html": html_page}.get(target.suffix.lower())
     if write is None:
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
     return target, write

@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from retab_analysis.comparison import compare_versions
-from retab_analysis.comparison.sides import MOMENT
+from retab_analysis.vocabulary import MOMENT
 from retab_analysis.comparison.wording import counted
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line

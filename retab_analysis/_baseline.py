@@ -1,0 +1,412 @@
+"""What a candidate is held against: chosen in one place, for ``check`` and ``watch`` alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.comparison.wording import count, label_side
+from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
+from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_versions
+from retab_analysis.fetch import fetch_version_diff as fetch_diff
+from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.progress import Progress
+from retab_analysis.schema import RESULTS
+from retab_analysis.transport import Client
+
+LAST_GOOD = "last_good"
+"""Each eval is held against its own last good result."""
+
+BASELINES = (LAST_GOOD, "published", "last_ok", "previous")
+"""The words for a baseline; anything else names a run or a version."""
+
+PAGE = 100
+"""So many runs come with one request."""
+
+OLD = timedelta(days=30)
+"""A baseline that is older than that is said to be."""
+
+_WHOLE = pl.col("scope") == "workflow"
+_ENDED = _WHOLE & pl.col("is_terminal")
+_COMPLETE = _WHOLE & (pl.col("status") == "completed")
+_MANY_MISSING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Some runs, and why these."""
+
+    runs: pl.DataFrame
+    why: str
+
+
+@dataclass(slots=True)
+class RunWindow:
+    """The newest runs of a workflow; older ones are read where they are asked for."""
+
+    client: Client
+    workflow_id: str
+    runs: pl.DataFrame
+
+    @classmethod
+    def read(cls, client: Client, workflow_id: str) -> RunWindow:
+        """Read one page of runs."""
+        runs = fetch_runs(workflow_id, limit=PAGE, client=client, progress=False)
+        return cls(client, workflow_id, runs)
+
+    def earlier(self, than: pl.DataFrame) -> pl.DataFrame:
+        """The whole-workflow runs that ended, and were created before some runs; newest first.
+
+        Runs that were cancelled or ended in an error are among them: what was decided in them was
+        decided.
+        """
+        known = pl.col("run_id").is_in(than["run_id"].implode())
+        before = pl.col("created_at") < than["created_at"].min()
+        return self.runs.filter(_ENDED, before, ~known)
+
+    def reach_before(self, runs: pl.DataFrame) -> None:
+        """Read the runs before some runs, where the window ends too soon."""
+        if self.runs.height >= PAGE and self.earlier(runs).is_empty():
+            older = fetch_runs(
+                self.workflow_id,
+                to_date=runs.select(pl.col("created_at").min()).item(),
+                limit=PAGE,
+                client=self.client,
+                progress=False,
+            )
+            self.add(older)
+
+    def add(self, runs: pl.DataFrame) -> None:
+        """Take in further runs."""
+        merged = pl.concat([self.runs, runs]).unique("run_id", keep="first")
+        self.runs = merged.sort("created_at", "run_id", descending=True)
+
+    def find_candidate(self, wanted: Runs | None) -> Choice:
+        """What is to be checked: what was asked for, else the newest whole run that ended.
+
+        Raises:
+            ConfigError: There is no such run.
+        """
+        if wanted is not None:
+            return self.find("candidate", wanted)
+        ended = self.runs.filter(_ENDED).head(1)
+        if not ended.is_empty():
+            return Choice(ended, "the newest run of the whole workflow that has ended")
+        if self.runs.is_empty():
+            raise ConfigError(
+                f"workflow {self.workflow_id} has no run; is that its id? fetch_workflows lists "
+                "those that there are, and start_runs starts a run"
+            )
+        raise ConfigError(
+            f"no run of the whole workflow {self.workflow_id} has ended among the "
+            f"{self.runs.height} newest; start one with start_runs, or name a candidate"
+        )
+
+    def find(self, name: str, wanted: Runs) -> Choice:
+        """The runs that an argument names.
+
+        Raises:
+            ConfigError: There are none, or they are of another workflow.
+        """
+        if isinstance(wanted, str):
+            return self._find_version(wanted) or self._find_run(name, wanted)
+        listed = RunList.make(wanted, name)
+        if not listed.ids:
+            raise ConfigError(f"{name} names no run")
+        if listed.known is not None and listed.known.columns == self.runs.columns:
+            return Choice(self._check_workflow(name, listed.known), "as given")
+        found = [self._find_run(name, run_id).runs for run_id in listed.ids]
+        return Choice(pl.concat(found), "as given")
+
+    def find_version(self, version: str) -> Choice:
+        """The newest run of a version, however old.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        found = self._find_version(version)
+        return found or self._find_older_version("baseline", version)
+
+    def _find_version(self, wanted: str) -> Choice | None:
+        runs = self.runs.filter(_ENDED, pl.col("workflow_version_id") == wanted)
+        completed = runs.filter(_COMPLETE)
+        newest = (runs if completed.is_empty() else completed).head(1)
+        return None if newest.is_empty() else Choice(newest, "the newest run of that version")
+
+    def _find_run(self, name: str, run_id: str) -> Choice:
+        known = self.runs.filter(pl.col("run_id") == run_id)
+        if known.is_empty():
+            try:
+                known = fetch_run(run_id, client=self.client)
+            except NotFoundError:
+                return self._find_older_version(name, run_id)
+        return Choice(self._check_workflow(name, known), "as given")
+
+    def _find_older_version(self, name: str, wanted: str) -> Choice:
+        if self.runs.height >= PAGE:
+            self.add(fetch_runs(self.workflow_id, client=self.client, progress=False))
+        found = self._find_version(wanted)
+        if found is None:
+            raise ConfigError(
+                f"{name}={wanted!r} is not a run or a version of this workflow. {self}"
+            )
+        return found
+
+    def _check_workflow(self, name: str, runs: pl.DataFrame) -> pl.DataFrame:
+        others = set(runs["workflow_id"].drop_nulls()) - {self.workflow_id}
+        if others:
+            raise ConfigError(
+                f"{name} is of workflow {', '.join(sorted(others))}, not {self.workflow_id}"
+            )
+        return runs
+
+    def __str__(self) -> str:
+        runs = self.runs.filter(_WHOLE)
+        versions = runs["workflow_version_id"].drop_nulls().unique(maintain_order=True)
+        return (
+            f"Its newest whole-workflow runs: {', '.join(runs['run_id'].head(5)) or 'none'}; "
+            f"versions: {', '.join(versions.head(10)) or 'none'}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What some runs are held against.
+
+    Attributes:
+        choice: The runs of the baseline; None holds each eval against its own last good result.
+        history: Further earlier runs of the whole workflow, the newest first.
+    """
+
+    choice: Choice | None
+    history: pl.DataFrame
+
+    @property
+    def runs(self) -> pl.DataFrame:
+        """All runs whose results are needed."""
+        if self.choice is None:
+            return self.history
+        return pl.concat([self.choice.runs, self.history]).unique("run_id", maintain_order=True)
+
+
+def choose_baseline(
+    window: RunWindow, candidate: pl.DataFrame, wanted: Runs, history: int
+) -> Baseline:
+    """Choose what some runs are held against.
+
+    Args:
+        window: The runs of the workflow.
+        candidate: The RUNS frame of what is checked.
+        wanted: As ``baseline`` of :func:`check`.
+        history: How many earlier runs to look at, at most.
+
+    Raises:
+        ConfigError: There is nothing to compare with.
+    """
+    window.reach_before(candidate)
+    earlier = window.earlier(candidate)
+    if isinstance(wanted, str) and wanted == LAST_GOOD:
+        if earlier.is_empty() or not history:
+            raise ConfigError(
+                f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
+                f"candidate against{'' if history else ', because history=0'}. {window}"
+            )
+        return Baseline(None, earlier.head(history))
+    choice = _choose(window, earlier, wanted)
+    known = pl.col("run_id").is_in(choice.runs["run_id"].implode())
+    return Baseline(choice, earlier.filter(~known).head(history))
+
+
+def _choose(window: RunWindow, earlier: pl.DataFrame, wanted: Runs) -> Choice:
+    if isinstance(wanted, str) and wanted == "published":
+        return _choose_published(window)
+    if not isinstance(wanted, str) or wanted not in BASELINES:
+        return window.find("baseline", wanted)
+    completed = earlier.filter(_COMPLETE)
+    if completed.is_empty():
+        raise ConfigError(
+            f"baseline={wanted!r}: no run of the whole workflow completed before the candidate. "
+            f"{window}"
+        )
+    if wanted == "previous":
+        return Choice(completed.head(1), "the newest run that completed before it")
+    good = completed.filter(pl.col("ok").fill_null(False)).head(1)
+    if good.is_empty():
+        raise ConfigError(
+            f"baseline='last_ok': in none of the {completed.height} runs before the candidate that "
+            "were looked at did every eval pass; baseline='last_good' holds each eval against its "
+            f"own last good result. {window}"
+        )
+    return Choice(good, "the newest run before it in which every eval passed")
+
+
+def _choose_published(window: RunWindow) -> Choice:
+    versions = fetch_versions(window.workflow_id, client=window.client, progress=False)
+    current = versions.filter(pl.col("is_current").fill_null(False)).head(1)
+    if current.is_empty():
+        raise ConfigError(
+            f"baseline='published': workflow {window.workflow_id} has no published version"
+        )
+    version = current["workflow_version_id"].item()
+    found = window.find_version(version)
+    return Choice(found.runs, "the newest run of the published version")
+
+
+def fetch_sides(
+    client: Client,
+    candidate: Choice,
+    baseline: Baseline,
+    evals: pl.DataFrame,
+    progress: Progress | bool | None,
+) -> Sides:
+    """Fetch the results of all runs that are needed, and put them on their sides.
+
+    Args:
+        client: What to ask.
+        candidate: What is checked.
+        baseline: What it is held against.
+        evals: The EVALS frame of the workflow.
+        progress: As for :func:`fetch_results`.
+    """
+    runs = pl.concat([candidate.runs, baseline.runs]).unique("run_id", maintain_order=True)
+    results = fetch_results(runs, evals=evals, client=client, progress=progress)
+    now = _of_runs(results, candidate.runs)
+    earlier = restrict_scope(_of_runs(results, baseline.history), candidate.runs, now)
+    earlier = add_last_passes(earlier, evals, candidate.runs)
+    before = None
+    if baseline.choice is not None:
+        before = restrict_scope(_of_runs(results, baseline.choice.runs), candidate.runs, now)
+        now = restrict_scope(now, baseline.choice.runs, before)
+    return Sides(
+        candidate=check_results(now, "candidate").collect(),
+        baseline=None if before is None else check_results(before, "baseline").collect(),
+        history=check_results(earlier, "history").collect(),
+        version_diff=fetch_version_diff(client, candidate, baseline),
+        compared=describe(candidate, baseline, now, before),
+        waiting=count_waiting(candidate.runs),
+    )
+
+
+def _of_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    return results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))
+
+
+def restrict_scope(results: pl.DataFrame, runs: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """The results that some runs of a block or of single evals could also have had.
+
+    Args:
+        results: What is cut.
+        runs: The RUNS frame of the other side.
+        others: The results of the other side.
+    """
+    if runs.select(_WHOLE.any()).item():
+        return results
+    blocks = runs.filter(pl.col("scope") == "block")["target_block_id"].implode()
+    evals = others["eval_id"].implode()
+    return results.filter(
+        pl.col("block_id").is_in(blocks).fill_null(False) | pl.col("eval_id").is_in(evals)
+    )
+
+
+def add_last_passes(
+    results: pl.DataFrame, evals: pl.DataFrame, candidate: pl.DataFrame
+) -> pl.DataFrame:
+    """Add each eval's last pass where it lies before all the results that were read.
+
+    A saved eval remembers when it passed last, however long ago. Without that a break would leave
+    the window of the history one day, and turn from "broken" into "never passed" by itself. A pass
+    from before the eval was edited last says nothing about it, and is left out.
+    """
+    first = candidate["created_at"].min()
+    passed = (
+        results.filter(state="passed")
+        .group_by("eval_id")
+        .agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("seen"))
+    )
+    at = pl.col("last_passed_at")
+    remembered = (
+        evals.join(passed, on="eval_id", how="left")
+        .filter(
+            at < first,
+            (at > pl.col("seen")).fill_null(True),
+            (pl.col("updated_at") <= at).fill_null(True),
+        )
+        .select(
+            "eval_id",
+            pl.col("name").alias("eval_name"),
+            pl.col("target_block_id").alias("block_id"),
+            pl.lit("passed").alias("state"),
+            at.alias("run_created_at"),
+            at.alias("created_at"),
+            pl.col("last_passed_inputs_fingerprint").alias("handle_inputs_fingerprint"),
+            pl.col("last_passed_block_fingerprint").alias("block_execution_fingerprint"),
+            "workflow_id",
+        )
+    )
+    missing = [
+        pl.lit(None, dtype).alias(name)
+        for name, dtype in RESULTS.schema.items()
+        if name not in remembered.columns
+    ]
+    rows = remembered.with_columns(missing).select(RESULTS.schema.names())
+    return pl.concat([results.select(RESULTS.schema.names()), rows])
+
+
+def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
+    """How many evals of some runs are still to come, of how many."""
+    going_on = runs.filter(~pl.col("is_terminal"))
+    ended = going_on.select(
+        pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
+    ).item()
+    total = going_on["total_evals"].sum()
+    return int(total - ended), int(runs["total_evals"].sum())
+
+
+def fetch_version_diff(
+    client: Client, candidate: Choice, baseline: Baseline
+) -> pl.DataFrame | None:
+    """The blocks that differ, or None where that is not known.
+
+    A draft keeps its version's name while it is edited, so that the same name on both sides does
+    not mean that nothing changed; the blocks' fingerprints say so then. The API compares published
+    versions only, and answers 404 for a draft.
+    """
+    before = baseline.history.head(1) if baseline.choice is None else baseline.choice.runs
+    versions = [side["workflow_version_id"].unique().to_list() for side in (before, candidate.runs)]
+    if any(len(each) != 1 or each[0] is None for each in versions) or versions[0] == versions[1]:
+        return None
+    workflow_id = candidate.runs["workflow_id"][0]
+    try:
+        return fetch_diff(workflow_id, versions[0][0], versions[1][0], client=client)
+    except (NotFoundError, InvalidRequestError):
+        return None
+
+
+def describe(
+    candidate: Choice, baseline: Baseline, now: pl.DataFrame, before: pl.DataFrame | None
+) -> str | None:
+    """One sentence about what is compared with what, and why; None where each eval has its own."""
+    what = f"Compared {label_side(candidate.runs)}, {candidate.why},"
+    if baseline.choice is None or before is None:
+        return f"{what} with each eval's own last good result"
+    with_what = f"with {label_side(baseline.choice.runs)}, {baseline.choice.why}"
+    more = baseline.history.height
+    seen = f", in the light of {count(more, 'further run')}" if more else ""
+    return f"{what} {with_what}{seen}.{_warn(candidate, baseline.choice, now, before)}"
+
+
+def _warn(candidate: Choice, chosen: Choice, now: pl.DataFrame, before: pl.DataFrame) -> str:
+    """What makes a baseline doubtful: its age, and evals that it does not have."""
+    warnings = []
+    newest, oldest = candidate.runs["created_at"].max(), chosen.runs["created_at"].min()
+    if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
+        days = (newest - oldest).days  # type: ignore[operator,union-attr]
+        warnings.append(f"The baseline is {days} days older.")
+    evals = now["eval_id"].unique()
+    missing = evals.is_in(before["eval_id"].unique().implode()).not_().sum()
+    if missing > _MANY_MISSING * len(evals):
+        warnings.append(f"It lacks {missing} of the {len(evals)} evals.")
+    return "".join(f" {each}" for each in warnings)

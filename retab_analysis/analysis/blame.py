@@ -1,0 +1,81 @@
+"""Since when an eval is broken, and what broke it."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from retab_analysis.analysis.assessment import Assessment, assessed, failing_now
+from retab_analysis.analysis.frames import Frame
+
+_COLUMNS = (
+    *("eval_name", "eval_id", "block_id", "cause", "p_regressed", "since_at", "since_run_id"),
+    *("since_version_id", "since_runs", "last_good_run_id", "streak"),
+)
+
+
+def blame(results: Frame) -> Frame:
+    """For each eval that does not pass now and once did: since when, and by what.
+
+    The run is not simply the last one before which it passed: an eval that broke may still pass
+    now and then, and one that is flaky did not break at all. Where an eval passed only in an
+    earlier definition (other inputs, condition or expected value), the edit of the eval is named.
+
+    Args:
+        results: A RESULTS frame of several runs.
+
+    Returns:
+        One row per eval, the surest first: ``eval_name, eval_id, block_id``; ``cause``
+        (``edit``: the block's code was edited then; ``drift``: it was not; ``definition``: the
+        eval was edited; ``unknown``); ``p_regressed`` (Float64, null for ``definition``);
+        ``since_at, since_run_id, since_version_id``, the likeliest run; ``since_runs``
+        (List(String)), the smallest set of runs that holds it with 90 %; ``last_good_run_id``, the
+        newest run before that in which it passed; ``streak`` (Int64), in how many runs on end it
+        did not pass. There is no row for evals that are flaky, that never passed, or that the
+        newest run of the whole workflow does not have.
+
+    Raises:
+        ConfigError: It is not a polars frame, or has results of several workflows.
+        SchemaError: It is not a RESULTS frame.
+    """
+    return assessed(results, _blame)
+
+
+def _blame(assessment: Assessment) -> pl.DataFrame:
+    passed = (
+        assessment.results.filter(state="passed")
+        .group_by("eval")
+        .agg(pl.col("comparable").any().alias("passed_now"), pl.len().alias("passes"))
+    )
+    evals = (
+        assessment.evals.filter(~pl.col("is_gone"))
+        .join(failing_now(assessment), on="eval")
+        .join(passed, on="eval")
+        .filter(pl.col("kind") != "flaky")
+    )
+    is_edited = ~pl.col("passed_now")
+    told = evals.with_columns(
+        cause=pl.when(is_edited).then(pl.lit("definition")).otherwise("cause"),
+        p_regressed=pl.when(~is_edited).then("p_regressed"),
+        since_runs=pl.when(is_edited)
+        .then(pl.concat_list(pl.col("edited_run_id")))
+        .otherwise("since_runs"),
+        **{
+            f"since_{name}": pl.when(is_edited).then(f"edited_{name}").otherwise(f"since_{name}")
+            for name in ("at", "run_id", "version_id")
+        },
+    )
+    good = _last_good(assessment, told)
+    # What is known for sure comes first: an eval that was edited needs no probability.
+    sure = pl.col("p_regressed").fill_null(2).round(6)
+    joined = told.join(good, on="eval", how="left")
+    ordered = joined.sort(sure, "since_at", "eval_id", descending=[True, False, False])
+    return ordered.select(_COLUMNS)
+
+
+def _last_good(assessment: Assessment, evals: pl.DataFrame) -> pl.DataFrame:
+    """``eval, last_good_run_id``: the newest run before the break in which an eval passed."""
+    since = evals.select("eval", since_moment="since_at")
+    good = assessment.results.filter(state="passed").join(since, on="eval")
+    before = good.filter((pl.col("moment") < pl.col("since_moment")).fill_null(True))
+    ordered = before.sort("row", "moment", "run_id", nulls_last=False)
+    return ordered.group_by("eval").agg(pl.col("run_id").last().alias("last_good_run_id"))

@@ -1,0 +1,83 @@
+"""One row per eval: what it does now, how often it fails, and whether that is new."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from retab_analysis.analysis.assessment import Assessment, assessed
+from retab_analysis.analysis.frames import Frame
+from retab_analysis.stats.proportions import wilson_over
+from retab_analysis.vocabulary import NOT_PASSING, combined_state, state_counts
+
+_RECENT = 10
+_COLUMNS = (
+    *("eval_name", "eval_id", "block_id", "state", "last_states", "outcomes", "failures", "rate"),
+    *("rate_low", "rate_high", "kind", "since_at", "since_run_id", "since_version_id", "cause"),
+    *("last_passed_at", "last_failed_at"),
+)
+
+
+def summarize_evals(results: Frame) -> Frame:
+    """One row per eval: what it does now, its recent states, and what kind of eval it is.
+
+    Args:
+        results: A RESULTS frame of several runs.
+
+    Returns:
+        One row per eval, in order of ``eval_id``: ``eval_name, eval_id, block_id``; ``state`` in
+        its newest run; ``last_states`` (List(String)), its states in its newest ten runs, the
+        newest last; ``outcomes`` and ``failures`` (Int64) in its present definition, with the
+        ``rate`` of failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null
+        without outcomes); ``kind``: ``steady``, ``flaky``, ``broken``, ``episode`` (it was broken
+        for a while), ``never_passed``, null without outcomes; for the broken ones ``since_at,
+        since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
+        ``last_passed_at, last_failed_at``.
+
+        A rate over a whole history says little about an eval that broke: read ``kind`` first.
+
+    Raises:
+        ConfigError: It is not a polars frame, or has results of several workflows.
+        SchemaError: It is not a RESULTS frame.
+    """
+    return assessed(results, _summarize)
+
+
+def _summarize(assessment: Assessment) -> pl.DataFrame:
+    is_broken = pl.col("kind") == "broken"
+    since = ("since_at", "since_run_id", "since_version_id", "cause")
+    evals = assessment.evals.select(
+        *("eval", "eval_name", "eval_id", "block_id"),
+        pl.when(pl.col("kind") != "").then("kind").alias("kind"),
+        *(pl.when(is_broken).then(name).alias(name) for name in since),
+    )
+    joined = evals.join(_recent(assessment), on="eval", how="left")
+    counted = joined.join(_counts(assessment), on="eval", how="left").with_columns(
+        pl.col("outcomes", "failures").fill_null(0)
+    )
+    low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
+    rate = pl.when(pl.col("outcomes") > 0).then(pl.col("failures") / pl.col("outcomes"))
+    rated = counted.with_columns(rate=rate, rate_low=low, rate_high=high)
+    return rated.sort("eval_id").select(_COLUMNS)
+
+
+def _recent(assessment: Assessment) -> pl.DataFrame:
+    """``eval, state, last_states``: the states of the newest runs."""
+    runs = assessment.results.group_by("eval", "row", "run_id").agg(
+        *state_counts(), pl.col("moment").min()
+    )
+    ordered = runs.with_columns(combined_state().alias("state")).sort(
+        "eval", "row", "moment", "run_id", nulls_last=False
+    )
+    return ordered.group_by("eval", maintain_order=True).agg(
+        pl.col("state").tail(_RECENT).alias("last_states"), pl.col("state").last()
+    )
+
+
+def _counts(assessment: Assessment) -> pl.DataFrame:
+    failed = pl.col("state").is_in(NOT_PASSING)
+    return assessment.outcomes.group_by("eval").agg(
+        pl.len().cast(pl.Int64).alias("outcomes"),
+        failed.sum().cast(pl.Int64).alias("failures"),
+        pl.col("moment").filter(~failed).max().alias("last_passed_at"),
+        pl.col("moment").filter(failed).max().alias("last_failed_at"),
+    )

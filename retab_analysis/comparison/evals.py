@@ -1,0 +1,302 @@
+"""``Comparison.evals``: one row per eval, both sides beside each other, and why it is so."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from retab_analysis.comparison.sides import choose_candidate, summarize_side
+from retab_analysis.comparison.transitions import (
+    DEFINITION_WORDS,
+    EVALS_SCHEMA,
+    find_transition,
+    order_evals,
+)
+from retab_analysis.evidence.findings import Findings
+from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Outcomes
+from retab_analysis.vocabulary import BROKEN, FAILING, SAME_EVAL
+
+_SINCE = ("since_at", "since_version_id", "since_run_id")
+_DATE = "%-d %b %Y"
+_SIDE_COLUMNS = {
+    "actual_value": "actual",
+    "state": "state",
+    "n": "n",
+    "pass_rate": "pass_rate",
+    "run_id": "run_id",
+    "result_id": "result_id",
+}
+
+
+def describe_evals(
+    results: pl.DataFrame,
+    outcomes: Outcomes,
+    findings: Findings,
+    earlier: pl.DataFrame,
+    after: pl.DataFrame,
+    changed_blocks: frozenset[str] | None,
+) -> pl.DataFrame:
+    """One row per eval, what needs attention first.
+
+    Args:
+        results: What :func:`combine_sides` gives.
+        outcomes: What is made of them.
+        findings: What the model says of them.
+        earlier: ``eval, at``: the results that each eval is held against.
+        after: ``eval, after``: the row after which a worsening of the eval counts.
+        changed_blocks: The blocks in which the versions differ, None where that is not known.
+
+    Returns:
+        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``undecided``, the probability
+        that an eval still is after 0, 1, … reruns.
+    """
+    before = summarize_side(earlier, results)
+    now = summarize_side(choose_candidate(outcomes), results)
+    both = before.join(
+        now.rename({name: f"c_{name}" for name in now.columns if name != "eval"}),
+        on="eval",
+        how="full",
+        coalesce=True,
+    )
+    listed = _listed(outcomes)
+    facts = _facts(outcomes, results)
+    joined = (
+        outcomes.evals.filter(pl.col("eval").is_in(listed.implode()))
+        .join(both, on="eval", how="left")
+        .join(facts, on="eval", how="left")
+        .join(findings.of_each_eval(after), on="eval", how="left")
+    )
+    judged = joined.with_columns(transition=find_transition(), outage=pl.lit(outcomes.outage))
+    explained = judged.with_columns(
+        *_concluded(),
+        block_changed=_block_changed(changed_blocks),
+    )
+    reasoned = explained.with_columns(reason=_reason(), failure=_failure())
+    return order_evals(_shaped(reasoned))
+
+
+def _listed(outcomes: Outcomes) -> pl.Series:
+    """The evals that are told of: those of both sides.
+
+    Where no baseline was passed in, its place is taken by the newest earlier run of at least half
+    as many evals. What only older runs have was removed long ago.
+    """
+    rows = outcomes.results
+    now = rows.filter(pl.col("side") == CANDIDATE)["eval"].unique()
+    before = rows.filter(pl.col("side") == BASELINE)
+    if before.is_empty():
+        earlier = rows.filter(pl.col("side") != CANDIDATE)
+        sizes = earlier.group_by("row").agg(pl.col("eval").n_unique().alias("n"))
+        whole = sizes.filter(pl.col("n") * 2 >= len(now))["row"].max()
+        before = earlier.filter(row=whole) if whole is not None else earlier.clear()
+    return pl.concat([now, before["eval"]]).unique()
+
+
+def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
+    """What the rules ask beside the states, one row per eval."""
+    rows = outcomes.results
+    is_now = pl.col("side") == CANDIDATE
+    earlier, state = ~is_now & pl.col("comparable"), pl.col("state")
+    errors = is_now & (state == "error")
+    facts = rows.group_by("eval").agg(
+        (~is_now).any().alias("has_earlier"),
+        is_now.any().alias("has_candidate"),
+        earlier.any().alias("is_comparable"),
+        (earlier & state.is_in(FAILING[:2])).any().alias("failed_before"),
+        (earlier & (state == "passed")).any().alias("passed_before"),
+        (is_now & (state == "passed")).any().alias("passes_now"),
+        (errors.sum() > 1).alias("errors_now"),
+    )
+    counted = outcomes.histories.fails[:, outcomes.histories.candidate :].sum(axis=1)
+    repeated = pl.Series("failed_now", counted > 0)
+    numbered = outcomes.evals.select("eval", "edited_at").with_columns(repeated)
+    return (
+        facts.join(numbered, on="eval")
+        .with_columns(errors_repeat=pl.col("errors_now") & pl.col("failed_now"))
+        .join(_differences(outcomes, results), on="eval", how="left")
+    )
+
+
+def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
+    """``eval, edited``: in words, what differs from the newest earlier result."""
+    rows = outcomes.results.join(results.select("at", *SAME_EVAL), on="at")
+    ordered = rows.sort("row", "moment", "at", nulls_last=False)
+    is_now = pl.col("side") == CANDIDATE
+
+    def newest(name: str, side: pl.Expr) -> pl.Expr:
+        return pl.col(name).filter(side).drop_nulls().last()
+
+    words = [
+        pl.when(newest(name, is_now) != newest(name, ~is_now)).then(pl.lit(word)).alias(name)
+        for name, word in DEFINITION_WORDS.items()
+    ]
+    changed = ordered.group_by("eval").agg(words)
+    joined = pl.concat_str(SAME_EVAL, separator=" and ", ignore_nulls=True)
+    return changed.select("eval", edited=joined)
+
+
+def _concluded() -> list[pl.Expr]:
+    """Since when, and why, only of evals of which a worsening is said."""
+    worse = pl.col("transition").is_in((*BROKEN, "suspect"))
+    still = (pl.col("transition") == "still_failing") & (pl.col("p_ever") >= 0.5)
+    said = worse | (still & pl.col("passed_before"))
+    return [
+        *(pl.when(said).then(name).alias(name) for name in (*_SINCE, "cause")),
+        (still & pl.col("passed_before")).fill_null(False).alias("still_broken"),
+    ]
+
+
+def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
+    if changed_blocks is None:
+        return pl.col("code") != pl.col("c_code")
+    return pl.coalesce("c_block_id", "block_id").is_in(sorted(changed_blocks))
+
+
+def _failure() -> pl.Expr:
+    """Why the candidate's result does not pass: code and message."""
+    message = pl.coalesce("c_failure_message", "c_status_message")
+    both = pl.concat_str("c_failure_code", message, separator=": ", ignore_nulls=True)
+    failing = pl.col("c_state").is_in((*FAILING, "mixed"))
+    return pl.when(failing & (both != "")).then(both)
+
+
+def _reason() -> pl.Expr:
+    """In words, and with numbers, why an eval has its transition."""
+    transition = pl.col("transition")
+    cases = {
+        "suspect": _suspect(),
+        "newly_errored": _errored(),
+        "fixed": pl.format("passes {}; before, {}", _share("since"), _share("before")),
+        "flaky": _flaky(),
+        "not_comparable": pl.concat_str(
+            pl.when(pl.col("edited") != "").then("edited").otherwise(pl.lit("eval")),
+            pl.lit(" edited: earlier results say nothing about it"),
+        ),
+        "incomplete": _incomplete(),
+        "added": pl.format("no earlier result; {} now", "c_state"),
+        "removed": pl.lit("not among the candidate's results"),
+        "still_failing": _still_failing(),
+    }
+    said = [pl.when(transition == name).then(words) for name, words in cases.items()]
+    return pl.coalesce(pl.when(transition.is_in(BROKEN)).then(_broken()), *said)
+
+
+def _since() -> pl.Expr:
+    version = pl.coalesce("since_version_id", "since_run_id", pl.lit("the candidate"))
+    noun = pl.when(pl.col("runs_since") == 1).then(pl.lit("run")).otherwise(pl.lit("runs"))
+    day = pl.col("since_at").dt.strftime(_DATE)
+    runs = pl.format("{} {}", "runs_since", noun)
+    when = pl.concat_str(day, runs, separator=", ", ignore_nulls=True)
+    return pl.format("{} ({})", version, when)
+
+
+def _share(when: str) -> pl.Expr:
+    return pl.format("{} of {}", f"passes_{when}", f"outcomes_{when}")
+
+
+def _broken() -> pl.Expr:
+    cause = (
+        pl.when(pl.col("cause") == "edit")
+        .then(pl.lit("; its block was edited then"))
+        .when(pl.col("cause") == "drift")
+        .then(pl.lit("; nobody edited its block then"))
+        .otherwise(pl.lit(""))
+    )
+    return pl.format(
+        "broken since {}: {} passed; before, {}{}",
+        _since(),
+        _share("since"),
+        _share("before"),
+        cause,
+    )
+
+
+def _suspect() -> pl.Expr:
+    block = (
+        pl.when(pl.col("cause") == "edit")
+        .then(pl.lit(" in a block that was edited"))
+        .when(pl.col("cause") == "drift")
+        .then(pl.lit(" in a block that nobody edited"))
+        .otherwise(pl.lit(""))
+    )
+    counts = pl.format("passed {}; before, {}{}", _share("since"), _share("before"), block)
+    return pl.concat_str(counts, _reruns(), separator="; ", ignore_nulls=True)
+
+
+def _reruns() -> pl.Expr:
+    """What further results would settle it, where that can be said."""
+
+    def times(name: str, one: str, several: str) -> pl.Expr:
+        n = pl.col(name)
+        noun = pl.when(n == 1).then(pl.lit(one)).otherwise(pl.lit(several))
+        return pl.when(n > 0).then(pl.format("{} more {}", n, noun))
+
+    confirm = times("reruns_to_confirm", "failure confirms it", "failures confirm it")
+    clear = times("reruns_to_clear", "pass clears it", "passes clear it")
+    both = pl.concat_str(confirm, clear, separator=", ", ignore_nulls=True)
+    return pl.when(both != "").then(both)
+
+
+def _errored() -> pl.Expr:
+    why = pl.when("outage").then(
+        pl.lit("ended in an error, as many evals of several blocks did: an outage; run it again")
+    )
+    return why.otherwise(pl.lit("ended in an error, which is not a verdict; run it again"))
+
+
+def _flaky() -> pl.Expr:
+    before, now = _share("before"), _share("since")
+    return pl.format("passed {} before and {} now: no lasting change", before, now)
+
+
+def _incomplete() -> pl.Expr:
+    """Which side was not decided."""
+    undecided = ("unscored", "cancelled")
+    now = pl.when(pl.col("c_state").is_in(undecided)).then(pl.format("{} now", "c_state"))
+    before = pl.when(pl.col("state").is_in(undecided)).then(pl.format("only {} before", "state"))
+    return pl.concat_str(now, before, separator=", ", ignore_nulls=True)
+
+
+def _still_failing() -> pl.Expr:
+    never = pl.when(pl.col("edited_at").is_not_null()).then(
+        pl.format("never passed since it was edited on {}", pl.col("edited_at").dt.strftime(_DATE))
+    )
+    return (
+        pl.when("still_broken")
+        .then(_broken())
+        .when(pl.col("c_state") == "error")
+        .then(pl.lit("did not pass before, and ended in an error now"))
+        .when(~pl.col("passed_before"))
+        .then(never.otherwise(pl.lit("never passed")))
+        .otherwise(pl.format("passed {} before and {} now", _share("before"), _share("since")))
+    )
+
+
+def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
+    """The columns that are shown, in the order in which they are read."""
+    either = [
+        pl.coalesce(f"c_{name}", name).alias(name)
+        for name in ("eval_name", "block_id", "document_names", "condition", "expected_value")
+    ]
+    named = judged.with_columns(
+        *either,
+        *(
+            (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
+            for name in ("score", "margin")
+        ),
+        # A difference that overflows Int64 (300 million years) becomes null.
+        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
+        .round()
+        .cast(pl.Int64, strict=False),
+    ).rename(
+        {
+            f"{prefix}{name}": f"{side}_{short}"
+            for prefix, side in (("", "baseline"), ("c_", "candidate"))
+            for name, short in _SIDE_COLUMNS.items()
+        }
+    )
+    filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
+    return filled.select(
+        *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()),
+        "p_improved",
+        "undecided",
+    )

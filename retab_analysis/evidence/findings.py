@@ -1,0 +1,164 @@
+"""What the model says of each eval, as a frame: how sure, since when, why, what would decide it.
+
+This is where arrays become rows again. ``outcomes`` makes the arrays, ``model`` and ``answers`` do
+the inference; whoever compares, blames or draws reads the frame that is made here, so that no part
+of the library has a rule of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from retab_analysis.evidence.answers import (
+    CREDIBLE,
+    Answers,
+    answer,
+    count_reruns,
+    predict_regressed,
+)
+from retab_analysis.evidence.histories import Histories
+from retab_analysis.evidence.model import Posterior, infer
+from retab_analysis.evidence.outcomes import Outcomes
+from retab_analysis.evidence.reruns import ROUNDS, still_undecided
+
+__all__ = ["CREDIBLE", "Findings", "weigh"]
+
+Counts = npt.NDArray[np.int64]
+
+_LIKELY = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What the model makes of some outcomes; read with :meth:`of_each_eval`.
+
+    Attributes:
+        outcomes: What went into it.
+        posterior: What came out.
+        overall: The answers where a worsening counts whenever it began.
+    """
+
+    outcomes: Outcomes
+    posterior: Posterior
+    overall: Answers
+
+    @property
+    def since(self) -> pl.DataFrame:
+        """``eval, since_row``: since when each eval is probably worse; null where it is not."""
+        likely = self.overall.p_regressed >= _LIKELY
+        return pl.DataFrame(
+            {
+                "eval": np.arange(len(likely)),
+                "since_row": np.where(likely, self.overall.since, -1),
+            }
+        ).with_columns(pl.when(pl.col("since_row") >= 0).then("since_row"))
+
+    def of_each_eval(self, after: pl.DataFrame | None = None) -> pl.DataFrame:
+        """One row per eval, in the order of ``outcomes.evals``.
+
+        Args:
+            after: ``eval, after``: the row after which a worsening counts, null for all rows; None
+                for all rows of all evals.
+
+        Returns:
+            ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_ever`` (whenever
+            it began), ``cause``, ``since_row, since_at, since_run_id, since_version_id``,
+            ``since_runs`` (List(String), the smallest set of runs that holds 90 %),
+            ``reruns_to_clear, reruns_to_confirm``, ``undecided`` (the probability that it still is
+            after 0, 1, … reruns), ``rate`` (of failing), ``passes_before,
+            outcomes_before, passes_since, outcomes_since, runs_since``: what was counted before
+            that row and from it on, or before and on the candidate's side where there is none.
+        """
+        n = self.outcomes.evals.height
+        rows = np.full(n, -1, dtype=np.int64)
+        if after is not None:
+            known = after.drop_nulls("after")
+            rows[known["eval"].to_numpy()] = known["after"].to_numpy()
+        answers = answer(self.outcomes.histories, self.posterior, rows)
+        since = np.where(answers.since >= 0, answers.since, self.overall.since)
+        frame = pl.DataFrame(
+            {
+                "eval": np.arange(n),
+                "p_regressed": answers.p_regressed,
+                "p_improved": answers.p_improved,
+                "p_ever": self.overall.p_regressed,
+                "cause": np.where(answers.since >= 0, answers.cause, self.overall.cause).astype(
+                    str
+                ),
+                "since_row": since,
+                "rate": answers.rate,
+                **self._reruns(answers, rows),
+                "undecided": still_undecided(self.posterior, rows).T,
+                **_count_around(self.outcomes.histories, since),
+            },
+            schema_overrides={"cause": pl.String, "undecided": pl.Array(pl.Float64, ROUNDS)},
+        )
+        nullable = frame.with_columns(
+            pl.col("p_regressed", "p_improved", "p_ever").fill_nan(None),
+            pl.when(pl.col("cause") != "").then("cause").alias("cause"),
+            *(
+                pl.when(pl.col(name) >= 0).then(name).alias(name)
+                for name in ("since_row", "reruns_to_clear", "reruns_to_confirm")
+            ),
+        )
+        return self._with_runs(nullable, answers)
+
+    def _reruns(self, answers: Answers, after: Counts) -> dict[str, Counts]:
+        """As in the answers; and for an eval that was not decided now, what reruns would tell."""
+        histories = self.outcomes.histories
+        before = histories.observed[:, : histories.candidate].any(axis=1)
+        waiting = before & ~histories.decided
+        predicted = predict_regressed(self.posterior, after)
+        clear = np.maximum(count_reruns(predicted[0], waiting, clear=True), 1)
+        confirm = np.maximum(count_reruns(predicted[1], waiting, clear=False), 1)
+        return {
+            "reruns_to_clear": np.where(waiting, clear, answers.reruns_to_clear),
+            "reruns_to_confirm": np.where(waiting, confirm, answers.reruns_to_confirm),
+        }
+
+    def _with_runs(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
+        """Add the run of the row since which an eval is worse, and the runs it may have been."""
+        runs = self.outcomes.runs_of_rows()
+        named = runs.select(
+            "eval",
+            pl.col("row").alias("since_row"),
+            pl.col("moment").alias("since_at"),
+            pl.col("run_id").alias("since_run_id"),
+            pl.col("workflow_version_id").alias("since_version_id"),
+        )
+        evals, rows = np.nonzero(answers.since_rows)
+        possible = (
+            pl.DataFrame({"eval": evals, "row": rows})
+            .join(runs, on=["eval", "row"])
+            .sort("eval", "row")
+            .group_by("eval", maintain_order=True)
+            .agg(pl.col("run_id").drop_nulls().alias("since_runs"))
+        )
+        joined = frame.join(named, on=["eval", "since_row"], how="left")
+        return joined.join(possible, on="eval", how="left").sort("eval")
+
+
+def weigh(outcomes: Outcomes) -> Findings:
+    """Infer what the history of each eval says."""
+    posterior = infer(outcomes.histories)
+    return Findings(outcomes, posterior, answer(outcomes.histories, posterior))
+
+
+def _count_around(histories: Histories, since: Counts) -> dict[str, Counts]:
+    """Passes and outcomes before a row and from it on; the candidate's row where it is -1."""
+    start = np.where(since >= 0, since, histories.candidate)
+    is_since = np.arange(histories.shape[1])[None, :] >= start[:, None]
+    counted = histories.comparable
+    outcomes = np.where(counted, histories.passes + histories.fails, 0)
+    passes = np.where(counted, histories.passes, 0)
+    return {
+        "passes_before": np.where(is_since, 0, passes).sum(axis=1),
+        "outcomes_before": np.where(is_since, 0, outcomes).sum(axis=1),
+        "passes_since": np.where(is_since, passes, 0).sum(axis=1),
+        "outcomes_since": np.where(is_since, outcomes, 0).sum(axis=1),
+        "runs_since": (is_since & (outcomes > 0)).sum(axis=1),
+    }
