@@ -213,7 +213,7 @@ def test_a_break_that_was_mended_is_not_red() -> None:
     assert ask(given, after=17).p_regressed[1] < 0.05
     given = histories([row + row[-1] * 4 for row in rows], " " * 16 + "e e")
     assert ask(given).p_regressed[1] < 0.05
-    assert ask(given).p_improved[1] > 0.9
+    assert ask(given).p_improved[1] > 0.5
     assert find_kinds(given, infer(given))[1] == "episode"
 
 
@@ -223,7 +223,7 @@ def test_an_old_episode_does_not_excuse_a_new_break() -> None:
     assert found.p_regressed[0] > 0.05
     assert found.since[0] == 16
     assert found.reruns_to_confirm[0] > 0
-    assert told("PPPPFFFFPPPPPPPPFFF", edited, candidate=-3).p_regressed[0] > 0.7
+    assert told("PPPPFFFFPPPPPPPPFFF", edited, candidate=-3).p_regressed[0] > 0.5
 
 
 def test_a_shaky_block_that_fails_at_once_reads_as_a_bad_hour() -> None:
