@@ -1,0 +1,116 @@
+"""The constants of the model of failing rates that jump: its states, jumps, shares and hours.
+
+An eval has a hidden *failing rate*, one of :data:`RATES`. From one run to the next it stays, jumps
+up (something broke) or jumps down (it was mended); a jump is of at least :data:`LEAST_JUMP`, so
+that every jump matters. The rate after a jump is drawn from what is usual after a break or a mend,
+whatever the rate before, cut to jumps that are large enough.
+
+Jumps are shared: at each run an unknown share of a block's evals jumps up, and another down. How
+large a share is to be expected depends on whether the block's code was edited between the runs.
+And a run may be a *bad hour* for a block, which adds :data:`HOUR_SHIFT` to the log odds of failing,
+for that run alone: it shows in evals that are shaky and hardly in those that are solid.
+
+The values were fitted to simulated suites; ``model`` says what they are used for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+SAME, UNKNOWN, EDITED = 0, 1, 2
+"""Whether a block's code differs from that of the row before; the largest of several counts."""
+
+RATES: Floats = np.array(
+    [0.0005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
+)
+FIRST: Floats = np.array([0.70, 0.08, 0.06, 0.04, 0.03, 0.02] + [0.01] * 7)
+FIRST_WEIGHT = 20.0
+"""How many evals the prior of the first rate is worth when it is fitted to a suite."""
+
+LEAST_JUMP = 0.14
+AFTER_BREAK: Floats = np.array([0.0] * 5 + [0.02, 0.06, 0.10, 0.10, 0.10, 0.12, 0.25, 0.25])
+AFTER_MEND: Floats = np.array([0.72, 0.10, 0.06, 0.04, 0.03, 0.02, 0.01, 0.01, 0.01] + [0.0] * 4)
+BROKEN = 5
+"""The first state that a break can lead to; those below it have no weight in ``AFTER_BREAK``."""
+
+SHARES: Floats = np.array([0.0, 0.005, 0.02, 0.06, 0.15, 0.35, 0.70])
+UP_SHARES = {
+    EDITED: (0.40, 0.14, 0.17, 0.16, 0.08, 0.035, 0.015),
+    SAME: (0.940, 0.022, 0.015, 0.010, 0.007, 0.004, 0.002),
+}
+DOWN_SHARES = {
+    EDITED: (0.45, 0.05, 0.10, 0.10, 0.15, 0.10, 0.05),
+    SAME: (0.90, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01),
+}
+UNKNOWN_IS_EDITED = 0.25
+"""How often a code that is not known to be the same was in fact edited."""
+RECENT = 5
+"""For rows that are more than so many before the candidate, the weights above share 0 are halved:
+what broke long ago is mostly mended by now, and its place in the history matters less."""
+
+HOUR_SHIFT = 3.0
+HOURS: Floats = np.array([0.96, 0.04])
+"""How probable a normal hour is, and a bad one."""
+
+
+def jump_kernel(target: Floats, sign: int) -> Floats:
+    """The probabilities of the rate after a jump, for each rate before it.
+
+    Args:
+        target: What is usual after such a jump, over :data:`RATES`.
+        sign: 1 for jumps up, -1 for jumps down.
+
+    Returns:
+        A square array, the rate before in its rows: ``target`` cut to jumps of at least
+        :data:`LEAST_JUMP` and normalised; a row of zeros where no such jump leads from the rate.
+    """
+    step = sign * (RATES[None, :] - RATES[:, None])
+    kernel = np.where(step >= LEAST_JUMP, target[None, :], 0.0)
+    total = kernel.sum(axis=1, keepdims=True)
+    return np.asarray(kernel / np.where(total > 0, total, 1.0))
+
+
+def rates_by_hour() -> Floats:
+    """The failing rates in a normal and in a bad hour, shape (2, number of rates)."""
+    odds = RATES / (1 - RATES) * np.exp(HOUR_SHIFT)
+    return np.stack([RATES, odds / (1 + odds)])
+
+
+def share_weights(edited: int, *, up: bool, recent: bool) -> Floats:
+    """How probable each of :data:`SHARES` is before anything was seen."""
+    table = UP_SHARES if up else DOWN_SHARES
+    if edited == UNKNOWN:
+        part = UNKNOWN_IS_EDITED
+        weights = part * np.array(table[EDITED]) + (1 - part) * np.array(table[SAME])
+    else:
+        weights = np.array(table[edited])
+    if not recent:
+        weights = weights / 2
+        weights[0] = 1 - weights[1:].sum()
+    return weights
+
+
+def _share_priors() -> Floats:
+    """The joint weights of both shares, shape (2, 3, up, down): by age, then by kind of edit."""
+    priors = np.empty((2, 3, SHARES.size, SHARES.size))
+    for recent in (0, 1):
+        for edited in (SAME, UNKNOWN, EDITED):
+            up = share_weights(edited, up=True, recent=bool(recent))
+            down = share_weights(edited, up=False, recent=bool(recent))
+            priors[recent, edited] = up[:, None] * down[None, :] * POSSIBLE
+    return np.asarray(priors / priors.sum(axis=(2, 3), keepdims=True))
+
+
+POSSIBLE: Bools = SHARES[:, None] + SHARES[None, :] <= 1
+"""Which pairs of shares can be: no more than all evals can jump."""
+SHARE_PRIORS = _share_priors()
+HOUR_RATES = rates_by_hour()
+BREAKS = jump_kernel(AFTER_BREAK, 1)
+MENDS = jump_kernel(AFTER_MEND, -1)
+CAN_BREAK = BREAKS.sum(axis=1).round()
+CAN_MEND = MENDS.sum(axis=1).round()

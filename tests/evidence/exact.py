@@ -1,0 +1,100 @@
+"""The model solved exactly, by summing over all states, shares and hours of a small block."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retab_analysis.evidence.histories import Histories
+from retab_analysis.evidence.rates import (
+    BREAKS,
+    CAN_BREAK,
+    CAN_MEND,
+    HOUR_RATES,
+    HOURS,
+    MENDS,
+    RATES,
+    RECENT,
+    SHARE_PRIORS,
+    SHARES,
+    Floats,
+)
+
+N = RATES.size
+
+
+def histories(rows: list[str], edited: str = "", candidate: int = -1, block=None) -> Histories:
+    """P passed, F failed, anything else no outcome; ``edited`` has an ``e`` where code was edited.
+
+    Rows of an eval that begin with ``-`` precede its history. The candidate is the last row, or
+    counted from the end.
+    """
+    n_rows = len(rows[0]) if rows else 0
+    passes = np.array([[int(c == "P") for c in row] for row in rows]).reshape(-1, n_rows)
+    fails = np.array([[int(c == "F") for c in row] for row in rows]).reshape(-1, n_rows)
+    code = np.array([{"e": 2, "?": 1}.get(c, 0) for c in edited.ljust(n_rows)], dtype=np.int64)
+    return Histories(
+        passes=passes,
+        fails=fails,
+        block=np.zeros(len(rows), dtype=np.int64) if block is None else np.asarray(block),
+        edited=np.tile(code, (len(rows), 1)),
+        start=np.array([len(row) - len(row.lstrip("-")) for row in rows], dtype=np.int64),
+        candidate=n_rows + candidate,
+    )
+
+
+def moves(up: float, down: float) -> Floats:
+    """One step of a rate, shape (13, 13)."""
+    return np.diag(1 - up * CAN_BREAK - down * CAN_MEND) + up * BREAKS + down * MENDS
+
+
+def labelled_moves(up: float, down: float) -> Floats:
+    """The same with a label, whether the last jump was upward, shape (26, 26)."""
+    found = np.zeros((2 * N, 2 * N))
+    stay = np.diag(1 - up * CAN_BREAK - down * CAN_MEND)
+    found[:N, :N] = stay + down * MENDS
+    found[:N, N:] = up * BREAKS
+    found[N:, N:] = stay + up * BREAKS
+    found[N:, :N] = down * MENDS
+    return found
+
+
+def likelihood(given: Histories, e: int, row: int, hour: int) -> Floats:
+    rates = HOUR_RATES[hour]
+    return rates ** given.fails[e, row] * (1 - rates) ** given.passes[e, row]
+
+
+def exact_worse(given: Histories, first: Floats) -> Floats:
+    """P(the last jump was upward) of each eval of one block whose histories all begin at row 0."""
+    n = given.shape[0]
+    return np.array([_exact(given, first, [e, *(i for i in range(n) if i != e)]) for e in range(n)])
+
+
+def _exact(given: Histories, first: Floats, order: list[int]) -> float:
+    joint = first
+    for _ in order[1:]:
+        joint = np.multiply.outer(joint, first)
+    joint = np.concatenate([joint, np.zeros_like(joint)])
+    for row in range(given.shape[1]):
+        moved = _move(given, joint, row) if 0 < row <= given.candidate else joint
+        joint = sum(HOURS[hour] * _weigh(given, moved, row, hour, order) for hour in (0, 1))
+    return float(joint[N:].sum() / joint.sum())
+
+
+def _move(given: Histories, joint: Floats, row: int) -> Floats:
+    prior = SHARE_PRIORS[int(row >= given.candidate - RECENT), given.edited[0, row]]
+    total = np.zeros_like(joint)
+    for (i, j), weight in np.ndenumerate(prior):
+        moved = np.tensordot(labelled_moves(SHARES[i], SHARES[j]).T, joint, 1)
+        for axis in range(1, joint.ndim):
+            step = moves(SHARES[i], SHARES[j]).T
+            moved = np.moveaxis(np.tensordot(step, moved, (1, axis)), 0, axis)
+        total += weight * moved
+    return total
+
+
+def _weigh(given: Histories, joint: Floats, row: int, hour: int, order: list[int]) -> Floats:
+    for axis, e in enumerate(order):
+        factor = likelihood(given, e, row, hour)
+        factor = np.tile(factor, 2) if axis == 0 else factor
+        joint = joint * factor.reshape([-1 if i == axis else 1 for i in range(joint.ndim)])
+    return joint
