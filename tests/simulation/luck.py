@@ -15,7 +15,7 @@ from simulation.population import Bools, Floats, Ints, Suite
 STATES = ("passed", "failed", "blocked", "error", "cancelled", "unscored")
 PASSED, FAILED, BLOCKED, ERROR, CANCELLED, UNSCORED = range(len(STATES))
 
-BAD_HOUR, BURST, CANCEL = 0.04, 0.05, 0.03
+BAD_HOUR, BURST, CANCEL = 0.04, 0.03, 0.03
 
 
 def draw_states(rng: np.random.Generator, suite: Suite, rates: Floats, blocked: Bools) -> Ints:

@@ -72,7 +72,7 @@ class Suite:
 def draw_suite(rng: np.random.Generator, rows: int) -> Suite:
     """A suite of 30 to 500 evals that is run ``rows`` times, small ones more often than large."""
     size = int(SMALLEST * (LARGEST / SMALLEST) ** (rng.random() ** 1.6))
-    blocks = int(rng.integers(2, 9))
+    blocks = int(rng.integers(3, 10))
     gap = rng.random(size) < rng.uniform(0, 0.06)
     changed_at = _moment(rng, size, rows, rng.uniform(0, 0.05), never=0)
     fails_when_changed = rng.random(size) < 0.4
@@ -96,8 +96,8 @@ def draw_suite(rng: np.random.Generator, rows: int) -> Suite:
 
 def draw_rates(rng: np.random.Generator, size: int) -> Floats:
     """Failing rates: most evals solid, with a mean of 3.5 %, some shaky, with one of 27 %."""
-    shaky = rng.random(size) < rng.uniform(0.03, 0.15)
-    weight = np.where(shaky, rng.uniform(3, 8), np.exp(rng.uniform(np.log(2), np.log(14))))
+    shaky = rng.random(size) < rng.uniform(0.02, 0.12)
+    weight = np.where(shaky, rng.uniform(3, 8), np.exp(rng.uniform(0, np.log(10))))
     mean = np.where(shaky, SHAKY_MEAN, SOLID_MEAN)
     return rng.beta(mean * weight, (1 - mean) * weight)
 

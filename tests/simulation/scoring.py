@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from simulation.rules import Answer, Rule
+from simulation.population import Floats
+from simulation.rules import JUDGED, Answer, Blame, Rule
 from simulation.world import Scenario, simulate
 
 ALPHA = 0.05
 ROUNDS = 4
+# An eval that fails more often than this is rightly called flaky after an incident too.
+SELDOM = 0.03
 
 
 def share(part: float, whole: float) -> float:
@@ -29,9 +33,9 @@ def share(part: float, whole: float) -> float:
 class Calibration:
     """The probabilities given and what came true, in tenths: [0, .1), [.1, .2) … [.9, 1]."""
 
-    cases: np.ndarray = field(default_factory=lambda: np.zeros(10))
-    said: np.ndarray = field(default_factory=lambda: np.zeros(10))
-    true: np.ndarray = field(default_factory=lambda: np.zeros(10))
+    cases: Floats = field(default_factory=lambda: np.zeros(10))
+    said: Floats = field(default_factory=lambda: np.zeros(10))
+    true: Floats = field(default_factory=lambda: np.zeros(10))
 
     def add(self, answer: Answer, broken: set[str]) -> None:
         """Count every eval that has a probability; true is what broke after the baseline."""
@@ -173,10 +177,12 @@ class BlameTally:
 
     An eval is *broken at any time* where it broke in some run, the candidate's too, and was not
     mended since. The right run is the one that broke it; where that run did not decide the eval,
-    any up to the first that did.
+    any up to the first that did. *Mended* are the evals with an incident of the past that ended at
+    least two runs before the baseline.
     """
 
-    broken: int = 0
+    failing: int = 0
+    failing_named: int = 0
     named: int = 0
     false: int = 0
     judged: Counter[bool] = field(default_factory=Counter)
@@ -185,41 +191,51 @@ class BlameTally:
     set_size: int = 0
     right_cause: int = 0
     mended: int = 0
+    mended_called: int = 0
+    steady: int = 0
     recognised: int = 0
 
     def add(self, rule: Rule, scenario: Scenario) -> None:
         """Ask a rule about all results of a scenario, and count."""
         blamed = rule.blame(scenario.results)
-        ended = rule.find_ended(scenario.results)
         truth = scenario.truth
-        broken = truth.filter("broken", "knowable")
-        for row in broken.iter_rows(named=True):
-            if said := blamed.get(row["eval_id"]):
-                self.named += 1
-                self.judged[row["hard"]] += 1
-                self.right[row["hard"]] += said.since in row["since_run_ids"]
-                self.covered += bool(said.runs & set(row["since_run_ids"]))
-                self.set_size += len(said.runs)
-                self.right_cause += said.cause == row["cause"]
-        self.broken += broken.height
+        failing = find_failing(scenario.results)
+        for row in truth.filter("broken", "knowable").iter_rows(named=True):
+            said = blamed.get(row["eval_id"])
+            self.failing += row["eval_id"] in failing
+            self.failing_named += said is not None and row["eval_id"] in failing
+            if said is not None:
+                self._add_named(said, row)
         self.false += len(blamed.keys() - set(truth.filter("broken")["eval_id"]))
-        mended = set(truth.filter("mended")["eval_id"])
-        self.mended += len(mended)
-        self.recognised += len(mended & ended)
+        mended = truth.filter("mended")
+        steady = set(mended.filter(pl.col("rate_now") < SELDOM)["eval_id"])
+        self.mended += mended.height
+        self.mended_called += len(blamed.keys() & set(mended["eval_id"]))
+        self.steady += len(steady)
+        self.recognised += len(steady & rule.find_ended(scenario.results))
+
+    def _add_named(self, said: Blame, row: dict[str, Any]) -> None:
+        self.named += 1
+        self.judged[row["hard"]] += 1
+        self.right[row["hard"]] += said.since in row["since_run_ids"]
+        self.covered += bool(said.runs & set(row["since_run_ids"]))
+        self.set_size += len(said.runs)
+        self.right_cause += said.cause == row["cause"]
 
     def merge(self, other: BlameTally) -> None:
         """Add what another tally counted."""
-        for name in ("broken", "named", "false", "covered", "set_size", "right_cause"):
+        for name in (
+            *("failing", "failing_named", "named", "false", "covered", "set_size"),
+            *("right_cause", "mended", "mended_called", "steady", "recognised"),
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.mended += other.mended
-        self.recognised += other.recognised
         self.judged.update(other.judged)
         self.right.update(other.right)
 
     @property
     def recall(self) -> float:
-        """Evals broken at any time that are named."""
-        return share(self.named, self.broken)
+        """Evals broken at any time that do not pass now, and are named."""
+        return share(self.failing_named, self.failing)
 
     @property
     def precision(self) -> float:
@@ -247,8 +263,20 @@ class BlameTally:
 
     @property
     def recognised_share(self) -> float:
-        """Evals that were mended after an incident of the past, and are told so."""
-        return share(self.recognised, self.mended)
+        """Mended evals that fail seldom (less than 0.03) and of which an episode is told."""
+        return share(self.recognised, self.steady)
+
+    @property
+    def mended_called_share(self) -> float:
+        """Mended evals, flaky ones too, that are named as broken nevertheless."""
+        return share(self.mended_called, self.mended)
+
+
+def find_failing(results: pl.DataFrame) -> frozenset[str]:
+    """The evals whose newest judged result is not a pass."""
+    judged = results.filter(pl.col("state").is_in(JUDGED)).sort("run_created_at")
+    newest = judged.unique("eval_id", keep="last")
+    return frozenset(newest.filter(pl.col("state") != "passed")["eval_id"])
 
 
 def judge_again(rule: Rule, scenario: Scenario, tally: Tally, checks: int) -> None:

@@ -109,6 +109,7 @@ def test_who_knows_the_truth_is_never_wrong() -> None:
     assert (past.recall, past.precision, past.coverage, past.cause_share) == (1, 1, 1, 1)
     assert past.right_share(hard=True) == past.right_share(hard=False) == 1
     assert past.recognised_share == past.runs_in_set == 1
+    assert past.mended_called_share == 0
 
 
 def test_who_calls_everything_finds_everything_and_is_always_red() -> None:
@@ -198,7 +199,7 @@ def test_tallies_add_up() -> None:
     assert total.found == parts[0].found + parts[1].found
     assert total.calibration.cases.sum() == sum(each.calibration.cases.sum() for each in parts)
     past = study.blamed((3, 10), "one step")
-    assert past.broken == sum(study.blame(runs)["one step"].broken for runs in (3, 10))
+    assert past.failing == sum(study.blame(runs)["one step"].failing for runs in (3, 10))
 
 
 def test_the_whole_table_is_printed() -> None:

@@ -10,8 +10,8 @@ from scipy.special import ndtr, ndtri
 
 from simulation.population import Bools, Floats, Ints, Suite
 
-HARD = 0.8
-BREAKABLE = 0.4
+HARD = 0.85
+BREAKABLE = 0.2
 RESHUFFLE = 0.1
 
 
@@ -91,20 +91,24 @@ class Timeline:
     def break_blocks(
         self, blocks: Sequence[int], start: int, stop: int, cause: str, most: float
     ) -> None:
-        """Break up to a share ``most`` of the evals of some blocks, at least one in each."""
+        """Break up to a share ``most`` of the evals of some blocks, at least one in each.
+
+        An edit may break a single eval, in some corner of a prompt; drift is another model behind
+        the same name, and touches a twelfth of the block at least.
+        """
+        least = 0.02 if cause == "edit" else 0.15
         if cause == "edit":
             touched = np.asarray(blocks)
             self.code[start:, touched] += 1
             self.code[stop:, touched] += 1
         for block in blocks:
-            evals = self._draw_broken(int(block), start, stop, most)
+            evals = self._draw_broken(int(block), start, stop, self.rng.uniform(least, most))
             if len(evals):
                 self._break(evals, start, stop, cause)
 
-    def _draw_broken(self, block: int, start: int, stop: int, most: float) -> Ints:
+    def _draw_broken(self, block: int, start: int, stop: int, share: float) -> Ints:
         """Some evals that mostly passed until now; sometimes all those of a few documents."""
         pool = np.flatnonzero(self._breakable(start, stop) & (self.suite.block == block))
-        share = self.rng.uniform(0.02, most)
         count = min(len(pool), max(1, round(share * len(pool))))
         if self.rng.random() < 0.3:
             alone = self.suite.size + pool

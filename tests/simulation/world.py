@@ -179,7 +179,7 @@ def _happen(kind: str, timeline: Timeline) -> None:
         timeline.break_blocks(blocks.tolist(), rows - 1, rows, "edit", most=0.25)
         timeline.mend_some(rows - 1, blocks)
     if kind == "drift":
-        timeline.break_blocks(blocks[:1].tolist(), rows - 1, rows, "drift", most=0.4)
+        timeline.break_blocks(blocks[:1].tolist(), rows - 1, rows, "drift", most=0.6)
     if kind == "past":
         cause = "edit" if rng.random() < 0.7 else "drift"
         start = int(rng.integers(1, rows))
