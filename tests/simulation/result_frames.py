@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from retab_analysis.schema import RESULTS
-from simulation.luck import BLOCKED, CANCELLED, ERROR, FAILED, PASSED, STATES, UNSCORED
+from simulation.luck import BLOCKED, FAILED, PASSED, STATES
 from simulation.population import Bools, Ints, Suite
 
+DECIDED = (PASSED, FAILED, BLOCKED)
 FIRST_RUN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _JUDGED = pl.col("state").is_in(("passed", "failed", "blocked"))
 _KINDS = ("extract", "classifier", "split", "function")
@@ -161,7 +162,3 @@ def name_versions(code: Ints) -> list[str]:
     """One draft for each state of the code, ``runs × blocks``: it changes with every edit."""
     changed = np.any(np.diff(code, axis=0) != 0, axis=1)
     return [f"draft_{at}" for at in np.concatenate(([0], np.cumsum(changed)))]
-
-
-DECIDED = (PASSED, FAILED, BLOCKED)
-UNDECIDED = (ERROR, CANCELLED, UNSCORED)

@@ -189,6 +189,7 @@ class BlameTally:
     right: Counter[bool] = field(default_factory=Counter)
     covered: int = 0
     set_size: int = 0
+    caused: int = 0
     right_cause: int = 0
     mended: int = 0
     mended_called: int = 0
@@ -220,13 +221,14 @@ class BlameTally:
         self.right[row["hard"]] += said.since in row["since_run_ids"]
         self.covered += bool(said.runs & set(row["since_run_ids"]))
         self.set_size += len(said.runs)
+        self.caused += said.cause is not None
         self.right_cause += said.cause == row["cause"]
 
     def merge(self, other: BlameTally) -> None:
         """Add what another tally counted."""
         for name in (
             *("failing", "failing_named", "named", "false", "covered", "set_size"),
-            *("right_cause", "mended", "mended_called", "steady", "recognised"),
+            *("caused", "right_cause", "mended", "mended_called", "steady", "recognised"),
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.judged.update(other.judged)
@@ -258,8 +260,8 @@ class BlameTally:
 
     @property
     def cause_share(self) -> float:
-        """Named evals whose cause (edit, drift) is right."""
-        return share(self.right_cause, self.named)
+        """Named evals whose cause (edit, drift) is right, of those for which one is said."""
+        return share(self.right_cause, self.caused)
 
     @property
     def recognised_share(self) -> float:

@@ -19,7 +19,7 @@ import polars as pl
 
 from simulation import result_frames
 from simulation.luck import draw_states
-from simulation.population import Bools, Floats, Ints, Suite, draw_suite
+from simulation.population import Bools, Ints, Suite, draw_suite
 from simulation.timeline import Timeline
 
 KINDS = ("same", "benign", "edit", "drift", "past")
@@ -278,8 +278,3 @@ def _is_knowable(scenario: Scenario, at: int, start: int | None) -> bool:
         return False
     defined = scenario.suite.changed_at[at]
     return bool(np.isin(scenario.states[defined:start, at], result_frames.DECIDED).any())
-
-
-def rates_of(scenario: Scenario) -> Floats:
-    """How often each eval fails in each run, rows × evals."""
-    return scenario.timeline.rates()
