@@ -1,0 +1,113 @@
+"""The rates that the library must reach, on suites that share nothing with its model.
+
+Fewer suites than ``python tests/simulation/table.py`` draws, with a fixed seed. A figure that
+must hold for several histories is taken over all their suites together, and recall and precision
+may be below by what chance does at this size; the table says whether they hold without that.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from simulation.rules import LibraryRule, library_answers
+from simulation.scoring import BlameTally, Calibration, Tally
+from simulation.table import COMPARED, HISTORIES, SETTLED, Study
+
+pytestmark = pytest.mark.skipif(not library_answers(), reason="compare gives no p_regressed")
+
+SEED = 20
+# Long histories cost most.
+SUITES = {0: 40, 1: 40, 3: 40, 10: 32, 20: 32, 50: 12, 100: 8}
+# Of a recall over some forty suites: evals of a block break together, so that few are independent.
+CHANCE = 0.03
+FEW, MANY, LONG = (0, 1, 3), (10, 20, 50, 100), (50, 100)
+OURS = LibraryRule.name
+
+
+@functools.cache
+def study() -> Study:
+    return Study([LibraryRule()], SUITES, SEED)
+
+
+def compared(kind: str, *histories: int) -> Tally:
+    return study().pooled(kind, histories, OURS)
+
+
+def past(*histories: int) -> BlameTally:
+    return study().blamed(histories, OURS)
+
+
+def test_nothing_changed_is_rarely_red() -> None:
+    tally = compared("same", *HISTORIES)
+    assert tally.alarms_a_suite <= 0.3
+    assert tally.red_share <= 0.10
+
+
+def test_an_edit_without_effect_is_seldom_red() -> None:
+    assert compared("benign", *HISTORIES).red_share <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("histories", "recall", "precision"), [(FEW, 0.68, 0.78), (MANY, 0.73, 0.85)]
+)
+def test_what_an_edit_broke_is_found(
+    histories: tuple[int, ...], recall: float, precision: float
+) -> None:
+    tally = compared("edit", *histories)
+    assert tally.planted > 100
+    assert tally.recall >= recall - CHANCE
+    assert tally.precision >= precision - CHANCE
+
+
+@pytest.mark.parametrize(("runs", "recall"), [(3, 0.55), (10, 0.70), (20, 0.75)])
+def test_drift_is_found(runs: int, recall: float) -> None:
+    assert compared("drift", runs).recall >= recall - CHANCE
+
+
+def test_reruns_decide_what_one_run_leaves_open() -> None:
+    broken = study().settled(["edit"], OURS, SETTLED)
+    edited = study().settled(["edit", "benign"], OURS, SETTLED)
+    assert broken.recall >= 0.82 - CHANCE
+    assert edited.alarms_a_suite <= 0.15
+    assert edited.reruns_a_suite <= 10
+
+
+def test_a_stated_probability_comes_true_as_often_as_it_says() -> None:
+    total = Calibration()
+    for kind in COMPARED:
+        total.merge(compared(kind, *HISTORIES).calibration)
+    tenths = total.table(least=50)
+    assert tenths.height >= 3
+    assert max(map(abs, tenths["off"])) <= 0.15
+
+
+@pytest.mark.parametrize(
+    ("histories", "hard", "soft"), [((0, 1, 3, 10, 20), 0.93, 0.83), (LONG, 0.90, 0.80)]
+)
+def test_blame_names_the_run_that_broke_it(
+    histories: tuple[int, ...], hard: float, soft: float
+) -> None:
+    tally = past(*histories)
+    assert tally.judged[False] >= 5
+    assert tally.right_share(hard=True) >= hard
+    assert tally.right_share(hard=False) >= soft - CHANCE
+
+
+def test_the_set_of_runs_holds_the_right_one() -> None:
+    assert past(*HISTORIES).coverage >= 0.93
+
+
+def test_episodes_are_told_from_what_is_broken() -> None:
+    tally = past(*LONG)
+    assert tally.steady > 50
+    assert tally.recognised_share >= 0.80 - CHANCE
+    assert tally.precision >= 0.85 - CHANCE
+
+
+def test_the_verdict_regressed_is_rare_where_nothing_changed() -> None:
+    tally = compared("same", *HISTORIES)
+    assert tally.worse_share <= 0.05 + 0.03
+    assert tally.verdict_share("regressed") <= 0.10
+    assert compared("edit", *HISTORIES).verdict_share("regressed") >= 0.5
