@@ -13,7 +13,7 @@ from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundErro
 from retab_analysis.fetch import fetch_evals, fetch_results, fetch_run, fetch_runs
 from retab_analysis.fetch import fetch_version_diff as fetch_diff
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import RunList, Runs, count
+from retab_analysis.fetch.params import RunList, Runs, check_count
 from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
 
@@ -58,7 +58,7 @@ def check(
             check, nothing to compare it with, or another argument cannot be used.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    if count("history", history) is None:
+    if check_count("history", history) is None:
         raise ConfigError("history must be a whole number of at least 0, got None")
     client = client_or_default(client)
     window = _Window.newest(client, workflow_id)

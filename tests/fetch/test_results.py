@@ -1,4 +1,4 @@
-"""Everything behind a run: results of many runs at once, evals, version diffs, document links."""
+"""Results: those of many runs at once, and single ones."""
 
 from __future__ import annotations
 
@@ -11,78 +11,29 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import polars as pl
 import pytest
 from support.documents import eval_document, result_document, run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.results_api import (
+    RESULTS_PATH,
+    RUNS_PATH,
+    ResultsApi,
+    body,
+    our_threads,
+    results_of,
+    some_runs,
+)
 
 import retab_analysis as ra
-from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, VERSION_DIFF
+from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"
-RUNS_PATH, RESULTS_PATH = "/v1/workflows/evals/runs/", "/v1/workflows/evals/results"
-Hook = Callable[[str, dict[str, str]], Reply | None]
-
-
-@dataclass
-class ResultsApi:
-    """Runs by id with their results; ``hook`` may answer a request of a run instead."""
-
-    runs: dict[str, list[dict[str, Any]]]
-    hook: Hook = lambda run_id, query: None
-    asked: list[str] = field(default_factory=list)  # "run a", "results a"
-    at_once: int = 0
-    most_at_once: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, request: str) -> Reply:
-        parts = urlsplit(request.split(" ")[1])
-        query = dict(parse_qsl(parts.query))
-        is_run = parts.path.startswith(RUNS_PATH)
-        run_id = unquote(parts.path.removeprefix(RUNS_PATH)) if is_run else query["run_id"]
-        with self.lock:
-            self.asked.append(f"{'run' if is_run else 'results'} {run_id}")
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            fault = self.hook(run_id, {} if is_run else query)
-            return fault or (self.run(run_id) if is_run else self.results(run_id, query))
-        finally:
-            with self.lock:
-                self.at_once -= 1
-
-    @staticmethod
-    def run(run_id: str) -> Reply:
-        created = f"2026-05-{int(run_id[1:]) + 1:02}T00:00:00Z" if run_id[1:].isdigit() else None
-        return reply(
-            body=run_document(run_id, workflow_version_id=f"v-{run_id}", timing__created_at=created)
-        )
-
-    def results(self, run_id: str, query: dict[str, str]) -> Reply:
-        start = int(query.get("after", 0))
-        end = start + int(query["limit"])
-        records = self.runs[run_id]
-        return reply(body=page(records[start:end], str(end) if end < len(records) else None))
-
-
-def results_of(run_id: str, number: int = 2) -> list[dict[str, Any]]:
-    return [
-        result_document(
-            f"{run_id}-{each}", workflow_eval_run_id=run_id, eval_id=f"e{each}", handle_inputs={}
-        )
-        for each in range(number)
-    ]
-
-
-def some_runs(number: int, each: int = 2) -> dict[str, list[dict[str, Any]]]:
-    return {f"r{index}": results_of(f"r{index}", each) for index in range(number)}
 
 
 def ids(frame: pl.DataFrame | None) -> list[str]:
@@ -96,14 +47,6 @@ def all_ids(api: ResultsApi, runs: list[str]) -> list[str]:
 
 def runs_frame(*run_ids: str) -> pl.DataFrame:
     return pl.concat([ra.decode_runs(json.loads(body(ResultsApi.run(each)))) for each in run_ids])
-
-
-def body(answer: Reply) -> bytes:
-    return answer.data.partition(b"\r\n\r\n")[2]
-
-
-def our_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
 
 
 # --- what comes, and in which order
@@ -228,7 +171,7 @@ def test_37_an_impossible_id_is_refused(call: Callable[..., object], bad: str) -
     ("runs", "words"),
     [
         (None, "runs is None"),
-        (7, "runs must be a string or several, got int"),
+        (7, "runs must be a string or several strings, got int"),
         (["a", 7], "runs must be a string, got int"),
         (pl.DataFrame({"id": ["a"]}), "runs has no column run_id; it has id"),
         ([""], "runs is empty"),
@@ -595,109 +538,6 @@ def test_one_result_that_is_not_there() -> None:
             ra.fetch_result("a/b", client=client_for(server.url))
         assert server.paths == [f"{RESULTS_PATH}/a%2Fb"]
     assert caught.value.partial is None
-
-
-# --- evals, version diffs, document links
-
-
-def test_evals_are_paged_and_filtered_by_block() -> None:
-    first, second = eval_document("e1"), eval_document("e2", assertion=None, name=None)
-    answers = [reply(body=page([first], "c")), reply(body=page([second]))]
-    with FaultServer(answers) as server:
-        frame = ra.fetch_evals("wf & co", target_block_id="b/1", client=client_for(server.url))
-        queries = [dict(parse_qsl(urlsplit(path).query)) for path in server.paths]
-        assert {urlsplit(path).path for path in server.paths} == {"/v1/workflows/evals"}
-    common = {"workflow_id": "wf & co", "order": "desc", "target_block_id": "b/1", "limit": "100"}
-    assert queries == [common, {**common, "after": "c"}]
-    assert frame.schema == EVALS.schema
-    assert frame["eval_id"].to_list() == ["e1", "e2"]
-    assert json.loads(frame["condition"][0]) == {"kind": "equals", "expected": 2}
-    assert frame["condition"][1] is None
-
-
-def test_evals_without_a_block_ask_for_all() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
-        frame = ra.fetch_evals("wf", client=client_for(server.url))
-        assert "target_block_id" not in server.paths[0]
-    assert frame.equals(EVALS.empty())
-
-
-def test_evals_strictly_and_leniently() -> None:
-    answers = [reply(body=page([eval_document("e1"), eval_document("e2", created_at=7)]))]
-    with FaultServer(answers) as server:
-        client = client_for(server.url)
-        with pytest.raises(ra.SchemaError, match=r"eval e2: at \$\.data\[1\]\.created_at"):
-            ra.fetch_evals("wf", client=client)
-        with pytest.warns(ra.ProblemsWarning, match="1 eval left out") as caught:
-            frame = ra.fetch_evals("wf", client=client, strict=False)
-    assert frame["eval_id"].to_list() == ["e1"]
-    assert caught[0].filename == __file__
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{"workflow_id": ""}, {"workflow_id": None}, {"workflow_id": "w", "target_block_id": ""}],
-)
-def test_evals_of_nothing_are_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ra.ConfigError):
-        ra.fetch_evals(client=client_for(NOWHERE), **arguments)
-
-
-DIFF = {
-    "added_block_ids": ["a"],
-    "removed_block_ids": ["b"],
-    "changed_block_ids": ["c", "d"],
-}
-
-
-@pytest.mark.parametrize(
-    ("document", "rows"),
-    [
-        (DIFF, [("a", "added"), ("b", "removed"), ("c", "changed"), ("d", "changed")]),
-        (
-            {**DIFF, "added_block_ids": [], "removed_block_ids": []},
-            [("c", "changed"), ("d", "changed")],
-        ),
-        ({name: [] for name in DIFF}, []),
-    ],
-)
-def test_a_version_diff(document: dict[str, Any], rows: list[tuple[str, str]]) -> None:
-    versions = {"from_workflow_version_id": "v/1", "to_workflow_version_id": "v 2"}
-    with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
-        frame = ra.fetch_version_diff("w", "v/1", "v 2", client=client_for(server.url))
-        query = dict(parse_qsl(urlsplit(server.paths[0]).query))
-    assert query == {**versions, "workflow_id": "w"}
-    assert frame.schema == pl.Schema(VERSION_DIFF)
-    assert frame.rows() == rows
-
-
-@pytest.mark.parametrize("document", [{}, [], 7, {**DIFF, "added_block_ids": [7]}])
-def test_a_version_diff_of_another_shape_is_no_empty_diff(document: object) -> None:
-    with FaultServer([reply(body=document)]) as server:
-        with pytest.raises(ra.SchemaError):
-            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
-
-
-def test_a_version_that_is_not_known_is_no_empty_diff() -> None:
-    with FaultServer([reply(404, {"detail": "unknown version"})]) as server:
-        with pytest.raises(ra.NotFoundError, match="unknown version"):
-            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
-
-
-def test_a_document_link() -> None:
-    link = {"download_url": "https://example.com/x?sig=1", "expires_in": "1h", "filename": "x"}
-    with FaultServer([reply(body=link)]) as server:
-        url = ra.fetch_document_link("a/b", client=client_for(server.url))
-        assert server.paths == ["/v1/files/a%2Fb/download-link"]
-    assert url == "https://example.com/x?sig=1"
-
-
-@pytest.mark.parametrize(
-    ("answer", "error"), [(reply(404), ra.NotFoundError), (reply(body={}), ra.SchemaError)]
-)
-def test_a_document_that_has_no_link(answer: Reply, error: type[ra.RetabAnalysisError]) -> None:
-    with FaultServer([answer]) as server, pytest.raises(error):
-        ra.fetch_document_link("x", client=client_for(server.url))
 
 
 def test_a_page_that_fails_is_tried_again() -> None:

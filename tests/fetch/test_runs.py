@@ -1,18 +1,16 @@
-"""Start runs, cancel them, and wait for them."""
+"""Read single runs, start runs and cancel them."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 import pytest
 from support.documents import run_document
-from support.fakes import FakeTime, client_for
+from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
 
 import retab_analysis as ra
@@ -150,233 +148,6 @@ def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
     assert caught.value.partial["run_id"].to_list() == ["b"]
 
 
-def run(status: str = "running", run_id: str = "r1") -> Reply:
-    return reply(body=run_document(run_id, lifecycle={"status": status}))
-
-
-def wait(server: FaultServer, clock: FakeTime, runs: Any = "r1", **more: Any) -> pl.DataFrame:
-    client = client_for(server.url, clock, max_attempts=1)
-    return ra.wait_for_runs(runs, client=client, **more)
-
-
-def test_waiting_polls_at_the_interval_until_the_end() -> None:
-    clock, seen = FakeTime(), []
-    with FaultServer([run("pending"), run("queued"), run(), run("completed")]) as server:
-        runs = wait(server, clock, interval=5, on_poll=lambda f: seen.append(f["status"].item()))
-        assert len(server.requests) == 4
-    assert runs["status"].item() == "completed"
-    assert seen == ["pending", "queued", "running", "completed"]
-    assert clock.slept == [5, 5, 5]
-
-
-def test_no_interval_is_no_hammer() -> None:
-    clock = FakeTime()
-    with FaultServer([run(), run(), run("completed")]) as server:
-        wait(server, clock, interval=0)
-    assert all(slept >= 0.05 for slept in clock.slept)
-
-
-def test_what_has_ended_is_not_asked_again_and_the_order_stays() -> None:
-    asked: list[str] = []
-
-    def answer(request: str) -> Reply:
-        run_id = request.split(" ")[1].rpartition("/")[2]
-        asked.append(run_id)
-        done = run_id == "b" or asked.count(run_id) == 3
-        return run("completed" if done else "running", run_id)
-
-    with FaultServer([answer]) as server:
-        runs = wait(server, FakeTime(), ["a", "b", "a", "c"])
-    assert runs["run_id"].to_list() == ["a", "b", "c"]
-    assert (asked.count("a"), asked.count("b"), asked.count("c")) == (3, 1, 3)
-
-
-def test_nothing_to_wait_for() -> None:
-    assert ra.wait_for_runs([], client=client_for(NOWHERE)).equals(RUNS.empty())
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [reply(500), reply(503), reply(408), reply(429), Reply(b"", "reset"), reply(body=b"<html>")],
-)
-def test_an_api_that_is_away_is_ridden_out(trouble: Reply) -> None:
-    clock = FakeTime()
-    with FaultServer([run(), *[trouble] * 7, run("completed")]) as server:
-        assert wait(server, clock, interval=2)["status"].item() == "completed"
-        assert len(server.requests) == 9
-
-
-def test_a_retry_after_is_obeyed() -> None:
-    clock = FakeTime()
-    with FaultServer([reply(503, headers={"Retry-After": "42"}), run("completed")]) as server:
-        wait(server, clock, interval=2)
-    assert clock.slept == [42]
-
-
-@pytest.mark.parametrize("run_ids", ["ab", "ba"])
-def test_the_longest_retry_after_of_a_round_is_obeyed(run_ids: str) -> None:
-    asked: list[str] = []
-
-    def answer(request: str) -> Reply:
-        run_id = request.split(" ")[1].rpartition("/")[2]
-        asked.append(run_id)
-        if asked.count(run_id) > 1:
-            return run("completed", run_id)
-        return reply(503, headers={"Retry-After": "42"}) if run_id == "a" else reply(503)
-
-    clock = FakeTime()
-    with FaultServer([answer]) as server:
-        wait(server, clock, list(run_ids), interval=2)
-    assert clock.slept == [42]
-
-
-def test_a_retry_after_beyond_the_end_of_the_wait_is_obeyed() -> None:
-    clock = FakeTime()
-    with FaultServer([reply(503, headers={"Retry-After": "90"}), run("completed")]) as server:
-        with pytest.raises(ra.WaitTimeout, match="API was away"):
-            wait(server, clock, timeout=60, interval=2)
-        assert len(server.requests) == 1
-    assert clock.slept == [60]
-
-
-def test_the_last_look_is_at_the_end_of_the_wait() -> None:
-    clock = FakeTime()
-    with FaultServer([run(), run("completed")]) as server:
-        assert wait(server, clock, timeout=5, interval=60)["status"].item() == "completed"
-    assert clock.slept == [5]
-
-
-def test_three_404s_in_a_row_are_forgiven() -> None:
-    gone = reply(404, {"detail": "no such run"})
-    with FaultServer([gone, gone, gone, run(), gone, gone, gone, run("completed")]) as server:
-        assert wait(server, FakeTime())["status"].item() == "completed"
-    with FaultServer([run(), gone]) as server:
-        with pytest.raises(ra.NotFoundError, match="no such run") as caught:
-            wait(server, FakeTime())
-        assert len(server.requests) == 5
-    assert caught.value.partial is not None
-    assert caught.value.partial["status"].item() == "running"
-
-
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        (reply(400), ra.InvalidRequestError),
-        (reply(401), ra.AuthenticationError),
-        (reply(403), ra.PermissionDeniedError),
-        (reply(422), ra.InvalidRequestError),
-        (reply(body=run_document(total_evals="many")), ra.SchemaError),
-    ],
-)
-def test_what_waiting_does_not_cure_is_raised_at_once(
-    answer: Reply, error: type[Exception]
-) -> None:
-    with FaultServer([run(), answer]) as server:
-        with pytest.raises(error):
-            wait(server, FakeTime())
-        assert len(server.requests) == 2
-
-
-def test_the_wait_ends_in_time_with_the_last_frame() -> None:
-    clock = FakeTime()
-    with FaultServer([run()]) as server:
-        with pytest.raises(
-            ra.WaitTimeout, match=r"1 runs? ha.* not ended after 60 s: r1"
-        ) as caught:
-            wait(server, clock, timeout=60, interval=7)
-    assert isinstance(caught.value, TimeoutError)
-    assert caught.value.runs is not None
-    assert caught.value.runs["status"].item() == "running"
-    assert clock.now == pytest.approx(60)
-
-
-def test_the_end_of_the_wait_says_that_the_api_was_away() -> None:
-    with FaultServer([reply(503, {"detail": "maintenance"})]) as server:
-        with pytest.raises(ra.WaitTimeout, match=r"the API was away.*maintenance") as caught:
-            wait(server, FakeTime(), timeout=10)
-    assert caught.value.runs is not None
-    assert caught.value.runs.is_empty()
-
-
-def test_a_server_that_hangs_does_not_stretch_the_wait() -> None:
-    began = time.monotonic()
-    with FaultServer([Reply(b"")]) as server:
-        with pytest.raises(ra.WaitTimeout, match="at last the API did not answer"):
-            ra.wait_for_runs("r1", timeout=0.3, client=ra.Client("key", server.url))
-    assert time.monotonic() - began < 3
-
-
-def test_a_slow_server_does_not_stretch_the_wait_run_by_run() -> None:
-    def answer(request: str) -> Reply:
-        time.sleep(0.3)
-        return run("completed", request.split(" ")[1].rpartition("/")[2])
-
-    began = time.monotonic()
-    names = [f"r{number}" for number in range(40)]
-    with FaultServer([answer]) as server:
-        with ra.Client("key", server.url, max_concurrency=2) as client:
-            with pytest.raises(ra.WaitTimeout) as caught:
-                ra.wait_for_runs(names, timeout=0.5, client=client)
-    assert time.monotonic() - began < 3
-    assert caught.value.runs is not None
-    seen = caught.value.runs["run_id"].to_list()
-    assert seen == names[: len(seen)]
-    assert 2 <= len(seen) < 20
-
-
-def test_no_time_is_time_for_one_look() -> None:
-    def answer(request: str) -> Reply:
-        time.sleep(0.2)
-        return run("completed")
-
-    with FaultServer([answer]) as server, ra.Client("key", server.url) as client:
-        assert ra.wait_for_runs("r1", timeout=0, client=client)["status"].item() == "completed"
-
-
-@pytest.mark.parametrize("timeout", [1e12, float("inf")])
-def test_a_wait_without_end(timeout: float) -> None:
-    clock = FakeTime()
-    with FaultServer([run(), run("completed")]) as server:
-        wait(server, clock, timeout=timeout, interval=float("inf"))
-    assert clock.slept == [1e6]
-
-
-def test_an_exception_of_the_callback_goes_to_the_caller() -> None:
-    def bad(runs: pl.DataFrame) -> None:
-        raise ZeroDivisionError
-
-    with FaultServer([run()]) as server, pytest.raises(ZeroDivisionError):
-        wait(server, FakeTime(), on_poll=bad)
-
-
-def interrupted(after: int) -> Callable[[str], Reply]:
-    looks: list[str] = []
-
-    def answer(request: str) -> Reply:
-        looks.append(request)
-        if len(looks) == after:
-            os.kill(os.getpid(), signal.SIGINT)
-        return run()
-
-    return answer
-
-
-def test_an_interrupt_cancels_nothing() -> None:
-    began = time.monotonic()
-    with FaultServer([interrupted(2)]) as server:
-        with pytest.raises(KeyboardInterrupt):
-            ra.wait_for_runs("r1", interval=0.05, client=ra.Client("key", server.url))
-        assert not [request for request in server.requests if request.startswith("POST")]
-    assert time.monotonic() - began < 3
-
-
-@pytest.mark.parametrize("value", [-1, float("nan"), "5", None, True])
-@pytest.mark.parametrize("name", ["timeout", "interval"])
-def test_bad_waits_are_refused(name: str, value: Any) -> None:
-    with pytest.raises(ra.ConfigError, match=name):
-        ra.wait_for_runs("r1", client=client_for(NOWHERE), **{name: value})
-
-
 @pytest.mark.parametrize(
     ("runs", "words"),
     [
@@ -403,3 +174,40 @@ def test_the_whole_way_in_the_sandbox() -> None:
         with pytest.raises(ra.ConflictError, match="completed"):
             ra.cancel_runs(ended, client=client)
         assert ra.wait_for_runs(ended.lazy(), client=client).equals(ended)
+
+
+def test_one_run() -> None:
+    with FaultServer([reply(body=run_document("r1"))]) as server:
+        frame = ra.fetch_run("r1", client=client_for(server.url))
+        assert server.paths == ["/v1/workflows/evals/runs/r1"]
+    assert frame.schema == RUNS.schema
+    assert frame.height == 1
+
+
+def test_one_run_of_the_wrong_shape() -> None:
+    with FaultServer([reply(body=run_document("r1", total_evals=1.5))]) as server:
+        with pytest.raises(ra.SchemaError, match=r"run r1: at \$\.total_evals.*found 1\.5") as got:
+            ra.fetch_run("r1", client=client_for(server.url))
+    assert (got.value.record_id, got.value.path) == ("r1", "$.total_evals")
+
+
+@pytest.mark.parametrize(
+    ("run_id", "path"),
+    [
+        ("a/b", "a%2Fb"),
+        ("a?b", "a%3Fb"),
+        ("a#b", "a%23b"),
+        ("../x", "..%2Fx"),
+        ("é %", "%C3%A9%20%25"),
+    ],
+)
+def test_37_an_id_is_quoted(run_id: str, path: str) -> None:
+    with FaultServer([reply(body=run_document())]) as server:
+        ra.fetch_run(run_id, client=client_for(server.url))
+        assert server.paths == [f"/v1/workflows/evals/runs/{path}"]
+
+
+@pytest.mark.parametrize("run_id", [".", "..", "", None, 7, b"x", ["a"], "\ud800"])
+def test_37_an_impossible_id_is_refused(run_id: object) -> None:
+    with pytest.raises(ra.ConfigError, match="run_id"):
+        ra.fetch_run(run_id, client=client_for(NOWHERE))  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""Workflows."""
+
+from __future__ import annotations
+
+import contextlib
+
+import polars as pl
+
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import WORKFLOWS
+from retab_analysis.transport import Client
+
+
+def fetch_workflows(
+    *,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch all workflows, the newest first.
+
+    Args:
+        client: The client to ask with; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for a workflow that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        A WORKFLOWS frame, one row per workflow.
+
+    Raises:
+        SchemaError: A workflow does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
+        fetched = _list_workflows(client_or_default(client), strict=strict, progress=bar)
+    return fetched.deliver(WORKFLOWS)
+
+
+def _list_workflows(client: Client, *, strict: bool, progress: Progress) -> Fetched:
+    params = [("sort_by", "created_at"), ("order", "desc")]
+    return read_list(client, "/v1/workflows", params, WORKFLOWS, strict=strict, progress=progress)
