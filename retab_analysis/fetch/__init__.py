@@ -12,7 +12,7 @@ from retab_analysis.fetch.evals import fetch_evals
 from retab_analysis.fetch.polling import wait_for_runs
 from retab_analysis.fetch.results import fetch_result, fetch_results
 from retab_analysis.fetch.runs import cancel_runs, fetch_run, fetch_runs, start_runs
-from retab_analysis.fetch.versions import fetch_version_diff
+from retab_analysis.fetch.versions import fetch_version_diff, fetch_versions
 from retab_analysis.fetch.workflows import fetch_workflows
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "fetch_run",
     "fetch_runs",
     "fetch_version_diff",
+    "fetch_versions",
     "fetch_workflows",
     "start_runs",
     "use",

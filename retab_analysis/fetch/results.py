@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 
 import polars as pl
 
 from retab_analysis.decode import Problem, to_frame
-from retab_analysis.errors import ConfigError, RetabAnalysisError, SchemaError, described
+from retab_analysis.errors import (
+    ConfigError,
+    ProblemsWarning,
+    RetabAnalysisError,
+    SchemaError,
+    described,
+)
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.paging import Collected, Fetched, read_pages, read_single
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import get_run
 from retab_analysis.fetch.threads import Outcomes, run_all
-from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, RUNS, Table
+from retab_analysis.progress import Progress, Silent, choose_progress
+from retab_analysis.schema import (
+    EVALS,
+    PROBLEMS,
+    RESULTS,
+    RESULTS_WITH_PAYLOADS,
+    RUNS,
+    Table,
+    describe_condition,
+)
 from retab_analysis.transport import Client
 
 _PATH = "/v1/workflows/evals/results"
@@ -32,7 +48,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
         client: The client to ask with; the default one if not given.
 
     Returns:
-        A RESULTS frame of one row; ``eval_name`` and ``path`` are null.
+        A RESULTS frame of one row; ``eval_name``, ``path`` and ``condition`` are null.
 
     Raises:
         ConfigError: The id cannot be in a URL.
@@ -55,7 +71,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 def fetch_results(
     runs: Runs,
     *,
-    evals: pl.DataFrame | None = None,
+    evals: bool | pl.DataFrame | None = True,
     payloads: bool = False,
     client: Client | None = None,
     progress: Progress | bool | None = None,
@@ -66,7 +82,9 @@ def fetch_results(
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column. With the frame, no request is
             needed for the runs themselves.
-        evals: An EVALS frame; fills the columns ``eval_name`` and ``path``.
+        evals: Where ``eval_name``, ``path`` and ``condition`` come from, which no result holds.
+            True reads the saved evals of each workflow, one list each; False, or None, leaves the
+            columns null; an EVALS frame costs no request. They are null where an eval was deleted.
         payloads: Also the columns ``handle_inputs`` and ``handle_outputs``, the blocks' inputs and
             outputs as compact JSON. They can be large.
         client: The client to ask with, ``max_concurrency`` requests at once; the default one if not
@@ -90,29 +108,37 @@ def fetch_results(
             ``.partial``; in a notebook, ``sys.last_value.partial``.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Whether
+            strict or not, saved evals could not be read: the results are all there, those three
+            columns are null.
     """
-    chosen = RunList.make(runs)
-    if evals is not None:
-        _check_evals(evals)
+    chosen, known = RunList.make(runs), _check_evals(evals)
     table = RESULTS_WITH_PAYLOADS if payloads else RESULTS
+    client = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        fetched = list_results(
-            client_or_default(client), chosen, table, evals=evals, strict=strict, progress=bar
-        )
+        fetched = list_results(client, chosen, table, evals=known, strict=strict, progress=bar)
+        unread: Sequence[Problem] = []
+        if evals is True:
+            fetched, unread = _add_evals(client, fetched)
+    if unread:
+        _warn_of_unread(unread)
     return fetched.deliver(table)
 
 
-def _check_evals(evals: pl.DataFrame) -> None:
+def _check_evals(evals: bool | pl.DataFrame | None) -> pl.DataFrame | None:
+    """The EVALS frame that was passed, if one was."""
+    if evals is None or isinstance(evals, bool):
+        return None
     if not isinstance(evals, pl.DataFrame):
-        raise ConfigError(f"evals must be an EVALS frame, got {described(evals)}")
-    needed = ("eval_id", "name", "path")
+        raise ConfigError(f"evals must be True, False or an EVALS frame, got {described(evals)}")
+    needed = ("eval_id", "name", "path", "condition")
     missing = [name for name in needed if evals.schema.get(name) != EVALS.schema[name]]
     if missing:
         raise ConfigError(
             f"evals must be an EVALS frame ({', '.join(EVALS.schema)}); "
             f"it has no String column {', '.join(missing)}"
         )
+    return evals
 
 
 @dataclass(slots=True)
@@ -218,8 +244,57 @@ def _with_runs(
 
 def _with_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     """Fill in the columns that come from the saved evals; of an eval twice, the first counts."""
-    known = evals.select("eval_id", pl.col("name").alias("eval_name"), "path")
-    return _fill_in(results, known.unique("eval_id", keep="first"), on="eval_id")
+    once = evals.unique("eval_id", keep="first")
+    words = [each if each is None else describe_condition(each) for each in once["condition"]]
+    known = once.select(
+        "eval_id",
+        pl.col("name").alias("eval_name"),
+        "path",
+        pl.Series("condition", words, pl.String),
+    )
+    return _fill_in(results, known, on="eval_id")
+
+
+def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Sequence[Problem]]:
+    """Read the saved evals of the results' workflows, and fill in what comes from them.
+
+    Returns:
+        The results, and what could not be read: whole lists (the record is the workflow), or
+        single evals. That is not worth losing the results for.
+    """
+    workflow_ids = fetched.frame["workflow_id"].unique(maintain_order=True).to_list()
+    outcomes: Outcomes[Fetched] = Outcomes()
+    tasks = [
+        partial(list_evals, client, each, None, strict=False, progress=Silent())
+        for each in workflow_ids
+    ]
+    try:
+        run_all(tasks, client.max_concurrency, outcomes)
+    except KeyboardInterrupt as interrupt:
+        interrupt.partial = fetched.frame  # type: ignore[attr-defined]
+        raise
+    read = [outcomes.results[at] for at in sorted(outcomes.results)]
+    unread = [problem for each in read for problem in each.problems]
+    for at, workflow_id in enumerate(workflow_ids):
+        if at not in outcomes.results:  # it failed, or others had failed and it was not tried
+            unread.append(
+                Problem(workflow_id, "$", str(outcomes.errors.get(at, outcomes.error())), "")
+            )
+    evals = pl.concat([EVALS.empty(), *(each.frame for each in read)])
+    return Fetched(_with_evals(fetched.frame, evals), fetched.problems), unread
+
+
+def _warn_of_unread(problems: Sequence[Problem]) -> None:
+    first = problems[0]
+    frame = pl.DataFrame([astuple(each) for each in problems], schema=PROBLEMS, orient="row")
+    warnings.warn(
+        ProblemsWarning(
+            "saved evals could not be read, so eval_name, path and condition of their results are "
+            f"null, see .problems; the first: {first.record_id}: {first.reason}",
+            frame,
+        ),
+        stacklevel=3,
+    )
 
 
 def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:

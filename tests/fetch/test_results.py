@@ -185,26 +185,138 @@ def test_what_is_no_runs_is_refused(runs: Any, words: str) -> None:
 # --- evals= and payloads=
 
 
-def test_evals_fill_names_and_paths() -> None:
-    evals = ra.decode_evals([eval_document("e0", name="Zero"), eval_document("e9")])
+CONTAINS = {"kind": "contains", "expected": "42"}
+
+
+def saved_evals(workflow_id: str) -> list[dict[str, Any]]:
+    return [
+        eval_document("e0", name="Zero", assertion__condition=CONTAINS, workflow_id=workflow_id),
+        eval_document("e9", workflow_id=workflow_id),
+    ]
+
+
+def names(frame: pl.DataFrame) -> list[tuple[str | None, str | None, str | None]]:
+    return frame.select("eval_name", "path", "condition").rows()
+
+
+NAMED = ("Zero", "total.amount", 'contains "42"')
+NAMELESS = (None, None, None)
+
+
+def test_an_evals_frame_fills_names_paths_and_conditions() -> None:
+    evals = ra.decode_evals(saved_evals("wf"))
     again = evals.with_columns(name=pl.lit("again"))
     api = ResultsApi(some_runs(2))
     with FaultServer([api]) as server:
         client = client_for(server.url)
-        plain = ra.fetch_results(["r0", "r1"], client=client)
+        plain = ra.fetch_results(["r0", "r1"], evals=False, client=client)
         frame = ra.fetch_results(["r0", "r1"], evals=pl.concat([evals, again]), client=client)
-    assert frame["eval_name"].to_list() == ["Zero", None, "Zero", None]
-    assert frame["path"].to_list() == ["total.amount", None, "total.amount", None]
-    assert frame.drop("eval_name", "path").equals(plain.drop("eval_name", "path"))
+    assert names(frame) == [NAMED, NAMELESS, NAMED, NAMELESS]
+    assert names(plain) == [NAMELESS] * 4
+    filled = ("eval_name", "path", "condition")
+    assert frame.drop(filled).equals(plain.drop(filled))
+    assert frame.schema == plain.schema == RESULTS.schema
+    assert api.evals_asked == []
+
+
+def test_the_saved_evals_of_each_workflow_are_read_once() -> None:
+    runs = some_runs(4)
+    for number, records in enumerate(runs.values()):
+        for record in records:
+            record["workflow_id"] = f"wf{number % 2}"
+    api = ResultsApi(runs, evals=lambda flow: reply(body=page(saved_evals(flow))))
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results(list(runs), client=client_for(server.url))
+    assert sorted(api.evals_asked) == ["wf0", "wf1"]
+    assert names(frame) == [NAMED, NAMELESS] * 4
+    assert ids(frame) == all_ids(api, list(runs))
+
+
+def test_an_eval_without_an_assertion_has_no_condition() -> None:
+    documents = [eval_document("e0", name="Zero", assertion=None)]
+    api = ResultsApi(some_runs(1), evals=lambda flow: reply(body=page(documents)))
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results("r0", client=client_for(server.url))
+    assert names(frame) == [("Zero", None, None), NAMELESS]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (reply(404, {"detail": "no such workflow"}), "no such workflow"),
+        (reply(403), "403"),
+        (reply(401), "401"),
+        (reply(503), "503"),
+        (Reply(b"", "reset"), "reset|broke off|closed"),
+        (reply(body=b"<html>"), "JSON"),
+        (reply(body={"data": None}), "page"),
+    ],
+)
+def test_saved_evals_that_cannot_be_read_cost_no_result(
+    fault: Reply, words: str, strict: bool
+) -> None:
+    def evals(workflow_id: str) -> Reply:
+        return fault if workflow_id == "wf0" else reply(body=page(saved_evals(workflow_id)))
+
+    runs = some_runs(2)
+    for number, records in enumerate(runs.values()):
+        for record in records:
+            record["workflow_id"] = f"wf{number}"
+    api = ResultsApi(runs, evals=evals)
+    with FaultServer([api]) as server:
+        client = client_for(server.url, AT_ONCE, max_attempts=1, max_concurrency=1)
+        with pytest.warns(ra.ProblemsWarning, match="saved evals could not be read") as caught:
+            frame = ra.fetch_results(list(runs), client=client, strict=strict)
+    assert ids(frame) == all_ids(api, list(runs))
     assert frame.schema == RESULTS.schema
+    # Where the key is refused, no further list is asked for.
+    told_once = words == "401"
+    assert names(frame)[2:] == [NAMELESS if told_once else NAMED, NAMELESS]
+    assert [each.filename for each in caught] == [__file__]
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert problems["record_id"].to_list() == (["wf0", "wf1"] if told_once else ["wf0"])
+    assert problems["reason"].str.contains(words).all()
+
+
+def test_saved_evals_that_do_not_decode_leave_their_results_without_a_name() -> None:
+    documents = [*saved_evals("wf"), eval_document("e1", created_at=7)]
+    api = ResultsApi(some_runs(1), evals=lambda flow: reply(body=page(documents)))
+    with FaultServer([api]) as server:
+        with pytest.warns(ra.ProblemsWarning, match="saved evals could not be read") as caught:
+            frame = ra.fetch_results("r0", client=client_for(server.url))
+    assert names(frame) == [NAMED, NAMELESS]
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert problems["record_id"].to_list() == ["e1"]
+
+
+def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
+    def interrupt(workflow_id: str) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return reply(body=b"{" + b" " * 100, drip=0.3)
+
+    api = ResultsApi(some_runs(2), evals=interrupt)
+    with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            ra.fetch_results(["r0", "r1"], client=client)
+    assert ids(caught.value.partial) == all_ids(api, ["r0", "r1"])  # type: ignore[attr-defined]
+    assert our_threads() == []
 
 
 @pytest.mark.parametrize(
     "evals",
-    [[], "wf", pl.DataFrame({"eval_id": ["a"]}), EVALS.empty().cast({"name": pl.Int64}), FRAME],
+    [
+        [],
+        "wf",
+        0,
+        pl.DataFrame({"eval_id": ["a"]}),
+        EVALS.empty().drop("condition"),
+        EVALS.empty().cast({"name": pl.Int64}),
+        FRAME,
+    ],
 )
-def test_what_is_no_evals_frame_is_refused(evals: Any) -> None:
-    with pytest.raises(ra.ConfigError, match="evals must be an EVALS frame"):
+def test_what_is_not_an_evals_frame_is_refused(evals: Any) -> None:
+    with pytest.raises(ra.ConfigError, match=r"evals must be .*an EVALS frame"):
         ra.fetch_results("r0", evals=evals, client=client_for(NOWHERE))
 
 
@@ -231,7 +343,7 @@ def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
     text = json.dumps(page([document])).replace('"@"', sent).encode()
     with FaultServer([ResultsApi.run("r0"), reply(body=text)]) as server:
         client = client_for(server.url)
-        frame = ra.fetch_results("r0", payloads=True, client=client)
+        frame = ra.fetch_results("r0", evals=False, payloads=True, client=client)
     assert frame.schema == RESULTS_WITH_PAYLOADS.schema
     assert (frame["actual_value"][0], frame["expected_value"][0]) == (kept, kept)
     assert frame["handle_inputs"][0] == '{"h":{"type":"json","data":' + kept + "}}"

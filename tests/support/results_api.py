@@ -1,4 +1,4 @@
-"""A server of runs and their results, which a test may have fail wherever it likes."""
+"""A server of runs, results and saved evals, which a test may have fail wherever it likes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from support.documents import result_document, run_document
 from support.faultserver import Reply, page, reply
 
 RUNS_PATH, RESULTS_PATH = "/v1/workflows/evals/runs/", "/v1/workflows/evals/results"
+EVALS_PATH = "/v1/workflows/evals"
 Hook = Callable[[str, dict[str, str]], Reply | None]
 
 
 @dataclass
 class ResultsApi:
-    """Runs by id with their results; ``hook`` may answer a request of a run instead."""
+    """Runs by id with their results; ``hook`` may answer a request of a run instead.
+
+    ``evals`` answers a request for the saved evals of a workflow; there are none if not told.
+    """
 
     runs: dict[str, list[dict[str, Any]]]
     hook: Hook = lambda run_id, query: None
+    evals: Callable[[str], Reply] = lambda workflow_id: reply(body=page([]))
     asked: list[str] = field(default_factory=list)  # "run a", "results a"
+    evals_asked: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -29,6 +35,9 @@ class ResultsApi:
     def __call__(self, request: str) -> Reply:
         parts = urlsplit(request.split(" ")[1])
         query = dict(parse_qsl(parts.query))
+        if parts.path == EVALS_PATH:
+            self.evals_asked.append(query["workflow_id"])
+            return self.evals(query["workflow_id"])
         is_run = parts.path.startswith(RUNS_PATH)
         run_id = unquote(parts.path.removeprefix(RUNS_PATH)) if is_run else query["run_id"]
         with self.lock:
