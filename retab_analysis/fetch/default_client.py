@@ -38,6 +38,8 @@ def client_or_default(client: Client | None) -> Client:
         if not isinstance(client, Client):
             raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
         return client
+    # Under the lock, so that threads that come first together share one client, and with it the
+    # limit of requests at once.
     with _default_lock:
         if _default is None:
             _default = Client()

@@ -64,6 +64,7 @@ class Collected:
         if not self.pages:
             return None
         rows = pl.concat(self.pages)
+        # While a list is read, new records push older ones onto the next page: they come twice.
         if rows["id"].n_unique() == rows.height:
             return rows
         return rows.unique("id", keep="last", maintain_order=True)
@@ -103,6 +104,7 @@ def read_pages(
         RetabAnalysisError: Whatever went wrong, with the rows before it as ``.partial``, and as
             ``.cursor`` where to go on.
     """
+    # The cursor that the caller gave counts too: to come back to it is to go in a circle.
     seen = {into.cursor}
     try:
         while True:
@@ -151,10 +153,12 @@ def to_single_row(table: Table, page: Page) -> pl.DataFrame:
 def _get_page(
     client: Client, path: str, params: Params, into: Collected, wanted: int | None
 ) -> Page:
+    # No more than is wanted; a whole page where the caller cut off rows that were counted here.
     missing = PAGE_SIZE if wanted is None else wanted - len(into.ids)
     size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
     cursor = [] if into.cursor is None else [("after", into.cursor)]
     query = [*params, ("limit", str(size)), *cursor]
+    # Parsed inside of the request, because a body that is cut short is worth another attempt.
     return client.get(path, query, parse=lambda body: parse_page(into.table, body))
 
 

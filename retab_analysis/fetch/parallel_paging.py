@@ -139,6 +139,7 @@ class _History:
         self, client: Client, path: str, params: Params, first: _Reader, strict: bool
     ) -> None:
         self._client, self._path, self._strict = client, path, strict
+        # Each reader sets its own order: the end of the list is found by reading it backwards.
         self._params = [each for each in params if each[0] != "order"]
         self._first, self._readers, self._sign = first, [first], first.sign
         self._end: int | None = None
@@ -161,6 +162,7 @@ class _History:
                     running[pool.submit(partial(next, reader.pages))] = partial(self._take, reader)
                 for future in next_done(running):
                     running.pop(future)(future)
+                # After the answers, because the first pages and the end come in either order.
                 self._divide()
                 yield len(self._seen)
         # Only now: until the pool is left, a thread may still add pages to ``into``.
@@ -234,6 +236,8 @@ class _History:
     def _make_reader(self, start: int, *, is_further: bool = False) -> _Reader:
         order, near = ("desc", "to_date") if self._sign < 0 else ("asc", "from_date")
         date = format_moment(_EPOCH + timedelta(microseconds=start * self._sign))
+        # The caller's own date at this end is replaced, as the reader begins behind it; the date at
+        # the other end stays.
         others = [each for each in self._params if each[0] != near]
         params = [*others, ("order", order), (near, date)]
         into = Collected(self._first.into.table, None)
@@ -243,6 +247,7 @@ class _History:
     def _take(self, reader: _Reader, future: Future[Any]) -> None:
         """See what the newest page of a reader means."""
         reader.is_busy = False
+        # It was left behind meanwhile: its neighbour has its rows, or the first goes on alone.
         if reader not in self._readers:
             return
         try:
@@ -267,6 +272,7 @@ class _History:
         if reader.into.cursor is None:
             self._end_at(reader, at)
         begins_in_vain = at and is_begin and ids and self._readers[at - 1].into.ids.issuperset(ids)
+        # A reader that began where its left neighbour had been already has nothing to add.
         if begins_in_vain or (reader.is_done and not reader.into.ids):
             del self._readers[at]
             left = self._readers[at - 1]
@@ -323,6 +329,7 @@ def _find_places(rows: pl.DataFrame, sign: int) -> list[int]:
     Raises:
         _DoesNotFitError: They are not, or one of them has no date.
     """
+    # In the other direction time falls, so its sign is turned and the places grow in both.
     places = rows["timing.created_at"].dt.epoch("us") * sign
     if places.null_count() or not places.is_sorted():
         raise _DoesNotFitError

@@ -88,6 +88,7 @@ class RunQuery:
 
     def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
         """The rows between the dates, both ends included; rows without a date stay."""
+        # A row without a date may lie between them: what the API gave is not dropped in silence.
         created = pl.col("created_at")
         if self.start is not None:
             runs = runs.filter((created >= self.start) | created.is_null())
@@ -137,8 +138,10 @@ def quote_id(name: str, value: str) -> str:
         ConfigError: It is empty, a dot segment, or not text.
     """
     value = check_text(name, value)
+    # Servers and clients resolve these before they look at the path, quoted or not.
     if value in (".", ".."):
         raise ConfigError(f"{name} {value!r} cannot be in a URL")
+    # Nothing is safe: an id with a slash in it would name another path.
     return quote(value, safe="")
 
 
@@ -174,6 +177,7 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
     """
     if values is None:
         return None
+    # A text is several characters, and bytes are several numbers, to whoever iterates over them.
     if isinstance(values, str):
         return list_one(name, values)
     if not isinstance(values, Iterable) or isinstance(values, bytes):
@@ -189,6 +193,7 @@ def check_count(name: str, value: int | None) -> int | None:
     Raises:
         ConfigError: It is not a whole number of at least 0.
     """
+    # To Python, True is the whole number 1.
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
         raise ConfigError(f"{name} must be a whole number of at least 0, got {value!r}")
     return value
@@ -211,6 +216,7 @@ def read_moment(name: str, value: When, now: datetime, *, last: bool = False) ->
         value = _parsed(name, value)
     if isinstance(value, timedelta):
         return _shift(now, -value)
+    # Before ``date``: every datetime is one.
     if isinstance(value, datetime):
         try:
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -226,6 +232,8 @@ def read_moment(name: str, value: When, now: datetime, *, last: bool = False) ->
 
 
 def _parsed(name: str, value: str) -> date:
+    # The date first, since a datetime reads '2026-05-18' too, as the midnight at its beginning, and
+    # then the day would not be part of what ends with it.
     for read in (date.fromisoformat, datetime.fromisoformat):
         try:
             return read(value.strip())
@@ -238,6 +246,7 @@ def _parsed(name: str, value: str) -> date:
 
 def _shift(moment: datetime, by: timedelta) -> datetime:
     """Add, and stop at the ends of the calendar."""
+    # "A million days ago" means from the beginning, so it is not worth an error.
     try:
         return moment + by
     except OverflowError:

@@ -60,6 +60,7 @@ def wait_for_runs(
             last frame.
     """
     ids = RunList.make(runs).ids
+    # "not >=" rather than "<", which would let NaN pass.
     for name, value in (("timeout", timeout), ("interval", interval)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
             raise ConfigError(f"{name} must be a number of seconds, got {value!r}")

@@ -152,6 +152,7 @@ class _Part:
     def rows(self) -> pl.DataFrame | None:
         """The rows so far; a result that does not name its run gets it."""
         rows = self.into.rows()
+        # The list was asked for by run, so the run is known even where a result does not say it.
         if rows is None:
             return None
         return rows.with_columns(pl.col("workflow_eval_run_id").fill_null(self.run_id))
@@ -167,6 +168,8 @@ def list_results(
     progress: Progress,
 ) -> Fetched:
     """All results of some runs, in the order of the runs, then the API's."""
+    # A part for each run: the order does not depend on which answer comes first, and what has come
+    # is there whenever an error or Ctrl-C ends it.
     parts = [_Part(run_id, Collected(table, None)) for run_id in runs.ids]
     known = _known(runs.known)
     outcomes: Outcomes[None] = Outcomes()
@@ -178,7 +181,7 @@ def list_results(
 
     def together() -> pl.DataFrame:
         frame = _with_runs(to_frame(table, _rows(parts)), known, parts)
-        return frame if evals is None else _with_evals(frame, evals)
+        return frame if evals is None else fill_in_evals(frame, evals)
 
     tasks = [partial(_read, client, part, strict, known is None) for part in parts]
     try:
@@ -188,6 +191,7 @@ def list_results(
         raise
     error = outcomes.error()
     if error is not None:
+        # Those that failed, and those that were not tried because every run would have failed.
         missing = [part.run_id for at, part in enumerate(parts) if at not in outcomes.results]
         raise _name_missing(error, missing, len(parts), together())
     return Fetched(together(), [problem for part in parts for problem in part.into.problems])
@@ -197,6 +201,7 @@ def _read(client: Client, part: _Part, strict: bool, with_run: bool) -> None:
     if with_run:
         _read_run(client, part, strict)
     params = [("run_id", part.run_id), ("order", "desc")]
+    # The pages are in ``part.into``, where others can see them before all have come.
     for _ in read_pages(client, _PATH, params, part.into, strict=strict):
         pass
 
@@ -234,6 +239,7 @@ def _with_runs(
     results: pl.DataFrame, known: pl.DataFrame | None, parts: Sequence[_Part] = ()
 ) -> pl.DataFrame:
     """Fill in the columns that come from the runs: known before, or read with the results."""
+    # Every run was read, or none was: a RUNS frame has all of them.
     if known is None:
         read = [run for part in parts if (run := _known(part.run)) is not None]
         if not read:
@@ -242,8 +248,11 @@ def _with_runs(
     return _fill_in(results, known.unique("run_id", keep="last"), on="run_id")
 
 
-def _with_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
-    """Fill in the columns that come from the saved evals; of an eval twice, the first counts."""
+def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
+    """Fill in ``eval_name``, ``path`` and ``condition`` from an EVALS frame.
+
+    The conditions become words. Of an eval that is there twice, the first row counts.
+    """
     once = evals.unique("eval_id", keep="first")
     words = [each if each is None else describe_condition(each) for each in once["condition"]]
     known = once.select(
@@ -281,7 +290,7 @@ def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Sequence[Prob
                 Problem(workflow_id, "$", str(outcomes.errors.get(at, outcomes.error())), "")
             )
     evals = pl.concat([EVALS.empty(), *(each.frame for each in read)])
-    return Fetched(_with_evals(fetched.frame, evals), fetched.problems), unread
+    return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
 
 
 def _warn_of_unread(problems: Sequence[Problem]) -> None:
@@ -300,6 +309,7 @@ def _warn_of_unread(problems: Sequence[Problem]) -> None:
 def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:
     """Take the columns of ``known`` in place of the results' own."""
     bare = results.drop(name for name in known.columns if name != on)
+    # From the left and in its order: a result whose run or eval is not known stays, with nulls.
     joined = bare.join(known, on=on, how="left", maintain_order="left")
     return joined.select(results.columns)
 

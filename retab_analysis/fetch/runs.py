@@ -150,6 +150,7 @@ def list_runs(
     progress: Progress,
 ) -> Fetched:
     """The runs that a query means, each once and in its order."""
+    # One after the other, not at once: the list of one filter is read at several places already.
     requests = query.requests() if limit != 0 else []
     done = [Fetched(RUNS.empty(), [])]
     for params in requests:
@@ -200,6 +201,7 @@ def _first_rows(
 ) -> pl.DataFrame:
     """As many rows as are wanted; those that the dates cut off do not count."""
     for count in counts:
+        # Counted first, because computing a frame after each page would cost more than the pages.
         if limit is not None and count >= limit:
             runs = query.cut(into.frame())
             if runs.height >= limit:
@@ -219,6 +221,7 @@ def _merge_partial(error: RetabAnalysisError, done: Sequence[Fetched], query: Ru
 
 
 def _merge(frames: Sequence[pl.DataFrame], query: RunQuery) -> pl.DataFrame:
+    # A run whose status changes between two queries is in both: the later one counts.
     merged = pl.concat(frames).unique("run_id", keep="last", maintain_order=True)
     return merged.sort(
         "created_at", descending=query.order == "desc", nulls_last=True, maintain_order=True
@@ -263,6 +266,7 @@ def start_runs(
         raise ConfigError(f"repeat must be a whole number of at least 1, got {repeat!r}")
     chosen = client_or_default(client)
     started: list[pl.DataFrame] = []
+    # One after the other, so that the frame has the order in which they stand in the queue.
     for scope in (scope for scope in scopes for _ in range(repeat)):
         try:
             started.append(_create_run(chosen, workflow_id, scope))

@@ -63,9 +63,11 @@ class Pool:
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Have a function called in a thread, with this thread's context."""
         future: Future[T] = Future()
+        # A thread has an empty context: settings of the caller would not reach its requests.
         context = contextvars.copy_context()
         call = partial(context.run, self._cancel.run, function)
         self._tasks.put(partial(_fulfil, future, call))
+        # Started as they are needed: a fetch of one run is one thread, whatever the client allows.
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
             self._threads.append(thread)  # before its start, so that an interrupt forgets none
@@ -79,6 +81,8 @@ class Pool:
 
     def stop(self) -> None:
         """Stop all that is under way; a thread that cannot be stopped ends by itself later."""
+        # First what is under way, then one end for each thread, behind the tasks that still wait:
+        # those see that they were cancelled.
         self._cancel.set()
         for _ in self._threads:
             self._tasks.put(None)
@@ -123,6 +127,7 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
         Cancelled: This thread was told to stop itself.
     """
     while True:
+        # This thread may itself be one that somebody wants to stop.
         check_cancelled()
         left = end - time.monotonic()
         done = wait(running, max(0.0, min(_STEP, left)), FIRST_COMPLETED).done
@@ -203,6 +208,7 @@ def run_all(
         OutOfPatienceError: Not all ended in that time; the others are stopped.
     """
     end = math.inf if patience is None else time.monotonic() + patience
+    # Handed out as threads become free, so that the rest is never begun once it is hopeless.
     waiting = iter(enumerate(tasks))
     with threads(workers) as pool:
         running: dict[Future[T], int] = {}
