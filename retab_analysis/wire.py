@@ -136,6 +136,7 @@ class AssertionFailure(Wire):
 
     code: str
     message: str
+    details: msgspec.Raw = ABSENT
 
 
 class AssertionResult(Wire):
@@ -178,6 +179,7 @@ class Result(Wire):
     block_execution_fingerprint: str | None = None
     artifact: Artifact | None = None
     handle_inputs: dict[str, HandleInput] | None = None
+    routing_decisions: msgspec.Raw = ABSENT
     warnings: list[str] | None = []
     assertion_result: AssertionResult | None = None
 
@@ -235,13 +237,15 @@ class Drift(Wire):
 
 
 class LatestRun(Wire):
-    """The newest run of an eval."""
+    """The newest run of an eval, or the newest in which it passed, or did not."""
 
     status: str
     started_at: Time
     outcome: str | None = None
     completed_at: Time | None = None
     duration_ms: Int | None = None
+    block_execution_fingerprint: str | None = None
+    handle_inputs_fingerprint: str | None = None
 
 
 class Eval(Wire):
@@ -259,6 +263,8 @@ class Eval(Wire):
     drift: Drift | None = None
     validation_status: str | None = "valid"
     latest_run_summary: LatestRun | None = None
+    latest_passing_run_summary: LatestRun | None = None
+    latest_failing_run_summary: LatestRun | None = None
     created_at: Time | None = None
     updated_at: Time | None = None
 
@@ -268,6 +274,7 @@ class Published(Wire):
 
     version_id: str | None = None
     published_at: Time | None = None
+    description: str | None = ""
 
 
 class Workflow(Wire):
@@ -282,14 +289,40 @@ class Workflow(Wire):
     published: Published | None = None
 
 
+class Publication(Wire):
+    """A version of a workflow that was published.
+
+    Two clients of the vendor name its fields differently: where one has a publication's ``id`` and
+    beside it the ``workflow_version_id``, the other has only the version's ``id``.
+    """
+
+    workflow_id: str
+    id: str | None = None
+    workflow_version_id: str | None = None
+    version: Int | None = None
+    description: str | None = None
+    published_at: Time | None = None
+    created_at: Time | None = None
+    is_current: bool | None = None
+
+    def __post_init__(self) -> None:
+        # Paging knows a record by its id, so there has to be one.
+        self.id = self.id or self.workflow_version_id
+        if self.id is None:
+            raise ValueError("Object missing required field `workflow_version_id` or `id`")
+
+
 class VersionDiff(Wire):
-    """The blocks in which two versions of a workflow differ."""
+    """The blocks and edges in which two versions of a workflow differ."""
 
     from_workflow_version_id: str
     to_workflow_version_id: str
     added_block_ids: list[str] | None = []
     removed_block_ids: list[str] | None = []
     changed_block_ids: list[str] | None = []
+    added_edge_ids: list[str] | None = []
+    removed_edge_ids: list[str] | None = []
+    changed_edge_ids: list[str] | None = []
 
 
 class FileLink(Wire):

@@ -16,6 +16,7 @@ from retab_analysis.schema import (
     RESULTS_WITH_PAYLOADS,
     RUNS,
     TABLES,
+    VERSIONS,
     WORKFLOWS,
     Datetime,
     Table,
@@ -27,6 +28,7 @@ DOCUMENTS = {
     RESULTS_WITH_PAYLOADS: "WorkflowEvalResult",
     EVALS: "WorkflowEval",
     WORKFLOWS: "Workflow",
+    VERSIONS: "PublishedWorkflowVersion",
 }
 PATHS = [(table, path) for table in DOCUMENTS for path in table.paths]
 NAMES_ON_THE_WIRE = {"inputs": "handle_inputs", "outputs": "handle_outputs"}
@@ -54,6 +56,7 @@ JSON_TYPES = {
     pl.String(): {"string"},
     pl.Int64(): {"integer"},
     pl.Float64(): {"number"},
+    pl.Boolean(): {"boolean"},
     Datetime: {"string"},
     pl.List(pl.String()): {"array"},
 }
@@ -98,6 +101,7 @@ CONTRACT_NAMES = {
     wire.Drift: "ArtifactDrift",
     wire.LatestRun: "LatestBlockEvalRunSummary",
     wire.Published: "WorkflowPublished",
+    wire.Publication: "PublishedWorkflowVersion",
     wire.VersionDiff: "WorkflowGraphVersionDiff",
 }
 # A document's union of several, and a part that is only looked at for what it needs.
@@ -146,20 +150,26 @@ error_code error_block_id freshness_status freshness_reasons
 """
 RESULTS_COLUMNS = """
 eval_name eval_id state block_id document_names duration_ms expected_value actual_value path
-condition_kind failure_code failure_message score threshold run_id workflow_version_id
+condition condition_kind failure_code failure_message score threshold run_id workflow_version_id
 run_created_at result_id workflow_id block_type status status_message verdict created_at started_at
 completed_at queue_ms assertion_id assertion_label metric_kind warnings document_ids
-artifact_operation artifact_id handle_inputs_fingerprint block_execution_fingerprint
-workflow_draft_fingerprint execution_fingerprint
+failure_details routing_decisions artifact_operation artifact_id handle_inputs_fingerprint
+block_execution_fingerprint workflow_draft_fingerprint execution_fingerprint
 """
 EVALS_COLUMNS = """
 eval_id name target_block_id output_handle_id path condition_kind assertion_label condition
 source_type source_run_id source_step_id assertion_drift_status schema_drift drift_status
 freshness_status validation_status latest_run_status latest_run_outcome latest_run_completed_at
-latest_run_duration_ms created_at updated_at workflow_id
+latest_run_duration_ms created_at updated_at workflow_id last_passed_at last_failed_at
+latest_block_fingerprint latest_inputs_fingerprint last_passed_block_fingerprint
+last_passed_inputs_fingerprint last_failed_block_fingerprint last_failed_inputs_fingerprint
+"""
+VERSIONS_COLUMNS = """
+workflow_version_id version description published_at is_current workflow_id
 """
 WORKFLOWS_COLUMNS = """
-workflow_id name description project_id published_version_id published_at created_at updated_at
+workflow_id name description project_id published_version_id published_description published_at
+created_at updated_at
 """
 
 
@@ -171,6 +181,7 @@ workflow_id name description project_id published_version_id published_at create
         (RESULTS_WITH_PAYLOADS, RESULTS_COLUMNS + "handle_inputs handle_outputs"),
         (EVALS, EVALS_COLUMNS),
         (WORKFLOWS, WORKFLOWS_COLUMNS),
+        (VERSIONS, VERSIONS_COLUMNS),
     ],
 )
 def test_the_columns_are_those_promised_in_order(table: Table, columns: str) -> None:

@@ -1,20 +1,19 @@
-"""What users call to read and run evals.
+"""What users call to read and run evals: one module for each kind of thing in the API.
 
-``lists`` and ``results`` fetch frames, ``running`` starts, cancels and waits, ``clients`` knows
-which client is meant.
+``runs``, ``results``, ``evals``, ``workflows``, ``versions`` and ``documents`` have the public
+functions, each beside its endpoint; ``polling`` waits. ``params`` checks arguments, ``paging`` and
+``parallel_paging`` follow a list to its end, ``threads`` do many things at once, and
+``default_client`` knows which client is meant.
 """
 
 from retab_analysis.fetch.default_client import use
+from retab_analysis.fetch.documents import fetch_document_link
+from retab_analysis.fetch.evals import fetch_evals
+from retab_analysis.fetch.polling import wait_for_runs
 from retab_analysis.fetch.results import fetch_result, fetch_results
-from retab_analysis.fetch.run_control import cancel_runs, start_runs, wait_for_runs
-from retab_analysis.fetch.runs import (
-    fetch_document_link,
-    fetch_evals,
-    fetch_run,
-    fetch_runs,
-    fetch_version_diff,
-    fetch_workflows,
-)
+from retab_analysis.fetch.runs import cancel_runs, fetch_run, fetch_runs, start_runs
+from retab_analysis.fetch.versions import fetch_version_diff, fetch_versions
+from retab_analysis.fetch.workflows import fetch_workflows
 
 __all__ = [
     "cancel_runs",
@@ -25,6 +24,7 @@ __all__ = [
     "fetch_run",
     "fetch_runs",
     "fetch_version_diff",
+    "fetch_versions",
     "fetch_workflows",
     "start_runs",
     "use",

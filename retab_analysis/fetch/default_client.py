@@ -15,10 +15,10 @@ def use(client: Client | None) -> None:
     """Make a client the one that every function takes when it is given none.
 
     Args:
-        client: The client; None goes back to one made from the environment at the next use.
+        client: The client; None goes back to one that is made from the environment at the next use.
 
     Raises:
-        ConfigError: It is no client.
+        ConfigError: It is not a client.
     """
     global _default
     if client is not None and not isinstance(client, Client):
@@ -28,12 +28,18 @@ def use(client: Client | None) -> None:
 
 
 def client_or_default(client: Client | None) -> Client:
-    """The given client, else the default, made from the environment at first use."""
+    """The given client, else the default, made from the environment at first use.
+
+    Raises:
+        ConfigError: It is not a client, or there is no key in the environment.
+    """
     global _default
     if client is not None:
         if not isinstance(client, Client):
             raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
         return client
+    # Under the lock, so that threads that come first together share one client, and with it the
+    # limit of requests at once.
     with _default_lock:
         if _default is None:
             _default = Client()

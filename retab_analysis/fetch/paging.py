@@ -1,4 +1,4 @@
-"""Follow the cursors of a list to its end, and keep what came before an error."""
+"""Follow the cursor of a list to its end, and keep what came before an error."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
 PAGE_SIZE = 100
+"""Rows asked for in one request; the API gives at most as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A frame of the table, and what did not decode."""
+    """A frame of the table, and the records that did not decode."""
 
     frame: pl.DataFrame
     problems: Sequence[Problem]
+
+    def deliver(self, table: Table) -> pl.DataFrame:
+        """The frame; warns where records were left out of it.
+
+        Call it from the public function itself, so that the warning points at its caller.
+        """
+        report(table, self.problems, strict=False)
+        return self.frame
 
 
 @dataclass(slots=True)
@@ -30,8 +39,11 @@ class Collected:
     """What has come so far of one list.
 
     Attributes:
-        table: What the rows are.
+        table: The table that the records belong to.
         cursor: Where the next page is, or None before the first and after the last.
+        ids: The ids of the records so far.
+        pages: Their rows, before the table's columns are computed.
+        problems: The records that did not decode.
     """
 
     table: Table
@@ -52,17 +64,18 @@ class Collected:
         if not self.pages:
             return None
         rows = pl.concat(self.pages)
+        # While a list is read, new records push older ones onto the next page: they come twice.
         if rows["id"].n_unique() == rows.height:
             return rows
         return rows.unique("id", keep="last", maintain_order=True)
 
     def frame(self) -> pl.DataFrame:
-        """The rows so far, as the table has them."""
+        """The rows so far, with the columns of the table."""
         rows = self.rows()
         return to_frame(self.table, [] if rows is None else [rows])
 
 
-def collect(
+def read_pages(
     client: Client,
     path: str,
     params: Params,
@@ -73,8 +86,11 @@ def collect(
 ) -> Iterator[Collected]:
     """Read a list page by page, from ``into.cursor`` on.
 
+    Only an absent cursor is the end of a list: an empty page with a cursor goes on, and so does a
+    page that is shorter than asked for.
+
     Args:
-        client: What to ask.
+        client: The client to ask with.
         path: The list's path.
         params: Its filters.
         into: Where the pages are put.
@@ -88,10 +104,12 @@ def collect(
         RetabAnalysisError: Whatever went wrong, with the rows before it as ``.partial``, and as
             ``.cursor`` where to go on.
     """
+    # The cursor that the caller gave counts too: to come back to it is to go in a circle.
     seen = {into.cursor}
     try:
         while True:
             page = _get_page(client, path, params, into, wanted)
+            # Before the page is taken in, so that ``.partial`` ends where ``.cursor`` goes on.
             report(into.table, page.problems if strict else [], strict=True)
             into.add(page)
             yield into
@@ -103,27 +121,26 @@ def collect(
         raise
 
 
-def collect_all(
+def read_list(
     client: Client, path: str, params: Params, table: Table, *, strict: bool, progress: Progress
 ) -> Fetched:
-    """Read a whole list."""
+    """Read all pages of a list, one after the other; raises as :func:`read_pages` does."""
     into = Collected(table, None)
-    for _ in collect(client, path, params, into, strict=strict):
+    for _ in read_pages(client, path, params, into, strict=strict):
         progress.update(len(into.ids))
     return Fetched(into.frame(), into.problems)
 
 
-def get_one(client: Client, table: Table, path: str) -> pl.DataFrame:
+def read_single(client: Client, table: Table, path: str) -> pl.DataFrame:
     """Read a single document as a frame of one row.
 
     Raises:
         SchemaError: It does not decode.
     """
-    page = client.get(path, parse=lambda body: parse_one(table, body))
-    return one_row(table, page)
+    return to_single_row(table, client.get(path, parse=lambda body: parse_one(table, body)))
 
 
-def one_row(table: Table, page: Page) -> pl.DataFrame:
+def to_single_row(table: Table, page: Page) -> pl.DataFrame:
     """The frame of a single document.
 
     Raises:
@@ -136,10 +153,12 @@ def one_row(table: Table, page: Page) -> pl.DataFrame:
 def _get_page(
     client: Client, path: str, params: Params, into: Collected, wanted: int | None
 ) -> Page:
+    # No more than is wanted; a whole page where the caller cut off rows that were counted here.
     missing = PAGE_SIZE if wanted is None else wanted - len(into.ids)
     size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
     cursor = [] if into.cursor is None else [("after", into.cursor)]
     query = [*params, ("limit", str(size)), *cursor]
+    # Parsed inside of the request, because a body that is cut short is worth another attempt.
     return client.get(path, query, parse=lambda body: parse_page(into.table, body))
 
 

@@ -1,20 +1,23 @@
-"""A long list of runs, read at several places of its history at once.
+"""Read a long list of runs at several places of its history at once.
 
-A cursor is sequential by nature. So after the first pages further readers begin somewhere behind
+A cursor is sequential by nature. So after the first pages, further readers begin somewhere behind
 them, each at a date, and read on by their own cursors. A reader stops when it meets a run that the
-next one has read: no run can fall between two readers, whatever the API makes of a date. Who has
-nothing left to do begins again where the most is probably left.
+next reader has read: no run can fall between two readers, whatever the API makes of a date. A
+worker that has nothing left to do begins again where the most rows are probably left.
 
-The first reader follows the list as it is, without dates. Where another fails, or brings what does
-not fit, the first goes on alone: the API may ignore dates, or order by something else.
+The first reader follows the list as it is, without dates. Where another one fails, or brings rows
+that do not fit, the first goes on alone: the API may ignore dates, or order by something else.
 """
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import itertools
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,56 +25,121 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.errors import RetabAnalysisError
-from retab_analysis.fetch.paging import PAGE_SIZE, Collected, collect
-from retab_analysis.fetch.paging_readers import SECOND, DoesNotFitError, Reader, join, positions
-from retab_analysis.fetch.params import iso
+from retab_analysis.fetch.paging import PAGE_SIZE, Collected, read_pages
+from retab_analysis.fetch.params import format_moment
 from retab_analysis.fetch.threads import next_done, threads
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
-FIRST_PAGES = 5
-# How many rows must probably be left to be worth a further reader, and how many rows ahead it
-# begins at most: the density of a page says nothing about what is far away.
-WORTH = 1.5 * PAGE_SIZE
-REACH = 20 * PAGE_SIZE
-# How many further readers may have brought nothing: some, and one for so many rows.
-IN_VAIN = 4
-ROWS_PER_VAIN = 10 * PAGE_SIZE
+_FIRST_PAGES = 5
+# A further reader costs a request. It begins only where so many rows are probably left, and at most
+# so many rows ahead, because the density of a page says nothing about what is far away.
+_WORTH = 1.5 * PAGE_SIZE
+_REACH = 20 * PAGE_SIZE
+# How many further readers may have brought nothing: a few, and one more for so many rows.
+_IN_VAIN = 4
+_ROWS_PER_VAIN = 10 * PAGE_SIZE
+# Readers begin at whole seconds, because an API may cut the dates that it is given to those.
+_SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def collect_history(
+def read_history(
     client: Client, path: str, params: Params, order: str, into: Collected, *, strict: bool
 ) -> Generator[int]:
-    """Read a whole list of runs, as :func:`collect` does, and faster where it is long.
+    """Read a whole list of runs as :func:`read_pages` does, and faster where it is long.
+
+    Args:
+        client: The client to ask with, ``max_concurrency`` requests at once.
+        path: The list's path.
+        params: Its filters and its order.
+        order: ``desc`` or ``asc``, as in ``params``.
+        into: Where the pages are put.
+        strict: Whether a record that does not decode is an error.
 
     Yields:
         How many runs have come so far.
 
     Raises:
-        RetabAnalysisError: Whatever went wrong; ``.partial`` and ``.cursor`` as from ``collect``.
+        RetabAnalysisError: Whatever went wrong; ``.partial`` and ``.cursor`` are those of
+            :func:`read_pages`, since only the first reader's errors are raised.
     """
-    pages = collect(client, path, params, into, strict=strict)
+    pages = read_pages(client, path, params, into, strict=strict)
     for number, _ in enumerate(pages, 1):
         yield len(into.ids)
         # The last of the first pages is read together with the end of the list.
-        if number == FIRST_PAGES - 1 and client.max_concurrency > 1:
+        if number == _FIRST_PAGES - 1 and client.max_concurrency > 1:
             break
     if into.cursor is not None:
-        first = Reader(pages, into, -1 if order == "desc" else 1)
+        first = _Reader(pages, into, -1 if order == "desc" else 1)
         yield from _History(client, path, params, first, strict).read()
+
+
+class _DoesNotFitError(Exception):
+    """Rows that cannot be, if the API filters and orders by ``created_at``."""
+
+
+@dataclass(slots=True, eq=False)
+class _Reader:
+    """Follows the list from one place on.
+
+    A place is a number of microseconds that grows in the order of reading: the time since 1970,
+    negative where the newest run comes first.
+
+    Attributes:
+        pages: What it reads.
+        into: What it has read.
+        sign: 1 where time grows in the order of reading, else -1.
+        start: Where it was told to begin; it may have a row that is just there, or not.
+        is_further: Whether it was sent to see whether there is anything.
+        position: The place of its last row, or None before the first.
+        density: Rows in a microsecond on its newest page.
+        is_done: Whether it has met the next reader, or the end of the list.
+        is_busy: Whether a request of it is under way.
+    """
+
+    pages: Iterator[Collected]
+    into: Collected
+    sign: int
+    start: float = -math.inf
+    is_further: bool = False
+    position: int | None = None
+    density: float = 0.0
+    is_done: bool = False
+    is_busy: bool = False
+
+    def advance(self, rows: pl.DataFrame) -> None:
+        """Move on over new rows.
+
+        Raises:
+            _DoesNotFitError: They are not in order, or begin before the place that was asked for.
+        """
+        places = _find_places(rows, self.sign)
+        if not places:
+            return
+        if self.position is None and places[0] < self.start:
+            raise _DoesNotFitError
+        self.position = places[-1]
+        self.density = len(places) / max(places[-1] - places[0], 1)
+
+    def rows_left(self, end: float) -> float:
+        """How many rows are probably left before the end."""
+        if self.is_done or self.position is None or end <= self.position:
+            return 0.0
+        return self.density * (end - self.position)
 
 
 class _History:
     """Reads what is left of one list.
 
-    The readers stand in the order of their places; where one is done, it has met the next.
+    The readers stand in the order of their places; a reader that is done has met the next one.
     """
 
     def __init__(
-        self, client: Client, path: str, params: Params, first: Reader, strict: bool
+        self, client: Client, path: str, params: Params, first: _Reader, strict: bool
     ) -> None:
         self._client, self._path, self._strict = client, path, strict
+        # Each reader sets its own order: the end of the list is found by reading it backwards.
         self._params = [each for each in params if each[0] != "order"]
         self._first, self._readers, self._sign = first, [first], first.sign
         self._end: int | None = None
@@ -86,114 +154,125 @@ class _History:
         running: dict[Future[Any], Callable[[Future[Any]], None]] = {}
         workers = self._client.max_concurrency
         with threads(workers) as pool:
-            if self._knows_its_place():
-                running[pool.submit(self._last_position)] = self._note_end
+            if self._locate_first():
+                running[pool.submit(self._find_last_place)] = self._note_end
             while not self._is_complete():
                 for reader in self._next_readers(workers - len(running)):
                     reader.is_busy = True
                     running[pool.submit(partial(next, reader.pages))] = partial(self._take, reader)
                 for future in next_done(running):
                     running.pop(future)(future)
+                # After the answers, because the first pages and the end come in either order.
                 self._divide()
                 yield len(self._seen)
-        self._finish()  # now that no thread has it in hand any more
+        # Only now: until the pool is left, a thread may still add pages to ``into``.
+        self._finish()
 
-    def _knows_its_place(self) -> bool:
+    def _locate_first(self) -> bool:
         """Find out where the first reader is; False where its rows do not tell."""
         rows = self._first.into.rows()
         try:
-            places = [] if rows is None else positions(rows, self._sign)
-        except DoesNotFitError:
+            places = [] if rows is None else _find_places(rows, self._sign)
+        except _DoesNotFitError:
             places = []
+        # Where all runs are of one moment, no date can lie between two of them.
         if rows is None or not places or places[0] == places[-1]:
             self._go_alone()
             return False
-        self._first.take(rows)
+        self._first.advance(rows)
         return True
 
-    def _last_position(self) -> int | None:
+    def _find_last_place(self) -> int | None:
         """Where the list ends: the first row in the opposite order."""
         into = Collected(self._first.into.table, None)
         params = [*self._params, ("order", "asc" if self._sign < 0 else "desc")]
-        next(collect(self._client, self._path, params, into, wanted=1, strict=False))
-        places = positions(into.pages[0].head(1), self._sign)
+        next(read_pages(self._client, self._path, params, into, wanted=1, strict=False))
+        places = _find_places(into.pages[0].head(1), self._sign)
         return places[0] if places else None
 
     def _note_end(self, future: Future[int | None]) -> None:
-        with contextlib.suppress(RetabAnalysisError, DoesNotFitError):
+        # Without a known end there are no further readers: the first reads on alone.
+        with contextlib.suppress(RetabAnalysisError, _DoesNotFitError):
             self._end = future.result()
 
     def _divide(self) -> None:
         """Have further readers begin, evenly up to the end, once the first pages are there."""
         near, far, workers = self._first.position, self._end, self._client.max_concurrency
-        if far is None or near is None or len(self._first.into.pages) < FIRST_PAGES:
+        if far is None or near is None or len(self._first.into.pages) < _FIRST_PAGES:
             return
         self._end = None
         if far > near and not self._is_alone:
             self._far = far
-            even = {_whole(near + (far - near) * part // workers) for part in range(1, workers)}
-            self._readers += [self._reader_at(start) for start in sorted(even) if start > near]
+            even = {
+                _cut_to_second(near + (far - near) * part // workers) for part in range(1, workers)
+            }
+            self._readers += [self._make_reader(start) for start in sorted(even) if start > near]
 
-    def _next_readers(self, room: int) -> list[Reader]:
-        """Who shall get a page now."""
+    def _next_readers(self, room: int) -> list[_Reader]:
+        """The readers that shall get a page now."""
         chosen = [each for each in self._readers if not (each.is_busy or each.is_done)][:room]
-        while len(chosen) < room and (further := self._further()) is not None:
+        while len(chosen) < room and (further := self._add_further()) is not None:
             chosen.append(further)
         return chosen
 
-    def _further(self) -> Reader | None:
-        """A reader more, in the middle of the most that is left anywhere."""
+    def _add_further(self) -> _Reader | None:
+        """Add a reader in the middle of the most that is left anywhere, where that is worth it."""
         ends = [*(each.start for each in self._readers[1:]), self._far]
         left = [each.rows_left(end) for each, end in zip(self._readers, ends, strict=True)]
         most = max(left)
-        if most < WORTH or self._in_vain >= IN_VAIN + len(self._seen) // ROWS_PER_VAIN:
+        if most < _WORTH or self._in_vain >= _IN_VAIN + len(self._seen) // _ROWS_PER_VAIN:
             return None
         at = left.index(most)
         here = self._readers[at].position
         assert here is not None
-        start = _whole(here + int((ends[at] - here) * min(0.5, REACH / most)))
+        start = _cut_to_second(here + int((ends[at] - here) * min(0.5, _REACH / most)))
         if start <= here:
             return None
-        further = self._reader_at(start, is_further=True)
+        further = self._make_reader(start, is_further=True)
         self._in_vain += 1  # until it has brought something
         self._readers.insert(at + 1, further)
         return further
 
-    def _reader_at(self, start: int, *, is_further: bool = False) -> Reader:
+    def _make_reader(self, start: int, *, is_further: bool = False) -> _Reader:
         order, near = ("desc", "to_date") if self._sign < 0 else ("asc", "from_date")
-        date = iso(_EPOCH + timedelta(microseconds=start * self._sign))
+        date = format_moment(_EPOCH + timedelta(microseconds=start * self._sign))
+        # The caller's own date at this end is replaced, as the reader begins behind it; the date at
+        # the other end stays.
         others = [each for each in self._params if each[0] != near]
         params = [*others, ("order", order), (near, date)]
         into = Collected(self._first.into.table, None)
-        pages = collect(self._client, self._path, params, into, strict=self._strict)
-        return Reader(pages, into, self._sign, start, is_further)
+        pages = read_pages(self._client, self._path, params, into, strict=self._strict)
+        return _Reader(pages, into, self._sign, start, is_further)
 
-    def _take(self, reader: Reader, future: Future[Any]) -> None:
+    def _take(self, reader: _Reader, future: Future[Any]) -> None:
         """See what the newest page of a reader means."""
         reader.is_busy = False
+        # It was left behind meanwhile: its neighbour has its rows, or the first goes on alone.
         if reader not in self._readers:
             return
         try:
             future.result()
             page = reader.into.pages[-1]
-            reader.take(page)
+            reader.advance(page)
             self._link(reader, page["id"].to_list())
-        except (RetabAnalysisError, DoesNotFitError) as error:
-            # What ails another reader, the first will meet where the caller can resume; or never.
+        except (RetabAnalysisError, _DoesNotFitError) as error:
+            # An error of another reader is not raised: the first reader will come to the same
+            # place, where the caller can resume, or find that there is nothing wrong with it.
             if reader is self._first and isinstance(error, RetabAnalysisError):
                 raise
             self._go_alone()
 
-    def _link(self, reader: Reader, ids: list[str]) -> None:
-        """See whom a reader has met with its newest page."""
+    def _link(self, reader: _Reader, ids: list[str]) -> None:
+        """See which neighbours a reader has met with its newest page."""
         is_begin = len(reader.into.pages) == 1
         if is_begin and reader.is_further:
             self._in_vain -= not self._seen.issuperset(ids)
         self._seen.update(ids)
         at = self._readers.index(reader)
         if reader.into.cursor is None:
-            self._come_to_end(reader, at)
+            self._end_at(reader, at)
         begins_in_vain = at and is_begin and ids and self._readers[at - 1].into.ids.issuperset(ids)
+        # A reader that began where its left neighbour had been already has nothing to add.
         if begins_in_vain or (reader.is_done and not reader.into.ids):
             del self._readers[at]
             left = self._readers[at - 1]
@@ -201,12 +280,13 @@ class _History:
         self._meet(at - 1, ids)
         self._meet(at, ids)
 
-    def _come_to_end(self, reader: Reader, at: int) -> None:
+    def _end_at(self, reader: _Reader, at: int) -> None:
         """The list has no more for a reader: those behind it have nothing else either."""
         reader.is_done = True
         if reader.position is not None:
+            # A list that ends before its last row is one where a date also limits how far it goes.
             if reader is not self._first and reader.position < self._far:
-                raise DoesNotFitError  # nor for anybody: dates also limit how far it goes
+                raise _DoesNotFitError
             del self._readers[at + 1 :]
 
     def _meet(self, at: int, ids: list[str]) -> None:
@@ -216,7 +296,7 @@ class _History:
             left.is_done |= any(each in left.into.ids and each in right.into.ids for each in ids)
 
     def _go_alone(self) -> None:
-        """Leave all to the first reader."""
+        """Leave all of it to the first reader."""
         self._is_alone, self._far, self._readers = True, -math.inf, [self._first]
         self._first.is_done = self._first.into.cursor is None
 
@@ -227,8 +307,8 @@ class _History:
         if not all(each.is_done for each in self._readers):
             return False
         try:
-            self._joined = join(self._readers)
-        except DoesNotFitError:
+            self._joined = _join(self._readers)
+        except _DoesNotFitError:
             self._go_alone()
         return self._joined is not None
 
@@ -239,9 +319,46 @@ class _History:
         into = self._first.into
         problems = [problem for each in self._readers for problem in each.into.problems]
         into.pages, into.ids, into.cursor = [self._joined], set(self._joined["id"]), None
-        # The same record has another path on another page.
+        # The same bad record has another JSON path on another reader's page.
         into.problems = list({(each.record_id, each.raw): each for each in problems}.values())
 
 
-def _whole(position: int) -> int:
-    return position // SECOND * SECOND
+def _find_places(rows: pl.DataFrame, sign: int) -> list[int]:
+    """The places of rows, which must be in the order of reading.
+
+    Raises:
+        _DoesNotFitError: They are not, or one of them has no date.
+    """
+    # In the other direction time falls, so its sign is turned and the places grow in both.
+    places = rows["timing.created_at"].dt.epoch("us") * sign
+    if places.null_count() or not places.is_sorted():
+        raise _DoesNotFitError
+    return places.to_list()
+
+
+def _join(readers: Sequence[_Reader]) -> pl.DataFrame:
+    """Put the readers' rows behind one another; where they overlap, the later one's stay.
+
+    Raises:
+        _DoesNotFitError: Two have not met, or a row is not where it belongs.
+    """
+    parts = [rows for each in readers if (rows := each.into.rows()) is not None]
+    for rows, (left, right) in zip(parts, itertools.pairwise(readers), strict=False):
+        _check_overlap(rows, left, right)
+    joined = pl.concat(parts).unique("id", keep="last", maintain_order=True)
+    _find_places(joined, readers[0].sign)
+    return joined
+
+
+def _check_overlap(rows: pl.DataFrame, left: _Reader, right: _Reader) -> None:
+    """Check that the right reader has every row that the left one read in the right one's part."""
+    places = _find_places(rows, left.sign)
+    begin = bisect.bisect_right(places, right.start)
+    end = bisect.bisect_left(places, -math.inf if right.position is None else right.position)
+    have_met = not left.into.ids.isdisjoint(right.into.ids)
+    if not have_met or not right.into.ids.issuperset(rows["id"][begin:end]):
+        raise _DoesNotFitError
+
+
+def _cut_to_second(place: int) -> int:
+    return place // _SECOND * _SECOND

@@ -1,4 +1,4 @@
-"""What callers may pass, and how it goes into a URL."""
+"""What callers may pass: checked, and made ready for a URL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OneOrSeveral = str | Iterable[str] | pl.Series | None
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs; several values of a filter mean several requests.
+    """Which runs are asked for; several values of a filter mean several requests.
 
     Attributes:
         filters: The values of each filter that is set.
@@ -54,15 +54,16 @@ class RunQuery:
             ConfigError: One of them cannot be used.
         """
         filters = {
-            "workflow_id": several("workflow_id", workflow_id),
-            "eval_id": one("eval_id", eval_id),
-            "target_block_id": one("target_block_id", target_block_id),
-            "status": several("status", status),
-            "exclude_status": one("exclude_status", exclude_status),
-            "trigger_type": several("trigger_type", trigger_type),
+            "workflow_id": list_values("workflow_id", workflow_id),
+            "eval_id": list_one("eval_id", eval_id),
+            "target_block_id": list_one("target_block_id", target_block_id),
+            "status": list_values("status", status),
+            "exclude_status": list_one("exclude_status", exclude_status),
+            "trigger_type": list_values("trigger_type", trigger_type),
         }
         now = datetime.now(UTC)
-        start, end = moment("from_date", from_date, now), moment("to_date", to_date, now, last=True)
+        start = read_moment("from_date", from_date, now)
+        end = read_moment("to_date", to_date, now, last=True)
         if start is not None and end is not None and start > end:
             raise ConfigError(f"from_date ({start}) is after to_date ({end})")
         if order not in ("asc", "desc"):
@@ -79,14 +80,15 @@ class RunQuery:
         slack = timedelta(seconds=1)
         common = [("order", self.order)]
         if self.start is not None:
-            common.append(("from_date", iso(_shift(self.start, -slack))))
+            common.append(("from_date", format_moment(_shift(self.start, -slack))))
         if self.end is not None:
-            common.append(("to_date", iso(_shift(self.end, slack))))
+            common.append(("to_date", format_moment(_shift(self.end, slack))))
         combinations = itertools.product(*self.filters.values())
         return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
 
     def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
         """The rows between the dates, both ends included; rows without a date stay."""
+        # A row without a date may lie between them: what the API gave is not dropped in silence.
         created = pl.col("created_at")
         if self.start is not None:
             runs = runs.filter((created >= self.start) | created.is_null())
@@ -97,7 +99,7 @@ class RunQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """Some runs, named in whatever way.
+    """Some runs, in whichever way the caller named them.
 
     Attributes:
         ids: Each once, in the order given.
@@ -112,39 +114,42 @@ class RunList:
         """Read an id, several, a RUNS frame, or its ``run_id`` column.
 
         Raises:
-            ConfigError: It is none of these.
+            ConfigError: It is something else.
         """
         if isinstance(runs, pl.LazyFrame):
             runs = runs.collect()
         if not isinstance(runs, pl.DataFrame):
-            if hasattr(runs, "columns"):  # it would be taken for the names of its columns
+            # Iterating over another library's frame would give the names of its columns.
+            if hasattr(runs, "columns"):
                 raise ConfigError(f"{name} must be ids or a RUNS frame, got {described(runs)}")
-            ids = several(name, runs)
+            ids = list_values(name, runs)
             if ids is None:
                 raise ConfigError(f"{name} is None; expected an id, ids or a RUNS frame")
             return cls(ids, None)
         if "run_id" not in runs.columns:
             raise ConfigError(f"{name} has no column run_id; it has {', '.join(runs.columns)}")
-        return cls(several(name, runs["run_id"]) or [], runs)
+        return cls(list_values(name, runs["run_id"]) or [], runs)
 
 
-def path_part(name: str, value: str) -> str:
+def quote_id(name: str, value: str) -> str:
     """Quote an id for the path of a URL.
 
     Raises:
         ConfigError: It is empty, a dot segment, or not text.
     """
-    value = text(name, value)
+    value = check_text(name, value)
+    # Servers and clients resolve these before they look at the path, quoted or not.
     if value in (".", ".."):
         raise ConfigError(f"{name} {value!r} cannot be in a URL")
+    # Nothing is safe: an id with a slash in it would name another path.
     return quote(value, safe="")
 
 
-def text(name: str, value: object) -> str:
+def check_text(name: str, value: object) -> str:
     """Check a text that goes into a URL.
 
     Raises:
-        ConfigError: It is no string, empty, or has a lone surrogate.
+        ConfigError: It is not a string, is empty, or holds a lone surrogate.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
@@ -153,39 +158,49 @@ def text(name: str, value: object) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{name} {value!r} holds a lone surrogate") from None
+        raise ConfigError(
+            f"{name} {value!r} holds a lone surrogate, which cannot be sent"
+        ) from None
     return value
 
 
-def one(name: str, value: str | None) -> Sequence[str] | None:
-    """The only value of a filter, or None."""
-    return None if value is None else [text(name, value)]
+def list_one(name: str, value: str | None) -> Sequence[str] | None:
+    """The value of a filter that takes only one, as a list; None where it is not set."""
+    return None if value is None else [check_text(name, value)]
 
 
-def several(name: str, values: OneOrSeveral) -> Sequence[str] | None:
-    """The values of a filter that takes one or several, each once; or None."""
+def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
+    """The values of a filter that takes one or several, each once; None where it is not set.
+
+    Raises:
+        ConfigError: One of them is not a text that can be in a URL.
+    """
     if values is None:
         return None
+    # A text is several characters, and bytes are several numbers, to whoever iterates over them.
     if isinstance(values, str):
-        return one(name, values)
+        return list_one(name, values)
     if not isinstance(values, Iterable) or isinstance(values, bytes):
-        raise ConfigError(f"{name} must be a string or several, got {type(values).__name__}")
-    return list(dict.fromkeys(text(name, value) for value in values))
+        raise ConfigError(
+            f"{name} must be a string or several strings, got {type(values).__name__}"
+        )
+    return list(dict.fromkeys(check_text(name, value) for value in values))
 
 
-def count(name: str, value: int | None) -> int | None:
+def check_count(name: str, value: int | None) -> int | None:
     """Check a number of rows.
 
     Raises:
         ConfigError: It is not a whole number of at least 0.
     """
+    # To Python, True is the whole number 1.
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
         raise ConfigError(f"{name} must be a whole number of at least 0, got {value!r}")
     return value
 
 
-def moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
-    """Read a date, in UTC.
+def read_moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
+    """Read a date as a moment in UTC.
 
     Args:
         name: The argument's name, for the message.
@@ -195,12 +210,13 @@ def moment(name: str, value: When, now: datetime, *, last: bool = False) -> date
         last: Whether a date means the end of its day, rather than its beginning.
 
     Raises:
-        ConfigError: It is none of these.
+        ConfigError: It is something else, or beyond the years 1 to 9999.
     """
     if isinstance(value, str):
         value = _parsed(name, value)
     if isinstance(value, timedelta):
         return _shift(now, -value)
+    # Before ``date``: every datetime is one.
     if isinstance(value, datetime):
         try:
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -216,22 +232,27 @@ def moment(name: str, value: When, now: datetime, *, last: bool = False) -> date
 
 
 def _parsed(name: str, value: str) -> date:
+    # The date first, since a datetime reads '2026-05-18' too, as the midnight at its beginning, and
+    # then the day would not be part of what ends with it.
     for read in (date.fromisoformat, datetime.fromisoformat):
         try:
             return read(value.strip())
         except ValueError:
             continue
-    raise ConfigError(f"{name} {value!r} is no ISO 8601 date; expected for example '2026-05-18'")
+    raise ConfigError(
+        f"{name} {value!r} is not an ISO 8601 date; expected for example '2026-05-18'"
+    )
 
 
 def _shift(moment: datetime, by: timedelta) -> datetime:
-    """Add, stopping at the ends of the calendar."""
+    """Add, and stop at the ends of the calendar."""
+    # "A million days ago" means from the beginning, so it is not worth an error.
     try:
         return moment + by
     except OverflowError:
         return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=UTC)
 
 
-def iso(moment: datetime) -> str:
+def format_moment(moment: datetime) -> str:
     """A moment in UTC as ISO 8601, with ``Z``."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -7,18 +7,64 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis.errors import APIError, NotFoundError, RetabAnalysisError, WaitTimeout
-from retab_analysis.fetch.run_endpoints import get_run
+from retab_analysis.errors import (
+    APIError,
+    ConfigError,
+    NotFoundError,
+    RetabAnalysisError,
+    WaitTimeout,
+)
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.fetch.runs import get_run
 from retab_analysis.fetch.threads import Outcomes, OutOfPatienceError, is_away, run_all
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
-# How many 404s in a row a run is forgiven: it is there a moment after it was created.
+# How many 404s in a row a run is forgiven: the API may not know it in the moment after its start.
 GRACE = 3
-LEAST_PAUSE = 0.05
-LONGEST_PAUSE = 1e6  # the system does not sleep for ever
-# An answer takes a moment, also when the time is up.
-LEAST_PATIENCE = 1.0
+_LEAST_PAUSE = 0.05
+_LONGEST_PAUSE = 1e6  # the operating system does not sleep for an infinite time
+# The last look gets this many seconds, even where the time is up: an answer takes a moment.
+_LEAST_PATIENCE = 1.0
+_LISTED = 20
+
+
+def wait_for_runs(
+    runs: Runs,
+    *,
+    timeout: float = 3600.0,
+    interval: float = 2.0,
+    on_poll: Callable[[pl.DataFrame], object] | None = None,
+    client: Client | None = None,
+) -> pl.DataFrame:
+    """Wait until all runs have ended. This blocks; interrupting it cancels no run.
+
+    Args:
+        runs: An id, several, a RUNS frame or its ``run_id`` column.
+        timeout: Seconds to wait at most.
+        interval: Seconds between two polls; longer where the API asks for it (``Retry-After``).
+        on_poll: Called with the RUNS frame after each poll.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A RUNS frame of the runs, all of them terminal, in the order given.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+        WaitTimeout: Not all have ended in time; ``.runs`` is the last frame.
+        NotFoundError: A run was not there four times in a row; it takes a moment after its start
+            until the API knows it.
+        RetabAnalysisError: The API refuses (400, 401, 403, 422) or gives what does not decode.
+            While it fails (5xx, 429) or cannot be reached, the wait goes on. ``.partial`` is the
+            last frame.
+    """
+    ids = RunList.make(runs).ids
+    # "not >=" rather than "<", which would let NaN pass.
+    for name, value in (("timeout", timeout), ("interval", interval)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise ConfigError(f"{name} must be a number of seconds, got {value!r}")
+    return _wait(client_or_default(client), ids, timeout, interval, on_poll)
 
 
 class Poller:
@@ -55,7 +101,7 @@ class Poller:
 
         Args:
             patience: Seconds to wait for the answers, or None.
-            ids: Look at these runs rather than at those.
+            ids: Look at these runs instead.
 
         Raises:
             OutOfPatienceError: They did not come in that time.
@@ -67,6 +113,7 @@ class Poller:
         try:
             run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)
         finally:
+            # Also after an interrupt: what came before it is in the last frame.
             for index, run in outcomes.results.items():
                 self.take(ids[index], run)
         self.away = None
@@ -74,8 +121,10 @@ class Poller:
             self._forgive(ids[index], error)
 
     def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
+        """Let an error pass that waiting may cure; give the run up for any other."""
         if is_away(error):
-            if self.away is None or _asked(error) >= _asked(self.away):
+            # Of several, the one that asked for the longest pause is obeyed.
+            if self.away is None or _asked_pause(error) >= _asked_pause(self.away):
                 self.away = error
             return
         self._missing[run_id] += 1
@@ -94,28 +143,28 @@ class Poller:
 
     def pause(self, interval: float) -> float:
         """Seconds until the next round: longer where the API asked for it."""
-        return min(max(interval, _asked(self.away), LEAST_PAUSE), LONGEST_PAUSE)
+        return min(max(interval, _asked_pause(self.away), _LEAST_PAUSE), _LONGEST_PAUSE)
 
 
-def _asked(error: RetabAnalysisError | None) -> float:
-    """The seconds that the API asked to be left alone."""
+def _asked_pause(error: RetabAnalysisError | None) -> float:
+    """The seconds for which the API asked not to be called."""
     return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
 
 
-def wait_for(
+def _wait(
     client: Client,
     ids: Sequence[str],
     timeout: float,
     interval: float,
     on_poll: Callable[[pl.DataFrame], object] | None,
 ) -> pl.DataFrame:
-    """Poll until all runs have ended, see ``fetch.wait_for_runs``."""
+    """Poll until all runs have ended, or the time is up."""
     poller = Poller(client, ids)
     end = client.now() + timeout
     is_silent = False
     while poller.pending() and not is_silent:
         try:
-            poller.poll(patience=max(end - client.now(), LEAST_PATIENCE))
+            poller.poll(patience=max(end - client.now(), _LEAST_PATIENCE))
         except OutOfPatienceError:
             is_silent = True
             continue
@@ -125,21 +174,23 @@ def wait_for(
         if not poller.pending() or left <= 0:
             break
         client.sleep(min(poller.pause(interval), left))
-        if _asked(poller.away) > left:
+        # A last look would come sooner than the API allows.
+        if _asked_pause(poller.away) > left:
             break
     if poller.pending():
-        raise _timeout(poller, timeout, is_silent)
+        raise _time_is_up(poller, timeout, is_silent)
     return poller.frame()
 
 
-def _timeout(poller: Poller, timeout: float, is_silent: bool) -> WaitTimeout:
+def _time_is_up(poller: Poller, timeout: float, is_silent: bool) -> WaitTimeout:
     pending, runs = poller.pending(), poller.frame()
     reason = f"; the API was away, last: {poller.away}" if poller.away else ""
     if is_silent:
         reason = "; at last the API did not answer"
     count = "1 run has" if len(pending) == 1 else f"{len(pending)} runs have"
     return WaitTimeout(
-        f"{count} not ended after {timeout:g} s: {', '.join(pending[:20])}"
-        f"{'…' if len(pending) > 20 else ''}{reason}. They go on; .runs is how they were last seen",
+        f"{count} not ended after {timeout:g} s: {', '.join(pending[:_LISTED])}"
+        f"{'…' if len(pending) > _LISTED else ''}{reason}. The runs go on; .runs is how they were "
+        "last seen",
         runs=runs,
     )

@@ -1,25 +1,77 @@
-"""The results of runs as polars frames."""
+"""Results: one, or those of many runs, several runs at once."""
 
 from __future__ import annotations
 
 import contextlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from functools import partial
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, described
-from retab_analysis.fetch import result_endpoints as results
+from retab_analysis.decode import Problem, to_frame
+from retab_analysis.errors import (
+    ConfigError,
+    ProblemsWarning,
+    RetabAnalysisError,
+    SchemaError,
+    described,
+)
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import RunList, Runs
-from retab_analysis.fetch.runs import reported
-from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
+from retab_analysis.fetch.evals import list_evals
+from retab_analysis.fetch.paging import Collected, Fetched, read_pages, read_single
+from retab_analysis.fetch.params import RunList, Runs, quote_id
+from retab_analysis.fetch.runs import get_run
+from retab_analysis.fetch.threads import Outcomes, run_all
+from retab_analysis.progress import Progress, Silent, choose_progress
+from retab_analysis.schema import (
+    EVALS,
+    PROBLEMS,
+    RESULTS,
+    RESULTS_WITH_PAYLOADS,
+    RUNS,
+    Table,
+    describe_condition,
+)
 from retab_analysis.transport import Client
+
+_PATH = "/v1/workflows/evals/results"
+_LISTED = 20
+
+
+def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFrame:
+    """Fetch one result.
+
+    Args:
+        result_id: The result.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A RESULTS frame of one row; ``eval_name``, ``path`` and ``condition`` are null.
+
+    Raises:
+        ConfigError: The id cannot be in a URL.
+        NotFoundError: There is no such result; or its run is gone, and the result is in
+            ``.partial``.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    client = client_or_default(client)
+    result = read_single(client, RESULTS, f"{_PATH}/{quote_id('result_id', result_id)}")
+    run_id = result["run_id"][0]
+    if run_id is None:
+        return result
+    try:
+        return _with_runs(result, _known(get_run(client, run_id)))
+    except RetabAnalysisError as error:
+        error.partial = result
+        raise
 
 
 def fetch_results(
     runs: Runs,
     *,
-    evals: pl.DataFrame | None = None,
+    evals: bool | pl.DataFrame | None = True,
     payloads: bool = False,
     client: Client | None = None,
     progress: Progress | bool | None = None,
@@ -30,10 +82,12 @@ def fetch_results(
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column. With the frame, no request is
             needed for the runs themselves.
-        evals: An EVALS frame; fills the columns ``eval_name`` and ``path``.
+        evals: Where ``eval_name``, ``path`` and ``condition`` come from, which no result holds.
+            True reads the saved evals of each workflow, one list each; False, or None, leaves the
+            columns null; an EVALS frame costs no request. They are null where an eval was deleted.
         payloads: Also the columns ``handle_inputs`` and ``handle_outputs``, the blocks' inputs and
             outputs as compact JSON. They can be large.
-        client: What to ask, with ``max_concurrency`` requests at once; the default one if not
+        client: The client to ask with, ``max_concurrency`` requests at once; the default one if not
             given.
         progress: None for a bar of runs and results where there is a notebook or a terminal and it
             takes longer than a second, False for none, or an object with ``update`` and ``close``.
@@ -54,45 +108,221 @@ def fetch_results(
             ``.partial``; in a notebook, ``sys.last_value.partial``.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Whether
+            strict or not, saved evals could not be read: the results are all there, those three
+            columns are null.
     """
-    chosen = RunList.make(runs)
-    if evals is not None:
-        _check_evals(evals)
+    chosen, known = RunList.make(runs), _check_evals(evals)
     table = RESULTS_WITH_PAYLOADS if payloads else RESULTS
+    client = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        fetched = results.list_results(
-            client_or_default(client), chosen, table, evals=evals, strict=strict, progress=bar
-        )
-    return reported(table, fetched)
+        fetched = list_results(client, chosen, table, evals=known, strict=strict, progress=bar)
+        unread: Sequence[Problem] = []
+        if evals is True:
+            fetched, unread = _add_evals(client, fetched)
+    if unread:
+        _warn_of_unread(unread)
+    return fetched.deliver(table)
 
 
-def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFrame:
-    """Fetch one result.
-
-    Args:
-        result_id: The result.
-        client: What to ask; the default one if not given.
-
-    Returns:
-        A RESULTS frame of one row; ``eval_name`` and ``path`` are null.
-
-    Raises:
-        ConfigError: The id cannot be in a URL.
-        NotFoundError: There is no such result; or its run is gone, and the result is in
-            ``.partial``.
-        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
-    """
-    return results.get_result(client_or_default(client), result_id)
-
-
-def _check_evals(evals: pl.DataFrame) -> None:
+def _check_evals(evals: bool | pl.DataFrame | None) -> pl.DataFrame | None:
+    """The EVALS frame that was passed, if one was."""
+    if evals is None or isinstance(evals, bool):
+        return None
     if not isinstance(evals, pl.DataFrame):
-        raise ConfigError(f"evals must be an EVALS frame, got {described(evals)}")
-    needed = ("eval_id", "name", "path")
+        raise ConfigError(f"evals must be True, False or an EVALS frame, got {described(evals)}")
+    needed = ("eval_id", "name", "path", "condition")
     missing = [name for name in needed if evals.schema.get(name) != EVALS.schema[name]]
     if missing:
         raise ConfigError(
             f"evals must be an EVALS frame ({', '.join(EVALS.schema)}); "
             f"it has no String column {', '.join(missing)}"
         )
+    return evals
+
+
+@dataclass(slots=True)
+class _Part:
+    """The results of one run, as they come in; ``run`` is fetched where it is not known."""
+
+    run_id: str
+    into: Collected
+    run: pl.DataFrame | None = None
+
+    def rows(self) -> pl.DataFrame | None:
+        """The rows so far; a result that does not name its run gets it."""
+        rows = self.into.rows()
+        # The list was asked for by run, so the run is known even where a result does not say it.
+        if rows is None:
+            return None
+        return rows.with_columns(pl.col("workflow_eval_run_id").fill_null(self.run_id))
+
+
+def list_results(
+    client: Client,
+    runs: RunList,
+    table: Table,
+    *,
+    evals: pl.DataFrame | None = None,
+    strict: bool,
+    progress: Progress,
+) -> Fetched:
+    """All results of some runs, in the order of the runs, then the API's."""
+    # A part for each run: the order does not depend on which answer comes first, and what has come
+    # is there whenever an error or Ctrl-C ends it.
+    parts = [_Part(run_id, Collected(table, None)) for run_id in runs.ids]
+    known = _known(runs.known)
+    outcomes: Outcomes[None] = Outcomes()
+
+    def tell() -> None:
+        done = len(outcomes.results) + len(outcomes.errors)
+        count = sum(len(part.into.ids) for part in parts)
+        progress.update(done, len(parts), f"{count} results")
+
+    def together() -> pl.DataFrame:
+        frame = _with_runs(to_frame(table, _rows(parts)), known, parts)
+        return frame if evals is None else fill_in_evals(frame, evals)
+
+    tasks = [partial(_read, client, part, strict, known is None) for part in parts]
+    try:
+        run_all(tasks, client.max_concurrency, outcomes, tell)
+    except KeyboardInterrupt as interrupt:
+        interrupt.partial = together()  # type: ignore[attr-defined]
+        raise
+    error = outcomes.error()
+    if error is not None:
+        # Those that failed, and those that were not tried because every run would have failed.
+        missing = [part.run_id for at, part in enumerate(parts) if at not in outcomes.results]
+        raise _name_missing(error, missing, len(parts), together())
+    return Fetched(together(), [problem for part in parts for problem in part.into.problems])
+
+
+def _read(client: Client, part: _Part, strict: bool, with_run: bool) -> None:
+    if with_run:
+        _read_run(client, part, strict)
+    params = [("run_id", part.run_id), ("order", "desc")]
+    # The pages are in ``part.into``, where others can see them before all have come.
+    for _ in read_pages(client, _PATH, params, part.into, strict=strict):
+        pass
+
+
+def _read_run(client: Client, part: _Part, strict: bool) -> None:
+    """Read the run itself; one that does not decode leaves its two columns null, if lenient."""
+    try:
+        part.run = get_run(client, part.run_id)
+    except SchemaError as error:
+        if strict or error.problems is None:
+            raise
+        for record_id, path, reason, raw in error.problems.iter_rows():
+            words = f"in the document of the run: {reason}"
+            part.into.problems.append(Problem(record_id, path, words, raw))
+
+
+def _rows(parts: Sequence[_Part]) -> list[pl.DataFrame]:
+    return [rows for part in parts if (rows := part.rows()) is not None]
+
+
+def _known(runs: pl.DataFrame | None) -> pl.DataFrame | None:
+    """What a result takes over from its run, or None where the frame is not a RUNS frame.
+
+    Other frames have such columns too: in a RESULTS frame, ``created_at`` is the result's.
+    """
+    wanted = ("run_id", "workflow_version_id", "created_at")
+    if runs is None or "result_id" in runs.columns:
+        return None
+    if any(runs.schema.get(name) != RUNS.schema[name] for name in wanted):
+        return None
+    return runs.select(*wanted[:2], pl.col("created_at").alias("run_created_at"))
+
+
+def _with_runs(
+    results: pl.DataFrame, known: pl.DataFrame | None, parts: Sequence[_Part] = ()
+) -> pl.DataFrame:
+    """Fill in the columns that come from the runs: known before, or read with the results."""
+    # Every run was read, or none was: a RUNS frame has all of them.
+    if known is None:
+        read = [run for part in parts if (run := _known(part.run)) is not None]
+        if not read:
+            return results
+        known = pl.concat(read)
+    return _fill_in(results, known.unique("run_id", keep="last"), on="run_id")
+
+
+def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
+    """Fill in ``eval_name``, ``path`` and ``condition`` from an EVALS frame.
+
+    The conditions become words. Of an eval that is there twice, the first row counts.
+    """
+    once = evals.unique("eval_id", keep="first")
+    words = [each if each is None else describe_condition(each) for each in once["condition"]]
+    known = once.select(
+        "eval_id",
+        pl.col("name").alias("eval_name"),
+        "path",
+        pl.Series("condition", words, pl.String),
+    )
+    return _fill_in(results, known, on="eval_id")
+
+
+def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Sequence[Problem]]:
+    """Read the saved evals of the results' workflows, and fill in what comes from them.
+
+    Returns:
+        The results, and what could not be read: whole lists (the record is the workflow), or
+        single evals. That is not worth losing the results for.
+    """
+    workflow_ids = fetched.frame["workflow_id"].unique(maintain_order=True).to_list()
+    outcomes: Outcomes[Fetched] = Outcomes()
+    tasks = [
+        partial(list_evals, client, each, None, strict=False, progress=Silent())
+        for each in workflow_ids
+    ]
+    try:
+        run_all(tasks, client.max_concurrency, outcomes)
+    except KeyboardInterrupt as interrupt:
+        interrupt.partial = fetched.frame  # type: ignore[attr-defined]
+        raise
+    read = [outcomes.results[at] for at in sorted(outcomes.results)]
+    unread = [problem for each in read for problem in each.problems]
+    for at, workflow_id in enumerate(workflow_ids):
+        if at not in outcomes.results:  # it failed, or others had failed and it was not tried
+            unread.append(
+                Problem(workflow_id, "$", str(outcomes.errors.get(at, outcomes.error())), "")
+            )
+    evals = pl.concat([EVALS.empty(), *(each.frame for each in read)])
+    return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
+
+
+def _warn_of_unread(problems: Sequence[Problem]) -> None:
+    first = problems[0]
+    frame = pl.DataFrame([astuple(each) for each in problems], schema=PROBLEMS, orient="row")
+    warnings.warn(
+        ProblemsWarning(
+            "saved evals could not be read, so eval_name, path and condition of their results are "
+            f"null, see .problems; the first: {first.record_id}: {first.reason}",
+            frame,
+        ),
+        stacklevel=3,
+    )
+
+
+def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:
+    """Take the columns of ``known`` in place of the results' own."""
+    bare = results.drop(name for name in known.columns if name != on)
+    # From the left and in its order: a result whose run or eval is not known stays, with nulls.
+    joined = bare.join(known, on=on, how="left", maintain_order="left")
+    return joined.select(results.columns)
+
+
+def _name_missing(
+    error: RetabAnalysisError, missing: Sequence[str], total: int, partial: pl.DataFrame
+) -> RetabAnalysisError:
+    """The error, whose message names the runs that are not in ``.partial``."""
+    names = ", ".join(missing[:_LISTED])
+    more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+    error.args = (
+        f"{error}. The results of {len(missing)} of {total} runs are missing or incomplete: "
+        f"{names}{more}; what has come is in .partial",
+    )
+    error.partial, error.cursor = partial, None
+    return error

@@ -1,4 +1,7 @@
-"""Many things at once: politely, in an order that does not depend on timing, and interruptible."""
+"""Run many requests at once, in threads that Ctrl-C stops within a second.
+
+What comes back is ordered by the tasks, not by which of them ended first.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,14 @@ from retab_analysis.transport.cancellation import check_cancelled
 
 T = TypeVar("T")
 
-AWAY = (TransportError, ProtocolError, ServerError, RateLimitError)
 AWAY_LIMIT = 8
+"""After so many general failures in a row, further tasks are not tried."""
 
-# On Windows nothing interrupts a wait, so that none may be long.
+_AWAY = (TransportError, ProtocolError, ServerError, RateLimitError)
+# On Windows nothing interrupts a wait, so none may be long.
 _STEP = 0.5
-# A name that is being looked up and a connection that is being made cannot be cut short.
+# Seconds to wait for stopped threads to end. A name that is being looked up and a connection that
+# is being made cannot be cut short.
 _GIVE_UP = 0.8
 
 
@@ -58,22 +63,26 @@ class Pool:
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Have a function called in a thread, with this thread's context."""
         future: Future[T] = Future()
+        # A thread has an empty context: settings of the caller would not reach its requests.
         context = contextvars.copy_context()
         call = partial(context.run, self._cancel.run, function)
         self._tasks.put(partial(_fulfil, future, call))
+        # Started as they are needed: a fetch of one run is one thread, whatever the client allows.
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
-            self._threads.append(thread)  # first, so that an interrupt in between forgets none
+            self._threads.append(thread)  # before its start, so that an interrupt forgets none
             thread.start()
         return future
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
-            del task
+            del task  # or its results would be kept until the next task comes
 
     def stop(self) -> None:
-        """End all that is under way; a thread that cannot be stopped ends by itself later."""
+        """Stop all that is under way; a thread that cannot be stopped ends by itself later."""
+        # First what is under way, then one end for each thread, behind the tasks that still wait:
+        # those see that they were cancelled.
         self._cancel.set()
         for _ in self._threads:
             self._tasks.put(None)
@@ -91,12 +100,14 @@ def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
     else:
         future.set_result(result)
     finally:
-        del future  # the error's traceback leads here, and the future to the error
+        # The error's traceback refers to this frame, and the future to the error: without this,
+        # the cycle would keep both alive until the garbage collector comes.
+        del future
 
 
 @contextmanager
 def threads(workers: int) -> Iterator[Pool]:
-    """A pool for a block. What is still under way when the block is left, however, is stopped."""
+    """A pool for a block. What is still under way when the block is left is stopped."""
     pool = Pool(workers)
     try:
         yield pool
@@ -116,6 +127,7 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
         Cancelled: This thread was told to stop itself.
     """
     while True:
+        # This thread may itself be one that somebody wants to stop.
         check_cancelled()
         left = end - time.monotonic()
         done = wait(running, max(0.0, min(_STEP, left)), FIRST_COMPLETED).done
@@ -126,8 +138,8 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether an error says that the API cannot answer now, rather than that it will not."""
-    return isinstance(error, AWAY) or (isinstance(error, APIError) and error.status_code == 408)
+    """Whether an error says that the API cannot answer now; it may answer later."""
+    return isinstance(error, _AWAY) or (isinstance(error, APIError) and error.status_code == 408)
 
 
 class Outcomes(Generic[T]):
@@ -145,7 +157,7 @@ class Outcomes(Generic[T]):
         self._last_straw: RetabAnalysisError | None = None
 
     def add(self, index: int, future: Future[T]) -> None:
-        """Sort a result from an error of ours; any other goes to the caller."""
+        """Take the result of a task, or its error where that is one of ours; raise any other."""
         error = future.exception()
         if error is None:
             self.results[index] = future.result()
@@ -156,14 +168,15 @@ class Outcomes(Generic[T]):
         self._count(error)
 
     def _count(self, error: RetabAnalysisError | None) -> None:
-        # A key may be good for some workflows and not for others: that is seen after a few.
+        # A key may be good for some workflows and not for others, so one 403 says little about the
+        # next task.
         is_general = is_away(error) or isinstance(error, PermissionDeniedError)
         self._failed_in_a_row = self._failed_in_a_row + 1 if is_general else 0
         if isinstance(error, AuthenticationError) or self._failed_in_a_row >= AWAY_LIMIT:
             self._last_straw = self._last_straw or error
 
     def hopeless(self) -> bool:
-        """Whether there is no sense in trying further tasks."""
+        """Whether trying further tasks makes no sense."""
         return self._last_straw is not None
 
     def error(self) -> RetabAnalysisError | None:
@@ -179,10 +192,10 @@ def run_all(
     *,
     patience: float | None = None,
 ) -> None:
-    """Run tasks in threads, each apart from the others: one that fails does not stop them.
+    """Run tasks in threads; one that fails does not stop the others.
 
-    What would fail every further task ends it early: the key is refused, or the API is away for
-    several tasks in a row.
+    What would make every further task fail ends it early: the key is refused, or the API is away
+    for several tasks in a row.
 
     Args:
         tasks: What to run.
@@ -195,6 +208,7 @@ def run_all(
         OutOfPatienceError: Not all ended in that time; the others are stopped.
     """
     end = math.inf if patience is None else time.monotonic() + patience
+    # Handed out as threads become free, so that the rest is never begun once it is hopeless.
     waiting = iter(enumerate(tasks))
     with threads(workers) as pool:
         running: dict[Future[T], int] = {}

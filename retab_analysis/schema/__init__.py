@@ -3,10 +3,12 @@
 A column's source is a polars expression over the paths of the API's document
 (``counts.outcome.passed``; ``*`` stands for each member of an object). Decoding gathers the paths
 that the expressions name and evaluates all of them at once, so ``tables`` is the only place that
-says what a frame holds; ``table`` is the mechanism.
+says what a frame holds; ``table`` is the mechanism. ``conditions`` says in words what an eval
+asserts.
 """
 
 from retab_analysis.schema.checking import checked
+from retab_analysis.schema.conditions import describe_condition
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
     EVALS,
@@ -15,9 +17,8 @@ from retab_analysis.schema.tables import (
     RESULTS_WITH_PAYLOADS,
     RUNS,
     TABLES,
-    TERMINAL,
-    VERDICTS,
     VERSION_DIFF,
+    VERSIONS,
     WORKFLOWS,
 )
 
@@ -28,13 +29,13 @@ __all__ = [
     "RESULTS_WITH_PAYLOADS",
     "RUNS",
     "TABLES",
-    "TERMINAL",
-    "VERDICTS",
+    "VERSIONS",
     "VERSION_DIFF",
     "WORKFLOWS",
     "Column",
     "Datetime",
     "Table",
     "checked",
+    "describe_condition",
     "path_type",
 ]

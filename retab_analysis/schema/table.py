@@ -23,6 +23,7 @@ _DTYPES: Mapping[Any, pl.DataType] = {
     str: String,
     int: Int64,
     float: Float64,
+    bool: Boolean,
     wire.Time: Datetime,
     msgspec.Raw: String,
     list: Strings,

@@ -1,4 +1,4 @@
-"""The tables: RUNS, RESULTS, EVALS and WORKFLOWS, column by column."""
+"""The tables: RUNS, RESULTS, EVALS, WORKFLOWS and VERSIONS, column by column."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from retab_analysis.schema.table import (
     Strings,
     Table,
 )
-
-TERMINAL = ("completed", "error", "cancelled")
-VERDICTS = ("passed", "failed", "blocked")
+from retab_analysis.vocabulary import DECIDED, TERMINAL
 
 
 def _at(path: str) -> pl.Expr:
@@ -31,21 +29,24 @@ def _milliseconds(start: str, end: str) -> pl.Expr:
 
 
 def _message(path: str) -> pl.Expr:
-    """An error's message or a cancellation's reason; the API's placeholder is no message."""
+    """An error's message or a cancellation's reason; the API's placeholder is not a message."""
     said = _at(f"{path}.message")
     return pl.coalesce(pl.when(said != "(no message)").then(said), _at(f"{path}.reason"))
 
 
+def _json(path: str) -> pl.Expr:
+    """Free-form JSON, where null says no more than that there is none."""
+    return pl.when(_at(path) != "null").then(_at(path))
+
+
 _STATUS = _at("lifecycle.status")
-_OUTCOMES = [_at(f"counts.outcome.{name}") for name in VERDICTS]
-# As floats: three counts of 64 bits can be more than 64 bits together.
-_SHARES = [count.cast(Float64) for count in _OUTCOMES]
-_DECIDED = pl.sum_horizontal(_SHARES, ignore_nulls=False)
-_NOT_PASSING = [
-    *_OUTCOMES[1:],
-    _at("counts.lifecycle_counts.error"),
-    _at("counts.lifecycle_counts.cancelled"),
-]
+_OUTCOMES = [_at(f"counts.outcome.{name}") for name in DECIDED]
+_ERRORS = _at("counts.lifecycle_counts.error")
+# The definition of ``vocabulary.pass_rate``, over the document's paths. As floats, because four
+# counts of 64 bits can be more than 64 bits together.
+_RATED = [count.cast(Float64) for count in (*_OUTCOMES, _ERRORS)]
+_RATED_TOTAL = pl.sum_horizontal(_RATED, ignore_nulls=False)
+_NOT_PASSING = [*_OUTCOMES[1:], _ERRORS, _at("counts.lifecycle_counts.cancelled")]
 _OK = (
     pl.when(~_STATUS.is_in(TERMINAL))
     .then(pl.lit(None, Boolean))
@@ -63,20 +64,23 @@ _SCOPE = (
 _STATE = (
     pl.when(_STATUS.is_in(("error", "cancelled")))
     .then(_STATUS)
-    .when(_at("verdict").is_in(VERDICTS))
+    .when(_at("verdict").is_in(DECIDED))
     .then(_at("verdict"))
     .otherwise(pl.lit("unscored"))
 )
 
 
-def _columns(*rows: tuple[str, pl.DataType, str | pl.Expr | None, str]) -> tuple[Column, ...]:
+_Row = tuple[str, pl.DataType, str | pl.Expr | None, str]
+
+
+def _columns(*rows: _Row) -> tuple[Column, ...]:
     return tuple(
         Column(name, dtype, _at(source) if isinstance(source, str) else source, doc)
         for name, dtype, source, doc in rows
     )
 
 
-def _counts(names: Iterable[str], part: str) -> list[tuple[str, pl.DataType, str, str]]:
+def _counts(names: Iterable[str], part: str) -> list[_Row]:
     return [(name, Int64, f"counts.{part}.{name}", f"evals {name}") for name in names]
 
 
@@ -87,13 +91,13 @@ RUNS = Table(
     _columns(
         ("run_id", String, "id", "the run"),
         ("status", String, "lifecycle.status", "pending, queued, running, completed, …"),
-        *_counts(VERDICTS, "outcome"),
+        *_counts(DECIDED, "outcome"),
         *_counts(["error"], "lifecycle_counts"),
         (
             "pass_rate",
             Float64,
-            pl.when(_DECIDED > 0).then(_SHARES[0] / _DECIDED),
-            "passed / (passed + failed + blocked), null where that is 0",
+            pl.when(_RATED_TOTAL > 0).then(_RATED[0] / _RATED_TOTAL),
+            "passed / (passed + failed + blocked + error), null where that is 0",
         ),
         ("ok", Boolean, _OK, "completed and every eval passed; null while it goes on"),
         ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
@@ -126,7 +130,7 @@ RUNS = Table(
 )
 
 _ASSERTION = "assertion_result"
-_RESULT_ROWS: list[tuple[str, pl.DataType, str | pl.Expr | None, str]] = [
+_RESULT_ROWS: list[_Row] = [
     ("eval_name", String, None, "the eval's name, from an EVALS frame"),
     ("eval_id", String, "eval_id", "the eval"),
     ("state", String, _STATE, "passed, failed, blocked, error, cancelled or unscored"),
@@ -136,6 +140,7 @@ _RESULT_ROWS: list[tuple[str, pl.DataType, str | pl.Expr | None, str]] = [
     ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
     ("actual_value", String, f"{_ASSERTION}.actual_value", "compact JSON, as it was sent"),
     ("path", String, None, "where in the output, from an EVALS frame"),
+    ("condition", String, None, "the eval's condition in words, from an EVALS frame"),
     ("condition_kind", String, f"{_ASSERTION}.condition_kind", "equals, similarity_gte, …"),
     ("failure_code", String, f"{_ASSERTION}.failure.code", "why it failed or was blocked"),
     ("failure_message", String, f"{_ASSERTION}.failure.message", "the same in words"),
@@ -164,6 +169,13 @@ _RESULT_ROWS: list[tuple[str, pl.DataType, str | pl.Expr | None, str]] = [
     ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
     ("warnings", Strings, "warnings", "what the API warned of"),
     ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
+    (
+        "failure_details",
+        String,
+        _json(f"{_ASSERTION}.failure.details"),
+        "what else is known of the failure, compact JSON",
+    ),
+    ("routing_decisions", String, _json("routing_decisions"), "which ways it took, compact JSON"),
     ("artifact_operation", String, "artifact.operation", "what made the judged output"),
     ("artifact_id", String, "artifact.id", "the judged output"),
     ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
@@ -186,6 +198,29 @@ RESULTS_WITH_PAYLOADS = Table(
     ),
     _RESULT_KEY,
 )
+
+
+def _ended(summary: str) -> pl.Expr:
+    """When the run of a summary ended; a summary without that moment still has its start."""
+    return pl.coalesce(_at(f"{summary}.completed_at"), _at(f"{summary}.started_at"))
+
+
+def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
+    return [
+        (
+            f"{name}_block_fingerprint",
+            String,
+            f"{summary}.block_execution_fingerprint",
+            f"the block, {when}",
+        ),
+        (
+            f"{name}_inputs_fingerprint",
+            String,
+            f"{summary}.handle_inputs_fingerprint",
+            f"the inputs, {when}",
+        ),
+    ]
+
 
 EVALS = Table(
     "evals",
@@ -230,6 +265,16 @@ EVALS = Table(
         ("created_at", Datetime, "created_at", "when it was saved"),
         ("updated_at", Datetime, "updated_at", "when it was changed"),
         ("workflow_id", String, "workflow_id", "the workflow"),
+        ("last_passed_at", Datetime, _ended("latest_passing_run_summary"), "when it passed last"),
+        (
+            "last_failed_at",
+            Datetime,
+            _ended("latest_failing_run_summary"),
+            "when it failed or was blocked last",
+        ),
+        *_fingerprints("latest", "latest_run_summary", "its newest run"),
+        *_fingerprints("last_passed", "latest_passing_run_summary", "when it passed last"),
+        *_fingerprints("last_failed", "latest_failing_run_summary", "when it failed last"),
     ),
 )
 
@@ -243,16 +288,41 @@ WORKFLOWS = Table(
         ("description", String, "description", "what it is for"),
         ("project_id", String, "project_id", "the project that it belongs to"),
         ("published_version_id", String, "published.version_id", "the version in production"),
+        ("published_description", String, "published.description", "its release note"),
         ("published_at", Datetime, "published.published_at", "since when"),
         ("created_at", Datetime, "created_at", "when it was created"),
         ("updated_at", Datetime, "updated_at", "when it was changed"),
     ),
 )
 
-TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
+VERSIONS = Table(
+    "versions",
+    "version",
+    wire.Publication,
+    _columns(
+        (
+            "workflow_version_id",
+            String,
+            pl.coalesce("workflow_version_id", "id"),
+            "the version that was published",
+        ),
+        ("version", Int64, "version", "its ordinal, from 1"),
+        ("description", String, "description", "the release note"),
+        ("published_at", Datetime, pl.coalesce("published_at", "created_at"), "when"),
+        ("is_current", Boolean, "is_current", "whether it is in production now"),
+        ("workflow_id", String, "workflow_id", "the workflow"),
+    ),
+)
+
+TABLES: Mapping[str, Table] = {
+    table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS, VERSIONS)
+}
 
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
 """What did not decode: one row per record."""
 
-VERSION_DIFF = pl.Schema(dict.fromkeys(("block_id", "change"), String))
-"""The blocks in which two versions differ; ``change`` is added, removed or changed."""
+VERSION_DIFF = pl.Schema(dict.fromkeys(("block_id", "edge_id", "change"), String))
+"""The blocks and edges in which two versions differ, one of the two ids in each row.
+
+``change`` is added, removed or changed.
+"""

@@ -50,7 +50,11 @@ def workflow_document(workflow_id: str = "wf_invoices", **changes: Any) -> dict[
         "name": "Invoices",
         "description": "Supplier invoices",
         "project_id": "proj_1",
-        "published": {"version_id": "wfv_1", "published_at": "2026-05-01T08:00:00Z"},
+        "published": {
+            "version_id": "wfv_1",
+            "published_at": "2026-05-01T08:00:00Z",
+            "description": "First",
+        },
         "created_at": "2026-01-01T08:00:00Z",
         "updated_at": "2026-05-01T08:00:00.5Z",
     }

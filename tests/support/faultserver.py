@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ class FaultServer:
     def paths(self) -> list[str]:
         """The target of each request."""
         return [request.split(" ", 2)[1] for request in self.requests]
+
+    @property
+    def queries(self) -> list[dict[str, str]]:
+        """The query of each request."""
+        parts = (urlsplit(path).query for path in self.paths)
+        return [dict(parse_qsl(query, keep_blank_values=True)) for query in parts]
 
     def header(self, name: str, request: int = -1) -> str | None:
         for line in self.requests[request].split("\r\n")[1:]:

@@ -106,14 +106,14 @@ def run_row(run: Any) -> dict[str, Any]:
     reason = member(run, "lifecycle.reason", (str,))
     required(run, "timing", (dict,))
     created, started = moment(run, "timing.created_at"), moment(run, "timing.started_at")
-    decided = [counts[name] for name in ("passed", "failed", "blocked")]
-    total = None if None in decided else sum(float(each or 0) for each in decided)
+    rated = [counts[name] for name in ("passed", "failed", "blocked", "error")]
+    total = None if None in rated else sum(float(each or 0) for each in rated)
     terminal = status in ("completed", "error", "cancelled")
     return {
         "run_id": required(run, "id", (str,)),
         "status": status,
         **counts,
-        "pass_rate": float(decided[0] or 0) / total if total and total > 0 else None,
+        "pass_rate": float(rated[0] or 0) / total if total and total > 0 else None,
         "ok": ok(status, counts) if terminal else None,
         "duration_ms": member(run, "timing.duration_ms", (int,)),
         "queue_ms": milliseconds(created, started),

@@ -63,6 +63,10 @@ def as_json(model: BaseModel | None, name: str) -> str | None:
     return canonical(model.model_dump(mode="json", by_alias=True, exclude_unset=True)[name])
 
 
+def not_null(text: str | None) -> str | None:
+    return None if text == "null" else text
+
+
 def canonical(value: Any) -> str:
     """JSON in which the order of members does not show: the SDK does not keep it."""
     return json.dumps(value, sort_keys=True)
@@ -94,10 +98,11 @@ def counted(run: WorkflowEvalRun) -> Row:
     counts = given(run, "counts")
     lifecycles, outcomes = given(counts, "lifecycle_counts"), given(counts, "outcome")
     row = {name: of(outcomes, name) for name in ("passed", "failed", "blocked")}
-    decided = None if None in row.values() else sum(row.values())
-    rate = row["passed"] / decided if decided and decided > 0 else None
     for name in (*IN_FLIGHT, "completed", "error", "cancelled"):
         row[name] = of(lifecycles, name)
+    rated = [row[name] for name in ("passed", "failed", "blocked", "error")]
+    total = None if None in rated else sum(rated)
+    rate = row["passed"] / total if total and total > 0 else None
     return {**row, "pass_rate": rate, "ok": ok(run.lifecycle.status, row)}
 
 
@@ -143,7 +148,9 @@ def result_row(result: WorkflowEvalResult) -> Row:
     same = ("eval_id", "block_id", "workflow_id", "block_type", "verdict", "warnings")
     prints = ("handle_inputs", "block_execution", "workflow_draft", "execution")
     return {
-        **dict.fromkeys(("eval_name", "path", "workflow_version_id", "run_created_at")),
+        **dict.fromkeys(
+            ("eval_name", "path", "condition", "workflow_version_id", "run_created_at")
+        ),
         **{name: getattr(result, name) for name in same},
         **{f"{name}_fingerprint": getattr(result, f"{name}_fingerprint") for name in prints},
         "result_id": result.id,
@@ -159,6 +166,8 @@ def result_row(result: WorkflowEvalResult) -> Row:
         "actual_value": as_json(found, "actual_value"),
         "failure_code": of(found and found.failure, "code"),
         "failure_message": of(found and found.failure, "message"),
+        "failure_details": not_null(as_json(found and found.failure, "details")),
+        "routing_decisions": not_null(as_json(result, "routing_decisions")),
         "artifact_operation": of(result.artifact, "operation"),
         "artifact_id": of(result.artifact, "id"),
         "handle_inputs": as_json(result, "handle_inputs"),
@@ -218,8 +227,25 @@ def eval_row(saved: WorkflowEval) -> Row:
         "latest_run_outcome": of(latest, "outcome"),
         "latest_run_completed_at": moment(of(latest, "completed_at")),
         "latest_run_duration_ms": of(latest, "duration_ms"),
+        "last_passed_at": ended(saved.latest_passing_run_summary),
+        "last_failed_at": ended(saved.latest_failing_run_summary),
+        **fingerprints("latest", latest),
+        **fingerprints("last_passed", saved.latest_passing_run_summary),
+        **fingerprints("last_failed", saved.latest_failing_run_summary),
         "created_at": moment(saved.created_at),
         "updated_at": moment(saved.updated_at),
+    }
+
+
+def ended(summary: BaseModel | None) -> datetime | None:
+    """When the run of a summary ended, else when it started."""
+    return moment(of(summary, "completed_at") or of(summary, "started_at"))
+
+
+def fingerprints(name: str, summary: BaseModel | None) -> Row:
+    return {
+        f"{name}_block_fingerprint": of(summary, "block_execution_fingerprint"),
+        f"{name}_inputs_fingerprint": of(summary, "handle_inputs_fingerprint"),
     }
 
 
@@ -230,6 +256,7 @@ def workflow_row(workflow: Workflow) -> Row:
         "description": workflow.description,
         "project_id": workflow.project_id,
         "published_version_id": of(workflow.published, "version_id"),
+        "published_description": of(workflow.published, "description"),
         "published_at": moment(of(workflow.published, "published_at")),
         "created_at": moment(workflow.created_at),
         "updated_at": moment(workflow.updated_at),

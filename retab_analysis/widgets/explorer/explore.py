@@ -8,7 +8,7 @@ import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import text
+from retab_analysis.fetch.params import check_text as text
 from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.state import Exploration, Source

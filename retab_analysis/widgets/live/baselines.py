@@ -7,7 +7,7 @@ import polars as pl
 from retab_analysis._check import find_baseline
 from retab_analysis.analysis import latest_results
 from retab_analysis.fetch.params import RunList
-from retab_analysis.fetch.result_endpoints import list_results
+from retab_analysis.fetch.results import list_results
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client

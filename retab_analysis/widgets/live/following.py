@@ -10,7 +10,7 @@ import polars as pl
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.polling import Poller
-from retab_analysis.fetch.run_endpoints import list_runs
+from retab_analysis.fetch.runs import list_runs
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.progress import Silent
 from retab_analysis.transport import Client

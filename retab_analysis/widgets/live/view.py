@@ -16,8 +16,9 @@ import polars as pl
 
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import RunList, Runs, text
-from retab_analysis.fetch.run_control import cancel_runs
+from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.fetch.params import check_text as text
+from retab_analysis.fetch.runs import cancel_runs
 from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.live import html

@@ -15,10 +15,10 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.catalog_endpoints import list_evals
+from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.result_endpoints import list_results
+from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS

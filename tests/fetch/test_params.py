@@ -1,11 +1,8 @@
-"""What the fetch functions ask for, and what they refuse to ask."""
+"""Arguments: what is sent for them, and what is refused."""
 
 from __future__ import annotations
 
-import io
-import sys
 from datetime import UTC, date, datetime, timedelta, timezone
-from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
@@ -14,52 +11,9 @@ from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
 
 import retab_analysis as ra
-from retab_analysis import progress
 from retab_analysis.schema import RUNS, WORKFLOWS
 
 NOWHERE = "http://127.0.0.1:9"
-
-
-def asked(server: FaultServer) -> dict[str, str]:
-    query = parse_qs(urlsplit(server.paths[-1]).query, keep_blank_values=True)
-    return {name: value for name, (value,) in query.items()}
-
-
-def test_one_run() -> None:
-    with FaultServer([reply(body=run_document("r1"))]) as server:
-        frame = ra.fetch_run("r1", client=client_for(server.url))
-        assert server.paths == ["/v1/workflows/evals/runs/r1"]
-    assert frame.schema == RUNS.schema
-    assert frame.height == 1
-
-
-def test_one_run_of_the_wrong_shape() -> None:
-    with FaultServer([reply(body=run_document("r1", total_evals=1.5))]) as server:
-        with pytest.raises(ra.SchemaError, match=r"run r1: at \$\.total_evals.*found 1\.5") as got:
-            ra.fetch_run("r1", client=client_for(server.url))
-    assert (got.value.record_id, got.value.path) == ("r1", "$.total_evals")
-
-
-@pytest.mark.parametrize(
-    ("run_id", "path"),
-    [
-        ("a/b", "a%2Fb"),
-        ("a?b", "a%3Fb"),
-        ("a#b", "a%23b"),
-        ("../x", "..%2Fx"),
-        ("é %", "%C3%A9%20%25"),
-    ],
-)
-def test_37_an_id_is_quoted(run_id: str, path: str) -> None:
-    with FaultServer([reply(body=run_document())]) as server:
-        ra.fetch_run(run_id, client=client_for(server.url))
-        assert server.paths == [f"/v1/workflows/evals/runs/{path}"]
-
-
-@pytest.mark.parametrize("run_id", [".", "..", "", None, 7, b"x", ["a"], "\ud800"])
-def test_37_an_impossible_id_is_refused(run_id: object) -> None:
-    with pytest.raises(ra.ConfigError, match="run_id"):
-        ra.fetch_run(run_id, client=client_for(NOWHERE))  # type: ignore[arg-type]
 
 
 def test_all_filters_are_sent() -> None:
@@ -76,7 +30,7 @@ def test_all_filters_are_sent() -> None:
             after="c+/=",
             client=client_for(server.url),
         )
-        assert asked(server) == {
+        assert server.queries[-1] == {
             "workflow_id": "wf & co",
             "eval_id": "e",
             "target_block_id": "b",
@@ -120,13 +74,16 @@ def test_dates_are_sent_a_second_wider(
 ) -> None:
     with FaultServer([reply(body=page([]))]) as server:
         ra.fetch_runs(from_date=start, to_date=end, client=client_for(server.url))  # type: ignore[arg-type]
-        assert (asked(server)["from_date"], asked(server)["to_date"]) == (asked_start, asked_end)
+        assert (server.queries[-1]["from_date"], server.queries[-1]["to_date"]) == (
+            asked_start,
+            asked_end,
+        )
 
 
 def test_a_timedelta_is_that_long_ago() -> None:
     with FaultServer([reply(body=page([]))]) as server:
         ra.fetch_runs(from_date=timedelta(days=7), client=client_for(server.url))
-        sent = datetime.fromisoformat(asked(server)["from_date"])
+        sent = datetime.fromisoformat(server.queries[-1]["from_date"])
     assert abs(datetime.now(UTC) - timedelta(days=7, seconds=1) - sent) < timedelta(minutes=1)
 
 
@@ -174,7 +131,7 @@ def test_the_partial_rows_are_cut_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"from_date": "yesterday"}, "from_date 'yesterday' is no ISO 8601 date"),
+        ({"from_date": "yesterday"}, "from_date 'yesterday' is not an ISO 8601 date"),
         ({"to_date": 7}, "to_date must be a date"),
         ({"from_date": "2026-05-19", "to_date": "2026-05-18"}, "is after to_date"),
         ({"order": "newest"}, "order must be 'asc' or 'desc', got 'newest'"),
@@ -182,8 +139,8 @@ def test_the_partial_rows_are_cut_too() -> None:
         ({"limit": 1.5}, "limit must be"),
         ({"limit": True}, "limit must be"),
         ({"workflow_id": ""}, "workflow_id is empty"),
-        ({"workflow_id": 7}, "workflow_id must be a string or several, got int"),
-        ({"workflow_id": b"wf"}, "workflow_id must be a string or several, got bytes"),
+        ({"workflow_id": 7}, "workflow_id must be a string or several strings, got int"),
+        ({"workflow_id": b"wf"}, "workflow_id must be a string or several strings, got bytes"),
         ({"workflow_id": ["a", None]}, "workflow_id must be a string, got NoneType"),
         ({"workflow_id": pl.Series([1, 2])}, "workflow_id must be a string, got int"),
         ({"eval_id": ["a", "b"]}, "eval_id must be a string, got list"),
@@ -204,44 +161,6 @@ def test_frames_without_rows_have_all_columns() -> None:
         client = client_for(server.url)
         assert ra.fetch_runs(client=client).equals(RUNS.empty())
         assert ra.fetch_workflows(client=client).schema == WORKFLOWS.schema
-
-
-def test_the_query_of_workflows() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
-        ra.fetch_workflows(client=client_for(server.url))
-        assert server.paths[0].startswith("/v1/workflows?")
-        assert asked(server) == {"sort_by": "created_at", "order": "desc", "limit": "100"}
-
-
-def test_progress_that_is_none_is_refused() -> None:
-    with pytest.raises(ra.ConfigError, match="progress must be None, True, False or an object"):
-        ra.fetch_runs(client=client_for(NOWHERE), progress="yes")  # type: ignore[arg-type]
-
-
-def test_a_bar_shows_after_a_second(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = progress.choose_progress(True, "eval runs", "runs")
-    bar.update(100)
-    assert capsys.readouterr().err == ""
-    bar._bar.start_t -= 2  # type: ignore[attr-defined]
-    bar._bar.last_print_t -= 2  # type: ignore[attr-defined]
-    bar.update(300, 500, "3 of 5")
-    assert "300/500" in (shown := capsys.readouterr().err)
-    assert "eval runs" in shown
-    assert "3 of 5" in shown
-    bar.close()
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_bar_is_for_somebody_who_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert isinstance(progress.choose_progress(None, "a", "b"), progress.Silent)
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    assert isinstance(progress.choose_progress(None, "a", "b"), progress.Bar)
-    assert isinstance(progress.choose_progress(False, "a", "b"), progress.Silent)
 
 
 def test_a_date_before_all_dates_is_refused() -> None:

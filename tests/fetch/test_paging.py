@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
-from support.documents import run_document, workflow_document
+from support.documents import run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
@@ -271,25 +271,3 @@ def test_lenient_keeps_the_good_records_of_all_pages_and_warns_once() -> None:
         "$.data[0].timing.started_at",
     ]
     assert json.loads(problems["raw"][0])["id"] == "x"
-
-
-def test_workflows_are_paged_too() -> None:
-    answers = [
-        reply(body=page([workflow_document("w1")], "c")),
-        reply(body=page([workflow_document("w2", published=None, name=...)])),
-    ]
-    with FaultServer(answers) as server:
-        frame = ra.fetch_workflows(client=client_for(server.url))
-    assert frame["workflow_id"].to_list() == ["w1", "w2"]
-    assert frame["published_version_id"].to_list() == ["wfv_1", None]
-    assert frame["name"].to_list() == ["Invoices", "Untitled Workflow"]
-
-
-def test_workflows_leniently() -> None:
-    bad = workflow_document("w2", created_at=...)
-    with FaultServer([reply(body=page([workflow_document("w1"), bad]))]) as server:
-        with pytest.warns(ra.ProblemsWarning, match="1 workflow left out.*created_at"):
-            frame = ra.fetch_workflows(client=client_for(server.url), strict=False)
-        assert frame.height == 1
-        with pytest.raises(ra.SchemaError, match="workflow w2"):
-            ra.fetch_workflows(client=client_for(server.url))

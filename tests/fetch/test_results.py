@@ -1,4 +1,4 @@
-"""Everything behind a run: results of many runs at once, evals, version diffs, document links."""
+"""Results: those of many runs at once, and single ones."""
 
 from __future__ import annotations
 
@@ -11,78 +11,29 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import polars as pl
 import pytest
 from support.documents import eval_document, result_document, run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.results_api import (
+    RESULTS_PATH,
+    RUNS_PATH,
+    ResultsApi,
+    body,
+    our_threads,
+    results_of,
+    some_runs,
+)
 
 import retab_analysis as ra
-from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, VERSION_DIFF
+from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"
-RUNS_PATH, RESULTS_PATH = "/v1/workflows/evals/runs/", "/v1/workflows/evals/results"
-Hook = Callable[[str, dict[str, str]], Reply | None]
-
-
-@dataclass
-class ResultsApi:
-    """Runs by id with their results; ``hook`` may answer a request of a run instead."""
-
-    runs: dict[str, list[dict[str, Any]]]
-    hook: Hook = lambda run_id, query: None
-    asked: list[str] = field(default_factory=list)  # "run a", "results a"
-    at_once: int = 0
-    most_at_once: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, request: str) -> Reply:
-        parts = urlsplit(request.split(" ")[1])
-        query = dict(parse_qsl(parts.query))
-        is_run = parts.path.startswith(RUNS_PATH)
-        run_id = unquote(parts.path.removeprefix(RUNS_PATH)) if is_run else query["run_id"]
-        with self.lock:
-            self.asked.append(f"{'run' if is_run else 'results'} {run_id}")
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            fault = self.hook(run_id, {} if is_run else query)
-            return fault or (self.run(run_id) if is_run else self.results(run_id, query))
-        finally:
-            with self.lock:
-                self.at_once -= 1
-
-    @staticmethod
-    def run(run_id: str) -> Reply:
-        created = f"2026-05-{int(run_id[1:]) + 1:02}T00:00:00Z" if run_id[1:].isdigit() else None
-        return reply(
-            body=run_document(run_id, workflow_version_id=f"v-{run_id}", timing__created_at=created)
-        )
-
-    def results(self, run_id: str, query: dict[str, str]) -> Reply:
-        start = int(query.get("after", 0))
-        end = start + int(query["limit"])
-        records = self.runs[run_id]
-        return reply(body=page(records[start:end], str(end) if end < len(records) else None))
-
-
-def results_of(run_id: str, number: int = 2) -> list[dict[str, Any]]:
-    return [
-        result_document(
-            f"{run_id}-{each}", workflow_eval_run_id=run_id, eval_id=f"e{each}", handle_inputs={}
-        )
-        for each in range(number)
-    ]
-
-
-def some_runs(number: int, each: int = 2) -> dict[str, list[dict[str, Any]]]:
-    return {f"r{index}": results_of(f"r{index}", each) for index in range(number)}
 
 
 def ids(frame: pl.DataFrame | None) -> list[str]:
@@ -96,14 +47,6 @@ def all_ids(api: ResultsApi, runs: list[str]) -> list[str]:
 
 def runs_frame(*run_ids: str) -> pl.DataFrame:
     return pl.concat([ra.decode_runs(json.loads(body(ResultsApi.run(each)))) for each in run_ids])
-
-
-def body(answer: Reply) -> bytes:
-    return answer.data.partition(b"\r\n\r\n")[2]
-
-
-def our_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("retab_analysis")]
 
 
 # --- what comes, and in which order
@@ -228,7 +171,7 @@ def test_37_an_impossible_id_is_refused(call: Callable[..., object], bad: str) -
     ("runs", "words"),
     [
         (None, "runs is None"),
-        (7, "runs must be a string or several, got int"),
+        (7, "runs must be a string or several strings, got int"),
         (["a", 7], "runs must be a string, got int"),
         (pl.DataFrame({"id": ["a"]}), "runs has no column run_id; it has id"),
         ([""], "runs is empty"),
@@ -242,26 +185,138 @@ def test_what_is_no_runs_is_refused(runs: Any, words: str) -> None:
 # --- evals= and payloads=
 
 
-def test_evals_fill_names_and_paths() -> None:
-    evals = ra.decode_evals([eval_document("e0", name="Zero"), eval_document("e9")])
+CONTAINS = {"kind": "contains", "expected": "42"}
+
+
+def saved_evals(workflow_id: str) -> list[dict[str, Any]]:
+    return [
+        eval_document("e0", name="Zero", assertion__condition=CONTAINS, workflow_id=workflow_id),
+        eval_document("e9", workflow_id=workflow_id),
+    ]
+
+
+def names(frame: pl.DataFrame) -> list[tuple[str | None, str | None, str | None]]:
+    return frame.select("eval_name", "path", "condition").rows()
+
+
+NAMED = ("Zero", "total.amount", 'contains "42"')
+NAMELESS = (None, None, None)
+
+
+def test_an_evals_frame_fills_names_paths_and_conditions() -> None:
+    evals = ra.decode_evals(saved_evals("wf"))
     again = evals.with_columns(name=pl.lit("again"))
     api = ResultsApi(some_runs(2))
     with FaultServer([api]) as server:
         client = client_for(server.url)
-        plain = ra.fetch_results(["r0", "r1"], client=client)
+        plain = ra.fetch_results(["r0", "r1"], evals=False, client=client)
         frame = ra.fetch_results(["r0", "r1"], evals=pl.concat([evals, again]), client=client)
-    assert frame["eval_name"].to_list() == ["Zero", None, "Zero", None]
-    assert frame["path"].to_list() == ["total.amount", None, "total.amount", None]
-    assert frame.drop("eval_name", "path").equals(plain.drop("eval_name", "path"))
+    assert names(frame) == [NAMED, NAMELESS, NAMED, NAMELESS]
+    assert names(plain) == [NAMELESS] * 4
+    filled = ("eval_name", "path", "condition")
+    assert frame.drop(filled).equals(plain.drop(filled))
+    assert frame.schema == plain.schema == RESULTS.schema
+    assert api.evals_asked == []
+
+
+def test_the_saved_evals_of_each_workflow_are_read_once() -> None:
+    runs = some_runs(4)
+    for number, records in enumerate(runs.values()):
+        for record in records:
+            record["workflow_id"] = f"wf{number % 2}"
+    api = ResultsApi(runs, evals=lambda flow: reply(body=page(saved_evals(flow))))
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results(list(runs), client=client_for(server.url))
+    assert sorted(api.evals_asked) == ["wf0", "wf1"]
+    assert names(frame) == [NAMED, NAMELESS] * 4
+    assert ids(frame) == all_ids(api, list(runs))
+
+
+def test_an_eval_without_an_assertion_has_no_condition() -> None:
+    documents = [eval_document("e0", name="Zero", assertion=None)]
+    api = ResultsApi(some_runs(1), evals=lambda flow: reply(body=page(documents)))
+    with FaultServer([api]) as server:
+        frame = ra.fetch_results("r0", client=client_for(server.url))
+    assert names(frame) == [("Zero", None, None), NAMELESS]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (reply(404, {"detail": "no such workflow"}), "no such workflow"),
+        (reply(403), "403"),
+        (reply(401), "401"),
+        (reply(503), "503"),
+        (Reply(b"", "reset"), "reset|broke off|closed"),
+        (reply(body=b"<html>"), "JSON"),
+        (reply(body={"data": None}), "page"),
+    ],
+)
+def test_saved_evals_that_cannot_be_read_cost_no_result(
+    fault: Reply, words: str, strict: bool
+) -> None:
+    def evals(workflow_id: str) -> Reply:
+        return fault if workflow_id == "wf0" else reply(body=page(saved_evals(workflow_id)))
+
+    runs = some_runs(2)
+    for number, records in enumerate(runs.values()):
+        for record in records:
+            record["workflow_id"] = f"wf{number}"
+    api = ResultsApi(runs, evals=evals)
+    with FaultServer([api]) as server:
+        client = client_for(server.url, AT_ONCE, max_attempts=1, max_concurrency=1)
+        with pytest.warns(ra.ProblemsWarning, match="saved evals could not be read") as caught:
+            frame = ra.fetch_results(list(runs), client=client, strict=strict)
+    assert ids(frame) == all_ids(api, list(runs))
     assert frame.schema == RESULTS.schema
+    # Where the key is refused, no further list is asked for.
+    told_once = words == "401"
+    assert names(frame)[2:] == [NAMELESS if told_once else NAMED, NAMELESS]
+    assert [each.filename for each in caught] == [__file__]
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert problems["record_id"].to_list() == (["wf0", "wf1"] if told_once else ["wf0"])
+    assert problems["reason"].str.contains(words).all()
+
+
+def test_saved_evals_that_do_not_decode_leave_their_results_without_a_name() -> None:
+    documents = [*saved_evals("wf"), eval_document("e1", created_at=7)]
+    api = ResultsApi(some_runs(1), evals=lambda flow: reply(body=page(documents)))
+    with FaultServer([api]) as server:
+        with pytest.warns(ra.ProblemsWarning, match="saved evals could not be read") as caught:
+            frame = ra.fetch_results("r0", client=client_for(server.url))
+    assert names(frame) == [NAMED, NAMELESS]
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert problems["record_id"].to_list() == ["e1"]
+
+
+def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
+    def interrupt(workflow_id: str) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return reply(body=b"{" + b" " * 100, drip=0.3)
+
+    api = ResultsApi(some_runs(2), evals=interrupt)
+    with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            ra.fetch_results(["r0", "r1"], client=client)
+    assert ids(caught.value.partial) == all_ids(api, ["r0", "r1"])  # type: ignore[attr-defined]
+    assert our_threads() == []
 
 
 @pytest.mark.parametrize(
     "evals",
-    [[], "wf", pl.DataFrame({"eval_id": ["a"]}), EVALS.empty().cast({"name": pl.Int64}), FRAME],
+    [
+        [],
+        "wf",
+        0,
+        pl.DataFrame({"eval_id": ["a"]}),
+        EVALS.empty().drop("condition"),
+        EVALS.empty().cast({"name": pl.Int64}),
+        FRAME,
+    ],
 )
-def test_what_is_no_evals_frame_is_refused(evals: Any) -> None:
-    with pytest.raises(ra.ConfigError, match="evals must be an EVALS frame"):
+def test_what_is_not_an_evals_frame_is_refused(evals: Any) -> None:
+    with pytest.raises(ra.ConfigError, match=r"evals must be .*an EVALS frame"):
         ra.fetch_results("r0", evals=evals, client=client_for(NOWHERE))
 
 
@@ -288,7 +343,7 @@ def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
     text = json.dumps(page([document])).replace('"@"', sent).encode()
     with FaultServer([ResultsApi.run("r0"), reply(body=text)]) as server:
         client = client_for(server.url)
-        frame = ra.fetch_results("r0", payloads=True, client=client)
+        frame = ra.fetch_results("r0", evals=False, payloads=True, client=client)
     assert frame.schema == RESULTS_WITH_PAYLOADS.schema
     assert (frame["actual_value"][0], frame["expected_value"][0]) == (kept, kept)
     assert frame["handle_inputs"][0] == '{"h":{"type":"json","data":' + kept + "}}"
@@ -595,109 +650,6 @@ def test_one_result_that_is_not_there() -> None:
             ra.fetch_result("a/b", client=client_for(server.url))
         assert server.paths == [f"{RESULTS_PATH}/a%2Fb"]
     assert caught.value.partial is None
-
-
-# --- evals, version diffs, document links
-
-
-def test_evals_are_paged_and_filtered_by_block() -> None:
-    first, second = eval_document("e1"), eval_document("e2", assertion=None, name=None)
-    answers = [reply(body=page([first], "c")), reply(body=page([second]))]
-    with FaultServer(answers) as server:
-        frame = ra.fetch_evals("wf & co", target_block_id="b/1", client=client_for(server.url))
-        queries = [dict(parse_qsl(urlsplit(path).query)) for path in server.paths]
-        assert {urlsplit(path).path for path in server.paths} == {"/v1/workflows/evals"}
-    common = {"workflow_id": "wf & co", "order": "desc", "target_block_id": "b/1", "limit": "100"}
-    assert queries == [common, {**common, "after": "c"}]
-    assert frame.schema == EVALS.schema
-    assert frame["eval_id"].to_list() == ["e1", "e2"]
-    assert json.loads(frame["condition"][0]) == {"kind": "equals", "expected": 2}
-    assert frame["condition"][1] is None
-
-
-def test_evals_without_a_block_ask_for_all() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
-        frame = ra.fetch_evals("wf", client=client_for(server.url))
-        assert "target_block_id" not in server.paths[0]
-    assert frame.equals(EVALS.empty())
-
-
-def test_evals_strictly_and_leniently() -> None:
-    answers = [reply(body=page([eval_document("e1"), eval_document("e2", created_at=7)]))]
-    with FaultServer(answers) as server:
-        client = client_for(server.url)
-        with pytest.raises(ra.SchemaError, match=r"eval e2: at \$\.data\[1\]\.created_at"):
-            ra.fetch_evals("wf", client=client)
-        with pytest.warns(ra.ProblemsWarning, match="1 eval left out") as caught:
-            frame = ra.fetch_evals("wf", client=client, strict=False)
-    assert frame["eval_id"].to_list() == ["e1"]
-    assert caught[0].filename == __file__
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{"workflow_id": ""}, {"workflow_id": None}, {"workflow_id": "w", "target_block_id": ""}],
-)
-def test_evals_of_nothing_are_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ra.ConfigError):
-        ra.fetch_evals(client=client_for(NOWHERE), **arguments)
-
-
-DIFF = {
-    "added_block_ids": ["a"],
-    "removed_block_ids": ["b"],
-    "changed_block_ids": ["c", "d"],
-}
-
-
-@pytest.mark.parametrize(
-    ("document", "rows"),
-    [
-        (DIFF, [("a", "added"), ("b", "removed"), ("c", "changed"), ("d", "changed")]),
-        (
-            {**DIFF, "added_block_ids": [], "removed_block_ids": []},
-            [("c", "changed"), ("d", "changed")],
-        ),
-        ({name: [] for name in DIFF}, []),
-    ],
-)
-def test_a_version_diff(document: dict[str, Any], rows: list[tuple[str, str]]) -> None:
-    versions = {"from_workflow_version_id": "v/1", "to_workflow_version_id": "v 2"}
-    with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
-        frame = ra.fetch_version_diff("w", "v/1", "v 2", client=client_for(server.url))
-        query = dict(parse_qsl(urlsplit(server.paths[0]).query))
-    assert query == {**versions, "workflow_id": "w"}
-    assert frame.schema == pl.Schema(VERSION_DIFF)
-    assert frame.rows() == rows
-
-
-@pytest.mark.parametrize("document", [{}, [], 7, {**DIFF, "added_block_ids": [7]}])
-def test_a_version_diff_of_another_shape_is_no_empty_diff(document: object) -> None:
-    with FaultServer([reply(body=document)]) as server:
-        with pytest.raises(ra.SchemaError):
-            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
-
-
-def test_a_version_that_is_not_known_is_no_empty_diff() -> None:
-    with FaultServer([reply(404, {"detail": "unknown version"})]) as server:
-        with pytest.raises(ra.NotFoundError, match="unknown version"):
-            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
-
-
-def test_a_document_link() -> None:
-    link = {"download_url": "https://example.com/x?sig=1", "expires_in": "1h", "filename": "x"}
-    with FaultServer([reply(body=link)]) as server:
-        url = ra.fetch_document_link("a/b", client=client_for(server.url))
-        assert server.paths == ["/v1/files/a%2Fb/download-link"]
-    assert url == "https://example.com/x?sig=1"
-
-
-@pytest.mark.parametrize(
-    ("answer", "error"), [(reply(404), ra.NotFoundError), (reply(body={}), ra.SchemaError)]
-)
-def test_a_document_that_has_no_link(answer: Reply, error: type[ra.RetabAnalysisError]) -> None:
-    with FaultServer([answer]) as server, pytest.raises(error):
-        ra.fetch_document_link("x", client=client_for(server.url))
 
 
 def test_a_page_that_fails_is_tried_again() -> None:

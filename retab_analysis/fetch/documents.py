@@ -1,0 +1,30 @@
+"""Documents: the files that evals were run on."""
+
+from __future__ import annotations
+
+from retab_analysis import wire
+from retab_analysis.decode import parse_document
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import quote_id
+from retab_analysis.transport import Client
+
+
+def fetch_document_link(document_id: str, *, client: Client | None = None) -> str:
+    """Fetch a temporary address of a document.
+
+    Args:
+        document_id: One of ``document_ids`` of a RESULTS frame.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A URL that needs no key and expires soon. Whoever has it can read the document.
+
+    Raises:
+        NotFoundError: There is no such document.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
+    link = client_or_default(client).get(
+        path, parse=lambda body: parse_document(wire.FileLink, body)
+    )
+    return link.download_url

@@ -1,0 +1,64 @@
+"""Saved evals."""
+
+from __future__ import annotations
+
+import contextlib
+
+import polars as pl
+
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.fetch.params import check_text
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import EVALS
+from retab_analysis.transport import Client
+
+
+def fetch_evals(
+    workflow_id: str,
+    *,
+    target_block_id: str | None = None,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the saved evals of a workflow, the newest first.
+
+    Args:
+        workflow_id: The workflow.
+        target_block_id: Only those of this block.
+        client: The client to ask with; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for an eval that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        An EVALS frame, one row per saved eval; ``condition`` is the JSON that was sent.
+
+    Raises:
+        ConfigError: An id cannot be used.
+        SchemaError: An eval does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    with contextlib.closing(choose_progress(progress, "saved evals", "evals")) as bar:
+        fetched = list_evals(
+            client_or_default(client), workflow_id, target_block_id, strict=strict, progress=bar
+        )
+    return fetched.deliver(EVALS)
+
+
+def list_evals(
+    client: Client,
+    workflow_id: str,
+    target_block_id: str | None,
+    *,
+    strict: bool,
+    progress: Progress,
+) -> Fetched:
+    """The saved evals of a workflow, the newest first."""
+    params = [("workflow_id", check_text("workflow_id", workflow_id)), ("order", "desc")]
+    if target_block_id is not None:
+        params.append(("target_block_id", check_text("target_block_id", target_block_id)))
+    return read_list(client, "/v1/workflows/evals", params, EVALS, strict=strict, progress=progress)

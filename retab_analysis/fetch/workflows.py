@@ -1,0 +1,56 @@
+"""Workflows."""
+
+from __future__ import annotations
+
+import contextlib
+
+import polars as pl
+
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.fetch.params import check_text
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import WORKFLOWS
+from retab_analysis.transport import Client
+
+
+def fetch_workflows(
+    *,
+    project_id: str | None = None,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the workflows, the newest first.
+
+    Args:
+        project_id: Only those of this project.
+        client: The client to ask with; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for a workflow that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        A WORKFLOWS frame, one row per workflow.
+
+    Raises:
+        ConfigError: The id cannot be used.
+        SchemaError: A workflow does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
+        fetched = _list_workflows(
+            client_or_default(client), project_id, strict=strict, progress=bar
+        )
+    return fetched.deliver(WORKFLOWS)
+
+
+def _list_workflows(
+    client: Client, project_id: str | None, *, strict: bool, progress: Progress
+) -> Fetched:
+    params = [("sort_by", "created_at"), ("order", "desc")]
+    if project_id is not None:
+        params.append(("project_id", check_text("project_id", project_id)))
+    return read_list(client, "/v1/workflows", params, WORKFLOWS, strict=strict, progress=progress)

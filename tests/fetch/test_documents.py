@@ -1,0 +1,25 @@
+"""Links to documents."""
+
+from __future__ import annotations
+
+import pytest
+from support.fakes import client_for
+from support.faultserver import FaultServer, Reply, reply
+
+import retab_analysis as ra
+
+
+def test_a_document_link() -> None:
+    link = {"download_url": "https://example.com/x?sig=1", "expires_in": "1h", "filename": "x"}
+    with FaultServer([reply(body=link)]) as server:
+        url = ra.fetch_document_link("a/b", client=client_for(server.url))
+        assert server.paths == ["/v1/files/a%2Fb/download-link"]
+    assert url == "https://example.com/x?sig=1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [(reply(404), ra.NotFoundError), (reply(body={}), ra.SchemaError)]
+)
+def test_a_document_that_has_no_link(answer: Reply, error: type[ra.RetabAnalysisError]) -> None:
+    with FaultServer([answer]) as server, pytest.raises(error):
+        ra.fetch_document_link("x", client=client_for(server.url))

@@ -1,0 +1,60 @@
+"""The saved evals of a workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from support.documents import eval_document
+from support.fakes import client_for
+from support.faultserver import FaultServer, page, reply
+
+import retab_analysis as ra
+from retab_analysis.schema import EVALS
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def test_evals_are_paged_and_filtered_by_block() -> None:
+    first, second = eval_document("e1"), eval_document("e2", assertion=None, name=None)
+    answers = [reply(body=page([first], "c")), reply(body=page([second]))]
+    with FaultServer(answers) as server:
+        frame = ra.fetch_evals("wf & co", target_block_id="b/1", client=client_for(server.url))
+        queries = [dict(parse_qsl(urlsplit(path).query)) for path in server.paths]
+        assert {urlsplit(path).path for path in server.paths} == {"/v1/workflows/evals"}
+    common = {"workflow_id": "wf & co", "order": "desc", "target_block_id": "b/1", "limit": "100"}
+    assert queries == [common, {**common, "after": "c"}]
+    assert frame.schema == EVALS.schema
+    assert frame["eval_id"].to_list() == ["e1", "e2"]
+    assert json.loads(frame["condition"][0]) == {"kind": "equals", "expected": 2}
+    assert frame["condition"][1] is None
+
+
+def test_evals_without_a_block_ask_for_all() -> None:
+    with FaultServer([reply(body=page([]))]) as server:
+        frame = ra.fetch_evals("wf", client=client_for(server.url))
+        assert "target_block_id" not in server.paths[0]
+    assert frame.equals(EVALS.empty())
+
+
+def test_evals_strictly_and_leniently() -> None:
+    answers = [reply(body=page([eval_document("e1"), eval_document("e2", created_at=7)]))]
+    with FaultServer(answers) as server:
+        client = client_for(server.url)
+        with pytest.raises(ra.SchemaError, match=r"eval e2: at \$\.data\[1\]\.created_at"):
+            ra.fetch_evals("wf", client=client)
+        with pytest.warns(ra.ProblemsWarning, match="1 eval left out") as caught:
+            frame = ra.fetch_evals("wf", client=client, strict=False)
+    assert frame["eval_id"].to_list() == ["e1"]
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"workflow_id": ""}, {"workflow_id": None}, {"workflow_id": "w", "target_block_id": ""}],
+)
+def test_evals_of_nothing_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ra.ConfigError):
+        ra.fetch_evals(client=client_for(NOWHERE), **arguments)

@@ -1,0 +1,159 @@
+"""The versions of a workflow, and what differs between two of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import polars as pl
+import pytest
+from support.fakes import client_for
+from support.faultserver import FaultServer, page, reply
+
+import retab_analysis as ra
+from retab_analysis.fetch import fetch_versions
+from retab_analysis.schema import VERSION_DIFF, VERSIONS
+
+NOWHERE = "http://127.0.0.1:9"
+PUBLISHED = {
+    "id": "wph_2",
+    "workflow_id": "wf",
+    "workflow_version_id": "ver_b",
+    "version": 2,
+    "description": "Second",
+    "published_at": "2026-05-18T10:00:00Z",
+    "created_at": "2026-05-17T10:00:00Z",
+    "is_current": True,
+    "block_count": 4,
+}
+# As the vendor's other client has it.
+CONTENT_ADDRESSED = {"id": "ver_a", "workflow_id": "wf", "created_at": "2026-05-01T10:00:00.5Z"}
+SECOND = ("ver_b", 2, "Second", datetime(2026, 5, 18, 10, tzinfo=UTC), True, "wf")
+FIRST = ("ver_a", None, None, datetime(2026, 5, 1, 10, 0, 0, 500_000, tzinfo=UTC), None, "wf")
+
+
+def test_versions_of_both_shapes_in_the_apis_order() -> None:
+    answers = [reply(body=page([PUBLISHED], "c")), reply(body=page([CONTENT_ADDRESSED]))]
+    with FaultServer(answers) as server:
+        frame = fetch_versions("wf & co", client=client_for(server.url))
+        queries = server.queries
+        assert {urlsplit(path).path for path in server.paths} == {"/v1/workflows/versions"}
+    common = {"workflow_id": "wf & co", "limit": "100"}
+    assert queries == [common, {**common, "after": "c"}]
+    assert frame.schema == VERSIONS.schema
+    assert frame.rows() == [SECOND, FIRST]
+
+
+def test_nothing_published_is_no_rows() -> None:
+    with FaultServer([reply(body=page([]))]) as server:
+        assert fetch_versions("wf", client=client_for(server.url)).equals(VERSIONS.empty())
+
+
+def test_a_version_that_was_published_twice_is_two_rows() -> None:
+    again = {**PUBLISHED, "id": "wph_3", "is_current": True}
+    documents = [again, {**PUBLISHED, "is_current": False}]
+    with FaultServer([reply(body=page(documents))]) as server:
+        frame = fetch_versions("wf", client=client_for(server.url))
+    assert frame["workflow_version_id"].to_list() == ["ver_b", "ver_b"]
+    assert frame["is_current"].to_list() == [True, False]
+
+
+def test_versions_without_an_id_are_told_apart() -> None:
+    documents = [
+        {"workflow_id": "wf", "workflow_version_id": each, "id": None} for each in ("a", "b")
+    ]
+    with FaultServer([reply(body=page(documents))]) as server:
+        frame = fetch_versions("wf", client=client_for(server.url))
+    assert frame["workflow_version_id"].to_list() == ["a", "b"]
+
+
+def test_versions_strictly_and_leniently() -> None:
+    nameless = {"workflow_id": "wf", "version": 1}
+    wrong = {**PUBLISHED, "id": "wph_1", "is_current": "yes"}
+    with FaultServer([reply(body=page([PUBLISHED, nameless, wrong]))]) as server:
+        client = client_for(server.url)
+        with pytest.raises(ra.SchemaError, match="`workflow_version_id` or `id`"):
+            fetch_versions("wf", client=client)
+        with pytest.warns(ra.ProblemsWarning, match="2 versions left out") as caught:
+            frame = fetch_versions("wf", client=client, strict=False)
+    assert frame["version"].to_list() == [2]
+    assert caught[0].filename == __file__
+    problems = caught[0].message.problems  # type: ignore[union-attr]
+    assert problems["path"].to_list() == ["$.data[1]", "$.data[2].is_current"]
+
+
+def test_a_workflow_without_versions_is_not_an_empty_frame() -> None:
+    with FaultServer([reply(404, {"detail": "operates on published versions only"})]) as server:
+        with pytest.raises(ra.NotFoundError, match="published versions only"):
+            fetch_versions("wf", client=client_for(server.url))
+
+
+def test_a_failure_on_the_way_keeps_the_versions_before_it() -> None:
+    with FaultServer([reply(body=page([PUBLISHED], "c")), reply(500)]) as server:
+        with pytest.raises(ra.ServerError) as caught:
+            fetch_versions("wf", client=client_for(server.url, max_attempts=1))
+    assert caught.value.partial is not None
+    assert caught.value.partial.rows() == [SECOND]
+    assert caught.value.cursor == "c"
+
+
+@pytest.mark.parametrize("workflow_id", ["", None, 7, "\ud800"])
+def test_an_impossible_workflow_is_refused(workflow_id: Any) -> None:
+    with pytest.raises(ra.ConfigError, match="workflow_id"):
+        fetch_versions(workflow_id, client=client_for(NOWHERE))
+
+
+DIFF = {
+    "added_block_ids": ["a"],
+    "removed_block_ids": ["b"],
+    "changed_block_ids": ["c", "d"],
+    "added_edge_ids": ["e"],
+    "removed_edge_ids": ["f"],
+    "changed_edge_ids": ["g"],
+}
+BLOCKS = [("a", None, "added"), ("b", None, "removed"), ("c", None, "changed")]
+EDGES = [(None, "e", "added"), (None, "f", "removed"), (None, "g", "changed")]
+
+
+@pytest.mark.parametrize(
+    ("document", "rows"),
+    [
+        (DIFF, [*BLOCKS, ("d", None, "changed"), *EDGES]),
+        ({**DIFF, "changed_block_ids": ["c"], "added_edge_ids": None}, [*BLOCKS, *EDGES[1:]]),
+        # Only edges changed: not an empty diff.
+        ({name: ids for name, ids in DIFF.items() if "edge" in name}, EDGES),
+        ({name: [] for name in DIFF}, []),
+        ({}, []),
+    ],
+)
+def test_a_version_diff(
+    document: dict[str, Any], rows: list[tuple[str | None, str | None, str]]
+) -> None:
+    versions = {"from_workflow_version_id": "v/1", "to_workflow_version_id": "v 2"}
+    with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
+        frame = ra.fetch_version_diff("w", "v/1", "v 2", client=client_for(server.url))
+        assert server.queries == [{**versions, "workflow_id": "w"}]
+    assert frame.schema == pl.Schema(VERSION_DIFF)
+    assert frame.rows() == rows
+
+
+@pytest.mark.parametrize("name", DIFF)
+def test_what_is_not_a_list_of_ids_is_not_an_empty_diff(name: str) -> None:
+    versions = {"from_workflow_version_id": "v1", "to_workflow_version_id": "v2"}
+    with FaultServer([reply(body={**DIFF, **versions, name: [7]})]) as server:
+        with pytest.raises(ra.SchemaError, match=name):
+            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
+
+
+@pytest.mark.parametrize("document", [{}, [], 7, {**DIFF, "added_block_ids": [7]}])
+def test_a_version_diff_of_another_shape_is_no_empty_diff(document: object) -> None:
+    with FaultServer([reply(body=document)]) as server:
+        with pytest.raises(ra.SchemaError):
+            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
+
+
+def test_a_version_that_is_not_known_is_no_empty_diff() -> None:
+    with FaultServer([reply(404, {"detail": "unknown version"})]) as server:
+        with pytest.raises(ra.NotFoundError, match="unknown version"):
+            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))

@@ -1,0 +1,140 @@
+"""Conditions in words: every kind of the contract, with its numbers as they were sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.contract import JSON, WORDS, schema_of
+
+from retab_analysis.schema import describe_condition
+
+KINDS: list[str] = schema_of("Condition")["properties"]["kind"]["enum"]
+WORDED = {
+    '{"kind":"exists"}': "exists",
+    '{"kind":"not_exists"}': "does not exist",
+    '{"kind":"equals","expected":"invoice"}': '= "invoice"',
+    '{"kind":"equals","expected":null}': "= null",
+    '{"kind":"equals","expected":{"a":[1.0,"x"]}}': '= {"a":[1.0,"x"]}',
+    '{"kind":"not_equals","expected":"lease"}': '≠ "lease"',
+    '{"kind":"number_compare","op":"lt","expected":0}': "< 0",
+    '{"kind":"number_compare","op":"lte","expected":-1.50}': "≤ -1.50",
+    '{"kind":"number_compare","op":"gt","expected":1e400}': "> 1e400",
+    '{"kind":"number_compare","op":"gte","expected":5}': "≥ 5",
+    '{"kind":"number_compare","op":"neq","expected":5}': "≠ 5",
+    '{"kind":"length_compare","op":"eq","expected":6}': "length = 6",
+    '{"kind":"between","lower":1.10,"upper":30}': "between 1.10 and 30",
+    '{"kind":"between","lower":1,"upper":2,"inclusive":true}': "between 1 and 2",
+    '{"kind":"between","lower":1,"upper":2,"inclusive":null}': "between 1 and 2",
+    '{"kind":"between","lower":1,"upper":2,"inclusive":false}': "between 1 and 2 (both excluded)",
+    '{"kind":"contains","expected":"42 persons"}': 'contains "42 persons"',
+    '{"kind":"not_contains","expected":"\\n"}': 'does not contain "\\n"',
+    '{"kind":"object_contains","expected":{"signed":true}}': 'contains {"signed":true}',
+    '{"kind":"array_contains","expected":{"name":"x"}}': 'contains an item with {"name":"x"}',
+    '{"kind":"starts_with","expected":"=SUM"}': 'starts with "=SUM"',
+    '{"kind":"ends_with","expected":"-7"}': 'ends with "-7"',
+    r'{"kind":"matches_regex","pattern":"^\\d{4}/\\d+$"}': r"matches /^\d{4}/\d+$/",
+    '{"kind":"any_item_matches","condition":{"kind":"starts_with","expected":"a"}}': (
+        'any item starts with "a"'
+    ),
+    '{"kind":"all_items_match","condition":{"kind":"any_item_matches","condition":'
+    '{"kind":"number_compare","op":"gt","expected":1.0}}}': "every item any item > 1.0",
+    '{"kind":"json_schema_valid","schema":{"type":"object"}}': "fits the JSON schema",
+    '{"kind":"json_schema_valid","schema":null}': "fits the JSON schema",
+    '{"kind":"similarity_gte","reference":"Acme","threshold":0.90}': 'similarity ≥ 0.90 to "Acme"',
+    '{"kind":"similarity_gte","reference":"Acme","threshold":0.9,"method":"embeddings"}': (
+        'similarity ≥ 0.9 to "Acme" (embeddings)'
+    ),
+    '{"kind":"split_iou_gte","expected":{"splits":[]},"threshold":0.85}': "split IoU ≥ 0.85",
+    '{"kind":"split_iou_gte","expected":{"splits":[]}}': "split IoU ≥ 1",
+    '{"kind":"split_iou_gte","expected":{"splits":[]},"threshold":null}': "split IoU ≥ 1",
+    '{"kind":"llm_judged_as","rubric":"Is it automatic?","expected_label":"yes"}': (
+        'judged "yes": Is it automatic?'
+    ),
+    '{"kind":"llm_judged_as","rubric":"Is it?","expected_label":null}': "judged: Is it?",
+    '{"kind":"llm_not_judged_as","rubric":"A threat?"}': "not judged: A threat?",
+}
+
+
+@pytest.mark.parametrize(("condition", "words"), WORDED.items())
+def test_a_condition_in_words(condition: str, words: str) -> None:
+    assert describe_condition(condition) == words
+
+
+def test_every_kind_of_the_contract_has_words() -> None:
+    assert {json.loads(condition)["kind"] for condition in WORDED} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        # A new kind, and a new operator, stay as they were sent.
+        ('{"kind":"sounds_like","expected":1.0,"n":[]}', 'sounds_like {"expected":1.0,"n":[]}'),
+        ('{"kind":"is_new"}', "is_new"),
+        ('{"kind":"number_compare","op":"divides","expected":3}', "divides 3"),
+        # A member that is missing is not made up.
+        ('{"kind":"equals"}', "equals"),
+        ('{"kind":"number_compare","expected":3}', 'number_compare {"expected":3}'),
+        ('{"kind":"similarity_gte","reference":"x"}', 'similarity_gte {"reference":"x"}'),
+        # Members of another type than the contract has.
+        ('{"kind":"matches_regex","pattern":7}', "matches /7/"),
+        ('{"kind":"any_item_matches","condition":"x"}', 'any item "x"'),
+        # Names in braces are not members.
+        ('{"kind":"equals","expected":"{op}"}', '= "{op}"'),
+        ('{"kind":"contains","expected":"{}","{x}":1}', 'contains "{}"'),
+    ],
+)
+def test_what_the_contract_does_not_have(condition: str, words: str) -> None:
+    assert describe_condition(condition) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "[]", "null", "{}", "{", '{"kind":7}', '{"kind":null}', '{"expected":1}'),
+        r'{"kind":"equals","expected":"\ud800"}',
+    ],
+)
+def test_what_is_not_a_condition_stays_as_it_is(text: str) -> None:
+    assert describe_condition(text) == text
+
+
+def test_what_is_nested_too_deeply_stays_as_it_is() -> None:
+    outer, simple = '{"kind":"any_item_matches","condition":', '{"kind":"exists"}'
+    words = describe_condition(outer * 3000 + simple + "}" * 3000)
+    assert words.endswith(simple + "}" * 3000) or words.endswith("exists")
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (r'"M\u00fcller"', '"Müller"'),
+        (r'"\ud83d\ude00"', '"😀"'),
+        (r'"\\u00fc"', r'"\\u00fc"'),
+        (r'"\u0022\u005c\u000a\n\t"', r'"\u0022\u005c\u000a\n\t"'),
+        (r'"\u202e"', r'"\u202e"'),
+    ],
+)
+def test_letters_are_shown_in_place_of_their_escapes(sent: str, shown: str) -> None:
+    assert describe_condition('{"kind":"equals","expected":' + sent + "}") == f"= {shown}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
+@given(members=st.dictionaries(st.sampled_from(["expected", "op", "rubric", "lower"]), JSON))
+def test_no_members_are_too_strange(kind: str, members: dict[str, Any]) -> None:
+    words = describe_condition(json.dumps({"kind": kind, **members}, separators=(",", ":")))
+    assert words
+    words.encode()
+
+
+@settings(deadline=None)
+@given(JSON, WORDS)
+def test_a_value_is_the_json_that_was_sent(value: Any, other: str) -> None:
+    sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    words = describe_condition(f'{{"kind":"equals","expected":{sent}}}')
+    assert json.loads(words.removeprefix("= ")) == value
+    assert describe_condition(json.dumps({"kind": other})) == other

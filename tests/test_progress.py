@@ -1,0 +1,45 @@
+"""Progress bars: when they show, and to whom."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+from support.fakes import client_for
+
+import retab_analysis as ra
+from retab_analysis import progress
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def test_progress_that_is_none_is_refused() -> None:
+    with pytest.raises(ra.ConfigError, match="progress must be None, True, False or an object"):
+        ra.fetch_runs(client=client_for(NOWHERE), progress="yes")  # type: ignore[arg-type]
+
+
+def test_a_bar_shows_after_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = progress.choose_progress(True, "eval runs", "runs")
+    bar.update(100)
+    assert capsys.readouterr().err == ""
+    bar._bar.start_t -= 2  # type: ignore[attr-defined]
+    bar._bar.last_print_t -= 2  # type: ignore[attr-defined]
+    bar.update(300, 500, "3 of 5")
+    assert "300/500" in (shown := capsys.readouterr().err)
+    assert "eval runs" in shown
+    assert "3 of 5" in shown
+    bar.close()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_for_somebody_who_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert isinstance(progress.choose_progress(None, "a", "b"), progress.Silent)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert isinstance(progress.choose_progress(None, "a", "b"), progress.Bar)
+    assert isinstance(progress.choose_progress(False, "a", "b"), progress.Silent)
