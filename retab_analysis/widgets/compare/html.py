@@ -12,7 +12,7 @@ import polars as pl
 from retab_analysis.comparison.render import BLOCKS, SIGNS, VERDICTS
 from retab_analysis.comparison.wording import counted, headline, phrase
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.common.words import documents, eval_name, milliseconds
+from retab_analysis.widgets.common.text import documents, eval_name, milliseconds
 from retab_analysis.widgets.compare.state import Versus
 from retab_analysis.widgets.compare.style import STYLE
 

@@ -13,7 +13,7 @@ from retab_analysis.comparison.sides import MOMENT
 from retab_analysis.comparison.wording import counted
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
-from retab_analysis.widgets.common.words import shorten
+from retab_analysis.widgets.common.text import shorten
 
 KINDS = {
     "version": "workflow_version_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retab_analysis.markup import STYLE as COLOURS
 from retab_analysis.markup import Html
-from retab_analysis.widgets.common.evals import STYLE as VIEW
+from retab_analysis.widgets.common.html import STYLE as VIEW
 
 HEIGHT = 420
 """Pixels of the list, and of what is beside it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from retab_analysis.markup import STATE_SIGNS, Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.common import words
+from retab_analysis.widgets.common import text as words
 from retab_analysis.widgets.explorer.listing import Column, Row
 
 _LONGEST = 200

@@ -20,7 +20,7 @@ from retab_analysis.widgets.common.controls import (
     stack,
     style,
 )
-from retab_analysis.widgets.common.evals import STYLE, view
+from retab_analysis.widgets.common.html import STYLE, view
 from retab_analysis.widgets.explorer import html, list_view
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.list_view import ListView

@@ -9,10 +9,10 @@ import polars as pl
 
 from retab_analysis.comparison.wording import counted
 from retab_analysis.markup import Html, join, name, one_line, tag
-from retab_analysis.widgets.common.evals import SHOWN_EVALS, STYLE, eval_line, eval_table, view
-from retab_analysis.widgets.common.words import documents, eval_name
+from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, eval_line, eval_table, view
+from retab_analysis.widgets.common.text import documents, eval_name
 from retab_analysis.widgets.explorer import cells
-from retab_analysis.widgets.explorer.listings import HISTORY_COLUMNS
+from retab_analysis.widgets.explorer.lists import HISTORY_COLUMNS
 from retab_analysis.widgets.explorer.state import Exploration
 
 SHOWN_ROWS = 200

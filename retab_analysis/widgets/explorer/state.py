@@ -10,7 +10,7 @@ import polars as pl
 from retab_analysis.analysis import eval_history
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.list_state import ListState
-from retab_analysis.widgets.explorer.listings import (
+from retab_analysis.widgets.explorer.lists import (
     EVALS_LISTING,
     OVERVIEW_CODE,
     overview,

@@ -16,7 +16,7 @@ from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.background import Background
-from retab_analysis.widgets.explorer.reading import FETCHING, Reader
+from retab_analysis.widgets.explorer.fetcher import FETCHING, Reader
 from retab_analysis.widgets.explorer.state import BATCH, Exploration
 
 _BETWEEN_DRAWS = 0.1

@@ -11,7 +11,7 @@ from retab_analysis.fetch.result_endpoints import list_results
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.words import shorten
+from retab_analysis.widgets.common.text import shorten
 from retab_analysis.widgets.live.snapshot import Baseline
 
 

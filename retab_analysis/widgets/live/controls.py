@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from retab_analysis.widgets.common.controls import assign, button, code_area, row, show, style
-from retab_analysis.widgets.common.evals import SHOWN_EVALS, STYLE, eval_table
+from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, eval_table
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import WatchState
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from retab_analysis.markup import STATE_COLOURS, STATE_SIGNS, Html, join, sign, tag
-from retab_analysis.widgets.common.evals import SHOWN_EVALS, STYLE, EvalLine, eval_table, view
-from retab_analysis.widgets.common.words import in_words, range_in_words
+from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, EvalLine, eval_table, view
+from retab_analysis.widgets.common.text import in_words, range_in_words
 from retab_analysis.widgets.live.state import RunLine, WatchState
 
 SHOWN_RUNS = 20

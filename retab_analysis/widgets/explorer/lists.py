@@ -9,7 +9,7 @@ import polars as pl
 from retab_analysis.analysis import eval_history, flaky_evals
 from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.stats import DECIDED
-from retab_analysis.widgets.common.words import documents, eval_name
+from retab_analysis.widgets.common.text import documents, eval_name
 from retab_analysis.widgets.explorer import cells
 from retab_analysis.widgets.explorer.listing import Column, Facet, Listing
 

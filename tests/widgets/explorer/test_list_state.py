@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 import retab_analysis as ra
-from retab_analysis.widgets.common import words
+from retab_analysis.widgets.common import text as words
 from retab_analysis.widgets.explorer import cells
 from retab_analysis.widgets.explorer.filters import Wanted, label
 from retab_analysis.widgets.explorer.list_state import PAGE, ListState
 from retab_analysis.widgets.explorer.listing import Facet
-from retab_analysis.widgets.explorer.listings import (
+from retab_analysis.widgets.explorer.lists import (
     EVALS_LISTING,
     OVERVIEW_CODE,
     RESULTS_LISTING,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
-from retab_analysis.widgets.common.evals import eval_table
-from retab_analysis.widgets.common.words import range_in_words, shorten
+from retab_analysis.widgets.common.html import eval_table
+from retab_analysis.widgets.common.text import range_in_words, shorten
 from retab_analysis.widgets.live import html, pace
 from retab_analysis.widgets.live.snapshot import Baseline, Snapshot
 from retab_analysis.widgets.live.state import WatchState, compute

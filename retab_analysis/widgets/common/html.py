@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retab_analysis.markup import Html, sign, tag
-from retab_analysis.widgets.common.words import documents, eval_name
+from retab_analysis.widgets.common.text import documents, eval_name
 
 SHOWN_EVALS = 20
 _CUT = 160
