@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.made_runs import result_with, results_frame, run_with, runs_frame
+from support.explored import RESULTS, RUNS, STATUSES, run_code
 
-import retab_analysis as ra
-from retab_analysis.widgets.common import text as words
-from retab_analysis.widgets.explorer import cells
-from retab_analysis.widgets.explorer.filters import Wanted, label
-from retab_analysis.widgets.explorer.list_state import PAGE, ListState
-from retab_analysis.widgets.explorer.listing import Facet
+from retab_analysis.widgets.explorer.list_state import PAGE, Filters, ListState, label_value
 from retab_analysis.widgets.explorer.lists import (
-    EVALS_LISTING,
-    OVERVIEW_CODE,
     RESULTS_LISTING,
-    overview,
-    runs_listing,
+    Facet,
+    list_runs,
 )
-
-STATUSES = ("completed", "error", "cancelled", "running")
-START = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-def made_runs(count: int = 40) -> pl.DataFrame:
-    documents = [
-        run_with(
-            f"run_{number:03}",
-            STATUSES[number % 4],
-            passed=number % 7,
-            failed=number % 3,
-            workflow_version_id=f"v{number % 5}",
-            trigger__type=("api", "Schedule")[number % 2],
-            target={"type": "block", "block_id": "extract"} if number % 6 == 0 else None,
-            timing__created_at=(START + timedelta(days=number)).isoformat(),
-        )
-        for number in range(count)
-    ]
-    return runs_frame(*documents)
-
-
-RUNS = made_runs()
 
 
 @pytest.fixture
 def runs() -> ListState:
-    return ListState(runs_listing(RUNS), RUNS)
-
-
-def run_code(code: str, **names: Any) -> pl.DataFrame:
-    scope = {"pl": pl, "ra": ra, "UTC": UTC, "datetime": datetime, **names}
-    exec(code, scope)
-    rows: pl.DataFrame = scope["rows"]
-    return rows
+    return ListState(list_runs(RUNS), RUNS)
 
 
 def test_all_rows_the_newest_first_a_page_at_a_time(runs: ListState) -> None:
@@ -86,7 +49,7 @@ def test_filters_are_taken_together(runs: ListState) -> None:
     assert runs.rows.is_empty()
     assert runs.position == "none of 40 runs"
     assert runs.pages == 1
-    assert runs.wanted.words(runs.listing) == (
+    assert runs.filters.describe(runs.listing) == (
         "Status: completed, error, Block: (none), since 2026-05-10, until 2026-05-10, "
         "with “nowhere”"
     )
@@ -94,8 +57,8 @@ def test_filters_are_taken_together(runs: ListState) -> None:
 
 def test_a_filter_that_is_none_changes_nothing(runs: ListState) -> None:
     assert not runs.filter(facets={"status": ()}, since=None, until=None, text="")
-    assert runs.wanted == Wanted()
-    assert runs.wanted.words(runs.listing) == ""
+    assert runs.filters == Filters()
+    assert runs.filters.describe(runs.listing) == ""
 
 
 def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: ListState) -> None:
@@ -161,7 +124,7 @@ def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
 
 def test_a_row_is_chosen_by_its_place_where_keys_are_there_twice() -> None:
     twice = pl.concat([RUNS.head(2), RUNS.head(2).with_columns(status=pl.lit("error"))])
-    runs = ListState(runs_listing(twice), twice)
+    runs = ListState(list_runs(twice), twice)
     runs.choose(1)
     assert runs.chosen_at == 1
     assert runs.chosen_row is not None
@@ -181,7 +144,7 @@ def test_values_that_look_alike_are_shown_whole() -> None:
     names = ["draft-2026-05-01-abcdef", "draft-2026-06-17-abcdef"]
     frame = RUNS.head(2).with_columns(workflow_version_id=pl.Series(names))
     version = Facet("Version", "workflow_version_id")
-    shown = [name for name, _ in ListState(runs_listing(frame), frame).options(version)]
+    shown = [name for name, _ in ListState(list_runs(frame), frame).options(version)]
     assert shown == [f"{name} (1)" for name in names]
 
 
@@ -213,42 +176,24 @@ def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListStat
     ],
 )
 def test_a_value_as_it_is_chosen(value: Any, said: str) -> None:
-    assert label(value) == said
+    assert label_value(value) == said
 
 
 chosen_values = st.lists(st.sampled_from((*STATUSES, None)), max_size=3, unique=True).map(tuple)
 versions = st.lists(st.sampled_from(("v0", "v3", "it's", None)), max_size=2, unique=True).map(tuple)
 days = st.none() | st.dates(date(2026, 4, 28), date(2026, 6, 12))
-sorts = st.sampled_from([column.name for column in runs_listing(RUNS).columns])
+sorts = st.sampled_from([column.name for column in list_runs(RUNS).columns])
 
 
 @given(chosen_values, versions, days, days, st.sampled_from(["", "api", "'\"\\", "é", "V3"]), sorts)
 def test_the_code_gives_the_same_rows(
     statuses: Any, versions: Any, since: Any, until: Any, text: str, sort: str
 ) -> None:
-    runs = ListState(runs_listing(RUNS), RUNS)
+    runs = ListState(list_runs(RUNS), RUNS)
     facets = {"status": statuses, "workflow_version_id": versions}
     runs.filter(facets=facets, since=since, until=until, text=text)
     runs.sort_by(sort)
     assert run_code(runs.code(), runs=RUNS).equals(runs.rows)
-
-
-RESULTS = results_frame(
-    *(
-        result_with(
-            f"e{eval_number}",
-            ("passed", "failed", "error", "unscored", "passed")[(eval_number + run) % 5],
-            f"r{run}",
-            handle_inputs={
-                "f": {"type": "file", "document": {"id": "d", "filename": f"Käse {run}.pdf"}}
-            },
-        )
-        for eval_number in range(4)
-        for run in range(6)
-    )
-).with_columns(
-    run_created_at=pl.lit(START) + pl.duration(days=pl.col("run_id").str.slice(1).cast(pl.Int64))
-)
 
 
 def test_results_are_found_by_the_names_of_their_documents() -> None:
@@ -256,132 +201,3 @@ def test_results_are_found_by_the_names_of_their_documents() -> None:
     results.filter(text="käse 3", facets={"state": ("passed",)})
     assert set(results.rows["run_id"]) == {"r3"}
     assert run_code(results.code(), results=RESULTS).equals(results.rows)
-
-
-def test_an_eval_by_its_last_states_and_its_last_change() -> None:
-    evals = ListState(EVALS_LISTING, overview(RESULTS))
-    row = evals.rows.filter(pl.col("eval_id") == "e0").row(0, named=True)
-    assert row["recent"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
-    assert row["state"] == "passed"
-    assert row["change"] == "fixed"
-    assert row["changed_run_id"] == "r4"
-    assert row["runs"] == 6
-    assert row["flaky"]
-    assert cells.recent_text(row) == "✓✗!?✓✓"
-    assert cells.recent_text({"recent": ["mixed", "new state"]}) == "~?"
-    assert "mixed" in cells.one_sign("mixed")
-
-
-def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
-    states = {"r1": "passed", "r2": "failed", "r3": "cancelled", "r4": "unscored"}
-    rows = results_frame(*(result_with("e", state, run) for run, state in states.items()))
-    never = results_frame(result_with("n", "unscored", "r1"))
-    seen = overview(pl.concat([rows, never]))
-    assert dict(seen.select("eval_id", "state").iter_rows()) == {"e": "failed", "n": "unscored"}
-
-
-@pytest.mark.parametrize(
-    ("states", "change", "run"),
-    [
-        ("passed cancelled failed", "regressed", "r2"),
-        ("failed passed unscored failed", "regressed", "r3"),
-        ("passed unscored error", "newly_errored", "r2"),
-        ("passed failed cancelled passed cancelled", "fixed", "r3"),
-        ("cancelled passed", None, None),
-    ],
-)
-def test_what_was_not_decided_does_not_hide_a_change(
-    states: str, change: str | None, run: str | None
-) -> None:
-    rows = [result_with("e", state, f"r{at}") for at, state in enumerate(states.split())]
-    row = overview(results_frame(*rows)).row(0, named=True)
-    assert (row["change"], row["changed_run_id"]) == (change, run)
-
-
-def test_the_code_makes_the_same_evals() -> None:
-    evals = ListState(EVALS_LISTING, overview(RESULTS))
-    evals.filter(facets={"flaky": (True,)})
-    code = f"{OVERVIEW_CODE}\n{evals.code()}"
-    assert run_code(code, results=RESULTS).equals(evals.rows)
-
-
-def test_only_the_last_ten_states_are_shown() -> None:
-    many = results_frame(*(result_with("e", "passed", f"r{n:02}") for n in range(14)))
-    assert overview(many)["recent"].list.len().to_list() == [10]
-    assert overview(many)["runs"].to_list() == [14]
-
-
-def test_no_results_are_no_evals() -> None:
-    assert ListState(EVALS_LISTING, overview(RESULTS.clear())).position == "no evals"
-
-
-def test_rows_as_text_and_as_a_table(runs: ListState) -> None:
-    lines = cells.as_text(runs.listing.columns, runs.shown.to_dicts())
-    assert len(lines) == 1 + PAGE
-    assert lines[0].split()[:3] == ["Status", "Created", "(UTC)"]
-    assert lines[1].startswith("running")
-    html = cells.table(runs.listing.columns, runs.shown.to_dicts(), heading=True)
-    assert html.count("<tr>") == 1 + PAGE
-    assert html.count("<th ") == len(runs.listing.columns)
-    assert html.count("<col ") == len(runs.listing.columns)
-    assert "</col>" not in html
-    hidden = cells.table(runs.listing.columns, [], heading=False)
-    assert '<thead class="ra-heard">' in hidden
-
-
-def test_the_workflow_is_shown_where_there_are_several() -> None:
-    two = runs_frame(run_with("a"), run_with("b", workflow_id="wf_other"))
-    assert "Workflow" in [column.title for column in runs_listing(two).columns]
-    assert "Workflow" not in [column.title for column in runs_listing(RUNS).columns]
-
-
-@pytest.mark.parametrize(
-    ("cell", "value", "said"),
-    [
-        (cells.duration("x"), None, ""),
-        (cells.duration("x"), 999, "999 ms"),
-        (cells.duration("x"), -5, "−5 ms"),
-        (cells.duration("x"), 61_000, "1 min 1 s"),
-        (cells.share("x"), None, ""),
-        (cells.share("x"), 1.0, "100.0%"),
-        (cells.share("x"), 0.99999, "99.9%"),
-        (cells.share("x"), 0.00001, "0.1%"),
-        (cells.share("x"), 0.0, "0.0%"),
-        (cells.time("x"), None, ""),
-        (cells.time("x"), START, "2026-05-01 12:00"),
-        (cells.duration("x"), -61_000, "−1 min 1 s"),
-        (cells.text("x"), None, ""),
-        (cells.text("x"), 3, "3"),
-    ],
-)
-def test_a_cell(cell: cells.Cell, value: Any, said: str) -> None:
-    assert cell({"x": value}) == said
-
-
-def test_documents_in_one_line() -> None:
-    assert words.documents({"document_names": None}) == ""
-    assert words.documents({"document_names": ["a", None, "b\nc"]}) == "a, b c"
-
-
-def test_a_run_that_was_not_counted_has_no_number() -> None:
-    assert cells.passed_of_total({"passed": None, "total_evals": 12}) == "? of 12"
-    assert cells.scope({"scope": "eval", "eval_id": "e1"}) == "eval e1"
-    assert cells.scope({"scope": "workflow"}) == "workflow"
-
-
-@pytest.mark.parametrize(
-    ("status", "ok", "sign"),
-    [
-        ("completed", True, "✓"),
-        ("completed", False, "✗"),
-        ("completed", None, "?"),
-        ("error", False, "!"),
-        ("cancelled", False, "–"),
-        ("running", None, "▸"),
-        ("<new>", None, "?"),
-    ],
-)
-def test_the_sign_of_a_run(status: str, ok: bool | None, sign: str) -> None:
-    html = cells.run_status({"status": status, "ok": ok})
-    assert f">{sign}</span>" in html
-    assert "<new>" not in html
