@@ -203,6 +203,7 @@ def _render_side(row: Mapping[str, Any], side: str) -> Html:
     state, n, rate = (row[f"{side}_{each}"] for each in ("state", "n", "pass_rate"))
     if state is None:
         return tag("span", "absent")
+    # ``mixed`` is a state of several results; a single one cannot have it, and it has no colour.
     mark = tag("span", "~", title=state) if state == "mixed" else sign(state)
     return join(mark, f" {state}", _describe_passed(n, round(rate * n)) if n > 1 else None)
 
@@ -288,6 +289,8 @@ def _render_paths(state: CompareState, eval_id: str) -> Html | None:
     if not differing.height or differing["path"].to_list() == ["$"]:
         # Both values are scalars, and stand side by side already.
         return None
+    # Paths at which the candidate differs from the baseline first; the others differ only from what
+    # was expected.
     moved = pl.col("baseline").ne_missing(pl.col("candidate"))
     rows = differing.with_columns(moved=moved).sort("moved", descending=True, maintain_order=True)
     more = rows.height - _PATHS

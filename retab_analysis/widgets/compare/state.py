@@ -106,6 +106,7 @@ class CompareState:
             for value in (self.baseline, self.candidate)
         )
         values = [side.value for side in self.sides[kind]]
+        # One version may have no draft, or two versions the same one.
         if before is None or now is None or before == now:
             now, before = values[:2]
         self.kind, self.baseline, self.candidate = kind, before, now
@@ -142,6 +143,7 @@ class CompareState:
         )
         # The cached gate was of the comparison before.
         self.__dict__.pop("gate", None)
+        # Where nothing flipped, an empty list would look like an error: all are listed.
         flipped = [each for each in FLIPPED if each in self.counts]
         self.shown = frozenset(flipped or self.counts)
         self.chosen: str | None = None
@@ -201,6 +203,7 @@ class CompareState:
             return nothing
         run, state = self.row[f"{side}_run_id"], self.row[f"{side}_state"]
         column = SIDE_COLUMNS[self.kind]
+        # Where drafts are compared, one run can be on both sides.
         found = self.results.filter(
             pl.col("eval_id") == self.row["eval_id"],
             pl.col("run_id").eq_missing(pl.lit(run)),
@@ -321,6 +324,7 @@ def _choose_partner(results: pl.DataFrame, kind: str, value: str, offered: Seque
     """The first one offered that fits beside a side."""
     if kind != "run":
         return offered[0]
+    # Only a run can be of a few evals: how many of its evals does each other run have?
     evals = results.filter(pl.col("run_id") == value)["eval_id"].unique()
     shared = dict(
         results.filter(pl.col("eval_id").is_in(evals.implode()))

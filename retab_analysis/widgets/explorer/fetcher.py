@@ -57,6 +57,7 @@ class JobQueue:
     def run(self, name: Hashable, job: Job) -> None:
         """Have a job done, once if it is waiting under the same name already; returns at once."""
         with self._lock:
+            # A person who clicks twice means it once.
             if name not in [waiting for waiting, _ in self._jobs]:
                 self._jobs.append((name, job))
             if self._thread is None:
@@ -70,6 +71,7 @@ class JobQueue:
     def wait(self, timeout: float | None = None) -> bool:
         """Block until all jobs have ended; False where they have not in time, in seconds."""
         end = None if timeout is None else time.monotonic() + timeout
+        # The next job may have a thread of its own.
         while (thread := self._thread) is not None:
             if end is not None and time.monotonic() >= end:
                 return False
@@ -90,6 +92,7 @@ class JobQueue:
                 job()
             except BaseException as error:
                 raised = error
+            # A drawing that fails must not end the jobs that wait.
             with contextlib.suppress(BaseException):
                 self._on_end(raised)
 
@@ -165,6 +168,7 @@ class Fetcher:
         """Say so where the workflow does not exist: the API then gives no runs, and no error."""
         if self._runs.frame.height:
             return ""
+        # One request more, and only where there is nothing to show.
         known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
         if self.workflow_id in known:
             return ""
@@ -173,8 +177,10 @@ class Fetcher:
 
     def refresh(self) -> None:
         """Fetch what may have changed: new runs of the workflow, and what had not ended."""
+        # Evals may have been renamed since.
         self._names.clear()
         with self._lock:
+            # What could not be fetched is tried again where a person asks.
             self._explored.failed.clear()
         if self.workflow_id:
             self._fetch_runs(self.since, None)
@@ -188,6 +194,7 @@ class Fetcher:
         if going.is_empty():
             self._say("Every run has ended: there is nothing to ask again.")
             return
+        # One list of all their dates is one request a page; asking run by run would be one a run.
         moment = pl.col("created_at")
         first, last = going.select(first=moment.min(), last=moment.max()).row(0)
         self._fetch_runs(first, last, only=going)
@@ -207,6 +214,7 @@ class Fetcher:
         try:
             self._fetch_results(run_ids)
         except _OF_ONE_RUN as error:
+            # The error is of one run, but does not say of which.
             if len(run_ids) == 1:
                 with self._lock:
                     self._explored.failed.update(run_ids)
@@ -276,5 +284,6 @@ class Fetcher:
         finally:
             if found is not None:
                 with self._lock:
+                    # The list also has runs of that time which are not in the user's frame.
                     known = found if only is None else found.join(only, on="run_id", how="semi")
                     self._explored.take_runs(known)

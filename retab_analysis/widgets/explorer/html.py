@@ -123,6 +123,7 @@ def render_run(
     lines = [make_eval_line(each) for each in results.head(limit).iter_rows(named=True)]
     left = results.height - len(lines)
     more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
+    # The lines are cut already.
     shown = render_evals(
         lines, limit=None, values=values, several=False, nothing="It has no results."
     )
@@ -257,6 +258,7 @@ def plain_text(explored: ExplorerState, title: str, message: str) -> str:
     state = explored.listed
     lines = [title, *([message] if message else []), _describe_filters(explored)]
     lines += format_table(state.listing.columns, state.shown.to_dicts())
+    # A terminal has no tabs to click on: it is told how to get to the others.
     others = [each for each in explored.tabs if each != explored.tab]
     lines += [f"{state.position}; .frame is all of them, .tab turns to {' or '.join(others)}"]
     return "\n".join(line for line in lines if line)
@@ -311,6 +313,7 @@ def _plot_nothing(_: pl.DataFrame) -> list[Html]:
 
 def _choose_versions(runs: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     """The runs of the newest versions, and which these are in words."""
+    # A version is as new as its newest run.
     newest = runs.group_by(_VERSION).agg(pl.col("created_at").max())
     versions = newest.sort("created_at", _VERSION, descending=True, nulls_last=True)[_VERSION]
     if len(versions) <= _PLOTTED_VERSIONS:

@@ -80,6 +80,7 @@ class ListState:
         """The rows that pass the filters, sorted."""
         if self._rows is None:
             passing = [expression for expression, _ in list_terms(self.listing, self.filters)]
+            # The key comes last, so that equal rows keep their order from page to page.
             order = [self.sort, self.listing.key]
             numbered = self._frame.with_row_index(_NUMBER)
             found = numbered.filter(passing) if passing else numbered
@@ -118,6 +119,7 @@ class ListState:
         Returns:
             Whether that is any different.
         """
+        # An empty choice lets all pass, and must not count as a filter.
         if "facets" in wanted:
             wanted["facets"] = {name: values for name, values in wanted["facets"].items() if values}
         changed = replace(self.filters, **wanted)
@@ -182,6 +184,7 @@ class ListState:
         if not total:
             return f"none of {self._frame.height:,} {noun}" if self._frame.height else f"no {noun}"
         first = self.page * PAGE + 1
+        # Where filters hide something, it is said of how many.
         whole = f" (of {self._frame.height:,})" if total < self._frame.height else ""
         return f"{first:,} to {first + self.shown.height - 1:,} of {total:,} {noun}{whole}"
 
@@ -229,12 +232,14 @@ def list_terms(listing: Listing, filters: Filters) -> list[tuple[pl.Expr, str]]:
 
 def _match_values(name: str, values: list[Any]) -> tuple[pl.Expr, str]:
     if None in values:
+        # Without nulls_equal a null is in no list, not even in one that has it.
         code = f"pl.col({name!r}).is_in({values!r}, nulls_equal=True)"
         return pl.col(name).is_in(values, nulls_equal=True), code
     return pl.col(name).is_in(values), f"pl.col({name!r}).is_in({values!r})"
 
 
 def _compare_day(name: str, sign: str, day: date) -> tuple[pl.Expr, str]:
+    # Days are days in UTC, as all dates here.
     moment = datetime.combine(day, time(), UTC)
     column = pl.col(name)
     code = f"pl.col({name!r}) {sign} datetime({day.year}, {day.month}, {day.day}, tzinfo=UTC)"

@@ -109,6 +109,7 @@ def format_share(column: str) -> Formatter:
         value = row[column]
         if value is None:
             return ""
+        # 9,999 of 10,000 would be rounded to 100.0 %, and look as if everything had passed.
         return f"{value if value in (0, 1) else min(max(value, 0.001), 0.999):.1%}"
 
     return format_percent
@@ -181,6 +182,7 @@ def mark_sign(state: str) -> Html:
 def list_runs(runs: pl.DataFrame) -> Listing:
     """Runs, with the user's own columns; their workflow only where there are several."""
     workflow = ListColumn("workflow_id", "Workflow", 14, format_text("workflow_id"))
+    # The same workflow in each row would only take room.
     several = runs["workflow_id"].n_unique() > 1
     first = _RUNS.columns[:2]
     columns = (*first, *([workflow] if several else []), *_RUNS.columns[2:])
@@ -189,6 +191,7 @@ def list_runs(runs: pl.DataFrame) -> Listing:
 
 def list_results(results: pl.DataFrame) -> Listing:
     """Results, with the user's own columns; payloads are too long to be read in a line."""
+    # They would be taken for columns of the user's own.
     payloads = [name for name in ("handle_inputs", "handle_outputs") if name in results.columns]
     return _with_own_columns(RESULTS_LISTING, results.drop(payloads), RESULTS)
 
@@ -198,6 +201,7 @@ def _with_own_columns(listing: Listing, frame: pl.DataFrame, table: Table) -> Li
     own = [name for name in frame.columns if name not in table.schema]
     texts = [name for name in own if frame.schema[name] == pl.String]
     chosen = [name for name in own if frame.schema[name] in (pl.String, pl.Boolean)]
+    # A list or a struct cannot be sorted by, and has no place in one line.
     shown = [name for name in own if not frame.schema[name].is_nested()]
     added = (ListColumn(name, name, 10, format_text(name)) for name in shown)
     return replace(
@@ -329,6 +333,7 @@ def evals_overview(results: pl.DataFrame) -> pl.DataFrame:
         changed_version`` (the last change from one run in which it was decided to the next),
         ``runs`` (Int64), ``pass_rate``.
     """
+    # An eval that failed ever since some run is broken or drifted; it does not flip.
     flaky = flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
     evals = (
         eval_history(results)

@@ -115,6 +115,7 @@ class ExplorerState:
         """Take runs as they are now, and forget the results of those that were going on."""
         assert self.runs is not None
         before = self.runs.frame
+        # Their results were fetched while they went on, and are out of date.
         going = before.filter(~pl.col("is_terminal")).join(found, on="run_id", how="semi")
         self._forget(going["run_id"])
         rest = before.join(found, on="run_id", how="anti")
@@ -132,6 +133,7 @@ class ExplorerState:
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
         read, known = set(run_ids), self._known
+        # Results without a run id are nobody's, and stay.
         others = known.filter(~pl.col("run_id").is_in(read).fill_null(False))
         named = _add_names(_add_own_columns(found, known, "result_id"), known)
         self._set_known(pl.concat([others, named]))
@@ -194,12 +196,14 @@ class ExplorerState:
         return self.source.runs + self._write_refreshed("runs")
 
     def _write_refreshed(self, name: str) -> str:
+        # A comment stands for a frame that the user has; code that fetches is always up to date.
         comment = getattr(self.source, name).startswith("#")
         return "; some of its rows have been fetched again" * (comment and name in self._refreshed)
 
     def _write_results(self) -> str:
         """The code that makes all results that are here."""
         made = self.source.results + self._write_refreshed("results")
+        # The user has the given results; only those that were fetched since need code.
         more = [each for each in self._run_ids(self._known) if each not in self._given]
         if not more:
             return made

@@ -104,6 +104,7 @@ class Explorer:
         self._error: BaseException | None = None
         self._message, self._trouble = "", False
         self._view: Any = None
+        # When a message about a fetch was last shown.
         self._said_at = 0.0
         if workflow_id is not None:
             self.load_more()
@@ -169,6 +170,7 @@ class Explorer:
             raise WaitTimeout(f"still fetching after {timeout:g} s", runs=self.frame)
         if self._view is not None:
             self._view.send_all()
+        # The error of a job is raised once, where somebody waits.
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -240,6 +242,7 @@ class Explorer:
         """Take the widgets away: Jupyter keeps those of a cell that runs again, with their rows."""
         with self._lock:
             if self._view is not None:
+                # The next .widget makes new ones.
                 self._view.close()
                 self._view = None
 
@@ -275,6 +278,7 @@ class Explorer:
                 self._asked.difference_update(missing)
 
         if missing:
+            # Marked before the job runs: the next click must not ask for them again.
             self._asked.update(missing)
             self._jobs.run(tuple(missing), fetch)
 
@@ -291,6 +295,7 @@ class Explorer:
                 self._error = error
                 self._message, self._trouble = f"{type(error).__name__}: {error}", True
             else:
+                # What else was said, for example where a file was written, stays.
                 if self._message.startswith(FETCHING):
                     self._message = ""
                 self._fetch_results(self._list_missing())
@@ -298,6 +303,7 @@ class Explorer:
 
     def _say(self, message: str) -> None:
         """Tell how far a fetch is, but not more often than a person can read."""
+        # A message that is not about progress is always shown.
         now = time.monotonic()
         if not message.startswith(FETCHING) or now - self._said_at >= _BETWEEN_DRAWS:
             self._said_at = now

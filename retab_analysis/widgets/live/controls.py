@@ -70,6 +70,7 @@ class LiveControls:
         """Show a state; what has not changed is not sent."""
         self._state = state
         self._draw_height(state)
+        # Which run an eval belongs to is told only where there are several.
         several = len(state.runs) > 1
         limit = None if self._all else SHOWN_EVALS
         assign(self._top, value=str(html.render_top(state)))

@@ -10,6 +10,7 @@ from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, render_evals,
 from retab_analysis.widgets.common.text import EvalLine, format_range, format_seconds
 from retab_analysis.widgets.live.state import SEGMENTS, LiveState, RunLine
 
+# More cards than that push the news off the screen.
 SHOWN_RUNS = 20
 
 Counts = Sequence[tuple[str, int]]
@@ -89,6 +90,8 @@ def list_facts(run: RunLine) -> list[str]:
 
 def _render_bar(counts: Counts) -> Html:
     label = ", ".join(f"{count} {state}" for state, count in counts)
+    # What waits has no colour: it is the rest of the bar. What runs is striped, so that it is told
+    # from the others without colour, too.
     pieces = [
         tag(
             "span",

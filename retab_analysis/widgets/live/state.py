@@ -180,6 +180,7 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
 
 def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     """The results of each run in the order in which they ended."""
+    # What ended first stands first, so that lists grow at their end and nothing jumps.
     ordered = snapshot.results.sort("completed_at", nulls_last=True, maintain_order=True)
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in ordered.iter_rows(named=True):
@@ -195,15 +196,18 @@ def _describe_progress(snapshot: Snapshot, runs: Sequence[RunLine], news: int) -
     going = sum(line.status not in ("completed", "error", "cancelled") for line in runs)
     noun = "run" if len(runs) == 1 else "runs"
     progress = f"{going} of {len(runs)} {noun} going on" if going else f"{len(runs)} {noun} ended"
+    # One run is described by its own words, several by how many go on.
     if len(runs) == 1:
         progress = runs[0].words
     if snapshot.baseline:
         return f"{progress}: {news} new" if news else f"{progress}: nothing new"
+    # A completed run says so already in its own words.
     bad = _say_not_passing(news)
     return f"{progress}: {bad}" if news and not progress.endswith(bad) else progress
 
 
 def _describe_connection(snapshot: Snapshot, now: datetime) -> str:
+    # Once watching has ended, nobody retries any more.
     if snapshot.trouble is None or snapshot.phase != "watching":
         return ""
     if snapshot.seen_at is None:
@@ -244,6 +248,7 @@ def _make_run_line(
 
 def _count_states(run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Evals by state: the run's own counts, or its results where it gives none."""
+    # ``running``, ``queued`` and the others are also columns of RUNS.
     counts = {state: run.get(state) or 0 for state in SEGMENTS if state != "unscored"}
     if run["completed"] is None:
         seen = [row["state"] for row in results]
@@ -338,6 +343,7 @@ def estimate_seconds_left(
     n, k = len(took), len(left_ms)
     if n < _LEAST_DONE or sum(took) <= 0 or ran_seconds <= 0:
         return None
+    # Between two evals there are pauses: a run takes longer than its evals together.
     pace = ran_seconds / sum(took)
     mean, speed = fmean(took), _compare_with_usual(done_ms)
     expected = pace * sum(mean if each is None else speed * each for each in left_ms)

@@ -94,6 +94,7 @@ def _check_arguments(runs: object, workflow_id: object, baseline: object, interv
         raise ConfigError("pass either runs or workflow_id=")
     if workflow_id is not None:
         check_workflow_id(workflow_id)
+    # True is an int to Python, and nobody means one second by it.
     if isinstance(interval, bool) or not isinstance(interval, int | float) or not interval > 0:
         raise ConfigError(f"interval must be a number of seconds above 0, got {interval!r}")
     if not math.isfinite(interval):
@@ -169,6 +170,7 @@ class LiveView:
                 f"the runs have not ended after {timeout:g} s; they are still watched",
                 runs=self.frame,
             )
+        # Whoever executes a notebook without a browser stores only what the waiting cell sends.
         if hasattr(self._drawing, "send_all"):
             self._drawing.send_all()
         error = self._watcher.error
@@ -179,6 +181,7 @@ class LiveView:
     def stop(self) -> None:
         """Stop watching. The runs go on."""
         self._watcher.stop()
+        # Seconds; a callback of the user may take longer than that.
         self._watcher.join(5.0)
 
     def close(self) -> None:
@@ -199,6 +202,7 @@ class LiveView:
 
     def on_done(self, callback: Callback) -> Self:
         """Have a function called with this view once watching has ended, in the watching thread."""
+        # The watching thread may end between the question and the answer to it.
         with self._lock:
             ended = self._watcher.snapshot.phase != "watching"
             if not ended:
@@ -251,6 +255,7 @@ class LiveView:
     @property
     def widget(self) -> Any:
         """The ipywidgets box, to be put beside others."""
+        # In a terminal bars are drawn until somebody asks for the widget.
         if not hasattr(self._drawing, "box"):
             self._drawing = self._make_controls()
             # Something may have come between the state and the assignment.
@@ -299,6 +304,7 @@ class LiveView:
         self.stop()
 
     def __await__(self) -> Generator[Any, None, pl.DataFrame]:
+        # In a thread of the loop's own pool, because waiting blocks.
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(None, self.wait).__await__()
 
@@ -337,6 +343,7 @@ class TerminalBars:
 
     def _print_news(self, state: LiveState) -> None:
         for line in state.news:
+            # What a terminal has printed cannot be taken back: each eval is printed once.
             key = (line.run_id, line.eval_id)
             if key not in self._shown:
                 self._shown.add(key)

@@ -93,6 +93,7 @@ class WatchedRuns(Poller):
                     raise
                 away = error
         if away is None:
+            # What no list showed is asked for by its id.
             self.poll(ids=[each for each in self._seen if each not in listed | self.gone])
         self.away = self.away or away
 
@@ -116,6 +117,7 @@ class WatchedRuns(Poller):
         several = seen.group_by("workflow_id", maintain_order=True).agg(
             pl.len(), pl.col("created_at").min(), pl.col("created_at").null_count().alias("nulls")
         )
+        # A run without a date could be on any page of the list, and is asked for by its id.
         for workflow_id, count, since, nulls in several.iter_rows():
             if count > 1 and not nulls:
                 yield workflow_id, since
@@ -132,6 +134,7 @@ class WatchedRuns(Poller):
             if run_id in self._seen or (followed and not run["is_terminal"].item()):
                 self._seen.setdefault(run_id, None)
                 self.take(run_id, run)
+                # A run that was not found may be there again.
                 self.gone.discard(run_id)
         return set(runs["run_id"])
 
@@ -149,6 +152,7 @@ def fetch_baseline(client: Client, wanted: str | pl.DataFrame, runs: pl.DataFram
         RetabAnalysisError: The API failed.
     """
     then = find_baseline(runs["workflow_id"][0], runs, wanted, client=client)
+    # One record that does not decode must not cost the whole baseline: strict=False.
     results = list_results(
         client, RunList.make(then), RESULTS, strict=False, progress=Silent()
     ).frame
@@ -203,6 +207,7 @@ class Watcher:
         _running[key] = self
         if before is not None:
             before.stop()
+        # By the context Jupyter knows which cell the updates of the widgets belong to.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(
             target=run, args=(self._run,), daemon=True, name="retab_analysis-watch"
@@ -221,6 +226,8 @@ class Watcher:
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the thread to end; whether it has."""
         end = math.inf if timeout is None else time.monotonic() + timeout
+        # Not Thread.join: the event is set once all listeners have been told, and one of them may
+        # call this in the thread itself.
         while self.is_alive() and self._thread is not threading.current_thread():
             left = end - time.monotonic()
             if left <= 0:
@@ -260,10 +267,12 @@ class Watcher:
         pause = self._interval
         while True:
             changed = self._look_once()
+            # Runs may all have ended while the results of the last evals could not be fetched.
             if not self._runs.pending() and self.snapshot.trouble is None:
                 return
             slower = min(pause * _SLOWER, self._interval * _SLOWEST)
             pause = self._interval if changed else slower
+            # A refresh ends the second wait, not the first.
             self._cancel.wait(_LEAST_GAP)
             self._wake.wait(self._runs.pause(pause) - _LEAST_GAP)
             self._wake.clear()
@@ -282,6 +291,7 @@ class Watcher:
             except RetabAnalysisError as error:
                 self._missing += 1
                 if not (is_away(error) or self._may_come_later(error)):
+                    # The runs were seen, and stay to be read in the view that failed.
                     self.snapshot = snapshot
                     raise
                 trouble = error
@@ -290,6 +300,7 @@ class Watcher:
             snapshot = replace(snapshot, trouble=None, seen_at=datetime.now(UTC))
         else:
             snapshot = replace(snapshot, trouble=str(trouble))
+        # Other threads may have added notes meanwhile.
         self._publish(replace(snapshot, notes=self.snapshot.notes))
         return not (before.runs.equals(runs) and before.results.equals(snapshot.results))
 
@@ -301,6 +312,7 @@ class Watcher:
         """Fetch the results of runs in which an eval has ended since, and at first the names."""
         if self._names is None and snapshot.runs.height:
             snapshot = self._prepare(snapshot)
+        # Results are asked for again only where the counts of their run have changed.
         marks = {
             run["run_id"]: _summarize_progress(run) for run in snapshot.runs.iter_rows(named=True)
         }
@@ -315,6 +327,7 @@ class Watcher:
         for run_id in stale:
             found = parts.get((run_id,), RESULTS.empty())
             self._results[run_id] = (marks[run_id], found)
+        # polars cannot put together no frames at all, so that an empty one comes first.
         frames = [self._results[each][1] for each in marks if each in self._results]
         return replace(snapshot, results=self._add_names(pl.concat([RESULTS.empty(), *frames])))
 
@@ -329,6 +342,7 @@ class Watcher:
                 names.append(evals.select(*_NAMES))
         except RetabAnalysisError as error:
             self._do_without("names of the evals", error)
+        # Once: evals that are saved while a run goes on are not in it.
         self._names = pl.concat(names).unique("eval_id")
         usual = self._names.select("eval_id", "latest_run_duration_ms").drop_nulls()
         return replace(
@@ -348,6 +362,7 @@ class Watcher:
                 self._do_without("baseline", error)
         if not found:
             return None
+        # Eval ids are unique over all workflows.
         states = {name: state for each in found for name, state in each.states.items()}
         return Baseline("; ".join(each.words for each in found), states)
 
@@ -365,6 +380,7 @@ class Watcher:
     def _add_names(self, results: pl.DataFrame) -> pl.DataFrame:
         assert self._names is not None
         known = self._names.select("eval_id", pl.col("name").alias("eval_name"), "path")
+        # Results do not carry the names of their evals.
         bare = results.drop("eval_name", "path")
         return bare.join(known, on="eval_id", how="left", maintain_order="left").select(
             results.columns
