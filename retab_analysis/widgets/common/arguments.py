@@ -65,7 +65,7 @@ def choose_client(client: Client | None) -> Client:
 
 
 def list_run_ids(runs: Runs | None) -> list[str]:
-    """The ids of some runs, each once; None is no run.
+    """The ids of some runs, each once; for None there are none.
 
     Raises:
         ConfigError: It is neither an id, several, a RUNS frame nor its ``run_id`` column.

@@ -133,7 +133,7 @@ class ExplorerState:
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
         read, known = set(run_ids), self._known
-        # Results without a run id are nobody's, and stay.
+        # Results without a run id belong to none of these runs, and stay.
         others = known.filter(~pl.col("run_id").is_in(read).fill_null(False))
         named = _add_names(_add_own_columns(found, known, "result_id"), known)
         self._set_known(pl.concat([others, named]))
