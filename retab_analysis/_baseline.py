@@ -8,7 +8,7 @@ from datetime import timedelta
 import polars as pl
 
 from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.wording import count, label_side
+from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_versions
 from retab_analysis.fetch import fetch_version_diff as fetch_diff
@@ -394,7 +394,7 @@ def describe(
         return f"{what} with each eval's own last good result"
     with_what = f"with {label_side(baseline.choice.runs)}, {baseline.choice.why}"
     more = baseline.history.height
-    seen = f", in the light of {count(more, 'further run')}" if more else ""
+    seen = f", in the light of {count_noun(more, 'further run')}" if more else ""
     return f"{what} {with_what}{seen}.{_warn(candidate, baseline.choice, now, before)}"
 
 

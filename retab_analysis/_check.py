@@ -8,7 +8,7 @@ from retab_analysis.comparison.compare import check_share, compare_sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_evals
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import Runs, count
+from retab_analysis.fetch.params import Runs, check_count
 from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
 
@@ -54,7 +54,7 @@ def check(
             check, nothing to compare it with, or another argument cannot be used.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    if count("history", history) is None:
+    if check_count("history", history) is None:
         raise ConfigError("history must be a whole number of at least 0, got None")
     check_share("alpha", alpha)
     check_share("margin", margin)

@@ -10,11 +10,11 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.transitions import SURE, UNLIKELY
-from retab_analysis.comparison.wording import count as counted
+from retab_analysis.comparison.wording import count_noun
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import count
+from retab_analysis.fetch.params import check_count
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE
@@ -61,8 +61,8 @@ def settle(
         raise ConfigError(
             f"comparison: expected what check or compare gives, got {type(comparison).__name__}"
         )
-    rounds = count("max_rounds", max_rounds)
-    most = count("max_reruns", max_reruns)
+    rounds = check_count("max_rounds", max_rounds)
+    most = check_count("max_reruns", max_reruns)
     if rounds is None:
         raise ConfigError("max_rounds must be a whole number of at least 0, got None")
     return _Settling(comparison, client_or_default(client), most).run(rounds, progress)
@@ -116,9 +116,9 @@ class _Settling:
         try:
             runs = start_runs(workflow_id, eval_ids=undecided["eval_id"], client=self.client)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
-            runs = getattr(error, "partial", None)
-            if isinstance(runs, pl.DataFrame) and runs.height:
-                self._take(runs)
+            started = getattr(error, "partial", None)
+            if isinstance(started, pl.DataFrame) and started.height:
+                self._take(started)
             raise
         self._take(runs)
 
@@ -161,6 +161,6 @@ def _check_code(candidate: pl.DataFrame, reruns: pl.DataFrame) -> None:
         blocks = ", ".join(edited["block_id"].drop_nulls().unique().sort().head(3))
         raise ConfigError(
             f"the workflow was edited since the candidate ran (block {blocks}): "
-            f"{counted(edited.height, 'rerun')} ran other code and cannot be counted; check a run "
+            f"{count_noun(edited.height, 'rerun')} ran other code and cannot be counted; check a run "
             "of the workflow as it is now"
         )

@@ -70,6 +70,7 @@ class Bars:
         if key not in self._bars:
             self._bars[key] = _quiet(tqdm)(total=total, position=len(self._bars))
         bar = self._bars[key]
+        bar.total = total
         bar.set_description_str(words, refresh=False)
         bar.set_postfix_str(note, refresh=False)
         bar.update(done - bar.n)

@@ -36,7 +36,7 @@ def phrase(transition: str) -> str:
     return _PHRASES.get(transition, transition)
 
 
-def count(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """A number and its noun."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
@@ -55,7 +55,7 @@ def label_side(frame: pl.DataFrame) -> str:
     """What a side is: its run, or how many, and its version."""
     runs = _distinct(frame, "run_id")
     versions = _distinct(frame, "workflow_version_id")
-    what = f"run {one_line(runs[0])}" if len(runs) == 1 else count(len(runs), "run")
+    what = f"run {one_line(runs[0])}" if len(runs) == 1 else count_noun(len(runs), "run")
     if not versions:
         return what
     named = ", ".join(one_line(version) for version in versions[:3])
@@ -71,10 +71,10 @@ def describe_sides(
     baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame | None
 ) -> str:
     """One sentence about what was compared with what."""
-    now = f"{label_side(candidate)} ({count(candidate['eval_id'].n_unique(), 'eval')})"
-    before = f"{label_side(baseline)} ({count(baseline['eval_id'].n_unique(), 'eval')})"
+    now = f"{label_side(candidate)} ({count_noun(candidate['eval_id'].n_unique(), 'eval')})"
+    before = f"{label_side(baseline)} ({count_noun(baseline['eval_id'].n_unique(), 'eval')})"
     runs = 0 if history is None else history["run_id"].drop_nulls().n_unique()
-    seen = f", in the light of {count(runs, 'further run')}" if runs else ""
+    seen = f", in the light of {count_noun(runs, 'further run')}" if runs else ""
     return f"Compared {now} with {before}{seen}."
 
 
@@ -107,7 +107,7 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     if older.height:
         oldest = older["run_created_at"].min()
         when = f" (the oldest of {_day(oldest)})" if oldest is not None else ""  # type: ignore[arg-type]
-        parts.append(f"{older['n'].sum()} from {count(older.height, 'other run')}{when}")
+        parts.append(f"{older['n'].sum()} from {count_noun(older.height, 'other run')}{when}")
     return f"{said}: {', '.join(parts)}."
 
 
@@ -159,7 +159,7 @@ def write_headline(
 
 def say_reruns(reruns: int) -> str:
     """That evals were run again."""
-    return f"{count(reruns, 'result')} of reruns {'is' if reruns == 1 else 'are'} counted as well."
+    return f"{count_noun(reruns, 'result')} of reruns {'is' if reruns == 1 else 'are'} counted as well."
 
 
 def say_waiting(waiting: tuple[int, int]) -> str:
@@ -228,7 +228,7 @@ def _broken(evals: pl.DataFrame) -> list[str]:
     )
     said = [_broken_group(row) for row in groups.head(_GROUPS).iter_rows(named=True)]
     rest = int(groups["n"][_GROUPS:].sum())
-    return [*said, f"{count(rest, 'more eval')} broke in other runs."] if rest else said
+    return [*said, f"{count_noun(rest, 'more eval')} broke in other runs."] if rest else said
 
 
 def _broken_group(group: Row) -> str:
@@ -239,7 +239,7 @@ def _broken_group(group: Row) -> str:
     day = f" ({_day(group['since_at'])})" if group["since_at"] is not None and version else ""
     blocks = [one_line(block) for block in group["block_id"] if block is not None]
     where = f" in {', '.join(blocks[:3])}" if blocks and len(blocks) <= 3 else ""
-    return f"{count(n, 'eval')}{where} {verb} broken{since}{day}{_cause(group['cause'])}."
+    return f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{_cause(group['cause'])}."
 
 
 def _cause(cause: str | None) -> str:
@@ -269,20 +269,22 @@ def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:
     if outage:
         blocks = errored["block_id"].n_unique()
         return (
-            f"{errored.height} of {count(evals.height, 'eval')} ended in an execution error, over "
-            f"{count(blocks, 'block')}: that is an outage, not a regression; run them again."
+            f"{errored.height} of {count_noun(evals.height, 'eval')} ended in an execution error, over "
+            f"{count_noun(blocks, 'block')}: that is an outage, not a regression; run them again."
         )
     new = summary["newly_errored"]
     if not new:
         return None
     verb = "ended in an execution error, which is no verdict; run it again"
     several = "ended in execution errors, which are no verdicts; run them again"
-    return f"{count(new, 'eval')} {verb if new == 1 else several}."
+    return f"{count_noun(new, 'eval')} {verb if new == 1 else several}."
 
 
 def _fixed(summary: Row) -> str | None:
     fixed = summary["fixed"]
-    return f"{count(fixed, 'eval')} {'was' if fixed == 1 else 'were'} fixed." if fixed else None
+    return (
+        f"{count_noun(fixed, 'eval')} {'was' if fixed == 1 else 'were'} fixed." if fixed else None
+    )
 
 
 def _flaky(evals: pl.DataFrame) -> str | None:
@@ -294,7 +296,7 @@ def _flaky(evals: pl.DataFrame) -> str | None:
         if flaky.height == 1
         else ("pass sometimes and fail sometimes")
     )
-    return f"{count(flaky.height, 'eval')} {verb}; that did not change."
+    return f"{count_noun(flaky.height, 'eval')} {verb}; that did not change."
 
 
 def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
@@ -319,10 +321,12 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
         return (
             "No eval was decided on both sides, so that nothing can be concluded about the suite."
         )
-    over = f"Over the {count(n, 'eval')} that {'was' if n == 1 else 'were'} decided on both sides"
+    over = (
+        f"Over the {count_noun(n, 'eval')} that {'was' if n == 1 else 'were'} decided on both sides"
+    )
     if summary["delta_low"] is None:
         return "Only one document was compared, which says nothing about the suite as a whole."
-    moved = f"{over} ({count(summary['n_documents'], 'independent document')}) the pass rate "
+    moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
     moved += _moved(summary, test["alpha"])
     p = summary["p_value"]
     if p is not None and p <= test["alpha"]:

@@ -27,7 +27,7 @@ from retab_analysis.comparison.render import (
     markdown_table,
     name_eval,
 )
-from retab_analysis.comparison.wording import count, phrase
+from retab_analysis.comparison.wording import count_noun, phrase
 from retab_analysis.markup import Html, markdown, tag
 
 LISTED = 500
@@ -64,7 +64,7 @@ def html_page(comparison: Comparison, values: bool) -> str:
         if title in OPEN:
             pieces += [tag("h2", title), table]
         else:
-            summary = tag("summary", f"{title}: {count(evals.height, 'eval')}")
+            summary = tag("summary", f"{title}: {count_noun(evals.height, 'eval')}")
             folded.append(tag("details", summary, table, class_="rta-more"))
     if comparison.evals.height:
         pieces.append(_figure(comparison, document.title))
@@ -187,8 +187,7 @@ def _markdown_values(comparison: Comparison, document: Document) -> Iterator[str
 def _short(row: Row) -> list[str]:
     values = (row[name] for name in VALUES.values())
     return [
-        markdown_code(None if value is None else markup.one_line(value, _SHORT))
-        for value in values
+        markdown_code(None if value is None else markup.one_line(value, _SHORT)) for value in values
     ]
 
 

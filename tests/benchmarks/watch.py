@@ -17,8 +17,8 @@ import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.harness import AtMost, Figure, seconds
 from benchmarks.programs import BulkServer
-from retab_analysis.widgets.live.controls import Actions, NotebookView
-from retab_analysis.widgets.live.state import compute
+from retab_analysis.widgets.live.controls import Actions, LiveControls
+from retab_analysis.widgets.live.state import compute_state
 from retab_analysis.widgets.live.watcher import Watcher
 
 NAME = "watch"
@@ -53,10 +53,10 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
     with BulkServer(kind, runs, EVALS, 0) as server, server.client() as client, _sent() as sent:
         run_ids = ra.fetch_runs(progress=False, client=client)["run_id"].to_list()
         watcher = Watcher(client, run_ids, None, None, INTERVAL)
-        view = NotebookView(_state(watcher), _actions())
+        view = LiveControls(_state(watcher), _actions())
 
         def cycle() -> None:
-            watcher._round()
+            watcher._look_once()
             view.draw(_state(watcher))
 
         times, sizes = [], []
@@ -97,7 +97,7 @@ def _until(seen: list[object], rounds: int) -> None:
 
 
 def _state(watcher: Watcher) -> Any:
-    return compute(watcher.snapshot, datetime.now(UTC))
+    return compute_state(watcher.snapshot, datetime.now(UTC))
 
 
 def _actions() -> Actions:

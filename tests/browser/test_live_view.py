@@ -32,9 +32,8 @@ view = ra.watch(run, interval=0.3)
 view"""
 MADE_UP = """from datetime import UTC, datetime
 import retab_analysis as ra
-from retab_analysis.widgets.live.controls import Actions, NotebookView
-from retab_analysis.widgets.live.snapshot import Snapshot
-from retab_analysis.widgets.live.state import compute
+from retab_analysis.widgets.live.controls import Actions, LiveControls
+from retab_analysis.widgets.live.state import Snapshot, compute_state
 hostile = "<img src=x onerror=window.hacked=1>"
 run = ra.decode_runs({"id": hostile, "workflow_id": hostile, "workflow_version_id": hostile,
     "trigger": {"type": "api"}, "lifecycle": {"status": "error", "message": hostile},
@@ -47,7 +46,7 @@ result = ra.decode_results({"id": "r", "eval_id": hostile, "workflow_id": "w", "
 snapshot = Snapshot(runs=run, results=result, notes=(hostile,), trouble=hostile, failure=hostile)
 nothing = lambda: None
 actions = Actions(stop=nothing, refresh=nothing, cancel=nothing, code=lambda: hostile)
-NotebookView(compute(snapshot, datetime.now(UTC)), actions).box"""
+LiveControls(compute_state(snapshot, datetime.now(UTC)), actions).box"""
 
 
 def done_of(page: Page) -> int:

@@ -10,6 +10,7 @@ import retab_analysis as ra
 from support.documents import eval_document
 from support.fakes import KEY
 from support.faultserver import Reply, page, reply
+from support.made_runs import result_with, run_with
 
 
 def routes(
@@ -46,3 +47,10 @@ def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     while not condition():
         assert time.monotonic() < end, "did not happen"
         time.sleep(0.01)
+
+
+GOING = reply(body=run_with(running=1, queued=1))
+
+ENDED = reply(body=run_with("r1", "completed", passed=1, failed=1))
+
+RESULTS = [result_with("e1", "passed"), result_with("e2", "failed")]

@@ -1,5 +1,5 @@
 """Two sides of a frame of results, eval by eval.
 
-``sides`` is what can be chosen, ``versus`` what is compared, listed and open; ``fragments``,
-``style``, ``plots`` and ``notebook`` draw it, ``view`` is what users hold in their hands.
+``state`` is what can be compared, what is, and which eval is open, ``html`` draws that as HTML and
+text, ``controls`` with ipywidgets, and ``view`` has ``compare_view`` and what it returns.
 """

@@ -1,4 +1,4 @@
-"""Draws the comparison view with ipywidgets, and hands what is pressed on to its state."""
+"""The comparison view in ipywidgets: draws its state, and passes on to it what is pressed."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from retab_analysis.comparison.transitions import TRANSITIONS
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.markup import tag
 from retab_analysis.report import write_report
-from retab_analysis.widgets.common.controls import assign, button, row, show, stack, style
-from retab_analysis.widgets.compare import html, plots
-from retab_analysis.widgets.compare.state import Versus
-from retab_analysis.widgets.compare.style import HEIGHT, STYLE
+from retab_analysis.vocabulary import TRANSITIONS
+from retab_analysis.widgets.common.controls import assign, button, close, row, show, stack, style
+from retab_analysis.widgets.compare import html
+from retab_analysis.widgets.compare.html import HEIGHT, STYLE
+from retab_analysis.widgets.compare.state import CompareState
 
 _KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
-# Lab takes the plain arrow keys from whatever has the focus, but from fields and sliders.
+# Lab takes the plain arrow keys for itself, except in text fields and on sliders.
 _KEYS = "Keys: Enter or Space on a button, ← → on the slider, Alt+↑ Alt+↓ in the list"
 
 
-class CompareNotebook:
+class CompareControls:
     """The widgets of one comparison view; their number does not depend on that of the evals."""
 
-    def __init__(self, state: Versus) -> None:
+    def __init__(self, state: CompareState) -> None:
         self._state = state
         # Callbacks may come from several threads; in one thread, an assignment calls back.
         self._lock, self._drawing = threading.RLock(), False
@@ -61,7 +61,7 @@ class CompareNotebook:
             self._drawing = True
             try:
                 self._draw_sides()
-                assign(self._head, value=str(html.head(self._state)))
+                assign(self._head, value=str(html.render_head(self._state)))
                 self._draw_chips()
                 self._draw_list()
                 self._draw_plots()
@@ -72,8 +72,8 @@ class CompareNotebook:
     def _do(self, change: Callable[[Any], object]) -> Callable[[Any], None]:
         """A callback that changes the state and draws it once.
 
-        What the drawing itself assigns calls back, too, in the same thread, and is no wish of
-        anybody's. Other threads wait for their turn.
+        What the drawing itself assigns calls back, too, in the same thread; that is not a person's
+        wish, and is left out. Other threads wait for their turn.
         """
 
         def call(event: Any) -> None:
@@ -86,6 +86,10 @@ class CompareNotebook:
 
     def _on(self, widget: Any, change: Callable[[Any], object]) -> None:
         widget.observe(self._do(lambda event: change(event["new"])), "value")
+
+    def close(self) -> None:
+        """Take all widgets away: Jupyter would keep them."""
+        close(self.box)
 
     # What is compared
 
@@ -124,7 +128,7 @@ class CompareNotebook:
             if each in counts:
                 on = each in self._state.shown
                 hint = "Listed; press to leave out" if on else "Not listed; press to list"
-                words = html.chip(each, counts[each])
+                words = html.label_chip(each, counts[each])
                 assign(chip, value=on, description=words, tooltip=hint)
 
     def _make_list(self) -> None:
@@ -149,20 +153,20 @@ class CompareNotebook:
     def _draw_list(self) -> None:
         state = self._state
         several = len(state.listed) > 1
-        _choose(self._list, html.options(state), state.chosen)
+        _choose(self._list, html.list_options(state), state.chosen)
         with self._slider.hold_sync():
             assign(self._slider, max=max(len(state.listed), 2), disabled=not several)
             assign(self._slider, value=(state.place or 0) + 1)
         assign(self._previous, disabled=not several)
         assign(self._next, disabled=not several)
         # Last, so that whoever sees the eval can go on from it.
-        assign(self._detail, value=str(html.detail(state)))
-        assign(self._place, value=str(tag("span", html.position(state), role="status")))
+        assign(self._detail, value=str(html.render_detail(state)))
+        assign(self._place, value=str(tag("span", html.describe_position(state), role="status")))
 
     # Plots, drawn once somebody looks at them: it takes a second
 
     def _make_plots(self) -> None:
-        titles = {"Plot by block": plots.by_block, "Plot by eval": plots.by_eval}
+        titles = {"Plot by block": html.plot_by_block, "Plot by eval": html.plot_by_eval}
         self._openers = {title: _opener(title, "Show or hide the plot") for title in titles}
         self._plots = {title: widgets.HTML() for title in titles}
         self._draws = titles

@@ -1,4 +1,7 @@
-"""A comparison that is looked at, as HTML and text."""
+"""A comparison that is looked at, as HTML and text.
+
+Only here does the view use the signs and phrases in which ``comparison`` tells its findings.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,18 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison.render import BLOCKS, SIGNS, VERDICTS
-from retab_analysis.comparison.wording import counted, headline, phrase
+from retab_analysis.comparison.wording import phrase
+from retab_analysis.markup import STYLE as COLOURS
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.common.words import documents, eval_name, milliseconds
-from retab_analysis.widgets.compare.state import Versus
-from retab_analysis.widgets.compare.style import STYLE
+from retab_analysis.widgets.common.html import STYLE as VIEW
+from retab_analysis.widgets.common.html import render_plot
+from retab_analysis.widgets.common.text import (
+    count_noun,
+    format_milliseconds,
+    label_documents,
+    label_eval,
+)
+from retab_analysis.widgets.compare.state import SIDE_COLUMNS, CompareState
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."
@@ -24,16 +34,72 @@ _PATHS = 60
 _SIDES = {"expected": "Expected", "baseline": "Baseline", "candidate": "Candidate"}
 _VALUES = dict(zip(_SIDES, ("expected_value", "baseline_actual", "candidate_actual"), strict=True))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+# More evals and columns than that cannot be told apart in a plot.
+_PLOTTED_EVALS, _PLOTTED_COLUMNS = 60, 16
+
+HEIGHT = 420
+"""Pixels of the list, and of what is beside it."""
+
+STYLE = Html(
+    f"<style>{COLOURS}</style>{VIEW}"
+    """<style>
+.ra-compare{container-type:inline-size;--ra-line:color-mix(in srgb,currentColor 16%,transparent);
+ color:var(--jp-ui-font-color1,currentColor)}
+.ra-compare .widget-html,.ra-compare .widget-html-content{margin:0;line-height:inherit}
+.ra-compare .widget-label{font-size:12px}
+.ra-compare .widget-dropdown>select{text-overflow:ellipsis}
+.ra-verdict{font-size:15px;font-weight:600;margin:4px 0 2px}
+.ra-verdict .ra-rest{font-weight:400}
+.ra-view .ra-text{max-width:105ch}
+.ra-view .ra-gate{margin-top:4px}
+.ra-view summary{cursor:pointer;width:fit-content}
+.ra-view .ra-gate ul{margin:2px 0 0;padding-left:1.4em;max-height:8em;overflow:auto}
+.ra-chips{gap:6px;padding:8px 0 4px}
+.ra-chips .widget-toggle-button{border-radius:999px;border:1px solid var(--ra-line);height:26px;
+ line-height:24px;padding:0 11px;margin:0;background:transparent;box-shadow:none;
+ color:inherit;opacity:.85}
+.ra-chips .widget-toggle-button.mod-active{opacity:1;font-weight:600;border-color:currentColor;
+ background:color-mix(in srgb,currentColor 12%,transparent)}
+.ra-compare button:focus-visible,.ra-compare select:focus-visible,.ra-compare input:focus-visible,
+.ra-compare summary:focus-visible,.ra-compare [tabindex]:focus-visible{
+ outline:2px solid var(--jp-brand-color1,#56B4E9);outline-offset:1px}
+.ra-evals{flex-flow:column!important;align-items:stretch!important}
+.ra-evals>.widget-label{width:auto!important;text-align:left;height:20px;line-height:20px}
+.ra-evals>select{flex:1 1 auto;width:100%;height:100%;font-size:12px;border-radius:4px;
+ padding:4px 0}
+.ra-evals>select option{padding:2px 8px}
+.ra-detail{height:100%;overflow:auto;box-sizing:border-box;border:1px solid var(--ra-line);
+ border-radius:4px;padding:8px 12px}
+.ra-detail{overflow-wrap:anywhere}
+.ra-detail .ra-title{font-size:14px;font-weight:600;margin-bottom:3px}
+.ra-detail .ra-row{gap:1px 1.4em}
+.ra-detail .ra-values{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;
+ margin:10px 0}
+.ra-detail h4{font-size:12px;font-weight:600;margin:0 0 3px;padding:0;color:var(--ra-soft)}
+.ra-detail pre{font:12px/1.45 var(--jp-code-font-family,monospace);white-space:pre-wrap;
+ word-break:normal;overflow-wrap:anywhere;max-height:210px;overflow:auto;margin:0;padding:6px 8px;
+ border-radius:4px;color:inherit;background:color-mix(in srgb,currentColor 7%,transparent)}
+.ra-detail .ra-none{color:var(--ra-soft);font-style:italic}
+.ra-detail td code{display:block;max-height:9em;overflow:auto;overflow-wrap:anywhere}
+.ra-detail td.ra-moved code{font-weight:700}
+.ra-panes{gap:10px}
+.ra-keys{font-size:11px;margin-left:6px}
+.ra-compare .ra-plots{overflow:auto;max-height:540px}
+.ra-compare .ra-plots svg{max-width:100%;min-width:560px;height:auto}
+@container (max-width:700px){.ra-evals{height:190px!important}}
+@container (max-width:560px){.ra-detail .ra-values{grid-template-columns:minmax(0,1fr)}}
+</style>"""
+)
 
 
-def head(state: Versus) -> Html:
+def render_head(state: CompareState) -> Html:
     """The verdict, what the numbers say, and the gate."""
     if state.same:
-        return _view(tag("div", SAME, class_="ra-alert", role="status"))
+        return _render_view(tag("div", SAME, class_="ra-alert", role="status"))
     comparison = state.comparison
     words, kind = VERDICTS[comparison.verdict]
-    said = headline(comparison.summary.row(0, named=True), comparison.evals)
-    return _view(
+    said = comparison.headline
+    return _render_view(
         tag(
             "div",
             tag("span", words, class_=f"rta-{kind}"),
@@ -42,15 +108,15 @@ def head(state: Versus) -> Html:
             role="status",
         ),
         tag("div", comparison.explain(), class_="ra-text ra-soft"),
-        _gate(state),
+        _render_gate(state),
     )
 
 
-def _view(*children: object) -> Html:
+def _render_view(*children: object) -> Html:
     return tag("div", *children, class_="ra-view rta")
 
 
-def _gate(state: Versus) -> Html:
+def _render_gate(state: CompareState) -> Html:
     words, kind = ("✓ Gate holds", "good") if state.gate else ("✗ Gate does not hold", "bad")
     said = tag("b", words, class_=f"rta-{kind}")
     if not state.gate.reasons:
@@ -60,21 +126,21 @@ def _gate(state: Versus) -> Html:
     return tag("details", opened, reasons, class_="ra-gate")
 
 
-def chip(transition: str, count: int) -> str:
+def label_chip(transition: str, count: int) -> str:
     """What stands on the button of a transition."""
     return f"{SIGNS[transition][0]} {phrase(transition)} {count}"
 
 
-def options(state: Versus) -> tuple[tuple[str, str], ...]:
+def list_options(state: CompareState) -> tuple[tuple[str, str], ...]:
     """The evals of the list, each with its id."""
-    return tuple((_option(row), row["eval_id"]) for row in state.listed)
+    return tuple((_label_option(row), row["eval_id"]) for row in state.listed)
 
 
-def _option(row: Mapping[str, Any]) -> str:
-    return f"{SIGNS[row['transition']][0]}  {eval_name(row)}"
+def _label_option(row: Mapping[str, Any]) -> str:
+    return f"{SIGNS[row['transition']][0]}  {label_eval(row)}"
 
 
-def position(state: Versus) -> str:
+def describe_position(state: CompareState) -> str:
     """Which eval of how many is open."""
     if state.place is None:
         return "none listed"
@@ -83,19 +149,19 @@ def position(state: Versus) -> str:
     return f"{state.place + 1} of {shown:,}{more}"
 
 
-def detail(state: Versus) -> Html:
+def render_detail(state: CompareState) -> Html:
     """The open eval: what became of it, where, and its values side by side."""
     row = state.row
     if row is None:
         content: tuple[object, ...] = (tag("div", NOTHING, class_="ra-soft"),)
     else:
-        said = state.told("candidate")["failure_message"]
+        said = state.result_of("candidate")["failure_message"]
         content = (
-            _title(row),
-            _facts(state, row),
+            _render_title(row),
+            _render_facts(state, row),
             *(tag("div", name(each)) for each in (row["reason"], said) if each),
-            _values(row),
-            _paths(state, row["eval_id"]),
+            _render_values(row),
+            _render_paths(state, row["eval_id"]),
         )
     return tag(
         "div",
@@ -107,19 +173,19 @@ def detail(state: Versus) -> Html:
     )
 
 
-def _title(row: Mapping[str, Any]) -> Html:
+def _render_title(row: Mapping[str, Any]) -> Html:
     mark, kind = SIGNS[row["transition"]]
     what = tag("span", f"{mark} {phrase(row['transition'])}", class_=f"rta-tag rta-{kind}")
-    return tag("div", what, " · ", name(eval_name(row)), class_="ra-title", title=row["eval_id"])
+    return tag("div", what, " · ", name(label_eval(row)), class_="ra-title", title=row["eval_id"])
 
 
-def _facts(state: Versus, row: Mapping[str, Any]) -> Html:
+def _render_facts(state: CompareState, row: Mapping[str, Any]) -> Html:
     facts = {
-        "": join(_side(row, "baseline"), _side(row, "candidate"), by=" → "),
-        "block": _block(row),
-        "document": documents(row),
-        "path": state.told("candidate")["path"] or state.told("baseline")["path"],
-        "took": _took(row["duration_delta_ms"]),
+        "": join(_render_side(row, "baseline"), _render_side(row, "candidate"), by=" → "),
+        "block": _render_block(row),
+        "document": label_documents(row),
+        "path": state.result_of("candidate")["path"] or state.result_of("baseline")["path"],
+        "took": _describe_delay(row["duration_delta_ms"]),
     }
     shown = (
         tag(
@@ -133,20 +199,21 @@ def _facts(state: Versus, row: Mapping[str, Any]) -> Html:
     return tag("div", *shown, class_="ra-row")
 
 
-def _side(row: Mapping[str, Any], side: str) -> Html:
+def _render_side(row: Mapping[str, Any], side: str) -> Html:
     state, n, rate = (row[f"{side}_{each}"] for each in ("state", "n", "pass_rate"))
     if state is None:
         return tag("span", "absent")
+    # ``mixed`` is a state of several results; a single one cannot have it, and it has no colour.
     mark = tag("span", "~", title=state) if state == "mixed" else sign(state)
-    return join(mark, f" {state}", _of(n, round(rate * n)) if n > 1 else None)
+    return join(mark, f" {state}", _describe_passed(n, round(rate * n)) if n > 1 else None)
 
 
-def _of(n: int, passed: int) -> str:
+def _describe_passed(n: int, passed: int) -> str:
     many = {n: f"all {n}", 0: f"none of {n} passed"}
     return f" ({many.get(passed, f'{passed} of {n} passed')})"
 
 
-def _block(row: Mapping[str, Any]) -> Html | None:
+def _render_block(row: Mapping[str, Any]) -> Html | None:
     if row["block_id"] is None:
         return None
     code = BLOCKS[row["block_changed"]]
@@ -154,38 +221,42 @@ def _block(row: Mapping[str, Any]) -> Html | None:
     return join(block, f" (code {code})") if code else block
 
 
-def _took(delta: int | None) -> str | None:
-    if delta is None:
-        return None
-    return f"{milliseconds(abs(delta))} {'longer' if delta > 0 else 'less'}" if delta else "as long"
+def _describe_delay(delta: int | None) -> str | None:
+    if not delta:
+        return None if delta is None else "as long"
+    return f"{format_milliseconds(abs(delta))} {'longer' if delta > 0 else 'less'}"
 
 
-def _values(row: Mapping[str, Any]) -> Html:
+def _render_values(row: Mapping[str, Any]) -> Html:
     columns = (
-        tag("section", tag("h4", title, _which(row, side)), _value(row[_VALUES[side]]))
+        tag(
+            "section",
+            tag("h4", title, _describe_shown(row, side)),
+            _render_value(row[_VALUES[side]]),
+        )
         for side, title in _SIDES.items()
     )
     return tag("div", *columns, class_="ra-values")
 
 
-def _which(row: Mapping[str, Any], side: str) -> str | None:
+def _describe_shown(row: Mapping[str, Any], side: str) -> str | None:
     """Which of several results is shown, where they differ."""
     return ": the newest that did not pass" if row.get(f"{side}_state") == "mixed" else None
 
 
-def _value(text: str | None) -> Html:
+def _render_value(text: str | None) -> Html:
     if text is None:
         return tag("div", "no value", class_="ra-none")
     if len(text) <= _LONGEST:
-        return tag("pre", in_lines(text))
+        return tag("pre", indent_json(text))
     return tag("pre", f"{text[:_LONGEST]}… and {len(text) - _LONGEST:,} characters more")
 
 
-def in_lines(text: str) -> str:
+def indent_json(text: str) -> str:
     """Compact JSON in lines; every scalar stays as it was written.
 
     Example:
-        >>> print(in_lines('{"price":1.10,"lines":[]}'))
+        >>> print(indent_json('{"price":1.10,"lines":[]}'))
         {
           "price": 1.10,
           "lines": []
@@ -196,6 +267,7 @@ def in_lines(text: str) -> str:
             return text
     except (ValueError, RecursionError):
         return text
+    # Not by parsing and dumping: that would write 1.10 as 1.1 and 1e400 as Infinity.
     pieces, depth, last = [], 0, ""
     for token in _TOKEN.findall(text):
         depth -= token in ("}", "]")
@@ -212,23 +284,26 @@ def in_lines(text: str) -> str:
     return "".join(pieces)
 
 
-def _paths(state: Versus, eval_id: str) -> Html | None:
+def _render_paths(state: CompareState, eval_id: str) -> Html | None:
     differing = state.comparison.diff(eval_id)
     if not differing.height or differing["path"].to_list() == ["$"]:
-        return None  # scalars stand side by side already
+        # Both values are scalars, and stand side by side already.
+        return None
+    # Paths at which the candidate differs from the baseline first; the others differ only from what
+    # was expected.
     moved = pl.col("baseline").ne_missing(pl.col("candidate"))
     rows = differing.with_columns(moved=moved).sort("moved", descending=True, maintain_order=True)
     more = rows.height - _PATHS
     header = tag("tr", *(tag("th", each, scope="col") for each in ("Path", *_SIDES.values())))
-    body = (_path(row) for row in rows.head(_PATHS).iter_rows(named=True))
+    body = (_render_path(row) for row in rows.head(_PATHS).iter_rows(named=True))
     return join(
-        tag("h4", f"Where they differ: {counted(rows.height, 'path')}"),
+        tag("h4", f"Where they differ: {count_noun(rows.height, 'path')}"),
         tag("table", tag("thead", header), tag("tbody", *body)),
         tag("div", f"… and {more:,} more", class_="ra-soft") if more > 0 else None,
     )
 
 
-def _path(row: Mapping[str, Any]) -> Html:
+def _render_path(row: Mapping[str, Any]) -> Html:
     cells = [tag("td", tag("code", row["path"]), data_label="")]
     for side, title in _SIDES.items():
         moved = side == "candidate" and row["moved"]
@@ -237,19 +312,59 @@ def _path(row: Mapping[str, Any]) -> Html:
     return tag("tr", *cells)
 
 
-def page(state: Versus) -> Html:
-    """What a saved page keeps: no expected and no actual values."""
+def static_page(state: CompareState, *, values: bool) -> Html:
+    """The comparison as a page that is read without Jupyter.
+
+    Args:
+        state: What is compared.
+        values: Whether expected and actual values are in it.
+    """
     said: Sequence[object] = (
         (tag("div", SAME, class_="ra-alert"),)
         if state.same
-        else (Html(state.comparison.to_html(values=False)), _gate(state))
+        else (Html(state.comparison.to_html(values=values)), _render_gate(state))
     )
-    return join(STYLE, _view(*said))
+    return join(STYLE, _render_view(*said))
 
 
-def plain(state: Versus) -> str:
+def plain_text(state: CompareState) -> str:
     """The state as text, without expected and actual values."""
     if state.same:
         return f"{state.side(state.baseline).words}\n{SAME}"
     gate = "Gate holds." if state.gate else "Gate does not hold."
     return "\n".join([repr(state.comparison), " ".join([gate, *state.gate.reasons])])
+
+
+def plot_by_block(state: CompareState) -> Html:
+    """What flipped, by block."""
+    from retab_analysis.plots import plot_comparison
+
+    evals = state.comparison.evals
+    blocks = evals["block_id"].n_unique()
+    return render_plot(
+        lambda ax: plot_comparison(state.comparison, ax=ax),
+        label=f"What flipped in each of {blocks} blocks",
+        width=9.0,
+        height=min(1.6 + 0.4 * blocks, 12.0),
+    )
+
+
+def plot_by_eval(state: CompareState) -> Html:
+    """The listed evals as a grid of verdicts, over the newest versions or runs."""
+    from retab_analysis.plots import plot_verdicts
+
+    column = SIDE_COLUMNS[state.kind]
+    evals = [row["eval_id"] for row in state.listed[:_PLOTTED_EVALS]]
+    shown = {side.value for side in state.sides[state.kind][:_PLOTTED_COLUMNS]}
+    shown |= {state.baseline, state.candidate}
+    rows = state.results.filter(pl.col("eval_id").is_in(evals), pl.col(column).is_in(sorted(shown)))
+    across = rows[column].n_unique()
+    drawing = render_plot(
+        lambda ax: plot_verdicts(rows, by=column, ax=ax),
+        label=f"The verdicts of {len(evals)} evals in {across} {state.kind}s",
+        width=max(9.0, 3.2 + 0.3 * across),
+        height=min(2.4 + 0.26 * len(evals), 18.0),
+    )
+    cut = len(state.listed) + state.hidden - len(evals)
+    words = f"The first {len(evals)} of the listed evals." if cut else None
+    return tag("div", tag("div", words, class_="ra-soft") if words else None, drawing)

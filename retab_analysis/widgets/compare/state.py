@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.comparison import Comparison, Gate, compare_versions
-from retab_analysis.comparison.render import FLIPPED
-from retab_analysis.comparison.sides import check_results
-from retab_analysis.comparison.transitions import TRANSITIONS
-from retab_analysis.widgets.compare.sides import KINDS, Side, choose_sides, find_sides
+from retab_analysis.errors import ConfigError
+from retab_analysis.markup import one_line
+from retab_analysis.schema import RESULTS, checked
+from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
+from retab_analysis.widgets.common.text import count_noun, shorten_version
 
-# More in one list nobody reads, and a browser draws it slowly; chips make it shorter.
+# Nobody reads a longer list, and a browser draws it slowly; the buttons of the transitions make it
+# shorter.
 LISTED = 1_000
 
+SIDE_COLUMNS = {
+    "version": "workflow_version_id",
+    "run": "run_id",
+    "draft": "workflow_draft_fingerprint",
+}
+"""What can stand on a side, and the column of RESULTS that has it."""
+
+# What is read here; the comparison itself checks what it needs.
+_READ = ("eval_id", "state", "run_created_at", "created_at", *SIDE_COLUMNS.values())
 _SAID = ("path", "failure_message")
 
 
-class Versus:
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What can be chosen as baseline or candidate.
+
+    Attributes:
+        value: What stands in the column.
+        words: What to call it: when it appeared, and how much there is of it.
+        evals: How many evals it has results of.
+    """
+
+    value: str
+    words: str
+    evals: int
+
+
+class CompareState:
     """Two sides of one frame, the evals of some transitions, and one of them.
 
     Attributes:
         results: The RESULTS frame.
         sides: What can be chosen, by kind, the newest first.
         kind: What is compared: ``version``, ``run`` or ``draft``.
-        baseline: The one that was.
-        candidate: The one that is.
+        baseline: The earlier side.
+        candidate: The later side.
         comparison: The two, compared.
         shown: The transitions whose evals are listed.
         chosen: The ``eval_id`` that is open; None where nothing is listed.
@@ -43,19 +71,19 @@ class Versus:
         version_diff: pl.DataFrame | None = None,
         alpha: float = 0.05,
     ) -> None:
-        check_results(results, "results", also=tuple(KINDS.values()))
+        checked(results, RESULTS, _READ, "results")
         self.results = results.lazy().collect()
         self.sides = find_sides(self.results)
         self._alpha = alpha
         self.kind, *pair = choose_sides(self.results, self.sides, baseline, candidate)
         self.baseline, self.candidate = pair
-        # Between other sides other blocks differ; there the blocks' fingerprints have to say it.
+        # It is of these two sides. Between others, the blocks' fingerprints say what differs.
         self._diffs = {(self.kind, *sorted(pair)): version_diff}
         self._compare()
 
     @property
     def same(self) -> bool:
-        """Whether both sides are the same, which says nothing."""
+        """Whether both sides are the same, so that there is nothing to compare."""
         return self.baseline == self.candidate
 
     @cached_property
@@ -67,24 +95,26 @@ class Versus:
     def counts(self) -> dict[str, int]:
         """How many evals there are of each transition that occurs, in order."""
         row = self.comparison.summary.row(0, named=True)
-        return {each: row[each] for each in TRANSITIONS if row[each]}
+        return {each: row[each] for each in TRANSITIONS if row.get(each)}
 
     def choose_kind(self, kind: str) -> None:
-        """Compare by another kind: the newest of what was compared, as far as there is one."""
+        """Compare by another kind: the newest of that kind which each of the present sides has."""
         if kind == self.kind or kind not in self.sides:
             return
         before, now = (
-            self._newest(kind, KINDS[self.kind], value) for value in (self.baseline, self.candidate)
+            self._newest(kind, SIDE_COLUMNS[self.kind], value)
+            for value in (self.baseline, self.candidate)
         )
         values = [side.value for side in self.sides[kind]]
+        # One version may have no draft, or two versions the same one.
         if before is None or now is None or before == now:
             now, before = values[:2]
         self.kind, self.baseline, self.candidate = kind, before, now
         self._compare()
 
     def _newest(self, kind: str, column: str, value: str) -> str | None:
-        """The newest that a side of another kind has; not a run of a few evals among whole ones."""
-        there = set(self.results.filter(pl.col(column) == value)[KINDS[kind]])
+        """The newest that a side of another kind has; among whole runs, not one of a few evals."""
+        there = set(self.results.filter(pl.col(column) == value)[SIDE_COLUMNS[kind]])
         sides = [side for side in self.sides[kind] if side.value in there]
         most = max((side.evals for side in sides), default=0)
         return next((side.value for side in sides if 2 * side.evals >= most), None)
@@ -107,11 +137,13 @@ class Versus:
             self.results,
             self.baseline,
             self.candidate,
-            by=KINDS[self.kind],
+            by=SIDE_COLUMNS[self.kind],
             version_diff=self._diffs.get((self.kind, *sorted((self.baseline, self.candidate)))),
             alpha=self._alpha,
         )
+        # The cached gate was of the comparison before.
         self.__dict__.pop("gate", None)
+        # Where nothing flipped, an empty list would look like an error: all are listed.
         flipped = [each for each in FLIPPED if each in self.counts]
         self.shown = frozenset(flipped or self.counts)
         self.chosen: str | None = None
@@ -157,8 +189,8 @@ class Versus:
         if self.listed:
             self.chosen = self.listed[min(max(place, 0), len(self.listed) - 1)]["eval_id"]
 
-    def told(self, side: str) -> Mapping[str, Any]:
-        """What the result that is shown of the open eval says besides, on one side.
+    def result_of(self, side: str) -> Mapping[str, Any]:
+        """What the result that is shown of the open eval says beyond the comparison, on one side.
 
         Args:
             side: ``baseline`` or ``candidate``.
@@ -170,7 +202,8 @@ class Versus:
         if self.row is None or self.row[f"{side}_state"] is None:
             return nothing
         run, state = self.row[f"{side}_run_id"], self.row[f"{side}_state"]
-        column = KINDS[self.kind]
+        column = SIDE_COLUMNS[self.kind]
+        # Where drafts are compared, one run can be on both sides.
         found = self.results.filter(
             pl.col("eval_id") == self.row["eval_id"],
             pl.col("run_id").eq_missing(pl.lit(run)),
@@ -180,3 +213,158 @@ class Versus:
         like = pl.col("state") == state if state != "mixed" else pl.col("state") != "passed"
         rows = found.filter(like).select(name for name in _SAID if name in found.columns)
         return nothing | (rows.row(-1, named=True) if rows.height else {})
+
+
+def find_sides(results: pl.DataFrame) -> dict[str, tuple[Side, ...]]:
+    """What can be chosen, by kind, the newest first; a kind needs two to be there.
+
+    A version is as old as its first run: a run of an old version that is started again today does
+    not make that version new.
+
+    Args:
+        results: A RESULTS frame.
+    """
+    found = {kind: _list_sides(results, kind, column) for kind, column in SIDE_COLUMNS.items()}
+    return {kind: sides for kind, sides in found.items() if len(sides) > 1}
+
+
+def _list_sides(results: pl.DataFrame, kind: str, column: str) -> tuple[Side, ...]:
+    rows = (
+        results.lazy()
+        .filter(pl.col(column).is_not_null())
+        .group_by(pl.col(column).alias("value"))
+        .agg(
+            MOMENT.min().alias("moment"),
+            pl.col("run_id").n_unique().alias("runs"),
+            pl.col("eval_id").n_unique().alias("evals"),
+            pl.col("workflow_version_id").drop_nulls().sort().first().alias("version"),
+        )
+        .sort("moment", "value", descending=True, nulls_last=True)
+        .collect()
+    )
+    return tuple(
+        Side(value, _describe_side(kind, value, moment, version, runs, evals), evals)
+        for value, moment, runs, evals, version in rows.iter_rows()
+    )
+
+
+def _describe_side(
+    kind: str, value: str, moment: datetime | None, version: str | None, runs: int, evals: int
+) -> str:
+    when = "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+    named = shorten_version(one_line(value)) or "(no name)"
+    if kind == "run":
+        of = "" if version is None else shorten_version(one_line(version))
+        parts = [when, of, count_noun(evals, "eval"), named]
+    else:
+        parts = [named, when and f"since {when[:10]}", count_noun(runs, "run")]
+    return " · ".join(part for part in parts if part)
+
+
+def choose_kind(sides: dict[str, tuple[Side, ...]], *wanted: str | None) -> str | None:
+    """The kind that has all that is wanted on its sides; versions before runs before drafts."""
+    for kind, offered in sides.items():
+        values = {side.value for side in offered}
+        if all(each is None or each in values for each in wanted):
+            return kind
+    return None
+
+
+def choose_sides(
+    results: pl.DataFrame,
+    sides: dict[str, tuple[Side, ...]],
+    baseline: str | None,
+    candidate: str | None,
+) -> tuple[str, str, str]:
+    """The kind, the baseline and the candidate, each as wanted or else the newest that fits.
+
+    What fits a run is one that has at least half of its evals, if there is one: a run of a single
+    eval says nothing about a run of all.
+
+    Args:
+        results: A RESULTS frame.
+        sides: What can be chosen in it.
+        baseline: A version, run or draft, or None.
+        candidate: The same, of the same kind.
+
+    Raises:
+        ConfigError: There is nothing of that name, or not enough to compare.
+    """
+    for name, value in (("baseline", baseline), ("candidate", candidate)):
+        if not isinstance(value, str | None):
+            raise ConfigError(f"{name} must be a string, got {type(value).__name__}")
+    if not sides:
+        raise ConfigError(_describe_too_few(results))
+    kind = choose_kind(sides, baseline, candidate)
+    if kind is None:
+        raise _explain_unknown(results, sides, baseline, candidate)
+    values = [side.value for side in sides[kind]]
+    if candidate is None and baseline is not None:
+        newer = values[: values.index(baseline)]
+        if not newer:
+            raise ConfigError(
+                f"baseline={baseline!r} is the newest {kind} of these results; pass it as "
+                "candidate=, or pass a candidate, too"
+            )
+        candidate = _choose_partner(results, kind, baseline, newer)
+    if candidate is None:
+        candidate = values[0]
+    if baseline is None:
+        older = values[values.index(candidate) + 1 :]
+        if not older:
+            raise ConfigError(
+                f"candidate={candidate!r} is the oldest {kind} of these results; "
+                "pass a baseline, too"
+            )
+        baseline = _choose_partner(results, kind, candidate, older)
+    return kind, baseline, candidate
+
+
+def _choose_partner(results: pl.DataFrame, kind: str, value: str, offered: Sequence[str]) -> str:
+    """The first one offered that fits beside a side."""
+    if kind != "run":
+        return offered[0]
+    # Only a run can be of a few evals: how many of its evals does each other run have?
+    evals = results.filter(pl.col("run_id") == value)["eval_id"].unique()
+    shared = dict(
+        results.filter(pl.col("eval_id").is_in(evals.implode()))
+        .group_by("run_id")
+        .agg(pl.col("eval_id").n_unique())
+        .iter_rows()
+    )
+    return next((each for each in offered if 2 * shared.get(each, 0) >= len(evals)), offered[0])
+
+
+def _describe_too_few(results: pl.DataFrame) -> str:
+    runs = results["run_id"].drop_nulls().n_unique()
+    return (
+        "results must be of at least two runs, or versions, to be compared; "
+        f"they are of {count_noun(runs, 'run')}"
+    )
+
+
+def _explain_unknown(
+    results: pl.DataFrame,
+    sides: dict[str, tuple[Side, ...]],
+    baseline: str | None,
+    candidate: str | None,
+) -> ConfigError:
+    """The error for what is on no side, or for two that are not of one kind."""
+    given = (baseline, candidate)
+    wanted = [value for value in given if value is not None]
+    only = results["workflow_version_id"].drop_nulls().unique()
+    if len(only) == 1 and only[0] in wanted:
+        return ConfigError(
+            f"these results are of one version only, {only[0]!r}; without baseline and candidate "
+            "its two newest runs are compared, or pass the ids of two runs"
+        )
+    # Of whichever kind the first one is; compare_versions says what there is of that kind.
+    kinds = (choose_kind(sides, value) for value in wanted)
+    kind = next((found for found in kinds if found), next(iter(sides)))
+    known = [side.value for side in sides[kind]]
+    pair = [known[0] if value is None else value for value in given]
+    try:
+        compare_versions(results, pair[0], pair[1], by=SIDE_COLUMNS[kind])
+    except ConfigError as error:
+        return error
+    raise AssertionError("both are there")  # pragma: no cover

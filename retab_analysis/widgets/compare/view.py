@@ -1,4 +1,4 @@
-"""Look at a comparison: what users hold in their hands."""
+"""``compare_view``, and the view that it returns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import polars as pl
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.progress import in_kernel
+from retab_analysis.transport import Client
+from retab_analysis.widgets.common.arguments import check_client, check_flag
 from retab_analysis.widgets.compare import html
-from retab_analysis.widgets.compare.state import Versus
+from retab_analysis.widgets.compare.state import CompareState
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.compare.controls import CompareNotebook
+    from retab_analysis.widgets.compare.controls import CompareControls
 
 
 def compare_view(
@@ -23,13 +25,13 @@ def compare_view(
     *,
     version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
+    save_values: bool = False,
+    client: Client | None = None,
 ) -> CompareView:
     """Look at what flipped between two versions, eval by eval, with the values side by side.
 
     In a notebook, show what it returns as a cell's last line. There other versions, or two runs or
     drafts, can be chosen, too; the rows of the frame that are on neither side are the history.
-    The static page that a saved or exported notebook keeps has no expected and actual values; where
-    Jupyter is told to save the state of widgets, those of the eval that is open are in it.
 
     Args:
         results: A RESULTS frame of several runs.
@@ -41,6 +43,10 @@ def compare_view(
         version_diff: What :func:`fetch_version_diff` gives for these two, as for :func:`compare`.
             It is used for these two only.
         alpha: The level at which a difference counts as more than chance.
+        save_values: Whether the static page that a saved or exported notebook keeps holds expected
+            and actual values. What a live widget shows is not affected: where Jupyter is told to
+            save the state of widgets, the values of the eval that is open are in it.
+        client: What to ask for documents; the default one if not given.
 
     Returns:
         The view; its ``.comparison`` is what is compared at present.
@@ -48,19 +54,26 @@ def compare_view(
     Raises:
         ConfigError: A side that is not in the frame (the message lists those that are), results of
             fewer than two runs, or another argument that cannot be used.
-        SchemaError: A frame that is no RESULTS frame.
+        SchemaError: A frame that is not a RESULTS frame.
     """
-    state = Versus(results, baseline, candidate, version_diff=version_diff, alpha=alpha)
-    return CompareView(state)
+    check_flag("save_values", save_values)
+    check_client(client)
+    state = CompareState(results, baseline, candidate, version_diff=version_diff, alpha=alpha)
+    return CompareView(state, save_values=save_values)
 
 
 class CompareView:
     """A comparison to be looked at; made by :func:`compare_view`."""
 
-    def __init__(self, state: Versus) -> None:
-        self._state = state
-        self._notebook: CompareNotebook | None = None
+    def __init__(self, state: CompareState, *, save_values: bool = False) -> None:
+        self._state, self._save_values = state, save_values
+        self._controls: CompareControls | None = None
         self._lock = threading.Lock()
+
+    @property
+    def state(self) -> CompareState:
+        """What the widgets show and change."""
+        return self._state
 
     @property
     def comparison(self) -> Comparison:
@@ -71,17 +84,24 @@ class CompareView:
     def widget(self) -> Any:
         """The ipywidgets box, to be put beside others."""
         with self._lock:
-            if self._notebook is None:
-                from retab_analysis.widgets.compare.controls import CompareNotebook
+            if self._controls is None:
+                from retab_analysis.widgets.compare.controls import CompareControls
 
-                self._notebook = CompareNotebook(self._state)
-            return self._notebook.box
+                self._controls = CompareControls(self._state)
+            return self._controls.box
+
+    def close(self) -> None:
+        """Take the widgets away: Jupyter keeps those of a cell that runs again, with their rows."""
+        with self._lock:
+            if self._controls is not None:
+                self._controls.close()
+                self._controls = None
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
-        page, text = html.page(self._state), html.plain(self._state)
-        return {**bundle, "text/html": str(page), "text/plain": text}
+        page = html.static_page(self._state, values=self._save_values)
+        return {**bundle, "text/html": str(page), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        return html.plain(self._state)
+        return html.plain_text(self._state)

@@ -1,8 +1,11 @@
 """Runs, results and evals to filter, sort and look into.
 
-``listing`` says what a list is, ``listings`` are those that there are, ``filters`` and
-``list_state`` what a person has chosen of one; ``exploration`` is all that is known, ``reading``
-fetches what is not, in the thread of ``background``; ``cells``, ``fragments``, ``plots``,
-``list_view`` and ``notebook`` draw it, ``view`` is what users hold in their hands, ``entry`` what
-it takes.
+``lists`` says what is listed and how a row reads, ``list_state`` what a person has chosen of one
+list, ``state`` what is known and which lists there are, ``fetcher`` asks for what is missing, in a
+thread. ``html`` draws the state as HTML and text, ``controls`` with ipywidgets, and ``view`` has
+``explore`` and what it returns.
 """
+
+from retab_analysis.widgets.explorer.lists import evals_overview
+
+__all__ = ["evals_overview"]

@@ -1,29 +1,100 @@
-"""An explorer as HTML and text: details of what is chosen, and what a saved page keeps."""
+"""An explorer as HTML and text: lists, plots, what is chosen, and what a saved page keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.wording import counted
 from retab_analysis.markup import Html, join, name, one_line, tag
-from retab_analysis.widgets.common.evals import SHOWN_EVALS, STYLE, eval_line, eval_table, view
-from retab_analysis.widgets.common.words import documents, eval_name
-from retab_analysis.widgets.explorer import cells
-from retab_analysis.widgets.explorer.listings import HISTORY_COLUMNS
-from retab_analysis.widgets.explorer.state import Exploration
+from retab_analysis.widgets.common.html import (
+    SHOWN_EVALS,
+    STYLE,
+    render_evals,
+    render_plot,
+    render_view,
+)
+from retab_analysis.widgets.common.text import (
+    count_noun,
+    label_documents,
+    label_eval,
+    make_eval_line,
+)
+from retab_analysis.widgets.explorer.lists import (
+    HISTORY_COLUMNS,
+    ListColumn,
+    Row,
+    format_scope,
+    mark_state,
+)
+from retab_analysis.widgets.explorer.state import ExplorerState
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHOWN_ROWS = 200
+# Characters of one value.
 _LONGEST = 20_000
+# Characters of a cell in a terminal.
+_CELL = 28
+
+PLOT_CHOICES = ("Pass rate and outcomes", "Durations", "Timeline", "None")
+# More versions or runs than that cannot be told apart in a plot.
+_PLOTTED_VERSIONS, _PLOTTED_RUNS = 12, 30
+_VERSION = "workflow_version_id"
+# Inches.
+_HALF, _WHOLE, _HEIGHT = 5.2, 10.6, 3.4
 
 
-def run_details(
+# Lists
+
+
+def render_table(columns: Sequence[ListColumn], rows: Sequence[Row], *, heading: bool) -> Html:
+    """Rows as a table of fixed widths, one line each.
+
+    Args:
+        columns: What is shown.
+        rows: The rows.
+        heading: Whether the headings are seen; else they are there for screen readers only.
+    """
+    total = sum(column.share for column in columns)
+    widths = (tag("col", style=f"width:{100 * each.share / total:.3f}%") for each in columns)
+    head = tag("tr", *(tag("th", each.title, scope="col") for each in columns))
+    body = (tag("tr", *(_render_cell(column, row) for column in columns)) for row in rows)
+    return tag(
+        "table",
+        tag("colgroup", *widths),
+        tag("thead", head, class_=None if heading else "ra-heard"),
+        tag("tbody", *body),
+        class_="ra-list",
+    )
+
+
+def _render_cell(column: ListColumn, row: Row) -> Html:
+    plain = column.text(row)
+    return tag("td", column.html(row) if column.html else name(plain), title=plain or None)
+
+
+def format_table(columns: Sequence[ListColumn], rows: Sequence[Row]) -> list[str]:
+    """Rows as lines of text, one below the other."""
+    cells = [[column.title for column in columns]]
+    cells += [[one_line(column.text(row), _CELL) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+# What is chosen
+
+
+def render_run(
     run: Mapping[str, Any],
     results: pl.DataFrame | None,
     *,
-    reading: bool = False,
+    fetching: bool = False,
     values: bool = True,
     limit: int = SHOWN_ROWS,
 ) -> Html:
@@ -32,11 +103,11 @@ def run_details(
     Args:
         run: A row of a RUNS frame.
         results: Its results, None where they are not here.
-        reading: Whether they are being fetched.
+        fetching: Whether they are being fetched.
         values: Whether expected and actual values are shown.
         limit: Show no more results than so many.
     """
-    facts = [cells.scope(run), f"version {one_line(run['workflow_version_id'])}"]
+    facts = [format_scope(run), f"version {one_line(run['workflow_version_id'])}"]
     message = run["status_message"]
     head = tag(
         "div",
@@ -47,31 +118,32 @@ def run_details(
     )
     alert = tag("div", message, class_="ra-alert") if message else None
     if results is None:
-        words = "Reading its results …" if reading else "Its results could not be read."
-        return view(head, alert, tag("div", words, class_="ra-soft"))
-    lines = [eval_line(each) for each in results.head(limit).iter_rows(named=True)]
+        words = "Fetching its results …" if fetching else "Its results could not be fetched."
+        return render_view(head, alert, tag("div", words, class_="ra-soft"))
+    lines = [make_eval_line(each) for each in results.head(limit).iter_rows(named=True)]
     left = results.height - len(lines)
     more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
-    shown = eval_table(
+    # The lines are cut already.
+    shown = render_evals(
         lines, limit=None, values=values, several=False, nothing="It has no results."
     )
-    return join(view(head, alert), shown, view(more))
+    return join(render_view(head, alert), shown, render_view(more))
 
 
-def result_details(row: Mapping[str, Any]) -> Html:
+def render_result(row: Mapping[str, Any]) -> Html:
     """One result, with what was expected and what came."""
     facts = {
-        "Eval": tag("span", name(eval_name(row)), " ", tag("code", row["eval_id"])),
-        "State": cells.state(row),
+        "Eval": tag("span", name(label_eval(row)), " ", tag("code", row["eval_id"])),
+        "State": mark_state(row),
         "Block": one_line(row["block_id"]),
         "Condition": " at ".join(
             one_line(row[each]) for each in ("condition_kind", "path") if row[each]
         ),
         "Message": row["failure_message"] or row["status_message"] or "",
-        "Document": documents(row),
-        "Expected": _code(row["expected_value"]),
-        "Actual": _code(row["actual_value"]),
-        "Score": _score(row),
+        "Document": label_documents(row),
+        "Expected": _render_value(row["expected_value"]),
+        "Actual": _render_value(row["actual_value"]),
+        "Score": _format_score(row),
         "Run": tag("code", row["run_id"]),
         "Version": one_line(row["workflow_version_id"]),
     }
@@ -80,32 +152,32 @@ def result_details(row: Mapping[str, Any]) -> Html:
         for title, shown in facts.items()
         if shown
     )
-    return view(tag("table", tag("tbody", *lines), class_="ra-facts"))
+    return render_view(tag("table", tag("tbody", *lines), class_="ra-facts"))
 
 
-def eval_details(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
+def render_eval(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
     """One eval, run by run."""
     head = tag(
         "div",
-        tag("b", name(eval_name(row))),
+        tag("b", name(label_eval(row))),
         tag("code", row["eval_id"], class_="ra-soft"),
-        tag("span", f"{counted(history.height, 'run')}, the newest first", class_="ra-soft"),
+        tag("span", f"{count_noun(history.height, 'run')}, the newest first", class_="ra-soft"),
         class_="ra-row",
     )
     left = history.height - SHOWN_ROWS
     more = tag("div", f"and {left:,} earlier ones", class_="ra-soft") if left > 0 else None
     runs = history.head(SHOWN_ROWS).to_dicts()
-    return view(head, cells.table(HISTORY_COLUMNS, runs, heading=True), more)
+    return render_view(head, render_table(HISTORY_COLUMNS, runs, heading=True), more)
 
 
-def _score(row: Mapping[str, Any]) -> str:
+def _format_score(row: Mapping[str, Any]) -> str:
     if row["score"] is None:
         return ""
     threshold = row["threshold"]
     return f"{row['score']:g}" + ("" if threshold is None else f", threshold {threshold:g}")
 
 
-def _code(text: str | None) -> Html | None:
+def _render_value(text: str | None) -> Html | None:
     if text is None:
         return None
     left = len(text) - _LONGEST
@@ -113,14 +185,14 @@ def _code(text: str | None) -> Html | None:
     return tag("code", shown, class_="ra-whole")
 
 
-def hint(noun: str) -> Html:
+def render_hint(noun: str) -> Html:
     """What to say where nothing is chosen."""
     return tag(
         "div", f"Choose {'an' if noun[0] in 'aeiou' else 'a'} {noun} above.", class_="ra-soft"
     )
 
 
-def heading(title: str, message: str, *, trouble: bool) -> Html:
+def render_heading(title: str, message: str, *, trouble: bool) -> Html:
     """What is explored, and what there is to know about it.
 
     Args:
@@ -130,49 +202,127 @@ def heading(title: str, message: str, *, trouble: bool) -> Html:
     """
     looks = "ra-alert" if trouble else "ra-soft ra-push"
     said = tag("span", message or "", class_=looks, role="status")
-    return view(tag("div", tag("b", title), said, class_="ra-head"))
+    return render_view(tag("div", tag("b", title), said, class_="ra-head"))
 
 
-def page(explored: Exploration, title: str, message: str, *, trouble: bool) -> Html:
-    """The list that is seen as a page that is read without Jupyter, without any values."""
+def static_page(
+    explored: ExplorerState, title: str, message: str, *, trouble: bool, values: bool
+) -> Html:
+    """The list that is seen as a page that is read without Jupyter.
+
+    Args:
+        explored: What is shown.
+        title: What is explored.
+        message: How far a fetch is, or what has been done.
+        trouble: Whether the message is of a failure.
+        values: Whether expected and actual values are in it, and messages that may quote them.
+    """
     state = explored.listed
     rows = state.shown.to_dicts()
     return join(
         STYLE,
         tag(
             "div",
-            heading(title, message, trouble=trouble),
-            tag("div", _filters(explored), class_="ra-soft"),
-            view(cells.table(state.listing.columns, rows, heading=True)),
+            render_heading(title, message, trouble=trouble),
+            tag("div", _describe_filters(explored), class_="ra-soft"),
+            render_view(render_table(state.listing.columns, rows, heading=True)),
             tag("div", state.position, class_="ra-soft"),
-            _chosen(explored),
+            _render_chosen(explored, values=values),
             class_="ra-explore",
         ),
     )
 
 
-def _chosen(explored: Exploration) -> Html | None:
+def _render_chosen(explored: ExplorerState, *, values: bool) -> Html | None:
     row = explored.listed.chosen_row
-    if row is None or explored.tab == "results":
+    if row is None:
         return None
+    if explored.tab == "results":
+        # Without its values a result says no more than its row in the list.
+        return render_result(row) if values else None
     if explored.tab == "evals":
-        return eval_details(row, explored.history_of(row["eval_id"]))
+        return render_eval(row, explored.history_of(row["eval_id"]))
     results = explored.results_of(row["run_id"])
     if results is None:
         return None
-    return run_details(row, results, values=False, limit=SHOWN_EVALS)
+    return render_run(row, results, values=values, limit=SHOWN_EVALS)
 
 
-def _filters(explored: Exploration) -> str:
-    words = explored.listed.wanted.words(explored.listed.listing)
+def _describe_filters(explored: ExplorerState) -> str:
+    words = explored.listed.filters.describe(explored.listed.listing)
     return f"Filtered by {words}" if words else ""
 
 
-def plain(explored: Exploration, title: str, message: str) -> str:
-    """The same as text."""
+def plain_text(explored: ExplorerState, title: str, message: str) -> str:
+    """The list that is seen as text."""
     state = explored.listed
-    lines = [title, *([message] if message else []), _filters(explored)]
-    lines += cells.as_text(state.listing.columns, state.shown.to_dicts())
+    lines = [title, *([message] if message else []), _describe_filters(explored)]
+    lines += format_table(state.listing.columns, state.shown.to_dicts())
+    # A terminal has no tabs to click on: it is told how to get to the others.
     others = [each for each in explored.tabs if each != explored.tab]
     lines += [f"{state.position}; .frame is all of them, .tab turns to {' or '.join(others)}"]
     return "\n".join(line for line in lines if line)
+
+
+# Plots of the runs
+
+
+def render_plots(runs: pl.DataFrame, which: str) -> Html:
+    """Draw some runs: their newest versions, or the newest of them.
+
+    Args:
+        runs: A RUNS frame.
+        which: One of :data:`PLOT_CHOICES`.
+    """
+    draw = {"Timeline": _plot_timeline, "Durations": _plot_durations, "None": _plot_nothing}
+    return tag("div", *draw.get(which, _plot_versions)(runs), class_="ra-plots")
+
+
+def _plot_versions(runs: pl.DataFrame) -> list[Html]:
+    from retab_analysis.plots import plot_outcomes, plot_pass_rate
+
+    recent, words = _choose_versions(runs)
+    return [
+        _render_figure(
+            lambda ax: plot_pass_rate(recent, scope=None, ax=ax), f"Pass rate{words}", _HALF
+        ),
+        _render_figure(
+            lambda ax: plot_outcomes(recent, by=_VERSION, ax=ax), f"Outcomes{words}", _HALF
+        ),
+    ]
+
+
+def _plot_durations(runs: pl.DataFrame) -> list[Html]:
+    from retab_analysis.plots import plot_durations
+
+    recent, words = _choose_versions(runs)
+    return [_render_figure(lambda ax: plot_durations(recent, ax=ax), f"Durations{words}", _WHOLE)]
+
+
+def _plot_timeline(runs: pl.DataFrame) -> list[Html]:
+    from retab_analysis.plots import plot_timeline
+
+    newest = runs.sort("created_at", descending=True, nulls_last=True).head(_PLOTTED_RUNS)
+    words = f"The newest {newest.height} runs" if newest.height < runs.height else "Runs"
+    return [_render_figure(lambda ax: plot_timeline(newest, ax=ax), f"{words} in time", _WHOLE)]
+
+
+def _plot_nothing(_: pl.DataFrame) -> list[Html]:
+    return []
+
+
+def _choose_versions(runs: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """The runs of the newest versions, and which these are in words."""
+    # A version is as new as its newest run.
+    newest = runs.group_by(_VERSION).agg(pl.col("created_at").max())
+    versions = newest.sort("created_at", _VERSION, descending=True, nulls_last=True)[_VERSION]
+    if len(versions) <= _PLOTTED_VERSIONS:
+        return runs, " by version"
+    kept = versions.head(_PLOTTED_VERSIONS).implode()
+    shown = runs.filter(pl.col(_VERSION).is_in(kept, nulls_equal=True))
+    return shown, f" of the newest {_PLOTTED_VERSIONS} of {len(versions)} versions"
+
+
+def _render_figure(draw: Callable[[Axes], object], title: str, width: float) -> Html:
+    picture = render_plot(draw, label=title, width=width, height=_HEIGHT)
+    return tag("figure", tag("figcaption", title), picture)

@@ -1,4 +1,4 @@
-"""What an explorer knows: runs, the results read so far, and the lists made of them."""
+"""What an explorer knows: runs, the results fetched so far, and the lists made of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import polars as pl
 from retab_analysis.analysis import eval_history
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.list_state import ListState
-from retab_analysis.widgets.explorer.listings import (
+from retab_analysis.widgets.explorer.lists import (
     EVALS_LISTING,
-    OVERVIEW_CODE,
-    overview,
-    results_listing,
-    runs_listing,
+    evals_overview,
+    list_results,
+    list_runs,
 )
 
+# How many runs' results are fetched at a time.
 BATCH = 20
+# The code that *Copy code* shows for :func:`evals_overview`, and the import that it needs.
+_OVERVIEW_IMPORT = "from retab_analysis.widgets.explorer import evals_overview"
+_OVERVIEW_CODE = "evals = evals_overview(results)"
 _BAD_FIRST = pl.col("state").replace_strict(
     {"error": 0, "failed": 1, "blocked": 2, "cancelled": 3, "passed": 9}, default=4
 )
@@ -37,29 +40,30 @@ class Source:
     results: str = ""
 
 
-class Exploration:
-    """The lists of an explorer and what they are made of; draws nothing, asks nobody.
+class ExplorerState:
+    """The lists of an explorer and what they are made of; it neither draws nor asks the API.
 
     Attributes:
         source: Where the rows come from, as code.
         runs: The list of runs, or None where only results were given.
         results: The list of results, or None where they are read run by run.
         tab: Which list is seen: ``runs``, ``results`` or ``evals``.
-        read: The runs whose results are here.
-        failed: The runs whose results could not be read.
+        fetched: The runs whose results are here.
+        failed: The runs whose results could not be fetched.
     """
 
     def __init__(
         self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: Source
     ) -> None:
         self.source = source
-        self.runs = None if runs is None else ListState(runs_listing(runs), runs)
-        self.results = None if results is None else ListState(results_listing(results), results)
+        self.runs = None if runs is None else ListState(list_runs(runs), runs)
+        self.results = None if results is None else ListState(list_results(results), results)
         self._known = RESULTS.empty() if results is None else results
         self._given = set(self._known["run_id"].drop_nulls())
-        self.read, self.failed = set(self._given), set[str]()
-        self._again: set[str] = set()
-        self._evals = ListState(EVALS_LISTING, overview(RESULTS.empty()))
+        self.fetched, self.failed = set(self._given), set[str]()
+        # Of which of the given frames some rows have been fetched again: the code has to say so.
+        self._refreshed: set[str] = set()
+        self._evals = ListState(EVALS_LISTING, evals_overview(RESULTS.empty()))
         self._made_of: tuple[object, ...] = ()
         self.tab = self.tabs[0]
 
@@ -70,7 +74,7 @@ class Exploration:
         return [*(name for name, state in found.items() if state is not None), "evals"]
 
     def list_of(self, tab: str) -> ListState:
-        """One of the lists; that of the evals as it was when it was looked at last."""
+        """One of the lists; that of the evals as it was when it was last up to date."""
         found = {"runs": self.runs, "results": self.results}.get(tab)
         return self._evals if found is None else found
 
@@ -83,16 +87,17 @@ class Exploration:
     def evals(self) -> ListState:
         """One row per eval, over the results of the runs that pass the filters."""
         runs = self.runs
-        # Order and page of the runs make no difference. What is held here cannot be made anew
-        # under the same identity.
-        made_of = (self._known, *((runs.frame, runs.wanted) if runs else ()))
+        # Order and page of the runs make no difference. Frames are compared by identity: while they
+        # are held here, no other one can come to have the same.
+        made_of = (self._known, *((runs.frame, runs.filters) if runs else ()))
         same = [
             old is new or (not isinstance(old, pl.DataFrame) and old == new)
             for old, new in zip(self._made_of, made_of, strict=False)
         ]
         if not same or not all(same):
             self._made_of = made_of
-            self._evals.frame = overview(self.results_in_sight())
+            # It takes longer than all the rest, and is done only where the list is looked at.
+            self._evals.frame = evals_overview(self.results_in_sight())
         return self._evals
 
     @property
@@ -110,30 +115,32 @@ class Exploration:
         """Take runs as they are now, and forget the results of those that were going on."""
         assert self.runs is not None
         before = self.runs.frame
+        # Their results were fetched while they went on, and are out of date.
         going = before.filter(~pl.col("is_terminal")).join(found, on="run_id", how="semi")
         self._forget(going["run_id"])
         rest = before.join(found, on="run_id", how="anti")
-        self.runs.frame = pl.concat([_with_own_columns(found, before, "run_id"), rest])
+        self.runs.frame = pl.concat([_add_own_columns(found, before, "run_id"), rest])
         self.failed.clear()
         if rest.height < before.height:
-            self._again.add("runs")
+            self._refreshed.add("runs")
 
     def _forget(self, run_ids: Iterable[str]) -> None:
-        gone = set(run_ids) & self.read
+        gone = set(run_ids) & self.fetched
         if gone:
-            self.read -= gone
+            self.fetched -= gone
             self._set_known(self._known.filter(~pl.col("run_id").is_in(gone)))
 
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
         read, known = set(run_ids), self._known
+        # Results without a run id belong to none of these runs, and stay.
         others = known.filter(~pl.col("run_id").is_in(read).fill_null(False))
-        named = _with_names(_with_own_columns(found, known, "result_id"), known)
+        named = _add_names(_add_own_columns(found, known, "result_id"), known)
         self._set_known(pl.concat([others, named]))
         self.failed -= read
-        self.read |= read
+        self.fetched |= read
         if read & self._given:
-            self._again.add("results")
+            self._refreshed.add("results")
 
     def _set_known(self, results: pl.DataFrame) -> None:
         self._known = results
@@ -142,7 +149,7 @@ class Exploration:
 
     def results_of(self, run_id: str) -> pl.DataFrame | None:
         """A run's results, what does not pass first; None where they are not here."""
-        if run_id not in self.read:
+        if run_id not in self.fetched:
             return None
         found = self._known.filter(pl.col("run_id") == run_id)
         return found.sort(_BAD_FIRST, "block_id", "eval_name", maintain_order=True)
@@ -152,8 +159,8 @@ class Exploration:
         rows = self.results_in_sight().filter(pl.col("eval_id") == eval_id)
         return eval_history(rows).reverse()
 
-    def unread(self, newest: int | None = None) -> list[str]:
-        """The runs that pass the filters and whose results can be read but are not here.
+    def list_missing(self, newest: int | None = None) -> list[str]:
+        """The runs that pass the filters and whose results can be fetched but are not here.
 
         Args:
             newest: Look only at so many of the newest.
@@ -165,7 +172,7 @@ class Exploration:
             return []
         ids = self.runs.rows.sort("created_at", descending=True, nulls_last=True)["run_id"]
         return [
-            each for each in ids.head(newest or len(ids)) if each not in self.read | self.failed
+            each for each in ids.head(newest or len(ids)) if each not in self.fetched | self.failed
         ]
 
     @property
@@ -175,48 +182,51 @@ class Exploration:
 
     def code(self) -> str:
         """The code that makes :attr:`frame`."""
-        made = {"runs": self._runs_made, "results": self._results_made}.get(
-            self.tab, self._evals_made
+        made = {"runs": self._write_runs, "results": self._write_results}.get(
+            self.tab, self._write_evals
         )
         body = f"{made()}\n\n{self.listed.code()}"
         header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []
         header += ["import polars as pl"] if "pl." in body else []
         header += ["import retab_analysis as ra"] if "ra." in body else []
+        header += [_OVERVIEW_IMPORT] if _OVERVIEW_CODE in body else []
         return "\n".join([*header, "", body]) if header else body
 
-    def _runs_made(self) -> str:
-        return self.source.runs + self._fresher("runs")
+    def _write_runs(self) -> str:
+        return self.source.runs + self._write_refreshed("runs")
 
-    def _fresher(self, name: str) -> str:
+    def _write_refreshed(self, name: str) -> str:
+        # A comment stands for a frame that the user has; code that fetches is always up to date.
         comment = getattr(self.source, name).startswith("#")
-        return "; some of its rows have been fetched again" * (comment and name in self._again)
+        return "; some of its rows have been fetched again" * (comment and name in self._refreshed)
 
-    def _results_made(self) -> str:
+    def _write_results(self) -> str:
         """The code that makes all results that are here."""
-        made = self.source.results + self._fresher("results")
+        made = self.source.results + self._write_refreshed("results")
+        # The user has the given results; only those that were fetched since need code.
         more = [each for each in self._run_ids(self._known) if each not in self._given]
         if not more:
             return made
-        fetched = f"ra.fetch_results({more!r}{self._names_made()})"
+        fetched = f"ra.fetch_results({more!r}{self._write_names()})"
         return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
 
-    def _evals_made(self) -> str:
+    def _write_evals(self) -> str:
         if self.results is None:
             ids = self._run_ids(self.results_in_sight())
-            results = f"results = ra.fetch_results({ids!r}{self._names_made()})"
+            results = f"results = ra.fetch_results({ids!r}{self._write_names()})"
         else:
-            results = self._results_made()
+            results = self._write_results()
             if self.runs is not None:
                 results += (
-                    f"\n{self._runs_made()}\n{self.runs.code('runs')}\n"
+                    f"\n{self._write_runs()}\n{self.runs.code('runs')}\n"
                     'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
                 )
-        return f"{results}\n{OVERVIEW_CODE}".rstrip()
+        return f"{results}\n{_OVERVIEW_CODE}"
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
         return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()
 
-    def _names_made(self) -> str:
+    def _write_names(self) -> str:
         """The argument that gives evals their names."""
         frame = self._known if self.runs is None else self.runs.frame
         workflows = frame["workflow_id"].drop_nulls().unique(maintain_order=True).to_list()
@@ -227,8 +237,8 @@ class Exploration:
         return f", evals=pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
 
 
-def _with_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Rows with the columns of those before; what the API does not send is taken from there."""
+def _add_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows with the columns of those before; a user's own values are taken from there."""
     own = [name for name in before.columns if name not in found.columns]
     if own:
         kept = before.select(key, *own).unique(key, keep="first")
@@ -236,7 +246,7 @@ def _with_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl
     return found.select(before.columns)
 
 
-def _with_names(found: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+def _add_names(found: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     """Results with the names and paths that their evals have had before, where they have none."""
     names = ("eval_name", "path")
     known = before.group_by("eval_id").agg(pl.col(names).drop_nulls().first())

@@ -1,4 +1,4 @@
-"""Explore eval runs, results and evals: what users hold in their hands."""
+"""``explore``, and the explorer that it returns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,69 @@ from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.markup import one_line
 from retab_analysis.progress import in_kernel
+from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import Client
+from retab_analysis.widgets.common.arguments import (
+    check_client,
+    check_flag,
+    check_frame,
+    check_workflow_id,
+    choose_client,
+)
 from retab_analysis.widgets.explorer import html
-from retab_analysis.widgets.explorer.background import Background
-from retab_analysis.widgets.explorer.reading import FETCHING, Reader
-from retab_analysis.widgets.explorer.state import BATCH, Exploration
+from retab_analysis.widgets.explorer.fetcher import FETCHING, Fetcher, JobQueue
+from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, Source
 
+# Seconds between two messages about how far a fetch is.
 _BETWEEN_DRAWS = 0.1
+
+
+def explore(
+    runs: pl.DataFrame | None = None,
+    results: pl.DataFrame | None = None,
+    *,
+    workflow_id: str | None = None,
+    save_values: bool = False,
+    client: Client | None = None,
+) -> Explorer:
+    """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
+
+    Show what it returns as a cell's last line. What has to be fetched is fetched in the
+    background: with ``workflow_id`` the runs, and the results of a run that is chosen.
+
+    Args:
+        runs: A RUNS frame.
+        results: A RESULTS frame; with ``runs`` as well, their results are not fetched again.
+        workflow_id: Instead of both: the runs of this workflow in the last 90 days.
+        save_values: Whether the static page that a saved or exported notebook keeps holds expected
+            and actual values, and messages that may quote them. What a live widget shows is not
+            affected: where Jupyter is told to save the state of widgets, the values of the run or
+            result that is open are in it.
+        client: What to ask; the default one if not given, and only once something is asked.
+
+    Returns:
+        The explorer; its ``.frame`` holds the rows that pass the filters of the tab that is seen,
+        and its ``.wait()`` blocks until what is being fetched is here.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+        SchemaError: A frame that lacks columns.
+    """
+    if (workflow_id is None) == (runs is None and results is None):
+        raise ConfigError("pass runs, results= or both, or else workflow_id= alone")
+    check_flag("save_values", save_values)
+    if workflow_id is not None:
+        check_workflow_id(workflow_id)
+        empty = ExplorerState(RUNS.empty(), None, Source())
+        return Explorer(empty, choose_client(client), workflow_id, save_values=save_values)
+    shown_runs = None if runs is None else check_frame(runs, RUNS, "runs")
+    shown_results = None if results is None else check_frame(results, RESULTS, "results")
+    source = Source(
+        runs="# runs: the frame that was passed to explore",
+        results="# results: the frame that was passed to explore",
+    )
+    explored = ExplorerState(shown_runs, shown_results, source)
+    return Explorer(explored, check_client(client), save_values=save_values)
 
 
 class Explorer:
@@ -31,17 +87,24 @@ class Explorer:
     """
 
     def __init__(
-        self, explored: Exploration, client: Client | None, workflow_id: str | None = None
+        self,
+        explored: ExplorerState,
+        client: Client | None,
+        workflow_id: str | None = None,
+        *,
+        save_values: bool = False,
     ) -> None:
-        self._explored = explored
+        self._explored, self._save_values = explored, save_values
+        # Clicks may come in several threads; the jobs are in one of their own.
         self._lock = threading.RLock()
-        self._background = Background(self._ended)
-        self._reader = Reader(explored, self._lock, self._say, client, workflow_id)
+        self._jobs = JobQueue(self._finish_job)
+        self._fetcher = Fetcher(explored, self._lock, self._say, client, workflow_id)
         self._asked: set[str] = set()
-        self._looked_at: Any = None
+        self._chosen_before: Any = None
         self._error: BaseException | None = None
         self._message, self._trouble = "", False
         self._view: Any = None
+        # When a message about a fetch was last shown.
         self._said_at = 0.0
         if workflow_id is not None:
             self.load_more()
@@ -61,7 +124,7 @@ class Explorer:
             raise ConfigError(f"tab must be {' or '.join(self._explored.tabs)}, got {tab!r}")
         with self._lock:
             self._explored.tab = tab
-            self._looked()
+            self._follow()
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -76,14 +139,14 @@ class Explorer:
             return self._explored.results_in_sight()
 
     @property
-    def state(self) -> Exploration:
+    def state(self) -> ExplorerState:
         """What the widgets show and change."""
         return self._explored
 
     @property
     def busy(self) -> bool:
         """Whether something is being fetched."""
-        return self._background.busy
+        return self._jobs.busy
 
     @property
     def message(self) -> str:
@@ -91,7 +154,7 @@ class Explorer:
         return self._message
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
-        """Block until what is being fetched is here.
+        """Block until everything that is being fetched is here.
 
         Args:
             timeout: Seconds to wait at most, or None.
@@ -103,10 +166,11 @@ class Explorer:
             WaitTimeout: It is not here in time; ``.runs`` is what is.
             RetabAnalysisError: Why a fetch since the last call failed.
         """
-        if not self._background.wait(timeout):
+        if not self._jobs.wait(timeout):
             raise WaitTimeout(f"still fetching after {timeout:g} s", runs=self.frame)
         if self._view is not None:
             self._view.send_all()
+        # The error of a job is raised once, where somebody waits.
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -114,15 +178,15 @@ class Explorer:
 
     def refresh(self) -> None:
         """Fetch again, in the background, what may have changed: new runs, those that go on."""
-        self._background.run("again", self._reader.read_again)
+        self._jobs.run("again", self._fetcher.refresh)
 
     def load_more(self) -> None:
         """Fetch more, in the background: the 90 days before, or the results of further runs."""
         with self._lock:
             if self._explored.tab == "evals":
-                self._read(self._explored.unread()[:BATCH])
-            elif self._explored.tab == "runs" and self._reader.workflow_id:
-                self._background.run("earlier", self._reader.read_earlier)
+                self._fetch_results(self._explored.list_missing()[:BATCH])
+            elif self._explored.tab == "runs" and self._fetcher.workflow_id:
+                self._jobs.run("earlier", self._fetcher.fetch_earlier)
 
     def code(self) -> str:
         """The code that gives ``.frame``."""
@@ -139,7 +203,7 @@ class Explorer:
             The whole path.
 
         Raises:
-            ConfigError: It is no path.
+            ConfigError: It is not a path.
             OSError: It cannot be written.
         """
         if not isinstance(path, str | Path) or not str(path):
@@ -158,16 +222,19 @@ class Explorer:
         """The ipywidgets box, to be put beside others."""
         with self._lock:
             if self._view is None:
-                from retab_analysis.widgets.explorer.controls import ExplorerActions, ExplorerView
+                from retab_analysis.widgets.explorer.controls import (
+                    ExplorerActions,
+                    ExplorerControls,
+                )
 
                 actions = ExplorerActions(
                     refresh=self.refresh,
                     more=self.load_more,
                     code=self.code,
                     export=self._export,
-                    looked=self._looked,
+                    looked=self._follow,
                 )
-                self._view = ExplorerView(self._explored, actions, self._lock)
+                self._view = ExplorerControls(self._explored, actions, self._lock)
                 self._draw()
             return self._view.box
 
@@ -175,42 +242,45 @@ class Explorer:
         """Take the widgets away: Jupyter keeps those of a cell that runs again, with their rows."""
         with self._lock:
             if self._view is not None:
+                # The next .widget makes new ones.
                 self._view.close()
                 self._view = None
 
-    def _looked(self) -> None:
-        """A person has changed what is seen."""
+    def _follow(self) -> None:
+        """A person has changed what is seen: fetch what that needs, and draw."""
         with self._lock:
-            self._read(self._missing())
+            self._fetch_results(self._list_missing())
             self._draw()
 
-    def _missing(self) -> list[str]:
+    def _list_missing(self) -> list[str]:
         """The runs whose results are seen and not here."""
         explored = self._explored
         if explored.tab == "evals":
-            return explored.unread(newest=BATCH)
+            return explored.list_missing(newest=BATCH)
         if explored.tab == "results" or explored.runs is None:
             return []
         chosen = explored.runs.chosen
-        if chosen != self._looked_at:  # what has failed is tried again where it is chosen anew
-            self._looked_at = chosen
+        if chosen != self._chosen_before:
+            # A person who chooses a run anew wants it tried again, although it failed before.
+            self._chosen_before = chosen
             explored.failed.discard(chosen)
-        here = explored.read | explored.failed
+        here = explored.fetched | explored.failed
         return [] if chosen is None or chosen in here else [chosen]
 
-    def _read(self, run_ids: list[str]) -> None:
-        """Have the results of some runs fetched, but for those that are being fetched already."""
+    def _fetch_results(self, run_ids: list[str]) -> None:
+        """Have the results of some runs fetched, except where that is going on already."""
         missing = [each for each in run_ids if each not in self._asked]
 
-        def read() -> None:
+        def fetch() -> None:
             try:
-                self._reader.read_results(missing)
+                self._fetcher.fetch_results_of(missing)
             finally:
                 self._asked.difference_update(missing)
 
         if missing:
+            # Marked before the job runs: the next click must not ask for them again.
             self._asked.update(missing)
-            self._background.run(tuple(missing), read)
+            self._jobs.run(tuple(missing), fetch)
 
     def _export(self, path: str) -> None:
         try:
@@ -218,20 +288,22 @@ class Explorer:
         except (ConfigError, OSError) as error:
             self._tell(f"Nothing was written: {error}", trouble=True)
 
-    def _ended(self, error: BaseException | None) -> None:
-        """A job of the background has ended."""
+    def _finish_job(self, error: BaseException | None) -> None:
+        """Tell how a job has ended, and go on with what is missing; runs in the jobs' thread."""
         with self._lock:
             if error is not None:
                 self._error = error
                 self._message, self._trouble = f"{type(error).__name__}: {error}", True
             else:
+                # What else was said, for example where a file was written, stays.
                 if self._message.startswith(FETCHING):
                     self._message = ""
-                self._read(self._missing())
+                self._fetch_results(self._list_missing())
             self._draw()
 
     def _say(self, message: str) -> None:
-        """Tell how far a fetch is, not more often than a person can read."""
+        """Tell how far a fetch is, but not more often than a person can read."""
+        # A message that is not about progress is always shown.
         now = time.monotonic()
         if not message.startswith(FETCHING) or now - self._said_at >= _BETWEEN_DRAWS:
             self._said_at = now
@@ -241,25 +313,25 @@ class Explorer:
         with self._lock:
             self._message, self._trouble = message, trouble
             if self._view is not None:
-                self._view.draw_head(self._title(), message, trouble=trouble)
+                self._view.draw_head(self._write_title(), message, trouble=trouble)
 
     def _draw(self) -> None:
         with self._lock:
             if self._view is not None:
-                self._view.draw_head(self._title(), self._message, trouble=self._trouble)
-                self._view.draw(more=self._reader.more, reading=bool(self._asked))
+                self._view.draw_head(self._write_title(), self._message, trouble=self._trouble)
+                self._view.draw(more=self._fetcher.more, fetching=bool(self._asked))
 
-    def _title(self) -> str:
-        explored, workflow_id = self._explored, self._reader.workflow_id
+    def _write_title(self) -> str:
+        explored, workflow_id = self._explored, self._fetcher.workflow_id
         if workflow_id is not None and explored.runs is not None and not explored.runs.frame.height:
             return f"Runs of {one_line(workflow_id)}"
         if explored.tab == "evals":
             runs = explored.results_in_sight()["run_id"].n_unique()
-            left = len(explored.unread())
+            left = len(explored.list_missing())
             more = f"; {left:,} further runs pass the filters" if left else ""
             return f"Evals over {runs:,} {'run' if runs == 1 else 'runs'}{more}"
         if workflow_id is not None:
-            return f"Runs of {one_line(workflow_id)} since {self._reader.since:%Y-%m-%d}"
+            return f"Runs of {one_line(workflow_id)} since {self._fetcher.since:%Y-%m-%d}"
         first = explored.list_of(explored.tabs[0])
         return f"{first.frame.height:,} {first.listing.noun}"
 
@@ -267,12 +339,14 @@ class Explorer:
         """The widget, with the present state as static HTML and text for where there is none."""
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
         with self._lock:
-            title, trouble = self._title(), self._trouble
-            page = html.page(self._explored, title, self._message, trouble=trouble)
+            title, trouble = self._write_title(), self._trouble
+            page = html.static_page(
+                self._explored, title, self._message, trouble=trouble, values=self._save_values
+            )
         return {**bundle, "text/html": str(page), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""
         with self._lock:
             message = " ".join(each for each in (self._message, waiting) if each)
-            return html.plain(self._explored, self._title(), message)
+            return html.plain_text(self._explored, self._write_title(), message)

@@ -1,6 +1,6 @@
 """A view of runs that keeps itself up to date.
 
-``snapshot`` is what is known, ``state`` what follows from it and a clock, ``watcher`` the thread
-that keeps it up to date, ``fragments``, ``notebook`` and ``terminal`` draw it, ``view`` is what
-users hold in their hands.
+``watcher`` asks the API in a thread of its own and keeps a snapshot, ``state`` says what follows
+from a snapshot and a clock, ``html`` draws that as HTML and text, ``controls`` with ipywidgets, and
+``view`` has ``watch`` and what it returns.
 """

@@ -1,4 +1,4 @@
-"""Draws the state with ipywidgets, and hands clicks on."""
+"""The live view in ipywidgets: draws the state, and passes clicks on to the view."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from retab_analysis.widgets.common.controls import assign, button, code_area, row, show, style
-from retab_analysis.widgets.common.evals import SHOWN_EVALS, STYLE, eval_table
+from retab_analysis.widgets.common.controls import (
+    assign,
+    button,
+    close,
+    code_area,
+    row,
+    show,
+    stack,
+    style,
+)
+from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, render_evals
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import WatchState
+from retab_analysis.widgets.live.state import LiveState
 
 # Pixels; a list that can hold many evals has its height from the start, and scrolls.
 _ROW, _LEAST, _MOST = 40, 110, 340
@@ -27,10 +36,10 @@ class Actions:
     code: Callable[[], str]
 
 
-class NotebookView:
+class LiveControls:
     """The widgets of one view. Their number does not depend on the number of runs."""
 
-    def __init__(self, state: WatchState, actions: Actions, *, has_baseline: bool = True) -> None:
+    def __init__(self, state: LiveState, actions: Actions, *, has_baseline: bool = True) -> None:
         self._has_baseline = has_baseline
         self._actions = actions
         self._state = state
@@ -57,14 +66,15 @@ class NotebookView:
         )
         self.draw(state)
 
-    def draw(self, state: WatchState) -> None:
+    def draw(self, state: LiveState) -> None:
         """Show a state; what has not changed is not sent."""
         self._state = state
         self._draw_height(state)
+        # Which run an eval belongs to is told only where there are several.
         several = len(state.runs) > 1
         limit = None if self._all else SHOWN_EVALS
-        assign(self._top, value=str(html.top(state)))
-        assign(self._news, value=_table(state.news, limit, several, html.nothing_new(state)))
+        assign(self._top, value=str(html.render_top(state)))
+        assign(self._news, value=_table(state.news, limit, several, html.say_nothing_new(state)))
         assign(self._known, value=_table(state.known, limit, several, "None."))
         assign(self._passed, value=_table(state.passed, limit, several, "None yet."))
         known, passed = (len(each) for each in (state.known, state.passed))
@@ -72,7 +82,7 @@ class NotebookView:
         assign(self._folded, titles=(*before, f"Passed ({passed})"))
         self._draw_buttons(state)
 
-    def _draw_height(self, state: WatchState) -> None:
+    def _draw_height(self, state: LiveState) -> None:
         """Make room for the list before anything stands in it, so that nothing moves later."""
         total = sum(run.total for run in state.runs) if state.runs else _MOST
         assign(self._list.layout, height=f"{min(max(total * _ROW, _LEAST), _MOST)}px")
@@ -81,6 +91,10 @@ class NotebookView:
         """Send the whole state again, so that whoever executes the notebook stores it."""
         for widget in (self._top, self._news, self._known, self._passed, self._folded):
             widget.send_state()
+
+    def close(self) -> None:
+        """Take all widgets away: Jupyter would keep them."""
+        close(self.box)
 
     def _make_buttons(self) -> None:
         self._stop = button("Stop watching", "The runs go on", self._actions.stop)
@@ -98,7 +112,7 @@ class NotebookView:
         self._question = row(words, self._yes, self._no)
         show(self._question, False)
 
-    def _draw_buttons(self, state: WatchState) -> None:
+    def _draw_buttons(self, state: LiveState) -> None:
         watching = state.phase == "watching"
         assign(self._stop, disabled=not watching)
         assign(self._refresh, disabled=not watching)
@@ -131,8 +145,29 @@ class NotebookView:
             self._actions.cancel()
 
 
+class CompactControls:
+    """One line and one bar for all runs together, without buttons and lists."""
+
+    def __init__(self, state: LiveState) -> None:
+        self._line = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self.box = stack(style(str(STYLE)), self._line)
+        self.draw(state)
+
+    def draw(self, state: LiveState) -> None:
+        """Show a state; what has not changed is not sent."""
+        assign(self._line, value=str(html.render_briefly(state)))
+
+    def send_all(self) -> None:
+        """Send the whole state again, as :meth:`LiveControls.send_all` does."""
+        self._line.send_state()
+
+    def close(self) -> None:
+        """Take all widgets away."""
+        close(self.box)
+
+
 def _table(lines: Any, limit: int | None, several: bool, nothing: str) -> str:
-    return str(eval_table(lines, limit=limit, values=True, several=several, nothing=nothing))
+    return str(render_evals(lines, limit=limit, values=True, several=several, nothing=nothing))
 
 
 def _scrolling(child: widgets.HTML, height: str | None, *, most: str | None = None) -> widgets.Box:

@@ -1,30 +1,37 @@
-"""The state of a view as HTML: what the notebook shows and what a saved page keeps."""
+"""The state of a live view as HTML and text: in a notebook, in a saved page, in a terminal."""
 
 from __future__ import annotations
 
-from retab_analysis.markup import STATE_COLOURS, STATE_SIGNS, Html, join, sign, tag
-from retab_analysis.widgets.common.evals import SHOWN_EVALS, STYLE, EvalLine, eval_table, view
-from retab_analysis.widgets.common.words import in_words, range_in_words
-from retab_analysis.widgets.live.state import RunLine, WatchState
+from collections import Counter
+from collections.abc import Sequence
 
+from retab_analysis.markup import STATE_COLOURS, STATE_SIGNS, Html, join, sign, tag
+from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, render_evals, render_view
+from retab_analysis.widgets.common.text import EvalLine, format_range, format_seconds
+from retab_analysis.widgets.live.state import SEGMENTS, LiveState, RunLine
+
+# More cards than that push the news off the screen.
 SHOWN_RUNS = 20
 
+Counts = Sequence[tuple[str, int]]
 
-def top(state: WatchState) -> Html:
+
+def render_top(state: LiveState) -> Html:
     """Heading, trouble, and one card for each run."""
+    # Runs that go on stand first: of many runs only some are shown.
     shown = sorted(state.runs, key=lambda run: run.status in ("completed", "cancelled"))
     hidden = len(shown) - SHOWN_RUNS
-    return view(
-        _head(state),
-        _alert(state.failure),
-        _alert(state.connection),
-        *(_alert(note) for note in state.notes),
-        *(_run(run) for run in shown[:SHOWN_RUNS]),
+    return render_view(
+        _render_head(state),
+        _render_alert(state.failure),
+        _render_alert(state.connection),
+        *(_render_alert(note) for note in state.notes),
+        *(_render_run(run) for run in shown[:SHOWN_RUNS]),
         tag("div", f"and {hidden} more runs", class_="ra-soft") if hidden > 0 else None,
     )
 
 
-def _head(state: WatchState) -> Html:
+def _render_head(state: LiveState) -> Html:
     phase = {"watching": "refreshed", "stopped": "stopped, last seen"}.get(state.phase, "last seen")
     baseline = f"against {state.baseline}" if state.baseline else None
     return tag(
@@ -36,48 +43,55 @@ def _head(state: WatchState) -> Html:
     )
 
 
-def _alert(text: str | None) -> Html | None:
+def _render_alert(text: str | None) -> Html | None:
     return tag("div", text, class_="ra-alert") if text else None
 
 
-def _run(run: RunLine) -> Html:
+def _render_run(run: RunLine) -> Html:
     return tag(
         "div",
         tag(
             "div",
-            tag("b", run.words),
+            tag("b", name_status(run)),
             tag("span", run.about),
             tag("code", run.run_id, class_="ra-soft ra-push ra-wide"),
             class_="ra-row",
         ),
-        _bar(run),
+        _render_bar(run.counts),
         tag(
             "div",
-            tag("span", *(_count(state, count) for state, count in run.counts)),
-            tag("span", " · ".join(facts(run)), class_="ra-soft ra-push"),
+            tag("span", *(_render_count(state, count) for state, count in run.counts)),
+            tag("span", " · ".join(list_facts(run)), class_="ra-soft ra-push"),
             class_="ra-row",
         ),
-        _alert(run.message),
+        _render_alert(run.message),
         class_="ra-run",
     )
 
 
-def facts(run: RunLine) -> list[str]:
+def name_status(run: RunLine) -> str:
+    """A run's status in words that hold the API's own word, which one filters runs by."""
+    return run.words if run.status in run.words else f"{run.words} ({run.status})"
+
+
+def list_facts(run: RunLine) -> list[str]:
     """What the numbers of a run say, in words."""
-    found = [f"{run.done} of {run.total} done"]
+    facts = [f"{run.done} of {run.total} done"]
     if run.waited is not None:
-        found.append(f"{in_words(run.waited)} in the queue")
+        facts.append(f"{format_seconds(run.waited)} in the queue")
     if run.ran is not None:
-        found.append(f"{in_words(run.ran)} running")
+        facts.append(f"{format_seconds(run.ran)} running")
     if run.rate is not None:
-        found.append(f"{run.rate:.0f} evals a minute")
+        facts.append(f"{run.rate:.0f} evals a minute")
     if run.eta is not None:
-        found.append(f"{range_in_words(*run.eta)} left")
-    return [*found, *run.marks]
+        facts.append(f"{format_range(*run.eta)} left")
+    return [*facts, *run.marks]
 
 
-def _bar(run: RunLine) -> Html:
-    label = ", ".join(f"{count} {state}" for state, count in run.counts)
+def _render_bar(counts: Counts) -> Html:
+    label = ", ".join(f"{count} {state}" for state, count in counts)
+    # What waits has no colour: it is the rest of the bar. What runs is striped, so that it is told
+    # from the others without colour, too.
     pieces = [
         tag(
             "span",
@@ -85,55 +99,68 @@ def _bar(run: RunLine) -> Html:
             style=f"flex:{count} 0 0;background-color:{STATE_COLOURS[state]}",
             class_="ra-active" if state == "running" else None,
         )
-        for state, count in run.counts
-        if state not in ("queued", "pending")
+        for state, count in counts
+        if count and state not in ("queued", "pending")
     ]
-    waiting = sum(count for state, count in run.counts if state in ("queued", "pending"))
+    waiting = sum(count for state, count in counts if state in ("queued", "pending"))
     if waiting:
         pieces.append(tag("span", title=f"{waiting} waiting", style=f"flex:{waiting} 0 0"))
     return tag("div", *pieces, class_="ra-bar", role="img", aria_label=label)
 
 
-def _count(state: str, count: int) -> Html:
+def _render_count(state: str, count: int) -> Html:
     return tag("span", sign(state), f" {count} {state}", class_="ra-count")
 
 
-def plain(state: WatchState, *, values: bool = False) -> str:
-    """The state as text; ``values`` for messages that may quote expected and actual values."""
-    lines = [state.heading + (f" (against {state.baseline})" if state.baseline else "")]
+def plain_text(state: LiveState, *, values: bool = False) -> str:
+    """The state as text.
+
+    Args:
+        state: What is shown.
+        values: Whether messages are in it that may quote expected and actual values.
+    """
+    lines = [_title(state)]
     lines += [each for each in (state.failure, state.connection, *state.notes) if each]
     for run in state.runs[:SHOWN_RUNS]:
         counts = ", ".join(f"{STATE_SIGNS[name]} {count} {name}" for name, count in run.counts)
-        lines += [f"{run.words}: {run.about} ({run.run_id})", f"  {counts}"]
-        lines.append("  " + " · ".join(facts(run)))
+        lines += [f"{name_status(run)}: {run.about} ({run.run_id})", f"  {counts}"]
+        lines.append("  " + " · ".join(list_facts(run)))
         lines += [f"  {run.message}"] if run.message else []
-    lines += [f"  {one_line(line, values=values)}" for line in state.news[:SHOWN_EVALS]]
+    lines += [f"  {describe_eval(line, values=values)}" for line in state.news[:SHOWN_EVALS]]
     more = len(state.news) - SHOWN_EVALS
     return "\n".join([*lines, f"  and {more} more"] if more > 0 else lines)
 
 
-def one_line(line: EvalLine, *, values: bool) -> str:
+def _title(state: LiveState) -> str:
+    return state.heading + (f" (against {state.baseline})" if state.baseline else "")
+
+
+def describe_eval(line: EvalLine, *, values: bool) -> str:
     """An eval as one line of text, with its message or only the cause."""
     why = line.message if values else line.cause
     text = f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {why or ''}"
     return " ".join(text.split())
 
 
-def page(state: WatchState, *, values: bool) -> Html:
-    """The state as a page that is read without Jupyter."""
+def static_page(state: LiveState, *, values: bool) -> Html:
+    """The state as a page that is read without Jupyter.
+
+    Args:
+        state: What is shown.
+        values: Whether expected and actual values are in it, and messages that may quote them.
+    """
     several = len(state.runs) > 1
     folded = (("Did not pass before either", state.known), ("Passed", state.passed))
+    nothing = say_nothing_new(state)
     return join(
         STYLE,
-        top(state),
-        eval_table(
-            state.news, limit=None, values=values, several=several, nothing=nothing_new(state)
-        ),
+        render_top(state),
+        render_evals(state.news, limit=None, values=values, several=several, nothing=nothing),
         *(
             tag(
                 "details",
                 tag("summary", f"{title} ({len(lines)})"),
-                eval_table(lines, limit=None, values=values, several=several, nothing=""),
+                render_evals(lines, limit=None, values=values, several=several, nothing=""),
             )
             for title, lines in folded
             if lines
@@ -141,8 +168,55 @@ def page(state: WatchState, *, values: bool) -> Html:
     )
 
 
-def nothing_new(state: WatchState) -> str:
+def say_nothing_new(state: LiveState) -> str:
     """What to say while there is no bad news."""
     if state.phase == "watching":
         return "Evals that do not pass will be listed here."
-    return "No eval that passed before fails." if state.baseline else "Nothing that does not pass."
+    if state.baseline:
+        return "No eval that passed before fails."
+    return "There is no eval that does not pass."
+
+
+def sum_counts(state: LiveState) -> dict[str, int]:
+    """How many evals of all runs together are in each state; ``passed`` is always there."""
+    counts = dict.fromkeys(SEGMENTS, 0)
+    for run in state.runs:
+        for name, count in run.counts:
+            counts[name] += count
+    return {name: count for name, count in counts.items() if count or name == "passed"}
+
+
+def sum_progress(state: LiveState) -> tuple[int, int]:
+    """How many evals of all runs together have ended, and how many there are."""
+    return sum(run.done for run in state.runs), sum(run.total for run in state.runs)
+
+
+def describe_briefly(state: LiveState) -> str:
+    """The whole view in one line of text, over all runs together: the compact form."""
+    parts = [_title(state), state.failure, state.connection]
+    if state.runs:
+        done, total = sum_progress(state)
+        counts = ", ".join(f"{count} {name}" for name, count in sum_counts(state).items())
+        parts[1:1] = [_sum_statuses(state), f"{done} of {total} done", counts]
+    return " · ".join(" ".join(part.split()) for part in parts if part)
+
+
+def _sum_statuses(state: LiveState) -> str:
+    """How many runs have each status; nothing where there is one run and the heading names it."""
+    if len(state.runs) == 1:
+        status = state.runs[0].status
+        return "" if status in state.heading else status
+    counts = Counter(run.status for run in state.runs)
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def render_briefly(state: LiveState) -> Html:
+    """The whole view as one line and one bar: the compact form."""
+    bar = _render_bar(tuple(sum_counts(state).items())) if state.runs else None
+    line = tag("div", describe_briefly(state), class_="ra-row", role="status")
+    return render_view(line, bar)
+
+
+def static_line(state: LiveState) -> Html:
+    """The compact form as a page that is read without Jupyter."""
+    return join(STYLE, render_briefly(state))

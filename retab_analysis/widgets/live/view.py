@@ -1,4 +1,4 @@
-"""Watch eval runs: what users hold in their hands."""
+"""``watch``, and the view that it returns."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import polars as pl
 
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
-from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import RunList, Runs
-from retab_analysis.fetch.params import check_text as text
-from retab_analysis.fetch.runs import cancel_runs
-from retab_analysis.progress import in_kernel
+from retab_analysis.fetch import cancel_runs
+from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
+from retab_analysis.widgets.common.arguments import (
+    Runs,
+    check_flag,
+    check_workflow_id,
+    choose_client,
+    list_run_ids,
+)
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.snapshot import Snapshot
-from retab_analysis.widgets.live.state import WatchState, compute
-from retab_analysis.widgets.live.watcher import Baselines, Watcher
+from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
+from retab_analysis.widgets.live.watcher import WantedBaseline, Watcher
+
+# More bars than that leave no room in a terminal.
+_MOST_BARS = 10
 
 Callback = Callable[["LiveView"], object]
 
@@ -33,7 +40,8 @@ def watch(
     runs: Runs | None = None,
     *,
     workflow_id: str | None = None,
-    baseline: Baselines = None,
+    baseline: WantedBaseline = None,
+    compact: bool = False,
     interval: float = 2.0,
     allow_cancel: bool | None = None,
     save_values: bool = False,
@@ -51,6 +59,7 @@ def watch(
         baseline: Hold the results against this run, and tell what is new first: ``"last_ok"`` (the
             newest run of the whole workflow in which every eval passed, else the newest that
             completed), ``"previous"``, a run, a version, or a RUNS frame of one run.
+        compact: Show one line and one bar for all runs together, without lists and buttons.
         interval: Seconds between two rounds of requests; rounds become rarer while nothing changes.
         allow_cancel: Whether the button *Cancel run* is there; by default for ``runs=`` only.
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
@@ -59,28 +68,48 @@ def watch(
         client: What to ask; the default one if not given.
 
     Returns:
-        The view; ``.wait()`` blocks until the runs have ended and gives their RUNS frame.
+        The view. ``await view`` and ``view.wait()`` give the RUNS frame once the runs have ended;
+        ``wait`` blocks the kernel, so that the view's buttons may not answer meanwhile.
 
     Raises:
         ConfigError: An argument cannot be used.
     """
+    _check_arguments(runs, workflow_id, baseline, interval)
+    # Of a followed workflow, the runs of other people are there, too.
+    may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
+    look = _Look(
+        compact=check_flag("compact", compact),
+        may_cancel=check_flag("allow_cancel", may_cancel),
+        save_values=check_flag("save_values", save_values),
+    )
+    ids, chosen = list_run_ids(runs), choose_client(client)
+    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval))
+    view = LiveView(watcher, chosen, look)
+    watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
+    return view
+
+
+def _check_arguments(runs: object, workflow_id: object, baseline: object, interval: object) -> None:
     if (runs is None) == (workflow_id is None):
         raise ConfigError("pass either runs or workflow_id=")
+    if workflow_id is not None:
+        check_workflow_id(workflow_id)
+    # True is an int to Python, and nobody means one second by it.
     if isinstance(interval, bool) or not isinstance(interval, int | float) or not interval > 0:
         raise ConfigError(f"interval must be a number of seconds above 0, got {interval!r}")
     if not math.isfinite(interval):
         raise ConfigError("interval must be finite")
     if baseline is not None and not isinstance(baseline, str | pl.DataFrame):
         raise ConfigError(f"baseline must be a string or a frame, got {described(baseline)}")
-    ids = [] if runs is None else list(RunList.make(runs).ids)
-    if workflow_id is not None:
-        text("workflow_id", workflow_id)
-    chosen = client_or_default(client)
-    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval))
-    may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
-    view = LiveView(watcher, chosen, may_cancel=may_cancel, save_values=save_values)
-    watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
-    return view
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a view shows, as :func:`watch` describes it."""
+
+    compact: bool
+    may_cancel: bool
+    save_values: bool
 
 
 class LiveView:
@@ -90,23 +119,18 @@ class LiveView:
     ``view.wait()`` does without blocking the event loop.
     """
 
-    def __init__(
-        self, watcher: Watcher, client: Client, *, may_cancel: bool, save_values: bool
-    ) -> None:
-        self._watcher, self._client = watcher, client
-        self._may_cancel, self._save_values = may_cancel, save_values
+    def __init__(self, watcher: Watcher, client: Client, look: _Look) -> None:
+        self._watcher, self._client, self._look = watcher, client, look
         self._drawing: Any = None
         self._on_update: list[Callback] = []
         self._on_done: list[Callback] = []
         self._lock = threading.Lock()
         # The thread must not keep the view alive: a view that nobody holds stops watching.
         me = weakref.ref(self)
-        watcher.listen(lambda snapshot: _tell(me, snapshot))
+        watcher.add_listener(lambda snapshot: _notify(me, snapshot))
         weakref.finalize(self, watcher.stop)
         if not in_kernel() and sys.stderr.isatty():
-            from retab_analysis.widgets.live.terminal import TerminalView
-
-            self._drawing = TerminalView()
+            self._drawing = TerminalBars(compact=look.compact)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -119,9 +143,9 @@ class LiveView:
         return self._watcher.snapshot.results
 
     @property
-    def state(self) -> WatchState:
+    def state(self) -> LiveState:
         """What the view shows, as a plain value."""
-        return compute(self._watcher.snapshot, datetime.now(UTC))
+        return compute_state(self._watcher.snapshot, datetime.now(UTC))
 
     @property
     def done(self) -> bool:
@@ -146,6 +170,7 @@ class LiveView:
                 f"the runs have not ended after {timeout:g} s; they are still watched",
                 runs=self.frame,
             )
+        # Whoever executes a notebook without a browser stores only what the waiting cell sends.
         if hasattr(self._drawing, "send_all"):
             self._drawing.send_all()
         error = self._watcher.error
@@ -156,7 +181,15 @@ class LiveView:
     def stop(self) -> None:
         """Stop watching. The runs go on."""
         self._watcher.stop()
+        # Seconds; a callback of the user may take longer than that.
         self._watcher.join(5.0)
+
+    def close(self) -> None:
+        """Stop watching, and take the widgets or the bars away. What was seen can still be read."""
+        self.stop()
+        drawing, self._drawing = self._drawing, None
+        if drawing is not None:
+            drawing.close()
 
     def refresh(self) -> None:
         """Look at once."""
@@ -169,6 +202,7 @@ class LiveView:
 
     def on_done(self, callback: Callback) -> Self:
         """Have a function called with this view once watching has ended, in the watching thread."""
+        # The watching thread may end between the question and the answer to it.
         with self._lock:
             ended = self._watcher.snapshot.phase != "watching"
             if not ended:
@@ -200,8 +234,9 @@ class LiveView:
                 call(self)
             except Exception as error:
                 self._watcher.note(f"a callback raised {type(error).__name__}: {error}")
-        if self._drawing is not None:
-            self._drawing.draw(self.state)
+        # Another thread may close the view between the two lines.
+        if (drawing := self._drawing) is not None:
+            drawing.draw(self.state)
 
     def _cancel(self) -> None:
         """Cancel what has not ended, in a thread: a click must not wait for the network."""
@@ -220,32 +255,47 @@ class LiveView:
     @property
     def widget(self) -> Any:
         """The ipywidgets box, to be put beside others."""
+        # In a terminal bars are drawn until somebody asks for the widget.
         if not hasattr(self._drawing, "box"):
-            from retab_analysis.widgets.live.controls import Actions, NotebookView
-
-            actions = Actions(
-                stop=self._watcher.stop,
-                refresh=self._watcher.refresh,
-                cancel=self._cancel if self._may_cancel else None,
-                code=self.code,
-            )
-            has_baseline = self._watcher.baseline is not None
-            self._drawing = NotebookView(self.state, actions, has_baseline=has_baseline)
+            self._drawing = self._make_controls()
             # Something may have come between the state and the assignment.
             self._drawing.draw(self.state)
         return self._drawing.box
 
+    def _make_controls(self) -> Any:
+        from retab_analysis.widgets.live.controls import Actions, CompactControls, LiveControls
+
+        if self._look.compact:
+            return CompactControls(self.state)
+        actions = Actions(
+            stop=self._watcher.stop,
+            refresh=self._watcher.refresh,
+            cancel=self._cancel if self._look.may_cancel else None,
+            code=self.code,
+        )
+        has_baseline = self._watcher.baseline is not None
+        return LiveControls(self.state, actions, has_baseline=has_baseline)
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
-        state = self.state
-        page = html.page(state, values=self._save_values)
-        text = html.plain(state, values=self._save_values)
-        return {**bundle, "text/html": str(page), "text/plain": text}
+        state, values = self.state, self._look.save_values
+        if self._look.compact:
+            page = html.static_line(state)
+        else:
+            page = html.static_page(state, values=values)
+        return {**bundle, "text/html": str(page), "text/plain": self._as_text(state, values=values)}
+
+    def _as_text(self, state: LiveState, *, values: bool) -> str:
+        return (
+            html.describe_briefly(state)
+            if self._look.compact
+            else html.plain_text(state, values=values)
+        )
 
     def __repr__(self) -> str:
         # What is printed in a notebook is saved with it.
-        return html.plain(self.state, values=self._save_values or not in_kernel())
+        return self._as_text(self.state, values=self._look.save_values or not in_kernel())
 
     def __enter__(self) -> Self:
         return self
@@ -254,11 +304,56 @@ class LiveView:
         self.stop()
 
     def __await__(self) -> Generator[Any, None, pl.DataFrame]:
+        # In a thread of the loop's own pool, because waiting blocks.
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(None, self.wait).__await__()
 
 
-def _tell(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:
+def _notify(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:
     view = me()
     if view is not None:
         view._update(snapshot)
+
+
+class TerminalBars:
+    """The view in a terminal: tqdm's bars, and a line for each eval that does not pass.
+
+    Args:
+        compact: Show one bar for all runs together, and no lines.
+    """
+
+    def __init__(self, *, compact: bool = False) -> None:
+        self._bars = Bars()
+        self._compact = compact
+        self._shown: set[tuple[str, str]] = set()
+
+    def draw(self, state: LiveState) -> None:
+        """Show a state."""
+        if self._compact:
+            self._draw_sum(state)
+        else:
+            self._print_news(state)
+            for run in state.runs[:_MOST_BARS]:
+                counts = ", ".join(f"{count} {name}" for name, count in run.counts)
+                self._bars.update(run.run_id, run.words, run.done, run.total, counts)
+        if state.phase != "watching":
+            self._bars.close()
+            if state.failure:
+                self._bars.say(state.failure)
+
+    def _print_news(self, state: LiveState) -> None:
+        for line in state.news:
+            # What a terminal has printed cannot be taken back: each eval is printed once.
+            key = (line.run_id, line.eval_id)
+            if key not in self._shown:
+                self._shown.add(key)
+                self._bars.say(html.describe_eval(line, values=True))
+
+    def _draw_sum(self, state: LiveState) -> None:
+        if state.runs:
+            counts = ", ".join(f"{n} {name}" for name, n in html.sum_counts(state).items())
+            self._bars.update("all runs", state.heading, *html.sum_progress(state), counts)
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        self._bars.close()

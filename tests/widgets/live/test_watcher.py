@@ -1,4 +1,4 @@
-"""Watching runs: FAULTS.md 49 to 56, the thread, the renderers, and what it costs."""
+"""Watching runs: FAULTS.md 49 to 56, the thread, and what it asks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from support.documents import eval_document
 from support.faultserver import FaultServer, Reply, page, reply
-from support.made_runs import result_with, run_with
-from support.watching import client, in_order, routes, until
+from support.made_runs import run_with
+from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
 from retab_analysis.sandbox import Fault
@@ -39,11 +38,6 @@ def no_thread_left() -> Iterator[None]:
     yield
     gc.collect()
     until(lambda: not watching_threads())
-
-
-GOING = reply(body=run_with(running=1, queued=1))
-ENDED = reply(body=run_with("r1", "completed", passed=1, failed=1))
-RESULTS = [result_with("e1", "passed"), result_with("e2", "failed")]
 
 
 def test_a_run_is_watched_to_its_end() -> None:
@@ -454,29 +448,3 @@ def test_a_baseline_that_is_none_is_told_and_not_fatal() -> None:
         view.wait(30)
     assert "is no run or version" in view.state.notes[0]
     assert view.state.baseline is None
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({}, "either runs or workflow_id="),
-        ({"runs": "r", "workflow_id": "w"}, "either runs or workflow_id="),
-        ({"runs": "r", "interval": 0}, "interval must be"),
-        ({"runs": "r", "interval": float("inf")}, "interval must be finite"),
-        ({"runs": "r", "interval": "1"}, "interval must be"),
-        ({"runs": "r", "baseline": 7}, "baseline must be"),
-        ({"runs": 7}, "runs must be"),
-        ({"workflow_id": ""}, "workflow_id is empty"),
-    ],
-)
-def test_bad_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
-    with pytest.raises(ra.ConfigError, match=words):
-        ra.watch(**arguments, client=client("http://127.0.0.1:9"))
-
-
-def test_the_code_fetches_what_is_shown() -> None:
-    with FaultServer([routes(in_order(ENDED))]) as server:
-        view = ra.watch("r1", interval=0.05, client=client(server.url))
-        view.wait(10)
-    compile(view.code(), "code", "exec")
-    assert "ra.wait_for_runs('r1')" in view.code()

@@ -1,16 +1,24 @@
-"""Evals with what was expected and what came, as views show them, and how views look."""
+"""What the views draw in the same way: their style, a table of evals, a plot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from retab_analysis.markup import Html, sign, tag
-from retab_analysis.widgets.common.words import documents, eval_name
+from retab_analysis.widgets.common.text import EvalLine
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHOWN_EVALS = 20
-_CUT = 160
+_LONGEST_VALUE = 160
+_LONGEST_TITLE = 2_000
+
+# A colour that nothing else has; in the page it becomes the colour of its text.
+_INK = "#010203"
+_POINTS = 8.5
 
 STYLE = Html("""<style>
 .ra-view{font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);
@@ -56,50 +64,12 @@ STYLE = Html("""<style>
 </style>""")
 
 
-@dataclass(frozen=True, slots=True)
-class EvalLine:
-    """One eval that has ended, in one run.
-
-    Attributes:
-        message: Why it does not pass; it may quote the values.
-        cause: The same without any value.
-    """
-
-    run_id: str
-    eval_id: str
-    name: str
-    state: str
-    document: str
-    expected: str | None
-    actual: str | None
-    message: str | None
-    cause: str | None
-    seconds: float | None
-
-
-def eval_line(row: Mapping[str, Any]) -> EvalLine:
-    """What is shown of a row of a RESULTS frame."""
-    duration = row["duration_ms"]
-    return EvalLine(
-        run_id=row["run_id"],
-        eval_id=row["eval_id"],
-        name=eval_name(row),
-        state=row["state"],
-        document=documents(row),
-        expected=row["expected_value"],
-        actual=row["actual_value"],
-        message=row["failure_message"] or row["status_message"],
-        cause=row["failure_code"] or row["status_message"],
-        seconds=None if duration is None else max(0, duration) / 1000,
-    )
-
-
-def view(*parts: object) -> Html:
-    """Pieces as one view."""
+def render_view(*parts: object) -> Html:
+    """Pieces in the style of the views."""
     return tag("div", *parts, class_="ra-view")
 
 
-def eval_table(
+def render_evals(
     lines: Sequence[EvalLine], *, limit: int | None, values: bool, several: bool, nothing: str
 ) -> Html:
     """A table of evals.
@@ -112,21 +82,21 @@ def eval_table(
         nothing: What to say where there are none.
     """
     if not lines:
-        return view(tag("div", nothing, class_="ra-soft"))
+        return render_view(tag("div", nothing, class_="ra-soft"))
     shown = lines if limit is None else lines[:limit]
     more = len(lines) - len(shown)
-    columns = _columns(shown, values, several)
-    return view(
+    columns = _choose_columns(shown, values, several)
+    return render_view(
         tag(
             "table",
-            tag("thead", tag("tr", *(_heading(name) for name in columns))),
-            tag("tbody", *(tag("tr", *_cells(line, columns)) for line in shown)),
+            tag("thead", tag("tr", *(_render_heading(name) for name in columns))),
+            tag("tbody", *(tag("tr", *_render_cells(line, columns)) for line in shown)),
         ),
         tag("div", f"and {more} more", class_="ra-soft") if more else None,
     )
 
 
-def _columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
+def _choose_columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
     columns = ["", "eval", "document"]
     columns += ["expected", "actual"] if values else []
     columns += ["message"] if values and any(line.message for line in lines) else []
@@ -134,17 +104,17 @@ def _columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str
     return columns + (["run"] if several else [])
 
 
-def _heading(name: str) -> Html:
+def _render_heading(name: str) -> Html:
     return tag("th", name, class_=None if name else "ra-sign", scope="col")
 
 
-def _cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
+def _render_cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
     cells: dict[str, object] = {
         "": sign(line.state),
         "eval": line.name,
         "document": line.document,
-        "expected": _value(line.expected),
-        "actual": _value(line.actual),
+        "expected": _render_value(line.expected),
+        "actual": _render_value(line.actual),
         "message": line.message or "",
         "cause": line.cause or "",
         "run": tag("code", line.run_id),
@@ -152,8 +122,37 @@ def _cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
     return [tag("td", cells[name], data_label=name) for name in columns]
 
 
-def _value(text: str | None) -> Html:
+def _render_value(text: str | None) -> Html:
     if text is None:
         return Html("")
-    shown = text if len(text) <= _CUT else text[:_CUT] + "…"
-    return tag("code", shown, title=text[:2_000])
+    shown = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+    return tag("code", shown, title=text[:_LONGEST_TITLE])
+
+
+def render_plot(draw: Callable[[Axes], object], *, label: str, width: float, height: float) -> Html:
+    """Draw a plot as SVG whose ink is the page's own, light or dark.
+
+    Args:
+        draw: Draws on the axes that it is given. They belong to a figure of their own, apart from
+            pyplot, which is not safe in threads.
+        label: What the picture shows, for screen readers.
+        width: In inches.
+        height: In inches.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    axes = figure.add_subplot(facecolor="none")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(color=_INK, fontsize=_POINTS)
+    axes.tick_params(labelsize=_POINTS)
+    axes.spines[:].set_color(_INK)
+    draw(axes)
+    file = io.StringIO()
+    # Not Figure.savefig, which draws twice: for the layout, and once more with that layout.
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(file, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    text = file.getvalue()
+    drawing = text[text.index("<svg") :].replace(_INK, "currentColor")
+    return tag("div", Html(drawing), role="img", aria_label=label, class_="ra-plot")

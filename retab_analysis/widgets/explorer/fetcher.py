@@ -1,0 +1,289 @@
+"""Fetches in a thread what an explorer has not got yet, and puts it into the explorer's state."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RetabAnalysisError,
+    SchemaError,
+)
+from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs, fetch_workflows
+from retab_analysis.transport import Client
+from retab_analysis.widgets.explorer.list_state import ListState
+from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, Source
+
+DAYS = 90
+FETCHING = "Fetching"
+# Seconds; polars' signal handler keeps Ctrl-C from a longer wait.
+_STEP = 0.1
+# Errors of one run, which say nothing about the other ones.
+_OF_ONE_RUN = (NotFoundError, SchemaError, InvalidRequestError, PermissionDeniedError)
+
+Job = Callable[[], None]
+
+
+class JobQueue:
+    """Runs jobs one after another in a thread, which ends with the last of them.
+
+    Args:
+        on_end: Called in the thread after each job, with what it raised or None.
+    """
+
+    def __init__(self, on_end: Callable[[BaseException | None], None]) -> None:
+        self._on_end = on_end
+        self._jobs: deque[tuple[Hashable, Job]] = deque()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a job that has not ended."""
+        with self._lock:
+            return self._thread is not None
+
+    def run(self, name: Hashable, job: Job) -> None:
+        """Have a job done, once if it is waiting under the same name already; returns at once."""
+        with self._lock:
+            # A person who clicks twice means it once.
+            if name not in [waiting for waiting, _ in self._jobs]:
+                self._jobs.append((name, job))
+            if self._thread is None:
+                # By the context Jupyter knows which cell a message belongs to.
+                context = contextvars.copy_context()
+                self._thread = threading.Thread(
+                    target=context.run, args=(self._work,), daemon=True, name="retab-explore"
+                )
+                self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until all jobs have ended; False where they have not in time, in seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        # The next job may have a thread of its own.
+        while (thread := self._thread) is not None:
+            if end is not None and time.monotonic() >= end:
+                return False
+            thread.join(_STEP)
+        return True
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._thread = None
+                    return
+                _, job = self._jobs.popleft()
+            # Everything, because a panic of polars is not an Exception, and somebody may wait for
+            # the thread: if it died here, the view would be busy for ever.
+            raised: BaseException | None = None
+            try:
+                job()
+            except BaseException as error:
+                raised = error
+            # A drawing that fails must not end the jobs that wait.
+            with contextlib.suppress(BaseException):
+                self._on_end(raised)
+
+
+class MessageProgress:
+    """A progress that says in words how far a fetch is."""
+
+    def __init__(self, what: str, say: Callable[[str], None]) -> None:
+        self._what, self._say = what, say
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Say how much is done."""
+        of = f" of {total:,}" if total else ""
+        self._say(f"{FETCHING} {self._what}: {done:,}{of}")
+
+    def close(self) -> None:
+        """Nothing has to be taken away."""
+
+
+class Fetcher:
+    """Asks the API for an explorer. Its methods block, and are called in the explorer's thread.
+
+    Args:
+        explored: What is known; it takes what is fetched.
+        lock: Held while ``explored`` is changed.
+        say: Called with how far a fetch is, or what came of it.
+        client: What to ask, or None for the default.
+        workflow_id: The workflow that is explored, or None where frames were given.
+    """
+
+    def __init__(
+        self,
+        explored: ExplorerState,
+        lock: threading.RLock,
+        say: Callable[[str], None],
+        client: Client | None,
+        workflow_id: str | None,
+    ) -> None:
+        self._explored, self._lock, self._say = explored, lock, say
+        self._client, self.workflow_id = client, workflow_id
+        self._names: dict[str, pl.DataFrame] = {}
+        self._reach_back_to(datetime.now(UTC))
+
+    def _reach_back_to(self, since: datetime) -> None:
+        # From then on the runs of the workflow are here.
+        self.since = since
+        if self.workflow_id:
+            code = f"ra.fetch_runs({self.workflow_id!r}, from_date={since.isoformat()!r})"
+            self._explored.source = Source(runs=f"runs = {code}")
+
+    @property
+    def more(self) -> str:
+        """What there is more to fetch, in words; empty where there is nothing."""
+        if self._explored.tab == "evals":
+            left = len(self._explored.list_missing())
+            return f"The results of {min(left, BATCH)} of {left} further runs" if left else ""
+        if self._explored.tab == "runs" and self.workflow_id:
+            return f"The runs of the {DAYS} days before {self.since:%Y-%m-%d}"
+        return ""
+
+    def fetch_earlier(self) -> None:
+        """Fetch the runs of the 90 days before those that are here."""
+        start = self.since - timedelta(days=DAYS)
+        here = self._runs.frame.height
+        self._fetch_runs(start, self.since)
+        with self._lock:
+            self._reach_back_to(start)
+        if self._runs.frame.height == here:
+            before = " before those" if here else ""
+            self._say(f"There is no run{before} since {start:%Y-%m-%d}.{self._say_unknown()}")
+
+    def _say_unknown(self) -> str:
+        """Say so where the workflow does not exist: the API then gives no runs, and no error."""
+        if self._runs.frame.height:
+            return ""
+        # One request more, and only where there is nothing to show.
+        known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
+        if self.workflow_id in known:
+            return ""
+        listed = ", ".join(known.head(10)) or "none"
+        return f" There is no workflow {self.workflow_id!r}; there are {listed}."
+
+    def refresh(self) -> None:
+        """Fetch what may have changed: new runs of the workflow, and what had not ended."""
+        # Evals may have been renamed since.
+        self._names.clear()
+        with self._lock:
+            # What could not be fetched is tried again where a person asks.
+            self._explored.failed.clear()
+        if self.workflow_id:
+            self._fetch_runs(self.since, None)
+        elif self._explored.runs is not None:
+            self._refresh_runs()
+        else:
+            self._refresh_results()
+
+    def _refresh_runs(self) -> None:
+        going = self._runs.frame.filter(~pl.col("is_terminal"))
+        if going.is_empty():
+            self._say("Every run has ended: there is nothing to ask again.")
+            return
+        # One list of all their dates is one request a page; asking run by run would be one a run.
+        moment = pl.col("created_at")
+        first, last = going.select(first=moment.min(), last=moment.max()).row(0)
+        self._fetch_runs(first, last, only=going)
+
+    def _refresh_results(self) -> None:
+        undecided = self._explored.known.filter(pl.col("state") == "unscored")
+        ids = undecided["run_id"].drop_nulls().unique(maintain_order=True).to_list()
+        if ids:
+            self.fetch_results_of(ids)
+        elif undecided.is_empty():
+            self._say("Every result is decided: there is nothing to ask again.")
+        else:
+            self._say("The results that are not decided name no run to ask for.")
+
+    def fetch_results_of(self, run_ids: Sequence[str]) -> None:
+        """Fetch the results of some runs; where one run's fail, those of the others are kept."""
+        try:
+            self._fetch_results(run_ids)
+        except _OF_ONE_RUN as error:
+            # The error is of one run, but does not say of which.
+            if len(run_ids) == 1:
+                with self._lock:
+                    self._explored.failed.update(run_ids)
+                raise
+            self._fetch_one_by_one(run_ids, error)
+
+    def _fetch_one_by_one(self, run_ids: Sequence[str], error: RetabAnalysisError) -> None:
+        last: RetabAnalysisError | None = None
+        for run_id in run_ids:
+            try:
+                self.fetch_results_of([run_id])
+            except _OF_ONE_RUN as problem:
+                last = problem
+        if last is not None:
+            raise last from error
+
+    def _fetch_results(self, run_ids: Sequence[str]) -> None:
+        with self._lock:
+            known, results = self._explored.runs, self._explored.known
+        runs: Any = list(run_ids)
+        if known is not None:
+            runs = known.frame.filter(pl.col("run_id").is_in(run_ids))
+        found = fetch_results(
+            runs,
+            evals=self._fetch_names(runs if known is not None else results),
+            payloads="handle_inputs" in results.columns,
+            client=self._client,
+            progress=MessageProgress("results", self._say),
+        )
+        with self._lock:
+            self._explored.take_results(run_ids, found)
+
+    def _fetch_names(self, frame: pl.DataFrame) -> pl.DataFrame | None:
+        """Fetch the saved evals, for their names; where that fails, results go without."""
+        for workflow_id in frame["workflow_id"].drop_nulls().unique().to_list():
+            if workflow_id not in self._names:
+                with contextlib.suppress(RetabAnalysisError):
+                    found = fetch_evals(workflow_id, client=self._client, progress=False)
+                    self._names[workflow_id] = found
+        return pl.concat(self._names.values()) if self._names else None
+
+    @property
+    def _runs(self) -> ListState:
+        assert self._explored.runs is not None
+        return self._explored.runs
+
+    def _fetch_runs(
+        self, start: datetime | None, end: datetime | None, only: pl.DataFrame | None = None
+    ) -> None:
+        """Fetch runs, and keep those that came before a failure, too.
+
+        Args:
+            start: Created then or later.
+            end: Created then or earlier.
+            only: Some runs that are here, or None for all of the workflow.
+        """
+        of = self.workflow_id if only is None else only["workflow_id"].unique().to_list()
+        progress = MessageProgress("runs", self._say)
+        found = None
+        try:
+            found = fetch_runs(
+                of, from_date=start, to_date=end, client=self._client, progress=progress
+            )
+        except RetabAnalysisError as error:
+            found = error.partial
+            raise
+        finally:
+            if found is not None:
+                with self._lock:
+                    # The list also has runs of that time which are not in the user's frame.
+                    known = found if only is None else found.join(only, on="run_id", how="semi")
+                    self._explored.take_runs(known)

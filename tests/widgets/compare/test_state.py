@@ -1,0 +1,294 @@
+"""What is compared and listed, and which eval is open."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from support.compared import THREE, sides, suite
+from support.frames import START, many, result, results
+
+import retab_analysis as ra
+from retab_analysis.widgets.compare import html
+from retab_analysis.widgets.compare import state as compare_state
+from retab_analysis.widgets.compare.state import CompareState
+
+
+def listed(state: CompareState) -> list[str]:
+    return [row["eval_id"] for row in state.listed]
+
+
+# What is compared
+
+
+def test_the_two_newest_versions_are_compared_and_the_others_are_the_history() -> None:
+    state = CompareState(THREE)
+    assert sides(state) == ("version", "v2", "v3")
+    direct = ra.compare_versions(THREE, "v2", "v3")
+    assert state.comparison.evals.equals(direct.evals)
+    assert state.comparison.explain() == direct.explain()
+    assert [side.value for side in state.sides["version"]] == ["v3", "v2", "v1"]
+    assert state.sides["version"][0].words == "v3 · since 2026-05-21 · 1 run"
+
+
+def test_a_version_is_as_old_as_its_first_run() -> None:
+    again = [result("e0", "passed", 9, workflow_version_id="v1")]
+    assert sides(CompareState(pl.concat([THREE, results(*again)]))) == ("version", "v2", "v3")
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    for shuffled in (THREE.reverse(), THREE.sample(fraction=1.0, shuffle=True, seed=1)):
+        state = CompareState(shuffled.lazy())
+        assert sides(state) == ("version", "v2", "v3")
+        assert listed(state) == listed(CompareState(THREE))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "expected"),
+    [
+        ("v1", "v3", ("version", "v1", "v3")),
+        ("v3", "v1", ("version", "v3", "v1")),
+        (None, "v2", ("version", "v1", "v2")),
+        ("v1", None, ("version", "v1", "v3")),
+        ("v2", None, ("version", "v2", "v3")),
+        ("run_1", "run_3", ("run", "run_1", "run_3")),
+        (None, "run_2", ("run", "run_1", "run_2")),
+        ("draft of v1", None, ("draft", "draft of v1", "draft of v3")),
+        ("v2", "v2", ("version", "v2", "v2")),
+    ],
+)
+def test_sides_are_versions_runs_or_drafts(
+    baseline: str | None, candidate: str | None, expected: tuple[str, str, str]
+) -> None:
+    assert sides(CompareState(THREE, baseline, candidate)) == expected
+
+
+def test_what_is_older_is_not_taken_for_a_candidate() -> None:
+    with pytest.raises(ra.ConfigError, match="baseline='v3' is the newest version of these"):
+        CompareState(THREE, "v3")
+
+
+def test_a_version_that_is_the_only_one_is_said_to_be() -> None:
+    one = results(*many("e1", "PPF"))
+    version = one["workflow_version_id"][0]
+    with pytest.raises(ra.ConfigError, match=f"of one version only, '{version}'; without"):
+        CompareState(one, version, version)
+
+
+def test_runs_are_compared_where_there_is_one_version() -> None:
+    one = results(*many("e1", "PPF"))
+    state = CompareState(one)
+    assert sides(state) == ("run", "run_2", "run_3")
+    assert list(state.sides) == ["run"]
+    newest = state.sides["run"][0].words
+    assert newest == "2026-05-21 00:00 · v1 · 1 eval · run_3"
+
+
+def test_what_has_no_name_and_no_time_can_be_compared() -> None:
+    unknown: dict[str, Any] = {"workflow_version_id": None, "run_created_at": None}
+    rows = [result("e1", "passed", run, created_at=None, **unknown) for run in (1, 2)]
+    state = CompareState(results(*rows))
+    assert sides(state) == ("run", "run_1", "run_2")
+    assert [side.words for side in state.sides["run"]] == ["1 eval · run_2", "1 eval · run_1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("v0", None),
+            "baseline='v0' is no workflow_version_id of these results; there are v3, v2",
+        ),
+        ((None, "v0"), "candidate='v0' is no workflow_version_id"),
+        (("v1", "run_3"), "candidate='run_3' is no workflow_version_id"),
+        (("run_1", "v3"), "candidate='v3' is no run_id"),
+        (("v0", "run_3"), "baseline='v0' is no run_id"),
+        ((None, "v1"), "candidate='v1' is the oldest version of these results"),
+        ((7, None), "baseline must be a string, got int"),
+        ((None, THREE), "candidate must be a string, got DataFrame"),
+    ],
+)
+def test_a_side_that_is_not_there(arguments: tuple[Any, Any], words: str) -> None:
+    with pytest.raises(ra.ConfigError) as raised:
+        ra.compare_view(THREE, *arguments)
+    assert words in str(raised.value)
+
+
+def test_what_cannot_be_compared() -> None:
+    with pytest.raises(ra.ConfigError, match=r"at least two runs, or versions.* of 1 run"):
+        ra.compare_view(results(*many("e1", "P")))
+    with pytest.raises(ra.ConfigError, match="they are of 0 runs"):
+        ra.compare_view(results(), "v1", "v2")
+    with pytest.raises(ra.SchemaError, match="results is no RESULTS frame"):
+        ra.compare_view(THREE.drop("run_id"))
+    with pytest.raises(ra.ConfigError, match=r"results must be a RESULTS frame .*got dict"):
+        ra.compare_view({})  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="alpha must be between 0 and 1"):
+        ra.compare_view(THREE, alpha=2)
+    with pytest.raises(ra.ConfigError, match="version_diff must be a frame"):
+        ra.compare_view(THREE, version_diff="v2")  # type: ignore[arg-type]
+
+
+def test_a_version_diff_is_of_two_versions_only() -> None:
+    diff = pl.DataFrame({"block_id": ["block_1"]})
+    state = CompareState(THREE, version_diff=diff)
+    assert state.comparison.evals["block_changed"].all()
+    state.choose_side(baseline="v1")
+    assert not state.comparison.evals["block_changed"].any()
+    state.choose_side(baseline="v3")
+    state.choose_side(candidate="v2")
+    assert state.comparison.evals["block_changed"].all(), "the other way round it is the same"
+
+
+def test_other_sides_are_compared_and_the_list_starts_anew() -> None:
+    state = CompareState(THREE)
+    before, gate = state.comparison, state.gate
+    state.show("still_passing", True)
+    state.choose_side(baseline="v1", candidate="v2")
+    assert sides(state) == ("version", "v1", "v2")
+    assert state.comparison is not before
+    assert state.gate is not gate
+    assert state.shown == {"regressed"}
+    assert listed(state) == [state.chosen] == ["e5"]
+    now = state.comparison
+    state.choose_side(baseline="v9")
+    state.choose_side(candidate="v2")
+    assert state.comparison is now
+
+
+def test_the_same_on_both_sides_is_said() -> None:
+    state = CompareState(THREE)
+    state.choose_side(candidate="v2")
+    assert state.same
+    assert html.SAME in html.render_head(state)
+    assert html.SAME in html.plain_text(state)
+    assert html.SAME in html.static_page(state, values=False)
+    assert "Gate" not in html.static_page(state, values=False)
+
+
+def test_another_kind_starts_with_what_was_compared() -> None:
+    state = CompareState(THREE, "v1", "v2")
+    state.choose_kind("run")
+    assert sides(state) == ("run", "run_1", "run_2")
+    state.choose_kind("draft")
+    assert sides(state) == ("draft", "draft of v1", "draft of v2")
+    before = state.comparison
+    state.choose_kind("draft")
+    state.choose_kind("nonsense")
+    assert state.comparison is before
+
+
+def test_a_run_of_a_few_evals_is_not_taken_for_its_version() -> None:
+    few = [result("e0", "passed", 8, workflow_version_id="v3")]
+    state = CompareState(pl.concat([THREE, results(*few)]))
+    state.choose_kind("run")
+    assert sides(state) == ("run", "run_2", "run_3")
+
+
+def test_beside_a_run_of_all_stands_one_of_all() -> None:
+    later = START + timedelta(days=2, hours=1)
+    single = result("a", "passed", run_id="single", run_created_at=later)
+    frame = results(*(row for each in "abc" for row in many(each, "PPF")), single)
+    assert sides(CompareState(frame)) == ("run", "run_2", "run_3")
+    assert sides(CompareState(frame, candidate="run_3")) == ("run", "run_2", "run_3")
+    before = frame.filter(pl.col("run_id") != "run_3")
+    assert sides(CompareState(before, baseline="run_1")) == ("run", "run_1", "run_2")
+    assert sides(CompareState(frame, candidate="single")) == ("run", "run_2", "single")
+    apart = frame.filter(pl.col("run_id").is_in(["single", "run_3"]))
+    assert sides(CompareState(apart)) == ("run", "single", "run_3")
+
+
+def test_another_kind_of_which_both_sides_have_the_same_starts_with_its_newest() -> None:
+    drafts = {"run_1": "old", "run_2": "new", "run_3": "new"}
+    frame = results(*many("e1", "PPF")).with_columns(
+        workflow_draft_fingerprint=pl.col("run_id").replace_strict(drafts)
+    )
+    state = CompareState(frame, "run_2", "run_3")
+    state.choose_kind("draft")
+    assert sides(state) == ("draft", "old", "new")
+
+
+# What is listed
+
+
+def test_what_flipped_is_listed_first() -> None:
+    state = CompareState(THREE)
+    assert state.counts == {
+        "regressed": 1,
+        "newly_blocked": 1,
+        "newly_errored": 1,
+        "fixed": 1,
+        "still_passing": 3,
+    }
+    assert state.shown == {"regressed", "newly_blocked", "newly_errored", "fixed"}
+    assert listed(state) == ["e0", "e1", "e2", "e5"]
+    assert (state.chosen, state.place) == ("e0", 0)
+
+
+def test_where_nothing_flipped_all_are_listed() -> None:
+    state = CompareState(suite(v1="PF", v2="PF"))
+    assert state.shown == {"still_passing", "still_failing"}
+    assert listed(state) == ["e1", "e0"]
+
+
+def test_an_open_eval_stays_open_while_it_is_listed() -> None:
+    state = CompareState(THREE)
+    state.choose("e5")
+    state.show("regressed", False)
+    assert (state.chosen, state.place) == ("e5", 2)
+    state.show("fixed", False)
+    assert state.chosen == "e1"
+    state.show("regressed", True)
+    assert (listed(state), state.chosen, state.place) == (["e0", "e1", "e2"], "e1", 1)
+    for each in tuple(state.shown):
+        state.show(each, False)
+    assert (listed(state), state.chosen, state.place, state.row) == ([], None, None, None)
+    state.step(1)
+    state.move_to(3)
+    assert state.chosen is None
+    assert html.NOTHING in html.render_detail(state)
+    assert html.describe_position(state) == "none listed"
+    assert state.result_of("candidate") == {"path": None, "failure_message": None}
+
+
+def test_steps_end_at_the_ends() -> None:
+    state = CompareState(THREE)
+    seen = [state.chosen]
+    for _ in range(5):
+        state.step(1)
+        seen.append(state.chosen)
+    assert seen == ["e0", "e1", "e2", "e5", "e5", "e5"]
+    assert html.describe_position(state) == "4 of 4"
+    state.step(-1)
+    assert state.chosen == "e2"
+    state.move_to(-7)
+    state.step(-1)
+    assert state.chosen == "e0"
+    state.choose("e4")
+    assert state.chosen == "e0", "it is not in the list"
+
+
+def test_a_long_list_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_state, "LISTED", 3)
+    state = CompareState(THREE)
+    assert len(state.listed) == 3
+    assert html.describe_position(state) == "1 of 3 (the first of 4)"
+
+
+def test_what_the_shown_results_say() -> None:
+    rows = [
+        *many("e1", "P", 1, workflow_version_id="v1"),
+        *many("e1", "FPF", 2, workflow_version_id="v2"),
+    ]
+    for at, row in enumerate(rows):
+        row["failure_message"] = f"message {at}"
+    state = CompareState(results(*rows))
+    state.show("flaky", True)
+    assert state.row is not None
+    assert (state.row["candidate_state"], state.row["candidate_run_id"]) == ("mixed", "run_4")
+    assert state.result_of("candidate") == {"path": "total", "failure_message": "message 3"}
+    assert state.result_of("baseline")["failure_message"] == "message 0"
+    without = CompareState(results(*rows).drop("path", "failure_message"))
+    assert without.result_of("candidate") == {"path": None, "failure_message": None}

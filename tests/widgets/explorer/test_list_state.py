@@ -1,0 +1,203 @@
+"""Filters, order, pages and choice of a list, and the code that gives the same rows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.explored import RESULTS, RUNS, STATUSES, run_code
+
+from retab_analysis.widgets.explorer.list_state import PAGE, Filters, ListState, label_value
+from retab_analysis.widgets.explorer.lists import (
+    RESULTS_LISTING,
+    Facet,
+    list_runs,
+)
+
+
+@pytest.fixture
+def runs() -> ListState:
+    return ListState(list_runs(RUNS), RUNS)
+
+
+def test_all_rows_the_newest_first_a_page_at_a_time(runs: ListState) -> None:
+    assert runs.rows.height == 40
+    assert runs.shown["run_id"].to_list() == [f"run_{n:03}" for n in range(39, 39 - PAGE, -1)]
+    assert runs.pages == 3
+    assert runs.position == "1 to 15 of 40 runs"
+    runs.go_to(2)
+    assert runs.position == "31 to 40 of 40 runs"
+    assert runs.shown.height == 10
+    runs.go_to(99)
+    assert runs.page == 2
+    runs.go_to(-1)
+    assert runs.page == 0
+
+
+def test_filters_are_taken_together(runs: ListState) -> None:
+    assert runs.filter(facets={"status": ("completed", "error"), "target_block_id": (None,)})
+    assert set(runs.rows["status"]) == {"completed", "error"}
+    assert runs.rows["target_block_id"].null_count() == runs.rows.height == 16
+    assert runs.position == "1 to 15 of 16 runs (of 40)"
+    assert runs.filter(since=date(2026, 5, 10), until=date(2026, 5, 10))
+    assert runs.rows["run_id"].to_list() == ["run_009"]
+    assert runs.filter(text="nowhere")
+    assert runs.rows.is_empty()
+    assert runs.position == "none of 40 runs"
+    assert runs.pages == 1
+    assert runs.filters.describe(runs.listing) == (
+        "Status: completed, error, Block: (none), since 2026-05-10, until 2026-05-10, "
+        "with “nowhere”"
+    )
+
+
+def test_a_filter_that_is_none_changes_nothing(runs: ListState) -> None:
+    assert not runs.filter(facets={"status": ()}, since=None, until=None, text="")
+    assert runs.filters == Filters()
+    assert runs.filters.describe(runs.listing) == ""
+
+
+def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: ListState) -> None:
+    runs.go_to(1)
+    runs.frame = RUNS.head(30)
+    assert runs.page == 1
+    runs.frame = RUNS.head(10)
+    assert runs.page == 0
+    runs.frame = RUNS
+    runs.go_to(1)
+    runs.filter(text="run_")
+    assert runs.page == 0
+
+
+def test_the_last_day_that_there_is_lets_all_pass(runs: ListState) -> None:
+    runs.filter(until=date.max)
+    assert runs.rows.height == 40
+
+
+def test_the_text_is_looked_for_in_whatever_case_and_literally(runs: ListState) -> None:
+    runs.filter(text="RUN_00")
+    assert runs.rows.height == 10
+    runs.filter(text="run_.0")
+    assert runs.rows.is_empty()
+
+
+def test_a_heading_sorts_and_once_more_the_other_way_round(runs: ListState) -> None:
+    runs.sort_by("passed")
+    passed = runs.rows["passed"].to_list()
+    assert passed == sorted(passed, reverse=True)
+    runs.sort_by("passed")
+    assert runs.rows["passed"].to_list() == sorted(passed)
+    runs.sort_by("status")
+    assert runs.rows["status"].to_list() == sorted(RUNS["status"])
+    same = runs.rows.filter(pl.col("status") == "error")["run_id"].to_list()
+    assert same == sorted(same)
+
+
+def test_what_is_not_known_comes_last_either_way(runs: ListState) -> None:
+    for _ in range(2):
+        runs.sort_by("duration_ms")
+        known = runs.rows["duration_ms"].is_not_null().to_list()
+        assert known == sorted(known, reverse=True)
+        assert not all(known)
+
+
+def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
+    runs.choose(3)
+    assert runs.chosen == "run_036"
+    assert runs.chosen_at == 3
+    runs.filter(text="run_00")
+    assert runs.chosen_at is None
+    assert runs.chosen_row is not None
+    assert runs.chosen_row["run_id"] == "run_036"
+    runs.choose(99)
+    assert runs.chosen_row is None
+    runs.choose(0)
+    runs.frame = RUNS.clear()
+    assert runs.chosen_row is None
+    runs.choose(None)
+    assert runs.chosen is None
+
+
+def test_a_row_is_chosen_by_its_place_where_keys_are_there_twice() -> None:
+    twice = pl.concat([RUNS.head(2), RUNS.head(2).with_columns(status=pl.lit("error"))])
+    runs = ListState(list_runs(twice), twice)
+    runs.choose(1)
+    assert runs.chosen_at == 1
+    assert runs.chosen_row is not None
+    assert runs.chosen_row["status"] == "error"
+    assert runs.chosen_row["run_id"] == runs.shown["run_id"][0] == runs.shown["run_id"][1]
+
+
+def test_what_is_chosen_in_a_filter_stays_to_be_given_up(runs: ListState) -> None:
+    runs.filter(facets={"status": ("running",)})
+    runs.frame = RUNS.filter(pl.col("status") != "running")
+    assert runs.rows.is_empty()
+    status = next(each for each in runs.listing.facets if each.name == "status")
+    assert ("running (0)", "running") in runs.options(status)
+
+
+def test_values_that_look_alike_are_shown_whole() -> None:
+    names = ["draft-2026-05-01-abcdef", "draft-2026-06-17-abcdef"]
+    frame = RUNS.head(2).with_columns(workflow_version_id=pl.Series(names))
+    version = Facet("Version", "workflow_version_id")
+    shown = [name for name, _ in ListState(list_runs(frame), frame).options(version)]
+    assert shown == [f"{name} (1)" for name in names]
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    decomposed = "Ka\u0308se.pdf"
+    results = RESULTS.with_columns(document_names=pl.concat_list(pl.lit(decomposed)))
+    state = ListState(RESULTS_LISTING, results)
+    state.filter(text="käse")
+    assert state.rows.height == results.height
+    assert run_code(state.code(), results=results).equals(state.rows)
+
+
+def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListState) -> None:
+    found = runs.options(Facet("Block", "target_block_id"))
+    assert found == [("(none) (33)", None), ("extract (7)", "extract")]
+    newest = runs.options(Facet("Version", "workflow_version_id", newest_first=True))
+    assert [value for _, value in newest] == ["v4", "v3", "v2", "v1", "v0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (None, "(none)"),
+        ("short", "short"),
+        ("wfv_a465f2e1d5c58c3aa5e59380ff70f7ae", "wfv_a465f2…70f7ae"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_a_value_as_it_is_chosen(value: Any, said: str) -> None:
+    assert label_value(value) == said
+
+
+chosen_values = st.lists(st.sampled_from((*STATUSES, None)), max_size=3, unique=True).map(tuple)
+versions = st.lists(st.sampled_from(("v0", "v3", "it's", None)), max_size=2, unique=True).map(tuple)
+days = st.none() | st.dates(date(2026, 4, 28), date(2026, 6, 12))
+sorts = st.sampled_from([column.name for column in list_runs(RUNS).columns])
+
+
+@given(chosen_values, versions, days, days, st.sampled_from(["", "api", "'\"\\", "é", "V3"]), sorts)
+def test_the_code_gives_the_same_rows(
+    statuses: Any, versions: Any, since: Any, until: Any, text: str, sort: str
+) -> None:
+    runs = ListState(list_runs(RUNS), RUNS)
+    facets = {"status": statuses, "workflow_version_id": versions}
+    runs.filter(facets=facets, since=since, until=until, text=text)
+    runs.sort_by(sort)
+    assert run_code(runs.code(), runs=RUNS).equals(runs.rows)
+
+
+def test_results_are_found_by_the_names_of_their_documents() -> None:
+    results = ListState(RESULTS_LISTING, RESULTS)
+    results.filter(text="käse 3", facets={"state": ("passed",)})
+    assert set(results.rows["run_id"]) == {"r3"}
+    assert run_code(results.code(), results=RESULTS).equals(results.rows)

@@ -1,0 +1,122 @@
+"""What the explorer lists, and how its rows read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from support.explored import RESULTS, RUNS, START
+from support.made_runs import result_with, results_frame, run_with, runs_frame
+
+from retab_analysis.widgets.explorer import lists
+from retab_analysis.widgets.explorer.list_state import ListState
+from retab_analysis.widgets.explorer.lists import (
+    EVALS_LISTING,
+    Formatter,
+    evals_overview,
+    list_runs,
+)
+
+
+def test_an_eval_by_its_last_states_and_its_last_change() -> None:
+    evals = ListState(EVALS_LISTING, evals_overview(RESULTS))
+    row = evals.rows.filter(pl.col("eval_id") == "e0").row(0, named=True)
+    assert row["recent"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
+    assert row["state"] == "passed"
+    assert row["change"] == "fixed"
+    assert row["changed_run_id"] == "r4"
+    assert row["runs"] == 6
+    assert row["flaky"]
+    assert lists.format_recent(row) == "✓✗!?✓✓"
+    assert lists.format_recent({"recent": ["mixed", "new state"]}) == "~?"
+    assert "mixed" in lists.mark_sign("mixed")
+
+
+def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
+    states = {"r1": "passed", "r2": "failed", "r3": "cancelled", "r4": "unscored"}
+    rows = results_frame(*(result_with("e", state, run) for run, state in states.items()))
+    never = results_frame(result_with("n", "unscored", "r1"))
+    seen = evals_overview(pl.concat([rows, never]))
+    assert dict(seen.select("eval_id", "state").iter_rows()) == {"e": "failed", "n": "unscored"}
+
+
+@pytest.mark.parametrize(
+    ("states", "change", "run"),
+    [
+        ("passed cancelled failed", "regressed", "r2"),
+        ("failed passed unscored failed", "regressed", "r3"),
+        ("passed unscored error", "newly_errored", "r2"),
+        ("passed failed cancelled passed cancelled", "fixed", "r3"),
+        ("cancelled passed", None, None),
+    ],
+)
+def test_what_was_not_decided_does_not_hide_a_change(
+    states: str, change: str | None, run: str | None
+) -> None:
+    rows = [result_with("e", state, f"r{at}") for at, state in enumerate(states.split())]
+    row = evals_overview(results_frame(*rows)).row(0, named=True)
+    assert (row["change"], row["changed_run_id"]) == (change, run)
+
+
+def test_only_the_last_ten_states_are_shown() -> None:
+    many = results_frame(*(result_with("e", "passed", f"r{n:02}") for n in range(14)))
+    assert evals_overview(many)["recent"].list.len().to_list() == [10]
+    assert evals_overview(many)["runs"].to_list() == [14]
+
+
+def test_no_results_are_no_evals() -> None:
+    assert ListState(EVALS_LISTING, evals_overview(RESULTS.clear())).position == "no evals"
+
+
+def test_the_workflow_is_shown_where_there_are_several() -> None:
+    two = runs_frame(run_with("a"), run_with("b", workflow_id="wf_other"))
+    assert "Workflow" in [column.title for column in list_runs(two).columns]
+    assert "Workflow" not in [column.title for column in list_runs(RUNS).columns]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "said"),
+    [
+        (lists.format_duration("x"), None, ""),
+        (lists.format_duration("x"), 999, "999 ms"),
+        (lists.format_duration("x"), -5, "−5 ms"),
+        (lists.format_duration("x"), 61_000, "1 min 1 s"),
+        (lists.format_share("x"), None, ""),
+        (lists.format_share("x"), 1.0, "100.0%"),
+        (lists.format_share("x"), 0.99999, "99.9%"),
+        (lists.format_share("x"), 0.00001, "0.1%"),
+        (lists.format_share("x"), 0.0, "0.0%"),
+        (lists.format_time("x"), None, ""),
+        (lists.format_time("x"), START, "2026-05-01 12:00"),
+        (lists.format_duration("x"), -61_000, "−1 min 1 s"),
+        (lists.format_text("x"), None, ""),
+        (lists.format_text("x"), 3, "3"),
+    ],
+)
+def test_a_cell(cell: Formatter, value: Any, said: str) -> None:
+    assert cell({"x": value}) == said
+
+
+def test_a_run_that_was_not_counted_has_no_number() -> None:
+    assert lists.format_passed({"passed": None, "total_evals": 12}) == "? of 12"
+    assert lists.format_scope({"scope": "eval", "eval_id": "e1"}) == "eval e1"
+    assert lists.format_scope({"scope": "workflow"}) == "workflow"
+
+
+@pytest.mark.parametrize(
+    ("status", "ok", "sign"),
+    [
+        ("completed", True, "✓"),
+        ("completed", False, "✗"),
+        ("completed", None, "?"),
+        ("error", False, "!"),
+        ("cancelled", False, "–"),
+        ("running", None, "▸"),
+        ("<new>", None, "?"),
+    ],
+)
+def test_the_sign_of_a_run(status: str, ok: bool | None, sign: str) -> None:
+    shown = lists.mark_status({"status": status, "ok": ok})
+    assert f">{sign}</span>" in shown
+    assert "<new>" not in shown

@@ -1,0 +1,118 @@
+"""What the explorer knows, and the code that gives the same rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from support.drawn import control
+from support.explored import RESULTS, click, run_code
+from support.faultserver import FaultServer, page, reply
+from support.made_runs import runs_frame
+from support.watching import client
+
+import retab_analysis as ra
+from retab_analysis.widgets.explorer.state import ExplorerState, Source
+
+
+def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
+    explorer = ra.explore(workflow_id="wf_claims", client=api)
+    explorer.wait(30)
+    control(explorer.widget, "Status").value = ("completed",)
+    ra.use(api)
+    scope: dict[str, Any] = {}
+    exec(explorer.code(), scope)
+    assert scope["rows"].equals(explorer.frame)
+    click(explorer, "Copy code")
+    area = control(explorer.widget, "Code")
+    assert area.layout.display == ""
+    assert area.value == explorer.code()
+    status = control(explorer.widget, "Status")
+    (other,) = (value for _, value in status.options if value != "completed")
+    status.value = (other,)
+    assert f"[{other!r}]" in area.value
+    click(explorer, "Copy code")
+    assert area.layout.display == "none"
+
+
+def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) -> None:
+    scope: dict[str, Any] = {"results": results, "runs": runs}
+    only = ra.explore(results=results)
+    only.state.tab = "evals"
+    exec(only.code(), scope)
+    assert scope["rows"].equals(only.frame)
+    both = ra.explore(runs, results)
+    state = both.state.runs
+    assert state is not None
+    state.filter(text=results["workflow_version_id"][0])
+    both.state.tab = "evals"
+    exec(both.code(), scope)
+    assert scope["rows"].equals(both.frame)
+
+
+def test_the_code_of_given_results_and_of_those_that_were_fetched(
+    runs: pl.DataFrame, results: pl.DataFrame, api: ra.Client
+) -> None:
+    explorer = ra.explore(runs.head(8), results, client=api)
+    explorer.tab = "evals"
+    explorer.wait(30)
+    ra.use(api)
+    for tab in ("evals", "results", "runs"):
+        explorer.tab = tab
+        scope: dict[str, Any] = {"results": results, "runs": runs.head(8)}
+        exec(explorer.code(), scope)
+        assert scope["rows"].equals(explorer.frame), tab
+
+
+def test_its_code_names_the_evals_of_several_workflows(api: ra.Client) -> None:
+    several = pl.concat(
+        ra.fetch_runs(each, client=api).filter("is_terminal").head(2)
+        for each in ("wf_invoices", "wf_claims")
+    )
+    explorer = ra.explore(several, client=api)
+    explorer.tab = "evals"
+    explorer.wait(30)
+    ra.use(api)
+    scope: dict[str, Any] = {"runs": several}
+    exec(explorer.code(), scope)
+    assert scope["rows"].equals(explorer.frame)
+    assert scope["rows"]["eval_name"].n_unique() > 100
+
+
+def test_there_is_code_before_anything_is_there() -> None:
+    explorer = ra.explore(runs_frame())
+    explorer.state.tab = "evals"
+    assert "fetch_results([])" in explorer.code()
+    with FaultServer([reply(body=page([]))]) as server:
+        whole = ra.explore(workflow_id="wf_1", client=client(server.url))
+        assert "runs = ra.fetch_runs('wf_1', from_date='" in whole.code()
+        whole.wait(10)
+
+
+def test_tabs_are_turned_to_from_code(runs: pl.DataFrame, results: pl.DataFrame) -> None:
+    explorer = ra.explore(runs, results)
+    tabs = next(each for each in explorer.widget.children if hasattr(each, "titles"))
+    explorer.tab = "results"
+    assert tabs.selected_index == 1
+    assert explorer.frame.columns == results.columns
+    with pytest.raises(ra.ConfigError, match="tab must be runs or results or evals, got 'x'"):
+        explorer.tab = "x"
+
+
+def test_evals_are_computed_where_they_are_looked_at(results: pl.DataFrame) -> None:
+    explorer = ra.explore(results=results)
+    assert explorer.widget is not None
+    assert explorer.state.list_of("evals").frame.is_empty()
+    explorer.tab = "evals"
+    first = explorer.frame
+    assert first.height > 50
+    assert explorer.frame is first
+
+
+def test_the_code_makes_the_same_evals() -> None:
+    explored = ExplorerState(None, RESULTS, Source(results="# results: given"))
+    explored.tab = "evals"
+    explored.listed.filter(facets={"flaky": (True,)})
+    assert not explored.frame.is_empty()
+    assert run_code(explored.code(), results=RESULTS).equals(explored.frame)

@@ -1,0 +1,156 @@
+"""The explorer as users hold it: arguments, files, saved pages."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from support.drawn import control
+from support.explored import click, htmls
+
+import retab_analysis as ra
+
+
+def pandas_frame() -> Any:
+    """What looks like pandas' frame: the library itself is no dependency."""
+    return type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "pass runs, results= or both"),
+        ({"runs": ra.decode_runs([]), "workflow_id": "wf"}, "pass runs, results= or both"),
+        ({"workflow_id": ""}, "workflow_id"),
+        ({"runs": [1]}, "runs must be a RUNS frame (polars), got list"),
+        ({"runs": "wf_1"}, "explore(workflow_id='wf_1')"),
+        ({"runs": pandas_frame()}, "pandas.DataFrame (polars.from_pandas converts it)"),
+        ({"results": "run_1"}, "results must be a RESULTS frame"),
+        ({"runs": ra.decode_runs([]), "save_values": None}, "save_values must be True or False"),
+    ],
+)
+def test_what_it_cannot_use(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ra.ConfigError) as caught:
+        ra.explore(**arguments)
+    assert words in str(caught.value)
+
+
+def test_a_frame_of_another_kind_says_what_is_missing(results: pl.DataFrame) -> None:
+    with pytest.raises(ra.SchemaError) as caught:
+        ra.explore(results)
+    assert str(caught.value) == "runs is a RESULTS frame: pass it as results="
+    with pytest.raises(ra.SchemaError) as caught:
+        ra.explore(results.select("run_id"))
+    assert "runs is no RUNS frame: it has no column status, passed, failed," in str(caught.value)
+    assert "and 23 more; it has run_id" in str(caught.value)
+    with pytest.raises(ra.SchemaError, match="column passed is String, expected Int64"):
+        ra.explore(ra.decode_runs([]).cast({"passed": pl.String}))
+
+
+def test_without_a_key_a_workflow_cannot_be_explored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RETAB_API_KEY", raising=False)
+    with pytest.raises(ra.ConfigError):
+        ra.explore(workflow_id="wf_invoices")
+
+
+def test_lazy_frames_and_columns_of_nulls_and_of_ones_own(runs: pl.DataFrame) -> None:
+    mine = runs.with_columns(eval_id=None, mine=1)
+    explorer = ra.explore(mine.lazy())  # type: ignore[arg-type]
+    assert explorer.frame.columns == mine.columns
+    assert explorer.frame["eval_id"].dtype == pl.String
+
+
+# CSV, saved pages, terminals.
+
+
+def test_what_passes_the_filters_is_written(runs: pl.DataFrame, tmp_path: Path) -> None:
+    explorer = ra.explore(runs)
+    control(explorer.widget, "Status").value = ("completed",)
+    target = tmp_path / "some runs.csv"
+    control(explorer.widget, "to").value = str(target)
+    click(explorer, "Export CSV")
+    assert ra.read_csv(target, "runs").equals(explorer.frame)
+    assert f"{explorer.frame.height} runs written to {target}" in htmls(explorer.widget)
+
+
+def test_a_file_that_cannot_be_written_is_told(runs: pl.DataFrame, tmp_path: Path) -> None:
+    explorer = ra.explore(runs)
+    path = control(explorer.widget, "to")
+    assert path.value == "runs.csv"
+    path.value = str(tmp_path / "nowhere" / "runs.csv")
+    click(explorer, "Export CSV")
+    assert explorer.message.startswith("Nothing was written: ")
+    with pytest.raises(ra.ConfigError, match="say where"):
+        explorer.export("")
+    for no_path in ("~nobody-of-that-name/x.csv", "a\0b.csv"):
+        with pytest.raises(ra.ConfigError, match="there is no file"):
+            explorer.export(no_path)
+
+
+def test_a_terminal_shows_a_table(runs: pl.DataFrame) -> None:
+    text = repr(ra.explore(runs))
+    lines = text.splitlines()
+    assert lines[0] == f"{runs.height} runs"
+    assert lines[1].startswith("Status")
+    assert len(lines) == 3 + 15
+    assert lines[-1].startswith(f"1 to 15 of {runs.height} runs; .frame is all of them")
+
+
+def test_a_saved_page_has_no_values(runs: pl.DataFrame, results: pl.DataFrame) -> None:
+    explorer = ra.explore(runs, results)
+    run_id = results.filter(pl.col("expected_value").str.len_chars() > 5)["run_id"][0]
+    for state in (explorer.state.runs, explorer.state.results):
+        assert state is not None
+        state.filter(text=run_id)
+        state.choose(0)
+    values = results.filter(run_id=run_id).select("expected_value", "actual_value")
+    # What names say as well, "invoice" for example, proves nothing.
+    named = str(results.select("eval_name", "document_names", "block_id", "path").to_dicts())
+    said = {each.strip('"') for column in values for each in column.drop_nulls()}
+    secrets = {each for each in said if len(each) > 5 and each not in named}
+    assert len(secrets) > 30
+    for tab in explorer.state.tabs:
+        explorer.state.tab = tab
+        bundle = explorer._repr_mimebundle_()
+        assert "<table" in bundle["text/html"]
+        assert bundle["text/plain"] == repr(explorer)
+        assert "Filtered by with" in bundle["text/html"] or tab == "evals"
+        for text in bundle.values():
+            assert not [each for each in secrets if each in text]
+    assert "application/vnd.jupyter.widget-view+json" not in bundle
+
+
+def test_a_kernel_gets_the_widget(runs: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = types.SimpleNamespace(kernel=object())
+    fake = types.SimpleNamespace(get_ipython=lambda: shell, version_info=(9,))
+    monkeypatch.setitem(sys.modules, "IPython", fake)  # type: ignore[arg-type]
+    bundle = ra.explore(runs)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "<table" in bundle["text/html"]
+
+
+def test_what_cannot_be_a_path_or_a_client_is_refused() -> None:
+    explorer = ra.explore(ra.decode_runs([]))
+    for path in ("", None, 1):
+        with pytest.raises(ra.ConfigError, match="path must say where"):
+            explorer.export(path)  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="client must be a Client"):
+        ra.explore(ra.decode_runs([]), client="nonsense")  # type: ignore[arg-type]
+
+
+def test_a_saved_page_has_the_values_where_that_is_asked_for(
+    runs: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    failed = results.filter(state="failed").head(1).with_columns(expected_value=pl.lit('"secret"'))
+    for given, tab in ((None, "results"), (runs, "runs")):
+        for asked in (False, True):
+            explorer = ra.explore(given, failed, save_values=asked)
+            explorer.tab = tab
+            explorer.state.listed.filter(text=failed["run_id"][0])
+            explorer.state.listed.choose(0)
+            page = explorer._repr_mimebundle_()["text/html"]
+            assert ("secret" in page) is asked, tab

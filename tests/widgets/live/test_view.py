@@ -1,0 +1,283 @@
+"""The live view as users hold it: in a kernel, in a terminal, saved."""
+
+from __future__ import annotations
+
+import io
+import sys
+import types
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from support.drawn import walk
+from support.faultserver import FaultServer, reply
+from support.made_runs import result_with, results_frame, run_with, runs_frame
+from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
+
+import retab_analysis as ra
+from retab_analysis.widgets.live import html
+from retab_analysis.widgets.live.state import Baseline, Snapshot, compute_state
+from retab_analysis.widgets.live.view import TerminalBars
+
+NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
+THEN = Baseline("v1", {"e0": "passed", "e1": "failed"})
+
+
+def test_the_widget_follows_the_watcher_and_its_last_state_arrives() -> None:
+    with FaultServer([routes(in_order(GOING, GOING, ENDED), RESULTS)]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        box = view.widget
+        assert view.widget is box
+        view.wait(10)
+    shown = [each.value for each in walk(box) if type(each).__name__ == "HTML"]
+    assert "completed, 1 does not pass" in shown[1]
+    assert ">e2<" in shown[2]
+
+
+def test_buttons_of_a_real_view() -> None:
+    with ra.Sandbox(speed=0.01) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        run = ra.start_runs("wf_claims", client=mine)
+        with ra.watch(run, interval=0.1, client=mine) as view:
+            buttons = {
+                each.description: each for each in walk(view.widget) if hasattr(each, "click")
+            }
+            until(lambda: view.frame.height)
+            buttons["Refresh now"].click()
+            buttons["Cancel run"].click()
+            buttons["Yes, cancel"].click()
+            assert view.wait(10)["status"].to_list() == ["cancelled"]
+        assert "cancelled" in repr(view)
+        other = ra.watch(ra.start_runs("wf_claims", client=mine), interval=0.1, client=mine)
+        next(
+            each
+            for each in walk(other.widget)
+            if getattr(each, "description", "") == "Stop watching"
+        ).click()
+        until(lambda: other.done)
+        assert other.state.phase == "stopped"
+        followed = ra.watch(workflow_id="wf_claims", interval=0.1, client=mine)
+        assert "Cancel run" not in [
+            getattr(each, "description", "") for each in walk(followed.widget)
+        ]
+        followed.stop()
+
+
+def test_a_cancel_that_is_refused_is_told() -> None:
+    def answer(request: str) -> Any:
+        if request.startswith("POST"):
+            return reply(403, {"detail": "not yours"})
+        return routes(in_order(GOING))(request)
+
+    with FaultServer([answer]) as server:
+        with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
+            until(lambda: view.frame.height)
+            view._cancel()
+            until(lambda: view.state.notes)
+            assert "cancel: " in view.state.notes[0]
+            assert "not yours" in view.state.notes[0]
+
+
+def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([routes(in_order(ENDED), RESULTS)]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        view.wait(10)
+        saving = ra.watch("r1", interval=0.05, save_values=True, client=client(server.url))
+        saving.wait(10)
+    bundle = view._repr_mimebundle_()
+    assert sorted(bundle) == ["text/html", "text/plain"]
+    assert "&quot;total&quot;" not in bundle["text/html"]
+    assert "&quot;total&quot;" in saving._repr_mimebundle_()["text/html"]
+    # A message may quote the values; what is printed outside a notebook is not kept.
+    assert "1.5 is not 2" not in bundle["text/html"] + bundle["text/plain"]
+    assert "not_equal" in bundle["text/html"]
+    assert "not_equal" in bundle["text/plain"]
+    assert "1.5 is not 2" in saving._repr_mimebundle_()["text/plain"]
+    assert "1.5 is not 2" in repr(view)
+    kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]
+    assert "application/vnd.jupyter.widget-view+json" in view._repr_mimebundle_()
+    assert "1.5 is not 2" not in repr(view)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_bars_and_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with FaultServer([routes(in_order(GOING, ENDED), RESULTS)]) as server:
+        ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
+    shown = screen.getvalue()
+    assert "✗ e2 [invoice 1.pdf] 1.5 is not 2" in shown
+    assert shown.count("✗ e2 [") == 1
+    assert "completed, 1 does not pass: 100%" in shown
+
+
+def test_a_terminal_is_told_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    snapshot = Snapshot(failure="AuthenticationError: 401", phase="failed")
+    TerminalBars().draw(compute_state(snapshot, NOW))
+    assert "AuthenticationError: 401" in screen.getvalue()
+
+
+CELLS = [
+    "import retab_analysis as ra\nra.demo(speed=300)\nrun = ra.start_runs('wf_invoices')",
+    "view = ra.watch(run, baseline='last_ok', interval=0.2)\nview",
+    "runs = view.wait(60)\nassert runs['status'].to_list() == ['completed']\nview",
+]
+
+
+@pytest.fixture(scope="module")
+def executed() -> nbformat.NotebookNode:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    quiet = ["--IPKernelApp.log_level=40"]
+    return NotebookClient(notebook, timeout=120, extra_arguments=quiet).execute()
+
+
+def test_the_stored_widget_has_the_final_state(executed: nbformat.NotebookNode) -> None:
+    models = executed.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    shown = [
+        model["state"].get("value", "")
+        for model in models.values()
+        if model["model_name"] == "HTMLModel"
+    ]
+    assert any("95 of 95 done" in value for value in shown)
+    assert any("new</b>" in value for value in shown)
+
+
+def test_the_static_page_needs_no_network_and_holds_no_values(
+    executed: nbformat.NotebookNode, tmp_path: Path
+) -> None:
+    last = executed.cells[-1].outputs[0]["data"]
+    assert "95 of 95 done" in last["text/html"]
+    assert "95 of 95 done" in last["text/plain"]
+    stateless = nbformat.from_dict({**executed, "metadata": {}})
+    html, _ = HTMLExporter(template_name="lab").from_notebook_node(stateless)
+    assert "95 of 95 done" in html
+    assert "Buffet lunch" not in html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "either runs or workflow_id="),
+        ({"runs": "r", "workflow_id": "w"}, "either runs or workflow_id="),
+        ({"runs": "r", "interval": 0}, "interval must be"),
+        ({"runs": "r", "interval": float("inf")}, "interval must be finite"),
+        ({"runs": "r", "interval": "1"}, "interval must be"),
+        ({"runs": "r", "baseline": 7}, "baseline must be"),
+        ({"runs": "r", "compact": "no"}, "compact must be True or False, got 'no'"),
+        ({"runs": "r", "save_values": 1}, "save_values must be True or False, got 1"),
+        ({"runs": "r", "allow_cancel": "no"}, "allow_cancel must be True or False"),
+        ({"runs": 7}, "runs must be"),
+        ({"workflow_id": ""}, "workflow_id is empty"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ra.ConfigError, match=words):
+        ra.watch(**arguments, client=client("http://127.0.0.1:9"))
+
+
+def test_the_code_fetches_what_is_shown() -> None:
+    with FaultServer([routes(in_order(ENDED))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        view.wait(10)
+    compile(view.code(), "code", "exec")
+    assert "ra.wait_for_runs('r1')" in view.code()
+
+
+# The compact form, and the end
+
+
+def test_the_compact_form_is_one_line_and_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([routes(in_order(ENDED), RESULTS)]) as server:
+        view = ra.watch("r1", interval=0.05, compact=True, client=client(server.url))
+        view.wait(10)
+    line = "completed, 1 does not pass · 2 of 2 done · 1 passed, 1 failed"
+    assert repr(view) == line
+    bundle = view._repr_mimebundle_()
+    assert bundle["text/plain"] == line
+    assert line in bundle["text/html"]
+    assert bundle["text/html"].count('class="ra-bar"') == 1
+    assert "<table" not in bundle["text/html"]
+    shown = [each.value for each in walk(view.widget) if type(each).__name__ == "HTML"]
+    assert line in shown[-1]
+    assert not [each for each in walk(view.widget) if hasattr(each, "click")]
+    kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]
+    assert "application/vnd.jupyter.widget-view+json" in view._repr_mimebundle_()
+
+
+def test_the_compact_form_sums_up_several_runs_and_says_what_is_wrong() -> None:
+    runs = runs_frame(
+        run_with("r1", "completed", passed=3, failed=1), run_with("r2", running=1, queued=5)
+    )
+    snapshot = Snapshot(runs=runs, seen_at=NOW, trouble="refused", baseline=THEN)
+    (line,) = html.describe_briefly(compute_state(snapshot, NOW)).splitlines()
+    assert line.startswith(
+        "1 of 2 runs going on: nothing new (against v1) · 1 completed, 1 running · 4 of 10 done · "
+        "3 passed, 1 failed, 1 running, 5 queued · retrying, last seen 0 s ago: refused"
+    )
+    assert html.describe_briefly(compute_state(Snapshot(), NOW)) == "Looking for the runs"
+
+
+def test_a_terminal_gets_one_bar_in_the_compact_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    bars = TerminalBars(compact=True)
+    bars.draw(compute_state(Snapshot(), NOW))
+    first, more = run_with("r1", "completed", failed=1), run_with("r2", running=1, queued=8)
+    for runs in ([first], [first, more]):
+        snapshot = Snapshot(
+            runs=runs_frame(*runs), results=results_frame(result_with("e", "failed")), seen_at=NOW
+        )
+        bars.draw(compute_state(snapshot, NOW))
+    bars.close()
+    shown = screen.getvalue()
+    assert "1/10" in shown
+    assert "✗" not in shown
+    assert "\n" not in shown.rstrip("\n")
+
+
+def test_closing_stops_it_and_takes_the_widgets_away() -> None:
+    with FaultServer([routes(in_order(GOING))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        until(lambda: view.frame.height)
+        box = view.widget
+        view.close()
+        assert view.done
+        assert view.state.phase == "stopped"
+        assert all(each.comm is None for each in walk(box))
+        assert "running" in repr(view)
+        compact = ra.watch("r1", interval=0.05, compact=True, client=client(server.url))
+        box = compact.widget
+        compact.close()
+        compact.close()
+        assert all(each.comm is None for each in walk(box))
+
+
+@pytest.mark.parametrize(
+    ("status", "passed", "said"),
+    [
+        ("completed", 0, "completed, 1 does not pass: "),
+        ("error", 1, "could not run (error): "),
+        ("queued", 0, "waiting in the queue (queued): "),
+        ("cancelled", 2, "cancelled: "),
+    ],
+)
+def test_a_runs_status_and_how_many_passed_are_named(status: str, passed: int, said: str) -> None:
+    runs = runs_frame(run_with("r1", status, passed=passed, failed=1))
+    state = compute_state(Snapshot(runs=runs, seen_at=NOW), NOW)
+    assert said in html.plain_text(state)
+    assert f"✓ {passed} passed" in html.plain_text(state)
+    page = html.static_page(state, values=False)
+    assert f"<b>{said.removesuffix(': ')}</b>" in page
+    assert f"{passed} passed" in page
