@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from support.documents import run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
+from support.worlds import bulk_world
 
 import retab_analysis as ra
-from retab_analysis.sandbox.server import Server
-from retab_analysis.sandbox.worlds import bulk_world
+from retab_analysis.sandbox.http.server import Server
 
 SECOND = 1_000_000
 HOUR, DAY, YEAR = 3600 * SECOND, 86_400 * SECOND, 365 * 86_400 * SECOND

@@ -4,12 +4,11 @@ It imports nothing from the client side of this package, so that a mistake there
 being made here too.
 """
 
-from retab_analysis.sandbox.faults import Fault
+from retab_analysis.sandbox.http.faults import Fault
+from retab_analysis.sandbox.http.server import Server
 from retab_analysis.sandbox.sandbox import Sandbox
-from retab_analysis.sandbox.server import Server
 from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world import World, build_world
-from retab_analysis.sandbox.worlds import bulk_world, recorded_world
+from retab_analysis.sandbox.world.world import World, build_world
 
 __all__ = [
     "Fault",
@@ -18,6 +17,4 @@ __all__ = [
     "Store",
     "World",
     "build_world",
-    "bulk_world",
-    "recorded_world",
 ]

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from retab_analysis.sandbox.documents import Document
-from retab_analysis.sandbox.model import Version, Workflow
-from retab_analysis.sandbox.problems import not_found
+from retab_analysis.sandbox.http.messages import not_found
+from retab_analysis.sandbox.simulation.run_documents import Document
+from retab_analysis.sandbox.world.model import Version, Workflow
 
 
 def version_diff(workflow: Workflow, baseline: str, candidate: str) -> Document:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from retab_analysis.sandbox.problems import not_found
+from retab_analysis.sandbox.http.messages import not_found
 
 Key = tuple[int, str]
 

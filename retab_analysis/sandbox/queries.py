@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from retab_analysis.sandbox.runs import Run
+from retab_analysis.sandbox.simulation.simulated_runs import Run
 
 
 class RunFilter(NamedTuple):

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from retab_analysis.sandbox.clock import parse_instant
-from retab_analysis.sandbox.documents import Document, eval_document, summarizable
-from retab_analysis.sandbox.encode import to_json
-from retab_analysis.sandbox.model import SavedEval, Workflow
-from retab_analysis.sandbox.runs import SimulatedRun
-from retab_analysis.sandbox.timeline import TERMINAL
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.instants import parse_instant
+from retab_analysis.sandbox.simulation.run_documents import Document, eval_document, summarizable
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
+from retab_analysis.sandbox.simulation.timing import TERMINAL
+from retab_analysis.sandbox.world.model import SavedEval, Workflow
 
 
 class ResultRow(NamedTuple):

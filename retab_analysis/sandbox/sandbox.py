@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from retab_analysis.sandbox.clock import start_of_day, wall_clock
-from retab_analysis.sandbox.faults import Fault
-from retab_analysis.sandbox.server import Server
+from retab_analysis.sandbox.http.faults import Fault
+from retab_analysis.sandbox.http.server import Server
+from retab_analysis.sandbox.instants import start_of_day, wall_clock
 from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world import build_world
+from retab_analysis.sandbox.world.world import build_world
 
 
 class Sandbox(Server):

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from retab_analysis.sandbox.runs import SimulatedRun
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
 
 # Makes the run that keeps a stream in flight: the stream's number, and when it is created.
 Refill = Callable[[int, int], SimulatedRun]

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from retab_analysis.sandbox.clock import MINUTE, SECOND, wall_clock
 from retab_analysis.sandbox.diff import version_diff
-from retab_analysis.sandbox.encode import page_json, to_json
-from retab_analysis.sandbox.model import File, SavedEval, Workflow
+from retab_analysis.sandbox.encoding import page_json, to_json
+from retab_analysis.sandbox.http.messages import coded, not_found
+from retab_analysis.sandbox.instants import MINUTE, SECOND, wall_clock
 from retab_analysis.sandbox.paging import Key, PageQuery, Shelf
-from retab_analysis.sandbox.planner import Circumstances, make_plan, scoped_evals
-from retab_analysis.sandbox.problems import coded, not_found
 from retab_analysis.sandbox.queries import RunFilter, Scope
 from retab_analysis.sandbox.rows import (
     EvalRow,
@@ -21,10 +19,12 @@ from retab_analysis.sandbox.rows import (
     SimulatedEval,
     WorkflowRow,
 )
-from retab_analysis.sandbox.runs import Run, SimulatedRun
 from retab_analysis.sandbox.serial_queue import SerialQueue
-from retab_analysis.sandbox.timeline import TERMINAL
-from retab_analysis.sandbox.world import World
+from retab_analysis.sandbox.simulation.planning import Circumstances, make_plan, scoped_evals
+from retab_analysis.sandbox.simulation.simulated_runs import Run, SimulatedRun
+from retab_analysis.sandbox.simulation.timing import TERMINAL
+from retab_analysis.sandbox.world.model import File, SavedEval, Workflow
+from retab_analysis.sandbox.world.world import World
 
 
 class Store:

@@ -5,7 +5,7 @@ A client must live with what is null, absent or shorter, so the oldest versions'
 
 from typing import Any
 
-from retab_analysis.sandbox.clock import DAY, old_iso, parse_instant
+from retab_analysis.sandbox.instants import DAY, old_iso, parse_instant
 
 Document = dict[str, Any]
 

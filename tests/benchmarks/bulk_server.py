@@ -17,11 +17,12 @@ import sys
 import time
 from dataclasses import replace
 
-from retab_analysis.sandbox.runs import Run, SimulatedRun
-from retab_analysis.sandbox.server import Server
+from support.worlds import bulk_world
+
+from retab_analysis.sandbox.http.server import Server
+from retab_analysis.sandbox.simulation.simulated_runs import Run, SimulatedRun
 from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world import World
-from retab_analysis.sandbox.worlds import bulk_world
+from retab_analysis.sandbox.world.world import World
 
 TICK = 1_000_000
 # With the gap of 60 ms that the sandbox leaves between two evals, one ends with each tick.

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from sandbox.kit import KEY, Api, Clock, plan_world
+from support.sandbox_api import KEY, Api, Clock, plan_world
 
 from retab_analysis.sandbox import Server, Store
-from retab_analysis.sandbox.clock import parse_instant
+from retab_analysis.sandbox.instants import parse_instant
 
 CONTRACT = Path(__file__).parents[1] / "data" / "openapi.yaml"
 RUNS = "/v1/workflows/evals/runs"

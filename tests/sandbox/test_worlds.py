@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sandbox.kit import ANCHOR, Api, status_of
+from support.sandbox_api import ANCHOR, Api, status_of
+from support.worlds import bulk_world, recorded_world
 
-from retab_analysis.sandbox import bulk_world, recorded_world
 from retab_analysis.sandbox.__main__ import main
-from retab_analysis.sandbox.clock import SECOND, parse_instant
-from retab_analysis.sandbox.model import File
+from retab_analysis.sandbox.instants import SECOND, parse_instant
+from retab_analysis.sandbox.world.model import File
 
 
 def test_bulk_world() -> None:

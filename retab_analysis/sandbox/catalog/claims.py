@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Doc, Event, Spec, VersionSpec, WorkflowSpec
+from retab_analysis.sandbox.catalog.specs import Doc, Event, Spec, VersionSpec, WorkflowSpec
 from retab_analysis.sandbox.catalog.words import (
     blocks,
     equals,
@@ -16,7 +16,7 @@ from retab_analysis.sandbox.catalog.words import (
     similarity,
     splits,
 )
-from retab_analysis.sandbox.model import Block, Incident
+from retab_analysis.sandbox.world.model import Block, Incident
 
 
 def _claim(

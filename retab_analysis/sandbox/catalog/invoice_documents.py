@@ -5,9 +5,9 @@
 from decimal import Decimal
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Doc
+from retab_analysis.sandbox.catalog.specs import Doc
 from retab_analysis.sandbox.catalog.words import splits
-from retab_analysis.sandbox.encode import number
+from retab_analysis.sandbox.encoding import number
 
 _CENT = Decimal("0.01")
 Line = tuple[str, str, str]

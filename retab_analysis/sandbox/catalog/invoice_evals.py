@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Condition, Fails, Spec
+from retab_analysis.sandbox.catalog.specs import Condition, Fails, Spec
 from retab_analysis.sandbox.catalog.words import (
     blocks,
     breaks,
@@ -17,7 +17,7 @@ from retab_analysis.sandbox.catalog.words import (
     similarity,
     splits,
 )
-from retab_analysis.sandbox.encode import number
+from retab_analysis.sandbox.encoding import number
 
 # The incident names are those of `invoices.INCIDENTS`; "final" is the tag of the last nightly run.
 

@@ -4,10 +4,10 @@ Version 6 swaps day and month in ambiguous dates, version 8 mends it. The newest
 joins wrapped descriptions in the line items, and loses lines, prices and signs by it.
 """
 
-from retab_analysis.sandbox.catalog.base import Event, VersionSpec, WorkflowSpec
 from retab_analysis.sandbox.catalog.invoice_documents import BUNDLES, INVOICES
 from retab_analysis.sandbox.catalog.invoice_evals import EVALS
-from retab_analysis.sandbox.model import Block, Incident
+from retab_analysis.sandbox.catalog.specs import Event, VersionSpec, WorkflowSpec
+from retab_analysis.sandbox.world.model import Block, Incident
 
 INCIDENTS = {
     "always": Incident(1),

@@ -4,10 +4,10 @@
 
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Doc, Event, Spec, VersionSpec, WorkflowSpec
+from retab_analysis.sandbox.catalog.specs import Doc, Event, Spec, VersionSpec, WorkflowSpec
 from retab_analysis.sandbox.catalog.words import equals, flaky, gives, iou, kind, similarity, splits
-from retab_analysis.sandbox.encode import number
-from retab_analysis.sandbox.model import Block, Incident
+from retab_analysis.sandbox.encoding import number
+from retab_analysis.sandbox.world.model import Block, Incident
 
 
 def _entry(reference: int, day: str, amount: str, text: str) -> dict[str, Any]:

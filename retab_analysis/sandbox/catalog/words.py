@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Blocked, Condition, Errored, Fails, Wrong
+from retab_analysis.sandbox.catalog.specs import Blocked, Condition, Errored, Fails, Wrong
 
 
 def equals(right: Any) -> dict[str, Any]:

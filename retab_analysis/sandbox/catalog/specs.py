@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from retab_analysis.sandbox.model import Block, Incident
+from retab_analysis.sandbox.world.model import Block, Incident
 
 Condition = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 

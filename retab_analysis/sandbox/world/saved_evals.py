@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Blocked, Doc, Errored, Spec, WorkflowSpec, Wrong
-from retab_analysis.sandbox.clock import DAY, MINUTE, day_name, iso
-from retab_analysis.sandbox.dice import Dice, fingerprint, token
-from retab_analysis.sandbox.model import (
+from retab_analysis.sandbox.catalog.specs import Blocked, Doc, Errored, Spec, WorkflowSpec, Wrong
+from retab_analysis.sandbox.instants import DAY, MINUTE, day_name, iso
+from retab_analysis.sandbox.scoring import closeness, overlap, value_at, with_value
+from retab_analysis.sandbox.world.model import (
     Assertion,
     File,
     Finding,
@@ -18,7 +18,7 @@ from retab_analysis.sandbox.model import (
     VersionSeries,
     Workflow,
 )
-from retab_analysis.sandbox.scoring import closeness, overlap, value_at, with_value
+from retab_analysis.sandbox.world.seeding import Dice, fingerprint, token
 
 FILE_HANDLE = "input-file-0"
 JSON_HANDLE = "input-json-0"

@@ -4,10 +4,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from retab_analysis.sandbox.clock import MILLI, iso
-from retab_analysis.sandbox.dice import fingerprint, token
-from retab_analysis.sandbox.model import OPERATIONS, Assertion, Child, Plan, SavedEval, Workflow
-from retab_analysis.sandbox.timeline import TERMINAL, ChildMoment, Moment
+from retab_analysis.sandbox.instants import MILLI, iso
+from retab_analysis.sandbox.simulation.timing import TERMINAL, ChildMoment, Moment
+from retab_analysis.sandbox.world.model import (
+    OPERATIONS,
+    Assertion,
+    Child,
+    Plan,
+    SavedEval,
+    Workflow,
+)
+from retab_analysis.sandbox.world.seeding import fingerprint, token
 
 LIFECYCLES = ("pending", "queued", "running", "completed", "error", "cancelled")
 OUTCOMES = ("passed", "failed", "blocked")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from sandbox.kit import Api, plan_world, status_of, whole
+from support.sandbox_api import Api, plan_world, status_of, whole
 
 FLOW = "wf_invoices"
 State = dict[str, Any]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from retab_analysis.sandbox.catalog.base import Event
-from retab_analysis.sandbox.clock import DAY, MILLI, MINUTE, SECOND
-from retab_analysis.sandbox.dice import Dice
-from retab_analysis.sandbox.model import Crash, Plan, SavedEval, Version, Workflow
-from retab_analysis.sandbox.planner import Circumstances, Luck, active_evals, make_plan
-from retab_analysis.sandbox.runs import SimulatedRun
+from retab_analysis.sandbox.catalog.specs import Event
+from retab_analysis.sandbox.instants import DAY, MILLI, MINUTE, SECOND
+from retab_analysis.sandbox.simulation.planning import Circumstances, Luck, active_evals, make_plan
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
+from retab_analysis.sandbox.world.model import Crash, Plan, SavedEval, Version, Workflow
+from retab_analysis.sandbox.world.seeding import Dice
 
 # Within so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that
 # the story does not depend on the seed's luck.

@@ -5,10 +5,10 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from retab_analysis.sandbox.dice import fingerprint
-from retab_analysis.sandbox.params import Query, create_request, run_filter
-from retab_analysis.sandbox.problems import ApiError, unauthorized
+from retab_analysis.sandbox.http.messages import ApiError, unauthorized
+from retab_analysis.sandbox.http.params import Query, create_request, run_filter
 from retab_analysis.sandbox.store import Store
+from retab_analysis.sandbox.world.seeding import fingerprint
 
 
 class RawRequest(NamedTuple):

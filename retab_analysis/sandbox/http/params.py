@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from retab_analysis.sandbox.clock import parse_instant
-from retab_analysis.sandbox.documents import LIFECYCLES
+from retab_analysis.sandbox.http.messages import field_error, invalid
+from retab_analysis.sandbox.instants import parse_instant
 from retab_analysis.sandbox.paging import PageQuery
-from retab_analysis.sandbox.problems import field_error, invalid
 from retab_analysis.sandbox.queries import RunFilter, Scope
+from retab_analysis.sandbox.simulation.run_documents import LIFECYCLES
 
 TRIGGERS = ("manual", "api", "schedule", "webhook", "email", "custom", "restart")
 _SCOPES = {"workflow": None, "block": "block_id", "single": "eval_id"}

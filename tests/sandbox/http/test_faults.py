@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sandbox.kit import KEY, Clock, plan_world
+from support.sandbox_api import KEY, Clock, plan_world
 
 from retab_analysis.sandbox import Fault, Server, Store
-from retab_analysis.sandbox.faults import FaultBook
+from retab_analysis.sandbox.http.faults import FaultBook
 
 RUNS = "/v1/workflows/evals/runs"
 

@@ -14,11 +14,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 
-from retab_analysis.sandbox.encode import to_json
-from retab_analysis.sandbox.faults import Fault, FaultBook
-from retab_analysis.sandbox.journal import Journal, Served
-from retab_analysis.sandbox.problems import ApiError, coded
-from retab_analysis.sandbox.routes import RawRequest, answer
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.http.faults import Fault, FaultBook
+from retab_analysis.sandbox.http.messages import ApiError, coded
+from retab_analysis.sandbox.http.request_log import Journal, Served
+from retab_analysis.sandbox.http.routes import RawRequest, answer
 from retab_analysis.sandbox.store import Store
 
 _BODY_LIMIT = 1 << 20

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import Doc, Spec, VersionSpec, WorkflowSpec
+from retab_analysis.sandbox.catalog.specs import Doc, Spec, VersionSpec, WorkflowSpec
 from retab_analysis.sandbox.catalog.words import equals
-from retab_analysis.sandbox.clock import SECOND
-from retab_analysis.sandbox.model import Block, File, Workflow
-from retab_analysis.sandbox.planner import Circumstances, make_plan
-from retab_analysis.sandbox.resolve import files_of, resolve_workflow
-from retab_analysis.sandbox.runs import RecordedRun, SimulatedRun
-from retab_analysis.sandbox.world import World
+from retab_analysis.sandbox.instants import SECOND
+from retab_analysis.sandbox.simulation.planning import Circumstances, make_plan
+from retab_analysis.sandbox.simulation.simulated_runs import RecordedRun, SimulatedRun
+from retab_analysis.sandbox.world.model import Block, File, Workflow
+from retab_analysis.sandbox.world.saved_evals import files_of, resolve_workflow
+from retab_analysis.sandbox.world.world import World
 
 BULK_WORKFLOW_ID = "wf_bulk"
 _DAYS = 400

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from retab_analysis.sandbox.catalog.base import WorkflowSpec
 from retab_analysis.sandbox.catalog.claims import CLAIM_WORKFLOW
 from retab_analysis.sandbox.catalog.contracts import CONTRACT_WORKFLOW
 from retab_analysis.sandbox.catalog.invoices import INVOICE_WORKFLOW
+from retab_analysis.sandbox.catalog.specs import WorkflowSpec
 from retab_analysis.sandbox.catalog.statements import STATEMENT_WORKFLOW, UNTITLED_WORKFLOW
-from retab_analysis.sandbox.history import past_runs
-from retab_analysis.sandbox.model import File, Workflow
-from retab_analysis.sandbox.resolve import files_of, resolve_workflow
-from retab_analysis.sandbox.runs import Run
+from retab_analysis.sandbox.simulation.past_runs import past_runs
+from retab_analysis.sandbox.simulation.simulated_runs import Run
+from retab_analysis.sandbox.world.model import File, Workflow
+from retab_analysis.sandbox.world.saved_evals import files_of, resolve_workflow
 
 CATALOG: tuple[WorkflowSpec, ...] = (
     INVOICE_WORKFLOW,

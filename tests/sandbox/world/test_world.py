@@ -13,12 +13,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from sandbox.kit import ANCHOR, Api, plan_world, status_of, whole
+from support.sandbox_api import ANCHOR, Api, plan_world, status_of, whole
 
 from retab_analysis.sandbox import build_world
-from retab_analysis.sandbox.clock import DAY, MILLI, parse_instant
+from retab_analysis.sandbox.instants import DAY, MILLI, parse_instant
 
-CONTRACT = Path(__file__).parents[1] / "data" / "openapi.yaml"
+CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
 SEEDS = (0, 1, 20260518)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sandbox.kit import KEY, Clock, plan_world
+from support.sandbox_api import KEY, Clock, plan_world
 
 from retab_analysis.sandbox import Sandbox, Server, Store
 
@@ -293,7 +293,7 @@ def test_connections_are_kept_and_answers_come_at_once(server: Server) -> None:
 
 
 def test_an_answer_is_one_write(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retab_analysis.sandbox.connection import Handler
+    from retab_analysis.sandbox.http.connection import Handler
 
     writes: list[int] = []
     setup = Handler.setup
@@ -350,7 +350,7 @@ def test_create_and_cancel_over_http() -> None:
 
 
 def test_a_download_link_leads_to_something(server: Server) -> None:
-    from retab_analysis.sandbox.model import File
+    from retab_analysis.sandbox.world.model import File
 
     file: File = next(iter(plan_world().files.values()))
     link = ask(server, f"/v1/files/{file.id}/download-link")[1]

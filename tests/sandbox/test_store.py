@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sandbox.kit import Api, status_of
+from support.sandbox_api import Api, status_of
 
-from retab_analysis.sandbox.clock import iso, parse_instant
+from retab_analysis.sandbox.instants import iso, parse_instant
 
 RUNS = "/v1/workflows/evals/runs"
 API = Api()

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from retab_analysis.sandbox.connection import Service, TcpServer
-from retab_analysis.sandbox.faults import Fault, FaultBook
-from retab_analysis.sandbox.journal import Journal
+from retab_analysis.sandbox.http.connection import Service, TcpServer
+from retab_analysis.sandbox.http.faults import Fault, FaultBook
+from retab_analysis.sandbox.http.request_log import Journal
 from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world import World
+from retab_analysis.sandbox.world.world import World
 
 
 class Server:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retab_analysis.sandbox.dice import Dice, fingerprint, token
-from retab_analysis.sandbox.documents import freshness
-from retab_analysis.sandbox.model import (
+from retab_analysis.sandbox.http.messages import not_found
+from retab_analysis.sandbox.queries import Scope
+from retab_analysis.sandbox.simulation.run_documents import freshness
+from retab_analysis.sandbox.world.model import (
     Assertion,
     Child,
     Finding,
@@ -15,9 +16,8 @@ from retab_analysis.sandbox.model import (
     Version,
     Workflow,
 )
-from retab_analysis.sandbox.problems import not_found
-from retab_analysis.sandbox.queries import Scope
-from retab_analysis.sandbox.resolve import error_lifecycle
+from retab_analysis.sandbox.world.saved_evals import error_lifecycle
+from retab_analysis.sandbox.world.seeding import Dice, fingerprint, token
 
 # Median milliseconds of one eval, and the spread of its logarithm.
 _PACES = {

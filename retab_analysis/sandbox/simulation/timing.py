@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from retab_analysis.sandbox.clock import MILLI
-from retab_analysis.sandbox.model import Plan
+from retab_analysis.sandbox.instants import MILLI
+from retab_analysis.sandbox.world.model import Plan
 
 # What the engine needs between two evals, and to close a run.
 _GAP_MS = 60

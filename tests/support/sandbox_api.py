@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from retab_analysis.sandbox import Store, World, build_world
-from retab_analysis.sandbox.clock import SECOND, parse_instant
-from retab_analysis.sandbox.problems import ApiError
-from retab_analysis.sandbox.routes import RawRequest, answer
+from retab_analysis.sandbox.http.messages import ApiError
+from retab_analysis.sandbox.http.routes import RawRequest, answer
+from retab_analysis.sandbox.instants import SECOND, parse_instant
 
 KEY = "key"
 ANCHOR = parse_instant("2026-11-24") or 0

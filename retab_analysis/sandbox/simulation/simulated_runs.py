@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from retab_analysis.sandbox.clock import parse_instant
-from retab_analysis.sandbox.documents import (
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.instants import parse_instant
+from retab_analysis.sandbox.simulation.run_documents import (
     Document,
     result_document,
     result_id,
@@ -12,10 +13,16 @@ from retab_analysis.sandbox.documents import (
     summarizable,
     summary_document,
 )
-from retab_analysis.sandbox.encode import to_json
-from retab_analysis.sandbox.model import Plan
-from retab_analysis.sandbox.timeline import TERMINAL, Course, Moment, course, moment, scaled
+from retab_analysis.sandbox.simulation.timing import (
+    TERMINAL,
+    Course,
+    Moment,
+    course,
+    moment,
+    scaled,
+)
 from retab_analysis.sandbox.vintage import age_result, age_run
+from retab_analysis.sandbox.world.model import Plan
 
 
 class Run(Protocol):

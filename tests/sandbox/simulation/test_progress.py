@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sandbox.kit import START, Api, plan_world, status_of
+from support.sandbox_api import START, Api, plan_world, status_of
 
 from retab_analysis.sandbox import Store
-from retab_analysis.sandbox.clock import SECOND, parse_instant
-from retab_analysis.sandbox.timeline import TERMINAL
+from retab_analysis.sandbox.instants import SECOND, parse_instant
+from retab_analysis.sandbox.simulation.timing import TERMINAL
 
 OPEN = ("pending", "queued", "running")
 RANK = {"pending": 0, "queued": 1, "running": 2, "completed": 3, "error": 3, "cancelled": 3}
