@@ -21,13 +21,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bulk_world import bulk_store
 from support.documents import run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
-from support.worlds import bulk_world
 
 import retab_analysis as ra
-from retab_analysis.sandbox.http.server import Server
+from retab_analysis.sandbox.sandbox import StoreServer
 
 SECOND = 1_000_000
 HOUR, DAY, YEAR = 3600 * SECOND, 86_400 * SECOND, 365 * 86_400 * SECOND
@@ -307,7 +307,7 @@ def test_pages_that_begin_with_rows_of_the_page_before() -> None:
 @pytest.mark.parametrize("order", ["desc", "asc"])
 def test_the_frame_is_the_same_in_every_column(order: str) -> None:
     now = time.time_ns() // 1000 // DAY * DAY
-    with Server(bulk_world(1200, 1, anchor=now)) as server:
+    with StoreServer(bulk_store(1200, 1, anchor=now)) as server:
         frames = [
             ra.fetch_runs(order=order, client=ra.Client(**server.credentials, **settings))
             for settings in ({}, {"max_concurrency": 1})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from support.worlds import BULK_WORKFLOW_ID
+from support.bulk_world import BULK_WORKFLOW_ID
 
 import retab_analysis as ra
 from benchmarks.harness import Row, best_of_both, seconds

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sandbox_api import Api, status_of
+from support.bulk_world import bulk_store
+from support.sandbox_api import ANCHOR, Api, status_of
 
-from retab_analysis.sandbox.instants import iso, parse_instant
+from retab_analysis.sandbox.instants import SECOND, iso, parse_instant
 
 RUNS = "/v1/workflows/evals/runs"
 API = Api()
@@ -228,3 +230,20 @@ def test_diffs_of_what_is_not_there() -> None:
         assert (status, document["detail"]["code"]) == (404, "workflow_version_not_found")
     query["workflow_id"] = "wf_nothing"
     assert API.call("GET", path, {**query, "to_workflow_version_id": versions[1]})[0] == 404
+
+
+def test_a_world_of_any_size() -> None:
+    api = Api(store=lambda world, speed, clock: bulk_store(5, 40, anchor=ANCHOR, spacing=60))
+    runs = api.runs()
+    assert [run["total_evals"] for run in runs] == [40] * 5
+    assert [created(run) for run in runs] == [ANCHOR - n * 60 * SECOND for n in range(5)]
+    assert {status_of(run) for run in runs} == {"completed"}
+    sizes = [len(json.dumps(result)) for result in api.results(runs[0]["id"])]
+    assert 1_600 < sum(sizes) / len(sizes) < 2_200
+    assert len(api.evals("wf_bulk")) == 40
+    assert api.create("wf_bulk")["total_evals"] == 40
+
+
+def test_runs_that_were_created_at_the_same_instant_all_come() -> None:
+    api = Api(store=lambda world, speed, clock: bulk_store(500, 1, anchor=ANCHOR, spacing=0))
+    assert len({run["id"] for run in api.runs()}) == 500

@@ -1,19 +1,25 @@
-"""What the sandbox's tests share: a clock that is set by hand, and an API without sockets."""
+"""What the sandbox's tests share: a clock set by hand, and the API with or without sockets."""
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from retab_analysis.sandbox import Store, World, build_world
-from retab_analysis.sandbox.http.messages import ApiError
-from retab_analysis.sandbox.http.routes import RawRequest, answer
+from retab_analysis.sandbox.http.messages import ApiError, Request
+from retab_analysis.sandbox.http.routes import answer
 from retab_analysis.sandbox.instants import SECOND, parse_instant
+from retab_analysis.sandbox.sandbox import StoreServer
+from retab_analysis.sandbox.simulation.past_runs import past_runs
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
+from retab_analysis.sandbox.store import Store
+from retab_analysis.sandbox.world.model import World
+from retab_analysis.sandbox.world.world import build_world
 
-KEY = "key"
+KEY = "sandbox-key"
 ANCHOR = parse_instant("2026-11-24") or 0
 START = ANCHOR + 36_000 * SECOND
 
@@ -33,27 +39,51 @@ class Clock:
 
 @cache
 def plan_world(seed: int = 0) -> World:
-    """Build a world that no store has used; its runs keep nothing but their own encodings."""
+    """The sandbox's world on a day that stays the same."""
     return build_world(seed, ANCHOR)
+
+
+@cache
+def past_of(world: World) -> list[SimulatedRun]:
+    """A world's past runs; they have ended, so several stores can hold them."""
+    return past_runs(world)
+
+
+def make_store(world: World | None = None, **settings: Any) -> Store:
+    """A store with a world's past, by default the sandbox's world."""
+    world = world or plan_world()
+    return Store(world, past_of(world), **settings)
+
+
+def make_server(world: World | None = None, **settings: Any) -> StoreServer:
+    """A server for such a store, whose time stands still and whose key is ``KEY``."""
+    return StoreServer(make_store(world, clock=Clock()), key=KEY, **settings)
 
 
 class Api:
     """The API, asked directly."""
 
-    def __init__(self, world: World | None = None, *, speed: float = 1.0, now: int = START) -> None:
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        store: Callable[..., Store] = make_store,
+        speed: float = 1.0,
+        now: int = START,
+    ) -> None:
         self.clock = Clock(now)
-        self.store = Store(world or plan_world(), speed=speed, clock=self.clock)
+        self.store = store(world, speed=speed, clock=self.clock)
 
     def call(
         self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None
     ) -> tuple[int, Any]:
         target = path + (f"?{urlencode(query)}" if query else "")
         raw_body = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
-        raw = RawRequest(method, target, f"Bearer {KEY}", raw_body, "http://here")
+        request = Request(method, target, f"Bearer {KEY}", raw_body, "http://here")
         try:
-            done = answer(self.store, KEY, raw)
+            done = answer(self.store, KEY, request)
         except ApiError as error:
-            return error.status, {"detail": error.detail}
+            return error.status, json.loads(error.body)
         return done.status, json.loads(done.body)
 
     def get(self, path: str, **query: Any) -> Any:
@@ -99,7 +129,7 @@ class Api:
         while not done():
             self.clock.forward(step)
             waited += step
-            assert waited < limit, "it never came to pass"
+            assert waited < limit, "it did not happen"
 
 
 def status_of(document: dict[str, Any]) -> str:
@@ -108,3 +138,35 @@ def status_of(document: dict[str, Any]) -> str:
 
 def whole(run: dict[str, Any]) -> bool:
     return run.get("eval_id") is None and run.get("target") is None
+
+
+# Over sockets
+
+
+def ask(
+    server: StoreServer,
+    path: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    key: str | None = KEY,
+) -> tuple[int, Any, http.client.HTTPMessage]:
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=5)
+    sent = dict(headers or {})
+    if key is not None:
+        sent["Authorization"] = f"Bearer {key}"
+    try:
+        connection.request(method, path, body, sent)
+        response = connection.getresponse()
+        content = response.read()
+        is_json = response.getheader("Content-Type") == "application/json"
+        document = json.loads(content) if content and is_json else content
+        return response.status, document, response.headers
+    finally:
+        connection.close()
+
+
+def port_of(server: StoreServer) -> int:
+    port = urlsplit(server.base_url).port
+    assert port is not None
+    return port

@@ -1,12 +1,14 @@
-"""Faults on request: declared as data, used up one by one."""
+"""Faults on request: declared as data, each waits for the requests that it matches."""
 
 import math
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 KINDS = ("status", "reset", "cut", "html", "empty", "slow", "drip")
+# Longer than anybody waits, and what `time.sleep` takes everywhere.
+LONGEST = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +27,10 @@ class Fault:
         delay: Seconds, for ``"slow"`` and ``"drip"``.
         method: Only requests with this method.
         after: How many matching requests to let through first.
-        times: How often; None is for ever.
+        times: How often; None is without end.
 
     Raises:
-        ValueError: A kind that there is not, or a number out of range.
+        ValueError: A kind that there is not, a number out of range, or a value of another type.
     """
 
     match: str = ""
@@ -44,14 +46,36 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"a fault's kind is one of {', '.join(KINDS)}, not {self.kind!r}")
-        if not 300 <= self.status <= 599:
+        for name in ("match", "message"):
+            _check_text(name, getattr(self, name))
+        for name in ("method", "retry_after"):
+            if getattr(self, name) is not None:
+                _check_text(name, getattr(self, name))
+        if not (_is_whole(self.status) and 300 <= self.status <= 599):
             raise ValueError(f"a fault's status is between 300 and 599, not {self.status!r}")
-        if not (math.isfinite(self.delay) and self.delay >= 0):
+        if not is_seconds(self.delay):
             raise ValueError(f"a fault's delay is in seconds, 0 or more, not {self.delay!r}")
-        if self.after < 0 or (self.times is not None and self.times < 1):
+        times_fit = self.times is None or (_is_whole(self.times) and self.times >= 1)
+        if not (_is_whole(self.after) and self.after >= 0 and times_fit):
             raise ValueError("a fault's after is at least 0, and its times at least 1 or None")
         if any(not 32 <= ord(letter) < 256 for letter in self.retry_after or ""):
             raise ValueError("a fault's retry_after has to fit in a header")
+
+
+def is_seconds(value: object) -> bool:
+    """Say whether a value is a number of seconds that a connection can wait: 0 to one day."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and 0 <= value <= LONGEST
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"a fault's {name} is a text, not {value!r}")
 
 
 def as_fault(fault: Fault | Mapping[str, Any]) -> Fault:
@@ -64,39 +88,50 @@ def as_fault(fault: Fault | Mapping[str, Any]) -> Fault:
         return fault
     if not isinstance(fault, Mapping):
         raise ValueError(f"a fault is a Fault or a mapping of its fields, not {fault!r}")
-    try:
-        return Fault(**fault)
-    except TypeError:
-        known = ", ".join(Fault.__dataclass_fields__)
-        raise ValueError(f"not a fault: {dict(fault)!r}; its fields are {known}") from None
+    known = [each.name for each in fields(Fault)]
+    if not set(fault) <= set(known):
+        raise ValueError(f"not a fault: {dict(fault)!r}; its fields are {', '.join(known)}")
+    return Fault(**fault)
 
 
-class FaultBook:
+class FaultInjector:
     """The faults that are waiting for their requests; safe for many threads."""
 
     def __init__(self, faults: Iterable[Fault | Mapping[str, Any]] = ()) -> None:
         self._lock = threading.Lock()
-        self._entries = [[as_fault(fault), 0] for fault in faults]
+        self._waiting: list[_WaitingFault] = []
+        for fault in faults:
+            self.add(fault)
 
     def add(self, fault: Fault | Mapping[str, Any]) -> None:
         """Let a fault wait for its requests."""
+        waiting = _WaitingFault(as_fault(fault))
         with self._lock:
-            self._entries.append([as_fault(fault), 0])
+            self._waiting.append(waiting)
 
     def clear(self) -> None:
         """Forget all faults."""
         with self._lock:
-            self._entries.clear()
+            self._waiting.clear()
 
-    def draw(self, method: str, target: str) -> Fault | None:
-        """Give the fault that this request meets, if any, and count it."""
+    def next_fault(self, method: str, target: str) -> Fault | None:
+        """Give the fault that this request meets, if any, and count the request."""
         with self._lock:
-            for entry in self._entries:
-                fault: Fault = entry[0]  # type: ignore[assignment]
-                if fault.match not in target or fault.method not in (None, method):
-                    continue
-                entry[1] += 1  # type: ignore[operator]
-                hits = entry[1] - fault.after  # type: ignore[operator]
-                if hits > 0 and (fault.times is None or hits <= fault.times):
-                    return fault
+            for waiting in self._waiting:
+                if waiting.meets(method, target):
+                    return waiting.fault
         return None
+
+
+class _WaitingFault:
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._matched = 0
+
+    def meets(self, method: str, target: str) -> bool:
+        fault = self.fault
+        if fault.match not in target or fault.method not in (None, method):
+            return False
+        self._matched += 1
+        turn = self._matched - fault.after
+        return turn > 0 and (fault.times is None or turn <= fault.times)

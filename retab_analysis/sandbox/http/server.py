@@ -1,23 +1,63 @@
-"""The server: a world on a port of this machine."""
+"""A server on a port of this machine: it starts, gives each connection a thread, and stops."""
 
-import math
+import contextlib
+import socket
+import socketserver
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
-from retab_analysis.sandbox.http.connection import Service, TcpServer
-from retab_analysis.sandbox.http.faults import Fault, FaultBook
-from retab_analysis.sandbox.http.request_log import Journal
-from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world.world import World
+from retab_analysis.sandbox.http.connection import Connection, Service
+from retab_analysis.sandbox.http.faults import Fault, FaultInjector, is_seconds
+from retab_analysis.sandbox.http.messages import Request, Response
+from retab_analysis.sandbox.http.request_log import RequestLog
+
+
+class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Accepts connections, a thread for each, and knows them so that it can close them."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, port: int, service: Service) -> None:
+        self.service = service
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        super().__init__(("127.0.0.1", port), Connection)
+        self.base_url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its own thread, noted before it runs so that closing misses none."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[thread] = request
+        thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.pop(threading.current_thread(), None)
+
+    def close_connections(self) -> None:
+        """Close what is still open, and wait for the threads."""
+        for thread, connection in list(self._connections.items()):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(2)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients break connections as they like, and some tests are about that."""
 
 
 class Server:
-    """A Retab API on 127.0.0.1 for a world; a context manager, or `start` and `stop`.
+    """Serves HTTP on 127.0.0.1; a context manager, or `start` and `stop`.
 
     Args:
-        world: What is served; a `Store` where speed or clock are to be chosen.
-        api_key: The bearer token asked for.
+        answer: Answers a request, or raises an `ApiError`.
         latency: Seconds added to each answer.
         faults: What is to go wrong.
 
@@ -27,16 +67,16 @@ class Server:
 
     def __init__(
         self,
-        world: World | Store,
+        answer: Callable[[Request], Response],
         *,
-        api_key: str = "sandbox-key",
         latency: float = 0.0,
         faults: Iterable[Fault | Mapping[str, Any]] | None = None,
     ) -> None:
-        if not (math.isfinite(latency) and latency >= 0):
-            raise ValueError(f"latency is in seconds, 0 or more, not {latency!r}")
-        self._store = Store(world) if isinstance(world, World) else world
-        self._service = Service(self._store, api_key, latency, FaultBook(faults or ()))
+        if not is_seconds(latency):
+            raise ValueError(f"latency is in seconds, from 0 to a day, not {latency!r}")
+        if isinstance(faults, Fault | Mapping) or not isinstance(faults, Iterable | None):
+            raise ValueError(f"faults is a list of faults, not {faults!r}")
+        self._service = Service(answer, latency, FaultInjector(faults or ()))
         self._lock = threading.Lock()
         self._tcp: TcpServer | None = None
         self._thread: threading.Thread | None = None
@@ -46,7 +86,13 @@ class Server:
 
         Args:
             port: The port; 0 lets the system choose.
+
+        Raises:
+            ValueError: A port that is not a whole number from 0 to 65535.
+            OSError: The port is not free.
         """
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
+            raise ValueError(f"port is a whole number from 0 to 65535, not {port!r}")
         with self._lock:
             if self._tcp is None:
                 self._tcp = TcpServer(port, self._service)
@@ -73,10 +119,10 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """Where the API is.
+        """Where the server is.
 
         Raises:
-            RuntimeError: The server is not running.
+            RuntimeError: It is not running.
         """
         tcp = self._tcp
         if tcp is None:
@@ -84,18 +130,9 @@ class Server:
         return tcp.base_url
 
     @property
-    def credentials(self) -> dict[str, str]:
-        """What a client needs, by the names of its arguments.
-
-        Raises:
-            RuntimeError: The server is not running.
-        """
-        return {"api_key": self._service.api_key, "base_url": self.base_url}
-
-    @property
-    def requests(self) -> Journal:
+    def requests(self) -> RequestLog:
         """The requests served so far."""
-        return self._service.journal
+        return self._service.log
 
     def inject(self, fault: Fault | Mapping[str, Any]) -> None:
         """Let a fault wait for its requests.
@@ -114,9 +151,3 @@ class Server:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-
-    def __repr__(self) -> str:
-        tcp = self._tcp
-        state = f"running at {tcp.base_url}" if tcp else "stopped"
-        workflows, evals, runs = self._store.sizes()
-        return f"<{type(self).__name__} {state}: {workflows} workflows, {evals} evals, {runs} runs>"

@@ -1,159 +1,166 @@
-"""The past: a workflow's events made into runs that have ended, one after the other."""
+"""The past: what was run in a world, made into runs that have ended, one after the other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from retab_analysis.sandbox.catalog.specs import Event
-from retab_analysis.sandbox.instants import DAY, MILLI, MINUTE, SECOND
-from retab_analysis.sandbox.simulation.planning import Circumstances, Luck, active_evals, make_plan
+from retab_analysis.sandbox.instants import DAY, MILLI, SECOND
+from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
-from retab_analysis.sandbox.world.model import Crash, Plan, SavedEval, Version, Workflow
-from retab_analysis.sandbox.world.seeding import Dice
+from retab_analysis.sandbox.world.model import (
+    Crash,
+    PastRun,
+    Plan,
+    SavedEval,
+    Version,
+    Workflow,
+    World,
+)
+from retab_analysis.sandbox.world.seeding import SeededRandom
 
-# Within so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that
+# Among so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that
 # the story does not depend on the seed's luck.
-_WINDOW = 10
+_FLAKY_WINDOW = 10
+# Runs older than this many days are records of the oldest format, and of the one after it.
+_OLDEST_FORMAT, _OLD_FORMAT = 130, 118
 
 
-def past_runs(
-    workflows: Iterable[tuple[Workflow, tuple[Event, ...]]], seed: int, anchor: int
-) -> list[SimulatedRun]:
+def past_runs(world: World) -> list[SimulatedRun]:
     """Make all runs of the past, in the order of their creation."""
-    planned: list[tuple[Event, Plan]] = []
-    for workflow, events in workflows:
-        planned += _plans(workflow, events, seed, anchor)
+    planned = [pair for workflow in world.workflows for pair in _plans(workflow, world)]
     planned.sort(key=lambda pair: (pair[1].created, pair[1].id))
     free = 0
     runs = []
-    for event, plan in planned:
-        run, free = _played(event, plan, free, Dice(seed, "queue", plan.id))
+    for past, plan in planned:
+        chance = SeededRandom(world.seed, "queue", plan.id)
+        run, free = _executed(past, plan, free, chance)
         runs.append(run)
     return runs
 
 
-def _plans(
-    workflow: Workflow, events: tuple[Event, ...], seed: int, anchor: int
-) -> Iterator[tuple[Event, Plan]]:
-    ordered = sorted(events, key=lambda event: (event.day, event.minute))
-    wholes = [event for event in ordered if event.block is None and event.only is None]
-    unlucky = _unlucky_runs(workflow, wholes, seed)
-    whole = -1
-    for number, event in enumerate(ordered):
-        dice = Dice(seed, "event", workflow.id, number)
-        created = anchor + event.day * DAY + event.minute * MINUTE + dice.between(0, 40 * SECOND)
-        luck: Luck | None = None
-        if event.block is None and event.only is None:
-            whole += 1
-            luck = _luck(unlucky, whole)
-        yield event, _plan(workflow, event, created, luck, seed, number, anchor)
+def _plans(workflow: Workflow, world: World) -> Iterator[tuple[PastRun, Plan]]:
+    flaky_failures = _flaky_failures(workflow, world.seed)
+    whole_runs = 0
+    for number, past in enumerate(workflow.past_runs):
+        chance = SeededRandom(world.seed, "event", workflow.id, number)
+        created = past.at + chance.integer(0, 40 * SECOND)
+        flaky_fails = None
+        if past.is_whole:
+            flaky_fails = _is_in(flaky_failures, whole_runs)
+            whole_runs += 1
+        yield past, _plan(workflow, world, past, created, number, flaky_fails)
 
 
-def _luck(unlucky: dict[str, set[int]], whole: int) -> Luck:
-    return lambda saved: whole in unlucky.get(saved.key, ())
+def _is_in(failures: dict[str, set[int]], whole_run: int) -> Callable[[SavedEval], bool]:
+    return lambda saved: whole_run in failures.get(saved.key, ())
 
 
-def _unlucky_runs(workflow: Workflow, wholes: list[Event], seed: int) -> dict[str, set[int]]:
-    """Choose the whole-workflow runs in which each flaky eval fails."""
-    unlucky: dict[str, set[int]] = {}
+def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
+    """Choose in which of the whole-workflow runs, counted from the oldest, a flaky eval fails."""
+    whole_runs = [past for past in workflow.past_runs if past.is_whole]
+    failures: dict[str, set[int]] = {}
     for saved in workflow.evals:
-        rate = _flip_rate(saved)
+        rate = _flaky_rate(saved)
         if rate is None:
             continue
-        dice = Dice(seed, "flaky", saved.key)
-        chosen = unlucky.setdefault(saved.key, set())
-        # Counted from the end, so that the newest runs fill whole windows.
-        for end in range(len(wholes), 0, -_WINDOW):
-            window = range(max(0, end - _WINDOW), end)
-            free = [i for i in window if not wholes[i].tags]
-            chosen.update(dice.sample(free, round(rate * len(window))))
-    return unlucky
+        chance = SeededRandom(seed, "flaky", saved.key)
+        chosen = failures.setdefault(saved.key, set())
+        # From the end, so that the newest runs fill whole windows.
+        for end in range(len(whole_runs), 0, -_FLAKY_WINDOW):
+            window = range(max(0, end - _FLAKY_WINDOW), end)
+            open_to_chance = [index for index in window if not whole_runs[index].quiet]
+            chosen.update(chance.sample(open_to_chance, round(rate * len(window))))
+    return failures
 
 
-def _flip_rate(saved: SavedEval) -> float | None:
-    troubles = saved.assertions[-1].troubles
-    return next((trouble.rate for trouble in troubles if trouble.rate < 1), None)
+def _flaky_rate(saved: SavedEval) -> float | None:
+    modes = saved.assertions[-1].failure_modes
+    return next((mode.rate for mode in modes if mode.incident is None), None)
 
 
 def _plan(
     workflow: Workflow,
-    event: Event,
+    world: World,
+    past: PastRun,
     created: int,
-    luck: Luck | None,
-    seed: int,
     number: int,
-    anchor: int,
+    flaky_fails: Callable[[SavedEval], bool] | None,
 ) -> Plan:
     version = _version_at(workflow, created)
-    chosen = _chosen(workflow, event, version, created)
-    scoped = chosen[0] if event.only else None
-    vintage = _vintage(anchor - created)
-    if vintage < 2:
+    evals = _chosen_evals(workflow, past, version, created)
+    single = evals[0] if past.only else None
+    record_format = _record_format(world.anchor - created)
+    if record_format < 2:
         # Those records have milliseconds only, and filters go by what the record says.
         created -= created % MILLI
-    calm = "quiet" in event.tags or "final" in event.tags
+    mishaps = not past.quiet and past.only is None
     return make_plan(
         workflow,
         version,
-        chosen,
+        evals,
         created,
-        event.trigger,
-        seed,
+        past.trigger,
+        world.seed,
         number,
-        Circumstances(event.tags, luck, mishaps=not calm and event.only is None),
-        eval_id=scoped.id if scoped else None,
-        block_id=scoped.block.id if scoped else event.block,
-        crash=_crash(event, len(chosen)),
-        vintage=vintage,
-        reason=event.note if event.end in ("cancelled", "withdrawn") else None,
+        Circumstances(past.incidents, flaky_fails, mishaps),
+        eval_id=single.id if single else None,
+        block_id=single.block.id if single else past.block,
+        crash=_crash(past, len(evals)),
+        record_format=record_format,
+        reason=past.note if past.end in ("cancelled", "withdrawn") else None,
     )
 
 
-def _vintage(age: int) -> int:
-    return 0 if age > 130 * DAY else 1 if age > 118 * DAY else 2
+def _record_format(age: int) -> int:
+    return 0 if age > _OLDEST_FORMAT * DAY else 1 if age > _OLD_FORMAT * DAY else 2
 
 
 def _version_at(workflow: Workflow, instant: int) -> Version:
     return next(v for v in reversed(workflow.versions) if v.at <= instant)
 
 
-def _chosen(workflow: Workflow, event: Event, version: Version, created: int) -> list[SavedEval]:
+def _chosen_evals(
+    workflow: Workflow, past: PastRun, version: Version, created: int
+) -> list[SavedEval]:
     evals = active_evals(workflow, version, created)
-    if event.block is not None:
-        return [saved for saved in evals if saved.block.id == event.block]
-    if event.only is None:
+    if past.block is not None:
+        return [saved for saved in evals if saved.block.id == past.block]
+    if past.only is None:
         return evals
-    named = [saved for saved in evals if saved.key.split("/")[0] == event.only]
+    of_document = [saved for saved in evals if saved.key.split("/")[0] == past.only]
     failing = [
         saved
         for saved in evals
-        if any(trouble.when == event.only for trouble in saved.assertions[-1].troubles)
+        if any(mode.incident == past.only for mode in saved.assertions[-1].failure_modes)
     ]
-    return (failing or named)[:1]
+    return (failing or of_document)[:1]
 
 
-def _crash(event: Event, size: int) -> Crash | None:
-    if event.end != "error":
+def _crash(past: PastRun, size: int) -> Crash | None:
+    if past.end != "error":
         return None
-    details = None if event.details is None else dict(event.details)
-    return Crash(min(size - 1, size // 3), {"message": event.note, "details": details})
+    details = None if past.details is None else dict(past.details)
+    return Crash(min(size - 1, size // 3), {"message": past.note, "details": details})
 
 
-def _played(event: Event, plan: Plan, free: int, dice: Dice) -> tuple[SimulatedRun, int]:
-    """Run a plan to its end on the serial queue; give the run and when the queue is free again."""
+def _executed(
+    past: PastRun, plan: Plan, free: int, chance: SeededRandom
+) -> tuple[SimulatedRun, int]:
+    """Run a plan to its end on the serial queue; give the run, and when the queue is free again."""
     run = SimulatedRun(plan)
-    if event.end == "withdrawn":
-        run.cancelled = run.ready + dice.between(20, 90) * SECOND
+    if past.end == "withdrawn":
+        run.cancelled = run.ready + chance.integer(20, 90) * SECOND
         return run, free
-    path = run.begin(max(run.ready + _wait(event, dice), free))
-    if event.end == "cancelled":
-        run.cancelled = path.start + round((path.end - path.start) * (0.3 + 0.3 * dice.random()))
-    return run, run.cancelled or path.end
+    timetable = run.begin(max(run.ready + _wait(past, chance), free))
+    if past.end == "cancelled":
+        length = timetable.end - timetable.start
+        run.cancelled = timetable.start + round(length * (0.3 + 0.3 * chance.random()))
+    return run, run.cancelled or timetable.end
 
 
-def _wait(event: Event, dice: Dice) -> int:
+def _wait(past: PastRun, chance: SeededRandom) -> int:
     """Draw how long other people's runs are in the way, in microseconds."""
-    kind = dice.random()
-    if kind < 0.8 or event.tags:
-        return dice.between(60, 2_500) * MILLI
+    kind = chance.random()
+    if kind < 0.8 or past.quiet:
+        return chance.integer(60, 2_500) * MILLI
     if kind < 0.95:
-        return dice.between(20_000, 200_000) * MILLI
-    return dice.between(300_000, 1_400_000) * MILLI
+        return chance.integer(20_000, 200_000) * MILLI
+    return chance.integer(300_000, 1_400_000) * MILLI

@@ -4,28 +4,27 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retab_analysis.sandbox.http.messages import not_found
-from retab_analysis.sandbox.queries import Scope
-from retab_analysis.sandbox.simulation.run_documents import freshness
+from retab_analysis.sandbox.world.definition_documents import freshness
 from retab_analysis.sandbox.world.model import (
     Assertion,
     Child,
-    Finding,
     Plan,
+    PlannedResult,
     SavedEval,
     Version,
     Workflow,
 )
-from retab_analysis.sandbox.world.saved_evals import error_lifecycle
-from retab_analysis.sandbox.world.seeding import Dice, fingerprint, token
+from retab_analysis.sandbox.world.seeding import SeededRandom, fingerprint, token
 
-# Median milliseconds of one eval, and the spread of its logarithm.
-_PACES = {
+# Median milliseconds of one eval, and the standard deviation of its logarithm.
+_DURATIONS = {
     "extract": (2_300, 0.30),
     "split": (3_400, 0.28),
     "classifier": (900, 0.25),
     "function": (85, 0.40),
 }
+# How often an eval's execution breaks for no reason of its own, and with which code, message and
+# context.
 _MISHAP_RATE = 0.002
 _MISHAPS: tuple[tuple[str, str, dict[str, int]], ...] = (
     ("provider_timeout", "The model provider did not answer within 60 s", {"attempts": 3}),
@@ -33,21 +32,19 @@ _MISHAPS: tuple[tuple[str, str, dict[str, int]], ...] = (
     ("internal_error", "(no message)", {}),
 )
 
-Luck = Callable[[SavedEval], bool]
-
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What besides version and inputs decides how the evals of a run come out.
 
     Attributes:
-        tags: Names of troubles that this run has.
-        luck: Whether a flaky eval fails this time; without it, the dice say.
+        incidents: Incidents that this run has, whatever their windows.
+        flaky_fails: Says whether a flaky eval fails this time; without it, that is drawn.
         mishaps: Whether evals may break for no reason of their own.
     """
 
-    tags: frozenset[str] = frozenset()
-    luck: Luck | None = None
+    incidents: frozenset[str] = frozenset()
+    flaky_fails: Callable[[SavedEval], bool] | None = None
     mishaps: bool = False
 
 
@@ -62,26 +59,6 @@ def active_evals(workflow: Workflow, version: Version, instant: int) -> list[Sav
     ]
 
 
-def scoped_evals(workflow: Workflow, scope: Scope, now: int) -> list[SavedEval]:
-    """List the evals that a new run on the newest version takes.
-
-    Raises:
-        ApiError: 404 for an eval or block that is not there (any more).
-    """
-    evals = active_evals(workflow, workflow.newest, now)
-    if scope.eval_id is not None:
-        chosen = [saved for saved in evals if saved.id == scope.eval_id]
-        if not chosen:
-            raise not_found("workflow eval", scope.eval_id)
-        return chosen
-    if scope.block_id is not None:
-        known = {b.id for b in workflow.blocks if b.in_version(workflow.newest.number)}
-        if scope.block_id not in known:
-            raise not_found("block", scope.block_id)
-        return [saved for saved in evals if saved.block.id == scope.block_id]
-    return evals
-
-
 def make_plan(
     workflow: Workflow,
     version: Version,
@@ -93,71 +70,73 @@ def make_plan(
     circumstances: Circumstances,
     **more: Any,
 ) -> Plan:
-    """Plan a run of some evals; `name` tells it from all other runs."""
-    dice = Dice(seed, "run", workflow.id, name)
+    """Plan a run of some evals; `name` tells it from all other runs of the workflow."""
+    chance = SeededRandom(seed, "run", workflow.id, name)
     return Plan(
         id=f"evalrun_{token(seed, 'run', workflow.id, name)}",
         workflow_id=workflow.id,
         version=version,
         trigger=trigger,
         created=created,
-        delay_ms=dice.between(250, 900),
+        delay_ms=chance.integer(250, 900),
         children=tuple(
-            plan_child(saved, workflow, version, created, dice, circumstances) for saved in evals
+            _child(saved, workflow, version, created, chance, circumstances) for saved in evals
         ),
         freshness=_run_freshness(workflow, version),
         **more,
     )
 
 
-def plan_child(
+def _child(
     saved: SavedEval,
     workflow: Workflow,
     version: Version,
     created: int,
-    dice: Dice,
+    chance: SeededRandom,
     circumstances: Circumstances,
 ) -> Child:
     """Decide what one eval of a run gives, and how long it takes."""
     assertion = saved.assertion_at(created)
-    finding = _finding(saved, assertion, workflow, version, dice, circumstances)
-    median, spread = _PACES[saved.block.kind]
-    revision = version.revisions[saved.block.id]
-    slowness = 3 if finding.outcome == "error" else 1
-    bias = _bias(saved.key, 0.7, 1.9) * _bias(saved.block.id, 0.85, 1.25, revision)
-    middle = median * bias * slowness
-    return Child(saved, assertion, finding, max(5, round(dice.around(middle, spread))))
+    failing = _failing(saved, assertion, workflow, version, created, chance, circumstances)
+    result = failing or chance.choice(assertion.passing)
+    typical, spread = _DURATIONS[saved.block.kind]
+    # A document has its own pace, and so has each revision of a block.
+    pace = _share(saved.key, 0.7, 1.9)
+    pace *= _share(saved.block.id, 0.85, 1.25, version.revisions[saved.block.id])
+    # What breaks was tried several times before.
+    median = typical * pace * (3 if result.outcome == "error" else 1)
+    return Child(saved, assertion, result, max(5, round(chance.lognormal(median, spread))))
 
 
-def _bias(name: str, low: float, high: float, number: int = 0) -> float:
-    """Give a document or a block's revision its own pace."""
+def _share(name: str, low: float, high: float, number: int = 0) -> float:
+    """Give a name its place between two bounds, by its letters and not by the seed."""
     share = (sum(name.encode()) * 31 + number * 17) % 101 / 100
     return low + (high - low) * share
 
 
-def _finding(
+def _failing(
     saved: SavedEval,
     assertion: Assertion,
     workflow: Workflow,
     version: Version,
-    dice: Dice,
+    created: int,
+    chance: SeededRandom,
     circumstances: Circumstances,
-) -> Finding:
-    for trouble in assertion.troubles:
-        if trouble.rate < 1:
-            luck = circumstances.luck
-            hit = dice.random() < trouble.rate if luck is None else luck(saved)
+) -> PlannedResult | None:
+    for mode in assertion.failure_modes:
+        if mode.incident is None:
+            draw = circumstances.flaky_fails
+            fails = chance.random() < mode.rate if draw is None else draw(saved)
         else:
-            incident = workflow.incidents.get(trouble.when)
-            hit = trouble.when in circumstances.tags or (
-                incident is not None and incident.covers(version.number)
-            )
-        if hit:
-            return dice.pick(trouble.findings)
-    if circumstances.mishaps and dice.random() < _MISHAP_RATE:
-        code, message, context = dice.pick(_MISHAPS)
-        return Finding("error", error=error_lifecycle(code, message, saved.block.id, context))
-    return dice.pick(assertion.passing)
+            incident = workflow.incidents[mode.incident]
+            fails = mode.incident in circumstances.incidents
+            fails = fails or incident.covers(version.number, created)
+        if fails:
+            return chance.choice(mode.results)
+    if circumstances.mishaps and chance.random() < _MISHAP_RATE:
+        code, message, context = chance.choice(_MISHAPS)
+        return PlannedResult.broken(code, message, saved.block.id, context)
+    return None
 
 
 def _run_freshness(workflow: Workflow, version: Version) -> Mapping[str, Any]:

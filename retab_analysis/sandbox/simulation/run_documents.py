@@ -1,57 +1,56 @@
-"""The API's documents for a run, a result and a saved eval at an instant: pure functions."""
+"""The API's documents for runs and results at an instant, and what older records of them lack."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from retab_analysis.sandbox.instants import MILLI, iso
-from retab_analysis.sandbox.simulation.timing import TERMINAL, ChildMoment, Moment
-from retab_analysis.sandbox.world.model import (
-    OPERATIONS,
-    Assertion,
-    Child,
-    Plan,
-    SavedEval,
-    Workflow,
-)
+from retab_analysis.sandbox.instants import DAY, MILLI, iso, old_iso, parse_instant
+from retab_analysis.sandbox.simulation.timing import STATUSES, TERMINAL, ChildState, RunState
+from retab_analysis.sandbox.world.definition_documents import OUTPUT_HANDLE, validity_fingerprint
+from retab_analysis.sandbox.world.model import Child, Plan
 from retab_analysis.sandbox.world.seeding import fingerprint, token
 
-LIFECYCLES = ("pending", "queued", "running", "completed", "error", "cancelled")
-OUTCOMES = ("passed", "failed", "blocked")
-OUTPUT_HANDLE = "output-json-0"
+_OUTCOMES = ("passed", "failed", "blocked")
+_OPERATIONS = {
+    "extract": "extraction",
+    "split": "split",
+    "classifier": "classification",
+    "function": "function_invocation",
+}
 _METRICS = {"similarity_gte": "similarity", "split_iou_gte": "iou"}
 
 Document = dict[str, Any]
 
 
-def run_document(plan: Plan, moment: Moment) -> Document:
+def run_document(plan: Plan, state: RunState) -> Document:
     """Write a run as the API gives it."""
-    return {
+    document = {
         "id": plan.id,
         "workflow_id": plan.workflow_id,
         "workflow_version_id": plan.version.id,
         "trigger": {"type": plan.trigger},
-        "lifecycle": _run_lifecycle(plan, moment.status),
-        "timing": _timing(plan.created, moment.started, moment.completed),
+        "lifecycle": _run_lifecycle(plan, state.status),
+        "timing": _timing(plan.created, state.started, state.completed),
         "target": {"type": "block", "block_id": plan.block_id} if plan.block_id else None,
         "eval_id": plan.eval_id,
         "total_evals": len(plan.children),
-        "counts": counts(plan, moment),
+        "counts": _counts(plan, state),
         "freshness": dict(plan.freshness),
     }
+    return _older_run(document, plan.record_format)
 
 
-def counts(plan: Plan, moment: Moment) -> Document:
+def _counts(plan: Plan, state: RunState) -> Document:
     """Count a run's evals by lifecycle, and the completed ones by outcome."""
-    lifecycles = Counter(child.status for child in moment.children)
+    lifecycles = Counter(child.status for child in state.children)
     outcomes = Counter(
-        planned.finding.outcome
-        for planned, child in zip(plan.children, moment.children, strict=True)
+        planned.result.outcome
+        for planned, child in zip(plan.children, state.children, strict=True)
         if child.status == "completed"
     )
     return {
-        "lifecycle_counts": {name: lifecycles[name] for name in LIFECYCLES},
-        "outcome": {name: outcomes[name] for name in OUTCOMES},
+        "lifecycle_counts": {name: lifecycles[name] for name in STATUSES},
+        "outcome": {name: outcomes[name] for name in _OUTCOMES},
     }
 
 
@@ -59,8 +58,12 @@ def _run_lifecycle(plan: Plan, status: str) -> Document:
     if status == "error" and plan.crash is not None:
         return {"status": "error", **plan.crash.lifecycle}
     if status == "cancelled":
-        return {"status": "cancelled", "reason": plan.reason or "Cancelled by user"}
+        return _cancelled(plan)
     return {"status": status}
+
+
+def _cancelled(plan: Plan) -> Document:
+    return {"status": "cancelled", "reason": plan.reason or "Cancelled by user"}
 
 
 def _timing(created: int, started: int | None, completed: int | None) -> Document:
@@ -68,15 +71,17 @@ def _timing(created: int, started: int | None, completed: int | None) -> Documen
         "created_at": iso(created),
         "started_at": None if started is None else iso(started),
         "completed_at": None if completed is None else iso(completed),
-        "duration_ms": duration_ms(started, completed),
+        "duration_ms": _duration_ms(started, completed),
     }
 
 
-def duration_ms(started: int | None, completed: int | None) -> int | None:
-    """Give the whole milliseconds between two instants, where both are known."""
+def _duration_ms(started: int | None, completed: int | None) -> int | None:
     if started is None or completed is None:
         return None
     return (completed - started) // MILLI
+
+
+# Results
 
 
 def result_id(plan: Plan, position: int) -> str:
@@ -84,20 +89,20 @@ def result_id(plan: Plan, position: int) -> str:
     return f"evalres_{plan.id.removeprefix('evalrun_')}_{position:03d}"
 
 
-def result_document(plan: Plan, position: int, moment: ChildMoment) -> Document:
+def result_document(plan: Plan, position: int, state: ChildState) -> Document:
     """Write one eval's result in a run as the API gives it."""
     child = plan.children[position]
-    decided = moment.status == "completed"
+    decided = state.status == "completed"
     block = child.eval.block
-    block_print = block_fingerprint(child.eval, plan.version.revisions[block.id])
+    block_print = plan.version.block_fingerprints[block.id]
     ident = result_id(plan, position)
-    return {
+    document = {
         "id": ident,
         "workflow_eval_run_id": plan.id,
         "eval_id": child.eval.id,
-        "lifecycle": _child_lifecycle(plan, child, moment),
-        "timing": _timing(plan.created, moment.started, moment.completed),
-        "verdict": child.finding.outcome if decided else None,
+        "lifecycle": _child_lifecycle(plan, child, state.status),
+        "timing": _timing(plan.created, state.started, state.completed),
+        "verdict": child.result.outcome if decided else None,
         "workflow_id": plan.workflow_id,
         "block_id": block.id,
         "block_type": block.kind,
@@ -113,69 +118,67 @@ def result_document(plan: Plan, position: int, moment: ChildMoment) -> Document:
         "assertion_result": _assertion_result(child) if decided else None,
         "verdict_summary": _verdict_summary(child) if decided else None,
     }
+    return _older_result(document, plan.record_format)
 
 
-def block_fingerprint(saved: SavedEval, revision: int) -> str:
-    """Hash what executes a block: the same as long as the block is not edited."""
-    return fingerprint("block", saved.workflow_id, saved.block.id, revision)
-
-
-def _child_lifecycle(plan: Plan, child: Child, moment: ChildMoment) -> Document:
-    if moment.status == "error":
-        error = child.finding.error
+def _child_lifecycle(plan: Plan, child: Child, status: str) -> Document:
+    if status == "error":
+        error = child.result.error
         if error is None and plan.crash is not None:
             error = plan.crash.lifecycle
         return {"status": "error", **(error or {})}
-    if moment.status == "cancelled":
-        return {"status": "cancelled", "reason": plan.reason or "Cancelled by user"}
-    return {"status": moment.status}
+    return _cancelled(plan) if status == "cancelled" else {"status": status}
 
 
 def _artifact(kind: str, ident: str) -> Document:
-    operation = OPERATIONS[kind]
+    operation = _OPERATIONS[kind]
     return {"operation": operation, "id": f"{operation[:4]}_{token('artifact', ident)}"}
 
 
 def _outputs(child: Child) -> Document | None:
-    if child.finding.outputs is None:
+    if child.result.outputs is None:
         return None
-    return {OUTPUT_HANDLE: {"type": "json", "data": child.finding.outputs}}
+    return {OUTPUT_HANDLE: {"type": "json", "data": child.result.outputs}}
 
 
 def _routing(child: Child) -> list[str] | None:
-    outputs = child.finding.outputs
+    outputs = child.result.outputs
     if child.eval.block.kind != "classifier" or not isinstance(outputs, Mapping):
         return None
     return [str(outputs["category"])]
 
 
 def _assertion_result(child: Child) -> Document:
-    condition, finding = child.assertion.condition, child.finding
+    condition, result = child.assertion.condition, child.result
     document: Document = {
         "assertion_id": child.assertion.id,
         "condition_kind": condition["kind"],
-        "outcome": finding.outcome,
-        "actual_value": finding.actual,
+        "outcome": result.outcome,
+        "actual_value": result.actual,
     }
     if child.assertion.expected:
         document["expected_value"] = child.assertion.expected[0]
     return document | {
-        "score": finding.score,
+        "score": result.score,
         "threshold": condition.get("threshold"),
         "metric_kind": _METRICS.get(condition["kind"]),
         "assertion_label": child.assertion.label,
-        "failure": None if finding.failure is None else dict(finding.failure),
+        "failure": None if result.failure is None else dict(result.failure),
     }
 
 
 def _verdict_summary(child: Child) -> Document:
-    tally = outcome_tally(child.finding.outcome)
-    failed = [child.assertion.id] if child.finding.outcome == "failed" else []
-    return {"passed": child.finding.outcome == "passed", **tally, "failed_assertion_ids": failed}
+    outcome = child.result.outcome
+    failed = [child.assertion.id] if outcome == "failed" else []
+    return {
+        "passed": outcome == "passed",
+        **_outcome_counts(outcome),
+        "failed_assertion_ids": failed,
+    }
 
 
-def outcome_tally(outcome: str | None) -> Document:
-    """Count one eval's outcome in the way of the summaries."""
+def _outcome_counts(outcome: str | None) -> Document:
+    """Count the one assertion of an eval, in the way of the summaries."""
     return {
         "assertions_passed": int(outcome == "passed"),
         "assertions_failed": int(outcome == "failed"),
@@ -183,115 +186,89 @@ def outcome_tally(outcome: str | None) -> Document:
     }
 
 
-def summary_document(plan: Plan, position: int, moment: ChildMoment) -> Document:
-    """Write the summary of a finished result that a saved eval carries."""
+# The summaries that a saved eval carries
+
+
+def has_summary(state: ChildState) -> bool:
+    """Say whether a result is one that a saved eval's summary can be about."""
+    return state.status in TERMINAL and state.started is not None
+
+
+def summary_document(plan: Plan, position: int, state: ChildState) -> Document:
+    """Write the summary of a result that has ended."""
     child = plan.children[position]
-    block_print = block_fingerprint(child.eval, plan.version.revisions[child.eval.block.id])
-    outcome = child.finding.outcome if moment.status == "completed" else None
+    block_print = plan.version.block_fingerprints[child.eval.block.id]
+    outcome = child.result.outcome if state.status == "completed" else None
     return {
         "run_record_id": result_id(plan, position),
-        "status": moment.status,
+        "status": state.status,
         "outcome": outcome,
-        "started_at": iso(moment.started or plan.created),
-        "completed_at": None if moment.completed is None else iso(moment.completed),
-        "duration_ms": duration_ms(moment.started, moment.completed),
+        "started_at": iso(state.started or plan.created),
+        "completed_at": None if state.completed is None else iso(state.completed),
+        "duration_ms": _duration_ms(state.started, state.completed),
         "workflow_draft_fingerprint": plan.version.fingerprint,
         "block_execution_fingerprint": block_print,
-        "validity_fingerprint": fingerprint(block_print, child.assertion.condition["kind"]),
+        "validity_fingerprint": validity_fingerprint(block_print, child.assertion),
         "handle_inputs_fingerprint": child.assertion.inputs_fingerprint,
-        **outcome_tally(outcome),
+        **_outcome_counts(outcome),
     }
 
 
-def summarizable(moment: ChildMoment) -> bool:
-    """Say whether a result is one that a saved eval's summary can be about."""
-    return moment.status in TERMINAL and moment.started is not None
+# Older records: a client must live with what is null, absent or shorter, so the oldest runs are so.
 
 
-def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Document:
-    """Write a saved eval; `latest` holds its summaries by field name."""
-    assertion = saved.assertions[-1]
-    extras = saved.extras
-    current = block_fingerprint(saved, workflow.newest.revisions.get(saved.block.id, 0))
+def _older_run(document: Document, record_format: int) -> Document:
+    """Take from a run what its record did not have; different runs lack different things."""
+    if record_format >= 2:
+        return document
+    older = document | {"timing": _older_times(document["timing"])}
+    if record_format == 1:
+        return older | {"freshness": None}
+    for name in ("target", "eval_id", "freshness"):
+        if older[name] is None or name == "freshness":
+            del older[name]
+    return _older_counts(older)
+
+
+def _older_counts(document: Document) -> Document:
+    """Vary with time, so that a history holds every way in which counts can be missing."""
+    created = parse_instant(document["timing"]["created_at"]) or 0
+    way = created // (4 * DAY) % 4
+    if way == 0:
+        return document | {"counts": None}
+    if way == 1:
+        return {name: value for name, value in document.items() if name != "counts"}
+    counts = {part: _without_zeros(numbers) for part, numbers in document["counts"].items()}
+    if way == 2:
+        return document | {"counts": counts}
+    return document | {"counts": {"outcome": counts["outcome"], "lifecycle_counts": None}}
+
+
+def _without_zeros(numbers: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in numbers.items() if count}
+
+
+def _older_result(document: Document, record_format: int) -> Document:
+    if record_format >= 2:
+        return document
+    older = document | {"timing": _older_times(document["timing"]), "execution_fingerprint": None}
+    older["verdict_summary"] = None
+    if record_format == 1:
+        return older
+    for name in (
+        "block_execution_fingerprint",
+        "handle_inputs_fingerprint",
+        "routing_decisions",
+        "verdict_summary",
+        "artifact",
+        "handle_outputs",
+    ):
+        del older[name]
+    return older
+
+
+def _older_times(timing: Document) -> Document:
     return {
-        "id": saved.id,
-        "workflow_id": saved.workflow_id,
-        "target": {"type": "block", "block_id": saved.block.id},
-        "source": _source(saved, assertion),
-        "name": saved.name,
-        "assertion": _assertion_spec(assertion),
-        "assertion_schema_dep": _schema_dep(saved, assertion),
-        "assertion_drift_status": extras.get("assertion_drift_status", "valid"),
-        "schema_drift": extras.get("schema_drift", "none"),
-        "schema_drift_detail": extras.get("schema_drift_detail"),
-        "freshness": _freshness(assertion, current, latest.get("latest_run_summary")),
-        "drift": _drift(extras),
-        "validation_status": extras.get("validation_status", "valid"),
-        "validation_issues": list(extras.get("validation_issues", ())),
-        **latest,
-        "created_at": iso(saved.created),
-        "updated_at": iso(max(saved.created, assertion.at)),
+        name: old_iso(parse_instant(value) or 0) if isinstance(value, str) else value
+        for name, value in timing.items()
     }
-
-
-def _source(saved: SavedEval, assertion: Assertion) -> Document:
-    if saved.source["type"] == "manual":
-        return {"type": "manual", "handle_inputs": dict(assertion.inputs)}
-    return dict(saved.source)
-
-
-def _assertion_spec(assertion: Assertion) -> Document:
-    return {
-        "id": assertion.id,
-        "target": {"output_handle_id": OUTPUT_HANDLE, "path": assertion.path},
-        "condition": dict(assertion.condition),
-        "label": assertion.label,
-    }
-
-
-def _schema_dep(saved: SavedEval, assertion: Assertion) -> Document | None:
-    if saved.block.kind != "extract" or assertion.path is None:
-        return None
-    steps = [part for part in assertion.path.split(".") if not part.isdigit()]
-    return {
-        "output_handle_id": OUTPUT_HANDLE,
-        "schema_path": "properties." + ".properties.".join(steps),
-        "subtree_hash": fingerprint("schema", saved.block.id, *steps),
-        "depends_on_root": False,
-    }
-
-
-def _freshness(assertion: Assertion, block_print: str, summary: Document | None) -> Document:
-    """Compare what the newest result rests on with what a run would use now."""
-    if summary is None:
-        return freshness("unknown", ["no_baseline"], None, assertion.inputs_fingerprint, None)
-    reasons = []
-    if summary["block_execution_fingerprint"] != block_print:
-        reasons.append("validity_changed")
-    if summary["handle_inputs_fingerprint"] != assertion.inputs_fingerprint:
-        reasons.append("inputs_changed")
-    return freshness(
-        "stale" if reasons else "fresh",
-        reasons,
-        fingerprint(block_print, assertion.condition["kind"]),
-        assertion.inputs_fingerprint,
-        summary["run_record_id"],
-    )
-
-
-def freshness(
-    status: str, reasons: list[str], validity: str | None, inputs: str | None, baseline: str | None
-) -> Document:
-    """Write a freshness envelope with all of its members."""
-    return {
-        "status": status,
-        "reasons": reasons,
-        "validity_fingerprint": validity,
-        "input_fingerprint": inputs,
-        "baseline_run_id": baseline,
-    }
-
-
-def _drift(extras: Mapping[str, Any]) -> Document:
-    drift: Document = {"status": "none", "affected_targets": [], "detail": None}
-    return drift | dict(extras.get("drift", {}))

@@ -1,7 +1,12 @@
-"""A run in time: pure functions from a plan, what the queue did with it, and an instant."""
+"""When things happen: the timetable of a run, its state at an instant, and the serial queue.
 
+The states are pure functions of a plan, of what the queue did with it, and of an instant.
+"""
+
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from retab_analysis.sandbox.instants import MILLI
 from retab_analysis.sandbox.world.model import Plan
@@ -10,6 +15,8 @@ from retab_analysis.sandbox.world.model import Plan
 _GAP_MS = 60
 _CLOSING_MS = 140
 
+# The statuses of runs and of results, in the order in which the API counts them.
+STATUSES = ("pending", "queued", "running", "completed", "error", "cancelled")
 TERMINAL = frozenset({"completed", "error", "cancelled"})
 
 
@@ -20,7 +27,16 @@ class Span(NamedTuple):
     end: int
 
 
-class ChildMoment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When a started run does what, if nobody interferes."""
+
+    start: int
+    spans: tuple[Span, ...]
+    end: int
+
+
+class ChildState(NamedTuple):
     """One eval of a run at an instant."""
 
     status: str
@@ -29,25 +45,16 @@ class ChildMoment(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RunState:
     """A run at an instant."""
 
     status: str
     started: int | None
     completed: int | None
-    children: tuple[ChildMoment, ...]
+    children: tuple[ChildState, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """When a started run does what, if nobody interferes."""
-
-    start: int
-    spans: tuple[Span, ...]
-    end: int
-
-
-def course(plan: Plan, start: int, pace: float) -> Course:
+def make_timetable(plan: Plan, start: int, pace: float) -> Timetable:
     """Lay out a run from its start; `pace` scales every duration."""
     spans = []
     clock = start
@@ -57,9 +64,9 @@ def course(plan: Plan, start: int, pace: float) -> Course:
         end = clock + scaled(length, pace)
         spans.append(Span(clock, end))
         if crashes:
-            return Course(start, tuple(spans), end)
+            return Timetable(start, tuple(spans), end)
         clock = end + scaled(_GAP_MS, pace)
-    return Course(start, tuple(spans), clock + scaled(_CLOSING_MS, pace))
+    return Timetable(start, tuple(spans), clock + scaled(_CLOSING_MS, pace))
 
 
 def scaled(ms: int, pace: float) -> int:
@@ -67,52 +74,147 @@ def scaled(ms: int, pace: float) -> int:
     return max(1, round(ms * MILLI * pace))
 
 
-def moment(plan: Plan, path: Course | None, cancelled: int | None, pace: float, now: int) -> Moment:
+def state_at(
+    plan: Plan, timetable: Timetable | None, cancelled: int | None, pace: float, now: int
+) -> RunState:
     """Give the state of a run and of all its evals at an instant."""
     if cancelled is not None and cancelled <= now:
-        return _cancelled(plan, path, cancelled)
-    if path is None or now < path.start:
+        return _cancelled(plan, timetable, cancelled)
+    if timetable is None or now < timetable.start:
         ready = plan.created + scaled(plan.delay_ms, pace)
         status = "pending" if now < ready else "queued"
-        return Moment(status, None, None, (ChildMoment(status, None, None),) * len(plan.children))
-    if now >= path.end:
-        return _ended(plan, path)
-    return Moment("running", path.start, None, _children(plan, path, now, "queued"))
+        return RunState(status, None, None, (ChildState(status, None, None),) * len(plan.children))
+    if now >= timetable.end:
+        return _ended(plan, timetable)
+    return RunState("running", timetable.start, None, _children(plan, timetable, now, "queued"))
 
 
-def _cancelled(plan: Plan, path: Course | None, at: int) -> Moment:
-    started = path is not None and path.start <= at
-    before = _children(plan, path, at, "queued") if path is not None and started else ()
+def _cancelled(plan: Plan, timetable: Timetable | None, at: int) -> RunState:
+    if timetable is None or timetable.start > at:
+        lost = ChildState("cancelled", None, at)
+        return RunState("cancelled", None, at, (lost,) * len(plan.children))
     children = tuple(
-        child if child.completed is not None else ChildMoment("cancelled", child.started, at)
-        for child in before or (ChildMoment("queued", None, None),) * len(plan.children)
+        child if child.completed is not None else ChildState("cancelled", child.started, at)
+        for child in _children(plan, timetable, at, "queued")
     )
-    return Moment("cancelled", path.start if path is not None and started else None, at, children)
+    return RunState("cancelled", timetable.start, at, children)
 
 
-def _ended(plan: Plan, path: Course) -> Moment:
-    done = _children(plan, path, path.end, "cancelled")
+def _ended(plan: Plan, timetable: Timetable) -> RunState:
+    done = _children(plan, timetable, timetable.end, "cancelled")
     if plan.crash is None:
-        return Moment("completed", path.start, path.end, done)
+        return RunState("completed", timetable.start, timetable.end, done)
     after = plan.crash.after
-    broken = ChildMoment("error", path.spans[-1].start, path.end)
-    lost = (ChildMoment("cancelled", None, path.end),) * (len(done) - after - 1)
-    return Moment("error", path.start, path.end, (*done[:after], broken, *lost))
+    broken = ChildState("error", timetable.spans[-1].start, timetable.end)
+    lost = (ChildState("cancelled", None, timetable.end),) * (len(done) - after - 1)
+    return RunState("error", timetable.start, timetable.end, (*done[:after], broken, *lost))
 
 
-def _endings(plan: Plan) -> list[str]:
-    return ["error" if c.finding.outcome == "error" else "completed" for c in plan.children]
-
-
-def _children(plan: Plan, path: Course, now: int, waiting: str) -> tuple[ChildMoment, ...]:
+def _children(plan: Plan, timetable: Timetable, now: int, waiting: str) -> tuple[ChildState, ...]:
     """Give each eval of a run that has started: done, running, or still waiting."""
     children = []
-    for span, ending in zip(path.spans, _endings(plan), strict=False):
+    # A run that breaks has no span for the evals that it does not reach.
+    for child, span in zip(plan.children, timetable.spans, strict=False):
         if span.end <= now:
-            children.append(ChildMoment(ending, span.start, span.end))
+            status = "error" if child.result.outcome == "error" else "completed"
+            children.append(ChildState(status, span.start, span.end))
         elif span.start <= now:
-            children.append(ChildMoment("running", span.start, None))
+            children.append(ChildState("running", span.start, None))
         else:
-            children.append(ChildMoment(waiting, None, None))
-    children += [ChildMoment(waiting, None, None)] * (len(plan.children) - len(children))
+            children.append(ChildState(waiting, None, None))
+    children += [ChildState(waiting, None, None)] * (len(plan.children) - len(children))
     return tuple(children)
+
+
+# The queue
+
+
+class Queueable(Protocol):
+    """What the queue asks of a run."""
+
+    id: str
+    cancelled: int | None
+
+    @property
+    def ready(self) -> int:
+        """The instant from which the run may be started."""
+        ...
+
+    @property
+    def end(self) -> int | None:
+        """The instant at which it ends, once it was started."""
+        ...
+
+    def begin(self, instant: int) -> object:
+        """Start it."""
+        ...
+
+
+R = TypeVar("R", bound=Queueable)
+
+
+class SerialQueue(Generic[R]):
+    """Starts one run after the other as time goes by, and keeps some background runs in flight.
+
+    As in the real API, one run is executed at a time and the others wait. Submitted runs come
+    before those of the background, so that nobody waits for decoration.
+
+    Nothing happens by itself: `advance` plays everything that was due since the last call, in
+    order, so what comes out depends on the instants alone and not on when somebody looks.
+
+    Args:
+        refill: Makes the run with which a background stream goes on: the stream's number, and the
+            instant at which the run is created.
+        rest: Longest stretch, in microseconds, that is played back when nobody looked for long.
+    """
+
+    def __init__(self, refill: Callable[[int, int], R], *, rest: int) -> None:
+        self._refill = refill
+        self._rest = rest
+        self._free = 0
+        self._running: R | None = None
+        self._submitted: deque[R] = deque()
+        self._background: deque[R] = deque()
+        self._stream_of: dict[str, int] = {}
+
+    def open_stream(self, stream: int, instant: int) -> None:
+        """Put a run of a background stream in the queue; when it ends, the next one follows."""
+        run = self._refill(stream, instant)
+        self._stream_of[run.id] = stream
+        self._background.append(run)
+
+    def submit(self, run: R) -> None:
+        """Put somebody's run in the queue; call `advance` for its instant before."""
+        self._submitted.append(run)
+
+    def advance(self, now: int) -> None:
+        """Play what was due up to an instant."""
+        while True:
+            if self._running is not None:
+                end = self._running.end
+                if end is None or end > now:
+                    return
+                self._leave(self._running, end, now)
+            waiting = self._submitted or self._background
+            if not waiting:
+                return
+            start = max(self._free, waiting[0].ready)
+            if start > now:
+                return
+            self._running = waiting.popleft()
+            self._running.begin(start)
+
+    def cancel(self, run: R, now: int) -> None:
+        """Take a run out; what it has not done it will not do."""
+        run.cancelled = now
+        if run is not self._running:
+            (self._submitted if run in self._submitted else self._background).remove(run)
+        self._leave(run, now, now)
+
+    def _leave(self, run: R, instant: int, now: int) -> None:
+        if run is self._running:
+            self._running = None
+            self._free = instant
+        stream = self._stream_of.pop(run.id, None)
+        if stream is not None:
+            self.open_stream(stream, max(instant, now - self._rest))

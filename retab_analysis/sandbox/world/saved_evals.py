@@ -1,176 +1,165 @@
-"""From the catalog's specs to saved evals with ids, dates, fingerprints and findings."""
+"""From the catalogue's evals to saved ones, with ids, dates, fingerprints and what can come out."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from retab_analysis.sandbox.catalog.specs import Blocked, Doc, Errored, Spec, WorkflowSpec, Wrong
-from retab_analysis.sandbox.instants import DAY, MINUTE, day_name, iso
-from retab_analysis.sandbox.scoring import closeness, overlap, value_at, with_value
+from retab_analysis.sandbox.catalog.specs import (
+    BlockSpec,
+    DocumentSpec,
+    EvalSpec,
+    FailureSpec,
+    WorkflowSpec,
+)
+from retab_analysis.sandbox.instants import DAY, MINUTE
 from retab_analysis.sandbox.world.model import (
     Assertion,
+    Block,
+    FailureMode,
     File,
-    Finding,
+    PlannedResult,
     SavedEval,
-    Trouble,
-    Version,
-    VersionSeries,
-    Workflow,
 )
-from retab_analysis.sandbox.world.seeding import Dice, fingerprint, token
+from retab_analysis.sandbox.world.seeding import SeededRandom, fingerprint, token
 
 FILE_HANDLE = "input-file-0"
 JSON_HANDLE = "input-json-0"
-_EDIT_MINUTE = 10 * 60
-_UNEXPECTING = frozenset({"exists", "not_exists"})
+# Evals are saved and edited at about ten o'clock, and removed at eleven.
+_SAVED_AT = 10 * 60 * MINUTE
+_REMOVED_AT = 11 * 60 * MINUTE
+# Which member of a condition holds what it expects.
 _EXPECTATIONS = ("expected", "reference", "pattern", "condition", "schema")
+# The conditions that compare with the document's own value where the catalogue gives no other.
+_OWN_VALUE = {"equals": "expected", "similarity_gte": "reference", "split_iou_gte": "expected"}
+# Blocked before or while the block ran, so that there is no output to show.
+_NOT_EXECUTED = ("block_execution_failed", "execution_error")
 
 
-def resolve_workflow(spec: WorkflowSpec, seed: int, anchor: int) -> Workflow:
-    """Give a workflow of the catalog its ids and dates."""
-    versions = _versions(spec, anchor)
-    evals = tuple(_saved_evals(spec, seed, anchor))
-    document = _workflow_document(spec, versions, evals)
-    return Workflow(spec.id, document, spec.blocks, versions, evals, spec.incidents)
+def file_of(document: DocumentSpec, workflow_id: str, seed: int) -> File:
+    """Give the file of a document."""
+    ident = f"file_{token(seed, workflow_id, document.key)}"
+    return File(ident, document.filename, document.mime_type)
 
 
-def files_of(spec: WorkflowSpec, seed: int) -> list[File]:
-    """List the files of a workflow's documents."""
-    return [_file(doc, spec.id, seed) for doc in spec.docs]
-
-
-def _file(doc: Doc, workflow_id: str, seed: int) -> File:
-    return File(f"file_{token(seed, workflow_id, doc.key)}", doc.filename, doc.mime_type)
-
-
-def _versions(spec: WorkflowSpec, anchor: int) -> VersionSeries:
-    versions: list[Version] = []
-    revisions: dict[str, int] = {}
-    for number, made in enumerate(spec.versions, 1):
-        for block in spec.blocks:
-            if not block.in_version(number):
-                revisions.pop(block.id, None)
-            elif block.id not in revisions or block.id in made.changed:
-                revisions[block.id] = number
-        at = anchor + made.day * DAY + made.minute * MINUTE
-        content = fingerprint("workflow", spec.id, *sorted(revisions.items()))
-        ident = f"draft_{day_name(at, '_')}" if made.draft else f"wfv_{content}"
-        versions.append(Version(number, ident, at, dict(revisions), content))
-    return tuple(versions)
-
-
-def _workflow_document(
-    spec: WorkflowSpec, versions: VersionSeries, evals: Iterable[SavedEval]
-) -> dict[str, Any]:
-    published = None
-    if spec.published is not None:
-        version = versions[spec.published - 1]
-        published = {
-            "version_id": version.id,
-            "published_at": iso(version.at + 95 * MINUTE),
-            "description": spec.published_note,
-        }
-    return {
-        "id": spec.id,
-        "name": spec.name,
-        "description": spec.description,
-        "project_id": spec.project_id,
-        "published": published,
-        "created_at": iso(versions[0].at - 2 * DAY),
-        "updated_at": iso(versions[-1].at),
-    }
-
-
-def _saved_evals(spec: WorkflowSpec, seed: int, anchor: int) -> Iterable[SavedEval]:
-    docs = {doc.key: doc for doc in spec.docs}
-    blocks = {block.id: block for block in spec.blocks}
+def saved_evals(
+    spec: WorkflowSpec, blocks: Mapping[str, Block], seed: int, anchor: int
+) -> Iterator[SavedEval]:
+    """Make the saved evals of a workflow, in the order of the catalogue."""
+    builder = _Builder(spec, seed, anchor)
+    inputs = {block.id: block for block in spec.blocks}
     seen: Counter[str] = Counter()
-    for item in spec.specs:
-        name = f"{item.doc}/{item.block}/{item.path}"
-        seen[name] += 1
-        key = f"{name}/{seen[name]}"
-        block = blocks[item.block]
-        created = anchor + _created(item, key, seed, spec.versions[block.since - 1].day)
-        stages = [(created, item)]
-        for day, fields in item.edits:
-            stages.append((anchor + day * DAY + _EDIT_MINUTE * MINUTE, replace(item, **fields)))
-        removed = None if item.until is None else anchor + item.until * DAY + 11 * 60 * MINUTE
-        yield SavedEval(
-            id=f"eval_{token(seed, spec.id, key)}",
+    for block_id, items in spec.evals.items():
+        for item in items:
+            name = f"{item.document}/{block_id}/{item.path}"
+            seen[name] += 1
+            yield builder.build(item, blocks[block_id], inputs[block_id], f"{name}/{seen[name]}")
+
+
+class _Builder:
+    """Makes the saved evals of one workflow."""
+
+    def __init__(self, spec: WorkflowSpec, seed: int, anchor: int) -> None:
+        self._spec, self._seed, self._anchor = spec, seed, anchor
+        self._documents = {document.key: document for document in spec.documents}
+        self._everywhere = [
+            (name, incident.every_eval)
+            for name, incident in spec.incidents.items()
+            if incident.every_eval is not None
+        ]
+
+    def build(self, item: EvalSpec, block: Block, given: BlockSpec, key: str) -> SavedEval:
+        created = self._anchor + self._created(item, key, block)
+        forms = [(created, item)]
+        forms += [(self._anchor + day * DAY + _SAVED_AT, edited) for day, edited in item.edits]
+        removed = None if item.until is None else self._anchor + item.until * DAY + _REMOVED_AT
+        return SavedEval(
+            id=f"eval_{token(self._seed, self._spec.id, key)}",
             key=key,
-            workflow_id=spec.id,
+            workflow_id=self._spec.id,
             block=block,
             name=item.name,
             created=created,
             removed=removed,
-            assertions=tuple(
-                _assertion(stage, docs[stage.doc], at, key, spec.id, seed, block.kind)
-                for at, stage in stages
-            ),
-            source=_source(item, key, seed),
+            assertions=tuple(self._assertion(form, at, key, given) for at, form in forms),
+            source=self._source(item, block.id, key),
             extras=item.extras,
         )
 
+    def _created(self, item: EvalSpec, key: str, block: Block) -> int:
+        """Spread the saving of the evals over the first weeks after their block was made."""
+        chance = SeededRandom(self._seed, "created", key)
+        day = item.since
+        if day is None:
+            # Those that are removed again were there from the start.
+            is_late = item.until is None and chance.random() < 0.35
+            earliest = self._spec.versions[block.since - 1].day
+            day = earliest + (chance.integer(2, 28) if is_late else 0)
+        minutes, rest = chance.integer(-25, 25), chance.integer(0, MINUTE - 1)
+        return day * DAY + _SAVED_AT + minutes * MINUTE + rest
 
-def _created(item: Spec, key: str, seed: int, earliest: int) -> int:
-    """Spread the making of the evals over the first weeks after their block was made."""
-    dice = Dice(seed, "created", key)
-    day = item.since
-    if day is None:
-        late = item.until is None and dice.random() < 0.35
-        day = earliest + (dice.between(2, 28) if late else 0)
-    return day * DAY + (_EDIT_MINUTE + dice.between(-25, 25)) * MINUTE + dice.between(0, 59_999_999)
+    def _source(self, item: EvalSpec, block_id: str, key: str) -> dict[str, Any]:
+        if not item.run_step:
+            return {"type": "manual"}
+        run_id = f"run_{token(self._seed, 'source', key)}"
+        return {"type": "run_step", "run_id": run_id, "step_id": f"{block_id}-0"}
+
+    def _assertion(self, item: EvalSpec, at: int, key: str, block: BlockSpec) -> Assertion:
+        document = self._documents[item.document]
+        outputs = document.outputs[block.id]
+        truth = value_at(outputs, item.path)
+        condition = _completed(item.condition, truth)
+        return Assertion(
+            at=at,
+            id=f"asrt_{token(self._seed, self._spec.id, key, at)}",
+            label=item.label,
+            path=item.path,
+            condition=condition,
+            expected=_expected(condition),
+            inputs=self._inputs(document, block),
+            inputs_fingerprint=fingerprint(
+                "inputs", self._spec.id, document.key, block.kind == "function"
+            ),
+            passing=tuple(
+                _decided("passed", value, condition, outputs, item)
+                for value in item.right or (truth,)
+            ),
+            failure_modes=tuple(self._failure_modes(item, condition, outputs, block.id)),
+        )
+
+    def _inputs(self, document: DocumentSpec, block: BlockSpec) -> dict[str, Any]:
+        if block.input is None:
+            file = file_of(document, self._spec.id, self._seed)
+            return {FILE_HANDLE: {"type": "file", "document": file._asdict()}}
+        if isinstance(block.input, str):
+            data = value_at(document.outputs, block.input)
+        else:
+            data = {name: value_at(document.outputs, p) for name, p in block.input.items()}
+        return {JSON_HANDLE: {"type": "json", "data": data}}
+
+    def _failure_modes(
+        self, item: EvalSpec, condition: Mapping[str, Any], outputs: Any, block_id: str
+    ) -> Iterator[FailureMode]:
+        for name, failure in self._everywhere:
+            yield FailureMode(_failing(failure, condition, outputs, item, block_id), name)
+        for failure in item.fails:
+            results = _failing(failure, condition, outputs, item, block_id)
+            if failure.when is not None and failure.when not in self._spec.incidents:
+                raise ValueError(f"{item.name!r} fails in {failure.when!r}, which is no incident")
+            yield FailureMode(results, failure.when, failure.rate)
 
 
-def _source(item: Spec, key: str, seed: int) -> dict[str, Any]:
-    if not item.run_step:
-        return {"type": "manual"}
-    run_id = f"run_{token(seed, 'source', key)}"
-    return {"type": "run_step", "run_id": run_id, "step_id": f"{item.block}-0"}
-
-
-def _assertion(
-    item: Spec, doc: Doc, at: int, key: str, workflow_id: str, seed: int, kind: str
-) -> Assertion:
-    outputs = doc.outputs[item.block]
-    truth = value_at(outputs, item.path)
-    condition = dict(item.condition(truth) if callable(item.condition) else item.condition)
-    inputs = _inputs(doc, kind, workflow_id, seed)
-    return Assertion(
-        at=at,
-        id=f"asrt_{token(seed, workflow_id, key, at)}",
-        label=item.label,
-        path=item.path,
-        condition=condition,
-        expected=_expected(condition),
-        inputs=inputs,
-        inputs_fingerprint=fingerprint("inputs", workflow_id, doc.key, kind == "function"),
-        passing=tuple(
-            _decided("passed", Wrong(value, item.score), condition, outputs, item.path)
-            for value in item.right or (truth,)
-        ),
-        troubles=tuple(
-            Trouble(
-                fails.when,
-                fails.rate,
-                tuple(_trouble(way, condition, outputs, item) for way in fails.ways),
-            )
-            for fails in item.fails
-        ),
-    )
-
-
-def _inputs(doc: Doc, kind: str, workflow_id: str, seed: int) -> dict[str, Any]:
-    if kind == "function":
-        return {JSON_HANDLE: {"type": "json", "data": doc.data}}
-    return {FILE_HANDLE: {"type": "file", "document": _file(doc, workflow_id, seed)._asdict()}}
+def _completed(condition: Mapping[str, Any], truth: Any) -> dict[str, Any]:
+    """Let a condition expect the document's own value, where it does not say what it expects."""
+    name = _OWN_VALUE.get(condition["kind"])
+    if name is None or name in condition:
+        return dict(condition)
+    return {"kind": condition["kind"], name: truth, **condition}
 
 
 def _expected(condition: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Give what a result shows as expected: nothing, or one value, which may be null."""
     kind = condition["kind"]
-    if kind in _UNEXPECTING:
+    if kind in ("exists", "not_exists"):
         return ()
     if kind == "between":
         return ({name: condition[name] for name in ("lower", "upper", "inclusive")},)
@@ -179,50 +168,109 @@ def _expected(condition: Mapping[str, Any]) -> tuple[Any, ...]:
     return (next(condition[name] for name in _EXPECTATIONS if name in condition),)
 
 
+def _failing(
+    failure: FailureSpec,
+    condition: Mapping[str, Any],
+    outputs: Any,
+    item: EvalSpec,
+    block_id: str,
+) -> tuple[PlannedResult, ...]:
+    if failure.blocked is not None:
+        return (_blocked(failure.blocked, outputs, item.path),)
+    if failure.error is not None:
+        return (PlannedResult.broken(block_id=block_id, **failure.error),)
+    return tuple(_decided("failed", value, condition, outputs, item) for value in failure.values)
+
+
 def _decided(
-    outcome: str, way: Wrong, condition: Mapping[str, Any], outputs: Any, path: str | None
-) -> Finding:
-    return Finding(
-        outcome,
-        actual=way.value,
-        outputs=with_value(outputs, path, way.value),
-        score=_score(condition, way),
-    )
-
-
-def _score(condition: Mapping[str, Any], way: Wrong) -> float | None:
+    outcome: str, value: Any, condition: Mapping[str, Any], outputs: Any, item: EvalSpec
+) -> PlannedResult:
+    score = None
     if condition["kind"] == "split_iou_gte":
-        return overlap(condition["expected"], way.value)
-    if condition["kind"] != "similarity_gte":
-        return None
-    return closeness(condition["reference"], way.value) if way.score is None else way.score
+        score = overlap(condition["expected"], value)
+    elif condition["kind"] == "similarity_gte":
+        given = item.score if outcome == "passed" else None
+        score = closeness(condition["reference"], value) if given is None else given
+    shown = with_value(outputs, item.path, value)
+    return PlannedResult(outcome, actual=value, outputs=shown, score=score)
 
 
-def _trouble(
-    way: Wrong | Blocked | Errored, condition: Mapping[str, Any], outputs: Any, item: Spec
-) -> Finding:
-    if isinstance(way, Wrong):
-        return _decided("failed", way, condition, outputs, item.path)
-    if isinstance(way, Blocked):
-        failure = {"code": way.code, "message": way.message, "details": dict(way.details)}
-        executed = way.code not in ("block_execution_failed", "execution_error")
-        shown = with_value(outputs, item.path, way.value) if executed else None
-        if way.code == "invalid_regex":
-            shown = outputs
-        return Finding("blocked", actual=way.value, outputs=shown, failure=failure)
-    return Finding("error", error=error_lifecycle(way.code, way.message, item.block, way.context))
-
-
-def error_lifecycle(
-    code: str, message: str, block_id: str, context: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write the message and details of an eval whose execution broke."""
-    details = {
-        "message": message,
-        "stack_trace": None,
-        "block_id": block_id,
-        "block_name": None,
-        "error_code": code,
-        "context": dict(context),
+def _blocked(failure: Mapping[str, Any], outputs: Any, path: str | None) -> PlannedResult:
+    value = failure.get("value")
+    shown = None if failure["code"] in _NOT_EXECUTED else with_value(outputs, path, value)
+    if failure["code"] == "invalid_regex":
+        # The assertion is at fault; the block has done its work.
+        shown = outputs
+    told = {
+        "code": failure["code"],
+        "message": failure["message"],
+        "details": dict(failure.get("details", {})),
     }
-    return {"message": message, "details": details}
+    return PlannedResult("blocked", actual=value, outputs=shown, failure=told)
+
+
+# Values inside documents, and their scores
+
+
+def value_at(document: Any, path: str | None) -> Any:
+    """Give the value at a dotted path; no path is the whole document.
+
+    >>> value_at({"lines": [{"price": 3}]}, "lines.0.price")
+    3
+    """
+    for step in _steps(path):
+        document = document[step]
+    return document
+
+
+def with_value(document: Any, path: str | None, value: Any) -> Any:
+    """Give the document with another value at a path; the document itself stays as it is.
+
+    >>> with_value({"lines": [{"price": 3}]}, "lines.0.price", 4)
+    {'lines': [{'price': 4}]}
+    """
+    return _replaced(document, _steps(path), value)
+
+
+def _steps(path: str | None) -> list[Any]:
+    return [int(s) if s.isdigit() else s for s in path.split(".")] if path else []
+
+
+def _replaced(document: Any, steps: list[Any], value: Any) -> Any:
+    if not steps:
+        return value
+    copy: Any = dict(document) if isinstance(document, Mapping) else list(document)
+    copy[steps[0]] = _replaced(document[steps[0]], steps[1:], value)
+    return copy
+
+
+@cache
+def closeness(left: str, right: str) -> float:
+    """Give 1 minus the Levenshtein distance over the longer length, to four digits.
+
+    >>> closeness("Lefèvre", "Lefevre")
+    0.8571
+    """
+    previous = list(range(len(right) + 1))
+    for row, letter in enumerate(left, 1):
+        current = [row]
+        for column, other in enumerate(right, 1):
+            change = previous[column - 1] + (letter != other)
+            current.append(min(previous[column] + 1, current[-1] + 1, change))
+        previous = current
+    return round(1 - previous[-1] / max(len(left), len(right), 1), 4)
+
+
+def overlap(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> float:
+    """Give the mean intersection over union of the pages of each expected part, to four digits.
+
+    >>> overlap({"splits": [{"name": "a", "pages": [1, 2]}]},
+    ...         {"splits": [{"name": "a", "pages": [2]}]})
+    0.5
+    """
+    found = {part["name"]: set(part["pages"]) for part in actual["splits"]}
+    scores = []
+    for part in expected["splits"]:
+        wanted, got = set(part["pages"]), found.get(part["name"], set())
+        scores.append(len(wanted & got) / len(wanted | got))
+    return round(sum(scores) / len(scores), 4)

@@ -1,4 +1,4 @@
-"""Ids, fingerprints and chance, all following from the seed and the same on every Python."""
+"""Ids, fingerprints and random numbers that follow from the seed, the same on every Python."""
 
 import hashlib
 import math
@@ -13,12 +13,12 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def fingerprint(*parts: object) -> str:
     """Hash the parts to 32 hexadecimal digits."""
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
+    return _digest(parts).hex()[:32]
 
 
 def token(*parts: object, length: int = 21) -> str:
     """Hash the parts to a short word of letters and digits, for ids."""
-    value = int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest(), "big")
+    value = int.from_bytes(_digest(parts), "big")
     letters = []
     for _ in range(length):
         value, rest = divmod(value, len(_ALPHABET))
@@ -26,20 +26,30 @@ def token(*parts: object, length: int = 21) -> str:
     return "".join(letters)
 
 
-class Dice:
-    """A source of chance for one purpose, named by its parts.
+def _digest(parts: tuple[object, ...]) -> bytes:
+    return hashlib.sha256(_joined(parts).encode()).digest()
 
-    Only `random.random` is used: Python promises its sequence for a seed, and no other method's.
+
+def _joined(parts: tuple[object, ...]) -> str:
+    # The separator is in no part, so that ("a", "bc") and ("ab", "c") differ.
+    return "\x1f".join(map(str, parts))
+
+
+class SeededRandom:
+    """Random numbers for one purpose, which is named by its parts.
+
+    Each purpose has its own sequence: what is drawn for one run changes nothing in another. Only
+    `random.random` is used, because Python promises its sequence for a seed, and no other method's.
     """
 
     def __init__(self, *parts: object) -> None:
-        self.random = random.Random("\x1f".join(map(str, parts))).random
+        self.random = random.Random(_joined(parts)).random
 
-    def between(self, low: int, high: int) -> int:
+    def integer(self, low: int, high: int) -> int:
         """Draw a whole number, both ends inclusive."""
         return low + int(self.random() * (high - low + 1))
 
-    def pick(self, items: Sequence[T]) -> T:
+    def choice(self, items: Sequence[T]) -> T:
         """Draw one of the items."""
         return items[int(self.random() * len(items))]
 
@@ -48,7 +58,10 @@ class Dice:
         ranked = sorted((self.random(), index) for index in range(len(items)))
         return [items[index] for _, index in ranked[:count]]
 
-    def around(self, middle: float, spread: float) -> float:
-        """Draw from a log-normal distribution with this median."""
-        normal = math.sqrt(-2 * math.log(1 - self.random())) * math.cos(math.tau * self.random())
-        return middle * math.exp(spread * normal)
+    def lognormal(self, median: float, spread: float) -> float:
+        """Draw from a log-normal distribution; `spread` is the logarithm's standard deviation.
+
+        The normal number is made by the transform of Box and Muller (1958).
+        """
+        radius = math.sqrt(-2 * math.log(1 - self.random()))
+        return median * math.exp(spread * radius * math.cos(math.tau * self.random()))

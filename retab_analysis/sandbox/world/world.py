@@ -1,66 +1,133 @@
-"""A world: workflows, saved evals, files and past runs, from a seed and an anchor in time."""
+"""A world: workflows, saved evals, files and what was run, from a seed and an anchor in time."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from retab_analysis.sandbox.catalog.claims import CLAIM_WORKFLOW
-from retab_analysis.sandbox.catalog.contracts import CONTRACT_WORKFLOW
-from retab_analysis.sandbox.catalog.invoices import INVOICE_WORKFLOW
-from retab_analysis.sandbox.catalog.specs import WorkflowSpec
-from retab_analysis.sandbox.catalog.statements import STATEMENT_WORKFLOW, UNTITLED_WORKFLOW
-from retab_analysis.sandbox.simulation.past_runs import past_runs
-from retab_analysis.sandbox.simulation.simulated_runs import Run
-from retab_analysis.sandbox.world.model import File, Workflow
-from retab_analysis.sandbox.world.saved_evals import files_of, resolve_workflow
-
-CATALOG: tuple[WorkflowSpec, ...] = (
-    INVOICE_WORKFLOW,
-    CONTRACT_WORKFLOW,
-    CLAIM_WORKFLOW,
-    STATEMENT_WORKFLOW,
-    UNTITLED_WORKFLOW,
+from retab_analysis.sandbox.catalog.specs import (
+    IncidentSpec,
+    RunSpec,
+    WorkflowSpec,
+    read_catalog,
+    workflow_spec,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class World:
-    """Everything that a sandbox starts from.
-
-    Attributes:
-        in_flight: For each run that is always in flight, what it runs, in turns: pairs of a
-            workflow id and a block id (None: the whole workflow).
-        recorded_workflows: Documents served as they are, beside the simulated workflows.
-        recorded_evals: The same for saved evals.
-    """
-
-    seed: int
-    workflows: Sequence[Workflow]
-    runs: Sequence[Run]
-    files: Mapping[str, File] = field(default_factory=dict)
-    in_flight: Sequence[Sequence[tuple[str, str | None]]] = ()
-    recorded_workflows: Sequence[Mapping[str, Any]] = ()
-    recorded_evals: Sequence[Mapping[str, Any]] = ()
-
-
-IN_FLIGHT = (
-    (
-        ("wf_invoices", "classify_document"),
-        ("wf_invoices", "split_bundle"),
-    ),
-    (("wf_contracts", None), ("wf_claims", None), ("wf_statements", None)),
+from retab_analysis.sandbox.instants import DAY, MINUTE, day_name
+from retab_analysis.sandbox.world.model import (
+    Block,
+    File,
+    Incident,
+    PastRun,
+    Publication,
+    Version,
+    Window,
+    Workflow,
+    World,
 )
+from retab_analysis.sandbox.world.saved_evals import file_of, saved_evals
+from retab_analysis.sandbox.world.seeding import fingerprint
 
 
 def build_world(seed: int, anchor: int) -> World:
-    """Build the world of the demonstration; the same seed and anchor give the same, byte by byte.
+    """Build the sandbox's world; the same seed and anchor give the same, byte by byte.
 
     Args:
         seed: Any whole number: ids, durations and chance follow from it. The story does not.
         anchor: A midnight (UTC) in microseconds since 1970; the history ends just before it.
     """
-    workflows = [resolve_workflow(spec, seed, anchor) for spec in CATALOG]
-    events = [(w, spec.events) for w, spec in zip(workflows, CATALOG, strict=True)]
-    files = {file.id: file for spec in CATALOG for file in files_of(spec, seed)}
-    runs = past_runs(events, seed, anchor)
-    return World(seed, workflows, runs, files, IN_FLIGHT)
+    contents = read_catalog("world")
+    specs = [workflow_spec(read_catalog(name)) for name in contents["workflows"]]
+    return World(
+        seed=seed,
+        anchor=anchor,
+        workflows=[build_workflow(spec, seed, anchor) for spec in specs],
+        files={file.id: file for spec in specs for file in files_of(spec, seed)},
+        in_flight=[
+            [(turn["workflow"], turn["block"]) for turn in turns] for turns in contents["in_flight"]
+        ],
+    )
+
+
+def build_workflow(spec: WorkflowSpec, seed: int, anchor: int) -> Workflow:
+    """Give a workflow of the catalogue its ids and dates.
+
+    Raises:
+        ValueError: An eval or a run names an incident that the workflow does not have.
+    """
+    blocks = {b.id: Block(b.id, b.kind, b.name, b.since, b.until) for b in spec.blocks}
+    versions = tuple(_versions(spec, blocks, anchor))
+    published = None
+    if spec.published is not None:
+        number, note = spec.published["version"], spec.published["note"]
+        published = Publication(versions[number - 1], note)
+    return Workflow(
+        id=spec.id,
+        name=spec.name,
+        description=spec.description,
+        project_id=spec.project_id,
+        published=published,
+        blocks=tuple(blocks.values()),
+        versions=versions,
+        evals=tuple(saved_evals(spec, blocks, seed, anchor)),
+        incidents={name: _incident(incident, anchor) for name, incident in spec.incidents.items()},
+        past_runs=tuple(sorted(_past_runs(spec, anchor), key=lambda run: run.at)),
+    )
+
+
+def files_of(spec: WorkflowSpec, seed: int) -> list[File]:
+    """List the files of a workflow's documents."""
+    return [file_of(document, spec.id, seed) for document in spec.documents]
+
+
+def _versions(spec: WorkflowSpec, blocks: Mapping[str, Block], anchor: int) -> Iterator[Version]:
+    revisions: dict[str, int] = {}
+    for number, made in enumerate(spec.versions, 1):
+        for block in blocks.values():
+            if not block.in_version(number):
+                revisions.pop(block.id, None)
+            elif block.id not in revisions or block.id in made.changed:
+                revisions[block.id] = number
+        at = _instant(anchor, made.day, made.at)
+        content = fingerprint("workflow", spec.id, *sorted(revisions.items()))
+        ident = f"wfv_{content}" if made.published else f"draft_{day_name(at, '_')}"
+        prints = {
+            name: fingerprint("block", spec.id, name, revision)
+            for name, revision in revisions.items()
+        }
+        yield Version(number, ident, at, dict(revisions), content, prints)
+
+
+def _incident(spec: IncidentSpec, anchor: int) -> Incident:
+    versions = period = None
+    if spec.versions is not None:
+        first, last = spec.versions
+        versions = Window(first or 1, last)
+    if spec.days is not None:
+        first, last = spec.days
+        start = 0 if first is None else anchor + first * DAY
+        period = Window(start, None if last is None else anchor + (last + 1) * DAY - 1)
+    return Incident(versions, period)
+
+
+def _past_runs(spec: WorkflowSpec, anchor: int) -> Iterator[PastRun]:
+    for run in spec.runs:
+        unknown = set(run.incidents) - set(spec.incidents)
+        if unknown:
+            raise ValueError(f"a run of {spec.id} names {sorted(unknown)}, which are no incidents")
+        yield _past_run(run, _instant(anchor, run.day, run.at))
+
+
+def _past_run(run: RunSpec, at: int) -> PastRun:
+    return PastRun(
+        at=at,
+        trigger=run.trigger,
+        block=run.block,
+        only=run.only,
+        end=run.end,
+        note=run.note,
+        details=run.details,
+        incidents=frozenset(run.incidents),
+        quiet=run.quiet,
+    )
+
+
+def _instant(anchor: int, day: int, time_of_day: str) -> int:
+    hours, minutes = map(int, time_of_day.split(":"))
+    return anchor + day * DAY + (hours * 60 + minutes) * MINUTE

@@ -11,27 +11,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.sandbox_api import KEY, Clock, plan_world
+from support.sandbox_api import KEY, make_server
 
-from retab_analysis.sandbox import Fault, Server, Store
-from retab_analysis.sandbox.http.faults import FaultBook
+from retab_analysis.sandbox.http.faults import Fault, FaultInjector
+from retab_analysis.sandbox.sandbox import StoreServer
 
 RUNS = "/v1/workflows/evals/runs"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Server]:
-    with Server(Store(plan_world(), clock=Clock()), api_key=KEY) as running:
+def served() -> Iterator[StoreServer]:
+    with make_server() as running:
         yield running
 
 
 @pytest.fixture
-def server(served: Server) -> Iterator[Server]:
+def server(served: StoreServer) -> Iterator[StoreServer]:
     yield served
     served.clear_faults()
 
 
-def get(server: Server, path: str = f"{RUNS}?limit=3") -> tuple[int, bytes, Any]:
+def get(server: StoreServer, path: str = f"{RUNS}?limit=3") -> tuple[int, bytes, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.base_url).port, timeout=5)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {KEY}"})
@@ -41,7 +41,7 @@ def get(server: Server, path: str = f"{RUNS}?limit=3") -> tuple[int, bytes, Any]
         connection.close()
 
 
-def test_status(server: Server) -> None:
+def test_status(server: StoreServer) -> None:
     server.inject(Fault(match=RUNS, status=429, retry_after="0.5", message="Slow down", times=2))
     for _ in range(2):
         status, body, headers = get(server)
@@ -51,32 +51,32 @@ def test_status(server: Server) -> None:
     assert get(server)[0] == 200
 
 
-def test_a_status_that_has_no_name(server: Server) -> None:
+def test_a_status_that_has_no_name(server: StoreServer) -> None:
     server.inject({"status": 599})
     assert get(server)[0] == 599
 
 
-def test_a_fault_comes_before_the_key(server: Server) -> None:
+def test_a_fault_comes_before_the_key(server: StoreServer) -> None:
     server.inject({"match": "/v1/workflows", "status": 502})
     assert get(server, "/v1/workflows")[0] == 502
 
 
-def test_reset(server: Server) -> None:
+def test_reset(server: StoreServer) -> None:
     server.inject({"kind": "reset"})
     with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
         get(server)
     assert get(server)[0] == 200
 
 
-def test_cut(server: Server) -> None:
-    whole = get(server)[1]
+def test_cut(server: StoreServer) -> None:
+    complete = get(server)[1]
     server.inject({"kind": "cut"})
     with pytest.raises(http.client.IncompleteRead) as caught:
         get(server)
-    assert caught.value.partial == whole[: len(whole) // 2]
+    assert caught.value.partial == complete[: len(complete) // 2]
 
 
-def test_html_and_empty(server: Server) -> None:
+def test_html_and_empty(server: StoreServer) -> None:
     server.inject({"kind": "html"})
     server.inject({"kind": "empty", "after": 1})
     status, body, headers = get(server)
@@ -89,23 +89,23 @@ def test_html_and_empty(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", ["slow", "drip"])
-def test_slow_and_drip(server: Server, kind: str) -> None:
-    whole = get(server)[1]
+def test_slow_and_drip(server: StoreServer, kind: str) -> None:
+    complete = get(server)[1]
     server.inject({"kind": kind, "delay": 0.15})
     start = time.perf_counter()
     status, body, _ = get(server)
     assert time.perf_counter() - start > 0.14
-    assert (status, body) == (200, whole)
+    assert (status, body) == (200, complete)
 
 
-def test_clear_faults(server: Server) -> None:
+def test_clear_faults(server: StoreServer) -> None:
     server.inject({"kind": "status", "times": None})
     assert [get(server)[0] for _ in range(3)] == [503, 503, 503]
     server.clear_faults()
     assert get(server)[0] == 200
 
 
-def test_faults_are_counted_across_threads(server: Server) -> None:
+def test_faults_are_counted_across_threads(server: StoreServer) -> None:
     server.inject({"times": 10})
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: get(server)[0], range(40)))
@@ -113,10 +113,10 @@ def test_faults_are_counted_across_threads(server: Server) -> None:
 
 
 def test_match_method_and_after() -> None:
-    book = FaultBook([Fault(match="limit=2", method="GET", after=1, times=2)])
-    assert book.draw("GET", "/v1?limit=3") is None
-    assert book.draw("POST", "/v1?limit=2") is None
-    drawn = [book.draw("GET", "/v1?limit=2") is not None for _ in range(5)]
+    injector = FaultInjector([Fault(match="limit=2", method="GET", after=1, times=2)])
+    assert injector.next_fault("GET", "/v1?limit=3") is None
+    assert injector.next_fault("POST", "/v1?limit=2") is None
+    drawn = [injector.next_fault("GET", "/v1?limit=2") is not None for _ in range(5)]
     assert drawn == [False, True, True, False, False]
 
 
@@ -129,9 +129,18 @@ def test_match_method_and_after() -> None:
         ({"delay": float("nan")}, "delay is in seconds"),
         ({"after": -1}, "after is at least 0"),
         ({"times": 0}, "times at least 1"),
+        ({"times": True}, "times at least 1"),
+        ({"match": None}, "match is a text"),
+        ({"status": "503"}, "status is between"),
+        ({"delay": "1"}, "delay is in seconds"),
+        ({"delay": 1e12}, "delay is in seconds"),
+        ({"retry_after": 5}, "retry_after is a text"),
         ({"retry_after": "1\r\nX: y"}, "fit in a header"),
     ],
 )
-def test_faults_that_cannot_be(fields: dict[str, Any], message: str) -> None:
+def test_faults_that_cannot_be(server: StoreServer, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Fault(**fields)
+    with pytest.raises(ValueError, match=message):
+        server.inject(fields)
+    assert get(server)[0] == 200

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sandbox_api import START, Api, plan_world, status_of
+from support.sandbox_api import START, Api, make_store, status_of
 
-from retab_analysis.sandbox import Store
 from retab_analysis.sandbox.instants import SECOND, parse_instant
 from retab_analysis.sandbox.simulation.timing import TERMINAL
 
@@ -320,7 +319,7 @@ def test_time_never_goes_back() -> None:
     assert api.run(run_id) == done
 
 
-@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
-def test_speeds_that_cannot_be(speed: float) -> None:
+@pytest.mark.parametrize("speed", [0, -1, 1e-10, 1e10, float("nan"), float("inf"), "1", True])
+def test_speeds_that_cannot_be(speed: Any) -> None:
     with pytest.raises(ValueError, match="speed must be a positive number"):
-        Store(plan_world(), speed=speed)
+        make_store(speed=speed)
