@@ -26,7 +26,7 @@ class StoreServer(Server):
         faults: What is to go wrong.
 
     Raises:
-        ValueError: A key, latency or fault that cannot be.
+        ValueError: A key, latency or fault that is not valid.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Sandbox(StoreServer):
             no other program on this machine is let in.
 
     Raises:
-        ValueError: A seed, speed, latency, fault or key that cannot be.
+        ValueError: A seed, speed, latency, fault or key that is not valid.
 
     Example:
         >>> with Sandbox() as sandbox:

@@ -29,9 +29,11 @@ from retab_analysis.sandbox.world.definition_documents import (
 )
 from retab_analysis.sandbox.world.model import File, SavedEval, Version, Workflow, World
 
+# The slowest and the fastest speed.
 SPEEDS = (1e-9, 1e9)
-# After a long silence, the background runs of this time are played back, and no more.
-_PLAYED_BACK = 30 * MINUTE
+# When nobody asked for long, no more than this is played back: a laptop that slept for a week
+# would otherwise come back to thousands of runs.
+_LONGEST_REPLAY = 30 * MINUTE
 
 
 class EncodedRow(NamedTuple):
@@ -76,7 +78,8 @@ class Store:
             self._add_evals(workflow)
         for run in runs:
             self._add_run(run)
-        self._queue = SerialQueue(self._next_in_flight, rest=round(_PLAYED_BACK * self._pace))
+        replay = round(_LONGEST_REPLAY * self._pace)
+        self._queue = SerialQueue(self._next_in_flight, longest_replay=replay)
         for stream in range(len(world.in_flight)):
             # The runs in flight look as if they had been so for a while.
             ago = max(1, 9 - 4 * stream) * SECOND

@@ -56,9 +56,10 @@ def test_a_process_of_its_own() -> None:
 def test_main(capsys: pytest.CaptureFixture[str]) -> None:
     ended = threading.Event()
     ended.set()
-    assert main(["--seed", "1"], ended) == 0
+    assert main(["--seed", "1", "--key", "my-own-key"], ended) == 0
     exports = exported(capsys.readouterr().out.splitlines())
     assert list(exports) == ["RETAB_API_KEY", "RETAB_API_BASE_URL"]
+    assert exports["RETAB_API_KEY"] == "my-own-key"
 
 
 def test_main_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +71,9 @@ def test_main_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("\n\n")
 
 
-@pytest.mark.parametrize("arguments", [["--speed", "0"], ["--latency", "-1"], ["--port", "99999"]])
+@pytest.mark.parametrize(
+    "arguments", [["--speed", "0"], ["--latency", "-1"], ["--port", "99999"], ["--key", "short"]]
+)
 def test_main_refuses(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -109,7 +109,7 @@ def test_a_key_can_be_fixed() -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, "0", True, 80.0])
-def test_ports_that_cannot_be(port: Any) -> None:
+def test_invalid_ports(port: Any) -> None:
     with pytest.raises(ValueError, match="port is a whole number from 0 to 65535"):
         Sandbox().start(port)
 
@@ -140,6 +140,6 @@ def test_ports_that_cannot_be(port: Any) -> None:
         ({"faults": [{"knd": "reset"}]}, "its fields are match, kind"),
     ],
 )
-def test_arguments_that_cannot_be(arguments: dict[str, Any], message: str) -> None:
+def test_invalid_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sandbox(**arguments)

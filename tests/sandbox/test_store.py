@@ -175,12 +175,12 @@ def test_results_in_the_order_of_execution() -> None:
     ],
 )
 @pytest.mark.parametrize("direction", ["before", "after"])
-def test_a_cursor_that_nobody_has(path: str, query: dict[str, str], direction: str) -> None:
+def test_an_unknown_cursor(path: str, query: dict[str, str], direction: str) -> None:
     status, document = API.call("GET", path, {**query, direction: "nobody"})
     assert (status, document["detail"]["code"]) == (404, "cursor_not_found")
 
 
-def test_a_result_of_another_run_is_no_cursor() -> None:
+def test_a_result_of_another_run_is_not_a_cursor() -> None:
     other = API.results(ALL[1]["id"])[0]["id"]
     query = {"run_id": ALL[0]["id"], "after": other}
     assert API.call("GET", "/v1/workflows/evals/results", query)[0] == 404

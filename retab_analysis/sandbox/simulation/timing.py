@@ -157,7 +157,7 @@ class SerialQueue(Generic[R]):
     """Starts one run after the other as time goes by, and keeps some background runs in flight.
 
     As in the real API, one run is executed at a time and the others wait. Submitted runs come
-    before those of the background, so that nobody waits for decoration.
+    before those of the background, which are only there so that something moves.
 
     Nothing happens by itself: `advance` plays everything that was due since the last call, in
     order, so what comes out depends on the instants alone and not on when somebody looks.
@@ -165,12 +165,13 @@ class SerialQueue(Generic[R]):
     Args:
         refill: Makes the run with which a background stream goes on: the stream's number, and the
             instant at which the run is created.
-        rest: Longest stretch, in microseconds, that is played back when nobody looked for long.
+        longest_replay: When nobody looked for long, only so many microseconds of background runs
+            are played back.
     """
 
-    def __init__(self, refill: Callable[[int, int], R], *, rest: int) -> None:
+    def __init__(self, refill: Callable[[int, int], R], *, longest_replay: int) -> None:
         self._refill = refill
-        self._rest = rest
+        self._longest_replay = longest_replay
         self._free = 0
         self._running: R | None = None
         self._submitted: deque[R] = deque()
@@ -217,4 +218,4 @@ class SerialQueue(Generic[R]):
             self._free = instant
         stream = self._stream_of.pop(run.id, None)
         if stream is not None:
-            self.open_stream(stream, max(instant, now - self._rest))
+            self.open_stream(stream, max(instant, now - self._longest_replay))

@@ -69,7 +69,7 @@ class Incident:
     With both windows it takes both to be in it; with neither, only runs that name it have it.
 
     Attributes:
-        versions: The versions that have it: what an edit broke, until an edit mended it.
+        versions: The versions that have it: what one edit broke, until another repaired it.
         period: When it lasts, in microseconds since 1970: what no edit explains.
     """
 

@@ -145,7 +145,9 @@ class _Builder:
         for failure in item.fails:
             results = _failing(failure, condition, outputs, item, block_id)
             if failure.when is not None and failure.when not in self._spec.incidents:
-                raise ValueError(f"{item.name!r} fails in {failure.when!r}, which is no incident")
+                raise ValueError(
+                    f"{item.name!r} fails in {failure.when!r}, which is not an incident"
+                )
             yield FailureMode(results, failure.when, failure.rate)
 
 

@@ -110,7 +110,9 @@ def _past_runs(spec: WorkflowSpec, anchor: int) -> Iterator[PastRun]:
     for run in spec.runs:
         unknown = set(run.incidents) - set(spec.incidents)
         if unknown:
-            raise ValueError(f"a run of {spec.id} names {sorted(unknown)}, which are no incidents")
+            raise ValueError(
+                f"a run of {spec.id} names {sorted(unknown)}, which its incidents do not have"
+            )
         yield _past_run(run, _instant(anchor, run.day, run.at))
 
 

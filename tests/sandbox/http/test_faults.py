@@ -138,7 +138,7 @@ def test_match_method_and_after() -> None:
         ({"retry_after": "1\r\nX: y"}, "fit in a header"),
     ],
 )
-def test_faults_that_cannot_be(server: StoreServer, fields: dict[str, Any], message: str) -> None:
+def test_invalid_faults(server: StoreServer, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Fault(**fields)
     with pytest.raises(ValueError, match=message):

@@ -320,6 +320,6 @@ def test_time_never_goes_back() -> None:
 
 
 @pytest.mark.parametrize("speed", [0, -1, 1e-10, 1e10, float("nan"), float("inf"), "1", True])
-def test_speeds_that_cannot_be(speed: Any) -> None:
+def test_invalid_speeds(speed: Any) -> None:
     with pytest.raises(ValueError, match="speed must be a positive number"):
         make_store(speed=speed)
