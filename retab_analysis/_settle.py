@@ -161,6 +161,6 @@ def _check_code(candidate: pl.DataFrame, reruns: pl.DataFrame) -> None:
         blocks = ", ".join(edited["block_id"].drop_nulls().unique().sort().head(3))
         raise ConfigError(
             f"the workflow was edited since the candidate ran (block {blocks}): "
-            f"{count_noun(edited.height, 'rerun')} ran other code and cannot be counted; check a run "
-            "of the workflow as it is now"
+            f"{count_noun(edited.height, 'rerun')} ran other code and cannot be counted; check a "
+            "run of the workflow as it is now"
         )

@@ -32,6 +32,7 @@ from retab.types.workflows import evals as sdk_evals
 from support.contract import Schema, documents, openapi, resolve, schema_of
 from support.documents import result_document, run_document
 from support.faultserver import page
+from support.sandbox_api import make_store
 from support.sdk_models import CONDITIONS, kind_of, leaves, saved_evals
 from support.sdk_process import SdkError, SdkProcess
 from support.sdk_rows import (
@@ -48,7 +49,7 @@ from support.sdk_rows import (
 
 import retab_analysis as ra
 from retab_analysis.decode import parse_page, to_frame
-from retab_analysis.sandbox import Server, Store, build_world
+from retab_analysis.sandbox.sandbox import StoreServer
 from retab_analysis.schema import (
     EVALS,
     RESULTS,
@@ -71,7 +72,7 @@ pytestmark = pytest.mark.contract
 class Frozen:
     """A sandbox whose time stands still unless a test moves it, and two who read it."""
 
-    server: Server
+    server: StoreServer
     sdk: SdkProcess
     client: ra.Client
     clock: list[datetime]
@@ -105,9 +106,8 @@ MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def frozen() -> Iterator[Frozen]:
     clock = [MIDNIGHT + timedelta(hours=15)]
-    world = build_world(0, microseconds(MIDNIGHT))
-    store = Store(world, clock=lambda: microseconds(clock[0]))
-    with Server(store) as server, SdkProcess(**server.credentials) as sdk:
+    store = make_store(clock=lambda: microseconds(clock[0]))
+    with StoreServer(store) as server, SdkProcess(**server.credentials) as sdk:
         with ra.Client(**server.credentials) as client:
             yield Frozen(server, sdk, client, clock)
 

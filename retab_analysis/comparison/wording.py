@@ -159,7 +159,8 @@ def write_headline(
 
 def say_reruns(reruns: int) -> str:
     """That evals were run again."""
-    return f"{count_noun(reruns, 'result')} of reruns {'is' if reruns == 1 else 'are'} counted as well."
+    verb = "is" if reruns == 1 else "are"
+    return f"{count_noun(reruns, 'result')} of reruns {verb} counted as well."
 
 
 def say_waiting(waiting: tuple[int, int]) -> str:
@@ -269,8 +270,9 @@ def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:
     if outage:
         blocks = errored["block_id"].n_unique()
         return (
-            f"{errored.height} of {count_noun(evals.height, 'eval')} ended in an execution error, over "
-            f"{count_noun(blocks, 'block')}: that is an outage, not a regression; run them again."
+            f"{errored.height} of {count_noun(evals.height, 'eval')} ended in an execution error, "
+            f"over {count_noun(blocks, 'block')}: that is an outage, not a regression; run them "
+            "again."
         )
     new = summary["newly_errored"]
     if not new:

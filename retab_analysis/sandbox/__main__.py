@@ -13,17 +13,17 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
 
     Args:
         arguments: The command line; by default this process's.
-        ended: Ends it from another thread.
+        ended: Set by another thread to end it.
 
     Returns:
-        The exit status: 0, or 2 where the arguments cannot be.
+        The exit status: 0; arguments that are not valid end the process with 2.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        sandbox = Sandbox(options.seed, options.speed, latency=options.latency)
+        sandbox = Sandbox(options.seed, options.speed, latency=options.latency, key=options.key)
         sandbox.start(options.port)
-    except (ValueError, OverflowError, OSError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     with sandbox:
         credentials = sandbox.credentials
@@ -47,9 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m retab_analysis.sandbox",
         description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",
     )
-    parser.add_argument("--seed", type=int, default=0, help="what the world follows from")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same world")
     parser.add_argument("--speed", type=float, default=1.0, help="10 is ten times as fast as life")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each answer")
+    parser.add_argument("--key", help="the API key to ask for; by default a random one")
     parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
     return parser
 

@@ -1,17 +1,63 @@
-"""The sandbox: a server for the world that follows from a seed."""
+"""The sandbox: a Retab API on loopback for the world that follows from a seed."""
 
+import secrets
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from retab_analysis.sandbox.clock import start_of_day, wall_clock
-from retab_analysis.sandbox.faults import Fault
-from retab_analysis.sandbox.server import Server
-from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world import build_world
+from retab_analysis.sandbox.http.faults import Fault
+from retab_analysis.sandbox.http.routes import answer
+from retab_analysis.sandbox.http.server import Server
+from retab_analysis.sandbox.instants import start_of_day, wall_clock
+from retab_analysis.sandbox.simulation.past_runs import past_runs
+from retab_analysis.sandbox.store import Store, checked_speed
+from retab_analysis.sandbox.world.world import build_world
+
+SHORTEST_KEY = 8
 
 
-class Sandbox(Server):
-    """A Retab API on loopback with a simulated world, for trying things without a key.
+class StoreServer(Server):
+    """A Retab API on loopback for any store.
+
+    Args:
+        store: What is served.
+        key: The bearer token asked for; without one, a random one is made.
+        latency: Seconds added to each answer.
+        faults: What is to go wrong.
+
+    Raises:
+        ValueError: A key, latency or fault that is not valid.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        key: str | None = None,
+        latency: float = 0.0,
+        faults: Iterable[Fault | Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._store = store
+        self._key = f"sandbox-{secrets.token_urlsafe(24)}" if key is None else _checked_key(key)
+        super().__init__(partial(answer, store, self._key), latency=latency, faults=faults)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What a client needs, by the names of its arguments.
+
+        Raises:
+            RuntimeError: The server is not running.
+        """
+        return {"api_key": self._key, "base_url": self.base_url}
+
+    def __repr__(self) -> str:
+        state = f"running at {self.base_url}" if self.running else "stopped"
+        workflows, evals, runs = self._store.sizes()
+        return f"<{type(self).__name__} {state}: {workflows} workflows, {evals} evals, {runs} runs>"
+
+
+class Sandbox(StoreServer):
+    """A Retab API on loopback with a simulated world, for trying things without an account.
 
     It holds some workflows with saved evals, five months of runs (with a regression, its fix, and
     one more in the newest version), and two runs that are always in flight. What is started here
@@ -22,9 +68,11 @@ class Sandbox(Server):
         speed: How fast runs go: 10 is ten times as fast as life, in which an eval takes seconds.
         latency: Seconds added to each answer.
         faults: What is to go wrong: `Fault` objects, or mappings of their fields.
+        key: The API key that it asks for. By default each sandbox makes one of its own, so that
+            no other program on this machine is let in.
 
     Raises:
-        ValueError: A seed, speed, latency or fault that cannot be.
+        ValueError: A seed, speed, latency, fault or key that is not valid.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -39,9 +87,20 @@ class Sandbox(Server):
         *,
         latency: float = 0.0,
         faults: Iterable[Fault | Mapping[str, Any]] | None = None,
+        key: str | None = None,
     ) -> None:
-        if not isinstance(seed, int):
+        if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"seed is a whole number, not {seed!r}")
+        checked_speed(speed)
         world = build_world(seed, start_of_day(wall_clock()))
-        key = f"sandbox-key-{seed}"
-        super().__init__(Store(world, speed=speed), api_key=key, latency=latency, faults=faults)
+        store = Store(world, past_runs(world), speed=speed)
+        super().__init__(store, key=key, latency=latency, faults=faults)
+
+
+def _checked_key(key: str) -> str:
+    # A client refuses any other key: shorter ones cannot be masked in texts without damage, and
+    # the rest does not fit in a header.
+    fits = isinstance(key, str) and len(key) >= SHORTEST_KEY
+    if not (fits and all("!" <= letter <= "~" for letter in key)):
+        raise ValueError(f"key is at least {SHORTEST_KEY} visible ASCII characters, without spaces")
+    return key

@@ -1,30 +1,46 @@
-"""What the API knows at each instant: lookups, pages and filters over a world and its live runs."""
+"""What the API knows at each instant: a world, its past runs, and those that are started now."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
-from retab_analysis.sandbox.clock import MINUTE, SECOND, wall_clock
-from retab_analysis.sandbox.diff import version_diff
-from retab_analysis.sandbox.encode import page_json, to_json
-from retab_analysis.sandbox.model import File, SavedEval, Workflow
-from retab_analysis.sandbox.paging import Key, PageQuery, Shelf
-from retab_analysis.sandbox.planner import Circumstances, make_plan, scoped_evals
-from retab_analysis.sandbox.problems import coded, not_found
-from retab_analysis.sandbox.queries import RunFilter, Scope
-from retab_analysis.sandbox.rows import (
-    EvalRow,
-    Place,
-    RecordedEval,
-    ResultRow,
-    SimulatedEval,
-    WorkflowRow,
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.instants import MINUTE, SECOND, wall_clock
+from retab_analysis.sandbox.queries import (
+    ConflictError,
+    Key,
+    NotFoundError,
+    Page,
+    PageQuery,
+    R,
+    RunFilter,
+    Scope,
+    SortedRows,
 )
-from retab_analysis.sandbox.runs import Run, SimulatedRun
-from retab_analysis.sandbox.serial_queue import SerialQueue
-from retab_analysis.sandbox.timeline import TERMINAL
-from retab_analysis.sandbox.world import World
+from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedEval, SimulatedRun
+from retab_analysis.sandbox.simulation.timing import TERMINAL, SerialQueue
+from retab_analysis.sandbox.world.definition_documents import (
+    version_diff,
+    workflow_created,
+    workflow_document,
+)
+from retab_analysis.sandbox.world.model import File, SavedEval, Version, Workflow, World
+
+# The slowest and the fastest speed.
+SPEEDS = (1e-9, 1e9)
+# When nobody asked for long, no more than this is played back: a laptop that slept for a week
+# would otherwise come back to thousands of runs.
+_LONGEST_REPLAY = 30 * MINUTE
+
+
+class EncodedRow(NamedTuple):
+    """A row of a list, as the API sends it."""
+
+    id: str
+    json: bytes
 
 
 class Store:
@@ -32,65 +48,59 @@ class Store:
 
     Args:
         world: What there is at the start.
+        runs: The runs of the past.
         speed: How fast live runs go: 10 is ten times as fast as life.
         clock: Gives the time in microseconds since 1970.
 
     Raises:
-        ValueError: A speed that is not a positive, finite number.
+        ValueError: A speed that is not a number above 0 (from 1e-9 to 1e9).
     """
 
     def __init__(
-        self, world: World, *, speed: float = 1.0, clock: Callable[[], int] = wall_clock
+        self,
+        world: World,
+        runs: Iterable[SimulatedRun] = (),
+        *,
+        speed: float = 1.0,
+        clock: Callable[[], int] = wall_clock,
     ) -> None:
-        if not 0 < speed < float("inf"):
-            raise ValueError(f"speed must be a positive number, not {speed!r}")
-        self._world, self._pace, self._clock = world, 1 / speed, clock
+        self._world, self._pace, self._clock = world, 1 / checked_speed(speed), clock
         self._lock = threading.RLock()
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
-        self._runs: dict[str, Run] = {}
-        self._results: dict[str, tuple[Run, int]] = {}
-        self._evals: dict[str, EvalRow] = {}
-        self._run_shelves: dict[str | None, Shelf[Run]] = {None: Shelf()}
-        self._eval_shelves: dict[str, Shelf[EvalRow]] = {}
-        self._live = 0
-        self._fill()
-        self._queue = SerialQueue(
-            len(world.in_flight), self._refill, rest=round(30 * MINUTE * self._pace)
-        )
-        # The runs in flight look as if they had been so for a while.
-        self._queue.open([self._now - round(ago * SECOND * self._pace) for ago in (9, 5)])
-
-    def _fill(self) -> None:
-        documents = [dict(workflow.document) for workflow in self._workflows.values()]
-        self._workflow_rows = {
-            row.id: row for row in map(WorkflowRow, [*documents, *self._world.recorded_workflows])
-        }
-        self._eval_shelves = {name: Shelf() for name in self._workflow_rows}
-        for workflow in self._workflows.values():
-            for saved in workflow.evals:
-                self._add_eval(SimulatedEval(saved, workflow), listed=saved.removed is None)
-        for document in self._world.recorded_evals:
-            self._add_eval(RecordedEval(document), listed=True)
-        for run in self._world.runs:
+        self._runs: dict[str, SimulatedRun] = {}
+        self._results: dict[str, tuple[SimulatedRun, int]] = {}
+        self._evals: dict[str, SimulatedEval] = {}
+        self._sorted_runs: dict[str | None, SortedRows[SimulatedRun]] = {None: SortedRows()}
+        self._sorted_evals: dict[str, SortedRows[SimulatedEval]] = {}
+        self._started = 0
+        for workflow in world.workflows:
+            self._add_evals(workflow)
+        for run in runs:
             self._add_run(run)
+        replay = round(_LONGEST_REPLAY * self._pace)
+        self._queue = SerialQueue(self._next_in_flight, longest_replay=replay)
+        for stream in range(len(world.in_flight)):
+            # The runs in flight look as if they had been so for a while.
+            ago = max(1, 9 - 4 * stream) * SECOND
+            self._queue.open_stream(stream, self._now - round(ago * self._pace))
 
-    def _add_eval(self, row: EvalRow, *, listed: bool) -> None:
-        if listed:
-            self._evals[row.id] = row
-            self._eval_shelves.setdefault(row.workflow_id, Shelf()).add((row.created, row.id), row)
+    def _add_evals(self, workflow: Workflow) -> None:
+        rows = self._sorted_evals[workflow.id] = SortedRows()
+        for saved in workflow.evals:
+            if saved.removed is None:
+                row = self._evals[saved.id] = SimulatedEval(saved, workflow)
+                rows.add((row.created, row.id), row)
 
-    def _add_run(self, run: Run) -> None:
+    def _add_run(self, run: SimulatedRun) -> None:
         self._runs[run.id] = run
-        for name in (None, run.workflow_id):
-            self._run_shelves.setdefault(name, Shelf()).add((run.created, run.id), run)
-        for position, ident in enumerate(run.result_ids):
-            self._results[ident] = (run, position)
-        if isinstance(run, SimulatedRun):
-            for position, child in enumerate(run.plan.children):
-                row = self._evals.get(child.eval.id)
-                if isinstance(row, SimulatedEval):
-                    row.places.append(Place(run, position))
+        for workflow_id in (None, run.workflow_id):
+            rows = self._sorted_runs.setdefault(workflow_id, SortedRows())
+            rows.add((run.created, run.id), run)
+        for position, child in enumerate(run.plan.children):
+            self._results[run.result_ids[position]] = (run, position)
+            if child.eval.id in self._evals:
+                self._evals[child.eval.id].add(run, position)
 
     @contextmanager
     def _reading(self) -> Iterator[int]:
@@ -100,26 +110,31 @@ class Store:
             self._queue.advance(self._now)
             yield self._now
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Count workflows, saved evals and runs."""
+        with self._reading():
+            return len(self._workflows), len(self._evals), len(self._runs)
+
     # Runs
 
-    def list_runs(self, narrow: RunFilter, query: PageQuery, sort_by: str = "created_at") -> bytes:
+    def list_runs(
+        self, narrow: RunFilter, query: PageQuery, sort_by: str = "created_at"
+    ) -> Page[EncodedRow]:
         """Give a page of runs."""
         with self._reading() as now:
-            shelf = self._run_shelves.get(narrow.workflow_id, Shelf())
-            if sort_by == "updated_at":
-                shelf = Shelf([((run.updated(now), run.id), run) for run in shelf.rows])
-            page = shelf.page(
-                query,
-                lambda ident: self._run_key(ident, sort_by, now),
-                lambda run: narrow.keeps(run, now),
-            )
-            return page_json([run.json(now) for run in page.rows], page.before, page.after)
+            by_update = sort_by == "updated_at"
+            rows = self._sorted_runs.get(narrow.workflow_id, SortedRows())
+            if by_update:
+                rows = SortedRows([((run.updated(now), run.id), run) for run in rows.rows])
 
-    def _run_key(self, ident: str, sort_by: str, now: int) -> Key | None:
-        run = self._runs.get(ident)
-        if run is None:
-            return None
-        return (run.updated(now) if sort_by == "updated_at" else run.created, run.id)
+            def locate(run_id: str) -> Key | None:
+                run = self._runs.get(run_id)
+                if run is None:
+                    return None
+                return (run.updated(now) if by_update else run.created, run.id)
+
+            page = rows.page(query, locate, lambda run: _is_wanted(run, narrow, now))
+            return _encoded(page, lambda run: run.json(now))
 
     def get_run(self, run_id: str) -> bytes:
         """Give one run."""
@@ -129,14 +144,10 @@ class Store:
     def create_run(self, workflow_id: str, scope: Scope) -> bytes:
         """Start a run on the newest version of a workflow."""
         with self._reading() as now:
-            if workflow_id not in self._workflow_rows:
-                raise not_found("workflow", workflow_id)
-            workflow = self._workflows.get(workflow_id)
-            if workflow is None:
-                raise coded(422, "not_runnable", f"Workflow '{workflow_id}' is only a recording")
-            evals = scoped_evals(workflow, scope, now)
+            workflow = self._workflow(workflow_id)
+            evals = _evals_in_scope(workflow, scope, now)
             block_id = evals[0].block.id if scope.eval_id else scope.block_id
-            run = self._simulate(workflow, evals, now, "api", scope.eval_id, block_id)
+            run = self._start(workflow, evals, now, "api", Scope(scope.eval_id, block_id))
             self._queue.submit(run)
             return run.json(now)
 
@@ -145,29 +156,27 @@ class Store:
         with self._reading() as now:
             run = self._run(run_id)
             status = run.status(now)
-            if status in TERMINAL or not isinstance(run, SimulatedRun):
+            if status in TERMINAL:
                 message = f"Run '{run_id}' is {status} and cannot be cancelled"
-                raise coded(409, "run_not_cancellable", message, {"status": status})
+                raise ConflictError("run_not_cancellable", message, {"status": status})
             self._queue.cancel(run, now)
             return run.json(now)
 
-    def _run(self, run_id: str) -> Run:
-        run = self._runs.get(run_id)
-        if run is None:
-            raise not_found("workflow eval run", run_id)
-        return run
+    def _run(self, run_id: str) -> SimulatedRun:
+        if run_id not in self._runs:
+            raise NotFoundError("workflow eval run", run_id)
+        return self._runs[run_id]
 
-    def _simulate(
+    def _start(
         self,
         workflow: Workflow,
         evals: list[SavedEval],
         created: int,
         trigger: str,
-        eval_id: str | None,
-        block_id: str | None,
+        scope: Scope,
         least_delay_ms: int = 0,
     ) -> SimulatedRun:
-        self._live += 1
+        self._started += 1
         plan = make_plan(
             workflow,
             workflow.newest,
@@ -175,115 +184,156 @@ class Store:
             created,
             trigger,
             self._world.seed,
-            f"live {self._live}",
+            f"live {self._started}",
             Circumstances(),
-            eval_id=eval_id,
-            block_id=block_id,
+            eval_id=scope.eval_id,
+            block_id=scope.block_id,
         )
         plan = replace(plan, delay_ms=max(plan.delay_ms, least_delay_ms))
         run = SimulatedRun(plan, pace=self._pace)
         self._add_run(run)
         return run
 
-    def _refill(self, stream: int, created: int) -> SimulatedRun:
+    def _next_in_flight(self, stream: int, created: int) -> SimulatedRun:
         turns = self._world.in_flight[stream]
-        workflow_id, block_id = turns[self._live % len(turns)]
-        workflow = self._workflows[workflow_id]
-        evals = scoped_evals(workflow, Scope(block_id=block_id), created)
+        workflow_id, block_id = turns[self._started % len(turns)]
+        workflow, scope = self._workflows[workflow_id], Scope(block_id=block_id)
+        evals = _evals_in_scope(workflow, scope, created)
         trigger = ("webhook", "schedule")[stream % 2]
         # A tenth of a real second: however fast time goes, the history does not flood.
-        least = round(100 / self._pace)
-        return self._simulate(workflow, evals, created, trigger, None, block_id, least)
+        return self._start(workflow, evals, created, trigger, scope, round(100 / self._pace))
 
     # Results
 
-    def list_results(self, run_id: str, query: PageQuery) -> bytes:
+    def list_results(self, run_id: str, query: PageQuery) -> Page[EncodedRow]:
         """Give a page of a run's results."""
         with self._reading() as now:
             run = self._run(run_id)
-            rows = map(ResultRow, run.result_ids, run.results_json(now))
-            shelf = Shelf([((place, row.id), row) for place, row in enumerate(rows)])
-            page = shelf.page(query, lambda ident: self._result_key(ident, run_id))
-            return page_json([row.json for row in page.rows], page.before, page.after)
+            rows = map(EncodedRow, run.result_ids, run.results_json(now))
 
-    def _result_key(self, ident: str, run_id: str) -> Key | None:
-        run, position = self._results.get(ident, (None, 0))
-        return (position, ident) if run is not None and run.id == run_id else None
+            def locate(result_id: str) -> Key | None:
+                found, position = self._results.get(result_id, (None, 0))
+                return (position, result_id) if found is run else None
+
+            numbered = [((position, row.id), row) for position, row in enumerate(rows)]
+            return SortedRows(numbered).page(query, locate)
 
     def get_result(self, result_id: str) -> bytes:
         """Give one result."""
         with self._reading() as now:
             if result_id not in self._results:
-                raise not_found("workflow eval result", result_id)
+                raise NotFoundError("workflow eval result", result_id)
             run, position = self._results[result_id]
             return run.results_json(now)[position]
 
-    # Evals, workflows, files
+    # Evals, workflows, versions, files
 
-    def list_evals(self, workflow_id: str, block_id: str | None, query: PageQuery) -> bytes:
+    def list_evals(
+        self, workflow_id: str, block_id: str | None, query: PageQuery
+    ) -> Page[EncodedRow]:
         """Give a page of a workflow's saved evals."""
         with self._reading() as now:
-            if workflow_id not in self._eval_shelves:
-                raise not_found("workflow", workflow_id)
-            page = self._eval_shelves[workflow_id].page(
-                query, self._eval_key, lambda row: block_id is None or row.block_id == block_id
-            )
-            return page_json([row.json(now) for row in page.rows], page.before, page.after)
+            rows = self._sorted_evals[self._workflow(workflow_id).id]
 
-    def _eval_key(self, ident: str) -> Key | None:
-        row = self._evals.get(ident)
-        return None if row is None else (row.created, row.id)
+            def locate(eval_id: str) -> Key | None:
+                row = self._evals.get(eval_id)
+                return None if row is None else (row.created, row.id)
+
+            page = rows.page(query, locate, lambda row: block_id in (None, row.block_id))
+            return _encoded(page, lambda row: row.json(now))
 
     def get_eval(self, eval_id: str) -> bytes:
         """Give one saved eval."""
         with self._reading() as now:
             if eval_id not in self._evals:
-                raise not_found("workflow eval", eval_id)
+                raise NotFoundError("workflow eval", eval_id)
             return self._evals[eval_id].json(now)
 
     def list_workflows(
         self, query: PageQuery, project_id: str | None = None, sort_by: str = "updated_at"
-    ) -> bytes:
-        """Give a page of the workflows."""
+    ) -> Page[EncodedRow]:
+        """Give a page of workflows."""
+        by_creation = sort_by == "created_at"
         keys = {
-            row.id: (row.created if sort_by == "created_at" else row.updated, row.id)
-            for row in self._workflow_rows.values()
+            workflow.id: (
+                workflow_created(workflow) if by_creation else workflow.newest.at,
+                workflow.id,
+            )
+            for workflow in self._workflows.values()
         }
-        shelf = Shelf([(keys[row.id], row) for row in self._workflow_rows.values()])
-        page = shelf.page(
-            query, keys.get, lambda row: project_id is None or row.project_id == project_id
-        )
-        return page_json([row.json for row in page.rows], page.before, page.after)
+        rows = SortedRows([(keys[workflow.id], workflow) for workflow in self._workflows.values()])
+        page = rows.page(query, keys.get, lambda row: project_id in (None, row.project_id))
+        return _encoded(page, lambda row: to_json(workflow_document(row)))
+
+    def _workflow(self, workflow_id: str) -> Workflow:
+        if workflow_id not in self._workflows:
+            raise NotFoundError("workflow", workflow_id)
+        return self._workflows[workflow_id]
 
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
         """Give what changed from one version of a workflow to another."""
-        workflow = self._workflows.get(workflow_id)
-        if workflow is None:
-            raise not_found("workflow", workflow_id)
-        return to_json(version_diff(workflow, baseline, candidate))
+        workflow = self._workflow(workflow_id)
+        old, new = _version(workflow, baseline), _version(workflow, candidate)
+        return to_json(version_diff(workflow, old, new))
 
-    def download_link(self, file_id: str, url: str) -> bytes:
-        """Give a link to a file, by the address where the file is."""
-        document = {
-            "download_url": url,
-            "expires_in": "15 minutes",
-            "filename": self._file(file_id).filename,
-            "mime_data": None,
-        }
-        return to_json(document)
+    def file(self, file_id: str) -> File:
+        """Give what is known about a file; there are no real documents here."""
+        if file_id not in self._world.files:
+            raise NotFoundError("file", file_id)
+        return self._world.files[file_id]
 
-    def file_text(self, file_id: str) -> bytes:
-        """Give what stands for a file: there are no real documents here."""
-        name = self._file(file_id).filename
-        return f"{name}\n\nThis document exists only in the sandbox's simulation.\n".encode()
 
-    def _file(self, file_id: str) -> File:
-        file = self._world.files.get(file_id)
-        if file is None:
-            raise not_found("file", file_id)
-        return file
+def checked_speed(speed: float) -> float:
+    """Give the speed back.
 
-    def sizes(self) -> tuple[int, int, int]:
-        """Count workflows, saved evals and runs."""
-        with self._reading():
-            return len(self._workflow_rows), len(self._evals), len(self._runs)
+    Raises:
+        ValueError: It is not a number above 0, or too far from 1: beyond 1e-9 and 1e9, instants
+            would leave the years that ISO 8601 can write.
+    """
+    low, high = SPEEDS
+    number = isinstance(speed, int | float) and not isinstance(speed, bool)
+    if not (number and low <= speed <= high):
+        raise ValueError(
+            f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
+        )
+    return speed
+
+
+def _encoded(page: Page[R], encode: Callable[[R], bytes]) -> Page[EncodedRow]:
+    rows = [EncodedRow(row.id, encode(row)) for row in page.rows]
+    return Page(rows, page.before, page.after)
+
+
+def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
+    """Say whether a filter keeps a run; the status, which may cost most, comes last."""
+    return (
+        narrow.eval_id in (None, run.eval_id)
+        and narrow.target_block_id in (None, run.block_id)
+        and narrow.trigger_type in (None, run.trigger)
+        and (narrow.from_date is None or run.created >= narrow.from_date)
+        and (narrow.to_date is None or run.created <= narrow.to_date)
+        and (narrow.status is None or run.status(now) == narrow.status)
+        and (narrow.exclude_status is None or run.status(now) != narrow.exclude_status)
+    )
+
+
+def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEval]:
+    """List the evals that a new run on the newest version takes."""
+    evals = active_evals(workflow, workflow.newest, now)
+    if scope.eval_id is not None:
+        chosen = [saved for saved in evals if saved.id == scope.eval_id]
+        if not chosen:
+            raise NotFoundError("workflow eval", scope.eval_id)
+        return chosen
+    if scope.block_id is not None:
+        if scope.block_id not in workflow.newest.revisions:
+            raise NotFoundError("block", scope.block_id)
+        return [saved for saved in evals if saved.block.id == scope.block_id]
+    return evals
+
+
+def _version(workflow: Workflow, version_id: str) -> Version:
+    for version in workflow.versions:
+        if version.id == version_id:
+            return version
+    raise NotFoundError("workflow version", version_id)

@@ -17,11 +17,11 @@ import sys
 import time
 from dataclasses import replace
 
-from retab_analysis.sandbox.runs import Run, SimulatedRun
-from retab_analysis.sandbox.server import Server
+from support.bulk_world import bulk_runs, bulk_world
+
+from retab_analysis.sandbox.sandbox import StoreServer
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
 from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world import World
-from retab_analysis.sandbox.worlds import bulk_world
 
 TICK = 1_000_000
 # With the gap of 60 ms that the sandbox leaves between two evals, one ends with each tick.
@@ -40,10 +40,12 @@ class Clock:
 
 def main(kind: str, runs: int, evals: int, latency: float) -> None:
     clock = Clock()
-    world = bulk_world(runs, evals, anchor=clock.now - 60 * TICK)
+    world = bulk_world(evals, anchor=clock.now - 60 * TICK)
+    history = bulk_runs(world, runs)
     if kind != "ended":
-        world = replace(world, runs=in_flight(world, kind, clock.now))
-    with Server(Store(world, clock=clock), latency=latency) as server:
+        history = in_flight(history, kind, clock.now)
+    store = Store(world, history, clock=clock)
+    with StoreServer(store, latency=latency) as server:
         for line in sys.stdin:
             if json.loads(line)["want"] == "tick":
                 clock.now += TICK
@@ -51,17 +53,16 @@ def main(kind: str, runs: int, evals: int, latency: float) -> None:
             sys.stdout.flush()
 
 
-def in_flight(world: World, kind: str, now: int) -> list[Run]:
-    """The runs of a world, oldest first, as they are while some of them go on."""
-    ended = len(world.runs) // 2 if kind == "queue" else 0
-    going = [_waiting(run) for run in world.runs[ended:]]
+def in_flight(runs: list[SimulatedRun], kind: str, now: int) -> list[SimulatedRun]:
+    """The runs, oldest first, as they are while some of them go on."""
+    ended = len(runs) // 2 if kind == "queue" else 0
+    going = [_waiting(run) for run in runs[ended:]]
     for run in going[:1] if kind == "queue" else going:
         run.begin(now)
-    return [*world.runs[:ended], *going]
+    return [*runs[:ended], *going]
 
 
-def _waiting(run: Run) -> SimulatedRun:
-    assert isinstance(run, SimulatedRun)
+def _waiting(run: SimulatedRun) -> SimulatedRun:
     children = tuple(child._replace(ms=EVAL_MS) for child in run.plan.children)
     return SimulatedRun(replace(run.plan, children=children))
 

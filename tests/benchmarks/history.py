@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from support.bulk_world import BULK_WORKFLOW_ID
+
 import retab_analysis as ra
 from benchmarks.harness import Row, best_of_both, seconds
 from benchmarks.programs import BulkServer
-from retab_analysis.sandbox.worlds import BULK_WORKFLOW_ID
 
 NAME = "history"
 TO_MODELS = "the SDK to its models only"

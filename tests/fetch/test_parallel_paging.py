@@ -17,6 +17,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bulk_world import bulk_store
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
 from support.history_api import (
@@ -38,8 +39,7 @@ from support.history_api import (
 from support.results_api import our_threads
 
 import retab_analysis as ra
-from retab_analysis.sandbox.server import Server
-from retab_analysis.sandbox.worlds import bulk_world
+from retab_analysis.sandbox.sandbox import StoreServer
 
 
 def fetched(api: HistoryApi, max_attempts: int = 5, **arguments: object) -> list[str]:
@@ -184,7 +184,7 @@ def test_pages_that_begin_with_rows_of_the_page_before() -> None:
 @pytest.mark.parametrize("order", ["desc", "asc"])
 def test_the_frame_is_the_same_in_every_column(order: str) -> None:
     now = time.time_ns() // 1000 // DAY * DAY
-    with Server(bulk_world(1200, 1, anchor=now)) as server:
+    with StoreServer(bulk_store(1200, 1, anchor=now)) as server:
         frames = [
             ra.fetch_runs(order=order, client=ra.Client(**server.credentials, **settings))
             for settings in ({}, {"max_concurrency": 1})

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from sandbox.kit import KEY, Api, Clock, plan_world
+from support.sandbox_api import KEY, Api, Clock, make_server, make_store, past_of, plan_world
 
-from retab_analysis.sandbox import Server, Store
-from retab_analysis.sandbox.clock import parse_instant
+from retab_analysis.sandbox.instants import parse_instant
+from retab_analysis.sandbox.sandbox import StoreServer
 
 CONTRACT = Path(__file__).parents[1] / "data" / "openapi.yaml"
 RUNS = "/v1/workflows/evals/runs"
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.contract
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(Store(plan_world(), speed=100), api_key=KEY) as running:
+def server() -> Iterator[StoreServer]:
+    with StoreServer(make_store(speed=100), key=KEY) as running:
         yield running
 
 
@@ -47,10 +47,10 @@ def _contract() -> dict[str, Any]:
     return contract
 
 
-def _settings(server: Server) -> str:
+def _settings(server: StoreServer) -> str:
     """Tell schemathesis of the things that no list of the API leads to."""
     world = plan_world()
-    flow, run = world.workflows[0], world.runs[-1]
+    flow, run = world.workflows[0], past_of(world)[-1]
     given = {
         "listEvalResults": {"query.run_id": run.id},
         "getEvalResult": {"path.result_id": run.result_ids[0]},
@@ -72,7 +72,7 @@ def _inline(table: dict[str, str]) -> str:
     return "{" + ", ".join(f'"{name}" = "{value}"' for name, value in table.items()) + "}"
 
 
-def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
+def test_schemathesis_finds_nothing(server: StoreServer, tmp_path: Path) -> None:
     contract, settings = tmp_path / "openapi.yaml", tmp_path / "schemathesis.toml"
     contract.write_text(yaml.safe_dump(_contract()))
     settings.write_text(_settings(server))
@@ -142,7 +142,7 @@ json.dump(said, sys.stdout)
 
 
 def test_the_official_sdk_reads_every_endpoint() -> None:
-    with Server(Store(plan_world(), clock=Clock()), api_key=KEY) as server:
+    with make_server() as server:
         # Making its client patches `ssl` for the whole process, so it gets one of its own.
         done = subprocess.run(
             [sys.executable, "-c", SDK, KEY, server.base_url],

@@ -1,1 +1,1 @@
-"""What the world is about, as data: workflows, documents, saved evals, and their story."""
+"""What the sandbox's world is about, as data: a JSON file for each workflow, and how it is read."""

@@ -1,0 +1,168 @@
+"""One connection: requests read, and each answer written in one piece, or broken on purpose."""
+
+import itertools
+import math
+import socket
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol, cast
+
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.http.faults import Fault, FaultInjector
+from retab_analysis.sandbox.http.messages import ApiError, Request, Response, coded
+from retab_analysis.sandbox.http.request_log import RequestLog, ServedRequest
+
+_BODY_LIMIT = 1 << 20
+_LINE_LIMIT = 1 << 16
+_WEB_PAGE = b"<!doctype html>\n<title>502 Bad Gateway</title>\n<h1>Bad Gateway</h1>\n"
+# With no time to linger, closing a socket sends a reset.
+_NO_LINGER = struct.pack("ii", 1, 0)
+# A body that drips comes in so many pieces.
+_DRIPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the connections of a server share.
+
+    Attributes:
+        answer: Answers a request, or raises an `ApiError`.
+        latency: Seconds added to each answer.
+    """
+
+    answer: Callable[[Request], Response]
+    latency: float
+    faults: FaultInjector
+    log: RequestLog = field(default_factory=RequestLog)
+    request_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+
+class Serving(Protocol):
+    """What a connection asks of its server."""
+
+    service: Service
+    base_url: str
+
+
+class Connection(BaseHTTPRequestHandler):
+    """Reads the requests of one connection, and writes each answer in one piece."""
+
+    protocol_version = "HTTP/1.1"
+    # Otherwise an answer waits up to 40 ms for the client to acknowledge the one before.
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """Take what the server shares with its connections."""
+        super().setup()
+        serving = cast(Serving, self.server)
+        self._service, self._base_url = serving.service, serving.base_url
+
+    def handle_one_request(self) -> None:
+        """Read a request and answer it; any method will do, which the base class does not allow."""
+        self.close_connection = True
+        self.raw_requestline = self.rfile.readline(_LINE_LIMIT + 1)
+        if len(self.raw_requestline) > _LINE_LIMIT:
+            self.requestline, self.request_version, self.command = "", "", ""
+            self.send_error(414)
+        elif self.raw_requestline and self.parse_request():
+            self._respond()
+
+    def _respond(self) -> None:
+        time.sleep(self._service.latency)
+        fault = self._service.faults.next_fault(self.command, self.path)
+        if fault is not None and fault.kind == "slow":
+            time.sleep(fault.delay)
+        status, body, headers = self._answer()
+        if fault is None or fault.kind == "slow":
+            self._send(status, body, headers)
+        else:
+            self._misbehave(fault, status, body, headers)
+
+    def _answer(self) -> tuple[int, bytes, dict[str, str]]:
+        try:
+            body = self._body()
+            authorization = self.headers.get("Authorization", "")
+            request = Request(self.command, self.path, authorization, body, self._base_url)
+            response = self._service.answer(request)
+            return response.status, response.body, {"Content-Type": response.media_type}
+        except ApiError as error:
+            return error.status, error.body, error.headers
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+            self.close_connection = True
+            raise coded(411, "length_required", "The body needs a Content-Length")
+        if int(length) > _BODY_LIMIT:
+            self.close_connection = True
+            raise coded(413, "body_too_large", "The body is larger than 1 MiB")
+        return self.rfile.read(int(length))
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        head = self._head(status, len(body), headers)
+        self.wfile.write(head if self.command == "HEAD" else head + body)
+
+    def _head(self, status: int, length: int, headers: Mapping[str, str]) -> bytes:
+        # Where the request line could not be read there is neither method nor path.
+        self._service.log.add(ServedRequest(self.command or "", getattr(self, "path", ""), status))
+        fields = {
+            "Content-Type": "application/json",
+            "Content-Length": str(length),
+            "x-request-id": f"req_{next(self._service.request_numbers):08d}",
+            "Date": self.date_time_string(),
+            **headers,
+        }
+        if self.close_connection:
+            fields["Connection"] = "close"
+        lines = [f"HTTP/1.1 {status} {_phrase(status)}"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def _misbehave(
+        self, fault: Fault, status: int, body: bytes, headers: Mapping[str, str]
+    ) -> None:
+        if fault.kind == "status":
+            retry = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+            self._send(fault.status, to_json({"detail": fault.message}), retry)
+        elif fault.kind == "html":
+            self._send(200, _WEB_PAGE, {"Content-Type": "text/html; charset=utf-8"})
+        elif fault.kind == "empty":
+            self._send(200, b"", {})
+        elif fault.kind == "drip":
+            self._drip(self._head(status, len(body), headers), body, fault.delay)
+        else:
+            self._break_off(fault.kind, self._head(status, len(body), headers), body)
+
+    def _drip(self, head: bytes, body: bytes, seconds: float) -> None:
+        size = max(1, math.ceil(len(body) / _DRIPS))
+        self.wfile.write(head)
+        for start in range(0, len(body), size):
+            time.sleep(seconds / _DRIPS)
+            self.wfile.write(body[start : start + size])
+
+    def _break_off(self, kind: str, head: bytes, body: bytes) -> None:
+        self.close_connection = True
+        if kind == "cut":
+            self.wfile.write(head + body[: len(body) // 2])
+        else:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self.connection.close()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is not an HTTP request; the base class calls this while it parses."""
+        self.close_connection = True
+        self._send(code, to_json({"detail": message or _phrase(code)}), {})
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing: standard error belongs to the program that started the sandbox."""
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,79 @@
+"""What goes through a connection: a request as it came in, a response, or the API's refusal."""
+
+from typing import Any, NamedTuple
+
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.queries import Page
+
+
+class Request(NamedTuple):
+    """A request as it came in; `base_url` is where the server listens, for links to itself."""
+
+    method: str
+    target: str
+    authorization: str
+    body: bytes
+    base_url: str
+
+
+class Response(NamedTuple):
+    """A successful answer."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+
+
+class ApiError(Exception):
+    """An answer other than success.
+
+    Attributes:
+        status: The HTTP status.
+        detail: What goes under ``detail`` in the body: a text, an object with a code, or (422) a
+            list of what is wrong, as the API has it.
+        headers: Further response headers.
+    """
+
+    def __init__(self, status: int, detail: Any, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+
+    @property
+    def body(self) -> bytes:
+        """The body of the answer."""
+        return to_json({"detail": self.detail})
+
+
+def coded(status: int, code: str, message: str, details: dict[str, Any] | None = None) -> ApiError:
+    """Make an error with a code for programs and a message for people."""
+    return ApiError(status, {"code": code, "message": message, "details": details})
+
+
+def not_found(kind: str, ident: str) -> ApiError:
+    """Make the 404 for an id that nothing has."""
+    code = f"{kind.replace(' ', '_')}_not_found"
+    return coded(404, code, f"No {kind} with id '{ident[:200]}'")
+
+
+def unauthorized(message: str) -> ApiError:
+    """Make the 401 for a missing or wrong key."""
+    return ApiError(401, message, {"WWW-Authenticate": "Bearer"})
+
+
+def invalid(*errors: dict[str, Any]) -> ApiError:
+    """Make the 422 that lists what is wrong with the request."""
+    return ApiError(422, list(errors))
+
+
+def field_error(loc: tuple[str | int, ...], msg: str, kind: str) -> dict[str, Any]:
+    """Make one entry of a 422."""
+    return {"loc": list(loc), "msg": msg, "type": kind}
+
+
+def page_response(page: Page[Any]) -> Response:
+    """Answer with a page of rows that are JSON already."""
+    metadata = to_json({"before": page.before, "after": page.after})
+    data = b",".join(row.json for row in page.rows)
+    return Response(200, b"".join((b'{"data":[', data, b'],"list_metadata":', metadata, b"}")))

@@ -1,0 +1,182 @@
+"""Which request means what: from method, path, query and body to a question for the store."""
+
+import hmac
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.http.messages import (
+    ApiError,
+    Request,
+    Response,
+    coded,
+    not_found,
+    page_response,
+    unauthorized,
+)
+from retab_analysis.sandbox.http.params import Query, read_run_filter, read_run_request
+from retab_analysis.sandbox.queries import ConflictError, NotFoundError
+from retab_analysis.sandbox.store import Store
+
+
+class Call(NamedTuple):
+    """A request that passed the bearer check, and the id in its path where it has one."""
+
+    ident: str
+    query: Query
+    body: bytes
+    sign: Callable[[str], str]
+
+
+Endpoint = Callable[[Store, Call], Response]
+
+
+def _list_runs(store: Store, call: Call) -> Response:
+    narrow, page = read_run_filter(call.query), call.query.page(50)
+    call.query.check()
+    sort_by = call.query.text("sort_by") or "created_at"
+    return page_response(store.list_runs(narrow, page, sort_by))
+
+
+def _create_run(store: Store, call: Call) -> Response:
+    workflow_id, scope = read_run_request(call.body)
+    return Response(201, store.create_run(workflow_id, scope))
+
+
+def _get_run(store: Store, call: Call) -> Response:
+    return Response(200, store.get_run(call.ident))
+
+
+def _cancel_run(store: Store, call: Call) -> Response:
+    return Response(200, store.cancel_run(call.ident))
+
+
+def _list_results(store: Store, call: Call) -> Response:
+    run_id, page = call.query.required("run_id"), call.query.page(20)
+    call.query.check()
+    return page_response(store.list_results(run_id, page))
+
+
+def _get_result(store: Store, call: Call) -> Response:
+    return Response(200, store.get_result(call.ident))
+
+
+def _list_evals(store: Store, call: Call) -> Response:
+    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
+    call.query.check()
+    block_id = call.query.text("target_block_id")
+    return page_response(store.list_evals(workflow_id, block_id, page))
+
+
+def _get_eval(store: Store, call: Call) -> Response:
+    return Response(200, store.get_eval(call.ident))
+
+
+def _list_workflows(store: Store, call: Call) -> Response:
+    page = call.query.page(10)
+    call.query.check()
+    project_id = call.query.text("project_id")
+    sort_by = call.query.text("sort_by") or "updated_at"
+    return page_response(store.list_workflows(page, project_id, sort_by))
+
+
+def _diff_versions(store: Store, call: Call) -> Response:
+    query = call.query
+    workflow_id = query.required("workflow_id")
+    baseline = query.required("from_workflow_version_id")
+    candidate = query.required("to_workflow_version_id")
+    query.check()
+    return Response(200, store.diff_versions(workflow_id, baseline, candidate))
+
+
+def _download_link(store: Store, call: Call) -> Response:
+    link = {
+        "download_url": call.sign(call.ident),
+        "expires_in": "15 minutes",
+        "filename": store.file(call.ident).filename,
+        "mime_data": None,
+    }
+    return Response(200, to_json(link))
+
+
+_FILES = "/files/"
+
+# In the order in which they are tried: "runs" is not the id of an eval.
+_ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
+    (("workflows", "evals", "runs"), {"GET": _list_runs, "POST": _create_run}),
+    (("workflows", "evals", "runs", "{}"), {"GET": _get_run}),
+    (("workflows", "evals", "runs", "{}", "cancel"), {"POST": _cancel_run}),
+    (("workflows", "evals", "results"), {"GET": _list_results}),
+    (("workflows", "evals", "results", "{}"), {"GET": _get_result}),
+    (("workflows", "evals"), {"GET": _list_evals}),
+    (("workflows", "evals", "{}"), {"GET": _get_eval}),
+    (("workflows",), {"GET": _list_workflows}),
+    (("workflows", "versions", "diff"), {"GET": _diff_versions}),
+    (("files", "{}", "download-link"), {"GET": _download_link}),
+)
+
+
+def answer(store: Store, key: str, request: Request) -> Response:
+    """Answer a request.
+
+    Raises:
+        ApiError: The refusal, for whatever reason.
+    """
+    try:
+        path, _, query = request.target.partition("?")
+        if path.startswith(_FILES):
+            return _file(store, key, request)
+        _authorize(key, request.authorization)
+        endpoints, ident = _match(path)
+        if request.method not in endpoints:
+            raise ApiError(405, "Method Not Allowed", {"Allow": ", ".join(endpoints)})
+
+        def sign(file_id: str) -> str:
+            return request.base_url + _signed_path(key, file_id)
+
+        return endpoints[request.method](store, Call(ident, Query(query), request.body, sign))
+    except NotFoundError as error:
+        raise not_found(error.kind, error.ident) from None
+    except ConflictError as error:
+        raise coded(409, error.code, error.message, error.details) from None
+
+
+def _authorize(key: str, authorization: str) -> None:
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        raise unauthorized("Missing bearer token")
+    if given.strip() != key:
+        raise unauthorized("Invalid API key")
+
+
+def _signed_path(key: str, file_id: str) -> str:
+    """Write the path of a file, which is good without a key because it is signed with it."""
+    signature = hmac.new(key.encode(), file_id.encode(errors="replace"), "sha256").hexdigest()
+    return f"{_FILES}{quote(file_id)}?signature={signature[:32]}"
+
+
+def _file(store: Store, key: str, request: Request) -> Response:
+    """Give a file by its signed path, so that a download link leads somewhere."""
+    ident = unquote(request.target.partition("?")[0].removeprefix(_FILES), errors="replace")
+    if request.method != "GET":
+        raise ApiError(405, "Method Not Allowed", {"Allow": "GET"})
+    if request.target != _signed_path(key, ident):
+        raise ApiError(403, "The signature does not fit")
+    name = store.file(ident).filename
+    text = f"{name}\n\nThis document exists only in the sandbox's simulation.\n"
+    return Response(200, text.encode(), "text/plain; charset=utf-8")
+
+
+def _match(path: str) -> tuple[dict[str, Endpoint], str]:
+    # Split before unquoting: an id may contain an escaped slash.
+    empty, *steps = path.split("/")
+    if empty or steps[:1] != ["v1"]:
+        raise ApiError(404, "Not Found")
+    for pattern, endpoints in _ROUTES:
+        if len(pattern) == len(steps) - 1:
+            pairs = list(zip(pattern, steps[1:], strict=True))
+            if all(wanted in (step, "{}") and step for wanted, step in pairs):
+                ident = next((step for wanted, step in pairs if wanted == "{}"), "")
+                return endpoints, unquote(ident, errors="replace")
+    raise ApiError(404, "Not Found")

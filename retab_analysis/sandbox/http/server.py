@@ -1,0 +1,153 @@
+"""A server on a port of this machine: it starts, gives each connection a thread, and stops."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+from retab_analysis.sandbox.http.connection import Connection, Service
+from retab_analysis.sandbox.http.faults import Fault, FaultInjector, is_seconds
+from retab_analysis.sandbox.http.messages import Request, Response
+from retab_analysis.sandbox.http.request_log import RequestLog
+
+
+class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Accepts connections, a thread for each, and knows them so that it can close them."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, port: int, service: Service) -> None:
+        self.service = service
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        super().__init__(("127.0.0.1", port), Connection)
+        self.base_url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its own thread, noted before it runs so that closing misses none."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[thread] = request
+        thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.pop(threading.current_thread(), None)
+
+    def close_connections(self) -> None:
+        """Close what is still open, and wait for the threads."""
+        for thread, connection in list(self._connections.items()):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(2)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients break connections as they like, and some tests are about that."""
+
+
+class Server:
+    """Serves HTTP on 127.0.0.1; a context manager, or `start` and `stop`.
+
+    Args:
+        answer: Answers a request, or raises an `ApiError`.
+        latency: Seconds added to each answer.
+        faults: What is to go wrong.
+
+    Raises:
+        ValueError: A latency that is not 0 or more, or something that is not a fault.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Request], Response],
+        *,
+        latency: float = 0.0,
+        faults: Iterable[Fault | Mapping[str, Any]] | None = None,
+    ) -> None:
+        if not is_seconds(latency):
+            raise ValueError(f"latency is in seconds, from 0 to a day, not {latency!r}")
+        if isinstance(faults, Fault | Mapping) or not isinstance(faults, Iterable | None):
+            raise ValueError(f"faults is a list of faults, not {faults!r}")
+        self._service = Service(answer, latency, FaultInjector(faults or ()))
+        self._lock = threading.Lock()
+        self._tcp: TcpServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, port: int = 0) -> Self:
+        """Begin to serve; when it serves already, nothing happens.
+
+        Args:
+            port: The port; 0 lets the system choose.
+
+        Raises:
+            ValueError: A port that is not a whole number from 0 to 65535.
+            OSError: The port is not free.
+        """
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
+            raise ValueError(f"port is a whole number from 0 to 65535, not {port!r}")
+        with self._lock:
+            if self._tcp is None:
+                self._tcp = TcpServer(port, self._service)
+                self._thread = threading.Thread(
+                    target=self._tcp.serve_forever, args=(0.05,), name="retab-sandbox", daemon=True
+                )
+                self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End serving: the port is free, open connections are closed, and no thread is left."""
+        with self._lock:
+            tcp, thread, self._tcp, self._thread = self._tcp, self._thread, None, None
+            if tcp is not None and thread is not None:
+                tcp.shutdown()
+                tcp.server_close()
+                thread.join()
+                tcp.close_connections()
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is serving."""
+        return self._tcp is not None
+
+    @property
+    def base_url(self) -> str:
+        """Where the server is.
+
+        Raises:
+            RuntimeError: It is not running.
+        """
+        tcp = self._tcp
+        if tcp is None:
+            raise RuntimeError("the sandbox is not running: call .start(), or use it in a `with`")
+        return tcp.base_url
+
+    @property
+    def requests(self) -> RequestLog:
+        """The requests served so far."""
+        return self._service.log
+
+    def inject(self, fault: Fault | Mapping[str, Any]) -> None:
+        """Let a fault wait for its requests.
+
+        Raises:
+            ValueError: It is not a fault.
+        """
+        self._service.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Forget all faults that are waiting."""
+        self._service.faults.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

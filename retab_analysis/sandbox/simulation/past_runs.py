@@ -1,0 +1,166 @@
+"""The past: what was run in a world, made into runs that have ended, one after the other."""
+
+from collections.abc import Callable, Iterator
+
+from retab_analysis.sandbox.instants import DAY, MILLI, SECOND
+from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
+from retab_analysis.sandbox.world.model import (
+    Crash,
+    PastRun,
+    Plan,
+    SavedEval,
+    Version,
+    Workflow,
+    World,
+)
+from retab_analysis.sandbox.world.seeding import SeededRandom
+
+# Among so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that
+# the story does not depend on the seed's luck.
+_FLAKY_WINDOW = 10
+# Runs older than this many days are records of the oldest format, and of the one after it.
+_OLDEST_FORMAT, _OLD_FORMAT = 130, 118
+
+
+def past_runs(world: World) -> list[SimulatedRun]:
+    """Make all runs of the past, in the order of their creation."""
+    planned = [pair for workflow in world.workflows for pair in _plans(workflow, world)]
+    planned.sort(key=lambda pair: (pair[1].created, pair[1].id))
+    free = 0
+    runs = []
+    for past, plan in planned:
+        chance = SeededRandom(world.seed, "queue", plan.id)
+        run, free = _executed(past, plan, free, chance)
+        runs.append(run)
+    return runs
+
+
+def _plans(workflow: Workflow, world: World) -> Iterator[tuple[PastRun, Plan]]:
+    flaky_failures = _flaky_failures(workflow, world.seed)
+    whole_runs = 0
+    for number, past in enumerate(workflow.past_runs):
+        chance = SeededRandom(world.seed, "event", workflow.id, number)
+        created = past.at + chance.integer(0, 40 * SECOND)
+        flaky_fails = None
+        if past.is_whole:
+            flaky_fails = _is_in(flaky_failures, whole_runs)
+            whole_runs += 1
+        yield past, _plan(workflow, world, past, created, number, flaky_fails)
+
+
+def _is_in(failures: dict[str, set[int]], whole_run: int) -> Callable[[SavedEval], bool]:
+    return lambda saved: whole_run in failures.get(saved.key, ())
+
+
+def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
+    """Choose in which of the whole-workflow runs, counted from the oldest, a flaky eval fails."""
+    whole_runs = [past for past in workflow.past_runs if past.is_whole]
+    failures: dict[str, set[int]] = {}
+    for saved in workflow.evals:
+        rate = _flaky_rate(saved)
+        if rate is None:
+            continue
+        chance = SeededRandom(seed, "flaky", saved.key)
+        chosen = failures.setdefault(saved.key, set())
+        # From the end, so that the newest runs fill whole windows.
+        for end in range(len(whole_runs), 0, -_FLAKY_WINDOW):
+            window = range(max(0, end - _FLAKY_WINDOW), end)
+            open_to_chance = [index for index in window if not whole_runs[index].quiet]
+            chosen.update(chance.sample(open_to_chance, round(rate * len(window))))
+    return failures
+
+
+def _flaky_rate(saved: SavedEval) -> float | None:
+    modes = saved.assertions[-1].failure_modes
+    return next((mode.rate for mode in modes if mode.incident is None), None)
+
+
+def _plan(
+    workflow: Workflow,
+    world: World,
+    past: PastRun,
+    created: int,
+    number: int,
+    flaky_fails: Callable[[SavedEval], bool] | None,
+) -> Plan:
+    version = _version_at(workflow, created)
+    evals = _chosen_evals(workflow, past, version, created)
+    single = evals[0] if past.only else None
+    record_format = _record_format(world.anchor - created)
+    if record_format < 2:
+        # Those records have milliseconds only, and filters go by what the record says.
+        created -= created % MILLI
+    mishaps = not past.quiet and past.only is None
+    return make_plan(
+        workflow,
+        version,
+        evals,
+        created,
+        past.trigger,
+        world.seed,
+        number,
+        Circumstances(past.incidents, flaky_fails, mishaps),
+        eval_id=single.id if single else None,
+        block_id=single.block.id if single else past.block,
+        crash=_crash(past, len(evals)),
+        record_format=record_format,
+        reason=past.note if past.end in ("cancelled", "withdrawn") else None,
+    )
+
+
+def _record_format(age: int) -> int:
+    return 0 if age > _OLDEST_FORMAT * DAY else 1 if age > _OLD_FORMAT * DAY else 2
+
+
+def _version_at(workflow: Workflow, instant: int) -> Version:
+    return next(v for v in reversed(workflow.versions) if v.at <= instant)
+
+
+def _chosen_evals(
+    workflow: Workflow, past: PastRun, version: Version, created: int
+) -> list[SavedEval]:
+    evals = active_evals(workflow, version, created)
+    if past.block is not None:
+        return [saved for saved in evals if saved.block.id == past.block]
+    if past.only is None:
+        return evals
+    of_document = [saved for saved in evals if saved.key.split("/")[0] == past.only]
+    failing = [
+        saved
+        for saved in evals
+        if any(mode.incident == past.only for mode in saved.assertions[-1].failure_modes)
+    ]
+    return (failing or of_document)[:1]
+
+
+def _crash(past: PastRun, size: int) -> Crash | None:
+    if past.end != "error":
+        return None
+    details = None if past.details is None else dict(past.details)
+    return Crash(min(size - 1, size // 3), {"message": past.note, "details": details})
+
+
+def _executed(
+    past: PastRun, plan: Plan, free: int, chance: SeededRandom
+) -> tuple[SimulatedRun, int]:
+    """Run a plan to its end on the serial queue; give the run, and when the queue is free again."""
+    run = SimulatedRun(plan)
+    if past.end == "withdrawn":
+        run.cancelled = run.ready + chance.integer(20, 90) * SECOND
+        return run, free
+    timetable = run.begin(max(run.ready + _wait(past, chance), free))
+    if past.end == "cancelled":
+        length = timetable.end - timetable.start
+        run.cancelled = timetable.start + round(length * (0.3 + 0.3 * chance.random()))
+    return run, run.cancelled or timetable.end
+
+
+def _wait(past: PastRun, chance: SeededRandom) -> int:
+    """Draw how long other people's runs are in the way, in microseconds."""
+    kind = chance.random()
+    if kind < 0.8 or past.quiet:
+        return chance.integer(60, 2_500) * MILLI
+    if kind < 0.95:
+        return chance.integer(20_000, 200_000) * MILLI
+    return chance.integer(300_000, 1_400_000) * MILLI

@@ -1,0 +1,151 @@
+"""Plans of runs: which evals, what comes out of each, and how long it takes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from retab_analysis.sandbox.world.definition_documents import freshness
+from retab_analysis.sandbox.world.model import (
+    Assertion,
+    Child,
+    Plan,
+    PlannedResult,
+    SavedEval,
+    Version,
+    Workflow,
+)
+from retab_analysis.sandbox.world.seeding import SeededRandom, fingerprint, token
+
+# Median milliseconds of one eval, and the standard deviation of its logarithm.
+_DURATIONS = {
+    "extract": (2_300, 0.30),
+    "split": (3_400, 0.28),
+    "classifier": (900, 0.25),
+    "function": (85, 0.40),
+}
+# How often an eval's execution breaks for no reason of its own, and with which code, message and
+# context.
+_MISHAP_RATE = 0.002
+_MISHAPS: tuple[tuple[str, str, dict[str, int]], ...] = (
+    ("provider_timeout", "The model provider did not answer within 60 s", {"attempts": 3}),
+    ("provider_rate_limited", "429 from the model provider after 5 attempts", {"attempts": 5}),
+    ("internal_error", "(no message)", {}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What besides version and inputs decides how the evals of a run come out.
+
+    Attributes:
+        incidents: Incidents that this run has, whatever their windows.
+        flaky_fails: Says whether a flaky eval fails this time; without it, that is drawn.
+        mishaps: Whether evals may break for no reason of their own.
+    """
+
+    incidents: frozenset[str] = frozenset()
+    flaky_fails: Callable[[SavedEval], bool] | None = None
+    mishaps: bool = False
+
+
+def active_evals(workflow: Workflow, version: Version, instant: int) -> list[SavedEval]:
+    """List the evals that a whole-workflow run takes at an instant."""
+    return [
+        saved
+        for saved in workflow.evals
+        if saved.created <= instant
+        and (saved.removed is None or saved.removed > instant)
+        and saved.block.in_version(version.number)
+    ]
+
+
+def make_plan(
+    workflow: Workflow,
+    version: Version,
+    evals: Iterable[SavedEval],
+    created: int,
+    trigger: str,
+    seed: int,
+    name: object,
+    circumstances: Circumstances,
+    **more: Any,
+) -> Plan:
+    """Plan a run of some evals; `name` tells it from all other runs of the workflow."""
+    chance = SeededRandom(seed, "run", workflow.id, name)
+    return Plan(
+        id=f"evalrun_{token(seed, 'run', workflow.id, name)}",
+        workflow_id=workflow.id,
+        version=version,
+        trigger=trigger,
+        created=created,
+        delay_ms=chance.integer(250, 900),
+        children=tuple(
+            _child(saved, workflow, version, created, chance, circumstances) for saved in evals
+        ),
+        freshness=_run_freshness(workflow, version),
+        **more,
+    )
+
+
+def _child(
+    saved: SavedEval,
+    workflow: Workflow,
+    version: Version,
+    created: int,
+    chance: SeededRandom,
+    circumstances: Circumstances,
+) -> Child:
+    """Decide what one eval of a run gives, and how long it takes."""
+    assertion = saved.assertion_at(created)
+    failing = _failing(saved, assertion, workflow, version, created, chance, circumstances)
+    result = failing or chance.choice(assertion.passing)
+    typical, spread = _DURATIONS[saved.block.kind]
+    # A document has its own pace, and so has each revision of a block.
+    pace = _share(saved.key, 0.7, 1.9)
+    pace *= _share(saved.block.id, 0.85, 1.25, version.revisions[saved.block.id])
+    # What breaks was tried several times before.
+    median = typical * pace * (3 if result.outcome == "error" else 1)
+    return Child(saved, assertion, result, max(5, round(chance.lognormal(median, spread))))
+
+
+def _share(name: str, low: float, high: float, number: int = 0) -> float:
+    """Give a name its place between two bounds, by its letters and not by the seed."""
+    share = (sum(name.encode()) * 31 + number * 17) % 101 / 100
+    return low + (high - low) * share
+
+
+def _failing(
+    saved: SavedEval,
+    assertion: Assertion,
+    workflow: Workflow,
+    version: Version,
+    created: int,
+    chance: SeededRandom,
+    circumstances: Circumstances,
+) -> PlannedResult | None:
+    for mode in assertion.failure_modes:
+        if mode.incident is None:
+            draw = circumstances.flaky_fails
+            fails = chance.random() < mode.rate if draw is None else draw(saved)
+        else:
+            incident = workflow.incidents[mode.incident]
+            fails = mode.incident in circumstances.incidents
+            fails = fails or incident.covers(version.number, created)
+        if fails:
+            return chance.choice(mode.results)
+    if circumstances.mishaps and chance.random() < _MISHAP_RATE:
+        code, message, context = chance.choice(_MISHAPS)
+        return PlannedResult.broken(code, message, saved.block.id, context)
+    return None
+
+
+def _run_freshness(workflow: Workflow, version: Version) -> Mapping[str, Any]:
+    newest = version.number == workflow.newest.number
+    inputs = fingerprint("suite", workflow.id, version.number)
+    return freshness(
+        "fresh" if newest else "stale",
+        [] if newest else ["validity_changed"],
+        version.fingerprint,
+        inputs,
+        None,
+    )

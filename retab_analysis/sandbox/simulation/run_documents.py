@@ -1,0 +1,274 @@
+"""The API's documents for runs and results at an instant, and what older records of them lack."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from retab_analysis.sandbox.instants import DAY, MILLI, iso, old_iso, parse_instant
+from retab_analysis.sandbox.simulation.timing import STATUSES, TERMINAL, ChildState, RunState
+from retab_analysis.sandbox.world.definition_documents import OUTPUT_HANDLE, validity_fingerprint
+from retab_analysis.sandbox.world.model import Child, Plan
+from retab_analysis.sandbox.world.seeding import fingerprint, token
+
+_OUTCOMES = ("passed", "failed", "blocked")
+_OPERATIONS = {
+    "extract": "extraction",
+    "split": "split",
+    "classifier": "classification",
+    "function": "function_invocation",
+}
+_METRICS = {"similarity_gte": "similarity", "split_iou_gte": "iou"}
+
+Document = dict[str, Any]
+
+
+def run_document(plan: Plan, state: RunState) -> Document:
+    """Write a run as the API gives it."""
+    document = {
+        "id": plan.id,
+        "workflow_id": plan.workflow_id,
+        "workflow_version_id": plan.version.id,
+        "trigger": {"type": plan.trigger},
+        "lifecycle": _run_lifecycle(plan, state.status),
+        "timing": _timing(plan.created, state.started, state.completed),
+        "target": {"type": "block", "block_id": plan.block_id} if plan.block_id else None,
+        "eval_id": plan.eval_id,
+        "total_evals": len(plan.children),
+        "counts": _counts(plan, state),
+        "freshness": dict(plan.freshness),
+    }
+    return _older_run(document, plan.record_format)
+
+
+def _counts(plan: Plan, state: RunState) -> Document:
+    """Count a run's evals by lifecycle, and the completed ones by outcome."""
+    lifecycles = Counter(child.status for child in state.children)
+    outcomes = Counter(
+        planned.result.outcome
+        for planned, child in zip(plan.children, state.children, strict=True)
+        if child.status == "completed"
+    )
+    return {
+        "lifecycle_counts": {name: lifecycles[name] for name in STATUSES},
+        "outcome": {name: outcomes[name] for name in _OUTCOMES},
+    }
+
+
+def _run_lifecycle(plan: Plan, status: str) -> Document:
+    if status == "error" and plan.crash is not None:
+        return {"status": "error", **plan.crash.lifecycle}
+    if status == "cancelled":
+        return _cancelled(plan)
+    return {"status": status}
+
+
+def _cancelled(plan: Plan) -> Document:
+    return {"status": "cancelled", "reason": plan.reason or "Cancelled by user"}
+
+
+def _timing(created: int, started: int | None, completed: int | None) -> Document:
+    return {
+        "created_at": iso(created),
+        "started_at": None if started is None else iso(started),
+        "completed_at": None if completed is None else iso(completed),
+        "duration_ms": _duration_ms(started, completed),
+    }
+
+
+def _duration_ms(started: int | None, completed: int | None) -> int | None:
+    if started is None or completed is None:
+        return None
+    return (completed - started) // MILLI
+
+
+# Results
+
+
+def result_id(plan: Plan, position: int) -> str:
+    """Name the result of a run's eval at a position."""
+    return f"evalres_{plan.id.removeprefix('evalrun_')}_{position:03d}"
+
+
+def result_document(plan: Plan, position: int, state: ChildState) -> Document:
+    """Write one eval's result in a run as the API gives it."""
+    child = plan.children[position]
+    decided = state.status == "completed"
+    block = child.eval.block
+    block_print = plan.version.block_fingerprints[block.id]
+    ident = result_id(plan, position)
+    document = {
+        "id": ident,
+        "workflow_eval_run_id": plan.id,
+        "eval_id": child.eval.id,
+        "lifecycle": _child_lifecycle(plan, child, state.status),
+        "timing": _timing(plan.created, state.started, state.completed),
+        "verdict": child.result.outcome if decided else None,
+        "workflow_id": plan.workflow_id,
+        "block_id": block.id,
+        "block_type": block.kind,
+        "execution_fingerprint": fingerprint(block_print, child.assertion.inputs_fingerprint),
+        "handle_inputs_fingerprint": child.assertion.inputs_fingerprint,
+        "workflow_draft_fingerprint": plan.version.fingerprint,
+        "block_execution_fingerprint": block_print,
+        "artifact": _artifact(block.kind, ident) if decided else None,
+        "handle_inputs": dict(child.assertion.inputs),
+        "handle_outputs": _outputs(child) if decided else None,
+        "routing_decisions": _routing(child) if decided else None,
+        "warnings": list(child.eval.extras.get("warnings", ())) if decided else [],
+        "assertion_result": _assertion_result(child) if decided else None,
+        "verdict_summary": _verdict_summary(child) if decided else None,
+    }
+    return _older_result(document, plan.record_format)
+
+
+def _child_lifecycle(plan: Plan, child: Child, status: str) -> Document:
+    if status == "error":
+        error = child.result.error
+        if error is None and plan.crash is not None:
+            error = plan.crash.lifecycle
+        return {"status": "error", **(error or {})}
+    return _cancelled(plan) if status == "cancelled" else {"status": status}
+
+
+def _artifact(kind: str, ident: str) -> Document:
+    operation = _OPERATIONS[kind]
+    return {"operation": operation, "id": f"{operation[:4]}_{token('artifact', ident)}"}
+
+
+def _outputs(child: Child) -> Document | None:
+    if child.result.outputs is None:
+        return None
+    return {OUTPUT_HANDLE: {"type": "json", "data": child.result.outputs}}
+
+
+def _routing(child: Child) -> list[str] | None:
+    outputs = child.result.outputs
+    if child.eval.block.kind != "classifier" or not isinstance(outputs, Mapping):
+        return None
+    return [str(outputs["category"])]
+
+
+def _assertion_result(child: Child) -> Document:
+    condition, result = child.assertion.condition, child.result
+    document: Document = {
+        "assertion_id": child.assertion.id,
+        "condition_kind": condition["kind"],
+        "outcome": result.outcome,
+        "actual_value": result.actual,
+    }
+    if child.assertion.expected:
+        document["expected_value"] = child.assertion.expected[0]
+    return document | {
+        "score": result.score,
+        "threshold": condition.get("threshold"),
+        "metric_kind": _METRICS.get(condition["kind"]),
+        "assertion_label": child.assertion.label,
+        "failure": None if result.failure is None else dict(result.failure),
+    }
+
+
+def _verdict_summary(child: Child) -> Document:
+    outcome = child.result.outcome
+    failed = [child.assertion.id] if outcome == "failed" else []
+    return {
+        "passed": outcome == "passed",
+        **_outcome_counts(outcome),
+        "failed_assertion_ids": failed,
+    }
+
+
+def _outcome_counts(outcome: str | None) -> Document:
+    """Count the one assertion of an eval, in the way of the summaries."""
+    return {
+        "assertions_passed": int(outcome == "passed"),
+        "assertions_failed": int(outcome == "failed"),
+        "blocked_assertions": int(outcome == "blocked"),
+    }
+
+
+# The summaries that a saved eval carries
+
+
+def has_summary(state: ChildState) -> bool:
+    """Say whether a result is one that a saved eval's summary can be about."""
+    return state.status in TERMINAL and state.started is not None
+
+
+def summary_document(plan: Plan, position: int, state: ChildState) -> Document:
+    """Write the summary of a result that has ended."""
+    child = plan.children[position]
+    block_print = plan.version.block_fingerprints[child.eval.block.id]
+    outcome = child.result.outcome if state.status == "completed" else None
+    return {
+        "run_record_id": result_id(plan, position),
+        "status": state.status,
+        "outcome": outcome,
+        "started_at": iso(state.started or plan.created),
+        "completed_at": None if state.completed is None else iso(state.completed),
+        "duration_ms": _duration_ms(state.started, state.completed),
+        "workflow_draft_fingerprint": plan.version.fingerprint,
+        "block_execution_fingerprint": block_print,
+        "validity_fingerprint": validity_fingerprint(block_print, child.assertion),
+        "handle_inputs_fingerprint": child.assertion.inputs_fingerprint,
+        **_outcome_counts(outcome),
+    }
+
+
+# Older records: a client must live with what is null, absent or shorter, so the oldest runs are so.
+
+
+def _older_run(document: Document, record_format: int) -> Document:
+    """Take from a run what its record did not have; different runs lack different things."""
+    if record_format >= 2:
+        return document
+    older = document | {"timing": _older_times(document["timing"])}
+    if record_format == 1:
+        return older | {"freshness": None}
+    for name in ("target", "eval_id", "freshness"):
+        if older[name] is None or name == "freshness":
+            del older[name]
+    return _older_counts(older)
+
+
+def _older_counts(document: Document) -> Document:
+    """Vary with time, so that a history holds every way in which counts can be missing."""
+    created = parse_instant(document["timing"]["created_at"]) or 0
+    way = created // (4 * DAY) % 4
+    if way == 0:
+        return document | {"counts": None}
+    if way == 1:
+        return {name: value for name, value in document.items() if name != "counts"}
+    counts = {part: _without_zeros(numbers) for part, numbers in document["counts"].items()}
+    if way == 2:
+        return document | {"counts": counts}
+    return document | {"counts": {"outcome": counts["outcome"], "lifecycle_counts": None}}
+
+
+def _without_zeros(numbers: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in numbers.items() if count}
+
+
+def _older_result(document: Document, record_format: int) -> Document:
+    if record_format >= 2:
+        return document
+    older = document | {"timing": _older_times(document["timing"]), "execution_fingerprint": None}
+    older["verdict_summary"] = None
+    if record_format == 1:
+        return older
+    for name in (
+        "block_execution_fingerprint",
+        "handle_inputs_fingerprint",
+        "routing_decisions",
+        "verdict_summary",
+        "artifact",
+        "handle_outputs",
+    ):
+        del older[name]
+    return older
+
+
+def _older_times(timing: Document) -> Document:
+    return {
+        name: old_iso(parse_instant(value) or 0) if isinstance(value, str) else value
+        for name, value in timing.items()
+    }

@@ -1,0 +1,1 @@
+"""What a sandbox is about: the workflows, versions and saved evals that follow from a seed."""

@@ -1,0 +1,158 @@
+"""The API's documents for what is saved: workflows, their saved evals, and version diffs."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from retab_analysis.sandbox.instants import DAY, MINUTE, iso
+from retab_analysis.sandbox.world.model import Assertion, SavedEval, Version, Workflow
+from retab_analysis.sandbox.world.seeding import fingerprint
+
+OUTPUT_HANDLE = "output-json-0"
+
+Document = dict[str, Any]
+
+
+def workflow_document(workflow: Workflow) -> Document:
+    """Write a workflow as the API gives it."""
+    published = None
+    if workflow.published is not None:
+        version, note = workflow.published
+        published = {
+            "version_id": version.id,
+            "published_at": iso(version.at + 95 * MINUTE),
+            "description": note,
+        }
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "description": workflow.description,
+        "project_id": workflow.project_id,
+        "published": published,
+        "created_at": iso(workflow_created(workflow)),
+        "updated_at": iso(workflow.newest.at),
+    }
+
+
+def workflow_created(workflow: Workflow) -> int:
+    """Give the instant at which a workflow was created: two days before its first version."""
+    return workflow.versions[0].at - 2 * DAY
+
+
+def version_diff(workflow: Workflow, old: Version, new: Version) -> Document:
+    """Compare two versions of a workflow by the revisions of their blocks."""
+    before, after = old.revisions, new.revisions
+    edges_before, edges_after = _edges(workflow, old), _edges(workflow, new)
+    return {
+        "from_workflow_version_id": old.id,
+        "to_workflow_version_id": new.id,
+        "added_block_ids": [name for name in after if name not in before],
+        "removed_block_ids": [name for name in before if name not in after],
+        "changed_block_ids": [
+            name for name in after if name in before and after[name] != before[name]
+        ],
+        "added_edge_ids": [edge for edge in edges_after if edge not in edges_before],
+        "removed_edge_ids": [edge for edge in edges_before if edge not in edges_after],
+        "changed_edge_ids": [],
+    }
+
+
+def _edges(workflow: Workflow, version: Version) -> list[str]:
+    """Name the edges: a simulated workflow's blocks follow each other in a line."""
+    present = [block.id for block in workflow.blocks if block.in_version(version.number)]
+    return [f"edge_{left}__{right}" for left, right in pairwise(present)]
+
+
+def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Document:
+    """Write a saved eval; `latest` holds the summaries of its newest results by field name."""
+    assertion = saved.assertions[-1]
+    extras = saved.extras
+    # Of a block that the newest version does not have, no result is up to date.
+    block_print = workflow.newest.block_fingerprints.get(saved.block.id, "")
+    return {
+        "id": saved.id,
+        "workflow_id": saved.workflow_id,
+        "target": {"type": "block", "block_id": saved.block.id},
+        "source": _source(saved, assertion),
+        "name": saved.name,
+        "assertion": _assertion(assertion),
+        "assertion_schema_dep": _schema_dependency(saved, assertion),
+        "assertion_drift_status": extras.get("assertion_drift_status", "valid"),
+        "schema_drift": extras.get("schema_drift", "none"),
+        "schema_drift_detail": extras.get("schema_drift_detail"),
+        "freshness": _eval_freshness(assertion, block_print, latest.get("latest_run_summary")),
+        "drift": _drift(extras),
+        "validation_status": extras.get("validation_status", "valid"),
+        "validation_issues": list(extras.get("validation_issues", ())),
+        **latest,
+        "created_at": iso(saved.created),
+        "updated_at": iso(max(saved.created, assertion.at)),
+    }
+
+
+def _source(saved: SavedEval, assertion: Assertion) -> Document:
+    if saved.source["type"] == "manual":
+        return {"type": "manual", "handle_inputs": dict(assertion.inputs)}
+    return dict(saved.source)
+
+
+def _assertion(assertion: Assertion) -> Document:
+    return {
+        "id": assertion.id,
+        "target": {"output_handle_id": OUTPUT_HANDLE, "path": assertion.path},
+        "condition": dict(assertion.condition),
+        "label": assertion.label,
+    }
+
+
+def _schema_dependency(saved: SavedEval, assertion: Assertion) -> Document | None:
+    if saved.block.kind != "extract" or assertion.path is None:
+        return None
+    steps = [part for part in assertion.path.split(".") if not part.isdigit()]
+    return {
+        "output_handle_id": OUTPUT_HANDLE,
+        "schema_path": "properties." + ".properties.".join(steps),
+        "subtree_hash": fingerprint("schema", saved.block.id, *steps),
+        "depends_on_root": False,
+    }
+
+
+def _eval_freshness(assertion: Assertion, block_print: str, summary: Document | None) -> Document:
+    """Compare what the newest result rests on with what a run would use now."""
+    if summary is None:
+        return freshness("unknown", ["no_baseline"], None, assertion.inputs_fingerprint, None)
+    reasons = []
+    if summary["block_execution_fingerprint"] != block_print:
+        reasons.append("validity_changed")
+    if summary["handle_inputs_fingerprint"] != assertion.inputs_fingerprint:
+        reasons.append("inputs_changed")
+    return freshness(
+        "stale" if reasons else "fresh",
+        reasons,
+        validity_fingerprint(block_print, assertion),
+        assertion.inputs_fingerprint,
+        summary["run_record_id"],
+    )
+
+
+def validity_fingerprint(block_print: str, assertion: Assertion) -> str:
+    """Hash what an eval's verdict rests on besides its inputs."""
+    return fingerprint(block_print, assertion.condition["kind"])
+
+
+def freshness(
+    status: str, reasons: list[str], validity: str | None, inputs: str | None, baseline: str | None
+) -> Document:
+    """Write a freshness envelope with all of its members."""
+    return {
+        "status": status,
+        "reasons": reasons,
+        "validity_fingerprint": validity,
+        "input_fingerprint": inputs,
+        "baseline_run_id": baseline,
+    }
+
+
+def _drift(extras: Mapping[str, Any]) -> Document:
+    drift: Document = {"status": "none", "affected_targets": [], "detail": None}
+    return drift | dict(extras.get("drift", {}))

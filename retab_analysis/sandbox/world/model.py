@@ -1,0 +1,296 @@
+"""What a simulated world is made of: workflows with saved evals, and the plans of their runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
+
+
+class File(NamedTuple):
+    """A document that evals take as input."""
+
+    id: str
+    filename: str
+    mime_type: str
+
+
+# Workflows and their saved evals
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of a workflow; `since` and `until` are the first and last version that have it."""
+
+    id: str
+    kind: str
+    name: str
+    since: int = 1
+    until: int | None = None
+
+    def in_version(self, version: int) -> bool:
+        """Say whether the version with this number has the block."""
+        return self.since <= version and (self.until is None or version <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a workflow.
+
+    Attributes:
+        number: Its place in the workflow's history, from 1.
+        at: When it was made, in microseconds since 1970.
+        revisions: For each of its blocks, the number of the version that edited it last.
+        fingerprint: Hash of the whole version.
+        block_fingerprints: For each of its blocks, a hash that stays as long as the block does.
+    """
+
+    number: int
+    id: str
+    at: int
+    revisions: Mapping[str, int]
+    fingerprint: str
+    block_fingerprints: Mapping[str, str]
+
+
+class Window(NamedTuple):
+    """From a first to a last number, both inclusive; without a last one it is still open."""
+
+    first: int
+    last: int | None
+
+    def holds(self, value: int) -> bool:
+        """Say whether a number lies in the window."""
+        return self.first <= value and (self.last is None or value <= self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that is wrong in a workflow for a while, so that some of its evals do not pass.
+
+    With both windows it takes both to be in it; with neither, only runs that name it have it.
+
+    Attributes:
+        versions: The versions that have it: what one edit broke, until another repaired it.
+        period: When it lasts, in microseconds since 1970: what no edit explains.
+    """
+
+    versions: Window | None = None
+    period: Window | None = None
+
+    def covers(self, version: int, instant: int) -> bool:
+        """Say whether a run of this version at this instant has it."""
+        asked = ((self.versions, version), (self.period, instant))
+        found = [window.holds(value) for window, value in asked if window is not None]
+        return bool(found) and all(found)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedResult:
+    """What comes out when an eval is run to its end, before it is known when.
+
+    Attributes:
+        outcome: ``"passed"``, ``"failed"``, ``"blocked"``, or ``"error"`` where execution breaks.
+    """
+
+    outcome: str
+    actual: Any = None
+    outputs: Any = None
+    score: float | None = None
+    failure: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+
+    @classmethod
+    def broken(
+        cls, code: str, message: str, block_id: str, context: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make the result of an eval whose execution breaks."""
+        details = {
+            "message": message,
+            "stack_trace": None,
+            "block_id": block_id,
+            "block_name": None,
+            "error_code": code,
+            "context": dict(context or {}),
+        }
+        return cls("error", error={"message": message, "details": details})
+
+
+@dataclass(frozen=True, slots=True)
+class FailureMode:
+    """When an eval does not pass, and what comes out then.
+
+    Attributes:
+        results: What can come out; one is drawn.
+        incident: The name of the incident in which it does not pass.
+        rate: Without an incident, how often it does not pass: it is flaky.
+    """
+
+    results: tuple[PlannedResult, ...]
+    incident: str | None = None
+    rate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What a saved eval asserted, on which inputs, from one edit to the next.
+
+    Attributes:
+        expected: What a result shows as expected: nothing, or one value, which may be null.
+    """
+
+    at: int
+    id: str
+    label: str | None
+    path: str | None
+    condition: Mapping[str, Any]
+    expected: tuple[Any, ...]
+    inputs: Mapping[str, Any]
+    inputs_fingerprint: str
+    passing: tuple[PlannedResult, ...]
+    failure_modes: tuple[FailureMode, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedEval:
+    """A saved eval with its edits, oldest first.
+
+    Attributes:
+        key: Document, block, path and a number: names it in its workflow, whatever the seed.
+        extras: Members of its document that are not the usual ones.
+    """
+
+    id: str
+    key: str
+    workflow_id: str
+    block: Block
+    name: str | None
+    created: int
+    removed: int | None
+    assertions: tuple[Assertion, ...]
+    source: Mapping[str, Any]
+    extras: Mapping[str, Any]
+
+    def assertion_at(self, instant: int) -> Assertion:
+        """Give what the eval asserted at an instant."""
+        return next((a for a in reversed(self.assertions) if a.at <= instant), self.assertions[0])
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run that was started in the past, and what was special about it.
+
+    Attributes:
+        at: When, in microseconds since 1970, to the minute.
+        block: Only the evals of this block are run.
+        only: One eval only: the first that fails in this incident, or else of this document.
+        end: ``"cancelled"`` (while it ran), ``"withdrawn"`` (cancelled before it started) or
+            ``"error"``, where it did not complete.
+        note: The reason or message of such an end.
+        details: The details of an errored run.
+        incidents: Incidents that this run has, whatever their windows.
+        quiet: Nothing in it fails by chance, and nobody is in its way.
+    """
+
+    at: int
+    trigger: str
+    block: str | None = None
+    only: str | None = None
+    end: str | None = None
+    note: str | None = None
+    details: Mapping[str, Any] | None = None
+    incidents: frozenset[str] = frozenset()
+    quiet: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it runs all evals of the workflow."""
+        return self.block is None and self.only is None
+
+
+class Publication(NamedTuple):
+    """What of a workflow is published, and the note that went with it."""
+
+    version: Version
+    note: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workflow:
+    """A workflow with all that belongs to it, removed evals too."""
+
+    id: str
+    name: str | None
+    description: str | None
+    project_id: str | None
+    published: Publication | None
+    blocks: tuple[Block, ...]
+    versions: tuple[Version, ...]
+    evals: tuple[SavedEval, ...]
+    incidents: Mapping[str, Incident]
+    past_runs: tuple[PastRun, ...]
+
+    @property
+    def newest(self) -> Version:
+        """The newest version, on which new runs are started."""
+        return self.versions[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything that a sandbox starts from.
+
+    Attributes:
+        anchor: A midnight in microseconds since 1970; the history ends just before it.
+        in_flight: For each run that is always in flight, what it runs, in turns: pairs of a
+            workflow id and a block id (None: the whole workflow).
+    """
+
+    seed: int
+    anchor: int
+    workflows: Sequence[Workflow]
+    files: Mapping[str, File]
+    in_flight: Sequence[Sequence[tuple[str, str | None]]] = ()
+
+
+# Plans of runs
+
+
+class Child(NamedTuple):
+    """One eval of a run: what it asserts, what will come out, and how long it takes."""
+
+    eval: SavedEval
+    assertion: Assertion
+    result: PlannedResult
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The end of a run that breaks: after this many evals, with this lifecycle."""
+
+    after: int
+    lifecycle: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All that is known about a run when it is created.
+
+    Attributes:
+        delay_ms: How long it stays pending before it is queued.
+        record_format: 0 and 1 are those of older records, which lack optional parts; 2 is today's.
+        reason: What a cancelled run gives as its reason.
+    """
+
+    id: str
+    workflow_id: str
+    version: Version
+    trigger: str
+    created: int
+    delay_ms: int
+    children: tuple[Child, ...]
+    eval_id: str | None = None
+    block_id: str | None = None
+    crash: Crash | None = None
+    freshness: Mapping[str, Any] = field(default_factory=dict)
+    record_format: int = 2
+    reason: str | None = None

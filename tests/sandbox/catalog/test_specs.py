@@ -1,0 +1,78 @@
+"""The catalogue's files: all of them are read, and their figures add up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from retab_analysis.sandbox.catalog.specs import WorkflowSpec, read_catalog, workflow_spec
+from retab_analysis.sandbox.encoding import to_json
+
+NAMES = read_catalog("world")["workflows"]
+
+
+@pytest.fixture(params=NAMES)
+def spec(request: pytest.FixtureRequest) -> WorkflowSpec:
+    return workflow_spec(read_catalog(request.param))
+
+
+def test_every_file_is_used() -> None:
+    folder = resources.files("retab_analysis.sandbox.catalog")
+    files = {each.name for each in folder.iterdir() if each.name.endswith(".json")}
+    assert files == {f"{name}.json" for name in (*NAMES, "world")}
+
+
+def test_what_is_named_is_there(spec: WorkflowSpec) -> None:
+    blocks = {block.id for block in spec.blocks}
+    documents = {document.key: document for document in spec.documents}
+    assert len(documents) == len(spec.documents)
+    assert set(spec.evals) <= blocks
+    for version in spec.versions:
+        assert set(version.changed) <= blocks
+    for run in spec.runs:
+        assert run.block is None or run.block in blocks
+        assert run.only is None or run.only in {*documents, *spec.incidents}
+    for block_id, saved_evals in spec.evals.items():
+        for saved in saved_evals:
+            assert block_id in documents[saved.document].outputs
+
+
+def test_each_incident_is_named(spec: WorkflowSpec) -> None:
+    """By an eval that fails in it, then or after an edit."""
+    forms = [
+        form
+        for saved_evals in spec.evals.values()
+        for saved in saved_evals
+        for form in (saved, *(edited for _, edited in saved.edits))
+    ]
+    named = {failure.when for form in forms for failure in form.fails}
+    assert {name for name, each in spec.incidents.items() if each.every_eval is None} <= named
+
+
+def exact(value: Any) -> Decimal:
+    return Decimal(to_json(value).decode())
+
+
+def test_invoices_add_up() -> None:
+    cent = Decimal("0.01")
+    checked = 0
+    for document in workflow_spec(read_catalog("invoices")).documents:
+        if "extract_invoice" not in document.outputs:
+            continue
+        totals = {
+            name: exact(value)
+            for name, value in document.outputs["extract_invoice"]["totals"].items()
+        }
+        lines = document.outputs["extract_lines"]["lines"]
+        for line in lines:
+            amount = exact(line["quantity"]) * exact(line["unit_price"])
+            assert exact(line["amount"]) == amount.quantize(cent)
+        rate = exact(document.outputs["check_totals"]["vat_rate"])
+        assert totals["net"] == sum(exact(line["amount"]) for line in lines)
+        assert totals["vat"] == (totals["net"] * rate).quantize(cent)
+        assert totals["gross"] == totals["net"] + totals["vat"]
+        checked += 1
+    assert checked == 30

@@ -1,0 +1,325 @@
+"""Runs in time: created, queued, run one after the other, cancelled; and two always in flight."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.sandbox_api import START, Api, make_store, status_of
+
+from retab_analysis.sandbox.instants import SECOND, parse_instant
+from retab_analysis.sandbox.simulation.timing import TERMINAL
+
+OPEN = ("pending", "queued", "running")
+RANK = {"pending": 0, "queued": 1, "running": 2, "completed": 3, "error": 3, "cancelled": 3}
+SCOPES: tuple[dict[str, str], ...] = (
+    {},
+    {"type": "workflow"},
+    {"type": "block", "block_id": "classify_document"},
+    {"type": "block", "block_id": "extract_lines"},
+)
+
+
+def check_counts(run: dict[str, Any], children: list[dict[str, Any]]) -> None:
+    lifecycle = run["counts"]["lifecycle_counts"]
+    outcome = run["counts"]["outcome"]
+    assert sum(lifecycle.values()) == run["total_evals"] == len(children)
+    assert sum(outcome.values()) == lifecycle["completed"]
+    assert Counter(lifecycle) == Counter(status_of(child) for child in children)
+    assert Counter(outcome) == Counter(c["verdict"] for c in children if c["verdict"])
+    for child in children:
+        assert (child["verdict"] is None) == (status_of(child) != "completed")
+        assert (child["assertion_result"] is None) == (status_of(child) != "completed")
+        assert (child["timing"]["completed_at"] is None) == (status_of(child) in OPEN)
+
+
+def check_all(api: Api, mine: list[str]) -> None:
+    flying = [run for status in OPEN for run in api.runs(status=status)]
+    assert len([run for run in flying if run["id"] not in mine]) == 2
+    assert len([run for run in flying if status_of(run) == "running"]) <= 1
+    for run in (*flying, *map(api.run, mine)):
+        check_counts(run, api.results(run["id"]))
+
+
+def test_a_run_goes_through_all_states() -> None:
+    api = Api()
+    run_id = api.create("wf_invoices")["id"]
+    seen = []
+    while not seen or seen[-1] not in TERMINAL:
+        run = api.run(run_id)
+        check_counts(run, api.results(run_id))
+        seen.append(status_of(run))
+        api.clock.forward(0.4)
+    order = list(dict.fromkeys(seen))
+    assert order == ["pending", "queued", "running", "completed"]
+    assert seen.count("running") * 0.4 > 120
+
+
+def test_evals_end_one_after_the_other() -> None:
+    api = Api()
+    run_id = api.create("wf_statements")["id"]
+    done = [0]
+    while status_of(api.run(run_id)) not in TERMINAL:
+        api.clock.forward(0.01)
+        counts = api.run(run_id)["counts"]["lifecycle_counts"]
+        assert counts["running"] <= 1
+        done.append(counts["completed"] + counts["error"])
+    assert done[-1] == api.run(run_id)["total_evals"]
+    assert {b - a for a, b in itertools.pairwise(done)} == {0, 1}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 200),
+            st.sampled_from(["look", "create", "cancel", "cancel one in flight"]),
+            st.integers(0, 3),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([0.5, 1.0, 7.0, 300.0]),
+)
+def test_counts_add_up_whatever_happens(steps: list[tuple[float, str, int]], speed: float) -> None:
+    api = Api(speed=speed)
+    mine: list[str] = []
+    ranks: dict[str, int] = {}
+    check_all(api, mine)
+    for wait, what, which in steps:
+        api.clock.forward(wait / speed)
+        if what == "create":
+            mine.append(api.create("wf_invoices", **SCOPES[which])["id"])
+        elif what == "cancel" and mine:
+            status, run = api.cancel(mine[which % len(mine)])
+            assert status in (200, 409)
+            assert status == 409 or status_of(run) == "cancelled"
+        elif what == "cancel one in flight":
+            flying = [run for status in OPEN for run in api.runs(status=status)]
+            assert api.cancel(flying[which % len(flying)]["id"])[0] == 200
+        check_all(api, mine)
+        for run_id in mine:
+            rank = RANK[status_of(api.run(run_id))]
+            assert rank >= ranks.get(run_id, 0)
+            ranks[run_id] = rank
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0, 600), max_size=8))
+def test_what_happens_does_not_depend_on_who_looks(looks: list[float]) -> None:
+    def played(instants: list[float]) -> list[Any]:
+        api = Api()
+        api.clock.forward(20)
+        created = api.create("wf_contracts")["id"]
+        for instant in sorted(instants):
+            api.clock.now = max(api.clock.now, START + round(instant * SECOND))
+            api.run(created)
+        api.clock.now = START + 700 * SECOND
+        return [api.runs(limit=100)[:30], api.results(created)]
+
+    assert played(looks) == played([])
+
+
+def test_people_come_before_the_runs_in_flight() -> None:
+    api = Api()
+    first = api.create("wf_invoices", type="block", block_id="split_bundle")["id"]
+    second = api.create("wf_invoices", type="block", block_id="classify_document")["id"]
+    api.until(lambda: status_of(api.run(second)) == "running")
+    assert status_of(api.run(first)) == "completed"
+    ends = api.run(first)["timing"]["completed_at"]
+    assert ends <= api.run(second)["timing"]["started_at"]
+    others = [r for r in api.runs(workflow_id="wf_claims", status="queued")]
+    assert others, "the other run in flight has waited"
+
+
+def test_speed_scales_time() -> None:
+    seconds = {}
+    for speed in (1.0, 10.0):
+        api = Api(speed=speed)
+        run_id = api.create("wf_statements")["id"]
+        api.until(lambda api=api, i=run_id: status_of(api.run(i)) == "completed", step=0.05)
+        seconds[speed] = (api.clock.now - START) / SECOND
+    assert seconds[1.0] == pytest.approx(10 * seconds[10.0], rel=0.05)
+
+
+def test_a_finished_run_looks_like_one_of_the_past() -> None:
+    api = Api(speed=100)
+    run_id = api.create("wf_invoices")["id"]
+    api.until(lambda: status_of(api.run(run_id)) == "completed")
+    past = next(r for r in api.runs(workflow_id="wf_invoices", trigger_type="schedule"))
+    now = api.run(run_id)
+    assert shape(now) == shape(past)
+    new, old = ({c["eval_id"]: c for c in api.results(r)} for r in (run_id, past["id"]))
+    alike = [name for name in new if new[name]["verdict"] == old[name]["verdict"]]
+    assert len(alike) > 80
+    assert all(shape(new[name]) == shape(old[name]) for name in alike)
+    created, completed = (parse_instant(now["timing"][n]) for n in ("created_at", "completed_at"))
+    assert created is not None
+    assert completed is not None
+    assert START <= created < completed <= api.clock.now
+
+
+def shape(document: Any) -> Any:
+    """Reduce a document to its keys and types; free-form values are out of it."""
+    if isinstance(document, dict):
+        free = ("data", "actual_value", "expected_value")
+        return tuple((k, "…" if k in free else shape(v)) for k, v in document.items())
+    return type(document).__name__ if not isinstance(document, list) else "list"
+
+
+def test_cancel_before_the_start() -> None:
+    api = Api()
+    run_id = api.create("wf_invoices")["id"]
+    api.clock.forward(0.1)
+    status, run = api.cancel(run_id)
+    assert (status, status_of(run)) == (200, "cancelled")
+    assert run["lifecycle"]["reason"]
+    assert run["timing"]["started_at"] is None
+    assert run["counts"]["lifecycle_counts"]["cancelled"] == run["total_evals"]
+    assert all(status_of(child) == "cancelled" for child in api.results(run_id))
+    status, refusal = api.cancel(run_id)
+    assert status == 409
+    assert refusal["detail"]["code"] == "run_not_cancellable"
+    assert refusal["detail"]["details"] == {"status": "cancelled"}
+
+
+def test_cancel_in_the_middle_keeps_what_is_done() -> None:
+    api = Api()
+    run_id = api.create("wf_invoices")["id"]
+
+    def half_done() -> bool:
+        return bool(api.run(run_id)["counts"]["lifecycle_counts"]["completed"] > 40)
+
+    api.until(half_done)
+    before = {c["id"]: c for c in api.results(run_id)}
+    status, run = api.cancel(run_id)
+    assert (status, status_of(run)) == (200, "cancelled")
+    api.clock.forward(500)
+    check_counts(api.run(run_id), api.results(run_id))
+    assert api.run(run_id) == run
+    for child in api.results(run_id):
+        if status_of(before[child["id"]]) in TERMINAL:
+            assert child == before[child["id"]]
+        else:
+            assert status_of(child) == "cancelled"
+
+
+def test_the_next_run_starts_when_one_is_cancelled() -> None:
+    api = Api()
+    first, second = (api.create("wf_invoices")["id"] for _ in range(2))
+    api.until(lambda: status_of(api.run(first)) == "running")
+    api.clock.forward(5)
+    assert status_of(api.run(second)) == "queued"
+    api.cancel(first)
+    api.clock.forward(0.1)
+    assert status_of(api.run(second)) == "running"
+
+
+def test_runs_of_the_past_cannot_be_cancelled() -> None:
+    api = Api()
+    for status in ("completed", "error", "cancelled"):
+        run = api.runs(status=status)[0]
+        assert api.cancel(run["id"])[0] == 409
+        assert api.run(run["id"]) == run
+    assert api.cancel("evalrun_nothing")[0] == 404
+
+
+def test_scopes() -> None:
+    api = Api()
+    evals = api.evals("wf_invoices")
+    chosen = evals[5]
+    single = api.create("wf_invoices", type="single", eval_id=chosen["id"])
+    assert single["eval_id"] == chosen["id"]
+    assert single["target"]["block_id"] == chosen["target"]["block_id"]
+    assert single["total_evals"] == 1
+    block = api.create("wf_invoices", type="block", block_id="check_totals")
+    assert (block["eval_id"], block["target"]["block_id"]) == (None, "check_totals")
+    wanted = {e["id"] for e in evals if e["target"]["block_id"] == "check_totals"}
+    assert {c["eval_id"] for c in api.results(block["id"])} == wanted
+    suite = api.create("wf_invoices")
+    assert suite["eval_id"] is suite["target"] is None
+    assert {c["eval_id"] for c in api.results(suite["id"])} == {e["id"] for e in evals}
+    assert {r["trigger"]["type"] for r in (single, block, suite)} == {"api"}
+    assert status_of(suite) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("workflow", "scope", "status", "code"),
+    [
+        ("wf_nothing", {}, 404, "workflow_not_found"),
+        ("wf_invoices", {"type": "single", "eval_id": "eval_x"}, 404, "workflow_eval_not_found"),
+        ("wf_invoices", {"type": "block", "block_id": "x"}, 404, "block_not_found"),
+        # Versions 1 to 4 had it, the newest has not.
+        ("wf_invoices", {"type": "block", "block_id": "route_language"}, 404, "block_not_found"),
+    ],
+)
+def test_runs_that_cannot_be_started(
+    workflow: str, scope: dict[str, str], status: int, code: str
+) -> None:
+    body = {"workflow_id": workflow, **({"scope": scope} if scope else {})}
+    found, document = Api().call("POST", "/v1/workflows/evals/runs", body=body)
+    assert (found, document["detail"]["code"]) == (status, code)
+
+
+def test_a_run_of_nothing_ends_at_once() -> None:
+    api = Api()
+    run = api.create("wf_untitled")
+    assert run["total_evals"] == 0
+    assert api.results(run["id"]) == []
+    api.until(lambda: status_of(api.run(run["id"])) == "completed")
+    check_counts(api.run(run["id"]), [])
+
+
+def test_an_eval_of_another_workflow_is_not_found() -> None:
+    api = Api()
+    scope = {"type": "single", "eval_id": api.evals("wf_claims")[0]["id"]}
+    body = {"workflow_id": "wf_invoices", "scope": scope}
+    assert api.call("POST", "/v1/workflows/evals/runs", body=body)[0] == 404
+
+
+def test_summaries_follow_a_run() -> None:
+    api = Api()
+    scope = api.evals("wf_invoices", target_block_id="check_totals")[0]
+    run = api.create("wf_invoices", type="single", eval_id=scope["id"])
+    old = api.get(f"/v1/workflows/evals/{scope['id']}")["latest_run_summary"]
+    api.until(lambda: status_of(api.run(run["id"])) == "completed")
+    new = api.get(f"/v1/workflows/evals/{scope['id']}")["latest_run_summary"]
+    assert new["run_record_id"] == api.results(run["id"])[0]["id"] != old["run_record_id"]
+
+
+def test_after_a_long_silence_the_past_is_not_filled_up() -> None:
+    api = Api(speed=100)
+    before = len(api.runs())
+    api.clock.forward(30 * 86_400)
+    check_all(api, [])
+    assert len(api.runs()) - before < 150
+
+
+def test_the_history_does_not_flood_however_fast_time_goes() -> None:
+    api = Api(speed=1e6)
+    before = len(api.runs())
+    for _ in range(200):
+        api.clock.forward(0.05)
+        check_all(api, [])
+    assert len(api.runs()) - before <= 210
+    mine = api.create("wf_invoices")["id"]
+    api.clock.forward(0.01)
+    assert status_of(api.run(mine)) == "completed"
+
+
+def test_time_never_goes_back() -> None:
+    api = Api()
+    run_id = api.create("wf_statements")["id"]
+    api.until(lambda: status_of(api.run(run_id)) == "completed")
+    done = api.run(run_id)
+    api.clock.forward(-1_000)
+    assert api.run(run_id) == done
+
+
+@pytest.mark.parametrize("speed", [0, -1, 1e-10, 1e10, float("nan"), float("inf"), "1", True])
+def test_invalid_speeds(speed: Any) -> None:
+    with pytest.raises(ValueError, match="speed must be a positive number"):
+        make_store(speed=speed)

@@ -1,0 +1,249 @@
+"""Lists: filters and cursors against plain Python, and paging while runs arrive."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.bulk_world import bulk_store
+from support.sandbox_api import ANCHOR, Api, status_of
+
+from retab_analysis.sandbox.instants import SECOND, iso, parse_instant
+
+RUNS = "/v1/workflows/evals/runs"
+API = Api()
+ALL = API.runs(order="asc")
+SINGLE = [run["eval_id"] for run in ALL if run.get("eval_id")]
+INSTANTS = [run["timing"]["created_at"] for run in ALL[::17]]
+
+
+def created(run: dict[str, Any]) -> int:
+    instant = parse_instant(run["timing"]["created_at"])
+    assert instant is not None
+    return instant
+
+
+def block_of(run: dict[str, Any]) -> str | None:
+    return (run.get("target") or {}).get("block_id")
+
+
+STATES = st.sampled_from(["completed", "cancelled", "error", "queued"])
+
+FILTERS: dict[str, tuple[st.SearchStrategy[Any], Any]] = {
+    "workflow_id": (
+        st.sampled_from(["wf_invoices", "wf_claims", "wf_nothing"]),
+        lambda run, v: run["workflow_id"] == v,
+    ),
+    "eval_id": (st.sampled_from([*SINGLE, "eval_x"]), lambda run, v: run.get("eval_id") == v),
+    "target_block_id": (
+        st.sampled_from(["extract_lines", "classify_document", "x"]),
+        lambda run, v: block_of(run) == v,
+    ),
+    "status": (STATES, lambda run, v: status_of(run) == v),
+    "exclude_status": (STATES, lambda run, v: status_of(run) != v),
+    "trigger_type": (
+        st.sampled_from(["schedule", "manual", "api", "restart"]),
+        lambda run, v: run["trigger"]["type"] == v,
+    ),
+    "from_date": (st.sampled_from(INSTANTS), lambda run, v: created(run) >= parse_instant(v)),
+    "to_date": (st.sampled_from(INSTANTS), lambda run, v: created(run) <= parse_instant(v)),
+}  # fmt: skip
+
+NARROW = st.fixed_dictionaries({}, optional={name: values for name, (values, _) in FILTERS.items()})
+
+
+@settings(max_examples=150, deadline=None)
+@given(NARROW, st.sampled_from(["asc", "desc"]), st.integers(1, 100))
+def test_filters_and_pages(narrow: dict[str, Any], order: str, limit: int) -> None:
+    wanted = [
+        run["id"] for run in ALL if all(FILTERS[name][1](run, v) for name, v in narrow.items())
+    ]
+    if order == "desc":
+        wanted.reverse()
+    pages = list(API.pages(RUNS, **narrow, order=order, limit=limit))
+    assert [run["id"] for page in pages for run in page] == wanted
+    assert all(len(page) == limit for page in pages[:-1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["asc", "desc"]), st.integers(1, 60), st.integers(0, 203))
+def test_before_is_the_page_in_front(order: str, limit: int, place: int) -> None:
+    ids = [run["id"] for run in (ALL if order == "asc" else ALL[::-1])]
+    cursor = ids[place]
+    page = API.get(RUNS, before=cursor, order=order, limit=limit)
+    assert [run["id"] for run in page["data"]] == ids[max(0, place - limit) : place]
+    metadata = page["list_metadata"]
+    assert metadata["before"] == (ids[place - limit] if place > limit else None)
+    assert metadata["after"] == (ids[place - 1] if place else None)
+    if metadata["after"]:
+        following = API.get(RUNS, after=metadata["after"], order=order, limit=1)
+        assert following["data"][0]["id"] == cursor
+
+
+def test_default_pages_and_order() -> None:
+    page = API.get(RUNS)
+    assert [run["id"] for run in page["data"]] == [run["id"] for run in ALL[::-1]][:50]
+    assert page["list_metadata"]["before"] is None
+    suite = next(run["id"] for run in ALL if run["total_evals"] > 60)
+    assert len(API.get("/v1/workflows/evals/results", run_id=suite)["data"]) == 20
+    assert len(API.get("/v1/workflows/evals", workflow_id="wf_invoices")["data"]) == 50
+    assert len(API.get("/v1/workflows", limit=2)["data"]) == 2
+    assert len(API.get("/v1/workflows")["data"]) == 5
+
+
+def test_both_ends_of_a_window_are_in_it() -> None:
+    instant = created(ALL[90])
+    found = API.runs(from_date=iso(instant), to_date=iso(instant))
+    assert [run["id"] for run in found] == [ALL[90]["id"]]
+
+
+@pytest.mark.parametrize("form", [
+    "2026-09-01", "2026-09-01T00:00:00", "2026-09-01T02:00:00+02:00", "2026-08-31T19:00:00-05:00",
+    "2026-09-01 00:00", "20260901",
+])  # fmt: skip
+def test_forms_of_a_date(form: str) -> None:
+    edge = parse_instant("2026-09-01T00:00:00Z") or 0
+    status, page = API.call("GET", RUNS, {"from_date": form, "limit": 100})
+    if form == "20260901":
+        assert status == 422
+        return
+    assert status == 200
+    wanted = [run["id"] for run in ALL[::-1] if created(run) >= edge][:100]
+    assert [run["id"] for run in page["data"]] == wanted
+
+
+def test_an_offset_whose_plus_was_not_escaped() -> None:
+    escaped = API.runs(to_date="2026-09-01T02:00:00+02:00")
+    status, page = API.call("GET", f"{RUNS}?to_date=2026-09-01T02:00:00+02:00&limit=100")
+    assert status == 200
+    assert page["data"] == escaped[:100]
+
+
+def test_sort_by_updated_at() -> None:
+    runs = API.runs(sort_by="updated_at", limit=30)
+    assert sorted(run["id"] for run in runs) == sorted(run["id"] for run in ALL)
+    done = [parse_instant(r["timing"]["completed_at"]) for r in runs if r["timing"]["completed_at"]]
+    # Older records were cut to milliseconds, so equal neighbours may look out of order.
+    assert all(b - a <= 1_000 for a, b in itertools.pairwise(done))  # type: ignore[operator]
+    assert [r["id"] for r in API.runs(sort_by="whatever")] == [r["id"] for r in ALL[::-1]]
+
+
+def test_workflows_by_either_date_and_by_project() -> None:
+    for field, query in (("updated_at", {}), ("created_at", {"sort_by": "created_at"})):
+        rows = API.all("/v1/workflows", **query, limit=2)
+        dates = [datetime.fromisoformat(row[field]) for row in rows]
+        assert dates == sorted(dates, reverse=True)
+    found = API.all("/v1/workflows", project_id="proj_legal")
+    assert [w["id"] for w in found] == ["wf_contracts"]
+
+
+def test_evals_of_a_block_and_of_no_workflow() -> None:
+    every = API.evals("wf_invoices", limit=7)
+    assert len({e["id"] for e in every}) == len(every)
+    dates = [datetime.fromisoformat(e["created_at"]) for e in every]
+    assert dates == sorted(dates, reverse=True)
+    block = API.evals("wf_invoices", target_block_id="split_bundle", limit=3, order="asc")
+    assert [e["id"] for e in block] == [
+        e["id"] for e in reversed(every) if e["target"]["block_id"] == "split_bundle"
+    ]
+    assert API.evals("wf_untitled") == []
+    assert API.call("GET", "/v1/workflows/evals", {"workflow_id": "wf_nothing"})[0] == 404
+
+
+def test_results_in_the_order_of_execution() -> None:
+    suites = [run["id"] for run in API.runs(status="completed") if run["total_evals"] > 60]
+    suite = suites[0]
+    up, down = API.results(suite, order="asc", limit=9), API.results(suite, limit=13)
+    assert up == down[::-1]
+    starts = [child["timing"]["started_at"] for child in up]
+    assert starts == sorted(starts)
+    assert [API.get(f"/v1/workflows/evals/results/{c['id']}") for c in up[:5]] == up[:5]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (RUNS, {}),
+        ("/v1/workflows", {}),
+        ("/v1/workflows/evals", {"workflow_id": "wf_invoices"}),
+        ("/v1/workflows/evals/results", {"run_id": ALL[0]["id"]}),
+    ],
+)
+@pytest.mark.parametrize("direction", ["before", "after"])
+def test_an_unknown_cursor(path: str, query: dict[str, str], direction: str) -> None:
+    status, document = API.call("GET", path, {**query, direction: "nobody"})
+    assert (status, document["detail"]["code"]) == (404, "cursor_not_found")
+
+
+def test_a_result_of_another_run_is_not_a_cursor() -> None:
+    other = API.results(ALL[1]["id"])[0]["id"]
+    query = {"run_id": ALL[0]["id"], "after": other}
+    assert API.call("GET", "/v1/workflows/evals/results", query)[0] == 404
+
+
+def test_a_cursor_outside_the_filter_still_tells_the_place() -> None:
+    index = next(i for i, run in enumerate(ALL) if run["workflow_id"] == "wf_claims" and i > 50)
+    found = API.get(RUNS, workflow_id="wf_invoices", after=ALL[index]["id"], limit=1)
+    older = [run for run in ALL[:index] if run["workflow_id"] == "wf_invoices"]
+    assert found["data"][0]["id"] == older[-1]["id"]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_paging_while_runs_arrive_loses_and_doubles_nothing(order: str) -> None:
+    api = Api(speed=50)
+    there = {run["id"] for run in api.runs()}
+    seen: list[str] = []
+    for page in api.pages(RUNS, limit=10, order=order):
+        seen += [run["id"] for run in page]
+        if len(seen) < 200:
+            api.create("wf_statements")
+            api.clock.forward(3)
+    assert len(seen) == len(set(seen))
+    assert there <= set(seen)
+
+
+def test_download_links() -> None:
+    run = next(r for r in reversed(ALL) if r["total_evals"] > 60)
+    inputs = [c["handle_inputs"] for c in API.results(run["id"])]
+    files = [i["input-file-0"]["document"] for i in inputs if "input-file-0" in i]
+    link = API.get(f"/v1/files/{files[0]['id']}/download-link")
+    assert link["filename"] == files[0]["filename"]
+    assert link["download_url"].startswith(f"http://here/files/{files[0]['id']}?signature=")
+    assert isinstance(link["expires_in"], str)
+    status, document = API.call("GET", "/v1/files/file_nothing/download-link")
+    assert (status, document["detail"]["code"]) == (404, "file_not_found")
+
+
+def test_diffs_of_what_is_not_there() -> None:
+    versions = list({run["workflow_version_id"] for run in API.runs(workflow_id="wf_claims")})
+    query = {"workflow_id": "wf_claims", "from_workflow_version_id": versions[0]}
+    path = "/v1/workflows/versions/diff"
+    assert API.call("GET", path, {**query, "to_workflow_version_id": versions[1]})[0] == 200
+    foreign = API.runs(workflow_id="wf_invoices")[0]["workflow_version_id"]
+    for unknown in ("draft_1999_01_01", foreign):
+        status, document = API.call("GET", path, {**query, "to_workflow_version_id": unknown})
+        assert (status, document["detail"]["code"]) == (404, "workflow_version_not_found")
+    query["workflow_id"] = "wf_nothing"
+    assert API.call("GET", path, {**query, "to_workflow_version_id": versions[1]})[0] == 404
+
+
+def test_a_world_of_any_size() -> None:
+    api = Api(store=lambda world, speed, clock: bulk_store(5, 40, anchor=ANCHOR, spacing=60))
+    runs = api.runs()
+    assert [run["total_evals"] for run in runs] == [40] * 5
+    assert [created(run) for run in runs] == [ANCHOR - n * 60 * SECOND for n in range(5)]
+    assert {status_of(run) for run in runs} == {"completed"}
+    sizes = [len(json.dumps(result)) for result in api.results(runs[0]["id"])]
+    assert 1_600 < sum(sizes) / len(sizes) < 2_200
+    assert len(api.evals("wf_bulk")) == 40
+    assert api.create("wf_bulk")["total_evals"] == 40
+
+
+def test_runs_that_were_created_at_the_same_instant_all_come() -> None:
+    api = Api(store=lambda world, speed, clock: bulk_store(500, 1, anchor=ANCHOR, spacing=0))
+    assert len({run["id"] for run in api.runs()}) == 500

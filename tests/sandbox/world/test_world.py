@@ -1,0 +1,394 @@
+"""The world: the same from the same seed, true to the contract, and sound in itself."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from support.sandbox_api import ANCHOR, Api, past_of, plan_world, status_of, whole
+
+from retab_analysis.sandbox.instants import DAY, MILLI, parse_instant
+from retab_analysis.sandbox.simulation.past_runs import past_runs
+from retab_analysis.sandbox.world.world import build_world
+
+CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
+SEEDS = (0, 1, 20260518)
+
+
+def _documents(seed: int) -> list[bytes]:
+    world = build_world(seed, ANCHOR)
+    runs = past_runs(world)
+    api = Api(world)
+    documents = [run.json(ANCHOR) for run in runs]
+    for run in runs:
+        documents += run.results_json(ANCHOR)
+    for name in ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements"):
+        documents += [json.dumps(row).encode() for row in api.evals(name)]
+    return documents
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def api(request: pytest.FixtureRequest) -> Api:
+    return Api(plan_world(request.param))
+
+
+@pytest.fixture(scope="module")
+def everything(api: Api) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    return [(run, api.results(run["id"], order="asc")) for run in api.runs()]
+
+
+def test_same_seed_same_bytes() -> None:
+    assert _documents(7) == _documents(7)
+
+
+def test_other_seed_other_ids() -> None:
+    one, other = (Api(plan_world(seed)).runs() for seed in (0, 1))
+    assert not {run["id"] for run in one} & {run["id"] for run in other}
+    # The story does not hang on the seed: neither do the names.
+    names = [
+        sorted(str(e["name"]) for e in Api(plan_world(s)).evals("wf_invoices")) for s in (0, 1)
+    ]
+    assert names[0] == names[1]
+
+
+def test_sizes(api: Api) -> None:
+    workflows = api.all("/v1/workflows")
+    counts = {w["id"]: len(api.evals(w["id"])) for w in workflows}
+    assert len(workflows) == 5
+    assert 40 <= counts["wf_invoices"] <= 120
+    assert all(10 <= counts[name] <= 40 for name in ("wf_contracts", "wf_claims", "wf_statements"))
+    assert counts["wf_untitled"] == 0
+    assert 150 <= len(api.runs()) <= 300
+    invoice_runs = api.runs(workflow_id="wf_invoices")
+    assert len({run["workflow_version_id"] for run in invoice_runs}) == 12
+    assert any(v.startswith("draft_") for v in _versions(invoice_runs))
+    assert any(v.startswith("wfv_") for v in _versions(invoice_runs))
+
+
+def _versions(runs: list[dict[str, Any]]) -> set[str]:
+    return {run["workflow_version_id"] for run in runs}
+
+
+def test_history_lies_between_five_months_ago_and_the_anchor(api: Api) -> None:
+    created = [_instant(run["timing"]["created_at"]) for run in api.runs()[2:]]
+    assert ANCHOR - 155 * DAY < min(created) < ANCHOR - 120 * DAY
+    assert ANCHOR - DAY // 2 < max(created) < ANCHOR
+    for run in api.runs(status="completed"):
+        assert _instant(run["timing"]["completed_at"]) < ANCHOR
+
+
+def _instant(text: str) -> int:
+    instant = parse_instant(text)
+    assert instant is not None
+    return instant
+
+
+def _validator(name: str) -> jsonschema.Draft202012Validator:
+    contract = yaml.safe_load(CONTRACT.read_text())
+    schema = {"$ref": f"#/components/schemas/{name}", "components": contract["components"]}
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    return jsonschema.Draft202012Validator(schema, format_checker=checker)
+
+
+def test_every_document_follows_the_contract(api: Api, everything: list[Any]) -> None:
+    runs, results = _validator("WorkflowEvalRun"), _validator("WorkflowEvalResult")
+    evals, workflows = _validator("WorkflowEval"), _validator("Workflow")
+    for number, (run, children) in enumerate(everything):
+        runs.validate(run)
+        # All results of every run would take a minute, and most are alike.
+        for child in (
+            children if number < 4 or len(children) < 20 else children[:: 1 + len(children) // 5]
+        ):
+            results.validate(child)
+    for workflow in api.all("/v1/workflows"):
+        workflows.validate(workflow)
+        for row in api.evals(workflow["id"]):
+            evals.validate(row)
+
+
+def test_counts_are_those_of_the_results(everything: list[Any]) -> None:
+    for run, children in everything:
+        assert run["total_evals"] == len(children) > 0
+        counts = run.get("counts")
+        if counts is None:
+            continue
+        lifecycles = Counter(status_of(child) for child in children)
+        if counts["lifecycle_counts"] is not None:
+            assert Counter(counts["lifecycle_counts"]) == lifecycles
+        assert Counter(counts["outcome"]) == Counter(c["verdict"] for c in children if c["verdict"])
+        assert sum(counts["outcome"].values()) == lifecycles["completed"]
+
+
+def test_times_agree(everything: list[Any]) -> None:
+    for run, children in everything:
+        spans = []
+        for timing in (run["timing"], *(child["timing"] for child in children)):
+            created, started, completed = (
+                timing[name] and _instant(timing[name])
+                for name in ("created_at", "started_at", "completed_at")
+            )
+            assert started is None or created <= started
+            if started and completed:
+                assert 0 <= (completed - started) // MILLI - timing["duration_ms"] <= 1
+                spans.append((started, completed))
+            else:
+                assert timing["duration_ms"] is None
+        if run["timing"]["duration_ms"] is not None and len(spans) > 1:
+            (first, last), *parts = spans
+            assert first == parts[0][0]
+            assert last >= parts[-1][1]
+            # One eval after the other.
+            assert all(a[1] < b[0] for a, b in itertools.pairwise(parts))
+
+
+def test_finished_runs_follow_each_other(api: Api) -> None:
+    spans = sorted(
+        (_instant(run["timing"]["started_at"]), _instant(run["timing"]["completed_at"]))
+        for run in api.runs()
+        if run["timing"]["started_at"] and run["timing"]["completed_at"]
+    )
+    # Older records have milliseconds only, so a border may seem to overlap by one.
+    assert all(a[1] - MILLI < b[0] for a, b in itertools.pairwise(spans))
+
+
+def test_verdicts_follow_from_values(everything: list[Any]) -> None:
+    """Judge every result by its own condition, expected and actual value, as a person would."""
+    judged: Counter[str] = Counter()
+    for _, children in everything:
+        for child in children:
+            result = child["assertion_result"]
+            if result is None or result["outcome"] == "blocked":
+                continue
+            kind = result["condition_kind"]
+            if kind in _JUDGES:
+                verdict = _JUDGES[kind](
+                    result["actual_value"], result.get("expected_value"), result
+                )
+                assert verdict == (result["outcome"] == "passed"), result
+                judged[kind] += 1
+    assert set(judged) == set(_JUDGES)
+
+
+def _contains(whole: Any, part: Any) -> bool:
+    return all(whole.get(name) == value for name, value in part.items())
+
+
+def _inner(condition: Any, item: Any) -> bool:
+    if condition["kind"] == "object_contains":
+        return _contains(item, condition["expected"])
+    return set(condition["schema"]["required"]) <= set(item)
+
+
+def _between(actual: Any, expected: Any, _: Any) -> bool:
+    if expected["inclusive"]:
+        return bool(expected["lower"] <= actual <= expected["upper"])
+    return bool(expected["lower"] < actual < expected["upper"])
+
+
+_JUDGES: dict[str, Any] = {
+    "equals": lambda a, e, r: a == e,
+    "not_equals": lambda a, e, r: a != e,
+    "contains": lambda a, e, r: e in a,
+    "not_contains": lambda a, e, r: e not in a,
+    "starts_with": lambda a, e, r: a.startswith(e),
+    "ends_with": lambda a, e, r: a.endswith(e),
+    "matches_regex": lambda a, e, r: re.search(e, a) is not None,
+    "exists": lambda a, e, r: a is not None,
+    "not_exists": lambda a, e, r: a is None,
+    "between": _between,
+    "array_contains": lambda a, e, r: any(_contains(item, e) for item in a),
+    "object_contains": lambda a, e, r: _contains(a, e),
+    "all_items_match": lambda a, e, r: all(_inner(e, item) for item in a),
+    "any_item_matches": lambda a, e, r: any(_inner(e, item) for item in a),
+    "json_schema_valid": lambda a, e, r: set(e["required"]) <= set(a),
+    "similarity_gte": lambda a, e, r: r["score"] >= r["threshold"],
+    "split_iou_gte": lambda a, e, r: r["score"] >= r["threshold"],
+}
+
+
+def test_numeric_comparisons_hold(api: Api) -> None:
+    """The operators are in the eval's condition, not in the result."""
+    operators = {
+        "eq": lambda a, b: a == b,
+        "gt": lambda a, b: a > b,
+        "gte": lambda a, b: a >= b,
+        "lt": lambda a, b: a < b,
+        "lte": lambda a, b: a <= b,
+    }
+    seen = Counter()
+    for workflow_id in ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements"):
+        conditions = {e["id"]: e["assertion"]["condition"] for e in api.evals(workflow_id)}
+        newest = [
+            run for run in api.runs(workflow_id=workflow_id, status="completed") if whole(run)
+        ]
+        for child in api.results(newest[0]["id"]):
+            condition, result = conditions[child["eval_id"]], child["assertion_result"]
+            if condition["kind"] not in ("number_compare", "length_compare") or result is None:
+                continue
+            if result["outcome"] != "blocked":
+                actual = result["actual_value"]
+                measured = actual if condition["kind"] == "number_compare" else len(actual)
+                verdict = operators[condition["op"]](measured, condition["expected"])
+                assert verdict == (result["outcome"] == "passed"), result
+                seen[condition["kind"]] += 1
+    assert len(seen) == 2
+
+
+def test_actual_value_is_in_the_outputs(everything: list[Any], api: Api) -> None:
+    paths = {
+        e["id"]: e["assertion"]["target"]["path"]
+        for name in ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements")
+        for e in api.evals(name)
+    }
+    seen = 0
+    for _, children in everything:
+        for child in children:
+            result, outputs = child["assertion_result"], child.get("handle_outputs")
+            if result is None or outputs is None or child["eval_id"] not in paths:
+                continue
+            if (result.get("failure") or {}).get("code") == "invalid_regex":
+                continue
+            value = outputs["output-json-0"]["data"]
+            for step in (
+                (paths[child["eval_id"]] or "").split(".") if paths[child["eval_id"]] else ()
+            ):
+                value = value[int(step)] if step.isdigit() else value[step]
+            assert value == result["actual_value"]
+            seen += 1
+    assert seen > 5_000
+
+
+def test_fingerprints_depend_on_what_they_name(everything: list[Any], api: Api) -> None:
+    blocks: dict[Any, set[str]] = defaultdict(set)
+    both: dict[Any, set[str]] = defaultdict(set)
+    drafts: dict[Any, set[str]] = defaultdict(set)
+    for run, children in everything:
+        for child in children:
+            block = child.get("block_execution_fingerprint")
+            inputs = child.get("handle_inputs_fingerprint")
+            drafts[run["workflow_version_id"]].add(child["workflow_draft_fingerprint"])
+            if block is not None:
+                blocks[run["workflow_version_id"], run["workflow_id"], child["block_id"]].add(block)
+            if child["execution_fingerprint"] is not None:
+                both[child["execution_fingerprint"]].add((block, inputs))
+    assert all(len(found) == 1 for found in (*blocks.values(), *both.values()))
+    order = [
+        run["workflow_version_id"] for run, _ in everything if run["workflow_id"] == "wf_invoices"
+    ]
+    newest, good = list(dict.fromkeys(order))[:2]
+    changed = api.get(
+        "/v1/workflows/versions/diff",
+        workflow_id="wf_invoices",
+        from_workflow_version_id=good,
+        to_workflow_version_id=newest,
+    )["changed_block_ids"]
+    for block in ("extract_invoice", "extract_lines", "classify_document", "split_bundle"):
+        same = blocks[newest, "wf_invoices", block] == blocks[good, "wf_invoices", block]
+        assert same == (block not in changed)
+
+
+def test_variety(everything: list[Any], api: Api) -> None:
+    runs = [run for run, _ in everything]
+    children = [child for _, found in everything for child in found]
+    assert {run["trigger"]["type"] for run in runs} == {
+        "manual", "api", "schedule", "webhook", "email", "custom", "restart",
+    }  # fmt: skip
+    assert {child["block_type"] for child in children} == {
+        "extract",
+        "split",
+        "classifier",
+        "function",
+    }
+    messages = [run["lifecycle"].get("message") for run in runs if status_of(run) == "error"]
+    assert "(no message)" in messages
+    assert len(messages) > 1
+    assert any(run["lifecycle"].get("details") for run in runs if status_of(run) == "error")
+    cancelled = [run for run in runs if status_of(run) == "cancelled"]
+    assert any(run["timing"]["started_at"] is None for run in cancelled)
+    assert any(run["timing"]["started_at"] for run in cancelled)
+    assert any(run.get("eval_id") for run in runs)
+    assert any(run.get("target") and not run.get("eval_id") for run in runs)
+    codes = {
+        (c["assertion_result"] or {}).get("failure") and c["assertion_result"]["failure"]["code"]
+        for c in children
+    }
+    assert {
+        "type_error", "invalid_regex", "schema_invalid", "execution_error",
+        "block_execution_failed",
+    } <= codes  # fmt: skip
+    assert any("counts" not in run for run in runs)
+    assert any(run.get("counts", 0) is None for run in runs)
+    waits = [
+        _instant(r["timing"]["started_at"]) - _instant(r["timing"]["created_at"])
+        for r in runs
+        if r["timing"]["started_at"]
+    ]
+    assert max(waits) > 300_000 * MILLI
+    assert min(waits) < 3_000 * MILLI
+
+
+def test_every_condition_kind_is_there(api: Api) -> None:
+    contract = yaml.safe_load(CONTRACT.read_text())
+    wanted = contract["components"]["schemas"]["Condition"]["properties"]["kind"]["enum"]
+    evals = [e for w in api.all("/v1/workflows") for e in api.evals(w["id"])]
+    assert {e["assertion"]["condition"]["kind"] for e in evals} == set(wanted)
+    for name in ("assertion_drift_status", "schema_drift", "validation_status"):
+        assert len({e[name] for e in evals}) > 1
+    assert {e["source"]["type"] for e in evals} == {"manual", "run_step"}
+    assert {e["freshness"]["status"] for e in evals} == {"fresh", "stale", "unknown"}
+    assert any(e["name"] is None for e in evals)
+    assert any(e["latest_run_summary"] is None for e in evals)
+
+
+def test_awkward_strings_and_numbers_are_served() -> None:
+    world = plan_world()
+    blob = b"".join(run.json(ANCHOR) + b"".join(run.results_json(ANCHOR)) for run in past_of(world))
+    blob += json.dumps(Api(world).evals("wf_invoices"), ensure_ascii=False).encode()
+    for piece in (
+        "<img src=x onerror=alert(1)>", "<b>Signs</b>", "$x_$", "$5 and $6", "🥐",
+        "株式会社", "النخيل",
+        "=SUM Analytics", "+Plus", "-40°", "@home", "_underscore", 'The Crate', "Северный",
+    ):  # fmt: skip
+        assert piece.encode() in blob, piece
+    for literal in (
+        b":1.10,",
+        b":12345678901234567890,",
+        b":1.5e6",
+        b'"expected_value":null',
+        b"\\n",
+    ):
+        assert literal in blob, literal
+    assert re.search(rb"[:,\[](NaN|-?Infinity)", blob) is None
+    assert re.search(rb"\\ud[89a-f]", blob) is None
+
+
+def test_summaries_are_of_the_newest_results(api: Api) -> None:
+    newest: dict[str, dict[str, Any]] = {}
+    passing: dict[str, dict[str, Any]] = {}
+    for run in reversed(api.runs(workflow_id="wf_contracts")):
+        for child in api.results(run["id"]):
+            if status_of(child) in ("completed", "error") and child["timing"]["started_at"]:
+                newest[child["eval_id"]] = child
+                if child["verdict"] == "passed":
+                    passing[child["eval_id"]] = child
+    for row in api.evals("wf_contracts"):
+        summary, child = row["latest_run_summary"], newest[row["id"]]
+        assert summary["run_record_id"] == child["id"]
+        assert summary["status"] == status_of(child)
+        assert summary["outcome"] == child["verdict"]
+        assert summary["duration_ms"] == child["timing"]["duration_ms"]
+        ok = row["latest_passing_run_summary"]
+        assert (ok and ok["run_record_id"]) == passing.get(row["id"], {}).get("id")
+
+
+def test_history_does_not_depend_on_when_it_is_read() -> None:
+    """The same history whenever the store is opened."""
+    early, late = Api(now=ANCHOR + DAY // 24), Api(now=ANCHOR + DAY)
+    assert early.runs(status="completed") == late.runs(status="completed", to_date="2026-11-24")
