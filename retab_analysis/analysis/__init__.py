@@ -2,11 +2,16 @@
 
 Each function takes a DataFrame or a LazyFrame and gives back the same. They are made of expressions
 alone, so that the streaming engine can run them, and the order of the input's rows does not matter.
+A row that is there twice (by ``run_id`` or ``result_id``) counts once, as the later one says.
+
+``summaries`` is about runs; ``states``, ``failures``, ``flakiness`` and ``history`` are about
+results. ``frames`` checks what comes in, for the plots too.
 """
 
+from retab_analysis.analysis.failures import count_failures, failures
 from retab_analysis.analysis.flakiness import flaky_evals
 from retab_analysis.analysis.history import blame, eval_history
-from retab_analysis.analysis.states import count_failures, failures, latest_results, states
+from retab_analysis.analysis.states import latest_results, states
 from retab_analysis.analysis.summaries import summarize_runs
 
 __all__ = [

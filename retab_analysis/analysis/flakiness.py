@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import MOMENT, Frame, applied, rows, total
+from retab_analysis.analysis.frames import Frame, applied, rows, total
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats import one_step_chance_over
+from retab_analysis.vocabulary import BLOCK_CODE, CODE, DECIDED, MOMENT, SAME_EVAL
 
-_SAME = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
-_NEEDED = (
+HISTORY_READS = (
     "eval_name",
     "eval_id",
     "block_id",
@@ -19,9 +19,13 @@ _NEEDED = (
     "workflow_version_id",
     "run_created_at",
     "created_at",
-    "block_execution_fingerprint",
-    *_SAME,
+    BLOCK_CODE,
+    *SAME_EVAL,
 )
+"""The columns of a RESULTS frame from which flaky evals are told."""
+
+_GROUP = ("eval_id", *SAME_EVAL, "code")
+# So rarely do failures stand together by luck before they count as one step, not as flakiness.
 _DRIFT = 0.05
 
 
@@ -39,44 +43,62 @@ def flaky_evals(results: Frame) -> Frame:
         One row per eval, inputs and block, ordered by earliest run, then ``eval_id``: ``eval_name,
         eval_id, block_id``; ``runs`` with a verdict, ``failed`` among them (failed or blocked) and
         ``flips`` from one run to the next (Int64); ``rate`` = failed / runs (Float64); ``drift``
-        (Boolean): a single step explains it better than flakiness, for the failures stand together
-        at one end, which would happen by luck in at most 5 % of such histories;
+        (Boolean): a single step explains it better than flakiness, because the failures stand
+        together at one end, which would happen by luck in at most 5 % of such histories;
         ``drift_run_id``, the first run after that step; ``handle_inputs_fingerprint,
         block_execution_fingerprint, workflow_version_id`` (the newest), ``first_created_at,
         last_created_at``.
 
     Raises:
-        ConfigError: It is no frame.
-        SchemaError: It is no RESULTS frame.
+        ConfigError: It is not a polars frame.
+        SchemaError: It is not a RESULTS frame.
     """
-    return applied(results, RESULTS, _NEEDED, _flaky)
+    return applied(results, RESULTS, HISTORY_READS, _flaky)
+
+
+def mark_flaky(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    """Say of each result whether it is one of those by which its eval is flaky.
+
+    Args:
+        lazy: Results with the columns :data:`HISTORY_READS`.
+
+    Returns:
+        The same rows with ``flaky`` (Boolean): the result has a verdict, and
+        :func:`flaky_evals` has its eval on its inputs and block, not as a drift.
+    """
+    coded = lazy.with_columns(code=CODE)
+    flaky = _flipping(lazy).filter(~pl.col("drift")).select(*_GROUP, flaky=True)
+    joined = coded.join(flaky, on=_GROUP, how="left", nulls_equal=True)
+    decided = pl.col("state").is_in(DECIDED)
+    return joined.with_columns(pl.col("flaky").fill_null(False) & decided).drop("code")
 
 
 def _flaky(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    verdicts = (
-        lazy.filter(pl.col("state").is_in(("passed", "failed", "blocked")))
-        .with_columns(
-            moment=MOMENT,
-            good=pl.col("state") == "passed",
-            code=pl.coalesce(
-                "block_execution_fingerprint", "version " + pl.col("workflow_version_id")
-            ),
+    order = ("first_created_at", "eval_id", "handle_inputs_fingerprint", "code")
+    return (
+        _flipping(lazy)
+        .sort(order, nulls_last=True)
+        .select(
+            *("eval_name", "eval_id", "block_id", "runs", "failed", "flips"),
+            (pl.col("failed") / pl.col("runs")).alias("rate"),
+            "drift",
+            pl.when("drift").then("drift_run_id").alias("drift_run_id"),
+            *("handle_inputs_fingerprint", BLOCK_CODE, "workflow_version_id"),
+            *("first_created_at", "last_created_at"),
         )
+    )
+
+
+def _flipping(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per eval, inputs and block on which the verdict flipped, drifts marked."""
+    verdicts = (
+        lazy.filter(pl.col("state").is_in(DECIDED))
+        .with_columns(moment=MOMENT, good=pl.col("state") == "passed", code=CODE)
         .filter(pl.col("code").is_not_null())
         .sort("moment", "result_id")
     )
-    groups = verdicts.group_by("eval_id", *_SAME, "code", maintain_order=True).agg(_aggregates())
-    flipping = groups.filter(pl.col("flips") > 0).with_columns(drift=_is_drift())
-    return flipping.sort(
-        "first_created_at", "eval_id", "handle_inputs_fingerprint", "code", nulls_last=True
-    ).select(
-        *("eval_name", "eval_id", "block_id", "runs", "failed", "flips"),
-        (pl.col("failed") / pl.col("runs")).alias("rate"),
-        "drift",
-        pl.when("drift").then("drift_run_id").alias("drift_run_id"),
-        *("handle_inputs_fingerprint", "block_execution_fingerprint", "workflow_version_id"),
-        *("first_created_at", "last_created_at"),
-    )
+    histories = verdicts.group_by(_GROUP, maintain_order=True).agg(_aggregates())
+    return histories.filter(pl.col("flips") > 0).with_columns(drift=_is_drift())
 
 
 def _aggregates() -> list[pl.Expr]:
@@ -84,7 +106,7 @@ def _aggregates() -> list[pl.Expr]:
     flips = (good != good.shift(1)).fill_null(False)
     return [
         *(pl.col(name).last() for name in ("eval_name", "block_id", "workflow_version_id")),
-        pl.col("block_execution_fingerprint").last(),
+        pl.col(BLOCK_CODE).last(),
         rows().alias("runs"),
         total(~good).alias("failed"),
         total(flips).alias("flips"),

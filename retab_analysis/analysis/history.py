@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import MOMENT, Frame, applied
-from retab_analysis.analysis.states import outcome_counts, state_columns
+from retab_analysis.analysis.frames import Frame, applied
+from retab_analysis.analysis.states import combine_results
 from retab_analysis.schema import RESULTS
-from retab_analysis.stats import DECIDED, change_of, known_state
+from retab_analysis.vocabulary import BLOCK_CODE, FAILING, MOMENT, SAME_EVAL
 
-_SAME = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
 _NEEDED = (
     "eval_name",
     "eval_id",
@@ -21,9 +20,11 @@ _NEEDED = (
     "created_at",
     "score",
     "duration_ms",
-    "block_execution_fingerprint",
-    *_SAME,
+    BLOCK_CODE,
+    *SAME_EVAL,
 )
+# The states that are held against one another; whatever is not ``passed`` counts as not passing.
+_SETTLED = ("passed", *FAILING, "mixed")
 
 
 def eval_history(results: Frame) -> Frame:
@@ -43,8 +44,8 @@ def eval_history(results: Frame) -> Frame:
         ``block_changed`` and ``inputs_changed`` are null where a fingerprint is not known.
 
     Raises:
-        ConfigError: It is no frame.
-        SchemaError: It is no RESULTS frame.
+        ConfigError: It is not a polars frame.
+        SchemaError: It is not a RESULTS frame.
     """
     return applied(results, RESULTS, _NEEDED, _history)
 
@@ -54,7 +55,7 @@ def _history(lazy: pl.LazyFrame) -> pl.LazyFrame:
         pl.col("state").shift(1).over("eval_id").alias("previous_state"),
         pl.col("run_id").shift(1).over("eval_id").alias("previous_run_id"),
         pl.col("moment").min().over("eval_id").alias("first"),
-        *(_differs(name).alias(f"{name}_differs") for name in (*_SAME, "block")),
+        *(_differs(name).alias(f"{name}_differs") for name in (*SAME_EVAL, "block")),
     )
     changed = before.with_columns(
         change=_change(),
@@ -71,21 +72,17 @@ def _history(lazy: pl.LazyFrame) -> pl.LazyFrame:
 
 def per_run(lazy: pl.LazyFrame) -> pl.LazyFrame:
     """One row per eval and run, sorted by eval and time; with the state, and what was evaluated."""
-    kept = ("eval_name", "block_id", "workflow_version_id", "run_created_at", *_SAME)
-    grouped = (
-        lazy.with_columns(known_state(), moment=MOMENT)
-        .group_by("eval_id", "run_id")
-        .agg(
-            pl.col("moment").min(),
-            pl.col("block_execution_fingerprint").max().alias("block"),
-            *(pl.col(name).max() for name in kept),
-            pl.col("score").median(),
-            # One of 300 million years is none that can be told.
-            pl.col("duration_ms").median().cast(pl.Int64, strict=False),
-            *outcome_counts(),
-        )
+    kept = ("eval_name", "block_id", "workflow_version_id", "run_created_at", *SAME_EVAL)
+    combined = combine_results(
+        lazy,
+        *("eval_id", "run_id"),
+        block=pl.col(BLOCK_CODE).max(),
+        **{name: pl.col(name).max() for name in kept},
+        score=pl.col("score").median(),
+        # A median duration that overflows Int64 becomes null.
+        duration_ms=pl.col("duration_ms").median().cast(pl.Int64, strict=False),
     )
-    return grouped.with_columns(*state_columns()).sort("eval_id", "moment", "run_id")
+    return combined.sort("eval_id", "moment", "run_id")
 
 
 def _differs(name: str) -> pl.Expr:
@@ -94,16 +91,24 @@ def _differs(name: str) -> pl.Expr:
 
 def _change() -> pl.Expr:
     now, was = pl.col("state"), pl.col("previous_state")
-    other = pl.any_horizontal(pl.col(f"{name}_differs").fill_null(False) for name in _SAME)
-    undecided = ~now.is_in((*DECIDED, "mixed")) | ~was.is_in((*DECIDED, "mixed"))
+    other = pl.any_horizontal(pl.col(f"{name}_differs").fill_null(False) for name in SAME_EVAL)
+    passes, passed = now == "passed", was == "passed"
     return (
         pl.when(was.is_null())
         .then(pl.lit(None, pl.String))
         .when(other)
         .then(pl.lit("not_comparable"))
-        .when(undecided)
+        .when(~now.is_in(_SETTLED) | ~was.is_in(_SETTLED))
         .then(pl.lit("incomplete"))
-        .otherwise(change_of(was, now))
+        .when(passes)
+        .then(pl.when(passed).then(pl.lit("still_passing")).otherwise(pl.lit("fixed")))
+        .when(~passed)
+        .then(pl.lit("still_failing"))
+        .when(now == "blocked")
+        .then(pl.lit("newly_blocked"))
+        .when(now == "error")
+        .then(pl.lit("newly_errored"))
+        .otherwise(pl.lit("regressed"))
     )
 
 
@@ -111,8 +116,8 @@ def blame(results: Frame) -> Frame:
     """For each eval that does not pass now: since when, and which run was the last good one.
 
     Args:
-        results: A RESULTS frame of several runs. "Now" is an eval's newest decided result in it;
-            runs in which it was not decided are passed over.
+        results: A RESULTS frame of several runs. "Now" is an eval's newest result in it that has a
+            verdict or ended in an error; runs in which it was not decided are passed over.
 
     Returns:
         One row per eval, ordered by its earliest run, then ``eval_id``: ``eval_name, eval_id``;
@@ -124,14 +129,14 @@ def blame(results: Frame) -> Frame:
         that is not known.
 
     Raises:
-        ConfigError: It is no frame.
-        SchemaError: It is no RESULTS frame.
+        ConfigError: It is not a polars frame.
+        SchemaError: It is not a RESULTS frame.
     """
     return applied(results, RESULTS, _NEEDED, _blamed)
 
 
 def _blamed(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    decided = _ranked(lazy).filter(pl.col("state").is_in((*DECIDED, "mixed")))
+    decided = _ranked(lazy).filter(pl.col("state").is_in(_SETTLED))
     rank, passing = pl.col("rank"), pl.col("state") == "passed"
     good = rank.filter(passing).max()
     bad = ~passing & (rank > good.fill_null(-1))

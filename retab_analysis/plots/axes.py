@@ -76,6 +76,12 @@ def say(ax: Axes, message: str) -> Axes:
     return ax
 
 
+def corner_note(ax: Axes, said: str) -> None:
+    """A short line in the lower right corner, about what is not drawn."""
+    style: Style = {"ha": "right", "va": "bottom", "color": ink(ax), "fontsize": "small"}
+    ax.text(0.99, 0.01, said, transform=ax.transAxes, **PLAIN, **style)
+
+
 def name_axes(ax: Axes, x: str = "", y: str = "") -> None:
     """What the axes measure."""
     ax.set_xlabel(x, **PLAIN)
@@ -182,6 +188,12 @@ def cell(look: Look) -> tuple[Line2D, ...]:
     """A legend's handle of a cell with its sign."""
     ground = Line2D([], [], ls="", marker="s", color=look.colour, markersize=10)
     return (ground, sign(look.sign)) if look.sign else (ground,)
+
+
+def empty_cell(ax: Axes) -> Line2D:
+    """A legend's handle of a cell in which nothing is drawn."""
+    outline: Style = {"color": "none", "mec": ink(ax), "mew": 0.5, "alpha": 0.6}
+    return Line2D([], [], ls="", marker="s", markersize=9.5, **outline)
 
 
 def sign(marker: str, size: float = 6.0, **more: Any) -> Line2D:
