@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime, time
 from itertools import takewhile
 
 NO_NAME = "(none)"
@@ -72,7 +73,14 @@ def _cut(line: str, width: int) -> str:
 
 
 def one_line(value: object) -> str:
-    """Any text in one line; what only steers, or is half a character, is shown as missing."""
+    """Any value in one line.
+
+    Control characters and halves of surrogate pairs are shown as a missing character. A time is
+    told to the minute, and midnight is the day alone, as where runs are grouped by day or week.
+    """
+    if isinstance(value, datetime):
+        midnight = value.time() == time.min
+        return value.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
     line = " ".join(str(value).split())
     return "".join(each if each.isprintable() or each == " " else "\ufffd" for each in line)
 
