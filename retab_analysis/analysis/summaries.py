@@ -53,9 +53,9 @@ def summarize_runs(
         quantiles); ``first_created_at, last_created_at`` (Datetime).
 
         ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs`` alone,
-        because a count that is not known must not be taken for 0; the other ``n_runs - rated_runs`` are
-        left out of it. ``rated_evals`` is its denominator: how many evals ended otherwise than by
-        being cancelled. The rate and its Wilson interval at 95 % are null where that is 0.
+        because a count that is not known must not be taken for 0; the other ``n_runs - rated_runs``
+        are left out of it. ``rated_evals`` is its denominator: how many evals ended otherwise than
+        by being cancelled. The rate and its Wilson interval at 95 % are null where that is 0.
 
         The interval takes the results as independent. Those of one eval in several runs are not
         quite, so what is not known is at least as much as the interval says.

@@ -91,12 +91,9 @@ def test_a_key_must_be_a_column_of_single_values(plot: Plot, by: Any, message: s
 @pytest.mark.parametrize("values", [["x", "y"], [1, 2], [0.5, None], [True, False]])
 def test_a_key_may_be_a_column_of_your_own(plot: Plot, values: list[Any]) -> None:
     names = [version(at) for at in range(8)]
-    frame = some(plot, names)
-    first = pl.col("workflow_version_id" if plot is not plot_verdicts else "run_id").is_in(
-        names[:4]
-    )
-    own = frame.with_columns(
-        own=pl.when(first).then(pl.lit(values[0])).otherwise(pl.lit(values[1]))
+    first, last = map(pl.lit, values)
+    own = some(plot, names).with_columns(
+        own=pl.when(pl.col("run_id").is_in(names[:4])).then(first).otherwise(last)
     )
     labels = [each.get_text().split("\n")[0] for each in plot(own, by="own").get_xticklabels()]
     assert labels == ["(none)" if value is None else str(value) for value in values]
