@@ -24,6 +24,8 @@ from retab_analysis.plots.palette import EDGE, TRANSITION_LOOKS, Style
 from retab_analysis.vocabulary import BROKEN, FLIPPED, NOT_COUNTED
 
 _DRAWN = (*FLIPPED, *NOT_COUNTED)
+# A bar is never thicker than a third of the axes.
+_FEWEST_ROWS = 3
 
 
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
@@ -63,7 +65,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 def _measure(others: int) -> str:
     if not others:
         return "evals"
-    return f"evals; {others} other block{'s' if others > 1 else ''} came out as before"
+    return f"evals; {others} more block{'s' if others > 1 else ''} as before"
 
 
 def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +89,8 @@ def _notes(blocks: pl.DataFrame) -> list[str]:
 
 def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
     left = [0] * blocks.height
-    thick = ax.bbox.height * 0.5 / blocks.height
+    down = max(blocks.height, _FEWEST_ROWS)
+    thick = ax.bbox.height * 0.5 / down
     for each in shown:
         look, widths = TRANSITION_LOOKS[each], blocks[each].to_list()
         style = filling(look, thick)
@@ -98,5 +101,5 @@ def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
             ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **PLAIN)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     ax.set_xlim(0, max(*left, 1) * 1.02)
-    ax.set_ylim(blocks.height - 0.5, -0.5)
+    ax.set_ylim(down - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -8,7 +8,16 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from retab_analysis.analysis.frames import keyed
-from retab_analysis.plots.axes import area, axes_for, columns, ink, legend, name_axes, say
+from retab_analysis.plots.axes import (
+    area,
+    axes_for,
+    columns,
+    ink,
+    legend,
+    name_axes,
+    say,
+    space_columns,
+)
 from retab_analysis.plots.palette import BLUE, EDGE, YELLOW, Look, Style
 from retab_analysis.schema import RUNS
 
@@ -53,7 +62,7 @@ def plot_durations(
         values = [[each / milliseconds for each in row] for row in groups[part].to_list()]
         _boxes(ax, values, look, shift)
         _points(ax, values, look, shift)
-    ax.set_xlim(-0.6, groups.height - 0.4)
+    space_columns(ax, groups.height)
     if min(_numbers(groups), default=0.0) >= 0:
         ax.set_ylim(bottom=0)
     name_axes(ax, y=f"duration [{unit}]")

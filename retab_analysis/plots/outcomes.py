@@ -7,7 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from retab_analysis.analysis.frames import keyed
-from retab_analysis.plots.axes import area, axes_for, columns, filling, legend, name_axes, say
+from retab_analysis.plots.axes import (
+    area,
+    axes_for,
+    columns,
+    filling,
+    legend,
+    name_axes,
+    say,
+    space_columns,
+)
 from retab_analysis.plots.palette import STATE_LOOKS
 from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import RATED
@@ -62,7 +71,7 @@ def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
         heights, style = counts[state].to_list(), filling(STATE_LOOKS[state], thick)
         ax.bar(range(counts.height), heights, bottom=below, width=0.8, label=state, **style)
         below = [low + height for low, height in zip(below, heights, strict=True)]
-    ax.set_xlim(-0.6, counts.height - 0.4)
+    space_columns(ax, counts.height)
     ax.set_ylim(0, max(*below, 1) * 1.02)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     name_axes(ax, y="evals")

@@ -8,7 +8,15 @@ from matplotlib.ticker import PercentFormatter
 
 from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import key_column
-from retab_analysis.plots.axes import axes_for, columns, corner_note, ink, name_axes, say
+from retab_analysis.plots.axes import (
+    axes_for,
+    columns,
+    corner_note,
+    ink,
+    name_axes,
+    say,
+    space_columns,
+)
 from retab_analysis.plots.palette import BLUE
 from retab_analysis.schema import RUNS
 
@@ -61,7 +69,7 @@ def _draw(ax: Axes, rates: pl.DataFrame) -> None:
     places = known["x"].to_list()
     ax.plot(places, rate.to_list(), color=ink(ax), alpha=0.35, linewidth=1)
     ax.errorbar(places, rate.to_list(), yerr=ends, fmt="o", color=BLUE, capsize=3, markersize=5)
-    ax.set_xlim(-0.6, rates.height - 0.4)
+    space_columns(ax, rates.height)
     ax.set_ylim(-0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     name_axes(ax, y="pass rate")

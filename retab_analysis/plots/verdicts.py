@@ -29,6 +29,8 @@ from retab_analysis.vocabulary import DECIDED, SAME_EVAL, eval_label
 
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
+# What share of the axes is left to the cells by the names beside and below them.
+_WIDTH_LEFT, _HEIGHT_LEFT = 0.6, 0.5
 
 
 def plot_verdicts(
@@ -63,11 +65,11 @@ def plot_verdicts(
     size: Style = {"width": 3.5 + 0.25 * keys.height, "height": min(3.8 + 0.32 * evals.height, 16)}
     ax = axes_for(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
-    columns(ax, keys["key"], room=0.6)
+    columns(ax, keys["key"], room=_WIDTH_LEFT)
     ax.spines[:].set_visible(False)
-    _signs(ax, cells, _cell_points(ax, keys.height, evals.height))
     legend(ax, _entries(ax, cells, has_gaps=cells.height < keys.height * evals.height))
-    rows(ax, _row_names(evals), room=0.5)
+    _signs(ax, cells, _cell_points(ax))
+    rows(ax, _row_names(evals), room=_HEIGHT_LEFT)
     return ax
 
 
@@ -144,10 +146,15 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     ax.set_ylim(down - 0.5, -0.5)
 
 
-def _cell_points(ax: Axes, across: int, down: int) -> float:
-    """The shorter side of a cell, in points."""
-    pixels = min(ax.bbox.width * 0.6 / across, ax.bbox.height * 0.5 / down)
-    return pixels * 72 / ax.figure.dpi
+def _cell_points(ax: Axes) -> float:
+    """The shorter side of a cell once labels have taken their room, in points.
+
+    The limits are whole cells, plus what the legend has taken of y.
+    """
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    width = ax.bbox.width * _WIDTH_LEFT / (right - left)
+    height = ax.bbox.height * _HEIGHT_LEFT / abs(high - low)
+    return min(width, height) * 72 / ax.figure.dpi
 
 
 def _signs(ax: Axes, cells: pl.DataFrame, side: float) -> None:

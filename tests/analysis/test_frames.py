@@ -125,6 +125,9 @@ def test_what_is_no_such_frame_is_refused(function: Callable[..., Any]) -> None:
     assert function(empty).is_empty()
 
 
+OBJECTS = RESULTS.empty().with_columns(objects=pl.Series(dtype=pl.Object))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -140,12 +143,7 @@ def test_what_is_no_such_frame_is_refused(function: Callable[..., Any]) -> None:
         (lambda: analysis.states(RESULTS.empty(), "document_names"), "a column of single values"),
         (lambda: analysis.states(RESULTS.empty(), "state"), "also a column of the outcome"),
         (lambda: analysis.count_failures(RESULTS.empty(), "nope"), "by='nope' is not a column"),
-        (
-            lambda: analysis.states(
-                RESULTS.empty().with_columns(o=pl.Series(dtype=pl.Object)), "o"
-            ),
-            "holds Python objects",
-        ),
+        (lambda: analysis.states(OBJECTS, "objects"), "holds Python objects"),
     ],
 )
 def test_arguments_that_cannot_be_used(call: Callable[[], Any], message: str) -> None:

@@ -24,7 +24,7 @@ from support.plotted import (
 )
 
 from retab_analysis.comparison import Comparison, compare
-from retab_analysis.plots import plot_outcomes
+from retab_analysis.plots import plot_outcomes, plot_pass_rate
 
 
 def overlapping(labels: list[Any]) -> int:
@@ -121,3 +121,17 @@ def test_many_labels_are_thinned_and_the_newest_is_kept() -> None:
     assert 10 < len(labels) < 200
     assert [int(at) for at in ax.get_xticks()] == [int(each[1:]) for each in labels]
     assert len(heights(ax)["passed"]) == 200
+
+
+@pytest.mark.parametrize(("height", "noted"), [(5.4, True), (2.4, False)])
+def test_notes_are_left_out_where_names_need_the_room(height: float, noted: bool) -> None:
+    frame = some(plot_pass_rate, [version(at) for at in range(12)])
+    ax = plot_pass_rate(frame, ax=plt.figure(figsize=(5, height)).subplots())
+    assert all(("n=" in each.get_text()) == noted for each in ax.get_xticklabels())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
+def test_a_few_columns_stand_in_the_middle(n: int) -> None:
+    low, high = plot_outcomes(some(plot_outcomes, [version(at) for at in range(n)])).get_xlim()
+    assert (low + high) / 2 == pytest.approx((n - 1) / 2)
+    assert high - low == pytest.approx(max(n, 4) + 0.2)

@@ -33,7 +33,7 @@ def test_a_comparison_shows_what_flipped_by_block() -> None:
     assert widths(ax) == {"regressed": [2, 0], "newly_blocked": [0, 1]}
     assert legend_texts(ax) == ["regressed", "newly blocked"]
     assert [each.get_text() for each in ax.texts] == ["2", "", "", "1"]
-    assert ax.get_xlabel() == "evals; 1 other block came out as before"
+    assert ax.get_xlabel() == "evals; 1 more block as before"
     assert same_color(
         ax.containers[0].patches[0].get_facecolor(), TRANSITION_LOOKS["regressed"].colour
     )

@@ -28,3 +28,10 @@ def test_times_are_short_and_stay_apart() -> None:
     day, minute = datetime(2026, 5, 18, tzinfo=UTC), timedelta(minutes=1)
     moments = [day, day + 61 * minute, day + 61 * minute + timedelta(seconds=1)]
     assert shortened(moments) == ["2026-05-18", "2026-05-18 01:01", "2026-05-18 01:01 (2)"]
+
+
+def test_names_that_differ_early_lose_their_end() -> None:
+    names = [f"total of invoice {at} from the same supplier" for at in (8, 9, 10)]
+    assert shortened(names, 24) == [f"total of invoice {at} from"[:23] + "…" for at in (8, 9, 10)]
+    late = [f"{name} in {town}" for name in names for town in ("Oslo", "Bern")]
+    assert len(set(shortened(late, 24))) == len(late)
