@@ -1,12 +1,21 @@
 """What runs and results say, polars in and polars out.
 
-Each function takes a DataFrame or a LazyFrame and gives back the same. They are made of expressions
-alone, so that the streaming engine can run them, and the order of the input's rows does not matter.
+Each function takes a DataFrame or a LazyFrame and gives back the same. The order of the input's
+rows does not matter. A row that is there twice (by ``run_id`` or ``result_id``) counts once, as the
+later one says.
+
+``summaries`` is about runs; ``states``, ``failures`` and ``history`` are about results, and made of
+expressions alone, so that the streaming engine can run them. ``blame``, ``flakiness`` and
+``eval_summaries`` ask the model of :mod:`retab_analysis.evidence` through ``assessment``, for which
+a LazyFrame is collected. ``frames`` checks what comes in, for the plots too.
 """
 
+from retab_analysis.analysis.blame import blame
+from retab_analysis.analysis.eval_summaries import summarize_evals
+from retab_analysis.analysis.failures import count_failures, failures
 from retab_analysis.analysis.flakiness import flaky_evals
-from retab_analysis.analysis.history import blame, eval_history
-from retab_analysis.analysis.states import count_failures, failures, latest_results, states
+from retab_analysis.analysis.history import eval_history
+from retab_analysis.analysis.states import latest_results, states
 from retab_analysis.analysis.summaries import summarize_runs
 
 __all__ = [
@@ -17,5 +26,6 @@ __all__ = [
     "flaky_evals",
     "latest_results",
     "states",
+    "summarize_evals",
     "summarize_runs",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.assessment import Assessment, assessed
+from retab_analysis.analysis.assessment import Assessment, assess, assessed
 from retab_analysis.analysis.frames import Frame
 from retab_analysis.stats.proportions import wilson_over
-from retab_analysis.vocabulary import NOT_PASSING
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
 _KINDS = ("flaky", "episode")
 _COLUMNS = (
@@ -40,6 +40,21 @@ def flaky_evals(results: Frame) -> Frame:
         SchemaError: It is not a RESULTS frame.
     """
     return assessed(results, _flaky)
+
+
+def mark_flaky(results: pl.LazyFrame) -> pl.LazyFrame:
+    """Say of each result whether it is an outcome of an eval that is flaky.
+
+    Args:
+        results: The columns :data:`retab_analysis.analysis.assessment.NEEDED`, and any others.
+
+    Returns:
+        The same, with ``flaky`` (Boolean).
+    """
+    kinds = assess(results).evals.select("eval_id", is_flaky=pl.col("kind") == "flaky")
+    flaky = pl.col("is_flaky").fill_null(False) & pl.col("state").is_in(DECIDED)
+    joined = results.join(kinds.lazy(), on="eval_id", how="left", maintain_order="left")
+    return joined.with_columns(flaky=flaky).drop("is_flaky")
 
 
 def _flaky(assessment: Assessment) -> pl.DataFrame:

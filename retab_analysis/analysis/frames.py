@@ -1,4 +1,4 @@
-"""What every function here does first: look at the frame, and at its columns."""
+"""The first steps of every analysis and plot: check the frame, and the columns to group by."""
 
 from __future__ import annotations
 
@@ -12,8 +12,24 @@ from retab_analysis.schema import Table, checked
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
-MOMENT = pl.coalesce("run_created_at", "created_at")
-"""When a result's run was created, or the result where the run is not known."""
+
+def readable(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
+    """A frame as a LazyFrame in which columns can be read, and in which no row is there twice.
+
+    Of two rows with one id (``run_id``, ``result_id``) the later one counts.
+
+    Args:
+        frame: What a user passed.
+        table: What it has to be a frame of.
+        columns: The columns that are going to be read. One that the table does not declare is the
+            user's own: :func:`key_columns` has seen that it is there, and its dtype is free.
+
+    Raises:
+        ConfigError: It is not a polars frame.
+        SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
+            another table.
+    """
+    return checked(frame, table, [name for name in dict.fromkeys(columns) if name in table.schema])
 
 
 def applied(
@@ -22,7 +38,7 @@ def applied(
     columns: Iterable[str],
     function: Callable[[pl.LazyFrame], pl.LazyFrame],
 ) -> Frame:
-    """Run a function of lazy frames on a frame of either kind.
+    """Run a function of lazy frames on a frame of either kind, and give back the same kind.
 
     Args:
         frame: The frame.
@@ -31,32 +47,83 @@ def applied(
         function: What to do.
 
     Raises:
-        ConfigError: It is no polars frame.
-        SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
-            another table.
+        ConfigError: It is not a polars frame.
+        SchemaError: As :func:`readable`.
     """
-    lazy = function(checked(frame, table, columns))
+    lazy = function(readable(frame, table, columns))
     return lazy if isinstance(frame, pl.LazyFrame) else lazy.collect()
 
 
-def key_columns(by: str | Sequence[str], table: Table) -> list[str]:
-    """The columns to group by.
+def key_columns(
+    by: str | Sequence[str] | None, frame: object, table: Table, taken: Iterable[str] = ()
+) -> list[str]:
+    """The columns to group by: any of the frame, the user's own included.
+
+    Args:
+        by: A column or several.
+        frame: The frame that is grouped.
+        table: What it has to be a frame of. A column that the table declares and the frame lacks
+            is let through, because :func:`readable` has the better message for it.
+        taken: What the outcome's other columns are called.
 
     Raises:
-        ConfigError: It is none, not in the table, or named twice.
+        ConfigError: There is no column, one is not in the frame, is named twice, holds Python
+            objects or would be in the outcome twice; or the frame is not a polars frame.
+        SchemaError: It is a frame of another table.
     """
     names = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"by must be a column or several, got {by!r}")
-    for name in names:
-        if name not in table.schema:
-            raise ConfigError(
-                f"by={name!r} is no column of {table.name.upper()}; "
-                f"there are {', '.join(table.schema)}"
-            )
     if len(set(names)) < len(names):
         raise ConfigError(f"by names a column twice: {', '.join(names)}")
+    there = checked(frame, table, ()).collect_schema()
+    for name in names:
+        if name not in table.schema and name not in there:
+            raise ConfigError(
+                f"by={name!r} is not a column of this frame; it has {', '.join(there) or 'none'}"
+            )
+        if there.get(name) == pl.Object:
+            raise ConfigError(f"by={name!r} holds Python objects, which cannot be grouped by")
+        if name in taken:
+            raise ConfigError(
+                f"by={name!r} is also a column of the outcome; rename it before grouping by it"
+            )
     return names
+
+
+def key_column(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -> str:
+    """The one column to group by; see :func:`key_columns`.
+
+    Raises:
+        ConfigError: It is not one column of single values, or as :func:`key_columns`.
+        SchemaError: It is a frame of another table.
+    """
+    if not isinstance(by, str):
+        raise ConfigError(f"by must be the name of one column, got {by!r}")
+    (key,) = key_columns(by, frame, table, taken)
+    there = checked(frame, table, ()).collect_schema()
+    if there.get(key, pl.Null()).is_nested():
+        raise ConfigError(f"by must be a column of single values, {key!r} holds {there[key]}")
+    return key
+
+
+def keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -> pl.LazyFrame:
+    """Some columns of a frame, with the one to group by as ``key``.
+
+    The key has a name of its own so that it may be any column, also one of those that are read.
+
+    Args:
+        frame: What a user passed.
+        table: What it has to be a frame of.
+        by: The column to group by.
+        columns: The table's columns that are read, without doubles.
+
+    Raises:
+        ConfigError: As :func:`key_column`.
+        SchemaError: As :func:`readable`.
+    """
+    key, names = key_column(by, frame, table), list(columns)
+    return readable(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)
 
 
 def total(condition: pl.Expr) -> pl.Expr:

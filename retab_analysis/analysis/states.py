@@ -1,38 +1,114 @@
-"""Results: the newest of each eval, states side by side, and what did not pass."""
+"""Evals: the state of each in each run or version, and its newest result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
-from retab_analysis.analysis.frames import MOMENT, Frame, applied, key_columns, rows, total
+from retab_analysis.analysis.frames import Frame, applied, key_column
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RESULTS
-from retab_analysis.stats import DECIDED, NOT_PASSING, OUTCOMES, known_state, state_of
+from retab_analysis.vocabulary import (
+    DECIDED,
+    MOMENT,
+    combined_state,
+    eval_rate,
+    known_state,
+    state_counts,
+)
 
 _TIMES = ("run_created_at", "created_at")
-_READING = (
-    "eval_name",
-    "eval_id",
-    "state",
-    "block_id",
-    "document_names",
-    "expected_value",
-    "actual_value",
-    "path",
-    "condition_kind",
-    "failure_code",
-    "failure_message",
-    "status_message",
-    "score",
-    "threshold",
-    "duration_ms",
-    "run_id",
-    "workflow_version_id",
-    "run_created_at",
-    "result_id",
-)
+_STATE = ("state", "n", "pass_rate")
+_EVAL = ("eval_id", "eval_name")
+
+
+def combine_results(lazy: pl.LazyFrame, *keys: str, **more: pl.Expr) -> pl.LazyFrame:
+    """One row per group of results, usually of one eval, with the state that they come to.
+
+    Args:
+        lazy: Results, with the keys, ``state`` and the columns of ``MOMENT``.
+        keys: What makes a group.
+        more: Further aggregates.
+
+    Returns:
+        The keys; ``moment``, the earliest one; the counts of each state; ``more``; and ``state, n,
+        pass_rate`` as :mod:`retab_analysis.vocabulary` defines them.
+    """
+    known = lazy.with_columns(known_state(), moment=MOMENT)
+    groups = known.group_by(keys).agg(pl.col("moment").min(), *state_counts(), **more)
+    return groups.with_columns(combined_state().alias("state"), *eval_rate())
+
+
+def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
+    """The state of each eval in each run, version, or other group.
+
+    Several results of one eval in a group make one state, as when two versions are compared: from
+    its decided results (passed, failed, blocked) all the same gives that state, some passing and
+    some not gives ``mixed``, and otherwise the most frequent. An eval without a decided result is
+    ``error``, else ``unscored``, else ``cancelled``.
+
+    Args:
+        results: A RESULTS frame.
+        by: The column that makes the groups, your own included.
+        wide: Give a column for each group, for looking at evals side by side.
+
+    Returns:
+        Long: ``eval_id, eval_name`` (the newest one), the column of ``by``, ``state`` (String),
+        ``n`` (Int64, how many results were decided), ``pass_rate`` (Float64, the share of them
+        that passed; null where none was). The groups are in time order, which is by earliest run,
+        then by value; the evals of a group likewise.
+
+        Wide: ``eval_id, eval_name`` and a column of states for each value of ``by``, named after it
+        and in the same order; null where an eval has no result there. The evals are in the order in
+        which they first come in the long form. What the columns are is known only once the results
+        are read, so a LazyFrame is collected here; the outcome is a LazyFrame all the same.
+
+    Raises:
+        ConfigError: A column that cannot be used, two columns of the wide form that would have one
+            name, or not a polars frame.
+        SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> import polars as pl
+        >>> from retab_analysis.schema import RESULTS
+        >>> rows = [("e1", "passed", "r1"), ("e1", "failed", "r2"), ("e2", "passed", "r2")]
+        >>> frame = pl.DataFrame(rows, ["eval_id", "state", "run_id"], orient="row")
+        >>> results = pl.concat([RESULTS.empty(), frame], how="diagonal")
+        >>> states(results, wide=True).rows()
+        [('e1', None, 'passed', 'failed'), ('e2', None, None, 'passed')]
+    """
+    key: str = key_column(by, results, RESULTS, (*_EVAL, *_STATE))
+
+    def long(lazy: pl.LazyFrame) -> pl.LazyFrame:
+        narrow = lazy.select(*_EVAL, "state", *_TIMES, pl.col(key).alias("key"))
+        combined = combine_results(narrow, "eval_id", "key").with_columns(
+            opened=pl.col("moment").min().over("key")
+        )
+        named = combined.join(_newest_names(narrow), on="eval_id", nulls_equal=True)
+        ordered = named.sort("opened", "key", "moment", "eval_id", nulls_last=True)
+        return ordered.select(*_EVAL, pl.col("key").alias(key), *_STATE)
+
+    found = applied(results, RESULTS, (*_EVAL, "state", key, *_TIMES), long)
+    if not wide:
+        return found
+    side_by_side = _widened(found.lazy().collect(), key)
+    return side_by_side.lazy() if isinstance(found, pl.LazyFrame) else side_by_side
+
+
+def _newest_names(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    """The newest name of each eval. A saved eval can be renamed between two runs."""
+    name = pl.col("eval_name").sort_by(MOMENT, "eval_name", nulls_last=False)
+    return lazy.group_by("eval_id").agg(name.drop_nulls().last())
+
+
+def _widened(long: pl.DataFrame, key: str) -> pl.DataFrame:
+    """A column of states for each value of a key, from the long form."""
+    labels = long[key].cast(pl.String).fill_null("null")
+    columns = [*_EVAL, *labels.unique(maintain_order=True)]
+    if len(set(columns)) < len(columns) or labels.n_unique() < long[key].n_unique():
+        raise ConfigError(
+            f"two columns would have one name, after the values of {key}; wide=False has them apart"
+        )
+    return long.with_columns(labels).pivot(key, index=_EVAL, values="state")
 
 
 def latest_results(results: Frame) -> Frame:
@@ -42,158 +118,29 @@ def latest_results(results: Frame) -> Frame:
         results: A RESULTS frame.
 
     Returns:
-        A frame of the same columns, one row per eval that has a decided result (passed, failed,
-        blocked or error), ordered by the eval's earliest result, then ``eval_id``.
+        A frame of the same columns, your own included, with one row per eval that has a decided
+        result (passed, failed or blocked; an execution error decides nothing), ordered by the
+        eval's earliest result, then ``eval_id``.
 
     Raises:
-        ConfigError: It is no frame.
-        SchemaError: It is no RESULTS frame.
+        ConfigError: It is not a polars frame.
+        SchemaError: It is not a RESULTS frame.
     """
-
-    def latest(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        numbered = lazy.with_row_index("retab_analysis_row")
-        narrow = numbered.select(
-            "retab_analysis_row", "eval_id", "state", "result_id", moment=MOMENT
-        )
-        first = narrow.group_by("eval_id").agg(pl.col("moment").min().alias("retab_analysis_first"))
-        newest = (
-            narrow.filter(pl.col("state").is_in(DECIDED))
-            .sort("moment", "result_id")
-            .unique("eval_id", keep="last", maintain_order=True)
-            .join(first, on="eval_id")
-        )
-        chosen = numbered.join(
-            newest.select("retab_analysis_row", "retab_analysis_first"), on="retab_analysis_row"
-        )
-        return chosen.sort("retab_analysis_first", "eval_id", nulls_last=True).drop(
-            "retab_analysis_row", "retab_analysis_first"
-        )
-
-    return applied(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), latest)
+    return applied(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), _latest)
 
 
-def states(results: Frame, by: str = "run_id") -> Frame:
-    """The state of each eval in each run, version, or other group.
-
-    Several results of one eval in a group make one state, as when two versions are compared: all
-    the same gives that state, some passing and some not gives ``mixed``; ``cancelled`` and
-    ``unscored`` only where nothing was decided.
-
-    Args:
-        results: A RESULTS frame.
-        by: The column that makes the groups.
-
-    Returns:
-        Long: ``eval_id, group`` (the value of ``by``), ``state`` (String), ``n`` (Int64, how many
-        results were decided), ``pass_rate`` (Float64, null where none was). The groups are ordered
-        by earliest run, then by their value; the evals in a group likewise.
-
-    Raises:
-        ConfigError: An unknown column, or no frame.
-        SchemaError: No RESULTS frame.
-
-    Example:
-        Side by side: ``states(results, "workflow_version_id").pivot("group", index="eval_id",
-        values="state")``.
-    """
-    (key,) = key_columns(by, RESULTS) if isinstance(by, str) else (None,)
-    if key is None or RESULTS.schema[key] != pl.String:
-        raise ConfigError(f"by must be one column of text, got {by!r}")
-
-    def long(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        pairs = lazy.select("eval_id", pl.col(key).alias("group"), known_state(), first=MOMENT)
-        grouped = pairs.group_by("eval_id", "group").agg(pl.col("first").min(), *outcome_counts())
-        wide = grouped.with_columns(*state_columns()).with_columns(
-            opened=pl.col("first").min().over("group")
-        )
-        ordered = wide.sort("opened", "group", "first", "eval_id", nulls_last=True)
-        return ordered.select("eval_id", "group", "state", "n", "pass_rate")
-
-    return applied(results, RESULTS, ("eval_id", "state", key, *_TIMES), long)
-
-
-def outcome_counts() -> list[pl.Expr]:
-    """How many results came out which way, from the column ``state``."""
-    return [total(pl.col("state") == outcome).alias(outcome) for outcome in OUTCOMES]
-
-
-def state_columns() -> list[pl.Expr]:
-    """``state, n, pass_rate`` from the counts."""
-    decided = pl.sum_horizontal(DECIDED)
-    return [
-        state_of(*(pl.col(outcome) for outcome in OUTCOMES)).alias("state"),
-        decided.alias("n"),
-        pl.when(decided > 0).then(pl.col("passed") / decided).alias("pass_rate"),
-    ]
-
-
-def failures(results: Frame) -> Frame:
-    """The results that did not pass, with the columns that one reads.
-
-    Args:
-        results: A RESULTS frame.
-
-    Returns:
-        The rows that failed, were blocked or ended in an error, the newest run first, then by
-        block and eval. What was cancelled or is not decided yet is not among them.
-
-    Raises:
-        ConfigError: It is no frame.
-        SchemaError: It is no RESULTS frame.
-    """
-
-    def failing(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        return (
-            lazy.filter(pl.col("state").is_in(NOT_PASSING))
-            .sort(
-                MOMENT,
-                "run_id",
-                "block_id",
-                "eval_id",
-                "result_id",
-                descending=[True, False, False, False, False],
-                nulls_last=True,
-            )
-            .select(_READING)
-        )
-
-    return applied(results, RESULTS, dict.fromkeys((*_READING, *_TIMES)), failing)
-
-
-def count_failures(results: Frame, by: str | Sequence[str] = "block_id") -> Frame:
-    """How many results did not pass, by what they have in common.
-
-    Args:
-        results: A RESULTS frame.
-        by: One or several columns: ``block_id``, ``condition_kind``, ``failure_code``, ``path``,
-            ``document_names`` (a result counts for each of its documents), or others.
-
-    Returns:
-        One row per group, ordered by its earliest run, then by the key: the columns of ``by``;
-        ``n_failures, failed, blocked, error`` and ``n_evals``, how many evals these are (Int64);
-        ``first_created_at, last_created_at``.
-
-    Raises:
-        ConfigError: An unknown column, or no frame.
-        SchemaError: No RESULTS frame.
-    """
-    keys: list[str] = key_columns(by, RESULTS)
-    lists = [key for key in keys if RESULTS.schema[key] == pl.List(pl.String)]
-
-    def counted(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        failing = lazy.filter(pl.col("state").is_in(NOT_PASSING)).select(
-            *keys, state_="state", eval_="eval_id", moment=MOMENT
-        )
-        for name in lists:
-            none = pl.col(name).list.len() == 0
-            failing = failing.with_columns(pl.when(~none).then(name)).explode(name)
-        groups = failing.group_by(keys).agg(
-            rows().alias("n_failures"),
-            *(total(pl.col("state_") == outcome).alias(outcome) for outcome in NOT_PASSING),
-            pl.col("eval_").n_unique().cast(pl.Int64).alias("n_evals"),
-            pl.col("moment").min().alias("first_created_at"),
-            pl.col("moment").max().alias("last_created_at"),
-        )
-        return groups.sort("first_created_at", *keys, nulls_last=True)
-
-    return applied(results, RESULTS, dict.fromkeys((*keys, "eval_id", "state", *_TIMES)), counted)
+def _latest(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    # Whole rows are wide: they are chosen by number, after narrow ones were sorted.
+    numbered = lazy.with_row_index("retab_analysis_row")
+    narrow = numbered.select("retab_analysis_row", "eval_id", "state", "result_id", moment=MOMENT)
+    first = narrow.group_by("eval_id").agg(pl.col("moment").min().alias("retab_analysis_first"))
+    newest = (
+        narrow.filter(pl.col("state").is_in(DECIDED))
+        .sort("moment", "result_id")
+        .unique("eval_id", keep="last", maintain_order=True)
+        .join(first, on="eval_id")
+        .select("retab_analysis_row", "retab_analysis_first")
+    )
+    chosen = numbered.join(newest, on="retab_analysis_row")
+    ordered = chosen.sort("retab_analysis_first", "eval_id", nulls_last=True)
+    return ordered.drop("retab_analysis_row", "retab_analysis_first")

@@ -1,12 +1,12 @@
-"""Plots of runs, results and comparisons, one file per family.
+"""Plots of runs, results and comparisons, one file per function.
 
 Each function draws on one :class:`matplotlib.axes.Axes` and gives it back: with ``ax=None`` on a
 new figure of pyplot, which a notebook's cell shows; with an ``ax`` nothing of pyplot is touched.
 No global setting is changed, text has the colour of the axes' own labels, and what a colour says, a
 hatch, a marker or a word says too.
 
-``frames`` looks at what comes in, ``palette`` has colours and signs, ``labels`` shortens names,
-``canvas`` places axes, ticks and legends.
+The numbers come from :mod:`retab_analysis.analysis`, which also checks the frames. ``palette`` has
+colours and signs, ``labels`` shortens names, ``axes`` places ticks, notes and legends.
 """
 
 from retab_analysis.plots.comparison import plot_comparison

@@ -24,6 +24,8 @@ _LARGEST = 18.0
 _LINE = 1.35
 _HANDLE = 3.2
 _BAND = 0.4
+_NOTE_BAND = 0.18  # of an axes' height, for what stands beside an upright name
+_FEW_COLUMNS = 4
 _SMALLEST = 0.6  # of a tick's font
 _THIN = 6.0
 _LEFT = 0.6  # of an axes' height, once its labels have taken their room
@@ -76,6 +78,12 @@ def say(ax: Axes, message: str) -> Axes:
     return ax
 
 
+def corner_note(ax: Axes, said: str) -> None:
+    """A short line in the lower right corner, about what is not drawn."""
+    style: Style = {"ha": "right", "va": "bottom", "color": ink(ax), "fontsize": "small"}
+    ax.text(0.99, 0.01, said, transform=ax.transAxes, **PLAIN, **style)
+
+
 def name_axes(ax: Axes, x: str = "", y: str = "") -> None:
     """What the axes measure."""
     ax.set_xlabel(x, **PLAIN)
@@ -89,6 +97,12 @@ def font_pixels(ax: Axes) -> float:
     return float(points) * ax.figure.dpi / 72
 
 
+def space_columns(ax: Axes, n: int) -> None:
+    """Set the limits of x for places 0, 1, …; a few of them stand in the middle, not far apart."""
+    beside = max(0.0, (_FEW_COLUMNS - n) / 2)
+    ax.set_xlim(-0.6 - beside, n - 0.4 + beside)
+
+
 def columns(
     ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.9
 ) -> None:
@@ -97,16 +111,18 @@ def columns(
     Args:
         ax: The axes.
         names: The labels, shortened so that they take at most about a third of the axes.
-        notes: What stands beside each of them.
+        notes: What stands beside each of them, where there is room.
         room: What share of the present width the layout will leave.
     """
     size, values = font_pixels(ax), list(names)
     spacing = ax.bbox.width * room / max(len(values), 1)
     flat = _noted(shortened(values, _WIDEST), notes, "\n")
-    if max(map(ems, flat), default=0) * size <= spacing:
+    if _longest(flat) * size <= spacing:
         _ticks(ax, "x", range(len(flat)), flat)
         return
     kept = thinned(len(values), size * _LINE, spacing)
+    if _longest(notes) * size > ax.bbox.height * _NOTE_BAND:
+        notes = ()
     labels = _beside(values, notes, ax.bbox.height, size, spacing)
     _ticks(ax, "x", kept, [labels[at] for at in kept], rotation=90)
 
@@ -119,7 +135,7 @@ def rows(
     low, high = ax.get_ylim()
     spacing = ax.bbox.height * room / abs(high - low)
     kept = thinned(len(values), size * _LINE, spacing)
-    if max(map(ems, notes), default=0.0) * size > ax.bbox.width * _BAND:
+    if _longest(notes) * size > ax.bbox.width * _BAND:
         notes = ()
     labels = _beside(values, notes, ax.bbox.width, size, spacing)
     _ticks(ax, "y", kept, [labels[at] for at in kept])
@@ -136,8 +152,13 @@ def _beside(
 
 def _limit(pixels: float, size: float, notes: Sequence[str]) -> int:
     """How many characters a label may have beside an axis of that length."""
-    beside = max(map(ems, notes), default=0.0)
-    return max(_SHORTEST, min(_WIDEST, int((pixels * _THIRD / size - beside) / ems("x"))))
+    characters = int((pixels * _THIRD / size - _longest(notes)) / ems("x"))
+    return max(_SHORTEST, min(_WIDEST, characters))
+
+
+def _longest(texts: Iterable[str]) -> float:
+    """How wide the widest of some texts is, in units of the font size."""
+    return max(map(ems, texts), default=0.0)
 
 
 def _noted(names: Sequence[str], notes: Sequence[str], by: str) -> list[str]:
@@ -184,6 +205,12 @@ def cell(look: Look) -> tuple[Line2D, ...]:
     return (ground, sign(look.sign)) if look.sign else (ground,)
 
 
+def empty_cell(ax: Axes) -> Line2D:
+    """A legend's handle of a cell in which nothing is drawn."""
+    outline: Style = {"color": "none", "mec": ink(ax), "mew": 0.5, "alpha": 0.6}
+    return Line2D([], [], ls="", marker="s", markersize=9.5, **outline)
+
+
 def sign(marker: str, size: float = 6.0, **more: Any) -> Line2D:
     """A sign on a cell."""
     return Line2D([], [], ls="", marker=marker, color=EDGE, markersize=size, **more)
@@ -193,7 +220,7 @@ def _legend_size(ax: Axes, texts: Sequence[str], room: float) -> tuple[float, in
     """Font size in pixels, columns, and the share of the height; smaller where there is no room."""
     size = full = font_pixels(ax)
     while True:
-        each = (max(map(ems, texts)) + _HANDLE) * size
+        each = (_longest(texts) + _HANDLE) * size
         across = min(len(texts), max(1, int(ax.bbox.width * 0.95 / each)))
         lines = math.ceil(len(texts) / across)
         share = (lines * 1.5 + 0.8) * size / (ax.bbox.height * room)

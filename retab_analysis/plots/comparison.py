@@ -1,4 +1,4 @@
-"""What flipped between two sides, by block."""
+"""What became of the evals of each block between two sides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from retab_analysis.analysis.frames import total
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.axes import (
@@ -19,25 +20,29 @@ from retab_analysis.plots.axes import (
     rows,
     say,
 )
-from retab_analysis.plots.palette import EDGE, TRANSITIONS, Style
+from retab_analysis.plots.palette import EDGE, TRANSITION_LOOKS, Style
+from retab_analysis.vocabulary import BROKEN, FLIPPED, NOT_COUNTED
 
-_BROKEN = ("regressed", "newly_blocked", "newly_errored")
+_DRAWN = (*FLIPPED, *NOT_COUNTED)
+# A bar is never thicker than a third of the axes.
+_FEWEST_ROWS = 3
 
 
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
-    """Draw what flipped between two sides, by block.
+    """Draw what became of the evals of each block between two sides.
 
     Beside each block stands, where there is room, whether its code changed (where that is known)
-    and how many of its evals stayed as they were; those are in no bar.
+    and how many of its evals came out as before; those are not in its bar.
 
     Args:
-        comparison: What :func:`retab_analysis.compare` or :func:`retab_analysis._check` gives.
+        comparison: What :func:`retab_analysis.compare` or :func:`retab_analysis.check` gives.
         ax: Where to draw; None makes a new figure.
 
     Returns:
         The axes; x is the number of evals, stacked by transition (what broke first), one container
         per transition that occurs; the blocks are at y = 0, 1, … from the top, those with the most
-        broken evals first. Blocks in which nothing flipped are only counted, below.
+        evals first that regressed or are newly blocked, then those with the longest bar. Blocks
+        in which every eval came out as before are only counted, below.
 
     Raises:
         ConfigError: An argument that cannot be used.
@@ -45,47 +50,49 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     if not isinstance(comparison, Comparison):
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")
     every = _blocks(comparison.evals)
-    blocks = every.filter(pl.sum_horizontal(*TRANSITIONS) > 0)
+    blocks = every.filter(pl.sum_horizontal(_DRAWN) > 0)
     ax = axes_for(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
     if blocks.is_empty():
-        return say(ax, "no results" if every.is_empty() else "nothing flipped")
-    shown = [each for each in TRANSITIONS if blocks[each].sum() > 0]
+        return say(ax, "no results" if every.is_empty() else "every eval came out as before")
+    shown = [each for each in _DRAWN if blocks[each].sum() > 0]
     _draw(ax, blocks, shown)
     name_axes(ax, x=_measure(every.height - blocks.height))
-    legend(ax, [(area(TRANSITIONS[each]), each.replace("_", " ")) for each in shown], room=0.9)
+    legend(ax, [(area(TRANSITION_LOOKS[each]), each.replace("_", " ")) for each in shown], room=0.9)
     rows(ax, blocks["block_id"], _notes(blocks))
     return ax
 
 
 def _measure(others: int) -> str:
-    more = f"; nothing in {others} other block{'s' if others > 1 else ''}"
-    return f"evals{more if others else ''}"
+    if not others:
+        return "evals"
+    return f"evals; {others} more block{'s' if others > 1 else ''} as before"
 
 
 def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
     transition = pl.col("transition")
     counts = evals.group_by("block_id").agg(
-        *((transition == each).sum().cast(pl.Int64).alias(each) for each in TRANSITIONS),
-        (~transition.is_in(list(TRANSITIONS))).sum().alias("same"),
+        *(total(transition == each).alias(each) for each in _DRAWN),
+        total(~transition.is_in(_DRAWN)).alias("same"),
         pl.col("block_changed").max(),
     )
-    broken, any_flip = pl.sum_horizontal(_BROKEN), pl.sum_horizontal(*TRANSITIONS)
-    return counts.sort(-broken, -any_flip, "block_id", nulls_last=True)
+    broken, drawn = pl.sum_horizontal(BROKEN), pl.sum_horizontal(_DRAWN)
+    return counts.sort(-broken, -drawn, "block_id", nulls_last=True)
 
 
 def _notes(blocks: pl.DataFrame) -> list[str]:
-    words = {True: ["changed"], False: ["same code"], None: []}
+    words = {True: ["code changed"], False: ["same code"], None: []}
     return [
-        f"({', '.join([*words[changed], f'{same} unchanged'])})"
+        f"({', '.join([*words[changed], f'{same} as before'])})"
         for changed, same in blocks.select("block_changed", "same").iter_rows()
     ]
 
 
 def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
     left = [0] * blocks.height
-    thick = ax.bbox.height * 0.5 / blocks.height
+    down = max(blocks.height, _FEWEST_ROWS)
+    thick = ax.bbox.height * 0.5 / down
     for each in shown:
-        look, widths = TRANSITIONS[each], blocks[each].to_list()
+        look, widths = TRANSITION_LOOKS[each], blocks[each].to_list()
         style = filling(look, thick)
         bars = ax.barh(range(blocks.height), widths, left=left, height=0.7, label=each, **style)
         if thick > font_pixels(ax):
@@ -94,5 +101,5 @@ def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
             ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **PLAIN)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     ax.set_xlim(0, max(*left, 1) * 1.02)
-    ax.set_ylim(blocks.height - 0.5, -0.5)
+    ax.set_ylim(down - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

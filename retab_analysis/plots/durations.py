@@ -7,8 +7,17 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.axes import Axes
 
-from retab_analysis.plots.axes import area, axes_for, columns, ink, legend, name_axes, say
-from retab_analysis.plots.frames import Frame, check_key, needed
+from retab_analysis.analysis.frames import keyed
+from retab_analysis.plots.axes import (
+    area,
+    axes_for,
+    columns,
+    ink,
+    legend,
+    name_axes,
+    say,
+    space_columns,
+)
 from retab_analysis.plots.palette import BLUE, EDGE, YELLOW, Look, Style
 from retab_analysis.schema import RUNS
 
@@ -17,19 +26,23 @@ _PARTS = {
     "queue_ms": (Look(YELLOW, "///"), "queue", 0.2),
 }
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
-_FEW = 10
+# Fewer values than this are drawn one by one, and of fewer than three there is no box to draw.
+_FEW, _FEWEST = 10, 3
 
 
-def plot_durations(runs: Frame, *, by: str = "workflow_version_id", ax: Axes | None = None) -> Axes:
+def plot_durations(
+    runs: pl.DataFrame | pl.LazyFrame, *, by: str = "workflow_version_id", ax: Axes | None = None
+) -> Axes:
     """Draw how long the runs of each version took, and beside it how long they were queued.
 
     A box is the middle half with the median (linear quantiles), its whiskers reach from the least
-    to the most; of fewer than 10 runs each is a point, too. ``n`` is how many have a duration. For
-    a wide range, ``ax.set_yscale("log")``.
+    to the most. Where there are fewer than 10 runs, each is a point too; where there are fewer than
+    3, there are only points. ``n`` is how many have a duration. For a wide range,
+    ``ax.set_yscale("log")``.
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: Another column of it that holds texts.
+        by: Another column of it, your own included.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -37,11 +50,10 @@ def plot_durations(runs: Frame, *, by: str = "workflow_version_id", ax: Axes | N
         and queue to the right of it; y is in ms, s, min or h, as its label says.
 
     Raises:
-        ConfigError: An argument that cannot be used, or no frame.
-        SchemaError: No RUNS frame.
+        ConfigError: An argument that cannot be used, or not a polars frame.
+        SchemaError: It is not a RUNS frame.
     """
-    key = check_key(by, RUNS)
-    groups = _groups(needed(runs, RUNS, (key, "created_at", *_PARTS)), key)
+    groups = _groups(keyed(runs, RUNS, by, ("created_at", *_PARTS)))
     ax = axes_for(ax, width=1.5 + 0.4 * groups.height, height=5.4)
     if groups.is_empty():
         return say(ax, "no runs")
@@ -49,19 +61,20 @@ def plot_durations(runs: Frame, *, by: str = "workflow_version_id", ax: Axes | N
     for part, (look, _, shift) in _PARTS.items():
         values = [[each / milliseconds for each in row] for row in groups[part].to_list()]
         _boxes(ax, values, look, shift)
-    ax.set_xlim(-0.6, groups.height - 0.4)
+        _points(ax, values, look, shift)
+    space_columns(ax, groups.height)
     if min(_numbers(groups), default=0.0) >= 0:
         ax.set_ylim(bottom=0)
     name_axes(ax, y=f"duration [{unit}]")
-    columns(ax, groups[key], [f"n={n}" for n in groups["duration_ms"].list.len()])
+    columns(ax, groups["key"], [f"n={n}" for n in groups["duration_ms"].list.len()])
     legend(ax, [(area(look), text) for look, text, _ in _PARTS.values()])
     return ax
 
 
-def _groups(lazy: pl.LazyFrame, key: str) -> pl.DataFrame:
+def _groups(lazy: pl.LazyFrame) -> pl.DataFrame:
     values = [pl.col(part).drop_nulls().sort() for part in _PARTS]
-    groups = lazy.group_by(key).agg(*values, pl.col("created_at").min())
-    return groups.sort("created_at", key, nulls_last=True).collect()
+    groups = lazy.group_by("key").agg(*values, pl.col("created_at").min())
+    return groups.sort("created_at", "key", nulls_last=True).collect()
 
 
 def _unit(groups: pl.DataFrame) -> tuple[str, float]:
@@ -75,28 +88,26 @@ def _numbers(groups: pl.DataFrame) -> list[float]:
 
 
 def _boxes(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) -> None:
-    known = [(at + shift, row) for at, row in enumerate(values) if row]
-    if not known:
+    boxed = [(at + shift, row) for at, row in enumerate(values) if len(row) >= _FEWEST]
+    if not boxed:
         return
     line: Style = {"color": ink(ax), "linewidth": 0.8}
-    box: Style = {
-        "facecolor": look.colour,
-        "hatch": look.hatch,
-        "edgecolor": EDGE,
-        "linewidth": 0.5,
-    }
+    box: Style = {"facecolor": look.colour, "hatch": look.hatch, "edgecolor": EDGE}
     ax.boxplot(
-        [row for _, row in known],
-        positions=[place for place, _ in known],
+        [row for _, row in boxed],
+        positions=[place for place, _ in boxed],
         widths=0.34,
         whis=(0, 100),
         manage_ticks=False,
         patch_artist=True,
-        boxprops=box,
+        boxprops={**box, "linewidth": 0.5},
         whiskerprops=line,
         capprops=line,
         medianprops={"color": EDGE, "linewidth": 2},
     )
-    few = [(place, each) for place, row in known if len(row) < _FEW for each in row]
+
+
+def _points(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) -> None:
+    few = [(at + shift, each) for at, row in enumerate(values) if len(row) < _FEW for each in row]
     places, heights = [place for place, _ in few], [height for _, height in few]
-    ax.scatter(places, heights, s=12, color=look.colour, edgecolor=ink(ax), linewidth=0.6, zorder=3)
+    ax.scatter(places, heights, s=14, color=look.colour, edgecolor=ink(ax), linewidth=0.6, zorder=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime, time
 from itertools import takewhile
 
 NO_NAME = "(none)"
@@ -14,12 +15,14 @@ _HEAD = 4
 def shortened(names: Iterable[object], limit: int = 16) -> list[str]:
     """Each name in one line of about ``limit`` characters, its middle left out.
 
-    Names that are told apart only in the middle keep that, and what is still alike then is
-    numbered. None is ``(none)``.
+    Names that would be alike without their middle lose their end instead, if that tells them apart,
+    or what they begin with; what is still alike then is numbered. None is ``(none)``.
 
     Example:
         >>> shortened(["short", "wfv_0123456789abcdef", None], 12)
         ['short', 'wfv_01…bcdef', '(none)']
+        >>> shortened(["total of invoice 1 from Oslo", "total of invoice 2 from Oslo"], 20)
+        ['total of invoice 1…', 'total of invoice 2…']
         >>> shortened(["wfv_0000000000001_x_abcdef", "wfv_0000000000002_x_abcdef"], 12)
         ['wfv_…1_x_abcd…', 'wfv_…2_x_abcd…']
     """
@@ -30,19 +33,25 @@ def shortened(names: Iterable[object], limit: int = 16) -> list[str]:
     alike: dict[str, list[str]] = {}
     for line in lines.values():
         alike.setdefault(_cut(line, limit), []).append(line)
+    short: dict[str, str] = {group[0]: cut for cut, group in alike.items() if len(group) == 1}
     several = [line for group in alike.values() if len(group) > 1 for line in group]
-    start = _common(several)
-    short = {
-        value: _apart(line, group, start if start > _HEAD else _common(group), limit)
-        for value, line in lines.items()
-        for group in [alike[_cut(line, limit)]]
-    }
-    return _numbered(values, [short[value] for value in values])
+    if len({line[: limit - 1] for line in several}) == len(several):
+        short |= {line: _without_end(line, limit) for line in several}
+    else:
+        shared = _common(several)
+        for group in alike.values():
+            start = shared if shared > _HEAD else _common(group)
+            short |= {line: _apart(line, start, limit) for line in group if line not in short}
+    return _numbered(values, [short[lines[value]] for value in values])
 
 
-def _apart(line: str, alike: list[str], start: int, limit: int) -> str:
-    """A line that is cut, from where it differs from others that would be alike."""
-    if len(alike) == 1 or start <= _HEAD or len(line) <= limit:
+def _without_end(line: str, limit: int) -> str:
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def _apart(line: str, start: int, limit: int) -> str:
+    """A line from where it differs from others that would be alike, after its first characters."""
+    if start <= _HEAD or len(line) <= limit:
         return _cut(line, limit)
     end = start + max(limit - _HEAD, 3)
     return f"{line[:_HEAD]}…{line[start:end]}{'…' if end < len(line) else ''}"
@@ -72,7 +81,14 @@ def _cut(line: str, width: int) -> str:
 
 
 def one_line(value: object) -> str:
-    """Any text in one line; what only steers, or is half a character, is shown as missing."""
+    """Any value in one line.
+
+    Control characters and halves of surrogate pairs are shown as a missing character. A time is
+    told to the minute, and midnight is the day alone, as where runs are grouped by day or week.
+    """
+    if isinstance(value, datetime):
+        midnight = value.time() == time.min
+        return value.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
     line = " ".join(str(value).split())
     return "".join(each if each.isprintable() or each == " " else "\ufffd" for each in line)
 

@@ -6,16 +6,28 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retab_analysis.plots.axes import area, axes_for, columns, filling, legend, name_axes, say
-from retab_analysis.plots.frames import Frame, check_key, needed
-from retab_analysis.plots.palette import STATES
+from retab_analysis.analysis.frames import keyed
+from retab_analysis.plots.axes import (
+    area,
+    axes_for,
+    columns,
+    filling,
+    legend,
+    name_axes,
+    say,
+    space_columns,
+)
+from retab_analysis.plots.palette import STATE_LOOKS
 from retab_analysis.schema import RUNS
+from retab_analysis.vocabulary import RATED
 
-_COUNTS = ("passed", "failed", "blocked", "error", "cancelled", "running", "queued", "pending")
+_COUNTS = (*RATED, "cancelled", "running", "queued", "pending")
 _SHOWN = (*_COUNTS, "unscored")
 
 
-def plot_outcomes(runs: Frame, *, by: str = "run_id", ax: Axes | None = None) -> Axes:
+def plot_outcomes(
+    runs: pl.DataFrame | pl.LazyFrame, *, by: str = "run_id", ax: Axes | None = None
+) -> Axes:
     """Draw how many evals of each run or version passed, failed, and so on, stacked.
 
     A bar is as high as there are evals. Whatever is in none of the states that the API counts, or
@@ -23,7 +35,7 @@ def plot_outcomes(runs: Frame, *, by: str = "run_id", ax: Axes | None = None) ->
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: ``run_id``, ``workflow_version_id`` or another column of it that holds texts; the bars
+        by: ``run_id``, ``workflow_version_id`` or another column of it, your own included; the bars
             are in order of appearance.
         ax: Where to draw; None makes a new figure.
 
@@ -31,38 +43,35 @@ def plot_outcomes(runs: Frame, *, by: str = "run_id", ax: Axes | None = None) ->
         The axes; the bars are at x = 0, 1, …, one container per state that occurs.
 
     Raises:
-        ConfigError: An argument that cannot be used, or no frame.
-        SchemaError: No RUNS frame.
+        ConfigError: An argument that cannot be used, or not a polars frame.
+        SchemaError: It is not a RUNS frame.
     """
-    key = check_key(by, RUNS)
-    lazy = needed(runs, RUNS, (key, "created_at", "total_evals", *_COUNTS))
-    counts = _counts(lazy, key)
+    counts = _counts(keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS)))
     ax = axes_for(ax, width=1.5 + 0.25 * counts.height, height=5.4)
     if counts.is_empty():
         return say(ax, "no runs")
     shown = [state for state in _SHOWN if counts[state].sum() > 0]
     _draw(ax, counts, shown)
-    columns(ax, counts[key])
-    legend(ax, [(area(STATES[state]), state) for state in shown])
+    columns(ax, counts["key"])
+    legend(ax, [(area(STATE_LOOKS[state]), state) for state in shown])
     return ax
 
 
-def _counts(lazy: pl.LazyFrame, key: str) -> pl.DataFrame:
-    counted = pl.sum_horizontal(_COUNTS)
-    other = (pl.col("total_evals").fill_null(0) - counted).clip(lower_bound=0)
-    groups = lazy.with_columns(unscored=other).group_by(key)
+def _counts(lazy: pl.LazyFrame) -> pl.DataFrame:
+    other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(_COUNTS)
+    groups = lazy.with_columns(unscored=other.clip(lower_bound=0)).group_by("key")
     summed = groups.agg(pl.col(*_SHOWN).sum(), pl.col("created_at").min())
-    return summed.sort("created_at", key, nulls_last=True).collect()
+    return summed.sort("created_at", "key", nulls_last=True).collect()
 
 
 def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
     below = [0] * counts.height
     thick = ax.bbox.width * 0.8 / counts.height
     for state in shown:
-        heights, style = counts[state].to_list(), filling(STATES[state], thick)
+        heights, style = counts[state].to_list(), filling(STATE_LOOKS[state], thick)
         ax.bar(range(counts.height), heights, bottom=below, width=0.8, label=state, **style)
         below = [low + height for low, height in zip(below, heights, strict=True)]
-    ax.set_xlim(-0.6, counts.height - 0.4)
+    space_columns(ax, counts.height)
     ax.set_ylim(0, max(*below, 1) * 1.02)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     name_axes(ax, y="evals")

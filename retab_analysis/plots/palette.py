@@ -35,8 +35,9 @@ class Look:
     sign: str = ""
 
 
-# Okabe and Ito, "Color Universal Design", 2008: told apart by all kinds of colour vision.
-STATES: Mapping[str, Look] = MappingProxyType(
+# The colours are those of Okabe and Ito, "Color Universal Design", 2008: they are told apart with
+# every kind of colour vision. The grey ones are for what says nothing about an eval.
+STATE_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "passed": Look("#009E73", "", "o"),
         "failed": Look("#D55E00", "///", "X", "x"),
@@ -51,11 +52,12 @@ STATES: Mapping[str, Look] = MappingProxyType(
     }
 )
 
-TRANSITIONS: Mapping[str, Look] = MappingProxyType(
+TRANSITION_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "regressed": Look("#D55E00", "///"),
         "newly_blocked": Look("#E69F00", "\\\\\\"),
         "newly_errored": Look("#CC79A7", "xxx"),
+        "suspect": Look("#F4B183", "//"),
         "fixed": Look("#009E73", ""),
         "flaky": Look(YELLOW, ".."),
         "incomplete": Look(SKY, "..."),
@@ -64,4 +66,4 @@ TRANSITIONS: Mapping[str, Look] = MappingProxyType(
         "added": Look("#E4E8EB", "++"),
     }
 )
-"""What can flip, in the order in which one wants to hear of it."""
+"""Of every transition but those in which an eval stayed as it was."""

@@ -9,9 +9,11 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
+from retab_analysis.analysis.frames import readable
 from retab_analysis.plots.axes import (
     PLAIN,
     axes_for,
+    corner_note,
     font_pixels,
     ink,
     legend,
@@ -20,18 +22,18 @@ from retab_analysis.plots.axes import (
     rows,
     say,
 )
-from retab_analysis.plots.frames import Frame, needed
 from retab_analysis.plots.labels import one_line
-from retab_analysis.plots.palette import STATES, Look, Style
+from retab_analysis.plots.palette import STATE_LOOKS, Look, Style
 from retab_analysis.schema import RUNS
 
 _TIMES = ("created_at", "started_at", "completed_at")
+_READ = ("run_id", "status", "ok", *_TIMES)
 _WORDS = {"passed": "all passed", "failed": "not all passed"}
 _OTHER = Look("#E4E8EB", marker="d")
 _MINUTE = 1 / (24 * 60)
 
 
-def plot_timeline(runs: Frame, *, ax: Axes | None = None) -> Axes:
+def plot_timeline(runs: pl.DataFrame | pl.LazyFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the runs in time, one line each, the oldest on top.
 
     A marker is where a run was created, its colour and shape say what became of it; a thin line
@@ -47,10 +49,10 @@ def plot_timeline(runs: Frame, *, ax: Axes | None = None) -> Axes:
         and a line says how many.
 
     Raises:
-        ConfigError: An argument that cannot be used, or no frame.
-        SchemaError: No RUNS frame.
+        ConfigError: An argument that cannot be used, or not a polars frame.
+        SchemaError: It is not a RUNS frame.
     """
-    frame = _times(needed(runs, RUNS, ("run_id", "status", "ok", *_TIMES)))
+    frame = _times(readable(runs, RUNS, _READ).select(_READ))
     placed = frame.drop_nulls("moment")
     ax = axes_for(ax, width=8.0, height=min(1.5 + 0.25 * placed.height, 12))
     if placed.is_empty():
@@ -64,7 +66,7 @@ def plot_timeline(runs: Frame, *, ax: Axes | None = None) -> Axes:
     legend(ax, [(point(ax, look), one_line(text)) for look, text in entries], room=0.9)
     rows(ax, placed["run_id"])
     if left := frame.height - placed.height:
-        _note(ax, f"{left} without a time")
+        corner_note(ax, f"{left} without a time")
     return ax
 
 
@@ -91,15 +93,18 @@ def _points(ax: Axes, runs: pl.DataFrame) -> list[tuple[Look, str]]:
     """One collection per state; which there are, the ones that we know first."""
     indexed = runs.with_row_index("y")
     found = runs["state"].unique().sort().to_list()
-    states = [*(each for each in STATES if each in found), *(s for s in found if s not in STATES)]
+    states = [
+        *(each for each in STATE_LOOKS if each in found),
+        *(s for s in found if s not in STATE_LOOKS),
+    ]
     size = 36 if runs.height <= 60 else 14
     for state in states:
         rows_of = indexed.filter(pl.col("state") == state)
-        look = STATES.get(state, _OTHER)
+        look = STATE_LOOKS.get(state, _OTHER)
         style: Style = {"color": look.colour, "edgecolor": ink(ax), "linewidth": 0.5, "zorder": 3}
         places = _days(rows_of["moment"].to_list())
         ax.scatter(places, rows_of["y"].to_list(), s=size, marker=look.marker, **style)
-    return [(STATES.get(state, _OTHER), _WORDS.get(state, state)) for state in states]
+    return [(STATE_LOOKS.get(state, _OTHER), _WORDS.get(state, state)) for state in states]
 
 
 def _days(moments: list[datetime]) -> list[float]:
@@ -114,8 +119,3 @@ def _dates(ax: Axes) -> None:
     locator: Any = AutoDateLocator(tz=UTC, minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
-
-
-def _note(ax: Axes, said: str) -> None:
-    style: Style = {"ha": "right", "va": "bottom", "color": ink(ax), "fontsize": "small"}
-    ax.text(0.99, 0.01, said, transform=ax.transAxes, **PLAIN, **style)

@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
+from retab_analysis.analysis.assessment import NEEDED
+from retab_analysis.analysis.flakiness import mark_flaky
+from retab_analysis.analysis.frames import keyed
+from retab_analysis.analysis.states import combine_results
 from retab_analysis.plots.axes import (
     Entry,
     axes_for,
     cell,
     columns,
+    empty_cell,
     legend,
     rows,
     say,
     sign,
 )
-from retab_analysis.plots.cells import NEEDED, grid
-from retab_analysis.plots.frames import Frame, check_key, needed
-from retab_analysis.plots.palette import EDGE, STATES, Style
+from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
+from retab_analysis.vocabulary import DECIDED, SAME_EVAL, eval_label
 
-_STATES = ("passed", "failed", "blocked", "error", "mixed", "cancelled", "unscored")
+_STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
+# What share of the axes is left to the cells by the names beside and below them.
+_WIDTH_LEFT, _HEIGHT_LEFT = 0.6, 0.5
 
 
-def plot_verdicts(results: Frame, *, by: str = "run_id", ax: Axes | None = None) -> Axes:
+def plot_verdicts(
+    results: pl.DataFrame | pl.LazyFrame, *, by: str = "run_id", ax: Axes | None = None
+) -> Axes:
     """Draw what became of each eval in each run or version, as a grid.
 
-    A ring marks results of flaky evals: the verdict changes on identical inputs and an identical
-    block (as :func:`retab_analysis.flaky_evals`). A corner marks where an eval is no longer the
-    same as in the column before: its inputs, condition or expected value changed. Several results
-    in one cell that passed and did not are ``mixed``.
+    A ring marks outcomes of flaky evals, as :func:`retab_analysis.flaky_evals` has them. A corner marks where an eval is no longer
+    the same as in the column before: its inputs, condition or expected value changed. Several
+    results in one cell make one state, as in :func:`retab_analysis.states`; where there is none,
+    the cell is empty.
 
     Args:
         results: A RESULTS frame, ordered in any way.
-        by: What makes a column: ``run_id``, ``workflow_version_id`` or another column of it that
-            holds texts; in order of appearance.
+        by: What makes a column: ``run_id``, ``workflow_version_id`` or another column of it, your
+            own included; in order of appearance.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -46,31 +55,79 @@ def plot_verdicts(results: Frame, *, by: str = "run_id", ax: Axes | None = None)
         do not pass in their newest column, then flaky ones, then by block, name and id.
 
     Raises:
-        ConfigError: An argument that cannot be used, or no frame.
-        SchemaError: No RESULTS frame.
+        ConfigError: An argument that cannot be used, or not a polars frame.
+        SchemaError: It is not a RESULTS frame.
     """
-    key = check_key(by, RESULTS)
-    cells = grid(needed(results, RESULTS, (key, *NEEDED)), key)
+    cells = _cells(keyed(results, RESULTS, by, NEEDED))
     if cells.is_empty():
         return say(axes_for(ax), "no results")
     keys, evals = cells.unique("x").sort("x"), cells.unique("y").sort("y")
     size: Style = {"width": 3.5 + 0.25 * keys.height, "height": min(3.8 + 0.32 * evals.height, 16)}
     ax = axes_for(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
-    names = evals.select(pl.coalesce("eval_name", "eval_id")).to_series()
-    columns(ax, keys["key"], room=0.6)
+    columns(ax, keys["key"], room=_WIDTH_LEFT)
     ax.spines[:].set_visible(False)
-    _signs(ax, cells, _cell_points(ax, keys.height, evals.height))
-    legend(ax, _entries(cells))
-    rows(ax, names if names.n_unique() == evals.height else _with_ids(evals), room=0.5)
+    legend(ax, _entries(ax, cells, has_gaps=cells.height < keys.height * evals.height))
+    _signs(ax, cells, _cell_points(ax))
+    rows(ax, _row_names(evals), room=_HEIGHT_LEFT)
     return ax
 
 
-def _with_ids(evals: pl.DataFrame) -> list[str]:
-    return [
-        eval_id if name is None else f"{name} {eval_id}"
-        for name, eval_id in evals.select("eval_name", "eval_id").iter_rows()
-    ]
+def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
+    """One row per cell of the grid that has a result, ordered by ``y, x``.
+
+    Args:
+        lazy: Results, with ``key``, which is what makes a column.
+
+    Returns:
+        ``x, y`` (where), ``key, eval_id, eval_name, state`` (String), ``flaky`` and ``changed``
+        (Boolean).
+    """
+    kept = {name: pl.col(name).max() for name in ("eval_name", "block_id", *SAME_EVAL)}
+    marked = combine_results(
+        mark_flaky(lazy), "key", "eval_id", flaky=pl.col("flaky").any(), **kept
+    )
+    placed = _with_x(marked.collect()).sort("x", "eval_id").with_columns(changed=_changed())
+    return _with_y(placed).sort("y", "x")
+
+
+def _with_x(cells: pl.DataFrame) -> pl.DataFrame:
+    """Columns in order of appearance."""
+    first = cells.group_by("key").agg(pl.col("moment").min())
+    ordered = first.sort("moment", "key", nulls_last=True).select("key").with_row_index("x")
+    return cells.join(ordered.cast({"x": pl.Int64}), on="key", nulls_equal=True)
+
+
+def _changed() -> pl.Expr:
+    """Against the newest column before in which it is known; rows are in the columns' order."""
+    return pl.any_horizontal(
+        (pl.col(name) != pl.col(name).forward_fill().shift(1).over("eval_id")).fill_null(False)
+        for name in SAME_EVAL
+    )
+
+
+def _with_y(cells: pl.DataFrame) -> pl.DataFrame:
+    """Evals in the order in which one wants to see them, each with its newest name."""
+    evals = cells.group_by("eval_id", maintain_order=True).agg(
+        passing=pl.col("state").last() == "passed",
+        steady=~pl.col("flaky").any(),
+        block=pl.col("block_id").max(),
+        name=pl.col("eval_name").drop_nulls().last(),
+    )
+    ordered = evals.sort("passing", "steady", "block", "name", "eval_id", nulls_last=True)
+    placed = ordered.select("eval_id", "name").with_row_index("y").cast({"y": pl.Int64})
+    return cells.join(placed, on="eval_id", nulls_equal=True).select(
+        "x", "y", "key", "eval_id", "state", "flaky", "changed", eval_name="name"
+    )
+
+
+def _row_names(evals: pl.DataFrame) -> Sequence[object]:
+    """What each eval is called; with its id where two have one name."""
+    names = evals.select(eval_label()).to_series()
+    if names.n_unique() == evals.height:
+        return names.to_list()
+    both = pl.concat_str("eval_name", "eval_id", separator=" ")
+    return evals.select(pl.coalesce(both, "eval_id")).to_series().to_list()
 
 
 def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
@@ -81,7 +138,7 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
         "edgecolors": ax.get_facecolor(),
         "linewidth": 1.0 if max(across, down) <= 60 else 0.0,
     }
-    colours = ListedColormap([STATES[state].colour for state in _STATES])
+    colours = ListedColormap([STATE_LOOKS[state].colour for state in _STATES])
     limits: Style = {"vmin": -0.5, "vmax": len(_STATES) - 0.5}
     places = ([at - 0.5 for at in range(n + 1)] for n in (across, down))
     ax.pcolormesh(*places, codes, cmap=colours, **limits, **edges)
@@ -89,16 +146,22 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     ax.set_ylim(down - 0.5, -0.5)
 
 
-def _cell_points(ax: Axes, across: int, down: int) -> float:
-    """The shorter side of a cell, in points."""
-    pixels = min(ax.bbox.width * 0.6 / across, ax.bbox.height * 0.5 / down)
-    return pixels * 72 / ax.figure.dpi
+def _cell_points(ax: Axes) -> float:
+    """The shorter side of a cell once labels have taken their room, in points.
+
+    The limits are whole cells, plus what the legend has taken of y.
+    """
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    width = ax.bbox.width * _WIDTH_LEFT / (right - left)
+    height = ax.bbox.height * _HEIGHT_LEFT / abs(high - low)
+    return min(width, height) * 72 / ax.figure.dpi
 
 
 def _signs(ax: Axes, cells: pl.DataFrame, side: float) -> None:
     for state in _STATES:
-        if STATES[state].sign:
-            _scatter(ax, cells.filter(pl.col("state") == state), STATES[state].sign, side * 0.45)
+        if STATE_LOOKS[state].sign:
+            of_state = cells.filter(pl.col("state") == state)
+            _scatter(ax, of_state, STATE_LOOKS[state].sign, side * 0.45)
     _scatter(ax, cells.filter("flaky"), "o", side * 0.75, hollow=True)
     shift = pl.col("x", "y") - _CORNER
     _scatter(ax, cells.filter("changed").with_columns(shift), "^", side * 0.28)
@@ -115,10 +178,12 @@ def _scatter(
     ax.scatter(cells["x"].to_list(), cells["y"].to_list(), **style)
 
 
-def _entries(cells: pl.DataFrame) -> list[Entry]:
+def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[Entry]:
     found = set(cells["state"])
-    entries: list[Entry] = [(cell(STATES[s]), s) for s in _STATES if s in found]
-    ground = cell(STATES["unscored"])
+    entries: list[Entry] = [(cell(STATE_LOOKS[s]), s) for s in _STATES if s in found]
+    ground = cell(STATE_LOOKS["unscored"])
+    if has_gaps:
+        entries.append((empty_cell(ax), "no result"))
     if cells["flaky"].any():
         entries.append(((*ground, sign("o", 7.0, fillstyle="none")), "flaky"))
     if cells["changed"].any():

@@ -1,0 +1,208 @@
+"""Runs summed up."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.frames import START, run, runs
+
+from retab_analysis import analysis, stats, vocabulary
+from retab_analysis.errors import ConfigError
+from retab_analysis.schema import RUNS
+
+SUMMARY = {
+    "workflow_version_id": pl.String,
+    **dict.fromkeys(("n_runs", "ok_runs", "rated_runs", "total_evals"), pl.Int64),
+    **dict.fromkeys(("passed", "failed", "blocked", "error", "cancelled"), pl.Int64),
+    "rated_evals": pl.Int64,
+    **dict.fromkeys(("pass_rate", "pass_rate_low", "pass_rate_high"), pl.Float64),
+    **dict.fromkeys(("duration_ms_p50", "duration_ms_p95"), pl.Float64),
+    **dict.fromkeys(("queue_ms_p50", "queue_ms_p95"), pl.Float64),
+    **dict.fromkeys(("first_created_at", "last_created_at"), RUNS.schema["created_at"]),
+}
+
+
+def test_runs_are_summed_up_by_version() -> None:
+    frame = runs(
+        run("r1", 3, workflow_version_id="b", passed=3, failed=1, total_evals=4, ok=False),
+        run("r2", 1, workflow_version_id="a", passed=2, blocked=1, error=2, ok=False),
+        run("r3", 2, workflow_version_id="a", passed=5, cancelled=1, ok=None, duration_ms=3000),
+        run("r4", 4, workflow_version_id="a", duration_ms=None, queue_ms=None),
+    )
+    found = analysis.summarize_runs(frame)
+    assert dict(found.schema) == SUMMARY
+    assert found["workflow_version_id"].to_list() == ["a", "b"]
+    row = found.row(0, named=True)
+    assert (row["n_runs"], row["ok_runs"], row["total_evals"]) == (3, 1, 3)
+    assert [row[name] for name in ("passed", "failed", "blocked", "error", "cancelled")] == [
+        *(8, 0, 1, 2, 1)
+    ]
+    assert (row["rated_runs"], row["rated_evals"]) == (3, 11)
+    assert row["pass_rate"] == pytest.approx(8 / 11)
+    interval = row["pass_rate_low"], row["pass_rate_high"]
+    assert interval == pytest.approx(stats.wilson_interval(8, 11))
+    assert (row["duration_ms_p50"], row["duration_ms_p95"]) == (2000, 2900)
+    assert (row["queue_ms_p50"], row["queue_ms_p95"]) == (100, 100)
+    assert row["first_created_at"] == START + timedelta(days=1)
+    assert row["last_created_at"] == START + timedelta(days=4)
+
+
+def test_runs_without_counts_are_counted_but_not_summed() -> None:
+    counts = ("passed", "failed", "blocked", "error", "cancelled")
+    row = analysis.summarize_runs(runs(run("r", 1, **dict.fromkeys(counts), ok=None))).row(
+        0, named=True
+    )
+    assert (row["n_runs"], row["rated_runs"], row["total_evals"]) == (1, 0, 1)
+    assert row["rated_evals"] == 0
+    assert {row[name] for name in (*counts, "pass_rate", "pass_rate_low")} == {None}
+
+
+def test_runs_by_several_columns_and_of_one_scope() -> None:
+    frame = runs(run("r1", 2), run("r2", 1, scope="block"), run("r3", 2, trigger_type="api"))
+    found = analysis.summarize_runs(frame, ["scope", "trigger_type"])
+    assert found.select("scope", "trigger_type", "n_runs").rows() == [
+        ("block", None, 1),
+        ("workflow", "api", 1),
+        ("workflow", None, 1),
+    ]
+    assert analysis.summarize_runs(frame, scope="block")["n_runs"].to_list() == [1]
+
+
+def test_groups_without_a_date_come_last() -> None:
+    frame = runs(run("r1", 1, created_at=None, workflow_version_id="a"), run("r2", 1), run("r3", 1))
+    assert analysis.summarize_runs(frame)["workflow_version_id"].to_list() == ["v1", "a"]
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=40)
+def test_quantiles_are_linear(durations: list[int]) -> None:
+    frame = runs(*(run(f"r{at}", 1, duration_ms=each) for at, each in enumerate(durations)))
+    row = analysis.summarize_runs(frame).row(0, named=True)
+    assert row["duration_ms_p50"] == statistics.median(durations)
+    if len(durations) > 1:
+        cuts = statistics.quantiles(durations, n=20, method="inclusive")
+        assert row["duration_ms_p95"] == pytest.approx(cuts[-1])
+
+
+def test_a_run_that_is_there_twice_counts_once_as_it_was_last() -> None:
+    earlier = run("r1", 1, status="running", passed=1, ok=None)
+    later = [run("r1", 1, passed=3), run("r2", 2, passed=5)]
+    once = analysis.summarize_runs(runs(*later))
+    assert analysis.summarize_runs(runs(earlier, *later)).equals(once)
+    assert once.row(0, named=True)["passed"] == 8
+
+
+def test_a_count_that_is_not_known_is_not_taken_for_0() -> None:
+    unknown = run("r1", 1, passed=4, failed=None, blocked=0)
+    alone = analysis.summarize_runs(runs(unknown)).row(0, named=True)
+    assert (alone["passed"], alone["failed"], alone["blocked"]) == (4, None, 0)
+    assert (alone["pass_rate"], alone["rated_runs"]) == (None, 0)
+    both = analysis.summarize_runs(runs(unknown, run("r2", 2, passed=1, failed=1)))
+    assert both.select("passed", "n_runs", "rated_runs", "rated_evals", "pass_rate").rows() == [
+        (5, 2, 1, 2, 0.5)
+    ]
+
+
+COUNT = st.one_of(st.none(), st.integers(0, 5))
+COUNTS = st.fixed_dictionaries(dict.fromkeys(("passed", "failed", "blocked", "error"), COUNT))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(COUNTS, min_size=1, max_size=6))
+def test_the_pass_rate_is_the_one_of_the_vocabulary(counts: list[dict[str, Any]]) -> None:
+    frame = runs(*(run(f"r{at}", at, **each) for at, each in enumerate(counts)))
+    alone = analysis.summarize_runs(frame, "run_id")["pass_rate"].to_list()
+    assert alone == frame.select(vocabulary.pass_rate()).to_series().to_list()
+    known = [each for each in counts if None not in each.values()]
+    passed, rated = (sum(each["passed"] for each in known), sum(sum(e.values()) for e in known))
+    together = analysis.summarize_runs(frame).row(0, named=True)
+    assert together["pass_rate"] == (passed / rated if rated else None)
+    assert (together["rated_runs"], together["rated_evals"]) == (len(known), rated)
+
+
+def test_runs_by_a_column_of_your_own() -> None:
+    frame = runs(run("r1", 1), run("r2", 2), run("r3", 3)).with_columns(
+        temperature=pl.Series([0.5, None, 0.5]), nothing=None
+    )
+    found = analysis.summarize_runs(frame, ["temperature", "workflow_id"])
+    assert found.select("temperature", "workflow_id", "n_runs").rows() == [
+        (0.5, "wf", 2),
+        (None, "wf", 1),
+    ]
+    assert analysis.summarize_runs(frame, "nothing")["n_runs"].to_list() == [3]
+
+
+def test_runs_by_time() -> None:
+    """START is a Monday."""
+    frame = runs(
+        run("r1", 0, passed=1, workflow_version_id="a"),
+        run("r2", 6, passed=3, failed=1, workflow_version_id="a"),
+        run("r3", 6, workflow_version_id="b"),
+        run("r4", 7, workflow_version_id="a"),
+        run("r5", 1, created_at=None, workflow_version_id="a"),
+    )
+    weeks = [START, START + timedelta(days=7), None]
+    for by in (None, (), []):
+        found = analysis.summarize_runs(frame, by, every="1w")
+        assert found.columns == ["period_start", *list(SUMMARY)[1:]]
+        assert found["period_start"].to_list() == weeks
+        assert found["n_runs"].to_list() == [3, 1, 1]
+        assert found["pass_rate"].to_list() == [pytest.approx(5 / 6), 1.0, 1.0]
+    both = analysis.summarize_runs(frame, every="1w")
+    assert both.select("workflow_version_id", "period_start", "n_runs").rows() == [
+        ("a", weeks[0], 2),
+        ("b", weeks[0], 1),
+        ("a", weeks[1], 1),
+        ("a", None, 1),
+    ]
+    assert both.schema["period_start"] == RUNS.schema["created_at"]
+    lazy = analysis.summarize_runs(frame.lazy(), every="1w")
+    assert lazy.collect(engine="streaming").equals(both)
+
+
+@pytest.mark.parametrize(
+    ("every", "starts"),
+    [
+        ("1d", [(2026, 5, 24), (2026, 5, 25)]),
+        ("12h", [(2026, 5, 24), (2026, 5, 25)]),
+        ("1mo", [(2026, 5, 1)]),
+        ("1q", [(2026, 4, 1)]),
+        ("1y", [(2026, 1, 1)]),
+    ],
+)
+def test_periods_of_all_kinds(every: str, starts: list[tuple[int, int, int]]) -> None:
+    frame = runs(run("r1", 6), run("r2", 7))
+    found = analysis.summarize_runs(frame, None, every=every)["period_start"]
+    assert found.to_list() == [datetime(*each, tzinfo=UTC) for each in starts]
+
+
+@pytest.mark.parametrize(
+    "every", ["", "week", "1", "0d", "-1d", "1i", "1ns", "1.5h", "1w ", "9999999w", 7, b"1w"]
+)
+def test_what_is_not_a_duration_is_refused(every: Any) -> None:
+    with pytest.raises(ConfigError, match="every must be a duration such as '1d'"):
+        analysis.summarize_runs(RUNS.empty().lazy(), every=every)
+
+
+def test_units_that_do_not_go_together_are_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"every='1mo2d' is not a period: .*mix"):
+        analysis.summarize_runs(RUNS.empty().lazy(), every="1mo2d")
+
+
+@pytest.mark.parametrize("by", [None, (), []])
+def test_without_a_period_there_must_be_a_column(by: Any) -> None:
+    with pytest.raises(ConfigError, match="by must be a column or several"):
+        analysis.summarize_runs(RUNS.empty(), by)
+
+
+def test_the_period_may_not_be_there_already() -> None:
+    frame = RUNS.empty().with_columns(period_start=pl.lit("x"))
+    with pytest.raises(ConfigError, match="by='period_start' is also a column of the outcome"):
+        analysis.summarize_runs(frame, "period_start", every="1w")
+    assert analysis.summarize_runs(frame, "period_start").is_empty()

@@ -1,0 +1,53 @@
+"""What became of the evals of each block."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.colors import same_color
+from support.frames import many, result, results
+from support.plotted import legend_texts, texts
+
+from retab_analysis.comparison import compare
+from retab_analysis.plots import plot_comparison
+from retab_analysis.plots.palette import TRANSITION_LOOKS
+
+
+def widths(ax: Axes) -> dict[str, list[float]]:
+    return {
+        str(bars.get_label()): [bar.get_width() for bar in bars.patches] for bars in ax.containers
+    }
+
+
+def test_a_comparison_shows_what_flipped_by_block() -> None:
+    before = [result(f"e{at}", "passed", 1, block_id=f"b{at % 3}") for at in range(9)]
+    after = [
+        result(f"e{at}", state, 2, block_id=f"b{at % 3}", block_execution_fingerprint=code)
+        for at, state in enumerate(
+            ("passed", "failed", "passed", "blocked", "failed") + ("passed",) * 4
+        )
+        for code in ["new" if at % 3 == 1 else "code"]
+    ]
+    ax = plot_comparison(compare(results(*before), results(*after)))
+    names = [each.get_text() for each in ax.get_yticklabels()]
+    assert names == ["b1\n(code changed, 1 as before)", "b0\n(same code, 2 as before)"]
+    assert widths(ax) == {"regressed": [2, 0], "newly_blocked": [0, 1]}
+    assert legend_texts(ax) == ["regressed", "newly blocked"]
+    assert [each.get_text() for each in ax.texts] == ["2", "", "", "1"]
+    assert ax.get_xlabel() == "evals; 1 more block as before"
+    assert same_color(
+        ax.containers[0].patches[0].get_facecolor(), TRANSITION_LOOKS["regressed"].colour
+    )
+
+
+def test_a_comparison_without_flips_says_so() -> None:
+    same = results(*many("e", "P"))
+    assert texts(plot_comparison(compare(same, same))) == ["every eval came out as before"]
+    assert texts(plot_comparison(compare(results(), results()))) == ["no results"]
+
+
+def test_what_broke_is_above_what_could_not_run() -> None:
+    before = [result(f"e{at}", "passed", 1, block_id=f"b{at % 2}") for at in range(5)]
+    states = ("error", "failed", "error", "passed", "error")
+    after = [result(f"e{at}", state, 2, block_id=f"b{at % 2}") for at, state in enumerate(states)]
+    ax = plot_comparison(compare(results(*before), results(*after)))
+    assert [each.get_text().split("\n")[0] for each in ax.get_yticklabels()] == ["b1", "b0"]

@@ -1,0 +1,106 @@
+"""What every plot makes of the frame that it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from matplotlib import pyplot as plt
+from support.plotted import ALL, OF_FRAMES, Plot, drawn, some, texts, version
+
+from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.plots import (
+    plot_durations,
+    plot_outcomes,
+    plot_pass_rate,
+    plot_verdicts,
+)
+from retab_analysis.schema import RESULTS, RUNS
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_the_order_of_rows_and_the_kind_of_frame_do_not_matter(plot: Plot) -> None:
+    frame = some(plot, [version(at) for at in range(6)])
+    expected = drawn(plot(frame))
+    assert drawn(plot(frame.sample(fraction=1, shuffle=True, seed=1))) == expected
+    assert drawn(plot(frame.lazy())) == expected
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_an_empty_frame_says_so(plot: Plot) -> None:
+    frame = some(plot, ["a"]).clear()
+    said = "no results" if plot is plot_verdicts else "no runs"
+    assert texts(plot(frame)) == [said]
+    assert texts(plot(frame.lazy())) == [said]
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_a_frame_that_lacks_columns_is_named(plot: Plot) -> None:
+    frame = some(plot, ["a"])
+    with pytest.raises(SchemaError, match="no column created_at"):
+        plot(frame.drop("created_at"))
+    with pytest.raises(SchemaError, match="created_at is String"):
+        plot(frame.with_columns(created_at=pl.lit("x")))
+    with pytest.raises(SchemaError, match=r"no column .*created_at"):
+        plot(pl.DataFrame())
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_the_frame_of_another_kind_is_refused(plot: Plot) -> None:
+    other = RUNS if plot is plot_verdicts else RESULTS
+    with pytest.raises(SchemaError, match=r"^this is no R\w+ frame"):
+        plot(other.empty())
+
+
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_what_is_there_twice_is_drawn_once(plot: Plot) -> None:
+    frame = some(plot, [version(at) for at in range(6)])
+    assert drawn(plot(pl.concat([frame.head(3), frame]))) == drawn(plot(frame))
+
+
+@pytest.mark.parametrize("plot", ALL)
+def test_what_is_no_frame_is_refused(plot: Plot) -> None:
+    with pytest.raises(ConfigError, match="expected a"):
+        plot([1, 2])
+    with pytest.raises(ConfigError, match="ax must be"):
+        plot(some(plot, ["a"]), ax="here")
+
+
+KEYED: tuple[Plot, ...] = (plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts)
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("nothing", "by='nothing' is not a column of this frame; it has"),
+        (5, "by must be the name of one column, got 5"),
+        (["run_id"], "by must be the name of one column"),
+        ("lists", r"a column of single values, 'lists' holds List\(String\)"),
+    ],
+)
+@pytest.mark.parametrize("plot", KEYED)
+def test_a_key_must_be_a_column_of_single_values(plot: Plot, by: Any, message: str) -> None:
+    frame = some(plot, ["a"]).with_columns(lists=pl.lit(["x"]))
+    with pytest.raises(ConfigError, match=message):
+        plot(frame, by=by)
+
+
+@pytest.mark.parametrize("plot", KEYED)
+@pytest.mark.parametrize("values", [["x", "y"], [1, 2], [0.5, None], [True, False]])
+def test_a_key_may_be_a_column_of_your_own(plot: Plot, values: list[Any]) -> None:
+    names = [version(at) for at in range(8)]
+    first, last = map(pl.lit, values)
+    own = some(plot, names).with_columns(
+        own=pl.when(pl.col("run_id").is_in(names[:4])).then(first).otherwise(last)
+    )
+    labels = [each.get_text().split("\n")[0] for each in plot(own, by="own").get_xticklabels()]
+    assert labels == ["(none)" if value is None else str(value) for value in values]
+
+
+@pytest.mark.parametrize("plot", KEYED)
+def test_a_key_may_be_a_column_that_is_read_as_well(plot: Plot) -> None:
+    ax = plot(some(plot, ["a", "b"]), by="created_at")
+    labels = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
+    assert labels == ["2026-05-18", "2026-05-19"]

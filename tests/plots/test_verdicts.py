@@ -1,0 +1,109 @@
+"""The grid of verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from support.frames import many, result, results
+from support.plotted import legend_texts
+
+from retab_analysis.analysis import flaky_evals
+from retab_analysis.plots import plot_verdicts
+from retab_analysis.plots.palette import STATE_LOOKS
+
+
+def grid_of(ax: Axes) -> Any:
+    return ax.collections[0].get_array()
+
+
+def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
+    """Where rings are, or corners."""
+    found = [
+        tuple(float(each) for each in offset)
+        for collection in ax.collections[1:]
+        if (len(collection.get_facecolor()) == 0) == hollow
+        for offset in collection.get_offsets()
+    ]
+    return sorted(each for each in found if hollow or each[0] != round(each[0]))
+
+
+def test_verdicts_are_a_grid_with_what_fails_now_on_top() -> None:
+    frame = results(*many("steady", "PPP"), *many("broken", "PFE"), *many("late", "UC", 2))
+    ax = plot_verdicts(frame)
+    assert [each.get_text() for each in ax.get_xticklabels()] == ["run_1", "run_2", "run_3"]
+    names = [each.get_text() for each in ax.get_yticklabels()]
+    assert names == ["name of broken", "name of late", "name of steady"]
+    assert legend_texts(ax)[:5] == ["passed", "failed", "error", "cancelled", "unscored"]
+    grid = grid_of(ax)
+    assert grid.mask.tolist() == [[False] * 3, [True, False, False], [False] * 3]
+    colours = [ax.collections[0].to_rgba(value) for value in grid[0]]
+    wanted = [to_rgba(STATE_LOOKS[state].colour) for state in ("passed", "failed", "error")]
+    assert [tuple(each) for each in colours] == wanted
+
+
+def test_flaky_results_have_a_ring_and_a_single_step_has_none() -> None:
+    frame = results(*many("flaky", "PFPFPPFP"), *many("broken", "PPPPFFFF"))
+    ax = plot_verdicts(frame)
+    assert marks(ax, hollow=True) == [(float(x), 1.0) for x in range(8)]
+    assert "flaky" in legend_texts(ax)
+
+
+def test_a_changed_eval_has_a_corner_where_it_changed() -> None:
+    changed = {"expected_value": "2"}
+    rows = [
+        *many("e", "PP"),
+        result("e", "passed", 3, **changed),
+        result("e", "passed", 4, **changed),
+    ]
+    ax = plot_verdicts(results(*rows))
+    assert marks(ax, hollow=False) == [pytest.approx((1.67, -0.33))]
+    assert "eval changed" in legend_texts(ax)
+    assert "eval changed" not in legend_texts(plot_verdicts(results(*many("e", "PP"))))
+
+
+def test_verdicts_by_version_mix() -> None:
+    ax = plot_verdicts(results(*many("e", "PF")), by="workflow_version_id")
+    assert legend_texts(ax)[:1] == ["mixed"]
+
+
+def test_evals_of_one_name_are_told_apart_by_id() -> None:
+    ax = plot_verdicts(
+        results(result("e1", "passed", eval_name="n"), result("e2", "passed", eval_name="n"))
+    )
+    assert [each.get_text() for each in ax.get_yticklabels()] == ["n e1", "n e2"]
+
+
+def test_rings_are_where_analysis_finds_flaky_evals() -> None:
+    code = "block_execution_fingerprint"
+    frame = results(
+        *many("flaky", "PFPFFP"),
+        *many("flaky", "EPPP", 7, **{code: "later"}),
+        *many("drifted", "PPPPPFFFFF"),
+        *many("edited", "PPPPP"),
+        *many("edited", "FFFFF", 6, expected_value="2"),
+    )
+    told = flaky_evals(frame).filter(~pl.col("drift"))
+    rows = frame.join(told, on=["eval_id", code, "handle_inputs_fingerprint"], how="semi")
+    assert rows.height == 6
+    assert len(marks(plot_verdicts(frame), hollow=True)) == rows.height
+
+
+def test_a_cell_without_a_result_is_explained() -> None:
+    whole = results(*many("e1", "PP"), *many("e2", "PF"))
+    assert "no result" not in legend_texts(plot_verdicts(whole))
+    gap = results(*many("e1", "PP"), *many("e2", "F", 2))
+    assert "no result" in legend_texts(plot_verdicts(gap))
+
+
+def test_an_error_beside_a_verdict_does_not_hide_it() -> None:
+    ax = plot_verdicts(results(*many("e", "PE")), by="workflow_version_id")
+    assert legend_texts(ax) == ["passed"]
+
+
+def test_results_without_an_eval_are_drawn() -> None:
+    ax = plot_verdicts(results(result("e", "failed") | {"eval_id": None, "eval_name": None}))
+    assert [each.get_text() for each in ax.get_yticklabels()] == ["(none)"]
