@@ -1,0 +1,48 @@
+"""Suites that are simulated from another model than the tests of them take for granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from retab_analysis.stats import OutcomeTable
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Evals with failing rates from a Beta distribution, and what makes their outcomes depend.
+
+    Every document has a good or a bad day in each run; a bad hour raises the log odds of failing
+    by 3 in a whole run; outcomes are missing at random before, never after.
+    """
+
+    n: int = 72
+    runs: int = 1
+    per_document: int = 1
+    failing: float = 0.1
+    bad_hours: float = 0.0
+    missing: float = 0.0
+    candidates: int = 1
+
+    @property
+    def documents(self) -> list[list[str]]:
+        return [[f"document {at // self.per_document}"] for at in range(self.n)]
+
+    def draw(self, dice: np.random.Generator, fall: float = 0.0) -> OutcomeTable:
+        """A table; ``fall`` is by how much the pass rate falls, through evals that break."""
+        columns = self.runs + self.candidates
+        rates = np.clip(
+            dice.beta(1.5 * self.failing, 1.5 * (1 - self.failing), self.n), 1e-4, 0.999
+        )
+        day = np.arange(self.n) // self.per_document
+        days = dice.normal(0, self.per_document > 1, (day[-1] + 1, columns))[day]
+        hours = 3 * (dice.random(columns) < self.bad_hours)
+        odds = np.log(rates / (1 - rates))[:, None] + days + hours
+        passes = dice.random((self.n, columns)) >= 1 / (1 + np.exp(-odds))
+        there = dice.random((self.n, columns)) >= self.missing
+        there[:, self.runs :] = True
+        for run in range(self.runs, columns):
+            passes[:, run] &= dice.random(self.n) >= fall / max(passes[:, run].mean(), fall)
+        is_after = [False] * self.runs + [True] * self.candidates
+        return OutcomeTable.from_arrays(passes & there, there, is_after)
