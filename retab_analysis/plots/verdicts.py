@@ -39,10 +39,10 @@ def plot_verdicts(
 ) -> Axes:
     """Draw what became of each eval in each run or version, as a grid.
 
-    A ring marks outcomes of flaky evals, as :func:`retab_analysis.flaky_evals` has them. A corner marks where an eval is no longer
-    the same as in the column before: its inputs, condition or expected value changed. Several
-    results in one cell make one state, as in :func:`retab_analysis.states`; where there is none,
-    the cell is empty.
+    A ring marks outcomes of flaky evals, as :func:`retab_analysis.flaky_evals` has them. A corner
+    marks where an eval is no longer the same as in the column before: its inputs, condition or
+    expected value changed. Several results in one cell make one state, as in
+    :func:`retab_analysis.states`; where there is none, the cell is empty.
 
     Args:
         results: A RESULTS frame, ordered in any way.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import polars as pl
 import pytest
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -59,57 +58,12 @@ def test_fisher_of_many_results_is_that_of_scipy(table: tuple[int, int, int, int
     assert stats.fisher_exact(*table) == pytest.approx(expected, rel=1e-7)
 
 
-def test_the_chances_of_many_results_go_on_from_those_of_few() -> None:
-    few, more = stats.chance_of_flip(3, 998, 1, 1), stats.chance_of_flip(3, 999, 1, 1)
-    assert few == pytest.approx(more, rel=1e-2)
-    few, more = stats.chance_of_one_step(2, 1000), stats.chance_of_one_step(2, 1001)
-    assert few == pytest.approx(more, rel=1e-2)
-
-
-def test_fisher_over_columns_is_the_same() -> None:
-    names = ["a", "b", "c", "d"]
-    frame = pl.DataFrame([*TABLES, (None, 1, 1, 1)], schema=names, orient="row")
-    found = frame.lazy().select(p=stats.fisher_exact_over(*names)).collect()["p"].to_list()
-    assert found == [*(stats.fisher_exact(*table) for table in TABLES), None]
-    assert frame.clear().select(p=stats.fisher_exact_over(*names)).is_empty()
-
-
-@pytest.mark.parametrize(
-    ("failed", "n", "passing_n", "failing_n"),
-    [(0, 4, 1, 1), (1, 6, 1, 1), (3, 5, 1, 2), (2, 5, 3, 1), (5, 5, 1, 1), (0, 0, 1, 1)],
-)
-def test_the_chance_of_a_flip_by_counting_all_ways(
-    failed: int, n: int, passing_n: int, failing_n: int
-) -> None:
-    total = n + passing_n + failing_n
-    ways = [set(way) for way in itertools.combinations(range(total), failed + failing_n)]
-    passing, failing = set(range(n, n + passing_n)), set(range(n + passing_n, total))
-    seen = sum(failing <= way and not way & passing for way in ways)
-    found = stats.chance_of_flip(failed, n, passing_n, failing_n)
-    assert found == pytest.approx(seen / len(ways))
-    mirrored = stats.chance_of_flip(n - failed, n, failing_n, passing_n)
-    assert found == pytest.approx(mirrored)
-
-
-def test_the_chance_of_a_single_step_by_counting_all_ways() -> None:
-    for n in range(2, 9):
-        for failed in range(1, n):
-            ways = list(itertools.combinations(range(n), failed))
-            ends = (tuple(range(failed)), tuple(range(n - failed, n)))
-            assert stats.chance_of_one_step(failed, n) == pytest.approx(
-                sum(way in ends for way in ways) / len(ways)
-            )
-    assert stats.chance_of_one_step(0, 5) == stats.chance_of_one_step(5, 5) == 1.0
-
-
 @pytest.mark.parametrize(
     "call",
     [
         lambda: stats.mcnemar_exact(-1, 2),
         lambda: stats.least_flips(1.0),
         lambda: stats.fisher_exact(2, 1, 0, 1),
-        lambda: stats.chance_of_flip(2, 1, 1, 1),
-        lambda: stats.chance_of_one_step(2, 1),
     ],
 )
 def test_what_cannot_be_is_refused(call: object) -> None:
