@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.wording import list_evals, phrase
+from retab_analysis.comparison.wording import list_evals, phrase, say_p
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
@@ -148,7 +148,7 @@ def apply_rule(rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regre
     against = evals.filter(counts, ~is_free)
     reasons = _name_failures(against, rule.max_failures)
     if regressed:
-        reasons.append(_say_regressed(summary, against.height))
+        reasons.append(_say_regressed(summary))
     reasons += _check_pass_rate(rule, summary["candidate_pass_rate"][0])
     reasons += _check_accepted(rule, evals)
     notes = _note_others(evals.filter(~is_free), rule.fail_on)
@@ -175,13 +175,15 @@ def _name_failures(against: pl.DataFrame, max_failures: int) -> list[str]:
     return reasons
 
 
-def _say_regressed(summary: pl.DataFrame, named: int) -> str:
+def _say_regressed(summary: pl.DataFrame) -> str:
     row = summary.row(0, named=True)
-    delta, p = row["delta"], row["p_value"]
-    if delta is not None and delta < 0 and p is not None and not named:
-        fell = f"the pass rate fell by {abs(100 * delta):.1f} points (p = {p:.2g})"
-        return f"The suite as a whole regressed: {fell}."
-    return "The verdict is regressed: something got worse and was not mended."
+    parts = []
+    if row["p_any_regressed"] is not None:
+        parts.append(f"something got worse with a probability of {row['p_any_regressed']:.2f}")
+    if row["delta"] is not None and row["delta"] < 0:
+        fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
+        parts.append(f"{fell} (p {say_p(row['p_value'])})")
+    return f"The verdict is regressed: {', '.join(parts)}."
 
 
 def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:

@@ -332,7 +332,7 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     moved += _moved(summary, test["alpha"])
     p = summary["p_value"]
     if p is not None and p <= test["alpha"]:
-        return f"{moved}, more than chance explains (p {_probability(p)}, sign flips by document)."
+        return f"{moved}; that it moved at all is more than chance explains (p {say_p(p)})."
     margin = f"± {100 * test['margin']:g} points"
     if summary["delta_low"] >= -test["margin"] and summary["delta_high"] <= test["margin"]:
         return f"{moved}, which lies within {margin}."
@@ -359,7 +359,8 @@ def _power(summary: Row) -> str:
     return f"; a fall of {_points(detectable)} would be found with 80 % power"
 
 
-def _probability(p: float) -> str:
+def say_p(p: float) -> str:
+    """A p-value in words that fit behind its letter."""
     return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retab_analysis.evidence.histories import Histories
+from retab_analysis.evidence.histories import Histories, collect_edits
 from retab_analysis.evidence.model import Posterior
 from retab_analysis.evidence.rates import (
     EDITED,
@@ -88,7 +88,7 @@ def answer(histories: Histories, posterior: Posterior, after: npt.ArrayLike = -1
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
         since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
-        cause=find_cause(histories, np.where(later, posterior.worse, 0.0), since),
+        cause=find_cause(histories, worse, since),
         rate=posterior.rate,
         reruns_to_clear=count_reruns(probability[0], known, clear=True),
         reruns_to_confirm=count_reruns(probability[1], known, clear=False),
@@ -154,10 +154,15 @@ def find_credible_rows(worse: Floats, level: float = CREDIBLE) -> Bools:
 
 
 def find_cause(histories: Histories, worse: Floats, since: Ints) -> Words:
-    """Whether more than half of a worsening lies where the code was edited, or where it was not."""
+    """Whether more than half of a worsening lies where the code was edited, or where it was not.
+
+    An edit shows at an eval's next outcome: a run in between that was cancelled, say, was on the
+    new code already.
+    """
+    edited = collect_edits(histories, histories.observed)
     total = worse.sum(axis=1)
-    edit = np.where(histories.edited == EDITED, worse, 0.0).sum(axis=1)
-    drift = np.where(histories.edited == SAME, worse, 0.0).sum(axis=1)
+    edit = np.where(edited == EDITED, worse, 0.0).sum(axis=1)
+    drift = np.where(edited == SAME, worse, 0.0).sum(axis=1)
     cause = np.where(edit > total / 2, "edit", np.where(drift > total / 2, "drift", "unknown"))
     return np.where(since >= 0, cause, "")
 
