@@ -271,6 +271,7 @@ def test_a_result_column_by_column() -> None:
         "expected_value": '{"total":2}',
         "actual_value": "1.5",
         "path": None,
+        "condition": None,
         "condition_kind": "equals",
         "failure_code": "not_equal",
         "failure_message": "1.5 is not 2",
@@ -294,6 +295,8 @@ def test_a_result_column_by_column() -> None:
         "metric_kind": None,
         "warnings": ["low contrast"],
         "document_ids": ["file_1"],
+        "failure_details": "{}",
+        "routing_decisions": None,
         "artifact_operation": "extraction",
         "artifact_id": "ext_1",
         "handle_inputs_fingerprint": "in_1",
@@ -397,6 +400,14 @@ def test_an_eval_column_by_column() -> None:
         "latest_run_outcome": "passed",
         "latest_run_duration_ms": 2000,
         "workflow_id": "wf_invoices",
+        "last_passed_at": None,
+        "last_failed_at": None,
+        "latest_block_fingerprint": None,
+        "latest_inputs_fingerprint": None,
+        "last_passed_block_fingerprint": None,
+        "last_passed_inputs_fingerprint": None,
+        "last_failed_block_fingerprint": None,
+        "last_failed_inputs_fingerprint": None,
     }
 
 

@@ -314,9 +314,8 @@ VERSIONS = Table(
     ),
 )
 
-TABLES: Mapping[str, Table] = {
-    table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS, VERSIONS)
-}
+TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
+"""The tables that are also read from files, by their names."""
 
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
 """What did not decode: one row per record."""
