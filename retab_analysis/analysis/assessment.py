@@ -48,26 +48,39 @@ class Assessment:
 
 
 def assess(results: pl.LazyFrame) -> Assessment:
-    """Ask the model what the history of each eval says.
+    """Ask the model what the history of each eval says, one workflow after the other.
 
     Args:
         results: The columns :data:`NEEDED` of a RESULTS frame.
     """
+    frame = results.select(NEEDED).collect()
+    parts = frame.partition_by("workflow_id") or [frame]
+    found: list[Assessment] = []
+    offset = 0
+    for part in parts:
+        found.append(_assess_workflow(part, offset))
+        offset += found[-1].evals.height
+    return Assessment(
+        pl.concat([each.evals for each in found]), pl.concat([each.results for each in found])
+    )
+
+
+def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
+    """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
     # numpy, which the model needs, is loaded only by who asks it.
     from retab_analysis.evidence.answers import find_kinds
     from retab_analysis.evidence.findings import weigh
     from retab_analysis.evidence.outcomes import collect_outcomes, combine_sides
 
-    frame = results.select(NEEDED).collect()
-    newest = _newest_run(frame)
+    newest = _newest_run(results)
     is_newest = pl.col("run_id").eq_missing(pl.lit(newest, pl.String))
-    combined = combine_sides(frame.filter(is_newest), None, frame.filter(~is_newest))
+    combined = combine_sides(results.filter(is_newest), None, results.filter(~is_newest))
     outcomes = collect_outcomes(combined)
     findings = weigh(outcomes)
     worse = findings.posterior.worse.sum(axis=1)
     told = findings.of_each_eval().with_columns(
         pl.Series("p_regressed", worse, pl.Float64).clip(0, 1),
-        pl.Series("kind", find_kinds(outcomes.histories, findings.posterior)),
+        pl.Series("kind", find_kinds(outcomes.histories, findings.posterior), pl.String),
     )
     placed = outcomes.results.select("at", "eval", "row", "comparable").join(combined, on="at")
     names = placed.sort("row", "moment", "at", nulls_last=False).group_by("eval")
@@ -75,7 +88,10 @@ def assess(results: pl.LazyFrame) -> Assessment:
         is_gone=~pl.col("eval").is_in(_present(placed))
     )
     evals = outcomes.evals.join(named, on="eval").join(told, on="eval").sort("eval")
-    return Assessment(evals, placed.with_columns(code=CODE))
+    return Assessment(
+        evals.with_columns(pl.col("eval") + offset),
+        placed.with_columns(pl.col("eval") + offset, code=CODE),
+    )
 
 
 def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> Frame:
@@ -84,7 +100,7 @@ def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> 
     The model needs all results at once, so that a LazyFrame is collected.
 
     Raises:
-        ConfigError: It is not a polars frame, or has results of several workflows.
+        ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
     found = function(assess(readable(results, RESULTS, NEEDED)))

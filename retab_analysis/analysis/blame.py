@@ -34,7 +34,7 @@ def blame(results: Frame) -> Frame:
         newest run of the whole workflow does not have.
 
     Raises:
-        ConfigError: It is not a polars frame, or has results of several workflows.
+        ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
     return assessed(results, _blame)

@@ -7,9 +7,10 @@ import polars as pl
 from retab_analysis.analysis.assessment import Assessment, assessed
 from retab_analysis.analysis.frames import Frame
 from retab_analysis.stats.proportions import wilson_over
-from retab_analysis.vocabulary import NOT_PASSING, combined_state, state_counts
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING, combined_state, state_counts
 
 _RECENT = 10
+_SETTLED = (*DECIDED, "error", "mixed")
 _COLUMNS = (
     *("eval_name", "eval_id", "block_id", "state", "last_states", "outcomes", "failures", "rate"),
     *("rate_low", "rate_high", "kind", "since_at", "since_run_id", "since_version_id", "cause"),
@@ -24,19 +25,20 @@ def summarize_evals(results: Frame) -> Frame:
         results: A RESULTS frame of several runs.
 
     Returns:
-        One row per eval, in order of ``eval_id``: ``eval_name, eval_id, block_id``; ``state`` in
-        its newest run; ``last_states`` (List(String)), its states in its newest ten runs, the
-        newest last; ``outcomes`` and ``failures`` (Int64) in its present definition, with the
-        ``rate`` of failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null
-        without outcomes); ``kind``: ``steady``, ``flaky``, ``broken``, ``episode`` (it was broken
-        for a while), ``never_passed``, null without outcomes; for the broken ones ``since_at,
+        One row per eval, in order of ``eval_id``: ``eval_name, eval_id, block_id``; ``state`` now:
+        in the newest run in which it was decided or ended in an error, else in the newest;
+        ``last_states`` (List(String)), its states in its newest ten runs, the newest last;
+        ``outcomes`` and ``failures`` (Int64) in its present definition, with the ``rate`` of
+        failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null without
+        outcomes); ``kind``: ``steady``, ``flaky``, ``broken``, ``episode`` (it was broken for a
+        while), ``never_passed``, null without outcomes; for the broken ones ``since_at,
         since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
         ``last_passed_at, last_failed_at``.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
 
     Raises:
-        ConfigError: It is not a polars frame, or has results of several workflows.
+        ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
     return assessed(results, _summarize)
@@ -68,8 +70,10 @@ def _recent(assessment: Assessment) -> pl.DataFrame:
     ordered = runs.with_columns(combined_state().alias("state")).sort(
         "eval", "row", "moment", "run_id", nulls_last=False
     )
+    settled = pl.col("state").filter(pl.col("state").is_in(_SETTLED)).last()
     return ordered.group_by("eval", maintain_order=True).agg(
-        pl.col("state").tail(_RECENT).alias("last_states"), pl.col("state").last()
+        pl.col("state").tail(_RECENT).alias("last_states"),
+        pl.coalesce(settled, pl.col("state").last()).alias("state"),
     )
 
 

@@ -36,7 +36,7 @@ def flaky_evals(results: Frame) -> Frame:
         ``first_created_at, last_created_at, last_failed_at``.
 
     Raises:
-        ConfigError: It is not a polars frame, or has results of several workflows.
+        ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
     return assessed(results, _flaky)

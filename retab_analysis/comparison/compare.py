@@ -8,6 +8,7 @@ from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.evals import describe_evals
 from retab_analysis.comparison.sides import (
     Sides,
+    check_one_workflow,
     check_results,
     choose_baseline,
     choose_last_good,
@@ -127,6 +128,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     """
     check_share("alpha", alpha)
     check_share("margin", margin)
+    check_one_workflow(sides.candidate, sides.baseline, sides.history)
     blocks = _changed_blocks(sides.version_diff)
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
     outcomes = collect_outcomes(results, blocks)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, NEEDED, Outcomes
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import (
@@ -77,6 +78,25 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
     """
     columns = list(dict.fromkeys((*READ, *also)))
     return checked(frame, RESULTS, columns, name).select(columns)
+
+
+def check_one_workflow(*frames: pl.DataFrame | None) -> None:
+    """Refuse results of two workflows: their evals have nothing to do with one another.
+
+    Raises:
+        ConfigError: There is more than one workflow id.
+    """
+    found = {
+        each
+        for frame in frames
+        if frame is not None
+        for each in frame["workflow_id"].drop_nulls().unique()
+    }
+    if len(found) > 1:
+        raise ConfigError(
+            "these results are of different workflows, which cannot be compared: "
+            f"{', '.join(sorted(found)[:5])}; filter the frames by workflow_id first"
+        )
 
 
 def choose_candidate(outcomes: Outcomes) -> pl.DataFrame:

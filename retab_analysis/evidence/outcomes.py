@@ -25,7 +25,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN
 from retab_analysis.vocabulary import (
@@ -100,9 +99,6 @@ def combine_sides(
     Returns:
         One row per result, each once, with ``at`` (a number), ``side``, ``moment`` and a ``state``
         that is one of ours.
-
-    Raises:
-        ConfigError: The results are of two workflows.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -112,7 +108,6 @@ def combine_sides(
         for frame, side in sides
         if frame is not None
     ]
-    check_one_workflow(*frames)
     at = pl.int_range(pl.len(), dtype=pl.Int64).alias("at")
     return _without_later(pl.concat(frames, how="diagonal")).with_columns(at)
 
@@ -155,20 +150,6 @@ def collect_outcomes(
         ),
         outage=outage,
     )
-
-
-def check_one_workflow(*frames: pl.DataFrame) -> None:
-    """Refuse results of two workflows: their evals have nothing to do with one another.
-
-    Raises:
-        ConfigError: There is more than one workflow id.
-    """
-    found = {each for frame in frames for each in frame["workflow_id"].drop_nulls().unique()}
-    if len(found) > 1:
-        raise ConfigError(
-            "these results are of different workflows, which cannot be compared: "
-            f"{', '.join(sorted(found)[:5])}; filter the frames by workflow_id first"
-        )
 
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,3 @@ list, ``state`` what is known and which lists there are, ``fetcher`` asks for wh
 thread. ``html`` draws the state as HTML and text, ``controls`` with ipywidgets, and ``view`` has
 ``explore`` and what it returns.
 """
-
-from retab_analysis.widgets.explorer.lists import evals_overview
-
-__all__ = ["evals_overview"]

@@ -8,13 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.analysis import eval_history, flaky_evals
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
-from retab_analysis.vocabulary import DECIDED, FLIPPED
 from retab_analysis.widgets.common.text import format_milliseconds, label_documents, label_eval
 
-SHOWN_STATES = 10
 _LONGEST = 200
 
 Row = Mapping[str, Any]
@@ -132,9 +129,11 @@ def format_scope(row: Row) -> str:
     return one_line(f"{row['scope']} {row[which]}" if which else row["scope"], _LONGEST)
 
 
-def format_flaky(row: Row) -> str:
-    """Whether the eval's verdict flips on identical code."""
-    return "≈ flaky" if row["flaky"] else ""
+def format_kind(row: Row) -> str:
+    """What kind of eval it is, as :func:`retab_analysis.summarize_evals` has it."""
+    signs = {"flaky": "≈ ", "broken": "✗ ", "never_passed": "× "}
+    kind = one_line(row["kind"])
+    return f"{signs.get(kind, '')}{kind}".replace("_", " ")
 
 
 def format_change(row: Row) -> str:
@@ -142,20 +141,22 @@ def format_change(row: Row) -> str:
     return one_line(row["change"]).replace("_", " ")
 
 
-def format_last_change(row: Row) -> str:
-    """What happened to an eval last, and when."""
-    when = row["changed_at"]
-    return format_change(row) if when is None else f"{format_change(row)} {when:%Y-%m-%d}"
+def format_since(row: Row) -> str:
+    """Since when an eval is broken, and by what."""
+    when = row["since_at"]
+    parts = ["" if when is None else f"{when:%Y-%m-%d}", one_line(row["cause"])]
+    return ", ".join(part for part in parts if part)
 
 
 def format_recent(row: Row) -> str:
     """The signs of several states, the newest last."""
-    return "".join(STATE_SIGNS.get(each, "~" if each == "mixed" else "?") for each in row["recent"])
+    signs = {**STATE_SIGNS, "mixed": "~"}
+    return "".join(signs.get(each, "?") for each in row["last_states"])
 
 
 def mark_recent(row: Row) -> Html:
     """The same on their colours."""
-    return tag("span", *(mark_sign(each) for each in row["recent"]), class_="ra-signs")
+    return tag("span", *(mark_sign(each) for each in row["last_states"]), class_="ra-signs")
 
 
 def mark_status(row: Row) -> Html:
@@ -281,7 +282,7 @@ RESULTS_LISTING = Listing(
 )
 
 
-# The columns of :func:`evals_overview`.
+# The columns of :func:`retab_analysis.summarize_evals`.
 EVALS_LISTING = Listing(
     noun="evals",
     key="eval_id",
@@ -289,21 +290,21 @@ EVALS_LISTING = Listing(
         ListColumn("state", "Now", 13, format_text("state"), mark_state),
         ListColumn("eval_name", "Eval", 26, label_eval),
         ListColumn("block_id", "Block", 16, format_text("block_id")),
-        ListColumn("recent", f"Last {SHOWN_STATES} runs", 22, format_recent, mark_recent),
-        ListColumn("flaky", "Flaky", 9, format_flaky, falling=True),
-        ListColumn("changed_at", "Last change", 23, format_last_change, falling=True),
-        ListColumn("runs", "Runs", 6, format_text("runs"), falling=True),
-        ListColumn("pass_rate", "Passed", 8, format_share("pass_rate"), falling=True),
+        ListColumn("last_states", "Last 10 runs", 22, format_recent, mark_recent),
+        ListColumn("kind", "Kind", 14, format_kind),
+        ListColumn("since_at", "Broken since", 20, format_since, falling=True),
+        ListColumn("outcomes", "Outcomes", 9, format_text("outcomes"), falling=True),
+        ListColumn("rate", "Failed", 8, format_share("rate"), falling=True),
     ),
     facets=(
         Facet("Now", "state"),
         Facet("Block", "block_id"),
-        Facet("Last change", "change"),
-        Facet("Flaky", "flaky"),
+        Facet("Kind", "kind"),
+        Facet("Cause", "cause"),
     ),
-    moment=("changed", "changed_at"),
-    texts=("eval_name", "eval_id", "block_id", "changed_version", "changed_run_id"),
-    sort="changed_at",
+    moment=("broken since", "since_at"),
+    texts=("eval_name", "eval_id", "block_id", "since_version_id", "since_run_id"),
+    sort="since_at",
 )
 
 
@@ -318,60 +319,3 @@ HISTORY_COLUMNS = (
     ListColumn("run_id", "Run", 22, format_text("run_id")),
 )
 """An eval's history, run by run; see :func:`retab_analysis.eval_history`."""
-
-
-def evals_overview(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per eval: its state, and what happened to it last.
-
-    Args:
-        results: A RESULTS frame of several runs.
-
-    Returns:
-        ``eval_name, eval_id, block_id, state`` (the newest that was decided, else the newest),
-        ``recent`` (the states of the last ten runs, the newest last), ``flaky`` (Boolean, see
-        :func:`flaky_evals`; an eval that drifted is not), ``change, changed_at, changed_run_id,
-        changed_version`` (the last change from one run in which it was decided to the next),
-        ``runs`` (Int64), ``pass_rate``.
-    """
-    # An eval that failed ever since some run is broken or drifted; it does not flip.
-    flaky = flaky_evals(results).filter(~pl.col("drift"))["eval_id"]
-    evals = (
-        eval_history(results)
-        .group_by("eval_id", maintain_order=True)
-        .agg(
-            pl.col("eval_name", "block_id").last(),
-            last_state=pl.col("state").last(),
-            recent=pl.col("state").tail(SHOWN_STATES),
-            runs=pl.len().cast(pl.Int64),
-            pass_rate=pl.col("pass_rate").mean(),
-        )
-    )
-    return evals.join(
-        _find_last_change(results), on="eval_id", how="left", maintain_order="left"
-    ).select(
-        *("eval_name", "eval_id", "block_id"),
-        pl.coalesce("state", "last_state"),
-        "recent",
-        pl.col("eval_id").is_in(flaky.implode()).alias("flaky"),
-        *("change", "changed_at", "changed_run_id", "changed_version", "runs", "pass_rate"),
-    )
-
-
-def _find_last_change(results: pl.DataFrame) -> pl.DataFrame:
-    """State and last change of each eval over its decided results.
-
-    What goes on or was cancelled says nothing about the eval; left in, it would stand between a
-    pass and a failure and hide the change. An error is a change that has to be seen.
-    """
-    changed = pl.col("change").is_in(FLIPPED)
-    return (
-        eval_history(results.filter(pl.col("state").is_in((*DECIDED, "error"))))
-        .group_by("eval_id")
-        .agg(
-            state=pl.col("state").last(),
-            change=pl.col("change").filter(changed).last(),
-            changed_at=pl.col("run_created_at").filter(changed).last(),
-            changed_run_id=pl.col("run_id").filter(changed).last(),
-            changed_version=pl.col("workflow_version_id").filter(changed).last(),
-        )
-    )

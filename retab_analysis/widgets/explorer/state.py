@@ -7,21 +7,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.analysis import eval_history
+from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.lists import (
     EVALS_LISTING,
-    evals_overview,
     list_results,
     list_runs,
 )
 
 # How many runs' results are fetched at a time.
 BATCH = 20
-# The code that *Copy code* shows for :func:`evals_overview`, and the import that it needs.
-_OVERVIEW_IMPORT = "from retab_analysis.widgets.explorer import evals_overview"
-_OVERVIEW_CODE = "evals = evals_overview(results)"
+# The code that *Copy code* shows for the list of evals.
+_EVALS_CODE = "evals = ra.summarize_evals(results)"
 _BAD_FIRST = pl.col("state").replace_strict(
     {"error": 0, "failed": 1, "blocked": 2, "cancelled": 3, "passed": 9}, default=4
 )
@@ -63,7 +61,7 @@ class ExplorerState:
         self.fetched, self.failed = set(self._given), set[str]()
         # Of which of the given frames some rows have been fetched again: the code has to say so.
         self._refreshed: set[str] = set()
-        self._evals = ListState(EVALS_LISTING, evals_overview(RESULTS.empty()))
+        self._evals = ListState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
         self._made_of: tuple[object, ...] = ()
         self.tab = self.tabs[0]
 
@@ -97,7 +95,7 @@ class ExplorerState:
         if not same or not all(same):
             self._made_of = made_of
             # It takes longer than all the rest, and is done only where the list is looked at.
-            self._evals.frame = evals_overview(self.results_in_sight())
+            self._evals.frame = summarize_evals(self.results_in_sight())
         return self._evals
 
     @property
@@ -189,7 +187,6 @@ class ExplorerState:
         header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []
         header += ["import polars as pl"] if "pl." in body else []
         header += ["import retab_analysis as ra"] if "ra." in body else []
-        header += [_OVERVIEW_IMPORT] if _OVERVIEW_CODE in body else []
         return "\n".join([*header, "", body]) if header else body
 
     def _write_runs(self) -> str:
@@ -221,7 +218,7 @@ class ExplorerState:
                     f"\n{self._write_runs()}\n{self.runs.code('runs')}\n"
                     'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
                 )
-        return f"{results}\n{_OVERVIEW_CODE}"
+        return f"{results}\n{_EVALS_CODE}"
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
         return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -9,64 +10,44 @@ import pytest
 from support.explored import RESULTS, RUNS, START
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
+from retab_analysis.analysis import summarize_evals
 from retab_analysis.widgets.explorer import lists
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.lists import (
     EVALS_LISTING,
     Formatter,
-    evals_overview,
     list_runs,
 )
 
 
-def test_an_eval_by_its_last_states_and_its_last_change() -> None:
-    evals = ListState(EVALS_LISTING, evals_overview(RESULTS))
+def test_an_eval_by_its_last_states_and_its_kind() -> None:
+    evals = ListState(EVALS_LISTING, summarize_evals(RESULTS))
     row = evals.rows.filter(pl.col("eval_id") == "e0").row(0, named=True)
-    assert row["recent"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
-    assert row["state"] == "passed"
-    assert row["change"] == "fixed"
-    assert row["changed_run_id"] == "r4"
-    assert row["runs"] == 6
-    assert row["flaky"]
+    assert row["last_states"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
+    assert (row["state"], row["outcomes"], row["failures"]) == ("passed", 4, 1)
     assert lists.format_recent(row) == "✓✗!?✓✓"
-    assert lists.format_recent({"recent": ["mixed", "new state"]}) == "~?"
+    assert lists.format_recent({"last_states": ["mixed", "new state"]}) == "~?"
     assert "mixed" in lists.mark_sign("mixed")
+
+
+def test_a_kind_and_since_when_in_words() -> None:
+    since = datetime(2026, 5, 18, tzinfo=UTC)
+    assert lists.format_kind({"kind": "never_passed"}) == "× never passed"
+    assert lists.format_kind({"kind": None}) == ""
+    assert lists.format_since({"since_at": since, "cause": "drift"}) == "2026-05-18, drift"
+    assert lists.format_since({"since_at": None, "cause": None}) == ""
 
 
 def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
     states = {"r1": "passed", "r2": "failed", "r3": "cancelled", "r4": "unscored"}
     rows = results_frame(*(result_with("e", state, run) for run, state in states.items()))
     never = results_frame(result_with("n", "unscored", "r1"))
-    seen = evals_overview(pl.concat([rows, never]))
+    seen = summarize_evals(pl.concat([rows, never]))
     assert dict(seen.select("eval_id", "state").iter_rows()) == {"e": "failed", "n": "unscored"}
 
 
-@pytest.mark.parametrize(
-    ("states", "change", "run"),
-    [
-        ("passed cancelled failed", "regressed", "r2"),
-        ("failed passed unscored failed", "regressed", "r3"),
-        ("passed unscored error", "newly_errored", "r2"),
-        ("passed failed cancelled passed cancelled", "fixed", "r3"),
-        ("cancelled passed", None, None),
-    ],
-)
-def test_what_was_not_decided_does_not_hide_a_change(
-    states: str, change: str | None, run: str | None
-) -> None:
-    rows = [result_with("e", state, f"r{at}") for at, state in enumerate(states.split())]
-    row = evals_overview(results_frame(*rows)).row(0, named=True)
-    assert (row["change"], row["changed_run_id"]) == (change, run)
-
-
-def test_only_the_last_ten_states_are_shown() -> None:
-    many = results_frame(*(result_with("e", "passed", f"r{n:02}") for n in range(14)))
-    assert evals_overview(many)["recent"].list.len().to_list() == [10]
-    assert evals_overview(many)["runs"].to_list() == [14]
-
-
 def test_no_results_are_no_evals() -> None:
-    assert ListState(EVALS_LISTING, evals_overview(RESULTS.clear())).position == "no evals"
+    assert ListState(EVALS_LISTING, summarize_evals(RESULTS.clear())).position == "no evals"
 
 
 def test_the_workflow_is_shown_where_there_are_several() -> None:
