@@ -7,7 +7,7 @@ gathers the paths of the structs into columns, ``page`` is the three together, a
 
 from retab_analysis.decode.frames import to_frame
 from retab_analysis.decode.page import Page, Problem, parse_document, parse_one, parse_page
-from retab_analysis.decode.public import decode_evals, decode_results, decode_runs, report
+from retab_analysis.decode.decoders import decode_evals, decode_results, decode_runs, report
 
 __all__ = [
     "Page",

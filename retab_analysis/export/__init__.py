@@ -4,7 +4,7 @@
 that a spreadsheet would execute, which both of them share; ``files`` replaces a file atomically.
 """
 
-from retab_analysis.export.reading import read_csv
-from retab_analysis.export.writing import write_csv
+from retab_analysis.export.csv_reader import read_csv
+from retab_analysis.export.csv_writer import write_csv
 
 __all__ = ["read_csv", "write_csv"]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.export.guard import unguarded
-from retab_analysis.export.kinds import KINDS, Kind
+from retab_analysis.export.formula_escaping import unguarded
+from retab_analysis.export.csv_cells import KINDS, Kind
 from retab_analysis.files import Target, load
 from retab_analysis.schema import TABLES, Table
 

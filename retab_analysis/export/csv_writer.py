@@ -9,7 +9,7 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.export.guard import guarded
+from retab_analysis.export.formula_escaping import guarded
 from retab_analysis.files import Target, save
 
 _BOM = "\ufeff"
