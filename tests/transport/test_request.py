@@ -1,14 +1,16 @@
-"""FAULTS.md, HTTP: 1 to 19."""
+"""Sending and reading, FAULTS.md 1 to 8 and 14 to 18: breaks, TLS, proxies, size, time."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import time
 import tracemalloc
-from email.utils import formatdate
+from pathlib import Path
 
 import pytest
+import trustme
 from support.documents import run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
@@ -16,6 +18,7 @@ from support.faultserver import FaultServer, Reply, page, reply
 import retab_analysis as ra
 
 GOOD = reply(body=page([run_document()]))
+
 BODY = json.dumps(page([run_document()])).encode()
 
 
@@ -31,6 +34,8 @@ def unbounded(body: bytes) -> Reply:
 
 
 GZIP = {"Content-Encoding": "gzip"}
+
+
 BROKEN_OFF = {
     "1 reset before the status": Reply(b"", "reset"),
     "1 closed before the status": Reply(b"", "close"),
@@ -46,6 +51,8 @@ BROKEN_OFF = {
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}   ", "close"
     ),
 }
+
+
 NOT_JSON = {
     "5 gzip cut, length right": reply(body=gzip.compress(BODY)[:-60], headers=GZIP),
     "6 no length, closed early": unbounded(BODY[:-20]),
@@ -97,186 +104,6 @@ def test_in_the_end_it_is_a_protocol_error_with_a_snippet(fault: Reply) -> None:
         assert len(server.requests) == 2
 
 
-def test_8_the_snippet_shows_the_page() -> None:
-    with FaultServer([NOT_JSON["8 html"]]) as server, pytest.raises(ra.ProtocolError) as caught:
-        ra.fetch_run("r", client=client_for(server.url, max_attempts=1))
-    assert "'<html>login</html>'" in str(caught.value)
-    assert "text/html" in str(caught.value)
-
-
-@pytest.mark.parametrize("body", [b"12", b"[]", b'{"data": null}', b'"text"', b"null"])
-def test_7_the_wrong_shape_is_a_schema_error_at_once(body: bytes) -> None:
-    with FaultServer([reply(body=body)]) as server:
-        with pytest.raises(ra.SchemaError, match="expected a page"):
-            ra.fetch_runs(client=client_for(server.url))
-        assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_9_a_passing_status_is_tried_again(status: int) -> None:
-    time = FakeTime()
-    with FaultServer([reply(status), reply(status), GOOD]) as server:
-        assert ra.fetch_runs(client=client_for(server.url, time)).height == 1
-        assert time.slept == [0.5, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (400, ra.InvalidRequestError),
-        (401, ra.AuthenticationError),
-        (403, ra.PermissionDeniedError),
-        (404, ra.NotFoundError),
-        (409, ra.ConflictError),
-        (418, ra.APIError),
-        (422, ra.InvalidRequestError),
-        (501, ra.ServerError),
-        (505, ra.ServerError),
-    ],
-)
-def test_10_a_final_status_is_its_error_at_once(status: int, error: type[ra.APIError]) -> None:
-    answer = reply(status, {"detail": "it was said"}, {"x-request-id": "req_7"})
-    with FaultServer([answer]) as server:
-        with pytest.raises(error, match=rf"{status}: it was said \[x-request-id req_7\]") as caught:
-            ra.fetch_runs(client=client_for(server.url))
-        assert type(caught.value) is error
-        assert caught.value.status_code == status
-        assert caught.value.request_id == "req_7"
-        assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "error"), [(408, ra.APIError), (429, ra.RateLimitError), (503, ra.ServerError)]
-)
-def test_9_in_the_end_the_status_is_reported(status: int, error: type[ra.APIError]) -> None:
-    with FaultServer([reply(status, {"detail": "later"})]) as server:
-        with pytest.raises(error, match=r"later.*after 5 attempts") as caught:
-            ra.fetch_runs(client=client_for(server.url))
-        assert caught.value.attempts == 5
-        assert len(server.requests) == 5
-
-
-@pytest.mark.parametrize(
-    ("detail", "code", "words"),
-    [
-        ("plain words", None, "plain words"),
-        (
-            {"code": "run_gone", "message": "no run", "details": None},
-            "run_gone",
-            "run_gone: no run",
-        ),
-        (
-            [{"loc": ["query", "limit"], "msg": "too large", "type": "le"}, {"msg": "and more"}],
-            None,
-            "query.limit: too large; and more",
-        ),
-        (["odd"], None, "odd"),
-        (7, None, "detail"),
-        ({"message": None}, None, "detail"),
-    ],
-)
-def test_the_message_of_the_server_is_shown(detail: object, code: str | None, words: str) -> None:
-    with FaultServer([reply(422, {"detail": detail})]) as server:
-        with pytest.raises(ra.InvalidRequestError) as caught:
-            ra.fetch_runs(client=client_for(server.url))
-        assert caught.value.code == code
-        assert words in str(caught.value)
-
-
-@pytest.mark.parametrize("body", [b"", b"<h1>Bad gateway</h1>", b"[1]", b"[" * 100_000, b"\xff"])
-def test_an_error_without_json_is_still_its_error(body: bytes) -> None:
-    with FaultServer([reply(404, body)]) as server, pytest.raises(ra.NotFoundError) as caught:
-        ra.fetch_run("r", client=client_for(server.url))
-    assert "404" in str(caught.value)
-    assert ("no message" in str(caught.value)) == (body == b"")
-    assert len(str(caught.value)) < 700
-
-
-def test_an_error_whose_body_breaks_off_is_still_its_error() -> None:
-    with FaultServer([reply(404, b'{"detail": "go', length=99, then="close")]) as server:
-        with pytest.raises(ra.NotFoundError, match="go"):
-            ra.fetch_run("r", client=client_for(server.url))
-        assert len(server.requests) == 1
-
-
-def test_an_error_with_an_endless_body_is_cut() -> None:
-    answer = reply(403, b"x" * 1_000_000)
-    with FaultServer([answer]) as server, pytest.raises(ra.PermissionDeniedError) as caught:
-        ra.fetch_run("r", client=client_for(server.url))
-    assert len(str(caught.value)) < 500
-
-
-def test_401_says_which_variable_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RETAB_API_KEY", "sk_wrong_key")
-    with FaultServer([reply(401, {"detail": "Invalid API key sk_wrong_key"})]) as server:
-        monkeypatch.setenv("RETAB_API_BASE_URL", server.url)
-        with pytest.raises(ra.AuthenticationError, match="variable RETAB_API_KEY") as caught:
-            ra.fetch_runs()
-    assert "sk_wrong_key" not in str(caught.value)
-    assert "Invalid API key ***" in str(caught.value)
-
-
-NOW = FakeTime().wall_at_start
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("7", 7.0), ("0.25", 0.25), (" 3 ", 3.0), (formatdate(NOW + 42, usegmt=True), 42.0)],
-)
-def test_11_retry_after_is_waited_for(header: str, seconds: float) -> None:
-    time = FakeTime()
-    with FaultServer([reply(503, headers={"Retry-After": header}), GOOD]) as server:
-        ra.fetch_runs(client=client_for(server.url, time))
-    assert time.slept == [seconds]
-
-
-NONSENSE = [
-    "-5",
-    "0",
-    "nan",
-    "inf",
-    "-inf",
-    "1e400",
-    "",
-    "soon",
-    "Fri, 31 Dec 100000 23:59:59 GMT",
-    "Fri, 31 Feb 2027 23:59:59 GMT",
-    "99:99",
-    formatdate(NOW - 60, usegmt=True),
-]
-
-
-@pytest.mark.parametrize("header", NONSENSE)
-def test_12_nonsense_is_ignored_for_the_usual_backoff(header: str) -> None:
-    time = FakeTime()
-    with FaultServer([reply(503, headers={"Retry-After": header}), GOOD]) as server:
-        ra.fetch_runs(client=client_for(server.url, time))
-    assert time.slept == [0.5]
-
-
-@pytest.mark.parametrize("header", NONSENSE)
-def test_12_nonsense_does_not_hide_the_status(header: str) -> None:
-    answer = reply(503, {"detail": "down"}, {"Retry-After": header})
-    with FaultServer([answer]) as server:
-        with pytest.raises(ra.ServerError, match="down") as caught:
-            ra.fetch_runs(client=client_for(server.url))
-        assert caught.value.status_code == 503
-        assert caught.value.retry_after is None
-
-
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("header", ["121", formatdate(NOW + 3600, usegmt=True)])
-def test_13_a_wait_beyond_the_time_left_is_raised_at_once(status: int, header: str) -> None:
-    time = FakeTime()
-    with FaultServer([reply(status, headers={"Retry-After": header})]) as server:
-        with pytest.raises(ra.APIError) as caught:
-            ra.fetch_runs(client=client_for(server.url, time))
-        assert caught.value.status_code == status
-        assert caught.value.retry_after in (121.0, 3600.0)
-        assert time.slept == []
-        assert len(server.requests) == 1
-
-
 def test_14_a_dripping_body_meets_the_deadline() -> None:
     began = time.monotonic()
     with FaultServer([reply(body=BODY, drip=0.05)]) as server:
@@ -304,31 +131,6 @@ def test_a_stall_shorter_than_the_deadline_is_tried_again() -> None:
     with FaultServer([stalled, GOOD]) as server:
         client = ra.Client("key", server.url, timeout=0.2)
         assert ra.fetch_runs(client=client).height == 1
-
-
-def test_the_deadline_between_two_attempts_names_the_last_failure() -> None:
-    time = FakeTime()
-    with FaultServer([Reply(b"", "close")]) as server:
-        client = client_for(server.url, time, deadline=2.0, max_attempts=50)
-        with pytest.raises(ra.DeadlineExceeded, match=r"no time for another attempt.*the last one"):
-            ra.fetch_runs(client=client)
-    assert sum(time.slept) <= 2.0
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_15_a_redirect_is_not_followed(status: int) -> None:
-    with FaultServer([GOOD]) as other:
-        answer = reply(status, headers={"Location": f"{other.url}/v1/x"})
-        with FaultServer([answer]) as server:
-            with pytest.raises(ra.ProtocolError, match="redirected"):
-                ra.fetch_runs(client=client_for(server.url))
-            assert len(server.requests) == 1
-        assert other.connections == 0
-
-
-def test_15_a_redirect_to_nowhere() -> None:
-    with FaultServer([reply(302)]) as server, pytest.raises(ra.ProtocolError, match="nowhere"):
-        ra.fetch_runs(client=client_for(server.url))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -363,44 +165,97 @@ def test_nobody_listens() -> None:
         ra.fetch_runs(client=client_for(url))
 
 
-def test_19_a_post_is_sent_once() -> None:
-    for fault in (
-        Reply(b"", "reset"),
-        reply(503),
-        reply(429, headers={"Retry-After": "1"}),
-        reply(body=b""),
-    ):
-        with FaultServer([fault]) as server:
-            with pytest.raises(ra.RetabAnalysisError):
-                client_for(server.url).post("/v1/x", {"a": 1}, parse=_refuse_nothing)
-            assert len(server.requests) == 1
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
-def test_19_a_post_that_times_out_is_not_sent_again() -> None:
-    with FaultServer([Reply(b"")]) as server:
-        client = ra.Client("key", server.url, timeout=0.2)
-        with pytest.raises(ra.TransportError, match="POST"):
-            client.post("/v1/x", {"a": 1}, parse=bytes)
-        assert len(server.requests) == 1
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
 
 
-def test_a_post_carries_its_document() -> None:
-    with FaultServer([reply(201, {"ok": True})]) as server:
-        assert client_for(server.url).post("/v1/x", {"a": 1}, parse=json.loads) == {"ok": True}
-        assert server.requests[0].endswith('{"a": 1}')
-        assert server.header("Content-Type") == "application/json"
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
 
 
-def _refuse_nothing(body: bytes) -> bytes:
-    if not body:
-        raise ra.ProtocolError("empty")
-    return body
-
-
-def test_connections_are_kept() -> None:
-    with FaultServer([GOOD]) as server:
-        client = client_for(server.url)
-        for _ in range(5):
-            ra.fetch_runs(client=client)
+def test_16_an_unknown_certificate_is_refused_in_one_attempt(tls: ssl.SSLContext) -> None:
+    with FaultServer([GOOD], tls) as server:
+        with pytest.raises(ra.TransportError, match=r"TLS failed.*REQUESTS_CA_BUNDLE") as caught:
+            ra.fetch_runs(client=client_for(server.url))
+        assert caught.value.attempts == 1
         assert server.connections == 1
-        assert len(server.requests) == 5
+        assert server.requests == []
+
+
+def test_16_a_server_without_tls_is_refused_in_one_attempt() -> None:
+    with FaultServer([], banner=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        with pytest.raises(ra.TransportError, match="TLS failed"):
+            ra.fetch_runs(client=client_for(server.url.replace("http:", "https:")))
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_ca_bundle_of_the_environment_is_trusted(
+    tls: ssl.SSLContext, bundle: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(bundle))
+    with FaultServer([GOOD], tls) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+
+
+def test_a_ca_bundle_that_is_not_there_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(ra.ConfigError, match=r"REQUESTS_CA_BUNDLE names '/nowhere/ca.pem'"):
+        ra.Client("key")
+
+
+def test_a_body_that_breaks_off_inside_tls_is_tried_again(
+    tls: ssl.SSLContext, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    cut = reply(body=b'{"data": [', length=9_999, then="reset")
+    with FaultServer([cut, GOOD], tls) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+        assert len(server.requests) == 2
+
+
+def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Reply(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "close")
+    with FaultServer([refusal]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:pa55word@"))
+        client = client_for("https://api.retab.com", max_attempts=1)
+        with pytest.raises(ra.TransportError, match="407") as caught:
+            ra.fetch_runs(client=client)
+        assert proxy.requests[0].startswith("CONNECT api.retab.com:443 ")
+        assert proxy.header("Authorization") is None
+        assert "pa55word" not in str(caught.value)
+
+
+def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([GOOD]) as proxy, FaultServer([GOOD]) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        ra.fetch_runs(client=client_for(server.url))
+        assert (proxy.connections, server.connections) == (0, 1)
+
+
+def test_this_machine_is_reached_through_a_proxy_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([GOOD]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert ra.fetch_runs(client=client_for("http://localhost:9")).height == 1
+        assert proxy.requests[0].startswith("GET http://localhost:9/v1/")
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "proxy.example:3128"])
+def test_this_machine_is_not_reached_through_another(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with FaultServer([GOOD]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1

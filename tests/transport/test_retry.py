@@ -1,131 +1,135 @@
-"""TLS, proxies, the CA bundle, many threads, and the gate that holds them back."""
+"""When a request is sent again, FAULTS.md 9, 11 to 13 and 19; and what holds back all threads."""
 
 from __future__ import annotations
 
-import ssl
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from email.utils import formatdate
 
 import pytest
-import trustme
 from support.documents import run_document
-from support.fakes import KEY, FakeTime, client_for
+from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
-from retab_analysis.transport.retry import Gate, Schedule, Time
+from retab_analysis.transport.retry import RateLimitPause, RetryState, TimeSource
 
 GOOD = reply(body=page([run_document()]))
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_9_a_passing_status_is_tried_again(status: int) -> None:
+    time = FakeTime()
+    with FaultServer([reply(status), reply(status), GOOD]) as server:
+        assert ra.fetch_runs(client=client_for(server.url, time)).height == 1
+        assert time.slept == [0.5, 1.0]
 
 
-@pytest.fixture(scope="module")
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
-
-
-def test_16_an_unknown_certificate_is_refused_in_one_attempt(tls: ssl.SSLContext) -> None:
-    with FaultServer([GOOD], tls) as server:
-        with pytest.raises(ra.TransportError, match=r"TLS failed.*REQUESTS_CA_BUNDLE") as caught:
+@pytest.mark.parametrize(
+    ("status", "error"), [(408, ra.APIError), (429, ra.RateLimitError), (503, ra.ServerError)]
+)
+def test_9_in_the_end_the_status_is_reported(status: int, error: type[ra.APIError]) -> None:
+    with FaultServer([reply(status, {"detail": "later"})]) as server:
+        with pytest.raises(error, match=r"later.*after 5 attempts") as caught:
             ra.fetch_runs(client=client_for(server.url))
-        assert caught.value.attempts == 1
-        assert server.connections == 1
-        assert server.requests == []
+        assert caught.value.attempts == 5
+        assert len(server.requests) == 5
 
 
-def test_16_a_server_without_tls_is_refused_in_one_attempt() -> None:
-    with FaultServer([], banner=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
-        with pytest.raises(ra.TransportError, match="TLS failed"):
-            ra.fetch_runs(client=client_for(server.url.replace("http:", "https:")))
-        assert server.connections == 1
+NOW = FakeTime().wall_at_start
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_ca_bundle_of_the_environment_is_trusted(
-    tls: ssl.SSLContext, bundle: Path, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, str(bundle))
-    with FaultServer([GOOD], tls) as server:
-        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0.25", 0.25), (" 3 ", 3.0), (formatdate(NOW + 42, usegmt=True), 42.0)],
+)
+def test_11_retry_after_is_waited_for(header: str, seconds: float) -> None:
+    time = FakeTime()
+    with FaultServer([reply(503, headers={"Retry-After": header}), GOOD]) as server:
+        ra.fetch_runs(client=client_for(server.url, time))
+    assert time.slept == [seconds]
 
 
-def test_a_ca_bundle_that_is_not_there_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    with pytest.raises(ra.ConfigError, match=r"REQUESTS_CA_BUNDLE names '/nowhere/ca.pem'"):
-        ra.Client("key")
+NONSENSE = [
+    "-5",
+    "0",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "",
+    "soon",
+    "Fri, 31 Dec 100000 23:59:59 GMT",
+    "Fri, 31 Feb 2027 23:59:59 GMT",
+    "99:99",
+    formatdate(NOW - 60, usegmt=True),
+]
 
 
-def test_a_body_that_breaks_off_inside_tls_is_tried_again(
-    tls: ssl.SSLContext, bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    cut = reply(body=b'{"data": [', length=9_999, then="reset")
-    with FaultServer([cut, GOOD], tls) as server:
-        assert ra.fetch_runs(client=client_for(server.url)).height == 1
-        assert len(server.requests) == 2
+@pytest.mark.parametrize("header", NONSENSE)
+def test_12_nonsense_is_ignored_for_the_usual_backoff(header: str) -> None:
+    time = FakeTime()
+    with FaultServer([reply(503, headers={"Retry-After": header}), GOOD]) as server:
+        ra.fetch_runs(client=client_for(server.url, time))
+    assert time.slept == [0.5]
 
 
-def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    refusal = Reply(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "close")
-    with FaultServer([refusal]) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:pa55word@"))
-        client = client_for("https://api.retab.com", max_attempts=1)
-        with pytest.raises(ra.TransportError, match="407") as caught:
-            ra.fetch_runs(client=client)
-        assert proxy.requests[0].startswith("CONNECT api.retab.com:443 ")
-        assert proxy.header("Authorization") is None
-        assert "pa55word" not in str(caught.value)
-
-
-def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FaultServer([GOOD]) as proxy, FaultServer([GOOD]) as server:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        ra.fetch_runs(client=client_for(server.url))
-        assert (proxy.connections, server.connections) == (0, 1)
-
-
-def test_this_machine_is_reached_through_a_proxy_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FaultServer([GOOD]) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        assert ra.fetch_runs(client=client_for("http://localhost:9")).height == 1
-        assert proxy.requests[0].startswith("GET http://localhost:9/v1/")
-
-
-@pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "proxy.example:3128"])
-def test_this_machine_is_not_reached_through_another(
-    proxy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", proxy)
-    with FaultServer([GOOD]) as server:
-        assert ra.fetch_runs(client=client_for(server.url)).height == 1
-
-
-def test_one_client_serves_many_threads_over_few_connections() -> None:
-    def answer(request: str) -> Reply:
-        run_id = request.split(" ")[1].rpartition("/")[2]
-        return reply(body=run_document(run_id))
-
+@pytest.mark.parametrize("header", NONSENSE)
+def test_12_nonsense_does_not_hide_the_status(header: str) -> None:
+    answer = reply(503, {"detail": "down"}, {"Retry-After": header})
     with FaultServer([answer]) as server:
-        client = client_for(server.url, max_concurrency=4)
-        with ThreadPoolExecutor(4) as pool:
-            frames = list(pool.map(lambda i: ra.fetch_run(f"r{i}", client=client), range(80)))
-        assert [frame["run_id"][0] for frame in frames] == [f"r{i}" for i in range(80)]
-        assert server.connections <= 4
+        with pytest.raises(ra.ServerError, match="down") as caught:
+            ra.fetch_runs(client=client_for(server.url))
+        assert caught.value.status_code == 503
+        assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("header", ["121", formatdate(NOW + 3600, usegmt=True)])
+def test_13_a_wait_beyond_the_time_left_is_raised_at_once(status: int, header: str) -> None:
+    time = FakeTime()
+    with FaultServer([reply(status, headers={"Retry-After": header})]) as server:
+        with pytest.raises(ra.APIError) as caught:
+            ra.fetch_runs(client=client_for(server.url, time))
+        assert caught.value.status_code == status
+        assert caught.value.retry_after in (121.0, 3600.0)
+        assert time.slept == []
+        assert len(server.requests) == 1
+
+
+def test_the_deadline_between_two_attempts_names_the_last_failure() -> None:
+    time = FakeTime()
+    with FaultServer([Reply(b"", "close")]) as server:
+        client = client_for(server.url, time, deadline=2.0, max_attempts=50)
+        with pytest.raises(ra.DeadlineExceeded, match=r"no time for another attempt.*the last one"):
+            ra.fetch_runs(client=client)
+    assert sum(time.slept) <= 2.0
+
+
+def test_19_a_post_is_sent_once() -> None:
+    for fault in (
+        Reply(b"", "reset"),
+        reply(503),
+        reply(429, headers={"Retry-After": "1"}),
+        reply(body=b""),
+    ):
+        with FaultServer([fault]) as server:
+            with pytest.raises(ra.RetabAnalysisError):
+                client_for(server.url).post("/v1/x", {"a": 1}, parse=_refuse_nothing)
+            assert len(server.requests) == 1
+
+
+def test_19_a_post_that_times_out_is_not_sent_again() -> None:
+    with FaultServer([Reply(b"")]) as server:
+        client = ra.Client("key", server.url, timeout=0.2)
+        with pytest.raises(ra.TransportError, match="POST"):
+            client.post("/v1/x", {"a": 1}, parse=bytes)
+        assert len(server.requests) == 1
+
+
+def _refuse_nothing(body: bytes) -> bytes:
+    if not body:
+        raise ra.ProtocolError("empty")
+    return body
 
 
 def test_a_429_holds_back_all_threads_of_the_client() -> None:
@@ -143,7 +147,7 @@ def test_a_429_holds_back_all_threads_of_the_client() -> None:
         assert len(server.requests) == 2
 
 
-def test_a_gate_closed_beyond_the_deadline_is_an_error_at_once() -> None:
+def test_a_pause_beyond_the_deadline_is_an_error_at_once() -> None:
     limited = reply(429, headers={"Retry-After": "500"})
     with FaultServer([limited]) as server:
         client = client_for(server.url, max_attempts=1)
@@ -153,12 +157,13 @@ def test_a_gate_closed_beyond_the_deadline_is_an_error_at_once() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_gate_keeps_the_longer_wait() -> None:
+def test_a_pause_keeps_the_longer_wait() -> None:
     time = FakeTime()
-    gate = Gate(time.as_time().monotonic, time.sleep)
-    gate.close(5)
-    gate.close(2)
-    assert gate.pass_through(Schedule(time.as_time(), deadline=10, max_attempts=1))
+    pause = RateLimitPause(time.as_time().monotonic, time.sleep)
+    pause.extend(5)
+    pause.extend(2)
+    state = RetryState("GET /v1/x", time.as_time(), deadline=10, max_attempts=1)
+    assert pause.wait_until_over(state)
     assert time.slept == [5]
 
 
@@ -172,16 +177,9 @@ def test_the_backoff_is_capped_and_jittered() -> None:
 
 
 def test_the_real_clocks_move() -> None:
-    clocks = Time()
+    clocks = TimeSource()
     before = clocks.monotonic()
     clocks.sleep(0.001)
     assert clocks.monotonic() > before
     assert 0 <= clocks.random() < 1
     assert clocks.wall() > 1_700_000_000
-
-
-def test_a_client_is_a_context_manager() -> None:
-    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
-        assert ra.fetch_runs(client=client).height == 1
-        assert client.base_url == server.url
-        assert client.max_concurrency == 8
