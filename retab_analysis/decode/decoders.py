@@ -1,26 +1,41 @@
-"""Documents that somebody already has, as frames."""
+"""``decode_runs`` and its like: documents that the user already has, as frames.
+
+They may be bytes from a file, text, parsed JSON, or what the official SDK returned. All of them
+become JSON text first, so that there is one decoder, with one set of messages.
+"""
 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
-from dataclasses import astuple
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
-from retab_analysis.decode.frames import to_frame
-from retab_analysis.decode.page import Problem, parse_any
-from retab_analysis.errors import ProblemsWarning, ProtocolError, SchemaError
-from retab_analysis.schema import EVALS, PROBLEMS, RESULTS, RUNS, Table
+from retab_analysis.decode.frames import parse_any, to_frame
+from retab_analysis.decode.problems import report_problems
+from retab_analysis.errors import ProtocolError, SchemaError
+from retab_analysis.schema import EVALS, RESULTS, RUNS, Table
 
 
-def decode_runs(data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFrame:
+class Model(Protocol):
+    """An object of the official SDK, or any other pydantic model of a document."""
+
+    def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Any:
+        """The document that the object was made from."""
+        ...
+
+
+Documents = bytes | str | dict[str, Any] | Model | Sequence[dict[str, Any] | Model]
+"""One document of the API, several, or a page of a list, in whatever form."""
+
+
+def decode_runs(data: Documents) -> pl.DataFrame:
     """Make a RUNS frame of documents of the API.
 
     Args:
-        data: One eval run, a list of them, or a page; as bytes, text or parsed JSON.
+        data: One eval run, a list of them, or a page; as bytes, text, parsed JSON, or objects of
+            the official SDK.
 
     Returns:
         A RUNS frame, one row per run.
@@ -45,15 +60,15 @@ def decode_runs(data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFrame:
     return _decode(RUNS, data)
 
 
-def decode_results(data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFrame:
+def decode_results(data: Documents) -> pl.DataFrame:
     """Make a RESULTS frame of documents of the API.
 
     ``eval_name``, ``path``, ``workflow_version_id`` and ``run_created_at`` are null: they are not
     in these documents.
 
     Args:
-        data: One result, a list of them, or a page; as bytes, text or parsed JSON. Numbers inside
-            values stay as they were written in bytes and text only.
+        data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of the
+            official SDK. Numbers inside values stay as they were written in bytes and text only.
 
     Returns:
         A RESULTS frame, one row per result.
@@ -65,11 +80,12 @@ def decode_results(data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFra
     return _decode(RESULTS, data)
 
 
-def decode_evals(data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFrame:
+def decode_evals(data: Documents) -> pl.DataFrame:
     """Make an EVALS frame of documents of the API.
 
     Args:
-        data: One saved eval, a list of them, or a page; as bytes, text or parsed JSON.
+        data: One saved eval, a list of them, or a page; as bytes, text, parsed JSON, or objects of
+            the official SDK.
 
     Returns:
         An EVALS frame, one row per saved eval.
@@ -81,49 +97,37 @@ def decode_evals(data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFrame
     return _decode(EVALS, data)
 
 
-def report(table: Table, problems: Sequence[Problem], *, strict: bool) -> None:
-    """Say what did not decode: raise, or warn once.
-
-    Raises:
-        SchemaError: There is a problem and ``strict`` is set.
-    """
-    if not problems:
-        return
-    first = problems[0]
-    frame = pl.DataFrame([astuple(each) for each in problems], schema=PROBLEMS, orient="row")
-    named = f"{table.noun} {first.record_id or '(no id)'}: at {first.path}: {first.reason}"
-    if strict:
-        more = f" (and {len(problems) - 1} more, see .problems)" if len(problems) > 1 else ""
-        raise SchemaError(
-            f"{named}{more}. strict=False keeps the good records",
-            record_id=first.record_id,
-            path=first.path,
-            problems=frame,
-        )
-    count = f"{len(problems)} {table.noun}{'s' if len(problems) > 1 else ''}"
-    warnings.warn(
-        ProblemsWarning(f"{count} left out, see .problems; the first: {named}", frame),
-        stacklevel=4,
-    )
-
-
-def _decode(table: Table, data: bytes | str | dict[str, Any] | list[Any]) -> pl.DataFrame:
+def _decode(table: Table, data: Documents) -> pl.DataFrame:
     page = parse_any(table, _as_bytes(data))
-    report(table, page.problems, strict=True)
+    report_problems(table, page.problems, strict=True)
     return to_frame(table, [page.rows])
 
 
-def _as_bytes(data: bytes | str | dict[str, Any] | list[Any]) -> bytes:
+def _as_bytes(data: Documents) -> bytes:
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     if isinstance(data, str):
         return data.encode("utf-8", "surrogatepass")
-    if not isinstance(data, dict | list):
+    if not isinstance(data, dict | list) and not _is_model(data):
         raise SchemaError(
-            f"expected bytes, str, a dict or a list of documents; got {type(data).__name__}"
+            "expected bytes, str, a dict, objects of the official SDK, or a list of documents; "
+            f"got {type(data).__name__}"
         )
     try:
-        return json.dumps(data, allow_nan=False).encode()
+        return json.dumps(data, allow_nan=False, default=_document_of).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise ProtocolError(f"the document is not JSON: {reason}")
+
+
+def _is_model(value: object) -> bool:
+    return hasattr(value, "model_dump") and not isinstance(value, type)
+
+
+def _document_of(value: Any) -> Any:
+    """The document that a model was made from; ``json.dumps`` asks for what it does not know."""
+    if not _is_model(value):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    # What was not sent is left out: the SDK has a default for it that nobody sent, for example
+    # counts of 0 where a run came without counts.
+    return value.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from retab_analysis.decode import Page, Problem, parse_one, parse_page, report, to_frame
+from retab_analysis.decode import Page, Problem, parse_one, parse_page, report_problems, to_frame
 from retab_analysis.errors import PaginationError, RetabAnalysisError
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
@@ -92,7 +92,7 @@ def collect(
     try:
         while True:
             page = _get_page(client, path, params, into, wanted)
-            report(into.table, page.problems if strict else [], strict=True)
+            report_problems(into.table, page.problems if strict else [], strict=True)
             into.add(page)
             yield into
             if into.cursor is None:
@@ -129,7 +129,7 @@ def one_row(table: Table, page: Page) -> pl.DataFrame:
     Raises:
         SchemaError: It did not decode.
     """
-    report(table, page.problems, strict=True)
+    report_problems(table, page.problems, strict=True)
     return to_frame(table, [page.rows])
 
 

@@ -6,7 +6,7 @@ import contextlib
 
 import polars as pl
 
-from retab_analysis.decode import report
+from retab_analysis.decode import report_problems
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import catalog_endpoints as catalog
 from retab_analysis.fetch import run_endpoints as runs
@@ -219,5 +219,5 @@ def fetch_document_link(document_id: str, *, client: Client | None = None) -> st
 
 def reported(table: Table, fetched: Fetched) -> pl.DataFrame:
     """The frame; with a warning where something was left out."""
-    report(table, fetched.problems, strict=False)
+    report_problems(table, fetched.problems, strict=False)
     return fetched.frame
