@@ -152,7 +152,7 @@ def test_what_cannot_be_compared() -> None:
         ra.compare_view(results(*many("e1", "P")))
     with pytest.raises(ra.ConfigError, match="they are of 0 runs"):
         ra.compare_view(results(), "v1", "v2")
-    with pytest.raises(ra.SchemaError, match="results is no RESULTS frame"):
+    with pytest.raises(ra.SchemaError, match="results is not a RESULTS frame"):
         ra.compare_view(THREE.drop("run_id"))
     with pytest.raises(ra.ConfigError, match=r"results must be a RESULTS frame .*got dict"):
         ra.compare_view({})  # type: ignore[arg-type]

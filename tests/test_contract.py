@@ -54,11 +54,10 @@ from retab_analysis.schema import (
     RESULTS_WITH_PAYLOADS,
     RUNS,
     TABLES,
-    TERMINAL,
-    VERDICTS,
     WORKFLOWS,
     Table,
 )
+from retab_analysis.vocabulary import DECIDED, TERMINAL
 
 pytestmark = pytest.mark.contract
 
@@ -260,7 +259,7 @@ def test_the_sdk_reads_the_results_of_every_run(frozen: Frozen) -> None:
         client=frozen.client,
     )
     assert_same_cells(RESULTS_WITH_PAYLOADS, ours, rows)
-    assert set(ours["state"]) >= {*VERDICTS, "error", "cancelled", "unscored"}
+    assert set(ours["state"]) >= {*DECIDED, "error", "cancelled", "unscored"}
     assert_everything_sent(results)
     assert 0 < ours["eval_name"].null_count() < ours.height  # some evals are not saved any more
 
@@ -606,7 +605,7 @@ def test_the_words_that_we_compute_with_are_the_sdks() -> None:
     lifecycles = leaf_words(sdk_evals.WorkflowEvalRun, "lifecycle", "status")
     assert lifecycles == {*IN_FLIGHT, *TERMINAL}
     assert leaf_words(sdk_evals.WorkflowEvalResult, "lifecycle", "status") == lifecycles
-    assert set(words_of(sdk_evals.AssertionOutcome)) == set(VERDICTS)
+    assert set(words_of(sdk_evals.AssertionOutcome)) == set(DECIDED)
 
 
 def words_of(annotation: Any) -> Sequence[str]:

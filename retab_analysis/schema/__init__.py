@@ -3,7 +3,8 @@
 A column's source is a polars expression over the paths of the API's document
 (``counts.outcome.passed``; ``*`` stands for each member of an object). Decoding gathers the paths
 that the expressions name and evaluates all of them at once, so ``tables`` is the only place that
-says what a frame holds; ``table`` is the mechanism.
+says what a frame holds; ``table`` is the mechanism. ``checking`` looks at the frames that users
+pass, and ``conversion`` turns what came through pandas or duckdb back into one of ours.
 """
 
 from retab_analysis.schema.checking import checked
@@ -15,8 +16,6 @@ from retab_analysis.schema.tables import (
     RESULTS_WITH_PAYLOADS,
     RUNS,
     TABLES,
-    TERMINAL,
-    VERDICTS,
     VERSION_DIFF,
     WORKFLOWS,
 )
@@ -28,8 +27,6 @@ __all__ = [
     "RESULTS_WITH_PAYLOADS",
     "RUNS",
     "TABLES",
-    "TERMINAL",
-    "VERDICTS",
     "VERSION_DIFF",
     "WORKFLOWS",
     "Column",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from retab_analysis.schema import VERDICTS
+from retab_analysis.vocabulary import DECIDED as VERDICTS
 from retab_analysis.widgets.common.evals import EvalLine, eval_line
 from retab_analysis.widgets.common.words import in_words, shorten
 from retab_analysis.widgets.live.pace import rate_per_minute, time_left
