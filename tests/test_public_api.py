@@ -1,12 +1,17 @@
-"""The names that others write code against, and what importing them costs."""
+"""The names that others write code against, and what importing them loads."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
+import json
+import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +19,7 @@ import retab_analysis as ra
 from retab_analysis import errors
 
 NAMES = """
-APIError ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
+APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
 SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
@@ -82,7 +87,57 @@ SIGNATURES = {
 def test_the_names_are_these() -> None:
     assert sorted(ra.__all__) == sorted(NAMES.split())
     assert len(set(ra.__all__)) == len(ra.__all__)
-    assert all(hasattr(ra, name) for name in ra.__all__)
+
+
+def test_what_type_checkers_see_is_what_is_there() -> None:
+    """A new name is a line in ``_HOMES`` and a line among the imports for type checkers."""
+    tree = ast.parse(Path(ra.__file__).read_text())
+    imported = {
+        (alias.name, (node.module or "").removeprefix("retab_analysis").removeprefix("."))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("retab_analysis")
+        for alias in node.names
+        if alias.asname == alias.name  # else it would not be exported
+    }
+    assert imported == {*ra._HOMES.items(), *((name, "") for name in ra._PACKAGES)}
+    assert ra.__all__ == list(ra._HOMES)
+
+
+@pytest.mark.parametrize("name", [*NAMES.split(), "schema", "errors", "__version__"])
+def test_every_name_is_there_and_can_be_imported(name: str) -> None:
+    value = getattr(ra, name)
+    namespace: dict[str, Any] = {}
+    exec(f"from retab_analysis import {name} as it", namespace)
+    assert namespace["it"] is value
+    assert name in dir(ra)
+    assert vars(ra)[name] is value
+
+
+def test_no_module_hides_a_name() -> None:
+    modules = {path.stem for path in Path(ra.__file__).parent.iterdir()}
+    assert not modules & set(ra.__all__)
+    loaded = importlib.import_module("retab_analysis._check")
+    assert ra.check is loaded.check
+
+
+def test_everything_can_be_imported_at_once() -> None:
+    namespace: dict[str, Any] = {}
+    exec("from retab_analysis import *", namespace)
+    assert set(namespace) - {"__builtins__"} == set(ra.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_every_name_survives_a_pickle(name: str) -> None:
+    value = getattr(ra, name)
+    assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", ra.__version__)
+    assert (
+        f'version = "{ra.__version__}"'
+        in (Path(ra.__file__).parents[1] / "pyproject.toml").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -113,7 +168,6 @@ TREE = {
     "SchemaError": (ra.RetabAnalysisError, ValueError),
     "PaginationError": (ra.RetabAnalysisError,),
     "WaitTimeout": (ra.RetabAnalysisError, TimeoutError),
-    "ArchiveError": (ra.RetabAnalysisError,),
     "RegressionError": (ra.RetabAnalysisError,),
 }
 
@@ -132,21 +186,54 @@ def test_the_tree_in_the_docstring_is_complete() -> None:
     assert drawn == {*TREE, "RetabAnalysisError", "ValueError", "TimeoutError"}
 
 
-def test_an_error_survives_a_pickle() -> None:
-    import pickle
-
-    error = ra.RateLimitError("slow", status_code=429, retry_after=3.0, request_id="r")
-    error.cursor = "c"
+@pytest.mark.parametrize("name", [*TREE, "RetabAnalysisError"])
+def test_an_error_survives_a_pickle(name: str) -> None:
+    error = getattr(ra, name)("what happened")
+    for each in vars(error):
+        setattr(error, each, f"its {each}")
     copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
     assert (str(copy), vars(copy)) == (str(error), vars(error))
 
 
-def test_importing_is_light() -> None:
-    code = "import retab_analysis, sys; sys.stdout.write(' '.join(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
-    assert "polars" in loaded
-    assert not loaded & {"matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy"}
+def test_an_error_can_be_unpickled_where_nothing_was_imported_before() -> None:
+    error = ra.RateLimitError("slow", status_code=429, retry_after=3.0, request_id="r")
+    code = "import pickle, sys; print(repr(vars(pickle.load(sys.stdin.buffer))))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(error), capture_output=True, check=True
+    )
+    assert ended.stdout.decode().strip() == repr(vars(error))
+
+
+HEAVY = {
+    *("matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy", "asyncio"),
+    *("retab_analysis.sandbox", "retab_analysis.widgets", "retab_analysis.plots"),
+}
+LIGHT_USE = """
+for name in ra.__all__:
+    if name.startswith(("fetch_", "decode_", "write_csv", "read_csv")) or name == "Client":
+        getattr(ra, name)
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    program = f"import retab_analysis as ra, sys, json\n{code}\nprint(json.dumps([*sys.modules]))"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(run.stdout))
+
+
+def test_importing_loads_nothing_of_what_is_not_used() -> None:
+    loaded = loaded_by("dir(ra)")
+    assert not loaded & {*HEAVY, "polars", "requests", "msgspec", "importlib.metadata"}
+    assert {name for name in loaded if name.startswith("retab_analysis")} == {"retab_analysis"}
+
+
+def test_fetching_and_decoding_load_nothing_heavy() -> None:
+    loaded = loaded_by(LIGHT_USE)
+    assert loaded >= {"polars", "requests", "retab_analysis.fetch", "retab_analysis.decode"}
+    assert not loaded & HEAVY
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES.split())))

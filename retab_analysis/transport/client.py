@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.config import Secret, load_settings
@@ -70,7 +71,7 @@ class Client:
             max_attempts=max_attempts,
             max_concurrency=max_concurrency,
         )
-        self._sender = RequestSender(self._settings, _user_agent())
+        self._sender = RequestSender(self._settings, f"retab-analysis/{version('retab_analysis')}")
         self._set_time(TimeSource())
 
     def _set_time(self, source: TimeSource) -> None:
@@ -199,10 +200,3 @@ class Client:
         raise TypeError(
             "a Client cannot be pickled: it holds a key and connections; make one in each process"
         )
-
-
-def _user_agent() -> str:
-    # Imported here because it takes as long to import as half of this package.
-    from importlib.metadata import version
-
-    return f"retab-analysis/{version('retab_analysis')}"
