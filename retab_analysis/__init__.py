@@ -1,163 +1,177 @@
 """Retab eval runs as polars frames, live progress and version comparison in Jupyter.
 
 Start with :func:`demo`, which needs no key, or set ``RETAB_API_KEY`` and call :func:`fetch_runs`.
+
+Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody asks
+for it, and its module is imported then. A new public name is one line there, and one among the
+imports that only type checkers see.
 """
 
-from importlib import import_module as _import_module
-from importlib.metadata import version as _version
+import typing as _typing
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
-from retab_analysis._check import check
-from retab_analysis._demo import demo
-from retab_analysis.analysis import (
-    blame,
-    count_failures,
-    eval_history,
-    failures,
-    flaky_evals,
-    latest_results,
-    states,
-    summarize_runs,
-)
-from retab_analysis.comparison import compare, compare_versions
-from retab_analysis.decode import decode_evals, decode_results, decode_runs
-from retab_analysis.errors import (
-    APIError,
-    ArchiveError,
-    AuthenticationError,
-    ConfigError,
-    ConflictError,
-    DeadlineExceeded,
-    InvalidRequestError,
-    NotFoundError,
-    PaginationError,
-    PermissionDeniedError,
-    ProblemsWarning,
-    ProtocolError,
-    RateLimitError,
-    RegressionError,
-    ResponseTooLarge,
-    RetabAnalysisError,
-    SchemaError,
-    ServerError,
-    TransportError,
-    WaitTimeout,
-)
-from retab_analysis.export import read_csv, write_csv
-from retab_analysis.fetch import (
-    cancel_runs,
-    fetch_document_link,
-    fetch_evals,
-    fetch_result,
-    fetch_results,
-    fetch_run,
-    fetch_runs,
-    fetch_version_diff,
-    fetch_workflows,
-    start_runs,
-    use,
-    wait_for_runs,
-)
-from retab_analysis.sandbox import Sandbox
-from retab_analysis.transport import Client
-from retab_analysis.widgets import compare_view, explore, watch
-
+# Under an alias: where mypy 2.4 knows that the condition holds, it takes some of these names to be
+# defined twice, because the modules that they come from import this package themselves.
 if _TYPE_CHECKING:
-    from retab_analysis.plots import (
-        plot_comparison,
-        plot_durations,
-        plot_outcomes,
-        plot_pass_rate,
-        plot_timeline,
-        plot_verdicts,
-    )
-    from retab_analysis.report import write_report
+    from retab_analysis import errors as errors
+    from retab_analysis import schema as schema
+    from retab_analysis._check import check as check
+    from retab_analysis._demo import demo as demo
+    from retab_analysis._settle import settle as settle
+    from retab_analysis.analysis import blame as blame
+    from retab_analysis.analysis import count_failures as count_failures
+    from retab_analysis.analysis import eval_history as eval_history
+    from retab_analysis.analysis import failures as failures
+    from retab_analysis.analysis import flaky_evals as flaky_evals
+    from retab_analysis.analysis import latest_results as latest_results
+    from retab_analysis.analysis import states as states
+    from retab_analysis.analysis import summarize_evals as summarize_evals
+    from retab_analysis.analysis import summarize_runs as summarize_runs
+    from retab_analysis.comparison import compare as compare
+    from retab_analysis.comparison import compare_versions as compare_versions
+    from retab_analysis.decode import decode_evals as decode_evals
+    from retab_analysis.decode import decode_results as decode_results
+    from retab_analysis.decode import decode_runs as decode_runs
+    from retab_analysis.errors import APIError as APIError
+    from retab_analysis.errors import AuthenticationError as AuthenticationError
+    from retab_analysis.errors import ConfigError as ConfigError
+    from retab_analysis.errors import ConflictError as ConflictError
+    from retab_analysis.errors import DeadlineExceeded as DeadlineExceeded
+    from retab_analysis.errors import InvalidRequestError as InvalidRequestError
+    from retab_analysis.errors import NotFoundError as NotFoundError
+    from retab_analysis.errors import PaginationError as PaginationError
+    from retab_analysis.errors import PermissionDeniedError as PermissionDeniedError
+    from retab_analysis.errors import ProblemsWarning as ProblemsWarning
+    from retab_analysis.errors import ProtocolError as ProtocolError
+    from retab_analysis.errors import RateLimitError as RateLimitError
+    from retab_analysis.errors import RegressionError as RegressionError
+    from retab_analysis.errors import ResponseTooLarge as ResponseTooLarge
+    from retab_analysis.errors import RetabAnalysisError as RetabAnalysisError
+    from retab_analysis.errors import SchemaError as SchemaError
+    from retab_analysis.errors import ServerError as ServerError
+    from retab_analysis.errors import TransportError as TransportError
+    from retab_analysis.errors import WaitTimeout as WaitTimeout
+    from retab_analysis.export import read_csv as read_csv
+    from retab_analysis.export import write_csv as write_csv
+    from retab_analysis.fetch import cancel_runs as cancel_runs
+    from retab_analysis.fetch import fetch_document_link as fetch_document_link
+    from retab_analysis.fetch import fetch_evals as fetch_evals
+    from retab_analysis.fetch import fetch_result as fetch_result
+    from retab_analysis.fetch import fetch_results as fetch_results
+    from retab_analysis.fetch import fetch_run as fetch_run
+    from retab_analysis.fetch import fetch_runs as fetch_runs
+    from retab_analysis.fetch import fetch_version_diff as fetch_version_diff
+    from retab_analysis.fetch import fetch_versions as fetch_versions
+    from retab_analysis.fetch import fetch_workflows as fetch_workflows
+    from retab_analysis.fetch import start_runs as start_runs
+    from retab_analysis.fetch import use as use
+    from retab_analysis.fetch import wait_for_runs as wait_for_runs
+    from retab_analysis.plots import plot_comparison as plot_comparison
+    from retab_analysis.plots import plot_durations as plot_durations
+    from retab_analysis.plots import plot_outcomes as plot_outcomes
+    from retab_analysis.plots import plot_pass_rate as plot_pass_rate
+    from retab_analysis.plots import plot_timeline as plot_timeline
+    from retab_analysis.plots import plot_verdicts as plot_verdicts
+    from retab_analysis.report import write_report as write_report
+    from retab_analysis.sandbox import Sandbox as Sandbox
+    from retab_analysis.transport import Client as Client
+    from retab_analysis.widgets import compare_view as compare_view
+    from retab_analysis.widgets import explore as explore
+    from retab_analysis.widgets import watch as watch
 
-__version__ = _version("retab_analysis")
+    __version__: str
 
-# Loaded at first use: matplotlib takes longer than all the rest.
-_LATER = {
+# Each public name and the module or package of ours that holds it.
+_HOMES = {
+    "APIError": "errors",
+    "AuthenticationError": "errors",
+    "Client": "transport",
+    "ConfigError": "errors",
+    "ConflictError": "errors",
+    "DeadlineExceeded": "errors",
+    "InvalidRequestError": "errors",
+    "NotFoundError": "errors",
+    "PaginationError": "errors",
+    "PermissionDeniedError": "errors",
+    "ProblemsWarning": "errors",
+    "ProtocolError": "errors",
+    "RateLimitError": "errors",
+    "RegressionError": "errors",
+    "ResponseTooLarge": "errors",
+    "RetabAnalysisError": "errors",
+    "Sandbox": "sandbox",
+    "SchemaError": "errors",
+    "ServerError": "errors",
+    "TransportError": "errors",
+    "WaitTimeout": "errors",
+    "blame": "analysis",
+    "cancel_runs": "fetch",
+    "check": "_check",
+    "compare": "comparison",
+    "compare_versions": "comparison",
+    "compare_view": "widgets",
+    "count_failures": "analysis",
+    "decode_evals": "decode",
+    "decode_results": "decode",
+    "decode_runs": "decode",
+    "demo": "_demo",
+    "eval_history": "analysis",
+    "explore": "widgets",
+    "failures": "analysis",
+    "fetch_document_link": "fetch",
+    "fetch_evals": "fetch",
+    "fetch_result": "fetch",
+    "fetch_results": "fetch",
+    "fetch_run": "fetch",
+    "fetch_runs": "fetch",
+    "fetch_version_diff": "fetch",
+    "fetch_versions": "fetch",
+    "fetch_workflows": "fetch",
+    "flaky_evals": "analysis",
+    "latest_results": "analysis",
     "plot_comparison": "plots",
     "plot_durations": "plots",
     "plot_outcomes": "plots",
     "plot_pass_rate": "plots",
     "plot_timeline": "plots",
     "plot_verdicts": "plots",
+    "read_csv": "export",
+    "settle": "_settle",
+    "start_runs": "fetch",
+    "states": "analysis",
+    "summarize_evals": "analysis",
+    "summarize_runs": "analysis",
+    "use": "fetch",
+    "wait_for_runs": "fetch",
+    "watch": "widgets",
+    "write_csv": "export",
     "write_report": "report",
 }
+# Packages that are used with a dot: retab_analysis.schema.RUNS.describe().
+_PACKAGES = ("errors", "schema")
 
+# Hidden from type checkers: they would take __all__ for empty and __getattr__ to mean that every
+# name exists. They know the names from the imports above.
+if not _typing.TYPE_CHECKING:
+    __all__ = list(_HOMES)
 
-def __getattr__(name: str) -> _Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+    def __getattr__(name):
+        """Load a public name at its first use."""
+        from importlib import import_module
 
+        if name in _HOMES:
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        elif name in _PACKAGES:
+            value = import_module(f"{__name__}.{name}")
+        elif name == "__version__":
+            from importlib.metadata import version
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+            value = version(__name__)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value  # the second use finds it without this function
+        return value
 
-
-__all__ = [
-    "APIError",
-    "ArchiveError",
-    "AuthenticationError",
-    "Client",
-    "ConfigError",
-    "ConflictError",
-    "DeadlineExceeded",
-    "InvalidRequestError",
-    "NotFoundError",
-    "PaginationError",
-    "PermissionDeniedError",
-    "ProblemsWarning",
-    "ProtocolError",
-    "RateLimitError",
-    "RegressionError",
-    "ResponseTooLarge",
-    "RetabAnalysisError",
-    "Sandbox",
-    "SchemaError",
-    "ServerError",
-    "TransportError",
-    "WaitTimeout",
-    "blame",
-    "cancel_runs",
-    "check",
-    "compare",
-    "compare_versions",
-    "compare_view",
-    "count_failures",
-    "decode_evals",
-    "decode_results",
-    "decode_runs",
-    "demo",
-    "eval_history",
-    "explore",
-    "failures",
-    "fetch_document_link",
-    "fetch_evals",
-    "fetch_result",
-    "fetch_results",
-    "fetch_run",
-    "fetch_runs",
-    "fetch_version_diff",
-    "fetch_workflows",
-    "flaky_evals",
-    "latest_results",
-    "plot_comparison",
-    "plot_durations",
-    "plot_outcomes",
-    "plot_pass_rate",
-    "plot_timeline",
-    "plot_verdicts",
-    "read_csv",
-    "start_runs",
-    "states",
-    "summarize_runs",
-    "use",
-    "wait_for_runs",
-    "watch",
-    "write_csv",
-    "write_report",
-]
+    def __dir__():
+        here = {name for name in globals() if name.startswith("__") or not name.startswith("_")}
+        return sorted({*here, *_HOMES, *_PACKAGES, "__version__"})

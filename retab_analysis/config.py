@@ -20,13 +20,14 @@ DEFAULT_BASE_URL = "https://api.retab.com"
 
 
 class Secret:
-    """A text that shows itself to nobody who does not call ``reveal``.
+    """A text that shows only to code that calls ``reveal``.
 
     It has no ``__dict__``, its repr is masked, a copy is itself, and it cannot be pickled.
     """
 
     __slots__ = ("reveal",)
 
+    # A closure, because whatever shows an object's slots would show a text.
     reveal: Callable[[], str]
 
     def __init__(self, value: str) -> None:
@@ -51,7 +52,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a client needs to know; times in seconds."""
+    """The settings of a client; times in seconds.
+
+    Attributes:
+        api_key: The key, stripped.
+        key_source: Where it came from, in words, for messages.
+        base_url: Scheme, host and path, without ``/v1``.
+        is_loopback: Whether the address can only mean this machine.
+        ca_bundle: The file of trusted certificates, or None for the usual ones.
+    """
 
     api_key: Secret
     key_source: str
@@ -73,7 +82,7 @@ def load_settings(
     max_attempts: int,
     max_concurrency: int,
 ) -> Settings:
-    """Check the arguments and fill in what the environment knows.
+    """Check the arguments, and take what was not given from the environment.
 
     Raises:
         ConfigError: A value is missing or cannot be used; the message never shows the key.
@@ -99,7 +108,7 @@ def _api_key(given: Secret | None) -> tuple[Secret, str]:
     if secret is None:
         raise ConfigError(
             f"no API key: pass api_key=… or set {KEY_VARIABLE}; "
-            "to try the library without one, call retab_analysis._demo()"
+            "to try the library without one, call retab_analysis.demo()"
         )
     problem = _problem_of_key(secret)
     if problem is not None:
@@ -113,7 +122,7 @@ def _from_environment() -> Secret | None:
 
 
 def _problem_of_key(secret: Secret) -> str | None:
-    """Why it can be no key. Nothing is raised where the key is a variable that can be shown."""
+    """Why it cannot be a key. Not raised here, where a traceback would show ``value``."""
     value: object = secret.reveal()
     if not isinstance(value, str):
         return f"must be a string, got {type(value).__name__}"
@@ -122,8 +131,8 @@ def _problem_of_key(secret: Secret) -> str | None:
         return "is empty"
     if not all("!" <= character <= "~" for character in value):
         return (
-            "holds a space, a line break or a character outside ASCII: "
-            "a key has none; was more than the key copied?"
+            "holds a space, a line break or a character outside ASCII, which no key does: "
+            "was more than the key copied?"
         )
     return None
 
@@ -140,12 +149,12 @@ def _base_url(argument: str | None) -> tuple[str, bool]:
         raise ConfigError(
             f"{source} is not a URL; expected for example {DEFAULT_BASE_URL}"
         ) from None
-    # Not shown until it is known to hold no password.
+    # The URL is in no message before it is known that it holds no password.
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{source} holds user information (…@host): a key goes into api_key")
     shown = f"{source} {value.strip()!r}"
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"{shown} is no http(s) URL; expected for example {DEFAULT_BASE_URL}")
+        raise ConfigError(f"{shown} is not an http(s) URL; expected for example {DEFAULT_BASE_URL}")
     if parts.query or parts.fragment or not _is_plain(value.strip()):
         raise ConfigError(f"{shown} must be scheme, host and path only")
     loopback = is_loopback(host)

@@ -19,7 +19,6 @@
     ├── SchemaError (ValueError)
     ├── PaginationError
     ├── WaitTimeout (TimeoutError)
-    ├── ArchiveError
     └── RegressionError
 
 Catch :class:`RetabAnalysisError` for all of them. Each one carries ``.partial``, the rows that had
@@ -181,10 +180,6 @@ class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contrac
     def __init__(self, message: str, *, runs: pl.DataFrame | None = None) -> None:
         super().__init__(message, partial=runs)
         self.runs = runs
-
-
-class ArchiveError(RetabAnalysisError):
-    """An archive file is damaged, foreign, or cannot be written."""
 
 
 class RegressionError(RetabAnalysisError):

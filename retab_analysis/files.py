@@ -13,10 +13,10 @@ from typing import IO, Any
 
 from retab_analysis.errors import ConfigError
 
-Target = str | os.PathLike[str] | IO[str] | IO[bytes]
+PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
 
 
-def load(source: Target) -> bytes:
+def load(source: PathOrFile) -> bytes:
     """Everything in a file, UTF-8 where an open file gives text.
 
     Raises:
@@ -28,15 +28,16 @@ def load(source: Target) -> bytes:
     if not hasattr(source, "read"):
         raise _unusable(source, "reading")
     if hasattr(source, "reconfigure"):
-        # Else Python turns every CR inside a cell into LF; too late only if text was read already.
+        # Otherwise Python turns every CR inside a cell into LF. Where the caller has read some of
+        # the text already, it cannot be changed any more.
         with contextlib.suppress(io.UnsupportedOperation):
             source.reconfigure(newline="")
     data = source.read()
     return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
 
 
-def save(target: Target, data: bytes) -> None:
-    """Write UTF-8 text to a path, atomically, or to a file that is open.
+def save(target: PathOrFile, data: bytes) -> None:
+    """Write UTF-8 text to a path, whole or not at all, or to a file that is open.
 
     Raises:
         ConfigError: It is neither a path nor a file open for writing.
@@ -57,6 +58,7 @@ def _unusable(given: object, purpose: str) -> ConfigError:
 
 
 def _save_open(file: IO[Any], data: bytes) -> None:
+    # A file object does not say whether it takes text; an empty text changes nothing.
     try:
         file.write("")
     except TypeError:
@@ -109,7 +111,7 @@ def _replace(target: Path, data: bytes, mode: int | None) -> None:
 
 
 def _write_durably(path: Path, data: bytes, mode: int | None) -> None:
-    # The permissions are there from the start: a private file is at no moment open to others.
+    # The permissions are set when the file is made: at no moment can others read a private one.
     permissions = 0o666 if mode is None else stat.S_IMODE(mode)
 
     def opener(name: str, flags: int) -> int:

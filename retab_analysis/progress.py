@@ -1,4 +1,4 @@
-"""Progress of long work: a protocol, the one that says nothing, and tqdm's bar."""
+"""Progress of long work: the protocol, one that shows nothing, and tqdm's bars."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """Shows nothing."""
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Do nothing."""
@@ -90,7 +90,7 @@ class Bars:
 
 
 def _quiet(tqdm: Any) -> Any:
-    """The class without its thread, which would outlive the bar."""
+    """The class of bars without the thread that watches over them, which would outlive them."""
     return type("Quiet", (tqdm,), {"monitor_interval": 0})
 
 

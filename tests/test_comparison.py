@@ -436,11 +436,15 @@ def test_versions_of_one_frame_and_the_rest_is_history(by: str, old: str, new: s
         (lambda: compare_versions(VERSIONS, "v1", "v2", by="eval_id"), ConfigError, "by must be"),
         (lambda: compare_versions(results(), "v1", "v2"), ConfigError, "there are none"),
         (lambda: compare([], VERSIONS), ConfigError, "baseline must be a RESULTS frame"),
-        (lambda: compare(VERSIONS, pl.DataFrame()), SchemaError, "candidate is no RESULTS frame"),
+        (
+            lambda: compare(VERSIONS, pl.DataFrame()),
+            SchemaError,
+            "candidate is not a RESULTS frame",
+        ),
         (
             lambda: compare(VERSIONS, VERSIONS, history=VERSIONS.drop("state")),
             SchemaError,
-            "history is no RESULTS frame: it has no column state;",
+            "history is not a RESULTS frame: it has no column state;",
         ),
         (
             lambda: compare(VERSIONS.with_columns(score=pl.lit("x")), VERSIONS),

@@ -148,9 +148,9 @@ def test_what_is_no_client_is_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "url", "words"),
     [
-        ("sk_secret", "no url", "is no http"),
+        ("sk_secret", "no url", "is not an http"),
         ("sk_secret\nsk_secret", None, "a line break"),
-        (None, "no url", "is no http"),
+        (None, "no url", "is not an http"),
         (7_777_777, None, "must be a string, got int"),
     ],
 )

@@ -1,12 +1,17 @@
-"""The names that others write code against, and what importing them costs."""
+"""The names that others write code against, and what importing them loads."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
+import json
+import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,75 +19,129 @@ import retab_analysis as ra
 from retab_analysis import errors
 
 NAMES = """
-APIError ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
+APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
 SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
 compare_versions compare_view count_failures decode_evals decode_results decode_runs demo
 eval_history explore failures
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_workflows flaky_evals latest_results plot_comparison plot_durations plot_outcomes
-plot_pass_rate plot_timeline plot_verdicts read_csv start_runs states summarize_runs use
+fetch_versions fetch_workflows flaky_evals latest_results plot_comparison plot_durations plot_outcomes
+plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs states
+summarize_evals summarize_runs use
 wait_for_runs watch write_csv write_report
 """
 
 SIGNATURES = {
-    "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
-    "max_attempts=5, max_concurrency=8)",
-    "use": "(client)",
+    "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, max_attempts=5,"
+    " max_concurrency=8)",
+    "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, faults=None, key=None)",
+    "blame": "(results)",
+    "cancel_runs": "(runs, *, client=None)",
+    "check": "(workflow_id, *, candidate=None, baseline='last_good', history=20, alpha=0.05,"
+    " margin=0.05, client=None, progress=None)",
+    "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05, margin=0.05)",
+    "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', version_diff=None,"
+    " alpha=0.05, margin=0.05)",
+    "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, alpha=0.05, "
+    "save_values=False, client=None)",
+    "count_failures": "(results, by='block_id')",
+    "decode_evals": "(data)",
+    "decode_results": "(data)",
+    "decode_runs": "(data)",
     "demo": "(seed=0, speed=1.0)",
-    "fetch_run": "(run_id, *, client=None)",
-    "fetch_runs": "(workflow_id=None, *, eval_id=None, target_block_id=None, status=None, "
-    "exclude_status=None, trigger_type=None, from_date=None, to_date=None, order='desc', "
-    "limit=None, after=None, client=None, progress=None, strict=True)",
-    "fetch_workflows": "(*, client=None, progress=None, strict=True)",
-    "fetch_results": "(runs, *, evals=None, payloads=False, client=None, progress=None, "
-    "strict=True)",
-    "fetch_result": "(result_id, *, client=None)",
+    "eval_history": "(results)",
+    "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
+    "failures": "(results)",
+    "fetch_document_link": "(document_id, *, client=None)",
     "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
     "strict=True)",
+    "fetch_result": "(result_id, *, client=None)",
+    "fetch_results": "(runs, *, evals=True, payloads=False, client=None, progress=None, strict=True)",
+    "fetch_run": "(run_id, *, client=None)",
+    "fetch_runs": "(workflow_id=None, *, eval_id=None, target_block_id=None, status=None, "
+    "exclude_status=None, trigger_type=None, from_date=None, to_date=None, "
+    "order='desc', limit=None, after=None, client=None, progress=None, strict=True)",
     "fetch_version_diff": "(workflow_id, baseline, candidate, *, client=None)",
-    "fetch_document_link": "(document_id, *, client=None)",
-    "start_runs": "(workflow_id, *, eval_ids=None, block_ids=None, repeat=1, client=None)",
-    "cancel_runs": "(runs, *, client=None)",
-    "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
-    "summarize_runs": "(runs, by='workflow_version_id', *, scope=None)",
-    "latest_results": "(results)",
-    "states": "(results, by='run_id')",
-    "eval_history": "(results)",
+    "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
+    "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "flaky_evals": "(results)",
-    "failures": "(results)",
-    "count_failures": "(results, by='block_id')",
-    "blame": "(results)",
-    "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05)",
-    "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
-    "version_diff=None, alpha=0.05)",
-    "check": "(workflow_id, *, candidate=None, baseline='last_ok', history=20, alpha=0.05, "
-    "client=None, progress=None)",
+    "latest_results": "(results)",
     "plot_comparison": "(comparison, *, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', ax=None)",
     "plot_pass_rate": "(runs, *, by='workflow_version_id', scope='workflow', ax=None)",
     "plot_timeline": "(runs, *, ax=None)",
     "plot_verdicts": "(results, *, by='run_id', ax=None)",
-    "write_report": "(comparison, path, *, values=True)",
-    "watch": "(runs=None, *, workflow_id=None, baseline=None, interval=2.0, allow_cancel=None, "
-    "save_values=False, client=None)",
-    "explore": "(runs=None, results=None, *, workflow_id=None, client=None)",
-    "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, alpha=0.05)",
-    "decode_runs": "(data)",
-    "decode_results": "(data)",
-    "decode_evals": "(data)",
-    "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "read_csv": "(path, table='runs')",
-    "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, faults=None)",
+    "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
+    "start_runs": "(workflow_id, *, eval_ids=None, block_ids=None, repeat=1, client=None)",
+    "states": "(results, by='run_id', *, wide=False)",
+    "summarize_evals": "(results)",
+    "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
+    "use": "(client)",
+    "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
+    "watch": "(runs=None, *, workflow_id=None, baseline=None, compact=False, interval=2.0, "
+    "allow_cancel=None, save_values=False, client=None)",
+    "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
+    "write_report": "(comparison, path, *, values=True)",
 }
 
 
 def test_the_names_are_these() -> None:
     assert sorted(ra.__all__) == sorted(NAMES.split())
     assert len(set(ra.__all__)) == len(ra.__all__)
-    assert all(hasattr(ra, name) for name in ra.__all__)
+
+
+def test_what_type_checkers_see_is_what_is_there() -> None:
+    """A new name is a line in ``_HOMES`` and a line among the imports for type checkers."""
+    tree = ast.parse(Path(ra.__file__).read_text())
+    imported = {
+        (alias.name, (node.module or "").removeprefix("retab_analysis").removeprefix("."))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("retab_analysis")
+        for alias in node.names
+        if alias.asname == alias.name  # else it would not be exported
+    }
+    assert imported == {*ra._HOMES.items(), *((name, "") for name in ra._PACKAGES)}
+    assert ra.__all__ == list(ra._HOMES)
+
+
+@pytest.mark.parametrize("name", [*NAMES.split(), "schema", "errors", "__version__"])
+def test_every_name_is_there_and_can_be_imported(name: str) -> None:
+    value = getattr(ra, name)
+    namespace: dict[str, Any] = {}
+    exec(f"from retab_analysis import {name} as it", namespace)
+    assert namespace["it"] is value
+    assert name in dir(ra)
+    assert vars(ra)[name] is value
+
+
+def test_no_module_hides_a_name() -> None:
+    modules = {path.stem for path in Path(ra.__file__).parent.iterdir()}
+    assert not modules & set(ra.__all__)
+    loaded = importlib.import_module("retab_analysis._check")
+    assert ra.check is loaded.check
+
+
+def test_everything_can_be_imported_at_once() -> None:
+    namespace: dict[str, Any] = {}
+    exec("from retab_analysis import *", namespace)
+    assert set(namespace) - {"__builtins__"} == set(ra.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_every_name_survives_a_pickle(name: str) -> None:
+    value = getattr(ra, name)
+    assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", ra.__version__)
+    assert (
+        f'version = "{ra.__version__}"'
+        in (Path(ra.__file__).parents[1] / "pyproject.toml").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -113,7 +172,6 @@ TREE = {
     "SchemaError": (ra.RetabAnalysisError, ValueError),
     "PaginationError": (ra.RetabAnalysisError,),
     "WaitTimeout": (ra.RetabAnalysisError, TimeoutError),
-    "ArchiveError": (ra.RetabAnalysisError,),
     "RegressionError": (ra.RetabAnalysisError,),
 }
 
@@ -132,21 +190,54 @@ def test_the_tree_in_the_docstring_is_complete() -> None:
     assert drawn == {*TREE, "RetabAnalysisError", "ValueError", "TimeoutError"}
 
 
-def test_an_error_survives_a_pickle() -> None:
-    import pickle
-
-    error = ra.RateLimitError("slow", status_code=429, retry_after=3.0, request_id="r")
-    error.cursor = "c"
+@pytest.mark.parametrize("name", [*TREE, "RetabAnalysisError"])
+def test_an_error_survives_a_pickle(name: str) -> None:
+    error = getattr(ra, name)("what happened")
+    for each in vars(error):
+        setattr(error, each, f"its {each}")
     copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
     assert (str(copy), vars(copy)) == (str(error), vars(error))
 
 
-def test_importing_is_light() -> None:
-    code = "import retab_analysis, sys; sys.stdout.write(' '.join(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
-    assert "polars" in loaded
-    assert not loaded & {"matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy"}
+def test_an_error_can_be_unpickled_where_nothing_was_imported_before() -> None:
+    error = ra.RateLimitError("slow", status_code=429, retry_after=3.0, request_id="r")
+    code = "import pickle, sys; print(repr(vars(pickle.load(sys.stdin.buffer))))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(error), capture_output=True, check=True
+    )
+    assert ended.stdout.decode().strip() == repr(vars(error))
+
+
+HEAVY = {
+    *("matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy", "asyncio"),
+    *("retab_analysis.sandbox", "retab_analysis.widgets", "retab_analysis.plots"),
+}
+LIGHT_USE = """
+for name in ra.__all__:
+    if name.startswith(("fetch_", "decode_", "write_csv", "read_csv")) or name == "Client":
+        getattr(ra, name)
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    program = f"import retab_analysis as ra, sys, json\n{code}\nprint(json.dumps([*sys.modules]))"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(run.stdout))
+
+
+def test_importing_loads_nothing_of_what_is_not_used() -> None:
+    loaded = loaded_by("dir(ra)")
+    assert not loaded & {*HEAVY, "polars", "requests", "msgspec", "importlib.metadata"}
+    assert {name for name in loaded if name.startswith("retab_analysis")} == {"retab_analysis"}
+
+
+def test_fetching_and_decoding_load_nothing_heavy() -> None:
+    loaded = loaded_by(LIGHT_USE)
+    assert loaded >= {"polars", "requests", "retab_analysis.fetch", "retab_analysis.decode"}
+    assert not loaded & HEAVY
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES.split())))

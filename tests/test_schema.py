@@ -207,11 +207,11 @@ def test_what_is_no_frame_of_a_table_is_said() -> None:
     assert RUNS.mismatch(frame.schema) is None
     first = ", ".join(frame.columns[:8])
     assert RUNS.mismatch({}) == (
-        f"no RUNS frame: it has no column {first} and 24 more; it has no columns"
+        f"not a RUNS frame: it has no column {first} and 24 more; it has no columns"
     )
     other = frame.cast({"passed": pl.String}).select("passed")
     assert RUNS.mismatch(other.schema, ["passed", "ok"]) == (
-        "no RUNS frame: it has no column ok; it has passed; column passed is String, expected "
+        "not a RUNS frame: it has no column ok; it has passed; column passed is String, expected "
         "Int64; a CSV file is read with its dtypes by read_csv"
     )
     # A column of nulls alone may have lost its dtype.

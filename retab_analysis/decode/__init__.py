@@ -1,13 +1,12 @@
-"""Bytes → structs → rows → one frame; what does not decode is reported beside it.
+"""Bytes → structs → columns → one frame; what does not decode is reported beside it.
 
-``split`` finds the records of a body when one of them is bad, ``structs`` reads a body, ``rows``
-gathers the paths of the structs into columns, ``page`` is the three together, and ``public`` is
-``decode_runs`` and its like.
+``documents`` turns bytes into structs, ``frames`` structs into the columns of a table, ``problems``
+says what did not decode and why, and ``decoders`` is ``decode_runs`` and its like.
 """
 
-from retab_analysis.decode.frames import to_frame
-from retab_analysis.decode.page import Page, Problem, parse_document, parse_one, parse_page
-from retab_analysis.decode.public import decode_evals, decode_results, decode_runs, report
+from retab_analysis.decode.decoders import decode_evals, decode_results, decode_runs
+from retab_analysis.decode.frames import Page, parse_document, parse_one, parse_page, to_frame
+from retab_analysis.decode.problems import Problem, report_problems
 
 __all__ = [
     "Page",
@@ -18,6 +17,6 @@ __all__ = [
     "parse_document",
     "parse_one",
     "parse_page",
-    "report",
+    "report_problems",
     "to_frame",
 ]

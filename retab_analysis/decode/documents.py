@@ -1,42 +1,52 @@
-"""A body becomes structs: in one go where every record is good, else record by record."""
+"""Bytes become structs: in one go where every record is good, else record by record.
+
+The usual body is decoded whole, by msgspec. Where that fails, the body is cut into the texts of its
+records without decoding them, and each is decoded for itself, so that one bad record spoils no
+other one, whatever is wrong with it.
+"""
 
 from __future__ import annotations
 
 import functools
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
 from retab_analysis import wire
-from retab_analysis.decode.record_split import Body, check_json, split
-from retab_analysis.errors import SchemaError
+from retab_analysis.decode.problems import (
+    Problem,
+    check_json,
+    describe_problem,
+    printable,
+    shorten,
+)
+from retab_analysis.errors import ProtocolError, SchemaError
 
 T = TypeVar("T")
 Record = type[wire.Wire]
 
 # What msgspec raises for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
-_RAW_LIMIT = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One record that did not decode, and where in the document."""
-
-    record_id: str | None
-    path: str
-    reason: str
-    raw: str
+_SHOWN = 200
+# What gives JSON its structure; strings as a whole, so that no bracket inside of one is seen.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
 
 
 @dataclass(slots=True)
-class Structs:
-    """The good records of a body with their JSON paths, the bad ones, and the next cursor."""
+class Records:
+    """What a body holds.
 
-    records: list[Any] = field(default_factory=list)
+    Attributes:
+        structs: The good records.
+        where: The JSON path of each of them.
+        problems: The other records.
+        after: The cursor of the next page, or None.
+    """
+
+    structs: list[Any] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     after: str | None = None
@@ -47,39 +57,39 @@ class _WirePage(wire.Wire, Generic[T]):
     list_metadata: wire.ListMetadata
 
 
-def read_page(record: Record, body: bytes) -> Structs:
+def read_page(record: Record, body: bytes) -> Records:
     """Read a page of a list.
 
     Raises:
         ProtocolError: The body is not JSON.
-        SchemaError: It is JSON, but no page.
+        SchemaError: It is JSON, but not a page.
     """
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
-        return _good(page.data, "$.data", page.list_metadata.after or None)
-    parts = split(body)
-    structs = _by_record(record, parts)
-    structs.after = _metadata(parts).after or None
-    return structs
+        return _all_good(page.data, "$.data", page.list_metadata.after)
+    split = split_records(body)
+    records = _decode_each(record, split)
+    records.after = _list_metadata(split).after or None
+    return records
 
 
-def read_one(record: Record, body: bytes) -> Structs:
+def read_one(record: Record, body: bytes) -> Records:
     """Read a single document.
 
     Raises:
         ProtocolError: The body is not JSON.
-        SchemaError: It is JSON, but no object.
+        SchemaError: It is JSON, but not an object.
     """
     document = _decode_whole(record, body)
     if document is not None:
-        return Structs([document], ["$"])
-    parts = split(body)
-    if parts.where != ["$"]:
-        _refuse(parts, "an object")
-    return _by_record(record, parts)
+        return Records([document], ["$"])
+    split = split_records(body)
+    if split.where != ["$"]:
+        _refuse(split, "an object")
+    return _decode_each(record, split)
 
 
-def read_any(record: Record, body: bytes) -> Structs:
+def read_any(record: Record, body: bytes) -> Records:
     """Read a page, a list of records, or a single one.
 
     Raises:
@@ -87,20 +97,21 @@ def read_any(record: Record, body: bytes) -> Structs:
         SchemaError: It is JSON, but none of these.
     """
     if body.lstrip()[:1] == b"[":
-        records = _decode_whole(list[record], body)  # type: ignore[valid-type]
-        if records is not None:
-            return _good(records, "$")
+        structs = _decode_whole(list[record], body)  # type: ignore[valid-type]
+        if structs is not None:
+            return _all_good(structs, "$")
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
-        return _good(page.data, "$.data")
-    parts = split(body)
-    if not parts.where and parts.rest.lstrip()[:1] not in ("[", "{"):
-        _refuse(parts, "an object, a list of objects, or a page")
-    return _by_record(record, parts)
+        return _all_good(page.data, "$.data")
+    split = split_records(body)
+    if not split.where and split.rest.lstrip()[:1] not in ("[", "{"):
+        _refuse(split, "an object, a list of objects, or a page")
+    return _decode_each(record, split)
 
 
-def _good(records: list[Any], array: str, after: str | None = None) -> Structs:
-    return Structs(records, [f"{array}[{index}]" for index in range(len(records))], [], after)
+def _all_good(structs: list[Any], array: str, after: str | None = None) -> Records:
+    # An empty cursor means that there is no further page, as an absent one does.
+    return Records(structs, [f"{array}[{n}]" for n in range(len(structs))], [], after or None)
 
 
 @functools.cache
@@ -118,100 +129,116 @@ def _decode_whole(wanted: Any, body: bytes) -> Any:
         return None
 
 
-def _by_record(record: Record, parts: Body) -> Structs:
-    structs = Structs()
-    for text, where in zip(parts.records, parts.where, strict=True):
+def _decode_each(record: Record, split: SplitBody) -> Records:
+    records = Records()
+    for text, where in zip(split.records, split.where, strict=True):
         try:
-            document = _decoder(record).decode(text.encode())
+            struct = _decoder(record).decode(text.encode())
         except _DECODE_ERRORS as error:
-            reason = str(error)
-            structs.problems.append(_problem(text, where, reason))
+            message = str(error)
+            records.problems.append(describe_problem(text, where, message))
         else:
-            structs.records.append(document)
-            structs.where.append(where)
-    return structs
+            records.structs.append(struct)
+            records.where.append(where)
+    return records
 
 
-def _metadata(parts: Body) -> wire.ListMetadata:
+def _list_metadata(split: SplitBody) -> wire.ListMetadata:
     expected = "a page, {data: […], list_metadata: {…}}"
-    if parts.where and parts.where[0] != "$.data[0]":
-        _refuse(parts, expected)
+    if split.where and split.where[0] != "$.data[0]":
+        _refuse(split, expected)
     try:
-        page = msgspec.json.decode(parts.rest, type=_WirePage[None])
+        page = msgspec.json.decode(split.rest, type=_WirePage[None])
     except _DECODE_ERRORS as error:
         reason = str(error)
     else:
         return page.list_metadata
-    _refuse(parts, f"{expected}: {reason}")
+    _refuse(split, f"{expected}: {reason}")
 
 
-def _refuse(parts: Body, expected: str) -> NoReturn:
-    found = parts.records[0] if parts.where == ["$"] else parts.rest
-    raise SchemaError(f"expected {expected}; got {_shorten(_printable(found), 200)}", path="$")
+def _refuse(split: SplitBody, expected: str) -> NoReturn:
+    found = split.records[0] if split.where == ["$"] else split.rest
+    raise SchemaError(f"expected {expected}; got {shorten(printable(found), _SHOWN)}", path="$")
 
 
-_AT = re.compile(r" - at `\$?([^`]*)`$")
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+@dataclass(frozen=True, slots=True)
+class SplitBody:
+    """A body with its records cut out.
+
+    Attributes:
+        rest: The JSON text with ``null`` in the place of each record.
+        records: The text of each record. Bytes that are not UTF-8 are there as surrogate escapes.
+        where: The JSON path of each record.
+    """
+
+    rest: str
+    records: list[str]
+    where: list[str]
 
 
-def _problem(text: str, where: str, reason: str) -> Problem:
-    path, explanation = _explain(reason, text)
-    return Problem(
-        _record_id(text), where + path, explanation, _shorten(_printable(text), _RAW_LIMIT)
-    )
+def split_records(body: bytes) -> SplitBody:
+    """Cut a page, a list or a single object into its records, without decoding them.
 
-
-def _explain(reason: str, text: str) -> tuple[str, str]:
-    """The JSON path inside the record, and what was expected and found there.
+    Only strings and brackets are looked at, one token after the other, so that neither depth nor
+    bad characters inside a record matter. What is left over is checked to be JSON.
 
     Raises:
-        ProtocolError: The record is not even JSON, so the body is not.
+        ProtocolError: The rest is not JSON; where it is too deep to tell, that it is cut off.
     """
-    if not check_json(text):
-        return "", "nested too deeply"
-    if _printable(text) != text:
-        return "", "bytes that are not UTF-8"
-    match = _AT.search(reason)
-    if match is None and ("malformed" in reason or "truncated" in reason):
-        return "", "a text with a lone surrogate"
-    path = match.group(1) if match else ""
-    found, explanation = _found(text, path), _AT.sub("", reason)
-    return path, explanation if found is None else f"{explanation}; found {found}"
+    text = body.decode("utf-8", "surrogateescape")
+    spans, array = _record_spans(text)
+    pieces, end = [], 0
+    for start, stop in spans:
+        pieces += [text[end:start], "null"]
+        end = stop
+    rest = "".join([*pieces, text[end:]])
+    if not check_json(rest) and _depth_at_end(rest) != 0:
+        raise ProtocolError("it is cut off, in something that is nested too deeply")
+    where = [f"{array}[{index}]" if array else "$" for index in range(len(spans))]
+    return SplitBody(rest, [text[start:stop].strip() for start, stop in spans], where)
 
 
-class _Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
-
-
-def _found(text: str, path: str) -> str | None:
-    """What stands at a path of a record, unless that is an object or a list."""
-    value = json.loads(text, parse_float=_Number, parse_int=_Number)
-    for name, index in _STEP.findall(path):
-        try:
-            value = value[int(index) if index else name]
-        except (KeyError, IndexError, TypeError):
-            return None
-    if isinstance(value, dict | list):
-        return None
-    return _shorten(str(value) if isinstance(value, _Number) else json.dumps(value), 80)
+def _depth_at_end(text: str) -> int:
+    """How many brackets are still open."""
+    tokens = (token.group() for token in _TOKEN.finditer(text))
+    return sum((each in "[{") - (each in "]}") for each in tokens)
 
 
-def _record_id(text: str) -> str | None:
-    """The id of a record that did not decode, as far as it can be read."""
-    try:
-        record = json.loads(text, parse_int=str)
-    except RecursionError:
-        match = re.search(r'"id"\s*:\s*"([^"\\]*)"', text)
-        return _printable(match.group(1)) if match else None
-    found = record.get("id") if isinstance(record, dict) else None
-    return _printable(found) if isinstance(found, str) else None
+def _record_spans(text: str) -> tuple[list[tuple[int, int]], str]:
+    """Where the records are in the text, and the JSON path of the array that they stand in."""
+    first = text.lstrip()[:1]
+    if first == "[":
+        return list(_element_spans(text, text.index("["))), "$"
+    array = _data_array(text) if first == "{" else None
+    if array is not None:
+        return list(_element_spans(text, array)), "$.data"
+    return ([(0, len(text))] if first == "{" else []), ""
 
 
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+def _data_array(text: str) -> int | None:
+    """Where the array starts that is the member ``data`` of the outermost object."""
+    depth, last, key = 0, "", ""
+    for token in _TOKEN.finditer(text):
+        found = token.group()
+        if found == "[" and depth == 1 and key == '"data"' and last == ":":
+            return token.start()
+        if found == ":" and depth == 1:
+            key = last
+        depth += (found in "[{") - (found in "]}")
+        last = found
+    return None
 
 
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else text[:length] + "…"
+def _element_spans(text: str, array: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each element of the array that starts there."""
+    depth, start = 0, array + 1
+    for token in _TOKEN.finditer(text, array):
+        found = token.group()
+        depth += (found in "[{") - (found in "]}")
+        closes = depth == 0
+        if closes or (found == "," and depth == 1):
+            if text[start : token.start()].strip():
+                yield start, token.start()
+            start = token.end()
+        if closes:
+            return

@@ -1,15 +1,27 @@
-"""Structs become columns: each path is gathered once, then all columns are computed at once."""
+"""Structs become columns: each path is gathered once, then all columns are computed at once.
+
+The cost of a column hardly depends on how many rows it has, so it pays to gather many records at
+once. What is gathered are the *paths* that the table's expressions name; the columns are computed
+from them at the end, by :func:`to_frame`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import polars as pl
 
+from retab_analysis import wire
+from retab_analysis.decode.documents import Records, read_any, read_one, read_page
+from retab_analysis.decode.problems import Problem
+from retab_analysis.errors import SchemaError
 from retab_analysis.schema import Datetime, Table
+
+W = TypeVar("W", bound=wire.Wire)
 
 # RFC 3339 with 0 to 6 digits of fraction; the offset may be missing. More digits would be cut and
 # the sixtieth second moved by the parser, in silence.
@@ -19,8 +31,82 @@ _OFFSET = r"(Z|[+-]\d\d:\d\d)$"
 _encode = msgspec.json.Encoder().encode
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one body holds.
+
+    Attributes:
+        rows: One row per good record, one column per path that the table needs.
+        problems: The other records.
+        after: The cursor of the next page, or None.
+    """
+
+    rows: pl.DataFrame
+    problems: Sequence[Problem]
+    after: str | None
+
+
+def parse_page(table: Table, body: bytes) -> Page:
+    """Read a page of a list.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is JSON, but not a page.
+    """
+    return _gather_page(table, read_page(table.record, body))
+
+
+def parse_one(table: Table, body: bytes) -> Page:
+    """Read a single document as a page of one.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is JSON, but not an object.
+    """
+    return _gather_page(table, read_one(table.record, body))
+
+
+def parse_any(table: Table, body: bytes) -> Page:
+    """Read a page, a list of records, or a single one.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is JSON, but none of these.
+    """
+    return _gather_page(table, read_any(table.record, body))
+
+
+def parse_document(record: type[W], body: bytes) -> W:
+    """Read a single document that does not become a row, as a struct.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is JSON of another shape.
+    """
+    records = read_one(record, body)
+    for problem in records.problems:
+        raise SchemaError(f"at {problem.path}: {problem.reason}", path=problem.path)
+    document: W = records.structs[0]
+    return document
+
+
+def _gather_page(table: Table, records: Records) -> Page:
+    """Gather the good records; one with a time that cannot be read becomes a problem, too."""
+    gathered = gather(table, records.structs)
+    rows, unreadable = parse_times(table, gathered)
+    problems = list(records.problems)
+    for row, path in sorted(unreadable.items()):
+        text = gathered[path][row]
+        reason = f"Expected a time in ISO 8601, to the microsecond at most; found {text!r}"
+        where = f"{records.where[row]}.{path}"
+        problems.append(Problem(gathered["id"][row], where, reason, text))
+    if unreadable:
+        rows = rows.filter(~pl.int_range(pl.len()).is_in(list(unreadable)))
+    return Page(rows, problems, records.after)
+
+
 class _Absent:
-    """Stands for a missing part: all its members are None."""
+    """Stands for a missing part of a document: all its members are None."""
 
     def __getattr__(self, name: str) -> None:
         return None
@@ -82,6 +168,7 @@ def _series(table: Table, records: Sequence[Any]) -> Iterable[pl.Series]:
         elif isinstance(dtype, pl.List):
             yield _lists(path, values, dtype)
         else:
+            # Times stay text: a whole column is parsed at once, later.
             yield pl.Series(path, values, pl.String() if dtype == Datetime else dtype)
 
 
@@ -102,7 +189,7 @@ def _members(container: dict[str, Any] | None, tail: str) -> list[Any] | None:
 
 
 def _part(path: str, parts: dict[str, Sequence[Any]]) -> Sequence[Any]:
-    """The objects at a path, the absent one in the place of a missing one."""
+    """The objects at a path, ``_ABSENT`` in the place of a missing one; each path is read once."""
     if path not in parts:
         head, _, leaf = path.rpartition(".")
         found = map(attrgetter(leaf), _part(head, parts))
@@ -117,12 +204,13 @@ def _compact(raw: msgspec.Raw | None) -> str | None:
 
 
 def _lists(path: str, values: list[Any], dtype: pl.List) -> pl.Series:
-    """By way of JSON, which polars reads fifteen times as fast as lists of Python objects."""
+    """A column of lists, by way of JSON: polars reads it 15 times as fast as lists of objects."""
     texts = [None if each is None else _encode(each).decode() for each in values]
     return pl.Series(path, texts, pl.String()).str.json_decode(dtype)
 
 
 def _parse_time(path: str) -> pl.Expr:
+    """Null where it is not a time that can be read; without an offset it is UTC."""
     text = pl.col(path)
     complete = pl.when(text.str.contains(_OFFSET)).then(text).otherwise(text + "Z")
     moment = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from retab_analysis.decode import Page, Problem, parse_one, parse_page, report, to_frame
+from retab_analysis.decode import Page, Problem, parse_one, parse_page, report_problems, to_frame
 from retab_analysis.errors import PaginationError, RetabAnalysisError
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
@@ -30,7 +30,7 @@ class Fetched:
 
         Call it from the public function itself, so that the warning points at its caller.
         """
-        report(table, self.problems, strict=False)
+        report_problems(table, self.problems, strict=False)
         return self.frame
 
 
@@ -110,7 +110,7 @@ def read_pages(
         while True:
             page = _get_page(client, path, params, into, wanted)
             # Before the page is taken in, so that ``.partial`` ends where ``.cursor`` goes on.
-            report(into.table, page.problems if strict else [], strict=True)
+            report_problems(into.table, page.problems if strict else [], strict=True)
             into.add(page)
             yield into
             if into.cursor is None:
@@ -146,7 +146,7 @@ def to_single_row(table: Table, page: Page) -> pl.DataFrame:
     Raises:
         SchemaError: It did not decode.
     """
-    report(table, page.problems, strict=True)
+    report_problems(table, page.problems, strict=True)
     return to_frame(table, [page.rows])
 
 

@@ -27,7 +27,7 @@ from retab_analysis.errors import (
     ServerError,
     TransportError,
 )
-from retab_analysis.transport import Cancel
+from retab_analysis.transport import CancellationToken
 from retab_analysis.transport.cancellation import check_cancelled
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Pool:
         self._workers = workers
         self._threads: list[threading.Thread] = []
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._cancel = Cancel()
+        self._cancel = CancellationToken()
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Have a function called in a thread, with this thread's context."""

@@ -3,8 +3,9 @@
 A column's source is a polars expression over the paths of the API's document
 (``counts.outcome.passed``; ``*`` stands for each member of an object). Decoding gathers the paths
 that the expressions name and evaluates all of them at once, so ``tables`` is the only place that
-says what a frame holds; ``table`` is the mechanism. ``conditions`` says in words what an eval
-asserts.
+says what a frame holds; ``table`` is the mechanism, and ``conditions`` says in words what an eval
+asserts. ``checking`` looks at the frames that users pass, and ``conversion`` turns what came
+through pandas or duckdb back into one of ours.
 """
 
 from retab_analysis.schema.checking import checked

@@ -1,4 +1,4 @@
-"""A user's frame, looked at before anything is read from it."""
+"""A frame that a user passed, looked at before anything is read from it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError, described
+from retab_analysis.schema.conversion import as_polars, find_conversions, lost_values
 from retab_analysis.schema.table import Table
 from retab_analysis.schema.tables import TABLES
 
@@ -15,6 +16,9 @@ def checked(
     frame: object, table: Table, columns: Iterable[str], name: str | None = None
 ) -> pl.LazyFrame:
     """A frame whose columns can be read, and in which no row is there twice.
+
+    Frames of polars, pandas, pyarrow and duckdb are taken; columns that have another dtype than the
+    table's are converted where no value changes, see :mod:`retab_analysis.schema.conversion`.
 
     Frames that were fetched apart may overlap, and are put together nevertheless. As in paging, of
     two rows with the same id the later one counts; rows without an id all do.
@@ -26,36 +30,57 @@ def checked(
         name: The argument's name, for the errors.
 
     Returns:
-        All columns of the frame, where those of ``columns`` have their dtypes.
+        All columns of the frame, in its order. Those of ``columns`` have the table's dtypes, and
+        so do the table's other ones as far as they convert without loss.
 
     Raises:
-        ConfigError: It is no polars frame.
-        SchemaError: It lacks columns (all are named), has one with another dtype, or is a frame of
-            another table.
+        ConfigError: It is not a frame, or pyarrow is missing, which pandas' frames need.
+        SchemaError: It lacks columns (all are named), has one whose values do not convert, or is a
+            frame of another table.
     """
-    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
+    given = as_polars(frame, name or "this")
+    if given is None:
         raise ConfigError(
-            f"{f'{name} must be' if name else 'expected'} a {table.name.upper()} frame "
-            f"(polars DataFrame or LazyFrame), got {described(frame)}"
+            f"{f'{name} must be' if name else 'expected'} {table.frame_name} "
+            f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}"
         )
-    found, columns = frame.collect_schema(), list(columns)
-    mismatch = table.mismatch(found, columns) or _is_other(table, found)
+    return _without_repeated(_with_dtypes(given, table, list(columns), name or "this"), table)
+
+
+def _with_dtypes(
+    frame: pl.DataFrame | pl.LazyFrame, table: Table, needed: list[str], name: str
+) -> pl.LazyFrame:
+    found, lazy = frame.collect_schema(), frame.lazy()
+    conversions = find_conversions(found, table.schema)
+    after = {each: table.schema[each] if each in conversions else found[each] for each in found}
+    mismatch = table.mismatch(after, needed) or _other_table(table, found)
     if mismatch is not None:
-        raise SchemaError(f"{name or 'this'} is {mismatch}")
-    untyped = [each for each in columns if found[each] == pl.Null]
-    typed = frame.lazy().with_columns(pl.col(each).cast(table.schema[each]) for each in untyped)
-    if not all(found.get(each) == pl.String for each in table.key):
-        return typed
-    nameless = pl.any_horizontal(pl.col(each).is_null() for each in table.key)
-    return typed.filter(nameless | pl.struct(table.key).is_last_distinct())
+        raise SchemaError(f"{name} is {mismatch}")
+    lost = lost_values(lazy, conversions)
+    for each in needed:
+        if each in lost:
+            raise SchemaError(
+                f"{name} is not {table.frame_name}: column {each} is {found[each]} and holds "
+                f"{lost[each]}, which is not exactly an {table.schema[each]}; "
+                "convert it yourself if it may be rounded"
+            )
+    return lazy.with_columns(
+        conversion.value.alias(each) for each, conversion in conversions.items() if each not in lost
+    )
 
 
-def _is_other(table: Table, found: pl.Schema) -> str | None:
-    """Say so where a frame is of another table, although what is needed is there."""
-    if table.mismatch(found) is None:
+def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
+    found = frame.collect_schema()
+    if not table.key or not all(found.get(each) == pl.String for each in table.key):
+        return frame
+    has_no_id = pl.any_horizontal(pl.col(each).is_null() for each in table.key)
+    return frame.filter(has_no_id | pl.struct(table.key).is_last_distinct())
+
+
+def _other_table(table: Table, found: pl.Schema) -> str | None:
+    """Say so where a frame is of another table, although the columns that are needed are there."""
+    if table.schema.keys() <= found.keys():
         return None
     others = (each for each in TABLES.values() if each is not table)
-    other = next((each for each in others if each.mismatch(found) is None), None)
-    if other is None:
-        return None
-    return f"no {table.name.upper()} frame, but a {other.name.upper()} frame"
+    other = next((each for each in others if each.schema.keys() <= found.keys()), None)
+    return None if other is None else f"not {table.frame_name}, but {other.frame_name}"

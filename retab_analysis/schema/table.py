@@ -1,4 +1,4 @@
-"""What a table is: columns whose sources are expressions over the paths of a document."""
+"""What a table is: columns whose sources are polars expressions over the paths of a document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from retab_analysis import wire
 String, Int64, Float64, Boolean = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 Datetime = pl.Datetime("us", "UTC")
 Strings = pl.List(pl.String())
-_LISTED = 8
+_LISTED = 8  # names in a message; a frame of ours has 32 columns
 
 _DTYPES: Mapping[Any, pl.DataType] = {
     str: String,
@@ -93,33 +93,40 @@ class Table:
         """The frame with no rows."""
         return pl.DataFrame(schema=self.schema)
 
+    @property
+    def frame_name(self) -> str:
+        """What a frame of this table is called in messages, with its article."""
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name.upper()} frame"
+
     def mismatch(
         self, found: Mapping[str, pl.DataType], columns: Iterable[str] | None = None
     ) -> str | None:
-        """Say why columns are none of this table's; None where they are.
+        """Say why a frame is not one of this table; None where it is.
 
         Args:
-            found: Names and dtypes of a frame.
+            found: Names and dtypes of the frame.
             columns: The columns that are needed; all if not given. One of nulls alone may be
                 without a dtype.
+
+        Returns:
+            The end of a sentence that starts with "… is".
         """
         needed = list(self.schema if columns is None else dict.fromkeys(columns))
         missing = [name for name in needed if name not in found]
         wrong = [
-            f"column {name} is {found[name]}, expected {self.schema[name]}"
+            name
             for name in needed
             if name in found and found[name] not in (self.schema[name], pl.Null())
         ]
+        reasons = [
+            f"column {each} is {found[each]}, expected {self.schema[each]}" for each in wrong
+        ]
         if missing:
             there = _some(found) or "no columns"
-            wrong.insert(0, f"it has no column {_some(missing)}; it has {there}")
-        if any(
-            str(found[name]) == "String" != str(self.schema[name])
-            for name in needed
-            if name in found
-        ):
-            wrong.append("a CSV file is read with its dtypes by read_csv")
-        return f"no {self.name.upper()} frame: {'; '.join(wrong)}" if wrong else None
+            reasons.insert(0, f"it has no column {_some(missing)}; it has {there}")
+        # Each advice once, however many columns need it.
+        reasons += dict.fromkeys(filter(None, (_advice(found[e], self.schema[e]) for e in wrong)))
+        return f"not {self.frame_name}: {'; '.join(reasons)}" if reasons else None
 
     def describe(self) -> pl.DataFrame:
         """The columns as a frame: ``name, dtype, source, meaning`` (String each)."""
@@ -129,8 +136,20 @@ class Table:
         )
 
 
+def _advice(found: pl.DataType, declared: pl.DataType) -> str | None:
+    """What to do about a column with a wrong dtype."""
+    if found == pl.String and declared != pl.String:
+        return "a CSV file is read with its dtypes by read_csv"
+    if isinstance(found, pl.Datetime) and isinstance(declared, pl.Datetime):
+        return (
+            "say which time zone it is in: .dt.replace_time_zone('UTC') in polars, "
+            ".dt.tz_localize('UTC') in pandas"
+        )
+    return None
+
+
 def _some(names: Iterable[str]) -> str:
-    """Some names, and how many there are more."""
+    """The first names, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     return ", ".join(listed[:_LISTED]) + more

@@ -1,10 +1,11 @@
 """HTTP to the API: one client, one retry loop, every failure as one of our errors.
 
-``client`` holds the loop, ``exchange`` one request and its answer, ``judge`` what an answer's
-status means, ``schedule`` when to try again, ``cancel`` how other threads are stopped.
+``client`` makes one call of a request with all its attempts, ``request`` sends one and reads its
+whole body, ``response`` says what its status means, ``retry`` when it is tried again, and
+``cancellation`` stops the requests of other threads.
 """
 
-from retab_analysis.transport.cancellation import Cancel
+from retab_analysis.transport.cancellation import CancellationToken
 from retab_analysis.transport.client import Client
 
-__all__ = ["Cancel", "Client"]
+__all__ = ["CancellationToken", "Client"]

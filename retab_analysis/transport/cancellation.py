@@ -1,8 +1,8 @@
 """Stop the requests of some threads from another thread.
 
-A thread that waits for a server cannot be told to stop; its socket can be shut down, and then the
-wait ends. Whoever starts threads gives each of them the same :class:`Cancel`; the requests of
-other threads that use the same client are not touched.
+A thread that waits for a server cannot be told to stop, but its socket can be shut down, and then
+the wait ends. Code that starts threads gives each of them the same :class:`CancellationToken`; the
+requests of other threads that use the same client are not touched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Cancelled(BaseException):
     """This thread was told to stop. It never leaves this package."""
 
 
-class Cancel:
+class CancellationToken:
     """Tells all threads that run under it to stop."""
 
     def __init__(self) -> None:
@@ -32,18 +32,19 @@ class Cancel:
         self._connections: dict[int, HTTPConnection] = {}
 
     def set(self) -> None:
-        """End their waits; their next step raises :class:`Cancelled`."""
+        """End the waits of these threads; the next thing they do raises :class:`Cancelled`."""
         self._event.set()
         with self._lock:
             for connection in self._connections.values():
                 _shut_down(connection)
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """Call a function under this, in the current thread.
+        """Call a function under this token, in the current thread.
 
         Raises:
-            Cancelled: It was told to stop before, or while it waited.
+            Cancelled: The token was set before, or while the function waited.
         """
+        # In a context of its own, so that the token is this thread's only during the call.
         context = contextvars.copy_context()
         return context.run(self._run, function)
 
@@ -53,82 +54,91 @@ class Cancel:
         return function()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, unless told to stop."""
+        """Sleep until the time is over or the token is set.
+
+        Raises:
+            Cancelled: It was set.
+        """
         self._event.wait(seconds)
         self.check()
 
     def check(self) -> None:
-        """Raise where told to stop.
+        """Raise if the token was set.
 
         Raises:
-            Cancelled: It was.
+            Cancelled: It was set.
         """
         if self._event.is_set():
             raise Cancelled
 
     def hold(self, connection: HTTPConnection) -> None:
-        """Remember what this thread is about to wait for."""
+        """Remember the connection that this thread is about to wait for."""
         with self._lock:
             self._connections[threading.get_ident()] = connection
 
     def release(self) -> None:
-        """Forget it: the connection may soon be somebody else's."""
+        """Forget this thread's connection: another thread may use it next."""
         with self._lock:
             self._connections.pop(threading.get_ident(), None)
 
 
-_current: contextvars.ContextVar[Cancel | None] = contextvars.ContextVar("cancel", default=None)
+_current: contextvars.ContextVar[CancellationToken | None] = contextvars.ContextVar(
+    "cancellation_token", default=None
+)
 
 
-def current() -> Cancel | None:
-    """What may stop this thread, if anything."""
+def current_token() -> CancellationToken | None:
+    """The token that this thread runs under, if any."""
     return _current.get()
 
 
 def check_cancelled() -> None:
-    """Raise where this thread was told to stop.
+    """Raise if this thread was told to stop.
 
     Raises:
         Cancelled: It was.
     """
-    cancel = current()
-    if cancel is not None:
-        cancel.check()
+    token = current_token()
+    if token is not None:
+        token.check()
 
 
 @contextlib.contextmanager
 def cancellable() -> Iterator[None]:
-    """Around one request: stops before it, and lets go of its connection after it."""
-    cancel = current()
-    if cancel is None:
+    """Around one request: raises before it if told to stop, and forgets its connection after it."""
+    token = current_token()
+    if token is None:
         yield
         return
-    cancel.check()
+    token.check()
     try:
         yield
     finally:
-        cancel.release()
+        token.release()
 
 
 def _shut_down(connection: HTTPConnection) -> None:
+    # Shut down, not closed: only that wakes a thread which waits in recv.
     sock = getattr(connection, "twin", None) or connection.sock
     if sock is not None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
 
 
-class _Held(HTTPConnection):
-    twin: socket.socket | None = None  # while connecting: TLS takes the socket itself away
+class _HeldConnection(HTTPConnection):
+    # A second descriptor of the socket while it connects: during TLS's handshake the socket itself
+    # has been taken away, and this is what can still be shut down.
+    twin: socket.socket | None = None
 
     def connect(self) -> None:
-        cancel = current()
-        if cancel is None:
+        token = current_token()
+        if token is None:
             super().connect()
             return
-        cancel.hold(self)
+        token.hold(self)
         try:
             super().connect()
-            cancel.check()
+            token.check()
         finally:
             twin, self.twin = self.twin, None
             if twin is not None:
@@ -136,49 +146,49 @@ class _Held(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
-        cancel = current()
-        if cancel is not None:
+        token = current_token()
+        if token is not None:
             self.twin = sock.dup()
             try:
-                cancel.check()  # told while there was no socket yet to be shut down
+                token.check()  # set while there was no socket yet that could be shut down
             except Cancelled:
                 sock.close()
                 raise
         return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        cancel = current()
-        if cancel is None:
+        token = current_token()
+        if token is None:
             super().request(*args, **kwargs)
             return
-        cancel.hold(self)
+        token.hold(self)
         super().request(*args, **kwargs)
-        cancel.check()  # told between two requests of this connection
+        token.check()  # set between two requests of this connection
 
 
-class _HeldTLS(_Held, HTTPSConnection):
+class _HeldTLSConnection(_HeldConnection, HTTPSConnection):
     pass
 
 
-class _Releasing(HTTPConnectionPool):
+class _ReleasingPool(HTTPConnectionPool):
     def _put_conn(self, conn: Any) -> None:
-        """Take a connection back, which must be forgotten before another thread can have it."""
-        cancel = current()
-        if cancel is not None:
-            cancel.release()
+        """Take a connection back; it is forgotten first, because another thread may get it."""
+        token = current_token()
+        if token is not None:
+            token.release()
         super()._put_conn(conn)
 
 
-class _Pool(_Releasing):
-    ConnectionCls = _Held
+class _Pool(_ReleasingPool):
+    ConnectionCls = _HeldConnection
 
 
-class _TLSPool(_Releasing, HTTPSConnectionPool):
-    ConnectionCls = _HeldTLS
+class _TLSPool(_ReleasingPool, HTTPSConnectionPool):
+    ConnectionCls = _HeldTLSConnection
 
 
 class CancellableAdapter(HTTPAdapter):
-    """An adapter whose connections can be found again."""
+    """An adapter of requests whose connections a token can shut down."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of direct connections."""

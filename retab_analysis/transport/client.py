@@ -8,18 +8,18 @@ from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.config import Secret, load_settings
-from retab_analysis.errors import (
-    APIError,
-    DeadlineExceeded,
-    ProtocolError,
-    RateLimitError,
-    RetabAnalysisError,
-    TransportError,
+from retab_analysis.errors import ProtocolError
+from retab_analysis.transport.cancellation import current_token
+from retab_analysis.transport.request import Params, RequestSender
+from retab_analysis.transport.response import Response, classify_response, invalid_json
+from retab_analysis.transport.retry import (
+    RETRIED_METHODS,
+    FailedAttempt,
+    RateLimitPause,
+    RetryState,
+    TimeSource,
+    call_with_retries,
 )
-from retab_analysis.transport.cancellation import current
-from retab_analysis.transport.request import Exchange, Params
-from retab_analysis.transport.response import Failure, attempts_made, judge, not_json
-from retab_analysis.transport.retry import Gate, Schedule, Time
 
 T = TypeVar("T")
 
@@ -71,13 +71,13 @@ class Client:
             max_attempts=max_attempts,
             max_concurrency=max_concurrency,
         )
-        self._exchange = Exchange(self._settings, f"retab-analysis/{version('retab_analysis')}")
-        self._set_time(Time())
+        self._sender = RequestSender(self._settings, f"retab-analysis/{version('retab_analysis')}")
+        self._set_time(TimeSource())
 
-    def _set_time(self, time: Time) -> None:
+    def _set_time(self, source: TimeSource) -> None:
         """Go by other clocks; for tests."""
-        self._time = time
-        self._gate = Gate(time.monotonic, self.sleep)
+        self._source = source
+        self._pause = RateLimitPause(source.monotonic, self.sleep)
 
     @property
     def base_url(self) -> str:
@@ -131,75 +131,53 @@ class Client:
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
-        return self._time.monotonic()
+        return self._source.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless this thread is told to stop."""
-        cancel = current()
-        if cancel is None:
-            self._time.sleep(seconds)
+        token = current_token()
+        if token is None:
+            self._source.sleep(seconds)
         else:
-            cancel.wait(seconds)
+            token.wait(seconds)
 
     def close(self) -> None:
         """Close the kept connections; using the client again opens new ones."""
-        self._exchange.close()
+        self._sender.close()
 
     def _call(
         self, method: str, path: str, params: Params, json: Any, parse: Callable[[bytes], T]
     ) -> T:
         settings = self._settings
-        attempts = settings.max_attempts if method == "GET" else 1
-        schedule = Schedule(self._time, deadline=settings.deadline, max_attempts=attempts)
-        while True:
-            schedule.attempt += 1
-            outcome = self._attempt(method, path, params, json, parse, schedule)
-            if not isinstance(outcome, Failure):
-                return outcome
-            self._wait_or_raise(outcome, schedule)
-
-    def _attempt(
-        self,
-        method: str,
-        path: str,
-        params: Params,
-        json: Any,
-        parse: Callable[[bytes], T],
-        schedule: Schedule,
-    ) -> T | Failure:
-        settings, request = self._settings, f"{method} {path}"
-        if not self._gate.pass_through(schedule):
-            return Failure(_held_back(request, schedule), retry=False)
-        url = settings.base_url + path
-        answer = self._exchange.send(method, url, params, json, schedule)
-        if isinstance(answer, Failure):
-            return answer
-        attempt = schedule.attempt
-        _log.debug("%s: %d, %d bytes", request, answer.status, len(answer.body))
-        failure = judge(
-            answer, request=request, settings=settings, attempt=attempt, now=self._time.wall()
+        state = RetryState(
+            f"{method} {path}",
+            self._source,
+            deadline=settings.deadline,
+            max_attempts=settings.max_attempts if method in RETRIED_METHODS else 1,
         )
-        if failure is not None:
-            return failure
-        try:
-            return parse(answer.body)
-        except ProtocolError as error:
-            reason = str(error)
-        return not_json(answer, reason, request=request, settings=settings, attempt=attempt)
 
-    def _wait_or_raise(self, failure: Failure, schedule: Schedule) -> None:
-        """Sleep before the next attempt, or raise where there is none."""
-        error = failure.error
-        asked = error.retry_after if isinstance(error, APIError) else None
-        if isinstance(error, RateLimitError) and asked is not None:
-            self._gate.close(asked)
-        if not failure.retry or schedule.is_last():
-            raise error
-        pause = schedule.backoff() if asked is None else asked
-        if pause > schedule.remaining():
-            raise _out_of_time(error, schedule)
-        _log.debug("attempt %d failed, the next in %.2f s: %s", schedule.attempt, pause, error)
-        self.sleep(pause)
+        def attempt(state: RetryState) -> T | FailedAttempt:
+            url = settings.base_url + path
+            response = self._sender.send(method, url, params, json, state)
+            if isinstance(response, FailedAttempt):
+                return response
+            return self._read(response, state, parse)
+
+        return call_with_retries(attempt, state, self._pause, self.sleep)
+
+    def _read(
+        self, response: Response, state: RetryState, parse: Callable[[bytes], T]
+    ) -> T | FailedAttempt:
+        _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))
+        failed = classify_response(response, state, self._settings, self._source.wall())
+        if failed is not None:
+            return failed
+        try:
+            return parse(response.body)
+        except ProtocolError as error:
+            # Left behind with its block, so that what is raised later has no context.
+            reason = str(error)
+        return invalid_json(response, reason, state, self._settings)
 
     def __enter__(self) -> Self:
         return self
@@ -208,7 +186,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        # In a traceback also a client is shown of which nothing came.
+        # A traceback may show a client whose __init__ failed before it had settings.
         url = self.base_url if hasattr(self, "_settings") else None
         return f"Client(api_key='***', base_url={url!r})"
 
@@ -222,25 +200,3 @@ class Client:
         raise TypeError(
             "a Client cannot be pickled: it holds a key and connections; make one in each process"
         )
-
-
-def _held_back(request: str, schedule: Schedule) -> DeadlineExceeded:
-    return DeadlineExceeded(
-        f"{request}: the API asked this client to slow down, for longer than the deadline of "
-        f"{schedule.deadline:g} s",
-        attempts=schedule.attempt,
-    )
-
-
-def _out_of_time(error: RetabAnalysisError, schedule: Schedule) -> RetabAnalysisError:
-    """What to raise when the deadline is nearer than the next attempt.
-
-    A status says more than the deadline does; a network failure says less.
-    """
-    if not isinstance(error, TransportError):
-        return error
-    return DeadlineExceeded(
-        f"the deadline of {schedule.deadline:g} s leaves no time for another attempt"
-        f"{attempts_made(schedule.attempt)}; the last one: {error}",
-        attempts=schedule.attempt,
-    )

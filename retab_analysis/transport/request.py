@@ -1,4 +1,8 @@
-"""One request and its whole answer: the only place that uses requests."""
+"""Send one request and read its whole body, over kept connections.
+
+Only this file and ``cancellation`` use requests and urllib3. What goes wrong on the way comes back
+as a :class:`FailedAttempt`; whether it is tried again is for ``retry``.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,8 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.transport.cancellation import CancellableAdapter, cancellable
-from retab_analysis.transport.response import Answer, Failure, attempts_made
-from retab_analysis.transport.retry import Schedule
+from retab_analysis.transport.response import Response
+from retab_analysis.transport.retry import FailedAttempt, RetryState, attempts_made
 
 MAX_BODY = 128 * 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
@@ -54,7 +58,7 @@ class BearerAuth(AuthBase):
         return request
 
 
-class Exchange:
+class RequestSender:
     """Sends requests over a pool of kept connections; safe for many threads.
 
     It works on requests' adapter rather than a ``Session``: with no session there are no cookies,
@@ -64,7 +68,7 @@ class Exchange:
     def __init__(self, settings: Settings, user_agent: str) -> None:
         self._settings = settings
         self._auth = BearerAuth(settings.api_key)
-        self._proxies = _proxies(settings)
+        self._proxies = _choose_proxies(settings)
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "application/json",
@@ -78,87 +82,90 @@ class Exchange:
         self._adapter.close()
 
     def send(
-        self, method: str, url: str, params: Params, json: Any, schedule: Schedule
-    ) -> Answer | Failure:
-        """Send one request and read its whole answer.
+        self, method: str, url: str, params: Params, json: Any, state: RetryState
+    ) -> Response | FailedAttempt:
+        """Send one request and read its whole body.
 
         The errors of the network come back as values and are raised by the caller, outside of any
         ``except`` block: the frames of urllib3 hold the key in their locals, and must not be
         reachable from what a notebook prints.
         """
-        interrupted = False
+        interrupted = False  # Ctrl-C, too, would carry urllib3's frames
         try:
             with cancellable():
-                return self._exchange(method, url, params, json, schedule)
+                return self._send_and_read(method, url, params, json, state)
         except RetabAnalysisError as error:
-            failure = Failure(error, retry=False)
+            failure = FailedAttempt(error, retry=False)
         except KeyboardInterrupt:
             interrupted = True
         except NETWORK_ERRORS as error:
-            failure = self._failure(f"{method} {url}", error, schedule)
+            failure = self._network_failure(f"{method} {url}", error, state)
         if interrupted:
             raise KeyboardInterrupt
         return failure
 
-    def _exchange(
-        self, method: str, url: str, params: Params, json: Any, schedule: Schedule
-    ) -> Answer:
+    def _send_and_read(
+        self, method: str, url: str, params: Params, json: Any, state: RetryState
+    ) -> Response:
         request = requests.Request(
             method, url, params=list(params), json=json, headers=self._headers, auth=self._auth
         ).prepare()
         response = self._adapter.send(
             request,
             stream=True,
-            timeout=max(0.001, min(self._settings.timeout, schedule.remaining())),
+            # 0 would be refused as a timeout, and the deadline may have passed just now.
+            timeout=max(0.001, min(self._settings.timeout, state.remaining())),
             verify=self._settings.ca_bundle or True,
             proxies=self._proxies,
         )
         try:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            body = _read(response, self._settings.timeout, schedule, f"{method} {url}")
+            body = _read_body(response, self._settings.timeout, state, f"{method} {url}")
         finally:
             response.close()
-        return Answer(response.status_code, headers, body)
+        return Response(response.status_code, headers, body)
 
-    def _failure(self, request: str, error: Exception, schedule: Schedule) -> Failure:
-        if schedule.remaining() <= 0:
-            return Failure(_deadline(request, schedule), retry=False)
-        reason = self._settings.api_key.redact(_reason(error))
+    def _network_failure(self, request: str, error: Exception, state: RetryState) -> FailedAttempt:
+        if state.remaining() <= 0:
+            return FailedAttempt(_deadline_error(request, state), retry=False)
+        reason = self._settings.api_key.redact(_innermost_message(error))
         if _is_tls(error):
             hint = "; if this network has a certificate authority of its own, name its bundle in "
             text = f"{request}: TLS failed: {reason}{hint}REQUESTS_CA_BUNDLE"
-            return Failure(TransportError(text, attempts=schedule.attempt), retry=False)
-        text = f"{request}: {reason}{attempts_made(schedule.attempt)}"
-        return Failure(TransportError(text, attempts=schedule.attempt), retry=True)
+            return FailedAttempt(TransportError(text, attempts=state.attempt), retry=False)
+        text = f"{request}: {reason}{attempts_made(state.attempt)}"
+        return FailedAttempt(TransportError(text, attempts=state.attempt), retry=True)
 
 
-def _read(response: requests.Response, timeout: float, schedule: Schedule, request: str) -> bytes:
+def _read_body(
+    response: requests.Response, timeout: float, state: RetryState, request: str
+) -> bytes:
     """Read the body in pieces as they come, so that a dripping one meets the deadline."""
     is_error = response.status_code >= 400
     limit = MAX_ERROR_BODY if is_error else MAX_BODY
     body = bytearray()
     while True:
         try:
-            _limit_wait(response.raw, min(timeout, schedule.remaining()))
+            _limit_wait(response.raw, min(timeout, state.remaining()))
             piece = response.raw.read1(CHUNK, decode_content=True)
         except NETWORK_ERRORS as error:
-            if is_error:  # the status says enough, also where its message does not arrive whole
+            if is_error:  # the status is enough, even if its message did not arrive whole
                 return bytes(body)
-            raise _BodyError(_reason(error)) from None
+            raise _BodyError(_innermost_message(error)) from None
         body += piece
         if not piece or (is_error and len(body) > limit):
             return bytes(body)
         if len(body) > limit:
             raise ResponseTooLarge(
                 f"{request}: the body is larger than {limit // 1024**2} MiB once decompressed",
-                attempts=schedule.attempt,
+                attempts=state.attempt,
             )
-        if schedule.remaining() <= 0:
-            raise _deadline(request, schedule)
+        if state.remaining() <= 0:
+            raise _deadline_error(request, state)
 
 
 class _BodyError(OSError):
-    """The body broke off; with TLS too, where that is no failure of the handshake."""
+    """The body broke off. Also over TLS, where the handshake had succeeded: it is tried again."""
 
 
 def _limit_wait(raw: Any, seconds: float) -> None:
@@ -173,16 +180,16 @@ def _limit_wait(raw: Any, seconds: float) -> None:
         sock.settimeout(max(0.001, seconds))
 
 
-def _deadline(request: str, schedule: Schedule) -> DeadlineExceeded:
+def _deadline_error(request: str, state: RetryState) -> DeadlineExceeded:
     return DeadlineExceeded(
-        f"{request}: not finished within the deadline of {schedule.deadline:g} s"
-        f"{attempts_made(schedule.attempt)}",
-        attempts=schedule.attempt,
+        f"{request}: not finished within the deadline of {state.deadline:g} s"
+        f"{attempts_made(state.attempt)}",
+        attempts=state.attempt,
     )
 
 
-def _proxies(settings: Settings) -> dict[str, str]:
-    """The environment's proxies; what is on this machine stays on this machine."""
+def _choose_proxies(settings: Settings) -> dict[str, str]:
+    """The environment's proxies; an address of this machine is not sent to another one."""
     proxies = dict(get_environ_proxies(settings.base_url, no_proxy=None))
     if settings.is_loopback:
         return {scheme: url for scheme, url in proxies.items() if _host_is_loopback(url)}
@@ -196,19 +203,20 @@ def _host_is_loopback(url: str) -> bool:
 
 def _is_tls(error: BaseException) -> bool:
     return any(
-        isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in _chain(error)
+        isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in _causes(error)
     )
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause in its own words, which is what a person can act on."""
-    innermost = list(_chain(error))[-1]
+def _innermost_message(error: BaseException) -> str:
+    """What the innermost cause says, because that is what a person can act on."""
+    innermost = _causes(error)[-1]
     return str(innermost) or type(innermost).__name__
 
 
-def _chain(error: BaseException) -> Sequence[BaseException]:
+def _causes(error: BaseException) -> Sequence[BaseException]:
+    """The error and what is inside of it; libraries put the cause in ``reason`` or ``args``."""
     chain = [error]
-    while len(chain) < 16:
+    while len(chain) < 16:  # an error that names itself would never end
         last = chain[-1]
         inner = [getattr(last, "reason", None), *last.args, last.__cause__]
         following = next((each for each in inner if isinstance(each, BaseException)), None)

@@ -1,4 +1,4 @@
-"""What an answer means: a status, headers and a body become one of our errors, or none."""
+"""What a response means: its status, headers and body become one of our errors, or none."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from retab_analysis.errors import (
     PermissionDeniedError,
     ProtocolError,
     RateLimitError,
-    RetabAnalysisError,
     ServerError,
 )
-from retab_analysis.transport.retry import retry_after_seconds
+from retab_analysis.transport.retry import (
+    RETRIED_STATUSES,
+    FailedAttempt,
+    RetryState,
+    attempts_made,
+    parse_retry_after,
+)
 
-RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-SNIPPET = 200
+SNIPPET_LENGTH = 200
 
-_BY_STATUS: dict[int, type[APIError]] = {
+_ERROR_BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -37,107 +41,96 @@ _BY_STATUS: dict[int, type[APIError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back for one request; header names in lower case."""
+class Response:
+    """What came back for one request, read to its end; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An attempt that gave no result: the error, and whether another attempt may help."""
-
-    error: RetabAnalysisError
-    retry: bool
-
-
-def judge(
-    answer: Answer, *, request: str, settings: Settings, attempt: int, now: float
-) -> Failure | None:
-    """Tell an error answer from a good one.
+def classify_response(
+    response: Response, state: RetryState, settings: Settings, now: float
+) -> FailedAttempt | None:
+    """Tell an error from an answer.
 
     Args:
-        answer: The answer.
-        request: Method and URL, for the message.
+        response: What came back.
+        state: The request, and which attempt this was.
         settings: The client's; its key is masked where the server repeats it.
-        attempt: Which attempt this was, counted from 1.
         now: The wall clock, in seconds since 1970.
 
     Returns:
-        None for a 2xx answer, else the failure.
+        None for a 2xx status, else the failure.
     """
-    if 200 <= answer.status < 300:
+    if 200 <= response.status < 300:
         return None
-    if 300 <= answer.status < 400:
-        return Failure(_redirect(answer, request, settings, attempt), retry=False)
-    return Failure(_api_error(answer, request, settings, attempt, now), answer.status in RETRIED)
+    if 300 <= response.status < 400:
+        return FailedAttempt(_redirect_error(response, state, settings), retry=False)
+    error = _api_error(response, state, settings, now)
+    return FailedAttempt(error, retry=response.status in RETRIED_STATUSES)
 
 
-def not_json(
-    answer: Answer, reason: str, *, request: str, settings: Settings, attempt: int
-) -> Failure:
-    """The failure of a good status whose body is not JSON."""
-    kind = answer.headers.get("content-type", "no content type")
+def invalid_json(
+    response: Response, reason: str, state: RetryState, settings: Settings
+) -> FailedAttempt:
+    """The failure of a 2xx response whose body is not JSON.
+
+    It is tried again: a proxy's error page and a body that was cut off look like this too.
+    """
+    content_type = response.headers.get("content-type", "no content type")
     error = ProtocolError(
-        f"{request}: the answer ({answer.status}, {kind}, {len(answer.body)} bytes) "
-        f"is not JSON: {reason}; it starts with {snippet(answer.body, settings)}"
-        f"{attempts_made(attempt)}. Is base_url the API's address?",
-        attempts=attempt,
+        f"{state.request}: the answer ({response.status}, {content_type}, "
+        f"{len(response.body)} bytes) is not JSON: {reason}; it starts with "
+        f"{_snippet(response.body, settings)}{attempts_made(state.attempt)}. "
+        "Is base_url the API's address?",
+        attempts=state.attempt,
     )
-    return Failure(error, retry=True)
+    return FailedAttempt(error, retry=True)
 
 
-def attempts_made(attempt: int) -> str:
-    """The words for how often it was tried, nothing for once."""
-    return f" (after {attempt} attempts)" if attempt > 1 else ""
-
-
-def snippet(body: bytes, settings: Settings) -> str:
+def _snippet(body: bytes, settings: Settings) -> str:
     """The beginning of a body as a quoted text without the key."""
     text = settings.api_key.redact(body.decode("utf-8", "replace"))
-    return repr(text[:SNIPPET] + ("…" if len(text) > SNIPPET else ""))
+    return repr(text[:SNIPPET_LENGTH] + ("…" if len(text) > SNIPPET_LENGTH else ""))
 
 
-def _redirect(answer: Answer, request: str, settings: Settings, attempt: int) -> ProtocolError:
-    target = settings.api_key.redact(answer.headers.get("location", "nowhere"))
+def _redirect_error(response: Response, state: RetryState, settings: Settings) -> ProtocolError:
+    target = settings.api_key.redact(response.headers.get("location", "nowhere"))
     return ProtocolError(
-        f"{request}: redirected ({answer.status}) to {target[:SNIPPET]!r}, which was not followed: "
-        "the key goes to no other address; correct base_url",
-        attempts=attempt,
+        f"{state.request}: redirected ({response.status}) to {target[:SNIPPET_LENGTH]!r}, which "
+        "was not followed: the key goes to no other address; correct base_url",
+        attempts=state.attempt,
     )
 
 
-def _api_error(
-    answer: Answer, request: str, settings: Settings, attempt: int, now: float
-) -> APIError:
+def _api_error(response: Response, state: RetryState, settings: Settings, now: float) -> APIError:
     redact = settings.api_key.redact  # some servers repeat what they were sent
-    code, said = (each and redact(each) for each in _detail(answer.body))
-    request_id = redact(answer.headers.get("x-request-id", "")) or None
-    parts = [f"{request}: {answer.status}"]
+    code, message = (each and redact(each) for each in _error_detail(response.body))
+    request_id = redact(response.headers.get("x-request-id", "")) or None
+    parts = [f"{state.request}: {response.status}"]
     if code:
         parts.append(f" {code}")
-    if answer.body:
-        parts.append(f": {said or snippet(answer.body, settings)}")
+    if response.body:
+        parts.append(f": {message or _snippet(response.body, settings)}")
     else:
         parts.append(", with no message")
     if request_id:
         parts.append(f" [x-request-id {request_id}]")
-    parts.append(attempts_made(attempt))
-    parts.append(_hint(answer.status, settings))
-    return _error_type(answer.status)(
+    parts.append(attempts_made(state.attempt))
+    parts.append(_hint(response.status, settings))
+    return _error_type(response.status)(
         "".join(parts),
-        status_code=answer.status,
+        status_code=response.status,
         code=code,
         request_id=request_id,
-        retry_after=retry_after_seconds(answer.headers.get("retry-after"), now),
-        attempts=attempt,
+        retry_after=parse_retry_after(response.headers.get("retry-after"), now),
+        attempts=state.attempt,
     )
 
 
 def _error_type(status: int) -> type[APIError]:
-    return _BY_STATUS.get(status, ServerError if status >= 500 else APIError)
+    return _ERROR_BY_STATUS.get(status, ServerError if status >= 500 else APIError)
 
 
 def _hint(status: int, settings: Settings) -> str:
@@ -148,8 +141,8 @@ def _hint(status: int, settings: Settings) -> str:
     return ""
 
 
-def _detail(body: bytes) -> tuple[str | None, str | None]:
-    """The API's code and sentence: ``detail`` is a text, a coded object or field errors."""
+def _error_detail(body: bytes) -> tuple[str | None, str | None]:
+    """The API's own code and message: ``detail`` is a text, a coded object or field errors."""
     try:
         document = msgspec.json.decode(body)
     except (ValueError, RecursionError):

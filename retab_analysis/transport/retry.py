@@ -1,7 +1,16 @@
-"""When to try again: attempts, backoff, Retry-After, and one gate for all threads."""
+"""When a request is sent again: which failures, how often, after how long, and the one loop.
+
+A request is tried again where that may help: the connection failed, the body broke off or is not
+JSON, or the status is one of :data:`RETRIED_STATUSES`. Only a GET is, because whether the API acted
+on a POST that got no answer is not known. The wait before the next attempt is what the answer's
+``Retry-After`` asks for, else a backoff with full jitter; where it is longer than the time that is
+left, the failure is raised at once. ``response`` and ``request`` say whether one attempt failed,
+and whether another may help; everything after that is decided here.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import threading
@@ -10,14 +19,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
+from retab_analysis.errors import (
+    APIError,
+    DeadlineExceeded,
+    RateLimitError,
+    RetabAnalysisError,
+    TransportError,
+)
+
+T = TypeVar("T")
+
+RETRIED_METHODS = frozenset({"GET"})
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 8.0
 
+_log = logging.getLogger("retab_analysis")
+
 
 @dataclass(frozen=True, slots=True)
-class Time:
-    """The clocks and the chance that a client goes by; tests give their own."""
+class TimeSource:
+    """The clocks, the sleep and the random numbers that a client goes by; tests give their own."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -25,19 +49,36 @@ class Time:
     random: Callable[[], float] = random.random
 
 
-class Schedule:
-    """The time and the attempts that one request has."""
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt that gave no result: the error, and whether another attempt may help."""
 
-    def __init__(self, time: Time, *, deadline: float, max_attempts: int) -> None:
-        self._time = time
-        self._max_attempts = max_attempts
-        self._end = time.monotonic() + deadline
+    error: RetabAnalysisError
+    retry: bool
+
+
+class RetryState:
+    """How often one request was tried, and how much time is left for it.
+
+    Attributes:
+        request: Method and path, for messages.
+        deadline: Seconds that the request has with all its attempts.
+        attempt: Which attempt is under way, counted from 1; 0 before the first.
+    """
+
+    def __init__(
+        self, request: str, source: TimeSource, *, deadline: float, max_attempts: int
+    ) -> None:
+        self.request = request
         self.deadline = deadline
         self.attempt = 0
+        self._source = source
+        self._max_attempts = max_attempts
+        self._end = source.monotonic() + deadline
 
     def remaining(self) -> float:
         """Seconds until the deadline, 0 once it has passed."""
-        return max(0.0, self._end - self._time.monotonic())
+        return max(0.0, self._end - self._source.monotonic())
 
     def is_last(self) -> bool:
         """Whether no attempt is left after this one."""
@@ -48,34 +89,105 @@ class Schedule:
 
         Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
         """
+        # The exponent is bounded because max_attempts is not, and 2.0 ** 1024 overflows.
         ceiling: float = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.attempt - 1, 16))
-        return self._time.random() * ceiling
+        return self._source.random() * ceiling
 
 
-class Gate:
-    """Holds back every thread of a client once one was told to slow down."""
+class RateLimitPause:
+    """Holds back every thread of a client once one of them was told to slow down (429)."""
 
     def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._opens = -math.inf
+        self._end = -math.inf
 
-    def close(self, seconds: float) -> None:
-        """Let nobody through for so long; a longer wait that is already set stays."""
+    def extend(self, seconds: float) -> None:
+        """Send nothing for so long; a longer pause that is already under way stays."""
         with self._lock:
-            self._opens = max(self._opens, self._monotonic() + seconds)
+            self._end = max(self._end, self._monotonic() + seconds)
 
-    def pass_through(self, schedule: Schedule) -> bool:
-        """Wait until the gate is open; False at once where that is past the deadline."""
-        while (wait := self._opens - self._monotonic()) > 0:
-            if wait > schedule.remaining():
+    def wait_until_over(self, state: RetryState) -> bool:
+        """Sleep until it is over; False at once where that is past the deadline."""
+        # Another thread may have extended it during the sleep, so it is looked at again.
+        while (left := self._end - self._monotonic()) > 0:
+            if left > state.remaining():
                 return False
-            self._sleep(wait)
+            self._sleep(left)
         return True
 
 
-def retry_after_seconds(value: str | None, now: float) -> float | None:
+def call_with_retries(
+    attempt: Callable[[RetryState], T | FailedAttempt],
+    state: RetryState,
+    pause: RateLimitPause,
+    sleep: Callable[[float], None],
+) -> T:
+    """Send a request until it succeeds, it is clear that it will not, or the time is over.
+
+    Args:
+        attempt: Sends the request once.
+        state: The attempts and the time that it has.
+        pause: What holds back all requests of the client.
+        sleep: Waits so many seconds.
+
+    Returns:
+        What the first successful attempt gave.
+
+    Raises:
+        RetabAnalysisError: That of the last attempt, or ``DeadlineExceeded``.
+    """
+    while True:
+        state.attempt += 1
+        if not pause.wait_until_over(state):
+            raise _paused_beyond_deadline(state)
+        outcome = attempt(state)
+        if not isinstance(outcome, FailedAttempt):
+            return outcome
+        sleep(_seconds_to_wait(outcome, state, pause))
+
+
+def _seconds_to_wait(failed: FailedAttempt, state: RetryState, pause: RateLimitPause) -> float:
+    """How long to wait before the next attempt; raises where there is none."""
+    error = failed.error
+    asked = error.retry_after if isinstance(error, APIError) else None
+    if isinstance(error, RateLimitError) and asked is not None:
+        pause.extend(asked)
+    if not failed.retry or state.is_last():
+        raise error
+    seconds = state.backoff() if asked is None else asked
+    if seconds > state.remaining():
+        raise _too_late_for_another(error, state)
+    _log.debug("attempt %d failed, the next in %.2f s: %s", state.attempt, seconds, error)
+    return seconds
+
+
+def _paused_beyond_deadline(state: RetryState) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"{state.request}: the API asked this client to slow down, for longer than the deadline "
+        f"of {state.deadline:g} s",
+        attempts=state.attempt,
+    )
+
+
+def _too_late_for_another(error: RetabAnalysisError, state: RetryState) -> RetabAnalysisError:
+    # A status says more than "the deadline passed" does; a network failure says less.
+    if not isinstance(error, TransportError):
+        return error
+    return DeadlineExceeded(
+        f"the deadline of {state.deadline:g} s leaves no time for another attempt"
+        f"{attempts_made(state.attempt)}; the last one: {error}",
+        attempts=state.attempt,
+    )
+
+
+def attempts_made(attempt: int) -> str:
+    """The end of a message that says how often it was tried; empty for once."""
+    return f" (after {attempt} attempts)" if attempt > 1 else ""
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3).
 
     Args:

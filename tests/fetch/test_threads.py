@@ -29,8 +29,8 @@ from retab_analysis.fetch.threads import (
     run_all,
     threads,
 )
-from retab_analysis.transport import Cancel
-from retab_analysis.transport.cancellation import Cancelled, check_cancelled, current
+from retab_analysis.transport import CancellationToken
+from retab_analysis.transport.cancellation import Cancelled, check_cancelled, current_token
 
 GOOD = reply(body=page([run_document()]))
 
@@ -130,7 +130,7 @@ def test_an_error_that_is_not_ours_goes_to_the_caller() -> None:
 
 def test_out_of_patience_stops_what_is_under_way() -> None:
     def wait_for_ever() -> int:
-        cancel = current()
+        cancel = current_token()
         assert cancel is not None
         cancel.wait(60)
         return 1
@@ -156,10 +156,10 @@ def test_a_task_has_the_context_of_who_submits_it_and_no_other() -> None:
         with threads(1) as pool:
             pool.submit(lambda: VARIABLE.set("theirs")).result(5)
             assert pool.submit(VARIABLE.get).result(5) == "mine"
-            assert pool.submit(current).result(5) is not None
+            assert pool.submit(current_token).result(5) is not None
     finally:
         VARIABLE.reset(token)
-    assert current() is None
+    assert current_token() is None
 
 
 def test_a_pool_has_no_more_threads_than_workers_nor_than_tasks() -> None:
@@ -218,7 +218,7 @@ def test_a_thread_that_never_came_to_life_is_not_waited_for(
 
 
 def test_a_thread_that_is_told_to_stop_waits_for_no_others() -> None:
-    cancel, never = Cancel(), Future[int]()
+    cancel, never = CancellationToken(), Future[int]()
     threading.Timer(0.05, cancel.set).start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
@@ -230,9 +230,9 @@ def test_a_thread_that_is_told_to_stop_waits_for_no_others() -> None:
 
 
 @contextmanager
-def stopped_when(ready: Callable[[], bool]) -> Iterator[Cancel]:
+def stopped_when(ready: Callable[[], bool]) -> Iterator[CancellationToken]:
     """Set once something is so; with at most a second for what stands in the block to end."""
-    cancel = Cancel()
+    cancel = CancellationToken()
     told: list[float] = []
 
     def tell() -> None:
@@ -270,7 +270,7 @@ def fetch(client: ra.Client) -> Any:
 
 
 def test_told_before_the_request_nothing_is_sent() -> None:
-    cancel = Cancel()
+    cancel = CancellationToken()
     cancel.set()
     with FaultServer([GOOD]) as server:
         with pytest.raises(Cancelled):
@@ -279,7 +279,7 @@ def test_told_before_the_request_nothing_is_sent() -> None:
 
 
 def test_told_inside_of_a_task_nothing_more_is_sent() -> None:
-    cancel = Cancel()
+    cancel = CancellationToken()
 
     def task() -> None:
         fetch(client)
@@ -346,7 +346,7 @@ def test_told_while_it_waits_for_the_answer_over_tls(
             with pytest.raises((Cancelled, ra.TransportError)):
                 cancel.run(partial(fetch, client))
         release.set()
-        assert Cancel().run(partial(fetch, client)).height == 1
+        assert CancellationToken().run(partial(fetch, client)).height == 1
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_told_while_a_proxy_does_not_answer(
 
 def test_told_while_it_connects_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the name's look-up and the socket there is nothing yet to be shut down."""
-    cancel = Cancel()
+    cancel = CancellationToken()
     look_up = socket.getaddrinfo
 
     def slow_look_up(*args: Any, **kwargs: Any) -> Any:
@@ -382,7 +382,7 @@ def test_told_while_it_connects_nothing_is_sent(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_connection_that_was_given_back_is_not_shut_down() -> None:
     """It may be somebody else's by now."""
-    cancel = Cancel()
+    cancel = CancellationToken()
     with hanging() as (server, release), ra.Client(KEY, server.url, max_concurrency=1) as client:
         release.set()
         assert cancel.run(partial(fetch, client)).height == 1
@@ -405,7 +405,7 @@ def test_a_connection_is_forgotten_before_another_can_have_it(
 ) -> None:
     from urllib3.connectionpool import HTTPConnectionPool
 
-    cancel = Cancel()
+    cancel = CancellationToken()
     held: list[int] = []
     put = HTTPConnectionPool._put_conn
 
@@ -434,7 +434,7 @@ def test_other_threads_of_the_same_client_go_on() -> None:
 
 def test_outside_of_any_cancel_there_is_nothing_to_check() -> None:
     check_cancelled()
-    cancel = Cancel()
+    cancel = CancellationToken()
     cancel.run(check_cancelled)
     cancel.set()
     with pytest.raises(Cancelled):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from retab_analysis import Client
-from retab_analysis.transport.retry import Time
+from retab_analysis.transport.retry import TimeSource
 
 
 @dataclass
@@ -21,8 +21,8 @@ class FakeTime:
         self.slept.append(seconds)
         self.now += seconds
 
-    def as_time(self) -> Time:
-        return Time(
+    def as_time(self) -> TimeSource:
+        return TimeSource(
             monotonic=lambda: self.now,
             wall=lambda: self.wall_at_start + self.now,
             sleep=self.sleep,

@@ -25,7 +25,7 @@ from retab_analysis.fetch.runs import list_runs
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RESULTS
-from retab_analysis.transport import Cancel, Client
+from retab_analysis.transport import CancellationToken, Client
 from retab_analysis.transport.cancellation import Cancelled
 from retab_analysis.widgets.common.text import shorten_version
 from retab_analysis.widgets.live.state import Baseline, Snapshot
@@ -193,7 +193,7 @@ class Watcher:
         # How often in a row results did not come, and how often names or a baseline did not.
         self._missing = self._refused = 0
         self._wake, self._ended = threading.Event(), threading.Event()
-        self._cancel = Cancel()
+        self._cancel = CancellationToken()
         self._thread: threading.Thread | None = None
         self.snapshot = Snapshot()
         self.error: BaseException | None = None

@@ -1,4 +1,4 @@
-"""From CSV text to a frame of declared dtypes."""
+"""``read_csv``: from CSV text to a frame of declared dtypes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.export.guard import unguarded
-from retab_analysis.export.kinds import KINDS, Kind
-from retab_analysis.files import Target, load
+from retab_analysis.export.csv_cells import CELL_PARSERS, CellParser
+from retab_analysis.export.formula_escaping import unescape_formulas
+from retab_analysis.files import PathOrFile, load
 from retab_analysis.schema import TABLES, Table
 
 # A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
@@ -20,11 +20,11 @@ _QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*+(?:""[^"]*+)*+"(?![^,\r\n])')
 _SHOWN = 80
 
 
-def read_csv(path: Target, table: str = "runs") -> pl.DataFrame:
+def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     r"""Read what :func:`write_csv` wrote, in any of its modes, into the identical frame.
 
-    The table's columns get their declared dtypes, other columns stay String; which columns there
-    are, and their order, is the file's affair. A time without an offset is UTC.
+    The table's columns get their declared dtypes, other columns stay String. The columns and their
+    order are those of the file. A time without an offset is UTC.
 
     Args:
         path: A path, or a file open for reading, text or binary, which stays open. A text file that
@@ -37,9 +37,9 @@ def read_csv(path: Target, table: str = "runs") -> pl.DataFrame:
     Raises:
         ConfigError: There is no such table, or ``path`` is neither a path nor a file.
         SchemaError: The file has none of the table's columns, a column twice, rows of different
-            lengths, quotes in wrong places, text that is not UTF-8, or a cell that is no value of
-            its column's dtype. Nothing is dropped, rounded or nulled instead. Rows are counted from
-            1 after the header.
+            lengths, quotes in wrong places, text that is not UTF-8, or a cell that is not a
+            value of its column's dtype. Nothing is dropped, rounded or nulled instead. Rows are
+            counted from 1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
     Examples:
@@ -56,10 +56,10 @@ def read_csv(path: Target, table: str = "runs") -> pl.DataFrame:
         raise ConfigError(f"table: got {table!r}, expected one of {', '.join(TABLES)}")
     data = _without_mark(load(path))
     _check_text(data)
-    cells = _split(data, _width(data))
+    cells = _split_cells(data, _row_width(data))
     names = ["" if name is None else name for name in cells.row(0)]
     _check_names(names, TABLES[table])
-    return _typed(cells.slice(1), names, TABLES[table].schema)
+    return _parse_columns(cells.slice(1), names, TABLES[table].schema)
 
 
 def _without_mark(data: bytes) -> bytes:
@@ -78,7 +78,7 @@ def _check_text(data: bytes) -> None:
         ) from None
 
 
-def _width(data: bytes) -> int:
+def _row_width(data: bytes) -> int:
     """How many cells every row has.
 
     polars fills a row that is too short with nulls, so this is checked before it reads. Without
@@ -106,12 +106,12 @@ def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> 
         raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
 
 
-def _split(data: bytes, width: int) -> pl.DataFrame:
+def _split_cells(data: bytes, width: int) -> pl.DataFrame:
     """Every cell as text, the header as the first row."""
     cells = pl.read_csv(
         data, has_header=False, schema={str(n): pl.String() for n in range(width)}, eol_char="\n"
     )
-    return cells.select(unguarded(pl.all()))
+    return cells.select(unescape_formulas(pl.all()))
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -120,32 +120,34 @@ def _check_names(names: list[str], table: Table) -> None:
         raise SchemaError(f"column {twice!r}: got it {names.count(twice)} times, expected it once")
     if not set(names) & set(table.schema):
         raise SchemaError(
-            f"got the columns {_shown(', '.join(map(repr, names)))}, expected some of those of "
-            f"{table.name}: {_shown(', '.join(table.schema))}"
+            f"got the columns {_shorten(', '.join(map(repr, names)))}, expected some of those of "
+            f"{table.name}: {_shorten(', '.join(table.schema))}"
         )
 
 
-def _typed(
+def _parse_columns(
     cells: pl.DataFrame, names: list[str], declared: Mapping[str, pl.DataType]
 ) -> pl.DataFrame:
-    kinds = [KINDS[declared.get(name, pl.String())] for name in names]
-    parsed = cells.select(kind.parse(pl.col(str(n))).alias(str(n)) for n, kind in enumerate(kinds))
+    parsers = [CELL_PARSERS[declared.get(name, pl.String())] for name in names]
+    parsed = cells.select(
+        parser.parse(pl.col(str(n))).alias(str(n)) for n, parser in enumerate(parsers)
+    )
     columns = {}
-    for name, kind, text, half in zip(names, kinds, cells, parsed, strict=True):
-        columns[name] = kind.finish(half)
-        _check_values(name, kind, text, columns[name])
+    for name, parser, text, half in zip(names, parsers, cells, parsed, strict=True):
+        columns[name] = parser.finish(half)
+        _check_values(name, parser, text, columns[name])
     return pl.DataFrame(columns)
 
 
-def _check_values(name: str, kind: Kind, text: pl.Series, value: pl.Series) -> None:
+def _check_values(name: str, parser: CellParser, text: pl.Series, value: pl.Series) -> None:
     bad = (value.is_null() & text.is_not_null()).arg_true()
     if bad.is_empty():
         return
     where = f"row {bad[0] + 1}, column {name!r}"
     more = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
-    got = _shown(text[bad[0]])
-    raise SchemaError(f"{where}: got {got!r}, expected {kind.words}{more}", path=where)
+    got = _shorten(text[bad[0]])
+    raise SchemaError(f"{where}: got {got!r}, expected {parser.expected}{more}", path=where)
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

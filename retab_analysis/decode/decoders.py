@@ -1,0 +1,133 @@
+"""``decode_runs`` and its like: documents that the user already has, as frames.
+
+They may be bytes from a file, text, parsed JSON, or what the official SDK returned. All of them
+become JSON text first, so that there is one decoder, with one set of messages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import polars as pl
+
+from retab_analysis.decode.frames import parse_any, to_frame
+from retab_analysis.decode.problems import report_problems
+from retab_analysis.errors import ProtocolError, SchemaError
+from retab_analysis.schema import EVALS, RESULTS, RUNS, Table
+
+
+class Model(Protocol):
+    """An object of the official SDK, or any other pydantic model of a document."""
+
+    def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Any:
+        """The document that the object was made from."""
+        ...
+
+
+Documents = bytes | str | dict[str, Any] | Model | Sequence[dict[str, Any] | Model]
+"""One document of the API, several, or a page of a list, in whatever form."""
+
+
+def decode_runs(data: Documents) -> pl.DataFrame:
+    """Make a RUNS frame of documents of the API.
+
+    Args:
+        data: One eval run, a list of them, or a page; as bytes, text, parsed JSON, or objects of
+            the official SDK.
+
+    Returns:
+        A RUNS frame, one row per run.
+
+    Raises:
+        ProtocolError: The text is not JSON.
+        SchemaError: A record has the wrong shape.
+
+    Example:
+        >>> run = {
+        ...     "id": "wfevalrun_1",
+        ...     "workflow_id": "wf_1",
+        ...     "workflow_version_id": "draft_2026_05_18",
+        ...     "trigger": {"type": "api"},
+        ...     "lifecycle": {"status": "completed"},
+        ...     "timing": {"created_at": "2026-05-18T10:00:00Z", "duration_ms": 28000},
+        ...     "total_evals": 1,
+        ... }
+        >>> decode_runs(run).select("run_id", "status", "duration_ms").rows()
+        [('wfevalrun_1', 'completed', 28000)]
+    """
+    return _decode(RUNS, data)
+
+
+def decode_results(data: Documents) -> pl.DataFrame:
+    """Make a RESULTS frame of documents of the API.
+
+    ``eval_name``, ``path``, ``workflow_version_id`` and ``run_created_at`` are null: they are not
+    in these documents.
+
+    Args:
+        data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of the
+            official SDK. Numbers inside values stay as they were written in bytes and text only.
+
+    Returns:
+        A RESULTS frame, one row per result.
+
+    Raises:
+        ProtocolError: The text is not JSON.
+        SchemaError: A record has the wrong shape.
+    """
+    return _decode(RESULTS, data)
+
+
+def decode_evals(data: Documents) -> pl.DataFrame:
+    """Make an EVALS frame of documents of the API.
+
+    Args:
+        data: One saved eval, a list of them, or a page; as bytes, text, parsed JSON, or objects of
+            the official SDK.
+
+    Returns:
+        An EVALS frame, one row per saved eval.
+
+    Raises:
+        ProtocolError: The text is not JSON.
+        SchemaError: A record has the wrong shape.
+    """
+    return _decode(EVALS, data)
+
+
+def _decode(table: Table, data: Documents) -> pl.DataFrame:
+    page = parse_any(table, _as_bytes(data))
+    report_problems(table, page.problems, strict=True)
+    return to_frame(table, [page.rows])
+
+
+def _as_bytes(data: Documents) -> bytes:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if isinstance(data, str):
+        return data.encode("utf-8", "surrogatepass")
+    if not isinstance(data, dict | list) and not _is_model(data):
+        raise SchemaError(
+            "expected bytes, str, a dict, objects of the official SDK, or a list of documents; "
+            f"got {type(data).__name__}"
+        )
+    try:
+        return json.dumps(data, allow_nan=False, default=_document_of).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise ProtocolError(f"the document is not JSON: {reason}")
+
+
+def _is_model(value: object) -> bool:
+    return hasattr(value, "model_dump") and not isinstance(value, type)
+
+
+def _document_of(value: Any) -> Any:
+    """The document that a model was made from; ``json.dumps`` asks for what it does not know."""
+    if not _is_model(value):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    # What was not sent is left out: the SDK has a default for it that nobody sent, for example
+    # counts of 0 where a run came without counts.
+    return value.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,0 +1,185 @@
+"""One cell of a CSV file: what text a value of each dtype becomes, and what value a text is.
+
+The two directions stand side by side because they have to agree: every value that is written is
+read back as the identical value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from retab_analysis.errors import ConfigError
+from retab_analysis.schema import Datetime
+
+_FRACTION = {"ms": "%.3f", "us": "%.6f", "ns": "%.9f"}
+_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+# From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
+_DAYS = (-719162, 2932896)
+_SECONDS = (_DAYS[0] * 86400, (_DAYS[1] + 1) * 86400 - 1)
+_TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
+    r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
+)
+
+
+def check_writable(series: pl.Series) -> None:
+    """Refuse a column that would not be written as it is.
+
+    Raises:
+        ConfigError: It holds a value that CSV has no form for.
+    """
+    for leaf in _leaves(series):
+        reason = _obstacle(leaf, nested=series.dtype.is_nested())
+        if reason:
+            raise ConfigError(
+                f"column {series.name!r} ({series.dtype}) cannot be written: {reason}"
+            )
+
+
+def _leaves(series: pl.Series) -> Iterator[pl.Series]:
+    """The series itself, or what its lists and structs are made of."""
+    if isinstance(series.dtype, pl.List | pl.Array):
+        yield from _leaves(series.explode())
+    elif isinstance(series.dtype, pl.Struct):
+        for name in series.struct.fields:
+            yield from _leaves(series.struct.field(name))
+    else:
+        yield series
+
+
+def _obstacle(leaf: pl.Series, *, nested: bool) -> str | None:
+    dtype = leaf.dtype
+    if dtype in (pl.Binary, pl.Object):
+        return f"CSV has no form for {dtype}, cast it to String first"
+    if nested and dtype.is_float() and not leaf.is_finite().all():
+        return "JSON has no NaN and no infinity"
+    if isinstance(dtype, pl.Datetime):
+        leaf, bounds = leaf.to_physical() // _PER_SECOND[dtype.time_unit], _SECONDS
+    elif dtype == pl.Date:
+        leaf, bounds = leaf.to_physical(), _DAYS
+    else:
+        return None
+    return None if leaf.is_between(*bounds).all() else "a year is outside of 1 to 9999"
+
+
+def format_cells(cell: pl.Expr, dtype: pl.DataType, *, excel: bool) -> pl.Expr:
+    """Values as the text of their cells; null stays null.
+
+    Args:
+        cell: Values of the dtype.
+        dtype: Any that :func:`check_writable` lets pass.
+        excel: Write times so that Excel takes them for times.
+    """
+    if isinstance(dtype, pl.Datetime):
+        return _format_time(cell, dtype, excel=excel)
+    if dtype.is_temporal():
+        return cell.dt.to_string("iso")
+    if dtype.is_nested():
+        return _format_json(cell, dtype)
+    return cell.cast(pl.String)
+
+
+def _format_time(cell: pl.Expr, dtype: pl.Datetime, *, excel: bool) -> pl.Expr:
+    if dtype.time_zone is not None:
+        cell = cell.dt.convert_time_zone("UTC")
+    if excel:
+        return cell.dt.to_string("%Y-%m-%d %H:%M:%S%.3f").str.strip_suffix(".000")
+    zone = "" if dtype.time_zone is None else "Z"
+    return cell.dt.to_string(f"%Y-%m-%dT%H:%M:%S{_FRACTION[dtype.time_unit]}{zone}")
+
+
+def _format_json(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    # Only structs can be encoded, so the value becomes a member and its shell is taken off.
+    text = pl.struct(cell.cast(_jsonable(dtype)).alias("v")).struct.json_encode()
+    inner = text.str.strip_prefix('{"v":').str.strip_suffix("}")
+    return pl.when(cell.is_not_null()).then(inner)
+
+
+def _jsonable(dtype: pl.DataType | DataTypeClass) -> pl.DataType | DataTypeClass:
+    """The dtype with text for what polars' JSON of some versions gets wrong."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return pl.List(_jsonable(dtype.inner))
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: _jsonable(field.dtype) for field in dtype.fields})
+    return pl.String() if isinstance(dtype, pl.Categorical | pl.Enum | pl.Decimal) else dtype
+
+
+def _keep_text(text: pl.Expr) -> pl.Expr:
+    return text
+
+
+def _keep_values(values: pl.Series) -> pl.Series:
+    return values
+
+
+@dataclass(frozen=True)
+class CellParser:
+    """How the text of a cell becomes a value: what is not one becomes null, and nothing else does.
+
+    Attributes:
+        expected: What a cell may be, in words.
+        parse: What expressions can do, for all columns at once.
+        finish: What they cannot.
+    """
+
+    expected: str
+    parse: Callable[[pl.Expr], pl.Expr]
+    finish: Callable[[pl.Series], pl.Series] = _keep_values
+
+
+def _parse_integer(text: pl.Expr) -> pl.Expr:
+    return text.cast(pl.Int64, strict=False)
+
+
+def _parse_number(text: pl.Expr) -> pl.Expr:
+    value = text.cast(pl.Float64, strict=False)
+    overflown = value.is_infinite() & ~text.str.contains("(?i)inf")
+    return pl.when(~overflown).then(value)
+
+
+def _parse_boolean(text: pl.Expr) -> pl.Expr:
+    lower = text.str.to_lowercase()
+    return pl.when(lower.is_in(["true", "false"])).then(lower == "true")
+
+
+def _parse_time(text: pl.Expr) -> pl.Expr:
+    # Checked before it is parsed, because polars takes second 60 and cuts a seventh digit off.
+    exact = pl.when(text.str.contains(_TIME)).then(text)
+    clock = exact.str.slice(11).str.replace(r"Z\z", "+00:00")
+    clock = clock.str.replace(r"^([^+-]*)\z", "${1}+00:00")
+    moment = pl.concat_str(exact.str.head(10), pl.lit("T"), clock).str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False
+    )
+    return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)
+
+
+def _parse_lists(text: pl.Series) -> pl.Series:
+    decoded = {each: _parse_list(each) for each in text.unique().drop_nulls()}
+    return pl.Series([decoded.get(each) for each in text], dtype=pl.List(pl.String()))
+
+
+def _parse_list(text: str) -> list[str | None] | None:
+    try:
+        value = json.loads(text)
+        # Fails where an item is not a string, or holds a lone surrogate, which is not text.
+        "".join(each for each in value if each is not None).encode()
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None
+
+
+CELL_PARSERS: Mapping[pl.DataType, CellParser] = {
+    pl.String(): CellParser("text", _keep_text),
+    pl.Int64(): CellParser("a 64-bit integer", _parse_integer),
+    pl.Float64(): CellParser("a number", _parse_number),
+    pl.Boolean(): CellParser("true or false", _parse_boolean),
+    Datetime: CellParser(
+        "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00", _parse_time
+    ),
+    pl.List(pl.String()): CellParser("a JSON array of strings", _keep_text, _parse_lists),
+}

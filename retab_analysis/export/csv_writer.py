@@ -1,0 +1,117 @@
+"""``write_csv``: from a frame to CSV text."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from retab_analysis.errors import ConfigError, described
+from retab_analysis.export.csv_cells import check_writable, format_cells
+from retab_analysis.export.formula_escaping import escape_formulas
+from retab_analysis.files import PathOrFile, save
+
+_BOM = "\ufeff"
+
+
+def write_csv(
+    frame: pl.DataFrame | pl.LazyFrame,
+    path: PathOrFile,
+    *,
+    spreadsheet_safe: bool = True,
+    excel: bool = False,
+) -> None:
+    r"""Write a frame as CSV that :func:`read_csv` turns back into the identical frame.
+
+    UTF-8, a header always. A null is an empty cell and an empty string is ``""``; times are ISO
+    8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``, without the Z where the
+    column has no time zone), durations ISO 8601, booleans ``true`` and ``false``, floats the
+    shortest text that gives the same number (``inf``, ``-inf`` and ``NaN`` for those that are
+    not finite), lists and structs JSON.
+
+    A path is replaced whole or not at all: the text goes to a temporary file beside it, is synced
+    and renamed, so that a reader sees the old file or the new one. Its permissions stay; a link is
+    followed; a pipe or a device is written to. Only a process that is killed may leave the
+    temporary file (``.<16 hex digits>.tmp``). An open file is written to and stays open; open a
+    text file with ``newline=""``, as for Python's csv module.
+
+    Args:
+        frame: Any frame, a whole table or not; a LazyFrame is collected.
+        path: Where to: a path, or a file open for writing, text or binary.
+        spreadsheet_safe: Put ``'`` before cells and column names that start with one of
+            ``= + - @``, tab, carriage return or newline and are not JSON numbers, so that a
+            spreadsheet shows them and does not execute them. Texts in which that is already
+            preceded by ``'`` get one more in either mode. Reading takes it away again.
+        excel: For a double click on the file: a byte order mark, so that Excel takes the text for
+            UTF-8, CRLF line ends, and times as ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in
+            UTC. **Excel keeps no more than milliseconds: what is finer is cut off**, the one thing
+            that any mode loses. Texts of more than 15 digits are in the file as they are, but Excel
+            shows them rounded and saves them so; import such a column as text.
+
+    Raises:
+        ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object;
+            NaN or an infinity inside a list; a year outside of 1 to 9999); ``path`` is neither a
+            path nor a file open for writing.
+        OSError: The file cannot be written. What was there before is untouched.
+
+    Examples:
+        >>> import io
+        >>> import polars as pl
+        >>> from retab_analysis import read_csv, write_csv
+        >>> frame = pl.DataFrame({"run_id": ["run_1", "=1+2"], "passed": [79, None]})
+        >>> file = io.StringIO()
+        >>> write_csv(frame, file)
+        >>> file.getvalue()
+        "run_id,passed\nrun_1,79\n'=1+2,\n"
+        >>> _ = file.seek(0)
+        >>> read_csv(file).equals(frame)
+        True
+    """
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect()
+    if not isinstance(frame, pl.DataFrame):
+        raise ConfigError(f"frame: expected a polars DataFrame, got {described(frame)}")
+    save(path, _encode(frame, spreadsheet_safe=spreadsheet_safe, excel=excel))
+
+
+def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
+    mark, end = (_BOM, "\r\n") if excel else ("", "\n")
+    names = _escape_names(frame.columns, spreadsheet_safe=spreadsheet_safe)
+    header = ",".join(map(_header_cell, names))
+    cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
+    body = cells.write_csv(include_header=False, line_terminator=end) if names else ""
+    return (mark + header + end + body).encode()
+
+
+def _escape_names(names: list[str], *, spreadsheet_safe: bool) -> list[str]:
+    column = pl.DataFrame({"": names}, schema={"": pl.String})
+    escaped = column.select(escape_formulas(pl.all(), spreadsheet_safe=spreadsheet_safe))
+    return escaped.to_series().to_list()
+
+
+def _header_cell(name: str) -> str:
+    # A BOM that belongs to a name is quoted, so that no reader takes it for the file's own.
+    if name and not name.startswith(_BOM) and not re.search('[",\r\n]', name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.DataFrame:
+    """Every column as numbers, booleans or text that polars' CSV writer writes one way only."""
+    for series in frame.iter_columns():
+        check_writable(series)
+    # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
+    numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
+    return numbered.select(
+        pl.col(name)
+        if _is_native(dtype)
+        else escape_formulas(
+            format_cells(pl.col(name), dtype, excel=excel), spreadsheet_safe=spreadsheet_safe
+        ).alias(name)
+        for name, dtype in numbered.schema.items()
+    )
+
+
+def _is_native(dtype: pl.DataType) -> bool:
+    """Whether polars writes it as we want; not floats: a spreadsheet takes -inf for a formula."""
+    return dtype == pl.Boolean or (dtype.is_numeric() and not dtype.is_float())

@@ -1,0 +1,176 @@
+"""Frames that come near a table: from which library, with which dtypes, and what converts exactly.
+
+On its way through pandas, duckdb or a Parquet file a frame changes its dtypes and nothing else:
+integers with nulls become floats with NaN, ``UTC`` becomes ``Etc/UTC``, microseconds become
+nanoseconds, a sum becomes a decimal. Such a column is converted back where every single value stays
+what it is. Nothing is rounded and no time zone is guessed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import polars as pl
+
+from retab_analysis.errors import ConfigError, SchemaError
+
+# Below this a float holds every integer; from here on, the one that is there may be a rounded one.
+_EXACT_INTEGERS: dict[pl.DataType, float] = {pl.Float64(): 2.0**53, pl.Float32(): 2.0**24}
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a column gets another dtype.
+
+    Attributes:
+        value: The converted column.
+        is_lost: True for a value that would not stay the same; None where all do, whatever they
+            are.
+    """
+
+    value: pl.Expr
+    is_lost: pl.Expr | None = None
+
+
+def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
+    """A frame of polars, pandas, pyarrow, duckdb or another library that speaks Arrow, as polars'.
+
+    Args:
+        frame: Anything.
+        name: What it is called in errors.
+
+    Returns:
+        None where it is not a frame.
+
+    Raises:
+        ConfigError: A package is missing that its conversion needs.
+        SchemaError: It cannot be converted.
+    """
+    if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        return frame
+    try:
+        if _is_pandas(frame):
+            return _from_pandas(frame)
+        if _is_arrow(frame):
+            return pl.DataFrame(frame)
+    except ImportError as error:
+        reason = str(error)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise SchemaError(f"{name}, a {_library(frame)} frame, cannot be read: {error}") from None
+    else:
+        return None
+    raise ConfigError(
+        f"{name} is a {_library(frame)} frame, which needs pyarrow to be read: install it; {reason}"
+    )
+
+
+def _is_pandas(frame: object) -> bool:
+    # Where nobody has imported pandas, nothing is a frame of it.
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(frame, pandas.DataFrame)
+
+
+def _is_arrow(frame: Any) -> TypeGuard[Any]:
+    # A single column speaks Arrow too, but has neither of these.
+    has_columns = hasattr(frame, "columns") or hasattr(frame, "schema")
+    return hasattr(frame, "__arrow_c_stream__") and has_columns
+
+
+def _library(frame: object) -> str:
+    return type(frame).__module__.partition(".")[0]
+
+
+def _from_pandas(frame: Any) -> pl.DataFrame:
+    """Without its index; a column of nulls alone loses its dtype, which pandas made up."""
+    read = pl.from_pandas(frame)
+    return read.with_columns(
+        pl.lit(None).alias(name) for name in read.columns if read[name].null_count() == read.height
+    )
+
+
+def find_conversions(
+    found: Mapping[str, pl.DataType], declared: Mapping[str, pl.DataType]
+) -> dict[str, Conversion]:
+    """How the columns convert whose dtype is not the declared one, as far as they do.
+
+    Args:
+        found: Names and dtypes of a frame.
+        declared: Those of the table.
+    """
+    conversions = {}
+    for name, dtype in declared.items():
+        if name in found and found[name] != dtype:
+            conversion = _find_conversion(pl.col(name), found[name], dtype)
+            if conversion is not None:
+                conversions[name] = conversion
+    return conversions
+
+
+def _find_conversion(
+    column: pl.Expr, found: pl.DataType, declared: pl.DataType
+) -> Conversion | None:
+    if found == pl.Null or _holds_texts(found, declared):
+        return Conversion(column.cast(declared))
+    if isinstance(declared, pl.Datetime):
+        return _time_conversion(column, found, declared)
+    if found.is_numeric() and declared.is_numeric():
+        return _number_conversion(column, found, declared)
+    return None
+
+
+def _holds_texts(found: pl.DataType, declared: pl.DataType) -> bool:
+    if declared == pl.String:
+        return isinstance(found, _TEXTS)
+    if isinstance(declared, pl.List) and isinstance(found, pl.List | pl.Array):
+        # Lists that are empty in every row have no dtype of their own inside.
+        return isinstance(found.inner, pl.Null) or _holds_texts(_inner(found), _inner(declared))
+    return False
+
+
+def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
+    inner: Any = dtype.inner
+    return inner if isinstance(inner, pl.DataType) else inner()
+
+
+def _time_conversion(
+    column: pl.Expr, found: pl.DataType, declared: pl.Datetime
+) -> Conversion | None:
+    """Times with a zone are moments, whatever the zone; those without one may be any moment."""
+    if not isinstance(found, pl.Datetime) or found.time_zone is None:
+        return None
+    value = column.dt.convert_time_zone("UTC").dt.cast_time_unit(declared.time_unit)
+    back = value.dt.cast_time_unit(found.time_unit).dt.convert_time_zone(found.time_zone)
+    return Conversion(value, None if found.time_unit == declared.time_unit else back != column)
+
+
+def _number_conversion(column: pl.Expr, found: pl.DataType, declared: pl.DataType) -> Conversion:
+    if found.is_float() and declared.is_float():
+        return Conversion(column.cast(declared))
+    # pandas has NaN for null where an integer was expected.
+    source = column.fill_nan(None) if found.is_float() else column
+    value = source.cast(declared, strict=False)
+    is_lost = source.ne_missing(value.cast(found, strict=False))
+    if found.is_float():
+        is_lost = is_lost | (source.abs() >= _EXACT_INTEGERS[found])
+    return Conversion(value, is_lost)
+
+
+def lost_values(frame: pl.LazyFrame, conversions: Mapping[str, Conversion]) -> dict[str, str]:
+    """The first value of each column that its conversion would change, as text.
+
+    Only this reads data, and only the columns whose dtype does not tell; a frame with a table's own
+    dtypes stays unread.
+    """
+    firsts = [
+        pl.col(name).filter(each.is_lost).first().cast(pl.String).alias(name)
+        for name, each in conversions.items()
+        if each.is_lost is not None
+    ]
+    if not firsts:
+        return {}
+    row = frame.select(firsts).collect().row(0, named=True)
+    return {name: value for name, value in row.items() if value is not None}

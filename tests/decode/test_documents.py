@@ -1,0 +1,80 @@
+"""Bodies that are not what they should be, FAULTS.md 38, 40 and 41."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.documents import (
+    run_document,
+)
+from support.faultserver import page
+
+import retab_analysis as ra
+from retab_analysis.decode import parse_one, parse_page, report_problems
+from retab_analysis.schema import RUNS
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"Infinity", b"-Infinity", b"01", b"'x'", b"{", b"tru"])
+def test_38_what_is_not_json_is_a_protocol_error(value: bytes) -> None:
+    body = json.dumps(page([run_document()])).encode().replace(b"28000", value)
+    with pytest.raises(ra.ProtocolError):
+        parse_page(RUNS, body)
+    bad_record_too = body.replace(b'"draft_2026_05_18"', b"7")
+    with pytest.raises(ra.ProtocolError):
+        parse_page(RUNS, bad_record_too)
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def test_40_depth_spoils_its_record_only() -> None:
+    records = [run_document("a"), run_document("deep", extra="DEEP"), run_document("b")]
+    body = json.dumps(page(records)).encode().replace(b'"DEEP"', DEEP)
+    found = parse_page(RUNS, body)
+    assert found.rows["id"].to_list() == ["a", "b"]
+    assert [(each.record_id, each.reason) for each in found.problems] == [
+        ("deep", "nested too deeply")
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [DEEP, b'{"data":' + DEEP + b"}", b'{"x":' + DEEP + b',"data":[]}']
+)
+def test_40_depth_anywhere_is_an_error_of_ours(body: bytes) -> None:
+    for parse in (parse_page, parse_one):
+        with pytest.raises(ra.SchemaError, match="expected") as caught:
+            report_problems(RUNS, parse(RUNS, body).problems, strict=True)
+        assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [(b"\xff", "not UTF-8"), (b"\\ud800", "lone surrogate"), (b"\xed\xa0\x80", "not UTF-8")],
+)
+@pytest.mark.parametrize("place", [b"api", b"only-skipped"])
+def test_41_bad_text_in_one_record(raw: bytes, reason: str, place: bytes) -> None:
+    records = [run_document("a"), run_document("bad", skipped="only-skipped"), run_document("b")]
+    body = json.dumps(page(records)).encode()
+    head, _, tail = body.partition(b'"bad"')
+    body = head + b'"bad"' + tail.replace(place, place + raw, 1)
+    found = parse_page(RUNS, body)
+    assert found.rows["id"].to_list() == ["a", "b"]
+    assert found.problems[0].record_id == "bad"
+    assert reason in found.problems[0].reason
+    found.problems[0].raw.encode()
+
+
+def test_41_bad_text_in_an_id_is_shown_escaped() -> None:
+    body = json.dumps(page([run_document("\ud800")])).encode()
+    assert parse_page(RUNS, body).problems[0].record_id == "\\ud800"
+
+
+@pytest.mark.parametrize("before", ["", "[", "{GOOD},"])
+@pytest.mark.parametrize("depth", [500, 1_100, 100_000])
+def test_40_what_is_cut_off_in_the_deep_is_not_dropped(before: str, depth: int) -> None:
+    good = json.dumps(run_document())
+    text = f'[{before.replace("{GOOD}", good)}{{"id":"r2","x":{"[" * depth}'
+    for broken in (text, "[" * depth):
+        with pytest.raises(ra.ProtocolError):
+            ra.decode_runs(broken)

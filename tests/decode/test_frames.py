@@ -1,0 +1,273 @@
+"""Any document that the contract allows, column by column; FAULTS.md 42."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from support.contract import documents, schema_of
+from support.decoding import decode, row
+from support.documents import (
+    eval_document,
+    result_document,
+    run_document,
+)
+from support.faultserver import page
+from support.oracle import run_row
+
+import retab_analysis as ra
+from retab_analysis.decode import parse_page, to_frame
+from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, RUNS, WORKFLOWS
+
+RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
+
+
+def test_a_run_column_by_column() -> None:
+    assert row(RUNS, run_document()) == run_row(run_document())
+    assert decode(RUNS, run_document()).schema == RUNS.schema
+
+
+@given(RUN_DOCUMENTS)
+def test_any_run_that_the_contract_allows(document: dict[str, Any]) -> None:
+    assert row(RUNS, document) == run_row(document)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("2026-05-18T10:00:00Z", "2026-05-18T10:00:00+00:00"),
+        ("2026-05-18T10:00:00", "2026-05-18T10:00:00+00:00"),
+        ("2026-05-18 10:00:00.5", "2026-05-18T10:00:00.500000+00:00"),
+        ("2026-05-18T10:00:00.123456+02:00", "2026-05-18T08:00:00.123456+00:00"),
+        ("2026-05-18T00:30:00-05:30", "2026-05-18T06:00:00+00:00"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_times_are_read_to_the_microsecond(sent: str, read: str) -> None:
+    found = row(RUNS, run_document(timing__created_at=sent))["created_at"]
+    assert found.isoformat() == read
+
+
+def test_42_what_is_new_keeps_working() -> None:
+    document = run_document(
+        lifecycle__status="paused",
+        trigger__type="carrier_pigeon",
+        freshness__status="ripe",
+        target={"type": "workflow", "workflow_id": "wf"},
+        brand_new={"field": [1, {"deep": None}]},
+    )
+    found = row(RUNS, document)
+    assert (found["status"], found["is_terminal"], found["ok"]) == ("paused", False, None)
+    assert (found["trigger_type"], found["freshness_status"]) == ("carrier_pigeon", "ripe")
+    assert (found["target_type"], found["target_block_id"]) == ("workflow", None)
+
+
+COUNTS = [
+    "pending",
+    "queued",
+    "running",
+    "completed",
+    "error",
+    "cancelled",
+    "passed",
+    "failed",
+    "blocked",
+]
+
+
+@pytest.mark.parametrize("counts", [None, ...])
+def test_counts_that_are_not_there_are_null(counts: Any) -> None:
+    found = row(RUNS, run_document(counts=counts))
+    assert [found[name] for name in COUNTS] == [None] * 9
+    assert (found["total_evals"], found["pass_rate"], found["ok"]) == (4, None, None)
+    for status in ("error", "cancelled"):
+        assert row(RUNS, run_document(counts=counts, lifecycle={"status": status}))["ok"] is False
+
+
+def test_parts_of_counts_that_are_not_there_null_their_own() -> None:
+    found = row(RUNS, run_document(counts__outcome=None))
+    assert [found[name] for name in COUNTS] == [0, 0, 0, 4, 0, 0, None, None, None]
+    assert found["ok"] is None
+    assert (
+        row(RUNS, run_document(counts__outcome=None, counts__lifecycle_counts__error=1))["ok"]
+        is False
+    )
+    found = row(RUNS, run_document(counts__outcome={"passed": 2, "failed": None}))
+    assert [found[name] for name in ("passed", "failed", "blocked")] == [2, None, 0]
+
+
+def test_a_result_column_by_column() -> None:
+    assert row(RESULTS, result_document()) == {
+        "eval_name": None,
+        "eval_id": "wfnodeeval_1",
+        "state": "failed",
+        "block_id": "block_extract_invoice",
+        "document_names": ["invoice 1.pdf"],
+        "duration_ms": 1750,
+        "expected_value": '{"total":2}',
+        "actual_value": "1.5",
+        "path": None,
+        "condition": None,
+        "condition_kind": "equals",
+        "failure_code": "not_equal",
+        "failure_message": "1.5 is not 2",
+        "score": None,
+        "threshold": None,
+        "run_id": "wfevalrun_1",
+        "workflow_version_id": None,
+        "run_created_at": None,
+        "result_id": "res_1",
+        "workflow_id": "wf_invoices",
+        "block_type": "extract",
+        "status": "completed",
+        "status_message": None,
+        "verdict": "failed",
+        "created_at": pl.Series(["2026-05-18T10:00:00Z"]).str.to_datetime()[0],
+        "started_at": pl.Series(["2026-05-18T10:00:01.250Z"]).str.to_datetime()[0],
+        "completed_at": pl.Series(["2026-05-18T10:00:03Z"]).str.to_datetime()[0],
+        "queue_ms": 1250,
+        "assertion_id": "as_1",
+        "assertion_label": "total",
+        "metric_kind": None,
+        "warnings": ["low contrast"],
+        "document_ids": ["file_1"],
+        "failure_details": "{}",
+        "routing_decisions": None,
+        "artifact_operation": "extraction",
+        "artifact_id": "ext_1",
+        "handle_inputs_fingerprint": "in_1",
+        "block_execution_fingerprint": "bl_1",
+        "workflow_draft_fingerprint": "dr_1",
+        "execution_fingerprint": "ex_1",
+    }
+
+
+@given(documents(schema_of("WorkflowEvalResult")))
+def test_any_result_that_the_contract_allows(document: dict[str, Any]) -> None:
+    found = row(RESULTS, document)
+    assert found["eval_id"] == document["eval_id"]
+    assert found["verdict"] == document.get("verdict")
+    for column in ("actual_value", "expected_value"):
+        assertion = document.get("assertion_result")
+        if assertion is None or column not in assertion:
+            assert found[column] is None
+        else:
+            assert json.loads(found[column]) == assertion[column]
+    payloads = row(RESULTS_WITH_PAYLOADS, document)
+    for column in ("handle_inputs", "handle_outputs"):
+        text = payloads.pop(column)
+        assert (text is None) == (column not in document)
+        assert text is None or json.loads(text) == document[column]
+    assert payloads == found
+
+
+@pytest.mark.parametrize(
+    "literal", ["12345678901234567890", "1.10", "1e400", "-0.0", '"\\u00e9"', "null"]
+)
+def test_values_are_the_json_that_was_sent(literal: str) -> None:
+    body = json.dumps(page([result_document()])).replace("1.5,", f"  {literal} ,", 1)
+    found = to_frame(RESULTS, [parse_page(RESULTS, body.encode()).rows])
+    assert found["actual_value"].to_list() == [literal]
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"verdict": "passed"}, "passed"),
+        ({"verdict": "blocked"}, "blocked"),
+        ({"verdict": None}, "unscored"),
+        ({"verdict": "skipped"}, "unscored"),
+        ({"verdict": None, "lifecycle": {"status": "running"}}, "unscored"),
+        ({"verdict": None, "lifecycle": {"status": "error", "message": "boom"}}, "error"),
+        ({"verdict": None, "lifecycle": {"status": "cancelled", "reason": "stop"}}, "cancelled"),
+        ({"verdict": "passed", "lifecycle": None}, "passed"),
+    ],
+)
+def test_the_state_of_a_result(changes: dict[str, Any], state: str) -> None:
+    found = row(RESULTS, result_document(**changes))
+    assert found["state"] == state
+    assert found["verdict"] == changes["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "message"),
+    [
+        ({"status": "error", "message": "boom"}, "boom"),
+        ({"status": "error", "message": "(no message)"}, None),
+        ({"status": "error"}, None),
+        ({"status": "cancelled", "reason": "by hand"}, "by hand"),
+        ({"status": "completed"}, None),
+    ],
+)
+def test_the_message_of_a_status(lifecycle: dict[str, Any], message: str | None) -> None:
+    assert row(RUNS, run_document(lifecycle=lifecycle))["status_message"] == message
+    assert row(RESULTS, result_document(lifecycle=lifecycle))["status_message"] == message
+
+
+def test_an_eval_column_by_column() -> None:
+    found = row(EVALS, eval_document())
+    times = {
+        name: str(found.pop(name))
+        for name in ("created_at", "updated_at", "latest_run_completed_at")
+    }
+    assert set(times.values()) == {
+        "2026-01-01 08:00:00+00:00",
+        "2026-01-02 08:00:00+00:00",
+        "2026-05-18 10:00:03+00:00",
+    }
+    assert found == {
+        "eval_id": "wfnodeeval_1",
+        "name": "Total of invoice 1",
+        "target_block_id": "block_extract_invoice",
+        "output_handle_id": "out",
+        "path": "total.amount",
+        "condition_kind": "equals",
+        "assertion_label": "total",
+        "condition": '{"kind":"equals","expected":2}',
+        "source_type": "run_step",
+        "source_run_id": "run_1",
+        "source_step_id": "step_1",
+        "assertion_drift_status": "valid",
+        "schema_drift": "none",
+        "drift_status": "none",
+        "freshness_status": "fresh",
+        "validation_status": "valid",
+        "latest_run_status": "completed",
+        "latest_run_outcome": "passed",
+        "latest_run_duration_ms": 2000,
+        "workflow_id": "wf_invoices",
+        "last_passed_at": None,
+        "last_failed_at": None,
+        "latest_block_fingerprint": None,
+        "latest_inputs_fingerprint": None,
+        "last_passed_block_fingerprint": None,
+        "last_passed_inputs_fingerprint": None,
+        "last_failed_block_fingerprint": None,
+        "last_failed_inputs_fingerprint": None,
+    }
+
+
+@given(documents(schema_of("WorkflowEval")))
+def test_any_eval_that_the_contract_allows(document: dict[str, Any]) -> None:
+    found = row(EVALS, document)
+    assertion = document.get("assertion")
+    assert found["condition_kind"] == (assertion and assertion["condition"]["kind"])
+    assert (found["condition"] and json.loads(found["condition"])) == (
+        assertion and assertion["condition"]
+    )
+
+
+def test_a_condition_without_a_kind_is_refused() -> None:
+    with pytest.raises(ra.SchemaError, match=r"missing required field `kind`"):
+        decode(EVALS, eval_document(assertion__condition={"expected": 1}))
+
+
+@given(documents(schema_of("Workflow")))
+def test_any_workflow_that_the_contract_allows(document: dict[str, Any]) -> None:
+    found = row(WORKFLOWS, document)
+    assert found["name"] == document.get("name", "Untitled Workflow")
+    assert found["description"] == document.get("description", "")

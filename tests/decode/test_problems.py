@@ -1,0 +1,118 @@
+"""What does not decode, FAULTS.md 39: which record, where in it, and why."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.contract import JSON, documents, schema_of
+from support.decoding import decode, row
+from support.documents import (
+    run_document,
+)
+from support.faultserver import page
+from support.oracle import RefusedError, run_row
+
+import retab_analysis as ra
+from retab_analysis.decode import parse_page, to_frame
+from retab_analysis.schema import RUNS
+
+RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else []
+    )
+    return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """A good run with one thing in it replaced by anything, or taken away."""
+    document = copy.deepcopy(draw(st.just(run_document()) | RUN_DOCUMENTS))
+    *parents, last = draw(st.sampled_from(places(document)[1:]))
+    part = document
+    for key in parents:
+        part = part[key]
+    if draw(st.booleans()) and isinstance(part, dict):
+        del part[last]
+    else:
+        odd = [2**63, -(2**63) - 1, 10**30, 1.5, 28000.0, True, "5", "2026-02-30T00:00:00Z", "noon"]
+        part[last] = draw(st.sampled_from(odd) | JSON)
+    return document
+
+
+@given(mutated())
+@settings(max_examples=300)
+def test_a_mutated_run_is_refused_or_read_as_it_is(document: Any) -> None:
+    try:
+        expected = run_row(document)
+    except RefusedError:
+        with pytest.raises(ra.SchemaError, match="run"):
+            decode(RUNS, run_document("good"), document)
+        lenient = parse_page(RUNS, json.dumps(page([run_document("good"), document])).encode())
+        assert lenient.rows["id"].to_list() == ["good"]
+        assert [problem.path[:9] for problem in lenient.problems] == ["$.data[1]"]
+    else:
+        assert row(RUNS, document) == expected
+
+
+NEVER_IN_SILENCE = {
+    "a fraction": ("timing__duration_ms", 1.5, "found 1.5"),
+    "a whole fraction": ("timing__duration_ms", 28000.0, "found 28000.0"),
+    "beyond 64 bits": ("total_evals", 2**63, "found 9223372036854775808"),
+    "far beyond": ("total_evals", 10**30, "found 1000000000000000000000000000000"),
+    "below 64 bits": ("counts__outcome__passed", -(2**63) - 1, "-9223372036854775809"),
+    "a word": ("counts__outcome__passed", "five", 'found "five"'),
+    "a numeral": ("counts__outcome__passed", "5", 'found "5"'),
+    "a truth": ("counts__outcome__passed", True, "found true"),
+    "no id": ("id", ..., "missing required field `id`"),
+    "a null id": ("id", None, "found null"),
+    "no time": ("timing__created_at", "yesterday", "found 'yesterday'"),
+    "nanoseconds": ("timing__created_at", "2026-05-18T10:00:00.1234567Z", "microsecond"),
+    "a day that is not": ("timing__started_at", "2026-02-30T10:00:00Z", "ISO 8601"),
+    "a leap second": ("timing__started_at", "2026-06-30T23:59:60Z", "ISO 8601"),
+    "hour 24": ("timing__started_at", "2026-06-30T24:00:00Z", "ISO 8601"),
+    "year 0": ("timing__completed_at", "0000-01-01T00:00:00Z", "ISO 8601"),
+    "year 10000 in UTC": ("timing__completed_at", "9999-12-31T23:59:59-01:00", "ISO 8601"),
+    "a date only": ("timing__completed_at", "2026-05-18", "ISO 8601"),
+    "a number for a time": ("timing__completed_at", 1_790_000_000, "found 1790000000"),
+    "a lone surrogate": ("workflow_id", "\ud800", "lone surrogate"),
+    "a list for a part": ("counts", [], "Expected `object | null`"),
+    "a target without a block": ("target", {}, "missing required field `block_id`"),
+    "a number among reasons": ("freshness__reasons", ["a", 1], "found 1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"), NEVER_IN_SILENCE.values(), ids=NEVER_IN_SILENCE
+)
+def test_39_strict_names_record_path_and_value(path: str, value: Any, words: str) -> None:
+    with pytest.raises(ra.SchemaError) as caught:
+        decode(RUNS, run_document("good"), run_document("bad", **{path: value}))
+    assert words in str(caught.value)
+    assert caught.value.record_id == ("bad" if not path.startswith("id") else None)
+    assert caught.value.path is not None
+    assert caught.value.path.startswith("$.data[1]")
+    assert caught.value.problems is not None
+    assert caught.value.problems.columns == ["record_id", "path", "reason", "raw"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"), NEVER_IN_SILENCE.values(), ids=NEVER_IN_SILENCE
+)
+def test_39_lenient_keeps_the_others(path: str, value: Any, words: str) -> None:
+    records = [run_document("a"), run_document("bad", **{path: value}), run_document("b")]
+    found = parse_page(RUNS, json.dumps(page(records)).encode())
+    assert to_frame(RUNS, [found.rows])["run_id"].to_list() == ["a", "b"]
+    assert len(found.problems) == 1
+    assert words in found.problems[0].reason

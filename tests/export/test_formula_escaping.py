@@ -1,0 +1,68 @@
+"""Cells that a spreadsheet would execute, FAULTS.md 36."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from polars.testing import assert_frame_equal
+from support.csv_files import ACTIVE, frames, is_json_number, reread, rows_of, written
+
+from retab_analysis.schema import TABLES
+
+
+@pytest.mark.parametrize(
+    ("text", "safe", "plain"),
+    [
+        ("=1+2", "'=1+2", "=1+2"),
+        ("+1", "'+1", "+1"),  # no JSON number
+        ("-1", "-1", "-1"),
+        ("-1.50e+7", "-1.50e+7", "-1.50e+7"),
+        ("-0", "-0", "-0"),
+        ("-01", "'-01", "-01"),
+        ("-.5", "'-.5", "-.5"),
+        ("-5.", "'-5.", "-5."),
+        ("-1_000", "'-1_000", "-1_000"),
+        ("-1\n", "'-1\n", "-1\n"),
+        ("-1 ", "'-1 ", "-1 "),
+        ("-١", "'-١", "-١"),
+        ("-inf", "'-inf", "-inf"),
+        ("-Infinity", "'-Infinity", "-Infinity"),
+        ("@SUM(A1)", "'@SUM(A1)", "@SUM(A1)"),
+        ("\t=1", "'\t=1", "\t=1"),
+        ("\r=1", "'\r=1", "\r=1"),
+        ("\n=1", "'\n=1", "\n=1"),
+        ("'=1", "''=1", "''=1"),
+        ("'''@", "''''@", "''''@"),
+        ("'-1", "''-1", "''-1"),
+        ("'x", "'x", "'x"),
+        ("'", "'", "'"),
+        ("''", "''", "''"),
+        (" =1", " =1", " =1"),
+        ("a=1", "a=1", "a=1"),
+        ("a\n=1", "a\n=1", "a\n=1"),
+        ("", "", ""),
+    ],
+)
+def test_cells_and_headers_that_a_spreadsheet_would_execute(
+    text: str, safe: str, plain: str
+) -> None:
+    frame = pl.DataFrame({"run_id": [text], text: ["x"]})
+    for expected, mode in [(safe, True), (plain, False)]:
+        out = written(frame, spreadsheet_safe=mode)
+        assert rows_of(out) == [["run_id", expected], [expected, "x"]]
+        assert_frame_equal(reread(out), frame)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(frame=frames(TABLES["results"].schema))
+def test_no_safe_cell_is_active_unless_it_is_a_number(frame: pl.DataFrame) -> None:
+    for row in rows_of(written(frame)):
+        for cell in row:
+            assert not cell.startswith(ACTIVE) or is_json_number(cell)
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["=a", "b"]), pl.String])
+def test_text_of_any_dtype_is_defused(dtype: pl.DataType) -> None:
+    assert written(pl.DataFrame({"x": ["=a", "b"]}, schema={"x": dtype})) == "x\n'=a\nb\n"

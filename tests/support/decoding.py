@@ -1,0 +1,22 @@
+"""Documents through the decoder, a page of them or one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.decode import parse_page, report_problems, to_frame
+from retab_analysis.schema import Table
+from support.faultserver import page
+
+
+def decode(table: Table, *records: Any) -> pl.DataFrame:
+    found = parse_page(table, json.dumps(page(records)).encode())
+    report_problems(table, found.problems, strict=True)
+    return to_frame(table, [found.rows])
+
+
+def row(table: Table, document: Any) -> dict[str, Any]:
+    return decode(table, document).row(0, named=True)

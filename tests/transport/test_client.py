@@ -1,0 +1,50 @@
+"""One client: its connections, its threads, what it sends."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from support.documents import run_document
+from support.fakes import KEY, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+
+import retab_analysis as ra
+
+GOOD = reply(body=page([run_document()]))
+
+
+def test_a_post_carries_its_document() -> None:
+    with FaultServer([reply(201, {"ok": True})]) as server:
+        assert client_for(server.url).post("/v1/x", {"a": 1}, parse=json.loads) == {"ok": True}
+        assert server.requests[0].endswith('{"a": 1}')
+        assert server.header("Content-Type") == "application/json"
+
+
+def test_connections_are_kept() -> None:
+    with FaultServer([GOOD]) as server:
+        client = client_for(server.url)
+        for _ in range(5):
+            ra.fetch_runs(client=client)
+        assert server.connections == 1
+        assert len(server.requests) == 5
+
+
+def test_one_client_serves_many_threads_over_few_connections() -> None:
+    def answer(request: str) -> Reply:
+        run_id = request.split(" ")[1].rpartition("/")[2]
+        return reply(body=run_document(run_id))
+
+    with FaultServer([answer]) as server:
+        client = client_for(server.url, max_concurrency=4)
+        with ThreadPoolExecutor(4) as pool:
+            frames = list(pool.map(lambda i: ra.fetch_run(f"r{i}", client=client), range(80)))
+        assert [frame["run_id"][0] for frame in frames] == [f"r{i}" for i in range(80)]
+        assert server.connections <= 4
+
+
+def test_a_client_is_a_context_manager() -> None:
+    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
+        assert ra.fetch_runs(client=client).height == 1
+        assert client.base_url == server.url
+        assert client.max_concurrency == 8

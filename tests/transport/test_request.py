@@ -1,0 +1,261 @@
+"""Sending and reading, FAULTS.md 1 to 8 and 14 to 18: breaks, TLS, proxies, size, time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import ssl
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+import trustme
+from support.documents import run_document
+from support.fakes import FakeTime, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+
+import retab_analysis as ra
+
+GOOD = reply(body=page([run_document()]))
+
+BODY = json.dumps(page([run_document()])).encode()
+
+
+def chunked(body: bytes, ending: bytes = b"0\r\n\r\n", **how: object) -> Reply:
+    head = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
+    )
+    return Reply(head + f"{len(body):x}\r\n".encode() + body + b"\r\n" + ending, **how)
+
+
+def unbounded(body: bytes) -> Reply:
+    return Reply(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body, "close")
+
+
+GZIP = {"Content-Encoding": "gzip"}
+
+
+BROKEN_OFF = {
+    "1 reset before the status": Reply(b"", "reset"),
+    "1 closed before the status": Reply(b"", "close"),
+    "1 garbage for a status": Reply(b"\x00\x01\x02\r\n\r\n", "close"),
+    "2 shorter than Content-Length": reply(body=BODY[:50], length=len(BODY), then="close"),
+    "3 chunked cut in a chunk": Reply(chunked(BODY).data[:-200], "close"),
+    "3 chunked without its end": chunked(BODY, b"", then="close"),
+    "3 chunk size that is no number": chunked(BODY, b"zz\r\nmore\r\n0\r\n\r\n", then="close"),
+    "4 reset in the middle": reply(body=BODY[:50], length=len(BODY), then="reset"),
+    "18 gzip that is none": reply(body=BODY, headers=GZIP),
+    "18 too many encodings": reply(body=BODY, headers={"Content-Encoding": "gzip, " * 9 + "gzip"}),
+    "18 two lengths": Reply(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}   ", "close"
+    ),
+}
+
+
+NOT_JSON = {
+    "5 gzip cut, length right": reply(body=gzip.compress(BODY)[:-60], headers=GZIP),
+    "6 no length, closed early": unbounded(BODY[:-20]),
+    "8 html": reply(body=b"<html>login</html>", headers={"Content-Type": "text/html"}),
+    "8 nothing": reply(body=b""),
+    "8 no content": Reply(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "18 unknown encoding": reply(body=b"\x00" + BODY, headers={"Content-Encoding": "x-wonder"}),
+    "38 NaN": reply(body=BODY.replace(b"28000", b"NaN")),
+    "38 Infinity": reply(body=BODY.replace(b"28000", b"-Infinity")),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN_OFF.values(), ids=BROKEN_OFF.keys())
+def test_a_broken_exchange_is_tried_again(fault: Reply) -> None:
+    time = FakeTime()
+    with FaultServer([fault, fault, GOOD]) as server:
+        runs = ra.fetch_runs(client=client_for(server.url, time))
+        assert runs.height == 1
+        assert len(server.requests) == 3
+        assert len(time.slept) == 2
+
+
+@pytest.mark.parametrize("fault", BROKEN_OFF.values(), ids=BROKEN_OFF.keys())
+def test_in_the_end_it_is_a_transport_error(fault: Reply) -> None:
+    with FaultServer([fault]) as server:
+        client = client_for(server.url, max_attempts=3)
+        with pytest.raises(ra.TransportError, match="after 3 attempts") as caught:
+            ra.fetch_runs(client=client)
+        assert caught.value.attempts == 3
+        assert len(server.requests) == 3
+        assert caught.value.partial is not None
+        assert caught.value.partial.shape == (0, 32)
+
+
+@pytest.mark.parametrize("fault", NOT_JSON.values(), ids=NOT_JSON.keys())
+def test_what_is_not_json_is_tried_again(fault: Reply) -> None:
+    with FaultServer([fault, GOOD]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("fault", NOT_JSON.values(), ids=NOT_JSON.keys())
+def test_in_the_end_it_is_a_protocol_error_with_a_snippet(fault: Reply) -> None:
+    with FaultServer([fault]) as server:
+        client = client_for(server.url, max_attempts=2)
+        with pytest.raises(ra.ProtocolError, match=r"is not JSON.*it starts with") as caught:
+            ra.fetch_runs(client=client)
+        assert caught.value.attempts == 2
+        assert len(server.requests) == 2
+
+
+def test_14_a_dripping_body_meets_the_deadline() -> None:
+    began = time.monotonic()
+    with FaultServer([reply(body=BODY, drip=0.05)]) as server:
+        client = ra.Client("key", server.url, deadline=0.5)
+        with pytest.raises(ra.DeadlineExceeded, match=r"deadline of 0\.5 s") as caught:
+            ra.fetch_runs(client=client)
+        assert isinstance(caught.value, TimeoutError)
+        assert len(server.requests) == 1
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("close", ["keep-alive", "close"])
+def test_14_a_body_that_stalls_meets_the_deadline(close: str) -> None:
+    began = time.monotonic()
+    answer = reply(body=BODY[:40], length=len(BODY), headers={"Connection": close})
+    with FaultServer([answer]) as server:
+        client = ra.Client("key", server.url, deadline=0.4)
+        with pytest.raises(ra.DeadlineExceeded):
+            ra.fetch_runs(client=client)
+    assert time.monotonic() - began < 3
+
+
+def test_a_stall_shorter_than_the_deadline_is_tried_again() -> None:
+    stalled = reply(body=BODY[:40], length=len(BODY))
+    with FaultServer([stalled, GOOD]) as server:
+        client = ra.Client("key", server.url, timeout=0.2)
+        assert ra.fetch_runs(client=client).height == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_17_a_decompression_bomb_is_stopped(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zlib
+
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31 if encoding == "gzip" else 15)
+    bomb = b"".join(compressor.compress(b" " * 2**20) for _ in range(160)) + compressor.flush()
+    with FaultServer([reply(body=bomb, headers={"Content-Encoding": encoding})]) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(ra.ResponseTooLarge, match="128 MiB") as caught:
+                ra.fetch_runs(client=client_for(server.url))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert isinstance(caught.value, ra.TransportError)
+        assert len(server.requests) == 1
+        assert peak < 400 * 2**20
+
+
+def test_a_compressed_answer_is_read() -> None:
+    with FaultServer([reply(body=gzip.compress(BODY), headers=GZIP)]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+        assert server.header("Accept-Encoding") == "gzip, deflate"
+
+
+def test_nobody_listens() -> None:
+    with FaultServer([GOOD]) as server:
+        url = server.url
+    with pytest.raises(ra.TransportError, match=r"Connection refused.*after 5 attempts"):
+        ra.fetch_runs(client=client_for(url))
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+def test_16_an_unknown_certificate_is_refused_in_one_attempt(tls: ssl.SSLContext) -> None:
+    with FaultServer([GOOD], tls) as server:
+        with pytest.raises(ra.TransportError, match=r"TLS failed.*REQUESTS_CA_BUNDLE") as caught:
+            ra.fetch_runs(client=client_for(server.url))
+        assert caught.value.attempts == 1
+        assert server.connections == 1
+        assert server.requests == []
+
+
+def test_16_a_server_without_tls_is_refused_in_one_attempt() -> None:
+    with FaultServer([], banner=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        with pytest.raises(ra.TransportError, match="TLS failed"):
+            ra.fetch_runs(client=client_for(server.url.replace("http:", "https:")))
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_ca_bundle_of_the_environment_is_trusted(
+    tls: ssl.SSLContext, bundle: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(bundle))
+    with FaultServer([GOOD], tls) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+
+
+def test_a_ca_bundle_that_is_not_there_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(ra.ConfigError, match=r"REQUESTS_CA_BUNDLE names '/nowhere/ca.pem'"):
+        ra.Client("key")
+
+
+def test_a_body_that_breaks_off_inside_tls_is_tried_again(
+    tls: ssl.SSLContext, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    cut = reply(body=b'{"data": [', length=9_999, then="reset")
+    with FaultServer([cut, GOOD], tls) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+        assert len(server.requests) == 2
+
+
+def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Reply(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "close")
+    with FaultServer([refusal]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:pa55word@"))
+        client = client_for("https://api.retab.com", max_attempts=1)
+        with pytest.raises(ra.TransportError, match="407") as caught:
+            ra.fetch_runs(client=client)
+        assert proxy.requests[0].startswith("CONNECT api.retab.com:443 ")
+        assert proxy.header("Authorization") is None
+        assert "pa55word" not in str(caught.value)
+
+
+def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([GOOD]) as proxy, FaultServer([GOOD]) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        ra.fetch_runs(client=client_for(server.url))
+        assert (proxy.connections, server.connections) == (0, 1)
+
+
+def test_this_machine_is_reached_through_a_proxy_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([GOOD]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert ra.fetch_runs(client=client_for("http://localhost:9")).height == 1
+        assert proxy.requests[0].startswith("GET http://localhost:9/v1/")
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "proxy.example:3128"])
+def test_this_machine_is_not_reached_through_another(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with FaultServer([GOOD]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
