@@ -26,25 +26,25 @@ SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compa
 compare_versions compare_view count_failures decode_evals decode_results decode_runs demo
 eval_history explore failures
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results plot_comparison plot_durations plot_outcomes
-plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs states
+fetch_versions fetch_workflows flaky_evals latest_results plot_comparison plot_durations
+plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs states
 summarize_evals summarize_runs use
 wait_for_runs watch write_csv write_report
 """
 
 SIGNATURES = {
-    "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, max_attempts=5,"
-    " max_concurrency=8)",
+    "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
+    "max_attempts=5, max_concurrency=8)",
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, faults=None, key=None)",
     "blame": "(results)",
     "cancel_runs": "(runs, *, client=None)",
-    "check": "(workflow_id, *, candidate=None, baseline='last_good', history=20, alpha=0.05,"
-    " margin=0.05, client=None, progress=None)",
+    "check": "(workflow_id, *, candidate=None, baseline='last_good', history=20, "
+    "alpha=0.05, margin=0.05, client=None, progress=None)",
     "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05, margin=0.05)",
-    "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', version_diff=None,"
-    " alpha=0.05, margin=0.05)",
-    "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, alpha=0.05, "
-    "save_values=False, client=None)",
+    "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
+    "version_diff=None, alpha=0.05, margin=0.05)",
+    "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, "
+    "alpha=0.05, margin=0.05, save_values=False, client=None)",
     "count_failures": "(results, by='block_id')",
     "decode_evals": "(data)",
     "decode_results": "(data)",
@@ -57,11 +57,13 @@ SIGNATURES = {
     "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
     "strict=True)",
     "fetch_result": "(result_id, *, client=None)",
-    "fetch_results": "(runs, *, evals=True, payloads=False, client=None, progress=None, strict=True)",
+    "fetch_results": "(runs, *, evals=True, payloads=False, client=None, progress=None, "
+    "strict=True)",
     "fetch_run": "(run_id, *, client=None)",
-    "fetch_runs": "(workflow_id=None, *, eval_id=None, target_block_id=None, status=None, "
-    "exclude_status=None, trigger_type=None, from_date=None, to_date=None, "
-    "order='desc', limit=None, after=None, client=None, progress=None, strict=True)",
+    "fetch_runs": "(workflow_id=None, *, eval_id=None, target_block_id=None, status=None,"
+    " exclude_status=None, trigger_type=None, from_date=None, to_date=None,"
+    " order='desc', limit=None, after=None, client=None, progress=None, "
+    "strict=True)",
     "fetch_version_diff": "(workflow_id, baseline, candidate, *, client=None)",
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
@@ -81,8 +83,8 @@ SIGNATURES = {
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
     "use": "(client)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
-    "watch": "(runs=None, *, workflow_id=None, baseline=None, compact=False, interval=2.0, "
-    "allow_cancel=None, save_values=False, client=None)",
+    "watch": "(runs=None, *, workflow_id=None, baseline=None, compact=False, "
+    "interval=2.0, allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_report": "(comparison, path, *, values=True)",
 }

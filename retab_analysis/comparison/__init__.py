@@ -1,8 +1,8 @@
 """Comparing two sides: which evals broke, since when, and how sure that is.
 
 ``compare`` has the public functions, ``comparison`` the object that they give. From the frames of
-``sides``, and what :mod:`retab_analysis.evidence` says of them, ``evals`` makes one row per eval by
-the rules in ``transitions``, and ``suite_test`` the summary and the verdict. ``gate`` is the rule
+``sides``, and what :mod:`retab_analysis.evidence` says of them, ``eval_rows`` makes one row per
+eval by the rules in ``transitions``, and ``suite_test`` the summary and the verdict. ``gate`` is the rule
 that a build stands or falls by, ``wording`` what is said, ``render`` how it is shown, and
 ``json_diff`` where two JSON values differ.
 """

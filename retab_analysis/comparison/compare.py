@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.comparison.comparison import Comparison
-from retab_analysis.comparison.evals import describe_evals
+from retab_analysis.comparison.eval_rows import describe_evals
 from retab_analysis.comparison.sides import (
     Sides,
     check_one_workflow,

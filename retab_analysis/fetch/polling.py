@@ -17,7 +17,7 @@ from retab_analysis.errors import (
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.runs import get_run
-from retab_analysis.fetch.threads import Outcomes, OutOfPatienceError, is_away, run_all
+from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
@@ -108,7 +108,7 @@ class Poller:
             RetabAnalysisError: One that waiting does not cure; ``.partial`` is the last frame.
         """
         ids = self.pending() if ids is None else ids
-        outcomes: Outcomes[pl.DataFrame] = Outcomes()
+        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         tasks = [partial(get_run, self._client, run_id) for run_id in ids]
         try:
             run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)

@@ -23,7 +23,7 @@ from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.paging import Collected, Fetched, read_pages, read_single
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import get_run
-from retab_analysis.fetch.threads import Outcomes, run_all
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import (
     EVALS,
@@ -172,7 +172,7 @@ def list_results(
     # is there whenever an error or Ctrl-C ends it.
     parts = [_Part(run_id, Collected(table, None)) for run_id in runs.ids]
     known = _known(runs.known)
-    outcomes: Outcomes[None] = Outcomes()
+    outcomes: TaskOutcomes[None] = TaskOutcomes()
 
     def tell() -> None:
         done = len(outcomes.results) + len(outcomes.errors)
@@ -272,7 +272,7 @@ def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Sequence[Prob
         single evals. That is not worth losing the results for.
     """
     workflow_ids = fetched.frame["workflow_id"].unique(maintain_order=True).to_list()
-    outcomes: Outcomes[Fetched] = Outcomes()
+    outcomes: TaskOutcomes[Fetched] = TaskOutcomes()
     tasks = [
         partial(list_evals, client, each, None, strict=False, progress=Silent())
         for each in workflow_ids

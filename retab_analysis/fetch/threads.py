@@ -142,7 +142,7 @@ def is_away(error: BaseException | None) -> bool:
     return isinstance(error, _AWAY) or (isinstance(error, APIError) and error.status_code == 408)
 
 
-class Outcomes(Generic[T]):
+class TaskOutcomes(Generic[T]):
     """What came of each task, by its position.
 
     Attributes:
@@ -187,7 +187,7 @@ class Outcomes(Generic[T]):
 def run_all(
     tasks: Sequence[Callable[[], T]],
     workers: int,
-    outcomes: Outcomes[T],
+    outcomes: TaskOutcomes[T],
     on_done: Callable[[], None] = lambda: None,
     *,
     patience: float | None = None,

@@ -23,8 +23,8 @@ from support.faultserver import FaultServer, Reply, page, reply
 import retab_analysis as ra
 from retab_analysis.fetch.threads import (
     AWAY_LIMIT,
-    Outcomes,
     OutOfPatienceError,
+    TaskOutcomes,
     next_done,
     run_all,
     threads,
@@ -50,7 +50,7 @@ def fail_with(error: BaseException) -> Callable[[], Any]:
 
 
 def test_every_task_is_run_and_told_of() -> None:
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     told: list[int] = []
     tasks = [partial(int, str(number)) for number in range(50)]
     run_all(tasks, 4, outcomes, lambda: told.append(len(outcomes.results)))
@@ -62,7 +62,7 @@ def test_every_task_is_run_and_told_of() -> None:
 
 
 def test_no_tasks_are_no_threads() -> None:
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     run_all([], 4, outcomes)
     assert (outcomes.results, outcomes.errors) == ({}, {})
 
@@ -79,7 +79,7 @@ def test_the_error_is_that_of_the_first_task_that_failed() -> None:
         first_may.set()
         raise errors[2]
 
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     run_all([lambda: 7, first, fail_with(errors[1]), last], 8, outcomes)
     assert outcomes.error() is errors[0]
     assert outcomes.results == {0: 7}
@@ -106,7 +106,7 @@ def api_error(status: int) -> ra.APIError:
     ],
 )
 def test_what_would_fail_every_task_ends_it_early(error: ra.RetabAnalysisError, tried: int) -> None:
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     run_all([fail_with(error)] * 30, 1, outcomes)
     assert len(outcomes.errors) == tried
     assert outcomes.error() is error
@@ -115,14 +115,14 @@ def test_what_would_fail_every_task_ends_it_early(error: ra.RetabAnalysisError, 
 def test_one_that_succeeds_in_between_gives_hope_again() -> None:
     bad = fail_with(ra.TransportError("x"))
     tasks = [*[bad] * (AWAY_LIMIT - 1), lambda: 1] * 3
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     run_all(tasks, 1, outcomes)
     assert len(outcomes.results) == 3
     assert len(outcomes.errors) == 3 * (AWAY_LIMIT - 1)
 
 
 def test_an_error_that_is_not_ours_goes_to_the_caller() -> None:
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     with pytest.raises(ZeroDivisionError):
         run_all([lambda: 1, fail_with(ZeroDivisionError()), *[lambda: 1] * 30], 1, outcomes)
     assert our_threads() == []
@@ -135,7 +135,7 @@ def test_out_of_patience_stops_what_is_under_way() -> None:
         cancel.wait(60)
         return 1
 
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     begun = time.monotonic()
     with pytest.raises(OutOfPatienceError):
         run_all([lambda: 1, wait_for_ever, wait_for_ever], 2, outcomes, patience=0.05)
@@ -200,7 +200,7 @@ def test_an_interrupt_while_a_thread_is_started_forgets_it_not(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
-    outcomes: Outcomes[int] = Outcomes()
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
     with pytest.raises(KeyboardInterrupt):
         run_all([lambda: 1] * 5, 3, outcomes)
     assert our_threads() == []

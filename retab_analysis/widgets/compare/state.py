@@ -70,11 +70,12 @@ class CompareState:
         *,
         version_diff: pl.DataFrame | None = None,
         alpha: float = 0.05,
+        margin: float = 0.05,
     ) -> None:
         checked(results, RESULTS, _READ, "results")
         self.results = results.lazy().collect()
         self.sides = find_sides(self.results)
-        self._alpha = alpha
+        self._alpha, self._margin = alpha, margin
         self.kind, *pair = choose_sides(self.results, self.sides, baseline, candidate)
         self.baseline, self.candidate = pair
         # It is of these two sides. Between others, the blocks' fingerprints say what differs.
@@ -140,6 +141,7 @@ class CompareState:
             by=SIDE_COLUMNS[self.kind],
             version_diff=self._diffs.get((self.kind, *sorted((self.baseline, self.candidate)))),
             alpha=self._alpha,
+            margin=self._margin,
         )
         # The cached gate was of the comparison before.
         self.__dict__.pop("gate", None)

@@ -25,6 +25,7 @@ def compare_view(
     *,
     version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
+    margin: float = 0.05,
     save_values: bool = False,
     client: Client | None = None,
 ) -> CompareView:
@@ -42,7 +43,8 @@ def compare_view(
             there is only one version. A version is as old as its first run.
         version_diff: What :func:`fetch_version_diff` gives for these two, as for :func:`compare`.
             It is used for these two only.
-        alpha: The level at which a difference counts as more than chance.
+        alpha: As for :func:`compare`.
+        margin: As for :func:`compare`.
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values. What a live widget shows is not affected: where Jupyter is told to
             save the state of widgets, the values of the eval that is open are in it.
@@ -58,7 +60,9 @@ def compare_view(
     """
     check_flag("save_values", save_values)
     check_client(client)
-    state = CompareState(results, baseline, candidate, version_diff=version_diff, alpha=alpha)
+    state = CompareState(
+        results, baseline, candidate, version_diff=version_diff, alpha=alpha, margin=margin
+    )
     return CompareView(state, save_values=save_values)
 
 

@@ -23,7 +23,7 @@ from retab_analysis.errors import (
 from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs, fetch_workflows
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.list_state import ListState
-from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, Source
+from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 
 DAYS = 90
 FETCHING = "Fetching"
@@ -141,7 +141,7 @@ class Fetcher:
         self.since = since
         if self.workflow_id:
             code = f"ra.fetch_runs({self.workflow_id!r}, from_date={since.isoformat()!r})"
-            self._explored.source = Source(runs=f"runs = {code}")
+            self._explored.source = FrameOrigin(runs=f"runs = {code}")
 
     @property
     def more(self) -> str:

@@ -26,7 +26,7 @@ _BAD_FIRST = pl.col("state").replace_strict(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FrameOrigin:
     """Where the rows come from, as code.
 
     Attributes:
@@ -51,7 +51,7 @@ class ExplorerState:
     """
 
     def __init__(
-        self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: Source
+        self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: FrameOrigin
     ) -> None:
         self.source = source
         self.runs = None if runs is None else ListState(list_runs(runs), runs)

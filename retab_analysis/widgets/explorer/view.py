@@ -24,7 +24,7 @@ from retab_analysis.widgets.common.arguments import (
 )
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import FETCHING, Fetcher, JobQueue
-from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, Source
+from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 
 # Seconds between two messages about how far a fetch is.
 _BETWEEN_DRAWS = 0.1
@@ -66,11 +66,11 @@ def explore(
     check_flag("save_values", save_values)
     if workflow_id is not None:
         check_workflow_id(workflow_id)
-        empty = ExplorerState(RUNS.empty(), None, Source())
+        empty = ExplorerState(RUNS.empty(), None, FrameOrigin())
         return Explorer(empty, choose_client(client), workflow_id, save_values=save_values)
     shown_runs = None if runs is None else check_frame(runs, RUNS, "runs")
     shown_results = None if results is None else check_frame(results, RESULTS, "results")
-    source = Source(
+    source = FrameOrigin(
         runs="# runs: the frame that was passed to explore",
         results="# results: the frame that was passed to explore",
     )

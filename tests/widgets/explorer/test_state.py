@@ -13,7 +13,7 @@ from support.made_runs import runs_frame
 from support.watching import client
 
 import retab_analysis as ra
-from retab_analysis.widgets.explorer.state import ExplorerState, Source
+from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
 
 
 def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
@@ -111,7 +111,7 @@ def test_evals_are_computed_where_they_are_looked_at(results: pl.DataFrame) -> N
 
 
 def test_the_code_makes_the_same_evals() -> None:
-    explored = ExplorerState(None, RESULTS, Source(results="# results: given"))
+    explored = ExplorerState(None, RESULTS, FrameOrigin(results="# results: given"))
     explored.tab = "evals"
     explored.listed.filter(facets={"flaky": (True,)})
     assert not explored.frame.is_empty()
