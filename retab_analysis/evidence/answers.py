@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retab_analysis.evidence.histories import Histories
+from retab_analysis.evidence.histories import Histories, collect_edits, may_jump
 from retab_analysis.evidence.model import Posterior
 from retab_analysis.evidence.rates import (
     EDITED,
@@ -156,8 +156,9 @@ def find_credible_rows(worse: Floats, level: float = CREDIBLE) -> Bools:
 def find_cause(histories: Histories, worse: Floats, since: Ints) -> Words:
     """Whether more than half of a worsening lies where the code was edited, or where it was not."""
     total = worse.sum(axis=1)
-    edit = np.where(histories.edited == EDITED, worse, 0.0).sum(axis=1)
-    drift = np.where(histories.edited == SAME, worse, 0.0).sum(axis=1)
+    edited = collect_edits(histories, may_jump(histories))
+    edit = np.where(edited == EDITED, worse, 0.0).sum(axis=1)
+    drift = np.where(edited == SAME, worse, 0.0).sum(axis=1)
     cause = np.where(edit > total / 2, "edit", np.where(drift > total / 2, "drift", "unknown"))
     return np.where(since >= 0, cause, "")
 
