@@ -196,8 +196,8 @@ def group_equal(histories: Histories) -> tuple[Patterns, Ints]:
     Returns:
         The patterns, and which of them each eval has, shape (n,).
     """
-    labels, block = np.unique(histories.block, return_inverse=True)
-    jumps = may_jump(histories, block, labels.size)
+    _, block = np.unique(histories.block, return_inverse=True)
+    jumps = may_jump(histories)
     edited = collect_edits(histories, jumps)
     outcome, likelihoods = index_outcomes(histories)
     key = np.column_stack([block, (outcome * 2 + jumps) * 3 + edited]).astype(np.int32)
@@ -266,7 +266,7 @@ def _take(patterns: Patterns, columns: slice, blocks: slice) -> Patterns:
     )
 
 
-def may_jump(histories: Histories, block: Ints, n_blocks: int) -> Bools:
+def may_jump(histories: Histories) -> Bools:
     """Whether a rate may jump to a row from the one before, shape (n, T).
 
     Not to the first row of a history, and not between the candidate and its reruns. Where an eval
@@ -274,10 +274,10 @@ def may_jump(histories: Histories, block: Ints, n_blocks: int) -> Bools:
     moment at which the others had a chance to break unseen.
     """
     comparable, observed = histories.comparable, histories.observed
-    order = np.argsort(block, kind="stable")
-    first = np.searchsorted(block[order], np.arange(n_blocks))
-    tested = np.where(observed, 1, -1) * comparable
-    majority = np.add.reduceat(tested[order], first, axis=0) >= 0
+    labels, block = np.unique(histories.block, return_inverse=True)
+    tested = np.zeros((labels.size, histories.shape[1]), dtype=np.int64)
+    np.add.at(tested, block, np.where(observed, 1, -1) * comparable)
+    majority = tested >= 0
     rows = np.arange(histories.shape[1])[None, :]
     lively = observed | majority[block] | (rows == histories.candidate)
     inside = (rows > histories.start[:, None]) & (rows <= histories.candidate)

@@ -141,6 +141,13 @@ def test_cause_is_whether_the_code_was_edited_there(edited: str, cause: str) -> 
     assert told("P" * 7 + "F", edited).cause[0] == cause
 
 
+def test_an_edit_before_a_run_of_others_is_a_cause_at_the_next_run() -> None:
+    rows = ["PPPPP", "PP.FF", *["PP.PP"] * 3]
+    found = ask(histories(rows, "  e  "))
+    assert found.since[1] == 3
+    assert found.cause[1] == "edit"
+
+
 def test_any_block_counts_once_by_its_surest_eval() -> None:
     p = np.array([0.5, 0.4, 0.2, np.nan])
     assert p_any_regressed(p, np.array([1, 1, 7, 7])) == pytest.approx(1 - 0.5 * 0.8)
