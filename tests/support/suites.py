@@ -13,7 +13,8 @@ from retab_analysis.stats import OutcomeTable
 class Suite:
     """Evals with failing rates from a Beta distribution, and what makes their outcomes depend.
 
-    Every document has a good or a bad day in each run; a bad hour raises the log odds of failing
+    ``alike`` is the sum of the distribution's parameters: small where few evals do most of the
+    failing, large where all fail equally often. Every document has a good or a bad day in each run; a bad hour raises the log odds of failing
     by 3 in a whole run; outcomes are missing at random before, never after.
     """
 
@@ -21,6 +22,7 @@ class Suite:
     runs: int = 1
     per_document: int = 1
     failing: float = 0.1
+    alike: float = 1.5
     bad_hours: float = 0.0
     missing: float = 0.0
     candidates: int = 1
