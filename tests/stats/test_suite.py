@@ -28,7 +28,7 @@ def significant(suite: Suite, tries: int, fall: float = 0.0, seed: int = 11) -> 
     "suite",
     [
         Suite(failing=0.035),
-        Suite(n=30, failing=0.05, alike=50),  # where flips alone find a change in one suite of five
+        Suite(n=30, failing=0.05, alike=50),
         Suite(failing=0.27, per_document=6),
         Suite(n=48, failing=0.27, per_document=4, missing=0.1),
         Suite(failing=0.1, candidates=2),
