@@ -244,7 +244,7 @@ class Comparison:
         """In plain words: what was compared, what broke since when, and what the numbers say."""
         row = self.summary.row(0, named=True)
         test = {"alpha": self.alpha, "margin": self.margin, "outage": self._outage}
-        again = self.sides.reruns
+        again = 0 if self.sides.reruns is None else self.sides.reruns.height
         compared = f"{self.compared} {say_reruns(again)}" if again else self.compared
         return explain(compared, row, self.evals, self.verdict, test)
 

@@ -50,7 +50,9 @@ class Sides:
         version_diff: Which blocks differ, or None where that is not known.
         compared: What is compared with what, one sentence; None where the frames say it. Without
             a baseline it is the beginning of one, and goes on with where the good results are from.
-        reruns: How many of the candidate's results were added by running evals again.
+        reruns: Results of evals that were run again because they were not sure. They tell of these
+            evals, and are left out of the suite's test: what was chosen because it failed would
+            make every suite look worse.
         waiting: How many of the candidate's evals are still to come, and of how many.
     """
 
@@ -60,7 +62,12 @@ class Sides:
     version_diff: pl.DataFrame | None = None
     compared: str | None = None
     waiting: tuple[int, int] = (0, 0)
-    reruns: int = 0
+    reruns: pl.DataFrame | None = None
+
+    @property
+    def candidate_and_reruns(self) -> pl.DataFrame:
+        """All results of the candidate's code."""
+        return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:
