@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from retab_analysis import schema as schema
     from retab_analysis._check import check as check
     from retab_analysis._demo import demo as demo
+    from retab_analysis._overview import overview as overview
     from retab_analysis._settle import settle as settle
     from retab_analysis.analysis import blame as blame
     from retab_analysis.analysis import count_failures as count_failures
@@ -27,6 +28,7 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import states as states
     from retab_analysis.analysis import summarize_evals as summarize_evals
     from retab_analysis.analysis import summarize_runs as summarize_runs
+    from retab_analysis.analysis import triage as triage
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison import compare_versions as compare_versions
     from retab_analysis.decode import decode_evals as decode_evals
@@ -129,6 +131,7 @@ _HOMES = {
     "fetch_workflows": "fetch",
     "flaky_evals": "analysis",
     "latest_results": "analysis",
+    "overview": "_overview",
     "plot_comparison": "plots",
     "plot_durations": "plots",
     "plot_outcomes": "plots",
@@ -141,6 +144,7 @@ _HOMES = {
     "states": "analysis",
     "summarize_evals": "analysis",
     "summarize_runs": "analysis",
+    "triage": "analysis",
     "use": "fetch",
     "wait_for_runs": "fetch",
     "watch": "widgets",

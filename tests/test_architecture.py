@@ -38,6 +38,7 @@ DIRECT: dict[str, set[str]] = {
     "_baseline": {"fetch", "analysis", "comparison"},
     "_check": {"fetch", "analysis", "comparison", "_baseline"},
     "_settle": {"fetch", "analysis", "comparison", "_baseline"},
+    "_overview": {"fetch", "analysis", "comparison"},
     "_demo": {"sandbox", "transport", "fetch"},
     "widgets": {"fetch", "export", "plots", "report", "_baseline", "_check", "_settle"},
 }

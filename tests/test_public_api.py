@@ -26,9 +26,9 @@ SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compa
 compare_versions compare_view count_failures decode_evals decode_results decode_runs demo
 eval_history explore failures
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results plot_comparison plot_durations
+fetch_versions fetch_workflows flaky_evals latest_results overview plot_comparison plot_durations
 plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs states
-summarize_evals summarize_runs use
+summarize_evals summarize_runs triage use
 wait_for_runs watch write_csv write_report
 """
 
@@ -69,6 +69,8 @@ SIGNATURES = {
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "flaky_evals": "(results)",
     "latest_results": "(results)",
+    "overview": "(workflows=None, *, client=None, progress=None)",
+    "triage": "(evals)",
     "plot_comparison": "(comparison, *, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', ax=None)",
