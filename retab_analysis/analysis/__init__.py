@@ -7,8 +7,8 @@ later one says.
 ``summaries`` is about runs, ``triage`` about saved evals; ``states``, ``failures`` and ``history``
 are about results. All of these are made of expressions alone, so that the streaming engine can run
 them. ``blame``, ``flakiness`` and ``eval_summaries`` ask the model of
-:mod:`retab_analysis.evidence` through ``assessment``, for which a LazyFrame is collected. ``frames``
-checks what comes in, for the plots too.
+:mod:`retab_analysis.evidence` through ``assessment``, for which a LazyFrame is collected.
+``frames`` checks what comes in, for the plots too.
 """
 
 from retab_analysis.analysis.blame import blame

@@ -1,6 +1,6 @@
 """What is read off the model: is an eval worse, since when, why, and what would decide it.
 
-All of them are functions of a :class:`~retab_analysis.evidence.model.Posterior`. An eval
+All of them are functions of a :class:`~retab_analysis.evidence.inference.Posterior`. An eval
 *regressed* where its last jump was upward and lies after the row to which it is compared: a
 lasting worsening began then, and has not been mended since.
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retab_analysis.evidence.histories import Histories, collect_edits
-from retab_analysis.evidence.model import Posterior
+from retab_analysis.evidence.inference import Posterior
 from retab_analysis.evidence.rates import (
     EDITED,
     HOUR_RATES,

@@ -1,6 +1,6 @@
 """What the model says of each eval, as a frame: how sure, since when, why, what would decide it.
 
-This is where arrays become rows again. ``outcomes`` makes the arrays, ``model`` and ``answers`` do
+This is where arrays become rows again. ``outcomes`` makes the arrays, ``inference`` and ``answers`` do
 the inference; whoever compares, blames or draws reads the frame that is made here, so that no part
 of the library has a rule of its own.
 """
@@ -21,7 +21,7 @@ from retab_analysis.evidence.answers import (
     predict_regressed,
 )
 from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.model import Posterior, infer
+from retab_analysis.evidence.inference import Posterior, infer
 from retab_analysis.evidence.outcomes import Outcomes
 from retab_analysis.evidence.reruns import ROUNDS, still_undecided
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from retab_analysis.evidence.answers import CLEARED, CONFIRMED
-from retab_analysis.evidence.model import Posterior
+from retab_analysis.evidence.inference import Posterior
 from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Floats, Ints
 
 ROUNDS = 8

@@ -8,7 +8,7 @@ from evidence.exact import exact_worse, histories, likelihood
 
 from retab_analysis.evidence import model, rates
 from retab_analysis.evidence.histories import Histories, cut_window, group_equal, split_blocks
-from retab_analysis.evidence.model import Posterior, infer
+from retab_analysis.evidence.inference import Posterior, infer
 
 
 def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Histories:
