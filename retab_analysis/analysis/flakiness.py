@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, applied, rows, total
+from retab_analysis.analysis.frames import Frame, apply_lazily, count_rows, count_where
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats import one_step_chance_over
 from retab_analysis.vocabulary import BLOCK_CODE, CODE, DECIDED, MOMENT, SAME_EVAL
@@ -53,7 +53,7 @@ def flaky_evals(results: Frame) -> Frame:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    return applied(results, RESULTS, HISTORY_READS, _flaky)
+    return apply_lazily(results, RESULTS, HISTORY_READS, _flaky)
 
 
 def mark_flaky(lazy: pl.LazyFrame) -> pl.LazyFrame:
@@ -107,9 +107,9 @@ def _aggregates() -> list[pl.Expr]:
     return [
         *(pl.col(name).last() for name in ("eval_name", "block_id", "workflow_version_id")),
         pl.col(BLOCK_CODE).last(),
-        rows().alias("runs"),
-        total(~good).alias("failed"),
-        total(flips).alias("flips"),
+        count_rows().alias("runs"),
+        count_where(~good).alias("failed"),
+        count_where(flips).alias("flips"),
         pl.col("run_id").filter(flips).last().alias("drift_run_id"),
         pl.col("moment").min().alias("first_created_at"),
         pl.col("moment").max().alias("last_created_at"),

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-_EXACT = 1000  # so many results are counted in whole numbers, more in logarithms
-_ROUNDING = 1 + 1e-7  # there, two tables as likely as each other must not differ by rounding
+_EXACT = 1000  # up to so many results are counted in whole numbers, more in logarithms
+_ROUNDING = 1 + 1e-7  # in logarithms, two tables that are equally likely may differ by rounding
 
 
 def mcnemar_exact(worse: int, better: int) -> float:
@@ -82,14 +82,14 @@ def fisher_exact(passed_1: int, n_1: int, passed_2: int, n_2: int) -> float:
         n_2: Of how many.
 
     Raises:
-        ValueError: Counts that cannot be.
+        ValueError: The counts contradict one another.
 
     Example:
         >>> round(fisher_exact(10, 10, 2, 10), 5)
         0.00071
     """
     if not (0 <= passed_1 <= n_1 and 0 <= passed_2 <= n_2):
-        raise ValueError(f"cannot be: {passed_1} of {n_1} and {passed_2} of {n_2}")
+        raise ValueError(f"counts cannot be {passed_1} of {n_1} and {passed_2} of {n_2}")
     total, passed = n_1 + n_2, passed_1 + passed_2
     tables = range(max(0, passed - n_2), min(n_1, passed) + 1)
     if total <= _EXACT:
@@ -113,14 +113,14 @@ def chance_of_flip(failed: int, n: int, passing_n: int, failing_n: int) -> float
     Source: the permutation argument of R. A. Fisher, "The Design of Experiments" (1935), ch. 3.
 
     Raises:
-        ValueError: Counts that cannot be.
+        ValueError: The counts contradict one another.
 
     Example:
         >>> round(chance_of_flip(3, 10, 1, 1), 3)
         0.242
     """
     if not 0 <= failed <= n or passing_n < 0 or failing_n < 0:
-        raise ValueError(f"cannot be: {failed} of {n}, {passing_n} and {failing_n}")
+        raise ValueError(f"counts cannot be {failed} of {n}, {passing_n} and {failing_n}")
     every = n + passing_n + failing_n, failed + failing_n
     if every[0] <= _EXACT:
         return math.comb(n, failed) / math.comb(*every)
@@ -143,7 +143,7 @@ def chance_of_one_step(failed: int, n: int) -> float:
         0.0286
     """
     if not 0 <= failed <= n:
-        raise ValueError(f"cannot be: {failed} of {n}")
+        raise ValueError(f"counts cannot be {failed} of {n}")
     if failed in (0, n):
         return 1.0
     return min(
