@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 # Okabe and Ito, "Color Universal Design", 2008: told apart by all kinds of colour vision. They are
-# seen on light and on dark grounds; text never has them for its colour.
+# backgrounds and marks, which can be seen on light and on dark pages; text is never in them.
 STATE_COLOURS = {
     "passed": "#009E73",
     "failed": "#D55E00",
@@ -85,7 +85,7 @@ def _attribute(name: str) -> str:
 
 
 def sign(state: str) -> Html:
-    """A state's sign on its colour, with its name for who does not see it."""
+    """A state's sign on its colour, and its name for screen readers and as a tooltip."""
     colour = STATE_COLOURS.get(state, STATE_COLOURS["unscored"])
     style = (
         f"background:{colour};color:#000;border-radius:3px;padding:0 .35em;"
@@ -95,24 +95,24 @@ def sign(state: str) -> Html:
 
 
 def name(value: object) -> Html:
-    """A name of unknown script, which must not turn round what stands beside it."""
+    """A name in any script: one written from right to left does not reorder what is beside it."""
     return tag("bdi", value)
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]], **attributes: object) -> Html:
-    """A table with one line of header."""
+    """A table with one row of headings."""
     head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
     body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
     return tag("table", tag("thead", head), tag("tbody", *body), **attributes)
 
 
 def fragment(*children: object) -> Html:
-    """A piece of HTML for a notebook's output, with its style; nothing outside it is touched."""
+    """A piece of HTML for a notebook's output, with its style, which applies to nothing else."""
     return tag("div", tag("style", Html(STYLE)), *children, class_="rta")
 
 
 def page(title: str, *children: object) -> Html:
-    """A whole document in one file, which loads nothing from anywhere."""
+    """A whole page in one file, which loads nothing from anywhere."""
     head = tag(
         "head",
         Html('<meta charset="utf-8">'),
@@ -165,7 +165,11 @@ STYLE = (
     ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"
     ".rta-tag{white-space:nowrap;font-weight:600}"
 )
-"""The style of fragments: colours that can be told apart by any eye, on light and on dark."""
+"""The style of fragments: colours that everybody can tell apart, on light and on dark pages.
+
+JupyterLab and VS Code say by an attribute or a class which theme is on, and that goes before what
+the browser says.
+"""
 
 _PAGE_STYLE = (
     "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:110em}"
@@ -176,7 +180,9 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
 def markdown(value: object) -> str:
-    r"""Any value as text in one line of Markdown, also in a table; it notifies nobody on GitHub.
+    r"""Any value as text in one line of Markdown, also in a table.
+
+    An ``@`` gets an invisible neighbour, because ``@name`` would notify somebody on GitHub.
 
     Example:
         >>> print(markdown("<b> $x_$ | y"))
@@ -204,12 +210,12 @@ def one_line(value: object, limit: int | None = None) -> str:
 
 
 def _without_controls(value: str) -> str:
-    """Without what a terminal would act upon, or HTML forbids; line ends and tabs stay."""
+    """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
     return "".join(
         each if each.isprintable() or each in "\n\t" else _control(each) for each in value
     )
 
 
 def _control(character: str) -> str:
-    """Spaces of other scripts stay, what only steers or is half a character is shown as missing."""
+    """Spaces of other scripts stay; control characters and lone surrogates are shown as missing."""
     return character if character.isspace() and character > "\x7f" else "\ufffd"
