@@ -14,7 +14,7 @@ from retab_analysis.comparison.json_values import (
     Path,
     Verbatim,
     is_too_deep,
-    parse_document,
+    parse_json,
     write_json,
     write_path,
 )
@@ -77,7 +77,7 @@ def differing_paths(texts: dict[str, str | None]) -> list[dict[str, str | None]]
         path names both places, ``$.lines[3] (was [7])`` (or ``(expected at [7])``, or both), with
         the item's whole JSON on each side; :func:`is_moved` tells these rows.
     """
-    known = {name: parse_document(text) for name, text in texts.items() if text is not None}
+    known = {name: parse_json(text) for name, text in texts.items() if text is not None}
     if len(known) < 2:
         return []
     rows = []
@@ -102,7 +102,7 @@ def diff_documents(before: object, after: object) -> list[Change]:
     """How one document becomes another.
 
     Args:
-        before: A JSON document as :func:`parse_document` gives it, or of plain Python values.
+        before: A JSON document as :func:`parse_json` gives it, or of plain Python values.
         after: Another.
 
     Returns:

@@ -27,7 +27,7 @@ class Verbatim:
     text: str
 
 
-def parse_document(text: str) -> object:
+def parse_json(text: str) -> object:
     """A JSON text as dicts, lists, strings, booleans and None; numbers are :class:`Verbatim`.
 
     What is not JSON, or is nested deeper than :data:`MAX_DEPTH`, is one :class:`Verbatim`.

@@ -21,7 +21,7 @@ from retab_analysis.comparison.json_diff import (
 from retab_analysis.comparison.json_values import (
     Identities,
     Verbatim,
-    parse_document,
+    parse_json,
     write_json,
 )
 from retab_analysis.comparison.word_marks import mark_words
@@ -98,7 +98,7 @@ def test_lists_that_share_items_are_made_of_one_another(pair: Any, others: list[
 @given(DOCUMENTS)
 def test_equal_documents_do_not_differ(document: object) -> None:
     text = write_json(document)
-    assert diff_documents(document, parse_document(text)) == []
+    assert diff_documents(document, parse_json(text)) == []
     assert differing_paths({"expected": text, "baseline": text, "candidate": text}) == []
 
 
@@ -117,6 +117,7 @@ def test_an_item_that_was_dropped_or_added_is_one_change(
 ) -> None:
     at = min(at, len(items))
     more = [*items[:at], item, *items[at:]]
+    counted &= len(more) >= 3  # of fewer it cannot be told that they are counted
     short, long = (numbered(items), numbered(more)) if counted else (items, more)
     [removed] = diff_documents({"lines": long}, {"lines": short})
     [added] = diff_documents({"lines": short}, {"lines": long})
