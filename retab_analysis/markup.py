@@ -164,6 +164,7 @@ STYLE = (
     ".rta-bad{color:var(--rta-bad)}.rta-good{color:var(--rta-good)}"
     ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"
     ".rta-tag{white-space:nowrap;font-weight:600}"
+    ".rta-title{font-weight:600;margin-top:.6em}"
 )
 """The style of fragments: colours that everybody can tell apart, on light and on dark pages.
 

@@ -20,6 +20,7 @@ _READING = (
     "expected_value",
     "actual_value",
     "path",
+    "condition",
     "condition_kind",
     "failure_code",
     "failure_message",
