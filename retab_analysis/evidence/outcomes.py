@@ -51,7 +51,10 @@ NEEDED = (
 
 # Which of several results of one moment came first is not known. It has to be the same one whatever
 # the order of the frame, and hashes sort several times faster than ids.
-_ORDER = ("side", "moment", *(pl.col(name).hash() for name in ("run_id", "result_id")))
+_ORDER = (
+    *(pl.col(name) for name in ("side", "moment")),
+    *(pl.col(name).hash() for name in ("run_id", "result_id")),
+)
 _MAX_RERUNS = 40
 _OUTAGE_EVALS = 3
 _OUTAGE_SHARE = 0.1
