@@ -157,7 +157,8 @@ class Comparison:
         """
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
         accepted = rule.accepted_ids(self.evals)
-        return apply_rule(rule, self.evals, self.summary, self._regressed(rule, accepted))
+        regressed = self._regressed(rule, accepted)
+        return apply_rule(rule, self.evals, self.summary, regressed, self.alpha)
 
     def _regressed(self, rule: GateRule, accepted: pl.Series) -> bool:
         """Whether the verdict counts against the candidate, without what is accepted."""

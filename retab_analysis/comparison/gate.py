@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison.suite_test import suite_regressed
 from retab_analysis.comparison.wording import list_evals, phrase, say_p
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
@@ -139,6 +140,7 @@ def apply_rule(rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regre
         evals: ``Comparison.evals``.
         summary: ``Comparison.summary``.
         regressed: Whether the verdict counts against the candidate.
+        alpha: The level of the suite's test.
     """
     allowed = rule.accepted_ids(evals)
     is_free = pl.col("eval_id").is_in(allowed.implode())
@@ -148,7 +150,7 @@ def apply_rule(rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regre
     against = evals.filter(counts, ~is_free)
     reasons = _name_failures(against, rule.max_failures)
     if regressed:
-        reasons.append(_say_regressed(summary))
+        reasons.append(_say_regressed(summary, alpha))
     reasons += _check_pass_rate(rule, summary["candidate_pass_rate"][0])
     reasons += _check_accepted(rule, evals)
     notes = _note_others(evals.filter(~is_free), rule.fail_on)
@@ -175,12 +177,12 @@ def _name_failures(against: pl.DataFrame, max_failures: int) -> list[str]:
     return reasons
 
 
-def _say_regressed(summary: pl.DataFrame) -> str:
+def _say_regressed(summary: pl.DataFrame, alpha: float) -> str:
     row = summary.row(0, named=True)
     parts = []
     if row["p_any_regressed"] is not None:
         parts.append(f"something got worse with a probability of {row['p_any_regressed']:.2f}")
-    if row["delta"] is not None and row["delta"] < 0:
+    if suite_regressed(summary, alpha):
         fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
         parts.append(f"{fell} (p {say_p(row['p_value'])})")
     return f"The verdict is regressed: {', '.join(parts)}."
