@@ -132,7 +132,9 @@ class GateRule:
         return evals.filter(named)["eval_id"]
 
 
-def apply_rule(rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regressed: bool) -> Gate:
+def apply_rule(
+    rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regressed: bool, alpha: float
+) -> Gate:
     """Apply a rule to the evals of a comparison.
 
     Args:

@@ -25,6 +25,7 @@ from retab_analysis.vocabulary import (
     state_counts,
 )
 
+_FRAMES = (pl.DataFrame, pl.LazyFrame)
 _SHOWN = (
     *("eval_name", "block_id", "document_names", "condition", "expected_value", "actual_value"),
     *("failure_code", "failure_message", "status_message", "run_id", "result_id"),
@@ -36,6 +37,9 @@ READ = tuple(
     )
 )
 """The columns of a RESULTS frame that a comparison reads."""
+
+_OPTIONAL = ("condition", "document_ids", "failure_code", "failure_message", "status_message")
+# What is only shown; a frame that lacks one of them can be compared all the same.
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,11 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
             another table.
     """
     columns = list(dict.fromkeys((*READ, *also)))
-    return checked(frame, RESULTS, columns, name).select(columns)
+    there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
+    absent = [each for each in _OPTIONAL if each not in there]
+    known = checked(frame, RESULTS, [each for each in columns if each not in absent], name)
+    filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
+    return known.with_columns(filled).select(columns)
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:
