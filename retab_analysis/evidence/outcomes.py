@@ -27,6 +27,7 @@ import polars as pl
 
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN
+from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
     DECIDED,
@@ -154,9 +155,7 @@ def collect_outcomes(
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:
     """Of a result that is there twice the later row; results without an id all count."""
-    again = (
-        pl.col("result_id").is_not_null() & ~pl.struct("result_id", "eval_id").is_last_distinct()
-    )
+    again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
     return results.filter(~again)
 
 

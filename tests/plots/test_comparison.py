@@ -23,8 +23,7 @@ def test_a_comparison_shows_what_flipped_by_block() -> None:
     after = [
         result(f"e{at}", state, 2, block_id=f"b{at % 3}", block_execution_fingerprint=code)
         for at, state in enumerate(
-            ("passed", "failed", "passed", "passed", "failed", "passed", "passed", "blocked")
-            + ("passed",)
+            ["passed", "failed", *["passed"] * 2, "failed", *["passed"] * 2, "blocked", "passed"]
         )
         for code in ["new" if at % 3 == 1 else "code"]
     ]
