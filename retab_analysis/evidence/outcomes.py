@@ -165,7 +165,7 @@ def _without_later(results: pl.DataFrame) -> pl.DataFrame:
     first = results.filter(side=CANDIDATE)["moment"].min()
     is_same = pl.col("run_id").is_in(compared.implode()).fill_null(False)
     # Where the candidate's dates are not known, nothing can be later.
-    is_later = pl.lit(False) if first is None else (pl.col("moment") >= first).fill_null(False)
+    is_later = pl.lit(False) if first is None else (pl.col("moment") > first).fill_null(False)
     return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
 
 
