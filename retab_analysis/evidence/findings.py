@@ -113,11 +113,16 @@ class Findings:
         before = histories.observed[:, : histories.candidate].any(axis=1)
         waiting = before & ~histories.decided
         predicted = predict_regressed(self.posterior, after)
-        clear = np.maximum(count_reruns(predicted[0], waiting, clear=True), 1)
-        confirm = np.maximum(count_reruns(predicted[1], waiting, clear=False), 1)
+        clear = count_reruns(predicted[0], waiting, clear=True)
+        confirm = count_reruns(predicted[1], waiting, clear=False)
+        # Without an outcome at least one is needed; where more than 5 are, that stays unsaid.
         return {
-            "reruns_to_clear": np.where(waiting, clear, answers.reruns_to_clear),
-            "reruns_to_confirm": np.where(waiting, confirm, answers.reruns_to_confirm),
+            "reruns_to_clear": np.where(
+                waiting, np.where(clear == 0, 1, clear), answers.reruns_to_clear
+            ),
+            "reruns_to_confirm": np.where(
+                waiting, np.where(confirm == 0, 1, confirm), answers.reruns_to_confirm
+            ),
         }
 
     def _with_runs(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
