@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evidence.exact import histories
-from evidence.test_model import drawn
+from evidence.test_inference import drawn
 
 from retab_analysis.evidence.answers import (
     Answers,
