@@ -187,11 +187,13 @@ def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
     """What leads the headline where no single eval is called broken."""
     if verdict == "regressed":
         if summary["delta"] is not None and summary["delta"] < 0 and summary["suspect"] == 0:
-            return f"the pass rate fell by {_points(summary['delta'])} over all evals together"
+            all_evals = summary["n_evals"] == evals.height
+            over = "all evals together" if all_evals else "the evals that were decided on both sides"
+            return f"the pass rate fell by {_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
     undecided = summary["incomplete"]
     if undecided and undecided * 2 >= evals.height:
-        return f"not decided: {undecided} of {evals.height} evals have no verdict to compare"
+        return f"not decided: {_have(undecided, evals.height)} no verdict to compare"
     return ""
 
 

@@ -163,13 +163,13 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
 def _without_later(results: pl.DataFrame) -> pl.DataFrame:
     """Without history that is among what is compared, or later than the candidate."""
     compared = results.filter(pl.col("side") != EARLIER)
-    first = results.filter(side=CANDIDATE)["moment"].min()
+    first = results.filter(side=CANDIDATE).select("moment").min()
     # Results whose run is not known are recognised by their own id.
     is_same = pl.any_horizontal(
         pl.col(name).is_in(compared[name].drop_nulls().unique().implode()).fill_null(False)
         for name in ("run_id", "result_id")
     )
-    is_later = (pl.col("moment") >= first).fill_null(False)
+    is_later = (pl.col("moment") >= pl.lit(first.item(), first.schema["moment"])).fill_null(False)
     return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
 
 
