@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, readable
+from retab_analysis.analysis.frames import Frame, check_frame
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import BLOCK_CODE, CODE, DECIDED, MOMENT, NOT_PASSING, SAME_EVAL
 
@@ -102,7 +102,7 @@ def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> 
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    found = function(assess(readable(results, RESULTS, NEEDED)))
+    found = function(assess(check_frame(results, RESULTS, NEEDED)))
     return found.lazy() if isinstance(results, pl.LazyFrame) else found
 
 

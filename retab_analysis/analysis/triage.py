@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, applied
+from retab_analysis.analysis.frames import Frame, apply_lazily
 from retab_analysis.schema import EVALS
 from retab_analysis.vocabulary import FAILING
 
@@ -41,7 +41,7 @@ def triage(evals: Frame) -> Frame:
         ConfigError: It is not a polars frame.
         SchemaError: It is not an EVALS frame.
     """
-    return applied(evals, EVALS, _NEEDED, _triage)
+    return apply_lazily(evals, EVALS, _NEEDED, _triage)
 
 
 def _triage(lazy: pl.LazyFrame) -> pl.LazyFrame:

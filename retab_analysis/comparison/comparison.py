@@ -12,6 +12,7 @@ import polars as pl
 import polars.selectors as cs
 
 from retab_analysis.comparison import render
+from retab_analysis.comparison.causes import group_causes
 from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, Regressed, apply_rule
 from retab_analysis.comparison.gate import accept as accept_failures
 from retab_analysis.comparison.json_diff import differing_paths
@@ -243,6 +244,17 @@ class Comparison:
             "candidate": row["candidate_actual"],
         }
         return pl.DataFrame(differing_paths(texts), schema=_DIFF)
+
+    @property
+    def causes(self) -> pl.DataFrame:
+        """The evals that flipped, grouped by what they have in common, the largest group first.
+
+        Returns:
+            ``block_id``; ``path``, generalised (``$.lines[*].quantity``); ``change``, its kind;
+            ``evals``, how many (Int64; they add up to the evals that flipped);
+            ``example_eval_id``; and ``sentence``, the same in words, without any value.
+        """
+        return group_causes(self.evals)
 
     def explain(self) -> str:
         """In plain words: what was compared, what broke since when, and what the numbers say."""

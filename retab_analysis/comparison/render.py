@@ -122,7 +122,8 @@ def to_html(document: Document, *, values: bool) -> Html:
     for title, evals in document.sections().items():
         table = tag("div", html_table(evals, values), class_="rta-scroll", tabindex="0")
         if title in OPEN:
-            parts.append(table)
+            heading = tag("div", f"{title}: {evals.height}", class_="rta-title")
+            parts += [heading, table]
         else:
             summary = tag("summary", f"{title}: {evals.height}")
             parts.append(tag("details", summary, table))
@@ -166,8 +167,7 @@ def to_markdown(document: Document, *, values: bool) -> str:
         said(document.explanation),
     ]
     for title, evals in document.sections().items():
-        if title not in OPEN:
-            parts.append(f"{title}:")
+        parts.append(f"{title}: {evals.height}")
         parts += markdown_table(evals, values)
     return "\n\n".join(part for part in parts if part) + "\n"
 

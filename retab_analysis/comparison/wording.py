@@ -188,7 +188,9 @@ def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
     if verdict == "regressed":
         if summary["delta"] is not None and summary["delta"] < 0 and summary["suspect"] == 0:
             all_evals = summary["n_evals"] == evals.height
-            over = "all evals together" if all_evals else "the evals that were decided on both sides"
+            over = (
+                "all evals together" if all_evals else "the evals that were decided on both sides"
+            )
             return f"the pass rate fell by {_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
     undecided = summary["incomplete"]

@@ -1,8 +1,8 @@
 """What the model says of each eval, as a frame: how sure, since when, why, what would decide it.
 
 This is where arrays become rows again. ``outcomes`` makes the arrays, ``inference`` and ``answers``
-do the inference; whoever compares, blames or draws reads the frame that is made here, so that no
-part of the library has a rule of its own.
+draw the conclusions; whoever compares, blames or draws reads the frame that is made here, so that
+no part of the library has a rule of its own.
 """
 
 from __future__ import annotations

@@ -163,13 +163,14 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
 def _without_later(results: pl.DataFrame) -> pl.DataFrame:
     """Without history that is among what is compared, or later than the candidate."""
     compared = results.filter(pl.col("side") != EARLIER)
-    first = results.filter(side=CANDIDATE).select("moment").min()
+    first = results.filter(side=CANDIDATE)["moment"].min()
     # Results whose run is not known are recognised by their own id.
     is_same = pl.any_horizontal(
         pl.col(name).is_in(compared[name].drop_nulls().unique().implode()).fill_null(False)
         for name in ("run_id", "result_id")
     )
-    is_later = (pl.col("moment") >= pl.lit(first.item(), first.schema["moment"])).fill_null(False)
+    # Where the candidate's dates are not known, nothing can be later.
+    is_later = pl.lit(False) if first is None else (pl.col("moment") >= first).fill_null(False)
     return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
 
 
@@ -312,6 +313,8 @@ def _edited(
     and so it is for an eval whose own fingerprint says it, however long ago its result before was.
     """
     own = _own_changes(results)
+    if changed_blocks is not None:
+        own = _told(own, evals, candidate, changed_blocks)
     by_block = own.group_by("block", "row").agg(
         pl.when(pl.col("changed").count() > 0)
         .then(pl.when(pl.col("changed").mean() >= 0.5).then(EDITED).otherwise(SAME))
@@ -320,13 +323,6 @@ def _edited(
     )
     flags = np.full((evals["block"].n_unique(), shape[1]), SAME, dtype=np.int64)
     flags[by_block["block"].to_numpy(), by_block["row"].to_numpy()] = by_block["flag"].to_numpy()
-    if changed_blocks is not None:
-        told = evals.select(
-            pl.col("block_id").is_in(sorted(changed_blocks)).fill_null(False), "block"
-        )
-        for changed, block in told.unique().iter_rows():
-            if flags[block, candidate] == UNKNOWN:
-                flags[block, candidate] = EDITED if changed else SAME
     edited: Counts = flags[evals["block"].to_numpy()]
     changed = own.filter("changed")
     edited[changed["eval"].to_numpy(), changed["row"].to_numpy()] = EDITED
@@ -334,8 +330,24 @@ def _edited(
     return edited
 
 
+def _told(
+    own: pl.DataFrame, evals: pl.DataFrame, candidate: int, changed_blocks: frozenset[str]
+) -> pl.DataFrame:
+    """At the candidate's row, where no fingerprint says it, what the version diff says.
+
+    It knows more than the versions' names, which differ also where a block did not change.
+    """
+    block = pl.col("block_id").is_in(sorted(changed_blocks)).fill_null(False)
+    known = own.join(evals.select("eval", told=block), on="eval")
+    asked = (pl.col("row") == candidate) & ~pl.col("is_printed")
+    return known.with_columns(changed=pl.when(asked).then("told").otherwise("changed"))
+
+
 def _own_changes(results: pl.DataFrame) -> pl.DataFrame:
-    """``eval, block, row, changed``: whether the code is another than at the eval's last result."""
+    """``eval, block, row, changed``: whether the code is another than at the eval's last result.
+
+    ``is_printed`` says whether the fingerprints of the block tell it, and not only the versions.
+    """
     code, version = pl.col(BLOCK_CODE), pl.col("workflow_version_id")
 
     def before(column: pl.Expr) -> pl.Expr:
@@ -346,12 +358,11 @@ def _own_changes(results: pl.DataFrame) -> pl.DataFrame:
         .group_by("eval", "row", maintain_order=True)
         .agg(pl.col("block").first(), code.drop_nulls().last(), version.drop_nulls().last())
         .with_columns(code_before=before(code), version_before=before(version))
+        .with_columns(is_printed=code.is_not_null() & pl.col("code_before").is_not_null())
         .filter(pl.int_range(pl.len()).over("eval") > 0)
         .select(
-            "eval",
-            "block",
-            "row",
-            changed=pl.when(code.is_not_null() & pl.col("code_before").is_not_null())
+            *("eval", "block", "row", "is_printed"),
+            changed=pl.when("is_printed")
             .then(code != pl.col("code_before"))
             .otherwise(version != pl.col("version_before")),
         )

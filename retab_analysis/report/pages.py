@@ -130,7 +130,8 @@ def _changes(comparison: Comparison, row: Row) -> list[tuple[str | None, ...]]:
     if max(len(row[name] or "") for name in VALUES.values()) <= _SHORT:
         return []
     differing = comparison.diff(row["eval_id"])
-    sides = differing.filter(pl.col("baseline").ne_missing(pl.col("candidate")))
+    moved = pl.col("path").str.ends_with("])")  # both texts are equal, and it stands elsewhere
+    sides = differing.filter(pl.col("baseline").ne_missing(pl.col("candidate")) | moved)
     listed = sides.select("path", "baseline", "candidate").head(_PATHS).rows()
     more = sides.height - _PATHS
     return listed if more <= 0 else [*listed, (f"… and {more:,} more", None, None)]

@@ -171,7 +171,7 @@ def test_what_has_no_id_counts_as_often_as_it_is_there() -> None:
 @pytest.mark.parametrize("function", ALL)
 def test_the_frame_of_another_kind_is_refused(function: Callable[..., Any]) -> None:
     other = RESULTS if function is analysis.summarize_runs else RUNS
-    with pytest.raises(SchemaError, match=r"^this is no R\w+ frame"):
+    with pytest.raises(SchemaError, match=r"^this is not a R\w+ frame"):
         function(other.empty())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -62,7 +63,7 @@ def test_the_expected_number_of_reruns_lies_between_the_rounds() -> None:
     waiting = comparison.reruns.height
     expected = [comparison.expect_reruns(rounds) for rounds in range(5)]
     assert expected[:2] == [0, waiting]
-    assert all(one <= two for one, two in zip(expected, expected[1:], strict=False))
+    assert all(one <= two for one, two in pairwise(expected))
     assert waiting < expected[4] < 4 * waiting
 
 

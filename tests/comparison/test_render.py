@@ -12,6 +12,7 @@ from comparison.cases import hand_made, history, many_evals, of_every_transition
 from support.frames import results
 
 from retab_analysis.comparison import Comparison, compare, render
+from retab_analysis.errors import ConfigError
 from retab_analysis.vocabulary import TRANSITIONS, VERDICTS
 
 HOSTILE = (
@@ -167,8 +168,6 @@ def test_an_edited_expectation_is_no_way_for_values_to_get_out() -> None:
 
 @pytest.mark.parametrize("values", ["no", 1, None])
 def test_whether_values_are_shown_is_a_flag(values: Any) -> None:
-    from retab_analysis.errors import ConfigError
-
     for write in (pair().to_html, pair().to_markdown):
         with pytest.raises(ConfigError, match="values must be True or False"):
             write(values=values)

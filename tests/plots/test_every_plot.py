@@ -50,7 +50,7 @@ def test_a_frame_that_lacks_columns_is_named(plot: Plot) -> None:
 @pytest.mark.parametrize("plot", OF_FRAMES)
 def test_the_frame_of_another_kind_is_refused(plot: Plot) -> None:
     other = RUNS if plot is plot_verdicts else RESULTS
-    with pytest.raises(SchemaError, match=r"^this is no R\w+ frame"):
+    with pytest.raises(SchemaError, match=r"^this is not a R\w+ frame"):
         plot(other.empty())
 
 

@@ -99,12 +99,12 @@ def test_what_has_no_name_and_no_time_can_be_compared() -> None:
     [
         (
             ("v0", None),
-            "baseline='v0' is no workflow_version_id of these results; there are v3, v2",
+            "baseline='v0' is not a workflow_version_id of these results; there are v3, v2",
         ),
-        ((None, "v0"), "candidate='v0' is no workflow_version_id"),
-        (("v1", "run_3"), "candidate='run_3' is no workflow_version_id"),
-        (("run_1", "v3"), "candidate='v3' is no run_id"),
-        (("v0", "run_3"), "baseline='v0' is no run_id"),
+        ((None, "v0"), "candidate='v0' is not a workflow_version_id"),
+        (("v1", "run_3"), "candidate='run_3' is not a workflow_version_id"),
+        (("run_1", "v3"), "candidate='v3' is not a run_id"),
+        (("v0", "run_3"), "baseline='v0' is not a run_id"),
         ((None, "v1"), "candidate='v1' is the oldest version of these results"),
         ((7, None), "baseline must be a string, got int"),
         ((None, THREE), "candidate must be a string, got DataFrame"),
