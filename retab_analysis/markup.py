@@ -178,6 +178,7 @@ _PAGE_STYLE = (
 )
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
+_ACTIVE = re.compile(r"[\\`*_\[\]|$~@]")  # without what HTML's own entities are made of
 
 
 def markdown(value: object) -> str:
@@ -194,8 +195,17 @@ def markdown(value: object) -> str:
 
 
 def markdown_code(value: object) -> str:
-    """Any value as code in one line of Markdown, also in a table."""
-    return tag("code", one_line(value)).replace("|", "&#124;").replace("$", "&#36;")
+    r"""Any value as code in one line of Markdown, also in a table.
+
+    Markdown is read inside of HTML elements too: what would make a link, an image or emphasis
+    there is written as a number, which is never markup.
+
+    Example:
+        >>> print(markdown_code("<b> | [x](y)"))
+        <code>&lt;b&gt; &#124; &#91;x&#93;(y)</code>
+    """
+    plain = html.escape(one_line(value))
+    return tag("code", Html(_ACTIVE.sub(lambda found: f"&#{ord(found[0])};", plain)))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ import polars.selectors as cs
 
 from retab_analysis.comparison import render
 from retab_analysis.comparison.causes import group_causes
-from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, apply_rule
+from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, Regressed, apply_rule
 from retab_analysis.comparison.gate import accept as accept_failures
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.sides import Sides
@@ -156,19 +156,22 @@ class Comparison:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        accepted = rule.accepted_ids(self.evals)
-        regressed = self._regressed(rule, accepted)
-        return apply_rule(rule, self.evals, self.summary, regressed, self.alpha)
+        regressed = self._find_regressed(rule) if rule.verdict else None
+        pass_rate = self.summary["candidate_pass_rate"].item()
+        return apply_rule(rule, self.evals, pass_rate, regressed, self.sides.waiting)
 
-    def _regressed(self, rule: GateRule, accepted: pl.Series) -> bool:
-        """Whether the verdict counts against the candidate, without what is accepted."""
-        if not rule.verdict:
-            return False
+    def _find_regressed(self, rule: GateRule) -> Regressed | None:
+        """The verdict where it counts against the candidate, without what is accepted."""
+        accepted = rule.accepted_ids(self.evals)
         suite = self._suite.without(accepted) if len(accepted) else self._suite
         summary = summarize(suite, self.alpha) if len(accepted) else self.summary
-        if rule.max_failures:
-            return suite_regressed(summary, self.alpha)
-        return conclude(suite, summary, self.alpha, self.margin) == "regressed"
+        by_test = rule.max_failures > 0
+        counts = (
+            suite_regressed(summary, self.alpha)
+            if by_test
+            else conclude(suite, summary, self.alpha, self.margin) == "regressed"
+        )
+        return Regressed(summary, self.alpha, by_test, len(accepted) > 0) if counts else None
 
     def raise_if_regressed(
         self,

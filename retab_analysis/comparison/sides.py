@@ -143,7 +143,7 @@ def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
     best = earlier.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
     # All results of the baseline count; of anything else only the newest run's.
     newest = pl.col("row") == pl.col("row").max().over("eval")
-    return best.filter((pl.col("rank") == 0) | newest).select("eval", "at")
+    return best.filter((pl.col("side") == BASELINE) | newest).select("eval", "at")
 
 
 def choose_last_good(
