@@ -128,6 +128,11 @@ class Comparison:
             row, self.evals, self.verdict, outage=self._outage, waiting=self.sides.waiting
         )
 
+    @property
+    def title(self) -> str:
+        """The headline behind its sign: ✗ where something broke, else the verdict in words."""
+        return self.document().title
+
     def gate(
         self,
         fail_on: str | Iterable[str] = FAIL_ON,

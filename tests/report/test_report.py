@@ -85,7 +85,7 @@ def test_the_verdict_comes_first_then_what_flipped(
     broken = invoices.evals.filter(pl.col("transition").is_in(BROKEN))
     first = markup.one_line(broken["eval_name"][0])
     said = markup.markdown(first) if kind == "md" else str(markup.escape(first))
-    wanted = (f"✗ Regressed: {broken.height} broke", "Compared run", "Broke", said, "Suspects")
+    wanted = (f"✗ {broken.height} broke", "Compared run", "Broke", said, "Suspects")
     places = [body.index(wanted[0])]
     for each in wanted[1:]:
         places.append(body.index(each, places[-1]))
