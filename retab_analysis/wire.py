@@ -325,22 +325,24 @@ class VersionDiff(Wire):
     changed_edge_ids: list[str] | None = []
 
 
-class VersionBlock(Wire):
-    """A block of a published version, which may be without an id."""
+class Block(Wire):
+    """A block of a workflow's draft, as it is now."""
 
+    id: str
     type: str
-    id: str | None = None
     label: str | None = ""
     config: msgspec.Raw = ABSENT
     parent_id: str | None = None
 
 
-class Block(VersionBlock):
-    """A block of a workflow's draft, as it is now."""
+class VersionBlock(Wire):
+    """A block of a published version, which may be without an id."""
 
-    def __post_init__(self) -> None:
-        if self.id is None:
-            raise ValueError("Object missing required field `id`")
+    type: str
+    label: str
+    id: str | None = None
+    config: msgspec.Raw = ABSENT
+    parent_id: str | None = None
 
 
 class GraphVersion(Wire):
