@@ -12,10 +12,11 @@ from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch.blocks import read_two_versions
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import quote_id
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, FLIPPED
 
+_MOMENT = pl.Datetime("us", "UTC")
 _EARLIER = ("workflow_version_id", "run_id", "run_created_at")
 
 
@@ -47,7 +48,7 @@ def fetch_config_changes(
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
-        check_text(name, value)
+        quote_id(name, value)
     blocks = read_two_versions(client_or_default(client), workflow_id, baseline, candidate)
     return compare_blocks(*blocks)
 
@@ -101,9 +102,8 @@ def is_draft(version: str) -> bool:
 
 
 def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
-    earlier = pl.concat(
-        frame.select(_EARLIER) for frame in (sides.history, sides.baseline) if frame is not None
-    )
+    known = [frame for frame in (sides.history, sides.baseline) if frame is not None]
+    earlier = pl.concat([frame.select(_EARLIER) for frame in (sides.candidate.clear(), *known)])
     runs = earlier.drop_nulls("workflow_version_id").unique("run_id")
     held = broken.join(runs, left_on="baseline_run_id", right_on="run_id")
     counted = held.group_by("workflow_version_id").agg(pl.len(), pl.col("run_created_at").max())
@@ -113,6 +113,6 @@ def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
     began = broken["since_at"].min()
     published = runs.filter(
         ~pl.col("workflow_version_id").str.starts_with(DRAFT),
-        (pl.col("run_created_at") < began).fill_null(True),
+        (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
     ).sort("run_created_at", descending=True, nulls_last=True)
     return str(published["workflow_version_id"][0]) if published.height else None

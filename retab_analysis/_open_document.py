@@ -12,10 +12,10 @@ import polars as pl
 
 from retab_analysis import markup
 from retab_analysis.errors import ConfigError, NotFoundError, described
-from retab_analysis.fetch import fetch_result
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.documents import read_link
 from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.results import read_result
 from retab_analysis.markup import Html, tag
 from retab_analysis.transport import Client
 
@@ -119,7 +119,7 @@ def _open_id(client: Client, ident: str) -> OpenedDocument:
     if ident.startswith(_FILE):
         return _open(client, [ident], None)
     try:
-        row = fetch_result(ident, client=client).row(0, named=True)
+        row = read_result(client, ident).row(0, named=True)
     except NotFoundError:
         return _open(client, [ident], None)
     return _open(client, row["document_ids"] or [], ident)
