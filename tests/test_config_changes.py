@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import FakeTime, client_for
+from support.fakes import STILL, FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import many, results
 
@@ -26,6 +26,7 @@ from retab_analysis.comparison.config_changes import (
     readable,
 )
 from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.sandbox.http.faults import Fault
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
@@ -302,3 +303,43 @@ def test_a_comparison_is_not_lost_for_it(status: int) -> None:
         told = add_config_changes(made, "wf", client_for(server.url, AT_ONCE))
     assert told is made
     assert "differ" not in told.explain()
+
+
+def test_check_asks_two_more_requests_where_an_edit_broke_something() -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        extra = {}
+        for workflow_id in ("wf_invoices", "wf_claims"):
+            sandbox.requests.clear()
+            made = ra.check(workflow_id, client=client, progress=False)
+            by_edit = made.evals.filter(
+                pl.col("cause") == "edit", pl.col("transition").is_in(("regressed", "suspect"))
+            )
+            blocks = len(sandbox.requests.matching("/workflows/blocks"))
+            published = len(sandbox.requests.matching("/workflows/versions/"))
+            diffs = len(sandbox.requests.matching("/versions/diff"))
+            extra[workflow_id] = (by_edit.height > 0, blocks + published - diffs)
+            assert len(sandbox.requests) <= 26 + 2 * (by_edit.height > 0)
+    assert extra["wf_invoices"] == (True, 2)
+    assert all(asked == (2 if broke else 0) for broke, asked in extra.values())
+
+
+def test_check_carries_on_where_only_the_saved_evals_can_be_read() -> None:
+    gone = [
+        Fault(match=piece, status=404, times=None)
+        for piece in ("/workflows/versions", "/workflows/blocks", "/v1/workflows?")
+    ]
+    with ra.Sandbox(speed=STILL, faults=gone, key="sandbox-key") as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        made = ra.check("wf_invoices", client=client, progress=False)
+    assert made.evals.filter(transition="regressed").height >= 8
+    assert made.config_changes.is_empty()
+    assert made.sides.workflow is None
+    assert made.sides.versions is None
+
+
+def test_check_needs_the_saved_evals() -> None:
+    fault = Fault(match="/workflows/evals?", status=403, times=None)
+    with ra.Sandbox(speed=STILL, faults=[fault], key="sandbox-key") as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        with pytest.raises(ra.PermissionDeniedError):
+            ra.check("wf_invoices", client=client, progress=False)
