@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, NEEDED, Outcomes
 from retab_analysis.schema import RESULTS, checked
@@ -58,6 +59,9 @@ class Sides:
             evals, and are left out of the suite's test: what was chosen because it failed would
             make every suite look worse.
         waiting: How many of the candidate's evals are still to come, and of how many.
+        edits: What was edited, or None where that is not known.
+        workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
+        versions: A VERSIONS frame: when each was published and with which note; or None.
     """
 
     candidate: pl.DataFrame
@@ -67,6 +71,9 @@ class Sides:
     compared: str | None = None
     waiting: tuple[int, int] = (0, 0)
     reruns: pl.DataFrame | None = None
+    edits: Edits | None = None
+    workflow: pl.DataFrame | None = None
+    versions: pl.DataFrame | None = None
 
     @property
     def candidate_and_reruns(self) -> pl.DataFrame:
