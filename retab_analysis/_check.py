@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from retab_analysis._baseline import LAST_GOOD, RunWindow, choose_baseline, fetch_sides
+from retab_analysis._baseline import (
+    HISTORY,
+    LAST_GOOD,
+    RunWindow,
+    SideReader,
+    choose_baseline,
+)
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import check_share, compare_sides
 from retab_analysis.errors import ConfigError
@@ -18,7 +24,7 @@ def check(
     *,
     candidate: Runs | None = None,
     baseline: Runs = LAST_GOOD,
-    history: int = 20,
+    history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,
     client: Client | None = None,
@@ -63,5 +69,5 @@ def check(
     now = window.find_candidate(candidate)
     before = choose_baseline(window, now.runs, baseline, history)
     evals = fetch_evals(workflow_id, client=client, progress=False)
-    sides = fetch_sides(client, now, before, evals, progress)
+    sides = SideReader(client, evals).make_sides(now, before, progress)
     return compare_sides(sides, alpha, margin)
