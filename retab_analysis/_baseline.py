@@ -289,7 +289,7 @@ class SideReader:
     strict: bool = True
     unread: int = 0
     _results: dict[str, pl.DataFrame] = field(default_factory=dict)
-    _diffs: dict[tuple[str, str], pl.DataFrame | None] = field(default_factory=dict)
+    _diffs: dict[tuple[str | None, str | None], pl.DataFrame | None] = field(default_factory=dict)
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:
         """Take in the results of a run that somebody else has read."""
@@ -366,7 +366,7 @@ class SideReader:
         pair = versions[0][0], versions[1][0]
         if pair not in self._diffs:
             workflow_id = candidate.runs["workflow_id"][0]
-            self._diffs[pair] = fetch_known_diff(self.client, workflow_id, *pair)
+            self._diffs[pair] = fetch_known_diff(self.client, workflow_id, pair[0], pair[1])
         return self._diffs[pair]
 
 
@@ -439,6 +439,13 @@ def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
     ).item()
     total = going_on["total_evals"].sum()
     return int(total - ended), int(runs["total_evals"].sum())
+
+
+def _only_version(runs: pl.DataFrame) -> str | None:
+    """The version that all of some runs have."""
+    versions = runs["workflow_version_id"].unique()
+    only: str | None = versions.item() if len(versions) == 1 else None
+    return only
 
 
 def fetch_known_diff(
