@@ -26,9 +26,11 @@ from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.wording import label_side
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
+from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.threads import is_away
+from retab_analysis.progress import Silent
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DECIDED, TRANSITIONS
 
@@ -155,10 +157,11 @@ class WorkflowNews:
 
     def __init__(self, client: Client, workflow_id: str, wanted: Runs, evals: pl.DataFrame) -> None:
         self._client, self._workflow_id, self._wanted = client, workflow_id, wanted
-        self._evals = evals
         self._window: RunWindow | None = None
         self._known: dict[tuple[str, ...], _Known] = {}
         self._failure: str | None = None
+        # The runs that had ended when the saved evals were read, which remember their last passes.
+        self._remembered: set[str] | None = None
         # How often in a row the API was away.
         self._refused = 0
         self.reader = SideReader(client, evals, strict=False)
@@ -174,68 +177,109 @@ class WorkflowNews:
             results: The results of each run so far.
             at_most: So many comparisons at most; the others are left to the next round.
         """
-        groups = group_runs(runs, results, self._evals)
+        groups = group_runs(runs, results, self.reader.evals)
         self.compared, self.is_behind = 0, False
-        if self._failure is None:
-            try:
-                self._refresh(groups, runs, results, at_most)
-                self._refused = 0
-            except AuthenticationError:
-                raise
-            except RetabAnalysisError as error:
-                self._refused += 1
-                if is_away(error) and self._refused <= GRACE:
-                    raise
-                self._failure = str(error)
+        stale = self._choose_stale(groups, runs, results) if self._failure is None else {}
+        try:
+            if stale:
+                self._refresh(stale, runs, results, at_most)
+            self._refused = 0
+        except RetabAnalysisError as error:
+            self._raise_if_passing(error)
+            # What was found before is not of these results any more.
+            self._known = {ids: each for ids, each in self._known.items() if ids not in stale}
+            self._failure = str(error)
         return [self._tell(ids) for ids in groups]
 
     def _tell(self, ids: tuple[str, ...]) -> News:
         known = self._known.get(ids)
         return News(ids, missing=self._failure) if known is None else known.news
 
-    def _refresh(
+    def _raise_if_passing(self, error: RetabAnalysisError) -> None:
+        """Raise what ends the watching, or may be over in the next round."""
+        self._refused += 1
+        if isinstance(error, AuthenticationError) or (is_away(error) and self._refused <= GRACE):
+            raise error
+
+    def _choose_stale(
         self,
         groups: Sequence[tuple[str, ...]],
         runs: pl.DataFrame,
         results: Mapping[str, pl.DataFrame],
-        at_most: int,
-    ) -> None:
-        """Compare again what has changed, and first what goes on."""
-        if self._window is None:
-            self._window = RunWindow.read(self._client, self._workflow_id)
-        self._window.add(runs)
-        for run_id in runs["run_id"]:
-            self.reader.take(run_id, results[run_id])
+    ) -> dict[tuple[str, ...], list[str]]:
+        """The candidates of which something has changed; first what goes on.
+
+        Returns:
+            For each the runs that have ended, of itself and of its past.
+        """
         columns = runs.select("run_id", "created_at", "is_terminal")
         rows = {run_id: _Row(created, ended) for run_id, created, ended in columns.iter_rows()}
+        stale = {}
         for ids in sorted(groups, key=lambda ids: all(rows[each].has_ended for each in ids)):
-            seen = [results[each] for each in ids]
-            ended = _list_ended(rows, ids)
-            known = self._known.get(ids)
-            if known is not None and known.is_of(seen, ended):
-                continue
+            ended, known = _list_ended(rows, ids), self._known.get(ids)
+            if known is None or not known.is_of([results[each] for each in ids], ended):
+                stale[ids] = ended
+        return stale
+
+    def _refresh(
+        self,
+        stale: Mapping[tuple[str, ...], Sequence[str]],
+        runs: pl.DataFrame,
+        results: Mapping[str, pl.DataFrame],
+        at_most: int,
+    ) -> None:
+        """Compare again what has changed."""
+        window = self._open_window(runs)
+        for run_id in runs["run_id"]:
+            self.reader.take(run_id, results[run_id])
+        for ids, ended in stale.items():
             if self.compared == at_most:
                 self.is_behind = True
                 return
             candidate = runs.filter(pl.col("run_id").is_in(ids))
-            self._known[ids] = _Known(self._compare(self._window, candidate, seen), seen, ended)
+            if candidate["is_terminal"].all():
+                self._look_back(window, candidate, ended)
+            seen = [results[each] for each in ids]
+            self._known[ids] = _Known(self._compare(window, candidate, seen), seen, ended)
+
+    def _open_window(self, runs: pl.DataFrame) -> RunWindow:
+        if self._window is None:
+            self._window = RunWindow.read(self._client, self._workflow_id)
+            self._remembered = set(runs.filter("is_terminal")["run_id"])
+        self._window.add(runs)
+        return self._window
+
+    def _look_back(self, window: RunWindow, candidate: pl.DataFrame, ended: Sequence[str]) -> None:
+        """Read again what has changed in a candidate's past while it went on, now that it ended.
+
+        A run before it may have ended, and the saved evals remember other passes. So it is held
+        against what ``check`` would hold it against.
+        """
+        if window.is_waiting_before(candidate):
+            window.renew()
+        if self._remembered is not None and self._remembered.issuperset(candidate["run_id"]):
+            return
+        try:
+            self.reader.evals = list_evals(
+                self._client, self._workflow_id, None, strict=False, progress=Silent()
+            ).frame
+        except RetabAnalysisError as error:
+            # What they remembered before will do.
+            self._raise_if_passing(error)
+        self._remembered = (self._remembered or set()).union(ended)
 
     def _compare(
         self, window: RunWindow, runs: pl.DataFrame, results: Sequence[pl.DataFrame]
     ) -> News:
         """Hold one candidate against its past."""
         ids, has_ended = tuple(runs["run_id"]), bool(runs["is_terminal"].all())
-        # A run before it that was still going on when the list was read is part of its past now.
-        if has_ended and window.is_waiting_before(runs):
-            window.renew()
-        candidate = Choice(runs, "which is watched")
         try:
             baseline = choose_baseline(window, runs, self._wanted, HISTORY)
             self.reader.read(baseline.runs)
             against = _describe(baseline)
             if not (has_ended or any(_has_outcome(each) for each in results)):
                 return News(ids, counts=NO_NEWS, against=against)
-            sides = self.reader.make_sides(candidate, baseline)
+            sides = self.reader.make_sides(Choice(runs, "which is watched"), baseline)
             self.compared += 1
             comparison = compare_sides(sides, _ALPHA, _MARGIN)
         except ConfigError as error:
