@@ -129,8 +129,10 @@ class RunWindow:
         listed = RunList.make(wanted, name)
         if not listed.ids:
             raise ConfigError(f"{name} names no run")
-        if listed.known is not None and listed.known.columns == self.runs.columns:
-            return Choice(self._check_workflow(name, listed.known), "as given")
+        known = listed.known
+        # A frame from when the runs were started does not say how they are now.
+        if known is not None and known.columns == self.runs.columns and known["is_terminal"].all():
+            return Choice(self._check_workflow(name, known), "as given")
         found = [self._find_run(name, run_id).runs for run_id in listed.ids]
         return Choice(pl.concat(found), "as given")
 

@@ -161,7 +161,7 @@ class WorkflowNews:
         self._known: dict[tuple[str, ...], _Known] = {}
         self._failure: str | None = None
         # The runs that had ended when the saved evals were read, which remember their last passes.
-        self._remembered: set[str] | None = None
+        self._remembered: set[str] = set()
         # How often in a row the API was away.
         self._refused = 0
         self.reader = SideReader(client, evals, strict=False)
@@ -237,10 +237,9 @@ class WorkflowNews:
                 self.is_behind = True
                 return
             candidate = runs.filter(pl.col("run_id").is_in(ids))
-            if candidate["is_terminal"].all():
-                self._look_back(window, candidate, ended)
             seen = [results[each] for each in ids]
-            self._known[ids] = _Known(self._compare(window, candidate, seen), seen, ended)
+            news = self._compare(window, candidate, seen)
+            self._known[ids] = _Known(news, seen, ended)
 
     def _open_window(self, runs: pl.DataFrame) -> RunWindow:
         if self._window is None:
@@ -249,15 +248,12 @@ class WorkflowNews:
         self._window.add(runs)
         return self._window
 
-    def _look_back(self, window: RunWindow, candidate: pl.DataFrame, ended: Sequence[str]) -> None:
-        """Read again what has changed in a candidate's past while it went on, now that it ended.
+    def _read_last_passes(self, candidate: pl.DataFrame) -> None:
+        """Read again what the saved evals remember, where a candidate went on when they were read.
 
-        A run before it may have ended, and the saved evals remember other passes. So it is held
-        against what ``check`` would hold it against.
+        They remember one pass each, and ``check`` would find what they remember now.
         """
-        if window.is_waiting_before(candidate):
-            window.renew()
-        if self._remembered is not None and self._remembered.issuperset(candidate["run_id"]):
+        if self._remembered.issuperset(candidate["run_id"]):
             return
         try:
             self.reader.evals = list_evals(
@@ -266,19 +262,24 @@ class WorkflowNews:
         except RetabAnalysisError as error:
             # What they remembered before will do.
             self._raise_if_passing(error)
-        self._remembered = (self._remembered or set()).union(ended)
+        self._remembered.update(candidate["run_id"])
 
     def _compare(
         self, window: RunWindow, runs: pl.DataFrame, results: Sequence[pl.DataFrame]
     ) -> News:
         """Hold one candidate against its past."""
         ids, has_ended = tuple(runs["run_id"]), bool(runs["is_terminal"].all())
+        # A run before it that was still going on when the list was read may be part of its past.
+        if has_ended and window.is_waiting_before(runs):
+            window.renew()
         try:
             baseline = choose_baseline(window, runs, self._wanted, HISTORY)
             self.reader.read(baseline.runs)
             against = _describe(baseline)
             if not (has_ended or any(_has_outcome(each) for each in results)):
                 return News(ids, counts=NO_NEWS, against=against)
+            if has_ended:
+                self._read_last_passes(runs)
             sides = self.reader.make_sides(Choice(runs, "which is watched"), baseline)
             self.compared += 1
             comparison = compare_sides(sides, _ALPHA, _MARGIN)

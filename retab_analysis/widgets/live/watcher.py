@@ -24,6 +24,7 @@ from retab_analysis.progress import Silent
 from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Client
 from retab_analysis.transport.cancellation import Cancelled
+from retab_analysis.widgets.common.text import count_noun
 from retab_analysis.widgets.live.news import NewsFinder
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns
@@ -226,7 +227,7 @@ class Watcher:
             self._client, chosen, RESULTS, evals=evals, strict=False, progress=Silent()
         )
         if fetched.problems:
-            self.note(f"{len(fetched.problems)} results did not decode and are left out")
+            self.note(_say_left_out(len(fetched.problems), "result"))
         parts = fetched.frame.partition_by("run_id", as_dict=True)
         for run_id in stale:
             self._keep(run_id, marks[run_id], parts.get((run_id,), RESULTS.empty()))
@@ -273,9 +274,11 @@ class Watcher:
 
     def _add_news(self, snapshot: Snapshot) -> Snapshot:
         """Hold the runs against their past, where that is wanted."""
+        began = -math.inf
         if not self._finder.has_read(snapshot.runs):
             # It takes a moment until the earlier runs are read: what was seen is shown before.
             self._publish_with_notes(replace(snapshot, is_reading=True))
+            began = time.monotonic()
         results = {run_id: seen.results for run_id, seen in self._results.items()}
         try:
             news = self._finder.find(snapshot.runs, results, self._evals)
@@ -284,8 +287,9 @@ class Watcher:
             raise
         except RetabAnalysisError as error:
             return replace(snapshot, trouble=str(error), is_reading=not snapshot.news)
+        self._cancel.wait(max(0.0, _LEAST_GAP - (time.monotonic() - began)))
         if self._finder.unread:
-            self.note(f"{self._finder.unread} earlier results did not decode and are left out")
+            self.note(_say_left_out(self._finder.unread, "earlier result"))
         return replace(snapshot, news=news, is_reading=self._finder.is_behind)
 
     def _publish_with_notes(self, snapshot: Snapshot) -> None:
@@ -300,6 +304,11 @@ class Watcher:
                 listener(snapshot)
             except Exception as error:
                 self.note(f"a callback raised {type(error).__name__}: {error}")
+
+
+def _say_left_out(number: int, noun: str) -> str:
+    verb = "is" if number == 1 else "are"
+    return f"{count_noun(number, noun)} did not decode and {verb} left out"
 
 
 def _summarize_progress(run: dict[str, Any]) -> object:
