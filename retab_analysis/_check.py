@@ -7,7 +7,13 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis._baseline import LAST_GOOD, RunWindow, choose_baseline, fetch_sides
+from retab_analysis._baseline import (
+    HISTORY,
+    LAST_GOOD,
+    RunWindow,
+    SideReader,
+    choose_baseline,
+)
 from retab_analysis._config_changes import add_config_changes
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import check_share, compare_sides
@@ -27,7 +33,7 @@ def check(
     *,
     candidate: Runs | None = None,
     baseline: Runs = LAST_GOOD,
-    history: int = 20,
+    history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,
     client: Client | None = None,
@@ -74,7 +80,7 @@ def check(
     now = window.find_candidate(candidate)
     before = choose_baseline(window, now.runs, baseline, history)
     evals, workflow, versions = _read_saved(client, workflow_id)
-    sides = fetch_sides(client, now, before, evals, progress)
+    sides = SideReader(client, evals).make_sides(now, before, progress)
     named = replace(sides, workflow=workflow, versions=versions)
     return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)
 

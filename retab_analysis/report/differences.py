@@ -40,7 +40,8 @@ def list_changes(comparison: Comparison, row: Row) -> list[tuple[str | None, ...
     if not is_inside and max(map(len, known)) <= _SHORT:
         return []
     differing = comparison.diff(row["eval_id"])
-    sides = differing.filter(pl.col("baseline").ne_missing(pl.col("candidate")))
+    moved = pl.col("path").str.ends_with("])")  # both texts are equal, and it stands elsewhere
+    sides = differing.filter(pl.col("baseline").ne_missing(pl.col("candidate")) | moved)
     rows = sides.select("path", "baseline", "candidate")
     if not is_inside or rows["path"].to_list() != ["$"]:
         more = rows.height - _PATHS

@@ -149,10 +149,10 @@ def _share(value: float | None) -> str:
 def _change(row: Row, alpha: float) -> str:
     if row["delta"] is None:
         return "–"
-    said = f"{100 * row['delta']:+.1f} points"
+    said = f"{100 * row['delta']:+z.1f} points"
     if row["delta_low"] is not None:
         low, high = 100 * row["delta_low"], 100 * row["delta_high"]
-        said += f" ({100 - 100 * alpha:.4g} % interval {low:+.1f} to {high:+.1f})"
+        said += f" ({100 - 100 * alpha:.4g} % interval {low:+z.1f} to {high:+z.1f})"
     return said.replace("-", "−")
 
 
