@@ -1,7 +1,7 @@
 """What the API knows at each instant: a world, its past runs, and those that are started now."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,8 +23,10 @@ from retab_analysis.sandbox.simulation.planning import Circumstances, active_eva
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedEval, SimulatedRun
 from retab_analysis.sandbox.simulation.timing import TERMINAL, SerialQueue
 from retab_analysis.sandbox.world.definition_documents import (
+    Document,
     block_document,
     blocks_of,
+    edited_at,
     publication_document,
     version_diff,
     version_document,
@@ -277,13 +279,11 @@ class Store:
     def list_versions(self, workflow_id: str, query: PageQuery) -> Page[EncodedRow]:
         """Give a page of what was published of a workflow."""
         workflow = self._workflow(workflow_id)
-        rows = [
-            EncodedRow(
-                publication.id, to_json(publication_document(workflow, version, publication))
-            )
-            for version, publication in workflow.published
-        ]
-        return _numbered_page(rows, query)
+        rows = {
+            (told.ordinal, told.id): publication_document(workflow, version, told)
+            for version, told in workflow.published
+        }
+        return _page_of(rows, query)
 
     def get_version(self, workflow_id: str, version_id: str) -> bytes:
         """Give a published version."""
@@ -291,13 +291,13 @@ class Store:
         return to_json(version_document(workflow, _version(workflow, version_id)))
 
     def list_blocks(self, workflow_id: str, query: PageQuery) -> Page[EncodedRow]:
-        """Give a page of the blocks of a workflow's draft, in the order of the flow."""
+        """Give a page of the blocks of a workflow's draft, ordered by when they were edited."""
         workflow = self._workflow(workflow_id)
-        rows = [
-            EncodedRow(block.id, to_json(block_document(workflow, block)))
+        rows = {
+            (edited_at(workflow, block), block.id): block_document(workflow, block)
             for block in blocks_of(workflow, workflow.newest)
-        ]
-        return _numbered_page(rows, replace(query, order="asc"))
+        }
+        return _page_of(rows, query)
 
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
         """Give what changed from one published version of a workflow to another."""
@@ -333,10 +333,11 @@ def _encoded(page: Page[R], encode: Callable[[R], bytes]) -> Page[EncodedRow]:
     return Page(rows, page.before, page.after)
 
 
-def _numbered_page(rows: Sequence[EncodedRow], query: PageQuery) -> Page[EncodedRow]:
-    """Give a page of rows that stay in their order."""
-    keys = {row.id: (number, row.id) for number, row in enumerate(rows)}
-    return SortedRows([(keys[row.id], row) for row in rows]).page(query, keys.get)
+def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> Page[EncodedRow]:
+    """Give a page of a few documents by their keys."""
+    places = {key[1]: key for key in rows}
+    encoded = [(key, EncodedRow(key[1], to_json(row))) for key, row in rows.items()]
+    return SortedRows(encoded).page(query, places.get)
 
 
 def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:

@@ -69,7 +69,10 @@ def version_document(workflow: Workflow, version: Version) -> Document:
     return {
         "id": version.id,
         "workflow_id": workflow.id,
-        "blocks": [_config_block(block, version) for block in blocks_of(workflow, version)],
+        "blocks": [
+            {**_config_block(block, version), "position": {"x": _column(workflow, block), "y": 0}}
+            for block in blocks_of(workflow, version)
+        ],
         "block_version_ids": [f"blv_{mark}" for mark in version.block_fingerprints.values()],
         "created_at": iso(version.at),
     }
@@ -77,10 +80,23 @@ def version_document(workflow: Workflow, version: Version) -> Document:
 
 def block_document(workflow: Workflow, block: Block) -> Document:
     """Write a block of the draft as it is now."""
-    version = workflow.newest
-    edited = workflow.versions[version.revisions[block.id] - 1].at
-    config = _config_block(block, version)
-    return {**config, "workflow_id": workflow.id, "updated_at": iso(edited)}
+    return {
+        **_config_block(block, workflow.newest),
+        "workflow_id": workflow.id,
+        "position_x": _column(workflow, block),
+        "position_y": 0,
+        "updated_at": iso(edited_at(workflow, block)),
+    }
+
+
+def _column(workflow: Workflow, block: Block) -> int:
+    """Say where on the editor's canvas a block is: they stand in a line."""
+    return 320 * workflow.blocks.index(block)
+
+
+def edited_at(workflow: Workflow, block: Block) -> int:
+    """Give the instant at which a block of the draft was edited last."""
+    return workflow.versions[workflow.newest.revisions[block.id] - 1].at
 
 
 def blocks_of(workflow: Workflow, version: Version) -> list[Block]:
