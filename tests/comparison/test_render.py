@@ -83,7 +83,7 @@ def test_the_verdict_leads_then_what_is_said_then_what_broke(form: str) -> None:
 def test_every_section_and_sign_is_there_once() -> None:
     document = of_every_transition().document()
     assert list(document.sections()) == [
-        *("Broke", "Suspects", "Fixed", "Not counted", "Still failing")
+        *("Broke", "Suspects", "Ended in an error", "Fixed", "Not counted", "Still failing")
     ]
     shown = pl.concat(list(document.sections().values()))
     assert sorted(shown["transition"].unique()) == sorted({*TRANSITIONS} - {"still_passing"})
