@@ -274,8 +274,8 @@ def fetch_sides(
     runs = pl.concat([candidate.runs, baseline.runs]).unique("run_id", maintain_order=True)
     results = fetch_results(runs, evals=evals, client=client, progress=progress)
     now = _of_runs(results, candidate.runs)
-    earlier = restrict_scope(_of_runs(results, baseline.history), candidate.runs, now)
-    earlier = add_last_passes(earlier, evals, candidate.runs)
+    earlier = add_last_passes(_of_runs(results, baseline.history), evals, candidate.runs)
+    earlier = restrict_scope(earlier, candidate.runs, now)
     before = None
     if baseline.choice is not None:
         before = restrict_scope(_of_runs(results, baseline.choice.runs), candidate.runs, now)

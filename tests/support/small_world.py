@@ -1,0 +1,161 @@
+"""A small workflow with a story: one run a day, an edit that breaks evals, a drift, a known gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import Any
+
+import polars as pl
+
+import retab_analysis as ra
+from retab_analysis.sandbox.catalog.specs import workflow_spec
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.http.messages import Request, Response
+from retab_analysis.sandbox.http.routes import answer
+from retab_analysis.sandbox.http.server import Server
+from retab_analysis.sandbox.instants import iso
+from retab_analysis.sandbox.sandbox import StoreServer
+from retab_analysis.sandbox.world.model import World
+from retab_analysis.sandbox.world.world import build_workflow, files_of
+from support.sandbox_api import ANCHOR, KEY, Clock, make_store
+
+FLOW = "wf_small"
+FIRST, EDITED, MENDED = -60, -30, -18
+"""The days of the first run, of the edit that breaks two evals, and of the edit that mends them."""
+DRIFTED, CURED = -40, -33
+"""The days on which an eval of the other block begins to fail and passes again, on one code."""
+LATE = -12
+"""The day from which on one eval fails that nobody mends, by an edit of the other block."""
+WRONG = {"values": ["wrong"]}
+FAILS = {
+    ("extract", 0): "edit",
+    ("extract", 1): "edit",
+    ("extract", 2): "always",
+    ("classify", 0): "drift",
+    ("classify", 1): "late",
+}
+EVALS = 8
+"""So many evals each block has."""
+
+
+def _fields() -> dict[str, Any]:
+    documents = [
+        {
+            "key": f"letter{at}",
+            "filename": f"letter {at}.pdf",
+            "outputs": {block: {"total": f"{at}"} for block in ("extract", "classify")},
+        }
+        for at in range(EVALS)
+    ]
+    return {
+        "about": "A story that a test can tell by heart.",
+        "id": FLOW,
+        "name": "Small",
+        "description": None,
+        "project_id": None,
+        "blocks": [
+            {"id": "extract", "kind": "extract", "name": "Extract"},
+            {"id": "classify", "kind": "extract", "name": "Classify"},
+        ],
+        "versions": [
+            {"day": FIRST - 1, "changed": [], "published": True},
+            {"day": EDITED, "changed": ["extract"], "at": "05:00", "published": True},
+            {"day": MENDED, "changed": ["extract"], "at": "05:00", "published": True},
+            {"day": LATE, "changed": ["classify"], "at": "05:00"},
+        ],
+        "incidents": {
+            "edit": {"about": "An edit.", "versions": [2, 2]},
+            "drift": {"about": "Another model.", "days": [DRIFTED, CURED - 1]},
+            "late": {"about": "An edit that stays.", "versions": [4, None]},
+            "always": {"about": "A known gap.", "versions": [1, None]},
+        },
+        "documents": documents,
+        "runs": [{"days": [[FIRST, -1]], "at": "12:00", "trigger": "schedule", "quiet": True}],
+        "evals": {
+            block: [
+                {
+                    "name": f"{block} {at}",
+                    "document": f"letter{at}",
+                    "path": "total",
+                    "condition": {"kind": "equals"},
+                    "since": FIRST - 1,
+                    "fails": [{"when": FAILS[block, at], **WRONG}] if (block, at) in FAILS else [],
+                }
+                for at in range(EVALS)
+            ]
+            for block in ("extract", "classify")
+        },
+    }
+
+
+@cache
+def small_world() -> World:
+    spec = workflow_spec(_fields())
+    workflow = build_workflow(spec, 0, ANCHOR)
+    return World(0, ANCHOR, [workflow], {file.id: file for file in files_of(spec, 0)})
+
+
+class Small:
+    """The small workflow's API, a client of it, and its runs by the day on which they were."""
+
+    def __init__(self, server: StoreServer | Server, clock: Clock) -> None:
+        self.server = server
+        self.clock = clock
+        self.client = ra.Client(KEY, server.base_url)
+
+    def runs(self) -> pl.DataFrame:
+        """The runs, the oldest first."""
+        return ra.fetch_runs(FLOW, client=self.client, order="asc", progress=False)
+
+    def run_of(self, day: int) -> str:
+        """The run of a day, counted back from today."""
+        run_id: str = self.runs()["run_id"][day - FIRST]
+        return run_id
+
+
+@contextmanager
+def small_api(speed: float = 1.0, *, published: int | None = None) -> Any:
+    """Serve the small workflow; its clock stands still until a test moves it.
+
+    Args:
+        speed: How fast runs go that are started.
+        published: The number of the version that is published, for an API that tells it.
+    """
+    clock = Clock()
+    store = make_store(small_world(), speed=speed, clock=clock)
+    if published is None:
+        server: Any = StoreServer(store, key=KEY)
+    else:
+        server = Server(_with_versions(partial(answer, store, KEY), published))
+    with server:
+        yield Small(server, clock)
+
+
+def _with_versions(
+    api: Callable[[Request], Response], published: int
+) -> Callable[[Request], Response]:
+    """The same API, which also tells which versions were published."""
+    versions = small_world().workflows[0].versions
+    documents = [
+        {
+            "id": f"published_{version.number}",
+            "workflow_id": FLOW,
+            "workflow_version_id": version.id,
+            "version": version.number,
+            "description": f"Note {version.number}",
+            "published_at": iso(version.at),
+            "created_at": iso(version.at),
+            "is_current": version.number == published,
+        }
+        for version in versions[:published]
+    ]
+    page = {"data": documents[::-1], "list_metadata": {"before": None, "after": None}}
+
+    def answer_all(request: Request) -> Response:
+        if request.target.startswith("/v1/workflows/versions?"):
+            return Response(200, to_json(page))
+        return api(request)
+
+    return answer_all
