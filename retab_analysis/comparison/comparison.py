@@ -27,6 +27,7 @@ from retab_analysis.comparison.wording import (
     write_headline,
 )
 from retab_analysis.errors import ConfigError, RegressionError
+from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
@@ -127,6 +128,11 @@ class Comparison:
         return write_headline(
             row, self.evals, self.verdict, outage=self._outage, waiting=self.sides.waiting
         )
+
+    @property
+    def title(self) -> str:
+        """The headline behind its sign: ✗ where something broke, else the verdict in words."""
+        return self.document().title
 
     def gate(
         self,
@@ -256,13 +262,27 @@ class Comparison:
         """
         return group_causes(self.evals)
 
+    @property
+    def config_changes(self) -> pl.DataFrame:
+        """What was edited, where :func:`check` found that an edit broke something.
+
+        Returns:
+            ``block_id, block_type, label, change, field, before, after`` (String), as
+            :func:`fetch_config_changes` gives them; no rows where that is not known. Of a draft it
+            is what the draft is now. The values are the prompts and schemas of the workflow.
+        """
+        edits = self.sides.edits
+        return CONFIG_CHANGES.to_frame() if edits is None else edits.changes
+
     def explain(self) -> str:
         """In plain words: what was compared, what broke since when, and what the numbers say."""
         row = self.summary.row(0, named=True)
         test = {"alpha": self.alpha, "margin": self.margin, "outage": self._outage}
         again = 0 if self.sides.reruns is None else self.sides.reruns.height
         compared = f"{self.compared} {say_reruns(again)}" if again else self.compared
-        return explain(compared, row, self.evals, self.verdict, test)
+        told = explain(compared, row, self.evals, self.verdict, test)
+        edits = self.sides.edits
+        return told if edits is None else f"{told} {edits.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold; with expected and actual values."""

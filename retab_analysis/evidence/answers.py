@@ -109,15 +109,16 @@ def predict_regressed(posterior: Posterior, after: Ints) -> Floats:
     Returns:
         Shape (2, 6, n): after so many further passes, and after so many further failures.
     """
-    worse = posterior.worse_by_rate(after)
-    present = posterior.present[:, posterior.pattern]
+    alone, after, which = posterior.each_once(after)
+    worse = alone.worse_by_rate(after)
+    present = alone.present[:, alone.pattern]
     fails = HOURS @ HOUR_RATES
     found = np.empty((2, MOST_RERUNS + 1, after.size))
     for place, likelihood in enumerate((1 - fails, fails)):
         for k in range(MOST_RERUNS + 1):
             weight = likelihood**k
             found[place, k] = (weight @ worse) / (weight @ present)
-    return np.clip(found, 0.0, 1.0)
+    return np.clip(found, 0.0, 1.0)[..., which]
 
 
 def count_reruns(probability: Floats, known: Bools, *, clear: bool) -> Ints:

@@ -86,14 +86,6 @@ def test_against_plain_python(rows: list[Any]) -> None:
     assert dict(latest.select("eval_id", "result_id").iter_rows()) == {
         eval_id: ids[-1] for eval_id, ids in verdicts.items() if ids
     }
-    streaks = {}
-    for eval_id, history in per_eval.items():
-        streak = 0
-        for row in history:
-            streak = 0 if row["good"] else streak + 1
-        if streak:
-            streaks[eval_id] = streak
-    assert dict(analysis.blame(frame).select("eval_id", "streak").iter_rows()) == streaks
 
 
 @pytest.mark.parametrize("function", ALL)

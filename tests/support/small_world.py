@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
@@ -40,7 +40,19 @@ EVALS = 8
 """So many evals each block has."""
 
 
-def _fields() -> dict[str, Any]:
+UNSURE = {
+    ("extract", 0): "edit",
+    ("extract", 2): "always",
+    ("extract", 3): "glitch",
+    ("extract", 4): "crash",
+    ("classify", 0): "drift",
+    ("classify", 1): "late",
+}
+"""Who fails where the last edit came today: one is broken by it, two failed by accident."""
+
+
+def _fields(late: int, fails: Mapping[tuple[str, int], str]) -> dict[str, Any]:
+    daily = {"at": "12:00", "trigger": "schedule", "quiet": True}
     documents = [
         {
             "key": f"letter{at}",
@@ -63,16 +75,21 @@ def _fields() -> dict[str, Any]:
             {"day": FIRST - 1, "changed": [], "published": True},
             {"day": EDITED, "changed": ["extract"], "at": "05:00", "published": True},
             {"day": MENDED, "changed": ["extract"], "at": "05:00", "published": True},
-            {"day": LATE, "changed": ["classify"], "at": "05:00"},
+            {"day": late, "changed": ["classify"], "at": "05:00"},
         ],
         "incidents": {
             "edit": {"about": "An edit.", "versions": [2, 2]},
             "drift": {"about": "Another model.", "days": [DRIFTED, CURED - 1]},
             "late": {"about": "An edit that stays.", "versions": [4, None]},
             "always": {"about": "A known gap.", "versions": [1, None]},
+            "glitch": {"about": "One bad moment."},
+            "crash": {"about": "Another one."},
         },
         "documents": documents,
-        "runs": [{"days": [[FIRST, -1]], "at": "12:00", "trigger": "schedule", "quiet": True}],
+        "runs": [
+            {"days": [[FIRST, -2]], **daily},
+            {"days": [-1], **daily, "incidents": ["glitch", "crash"]},
+        ],
         "evals": {
             block: [
                 {
@@ -81,7 +98,7 @@ def _fields() -> dict[str, Any]:
                     "path": "total",
                     "condition": {"kind": "equals"},
                     "since": FIRST - 1,
-                    "fails": [{"when": FAILS[block, at], **WRONG}] if (block, at) in FAILS else [],
+                    "fails": _how(fails.get((block, at))),
                 }
                 for at in range(EVALS)
             ]
@@ -90,11 +107,27 @@ def _fields() -> dict[str, Any]:
     }
 
 
+def _how(incident: str | None) -> list[dict[str, Any]]:
+    """In which incident an eval fails; a crash is an error of its execution."""
+    if incident is None:
+        return []
+    error = {"error": {"code": "provider_timeout", "message": "No answer within 60 s"}}
+    return [{"when": incident, **(error if incident == "crash" else WRONG)}]
+
+
 @cache
-def small_world() -> World:
-    spec = workflow_spec(_fields())
+def small_world(*, unsure: bool = False) -> World:
+    spec = workflow_spec(_fields(-1, UNSURE) if unsure else _fields(LATE, FAILS))
     workflow = build_workflow(spec, 0, ANCHOR)
     return World(0, ANCHOR, [workflow], {file.id: file for file in files_of(spec, 0)})
+
+
+class Ticking(Clock):
+    """Time that goes on whenever somebody asks for it, so that nobody has to wait for a run."""
+
+    def __call__(self) -> int:
+        self.forward(5)
+        return self.now
 
 
 class Small:
@@ -116,15 +149,16 @@ class Small:
 
 
 @contextmanager
-def small_api(speed: float = 1.0, *, published: int | None = None) -> Any:
+def small_api(*, unsure: bool = False, published: int | None = None) -> Any:
     """Serve the small workflow; its clock stands still until a test moves it.
 
     Args:
-        speed: How fast runs go that are started.
+        unsure: Whether the last edit came today, so that one run cannot tell what it broke; then
+            time goes on with each request.
         published: The number of the version that is published, for an API that tells it.
     """
-    clock = Clock()
-    store = make_store(small_world(), speed=speed, clock=clock)
+    clock = Ticking() if unsure else Clock()
+    store = make_store(small_world(unsure=unsure), clock=clock)
     if published is None:
         server: Any = StoreServer(store, key=KEY)
     else:
