@@ -85,7 +85,7 @@ SIGNATURES = {
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
     "use": "(client)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
-    "watch": "(runs=None, *, workflow_id=None, baseline=None, compact=False, "
+    "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_report": "(comparison, path, *, values=True)",
@@ -217,8 +217,9 @@ HEAVY = {
     *("matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy", "asyncio"),
     *("retab_analysis.sandbox", "retab_analysis.widgets", "retab_analysis.plots"),
 }
+# fetch_config_changes compares what it fetches, and loads what that needs.
 LIGHT_USE = """
-for name in ra.__all__:
+for name in set(ra.__all__) - {"fetch_config_changes"}:
     if name.startswith(("fetch_", "decode_", "write_csv", "read_csv")) or name == "Client":
         getattr(ra, name)
 """
