@@ -117,21 +117,28 @@ def asked(world: ra.Sandbox, piece: str) -> int:
     return len(world.requests.matching(piece))
 
 
-def requests_of(world: ra.Sandbox, workflow: str, client: ra.Client) -> tuple[bool, int]:
-    world.requests.clear()
-    made = check(workflow, client=client, progress=False)
-    return broken(made).is_empty(), len(world.requests)
+def requests_of(small: Small, day: int) -> int:
+    """How many requests a check of that day's run takes, without asking for the run."""
+    run_id = small.run_of(day)
+    small.server.requests.clear()
+    check(FLOW, candidate=run_id, client=small.client, progress=False)
+    return len(small.server.requests)
 
 
-def test_it_asks_as_often_whether_red_or_green_and_not_more_than_needed(
-    world: ra.Sandbox, client: ra.Client
-) -> None:
-    red, green = (requests_of(world, flow, client) for flow in (WORKFLOW, "wf_claims"))
-    assert (red[0], green[0]) == (False, True)
-    assert green[1] <= 26
+def test_it_asks_as_often_whether_red_or_green_and_not_more_than_needed(small: Small) -> None:
+    green, red = requests_of(small, MENDED + 1), requests_of(small, EDITED + 1)
+    assert broken(checked(small, MENDED + 1)).is_empty()
+    assert not broken(checked(small, EDITED + 1)).is_empty()
+    assert green <= 26
     # What broke by an edit costs two more: the configs of both versions.
-    assert red[1] == green[1] + 2
+    assert red == green + 2
+
+
+def test_of_everything_it_asks_once(world: ra.Sandbox, client: ra.Client) -> None:
+    world.requests.clear()
+    check(WORKFLOW, client=client, progress=False)
     assert asked(world, "/evals/runs") == 1
+    assert asked(world, "/workflows/evals?") == 1
     assert asked(world, "/evals/results") == 21
 
 
@@ -264,20 +271,18 @@ def test_the_previous_run(small: Small) -> None:
     assert made.evals.filter(eval_name="extract 0")["transition"].item() == "still_failing"
 
 
-def test_the_published_version() -> None:
-    with small_api(published=3) as api:
-        made = checked(api, baseline="published")
-        assert compared_runs(made, "baseline") == [api.run_of(LATE - 1)]
-        assert "the newest run of the published version" in made.compared
-        assert names(broken(made)) == ["classify 1"]
-        # The version diff is between exactly these two.
-        changed = made.evals.filter("block_changed")
-        assert changed["block_id"].unique().to_list() == ["classify"]
+def test_the_published_version(small: Small) -> None:
+    made = checked(small, baseline="published")
+    assert compared_runs(made, "baseline") == [small.run_of(LATE - 1)]
+    assert "the newest run of the published version" in made.compared
+    assert names(broken(made)) == ["classify 1"]
+    changed = made.evals.filter("block_changed")
+    assert changed["block_id"].unique().to_list() == ["classify"]
 
 
-def test_where_nothing_is_published_that_is_said() -> None:
-    with small_api(published=0) as api, pytest.raises(ra.ConfigError, match="no published version"):
-        checked(api, baseline="published")
+def test_where_nothing_is_published_that_is_said(client: ra.Client) -> None:
+    with pytest.raises(ra.ConfigError, match="workflow wf_statements has no published version"):
+        check("wf_statements", baseline="published", client=client, progress=False)
 
 
 def test_runs_and_versions_by_name(small: Small) -> None:

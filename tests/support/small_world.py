@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 import retab_analysis as ra
 from retab_analysis.sandbox.catalog.specs import workflow_spec
-from retab_analysis.sandbox.encoding import to_json
-from retab_analysis.sandbox.http.messages import Request, Response
-from retab_analysis.sandbox.http.routes import answer
-from retab_analysis.sandbox.http.server import Server
-from retab_analysis.sandbox.instants import iso
 from retab_analysis.sandbox.sandbox import StoreServer
 from retab_analysis.sandbox.world.model import World
 from retab_analysis.sandbox.world.world import build_workflow, files_of
@@ -52,6 +47,7 @@ UNSURE = {
 
 
 def _fields(late: int, fails: Mapping[tuple[str, int], str]) -> dict[str, Any]:
+    early = {"at": "05:00"}
     daily = {"at": "12:00", "trigger": "schedule", "quiet": True}
     documents = [
         {
@@ -68,22 +64,22 @@ def _fields(late: int, fails: Mapping[tuple[str, int], str]) -> dict[str, Any]:
         "description": None,
         "project_id": None,
         "blocks": [
-            {"id": "extract", "kind": "extract", "name": "Extract"},
-            {"id": "classify", "kind": "extract", "name": "Classify"},
+            {"id": "extract", "kind": "extract", "name": "Extract", "config": {"prompt": "One"}},
+            {"id": "classify", "kind": "extract", "name": "Classify", "config": {"prompt": "One"}},
         ],
         "versions": [
-            {"day": FIRST - 1, "changed": [], "published": True},
-            {"day": EDITED, "changed": ["extract"], "at": "05:00", "published": True},
-            {"day": MENDED, "changed": ["extract"], "at": "05:00", "published": True},
-            {"day": late, "changed": ["classify"], "at": "05:00"},
+            {"day": FIRST - 1, "changed": {}, "note": "First"},
+            {"day": EDITED, "changed": {"extract": {"prompt": "Two"}}, "note": "Second", **early},
+            {"day": MENDED, "changed": {"extract": {"prompt": "Three"}}, "note": "Third", **early},
+            {"day": late, "changed": {"classify": {"prompt": "Four"}}, **early},
         ],
         "incidents": {
-            "edit": {"about": "An edit.", "versions": [2, 2]},
-            "drift": {"about": "Another model.", "days": [DRIFTED, CURED - 1]},
-            "late": {"about": "An edit that stays.", "versions": [4, None]},
-            "always": {"about": "A known gap.", "versions": [1, None]},
-            "glitch": {"about": "One bad moment."},
-            "crash": {"about": "Another one."},
+            "edit": {"kind": "edit", "about": "An edit.", "versions": [2, 2]},
+            "drift": {"kind": "drift", "about": "Another model.", "days": [DRIFTED, CURED - 1]},
+            "late": {"kind": "edit", "about": "An edit that stays.", "versions": [4, None]},
+            "always": {"kind": "gap", "about": "A known gap.", "versions": [1, None]},
+            "glitch": {"kind": "episode", "about": "One bad moment."},
+            "crash": {"kind": "outage", "about": "Another one."},
         },
         "documents": documents,
         "runs": [
@@ -133,7 +129,7 @@ class Ticking(Clock):
 class Small:
     """The small workflow's API, a client of it, and its runs by the day on which they were."""
 
-    def __init__(self, server: StoreServer | Server, clock: Clock) -> None:
+    def __init__(self, server: StoreServer, clock: Clock) -> None:
         self.server = server
         self.clock = clock
         self.client = ra.Client(KEY, server.base_url)
@@ -149,47 +145,13 @@ class Small:
 
 
 @contextmanager
-def small_api(*, unsure: bool = False, published: int | None = None) -> Any:
+def small_api(*, unsure: bool = False) -> Iterator[Small]:
     """Serve the small workflow; its clock stands still until a test moves it.
 
     Args:
         unsure: Whether the last edit came today, so that one run cannot tell what it broke; then
             time goes on with each request.
-        published: The number of the version that is published, for an API that tells it.
     """
     clock = Ticking() if unsure else Clock()
-    store = make_store(small_world(unsure=unsure), clock=clock)
-    if published is None:
-        server: Any = StoreServer(store, key=KEY)
-    else:
-        server = Server(_with_versions(partial(answer, store, KEY), published))
-    with server:
+    with StoreServer(make_store(small_world(unsure=unsure), clock=clock), key=KEY) as server:
         yield Small(server, clock)
-
-
-def _with_versions(
-    api: Callable[[Request], Response], published: int
-) -> Callable[[Request], Response]:
-    """The same API, which also tells which versions were published."""
-    versions = small_world().workflows[0].versions
-    documents = [
-        {
-            "id": f"published_{version.number}",
-            "workflow_id": FLOW,
-            "workflow_version_id": version.id,
-            "version": version.number,
-            "description": f"Note {version.number}",
-            "published_at": iso(version.at),
-            "created_at": iso(version.at),
-            "is_current": version.number == published,
-        }
-        for version in versions[:published]
-    ]
-    page = {"data": documents[::-1], "list_metadata": {"before": None, "after": None}}
-
-    def answer_all(request: Request) -> Response:
-        if request.target.startswith("/v1/workflows/versions?"):
-            return Response(200, to_json(page))
-        return api(request)
-
-    return answer_all
