@@ -165,7 +165,7 @@ def _reason() -> pl.Expr:
     cases = {
         "suspect": _suspect(),
         "newly_errored": _errored(),
-        "fixed": pl.format("passed {}; before, {}", _share("candidate"), _share("earlier")),
+        "fixed": _fixed(),
         "flaky": _flaky(),
         "not_comparable": pl.concat_str(
             pl.when(pl.col("edited") != "").then("edited").otherwise(pl.lit("eval")),
@@ -191,6 +191,13 @@ def _since() -> pl.Expr:
 
 def _share(when: str) -> pl.Expr:
     return pl.format("{} of {}", f"passes_{when}", f"outcomes_{when}")
+
+
+def _fixed() -> pl.Expr:
+    # Where nothing was decided before, it ended in errors: a count would be "0 of 0".
+    before = pl.when(pl.col("outcomes_earlier") > 0).then(_share("earlier"))
+    said = before.otherwise(pl.lit("nothing but errors"))
+    return pl.format("passed {}; before, {}", _share("candidate"), said)
 
 
 def _broken() -> pl.Expr:
