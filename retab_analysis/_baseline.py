@@ -334,8 +334,8 @@ class SideReader:
         """
         self.read(_each_once(candidate.runs, baseline.runs), progress)
         now = self._of(candidate.runs)
-        earlier = restrict_scope(self._of(baseline.history), candidate.runs, now)
-        earlier = add_last_passes(earlier, self.evals, candidate.runs)
+        earlier = add_last_passes(self._of(baseline.history), self.evals, candidate.runs)
+        earlier = restrict_scope(earlier, candidate.runs, now)
         before = None
         if baseline.choice is not None:
             before = restrict_scope(self._of(baseline.choice.runs), candidate.runs, now)

@@ -137,6 +137,8 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     findings = weigh(outcomes)
     if sides.baseline is None:
         earlier, after = _hold_against_last_good(outcomes, findings)
+        # The version diff is with the newest earlier run, and not with each eval's own result.
+        blocks = None
     else:
         earlier = choose_baseline(outcomes)
         after = _last_decided(earlier, outcomes)

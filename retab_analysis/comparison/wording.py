@@ -102,19 +102,20 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     )
     if runs.is_empty():
         return f"{said}; there is none."
-    first = runs.row(0, named=True)
-    parts = [f"{first['n']} from {_dated_run(first)}"]
-    older = runs[1:]
+    known = runs.filter(pl.col("baseline_run_id").is_not_null())
+    parts = [f"{row['n']} from {_dated_run(row)}" for row in known[:1].iter_rows(named=True)]
+    older = known[1:]
     if older.height:
         oldest = older["run_created_at"].min()
         when = f" (the oldest of {_day(oldest)})" if oldest is not None else ""  # type: ignore[arg-type]
         parts.append(f"{older['n'].sum()} from {count_noun(older.height, 'other run')}{when}")
+    remembered = runs.filter(pl.col("baseline_run_id").is_null())["n"].sum()
+    if remembered:
+        parts.append(f"{remembered} from what the saved evals remember")
     return f"{said}: {', '.join(parts)}."
 
 
 def _dated_run(row: Row) -> str:
-    if row["baseline_run_id"] is None:
-        return "what the saved evals remember"
     when = f" of {_day(row['run_created_at'])}" if row["run_created_at"] is not None else ""
     return f"run {one_line(row['baseline_run_id'])}{when}"
 
