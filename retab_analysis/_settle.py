@@ -131,8 +131,9 @@ class _Settling:
         named = _with_names(results, sides.candidate)
         new = check_results(named, "reruns").collect()
         _check_code(sides.candidate, new)
-        candidate = pl.concat([sides.candidate, new.select(sides.candidate.columns)])
-        grown = replace(sides, candidate=candidate, reruns=sides.reruns + new.height)
+        more = new.select(sides.candidate.columns)
+        reruns = more if sides.reruns is None else pl.concat([sides.reruns, more])
+        grown = replace(sides, reruns=reruns)
         self.comparison = compare_sides(grown, self.comparison.alpha, self.comparison.margin)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from retab_analysis.comparison.comparison import Comparison
@@ -130,7 +132,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     check_share("margin", margin)
     check_one_workflow(sides.candidate, sides.baseline, sides.history)
     blocks = _changed_blocks(sides.version_diff)
-    results = combine_sides(sides.candidate, sides.baseline, sides.history)
+    results = combine_sides(sides.candidate_and_reruns, sides.baseline, sides.history)
     outcomes = collect_outcomes(results, blocks)
     findings = weigh(outcomes)
     if sides.baseline is None:
@@ -139,7 +141,8 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         earlier = choose_baseline(outcomes)
         after = _last_decided(earlier, outcomes)
     evals = describe_evals(results, outcomes, findings, earlier, after, blocks)
-    suite = _collect_suite(results, outcomes, evals, None if sides.baseline is None else earlier)
+    chosen = None if sides.baseline is None else earlier
+    suite = _collect_suite(*_without_reruns(results, outcomes, sides), evals, chosen)
     return Comparison.conclude(
         evals, suite, sides=sides, alpha=alpha, margin=margin, outage=outcomes.outage
     )
@@ -173,6 +176,17 @@ def _last_decided(chosen: pl.DataFrame, outcomes: Outcomes) -> pl.DataFrame:
     return decided.group_by("eval").agg(pl.col("row").max().alias("after"))
 
 
+def _without_reruns(
+    results: pl.DataFrame, outcomes: Outcomes, sides: Sides
+) -> tuple[pl.DataFrame, Outcomes]:
+    """What the suite's test and the two pass rates may look at."""
+    if sides.reruns is None:
+        return results, outcomes
+    again = pl.col("run_id").is_in(sides.reruns["run_id"].drop_nulls().implode()).fill_null(False)
+    first = replace(outcomes, results=outcomes.results.filter(~again))
+    return results.filter(~again), first
+
+
 def _collect_suite(
     results: pl.DataFrame,
     outcomes: Outcomes,
@@ -199,7 +213,11 @@ def _collect_suite(
         )
     )
     before = is_after if earlier is None else is_after | (pl.col("side") == BASELINE)
-    shown = outcomes.results.filter("comparable") if earlier is None else results.filter(before)
+    shown = (
+        outcomes.results.filter(is_after | pl.col("comparable"))
+        if earlier is None
+        else results.filter(before)
+    )
     named = pl.coalesce(
         pl.when(pl.col("document_ids").list.len() > 0).then("document_ids"),
         pl.when(pl.col("document_names").list.len() > 0).then("document_names"),

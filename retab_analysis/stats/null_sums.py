@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_PATTERNS = 2**20
 DRAWS = 20_000
 _SEED = 20_240_229
-_MAX_WORK = 3e6  # places on the grid times foldings: beyond, draws are faster
+_MAX_WORK = 1e6  # places on the grid times foldings: beyond, draws are faster
 _DIRECT = 2e6  # multiplications, up to which two distributions are folded without Fourier
 
 

@@ -77,6 +77,14 @@ def test_permutations_are_all_choices_of_runs(seed: int, after: int, before: int
     assert p_value(table, clusters.tolist()) == pytest.approx(expected, abs=1e-12)
 
 
+def test_ten_evals_that_failed_once_in_ten_runs_and_pass_now_are_luck() -> None:
+    """Flips would say 2 / 2^10, because all ten differences have the same sign."""
+    passes = np.hstack([1 - np.eye(10, dtype=int), np.ones((10, 1), dtype=int)])
+    found = p_value(table_of(passes, [False] * 10 + [True]), list(range(10)))
+    one_fails = scipy_stats.binom.pmf(1, 10, 1 / 11)  # only then is the sum, 1 - 1.1 k, below 1
+    assert found == pytest.approx(1 - one_fails)
+
+
 def test_evals_that_a_run_lacks_go_on_to_the_next_in_a_common_order() -> None:
     outcomes = np.array([[1, 1, 1, 1], [0, 1, 1, 1], [1, 0, 0, 1]])
     passes = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 0, 0]])

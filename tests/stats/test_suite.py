@@ -28,11 +28,12 @@ def significant(suite: Suite, tries: int, fall: float = 0.0, seed: int = 11) -> 
     "suite",
     [
         Suite(failing=0.035),
+        Suite(n=30, failing=0.05, alike=50),
         Suite(failing=0.27, per_document=6),
         Suite(n=48, failing=0.27, per_document=4, missing=0.1),
         Suite(failing=0.1, candidates=2),
     ],
-    ids=["solid", "documents", "missing", "two_candidates"],
+    ids=["solid", "alike", "documents", "missing", "two_candidates"],
 )
 def test_nothing_changed_is_rarely_significant(suite: Suite, runs: int) -> None:
     assert significant(replace(suite, runs=runs), TRIES) <= 0.05 + 0.03

@@ -13,14 +13,17 @@ from retab_analysis.stats import OutcomeTable
 class Suite:
     """Evals with failing rates from a Beta distribution, and what makes their outcomes depend.
 
-    Every document has a good or a bad day in each run; a bad hour raises the log odds of failing
-    by 3 in a whole run; outcomes are missing at random before, never after.
+    ``alike`` is the sum of the distribution's parameters: small where few evals do most of the
+    failing, large where all fail equally often. Every document has a good or a bad day in each run;
+    a bad hour raises the log odds of failing by 3 in a whole run; outcomes are missing at random
+    before, never after.
     """
 
     n: int = 72
     runs: int = 1
     per_document: int = 1
     failing: float = 0.1
+    alike: float = 1.5
     bad_hours: float = 0.0
     missing: float = 0.0
     candidates: int = 1
@@ -32,9 +35,8 @@ class Suite:
     def draw(self, dice: np.random.Generator, fall: float = 0.0) -> OutcomeTable:
         """A table; ``fall`` is by how much the pass rate falls, through evals that break."""
         columns = self.runs + self.candidates
-        rates = np.clip(
-            dice.beta(1.5 * self.failing, 1.5 * (1 - self.failing), self.n), 1e-4, 0.999
-        )
+        rates = dice.beta(self.alike * self.failing, self.alike * (1 - self.failing), self.n)
+        rates = rates.clip(1e-4, 0.999)
         day = np.arange(self.n) // self.per_document
         days = dice.normal(0, self.per_document > 1, (day[-1] + 1, columns))[day]
         hours = 3 * (dice.random(columns) < self.bad_hours)
