@@ -16,7 +16,10 @@ if _TYPE_CHECKING:
     from retab_analysis import errors as errors
     from retab_analysis import schema as schema
     from retab_analysis._check import check as check
+    from retab_analysis._config_changes import fetch_config_changes as fetch_config_changes
     from retab_analysis._demo import demo as demo
+    from retab_analysis._open_document import open_document as open_document
+    from retab_analysis._overview import overview as overview
     from retab_analysis._settle import settle as settle
     from retab_analysis.analysis import blame as blame
     from retab_analysis.analysis import count_failures as count_failures
@@ -27,6 +30,7 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import states as states
     from retab_analysis.analysis import summarize_evals as summarize_evals
     from retab_analysis.analysis import summarize_runs as summarize_runs
+    from retab_analysis.analysis import triage as triage
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison import compare_versions as compare_versions
     from retab_analysis.decode import decode_evals as decode_evals
@@ -118,6 +122,7 @@ _HOMES = {
     "eval_history": "analysis",
     "explore": "widgets",
     "failures": "analysis",
+    "fetch_config_changes": "_config_changes",
     "fetch_document_link": "fetch",
     "fetch_evals": "fetch",
     "fetch_result": "fetch",
@@ -129,6 +134,8 @@ _HOMES = {
     "fetch_workflows": "fetch",
     "flaky_evals": "analysis",
     "latest_results": "analysis",
+    "open_document": "_open_document",
+    "overview": "_overview",
     "plot_comparison": "plots",
     "plot_durations": "plots",
     "plot_outcomes": "plots",
@@ -141,6 +148,7 @@ _HOMES = {
     "states": "analysis",
     "summarize_evals": "analysis",
     "summarize_runs": "analysis",
+    "triage": "analysis",
     "use": "fetch",
     "wait_for_runs": "fetch",
     "watch": "widgets",

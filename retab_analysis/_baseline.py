@@ -473,7 +473,7 @@ def describe(
     with_what = f"with {label_side(baseline.choice.runs)}, {baseline.choice.why}"
     more = baseline.history.height
     seen = f", in the light of {count_noun(more, 'further run')}" if more else ""
-    return f"{what} {with_what}{seen}.{_warn(candidate, baseline.choice, now, before)}"
+    return f"{what} {with_what}{_warn(candidate, baseline.choice, now, before)}{seen}."
 
 
 def _warn(candidate: Choice, chosen: Choice, now: pl.DataFrame, before: pl.DataFrame) -> str:
@@ -481,10 +481,9 @@ def _warn(candidate: Choice, chosen: Choice, now: pl.DataFrame, before: pl.DataF
     warnings = []
     newest, oldest = candidate.runs["created_at"].max(), chosen.runs["created_at"].min()
     if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
-        days = (newest - oldest).days  # type: ignore[operator,union-attr]
-        warnings.append(f"The baseline is {days} days older.")
+        warnings.append(f"is {(newest - oldest).days} days older")  # type: ignore[operator,union-attr]
     evals = now["eval_id"].unique()
     missing = evals.is_in(before["eval_id"].unique().implode()).not_().sum()
     if missing > _MANY_MISSING * len(evals):
-        warnings.append(f"It lacks {missing} of the {len(evals)} evals.")
-    return "".join(f" {each}" for each in warnings)
+        warnings.append(f"lacks {missing} of the {len(evals)} evals")
+    return f" (which {' and '.join(warnings)})" if warnings else ""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 # Okabe and Ito, "Color Universal Design", 2008: told apart by all kinds of colour vision. They are
-# seen on light and on dark grounds; text never has them for its colour.
+# backgrounds and marks, which can be seen on light and on dark pages; text is never in them.
 STATE_COLOURS = {
     "passed": "#009E73",
     "failed": "#D55E00",
@@ -85,7 +85,7 @@ def _attribute(name: str) -> str:
 
 
 def sign(state: str) -> Html:
-    """A state's sign on its colour, with its name for who does not see it."""
+    """A state's sign on its colour, and its name for screen readers and as a tooltip."""
     colour = STATE_COLOURS.get(state, STATE_COLOURS["unscored"])
     style = (
         f"background:{colour};color:#000;border-radius:3px;padding:0 .35em;"
@@ -95,24 +95,24 @@ def sign(state: str) -> Html:
 
 
 def name(value: object) -> Html:
-    """A name of unknown script, which must not turn round what stands beside it."""
+    """A name in any script: one written from right to left does not reorder what is beside it."""
     return tag("bdi", value)
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]], **attributes: object) -> Html:
-    """A table with one line of header."""
+    """A table with one row of headings."""
     head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
     body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
     return tag("table", tag("thead", head), tag("tbody", *body), **attributes)
 
 
 def fragment(*children: object) -> Html:
-    """A piece of HTML for a notebook's output, with its style; nothing outside it is touched."""
+    """A piece of HTML for a notebook's output, with its style, which applies to nothing else."""
     return tag("div", tag("style", Html(STYLE)), *children, class_="rta")
 
 
 def page(title: str, *children: object) -> Html:
-    """A whole document in one file, which loads nothing from anywhere."""
+    """A whole page in one file, which loads nothing from anywhere."""
     head = tag(
         "head",
         Html('<meta charset="utf-8">'),
@@ -145,6 +145,9 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--rta-{key}:{value};" for key, value in colours.items())
 
 
+LIGHT_VARIABLES = _variables(_LIGHT)
+"""The colours of light pages, for paper."""
+
 STYLE = (
     f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45}}"
     f"@media (prefers-color-scheme:dark){{.rta{{{_variables(_DARK)}}}}}"
@@ -164,19 +167,29 @@ STYLE = (
     ".rta-bad{color:var(--rta-bad)}.rta-good{color:var(--rta-good)}"
     ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"
     ".rta-tag{white-space:nowrap;font-weight:600}"
+    ".rta-title{font-weight:600;margin-top:.6em}"
 )
-"""The style of fragments: colours that can be told apart by any eye, on light and on dark."""
+"""The style of fragments: colours that everybody can tell apart, on light and on dark pages.
+
+JupyterLab and VS Code say by an attribute or a class which theme is on, and that goes before what
+the browser says.
+"""
 
 _PAGE_STYLE = (
     "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:110em}"
     "@media (prefers-color-scheme:dark){body{background:#15191e;color:#e6e9ec}}"
 )
 
+# Markdown reads what stands between HTML's elements; an entity is never markup to it.
+_IN_CELL = re.compile(r"[|$*`~\\]|\](?=\()")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
+_ACTIVE = re.compile(r"[\\`*_\[\]|$~@]")  # without what HTML's own entities are made of
 
 
 def markdown(value: object) -> str:
-    r"""Any value as text in one line of Markdown, also in a table; it notifies nobody on GitHub.
+    r"""Any value as text in one line of Markdown, also in a table.
+
+    An ``@`` gets an invisible neighbour, because ``@name`` would notify somebody on GitHub.
 
     Example:
         >>> print(markdown("<b> $x_$ | y"))
@@ -187,8 +200,22 @@ def markdown(value: object) -> str:
 
 
 def markdown_code(value: object) -> str:
-    """Any value as code in one line of Markdown, also in a table."""
-    return tag("code", one_line(value)).replace("|", "&#124;").replace("$", "&#36;")
+    r"""Any value as code in one line of Markdown, also in a table.
+
+    Markdown is read inside of HTML elements too: what would make a link, an image or emphasis
+    there is written as a number, which is never markup.
+
+    Example:
+        >>> print(markdown_code("<b> | [x](y)"))
+        <code>&lt;b&gt; &#124; &#91;x&#93;(y)</code>
+    """
+    plain = html.escape(one_line(value))
+    return tag("code", Html(_ACTIVE.sub(lambda found: f"&#{ord(found[0])};", plain)))
+
+
+def in_markdown_cell(html: Html) -> str:
+    """HTML that may stand in a table of Markdown: in one line, without what Markdown would read."""
+    return _IN_CELL.sub(lambda found: f"&#{ord(found[0])};", " ".join(html.split()))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -199,17 +226,17 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def one_line(value: object, limit: int | None = None) -> str:
     """Any value as one line of plain text, without control characters, cut at ``limit``."""
-    line = " ".join(_without_controls("" if value is None else str(value)).split())
+    line = " ".join(without_controls("" if value is None else str(value)).split())
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def _without_controls(value: str) -> str:
-    """Without what a terminal would act upon, or HTML forbids; line ends and tabs stay."""
+def without_controls(value: str) -> str:
+    """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
     return "".join(
         each if each.isprintable() or each in "\n\t" else _control(each) for each in value
     )
 
 
 def _control(character: str) -> str:
-    """Spaces of other scripts stay, what only steers or is half a character is shown as missing."""
+    """Spaces of other scripts stay; control characters and lone surrogates are shown as missing."""
     return character if character.isspace() and character > "\x7f" else "\ufffd"

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# How long an example takes says something about the machine, and nothing about the library.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Who starts the tests may have told their children to ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

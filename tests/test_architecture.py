@@ -36,8 +36,11 @@ DIRECT: dict[str, set[str]] = {
     "plots": {"errors", "vocabulary", "schema", "stats", "analysis", "evidence", "comparison"},
     "report": {"markup", "comparison", "plots", "files"},
     "_baseline": {"fetch", "analysis", "comparison"},
-    "_check": {"fetch", "analysis", "comparison", "_baseline"},
+    "_config_changes": {"fetch", "analysis", "comparison"},
+    "_open_document": {"fetch", "analysis", "comparison"},
+    "_check": {"fetch", "analysis", "comparison", "_baseline", "_config_changes"},
     "_settle": {"fetch", "analysis", "comparison", "_baseline"},
+    "_overview": {"fetch", "analysis", "comparison"},
     "_demo": {"sandbox", "transport", "fetch"},
     "widgets": {"fetch", "export", "plots", "report", "_baseline", "_check", "_settle"},
 }

@@ -19,17 +19,15 @@ import retab_analysis as ra
 from retab_analysis import errors
 
 NAMES = """
-APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
-InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
-ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
-SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
-compare_versions compare_view count_failures decode_evals decode_results decode_runs demo
-eval_history explore failures
+APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded InvalidRequestError
+NotFoundError PaginationError PermissionDeniedError ProblemsWarning ProtocolError RateLimitError
+RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError ServerError TransportError
+WaitTimeout blame cancel_runs check compare compare_versions compare_view count_failures
+decode_evals decode_results decode_runs demo eval_history explore failures fetch_config_changes
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results plot_comparison plot_durations
-plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs states
-summarize_evals summarize_runs use
-wait_for_runs watch write_csv write_report
+fetch_versions fetch_workflows flaky_evals latest_results open_document overview plot_comparison
+plot_durations plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs
+states summarize_evals summarize_runs triage use wait_for_runs watch write_csv write_report
 """
 
 SIGNATURES = {
@@ -53,6 +51,7 @@ SIGNATURES = {
     "eval_history": "(results)",
     "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
     "failures": "(results)",
+    "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
     "fetch_document_link": "(document_id, *, client=None)",
     "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
     "strict=True)",
@@ -69,6 +68,9 @@ SIGNATURES = {
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "flaky_evals": "(results)",
     "latest_results": "(results)",
+    "open_document": "(result, *, client=None)",
+    "overview": "(workflows=None, *, client=None, progress=None)",
+    "triage": "(evals)",
     "plot_comparison": "(comparison, *, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', ax=None)",

@@ -4,10 +4,11 @@ Each function takes a DataFrame or a LazyFrame and gives back the same. The orde
 rows does not matter. A row that is there twice (by ``run_id`` or ``result_id``) counts once, as the
 later one says.
 
-``summaries`` is about runs; ``states``, ``failures`` and ``history`` are about results, and made of
-expressions alone, so that the streaming engine can run them. ``blame``, ``flakiness`` and
-``eval_summaries`` ask the model of :mod:`retab_analysis.evidence` through ``assessment``, for which
-a LazyFrame is collected. ``frames`` checks what comes in, for the plots too.
+``summaries`` is about runs, ``triage`` about saved evals; ``states``, ``failures`` and ``history``
+are about results. All of these are made of expressions alone, so that the streaming engine can run
+them. ``blame``, ``flakiness`` and ``eval_summaries`` ask the model of
+:mod:`retab_analysis.evidence` through ``assessment``, for which a LazyFrame is collected.
+``frames`` checks what comes in, for the plots too.
 """
 
 from retab_analysis.analysis.blame import blame
@@ -17,6 +18,7 @@ from retab_analysis.analysis.flakiness import flaky_evals
 from retab_analysis.analysis.history import eval_history
 from retab_analysis.analysis.states import latest_results, states
 from retab_analysis.analysis.summaries import summarize_runs
+from retab_analysis.analysis.triage import triage
 
 __all__ = [
     "blame",
@@ -28,4 +30,5 @@ __all__ = [
     "states",
     "summarize_evals",
     "summarize_runs",
+    "triage",
 ]

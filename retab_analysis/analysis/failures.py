@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, applied, key_columns, rows, total
+from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, count_rows, count_where
 from retab_analysis.schema import RESULTS, RESULTS_WITH_PAYLOADS
 from retab_analysis.vocabulary import FAILING, MOMENT
 
@@ -20,6 +20,7 @@ _READING = (
     "expected_value",
     "actual_value",
     "path",
+    "condition",
     "condition_kind",
     "failure_code",
     "failure_message",
@@ -49,7 +50,7 @@ def failures(results: Frame) -> Frame:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    return applied(results, RESULTS, (*_READING, *_TIMES), _failing)
+    return apply_lazily(results, RESULTS, (*_READING, *_TIMES), _failing)
 
 
 def _failing(lazy: pl.LazyFrame) -> pl.LazyFrame:
@@ -85,10 +86,10 @@ def count_failures(results: Frame, by: str | Sequence[str] = "block_id") -> Fram
         SchemaError: It is not a RESULTS frame.
     """
     outcome = [each.meta.output_name() for each in _counts()]
-    keys: list[str] = key_columns(by, results, RESULTS, outcome)
+    keys: list[str] = check_keys(by, results, RESULTS, outcome)
 
     needed = (*keys, "eval_id", "state", *_TIMES)
-    return applied(results, RESULTS, needed, lambda lazy: _counted(lazy, keys))
+    return apply_lazily(results, RESULTS, needed, lambda lazy: _counted(lazy, keys))
 
 
 def _counted(lazy: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
@@ -121,10 +122,10 @@ def _counts() -> list[pl.Expr]:
     failing = state.is_in(FAILING)
     moments = pl.col("moment").filter(failing)
     return [
-        total(failing).alias("n_failures"),
-        rows().alias("n_results"),
+        count_where(failing).alias("n_failures"),
+        count_rows().alias("n_results"),
         failing.mean().alias("failure_rate"),
-        *(total(state == each).alias(each) for each in FAILING),
+        *(count_where(state == each).alias(each) for each in FAILING),
         pl.col("eval_id").filter(failing).n_unique().cast(pl.Int64).alias("n_evals"),
         moments.min().alias("first_created_at"),
         moments.max().alias("last_created_at"),

@@ -13,7 +13,7 @@ from retab_analysis.schema import Table, checked
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
-def readable(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
+def check_frame(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
     """A frame as a LazyFrame in which columns can be read, and in which no row is there twice.
 
     Of two rows with one id (``run_id``, ``result_id``) the later one counts.
@@ -22,7 +22,7 @@ def readable(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFram
         frame: What a user passed.
         table: What it has to be a frame of.
         columns: The columns that are going to be read. One that the table does not declare is the
-            user's own: :func:`key_columns` has seen that it is there, and its dtype is free.
+            user's own: :func:`check_keys` has seen that it is there, and its dtype is free.
 
     Raises:
         ConfigError: It is not a polars frame.
@@ -32,7 +32,7 @@ def readable(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFram
     return checked(frame, table, [name for name in dict.fromkeys(columns) if name in table.schema])
 
 
-def applied(
+def apply_lazily(
     frame: Frame,
     table: Table,
     columns: Iterable[str],
@@ -48,13 +48,13 @@ def applied(
 
     Raises:
         ConfigError: It is not a polars frame.
-        SchemaError: As :func:`readable`.
+        SchemaError: As :func:`check_frame`.
     """
-    lazy = function(readable(frame, table, columns))
+    lazy = function(check_frame(frame, table, columns))
     return lazy if isinstance(frame, pl.LazyFrame) else lazy.collect()
 
 
-def key_columns(
+def check_keys(
     by: str | Sequence[str] | None, frame: object, table: Table, taken: Iterable[str] = ()
 ) -> list[str]:
     """The columns to group by: any of the frame, the user's own included.
@@ -63,7 +63,7 @@ def key_columns(
         by: A column or several.
         frame: The frame that is grouped.
         table: What it has to be a frame of. A column that the table declares and the frame lacks
-            is let through, because :func:`readable` has the better message for it.
+            is let through, because :func:`check_frame` has the better message for it.
         taken: What the outcome's other columns are called.
 
     Raises:
@@ -91,23 +91,23 @@ def key_columns(
     return names
 
 
-def key_column(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -> str:
-    """The one column to group by; see :func:`key_columns`.
+def check_key(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -> str:
+    """The one column to group by; see :func:`check_keys`.
 
     Raises:
-        ConfigError: It is not one column of single values, or as :func:`key_columns`.
+        ConfigError: It is not one column of single values, or as :func:`check_keys`.
         SchemaError: It is a frame of another table.
     """
     if not isinstance(by, str):
         raise ConfigError(f"by must be the name of one column, got {by!r}")
-    (key,) = key_columns(by, frame, table, taken)
+    (key,) = check_keys(by, frame, table, taken)
     there = checked(frame, table, ()).collect_schema()
     if there.get(key, pl.Null()).is_nested():
         raise ConfigError(f"by must be a column of single values, {key!r} holds {there[key]}")
     return key
 
 
-def keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -> pl.LazyFrame:
+def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -> pl.LazyFrame:
     """Some columns of a frame, with the one to group by as ``key``.
 
     The key has a name of its own so that it may be any column, also one of those that are read.
@@ -119,18 +119,18 @@ def keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -> pl.La
         columns: The table's columns that are read, without doubles.
 
     Raises:
-        ConfigError: As :func:`key_column`.
-        SchemaError: As :func:`readable`.
+        ConfigError: As :func:`check_key`.
+        SchemaError: As :func:`check_frame`.
     """
-    key, names = key_column(by, frame, table), list(columns)
-    return readable(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)
+    key, names = check_key(by, frame, table), list(columns)
+    return check_frame(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)
 
 
-def total(condition: pl.Expr) -> pl.Expr:
+def count_where(condition: pl.Expr) -> pl.Expr:
     """How many rows fulfil a condition, Int64."""
     return condition.sum().cast(pl.Int64)
 
 
-def rows() -> pl.Expr:
+def count_rows() -> pl.Expr:
     """How many rows there are, Int64."""
     return pl.len().cast(pl.Int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, applied
+from retab_analysis.analysis.frames import Frame, apply_lazily
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import BLOCK_CODE, FAILING, SAME_EVAL
@@ -15,7 +15,6 @@ _NEEDED = (
     "block_id",
     "state",
     "run_id",
-    "result_id",
     "workflow_version_id",
     "run_created_at",
     "created_at",
@@ -53,7 +52,7 @@ def eval_history(results: Frame) -> Frame:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    return applied(results, RESULTS, _NEEDED, _history)
+    return apply_lazily(results, RESULTS, _NEEDED, _history)
 
 
 def _history(lazy: pl.LazyFrame) -> pl.LazyFrame:

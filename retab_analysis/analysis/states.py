@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, applied, key_column
+from retab_analysis.analysis.frames import Frame, apply_lazily, check_key
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
@@ -76,7 +76,7 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
         >>> states(results, wide=True).rows()
         [('e1', None, 'passed', 'failed'), ('e2', None, None, 'passed')]
     """
-    key: str = key_column(by, results, RESULTS, (*_EVAL, *_STATE))
+    key: str = check_key(by, results, RESULTS, (*_EVAL, *_STATE))
 
     def long(lazy: pl.LazyFrame) -> pl.LazyFrame:
         narrow = lazy.select(*_EVAL, "state", *_TIMES, pl.col(key).alias("key"))
@@ -87,7 +87,7 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
         ordered = named.sort("opened", "key", "moment", "eval_id", nulls_last=True)
         return ordered.select(*_EVAL, pl.col("key").alias(key), *_STATE)
 
-    found = applied(results, RESULTS, (*_EVAL, "state", key, *_TIMES), long)
+    found = apply_lazily(results, RESULTS, (*_EVAL, "state", key, *_TIMES), long)
     if not wide:
         return found
     side_by_side = _widened(found.lazy().collect(), key)
@@ -126,7 +126,7 @@ def latest_results(results: Frame) -> Frame:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    return applied(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), _latest)
+    return apply_lazily(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), _latest)
 
 
 def _latest(lazy: pl.LazyFrame) -> pl.LazyFrame:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, applied, key_columns, rows, total
+from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, count_rows, count_where
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RUNS
 from retab_analysis.stats import wilson_over
@@ -67,7 +67,7 @@ def summarize_runs(
     period: list[pl.Expr] = [] if every is None else [_period(every)]
     outcome = [each.meta.output_name() for each in (*period, *_aggregates())]
     by_time_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
-    keys: list[str] = [] if by_time_alone else key_columns(by, runs, RUNS, outcome)
+    keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome)
     if scope is not None and scope not in _SCOPES:
         raise ConfigError(f"scope must be one of {', '.join(_SCOPES)} or None, got {scope!r}")
 
@@ -78,7 +78,7 @@ def summarize_runs(
         groups = lazy.group_by(*keys, *period).agg(_aggregates())
         return groups.sort(order, nulls_last=True)
 
-    return applied(runs, RUNS, (*keys, *_READ), summarized)
+    return apply_lazily(runs, RUNS, (*keys, *_READ), summarized)
 
 
 def _period(every: str) -> pl.Expr:
@@ -102,9 +102,9 @@ def _period(every: str) -> pl.Expr:
 
 def _aggregates() -> list[pl.Expr]:
     return [
-        rows().alias("n_runs"),
-        total(pl.col("ok").fill_null(False)).alias("ok_runs"),
-        total(rated_total().is_not_null()).alias("rated_runs"),
+        count_rows().alias("n_runs"),
+        count_where(pl.col("ok").fill_null(False)).alias("ok_runs"),
+        count_where(rated_total().is_not_null()).alias("rated_runs"),
         *(_known_sum(name) for name in _COUNTS),
         *_rates(),
         *(

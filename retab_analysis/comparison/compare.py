@@ -213,7 +213,11 @@ def _collect_suite(
         )
     )
     before = is_after if earlier is None else is_after | (pl.col("side") == BASELINE)
-    shown = outcomes.results.filter("comparable") if earlier is None else results.filter(before)
+    shown = (
+        outcomes.results.filter(is_after | pl.col("comparable"))
+        if earlier is None
+        else results.filter(before)
+    )
     named = pl.coalesce(
         pl.when(pl.col("document_ids").list.len() > 0).then("document_ids"),
         pl.when(pl.col("document_names").list.len() > 0).then("document_names"),

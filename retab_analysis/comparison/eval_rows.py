@@ -165,7 +165,7 @@ def _reason() -> pl.Expr:
     cases = {
         "suspect": _suspect(),
         "newly_errored": _errored(),
-        "fixed": pl.format("passes {}; before, {}", _share("since"), _share("before")),
+        "fixed": pl.format("passed {}; before, {}", _share("candidate"), _share("earlier")),
         "flaky": _flaky(),
         "not_comparable": pl.concat_str(
             pl.when(pl.col("edited") != "").then("edited").otherwise(pl.lit("eval")),
@@ -244,8 +244,10 @@ def _errored() -> pl.Expr:
 
 
 def _flaky() -> pl.Expr:
-    before, now = _share("before"), _share("since")
-    return pl.format("passed {} before and {} now: no lasting change", before, now)
+    both = pl.format("passed {} before and {} now", _share("earlier"), _share("candidate"))
+    # What never passed before and passes now and then did change; how far, nobody knows yet.
+    same = pl.when(pl.col("passed_before")).then(pl.lit(": no lasting change"))
+    return pl.concat_str(both, same.otherwise(pl.lit("")))
 
 
 def _incomplete() -> pl.Expr:
@@ -267,7 +269,7 @@ def _still_failing() -> pl.Expr:
         .then(pl.lit("did not pass before, and ended in an error now"))
         .when(~pl.col("passed_before"))
         .then(never.otherwise(pl.lit("never passed")))
-        .otherwise(pl.format("passed {} before and {} now", _share("before"), _share("since")))
+        .otherwise(pl.format("passed {} before and {} now", _share("earlier"), _share("candidate")))
     )
 
 

@@ -64,9 +64,21 @@ class Document:
     evals: pl.DataFrame
 
     @property
+    def mark(self) -> tuple[str, str]:
+        """What stands before the headline, and its kind.
+
+        Where an eval is called broken that is the sign alone, whatever can be said of the suite as
+        a whole: the headline says what broke.
+        """
+        if self.evals["transition"].is_in(BROKEN).any():
+            return SIGNS["regressed"]
+        words, kind = VERDICTS[self.verdict]
+        return f"{words}:", kind
+
+    @property
     def title(self) -> str:
-        """The verdict and the headline, one line of text."""
-        return f"{VERDICTS[self.verdict][0]}: {self.headline}"
+        """The mark and the headline, one line of text."""
+        return f"{self.mark[0]} {self.headline}"
 
     def sections(self) -> dict[str, pl.DataFrame]:
         """The tables of evals by their titles, what needs attention first; none is empty."""
@@ -111,18 +123,19 @@ def describe(row: Row) -> list[object]:
 
 def to_html(document: Document, *, values: bool) -> Html:
     """A fragment for a notebook: the verdict, what is said, what broke; the rest to be opened."""
-    words, kind = VERDICTS[document.verdict]
+    words, kind = document.mark
     head = tag(
         "div",
         tag("span", words, class_=f"rta-{kind}"),
-        f" · {document.headline}",
+        f" {document.headline}",
         class_="rta-head rta-text",
     )
     parts = [head, tag("div", document.explanation, class_="rta-text")]
     for title, evals in document.sections().items():
         table = tag("div", html_table(evals, values), class_="rta-scroll", tabindex="0")
         if title in OPEN:
-            parts.append(table)
+            heading = tag("div", f"{title}: {evals.height}", class_="rta-title")
+            parts += [heading, table]
         else:
             summary = tag("summary", f"{title}: {evals.height}")
             parts.append(tag("details", summary, table))
@@ -162,12 +175,11 @@ def to_markdown(document: Document, *, values: bool) -> str:
     """Markdown for GitHub: the same in the same order."""
     said = markup.markdown
     parts = [
-        f"**{said(VERDICTS[document.verdict][0])}** · {said(document.headline)}",
+        f"**{said(document.title)}**",
         said(document.explanation),
     ]
     for title, evals in document.sections().items():
-        if title not in OPEN:
-            parts.append(f"{title}:")
+        parts.append(f"{title}: {evals.height}")
         parts += markdown_table(evals, values)
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -1,6 +1,7 @@
 """What an eval's history says: how sure one can be that it got worse, since when, and why.
 
-``rates`` has the constants of the model, ``histories`` what goes into it, ``model`` the inference
-and ``answers`` what is read off its result. Nothing is imported here: numpy is loaded only by who
-asks for one of these modules.
+``outcomes`` makes arrays of RESULTS frames, ``histories`` is their form, and ``findings`` makes a
+frame of what comes out. In between, ``rates`` has the constants of the model, ``inference`` its
+formulas, ``answers`` what is read off its result, and ``reruns`` how many more results will be
+needed. Nothing is imported here: numpy is loaded only by who asks for one of these modules.
 """

@@ -27,10 +27,10 @@ import polars as pl
 
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN
+from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
     DECIDED,
-    FAILING,
     MOMENT,
     NOT_PASSING,
     SAME_EVAL,
@@ -38,6 +38,8 @@ from retab_analysis.vocabulary import (
 )
 
 Counts = npt.NDArray[np.int64]
+
+_VERSION = pl.col("workflow_version_id")
 
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the baseline that was passed in, the candidate."""
@@ -48,6 +50,7 @@ NEEDED = (
 )
 """The columns of a RESULTS frame that outcomes are made of."""
 
+_ORDER = ("side", "moment", "run_id", "result_id")
 _MAX_RERUNS = 40
 _OUTAGE_EVALS = 3
 _OUTAGE_SHARE = 0.1
@@ -59,9 +62,9 @@ class Outcomes:
 
     Attributes:
         results: One row per result that was looked at, in no promised order: ``at`` (its place in
-            the frames, history first, then baseline, then candidate), ``eval`` (index into
-            ``evals``), ``side``, ``row`` (Int64), ``comparable`` (Boolean), ``state``, ``moment``,
-            ``run_id``, ``workflow_version_id``.
+            what :func:`combine_sides` gives), ``eval`` (index into ``evals``), ``side``, ``row``
+            (Int64), ``comparable`` (Boolean), ``state``, ``moment``, ``run_id``,
+            ``workflow_version_id``.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
             ``block`` (index), ``edited_at`` (when its definition changed last, null where it did
             not).
@@ -77,7 +80,7 @@ class Outcomes:
 
     def runs_of_rows(self) -> pl.DataFrame:
         """The run of each eval in each row: ``eval, row, run_id, workflow_version_id, moment``."""
-        known = self.results.filter("comparable").sort("moment", "run_id", nulls_last=False)
+        known = self.results.filter("comparable").sort("at")
         return known.unique(["eval", "row"], keep="last", maintain_order=True).select(
             "eval", "row", "run_id", "workflow_version_id", "moment"
         )
@@ -97,8 +100,9 @@ def combine_sides(
             baseline, are left out, and those that are later than the candidate's first one.
 
     Returns:
-        One row per result, each once, with ``at`` (a number), ``side``, ``moment`` and a ``state``
-        that is one of ours.
+        One row per result, each once, with ``side``, ``moment``, a ``state`` that is one of ours,
+        and ``at``, by which they are numbered: history first, then baseline, then candidate, each
+        in the order of time and, at one time, by ids. So the order of the frames does not matter.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -109,7 +113,9 @@ def combine_sides(
         if frame is not None
     ]
     at = pl.int_range(pl.len(), dtype=pl.Int64).alias("at")
-    return _without_later(pl.concat(frames, how="diagonal")).with_columns(at)
+    combined = _without_later(pl.concat(frames, how="diagonal"))
+    order = combined.select(pl.arg_sort_by(_ORDER, nulls_last=False)).to_series()
+    return combined[order].with_columns(at)
 
 
 def collect_outcomes(
@@ -133,7 +139,8 @@ def collect_outcomes(
     passes = _counted(decided.filter(state="passed"), shape)
     fails = _counted(decided.filter(pl.col("state").is_in(NOT_PASSING)), shape)
     if not outage:
-        fails += _counted(_repeated_errors(placed), shape)
+        errors = _repeated_errors(placed)
+        fails[errors["eval"].to_numpy(), errors["row"].to_numpy()] += errors["errors"].to_numpy()
     return Outcomes(
         results=placed.select(
             *("at", "eval", "side", "row", "comparable", "state", "moment", "run_id"),
@@ -154,25 +161,28 @@ def collect_outcomes(
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:
     """Of a result that is there twice the later row; results without an id all count."""
-    again = (
-        pl.col("result_id").is_not_null() & ~pl.struct("result_id", "eval_id").is_last_distinct()
-    )
+    again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
     return results.filter(~again)
 
 
 def _without_later(results: pl.DataFrame) -> pl.DataFrame:
-    """Without history that is of the runs that are compared, or later than the candidate."""
-    compared = results.filter(pl.col("side") != EARLIER)["run_id"].drop_nulls().unique()
-    first = results.filter(side=CANDIDATE)["moment"].min()
-    is_same = pl.col("run_id").is_in(compared.implode()).fill_null(False)
-    is_later = (pl.col("moment") >= first).fill_null(False)
+    """Without history that is among what is compared, or later than the candidate."""
+    compared = results.filter(pl.col("side") != EARLIER)
+    first = pl.col("moment").filter(pl.col("side") == CANDIDATE).min()
+    # Results whose run is not known are recognised by their own id.
+    is_same = pl.any_horizontal(
+        pl.col(name).is_in(compared[name].drop_nulls().unique().implode()).fill_null(False)
+        for name in ("run_id", "result_id")
+    )
+    # Where the candidate's dates are not known, nothing can be later.
+    is_later = (pl.col("moment") > first).fill_null(False)
     return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
 
 
 def _evals(results: pl.DataFrame) -> pl.DataFrame:
     """One row per eval: ``eval, eval_id, block``, by id, so that the input's order is no matter."""
-    newest = results.sort("side", "moment", "at", nulls_last=False)
-    evals = newest.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
+    ordered = results.select("at", "eval_id", "block_id").sort("at")
+    evals = ordered.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
     return evals.with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias("eval"),
         (pl.col("block_id").fill_null("").rank("dense") - 1).cast(pl.Int64).alias("block"),
@@ -181,8 +191,10 @@ def _evals(results: pl.DataFrame) -> pl.DataFrame:
 
 def _with_comparable(results: pl.DataFrame) -> pl.DataFrame:
     """Whether a result is of the same eval as the candidate's newest, as far as that is known."""
-    newest = results.sort("side", "moment", "at", nulls_last=False).group_by("eval")
-    wanted = newest.agg(pl.col(name).drop_nulls().last().alias(f"w_{name}") for name in SAME_EVAL)
+    ordered = results.select("at", "eval", *SAME_EVAL).sort("at")
+    wanted = ordered.group_by("eval").agg(
+        pl.col(name).drop_nulls().last().alias(f"w_{name}") for name in SAME_EVAL
+    )
     differs = pl.any_horizontal(
         (pl.col(name) != pl.col(f"w_{name}")).fill_null(False) for name in SAME_EVAL
     )
@@ -192,7 +204,8 @@ def _with_comparable(results: pl.DataFrame) -> pl.DataFrame:
 def _place_earlier(results: pl.DataFrame, n_evals: int) -> tuple[pl.DataFrame, int]:
     """Give each earlier result its ``row``; also how many rows there are."""
     # A result without a run (the last pass that a saved eval remembers) is a run of its own.
-    run = pl.coalesce("run_id", pl.format("result {}", "at"))
+    number = pl.col("at").cast(pl.String).str.zfill(12)
+    run = pl.coalesce("run_id", "result " + pl.coalesce("result_id", number))
     runs = (
         results.with_columns(run=run)
         .group_by("run")
@@ -250,15 +263,21 @@ def _is_outage(results: pl.DataFrame) -> bool:
 
 
 def _repeated_errors(results: pl.DataFrame) -> pl.DataFrame:
-    """The candidate's errors that came twice or more with no pass between."""
-    ordered = results.filter(
-        pl.col("side") == CANDIDATE,
-        pl.col("comparable"),
-        pl.col("state").is_in(("passed", *FAILING)),
-    ).sort("eval", "moment", "at", nulls_last=False)
-    stretch = (pl.col("state") == "passed").cum_sum().over("eval")
-    errors = ordered.with_columns(stretch=stretch).filter(state="error")
-    return errors.filter(pl.len().over("eval", "stretch") > 1)
+    """``eval, row, errors``: the candidate's that came twice or more with no pass between.
+
+    What came first of several results of one run is not known: beside a pass, its errors do not
+    count.
+    """
+    now = results.filter(pl.col("side") == CANDIDATE, "comparable")
+    state = pl.col("state")
+    by_row = now.group_by("eval", "row").agg(
+        (state == "passed").any().alias("passes"),
+        (state == "error").sum().cast(pl.Int64).alias("errors"),
+    )
+    stretch = pl.col("passes").cum_sum().over("eval")
+    errors = by_row.sort("eval", "row").with_columns(stretch=stretch).filter(~pl.col("passes"))
+    repeated = pl.col("errors").sum().over("eval", "stretch") > 1
+    return errors.filter(repeated).select("eval", "row", "errors")
 
 
 def _counted(results: pl.DataFrame, shape: tuple[int, int]) -> Counts:
@@ -278,12 +297,12 @@ def _first_rows(outcomes: Counts) -> Counts:
 
 def _edited_at(results: pl.DataFrame) -> pl.DataFrame:
     """When each eval was defined as it is now: its first comparable result after another one."""
-    other = results.filter(~pl.col("comparable")).group_by("eval").agg(pl.col("moment").max())
+    other = results.filter(~pl.col("comparable")).group_by("eval").agg(other=pl.col("row").max())
     return (
         results.filter("comparable")
-        .join(other.rename({"moment": "other"}), on="eval")
-        .filter((pl.col("moment") > pl.col("other")).fill_null(True))
-        .sort("moment", "run_id", nulls_last=True)
+        .join(other, on="eval")
+        .filter(pl.col("row") > pl.col("other"))
+        .sort("row", "at")
         .group_by("eval", maintain_order=True)
         .agg(
             pl.col("moment").first().alias("edited_at"),
@@ -302,11 +321,14 @@ def _edited(
 ) -> Counts:
     """Whether the code of an eval's block in a row is another than in the row before.
 
-    Each eval is held against its own result before, by the block's fingerprint where both have
-    one, else by the version. A block was edited where that is so for at least half of its evals;
-    and so it is for an eval whose own fingerprint says it, however long ago its result before was.
+    A block was edited where that is so for at least half of its evals; and so it is for an eval
+    whose own results say it, however long ago its result before was.
     """
-    own = _own_changes(results)
+    told = None
+    if changed_blocks is not None:
+        named = evals.filter(pl.col("block_id").is_in(sorted(changed_blocks)))
+        told = named["block"].unique()
+    own = _own_changes(results, candidate, told)
     by_block = own.group_by("block", "row").agg(
         pl.when(pl.col("changed").count() > 0)
         .then(pl.when(pl.col("changed").mean() >= 0.5).then(EDITED).otherwise(SAME))
@@ -315,39 +337,52 @@ def _edited(
     )
     flags = np.full((evals["block"].n_unique(), shape[1]), SAME, dtype=np.int64)
     flags[by_block["block"].to_numpy(), by_block["row"].to_numpy()] = by_block["flag"].to_numpy()
-    if changed_blocks is not None:
-        told = evals.select(
-            pl.col("block_id").is_in(sorted(changed_blocks)).fill_null(False), "block"
-        )
-        for changed, block in told.unique().iter_rows():
-            if flags[block, candidate] == UNKNOWN:
-                flags[block, candidate] = EDITED if changed else SAME
     edited: Counts = flags[evals["block"].to_numpy()]
     changed = own.filter("changed")
     edited[changed["eval"].to_numpy(), changed["row"].to_numpy()] = EDITED
-    edited[:, candidate + 1 :] = SAME  # reruns are of the candidate's code
     return edited
 
 
-def _own_changes(results: pl.DataFrame) -> pl.DataFrame:
-    """``eval, block, row, changed``: whether the code is another than at the eval's last result."""
-    code, version = pl.col(BLOCK_CODE), pl.col("workflow_version_id")
+def _own_changes(
+    results: pl.DataFrame, candidate: int, changed_blocks: pl.Series | None
+) -> pl.DataFrame:
+    """``eval, block, row, changed``: whether the code is another than at the eval's last result.
+
+    The block's fingerprint says so where both have one. Where neither that nor an equal version
+    does, a version diff says it of the candidate, and of others that the version is another.
+    """
+    known = _codes_by_row(results, candidate)
+    code, version_differs = pl.col(BLOCK_CODE), pl.col("version_before") != _VERSION
+    if changed_blocks is not None:
+        is_told = (pl.col("row") == candidate) & version_differs.fill_null(True)
+        told = pl.col("block").is_in(changed_blocks.implode())
+        version_differs = pl.when(is_told).then(told).otherwise(version_differs)
+    both = code.is_not_null() & pl.col("code_before").is_not_null()
+    changed = pl.when(both).then(code != pl.col("code_before")).otherwise(version_differs)
+    return known.select("eval", "block", "row", changed=changed)
+
+
+def _codes_by_row(results: pl.DataFrame, candidate: int) -> pl.DataFrame:
+    """What is known of each eval's code where it has results, and of the code before."""
+    code = pl.col(BLOCK_CODE)
+    row = pl.min_horizontal("row", pl.lit(candidate, pl.Int64))  # reruns are of the same code
 
     def before(column: pl.Expr) -> pl.Expr:
         return column.forward_fill().shift(1).over("eval")
 
     return (
-        results.sort("eval", "row", "moment", "at", nulls_last=False)
+        results.select("eval", "block", "at", code, _VERSION, row=row)
+        .sort("eval", "row", "at")
         .group_by("eval", "row", maintain_order=True)
-        .agg(pl.col("block").first(), code.drop_nulls().last(), version.drop_nulls().last())
-        .with_columns(code_before=before(code), version_before=before(version))
+        .agg(pl.col("block").first(), code.drop_nulls().last(), _VERSION.drop_nulls().last())
+        .with_columns(
+            code_before=before(code),
+            code_after=code.backward_fill().over("eval"),
+            version_before=before(_VERSION),
+        )
         .filter(pl.int_range(pl.len()).over("eval") > 0)
-        .select(
-            "eval",
-            "block",
-            "row",
-            changed=pl.when(code.is_not_null() & pl.col("code_before").is_not_null())
-            .then(code != pl.col("code_before"))
-            .otherwise(version != pl.col("version_before")),
+        # Where a code is not known, but is before and after, it is told of at the one after.
+        .filter(
+            pl.any_horizontal(code.is_not_null(), pl.col("code_before", "code_after").is_null())
         )
     )

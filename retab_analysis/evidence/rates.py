@@ -10,7 +10,7 @@ large a share is to be expected depends on whether the block's code was edited b
 And a run may be a *bad hour* for a block, which adds :data:`HOUR_SHIFT` to the log odds of failing,
 for that run alone: it shows in evals that are shaky and hardly in those that are solid.
 
-The values were fitted to simulated suites; ``model`` says what they are used for.
+The values were fitted to simulated suites; ``inference`` says what they are used for.
 """
 
 from __future__ import annotations

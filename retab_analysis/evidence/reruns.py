@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from retab_analysis.evidence.answers import CLEARED, CONFIRMED
-from retab_analysis.evidence.model import Posterior
+from retab_analysis.evidence.inference import Posterior
 from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Floats, Ints
 
 ROUNDS = 8
@@ -34,8 +34,9 @@ def still_undecided(posterior: Posterior, after: Ints) -> Floats:
         Shape (ROUNDS, n): after 0, 1, … results. The first is 1 where the eval is undecided now and
         else 0; their sum over the first k is how many of k reruns will be needed in the mean.
     """
-    worse = posterior.worse_by_rate(after)
-    present = posterior.present[:, posterior.pattern]
+    alone, after, which = posterior.each_once(after)
+    worse = alone.worse_by_rate(after)
+    present = alone.present[:, alone.pattern]
     fails = (HOURS @ HOUR_RATES)[:, None]
     reach = {(0, 0): np.ones(after.size)}
     waiting = np.empty((ROUNDS, after.size))
@@ -55,4 +56,4 @@ def still_undecided(posterior: Posterior, after: Ints) -> Floats:
             ):
                 following[key] = following.get(key, 0.0) + part
         reach = following
-    return waiting
+    return waiting[:, which]

@@ -6,19 +6,19 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retab_analysis.analysis.frames import total
+from retab_analysis.analysis.frames import count_where
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.axes import (
     PLAIN,
-    area,
-    axes_for,
-    filling,
-    font_pixels,
-    legend,
+    area_handle,
+    bar_style,
+    draw_legend,
+    label_rows,
+    measure_font,
     name_axes,
-    rows,
-    say,
+    prepare_axes,
+    show_message,
 )
 from retab_analysis.plots.palette import EDGE, TRANSITION_LOOKS, Style
 from retab_analysis.vocabulary import BROKEN, FLIPPED, NOT_COUNTED
@@ -51,14 +51,20 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")
     every = _blocks(comparison.evals)
     blocks = every.filter(pl.sum_horizontal(_DRAWN) > 0)
-    ax = axes_for(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
+    ax = prepare_axes(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
     if blocks.is_empty():
-        return say(ax, "no results" if every.is_empty() else "every eval came out as before")
+        return show_message(
+            ax, "no results" if every.is_empty() else "every eval came out as before"
+        )
     shown = [each for each in _DRAWN if blocks[each].sum() > 0]
     _draw(ax, blocks, shown)
     name_axes(ax, x=_measure(every.height - blocks.height))
-    legend(ax, [(area(TRANSITION_LOOKS[each]), each.replace("_", " ")) for each in shown], room=0.9)
-    rows(ax, blocks["block_id"], _notes(blocks))
+    draw_legend(
+        ax,
+        [(area_handle(TRANSITION_LOOKS[each]), each.replace("_", " ")) for each in shown],
+        room=0.9,
+    )
+    label_rows(ax, blocks["block_id"], _notes(blocks))
     return ax
 
 
@@ -71,8 +77,8 @@ def _measure(others: int) -> str:
 def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
     transition = pl.col("transition")
     counts = evals.group_by("block_id").agg(
-        *(total(transition == each).alias(each) for each in _DRAWN),
-        total(~transition.is_in(_DRAWN)).alias("same"),
+        *(count_where(transition == each).alias(each) for each in _DRAWN),
+        count_where(~transition.is_in(_DRAWN)).alias("same"),
         pl.col("block_changed").max(),
     )
     broken, drawn = pl.sum_horizontal(BROKEN), pl.sum_horizontal(_DRAWN)
@@ -93,9 +99,9 @@ def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
     thick = ax.bbox.height * 0.5 / down
     for each in shown:
         look, widths = TRANSITION_LOOKS[each], blocks[each].to_list()
-        style = filling(look, thick)
+        style = bar_style(look, thick)
         bars = ax.barh(range(blocks.height), widths, left=left, height=0.7, label=each, **style)
-        if thick > font_pixels(ax):
+        if thick > measure_font(ax):
             ground: Style = {"facecolor": look.colour, "edgecolor": "none", "pad": 1.0}
             numbers = [str(width) if width else "" for width in widths]
             ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **PLAIN)

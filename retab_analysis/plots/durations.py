@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.axes import Axes
 
-from retab_analysis.analysis.frames import keyed
+from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.plots.axes import (
-    area,
-    axes_for,
-    columns,
-    ink,
-    legend,
+    area_handle,
+    draw_legend,
+    label_columns,
     name_axes,
-    say,
+    prepare_axes,
+    show_message,
     space_columns,
+    text_colour,
 )
 from retab_analysis.plots.palette import BLUE, EDGE, YELLOW, Look, Style
 from retab_analysis.schema import RUNS
@@ -53,10 +53,10 @@ def plot_durations(
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame.
     """
-    groups = _groups(keyed(runs, RUNS, by, ("created_at", *_PARTS)))
-    ax = axes_for(ax, width=1.5 + 0.4 * groups.height, height=5.4)
+    groups = _groups(select_keyed(runs, RUNS, by, ("created_at", *_PARTS)))
+    ax = prepare_axes(ax, width=1.5 + 0.4 * groups.height, height=5.4)
     if groups.is_empty():
-        return say(ax, "no runs")
+        return show_message(ax, "no runs")
     unit, milliseconds = _unit(groups)
     for part, (look, _, shift) in _PARTS.items():
         values = [[each / milliseconds for each in row] for row in groups[part].to_list()]
@@ -66,8 +66,8 @@ def plot_durations(
     if min(_numbers(groups), default=0.0) >= 0:
         ax.set_ylim(bottom=0)
     name_axes(ax, y=f"duration [{unit}]")
-    columns(ax, groups["key"], [f"n={n}" for n in groups["duration_ms"].list.len()])
-    legend(ax, [(area(look), text) for look, text, _ in _PARTS.values()])
+    label_columns(ax, groups["key"], [f"n={n}" for n in groups["duration_ms"].list.len()])
+    draw_legend(ax, [(area_handle(look), text) for look, text, _ in _PARTS.values()])
     return ax
 
 
@@ -78,7 +78,7 @@ def _groups(lazy: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _unit(groups: pl.DataFrame) -> tuple[str, float]:
-    """The largest unit of which the longest is at least two."""
+    """The largest unit of which the longest duration is at least two, and its milliseconds."""
     longest = max(_numbers(groups), default=0.0)
     return next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
 
@@ -91,7 +91,7 @@ def _boxes(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) ->
     boxed = [(at + shift, row) for at, row in enumerate(values) if len(row) >= _FEWEST]
     if not boxed:
         return
-    line: Style = {"color": ink(ax), "linewidth": 0.8}
+    line: Style = {"color": text_colour(ax), "linewidth": 0.8}
     box: Style = {"facecolor": look.colour, "hatch": look.hatch, "edgecolor": EDGE}
     ax.boxplot(
         [row for _, row in boxed],
@@ -110,4 +110,6 @@ def _boxes(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) ->
 def _points(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) -> None:
     few = [(at + shift, each) for at, row in enumerate(values) if len(row) < _FEW for each in row]
     places, heights = [place for place, _ in few], [height for _, height in few]
-    ax.scatter(places, heights, s=14, color=look.colour, edgecolor=ink(ax), linewidth=0.6, zorder=3)
+    ax.scatter(
+        places, heights, s=14, color=look.colour, edgecolor=text_colour(ax), linewidth=0.6, zorder=3
+    )

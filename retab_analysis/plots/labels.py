@@ -1,4 +1,4 @@
-"""Names as labels: one line each, short, and still told apart."""
+"""Names as labels: one line each, short, and still different from one another."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ NO_NAME = "(none)"
 _HEAD = 4
 
 
-def shortened(names: Iterable[object], limit: int = 16) -> list[str]:
+def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
     """Each name in one line of about ``limit`` characters, its middle left out.
 
     Names that would be alike without their middle lose their end instead, if that tells them apart,
     or what they begin with; what is still alike then is numbered. None is ``(none)``.
 
     Example:
-        >>> shortened(["short", "wfv_0123456789abcdef", None], 12)
+        >>> shorten_names(["short", "wfv_0123456789abcdef", None], 12)
         ['short', 'wfv_01…bcdef', '(none)']
-        >>> shortened(["total of invoice 1 from Oslo", "total of invoice 2 from Oslo"], 20)
+        >>> shorten_names(["total of invoice 1 from Oslo", "total of invoice 2 from Oslo"], 20)
         ['total of invoice 1…', 'total of invoice 2…']
-        >>> shortened(["wfv_0000000000001_x_abcdef", "wfv_0000000000002_x_abcdef"], 12)
+        >>> shorten_names(["wfv_0000000000001_x_abcdef", "wfv_0000000000002_x_abcdef"], 12)
         ['wfv_…1_x_abcd…', 'wfv_…2_x_abcd…']
     """
     values = list(names)
     lines = {
-        value: NO_NAME if value is None else one_line(value) for value in dict.fromkeys(values)
+        value: NO_NAME if value is None else to_one_line(value) for value in dict.fromkeys(values)
     }
     alike: dict[str, list[str]] = {}
     for line in lines.values():
@@ -58,7 +58,7 @@ def _apart(line: str, start: int, limit: int) -> str:
 
 
 def _common(lines: list[str]) -> int:
-    """With how many characters all of them begin."""
+    """How many characters all the lines have in common at their beginning."""
     columns = zip(*lines, strict=False)
     return sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, columns))
 
@@ -80,7 +80,7 @@ def _cut(line: str, width: int) -> str:
     return f"{line[: width - 1 - tail]}…{line[len(line) - tail :]}"
 
 
-def one_line(value: object) -> str:
+def to_one_line(value: object) -> str:
     """Any value in one line.
 
     Control characters and halves of surrogate pairs are shown as a missing character. A time is
@@ -93,7 +93,7 @@ def one_line(value: object) -> str:
     return "".join(each if each.isprintable() or each == " " else "\ufffd" for each in line)
 
 
-def ems(label: str) -> float:
+def measure_width(label: str) -> float:
     """About how wide a label is, in units of its font size; of several lines the longest."""
     lines = label.split("\n")
     return max(sum(_em(each) for each in line) for line in lines)

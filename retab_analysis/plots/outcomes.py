@@ -6,15 +6,15 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retab_analysis.analysis.frames import keyed
+from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.plots.axes import (
-    area,
-    axes_for,
-    columns,
-    filling,
-    legend,
+    area_handle,
+    bar_style,
+    draw_legend,
+    label_columns,
     name_axes,
-    say,
+    prepare_axes,
+    show_message,
     space_columns,
 )
 from retab_analysis.plots.palette import STATE_LOOKS
@@ -46,14 +46,14 @@ def plot_outcomes(
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame.
     """
-    counts = _counts(keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS)))
-    ax = axes_for(ax, width=1.5 + 0.25 * counts.height, height=5.4)
+    counts = _counts(select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS)))
+    ax = prepare_axes(ax, width=1.5 + 0.25 * counts.height, height=5.4)
     if counts.is_empty():
-        return say(ax, "no runs")
+        return show_message(ax, "no runs")
     shown = [state for state in _SHOWN if counts[state].sum() > 0]
     _draw(ax, counts, shown)
-    columns(ax, counts["key"])
-    legend(ax, [(area(STATE_LOOKS[state]), state) for state in shown])
+    label_columns(ax, counts["key"])
+    draw_legend(ax, [(area_handle(STATE_LOOKS[state]), state) for state in shown])
     return ax
 
 
@@ -68,7 +68,7 @@ def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
     below = [0] * counts.height
     thick = ax.bbox.width * 0.8 / counts.height
     for state in shown:
-        heights, style = counts[state].to_list(), filling(STATE_LOOKS[state], thick)
+        heights, style = counts[state].to_list(), bar_style(STATE_LOOKS[state], thick)
         ax.bar(range(counts.height), heights, bottom=below, width=0.8, label=state, **style)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     space_columns(ax, counts.height)

@@ -1,4 +1,4 @@
-"""Colours, and what says the same without them."""
+"""Colours, and the hatches, markers and signs that say the same without them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 Style = dict[str, Any]
-"""Arguments of an artist."""
+"""Arguments of a matplotlib artist."""
 
 EDGE = "#1a1a1a"
 """Around a coloured area, and for what is drawn on it, on light and dark grounds alike."""

@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from retab_analysis.analysis import summarize_runs
-from retab_analysis.analysis.frames import key_column
+from retab_analysis.analysis.frames import check_key
 from retab_analysis.plots.axes import (
-    axes_for,
-    columns,
-    corner_note,
-    ink,
+    add_note,
+    label_columns,
     name_axes,
-    say,
+    prepare_axes,
+    show_message,
     space_columns,
+    text_colour,
 )
 from retab_analysis.plots.palette import BLUE
 from retab_analysis.schema import RUNS
@@ -48,15 +48,15 @@ def plot_pass_rate(
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame.
     """
-    key = key_column(by, runs, RUNS)
+    key = check_key(by, runs, RUNS)
     rates = summarize_runs(runs.lazy(), key, scope=scope).collect()
-    ax = axes_for(ax, width=1.5 + 0.3 * rates.height, height=5.4)
+    ax = prepare_axes(ax, width=1.5 + 0.3 * rates.height, height=5.4)
     if rates.is_empty():
-        return say(ax, "no runs")
+        return show_message(ax, "no runs")
     _draw(ax, rates.with_row_index("x"))
-    columns(ax, rates[key], [f"n={n}" for n in rates["rated_evals"]])
+    label_columns(ax, rates[key], [f"n={n}" for n in rates["rated_evals"]])
     if left := rates.select(pl.col("n_runs").sum() - pl.col("rated_runs").sum()).item():
-        corner_note(ax, f"{left} run{'s' if left > 1 else ''} without counts")
+        add_note(ax, f"{left} run{'s' if left > 1 else ''} without counts")
     return ax
 
 
@@ -67,7 +67,7 @@ def _draw(ax: Axes, rates: pl.DataFrame) -> None:
     # Rounding can leave an end of the interval just within the rate, which matplotlib refuses.
     ends = [low.clip(0).to_list(), high.clip(0).to_list()]
     places = known["x"].to_list()
-    ax.plot(places, rate.to_list(), color=ink(ax), alpha=0.35, linewidth=1)
+    ax.plot(places, rate.to_list(), color=text_colour(ax), alpha=0.35, linewidth=1)
     ax.errorbar(places, rate.to_list(), yerr=ends, fmt="o", color=BLUE, capsize=3, markersize=5)
     space_columns(ax, rates.height)
     ax.set_ylim(-0.02, 1.02)

@@ -11,18 +11,18 @@ from matplotlib.colors import ListedColormap
 
 from retab_analysis.analysis.assessment import NEEDED
 from retab_analysis.analysis.flakiness import mark_flaky
-from retab_analysis.analysis.frames import keyed
+from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.plots.axes import (
     Entry,
-    axes_for,
-    cell,
-    columns,
-    empty_cell,
-    legend,
-    rows,
-    say,
-    sign,
+    cell_handle,
+    draw_legend,
+    empty_cell_handle,
+    label_columns,
+    label_rows,
+    prepare_axes,
+    show_message,
+    sign_handle,
 )
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
@@ -58,18 +58,18 @@ def plot_verdicts(
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    cells = _cells(keyed(results, RESULTS, by, NEEDED))
+    cells = _cells(select_keyed(results, RESULTS, by, NEEDED))
     if cells.is_empty():
-        return say(axes_for(ax), "no results")
+        return show_message(prepare_axes(ax), "no results")
     keys, evals = cells.unique("x").sort("x"), cells.unique("y").sort("y")
     size: Style = {"width": 3.5 + 0.25 * keys.height, "height": min(3.8 + 0.32 * evals.height, 16)}
-    ax = axes_for(ax, **size)
+    ax = prepare_axes(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
-    columns(ax, keys["key"], room=_WIDTH_LEFT)
+    label_columns(ax, keys["key"], room=_WIDTH_LEFT)
     ax.spines[:].set_visible(False)
-    legend(ax, _entries(ax, cells, has_gaps=cells.height < keys.height * evals.height))
+    draw_legend(ax, _entries(ax, cells, has_gaps=cells.height < keys.height * evals.height))
     _signs(ax, cells, _cell_points(ax))
-    rows(ax, _row_names(evals), room=_HEIGHT_LEFT)
+    label_rows(ax, _row_names(evals), room=_HEIGHT_LEFT)
     return ax
 
 
@@ -180,12 +180,12 @@ def _scatter(
 
 def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[Entry]:
     found = set(cells["state"])
-    entries: list[Entry] = [(cell(STATE_LOOKS[s]), s) for s in _STATES if s in found]
-    ground = cell(STATE_LOOKS["unscored"])
+    entries: list[Entry] = [(cell_handle(STATE_LOOKS[s]), s) for s in _STATES if s in found]
+    ground = cell_handle(STATE_LOOKS["unscored"])
     if has_gaps:
-        entries.append((empty_cell(ax), "no result"))
+        entries.append((empty_cell_handle(ax), "no result"))
     if cells["flaky"].any():
-        entries.append(((*ground, sign("o", 7.0, fillstyle="none")), "flaky"))
+        entries.append(((*ground, sign_handle("o", 7.0, fillstyle="none")), "flaky"))
     if cells["changed"].any():
-        entries.append(((*ground, sign("^", 5.0)), "eval changed"))
+        entries.append(((*ground, sign_handle("^", 5.0)), "eval changed"))
     return entries

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-_EXACT = 1000  # so many results are counted in whole numbers, more in logarithms
-_ROUNDING = 1 + 1e-7  # there, two tables as likely as each other must not differ by rounding
+_EXACT = 1000  # up to so many results are counted in whole numbers, more in logarithms
+_ROUNDING = 1 + 1e-7  # in logarithms, two tables that are equally likely may differ by rounding
 
 
 def mcnemar_exact(worse: int, better: int) -> float:
@@ -79,14 +79,14 @@ def fisher_exact(passed_1: int, n_1: int, passed_2: int, n_2: int) -> float:
         n_2: Of how many.
 
     Raises:
-        ValueError: Counts that cannot be.
+        ValueError: The counts contradict one another.
 
     Example:
         >>> round(fisher_exact(10, 10, 2, 10), 5)
         0.00071
     """
     if not (0 <= passed_1 <= n_1 and 0 <= passed_2 <= n_2):
-        raise ValueError(f"cannot be: {passed_1} of {n_1} and {passed_2} of {n_2}")
+        raise ValueError(f"counts cannot be {passed_1} of {n_1} and {passed_2} of {n_2}")
     total, passed = n_1 + n_2, passed_1 + passed_2
     tables = range(max(0, passed - n_2), min(n_1, passed) + 1)
     if total <= _EXACT:

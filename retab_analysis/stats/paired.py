@@ -39,7 +39,8 @@ def paired_interval(worse: int, better: int, n: int, alpha: float = 0.05) -> tup
         The lower and the upper limit, from -1 to 1.
 
     Raises:
-        ValueError: Counts that cannot be, no pairs, or an ``alpha`` that is not between 0 and 1.
+        ValueError: The counts contradict one another, there are no pairs, or ``alpha`` is not
+            between 0 and 1.
 
     Example:
         >>> low, high = paired_interval(6, 0, 60)
@@ -47,7 +48,7 @@ def paired_interval(worse: int, better: int, n: int, alpha: float = 0.05) -> tup
         (-0.205, -0.006)
     """
     if worse < 0 or better < 0 or n < 1 or worse + better > n:
-        raise ValueError(f"cannot be: {worse} and {better} flips among {n} pairs")
+        raise ValueError(f"there cannot be {worse} and {better} flips among {n} pairs")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
     return _lower(better, worse, n, alpha), -_lower(worse, better, n, alpha)

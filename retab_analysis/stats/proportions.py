@@ -20,7 +20,7 @@ def wilson_interval(successes: int, n: int, alpha: float = 0.05) -> tuple[float,
         alpha: One minus the confidence level.
 
     Raises:
-        ValueError: Counts that cannot be, or an ``alpha`` that is not between 0 and 1.
+        ValueError: The counts contradict one another, or ``alpha`` is not between 0 and 1.
 
     Example:
         >>> low, high = wilson_interval(8, 10)

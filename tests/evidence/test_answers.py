@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evidence.exact import histories
-from evidence.test_model import drawn
+from evidence.test_inference import drawn
 
 from retab_analysis.evidence.answers import (
     Answers,
@@ -16,7 +16,7 @@ from retab_analysis.evidence.answers import (
     predict_regressed,
 )
 from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.model import infer
+from retab_analysis.evidence.inference import infer
 
 
 def ask(given: Histories, after: int = -1) -> Answers:

@@ -126,6 +126,7 @@ def test_many_labels_are_thinned_and_the_newest_is_kept() -> None:
 @pytest.mark.parametrize(("height", "noted"), [(5.4, True), (2.4, False)])
 def test_notes_are_left_out_where_names_need_the_room(height: float, noted: bool) -> None:
     frame = some(plot_pass_rate, [version(at) for at in range(12)])
+    frame = frame.with_columns(passed=pl.lit(100, pl.Int64))
     ax = plot_pass_rate(frame, ax=plt.figure(figsize=(5, height)).subplots())
     assert all(("n=" in each.get_text()) == noted for each in ax.get_xticklabels())
 

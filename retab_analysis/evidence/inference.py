@@ -54,7 +54,7 @@ Sources:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -170,6 +170,22 @@ class Posterior:
         by_rate = np.zeros((_STATES, after.size))
         by_rate[BROKEN:] = later[begin, :, self.pattern].T
         return by_rate
+
+    def each_once(self, after: Ints) -> tuple[Posterior, Ints, Ints]:
+        """One eval of those of which the same is said: most of a large suite always pass.
+
+        Args:
+            after: For each eval the row after which a worsening counts, -1 for all, shape (n,).
+
+        Returns:
+            What is said of m evals, no two alike; their ``after``, shape (m,); and which of them
+            stands for each eval, shape (n,).
+        """
+        span = self.n_rows + 2
+        key = (self.pattern * span + after + 1) * span + self.resumed + 1
+        _, chosen, which = np.unique(key, return_index=True, return_inverse=True)
+        alone = replace(self, pattern=self.pattern[chosen], resumed=self.resumed[chosen])
+        return alone, after[chosen], which
 
     def _by_row(self, probabilities: Floats) -> Floats:
         """Window rows of patterns as original rows of evals."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from evidence.exact import exact_worse, histories, likelihood
 
-from retab_analysis.evidence import model, rates
+from retab_analysis.evidence import inference, rates
 from retab_analysis.evidence.histories import Histories, cut_window, group_equal, split_blocks
-from retab_analysis.evidence.model import Posterior, infer
+from retab_analysis.evidence.inference import Posterior, infer
 
 
 def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Histories:
@@ -146,8 +146,8 @@ def test_shares_are_inferred_from_the_others_exactly_where_messages_are_given() 
     terms = np.empty((3, 2, patterns.size))
     terms[0] = rng.uniform(0.1, 1, (2, patterns.size))
     terms[1:] = terms[0] * rng.uniform(-0.9, 3, (2, 2, patterns.size))
-    found = model.expect_shares(patterns)
-    model.cavity(patterns)(2, terms, found)
+    found = inference.expect_shares(patterns)
+    inference.cavity(patterns)(2, terms, found)
     for e in range(5):
         others = [o for o in range(5) if o != e and given.block[o] == given.block[e]]
         weights = rates.HOURS[:, None, None] * rates.SHARE_PRIORS[1, rates.EDITED]
@@ -222,7 +222,7 @@ def test_parts_of_blocks_change_nothing(width: int, monkeypatch: pytest.MonkeyPa
     parts = split_blocks(group_equal(given)[0], width)
     assert sum(part.size for part in parts) == group_equal(given)[0].size
     assert all(part.first[0] == 0 for part in parts)
-    monkeypatch.setattr(model, "_WIDTH", width)
+    monkeypatch.setattr(inference, "_WIDTH", width)
     same(whole, infer(given))
 
 

@@ -1,0 +1,197 @@
+"""``overview``: all workflows at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from retab_analysis import markup
+from retab_analysis.analysis.triage import WHY, eval_state, why_failing
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.markup import Html, tag
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import EVALS, RUNS
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import FAILING
+
+OVERVIEW = pl.Schema(
+    {
+        "workflow_id": pl.String(),
+        "name": pl.String(),
+        **dict.fromkeys(("evals", "passing", *WHY), pl.Int64()),
+        "last_run_at": pl.Datetime("us", "UTC"),
+        "last_run_id": pl.String(),
+        "last_ok_at": pl.Datetime("us", "UTC"),
+        "published_version_id": pl.String(),
+        "published_at": pl.Datetime("us", "UTC"),
+        "published_description": pl.String(),
+    }
+)
+"""The columns of ``Overview.frame``, one row per workflow."""
+
+_RUNS = 100  # one request
+_HEADER = ("Workflow", "Evals", "Passing", "Not passing, because", "Last run", "Last all green")
+_WORDS = {
+    "block_changed": "block changed",
+    "inputs_changed": "inputs changed",
+    "same_code": "on the same code",
+    "never_passed": "never passed",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Overview:
+    """How all workflows stand, from what their saved evals remember.
+
+    Attributes:
+        frame: One row per workflow: ``workflow_id, name, evals, passing``, how many do not pass
+            and why so (``block_changed, inputs_changed, same_code, never_passed``, see
+            :func:`triage`), ``last_run_at, last_run_id, last_ok_at`` (of whole-workflow runs among
+            the newest 100), ``published_version_id, published_at, published_description``.
+    """
+
+    frame: pl.DataFrame
+
+    def _repr_html_(self) -> str:
+        rows = [_html_row(row) for row in self.frame.iter_rows(named=True)]
+        return str(markup.fragment(markup.table(_HEADER, rows)))
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{row['name'] or row['workflow_id']} ({row['workflow_id']}): "
+            f"{row['passing']} of {row['evals']} evals pass{_why(row)}"
+            for row in self.frame.iter_rows(named=True)
+        ]
+        return "\n".join(map(markup.one_line, lines)) or "no workflows"
+
+
+def overview(
+    workflows: str | Iterable[str] | pl.DataFrame | None = None,
+    *,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+) -> Overview:
+    """Show how all workflows stand: what passes, what does not, and what changed since it did.
+
+    Takes two requests for a workflow of up to 100 evals, several workflows at once.
+
+    Args:
+        workflows: An id, several, or a WORKFLOWS frame; None for all that there are.
+        client: What to ask; the default one if not given.
+        progress: As for :func:`fetch_results`.
+
+    Returns:
+        The overview: its ``.frame``, and in a notebook a status board.
+
+    Raises:
+        ConfigError: A workflow that there is not, or another argument that cannot be used.
+        RetabAnalysisError: Any other failure; ``.partial`` is the frame of the others.
+    """
+    client = client_or_default(client)
+    chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
+    shown = choose_progress(progress, "Looking at workflows", "workflows")
+    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+    tasks = [partial(_look_at, client, row) for row in chosen.iter_slices(1)]
+
+    def update() -> None:
+        shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
+
+    try:
+        run_all(tasks, client.max_concurrency, outcomes, update)
+    finally:
+        shown.close()
+    frames = [outcomes.results[at] for at in sorted(outcomes.results)]
+    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *frames])
+    if error := outcomes.error():
+        error.partial = frame
+        raise error
+    return Overview(frame)
+
+
+def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
+    if wanted is None:
+        return known
+    if isinstance(wanted, pl.DataFrame):
+        if "workflow_id" not in wanted.columns:
+            raise ConfigError("workflows: the frame has no column workflow_id")
+        ids = wanted["workflow_id"].to_list()
+    elif isinstance(wanted, str):
+        ids = [wanted]
+    elif isinstance(wanted, Iterable):
+        ids = list(wanted)
+    else:
+        raise ConfigError(f"workflows must be ids or a WORKFLOWS frame, got {wanted!r}")
+    for workflow_id in ids:
+        check_text("workflows", workflow_id)
+    unknown = [each for each in ids if each not in set(known["workflow_id"])]
+    if unknown:
+        there = ", ".join(known["workflow_id"].head(20)) or "none"
+        raise ConfigError(f"workflows: there is no {', '.join(unknown[:5])}; there are {there}")
+    return known.filter(pl.col("workflow_id").is_in(ids))
+
+
+def _look_at(client: Client, workflow: pl.DataFrame) -> pl.DataFrame:
+    """The row of one workflow."""
+    workflow_id = workflow["workflow_id"].item()
+    evals = fetch_evals(workflow_id, client=client, progress=False)
+    runs = fetch_runs(workflow_id, limit=_RUNS, client=client, progress=False)
+    return workflow.with_columns(*summarize_evals(evals), *summarize_runs(runs)).select(
+        pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()
+    )
+
+
+def summarize_evals(evals: pl.DataFrame) -> list[pl.Series]:
+    """How many evals of an EVALS frame pass, and why the others do not."""
+    state = eval_state()
+    failing = state.is_in(FAILING)
+    counts = EVALS.empty().clear() if evals.is_empty() else evals
+    return counts.select(
+        pl.len().alias("evals"),
+        (state == "passed").sum().alias("passing"),
+        *((failing & (why_failing() == why)).sum().alias(why) for why in WHY),
+    ).get_columns()
+
+
+def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
+    """The newest whole-workflow run of a RUNS frame, and the newest that was wholly ok."""
+    whole = runs.filter(pl.col("scope") == "workflow").sort("created_at")
+    last = whole.tail(1) if whole.height else RUNS.empty().clear(1)
+    ok = whole.filter(pl.col("ok").fill_null(False))["created_at"].max()
+    return [
+        last["created_at"].alias("last_run_at"),
+        last["run_id"].alias("last_run_id"),
+        pl.Series("last_ok_at", [ok], pl.Datetime("us", "UTC")),
+    ]
+
+
+def _html_row(row: dict[str, object]) -> list[object]:
+    name = tag("span", markup.name(row["name"] or row["workflow_id"]), title=row["workflow_id"])
+    kind = "good" if row["passing"] == row["evals"] else "bad"
+    passing = tag("span", f"{row['passing']}", class_=f"rta-{kind}")
+    return [
+        name,
+        row["evals"],
+        passing,
+        _why_html(row),
+        *map(_day, (row["last_run_at"], row["last_ok_at"])),
+    ]
+
+
+def _why(row: dict[str, object]) -> str:
+    parts = [f"{row[why]} {words}" for why, words in _WORDS.items() if row[why]]
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _why_html(row: dict[str, object]) -> Html:
+    return markup.join(_why(row).removeprefix("; "))
+
+
+def _day(moment: object) -> str:
+    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,81 @@
+"""Which words of a long text were changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+from typing import Literal
+
+_PAIRS = 90_000
+_SCRIPTS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+# Words, runs of white space, and by themselves signs and the letters of scripts without spaces.
+_TOKEN = re.compile(rf"\s+|[{_SCRIPTS}]|[^\W{_SCRIPTS}]+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of text that two texts have in common, or that only one of them has.
+
+    Attributes:
+        kind: ``equal``, ``removed`` (only the text before has it) or ``added``.
+        text: The piece.
+    """
+
+    kind: Literal["equal", "removed", "added"]
+    text: str
+
+
+def mark_words(before: str, after: str) -> list[Segment]:
+    """Mark the words that were removed and added.
+
+    The words are compared by :class:`difflib.SequenceMatcher`. Texts that are too long for that
+    (beyond 300 words that differ on each side) are marked from the first word that differs to the
+    last.
+
+    Args:
+        before: A text.
+        after: What became of it.
+
+    Returns:
+        Segments in the order of the texts, what was removed before what was added in its place, no
+        two of a kind in a row, none of them empty. The equal and the removed ones together are the
+        text before, the equal and the added ones the text after.
+
+    >>> [(each.kind, each.text) for each in mark_words("two red apples", "two green apples")]
+    [('equal', 'two '), ('removed', 'red'), ('added', 'green'), ('equal', ' apples')]
+    """
+    old, new = _TOKEN.findall(before), _TOKEN.findall(after)
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    rest = shorter - head
+    tail = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
+    middle = _middle(old[head : len(old) - tail], new[head : len(new) - tail])
+    segments = [
+        Segment("equal", "".join(old[:head])),
+        *middle,
+        Segment("equal", "".join(old[len(old) - tail :])),
+    ]
+    return [*_merged(segments)]
+
+
+def _middle(old: list[str], new: list[str]) -> Iterator[Segment]:
+    blocks = [(len(old), len(new), 0)]
+    if 0 < len(old) * len(new) <= _PAIRS:
+        # White space may lengthen what is equal, but not be all of it.
+        matcher = SequenceMatcher(str.isspace, old, new, autojunk=False)
+        blocks = [(block.a, block.b, block.size) for block in matcher.get_matching_blocks()]
+    i = j = 0
+    for left, right, size in blocks:
+        yield Segment("removed", "".join(old[i:left]))
+        yield Segment("added", "".join(new[j:right]))
+        yield Segment("equal", "".join(old[left : left + size]))
+        i, j = left + size, right + size
+
+
+def _merged(segments: list[Segment]) -> Iterator[Segment]:
+    present = (segment for segment in segments if segment.text)
+    for kind, run in groupby(present, key=lambda segment: segment.kind):
+        yield Segment(kind, "".join(segment.text for segment in run))
