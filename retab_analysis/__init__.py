@@ -16,7 +16,9 @@ if _TYPE_CHECKING:
     from retab_analysis import errors as errors
     from retab_analysis import schema as schema
     from retab_analysis._check import check as check
+    from retab_analysis._config_changes import fetch_config_changes as fetch_config_changes
     from retab_analysis._demo import demo as demo
+    from retab_analysis._open_document import open_document as open_document
     from retab_analysis._overview import overview as overview
     from retab_analysis._settle import settle as settle
     from retab_analysis.analysis import blame as blame
@@ -120,6 +122,7 @@ _HOMES = {
     "eval_history": "analysis",
     "explore": "widgets",
     "failures": "analysis",
+    "fetch_config_changes": "_config_changes",
     "fetch_document_link": "fetch",
     "fetch_evals": "fetch",
     "fetch_result": "fetch",
@@ -131,6 +134,7 @@ _HOMES = {
     "fetch_workflows": "fetch",
     "flaky_evals": "analysis",
     "latest_results": "analysis",
+    "open_document": "_open_document",
     "overview": "_overview",
     "plot_comparison": "plots",
     "plot_durations": "plots",

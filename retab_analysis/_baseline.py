@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import polars as pl
@@ -10,10 +11,10 @@ import polars as pl
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
-from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_versions
-from retab_analysis.fetch import fetch_version_diff as fetch_diff
+from retab_analysis.fetch import fetch_run, fetch_runs, fetch_version_diff, fetch_versions
 from retab_analysis.fetch.params import RunList, Runs
-from retab_analysis.progress import Progress
+from retab_analysis.fetch.results import list_results
+from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
 
@@ -22,6 +23,9 @@ LAST_GOOD = "last_good"
 
 BASELINES = (LAST_GOOD, "published", "last_ok", "previous")
 """The words for a baseline; anything else names a run or a version."""
+
+HISTORY = 20
+"""So many earlier runs are read, unless somebody asks for another number."""
 
 PAGE = 100
 """So many runs come with one request."""
@@ -79,9 +83,18 @@ class RunWindow:
             )
             self.add(older)
 
+    def renew(self) -> None:
+        """Read the newest runs again."""
+        self.add(RunWindow.read(self.client, self.workflow_id).runs)
+
+    def is_waiting_before(self, runs: pl.DataFrame) -> bool:
+        """Whether a whole-workflow run from before some runs had not ended when it was read."""
+        before = pl.col("created_at") < runs["created_at"].min()
+        return not self.runs.filter(_WHOLE, ~pl.col("is_terminal"), before).is_empty()
+
     def add(self, runs: pl.DataFrame) -> None:
-        """Take in further runs."""
-        merged = pl.concat([self.runs, runs]).unique("run_id", keep="first")
+        """Take in further runs; of one that is known already, this is how it is now."""
+        merged = _each_once(runs, self.runs)
         self.runs = merged.sort("created_at", "run_id", descending=True)
 
     def find_candidate(self, wanted: Runs | None) -> Choice:
@@ -116,8 +129,10 @@ class RunWindow:
         listed = RunList.make(wanted, name)
         if not listed.ids:
             raise ConfigError(f"{name} names no run")
-        if listed.known is not None and listed.known.columns == self.runs.columns:
-            return Choice(self._check_workflow(name, listed.known), "as given")
+        known = listed.known
+        # A frame from when the runs were started does not say how they are now.
+        if known is not None and known.columns == self.runs.columns and known["is_terminal"].all():
+            return Choice(self._check_workflow(name, known), "as given")
         found = [self._find_run(name, run_id).runs for run_id in listed.ids]
         return Choice(pl.concat(found), "as given")
 
@@ -189,7 +204,12 @@ class Baseline:
         """All runs whose results are needed."""
         if self.choice is None:
             return self.history
-        return pl.concat([self.choice.runs, self.history]).unique("run_id", maintain_order=True)
+        return _each_once(self.choice.runs, self.history)
+
+
+def _each_once(*runs: pl.DataFrame) -> pl.DataFrame:
+    """All runs of some RUNS frames; of one that is in several, the first row."""
+    return pl.concat(runs).unique("run_id", keep="first", maintain_order=True)
 
 
 def choose_baseline(
@@ -255,43 +275,101 @@ def _choose_published(window: RunWindow) -> Choice:
     return Choice(found.runs, "the newest run of the published version")
 
 
-def fetch_sides(
-    client: Client,
-    candidate: Choice,
-    baseline: Baseline,
-    evals: pl.DataFrame,
-    progress: Progress | bool | None,
-) -> Sides:
-    """Fetch the results of all runs that are needed, and put them on their sides.
+@dataclass(slots=True)
+class SideReader:
+    """Reads results of one workflow, each run's once, and puts them on their sides.
 
-    Args:
+    Attributes:
         client: What to ask.
-        candidate: What is checked.
-        baseline: What it is held against.
         evals: The EVALS frame of the workflow.
-        progress: As for :func:`fetch_results`.
+        strict: Whether a result that does not decode is an error; otherwise it is left out.
+        unread: How many results were left out.
     """
-    runs = pl.concat([candidate.runs, baseline.runs]).unique("run_id", maintain_order=True)
-    results = fetch_results(runs, evals=evals, client=client, progress=progress)
-    now = _of_runs(results, candidate.runs)
-    earlier = restrict_scope(_of_runs(results, baseline.history), candidate.runs, now)
-    earlier = add_last_passes(earlier, evals, candidate.runs)
-    before = None
-    if baseline.choice is not None:
-        before = restrict_scope(_of_runs(results, baseline.choice.runs), candidate.runs, now)
-        now = restrict_scope(now, baseline.choice.runs, before)
-    return Sides(
-        candidate=check_results(now, "candidate").collect(),
-        baseline=None if before is None else check_results(before, "baseline").collect(),
-        history=check_results(earlier, "history").collect(),
-        version_diff=fetch_version_diff(client, candidate, baseline),
-        compared=describe(candidate, baseline, now, before),
-        waiting=count_waiting(candidate.runs),
-    )
 
+    client: Client
+    evals: pl.DataFrame
+    strict: bool = True
+    unread: int = 0
+    _results: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _diffs: dict[tuple[str | None, str | None], pl.DataFrame | None] = field(default_factory=dict)
 
-def _of_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    return results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))
+    def take(self, run_id: str, results: pl.DataFrame) -> None:
+        """Take in the results of a run that somebody else has read."""
+        self._results[run_id] = results
+
+    def read(self, runs: pl.DataFrame, progress: Progress | bool | None = False) -> None:
+        """Read the results of those runs that are not known yet, several runs at once.
+
+        Args:
+            runs: A RUNS frame.
+            progress: As for :func:`fetch_results`.
+        """
+        missing = runs.filter(~pl.col("run_id").is_in(list(self._results)))
+        if missing.is_empty():
+            return
+        with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+            fetched = list_results(
+                self.client,
+                RunList.make(missing),
+                RESULTS,
+                evals=self.evals,
+                strict=self.strict,
+                progress=bar,
+            )
+        self.unread += len(fetched.problems)
+        # A run without results is known, too.
+        self._results.update(dict.fromkeys(missing["run_id"], RESULTS.empty()))
+        parts = fetched.frame.partition_by("run_id", as_dict=True)
+        self._results.update({run_id: part for (run_id,), part in parts.items()})
+
+    def make_sides(
+        self, candidate: Choice, baseline: Baseline, progress: Progress | bool | None = False
+    ) -> Sides:
+        """Read the results that are not known yet, and put all of them on their sides.
+
+        Args:
+            candidate: What is checked.
+            baseline: What it is held against.
+            progress: As for :func:`fetch_results`.
+        """
+        self.read(_each_once(candidate.runs, baseline.runs), progress)
+        now = self._of(candidate.runs)
+        earlier = add_last_passes(self._of(baseline.history), self.evals, candidate.runs)
+        earlier = restrict_scope(earlier, candidate.runs, now)
+        before = None
+        if baseline.choice is not None:
+            before = restrict_scope(self._of(baseline.choice.runs), candidate.runs, now)
+            now = restrict_scope(now, baseline.choice.runs, before)
+        return Sides(
+            candidate=check_results(now, "candidate").collect(),
+            baseline=None if before is None else check_results(before, "baseline").collect(),
+            history=check_results(earlier, "history").collect(),
+            version_diff=self._read_diff(candidate, baseline),
+            compared=describe(candidate, baseline, now, before),
+            waiting=count_waiting(candidate.runs),
+        )
+
+    def _of(self, runs: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([RESULTS.empty(), *(self._results[each] for each in runs["run_id"])])
+
+    def _read_diff(self, candidate: Choice, baseline: Baseline) -> pl.DataFrame | None:
+        """The blocks that differ, or None where that is not known; each pair is asked for once."""
+        before = baseline.history.head(1) if baseline.choice is None else baseline.choice.runs
+        versions = [
+            side["workflow_version_id"].unique().to_list() for side in (before, candidate.runs)
+        ]
+        # A draft keeps its version's name while it is edited, so that the same name on both sides
+        # does not mean that nothing changed; the blocks' fingerprints say so then.
+        if (
+            any(len(each) != 1 or each[0] is None for each in versions)
+            or versions[0] == versions[1]
+        ):
+            return None
+        pair = versions[0][0], versions[1][0]
+        if pair not in self._diffs:
+            workflow_id = candidate.runs["workflow_id"][0]
+            self._diffs[pair] = fetch_known_diff(self.client, workflow_id, pair[0], pair[1])
+        return self._diffs[pair]
 
 
 def restrict_scope(results: pl.DataFrame, runs: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
@@ -365,22 +443,22 @@ def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
     return int(total - ended), int(runs["total_evals"].sum())
 
 
-def fetch_version_diff(
-    client: Client, candidate: Choice, baseline: Baseline
-) -> pl.DataFrame | None:
-    """The blocks that differ, or None where that is not known.
+def _only_version(runs: pl.DataFrame) -> str | None:
+    """The version that all of some runs have."""
+    versions = runs["workflow_version_id"].unique()
+    only: str | None = versions.item() if len(versions) == 1 else None
+    return only
 
-    A draft keeps its version's name while it is edited, so that the same name on both sides does
-    not mean that nothing changed; the blocks' fingerprints say so then. The API compares published
-    versions only, and answers 404 for a draft.
+
+def fetch_known_diff(
+    client: Client, workflow_id: str, baseline: str, candidate: str
+) -> pl.DataFrame | None:
+    """The blocks in which two versions differ, or None where the API does not say.
+
+    It compares published versions only, and answers 404 for a draft.
     """
-    before = baseline.history.head(1) if baseline.choice is None else baseline.choice.runs
-    versions = [side["workflow_version_id"].unique().to_list() for side in (before, candidate.runs)]
-    if any(len(each) != 1 or each[0] is None for each in versions) or versions[0] == versions[1]:
-        return None
-    workflow_id = candidate.runs["workflow_id"][0]
     try:
-        return fetch_diff(workflow_id, versions[0][0], versions[1][0], client=client)
+        return fetch_version_diff(workflow_id, baseline, candidate, client=client)
     except (NotFoundError, InvalidRequestError):
         return None
 
@@ -395,7 +473,7 @@ def describe(
     with_what = f"with {label_side(baseline.choice.runs)}, {baseline.choice.why}"
     more = baseline.history.height
     seen = f", in the light of {count_noun(more, 'further run')}" if more else ""
-    return f"{what} {with_what}{seen}.{_warn(candidate, baseline.choice, now, before)}"
+    return f"{what} {with_what}{_warn(candidate, baseline.choice, now, before)}{seen}."
 
 
 def _warn(candidate: Choice, chosen: Choice, now: pl.DataFrame, before: pl.DataFrame) -> str:
@@ -403,10 +481,9 @@ def _warn(candidate: Choice, chosen: Choice, now: pl.DataFrame, before: pl.DataF
     warnings = []
     newest, oldest = candidate.runs["created_at"].max(), chosen.runs["created_at"].min()
     if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
-        days = (newest - oldest).days  # type: ignore[operator,union-attr]
-        warnings.append(f"The baseline is {days} days older.")
+        warnings.append(f"is {(newest - oldest).days} days older")  # type: ignore[operator,union-attr]
     evals = now["eval_id"].unique()
     missing = evals.is_in(before["eval_id"].unique().implode()).not_().sum()
     if missing > _MANY_MISSING * len(evals):
-        warnings.append(f"It lacks {missing} of the {len(evals)} evals.")
-    return "".join(f" {each}" for each in warnings)
+        warnings.append(f"lacks {missing} of the {len(evals)} evals")
+    return f" (which {' and '.join(warnings)})" if warnings else ""

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from retab_analysis._baseline import LAST_GOOD, RunWindow, choose_baseline, fetch_sides
+from dataclasses import replace
+from functools import partial
+
+import polars as pl
+
+from retab_analysis._baseline import (
+    HISTORY,
+    LAST_GOOD,
+    RunWindow,
+    SideReader,
+    choose_baseline,
+)
+from retab_analysis._config_changes import add_config_changes
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import check_share, compare_sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_evals
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_count
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.fetch.versions import read_newest_versions
+from retab_analysis.fetch.workflows import find_workflow
 from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
 
@@ -18,7 +33,7 @@ def check(
     *,
     candidate: Runs | None = None,
     baseline: Runs = LAST_GOOD,
-    history: int = 20,
+    history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,
     client: Client | None = None,
@@ -48,6 +63,8 @@ def check(
     Returns:
         The comparison; its ``explain()`` says what was compared with what, and why. Where the
         runs of one side are of a block or of single evals only, the other side is cut to those.
+        Where something broke by an edit, ``.config_changes`` says what was edited, if the API can
+        be asked for it: a draft is compared as it is now.
 
     Raises:
         ConfigError: There is no such run or version (the message lists what there is), no run to
@@ -62,6 +79,29 @@ def check(
     window = RunWindow.read(client, workflow_id)
     now = window.find_candidate(candidate)
     before = choose_baseline(window, now.runs, baseline, history)
-    evals = fetch_evals(workflow_id, client=client, progress=False)
-    sides = fetch_sides(client, now, before, evals, progress)
-    return compare_sides(sides, alpha, margin)
+    evals, workflow, versions = _read_saved(client, workflow_id)
+    sides = SideReader(client, evals).make_sides(now, before, progress)
+    named = replace(sides, workflow=workflow, versions=versions)
+    return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)
+
+
+def _read_saved(
+    client: Client, workflow_id: str
+) -> tuple[pl.DataFrame, pl.DataFrame | None, pl.DataFrame | None]:
+    """The saved evals; and for the reader the workflow and its publications, None where unknown.
+
+    Raises:
+        RetabAnalysisError: The saved evals cannot be read.
+    """
+    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+    tasks = [
+        partial(fetch_evals, workflow_id, client=client, progress=False),
+        partial(find_workflow, client, workflow_id),
+        partial(read_newest_versions, client, workflow_id),
+    ]
+    run_all(tasks, client.max_concurrency, outcomes)
+    error = outcomes.errors.get(0) or outcomes.error()
+    if 0 not in outcomes.results and error is not None:
+        raise error
+    results = outcomes.results
+    return results[0], results.get(1), results.get(2)

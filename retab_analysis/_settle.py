@@ -80,7 +80,9 @@ class _Settling:
     def run(self, rounds: int, progress: Progress | bool | None) -> Comparison:
         """Go on until all is decided, or the rounds or the reruns are used up."""
         mean, limit = self._expect(rounds)
-        shown = choose_progress(progress, f"Running again, about {mean} times", "runs")
+        shown = choose_progress(
+            progress, f"Running again, about {count_noun(mean, 'time')}", "runs"
+        )
         try:
             for _ in range(rounds):
                 shown.update(self.started, limit, f"at most {limit}")
@@ -115,10 +117,10 @@ class _Settling:
         workflow_id = _workflow_of(sides)
         try:
             runs = start_runs(workflow_id, eval_ids=undecided["eval_id"], client=self.client)
-        except (RetabAnalysisError, KeyboardInterrupt) as error:
-            started = getattr(error, "partial", None)
-            if isinstance(started, pl.DataFrame) and started.height:
-                self._take(started)
+        except RetabAnalysisError as error:
+            # What was started counts; who pressed Ctrl-C does not want to wait for it.
+            if error.partial is not None and error.partial.height:
+                self._take(error.partial)
             raise
         self._take(runs)
 

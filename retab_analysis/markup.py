@@ -145,6 +145,9 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--rta-{key}:{value};" for key, value in colours.items())
 
 
+LIGHT_VARIABLES = _variables(_LIGHT)
+"""The colours of light pages, for paper."""
+
 STYLE = (
     f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45}}"
     f"@media (prefers-color-scheme:dark){{.rta{{{_variables(_DARK)}}}}}"
@@ -177,7 +180,10 @@ _PAGE_STYLE = (
     "@media (prefers-color-scheme:dark){body{background:#15191e;color:#e6e9ec}}"
 )
 
+# Markdown reads what stands between HTML's elements; an entity is never markup to it.
+_IN_CELL = re.compile(r"[|$*`~\\]|\](?=\()")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
+_ACTIVE = re.compile(r"[\\`*_\[\]|$~@]")  # without what HTML's own entities are made of
 
 
 def markdown(value: object) -> str:
@@ -194,8 +200,22 @@ def markdown(value: object) -> str:
 
 
 def markdown_code(value: object) -> str:
-    """Any value as code in one line of Markdown, also in a table."""
-    return tag("code", one_line(value)).replace("|", "&#124;").replace("$", "&#36;")
+    r"""Any value as code in one line of Markdown, also in a table.
+
+    Markdown is read inside of HTML elements too: what would make a link, an image or emphasis
+    there is written as a number, which is never markup.
+
+    Example:
+        >>> print(markdown_code("<b> | [x](y)"))
+        <code>&lt;b&gt; &#124; &#91;x&#93;(y)</code>
+    """
+    plain = html.escape(one_line(value))
+    return tag("code", Html(_ACTIVE.sub(lambda found: f"&#{ord(found[0])};", plain)))
+
+
+def in_markdown_cell(html: Html) -> str:
+    """HTML that may stand in a table of Markdown: in one line, without what Markdown would read."""
+    return _IN_CELL.sub(lambda found: f"&#{ord(found[0])};", " ".join(html.split()))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -206,11 +226,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def one_line(value: object, limit: int | None = None) -> str:
     """Any value as one line of plain text, without control characters, cut at ``limit``."""
-    line = " ".join(_without_controls("" if value is None else str(value)).split())
+    line = " ".join(without_controls("" if value is None else str(value)).split())
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def _without_controls(value: str) -> str:
+def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
     return "".join(
         each if each.isprintable() or each in "\n\t" else _control(each) for each in value

@@ -39,6 +39,9 @@ TRANSITIONS = (*FLIPPED, *NOT_COUNTED, "still_failing", "still_passing")
 VERDICTS = ("regressed", "improved", "no_change", "inconclusive")
 """What a comparison can conclude about the suite as a whole."""
 
+DRAFT = "draft"
+"""Stands for the workflow as it is now; the version ids of its drafts begin with it."""
+
 SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
 """The columns in which two results of an eval have to agree to be comparable, where both know."""
 

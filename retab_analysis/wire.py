@@ -325,6 +325,34 @@ class VersionDiff(Wire):
     changed_edge_ids: list[str] | None = []
 
 
+class Block(Wire):
+    """A block of a workflow's draft, as it is now."""
+
+    id: str
+    type: str
+    label: str | None = ""
+    config: msgspec.Raw = ABSENT
+    parent_id: str | None = None
+
+
+class VersionBlock(Wire):
+    """A block of a published version, which may be without an id."""
+
+    type: str
+    label: str
+    id: str | None = None
+    config: msgspec.Raw = ABSENT
+    parent_id: str | None = None
+
+
+class GraphVersion(Wire):
+    """A published version of a workflow, with all that its blocks are configured to do."""
+
+    id: str
+    workflow_id: str
+    blocks: list[VersionBlock] | None = []
+
+
 class FileLink(Wire):
     """Where a document can be downloaded for a while."""
 

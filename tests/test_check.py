@@ -1,8 +1,9 @@
-"""``check`` in the sandbox's world: what it finds, what it asks for, what it says."""
+"""``check`` against the sandbox: what it finds, what it asks for, what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -10,10 +11,23 @@ import pytest
 from support.fakes import STILL, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.made_runs import run_with
+from support.small_world import (
+    CURED,
+    DRIFTED,
+    EDITED,
+    EVALS,
+    FIRST,
+    FLOW,
+    LATE,
+    MENDED,
+    Small,
+    small_api,
+)
 
 import retab_analysis as ra
 from retab_analysis._check import check
-from retab_analysis.comparison.suite_test import BROKEN
+from retab_analysis.comparison import Comparison
+from retab_analysis.vocabulary import BROKEN
 
 WORKFLOW = "wf_invoices"
 PLANTED = "extract_lines"  # the block whose prompt the newest version changed
@@ -33,166 +47,394 @@ def client(world: ra.Sandbox) -> ra.Client:
 @pytest.fixture(scope="module")
 def whole(client: ra.Client) -> pl.DataFrame:
     """The whole-workflow runs that ended, the newest first."""
-    runs = ra.fetch_runs(WORKFLOW, client=client)
+    runs = ra.fetch_runs(WORKFLOW, client=client, progress=False)
     return runs.filter(pl.col("scope") == "workflow", "is_terminal")
 
 
-def looked_at(comparison: Any) -> set[str]:
-    return {
-        run
-        for side in ("baseline", "candidate")
-        for run in comparison.evals[f"{side}_run_id"].drop_nulls()
-    }
+@pytest.fixture(scope="module")
+def small() -> Iterator[Small]:
+    with small_api() as api:
+        yield api
 
 
-def test_it_finds_the_planted_regression(client: ra.Client) -> None:
+def checked(api: Small, day: int | None = None, **more: Any) -> Comparison:
+    """Check the run of a day, the newest if None."""
+    candidate = None if day is None else api.run_of(day)
+    return check(FLOW, candidate=candidate, client=api.client, progress=False, **more)
+
+
+def broken(comparison: Comparison) -> pl.DataFrame:
+    return comparison.evals.filter(pl.col("transition").is_in(BROKEN))
+
+
+def names(evals: pl.DataFrame) -> list[str]:
+    return sorted(evals["eval_name"])
+
+
+# The sandbox's own story
+
+
+def test_it_finds_what_the_newest_version_broke(client: ra.Client) -> None:
     made = check(WORKFLOW, client=client, progress=False)
-    evals = made.evals
     assert made.verdict == "regressed"
-    broken = evals.filter(pl.col("transition").is_in(BROKEN))
-    planted = evals.filter(
+    found = broken(made)
+    naive = made.evals.filter(
         pl.col("block_id") == PLANTED,
         pl.col("baseline_state") == "passed",
-        pl.col("candidate_state") != "passed",
-        pl.col("transition") != "not_comparable",
+        pl.col("candidate_state").is_in(("failed", "blocked")),
     )
-    assert planted.height >= 8
-    assert set(planted["transition"]) <= set(BROKEN)
-    suspect = broken.filter(pl.col("block_id") != PLANTED)
-    assert suspect.height <= 1
-    assert not suspect["block_changed"].any()
-    assert planted["block_changed"].all()
+    assert naive.height >= 8
+    assert names(found.filter(block_id=PLANTED)) == names(naive)
+    assert found.filter(pl.col("block_id") != PLANTED).height <= 1
+    assert naive["block_changed"].all()
+    assert naive["cause"].unique().to_list() == ["edit"]
+    assert naive["since_version_id"].n_unique() == 1
+    assert not made.gate().ok
 
 
-def test_it_does_not_count_what_is_flaky_or_changed(client: ra.Client) -> None:
+def test_what_is_flaky_edited_or_was_never_right_is_not_news(client: ra.Client) -> None:
     evals = check(WORKFLOW, client=client, progress=False).evals
-    naive = evals.filter(
-        pl.col("baseline_state") == "passed", pl.col("candidate_state") != "passed"
-    )
-    flaky = naive.filter(pl.col("transition") == "flaky")
+    flaky = evals.filter(transition="flaky")
     assert flaky.height >= 2
-    assert flaky["reason"].str.contains(r"^failed \d+ of \d+ earlier runs on identical code$").all()
-    changed = naive.filter(pl.col("transition") == "not_comparable")
-    assert changed.height >= 2
-    assert changed["reason"].str.ends_with(" changed").all()
+    assert flaky["reason"].str.ends_with(": no lasting change").all()
+    assert (flaky["p_regressed"] <= 0.05).all()
+    still = evals.filter(transition="still_failing")
+    assert still["reason"].str.starts_with("never passed").all()
 
 
 def test_it_says_what_it_compared_and_why(client: ra.Client, whole: pl.DataFrame) -> None:
-    made = check(WORKFLOW, client=client, progress=False)
-    good = whole.filter("ok").head(1)
-    said = made.explain()
-    assert f"Compared run {whole['run_id'][0]} of version" in said
-    assert "the newest run of the whole workflow that has ended" in said
-    assert f"with run {good['run_id'][0]} of version {good['workflow_version_id'][0]}" in said
-    assert "the newest run before it in which every eval passed" in said
-    assert "in the light of 20 earlier runs" in said
-    assert looked_at(made) == {whole["run_id"][0], good["run_id"][0]}
-    assert made.evals["eval_name"].drop_nulls().len() > 80
+    said = check(WORKFLOW, client=client, progress=False).compared
+    assert said.startswith(
+        f"Compared run {whole['run_id'][0]} of version {whole['workflow_version_id'][0]}, the "
+        "newest run of the whole workflow that has ended, with each eval's own last good result: "
+    )
+
+
+# The requests
 
 
 def asked(world: ra.Sandbox, piece: str) -> int:
     return len(world.requests.matching(piece))
 
 
-def test_it_asks_for_as_little_as_possible(world: ra.Sandbox, client: ra.Client) -> None:
+def requests_of(small: Small, day: int) -> int:
+    """How many requests a check of that day's run takes, without asking for the run."""
+    run_id = small.run_of(day)
+    small.server.requests.clear()
+    check(FLOW, candidate=run_id, client=small.client, progress=False)
+    return len(small.server.requests)
+
+
+def test_it_asks_as_often_whether_red_or_green_and_not_more_than_needed(small: Small) -> None:
+    green, red = requests_of(small, MENDED + 1), requests_of(small, EDITED + 1)
+    assert broken(checked(small, MENDED + 1)).is_empty()
+    assert not broken(checked(small, EDITED + 1)).is_empty()
+    assert green <= 26
+    # What broke by an edit costs two more: the configs of both versions.
+    assert red == green + 2
+
+
+def test_of_everything_it_asks_once(world: ra.Sandbox, client: ra.Client) -> None:
     world.requests.clear()
     check(WORKFLOW, client=client, progress=False)
     assert asked(world, "/evals/runs") == 1
-    assert asked(world, "/versions/diff") == 1
-    assert asked(world, "/evals/results") == 22
-    assert len(world.requests) == 25  # and the saved evals
+    assert asked(world, "/workflows/evals?") == 1
+    assert asked(world, "/evals/results") == 21
 
 
-def test_where_nothing_flipped_it_reads_no_history(world: ra.Sandbox, client: ra.Client) -> None:
+@pytest.mark.parametrize("history", [1, 5])
+def test_the_history_is_as_long_as_asked(
+    world: ra.Sandbox, client: ra.Client, history: int
+) -> None:
     world.requests.clear()
-    made = check("wf_claims", client=client, progress=False)
-    assert made.verdict == "no_change"
-    assert "earlier runs" not in made.explain()
+    made = check(WORKFLOW, history=history, client=client, progress=False)
+    assert asked(world, "/evals/results") == history + 1
+    assert made.sides.history is not None
+    # The last pass that a saved eval remembers is a result without a run.
+    assert made.sides.history["run_id"].drop_nulls().n_unique() == history
+
+
+def test_without_history_there_is_only_the_baseline(world: ra.Sandbox, client: ra.Client) -> None:
+    world.requests.clear()
+    made = check(WORKFLOW, baseline="previous", history=0, client=client, progress=False)
     assert asked(world, "/evals/results") == 2
+    assert "further run" not in made.compared
+    with pytest.raises(ra.ConfigError, match="because history=0"):
+        check(WORKFLOW, history=0, client=client, progress=False)
 
 
-def test_the_history_is_as_long_as_asked(world: ra.Sandbox, client: ra.Client) -> None:
-    world.requests.clear()
-    assert "5 earlier runs" in check(WORKFLOW, history=5, client=client, progress=False).explain()
-    assert asked(world, "/evals/results") == 7
-    made = check(WORKFLOW, history=0, client=client, progress=False)
-    assert made.summary["flaky"].item() == 0
+# Checks in a row
 
 
-def test_the_previous_run(client: ra.Client, whole: pl.DataFrame) -> None:
-    made = check(WORKFLOW, baseline="previous", client=client, progress=False)
-    completed = whole.filter(pl.col("status") == "completed")
-    assert looked_at(made) == set(completed["run_id"][:2])
-    assert "the newest run that completed before it" in made.explain()
+def test_six_checks_after_a_bad_edit_are_red_until_it_is_mended(small: Small) -> None:
+    before = checked(small, EDITED - 1)
+    assert broken(before).is_empty()
+    assert before.gate().ok
+    for day in range(EDITED, EDITED + 6):
+        made = checked(small, day)
+        found = broken(made)
+        assert names(found) == ["extract 0", "extract 1"], day
+        assert found["cause"].unique().to_list() == ["edit"]
+        assert found["since_run_id"].unique().to_list() == [small.run_of(EDITED)]
+        assert found["baseline_run_id"].unique().to_list() == [small.run_of(EDITED - 1)]
+        assert found["block_changed"].all()
+        assert made.verdict == "regressed"
+        assert not made.gate().ok
+    mended = checked(small, MENDED)
+    assert broken(mended).is_empty()
+    assert names(mended.evals.filter(transition="fixed")) == ["extract 0", "extract 1"]
+    assert mended.gate().ok
 
 
-def test_runs_and_versions_by_name(client: ra.Client, whole: pl.DataFrame) -> None:
-    new, old = whole["run_id"][0], whole["run_id"][4]
-    version = whole["workflow_version_id"][4]
-    for candidate in (new, [new], whole.head(1), whole.head(1).lazy(), whole["run_id"].head(1)):
-        made = check(WORKFLOW, candidate=candidate, baseline=old, client=client, progress=False)
-        assert looked_at(made) == {new, old}
-    newest = whole.filter(pl.col("workflow_version_id") == version, pl.col("status") == "completed")
-    made = check(WORKFLOW, baseline=version, client=client, progress=False)
-    assert looked_at(made) == {new, newest["run_id"][0]}
-    assert "the newest run of that version" in made.explain()
+def test_six_checks_after_a_drift_are_red_from_the_second_on(small: Small) -> None:
+    first = checked(small, DRIFTED).evals.filter(eval_name="classify 0")
+    assert first["transition"].item() in ("suspect", "regressed")
+    for day in range(DRIFTED + 1, DRIFTED + 6):
+        made = checked(small, day)
+        found = broken(made)
+        assert names(found) == ["classify 0"], day
+        assert found["cause"].item() == "drift"
+        assert found["since_run_id"].item() == small.run_of(DRIFTED)
+        assert found["block_changed"].item() is False
+        assert not made.gate().ok
+    cured = checked(small, CURED)
+    assert broken(cured).is_empty()
+    assert cured.gate().ok
 
 
-def test_several_runs_are_one_side(client: ra.Client, whole: pl.DataFrame) -> None:
-    completed = whole.filter(pl.col("status") == "completed")
-    made = check(WORKFLOW, candidate=completed[1:4], client=client, progress=False)
-    assert made.evals["candidate_n"].max() == 3
+def test_a_known_gap_never_counts(small: Small) -> None:
+    for day in (FIRST + 1, EDITED, MENDED, -1):
+        row = checked(small, day).evals.filter(eval_name="extract 2").row(0, named=True)
+        assert (row["transition"], row["reason"]) == ("still_failing", "never passed")
 
 
-def test_a_block_is_compared_with_that_block(client: ra.Client) -> None:
-    runs = ra.fetch_runs(WORKFLOW, client=client)
+def test_a_break_does_not_leave_the_window_of_the_history(small: Small) -> None:
+    # Ten runs after the break, of which only three are read: no pass is among them.
+    made = checked(small, history=3)
+    (row,) = broken(made).iter_rows(named=True)
+    assert row["eval_name"] == "classify 1"
+    assert (row["baseline_state"], row["baseline_run_id"]) == ("passed", None)
+    assert row["cause"] == "edit"
+    assert "what the saved evals remember" in made.compared
+    assert not made.gate().ok
+    longer = checked(small, history=LATE * -2)
+    (same,) = broken(longer).iter_rows(named=True)
+    assert (same["eval_name"], same["since_run_id"]) == ("classify 1", small.run_of(LATE))
+    assert same["baseline_run_id"] == small.run_of(LATE - 1)
+
+
+def test_the_code_of_a_block_is_compared_with_each_evals_own_result(small: Small) -> None:
+    # The version before the candidate's differs in the other block alone.
+    made = checked(small, LATE)
+    assert broken(made)["block_changed"].to_list() == [True]
+    others = made.evals.filter(pl.col("transition") == "still_passing")
+    assert others.filter(block_id="extract")["block_changed"].any() is False
+    assert others.filter(block_id="classify")["block_changed"].all()
+
+
+def test_the_same_check_says_the_same(small: Small) -> None:
+    once, twice = checked(small), checked(small)
+    assert once.evals.equals(twice.evals)
+    assert once.explain() == twice.explain()
+    assert once.gate() == twice.gate()
+
+
+# Baselines
+
+
+def compared_runs(comparison: Comparison, side: str) -> list[str]:
+    return comparison.evals[f"{side}_run_id"].drop_nulls().unique().to_list()
+
+
+def test_the_last_run_in_which_every_eval_passed(client: ra.Client, whole: pl.DataFrame) -> None:
+    good = whole[1:].filter("ok").head(1)
+    made = check(WORKFLOW, baseline="last_ok", client=client, progress=False)
+    assert made.sides.baseline is not None
+    assert made.sides.baseline["run_id"].unique().to_list() == [good["run_id"][0]]
+    assert (
+        f"with run {good['run_id'][0]} of version {good['workflow_version_id'][0]}, the newest run "
+        "before it in which every eval passed, in the light of 20 further runs." in made.compared
+    )
+
+
+def test_where_no_run_was_wholly_good_that_is_said(small: Small) -> None:
+    with pytest.raises(ra.ConfigError, match=r"in none of the \d+ runs .* did every eval pass"):
+        checked(small, baseline="last_ok")
+
+
+def test_the_previous_run(small: Small) -> None:
+    made = checked(small, EDITED + 1, baseline="previous")
+    assert compared_runs(made, "baseline") == [small.run_of(EDITED)]
+    assert "the newest run that completed before it" in made.compared
+    # Against that run alone nothing is new; each eval's own past says more.
+    assert broken(made).is_empty()
+    assert made.evals.filter(eval_name="extract 0")["transition"].item() == "still_failing"
+
+
+def test_the_published_version(small: Small) -> None:
+    made = checked(small, baseline="published")
+    assert compared_runs(made, "baseline") == [small.run_of(LATE - 1)]
+    assert "the newest run of the published version" in made.compared
+    assert names(broken(made)) == ["classify 1"]
+    changed = made.evals.filter("block_changed")
+    assert changed["block_id"].unique().to_list() == ["classify"]
+
+
+def test_where_nothing_is_published_that_is_said(client: ra.Client) -> None:
+    with pytest.raises(ra.ConfigError, match="workflow wf_statements has no published version"):
+        check("wf_statements", baseline="published", client=client, progress=False)
+
+
+def test_runs_and_versions_by_name(small: Small) -> None:
+    runs = small.runs()
+    new, old = small.run_of(-1), small.run_of(EDITED - 3)
+    given = runs.filter(run_id=new)
+    for candidate in (new, [new], given, given.lazy(), given["run_id"]):
+        made = check(FLOW, candidate=candidate, baseline=old, client=small.client, progress=False)
+        assert compared_runs(made, "candidate") == [new]
+        assert compared_runs(made, "baseline") == [old]
+    version = runs.filter(run_id=old)["workflow_version_id"].item()
+    made = checked(small, baseline=version)
+    assert compared_runs(made, "baseline") == [small.run_of(EDITED - 1)]
+    assert "the newest run of that version" in made.compared
+    made = check(FLOW, candidate=version, client=small.client, progress=False)
+    assert compared_runs(made, "candidate") == [small.run_of(EDITED - 1)]
+
+
+def test_a_baseline_that_is_later_counts_as_earlier(small: Small) -> None:
+    made = checked(small, EDITED, baseline=small.run_of(MENDED))
+    assert names(broken(made)) == ["extract 0", "extract 1"]
+
+
+def test_an_old_baseline_is_named_as_such_in_the_first_sentence(small: Small) -> None:
+    made = checked(small, -1, baseline=small.run_of(-40))
+    assert "(which is 39 days older)" in made.compared.split(". ")[0]
+    assert "days older" not in checked(small, -1, baseline=small.run_of(-20)).compared
+
+
+def test_a_baseline_that_lacks_evals_is_named_as_such(
+    client: ra.Client, whole: pl.DataFrame
+) -> None:
+    half = whole.filter(status="cancelled").tail(1)
+    oldest = whole.tail(1)
+    made = check(WORKFLOW, baseline=oldest["run_id"][0], client=client, progress=False)
+    evals = set(made.sides.candidate["eval_id"])
+    assert made.sides.baseline is not None
+    missing = len(evals - set(made.sides.baseline["eval_id"]))
+    assert half.height == 1
+    assert f"lacks {missing} of the {len(evals)} evals)" in made.compared.split(". ")[0]
+
+
+def test_several_runs_are_one_side(small: Small) -> None:
+    ids = [small.run_of(day) for day in (EDITED, EDITED + 1, EDITED + 2)]
+    made = check(FLOW, candidate=ids, client=small.client, progress=False)
+    assert made.evals["candidate_n"].to_list() == [3] * 2 * EVALS
+    assert names(broken(made)) == ["extract 0", "extract 1"]
+    assert (broken(made)["p_regressed"] > 0.95).all()
+
+
+# Scopes
+
+
+def test_a_run_of_a_block_is_compared_with_that_block(client: ra.Client) -> None:
+    runs = ra.fetch_runs(WORKFLOW, client=client, progress=False)
     block = runs.filter(
         pl.col("scope") == "block", "is_terminal", pl.col("target_block_id") == PLANTED
     ).head(1)
-    made = check(WORKFLOW, candidate=block, client=client, progress=False)
-    assert set(made.evals["block_id"]) == {PLANTED}
+    for baseline in ("last_good", "previous"):
+        made = check(WORKFLOW, candidate=block, baseline=baseline, client=client, progress=False)
+        assert set(made.evals["block_id"]) == {PLANTED}
+        assert made.summary["removed"].item() == 0
     assert made.verdict == "regressed"
+
+
+def test_a_run_of_an_eval_is_compared_with_that_eval(client: ra.Client) -> None:
+    runs = ra.fetch_runs(WORKFLOW, client=client, progress=False)
     single = runs.filter(pl.col("scope") == "eval", "is_terminal").head(1)
-    made = check(WORKFLOW, candidate=single, client=client, progress=False)
-    assert made.evals["eval_id"].to_list() == single["eval_id"].to_list()
+    for baseline in ("last_good", "previous"):
+        made = check(WORKFLOW, candidate=single, baseline=baseline, client=client, progress=False)
+        assert made.evals["eval_id"].to_list() == single["eval_id"].to_list()
 
 
-def test_old_runs_and_versions_are_found(client: ra.Client, whole: pl.DataFrame) -> None:
-    oldest = whole.tail(1)
-    made = check(
-        WORKFLOW, candidate=oldest["workflow_version_id"][0], client=client, progress=False
-    )
-    assert made.evals.height
-    with pytest.raises(ra.ConfigError, match="no run of the whole workflow completed before"):
-        check(WORKFLOW, candidate=oldest["run_id"][0], client=client, progress=False)
+def test_a_whole_run_is_compared_with_a_block_where_that_is_the_baseline(
+    client: ra.Client,
+) -> None:
+    runs = ra.fetch_runs(WORKFLOW, client=client, progress=False)
+    block = runs.filter(pl.col("scope") == "block", "is_terminal").head(1)
+    made = check(WORKFLOW, baseline=block, client=client, progress=False)
+    assert set(made.evals["block_id"]) == {block["target_block_id"].item()}
+
+
+# A candidate that has not ended
+
+
+def test_a_run_that_goes_on_is_counted_and_its_evals_are_not_listed() -> None:
+    with small_api() as api:
+        started = ra.start_runs(FLOW, client=api.client)
+        while True:
+            api.clock.forward(1)
+            run = ra.fetch_run(started["run_id"].item(), client=api.client)
+            if run["completed"].item() >= 3:
+                break
+        assert not run["is_terminal"].item()
+        ended = run["completed"].item() + run["error"].item()
+        made = check(FLOW, candidate=started, client=api.client, progress=False)
+        again = check(FLOW, candidate=run, client=api.client, progress=False)
+    total = 2 * EVALS
+    coming = f"not ended yet: {total - ended} of {total} are still to come"
+    assert again.headline.startswith(coming)
+    assert again.sides.waiting == (total - ended, total)
+    assert made.sides.waiting[1] == total
+    gate = again.gate()
+    assert gate.reasons[0] == f"{coming.capitalize()}."
+    undecided = again.evals.filter(transition="incomplete")
+    assert undecided.height == total - ended
+    said = " ".join((*gate.reasons, *gate.notes, again.explain(), repr(again)))
+    assert not any(name in said for name in undecided["eval_name"])
+
+
+def test_the_run_that_was_just_waited_for() -> None:
+    with ra.Sandbox(speed=5000) as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        started = ra.start_runs(WORKFLOW, block_ids=[PLANTED], client=client)
+        ended = ra.wait_for_runs(started, interval=0.1, client=client)
+        made = check(WORKFLOW, candidate=ended, client=client, progress=False)
+    assert compared_runs(made, "candidate") == ended["run_id"].to_list()
+    assert made.verdict == "regressed"
+
+
+# What fails
 
 
 @pytest.mark.parametrize("status", [404, 422])
-def test_without_a_version_diff_the_fingerprints_do(
-    world: ra.Sandbox, client: ra.Client, status: int
-) -> None:
-    world.inject({"match": "/versions/diff", "status": status})
-    made = check(WORKFLOW, client=client, progress=False)
-    broken = made.evals.filter(pl.col("transition").is_in(BROKEN), pl.col("block_id") == PLANTED)
-    assert broken["block_changed"].all()
+def test_without_a_version_diff_the_fingerprints_do(status: int) -> None:
+    with small_api() as api:
+        api.server.inject({"match": "/versions/diff", "status": status})
+        made = checked(api, EDITED, baseline="previous")
+        assert len(api.server.requests.matching("/versions/diff")) == 1
+    assert broken(made)["block_changed"].all()
 
 
-def test_any_other_failure_is_one(world: ra.Sandbox, client: ra.Client) -> None:
-    world.inject({"match": "/versions/diff", "status": 403})
-    with pytest.raises(ra.PermissionDeniedError):
-        check(WORKFLOW, client=client, progress=False)
+def test_any_other_failure_is_one() -> None:
+    with small_api() as api:
+        api.server.inject({"match": "/versions/diff", "status": 403})
+        with pytest.raises(ra.PermissionDeniedError):
+            checked(api, EDITED)
 
 
 @pytest.mark.parametrize(
     ("workflow", "arguments", "message"),
     [
-        (WORKFLOW, {"candidate": "nope"}, "'nope' is no run or version .* versions: draft_"),
-        (WORKFLOW, {"baseline": "nope"}, "'nope' is no run or version"),
+        (WORKFLOW, {"candidate": "nope"}, "'nope' is not a run or a version .* versions: draft_"),
+        (WORKFLOW, {"baseline": "nope"}, "'nope' is not a run or a version"),
         (WORKFLOW, {"candidate": []}, "candidate names no run"),
         (WORKFLOW, {"candidate": 3}, "candidate must be"),
+        (WORKFLOW, {"baseline": None}, "baseline is None; expected an id"),
         (WORKFLOW, {"history": -1}, "history must be"),
         (WORKFLOW, {"history": None}, "history must be"),
+        (WORKFLOW, {"history": 2.5}, "history must be"),
         (WORKFLOW, {"alpha": 2}, "alpha must be"),
+        (WORKFLOW, {"margin": 0}, "margin must be"),
         ("wf_untitled", {}, "workflow wf_untitled has no run; is that its id"),
     ],
 )
@@ -201,6 +443,12 @@ def test_arguments_that_cannot_be_used(
 ) -> None:
     with pytest.raises(ra.ConfigError, match=message):
         check(workflow, client=client, progress=False, **arguments)
+
+
+def test_the_oldest_run_has_nothing_before_it(small: Small) -> None:
+    for baseline in ("last_good", "previous", "last_ok"):
+        with pytest.raises(ra.ConfigError, match=f"baseline='{baseline}'"):
+            checked(small, FIRST, baseline=baseline)
 
 
 def test_a_workflow_none_of_whose_runs_has_ended_has_no_candidate() -> None:
@@ -220,11 +468,35 @@ def test_a_run_of_another_workflow_is_refused(client: ra.Client, whole: pl.DataF
             check("wf_claims", candidate=candidate, client=client, progress=False)
 
 
-def test_the_run_that_was_just_waited_for() -> None:
-    with ra.Sandbox(speed=5000) as sandbox:
-        client = ra.Client(**sandbox.credentials)
-        started = ra.start_runs(WORKFLOW, block_ids=[PLANTED], client=client)
-        ended = ra.wait_for_runs(started, interval=0.1, client=client)
-        made = check(WORKFLOW, candidate=ended, client=client, progress=False)
-    assert looked_at(made) >= set(ended["run_id"])
-    assert made.verdict == "regressed"
+def test_what_a_saved_eval_remembers_counts_only_where_it_is_of_its_present_form() -> None:
+    from retab_analysis._baseline import add_last_passes
+    from retab_analysis.schema import EVALS, RESULTS, RUNS
+
+    with small_api() as api:
+        evals = ra.fetch_evals(FLOW, client=api.client, progress=False)
+        candidate = ra.fetch_run(api.run_of(-1), client=api.client)
+    (row,) = evals.filter(name="classify 1").to_dicts()
+    passed_at = row["last_passed_at"]
+
+    def remembered(**changes: Any) -> pl.DataFrame:
+        frame = pl.DataFrame([row | changes], schema=EVALS.schema)
+        return add_last_passes(RESULTS.empty(), frame, candidate)
+
+    (added,) = remembered().to_dicts()
+    assert (added["state"], added["eval_id"], added["created_at"]) == (
+        "passed",
+        row["eval_id"],
+        passed_at,
+    )
+    assert added["block_execution_fingerprint"] == row["last_passed_block_fingerprint"]
+    day = timedelta(days=1)
+    assert remembered(last_passed_at=None).is_empty()
+    assert remembered(updated_at=passed_at + day).is_empty()
+    assert remembered(updated_at=passed_at - day).height == 1
+    assert remembered(updated_at=None).height == 1
+    assert remembered(last_passed_at=candidate["created_at"].item() + day).is_empty()
+    # What was read already is not added once more.
+    read = remembered().with_columns(completed_at=pl.col("created_at"))
+    again = add_last_passes(read, pl.DataFrame([row], schema=EVALS.schema), candidate)
+    assert again.height == 1
+    assert candidate.schema == RUNS.schema

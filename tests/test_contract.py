@@ -284,8 +284,8 @@ def flows(saved: dict[str, Any]) -> list[str]:
 
 
 def test_the_sdk_reads_what_changed_between_versions(frozen: Frozen) -> None:
-    runs = ra.fetch_runs("wf_invoices", order="asc", client=frozen.client)
-    versions = runs["workflow_version_id"].unique(maintain_order=True).to_list()
+    published = ra.fetch_versions("wf_invoices", client=frozen.client)
+    versions = published["workflow_version_id"].reverse().to_list()
     changed = False
     for baseline, candidate in pairwise(versions):
         query = {

@@ -93,6 +93,13 @@ def test_markdown_code_stays_in_its_cell() -> None:
     assert Tags(made).tags == ["code"]
 
 
+def test_markdown_code_holds_nothing_that_markdown_acts_upon() -> None:
+    text = "[a](http://x) ![i](//y) *b* _c_ ~~d~~ `e` \\\\ @f &amp; &#33; <i>"
+    made = markup.markdown_code(text)
+    assert not set("[]*_~`\\\\@") & set(made)
+    assert Tags(made).text == text
+
+
 def test_a_line_has_nothing_that_a_terminal_acts_upon() -> None:
     line = markup.one_line("a\x1b[31mb\r\n\tc\x00\u202ed\ud800")
     assert line.isprintable()

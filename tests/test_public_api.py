@@ -19,17 +19,15 @@ import retab_analysis as ra
 from retab_analysis import errors
 
 NAMES = """
-APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
-InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
-ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
-SchemaError ServerError TransportError WaitTimeout blame cancel_runs check compare
-compare_versions compare_view count_failures decode_evals decode_results decode_runs demo
-eval_history explore failures
+APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded InvalidRequestError
+NotFoundError PaginationError PermissionDeniedError ProblemsWarning ProtocolError RateLimitError
+RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError ServerError TransportError
+WaitTimeout blame cancel_runs check compare compare_versions compare_view count_failures
+decode_evals decode_results decode_runs demo eval_history explore failures fetch_config_changes
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results overview plot_comparison plot_durations
-plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs states
-summarize_evals summarize_runs triage use
-wait_for_runs watch write_csv write_report
+fetch_versions fetch_workflows flaky_evals latest_results open_document overview plot_comparison
+plot_durations plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs
+states summarize_evals summarize_runs triage use wait_for_runs watch write_csv write_report
 """
 
 SIGNATURES = {
@@ -53,6 +51,7 @@ SIGNATURES = {
     "eval_history": "(results)",
     "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
     "failures": "(results)",
+    "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
     "fetch_document_link": "(document_id, *, client=None)",
     "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
     "strict=True)",
@@ -69,6 +68,7 @@ SIGNATURES = {
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "flaky_evals": "(results)",
     "latest_results": "(results)",
+    "open_document": "(result, *, client=None)",
     "overview": "(workflows=None, *, client=None, progress=None)",
     "triage": "(evals)",
     "plot_comparison": "(comparison, *, ax=None)",
@@ -85,7 +85,7 @@ SIGNATURES = {
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
     "use": "(client)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
-    "watch": "(runs=None, *, workflow_id=None, baseline=None, compact=False, "
+    "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_report": "(comparison, path, *, values=True)",
@@ -217,8 +217,9 @@ HEAVY = {
     *("matplotlib", "ipywidgets", "IPython", "tqdm", "pandas", "numpy", "asyncio"),
     *("retab_analysis.sandbox", "retab_analysis.widgets", "retab_analysis.plots"),
 }
+# fetch_config_changes compares what it fetches, and loads what that needs.
 LIGHT_USE = """
-for name in ra.__all__:
+for name in set(ra.__all__) - {"fetch_config_changes"}:
     if name.startswith(("fetch_", "decode_", "write_csv", "read_csv")) or name == "Client":
         getattr(ra, name)
 """

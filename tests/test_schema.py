@@ -103,6 +103,9 @@ CONTRACT_NAMES = {
     wire.Published: "WorkflowPublished",
     wire.Publication: "PublishedWorkflowVersion",
     wire.VersionDiff: "WorkflowGraphVersionDiff",
+    wire.Block: "WorkflowBlock",
+    wire.VersionBlock: "WorkflowConfigBlock",
+    wire.GraphVersion: "WorkflowGraphVersion",
 }
 # A document's union of several, and a part that is only looked at for what it needs.
 UNIONS = {wire.Lifecycle, wire.Source, wire.HandleInput, wire.ResultWithPayloads}

@@ -22,7 +22,7 @@ NEEDED = (
 )
 """The columns of a RESULTS frame that are read."""
 
-_WHOLE = 0.5  # a run with so large a share of the largest run's evals is one of the whole workflow
+_WHOLE = 0.5  # a run of more than this share of the largest run's evals is of the whole workflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +77,8 @@ def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
     combined = combine_sides(results.filter(is_newest), None, results.filter(~is_newest))
     outcomes = collect_outcomes(combined)
     findings = weigh(outcomes)
-    worse = findings.posterior.worse.sum(axis=1)
-    told = findings.of_each_eval().with_columns(
-        pl.Series("p_regressed", worse, pl.Float64).clip(0, 1),
+    # Of each eval, also where the newest run cancelled it, or was of other evals alone.
+    told = findings.of_each_eval(undecided=True).with_columns(
         pl.Series("kind", find_kinds(outcomes.histories, findings.posterior), pl.String),
     )
     placed = outcomes.results.select("at", "eval", "row", "comparable").join(combined, on="at")
@@ -116,7 +115,7 @@ def _newest_run(results: pl.DataFrame) -> str | None:
 def _present(placed: pl.DataFrame) -> list[int]:
     """The evals of the newest whole run, and of what came after it."""
     sizes = placed.group_by("row").agg(pl.col("eval").n_unique().alias("n"))
-    whole = sizes.filter(pl.col("n") >= _WHOLE * pl.col("n").max())["row"].max()
+    whole = sizes.filter(pl.col("n") > _WHOLE * pl.col("n").max())["row"].max()
     if whole is None:
         return []
     return placed.filter(pl.col("row") >= whole)["eval"].unique().to_list()

@@ -15,7 +15,6 @@ _NEEDED = (
     "block_id",
     "state",
     "run_id",
-    "result_id",
     "workflow_version_id",
     "run_created_at",
     "created_at",

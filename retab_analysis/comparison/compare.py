@@ -137,6 +137,8 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     findings = weigh(outcomes)
     if sides.baseline is None:
         earlier, after = _hold_against_last_good(outcomes, findings)
+        # The version diff is with the newest earlier run, and not with each eval's own result.
+        blocks = None
     else:
         earlier = choose_baseline(outcomes)
         after = _last_decided(earlier, outcomes)
@@ -213,7 +215,11 @@ def _collect_suite(
         )
     )
     before = is_after if earlier is None else is_after | (pl.col("side") == BASELINE)
-    shown = outcomes.results.filter("comparable") if earlier is None else results.filter(before)
+    shown = (
+        outcomes.results.filter(is_after | pl.col("comparable"))
+        if earlier is None
+        else results.filter(before)
+    )
     named = pl.coalesce(
         pl.when(pl.col("document_ids").list.len() > 0).then("document_ids"),
         pl.when(pl.col("document_names").list.len() > 0).then("document_names"),

@@ -13,7 +13,7 @@ import polars.selectors as cs
 
 from retab_analysis.comparison import render
 from retab_analysis.comparison.causes import group_causes
-from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, apply_rule
+from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, Regressed, apply_rule
 from retab_analysis.comparison.gate import accept as accept_failures
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.sides import Sides
@@ -27,6 +27,7 @@ from retab_analysis.comparison.wording import (
     write_headline,
 )
 from retab_analysis.errors import ConfigError, RegressionError
+from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
@@ -128,6 +129,11 @@ class Comparison:
             row, self.evals, self.verdict, outage=self._outage, waiting=self.sides.waiting
         )
 
+    @property
+    def title(self) -> str:
+        """The headline behind its sign: ✗ where something broke, else the verdict in words."""
+        return self.document().title
+
     def gate(
         self,
         fail_on: str | Iterable[str] = FAIL_ON,
@@ -156,18 +162,22 @@ class Comparison:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        accepted = rule.accepted_ids(self.evals)
-        return apply_rule(rule, self.evals, self.summary, self._regressed(rule, accepted))
+        regressed = self._find_regressed(rule) if rule.verdict else None
+        pass_rate = self.summary["candidate_pass_rate"].item()
+        return apply_rule(rule, self.evals, pass_rate, regressed, self.sides.waiting)
 
-    def _regressed(self, rule: GateRule, accepted: pl.Series) -> bool:
-        """Whether the verdict counts against the candidate, without what is accepted."""
-        if not rule.verdict:
-            return False
+    def _find_regressed(self, rule: GateRule) -> Regressed | None:
+        """The verdict where it counts against the candidate, without what is accepted."""
+        accepted = rule.accepted_ids(self.evals)
         suite = self._suite.without(accepted) if len(accepted) else self._suite
         summary = summarize(suite, self.alpha) if len(accepted) else self.summary
-        if rule.max_failures:
-            return suite_regressed(summary, self.alpha)
-        return conclude(suite, summary, self.alpha, self.margin) == "regressed"
+        by_test = rule.max_failures > 0
+        counts = (
+            suite_regressed(summary, self.alpha)
+            if by_test
+            else conclude(suite, summary, self.alpha, self.margin) == "regressed"
+        )
+        return Regressed(summary, self.alpha, by_test, len(accepted) > 0) if counts else None
 
     def raise_if_regressed(
         self,
@@ -252,13 +262,27 @@ class Comparison:
         """
         return group_causes(self.evals)
 
+    @property
+    def config_changes(self) -> pl.DataFrame:
+        """What was edited, where :func:`check` found that an edit broke something.
+
+        Returns:
+            ``block_id, block_type, label, change, field, before, after`` (String), as
+            :func:`fetch_config_changes` gives them; no rows where that is not known. Of a draft it
+            is what the draft is now. The values are the prompts and schemas of the workflow.
+        """
+        edits = self.sides.edits
+        return CONFIG_CHANGES.to_frame() if edits is None else edits.changes
+
     def explain(self) -> str:
         """In plain words: what was compared, what broke since when, and what the numbers say."""
         row = self.summary.row(0, named=True)
         test = {"alpha": self.alpha, "margin": self.margin, "outage": self._outage}
         again = 0 if self.sides.reruns is None else self.sides.reruns.height
         compared = f"{self.compared} {say_reruns(again)}" if again else self.compared
-        return explain(compared, row, self.evals, self.verdict, test)
+        told = explain(compared, row, self.evals, self.verdict, test)
+        edits = self.sides.edits
+        return told if edits is None else f"{told} {edits.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold; with expected and actual values."""

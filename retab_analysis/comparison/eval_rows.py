@@ -167,7 +167,7 @@ def _reason() -> pl.Expr:
     cases = {
         "suspect": _suspect(),
         "newly_errored": _errored(),
-        "fixed": pl.format("passes {}; before, {}", _share("since"), _share("before")),
+        "fixed": _fixed(),
         "flaky": _flaky(),
         "not_comparable": pl.concat_str(
             pl.when(pl.col("edited") != "").then("edited").otherwise(pl.lit("eval")),
@@ -193,6 +193,13 @@ def _since() -> pl.Expr:
 
 def _share(when: str) -> pl.Expr:
     return pl.format("{} of {}", f"passes_{when}", f"outcomes_{when}")
+
+
+def _fixed() -> pl.Expr:
+    # Where nothing was decided before, it ended in errors: a count would be "0 of 0".
+    before = pl.when(pl.col("outcomes_earlier") > 0).then(_share("earlier"))
+    said = before.otherwise(pl.lit("nothing but errors"))
+    return pl.format("passed {}; before, {}", _share("candidate"), said)
 
 
 def _broken() -> pl.Expr:
@@ -246,8 +253,10 @@ def _errored() -> pl.Expr:
 
 
 def _flaky() -> pl.Expr:
-    before, now = _share("before"), _share("since")
-    return pl.format("passed {} before and {} now: no lasting change", before, now)
+    both = pl.format("passed {} before and {} now", _share("earlier"), _share("candidate"))
+    # What never passed before and passes now and then did change; how far, nobody knows yet.
+    same = pl.when(pl.col("passed_before")).then(pl.lit(": no lasting change"))
+    return pl.concat_str(both, same.otherwise(pl.lit("")))
 
 
 def _incomplete() -> pl.Expr:
@@ -269,7 +278,7 @@ def _still_failing() -> pl.Expr:
         .then(pl.lit("did not pass before, and ended in an error now"))
         .when(~pl.col("passed_before"))
         .then(never.otherwise(pl.lit("never passed")))
-        .otherwise(pl.format("passed {} before and {} now", _share("before"), _share("since")))
+        .otherwise(pl.format("passed {} before and {} now", _share("earlier"), _share("candidate")))
     )
 
 

@@ -18,9 +18,11 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.wording import list_evals, phrase, say_p
+from retab_analysis.comparison.suite_test import CERTAIN_ENOUGH, suite_regressed
+from retab_analysis.comparison.wording import list_evals, phrase, say_p, say_waiting
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
+from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
@@ -130,60 +132,95 @@ class GateRule:
         ).fill_null(False)
         return evals.filter(named)["eval_id"]
 
+    def counting(self) -> pl.Expr:
+        """Which evals count against the candidate, over ``Comparison.evals``.
 
-def apply_rule(rule: GateRule, evals: pl.DataFrame, summary: pl.DataFrame, regressed: bool) -> Gate:
+        An eval that was not decided earlier says nothing against the candidate.
+        """
+        transition = pl.col("transition")
+        return transition.is_in(self.fail_on) & (
+            (transition != "incomplete") | pl.col("candidate_state").is_in(_UNDECIDED)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Regressed:
+    """A verdict that counts against the candidate.
+
+    Attributes:
+        summary: ``Comparison.summary``, without the accepted evals.
+        alpha: The level of the suite's test.
+        by_test: Whether only the suite's test counts, because some failures are tolerated.
+        without_accepted: Whether accepted evals were left out.
+    """
+
+    summary: pl.DataFrame
+    alpha: float
+    by_test: bool
+    without_accepted: bool
+
+    def __str__(self) -> str:
+        row = self.summary.row(0, named=True)
+        parts = []
+        if not self.by_test and (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH:
+            parts.append(f"something got worse with a probability of {row['p_any_regressed']:.2f}")
+        if suite_regressed(self.summary, self.alpha):
+            fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
+            parts.append(f"{fell}, more than chance explains (p {say_p(row['p_value'])})")
+        beginning = "Without the accepted evals, the" if self.without_accepted else "The"
+        return f"{beginning} verdict is regressed: {', and '.join(parts)}."
+
+
+def apply_rule(
+    rule: GateRule,
+    evals: pl.DataFrame,
+    pass_rate: float | None,
+    regressed: Regressed | None,
+    waiting: tuple[int, int] = (0, 0),
+) -> Gate:
     """Apply a rule to the evals of a comparison.
 
     Args:
         rule: The rule.
         evals: ``Comparison.evals``.
-        summary: ``Comparison.summary``.
-        regressed: Whether the verdict counts against the candidate.
+        pass_rate: The candidate's.
+        regressed: The verdict where it counts against the candidate, else None.
+        waiting: How many evals of the candidate are still to come, and of how many.
     """
-    allowed = rule.accepted_ids(evals)
-    is_free = pl.col("eval_id").is_in(allowed.implode())
-    counts = pl.col("transition").is_in(rule.fail_on) & (
-        (pl.col("transition") != "incomplete") | pl.col("candidate_state").is_in(_UNDECIDED)
-    )
-    against = evals.filter(counts, ~is_free)
-    reasons = _name_failures(against, rule.max_failures)
-    if regressed:
-        reasons.append(_say_regressed(summary))
-    reasons += _check_pass_rate(rule, summary["candidate_pass_rate"][0])
+    is_free = pl.col("eval_id").is_in(rule.accepted_ids(evals).implode())
+    reasons = _name_failures(rule, evals.filter(rule.counting(), ~is_free), waiting)
+    if regressed is not None:
+        reasons.append(str(regressed))
+    reasons += _check_pass_rate(rule, pass_rate)
     reasons += _check_accepted(rule, evals)
-    notes = _note_others(evals.filter(~is_free), rule.fail_on)
+    notes = _note_others(evals.filter(~is_free), rule.fail_on, waiting)
     known = evals.filter(is_free, pl.col("candidate_state").is_in((*FAILING, "mixed")))
     if known.height:
         notes.append(f"{known.height} accepted: {list_evals(known)}.")
     return Gate(not reasons, tuple(reasons), tuple(notes))
 
 
-def _name_failures(against: pl.DataFrame, max_failures: int) -> list[str]:
-    """What counts against the candidate, by transition and by when it began."""
-    if against.height <= max_failures:
+def _name_failures(rule: GateRule, against: pl.DataFrame, waiting: tuple[int, int]) -> list[str]:
+    """What counts against the candidate, by transition and by when it began.
+
+    Of evals that are still to come it is said how many they are, and not which.
+    """
+    coming = waiting[0] if "incomplete" in rule.fail_on else 0
+    named = against.filter(pl.col("candidate_state") != "unscored") if coming else against
+    total = named.height + coming
+    if total <= rule.max_failures:
         return []
-    reasons = []
+    reasons = [f"{say_waiting(waiting)}.".capitalize()] if coming else []
     for transition in TRANSITIONS:
-        chosen = against.filter(transition=transition)
-        if chosen.is_empty():
-            continue
+        chosen = named.filter(transition=transition)
         for (since,), group in chosen.group_by("since_version_id", maintain_order=True):
-            began = f" since {since}" if since is not None else ""
+            began = "" if since is None else f" since {one_line(since)}"
             reasons.append(f"{group.height} {phrase(transition)}{began}: {list_evals(group)}.")
-    if max_failures:
-        reasons.append(f"{against.height} count against the gate; {max_failures} are tolerated.")
+    if rule.max_failures:
+        verb = "counts" if total == 1 else "count"
+        tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
+        reasons.append(f"{total} {verb} against the gate; {tolerated}.")
     return reasons
-
-
-def _say_regressed(summary: pl.DataFrame) -> str:
-    row = summary.row(0, named=True)
-    parts = []
-    if row["p_any_regressed"] is not None:
-        parts.append(f"something got worse with a probability of {row['p_any_regressed']:.2f}")
-    if row["delta"] is not None and row["delta"] < 0:
-        fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
-        parts.append(f"{fell} (p {say_p(row['p_value'])})")
-    return f"The verdict is regressed: {', '.join(parts)}."
 
 
 def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
@@ -200,7 +237,7 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
     today = datetime.now(UTC).date()
     reasons = []
     for entry in rule.accepted:
-        name = f"{entry.name} ({entry.id})" if entry.name else entry.id
+        name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
         if entry.id not in states:
             reasons.append(f"Accepted, but not compared: {name}. Remove the entry.")
         elif states[entry.id] == "passed":
@@ -210,11 +247,14 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
     return reasons
 
 
-def _note_others(evals: pl.DataFrame, counting: Iterable[str]) -> list[str]:
+def _note_others(
+    evals: pl.DataFrame, counting: Iterable[str], waiting: tuple[int, int]
+) -> list[str]:
     transition = pl.col("transition")
     failing = pl.col("candidate_state").is_in((*FAILING, "mixed"))
     groups = {
-        "removed": (transition == "removed", "removed"),
+        # As long as results are to come, nobody knows whether an eval is gone.
+        "removed": ((transition == "removed") & (waiting[0] == 0), "removed"),
         "added": ((transition == "added") & failing, "new and not passing"),
         "not_comparable": ((transition == "not_comparable") & failing, "edited and not passing"),
         "suspect": (transition == "suspect", "suspect"),
@@ -292,14 +332,14 @@ def accept(
     for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
         entries.setdefault(eval_id, Accepted(eval_id, name, reason, who, last))
     tables = (entries[eval_id].to_toml() for eval_id in sorted(entries))
-    save(target, "\n".join([_HEAD, *tables]).encode())
+    # Half a surrogate pair cannot be written in UTF-8.
+    save(target, "\n".join([_HEAD, *tables]).encode(errors="replace"))
 
 
 def _choose(compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None) -> pl.DataFrame:
     if evals is None:
         rule = GateRule.check(FAIL_ON, 0, (), None, True)
-        counts = pl.col("transition").is_in(rule.fail_on)
-        return compared.filter(counts, pl.col("candidate_state").is_in((*FAILING, "mixed")))
+        return compared.filter(rule.counting())
     if isinstance(evals, pl.DataFrame):
         if "eval_id" not in evals.columns:
             raise ConfigError("evals: the frame has no column eval_id")

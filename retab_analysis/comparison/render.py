@@ -64,16 +64,29 @@ class Document:
     evals: pl.DataFrame
 
     @property
+    def mark(self) -> tuple[str, str]:
+        """What stands before the headline, and its kind.
+
+        Where an eval is called broken that is the sign alone, whatever can be said of the suite as
+        a whole: the headline says what broke.
+        """
+        if self.evals["transition"].is_in(BROKEN).any():
+            return SIGNS["regressed"]
+        words, kind = VERDICTS[self.verdict]
+        return f"{words}:", kind
+
+    @property
     def title(self) -> str:
-        """The verdict and the headline, one line of text."""
-        return f"{VERDICTS[self.verdict][0]}: {self.headline}"
+        """The mark and the headline, one line of text."""
+        return f"{self.mark[0]} {self.headline}"
 
     def sections(self) -> dict[str, pl.DataFrame]:
         """The tables of evals by their titles, what needs attention first; none is empty."""
         transition = pl.col("transition")
         named = {
-            "Broke": (*BROKEN, "newly_errored"),
+            "Broke": BROKEN,
             "Suspects": ("suspect",),
+            "Ended in an error": ("newly_errored",),
             "Fixed": ("fixed",),
             "Not counted": NOT_COUNTED,
             "Still failing": ("still_failing",),
@@ -82,7 +95,7 @@ class Document:
         return {title: evals for title, evals in found.items() if evals.height}
 
 
-OPEN = ("Broke", "Suspects", "Fixed")
+OPEN = ("Broke", "Suspects", "Ended in an error", "Fixed")
 """The sections that are shown at once; the others are opened by the reader."""
 
 
@@ -111,11 +124,11 @@ def describe(row: Row) -> list[object]:
 
 def to_html(document: Document, *, values: bool) -> Html:
     """A fragment for a notebook: the verdict, what is said, what broke; the rest to be opened."""
-    words, kind = VERDICTS[document.verdict]
+    words, kind = document.mark
     head = tag(
         "div",
         tag("span", words, class_=f"rta-{kind}"),
-        f" · {document.headline}",
+        f" {document.headline}",
         class_="rta-head rta-text",
     )
     parts = [head, tag("div", document.explanation, class_="rta-text")]
@@ -163,7 +176,7 @@ def to_markdown(document: Document, *, values: bool) -> str:
     """Markdown for GitHub: the same in the same order."""
     said = markup.markdown
     parts = [
-        f"**{said(VERDICTS[document.verdict][0])}** · {said(document.headline)}",
+        f"**{said(document.title)}**",
         said(document.explanation),
     ]
     for title, evals in document.sections().items():

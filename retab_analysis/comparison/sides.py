@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, NEEDED, Outcomes
 from retab_analysis.schema import RESULTS, checked
@@ -25,6 +26,7 @@ from retab_analysis.vocabulary import (
     state_counts,
 )
 
+_FRAMES = (pl.DataFrame, pl.LazyFrame)
 _SHOWN = (
     *("eval_name", "block_id", "document_names", "condition", "expected_value", "actual_value"),
     *("failure_code", "failure_message", "status_message", "run_id", "result_id"),
@@ -36,6 +38,9 @@ READ = tuple(
     )
 )
 """The columns of a RESULTS frame that a comparison reads."""
+
+_OPTIONAL = ("condition", "document_ids", "failure_code", "failure_message", "status_message")
+# What is only shown; a frame that lacks one of them can be compared all the same.
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,9 @@ class Sides:
             evals, and are left out of the suite's test: what was chosen because it failed would
             make every suite look worse.
         waiting: How many of the candidate's evals are still to come, and of how many.
+        edits: What was edited, or None where that is not known.
+        workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
+        versions: A VERSIONS frame: when each was published and with which note; or None.
     """
 
     candidate: pl.DataFrame
@@ -63,6 +71,9 @@ class Sides:
     compared: str | None = None
     waiting: tuple[int, int] = (0, 0)
     reruns: pl.DataFrame | None = None
+    edits: Edits | None = None
+    workflow: pl.DataFrame | None = None
+    versions: pl.DataFrame | None = None
 
     @property
     def candidate_and_reruns(self) -> pl.DataFrame:
@@ -84,7 +95,11 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
             another table.
     """
     columns = list(dict.fromkeys((*READ, *also)))
-    return checked(frame, RESULTS, columns, name).select(columns)
+    there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
+    absent = [each for each in _OPTIONAL if each not in there]
+    known = checked(frame, RESULTS, [each for each in columns if each not in absent], name)
+    filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
+    return known.with_columns(filled).select(columns)
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:
@@ -135,7 +150,7 @@ def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
     best = earlier.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
     # All results of the baseline count; of anything else only the newest run's.
     newest = pl.col("row") == pl.col("row").max().over("eval")
-    return best.filter((pl.col("rank") == 0) | newest).select("eval", "at")
+    return best.filter((pl.col("side") == BASELINE) | newest).select("eval", "at")
 
 
 def choose_last_good(

@@ -26,6 +26,7 @@ _PHRASES = {
 }
 _NAMED = 20
 _GROUPS = 3
+_GOOD = ("passed", "mixed")
 _SINCE = ("since_run_id", "since_version_id", "since_at", "cause")
 
 Row = Mapping[str, Any]
@@ -44,7 +45,7 @@ def count_noun(number: int, noun: str) -> str:
 def list_evals(evals: pl.DataFrame, limit: int = _NAMED) -> str:
     """The names of some evals, each with its id."""
     names = [
-        eval_id if name is None else f"{one_line(name)} ({eval_id})"
+        one_line(eval_id if name is None else f"{name} ({eval_id})")
         for name, eval_id in evals.head(limit).select("eval_name", "eval_id").iter_rows()
     ]
     more = evals.height - limit
@@ -101,19 +102,20 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     )
     if runs.is_empty():
         return f"{said}; there is none."
-    first = runs.row(0, named=True)
-    parts = [f"{first['n']} from {_dated_run(first)}"]
-    older = runs[1:]
+    known = runs.filter(pl.col("baseline_run_id").is_not_null())
+    parts = [f"{row['n']} from {_dated_run(row)}" for row in known[:1].iter_rows(named=True)]
+    older = known[1:]
     if older.height:
         oldest = older["run_created_at"].min()
         when = f" (the oldest of {_day(oldest)})" if oldest is not None else ""  # type: ignore[arg-type]
         parts.append(f"{older['n'].sum()} from {count_noun(older.height, 'other run')}{when}")
+    remembered = runs.filter(pl.col("baseline_run_id").is_null())["n"].sum()
+    if remembered:
+        parts.append(f"{remembered} from what the saved evals remember")
     return f"{said}: {', '.join(parts)}."
 
 
 def _dated_run(row: Row) -> str:
-    if row["baseline_run_id"] is None:
-        return "what the saved evals remember"
     when = f" of {_day(row['run_created_at'])}" if row["run_created_at"] is not None else ""
     return f"run {one_line(row['baseline_run_id'])}{when}"
 
@@ -186,12 +188,21 @@ def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
     """What leads the headline where no single eval is called broken."""
     if verdict == "regressed":
         if summary["delta"] is not None and summary["delta"] < 0 and summary["suspect"] == 0:
-            return f"the pass rate fell by {_points(summary['delta'])} over all evals together"
+            all_evals = summary["n_evals"] == evals.height
+            over = (
+                "all evals together" if all_evals else "the evals that were decided on both sides"
+            )
+            return f"the pass rate fell by {_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
     undecided = summary["incomplete"]
     if undecided and undecided * 2 >= evals.height:
-        return f"not decided: {undecided} of {evals.height} evals have no verdict to compare"
+        return f"not decided: {_have(undecided, evals.height)} no verdict to compare"
     return ""
+
+
+def _have(number: int, total: int) -> str:
+    """Some of all evals, and the verb that goes with them."""
+    return f"{number} of {count_noun(total, 'eval')} {'has' if number == 1 else 'have'}"
 
 
 def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test: Row) -> str:
@@ -259,9 +270,10 @@ def _suspects(evals: pl.DataFrame) -> str | None:
         row = suspects.row(0, named=True)
         name = one_line(row["eval_name"] or row["eval_id"], 80)
         return f"1 suspect, {name}: {row['reason']}."
+    always = "" if "mixed" not in suspects["candidate_state"] else " always"
     return (
-        f"{suspects.height} suspects did not pass, which one run cannot tell from bad luck; "
-        "run them again (.reruns says how often)."
+        f"{suspects.height} suspects did not{always} pass, which may be bad luck; run them again "
+        "(.reruns says how often)."
     )
 
 
@@ -277,8 +289,8 @@ def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:
     new = summary["newly_errored"]
     if not new:
         return None
-    verb = "ended in an execution error, which is no verdict; run it again"
-    several = "ended in execution errors, which are no verdicts; run them again"
+    verb = "ended in an execution error, which is not a verdict; run it again"
+    several = "ended in execution errors, which are not verdicts; run them again"
     return f"{count_noun(new, 'eval')} {verb if new == 1 else several}."
 
 
@@ -291,20 +303,24 @@ def _fixed(summary: Row) -> str | None:
 
 def _flaky(evals: pl.DataFrame) -> str | None:
     flaky = evals.filter(transition="flaky")
-    if flaky.is_empty():
-        return None
-    verb = (
-        "passes sometimes and fails sometimes"
-        if flaky.height == 1
-        else ("pass sometimes and fail sometimes")
-    )
-    return f"{count_noun(flaky.height, 'eval')} {verb}; that did not change."
+    is_new = (pl.col("candidate_state") == "mixed") & ~pl.col("baseline_state").is_in(_GOOD)
+    new = flaky.filter(is_new).height
+    same = flaky.height - new
+    said = []
+    if same:
+        verb = "passes sometimes and fails" if same == 1 else "pass sometimes and fail"
+        said.append(f"{count_noun(same, 'eval')} {verb} sometimes; that did not change.")
+    if new:
+        verb = "passes" if new == 1 else "pass"
+        said.append(f"{count_noun(new, 'eval')} did not pass before and {verb} sometimes now.")
+    return " ".join(said) or None
 
 
 def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
     said = []
     if n := summary["incomplete"]:
-        said.append(f"{n} of {evals.height} evals are not decided on both sides")
+        verb = "was" if n == 1 else "were"
+        said.append(f"{n} of {count_noun(evals.height, 'eval')} {verb} not decided on both sides")
     if n := summary["not_comparable"]:
         said.append(
             f"{n} {'was' if n == 1 else 'were'} edited, so that earlier results do not count"
@@ -340,7 +356,7 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
 
 
 def _moved(summary: Row, alpha: float) -> str:
-    low, high = (f"{100 * summary[name]:+.1f}" for name in ("delta_low", "delta_high"))
+    low, high = (f"{100 * summary[name]:+z.1f}" for name in ("delta_low", "delta_high"))
     interval = f"{100 - 100 * alpha:.4g} % interval {low} to {high} points".replace("-", "−")
     delta = summary["delta"]
     if round(100 * delta, 1) == 0:

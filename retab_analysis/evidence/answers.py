@@ -42,8 +42,9 @@ class Answers:
     """What is known of each of n evals, over T rows.
 
     Attributes:
-        p_regressed: The probability of a lasting worsening after ``after``; NaN where there is no
-            outcome before the candidate or none on its side, shape (n,).
+        p_regressed: The probability of a lasting worsening after ``after``; NaN where it cannot be
+            told: by default where there is no outcome before the candidate or none on its side,
+            shape (n,).
         p_improved: The same of a lasting improvement, shape (n,).
         since: The likeliest row at which the worsening began, the first at which the eval has an
             outcome; -1 where ``p_regressed`` is NaN or nothing points to any row, shape (n,).
@@ -66,7 +67,12 @@ class Answers:
     reruns_to_confirm: Ints
 
 
-def answer(histories: Histories, posterior: Posterior, after: npt.ArrayLike = -1) -> Answers:
+def answer(
+    histories: Histories,
+    posterior: Posterior,
+    after: npt.ArrayLike = -1,
+    known: Bools | None = None,
+) -> Answers:
     """Read all answers off the model.
 
     Args:
@@ -74,9 +80,11 @@ def answer(histories: Histories, posterior: Posterior, after: npt.ArrayLike = -1
         posterior: What came out of it.
         after: The row after which a worsening counts, -1 for all rows; one for each eval, shape
             (n,), or one for all.
+        known: Which evals are told of, shape (n,); None for those with an outcome both before the
+            candidate and on its side.
     """
     rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
-    known = histories.decided
+    known = histories.decided if known is None else known
     later = np.arange(histories.shape[1])[None, :] > rows[:, None]
     probability = predict_regressed(posterior, rows)
     p_regressed = np.where(known, probability[0, 0], np.nan)

@@ -57,12 +57,16 @@ class Findings:
             }
         ).with_columns(pl.when(pl.col("since_row") >= 0).then("since_row"))
 
-    def of_each_eval(self, after: pl.DataFrame | None = None) -> pl.DataFrame:
+    def of_each_eval(
+        self, after: pl.DataFrame | None = None, *, undecided: bool = False
+    ) -> pl.DataFrame:
         """One row per eval, in the order of ``outcomes.evals``.
 
         Args:
             after: ``eval, after``: the row after which a worsening counts, null for all rows; None
                 for all rows of all evals.
+            undecided: Also tell of evals without an outcome on the candidate's side, from their
+                history alone.
 
         Returns:
             ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_ever`` (whenever
@@ -71,14 +75,17 @@ class Findings:
             ``reruns_to_clear, reruns_to_confirm``, ``undecided`` (the probability that it still is
             after 0, 1, … reruns), ``rate`` (of failing), ``passes_before,
             outcomes_before, passes_since, outcomes_since, runs_since``: what was counted before
-            that row and from it on, or before and on the candidate's side where there is none.
+            that row and from it on, or before and on the candidate's side where there is none;
+            ``passes_earlier, outcomes_earlier, passes_candidate, outcomes_candidate``: before the
+            candidate and on its side.
         """
         n = self.outcomes.evals.height
         rows = np.full(n, -1, dtype=np.int64)
         if after is not None:
-            known = after.drop_nulls("after")
-            rows[known["eval"].to_numpy()] = known["after"].to_numpy()
-        answers = answer(self.outcomes.histories, self.posterior, rows)
+            given = after.drop_nulls("after")
+            rows[given["eval"].to_numpy()] = given["after"].to_numpy()
+        known = np.asarray(self.outcomes.histories.observed.any(axis=1)) if undecided else None
+        answers = answer(self.outcomes.histories, self.posterior, rows, known)
         since = np.where(answers.since >= 0, answers.since, self.overall.since)
         frame = pl.DataFrame(
             {
@@ -94,6 +101,7 @@ class Findings:
                 **self._reruns(answers, rows),
                 "undecided": still_undecided(self.posterior, rows).T,
                 **_count_around(self.outcomes.histories, since),
+                **_count_sides(self.outcomes.histories),
             },
             schema_overrides={"cause": pl.String, "undecided": pl.Array(pl.Float64, ROUNDS)},
         )
@@ -157,13 +165,27 @@ def _count_around(histories: Histories, since: Counts) -> dict[str, Counts]:
     """Passes and outcomes before a row and from it on; the candidate's row where it is -1."""
     start = np.where(since >= 0, since, histories.candidate)
     is_since = np.arange(histories.shape[1])[None, :] >= start[:, None]
-    counted = histories.comparable
-    outcomes = np.where(counted, histories.passes + histories.fails, 0)
-    passes = np.where(counted, histories.passes, 0)
+    observed = is_since & histories.observed
     return {
-        "passes_before": np.where(is_since, 0, passes).sum(axis=1),
-        "outcomes_before": np.where(is_since, 0, outcomes).sum(axis=1),
-        "passes_since": np.where(is_since, passes, 0).sum(axis=1),
-        "outcomes_since": np.where(is_since, outcomes, 0).sum(axis=1),
-        "runs_since": (is_since & (outcomes > 0)).sum(axis=1),
+        **_count_parts(histories, is_since, ("before", "since")),
+        "runs_since": observed.sum(axis=1),
+    }
+
+
+def _count_sides(histories: Histories) -> dict[str, Counts]:
+    """Passes and outcomes before the candidate and on its side."""
+    is_candidate = np.arange(histories.shape[1])[None, :] >= histories.candidate
+    return _count_parts(histories, is_candidate, ("earlier", "candidate"))
+
+
+def _count_parts(
+    histories: Histories, is_second: npt.NDArray[np.bool_], names: tuple[str, str]
+) -> dict[str, Counts]:
+    """Comparable passes and outcomes of the two parts of each history."""
+    outcomes = np.where(histories.comparable, histories.passes + histories.fails, 0)
+    passes = np.where(histories.comparable, histories.passes, 0)
+    return {
+        f"{what}_{name}": np.where(is_part, counts, 0).sum(axis=1)
+        for name, is_part in zip(names, (~is_second, is_second), strict=True)
+        for what, counts in (("passes", passes), ("outcomes", outcomes))
     }

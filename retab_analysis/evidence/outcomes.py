@@ -27,6 +27,7 @@ import polars as pl
 
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN
+from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
     DECIDED,
@@ -165,18 +166,21 @@ def collect_outcomes(
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:
     """Of a result that is there twice the later row; results without an id all count."""
-    again = (
-        pl.col("result_id").is_not_null() & ~pl.struct("result_id", "eval_id").is_last_distinct()
-    )
+    again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
     return results.filter(~again)
 
 
 def _without_later(results: pl.DataFrame) -> pl.DataFrame:
-    """Without history that is of the runs that are compared, or later than the candidate."""
-    compared = results.filter(pl.col("side") != EARLIER)["run_id"].drop_nulls().unique()
+    """Without history that is among what is compared, or later than the candidate."""
+    compared = results.filter(pl.col("side") != EARLIER)
     first = pl.col("moment").filter(pl.col("side") == CANDIDATE).min()
-    is_same = pl.col("run_id").is_in(compared.implode()).fill_null(False)
-    is_later = (pl.col("moment") >= first).fill_null(False)
+    # Results whose run is not known are recognised by their own id.
+    is_same = pl.any_horizontal(
+        pl.col(name).is_in(compared[name].drop_nulls().unique().implode()).fill_null(False)
+        for name in ("run_id", "result_id")
+    )
+    # Where the candidate's dates are not known, nothing can be later.
+    is_later = (pl.col("moment") > first).fill_null(False)
     return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
 
 
@@ -205,7 +209,8 @@ def _with_comparable(results: pl.DataFrame) -> pl.DataFrame:
 def _place_earlier(results: pl.DataFrame, n_evals: int) -> tuple[pl.DataFrame, int]:
     """Give each earlier result its ``row``; also how many rows there are."""
     # A result without a run (the last pass that a saved eval remembers) is a run of its own.
-    run = pl.coalesce("run_id", pl.format("result {}", "at"))
+    number = pl.col("at").cast(pl.String).str.zfill(12)
+    run = pl.coalesce("run_id", "result " + pl.coalesce("result_id", number))
     runs = (
         results.with_columns(run=run)
         .group_by("run")

@@ -23,8 +23,10 @@ def fetch_document_link(document_id: str, *, client: Client | None = None) -> st
         NotFoundError: There is no such document.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
+    return read_link(client_or_default(client), document_id).download_url
+
+
+def read_link(client: Client, document_id: str) -> wire.FileLink:
+    """Read the temporary address of a document, and its name; see :func:`fetch_document_link`."""
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
-    link = client_or_default(client).get(
-        path, parse=lambda body: parse_document(wire.FileLink, body)
-    )
-    return link.download_url
+    return client.get(path, parse=lambda body: parse_document(wire.FileLink, body))

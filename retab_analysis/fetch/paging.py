@@ -131,6 +131,17 @@ def read_list(
     return Fetched(into.frame(), into.problems)
 
 
+def read_first_page(client: Client, path: str, params: Params, table: Table) -> pl.DataFrame:
+    """Read the first page of a list, without what does not decode: for what is good to know.
+
+    Raises:
+        RetabAnalysisError: It cannot be read.
+    """
+    into = Collected(table, None)
+    next(read_pages(client, path, params, into, strict=False))
+    return into.frame()
+
+
 def read_single(client: Client, table: Table, path: str) -> pl.DataFrame:
     """Read a single document as a frame of one row.
 

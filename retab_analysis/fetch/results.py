@@ -57,7 +57,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
     client = client_or_default(client)
-    result = read_single(client, RESULTS, f"{_PATH}/{quote_id('result_id', result_id)}")
+    result = read_result(client, result_id)
     run_id = result["run_id"][0]
     if run_id is None:
         return result
@@ -66,6 +66,16 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
     except RetabAnalysisError as error:
         error.partial = result
         raise
+
+
+def read_result(client: Client, result_id: str) -> pl.DataFrame:
+    """Read one result without its run, with one request.
+
+    Raises:
+        NotFoundError: There is no such result.
+        RetabAnalysisError: Any other failure.
+    """
+    return read_single(client, RESULTS, f"{_PATH}/{quote_id('result_id', result_id)}")
 
 
 def fetch_results(

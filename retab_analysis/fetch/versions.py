@@ -13,11 +13,13 @@ import polars as pl
 from retab_analysis import wire
 from retab_analysis.decode import parse_document
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.fetch.paging import Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import VERSION_DIFF, VERSIONS
 from retab_analysis.transport import Client
+
+_PATH = "/v1/workflows/versions"
 
 
 def fetch_versions(
@@ -58,11 +60,17 @@ def fetch_versions(
 def _list_versions(
     client: Client, workflow_id: str, *, strict: bool, progress: Progress
 ) -> Fetched:
-    path, params = (
-        "/v1/workflows/versions",
-        [("workflow_id", check_text("workflow_id", workflow_id))],
-    )
-    return read_list(client, path, params, VERSIONS, strict=strict, progress=progress)
+    params = [("workflow_id", check_text("workflow_id", workflow_id))]
+    return read_list(client, _PATH, params, VERSIONS, strict=strict, progress=progress)
+
+
+def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Read the newest 100 publications of a workflow, with one request.
+
+    Raises:
+        RetabAnalysisError: The list cannot be read.
+    """
+    return read_first_page(client, _PATH, [("workflow_id", workflow_id)], VERSIONS)
 
 
 def fetch_version_diff(

@@ -7,11 +7,14 @@ import contextlib
 import polars as pl
 
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.fetch.paging import Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import WORKFLOWS
 from retab_analysis.transport import Client
+
+_PATH = "/v1/workflows"
+_NEWEST_FIRST = (("sort_by", "created_at"), ("order", "desc"))
 
 
 def fetch_workflows(
@@ -50,7 +53,20 @@ def fetch_workflows(
 def _list_workflows(
     client: Client, project_id: str | None, *, strict: bool, progress: Progress
 ) -> Fetched:
-    params = [("sort_by", "created_at"), ("order", "desc")]
+    params = [*_NEWEST_FIRST]
     if project_id is not None:
         params.append(("project_id", check_text("project_id", project_id)))
-    return read_list(client, "/v1/workflows", params, WORKFLOWS, strict=strict, progress=progress)
+    return read_list(client, _PATH, params, WORKFLOWS, strict=strict, progress=progress)
+
+
+def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Look for a workflow among the newest 100, with one request; the API has none for just one.
+
+    Returns:
+        A WORKFLOWS frame of one row, or of none.
+
+    Raises:
+        RetabAnalysisError: The list cannot be read.
+    """
+    newest = read_first_page(client, _PATH, _NEWEST_FIRST, WORKFLOWS)
+    return newest.filter(pl.col("workflow_id") == workflow_id)

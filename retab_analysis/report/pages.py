@@ -1,17 +1,17 @@
-"""The pages of a report: a comparison with its figure, its values and its numbers.
+"""The pages of a report: a comparison with its origins, causes, edits, values and numbers.
 
 Everything that a comparison says of itself comes from ``comparison/render``; a page adds what a
-reader needs who was not there: where values differ, the numbers of the suite, the gate.
+reader needs who was not there.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-
-import polars as pl
 
 from retab_analysis import markup
 from retab_analysis.comparison import Comparison
@@ -29,24 +29,53 @@ from retab_analysis.comparison.render import (
 )
 from retab_analysis.comparison.wording import count_noun, phrase
 from retab_analysis.markup import Html, markdown, tag
+from retab_analysis.report.differences import (
+    PATH_HEADER,
+    STYLE,
+    html_change,
+    html_edits,
+    list_changes,
+    markdown_change,
+    markdown_edit_texts,
+    markdown_edits,
+)
+from retab_analysis.report.facts import Fact, list_left_out, list_numbers, list_origins
 
 LISTED = 500
 """So many evals are listed in a table."""
 
-_PATHS = 30
+LONGEST_MARKDOWN = 60_000
+"""So many characters a page of Markdown may have; GitHub takes 65,536 in a pull request."""
+
 _SHORT = 100  # so much of a value stands in a table of Markdown
-_PATH_HEADER = ("Path", "Before", "Now")
+_PATHS_OPEN = 10  # so many differences are shown at once
+_FEWER = (LISTED, 200, 100, 50, 20, 5)
 
 # The figure looks the same whatever style its maker prefers; its ground is that of the page.
 _LIGHT = "default"
 _DARK = ("default", "dark_background", {"figure.facecolor": "#15191e", "axes.facecolor": "#15191e"})
 _STYLE = (
     ".rta{max-width:none}.rta h1{font-size:1.7em}.rta h2{font-size:1.3em;margin:1.6em 0 .4em}"
-    ".rta h3{font-size:1.05em;margin:1.4em 0 .2em}.rta p{max-width:72em}"
-    ".rta-wide{overflow-x:auto}.rta-values{table-layout:fixed;width:100%}"
-    ".rta .rta-values td code{min-width:0;max-height:30em}"
+    ".rta h3{font-size:1.05em;margin:1.4em 0 .2em}.rta p,.rta li{max-width:72em}"
+    ".rta ul{padding-left:1.4em;margin:.4em 0}"
+    ".rta-wide{overflow-x:auto}"
+    ".rta-values,.rta-paths{table-layout:fixed;width:100%}"
+    ".rta :is(.rta-values,.rta-paths) td code{min-width:0;max-height:30em}"
+    ".rta-facts th{white-space:nowrap;font-weight:600}.rta-facts td{overflow-wrap:anywhere}"
     ".rta-more>summary{font-size:1.3em;font-weight:600;margin:1em 0 .4em}"
     ".rta-figure{max-width:100%;height:auto;border-radius:6px}"
+    "@media (max-width:760px){.rta th,.rta td{padding:.2em .4em}.rta td code{min-width:6em}"
+    ".rta-facts th{white-space:normal}"
+    # Whether a block was edited is said in the last column, too.
+    ".rta-evals tr>:nth-child(4){display:none}}"
+    "@page{size:A4;margin:14mm}"
+    "@media print{body{margin:0;padding:0;background:#fff;color:#000}"
+    f".rta{{{markup.LIGHT_VARIABLES}font-size:9pt}}"
+    ".rta td code,.rta :is(.rta-values,.rta-paths) td code{"
+    "max-height:none;overflow:visible;min-width:0}"
+    ".rta-wide{overflow:visible}.rta tr,.rta-figure{break-inside:avoid}"
+    ".rta h2,.rta h3,.rta summary{break-after:avoid}"
+    ".rta details::details-content{content-visibility:visible;height:auto}}"
 )
 
 
@@ -54,13 +83,17 @@ def html_page(comparison: Comparison, values: bool) -> str:
     """A comparison as one HTML file, which loads nothing from anywhere."""
     document = comparison.document()
     pieces = [
-        tag("style", Html(_STYLE)),
+        tag("style", Html(_STYLE + STYLE)),
         tag("h1", document.title),
         tag("p", document.explanation),
+        _html_facts(list_origins(comparison, datetime.now(UTC))),
+        *_html_section("Causes", _html_causes(comparison)),
+        *_html_section("What was edited", html_edits(comparison, values)),
     ]
     folded = []
     for title, evals in document.sections().items():
-        table = tag("div", html_table(evals, values=False, limit=LISTED), class_="rta-wide")
+        listed = html_table(evals, values=False, limit=LISTED)
+        table = tag("div", listed, class_="rta-wide rta-evals")
         if title in OPEN:
             pieces += [tag("h2", title), table]
         else:
@@ -69,53 +102,107 @@ def html_page(comparison: Comparison, values: bool) -> str:
     if comparison.evals.height:
         pieces.append(_figure(comparison, document.title))
     if values:
-        pieces += _html_values(comparison, document)
-    numbers = _html_numbers(comparison)
-    return markup.page(document.title, *pieces, *folded, tag("h2", "Numbers"), numbers)
+        pieces += _html_section("Values", _html_values(comparison, document))
+    left_out = [tag("li", said) for said in list_left_out(comparison, values, LISTED)]
+    pieces += [*folded, *_html_section("Left out", [tag("ul", *left_out)] if left_out else [])]
+    numbers = _html_facts(list_numbers(comparison))
+    return markup.page(document.title, *pieces, tag("h2", "Numbers"), numbers)
+
+
+def _html_section(title: str, pieces: Iterable[Html]) -> list[Html]:
+    """Pieces under their title; nothing where there is none."""
+    listed = list(pieces)
+    return [tag("h2", title), *listed] if listed else []
+
+
+def _html_facts(facts: Iterable[Fact]) -> Html:
+    rows = (tag("tr", tag("th", name, scope="row"), tag("td", said)) for name, said in facts)
+    return tag("table", tag("tbody", *rows), class_="rta-facts")
+
+
+def _html_causes(comparison: Comparison) -> Iterator[Html]:
+    sentences = comparison.causes["sentence"]
+    if len(sentences):
+        yield tag("ul", *(tag("li", said) for said in sentences.head(LISTED)))
+
+
+@dataclass(frozen=True, slots=True)
+class _MarkdownPage:
+    """What a page of Markdown is put together of; values are what it can do without."""
+
+    comparison: Comparison
+    document: Document
+    made: datetime
+    values: bool
+
+    def write(self) -> str:
+        """The page, with as many rows and then as many values as there is room for."""
+        for rows in _FEWER:
+            page = self._assemble(rows, [], [])
+            if len(page) <= LONGEST_MARKDOWN:
+                break
+        if not self.values:
+            return page
+        edits = list(markdown_edit_texts(self.comparison))
+        evals = list(_markdown_values(self.comparison, self.document))
+        # What is left for values when the sentence that some are left out is there as well.
+        room = LONGEST_MARKDOWN - len(self._assemble(rows, [""], [""], missing=len(evals)))
+        kept = _count_fitting([*edits, *evals], room)
+        missing = len(edits) + len(evals) - kept
+        return self._assemble(rows, edits[:kept], evals[: max(0, kept - len(edits))], missing)
+
+    def _assemble(self, rows: int, edits: list[str], evals: list[str], missing: int = 0) -> str:
+        comparison, document = self.comparison, self.document
+        causes = [f"- {markdown(each)}" for each in comparison.causes["sentence"].head(rows)]
+        pieces = [
+            f"# {markdown(document.title)}",
+            markdown(document.explanation),
+            _markdown_facts(list_origins(comparison, self.made)),
+            *_section("Causes", ["\n".join(causes)] if causes else []),
+            *_section("What was edited", [*markdown_edits(comparison), *edits]),
+        ]
+        for title, flipped in document.sections().items():
+            pieces += _section(title, markdown_table(flipped, values=False, limit=rows))
+        left_out = [*list_left_out(comparison, self.values, rows), *_say_missing(missing)]
+        listed = "\n".join(f"- {markdown(said)}" for said in left_out)
+        pieces += [*_section("Values", evals), *_section("Left out", [listed] if listed else [])]
+        pieces += _section("Numbers", [_markdown_facts(list_numbers(comparison))])
+        return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
 def markdown_page(comparison: Comparison, values: bool) -> str:
-    """A comparison as Markdown that reads well on GitHub."""
+    """A comparison as Markdown that reads well on GitHub, and fits into a pull request."""
     document = comparison.document()
-    pieces = [f"# {markdown(document.title)}", markdown(document.explanation)]
-    for title, evals in document.sections().items():
-        pieces += [f"## {title}", *markdown_table(evals, values=False, limit=LISTED)]
-    if values:
-        pieces += _markdown_values(comparison, document)
-    numbers = [[markdown(name), markdown(said)] for name, said in list_numbers(comparison)]
-    pieces += ["## Numbers", markup.markdown_table(("", ""), numbers)]
-    return "\n\n".join(piece for piece in pieces if piece) + "\n"
+    return _MarkdownPage(comparison, document, datetime.now(UTC), values).write()
 
 
-def list_numbers(comparison: Comparison) -> list[tuple[str, str]]:
-    """The numbers of the suite, each with its name."""
-    row = comparison.summary.row(0, named=True)
-    gate = comparison.gate()
-    return [
-        ("Pass rate before", _share(row["baseline_pass_rate"])),
-        ("Pass rate now", _share(row["candidate_pass_rate"])),
-        ("Evals decided on both sides", f"{row['n_evals']}"),
-        ("Independent documents", f"{row['n_documents']}"),
-        ("Change over them", _change(row, comparison.alpha)),
-        ("p of the suite's test", "–" if row["p_value"] is None else f"{row['p_value']:.2g}"),
-        ("Probability that any eval got worse", _share(row["p_any_regressed"])),
-        ("Gate with its default rule", "holds" if gate else " ".join(gate.reasons)),
-        *(("Note", note) for note in gate.notes),
-    ]
+def _say_missing(missing: int) -> Iterator[str]:
+    if missing:
+        pieces = count_noun(missing, "piece")
+        yield (
+            f"The last {pieces} of values and texts: all of it would be more than the "
+            f"{LONGEST_MARKDOWN:,} characters that a pull request has room for. "
+            "Write the report as .html for all of them."
+        )
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+def _count_fitting(pieces: list[str], room: int) -> int:
+    """How many pieces fit, taken from the beginning."""
+    for count, piece in enumerate(pieces):
+        room -= len(piece) + 2
+        if room < 0:
+            return count
+    return len(pieces)
 
 
-def _change(row: Row, alpha: float) -> str:
-    if row["delta"] is None:
-        return "–"
-    said = f"{100 * row['delta']:+.1f} points"
-    if row["delta_low"] is not None:
-        low, high = 100 * row["delta_low"], 100 * row["delta_high"]
-        said += f" ({100 - 100 * alpha:.4g} % interval {low:+.1f} to {high:+.1f})"
-    return said.replace("-", "−")
+def _section(title: str, pieces: Iterable[str]) -> list[str]:
+    listed = list(pieces)
+    return [f"## {title}", *listed] if listed else []
+
+
+def _markdown_facts(facts: Iterable[Fact]) -> str:
+    rows = [[markdown(name), markdown(said)] for name, said in facts]
+    return markup.markdown_table(("", ""), rows)
 
 
 def _shown_values(document: Document) -> Iterator[Row]:
@@ -125,63 +212,37 @@ def _shown_values(document: Document) -> Iterator[Row]:
             yield from each_row(evals, LISTED)
 
 
-def _changes(comparison: Comparison, row: Row) -> list[tuple[str | None, ...]]:
-    """Where long values of the two sides differ: path, before, now."""
-    if max(len(row[name] or "") for name in VALUES.values()) <= _SHORT:
-        return []
-    differing = comparison.diff(row["eval_id"])
-    sides = differing.filter(pl.col("baseline").ne_missing(pl.col("candidate")))
-    listed = sides.select("path", "baseline", "candidate").head(_PATHS).rows()
-    more = sides.height - _PATHS
-    return listed if more <= 0 else [*listed, (f"… and {more:,} more", None, None)]
-
-
-def _documents(row: Row) -> str:
-    return markup.one_line(", ".join(each for each in row["document_names"] or () if each))
+def _about(row: Row) -> list[str]:
+    """What is said of an eval above its values."""
+    documents = markup.one_line(", ".join(each for each in row["document_names"] or () if each))
+    said = (phrase(row["transition"]), documents, row["condition"], row["failure"], row["reason"])
+    return [markup.one_line(each) for each in said if each]
 
 
 def _html_values(comparison: Comparison, document: Document) -> Iterator[Html]:
-    rows = list(_shown_values(document))
-    if rows:
-        yield tag("h2", "Values")
-    for row in rows:
+    for row in _shown_values(document):
         yield tag("h3", markup.name(name_eval(row)))
-        about = [phrase(row["transition"]), _documents(row), row["condition"], row["failure"]]
-        yield tag("div", markup.join(*(markup.name(each) for each in about if each), by=" · "))
+        yield tag("div", markup.join(*map(markup.name, _about(row)), by=" · "))
         values = [html_code(row[name]) for name in VALUES.values()]
         yield markup.table(list(VALUES), [values], class_="rta-values")
-        if changes := _changes(comparison, row):
-            cells = ([html_code(each) for each in change] for change in changes)
+        if changes := list_changes(comparison, row):
             summary = tag("summary", "Where it differs")
-            yield tag("details", summary, markup.table(_PATH_HEADER, cells))
-
-
-def _html_numbers(comparison: Comparison) -> Html:
-    cells = (
-        tag("tr", tag("th", name, scope="row"), tag("td", said))
-        for name, said in list_numbers(comparison)
-    )
-    return tag("table", tag("tbody", *cells))
+            table = markup.table(PATH_HEADER, map(html_change, changes), class_="rta-paths")
+            yield tag("details", summary, table, open=len(changes) <= _PATHS_OPEN)
 
 
 def _markdown_values(comparison: Comparison, document: Document) -> Iterator[str]:
-    rows = list(_shown_values(document))
-    if not rows:
-        return
-    yield "## Values"
-    yield markup.markdown_table(
-        ("Eval", "Document", *VALUES),
-        ([markdown(name_eval(row)), markdown(_documents(row)), *_short(row)] for row in rows),
-    )
-    for row in rows:
-        if changes := _changes(comparison, row):
-            # The name is code, because Markdown's own escapes mean nothing inside of HTML, and
-            # GitHub would still look for an @ to notify somebody.
-            name = markup.markdown_code(name_eval(row))
-            yield f"<details><summary>Where it differs: {name}</summary>"
-            cells = ([markdown_code(each) for each in change] for change in changes)
-            yield markup.markdown_table(_PATH_HEADER, cells)
-            yield "</details>"
+    """What is said of each eval with its values, one text each."""
+    for row in _shown_values(document):
+        pieces = [
+            f"### {markdown(name_eval(row))}",
+            " · ".join(map(markdown, _about(row))),
+            markup.markdown_table(list(VALUES), [_short(row)]),
+        ]
+        if changes := list_changes(comparison, row):
+            table = markup.markdown_table(PATH_HEADER, map(markdown_change, changes))
+            pieces += ["<details><summary>Where it differs</summary>", table, "</details>"]
+        yield "\n\n".join(pieces)
 
 
 def _short(row: Row) -> list[str]:
@@ -194,7 +255,7 @@ def _short(row: Row) -> list[str]:
 def _figure(comparison: Comparison, title: str) -> Html:
     """The plot of what flipped, once for light and once for dark pages."""
     light, dark = (_image(comparison, style) for style in (_LIGHT, _DARK))
-    source = tag("source", srcset=dark, media="(prefers-color-scheme: dark)")
+    source = tag("source", srcset=dark, media="screen and (prefers-color-scheme: dark)")
     image = tag("img", src=light, alt=f"What flipped, by block. {title}", class_="rta-figure")
     return tag("p", tag("picture", source, image))
 

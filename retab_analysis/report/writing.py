@@ -25,8 +25,8 @@ def write_report(
         path: Where to: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
             loads nothing from anywhere, with its figure inside, for light and dark screens.
         values: Also expected and actual values, which are the customers' data. Without them the
-            report still names evals, documents, blocks, runs and versions, as they were named:
-            with a name that quotes a value it says that value.
+            report still names evals, blocks, runs and versions, as they were named: with a name
+            that quotes a value it says that value.
 
     Raises:
         ConfigError: Another suffix, not a comparison, or ``values`` is not a bool.

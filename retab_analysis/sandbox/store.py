@@ -1,7 +1,7 @@
 """What the API knows at each instant: a world, its past runs, and those that are started now."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,7 +23,13 @@ from retab_analysis.sandbox.simulation.planning import Circumstances, active_eva
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedEval, SimulatedRun
 from retab_analysis.sandbox.simulation.timing import TERMINAL, SerialQueue
 from retab_analysis.sandbox.world.definition_documents import (
+    Document,
+    block_document,
+    blocks_of,
+    edited_at,
+    publication_document,
     version_diff,
+    version_document,
     workflow_created,
     workflow_document,
 )
@@ -270,8 +276,31 @@ class Store:
             raise NotFoundError("workflow", workflow_id)
         return self._workflows[workflow_id]
 
+    def list_versions(self, workflow_id: str, query: PageQuery) -> Page[EncodedRow]:
+        """Give a page of what was published of a workflow."""
+        workflow = self._workflow(workflow_id)
+        rows = {
+            (told.ordinal, told.id): publication_document(workflow, version, told)
+            for version, told in workflow.published
+        }
+        return _page_of(rows, query)
+
+    def get_version(self, workflow_id: str, version_id: str) -> bytes:
+        """Give a published version."""
+        workflow = self._workflow(workflow_id)
+        return to_json(version_document(workflow, _version(workflow, version_id)))
+
+    def list_blocks(self, workflow_id: str, query: PageQuery) -> Page[EncodedRow]:
+        """Give a page of the blocks of a workflow's draft, ordered by when they were edited."""
+        workflow = self._workflow(workflow_id)
+        rows = {
+            (edited_at(workflow, block), block.id): block_document(workflow, block)
+            for block in blocks_of(workflow, workflow.newest)
+        }
+        return _page_of(rows, query)
+
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
-        """Give what changed from one version of a workflow to another."""
+        """Give what changed from one published version of a workflow to another."""
         workflow = self._workflow(workflow_id)
         old, new = _version(workflow, baseline), _version(workflow, candidate)
         return to_json(version_diff(workflow, old, new))
@@ -304,6 +333,13 @@ def _encoded(page: Page[R], encode: Callable[[R], bytes]) -> Page[EncodedRow]:
     return Page(rows, page.before, page.after)
 
 
+def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> Page[EncodedRow]:
+    """Give a page of a few documents by their keys."""
+    places = {key[1]: key for key in rows}
+    encoded = [(key, EncodedRow(key[1], to_json(row))) for key, row in rows.items()]
+    return SortedRows(encoded).page(query, places.get)
+
+
 def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
     """Say whether a filter keeps a run; the status, which may cost most, comes last."""
     return (
@@ -333,7 +369,8 @@ def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEva
 
 
 def _version(workflow: Workflow, version_id: str) -> Version:
-    for version in workflow.versions:
+    """Find a published version; the API cannot address a draft, and says that there is none."""
+    for version, _ in workflow.published:
         if version.id == version_id:
             return version
     raise NotFoundError("workflow version", version_id)

@@ -12,6 +12,8 @@ from retab_analysis.schema.checking import checked
 from retab_analysis.schema.conditions import describe_condition
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
+    BLOCKS,
+    CONFIG_CHANGES,
     EVALS,
     PROBLEMS,
     RESULTS,
@@ -24,6 +26,8 @@ from retab_analysis.schema.tables import (
 )
 
 __all__ = [
+    "BLOCKS",
+    "CONFIG_CHANGES",
     "EVALS",
     "PROBLEMS",
     "RESULTS",

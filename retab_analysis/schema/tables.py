@@ -314,6 +314,19 @@ VERSIONS = Table(
     ),
 )
 
+BLOCKS = Table(
+    "blocks",
+    "block",
+    wire.Block,
+    _columns(
+        ("block_id", String, "id", "the block"),
+        ("block_type", String, "type", "extract, split, classifier, function"),
+        ("label", String, "label", "what it is called"),
+        ("config", String, "config", "what it is to do, compact JSON"),
+        ("parent_id", String, "parent_id", "the block that it is inside of"),
+    ),
+)
+
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
 """The tables that are also read from files, by their names."""
 
@@ -325,3 +338,8 @@ VERSION_DIFF = pl.Schema(dict.fromkeys(("block_id", "edge_id", "change"), String
 
 ``change`` is added, removed or changed.
 """
+
+CONFIG_CHANGES = pl.Schema(
+    dict.fromkeys(("block_id", "block_type", "label", "change", "field", "before", "after"), String)
+)
+"""What was edited, one row per field: ``field`` is a JSON path, the values are JSON texts."""

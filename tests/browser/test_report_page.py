@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("width", [420, 1200])
+@pytest.mark.parametrize("width", [420, 700, 1200])
 def test_values_stand_side_by_side(page: Page, report: Path, screenshots: Path, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(report.as_uri())

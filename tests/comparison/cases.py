@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.frames import START, result, results
 from retab_analysis.comparison import Comparison, compare
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.comparison.transitions import EVALS_SCHEMA
 
 STATES = {
     "P": "passed",
@@ -75,3 +77,90 @@ def the_only(comparison: Comparison) -> dict[str, Any]:
     """The row of the only eval."""
     (row,) = comparison.evals.iter_rows(named=True)
     return row
+
+
+def suite(before: str, after: str, code: str = "A", **more: Any) -> Comparison:
+    """Compare one run with another: a letter per eval on either side, a dot is no result.
+
+    Args:
+        before: The baseline's run.
+        after: The candidate's.
+        code: The code of the candidate; the baseline's is A.
+        **more: Further columns of all results.
+    """
+    sides: list[Rows] = [[], []]
+    for at, letters in enumerate(zip(before, after, strict=True)):
+        rows = history(f"e{at:02}", "".join(letters), f"A{code}", **more)
+        for row in rows:
+            sides[row["run_id"] == "run_2"].append(row)
+    return compare(results(*sides[0]), results(*sides[1]))
+
+
+def many_evals(number: int, outcomes: str, codes: str | None = None, **more: Any) -> Rows:
+    """The same history of several evals, each of a document of its own."""
+    return [row for at in range(number) for row in history(f"e{at:03}", outcomes, codes, **more)]
+
+
+RUNS = 20
+"""How many runs there are before the candidate's in :func:`every_transition`."""
+
+
+def every_transition() -> Rows:
+    """Evals of which, in run 21, something different has become of each."""
+    edited = {"block_id": "edited", "codes": "A" * RUNS + "B"}
+    steady = {"block_id": "steady"}
+    return [
+        *history("broken", "P" * RUNS + "F", **edited),
+        *history("blocked", "P" * RUNS + "B", **edited),
+        *history("crashed", "P" * RUNS + "E", **edited),
+        *history("doubtful", "P" * RUNS + "F", **steady),
+        *history("mended", "F" * RUNS + "P", **edited),
+        *history("shaky", "PFPFP" * 4 + "F", **steady),
+        *history("stopped", "P" * RUNS + "C", **steady),
+        *history("changed", "P" * RUNS, **steady),
+        *history("changed", "." * RUNS + "F", expected_value="9", **steady),
+        *history("gone", "P" * RUNS + ".", **steady),
+        *history("new", "." * RUNS + "F", **steady),
+        *history("gap", "F" * (RUNS + 1), **steady),
+        *(row for at in range(8) for row in history(f"fine{at}", "P" * (RUNS + 1), **steady)),
+    ]
+
+
+TRANSITION_OF = {
+    "broken": "regressed",
+    "blocked": "newly_blocked",
+    "crashed": "newly_errored",
+    "doubtful": "suspect",
+    "mended": "fixed",
+    "shaky": "flaky",
+    "stopped": "incomplete",
+    "changed": "not_comparable",
+    "gone": "removed",
+    "new": "added",
+    "gap": "still_failing",
+    **{f"fine{at}": "still_passing" for at in range(8)},
+}
+"""What has become of each eval of :func:`every_transition`."""
+
+
+@functools.cache
+def of_every_transition(*, own_past: bool = False) -> Comparison:
+    """The comparison of run 21 with run 20, or with each eval's own past."""
+    rows = every_transition()
+    if own_past:
+        return held_against_own_past(rows, RUNS + 1)
+    return held_against(rows, RUNS, RUNS + 1)
+
+
+def hand_made(*evals: dict[str, Any]) -> pl.DataFrame:
+    """``Comparison.evals`` of evals of which only what matters is said."""
+    rows = [
+        dict.fromkeys(EVALS_SCHEMA) | {"eval_id": f"e{at}", "block_id": "extract"} | each
+        for at, each in enumerate(evals)
+    ]
+    return pl.DataFrame(rows, schema=EVALS_SCHEMA)
+
+
+def numbers(comparison: Comparison) -> dict[str, Any]:
+    """The row of ``Comparison.summary``."""
+    return comparison.summary.row(0, named=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retab_analysis.comparison.causes import CAUSES_SCHEMA, group_causes
@@ -192,6 +192,7 @@ FLIPS = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=80)
 @given(st.lists(FLIPS, max_size=20))
 def test_any_flips(flips: list[dict[str, str | None]]) -> None:
     causes = group_causes(frame(*flips))

@@ -51,14 +51,19 @@ def _settings(server: StoreServer) -> str:
     """Tell schemathesis of the things that no list of the API leads to."""
     world = plan_world()
     flow, run = world.workflows[0], past_of(world)[-1]
+    published = [version.id for version, _ in flow.published]
     given = {
         "listEvalResults": {"query.run_id": run.id},
         "getEvalResult": {"path.result_id": run.result_ids[0]},
         "getDownloadLink": {"path.file_id": next(iter(world.files))},
         "diffWorkflowVersions": {
             "query.workflow_id": flow.id,
-            "query.from_workflow_version_id": flow.versions[0].id,
-            "query.to_workflow_version_id": flow.versions[-1].id,
+            "query.from_workflow_version_id": published[0],
+            "query.to_workflow_version_id": published[-1],
+        },
+        "getWorkflowVersion": {
+            "query.workflow_id": flow.id,
+            "path.workflow_version_id": published[0],
         },
     }
     tables = [
@@ -92,7 +97,7 @@ def test_schemathesis_finds_nothing(server: StoreServer, tmp_path: Path) -> None
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Tested: 11" in done.stdout
+    assert "Tested: 14" in done.stdout
     assert "Warnings:" not in done.stdout, done.stdout
 
 
@@ -118,8 +123,12 @@ run_id = next(r["id"] for r in said["runs"] if r["total_evals"] > 60)
 note("run", runs.get(run_id))
 note("results", *results.list(run_id=run_id))
 note("result", results.get(said["results"][0]["id"]))
+note("versions", *client.workflows.list_versions(workflow_id="wf_invoices"))
 versions = list(dict.fromkeys(
     r["workflow_version_id"] for r in said["runs"] if r["workflow_id"] == "wf_invoices"))
+versions = [v for v in versions if v.startswith("ver_")]
+note("version", client.workflows.get_version(versions[0], workflow_id="wf_invoices"))
+note("blocks", *client.workflows.blocks.list(workflow_id="wf_invoices"))
 note("diff", client.workflows.list_diff(
     workflow_id="wf_invoices", from_workflow_version_id=versions[1],
     to_workflow_version_id=versions[0]))
@@ -170,12 +179,18 @@ def test_the_official_sdk_reads_every_endpoint() -> None:
         "run": [runs[run_id]],
         "results": api.results(run_id),
         "result": api.results(run_id)[:1],
+        "versions": api.all("/v1/workflows/versions", workflow_id="wf_invoices"),
+        "blocks": api.all("/v1/workflows/blocks", workflow_id="wf_invoices"),
     }
     for name, documents in given.items():
         assert len(said[name]) == len(documents) > 0
         for model, document in zip(said[name], documents, strict=True):
             assert agree(model, document) == [], name
-    assert said["diff"][0]["changed_block_ids"] == ["extract_lines"]
+    assert said["diff"][0]["changed_block_ids"] == ["extract_invoice", "check_totals"]
+    published = said["diff"][0]["to_workflow_version_id"]
+    assert said["version"][0]["id"] == published
+    path = f"/v1/workflows/versions/{published}"
+    assert agree(said["version"][0], api.get(path, workflow_id="wf_invoices")) == []
     assert said["link"][0]["filename"]
 
 

@@ -220,16 +220,30 @@ def test_download_links() -> None:
 
 
 def test_diffs_of_what_is_not_there() -> None:
-    versions = list({run["workflow_version_id"] for run in API.runs(workflow_id="wf_claims")})
+    versions = [each["workflow_version_id"] for each in versions_of("wf_claims")]
     query = {"workflow_id": "wf_claims", "from_workflow_version_id": versions[0]}
     path = "/v1/workflows/versions/diff"
     assert API.call("GET", path, {**query, "to_workflow_version_id": versions[1]})[0] == 200
-    foreign = API.runs(workflow_id="wf_invoices")[0]["workflow_version_id"]
+    foreign = versions_of("wf_invoices")[0]["workflow_version_id"]
     for unknown in ("draft_1999_01_01", foreign):
         status, document = API.call("GET", path, {**query, "to_workflow_version_id": unknown})
         assert (status, document["detail"]["code"]) == (404, "workflow_version_not_found")
     query["workflow_id"] = "wf_nothing"
     assert API.call("GET", path, {**query, "to_workflow_version_id": versions[1]})[0] == 404
+
+
+def versions_of(workflow_id: str) -> list[Any]:
+    return API.all("/v1/workflows/versions", workflow_id=workflow_id)
+
+
+def test_pages_of_versions_and_blocks() -> None:
+    for path in ("/v1/workflows/versions", "/v1/workflows/blocks"):
+        whole = API.get(path, workflow_id="wf_invoices")
+        assert whole["list_metadata"] == {"before": None, "after": None}
+        pages = list(API.pages(path, workflow_id="wf_invoices", limit=2))
+        assert [row for page in pages for row in page] == whole["data"]
+        assert len(pages) > 1
+        assert API.call("GET", path, {"workflow_id": "wf_nothing"})[0] == 404
 
 
 def test_a_world_of_any_size() -> None:

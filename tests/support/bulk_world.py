@@ -69,7 +69,7 @@ def _bulk_fields(evals: int) -> dict[str, Any]:
         "description": None,
         "project_id": None,
         "blocks": [{"id": "extract", "kind": "extract", "name": "Extract"}],
-        "versions": [{"day": FIRST_DAY, "changed": []}],
+        "versions": [{"day": FIRST_DAY, "changed": {}}],
         "documents": documents,
         "evals": {"extract": saved_evals},
     }

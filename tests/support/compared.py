@@ -9,9 +9,14 @@ from support.frames import many, results
 
 
 def suite(**versions: str) -> pl.DataFrame:
-    """One run of each version, one eval per letter; a dot is none."""
+    """One run of each version, which edits the block; one eval per letter, a dot is none."""
     rows = [
-        row | {"workflow_version_id": version, "workflow_draft_fingerprint": f"draft of {version}"}
+        row
+        | {
+            "workflow_version_id": version,
+            "workflow_draft_fingerprint": f"draft of {version}",
+            "block_execution_fingerprint": f"code of {version}",
+        }
         for day, (version, letters) in enumerate(versions.items(), 1)
         for at, letter in enumerate(letters)
         if letter != "."

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from retab_analysis.widgets.live.state import (
-    LiveState,
-    Snapshot,
-    compute_state,
-)
+import polars as pl
+
+from retab_analysis.widgets.live.news import NO_NEWS, News
+from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from support.made_runs import result_with, results_frame, runs_frame
 
 CREATED = datetime(2026, 5, 18, 10, tzinfo=UTC)
@@ -23,6 +23,24 @@ def seen(
         runs=runs_frame(*runs), results=results_frame(*(results or [])), seen_at=NOW, **more
     )
     return compute_state(snapshot, more.pop("now", NOW))
+
+
+def news_of(
+    transitions: Mapping[str, str], *run_ids: str, p: float | None = None, **more: Any
+) -> News:
+    """The news of one candidate, by eval; of the run r1 unless others are named."""
+    counts = {name: [*transitions.values()].count(name) for name in NO_NEWS}
+    evals = pl.DataFrame(
+        {
+            "eval_id": [*transitions],
+            "transition": [*transitions.values()],
+            "p_regressed": [p] * len(transitions),
+            "reason": [f"why {name}" for name in transitions],
+        },
+        schema_overrides={"p_regressed": pl.Float64},
+    )
+    about = {"against": "v1", "compared": "Compared r1 with v1.", **more}
+    return News(run_ids or ("r1",), counts=counts, evals=evals, **about)
 
 
 RESULTS = [

@@ -22,6 +22,7 @@ class BlockSpec:
     Attributes:
         input: What a function block is given: a path into the document's outputs, or several by
             the name that each has in the input. All other blocks are given the file.
+        config: How it is set up in the first version that has it: model, prompt, schema or code.
     """
 
     id: str
@@ -30,16 +31,23 @@ class BlockSpec:
     since: int = 1
     until: int | None = None
     input: str | Mapping[str, str] | None = None
+    config: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSpec:
-    """A version: when it was made, the blocks that it changes, whether it was published."""
+    """A version: when it was made, what it edits, and whether it was published.
+
+    Attributes:
+        changed: For each block that it edits, the new values in the block's config by their dotted
+            paths.
+        note: The release note; None for a draft, which was never published.
+    """
 
     day: int
-    changed: Sequence[str]
+    changed: Mapping[str, Fields]
     at: str = "09:30"
-    published: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,10 @@ class IncidentSpec:
     """Something that goes wrong for a while; evals and runs name it.
 
     Attributes:
+        kind: What it is in the workflow's story: ``"gap"`` (its evals never passed), ``"edit"`` (an
+            edit broke them, which another one may have mended), ``"drift"`` (they broke although
+            nobody edited anything), ``"episode"`` (the same, and it went by), ``"outage"`` or
+            ``"chance"`` (bad luck in one run).
         about: What it is, for those who read the file.
         versions: The numbers of the first and the last version that have it; null for no end.
         days: The first and the last day on which it is there, in the same way. With both, a run has
@@ -82,6 +94,7 @@ class IncidentSpec:
         every_eval: What all evals of the workflow give in it, beside those that name it.
     """
 
+    kind: str
     about: str
     versions: Sequence[int | None] | None = None
     days: Sequence[int | None] | None = None
@@ -146,7 +159,6 @@ class WorkflowSpec:
     project_id: str | None
     blocks: Sequence[BlockSpec]
     versions: Sequence[VersionSpec]
-    published: Fields | None = None
     incidents: Mapping[str, IncidentSpec] = field(default_factory=dict)
     runs: Sequence[RunSpec] = ()
     evals: Mapping[str, Sequence[EvalSpec]] = field(default_factory=dict)

@@ -81,6 +81,24 @@ def _list_workflows(store: Store, call: Call) -> Response:
     return page_response(store.list_workflows(page, project_id, sort_by))
 
 
+def _list_versions(store: Store, call: Call) -> Response:
+    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
+    call.query.check()
+    return page_response(store.list_versions(workflow_id, page))
+
+
+def _get_version(store: Store, call: Call) -> Response:
+    workflow_id = call.query.required("workflow_id")
+    call.query.check()
+    return Response(200, store.get_version(workflow_id, call.ident))
+
+
+def _list_blocks(store: Store, call: Call) -> Response:
+    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
+    call.query.check()
+    return page_response(store.list_blocks(workflow_id, page))
+
+
 def _diff_versions(store: Store, call: Call) -> Response:
     query = call.query
     workflow_id = query.required("workflow_id")
@@ -102,7 +120,7 @@ def _download_link(store: Store, call: Call) -> Response:
 
 _FILES = "/files/"
 
-# In the order in which they are tried: "runs" is not the id of an eval.
+# In the order in which they are tried: "runs" is not the id of an eval, nor "diff" of a version.
 _ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
     (("workflows", "evals", "runs"), {"GET": _list_runs, "POST": _create_run}),
     (("workflows", "evals", "runs", "{}"), {"GET": _get_run}),
@@ -112,7 +130,10 @@ _ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
     (("workflows", "evals"), {"GET": _list_evals}),
     (("workflows", "evals", "{}"), {"GET": _get_eval}),
     (("workflows",), {"GET": _list_workflows}),
+    (("workflows", "versions"), {"GET": _list_versions}),
     (("workflows", "versions", "diff"), {"GET": _diff_versions}),
+    (("workflows", "versions", "{}"), {"GET": _get_version}),
+    (("workflows", "blocks"), {"GET": _list_blocks}),
     (("files", "{}", "download-link"), {"GET": _download_link}),
 )
 

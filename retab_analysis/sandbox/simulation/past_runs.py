@@ -17,7 +17,8 @@ from retab_analysis.sandbox.world.model import (
 from retab_analysis.sandbox.world.seeding import SeededRandom
 
 # Among so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that
-# the story does not depend on the seed's luck.
+# the story does not depend on the seed's luck. One that fails less often than in one run of ten has
+# a longer window, in which it fails once.
 _FLAKY_WINDOW = 10
 # Runs older than this many days are records of the oldest format, and of the one after it.
 _OLDEST_FORMAT, _OLD_FORMAT = 130, 118
@@ -64,8 +65,9 @@ def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
         chance = SeededRandom(seed, "flaky", saved.key)
         chosen = failures.setdefault(saved.key, set())
         # From the end, so that the newest runs fill whole windows.
-        for end in range(len(whole_runs), 0, -_FLAKY_WINDOW):
-            window = range(max(0, end - _FLAKY_WINDOW), end)
+        size = max(_FLAKY_WINDOW, round(1 / rate))
+        for end in range(len(whole_runs), 0, -size):
+            window = range(max(0, end - size), end)
             open_to_chance = [index for index in window if not whole_runs[index].quiet]
             chosen.update(chance.sample(open_to_chance, round(rate * len(window))))
     return failures

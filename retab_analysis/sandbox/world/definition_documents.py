@@ -1,11 +1,18 @@
-"""The API's documents for what is saved: workflows, their saved evals, and version diffs."""
+"""The API's documents for what is saved: workflows, their versions, blocks and saved evals."""
 
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from retab_analysis.sandbox.instants import DAY, MINUTE, iso
-from retab_analysis.sandbox.world.model import Assertion, SavedEval, Version, Workflow
+from retab_analysis.sandbox.instants import DAY, iso
+from retab_analysis.sandbox.world.model import (
+    Assertion,
+    Block,
+    Publication,
+    SavedEval,
+    Version,
+    Workflow,
+)
 from retab_analysis.sandbox.world.seeding import fingerprint
 
 OUTPUT_HANDLE = "output-json-0"
@@ -16,12 +23,12 @@ Document = dict[str, Any]
 def workflow_document(workflow: Workflow) -> Document:
     """Write a workflow as the API gives it."""
     published = None
-    if workflow.published is not None:
-        version, note = workflow.published
+    if workflow.published:
+        version, publication = workflow.published[-1]
         published = {
             "version_id": version.id,
-            "published_at": iso(version.at + 95 * MINUTE),
-            "description": note,
+            "published_at": iso(publication.at),
+            "description": publication.note,
         }
     return {
         "id": workflow.id,
@@ -37,6 +44,74 @@ def workflow_document(workflow: Workflow) -> Document:
 def workflow_created(workflow: Workflow) -> int:
     """Give the instant at which a workflow was created: two days before its first version."""
     return workflow.versions[0].at - 2 * DAY
+
+
+def publication_document(
+    workflow: Workflow, version: Version, publication: Publication
+) -> Document:
+    """Write one line of the list of what was published."""
+    newest, _ = workflow.published[-1]
+    return {
+        "id": publication.id,
+        "workflow_id": workflow.id,
+        "workflow_version_id": version.id,
+        "version": publication.ordinal,
+        "description": publication.note,
+        "published_at": iso(publication.at),
+        "created_at": iso(version.at),
+        "is_current": version is newest,
+        "block_count": len(version.revisions),
+    }
+
+
+def version_document(workflow: Workflow, version: Version) -> Document:
+    """Write a published version with its blocks and all that they are set up with."""
+    return {
+        "id": version.id,
+        "workflow_id": workflow.id,
+        "blocks": [
+            {**_config_block(block, version), "position": {"x": _column(workflow, block), "y": 0}}
+            for block in blocks_of(workflow, version)
+        ],
+        "block_version_ids": [f"blv_{mark}" for mark in version.block_fingerprints.values()],
+        "created_at": iso(version.at),
+    }
+
+
+def block_document(workflow: Workflow, block: Block) -> Document:
+    """Write a block of the draft as it is now."""
+    return {
+        **_config_block(block, workflow.newest),
+        "workflow_id": workflow.id,
+        "position_x": _column(workflow, block),
+        "position_y": 0,
+        "updated_at": iso(edited_at(workflow, block)),
+    }
+
+
+def _column(workflow: Workflow, block: Block) -> int:
+    """Say where on the editor's canvas a block is: they stand in a line."""
+    return 320 * workflow.blocks.index(block)
+
+
+def edited_at(workflow: Workflow, block: Block) -> int:
+    """Give the instant at which a block of the draft was edited last."""
+    return workflow.versions[workflow.newest.revisions[block.id] - 1].at
+
+
+def blocks_of(workflow: Workflow, version: Version) -> list[Block]:
+    """List the blocks that a version has, in the order in which a document meets them."""
+    return [block for block in workflow.blocks if block.in_version(version.number)]
+
+
+def _config_block(block: Block, version: Version) -> Document:
+    return {
+        "id": block.id,
+        "type": block.kind,
+        "label": block.name,
+        "config": version.configs[block.id],
+        "parent_id": None,
+    }
 
 
 def version_diff(workflow: Workflow, old: Version, new: Version) -> Document:
@@ -59,7 +134,7 @@ def version_diff(workflow: Workflow, old: Version, new: Version) -> Document:
 
 def _edges(workflow: Workflow, version: Version) -> list[str]:
     """Name the edges: a simulated workflow's blocks follow each other in a line."""
-    present = [block.id for block in workflow.blocks if block.in_version(version.number)]
+    present = [block.id for block in blocks_of(workflow, version)]
     return [f"edge_{left}__{right}" for left, right in pairwise(present)]
 
 

@@ -31,6 +31,15 @@ class Block:
         return self.since <= version and (self.until is None or version <= self.until)
 
 
+class Publication(NamedTuple):
+    """The publishing of a version: its ordinal from 1, when it was, and the note with it."""
+
+    id: str
+    ordinal: int
+    at: int
+    note: str
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A version of a workflow.
@@ -41,6 +50,8 @@ class Version:
         revisions: For each of its blocks, the number of the version that edited it last.
         fingerprint: Hash of the whole version.
         block_fingerprints: For each of its blocks, a hash that stays as long as the block does.
+        configs: For each of its blocks, how it is set up.
+        publication: None for a draft.
     """
 
     number: int
@@ -49,6 +60,8 @@ class Version:
     revisions: Mapping[str, int]
     fingerprint: str
     block_fingerprints: Mapping[str, str]
+    configs: Mapping[str, Mapping[str, Any]]
+    publication: Publication | None = None
 
 
 class Window(NamedTuple):
@@ -69,10 +82,14 @@ class Incident:
     With both windows it takes both to be in it; with neither, only runs that name it have it.
 
     Attributes:
+        kind: What it is in the workflow's story, as told at `specs.IncidentSpec`.
+        about: The same in words.
         versions: The versions that have it: what one edit broke, until another repaired it.
         period: When it lasts, in microseconds since 1970: what no edit explains.
     """
 
+    kind: str
+    about: str
     versions: Window | None = None
     period: Window | None = None
 
@@ -206,13 +223,6 @@ class PastRun:
         return self.block is None and self.only is None
 
 
-class Publication(NamedTuple):
-    """What of a workflow is published, and the note that went with it."""
-
-    version: Version
-    note: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Workflow:
     """A workflow with all that belongs to it, removed evals too."""
@@ -221,7 +231,6 @@ class Workflow:
     name: str | None
     description: str | None
     project_id: str | None
-    published: Publication | None
     blocks: tuple[Block, ...]
     versions: tuple[Version, ...]
     evals: tuple[SavedEval, ...]
@@ -232,6 +241,11 @@ class Workflow:
     def newest(self) -> Version:
         """The newest version, on which new runs are started."""
         return self.versions[-1]
+
+    @property
+    def published(self) -> list[tuple[Version, Publication]]:
+        """The versions that were published, oldest first; the last one is in use."""
+        return [(each, each.publication) for each in self.versions if each.publication]
 
 
 @dataclass(frozen=True, eq=False)

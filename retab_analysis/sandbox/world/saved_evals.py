@@ -242,7 +242,9 @@ def _replaced(document: Any, steps: list[Any], value: Any) -> Any:
     if not steps:
         return value
     copy: Any = dict(document) if isinstance(document, Mapping) else list(document)
-    copy[steps[0]] = _replaced(document[steps[0]], steps[1:], value)
+    step, *rest = steps
+    # The last step may be a new one; those before it have to be there.
+    copy[step] = _replaced(document[step], rest, value) if rest else value
     return copy
 
 

@@ -1,10 +1,12 @@
 """A world: workflows, saved evals, files and what was run, from a seed and an anchor in time."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from retab_analysis.sandbox.catalog.specs import (
     IncidentSpec,
     RunSpec,
+    VersionSpec,
     WorkflowSpec,
     read_catalog,
     workflow_spec,
@@ -21,8 +23,11 @@ from retab_analysis.sandbox.world.model import (
     Workflow,
     World,
 )
-from retab_analysis.sandbox.world.saved_evals import file_of, saved_evals
-from retab_analysis.sandbox.world.seeding import fingerprint
+from retab_analysis.sandbox.world.saved_evals import file_of, saved_evals, with_value
+from retab_analysis.sandbox.world.seeding import fingerprint, token
+
+# A version is published an hour and a half after it was made, when it has been tried.
+_TRIED_FOR = 95 * MINUTE
 
 
 def build_world(seed: int, anchor: int) -> World:
@@ -52,19 +57,13 @@ def build_workflow(spec: WorkflowSpec, seed: int, anchor: int) -> Workflow:
         ValueError: An eval or a run names an incident that the workflow does not have.
     """
     blocks = {b.id: Block(b.id, b.kind, b.name, b.since, b.until) for b in spec.blocks}
-    versions = tuple(_versions(spec, blocks, anchor))
-    published = None
-    if spec.published is not None:
-        number, note = spec.published["version"], spec.published["note"]
-        published = Publication(versions[number - 1], note)
     return Workflow(
         id=spec.id,
         name=spec.name,
         description=spec.description,
         project_id=spec.project_id,
-        published=published,
         blocks=tuple(blocks.values()),
-        versions=versions,
+        versions=tuple(_versions(spec, blocks, anchor)),
         evals=tuple(saved_evals(spec, blocks, seed, anchor)),
         incidents={name: _incident(incident, anchor) for name, incident in spec.incidents.items()},
         past_runs=tuple(sorted(_past_runs(spec, anchor), key=lambda run: run.at)),
@@ -78,20 +77,47 @@ def files_of(spec: WorkflowSpec, seed: int) -> list[File]:
 
 def _versions(spec: WorkflowSpec, blocks: Mapping[str, Block], anchor: int) -> Iterator[Version]:
     revisions: dict[str, int] = {}
+    configs = {block.id: block.config for block in spec.blocks}
+    published = 0
     for number, made in enumerate(spec.versions, 1):
-        for block in blocks.values():
-            if not block.in_version(number):
-                revisions.pop(block.id, None)
-            elif block.id not in revisions or block.id in made.changed:
-                revisions[block.id] = number
+        _revise(revisions, configs, blocks, number, made)
         at = _instant(anchor, made.day, made.at)
         content = fingerprint("workflow", spec.id, *sorted(revisions.items()))
-        ident = f"wfv_{content}" if made.published else f"draft_{day_name(at, '_')}"
-        prints = {
-            name: fingerprint("block", spec.id, name, revision)
-            for name, revision in revisions.items()
-        }
-        yield Version(number, ident, at, dict(revisions), content, prints)
+        publication = None
+        if made.note is not None:
+            published += 1
+            ident = f"wph_{token(spec.id, published)}"
+            publication = Publication(ident, published, at + _TRIED_FOR, made.note)
+        yield Version(
+            number=number,
+            id=f"ver_{content}" if publication else f"draft_{day_name(at, '_')}",
+            at=at,
+            revisions=dict(revisions),
+            fingerprint=content,
+            block_fingerprints={
+                name: fingerprint("block", spec.id, name, revision)
+                for name, revision in revisions.items()
+            },
+            configs={name: configs[name] for name in revisions},
+            publication=publication,
+        )
+
+
+def _revise(
+    revisions: dict[str, int],
+    configs: dict[str, Mapping[str, Any]],
+    blocks: Mapping[str, Block],
+    number: int,
+    made: VersionSpec,
+) -> None:
+    """Take blocks in and out as a version does, and edit what it edits."""
+    for block in blocks.values():
+        if not block.in_version(number):
+            revisions.pop(block.id, None)
+        elif block.id not in revisions or block.id in made.changed:
+            revisions[block.id] = number
+            for path, value in made.changed.get(block.id, {}).items():
+                configs[block.id] = with_value(configs[block.id], path, value)
 
 
 def _incident(spec: IncidentSpec, anchor: int) -> Incident:
@@ -103,7 +129,7 @@ def _incident(spec: IncidentSpec, anchor: int) -> Incident:
         first, last = spec.days
         start = 0 if first is None else anchor + first * DAY
         period = Window(start, None if last is None else anchor + (last + 1) * DAY - 1)
-    return Incident(versions, period)
+    return Incident(spec.kind, spec.about, versions, period)
 
 
 def _past_runs(spec: WorkflowSpec, anchor: int) -> Iterator[PastRun]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from retab_analysis.markup import Html, sign, tag
-from retab_analysis.widgets.common.text import EvalLine
+from retab_analysis.widgets.common.text import EvalLine, describe_change
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,9 @@ def render_evals(
 
 
 def _choose_columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
-    columns = ["", "eval", "document"]
+    columns = ["", "eval"]
+    columns += ["change"] if any(line.transition for line in lines) else []
+    columns += ["document"]
     columns += ["expected", "actual"] if values else []
     columns += ["message"] if values and any(line.message for line in lines) else []
     columns += ["cause"] if not values and any(line.cause for line in lines) else []
@@ -112,6 +114,7 @@ def _render_cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
     cells: dict[str, object] = {
         "": sign(line.state),
         "eval": line.name,
+        "change": describe_change(line),
         "document": line.document,
         "expected": _render_value(line.expected),
         "actual": _render_value(line.actual),

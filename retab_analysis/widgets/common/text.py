@@ -13,12 +13,14 @@ from retab_analysis.markup import one_line
 __all__ = [
     "EvalLine",
     "count_noun",
+    "describe_change",
     "format_milliseconds",
     "format_range",
     "format_seconds",
     "label_documents",
     "label_eval",
     "make_eval_line",
+    "name_transition",
     "shorten_version",
 ]
 
@@ -53,6 +55,9 @@ class EvalLine:
         message: Why it does not pass; it may quote the values.
         cause: The same without any value.
         seconds: How long it took, or None.
+        transition: What became of it since earlier runs, or None where that is not known.
+        p: The probability that it got worse to stay, or None.
+        reason: In words, why it has that transition; holds no value.
     """
 
     run_id: str
@@ -65,10 +70,19 @@ class EvalLine:
     message: str | None
     cause: str | None
     seconds: float | None
+    transition: str | None = None
+    p: float | None = None
+    reason: str | None = None
 
 
-def make_eval_line(row: Mapping[str, Any]) -> EvalLine:
-    """What is shown of a row of a RESULTS frame."""
+def make_eval_line(row: Mapping[str, Any], found: Mapping[str, Any] | None = None) -> EvalLine:
+    """What is shown of an eval.
+
+    Args:
+        row: A row of a RESULTS frame.
+        found: ``transition, p_regressed, reason`` of the eval in a comparison, or None.
+    """
+    found = found or {}
     duration = row["duration_ms"]
     return EvalLine(
         run_id=row["run_id"],
@@ -82,7 +96,43 @@ def make_eval_line(row: Mapping[str, Any]) -> EvalLine:
         cause=row["failure_code"] or row["status_message"],
         # The clocks of two machines may disagree, so that a duration can be below zero.
         seconds=None if duration is None else max(0, duration) / 1000,
+        transition=found.get("transition"),
+        p=found.get("p_regressed"),
+        reason=found.get("reason"),
     )
+
+
+_TRANSITION_WORDS = {
+    "regressed": "broke",
+    "newly_blocked": "newly blocked",
+    "newly_errored": "newly errored",
+    "not_comparable": "edited",
+    "incomplete": "not decided before",
+    "still_failing": "known failure",
+    "still_passing": "still passing",
+}
+
+
+def name_transition(transition: str) -> str:
+    """What a transition of one eval is called in a list."""
+    return _TRANSITION_WORDS.get(transition, transition)
+
+
+def describe_change(line: EvalLine) -> str:
+    """What became of an eval since earlier runs, and how sure that is; empty if not known.
+
+    Example:
+        >>> row = dict.fromkeys(("eval_name", "document_names", "expected_value", "actual_value"))
+        >>> row |= dict.fromkeys(("failure_message", "status_message", "failure_code"))
+        >>> row |= {"run_id": "r", "eval_id": "e", "state": "failed", "duration_ms": 1}
+        >>> found = {"transition": "regressed", "p_regressed": 0.987, "reason": "broken since v2"}
+        >>> describe_change(make_eval_line(row, found))
+        'broke (p 0.99): broken since v2'
+    """
+    if line.transition is None:
+        return ""
+    sure = "" if line.p is None else f" (p {line.p:.2f})"
+    return f"{name_transition(line.transition)}{sure}" + (f": {line.reason}" if line.reason else "")
 
 
 def format_seconds(seconds: float) -> str:

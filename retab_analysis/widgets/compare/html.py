@@ -291,7 +291,8 @@ def _render_paths(state: CompareState, eval_id: str) -> Html | None:
         return None
     # Paths at which the candidate differs from the baseline first; the others differ only from what
     # was expected.
-    moved = pl.col("baseline").ne_missing(pl.col("candidate"))
+    # An item that only moved has the same text on both sides, and a path that says so.
+    moved = pl.col("baseline").ne_missing(pl.col("candidate")) | pl.col("path").str.ends_with("])")
     rows = differing.with_columns(moved=moved).sort("moved", descending=True, maintain_order=True)
     more = rows.height - _PATHS
     header = tag("tr", *(tag("th", each, scope="col") for each in ("Path", *_SIDES.values())))

@@ -45,10 +45,10 @@ class LiveControls:
         self._state = state
         self._all = False
         self._top, self._news = widgets.HTML(), widgets.HTML()
-        self._known, self._passed = widgets.HTML(), widgets.HTML()
+        self._apart, self._known, self._passed = (widgets.HTML() for _ in range(3))
         self._list = _scrolling(self._news, None)
         self._list.add_class("ra-news")
-        folded = (self._known, self._passed) if has_baseline else (self._passed,)
+        folded = (self._apart, self._known, self._passed)[0 if has_baseline else 2 :]
         self._folded = widgets.Accordion([_scrolling(each, "300px") for each in folded])
         self._code = code_area()
         self._make_buttons()
@@ -74,12 +74,11 @@ class LiveControls:
         several = len(state.runs) > 1
         limit = None if self._all else SHOWN_EVALS
         assign(self._top, value=str(html.render_top(state)))
-        assign(self._news, value=_table(state.news, limit, several, html.say_nothing_new(state)))
+        assign(self._news, value=_table(state.listed, limit, several, html.say_nothing_new(state)))
+        assign(self._apart, value=_table(state.apart, limit, several, "None."))
         assign(self._known, value=_table(state.known, limit, several, "None."))
         assign(self._passed, value=_table(state.passed, limit, several, "None yet."))
-        known, passed = (len(each) for each in (state.known, state.passed))
-        before = (f"Did not pass before either ({known})",) if self._has_baseline else ()
-        assign(self._folded, titles=(*before, f"Passed ({passed})"))
+        assign(self._folded, titles=html.name_folded(state)[0 if self._has_baseline else 2 :])
         self._draw_buttons(state)
 
     def _draw_height(self, state: LiveState) -> None:
@@ -89,7 +88,8 @@ class LiveControls:
 
     def send_all(self) -> None:
         """Send the whole state again, so that whoever executes the notebook stores it."""
-        for widget in (self._top, self._news, self._known, self._passed, self._folded):
+        lists = (self._news, self._apart, self._known, self._passed)
+        for widget in (self._top, *lists, self._folded):
             widget.send_state()
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class LiveControls:
         assign(self._stop, disabled=not watching)
         assign(self._refresh, disabled=not watching)
         assign(self._ask, disabled=not (watching and state.can_cancel))
-        longest = max(map(len, (state.news, state.known, state.passed)))
+        longest = max(map(len, (state.listed, state.apart, state.known, state.passed)))
         hidden = longest <= SHOWN_EVALS
         show(self._show, not hidden)
         assign(self._show, description="Show fewer" if self._all else "Show all")

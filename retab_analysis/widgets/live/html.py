@@ -7,8 +7,15 @@ from collections.abc import Sequence
 
 from retab_analysis.markup import STATE_COLOURS, STATE_SIGNS, Html, join, sign, tag
 from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, render_evals, render_view
-from retab_analysis.widgets.common.text import EvalLine, format_range, format_seconds
-from retab_analysis.widgets.live.state import SEGMENTS, LiveState, RunLine
+from retab_analysis.widgets.common.text import (
+    EvalLine,
+    describe_change,
+    format_range,
+    format_seconds,
+    name_transition,
+)
+from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
+from retab_analysis.widgets.live.state import LiveState
 
 # More cards than that push the news off the screen.
 SHOWN_RUNS = 20
@@ -23,6 +30,7 @@ def render_top(state: LiveState) -> Html:
     hidden = len(shown) - SHOWN_RUNS
     return render_view(
         _render_head(state),
+        tag("div", state.compared, class_="ra-soft") if state.compared else None,
         _render_alert(state.failure),
         _render_alert(state.connection),
         *(_render_alert(note) for note in state.notes),
@@ -32,15 +40,21 @@ def render_top(state: LiveState) -> Html:
 
 
 def _render_head(state: LiveState) -> Html:
-    phase = {"watching": "refreshed", "stopped": "stopped, last seen"}.get(state.phase, "last seen")
-    baseline = f"against {state.baseline}" if state.baseline else None
     return tag(
         "div",
         tag("b", state.heading, role="status"),
-        tag("span", baseline, class_="ra-soft") if baseline else None,
-        tag("span", f"{phase} {state.refreshed}", class_="ra-soft ra-push"),
+        tag("span", say_when(state), class_="ra-soft ra-push"),
         class_="ra-head",
     )
+
+
+def say_when(state: LiveState) -> str:
+    """As of when everything is that is shown."""
+    if state.phase == "stopped":
+        return f"stopped, last seen {state.refreshed}"
+    if state.phase != "watching":
+        return f"last seen {state.refreshed}"
+    return f"{'as of' if state.connection else 'refreshed'} {state.refreshed}"
 
 
 def _render_alert(text: str | None) -> Html | None:
@@ -119,26 +133,36 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
         state: What is shown.
         values: Whether messages are in it that may quote expected and actual values.
     """
-    lines = [_title(state)]
-    lines += [each for each in (state.failure, state.connection, *state.notes) if each]
+    above = (state.heading, state.compared, state.failure, state.connection, *state.notes)
+    lines = [each for each in above if each]
     for run in state.runs[:SHOWN_RUNS]:
         counts = ", ".join(f"{STATE_SIGNS[name]} {count} {name}" for name, count in run.counts)
         lines += [f"{name_status(run)}: {run.about} ({run.run_id})", f"  {counts}"]
         lines.append("  " + " · ".join(list_facts(run)))
         lines += [f"  {run.message}"] if run.message else []
-    lines += [f"  {describe_eval(line, values=values)}" for line in state.news[:SHOWN_EVALS]]
-    more = len(state.news) - SHOWN_EVALS
-    return "\n".join([*lines, f"  and {more} more"] if more > 0 else lines)
+    lines += [f"  {describe_eval(line, values=values)}" for line in state.listed[:SHOWN_EVALS]]
+    more = len(state.listed) - SHOWN_EVALS
+    lines += [f"  and {more} more"] if more > 0 else []
+    folded = [f"{title}." for title in name_folded(state)] if state.news is not None else []
+    return "\n".join([*lines, *folded])
 
 
-def _title(state: LiveState) -> str:
-    return state.heading + (f" (against {state.baseline})" if state.baseline else "")
+def name_folded(state: LiveState) -> tuple[str, ...]:
+    """What the folded lists are called, with how many evals are in them.
+
+    These are ``apart``, ``known`` and ``passed``.
+    """
+    passed = f"Passed ({len(state.passed)})"
+    kinds = Counter(name_transition(each.transition) for each in state.apart if each.transition)
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "0"
+    return (f"Not counted as news ({said})", f"Known failures ({len(state.known)})", passed)
 
 
 def describe_eval(line: EvalLine, *, values: bool) -> str:
-    """An eval as one line of text, with its message or only the cause."""
+    """An eval as one line of text: what became of it, and its message or only the cause."""
     why = line.message if values else line.cause
-    text = f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {why or ''}"
+    said = "; ".join(each for each in (describe_change(line), why) if each)
+    text = f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {said}"
     return " ".join(text.split())
 
 
@@ -150,19 +174,19 @@ def static_page(state: LiveState, *, values: bool) -> Html:
         values: Whether expected and actual values are in it, and messages that may quote them.
     """
     several = len(state.runs) > 1
-    folded = (("Did not pass before either", state.known), ("Passed", state.passed))
+    lists = (state.apart, state.known, state.passed)
     nothing = say_nothing_new(state)
     return join(
         STYLE,
         render_top(state),
-        render_evals(state.news, limit=None, values=values, several=several, nothing=nothing),
+        render_evals(state.listed, limit=None, values=values, several=several, nothing=nothing),
         *(
             tag(
                 "details",
-                tag("summary", f"{title} ({len(lines)})"),
+                tag("summary", title),
                 render_evals(lines, limit=None, values=values, several=several, nothing=""),
             )
-            for title, lines in folded
+            for title, lines in zip(name_folded(state), lists, strict=True)
             if lines
         ),
     )
@@ -171,10 +195,12 @@ def static_page(state: LiveState, *, values: bool) -> Html:
 def say_nothing_new(state: LiveState) -> str:
     """What to say while there is no bad news."""
     if state.phase == "watching":
-        return "Evals that do not pass will be listed here."
-    if state.baseline:
-        return "No eval that passed before fails."
-    return "There is no eval that does not pass."
+        if state.news is None:
+            return "Evals that do not pass will be listed here."
+        return "Evals that broke, and suspects, will be listed here."
+    if state.news is None:
+        return "There is no eval that does not pass."
+    return "No eval is called broken, and none is suspect."
 
 
 def sum_counts(state: LiveState) -> dict[str, int]:
@@ -193,7 +219,7 @@ def sum_progress(state: LiveState) -> tuple[int, int]:
 
 def describe_briefly(state: LiveState) -> str:
     """The whole view in one line of text, over all runs together: the compact form."""
-    parts = [_title(state), state.failure, state.connection]
+    parts = [state.heading, state.failure, state.connection]
     if state.runs:
         done, total = sum_progress(state)
         counts = ", ".join(f"{count} {name}" for name, count in sum_counts(state).items())

@@ -5,55 +5,48 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import fmean, stdev
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.schema import RESULTS, RUNS
-from retab_analysis.vocabulary import DECIDED, STATES
+from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
 from retab_analysis.widgets.common.text import (
     EvalLine,
     format_seconds,
     make_eval_line,
-    shorten_version,
 )
+from retab_analysis.widgets.live.news import News
+from retab_analysis.widgets.live.run_lines import TOLD, RunLine, make_run_line, say_not_passing
 
-DONE = (*DECIDED, "error", "cancelled")
-SEGMENTS = (*STATES, "running", "queued", "pending")
-_WAITING = ("pending", "queued")
+LISTS = ("broke", "suspects", "unjudged", "apart", "known", "passed")
+"""The lists of evals that a state has."""
 
-# Fewer finished evals say too little about those to come.
-_LEAST_DONE = 3
-# The two-sided 80 % quantile of the normal distribution.
-_Z80 = 1.2816
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The earlier run that the watched runs are held against.
-
-    Attributes:
-        words: Which run it is.
-        states: The state of each eval in it, by eval id.
-    """
-
-    words: str
-    states: Mapping[str, str]
+_UNSURE = {"suspect": "suspect", "newly_errored": "newly errored"}
+_LIST_OF = {
+    **dict.fromkeys(BROKEN, "broke"),
+    **dict.fromkeys(_UNSURE, "suspects"),
+    "still_failing": "known",
+    "still_passing": "passed",
+}
+# So many runs are named, or things that runs are held against; the others are counted.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known, and how well.
+    """What is known, and how well. Runs, results and news are of one time, the last contact.
 
     Attributes:
         runs: The watched runs as last seen, a RUNS frame.
         results: Their results as last seen, a RESULTS frame.
-        baseline: What to compare with, or None.
+        news: What became of the evals of each candidate; empty where that is not wanted, or not
+            known yet.
+        is_reading: Whether news are wanted, and the earlier runs are still being read.
         usual_ms: How long each eval took in its newest run, by eval id.
         seen_at: When the API answered last, or None.
         trouble: Why it did not answer since, or None.
@@ -65,7 +58,8 @@ class Snapshot:
 
     runs: pl.DataFrame = field(default_factory=RUNS.empty)
     results: pl.DataFrame = field(default_factory=RESULTS.empty)
-    baseline: Baseline | None = None
+    news: tuple[News, ...] = ()
+    is_reading: bool = False
     usual_ms: Mapping[str, int] = field(default_factory=dict)
     seen_at: datetime | None = None
     trouble: str | None = None
@@ -76,66 +70,43 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class RunLine:
-    """One run, at a glance.
-
-    Attributes:
-        run_id: Its id.
-        status: As the API gives it.
-        words: Its status in words.
-        about: Workflow, version and scope.
-        counts: How many evals are in each state; apart from ``passed``, those with none left out.
-        done: How many evals have ended.
-        total: How many evals it has.
-        waited: Seconds in the queue, or None.
-        ran: Seconds of running, or None.
-        rate: Evals that end per minute of running, or None.
-        eta: Low and high end of the seconds left, or None.
-        message: An error's message, a cancellation's reason.
-        marks: What is odd about it.
-    """
-
-    run_id: str
-    status: str
-    words: str
-    about: str
-    counts: tuple[tuple[str, int], ...]
-    done: int
-    total: int
-    waited: float | None
-    ran: float | None
-    rate: float | None
-    eta: tuple[float, float] | None
-    message: str | None
-    marks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class LiveState:
     """The whole view.
 
     Attributes:
-        heading: In a few words, how far the runs are and how many evals are news.
+        heading: In a few words, how far the runs are and what is news.
         runs: The runs, in the order in which they were given or found.
-        news: Evals that do not pass and passed in the baseline, or were not in it; without a
-            baseline, all that do not pass.
-        known: Evals that do not pass and did not then.
-        passed: Evals that pass.
-        baseline: Which run the results are held against, or None.
+        news: How many evals have each transition, the same as ``check`` counts; of several
+            candidates the sum. None where the runs are held against nothing.
+        broke: Evals that are called worse, with probability and reason.
+        suspects: Evals that one more run may decide: suspects, and those that newly ended in an
+            error.
+        unjudged: Evals that do not pass and are held against nothing.
+        apart: Evals that changed and are not news: flaky, added, edited, fixed, and those that were
+            not decided before.
+        known: Evals that do not pass and did not before.
+        passed: Evals that pass and did before, or are held against nothing.
+        compared: What the results are held against, or None.
+        is_reading: Whether the earlier runs are still being read, so that no news are known yet.
         connection: What is wrong with the connection; empty while the API answers.
-        refreshed: When the API answered last.
+        refreshed: When the API answered last; all numbers are as of then.
         failure: Why watching ended early, or None.
         phase: As in :class:`Snapshot`.
-        notes: What else a person should know.
+        notes: What else a person should know, for example why there are no news.
         can_cancel: Whether a run has not ended.
     """
 
     heading: str
     runs: tuple[RunLine, ...]
-    news: tuple[EvalLine, ...]
+    news: Mapping[str, int] | None
+    broke: tuple[EvalLine, ...]
+    suspects: tuple[EvalLine, ...]
+    unjudged: tuple[EvalLine, ...]
+    apart: tuple[EvalLine, ...]
     known: tuple[EvalLine, ...]
     passed: tuple[EvalLine, ...]
-    baseline: str | None
+    compared: str | None
+    is_reading: bool
     connection: str
     refreshed: str
     failure: str | None
@@ -143,37 +114,47 @@ class LiveState:
     notes: tuple[str, ...]
     can_cancel: bool
 
+    @property
+    def listed(self) -> tuple[EvalLine, ...]:
+        """What a person should look at first: broke, suspects, and what cannot be judged."""
+        return (*self.broke, *self.suspects, *self.unjudged)
+
 
 def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
     """What a person is told at a moment.
 
     Args:
         snapshot: What is known.
-        now: The present, in UTC.
+        now: The present, in UTC. It only says how long ago the last contact was: rates and times
+            are those of the last contact, and stand still while the API is away.
     """
     results = _group_by_run(snapshot)
+    then = snapshot.seen_at or now
     runs = tuple(
-        _make_run_line(run, results.get(run["run_id"], []), snapshot, now)
+        make_run_line(
+            run,
+            results.get(run["run_id"], []),
+            snapshot.usual_ms,
+            then,
+            is_gone=run["run_id"] in snapshot.gone,
+        )
         for run in snapshot.runs.iter_rows(named=True)
     )
-    ended = [row for rows in results.values() for row in rows if row["state"] in DONE]
-    bad = [make_eval_line(row) for row in ended if row["state"] != "passed"]
-    then = snapshot.baseline.states if snapshot.baseline else None
-    # An eval that the baseline does not have did not fail in it either: it is news.
-    news = [line for line in bad if then is None or then.get(line.eval_id, "passed") == "passed"]
-    known = [line for line in bad if then and then.get(line.eval_id, "passed") != "passed"]
+    news = count_news(snapshot.news)
+    lists = _sort_lines(results, snapshot.news)
+    failing = sum(line.state != "passed" for lines in lists.values() for line in lines)
     return LiveState(
-        heading=_describe_progress(snapshot, runs, len(news)),
+        heading=_describe_progress(snapshot, runs, news, failing),
         runs=runs,
-        news=tuple(news),
-        known=tuple(known),
-        passed=tuple(make_eval_line(row) for row in ended if row["state"] == "passed"),
-        baseline=snapshot.baseline.words if snapshot.baseline else None,
+        news=news,
+        **lists,
+        compared=_describe_comparison(snapshot),
+        is_reading=snapshot.is_reading,
         connection=_describe_connection(snapshot, now),
-        refreshed=f"{snapshot.seen_at:%H:%M:%S} UTC" if snapshot.seen_at else "not yet",
+        refreshed=_format_time(snapshot.seen_at),
         failure=snapshot.failure,
         phase=snapshot.phase,
-        notes=snapshot.notes,
+        notes=(*snapshot.notes, *_say_missing(snapshot)),
         can_cancel=bool(not snapshot.runs["is_terminal"].all()),
     )
 
@@ -188,22 +169,104 @@ def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-def _describe_progress(snapshot: Snapshot, runs: Sequence[RunLine], news: int) -> str:
+def count_news(news: Sequence[News]) -> Mapping[str, int] | None:
+    """How many evals have each transition, over all candidates; None where nothing is compared."""
+    counted = [each.counts for each in news if each.counts is not None]
+    if not counted:
+        return None
+    return MappingProxyType({name: sum(each[name] for each in counted) for name in TRANSITIONS})
+
+
+def _sort_lines(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], news: Sequence[News]
+) -> dict[str, tuple[EvalLine, ...]]:
+    """Each eval that has ended in the list that it belongs to, by the fields of the state.
+
+    A cancelled eval is in none of them: nobody asked it.
+    """
+    found = {run_id: each.find_evals() for each in news for run_id in each.run_ids}
+    lists: dict[str, list[EvalLine]] = {name: [] for name in LISTS}
+    for run_id, rows in results.items():
+        evals = found.get(run_id, {})
+        for row in rows:
+            if row["state"] in TOLD:
+                line = make_eval_line(row, evals.get(row["eval_id"]))
+                lists[_choose_list(line)].append(line)
+    # What is surer to have broken does not stand first: lists grow at their end.
+    return {name: tuple(lines) for name, lines in lists.items()}
+
+
+def _choose_list(line: EvalLine) -> str:
+    if line.transition is None:
+        return "passed" if line.state == "passed" else "unjudged"
+    return _LIST_OF.get(line.transition, "apart")
+
+
+def _describe_progress(
+    snapshot: Snapshot, runs: Sequence[RunLine], news: Mapping[str, int] | None, failing: int
+) -> str:
     if snapshot.failure:
         return "Watching has ended"
     if not runs:
         return "No run is going on" if snapshot.seen_at else "Looking for the runs"
-    going = sum(line.status not in ("completed", "error", "cancelled") for line in runs)
+    going = sum(line.status not in TERMINAL for line in runs)
     noun = "run" if len(runs) == 1 else "runs"
     progress = f"{going} of {len(runs)} {noun} going on" if going else f"{len(runs)} {noun} ended"
     # One run is described by its own words, several by how many go on.
     if len(runs) == 1:
         progress = runs[0].words
-    if snapshot.baseline:
-        return f"{progress}: {news} new" if news else f"{progress}: nothing new"
+    if news is not None and not snapshot.is_reading:
+        return f"{progress}: {_say_news(snapshot.news, news, has_ended=not going)}"
     # A completed run says so already in its own words.
-    bad = _say_not_passing(news)
-    return f"{progress}: {bad}" if news and not progress.endswith(bad) else progress
+    bad = say_not_passing(failing)
+    return f"{progress}: {bad}" if failing and not progress.endswith(bad) else progress
+
+
+def _say_news(news: Sequence[News], counts: Mapping[str, int], *, has_ended: bool) -> str:
+    """What broke and what is not sure; at the end of one candidate in the words of ``check``."""
+    if has_ended and len(news) == 1 and news[0].headline:
+        return news[0].headline
+    broke = sum(counts[name] for name in BROKEN)
+    said = [f"{broke} broke" if broke else "nothing broke" + ("" if has_ended else " so far")]
+    said += [f"{counts[name]} {words}" for name, words in _UNSURE.items() if counts[name]]
+    return ", ".join(said)
+
+
+def _describe_comparison(snapshot: Snapshot) -> str | None:
+    """What the runs are held against, in one sentence."""
+    if snapshot.is_reading:
+        return "The earlier runs are being read."
+    known = [each for each in snapshot.news if each.against is not None]
+    if len(known) == 1 and known[0].compared:
+        return known[0].compared
+    against = list(dict.fromkeys(each.against for each in known if each.against))
+    if not against:
+        return None
+    more = f" and {len(against) - _NAMED} more" if len(against) > _NAMED else ""
+    return f"Held against {'; '.join(against[:_NAMED])}{more}."
+
+
+def _say_missing(snapshot: Snapshot) -> list[str]:
+    """Why some runs are held against nothing, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for each in snapshot.news:
+        if each.missing is not None:
+            reasons.setdefault(each.missing, []).extend(each.run_ids)
+    # Which runs it is about is said only where there are others.
+    several = len(snapshot.news) > 1
+    return [
+        f"Held against nothing{_list_ids(ids) if several else ''}: {reason}"
+        for reason, ids in reasons.items()
+    ]
+
+
+def _list_ids(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return f" ({', '.join(ids[:_NAMED])}{more})"
+
+
+def _format_time(moment: datetime | None) -> str:
+    return f"{moment:%H:%M:%S} UTC" if moment else "not yet"
 
 
 def _describe_connection(snapshot: Snapshot, now: datetime) -> str:
@@ -213,153 +276,5 @@ def _describe_connection(snapshot: Snapshot, now: datetime) -> str:
     if snapshot.seen_at is None:
         return f"retrying, not seen yet: {snapshot.trouble}"
     ago = format_seconds((now - snapshot.seen_at).total_seconds())
-    return f"retrying, last seen {ago} ago: {snapshot.trouble}"
-
-
-def _make_run_line(
-    run: Mapping[str, Any], results: Sequence[Mapping[str, Any]], snapshot: Snapshot, now: datetime
-) -> RunLine:
-    counts = _count_states(run, results)
-    done = sum(counts[state] for state in DONE) + counts["unscored"]
-    waited, ran, marks = _measure_times(run, now)
-    if run["run_id"] in snapshot.gone:
-        marks = (*marks, "not found any more")
-    # The API runs one eval after the other: a run that has begun may wait behind another one, and
-    # then neither its rate nor the time that is left means anything.
-    moving = run["status"] == "running" and (counts["running"] > 0 or counts["queued"] == 0)
-    return RunLine(
-        run_id=run["run_id"],
-        status=run["status"],
-        words=_describe_status(run, counts, moving),
-        about=_describe_scope(run),
-        counts=tuple(
-            (state, count) for state, count in counts.items() if count or state == "passed"
-        ),
-        done=done,
-        total=run["total_evals"],
-        waited=waited,
-        ran=ran,
-        rate=compute_rate(done, ran or 0.0),
-        eta=_estimate_time_left(results, run, snapshot.usual_ms, done, ran) if moving else None,
-        message=run["status_message"],
-        marks=marks,
-    )
-
-
-def _count_states(run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Evals by state: the run's own counts, or its results where it gives none."""
-    # ``running``, ``queued`` and the others are also columns of RUNS.
-    counts = {state: run.get(state) or 0 for state in SEGMENTS if state != "unscored"}
-    if run["completed"] is None:
-        seen = [row["state"] for row in results]
-        return {state: seen.count(state) for state in SEGMENTS}
-    # The counts say how many evals have completed, but not how many of these have no verdict.
-    unscored = max(0, run["completed"] - sum(counts[state] for state in DECIDED))
-    return {state: unscored if state == "unscored" else counts[state] for state in SEGMENTS}
-
-
-def _measure_times(
-    run: Mapping[str, Any], now: datetime
-) -> tuple[float | None, float | None, tuple[str, ...]]:
-    """Seconds in the queue and running, never negative, and a mark where they would be."""
-    created, started, completed = run["created_at"], run["started_at"], run["completed_at"]
-    end = completed or now
-    queue_end = started or end
-    waited = (queue_end - created).total_seconds() if created else None
-    ran = (end - started).total_seconds() if started else None
-    # Up to a second is normal: the clocks of two machines are never quite the same.
-    odd = any(each is not None and each < -1 for each in (waited, ran))
-    clamped = [None if each is None else max(0.0, each) for each in (waited, ran)]
-    return clamped[0], clamped[1], ("clocks disagree",) if odd else ()
-
-
-def _describe_status(run: Mapping[str, Any], counts: Mapping[str, int], moving: bool) -> str:
-    status = run["status"]
-    if status in _WAITING or (status == "running" and not moving):
-        return "waiting in the queue"
-    if status == "completed":
-        bad = sum(counts[state] for state in DONE if state != "passed")
-        return "completed, all pass" if run["ok"] else f"completed, {_say_not_passing(bad)}"
-    words: dict[str, str] = {"running": "running", "error": "could not run"}
-    return words.get(status, str(status))
-
-
-def _say_not_passing(number: int) -> str:
-    return f"{number} {'does' if number == 1 else 'do'} not pass"
-
-
-def _describe_scope(run: Mapping[str, Any]) -> str:
-    scope = {"workflow": "all evals", "block": f"block {run['target_block_id']}"}
-    what = scope.get(run["scope"], f"eval {run['eval_id']}")
-    return f"{run['workflow_id']} · {shorten_version(run['workflow_version_id'])} · {what}"
-
-
-def _estimate_time_left(
-    results: Sequence[Mapping[str, Any]],
-    run: Mapping[str, Any],
-    usual_ms: Mapping[str, int],
-    done: int,
-    ran: float | None,
-) -> tuple[float, float] | None:
-    # Evals that have not begun may have no result yet: what is missing takes an unknown time.
-    left: list[int | None] = [
-        usual_ms.get(row["eval_id"]) for row in results if row["state"] not in DONE
-    ]
-    missing = run["total_evals"] - done
-    left = left[:missing] + [None] * (missing - len(left))
-    took = [
-        (row["duration_ms"], usual_ms.get(row["eval_id"]))
-        for row in results
-        if row["state"] in DONE and row["duration_ms"]
-    ]
-    return estimate_seconds_left(took, left, ran or 0.0) if left else None
-
-
-def compute_rate(done: int, seconds: float) -> float | None:
-    """Finished evals per minute of running, or None where nothing has finished."""
-    return 60 * done / seconds if done and seconds > 0 else None
-
-
-def estimate_seconds_left(
-    done_ms: Sequence[tuple[int, int | None]], left_ms: Sequence[int | None], ran_seconds: float
-) -> tuple[float, float] | None:
-    """Seconds until the last eval ends, as an 80 % range.
-
-    The evals run one after the other. What is left is expected to take what each of them usually
-    takes, as much faster or slower as the finished ones were, or else the mean of this run; and
-    with the pauses between evals that this run has had. The width is that of a prediction of the
-    sum of k further draws after n: k s² (1 + k/n) is its variance (Hahn and Meeker, "Statistical
-    Intervals", 1991, section 4.8).
-
-    Args:
-        done_ms: How long each finished eval took, and usually takes, n of them.
-        left_ms: How long each of the others usually takes, k of them; None where that is unknown.
-        ran_seconds: How long the run has been going.
-
-    Returns:
-        The low and the high end, or None where too few have finished.
-    """
-    took = [each for each, _ in done_ms]
-    n, k = len(took), len(left_ms)
-    if n < _LEAST_DONE or sum(took) <= 0 or ran_seconds <= 0:
-        return None
-    # Between two evals there are pauses: a run takes longer than its evals together.
-    pace = ran_seconds / sum(took)
-    mean, speed = fmean(took), _compare_with_usual(done_ms)
-    expected = pace * sum(mean if each is None else speed * each for each in left_ms)
-    width = pace * _compute_t80(n - 1) * stdev(took) * math.sqrt(k * (1 + k / n))
-    return max(0.0, expected - width), expected + width
-
-
-def _compare_with_usual(done_ms: Sequence[tuple[int, int | None]]) -> float:
-    """What the finished evals took, as a share of what they usually take."""
-    known = [(took, usual) for took, usual in done_ms if usual]
-    return sum(took for took, _ in known) / sum(usual for _, usual in known) if known else 1.0
-
-
-def _compute_t80(freedom: int) -> float:
-    """The same quantile of Student's t.
-
-    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, formula 26.7.5.
-    """
-    return _Z80 + (_Z80**3 + _Z80) / (4 * freedom)
+    as_of = _format_time(snapshot.seen_at)
+    return f"as of {as_of}, {ago} ago; retrying: {snapshot.trouble}"

@@ -15,8 +15,10 @@ from typing import Any, Self
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
+from retab_analysis._baseline import LAST_GOOD
+from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
+from retab_analysis.fetch.params import RunList
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.arguments import (
@@ -28,7 +30,7 @@ from retab_analysis.widgets.common.arguments import (
 )
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
-from retab_analysis.widgets.live.watcher import WantedBaseline, Watcher
+from retab_analysis.widgets.live.watcher import Watcher
 
 # More bars than that leave no room in a terminal.
 _MOST_BARS = 10
@@ -40,7 +42,7 @@ def watch(
     runs: Runs | None = None,
     *,
     workflow_id: str | None = None,
-    baseline: WantedBaseline = None,
+    baseline: Runs | None = LAST_GOOD,
     compact: bool = False,
     interval: float = 2.0,
     allow_cancel: bool | None = None,
@@ -52,13 +54,21 @@ def watch(
     In a notebook, show what it returns as a cell's last line; in a terminal, bars appear by
     themselves. Watching the same runs again stops the watching before.
 
+    What is news is what :func:`check` would call so, from the results so far: evals that broke and
+    suspects stand first, with the probability and the reason. Evals that are flaky, edited, new or
+    fixed are told apart from them, as are failures that were there before. Each run is a candidate
+    of its own; runs that were started block by block or eval by eval, of one version and without an
+    eval in common, are one together. The runs of each workflow are held against that workflow's
+    past, which is read once, after the first look.
+
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
         workflow_id: Instead: every run of this workflow that is in flight, and those that start
             meanwhile.
-        baseline: Hold the results against this run, and tell what is new first: ``"last_ok"`` (the
-            newest run of the whole workflow in which every eval passed, else the newest that
-            completed), ``"previous"``, a run, a version, or a RUNS frame of one run.
+        baseline: What to hold the runs against, as for :func:`check`: ``"last_good"`` (each eval
+            against its own last good result), ``"published"``, ``"last_ok"``, ``"previous"``, a run
+            or a version. None looks for no news: what does not pass stands first. Where there is
+            nothing to compare with, or asking for it fails, the view says so and goes on without.
         compact: Show one line and one bar for all runs together, without lists and buttons.
         interval: Seconds between two rounds of requests; rounds become rarer while nothing changes.
         allow_cancel: Whether the button *Cancel run* is there; by default for ``runs=`` only.
@@ -89,7 +99,9 @@ def watch(
     return view
 
 
-def _check_arguments(runs: object, workflow_id: object, baseline: object, interval: object) -> None:
+def _check_arguments(
+    runs: object, workflow_id: object, baseline: Runs | None, interval: object
+) -> None:
     if (runs is None) == (workflow_id is None):
         raise ConfigError("pass either runs or workflow_id=")
     if workflow_id is not None:
@@ -99,8 +111,8 @@ def _check_arguments(runs: object, workflow_id: object, baseline: object, interv
         raise ConfigError(f"interval must be a number of seconds above 0, got {interval!r}")
     if not math.isfinite(interval):
         raise ConfigError("interval must be finite")
-    if baseline is not None and not isinstance(baseline, str | pl.DataFrame):
-        raise ConfigError(f"baseline must be a string or a frame, got {described(baseline)}")
+    if baseline is not None:
+        RunList.make(baseline, "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,7 @@ class LiveView:
     def __init__(self, watcher: Watcher, client: Client, look: _Look) -> None:
         self._watcher, self._client, self._look = watcher, client, look
         self._drawing: Any = None
+        self._computed: tuple[Snapshot, LiveState] | None = None
         self._on_update: list[Callback] = []
         self._on_done: list[Callback] = []
         self._lock = threading.Lock()
@@ -144,8 +157,16 @@ class LiveView:
 
     @property
     def state(self) -> LiveState:
-        """What the view shows, as a plain value."""
-        return compute_state(self._watcher.snapshot, datetime.now(UTC))
+        """What the view shows, as a plain value.
+
+        Its ``news`` counts evals by transition, the same as ``check`` does.
+        """
+        snapshot = self._watcher.snapshot
+        known = self._computed
+        # Of one snapshot there is one state; only how long the API is away goes on by itself.
+        if known is None or known[0] is not snapshot or known[1].connection:
+            known = self._computed = snapshot, compute_state(snapshot, datetime.now(UTC))
+        return known[1]
 
     @property
     def done(self) -> bool:
@@ -215,12 +236,18 @@ class LiveView:
         """The lines that fetch what the view shows."""
         ids = self.frame["run_id"].to_list()
         shown = repr(ids[0]) if len(ids) == 1 else repr(ids)
-        return (
-            "import retab_analysis as ra\n\n"
-            f"runs = ra.wait_for_runs({shown})\n"
-            "evals = ra.fetch_evals(runs['workflow_id'][0])\n"
-            "results = ra.fetch_results(runs, evals=evals)"
-        )
+        lines = [
+            "import retab_analysis as ra\n",
+            f"runs = ra.wait_for_runs({shown})",
+            "results = ra.fetch_results(runs)",
+        ]
+        # One check is of one workflow, and of all runs together.
+        if len(self._watcher.snapshot.news) == 1 and isinstance(self._watcher.baseline, str):
+            lines.append(
+                "comparison = ra.check(runs['workflow_id'][0], candidate=runs, "
+                f"baseline={self._watcher.baseline!r})"
+            )
+        return "\n".join(lines)
 
     def _update(self, snapshot: Snapshot) -> None:
         """Draw, and call back; runs in the watching thread."""
@@ -316,7 +343,7 @@ def _notify(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:
 
 
 class TerminalBars:
-    """The view in a terminal: tqdm's bars, and a line for each eval that does not pass.
+    """The view in a terminal: tqdm's bars, and a line for each eval that is news.
 
     Args:
         compact: Show one bar for all runs together, and no lines.
@@ -325,7 +352,7 @@ class TerminalBars:
     def __init__(self, *, compact: bool = False) -> None:
         self._bars = Bars()
         self._compact = compact
-        self._shown: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str, str | None]] = set()
 
     def draw(self, state: LiveState) -> None:
         """Show a state."""
@@ -342,9 +369,12 @@ class TerminalBars:
                 self._bars.say(state.failure)
 
     def _print_news(self, state: LiveState) -> None:
-        for line in state.news:
-            # What a terminal has printed cannot be taken back: each eval is printed once.
-            key = (line.run_id, line.eval_id)
+        if state.is_reading:
+            return
+        for line in state.listed:
+            # What a terminal has printed cannot be taken back: each eval is printed once, and again
+            # where more results made a suspect of it, or a break.
+            key = (line.run_id, line.eval_id, line.transition)
             if key not in self._shown:
                 self._shown.add(key)
                 self._bars.say(html.describe_eval(line, values=True))

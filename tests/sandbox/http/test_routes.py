@@ -135,6 +135,9 @@ def test_all_refused_parameters_are_named(server: StoreServer) -> None:
     [
         ("/v1/workflows/evals", {"workflow_id"}),
         ("/v1/workflows/evals/results", {"run_id"}),
+        ("/v1/workflows/versions", {"workflow_id"}),
+        ("/v1/workflows/versions/ver_x", {"workflow_id"}),
+        ("/v1/workflows/blocks", {"workflow_id"}),
         (
             "/v1/workflows/versions/diff",
             {"workflow_id", "from_workflow_version_id", "to_workflow_version_id"},

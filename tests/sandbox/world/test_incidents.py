@@ -35,7 +35,10 @@ def workflow_fields(**more: Any) -> dict[str, Any]:
         "description": None,
         "project_id": None,
         "blocks": [{"id": "block", "kind": "extract", "name": "Block"}],
-        "versions": [{"day": -31, "changed": []}, {"day": -10, "changed": ["block"]}],
+        "versions": [
+            {"day": -31, "changed": {}},
+            {"day": -10, "changed": {"block": {"prompt": "Add it up."}}},
+        ],
         "documents": [{"key": "letter", "filename": "a.pdf", "outputs": {"block": {"total": "5"}}}],
         "runs": [{"days": [[-20, -1]], "at": "12:00", "trigger": "api", "quiet": True}],
         "evals": {"block": [eval_fields()]},
@@ -58,7 +61,7 @@ def failing_days(**more: Any) -> list[int]:
 
 def named(incident: dict[str, Any], **more: Any) -> list[int]:
     return failing_days(
-        incidents={"it": {"about": "It.", **incident}},
+        incidents={"it": {"kind": "edit", "about": "It.", **incident}},
         evals={"block": [eval_fields(fails=[{"when": "it", **WRONG}])]},
         **more,
     )
@@ -93,7 +96,12 @@ def test_single_runs() -> None:
 def test_an_incident_of_every_eval() -> None:
     error = {"code": "provider_down", "message": "The provider is down"}
     incidents = {
-        "outage": {"about": "An outage.", "days": [-7, -7], "every_eval": {"error": error}}
+        "outage": {
+            "kind": "outage",
+            "about": "An outage.",
+            "days": [-7, -7],
+            "every_eval": {"error": error},
+        }
     }
     assert failing_days(incidents=incidents) == [-7]
 
@@ -102,14 +110,14 @@ def test_an_edit_ends_a_failure() -> None:
     fails = [{"when": "it", **WRONG}]
     edits = [{"day": -6, "fails": []}]
     days = failing_days(
-        incidents={"it": {"about": "It.", "versions": [1, None]}},
+        incidents={"it": {"kind": "gap", "about": "It.", "versions": [1, None]}},
         evals={"block": [eval_fields(fails=fails, edits=edits)]},
     )
     assert days == list(range(-20, -6))
 
 
 def test_a_live_run_has_what_is_still_so() -> None:
-    incidents = {"it": {"about": "It.", "days": [-6, None]}}
+    incidents = {"it": {"kind": "drift", "about": "It.", "days": [-6, None]}}
     evals = {"block": [eval_fields(fails=[{"when": "it", **WRONG}])]}
     spec = workflow_spec(workflow_fields(incidents=incidents, evals=evals))
     api = Api(World(0, ANCHOR, [build_workflow(spec, 0, ANCHOR)], {}))
@@ -136,7 +144,7 @@ def test_a_name_that_no_incident_has_is_refused(more: dict[str, Any]) -> None:
         {"colour": "blue"},
         {"evals": {"block": [eval_fields(colour="blue")]}},
         {"runs": [{"days": [-1], "at": "12:00", "trigger": "api", "colour": "blue"}]},
-        {"incidents": {"it": {"about": "It.", "colour": "blue"}}},
+        {"incidents": {"it": {"kind": "gap", "about": "It.", "colour": "blue"}}},
     ],
 )
 def test_a_field_that_there_is_not_is_refused(more: dict[str, Any]) -> None:
@@ -145,7 +153,11 @@ def test_a_field_that_there_is_not_is_refused(more: dict[str, Any]) -> None:
 
 
 def test_windows() -> None:
-    assert not Incident().covers(1, 0)
-    assert Incident(period=Window(5, 5)).covers(1, 5)
-    assert not Incident(period=Window(5, 5)).covers(1, 6)
-    assert not Incident(Window(2, None), Window(0, None)).covers(1, 6)
+    assert not lasting().covers(1, 0)
+    assert lasting(period=Window(5, 5)).covers(1, 5)
+    assert not lasting(period=Window(5, 5)).covers(1, 6)
+    assert not lasting(Window(2, None), Window(0, None)).covers(1, 6)
+
+
+def lasting(versions: Window | None = None, period: Window | None = None) -> Incident:
+    return Incident("edit", "It.", versions, period)

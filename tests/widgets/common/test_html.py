@@ -12,7 +12,7 @@ def test_a_long_value_is_cut_and_kept_in_its_title() -> None:
     long = result_with("a", "failed")
     long["assertion_result"]["actual_value"] = "x" * 500
     table = render_evals(
-        seen(run_with(failed=1), results=[long]).news,
+        seen(run_with(failed=1), results=[long]).listed,
         limit=None,
         values=True,
         several=False,

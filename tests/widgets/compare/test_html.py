@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.compared import THREE, suite
 from support.frames import many, result, results
@@ -14,10 +16,10 @@ from retab_analysis.widgets.compare.state import CompareState
 def test_the_head() -> None:
     head = html.render_head(CompareState(THREE))
     assert "? Inconclusive" in head
-    assert "3 broke" in head
+    assert "2 broke since an edit of block_1" in head
     assert "Compared run run_3 of version v3" in head
     assert "✗ Gate does not hold" in head
-    assert "1 regressed: name of e0 (e0)." in head
+    assert "1 regressed since v3: name of e0 (e0)." in head
     held = html.render_head(CompareState(suite(v1="PP", v2="PP")))
     assert "✓ Gate holds" in held
     assert "<details" not in held
@@ -31,11 +33,11 @@ def test_a_chip_and_an_option() -> None:
 
 def test_an_eval_with_its_values_and_where_they_differ() -> None:
     before = result("e1", "passed", 1, workflow_version_id="v1", actual_value='{"a":[1.10,2]}')
-    after = result("e1", "failed", 2, workflow_version_id="v2", actual_value='{"a":[1.10,3]}')
+    after = result("e1", "blocked", 2, workflow_version_id="v2", actual_value='{"a":[1.10,3]}')
     expected = {"expected_value": '{"a":[1.10,2]}', "failure_message": "2 is not 3"}
     state = CompareState(results(before | expected, after | expected))
     shown = html.render_detail(state)
-    for words in ("✗ regressed", "name of e1", "block_1", "a.pdf", "total", "2 is not 3"):
+    for words in ("? suspect", "name of e1", "block_1", "a.pdf", "total", "2 is not 3"):
         assert words in shown
     assert shown.count("<pre>") == 3
     assert "  &quot;a&quot;: [\n    1.10,\n    3\n  ]" in shown
@@ -63,17 +65,17 @@ def test_what_is_not_known_is_left_out() -> None:
 def test_the_side_of_several_results() -> None:
     rows = [
         *many("e1", "PPP", 1, workflow_version_id="v1"),
-        *many("e1", "FFF", 4, workflow_version_id="v2"),
+        *many("e1", "FFF", 4, workflow_version_id="v2", block_execution_fingerprint="new"),
         *many("e2", "PPP", 1, workflow_version_id="v1"),
         *many("e2", "PFP", 4, workflow_version_id="v2"),
     ]
     state = CompareState(results(*rows))
     assert "passed (all 3)" in html.render_detail(state)
     assert "failed (none of 3 passed)" in html.render_detail(state)
-    state.show("flaky", True)
+    state.show("suspect", True)
     state.choose("e2")
     assert "mixed (2 of 3 passed)" in html.render_detail(state)
-    assert "passed 3 of 3, then 2 of 3" in html.render_detail(state)
+    assert "before, 3 of 3" in html.render_detail(state)
 
 
 def test_durations() -> None:
@@ -89,12 +91,15 @@ def test_durations() -> None:
 
 
 def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
-    long = '"' + "x" * 30_000 + '"'
-    before = result("e1", "passed", 1, workflow_version_id="v1", actual_value=long)
-    numbers = ",".join(map(str, range(100)))
-    after = result("e1", "failed", 2, workflow_version_id="v2", actual_value=f"[{numbers}]")
+    long = "x" * 30_000
+    texts = [
+        json.dumps({"long": value, **{f"k{at}": [value] for at in range(100)}})
+        for value in (long, "short")
+    ]
+    before = result("e1", "passed", 1, workflow_version_id="v1", actual_value=texts[0])
+    after = result("e1", "failed", 2, workflow_version_id="v2", actual_value=texts[1])
     shown = html.render_detail(CompareState(results(before, after)))
-    assert "… and 10,002 characters more" in shown
+    assert "characters more" in shown
     assert "Where they differ: 101 paths" in shown
     assert "… and 41 more" in shown
 

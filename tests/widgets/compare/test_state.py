@@ -99,12 +99,12 @@ def test_what_has_no_name_and_no_time_can_be_compared() -> None:
     [
         (
             ("v0", None),
-            "baseline='v0' is no workflow_version_id of these results; there are v3, v2",
+            "baseline='v0' is not a workflow_version_id of these results; there are v3, v2",
         ),
-        ((None, "v0"), "candidate='v0' is no workflow_version_id"),
-        (("v1", "run_3"), "candidate='run_3' is no workflow_version_id"),
-        (("run_1", "v3"), "candidate='v3' is no run_id"),
-        (("v0", "run_3"), "baseline='v0' is no run_id"),
+        ((None, "v0"), "candidate='v0' is not a workflow_version_id"),
+        (("v1", "run_3"), "candidate='run_3' is not a workflow_version_id"),
+        (("run_1", "v3"), "candidate='v3' is not a run_id"),
+        (("v0", "run_3"), "baseline='v0' is not a run_id"),
         ((None, "v1"), "candidate='v1' is the oldest version of these results"),
         ((7, None), "baseline must be a string, got int"),
         ((None, THREE), "candidate must be a string, got DataFrame"),
@@ -121,11 +121,11 @@ def test_what_cannot_be_compared() -> None:
         ra.compare_view(results(*many("e1", "P")))
     with pytest.raises(ra.ConfigError, match="they are of 0 runs"):
         ra.compare_view(results(), "v1", "v2")
-    with pytest.raises(ra.SchemaError, match="results is no RESULTS frame"):
+    with pytest.raises(ra.SchemaError, match="results is not a RESULTS frame"):
         ra.compare_view(THREE.drop("run_id"))
     with pytest.raises(ra.ConfigError, match=r"results must be a RESULTS frame .*got dict"):
         ra.compare_view({})  # type: ignore[arg-type]
-    with pytest.raises(ra.ConfigError, match="alpha must be between 0 and 1"):
+    with pytest.raises(ra.ConfigError, match="alpha must be a number between 0 and 1"):
         ra.compare_view(THREE, alpha=2)
     with pytest.raises(ra.ConfigError, match="version_diff must be a frame"):
         ra.compare_view(THREE, version_diff="v2")  # type: ignore[arg-type]
@@ -136,7 +136,7 @@ def test_a_version_diff_is_of_two_versions_only() -> None:
     state = CompareState(THREE, version_diff=diff)
     assert state.comparison.evals["block_changed"].all()
     state.choose_side(baseline="v1")
-    assert not state.comparison.evals["block_changed"].any()
+    assert state.comparison.sides.version_diff is None
     state.choose_side(baseline="v3")
     state.choose_side(candidate="v2")
     assert state.comparison.evals["block_changed"].all(), "the other way round it is the same"
@@ -150,7 +150,7 @@ def test_other_sides_are_compared_and_the_list_starts_anew() -> None:
     assert sides(state) == ("version", "v1", "v2")
     assert state.comparison is not before
     assert state.gate is not gate
-    assert state.shown == {"regressed"}
+    assert state.shown == {"suspect"}
     assert listed(state) == [state.chosen] == ["e5"]
     now = state.comparison
     state.choose_side(baseline="v9")
@@ -285,7 +285,7 @@ def test_what_the_shown_results_say() -> None:
     for at, row in enumerate(rows):
         row["failure_message"] = f"message {at}"
     state = CompareState(results(*rows))
-    state.show("flaky", True)
+    state.show("suspect", True)
     assert state.row is not None
     assert (state.row["candidate_state"], state.row["candidate_run_id"]) == ("mixed", "run_4")
     assert state.result_of("candidate") == {"path": "total", "failure_message": "message 3"}

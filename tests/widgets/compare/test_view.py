@@ -25,7 +25,7 @@ def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch
     assert sorted(bundle) == ["text/html", "text/plain"]
     assert bundle["text/plain"] == repr(view)
     assert "secret" not in bundle["text/html"] + bundle["text/plain"]
-    for words in ("Inconclusive", "Gate does not hold", "name of e0"):
+    for words in ("Regressed", "Gate does not hold", "name of e0"):
         assert words in bundle["text/html"]
         assert words in bundle["text/plain"]
     assert view.widget is view.widget

@@ -45,7 +45,7 @@ def test_a_frame_of_another_kind_says_what_is_missing(results: pl.DataFrame) -> 
     assert str(caught.value) == "runs is a RESULTS frame: pass it as results="
     with pytest.raises(ra.SchemaError) as caught:
         ra.explore(results.select("run_id"))
-    assert "runs is no RUNS frame: it has no column status, passed, failed," in str(caught.value)
+    assert "runs is not a RUNS frame: it has no column status, passed, failed," in str(caught.value)
     assert "and 23 more; it has run_id" in str(caught.value)
     with pytest.raises(ra.SchemaError, match="column passed is String, expected Int64"):
         ra.explore(ra.decode_runs([]).cast({"passed": pl.String}))

@@ -8,16 +8,17 @@ from typing import Any
 
 from support.drawn import walk
 from support.faultserver import FaultServer, reply
+from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, in_order, routes
 
 import retab_analysis as ra
 from retab_analysis.widgets.live.controls import Actions, LiveControls
-from retab_analysis.widgets.live.state import Baseline, LiveState, Snapshot, compute_state
+from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from retab_analysis.widgets.live.view import LiveView
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
-THEN = Baseline("v1", {"e0": "passed", "e1": "failed"})
+NEWS = news_of({"e0": "regressed", "e1": "still_failing", "p0": "fixed"})
 
 
 def state(passed: int = 3, failed: int = 2, seconds: float = 0, **more: Any) -> LiveState:
@@ -26,7 +27,7 @@ def state(passed: int = 3, failed: int = 2, seconds: float = 0, **more: Any) -> 
     run = run_with(passed=passed, failed=failed, running=1, queued=4)
     when = NOW + timedelta(seconds=seconds)
     snapshot = Snapshot(
-        runs=runs_frame(run), results=results_frame(*results), seen_at=when, baseline=THEN
+        runs=runs_frame(run), results=results_frame(*results), seen_at=when, news=(NEWS,)
     )
     return compute_state(replace(snapshot, **more), when)
 
@@ -61,24 +62,29 @@ def htmls(view: LiveControls) -> list[str]:
 
 def test_what_is_shown() -> None:
     view = LiveControls(state(), Clicked().actions())
-    style, top, news, known, passed = htmls(view)
+    style, top, news, apart, known, passed = htmls(view)
     assert style.startswith("<style>")
-    assert "waiting in the queue: 1 new" in top or "running: 1 new" in top
+    assert "running: 1 broke" in top
     assert ">e0<" in news
     assert ">e1<" not in news
     assert ">e1<" in known
-    assert passed.count("<tr") == 4
-    assert folded(view).titles == ("Did not pass before either (1)", "Passed (3)")
+    assert ">p0<" in apart
+    assert passed.count("<tr") == 3
+    assert folded(view).titles == (
+        "Not counted as news (1 fixed)",
+        "Known failures (1)",
+        "Passed (2)",
+    )
     assert folded(view).selected_index is None
 
 
 def test_without_a_baseline_nothing_is_said_of_before() -> None:
-    view = LiveControls(state(baseline=None), Clicked().actions(), has_baseline=False)
+    view = LiveControls(state(news=()), Clicked().actions(), has_baseline=False)
     assert folded(view).titles == ("Passed (3)",)
     assert len(folded(view).children) == 1
     ended = reply(body=run_with("r1", "completed", passed=1))
     with FaultServer([routes(in_order(ended))]) as server:
-        for baseline, lists in ((None, 1), ("last_ok", 2)):
+        for baseline, lists in ((None, 1), ("last_ok", 3)):
             live = ra.watch("r1", interval=0.05, baseline=baseline, client=client(server.url))
             live.wait(10)
             assert len(folded(live).children) == lists
@@ -119,7 +125,7 @@ def test_the_height_does_not_change_as_results_come() -> None:
 
 
 def test_twenty_rows_then_all() -> None:
-    view = LiveControls(state(failed=57, baseline=None), Clicked().actions())
+    view = LiveControls(state(failed=57, news=()), Clicked().actions())
     news = htmls(view)[2]
     assert news.count("<tr") == 21
     assert "and 37 more" in news
@@ -133,10 +139,10 @@ def test_twenty_rows_then_all() -> None:
 
 
 def test_folded_lists_are_cut_alike() -> None:
-    view = LiveControls(state(passed=57), Clicked().actions())
-    assert htmls(view)[4].count("<tr") == 21
+    view = LiveControls(state(passed=58), Clicked().actions())
+    assert htmls(view)[5].count("<tr") == 21
     button(view, "Show all").click()
-    assert htmls(view)[4].count("<tr") == 58
+    assert htmls(view)[5].count("<tr") == 58
 
 
 def test_buttons_do_what_they_say() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from support.live_states import RESULTS, seen
+from support.live_states import RESULTS, news_of, seen
 from support.made_runs import result_with, run_with
 
 from retab_analysis.widgets.common.html import render_evals
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import (
-    Baseline,
-)
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
@@ -18,14 +15,17 @@ def test_33_hostile_texts_are_escaped_wherever_they_stand() -> None:
     run = run_with("r1", "error", workflow_id=HOSTILE, workflow_version_id="<b>v", running=1)
     run["lifecycle"]["message"] = HOSTILE
     bad = result_with(HOSTILE, "failed")
+    broke = news_of({HOSTILE: "regressed"}, compared=HOSTILE)
     bad["handle_inputs"]["document"]["document"]["filename"] = HOSTILE
     bad["assertion_result"].update(expected_value=HOSTILE, actual_value=HOSTILE)
     bad["assertion_result"]["failure"]["message"] = HOSTILE
-    state = seen(run, results=[bad], notes=(HOSTILE,), failure=HOSTILE, trouble=HOSTILE)
+    state = seen(
+        run, results=[bad], notes=(HOSTILE,), failure=HOSTILE, trouble=HOSTILE, news=(broke,)
+    )
     page = html.static_page(state, values=True)
     assert "<img" not in page
     assert "<b>v" not in page
-    assert page.count("&lt;img") >= 8
+    assert page.count("&lt;img") >= 10
 
 
 def test_the_page_holds_values_only_when_asked() -> None:
@@ -41,7 +41,7 @@ def test_long_lists_and_many_runs_are_cut_and_counted() -> None:
     top = html.render_top(state)
     assert top.count("ra-bar") == html.SHOWN_RUNS
     assert "and 5 more runs" in top
-    table = render_evals(state.news, limit=20, values=True, several=True, nothing="")
+    table = render_evals(state.listed, limit=20, values=True, several=True, nothing="")
     assert table.count("<tr") == 21
     assert "and 37 more" in table
     assert ">run</th>" in table
@@ -60,5 +60,17 @@ def test_no_news_is_said() -> None:
     assert html.say_nothing_new(watching) == "Evals that do not pass will be listed here."
     ended = seen(run_with("r1", "completed", passed=1), phase="ended")
     assert html.say_nothing_new(ended) == "There is no eval that does not pass."
-    then = seen(run_with("r1", "completed", passed=1), phase="ended", baseline=Baseline("v", {}))
-    assert html.say_nothing_new(then) == "No eval that passed before fails."
+    news = (news_of({"a": "still_passing"}),)
+    going = seen(run_with(passed=1, running=1), news=news)
+    assert html.say_nothing_new(going) == "Evals that broke, and suspects, will be listed here."
+    then = seen(run_with("r1", "completed", passed=1), phase="ended", news=news)
+    assert html.say_nothing_new(then) == "No eval is called broken, and none is suspect."
+
+
+def test_a_reason_is_told_beside_the_eval_and_holds_no_value() -> None:
+    news = news_of({"b": "regressed", "a": "still_passing"}, p=0.976)
+    state = seen(run_with(passed=1, failed=1), results=RESULTS[:2], news=(news,))
+    for values in (False, True):
+        page = html.static_page(state, values=values)
+        assert '<td data-label="change">broke (p 0.98): why b</td>' in page
+    assert "Compared r1 with v1." in html.static_page(state, values=False)

@@ -6,17 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.live_states import CREATED, NOW, RESULTS, seen
-from support.made_runs import result_with, run_with, runs_frame
+from support.live_states import CREATED, NOW, RESULTS, news_of, seen
+from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import (
-    Baseline,
-    Snapshot,
-    compute_rate,
-    compute_state,
-    estimate_seconds_left,
-)
+from retab_analysis.widgets.live.news import News
+from retab_analysis.widgets.live.run_lines import compute_rate, estimate_seconds_left
+from retab_analysis.widgets.live.state import LISTS, Snapshot, compute_state
 
 
 def test_nothing_is_known_at_first() -> None:
@@ -108,35 +104,156 @@ def test_without_a_baseline_what_does_not_pass_comes_first() -> None:
     state = seen(
         run_with(passed=1, failed=1, blocked=1, error=1, cancelled=1, queued=1), results=RESULTS
     )
-    assert names(state.news) == ["b", "c", "d", "e"]
-    assert names(state.known) == []
+    assert names(state.unjudged) == ["b", "c", "d"]
+    assert state.listed == state.unjudged
     assert names(state.passed) == ["a"]
-    assert state.heading == "waiting in the queue: 4 do not pass"
-    assert [line.message for line in state.news] == ["1.5 is not 2", "1.5 is not 2", "boom", None]
-    assert state.news[0].expected == '{"total":2}'
-    assert state.news[0].actual == "1.5"
-    assert state.news[0].document == "invoice 1.pdf"
-    assert state.news[0].seconds == 2.0
+    assert (state.news, state.compared, state.apart, state.known) == (None, None, (), ())
+    assert state.heading == "waiting in the queue: 3 do not pass"
+    assert [line.message for line in state.listed] == ["1.5 is not 2", "1.5 is not 2", "boom"]
+    assert state.listed[0].expected == '{"total":2}'
+    assert state.listed[0].actual == "1.5"
+    assert state.listed[0].document == "invoice 1.pdf"
+    assert state.listed[0].seconds == 2.0
 
 
-def test_with_a_baseline_the_news_comes_first() -> None:
-    then = Baseline(
-        "v1, run of yesterday", {"a": "passed", "b": "passed", "c": "failed", "d": "error"}
+EACH = {
+    "regressed": "broke",
+    "newly_blocked": "broke",
+    "newly_errored": "suspects",
+    "suspect": "suspects",
+    "fixed": "apart",
+    "flaky": "apart",
+    "incomplete": "apart",
+    "not_comparable": "apart",
+    "added": "apart",
+    "still_failing": "known",
+    "still_passing": "passed",
+}
+
+
+def test_each_eval_is_in_the_list_of_its_transition() -> None:
+    results = [result_with(f"e_{name}", "failed") for name in EACH]
+    news = news_of({f"e_{name}": name for name in EACH}, p=0.9)
+    state = seen(run_with(failed=len(EACH), running=1), results=results, news=(news,))
+    lists = {name: names(getattr(state, name)) for name in LISTS}
+    assert lists == {
+        name: [f"e_{each}" for each, its in EACH.items() if its == name] for name in LISTS
+    }
+    assert names(state.listed) == names((*state.broke, *state.suspects))
+    assert state.heading == "running: 2 broke, 1 suspect, 1 newly errored"
+    assert state.news is not None
+    assert dict(state.news) == dict(news.counts or {})
+    first = state.broke[0]
+    assert (first.transition, first.p, first.reason) == ("regressed", 0.9, "why e_regressed")
+    text = html.plain_text(state)
+    assert "✗ e_regressed [invoice 1.pdf] broke (p 0.90): why e_regressed" in text
+    assert "Known failures (1)." in text
+    assert (
+        "Not counted as news (1 fixed, 1 flaky, 1 not decided before, 1 edited, 1 added)." in text
     )
-    state = seen(run_with(passed=1, failed=1, blocked=1, running=1), results=RESULTS, baseline=then)
-    assert names(state.news) == ["b", "e"], "what the baseline does not have did not fail in it"
-    assert names(state.known) == ["c", "d"]
-    assert state.heading == "running: 2 new"
-    assert state.baseline == "v1, run of yesterday"
-    calm = seen(run_with(passed=1, running=1), results=RESULTS[:1], baseline=then)
-    assert calm.heading == "running: nothing new"
+
+
+def test_the_heading_while_it_runs_and_at_the_end() -> None:
+    calm = news_of({"a": "still_passing"})
+    going = seen(run_with(passed=1, running=1), results=RESULTS[:1], news=(calm,))
+    assert going.heading == "running: nothing broke so far"
+    assert going.compared == "Compared r1 with v1."
+    last = news_of({"a": "still_passing"}, headline="1 unchanged")
+    ended = seen(run_with("r1", "completed", passed=1), results=RESULTS[:1], news=(last,))
+    assert ended.heading == "completed, all pass: 1 unchanged"
+
+
+def test_several_candidates_are_added_up_and_each_has_its_own_news() -> None:
+    results = [result_with("a", "failed", run) for run in ("r1", "r2", "r3")]
+    news = (
+        news_of({"a": "regressed"}, "r1"),
+        news_of({"a": "flaky"}, "r2"),
+        News(("r3",), missing="no earlier run"),
+    )
+    runs = [run_with(run, "completed", failed=1) for run in ("r1", "r2", "r3")]
+    state = seen(*runs, results=results, news=news)
+    assert [line.run_id for line in state.broke] == ["r1"]
+    assert [line.run_id for line in state.apart] == ["r2"]
+    assert [line.run_id for line in state.unjudged] == ["r3"]
+    assert state.news is not None
+    assert (state.news["regressed"], state.news["flaky"]) == (1, 1)
+    assert state.heading == "3 runs ended: 1 broke"
+    assert state.compared == "Held against v1."
+    assert state.notes == ("Held against nothing (r3): no earlier run",)
+
+
+def test_why_there_is_no_news_is_said() -> None:
+    news = (News(("r1",), missing="no earlier run"),)
+    state = seen(run_with(failed=1), results=[RESULTS[1]], news=news)
+    assert state.notes == ("Held against nothing: no earlier run",)
+    assert (state.news, names(state.listed)) == (None, ["b"])
+    assert "Held against nothing: no earlier run" in html.plain_text(state)
+    assert "Held against nothing: no earlier run" in html.static_page(state, values=False)
+
+
+def test_that_the_earlier_runs_are_being_read_is_said() -> None:
+    state = seen(run_with(failed=1, running=1), results=[RESULTS[1]], is_reading=True)
+    assert state.compared == "The earlier runs are being read."
+    assert state.heading == "running: 1 does not pass"
+
+
+def test_a_cancelled_eval_is_neither_news_nor_speed() -> None:
+    results = [result_with(f"p{i}", "passed") for i in range(5)]
+    results += [result_with(f"c{i}", "cancelled") for i in range(90)]
+    transitions = {f"p{i}": "still_passing" for i in range(5)}
+    news = news_of({**transitions, **{f"c{i}": "incomplete" for i in range(90)}})
+    run = run_with("r1", "cancelled", passed=5, cancelled=90)
+    run["timing"]["completed_at"] = "2026-05-18T10:00:31Z"
+    state = seen(run, results=results, news=(news,))
+    assert {name: len(getattr(state, name)) for name in LISTS} == dict.fromkeys(LISTS, 0) | {
+        "passed": 5
+    }
+    (line,) = state.runs
+    assert (line.done, line.total) == (5, 95)
+    assert line.rate == pytest.approx(10.0)
+    assert dict(line.counts)["cancelled"] == 90
+    without = seen(run, results=results)
+    assert without.heading == "cancelled"
+    assert without.listed == ()
+
+
+def test_a_completed_run_does_not_count_cancelled_evals_as_failing() -> None:
+    state = seen(run_with("r1", "completed", passed=3, failed=1, cancelled=4))
+    assert state.runs[0].words == "completed, 1 does not pass"
+
+
+def test_the_card_agrees_with_the_list() -> None:
+    """Results are asked for after their run, so that they may be ahead of its counts."""
+    results = [result_with(f"p{i}", "passed") for i in range(4)] + [result_with("f", "failed")]
+    results += [result_with(f"q{i}", "unscored") for i in range(3)]
+    state = seen(run_with(passed=3, running=1, queued=4), results=results)
+    assert dict(state.runs[0].counts) == {"passed": 4, "failed": 1, "queued": 3}
+    assert (state.runs[0].done, len(state.passed), len(state.unjudged)) == (5, 4, 1)
+    # What did not decode is missing in the list, and not on the card.
+    behind = seen(run_with(passed=3, running=1, queued=4), results=results[:1])
+    assert dict(behind.runs[0].counts) == {"passed": 3, "running": 1, "queued": 4}
+
+
+def test_numbers_stand_still_while_the_server_is_away() -> None:
+    results = [result_with(f"p{i}", "passed") for i in range(5)]
+    results += [result_with(f"q{i}", "unscored") for i in range(5)]
+    runs = runs_frame(run_with(passed=5, running=1, queued=4))
+    snapshot = Snapshot(
+        runs=runs, results=results_frame(*results), seen_at=NOW, trouble="connection refused"
+    )
+    at_once = compute_state(snapshot, NOW)
+    later = compute_state(snapshot, NOW + timedelta(hours=1))
+    assert at_once.runs[0].eta is not None
+    assert later.runs == at_once.runs
+    assert later.connection == "as of 10:00:31 UTC, 1 h ago; retrying: connection refused"
+    assert html.say_when(later) == "as of 10:00:31 UTC"
 
 
 def test_evals_stand_in_the_order_in_which_they_ended() -> None:
     late = result_with("late", "failed")
     late["timing"]["completed_at"] = "2026-05-18T11:00:00Z"
     state = seen(run_with(failed=2), results=[late, result_with("early", "failed")])
-    assert names(state.news) == ["early", "late"]
+    assert names(state.unjudged) == ["early", "late"]
 
 
 def test_several_runs_are_counted() -> None:
@@ -163,7 +280,7 @@ def test_counts_that_are_not_given_come_from_the_results() -> None:
         "blocked": 1,
         "error": 1,
         "cancelled": 1,
-        "unscored": 1,
+        "queued": 1,
     }
 
 
@@ -199,7 +316,7 @@ def test_51_a_run_that_is_gone_is_marked() -> None:
 def test_56_trouble_says_since_when() -> None:
     snapshot = Snapshot(runs=runs_frame(run_with(running=1)), seen_at=NOW, trouble="refused")
     state = compute_state(snapshot, NOW + timedelta(seconds=75))
-    assert state.connection == "retrying, last seen 1 min 15 s ago: refused"
+    assert state.connection == "as of 10:00:31 UTC, 1 min 15 s ago; retrying: refused"
     assert len(state.runs) == 1
     never = compute_state(Snapshot(trouble="refused"), NOW)
     assert never.connection == "retrying, not seen yet: refused"

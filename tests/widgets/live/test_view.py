@@ -15,16 +15,17 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from support.drawn import walk
 from support.faultserver import FaultServer, reply
+from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import Baseline, Snapshot, compute_state
+from retab_analysis.widgets.live.state import Snapshot, compute_state
 from retab_analysis.widgets.live.view import TerminalBars
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
-THEN = Baseline("v1", {"e0": "passed", "e1": "failed"})
+THEN = news_of({"e0": "still_passing", "e1": "still_failing"})
 
 
 def test_the_widget_follows_the_watcher_and_its_last_state_arrives() -> None:
@@ -130,7 +131,7 @@ def test_a_terminal_is_told_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> Non
 
 CELLS = [
     "import retab_analysis as ra\nra.demo(speed=300)\nrun = ra.start_runs('wf_invoices')",
-    "view = ra.watch(run, baseline='last_ok', interval=0.2)\nview",
+    "view = ra.watch(run, interval=0.2)\nview",
     "runs = view.wait(60)\nassert runs['status'].to_list() == ['completed']\nview",
 ]
 
@@ -150,7 +151,7 @@ def test_the_stored_widget_has_the_final_state(executed: nbformat.NotebookNode) 
         if model["model_name"] == "HTMLModel"
     ]
     assert any("95 of 95 done" in value for value in shown)
-    assert any("new</b>" in value for value in shown)
+    assert any("unchanged" in value for value in shown)
 
 
 def test_the_static_page_needs_no_network_and_holds_no_values(
@@ -220,11 +221,11 @@ def test_the_compact_form_sums_up_several_runs_and_says_what_is_wrong() -> None:
     runs = runs_frame(
         run_with("r1", "completed", passed=3, failed=1), run_with("r2", running=1, queued=5)
     )
-    snapshot = Snapshot(runs=runs, seen_at=NOW, trouble="refused", baseline=THEN)
+    snapshot = Snapshot(runs=runs, seen_at=NOW, trouble="refused", news=(THEN,))
     (line,) = html.describe_briefly(compute_state(snapshot, NOW)).splitlines()
     assert line.startswith(
-        "1 of 2 runs going on: nothing new (against v1) · 1 completed, 1 running · 4 of 10 done · "
-        "3 passed, 1 failed, 1 running, 5 queued · retrying, last seen 0 s ago: refused"
+        "1 of 2 runs going on: nothing broke so far · 1 completed, 1 running · 4 of 10 done · "
+        "3 passed, 1 failed, 1 running, 5 queued · as of 10:01:00 UTC, 0 s ago; retrying: refused"
     )
     assert html.describe_briefly(compute_state(Snapshot(), NOW)) == "Looking for the runs"
 

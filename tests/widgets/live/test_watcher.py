@@ -243,7 +243,7 @@ def test_56_a_server_that_is_away_is_waited_for() -> None:
         mine = ra.Client(**sandbox.credentials, max_attempts=1)
         view = ra.watch(run, interval=0.1, client=mine).on_update(go_away)
         assert view.wait(30)["status"].to_list() == ["completed"]
-    assert any(text.startswith("retrying, last seen") for text in troubles)
+    assert any(text.startswith("as of ") and "retrying" in text for text in troubles)
     assert view.state.connection == ""
 
 
@@ -290,25 +290,10 @@ def test_names_are_asked_for_again_and_then_done_without() -> None:
         ((away,), False),
     ):
         with FaultServer([results_as(*answers, also=path)]) as server:
-            view = ra.watch("r1", interval=0.05, client=client(server.url))
+            view = ra.watch("r1", baseline=None, interval=0.05, client=client(server.url))
             view.wait(10)
         assert (view.results["eval_name"][0] is not None) == name
         assert bool(view.state.notes) != name
-
-
-def test_each_workflow_is_held_against_a_run_of_its_own() -> None:
-    with ra.Sandbox(speed=400) as sandbox:
-        mine = ra.Client(**sandbox.credentials)
-        ids = [
-            ra.start_runs(each, block_ids=[block], client=mine)["run_id"][0]
-            for each, block in (("wf_claims", "extract_claim"), ("wf_invoices", "extract_lines"))
-        ]
-        news = []
-        for watched in (ids, ids[::-1], ids[1]):
-            view = ra.watch(watched, baseline="last_ok", interval=0.1, client=mine)
-            view.wait(30)
-            news.append({line.eval_id for line in view.state.news})
-    assert news[0] == news[1] >= news[2] != set()
 
 
 def test_a_retry_after_is_obeyed() -> None:
@@ -382,7 +367,7 @@ def test_many_runs_of_a_workflow_are_one_request() -> None:
         mine = ra.Client(**sandbox.credentials)
         runs = ra.start_runs("wf_claims", repeat=12, client=mine)
         with ra.watch(runs, interval=0.05, client=mine) as view:
-            until(lambda: view.frame.height == 12)
+            until(lambda: view.frame.height == 12 and not view.state.is_reading)
             time.sleep(0.1)
             sandbox.requests.clear()
             rounds: list[int] = []
@@ -407,44 +392,3 @@ def test_a_workflow_with_nothing_in_flight_ends() -> None:
         view = ra.watch(workflow_id="wf", interval=0.05, client=client(server.url))
         assert view.wait(5).height == 0
     assert view.state.heading == "No run is going on"
-
-
-BASELINES = ["last_ok", "previous", "run", "version", "frame"]
-
-
-@pytest.mark.parametrize("wanted", BASELINES)
-def test_the_news_against_a_baseline(wanted: str) -> None:
-    with ra.Sandbox(speed=300) as sandbox:
-        mine = ra.Client(**sandbox.credentials)
-        history = ra.fetch_runs("wf_invoices", status="completed", client=mine)
-        suites = history.filter(history["scope"] == "workflow")
-        chosen = suites.filter(suites["workflow_version_id"] == "draft_2026_10_25").head(1)
-        baseline = {
-            "run": chosen["run_id"].item(),
-            "version": "draft_2026_10_25",
-            "frame": chosen,
-        }.get(wanted, wanted)
-        run = ra.start_runs("wf_invoices", client=mine)
-        view = ra.watch(run, baseline=baseline, interval=0.1, client=mine)
-        view.wait(30)
-    state = view.state
-    assert state.notes == ()
-    assert state.baseline is not None
-    if wanted in ("run", "version", "frame"):
-        assert state.baseline.startswith("draft_2026_10_25")
-    if wanted == "previous":
-        assert state.baseline.startswith("draft_2026_11_24")
-    if wanted != "previous":
-        assert len(state.news) >= 6
-        assert f"{len(state.news)} new" in state.heading
-        assert all(line.state != "passed" for line in (*state.news, *state.known))
-
-
-def test_a_baseline_that_is_none_is_told_and_not_fatal() -> None:
-    with ra.Sandbox(speed=300) as sandbox:
-        mine = ra.Client(**sandbox.credentials)
-        run = ra.start_runs("wf_claims", client=mine)
-        view = ra.watch(run, baseline="no_such_version", interval=0.1, client=mine)
-        view.wait(30)
-    assert "is no run or version" in view.state.notes[0]
-    assert view.state.baseline is None

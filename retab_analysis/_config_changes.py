@@ -1,0 +1,118 @@
+"""``fetch_config_changes``: what was edited between two versions, or since one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.config_changes import Edits, compare_blocks
+from retab_analysis.comparison.sides import Sides
+from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.fetch.blocks import read_two_versions
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import quote_id
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DRAFT, FLIPPED
+
+_MOMENT = pl.Datetime("us", "UTC")
+_EARLIER = ("workflow_version_id", "run_id", "run_created_at")
+
+
+def fetch_config_changes(
+    workflow_id: str, baseline: str, candidate: str = DRAFT, *, client: Client | None = None
+) -> pl.DataFrame:
+    """Fetch what was edited between two versions of a workflow: prompts, schemas, models.
+
+    Takes two requests, which are under way at the same time.
+
+    Args:
+        workflow_id: The workflow.
+        baseline: The ``workflow_version_id`` of a published version, or ``"draft"``.
+        candidate: Another one; ``"draft"`` for the blocks as they are now. What a draft was at an
+            earlier moment cannot be asked for.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        One row per field that differs (String each): ``block_id, block_type, label``; ``change``:
+        added, removed or changed; ``field``, a JSON path such as ``$.config.prompt`` or
+        ``$.config.json_schema.properties.total.type``, ``$`` for a block that was added or removed
+        as a whole; ``before, after``, JSON texts, null where there is nothing. No rows: nothing
+        differs.
+
+    Raises:
+        ConfigError: An id cannot be used.
+        NotFoundError: The API does not know one of the versions, for example because it is the id
+            of a draft.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    for name, value in (("baseline", baseline), ("candidate", candidate)):
+        quote_id(name, value)
+    blocks = read_two_versions(client_or_default(client), workflow_id, baseline, candidate)
+    return compare_blocks(*blocks)
+
+
+def add_config_changes(comparison: Comparison, workflow_id: str, client: Client) -> Comparison:
+    """Add what was edited, where something broke by an edit; as it was where that is not known.
+
+    Two requests, or none. That they fail is not worth losing a comparison for.
+    """
+    versions = choose_versions(comparison.evals, comparison.sides)
+    if versions is None:
+        return comparison
+    try:
+        changes = fetch_config_changes(workflow_id, *versions, client=client)
+    except RetabAnalysisError:
+        return comparison
+    edits = Edits(changes, *versions)
+    return replace(comparison, sides=replace(comparison.sides, edits=edits))
+
+
+def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None:
+    """Between which versions to look for the edit that broke something.
+
+    From the version that most of the evals that an edit broke passed in last. Where that is a
+    draft, which the API does not keep, it is the newest published version before the break.
+
+    Args:
+        evals: ``Comparison.evals``.
+        sides: What was compared.
+
+    Returns:
+        The version that was and the one that is; None where no edit broke anything, or the versions
+        are not known.
+    """
+    broken = evals.filter(
+        pl.col("transition").is_in(FLIPPED),
+        pl.col("transition") != "fixed",
+        pl.col("cause") == "edit",
+    )
+    candidates = sides.candidate["workflow_version_id"].drop_nulls().unique()
+    if broken.is_empty() or len(candidates) != 1:
+        return None
+    candidate = DRAFT if is_draft(candidates.item()) else candidates.item()
+    baseline = _last_good_version(broken, sides)
+    return None if baseline is None or baseline == candidate else (baseline, candidate)
+
+
+def is_draft(version: str) -> bool:
+    """Whether a version is one of the workflow's draft, ``draft_2026_05_18`` for example."""
+    return version.startswith(DRAFT)
+
+
+def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
+    known = [frame for frame in (sides.history, sides.baseline) if frame is not None]
+    earlier = pl.concat([frame.select(_EARLIER) for frame in (sides.candidate.clear(), *known)])
+    runs = earlier.drop_nulls("workflow_version_id").unique("run_id")
+    held = broken.join(runs, left_on="baseline_run_id", right_on="run_id")
+    counted = held.group_by("workflow_version_id").agg(pl.len(), pl.col("run_created_at").max())
+    good = counted.sort("len", "run_created_at", descending=True)["workflow_version_id"]
+    if len(good) and not is_draft(good[0]):
+        return str(good[0])
+    began = broken["since_at"].min()
+    published = runs.filter(
+        ~pl.col("workflow_version_id").str.starts_with(DRAFT),
+        (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
+    ).sort("run_created_at", descending=True, nulls_last=True)
+    return str(published["workflow_version_id"][0]) if published.height else None

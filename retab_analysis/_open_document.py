@@ -1,0 +1,150 @@
+"""``open_document``: from a result to the document that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from retab_analysis import markup
+from retab_analysis.errors import ConfigError, NotFoundError, described
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.documents import read_link
+from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.results import read_result
+from retab_analysis.markup import Html, tag
+from retab_analysis.transport import Client
+
+# What every browser shows; a TIFF, for example, is not among it.
+_IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".avif"))
+_FILE = "file"  # so the ids of documents begin
+
+
+@dataclass(frozen=True)
+class OpenedDocument:
+    """A document of a result; a notebook shows an image, and a link to anything else.
+
+    Attributes:
+        url: A temporary address. Whoever has it can read the document.
+        name: The file's name.
+        document_id: The document.
+        others: The ids of further documents of the same result.
+    """
+
+    url: str
+    name: str
+    document_id: str
+    others: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        name = markup.name(markup.one_line(self.name))
+        shown: object = name
+        # Anything but the web's own schemes could run in the notebook's page.
+        if urlsplit(self.url).scheme in ("http", "https"):
+            shown = tag("a", name, href=self.url, target="_blank", rel="noopener noreferrer")
+            shown = markup.join(shown, self._image())
+        more = tag("div", self._more()) if self.others else None
+        return str(markup.fragment(tag("div", shown), more))
+
+    def _image(self) -> Html | None:
+        if PurePosixPath(self.name).suffix.lower() not in _IMAGES:
+            return None
+        image = tag(
+            "img",
+            src=self.url,
+            alt=markup.one_line(self.name),
+            referrerpolicy="no-referrer",
+            style="max-width:100%;max-height:60em",
+        )
+        return tag("div", image)
+
+    def _more(self) -> str:
+        listed = ", ".join(markup.one_line(each) for each in self.others[:5])
+        noun = "document" if len(self.others) == 1 else "documents"
+        rest = len(self.others) - 5
+        return f"{len(self.others)} more {noun}: {listed}" + (" …" if rest > 0 else "")
+
+    def __repr__(self) -> str:
+        lines = [f"{markup.one_line(self.name)} ({markup.one_line(self.document_id)}): {self.url}"]
+        return "\n".join([*lines, self._more()] if self.others else lines)
+
+
+def open_document(
+    result: pl.DataFrame | Mapping[str, Any] | str, *, client: Client | None = None
+) -> OpenedDocument:
+    """Open the document that a result is about.
+
+    Args:
+        result: A row of a RESULTS frame or of ``Comparison.evals`` (a frame of one row, or a
+            dict), the id of a result, or that of a document.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        The document, which a notebook shows: an image, or a link to a PDF. Of several documents it
+        is the first, and says how many more there are; ``.url`` is a temporary address.
+
+    Raises:
+        ConfigError: The result has no document, or it is not a result.
+        NotFoundError: There is no such result or document.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> ra.open_document(comparison.evals.head(1))  # doctest: +SKIP
+    """
+    client = client_or_default(client)
+    if isinstance(result, str):
+        return _open_id(client, check_text("result", result))
+    row = _read_row(result)
+    if "document_ids" not in row:
+        return _open_id(client, check_text("result", _result_id(row)))
+    ids = [each for each in row["document_ids"] or () if each is not None]
+    return _open(client, ids, row.get("eval_name") or row.get("eval_id"))
+
+
+def _result_id(row: Mapping[str, Any]) -> object:
+    """The id of the result that a row is of, which may be one of ``Comparison.evals``."""
+    for name in ("result_id", "candidate_result_id", "baseline_result_id"):
+        if row.get(name) is not None:
+            return row[name]
+    there = ", ".join(map(str, row)) or "nothing"
+    raise ConfigError(f"result has neither document_ids nor a result's id; it has {there}")
+
+
+def _open_id(client: Client, ident: str) -> OpenedDocument:
+    """Open what an id stands for; a result is asked for first, unless it looks like a document."""
+    if ident.startswith(_FILE):
+        return _open(client, [ident], None)
+    try:
+        row = read_result(client, ident).row(0, named=True)
+    except NotFoundError:
+        return _open(client, [ident], None)
+    return _open(client, row["document_ids"] or [], ident)
+
+
+def _open(client: Client, ids: list[str], of: object) -> OpenedDocument:
+    if not ids:
+        raise ConfigError(f"result {markup.one_line(of)} has no document: its inputs are no files")
+    first, *others = ids
+    link = read_link(client, first)
+    return OpenedDocument(link.download_url, link.filename, first, tuple(others))
+
+
+def _read_row(result: object) -> Mapping[str, Any]:
+    if isinstance(result, pl.DataFrame):
+        if result.height != 1:
+            raise ConfigError(
+                f"result: expected one row, got {result.height}; choose one, for example "
+                "with frame.head(1)"
+            )
+        result = result.row(0, named=True)
+    if not isinstance(result, Mapping):
+        raise ConfigError(
+            f"result must be a row of a RESULTS frame or an id, got {described(result)}"
+        )
+    if not isinstance(result.get("document_ids"), list | tuple | None):
+        raise ConfigError(f"result: document_ids must be a list, got {result['document_ids']!r}")
+    return result

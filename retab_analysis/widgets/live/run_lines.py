@@ -1,0 +1,246 @@
+"""One run at a glance: its counts, its times, how fast it is and how long it will take."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import fmean, stdev
+from typing import Any
+
+from retab_analysis.vocabulary import DECIDED, FAILING, STATES, TERMINAL
+from retab_analysis.widgets.common.text import shorten_version
+
+GOING = ("running", "queued", "pending")
+SEGMENTS = (*STATES, *GOING)
+# What has ended by itself; a cancelled eval is neither news nor speed.
+TOLD = (*DECIDED, "error")
+_DONE = (*TOLD, "unscored")
+_WAITING = ("pending", "queued")
+
+# Fewer finished evals say too little about those to come.
+_LEAST_DONE = 3
+# The two-sided 80 % quantile of the normal distribution.
+_Z80 = 1.2816
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run, at a glance.
+
+    Attributes:
+        run_id: Its id.
+        status: As the API gives it.
+        words: Its status in words.
+        about: Workflow, version and scope.
+        counts: How many evals are in each state; apart from ``passed``, those with none left out.
+        done: How many evals have ended, without those that were cancelled.
+        total: How many evals it has.
+        waited: Seconds in the queue, or None.
+        ran: Seconds of running, or None.
+        rate: Evals that end per minute of running, or None.
+        eta: Low and high end of the seconds left, or None.
+        message: An error's message, a cancellation's reason.
+        marks: What is odd about it.
+    """
+
+    run_id: str
+    status: str
+    words: str
+    about: str
+    counts: tuple[tuple[str, int], ...]
+    done: int
+    total: int
+    waited: float | None
+    ran: float | None
+    rate: float | None
+    eta: tuple[float, float] | None
+    message: str | None
+    marks: tuple[str, ...]
+
+
+def make_run_line(
+    run: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    usual_ms: Mapping[str, int],
+    then: datetime,
+    *,
+    is_gone: bool = False,
+) -> RunLine:
+    """What is told of one run.
+
+    Args:
+        run: Its row of a RUNS frame.
+        results: The rows of its results.
+        usual_ms: How long each eval usually takes, by eval id.
+        then: When that was seen; what has not ended has lasted until then.
+        is_gone: Whether the run is not found any more.
+    """
+    counts = _count_states(run, results)
+    done = sum(counts[state] for state in _DONE)
+    waited, ran, marks = _measure_times(run, then)
+    if is_gone:
+        marks = (*marks, "not found any more")
+    # The API runs one eval after the other: a run that has begun may wait behind another one, and
+    # then neither its rate nor the time that is left means anything.
+    moving = run["status"] == "running" and (counts["running"] > 0 or counts["queued"] == 0)
+    return RunLine(
+        run_id=run["run_id"],
+        status=run["status"],
+        words=_describe_status(run, counts, moving),
+        about=_describe_scope(run),
+        counts=tuple(
+            (state, count) for state, count in counts.items() if count or state == "passed"
+        ),
+        done=done,
+        total=run["total_evals"],
+        waited=waited,
+        ran=ran,
+        rate=compute_rate(done, ran or 0.0),
+        eta=_estimate_time_left(results, run, usual_ms, counts, ran) if moving else None,
+        message=run["status_message"],
+        marks=marks,
+    )
+
+
+def _count_states(run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Evals by state, so that they agree with the lists, which are made of the results.
+
+    Results are asked for after their run, so that they may be ahead of the run's own counts. Where
+    they are behind (some did not decode), the run's own counts are told.
+    """
+    states = Counter(row["state"] for row in results)
+    # A result without a verdict is of an eval that has ended only if its status says so.
+    done = [row["status"] in TERMINAL for row in results if row["state"] == "unscored"]
+    states["unscored"] = sum(done)
+    if run["completed"] is None:
+        going = Counter(row["status"] for row in results if row["status"] in GOING)
+        return {state: states[state] + going[state] for state in SEGMENTS}
+    # ``running``, ``queued`` and the others are also columns of RUNS.
+    counts = {state: run.get(state) or 0 for state in SEGMENTS}
+    # The counts say how many evals have completed, but not how many of these have no verdict.
+    counts["unscored"] = max(0, run["completed"] - sum(counts[state] for state in DECIDED))
+    if sum(states[state] for state in STATES) < sum(counts[state] for state in STATES):
+        return counts
+    return _advance(counts, states)
+
+
+def _advance(counts: Mapping[str, int], states: Mapping[str, int]) -> dict[str, int]:
+    """A run's counts, brought forward to where its results are."""
+    ahead = sum(states[state] for state in STATES) - sum(counts[state] for state in STATES)
+    now = {state: states[state] for state in STATES}
+    # What has ended meanwhile was running, or waited.
+    for state in GOING:
+        ended = min(counts[state], ahead)
+        now[state], ahead = counts[state] - ended, ahead - ended
+    return now
+
+
+def _measure_times(
+    run: Mapping[str, Any], then: datetime
+) -> tuple[float | None, float | None, tuple[str, ...]]:
+    """Seconds in the queue and running, never negative, and a mark where they would be."""
+    created, started, completed = run["created_at"], run["started_at"], run["completed_at"]
+    end = completed or then
+    queue_end = started or end
+    waited = (queue_end - created).total_seconds() if created else None
+    ran = (end - started).total_seconds() if started else None
+    # Up to a second is normal: the clocks of two machines are never quite the same.
+    odd = any(each is not None and each < -1 for each in (waited, ran))
+    clamped = [None if each is None else max(0.0, each) for each in (waited, ran)]
+    return clamped[0], clamped[1], ("clocks disagree",) if odd else ()
+
+
+def _describe_status(run: Mapping[str, Any], counts: Mapping[str, int], moving: bool) -> str:
+    status = run["status"]
+    if status in _WAITING or (status == "running" and not moving):
+        return "waiting in the queue"
+    if status == "completed":
+        bad = sum(counts[state] for state in FAILING)
+        return "completed, all pass" if run["ok"] else f"completed, {say_not_passing(bad)}"
+    words: dict[str, str] = {"running": "running", "error": "could not run"}
+    return words.get(status, str(status))
+
+
+def say_not_passing(number: int) -> str:
+    """How many evals do not pass."""
+    return f"{number} {'does' if number == 1 else 'do'} not pass"
+
+
+def _describe_scope(run: Mapping[str, Any]) -> str:
+    scope = {"workflow": "all evals", "block": f"block {run['target_block_id']}"}
+    what = scope.get(run["scope"], f"eval {run['eval_id']}")
+    return f"{run['workflow_id']} · {shorten_version(run['workflow_version_id'])} · {what}"
+
+
+def _estimate_time_left(
+    results: Sequence[Mapping[str, Any]],
+    run: Mapping[str, Any],
+    usual_ms: Mapping[str, int],
+    counts: Mapping[str, int],
+    ran: float | None,
+) -> tuple[float, float] | None:
+    # Evals that have not begun may have no result yet: what is missing takes an unknown time.
+    left: list[int | None] = [
+        usual_ms.get(row["eval_id"]) for row in results if row["status"] not in TERMINAL
+    ]
+    missing = max(0, run["total_evals"] - sum(counts[state] for state in STATES))
+    left = left[:missing] + [None] * (missing - len(left))
+    took = [
+        (row["duration_ms"], usual_ms.get(row["eval_id"]))
+        for row in results
+        if row["state"] in TOLD and row["duration_ms"]
+    ]
+    return estimate_seconds_left(took, left, ran or 0.0) if left else None
+
+
+def compute_rate(done: int, seconds: float) -> float | None:
+    """Finished evals per minute of running, or None where nothing has finished."""
+    return 60 * done / seconds if done and seconds > 0 else None
+
+
+def estimate_seconds_left(
+    done_ms: Sequence[tuple[int, int | None]], left_ms: Sequence[int | None], ran_seconds: float
+) -> tuple[float, float] | None:
+    """Seconds until the last eval ends, as an 80 % range.
+
+    The evals run one after the other. What is left is expected to take what each of them usually
+    takes, as much faster or slower as the finished ones were, or else the mean of this run; and
+    with the pauses between evals that this run has had. The width is that of a prediction of the
+    sum of k further draws after n: k s² (1 + k/n) is its variance (Hahn and Meeker, "Statistical
+    Intervals", 1991, section 4.8).
+
+    Args:
+        done_ms: How long each finished eval took, and usually takes, n of them.
+        left_ms: How long each of the others usually takes, k of them; None where that is unknown.
+        ran_seconds: How long the run has been going.
+
+    Returns:
+        The low and the high end, or None where too few have finished.
+    """
+    took = [each for each, _ in done_ms]
+    n, k = len(took), len(left_ms)
+    if n < _LEAST_DONE or sum(took) <= 0 or ran_seconds <= 0:
+        return None
+    # Between two evals there are pauses: a run takes longer than its evals together.
+    pace = ran_seconds / sum(took)
+    mean, speed = fmean(took), _compare_with_usual(done_ms)
+    expected = pace * sum(mean if each is None else speed * each for each in left_ms)
+    width = pace * _compute_t80(n - 1) * stdev(took) * math.sqrt(k * (1 + k / n))
+    return max(0.0, expected - width), expected + width
+
+
+def _compare_with_usual(done_ms: Sequence[tuple[int, int | None]]) -> float:
+    """What the finished evals took, as a share of what they usually take."""
+    known = [(took, usual) for took, usual in done_ms if usual]
+    return sum(took for took, _ in known) / sum(usual for _, usual in known) if known else 1.0
+
+
+def _compute_t80(freedom: int) -> float:
+    """The same quantile of Student's t.
+
+    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, formula 26.7.5.
+    """
+    return _Z80 + (_Z80**3 + _Z80) / (4 * freedom)

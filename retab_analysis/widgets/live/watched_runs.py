@@ -1,0 +1,142 @@
+"""The runs that a live view watches: given ones, or all of a workflow that are going on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from retab_analysis.errors import NotFoundError, RetabAnalysisError
+from retab_analysis.fetch.params import RunQuery
+from retab_analysis.fetch.polling import Poller
+from retab_analysis.fetch.runs import list_runs
+from retab_analysis.fetch.threads import is_away
+from retab_analysis.progress import Silent
+from retab_analysis.transport import Client
+
+# The list of runs is asked for its newest page; more of it only where a page is not enough.
+_PAGE = 100
+# A run may come into the list a little after one that was created later.
+_OVERLAP = timedelta(minutes=1)
+
+
+class WatchedRuns(Poller):
+    """The watched runs: given ones, or all of a workflow that start or are going on.
+
+    A run that has ended is looked at too while others go on: it may be running again.
+
+    Attributes:
+        gone: Runs that are not found any more, or never were.
+        unread: The error of a run that could never be read.
+    """
+
+    def __init__(self, client: Client, ids: Sequence[str], workflow_id: str | None) -> None:
+        super().__init__(client, ids)
+        self._workflow_id = workflow_id
+        # Of a followed workflow: when the newest run was created that a list has shown, and the
+        # runs that had ended before the watching began.
+        self._newest: datetime | None = None
+        self._old: set[str] | None = None
+        self.gone: set[str] = set()
+        self.unread: RetabAnalysisError | None = None
+
+    def pending(self) -> list[str]:
+        """The runs that are not known to have ended, without those that are gone."""
+        return [run_id for run_id in super().pending() if run_id not in self.gone]
+
+    def look(self) -> None:
+        """Look once at every run.
+
+        Raises:
+            RetabAnalysisError: One that waiting does not cure.
+        """
+        self.away = None
+        listed: set[str] = set()
+        # Polling resets ``away``; what the lists met is put there afterwards.
+        away = None
+        for workflow_id, since in self._choose_lists():
+            try:
+                listed |= self._take_list(workflow_id, since)
+            except RetabAnalysisError as error:
+                if not is_away(error):
+                    raise
+                away = error
+        if away is None:
+            # What no list showed is asked for by its id.
+            self.poll(ids=[each for each in self._seen if each not in listed | self.gone])
+        self.away = self.away or away
+
+    def give_up(self, run_id: str, error: RetabAnalysisError) -> None:
+        """Leave out a run that is not found; anything else ends the watching."""
+        if not isinstance(error, NotFoundError):
+            raise error
+        self.gone.add(run_id)
+        if self._seen[run_id] is None:
+            self.unread = error
+
+    def _choose_lists(self) -> Iterator[tuple[str, datetime | None]]:
+        """The lists to ask for: of a followed workflow, or of one that has several of the runs.
+
+        One page of a workflow's runs costs one request, however many of them are watched.
+        """
+        if self._workflow_id is not None:
+            yield self._workflow_id, self._choose_start()
+            return
+        seen = self.frame().filter(~pl.col("run_id").is_in(list(self.gone)))
+        several = seen.group_by("workflow_id", maintain_order=True).agg(
+            pl.len(), pl.col("created_at").min(), pl.col("created_at").null_count().alias("nulls")
+        )
+        # A run without a date could be on any page of the list, and is asked for by its id.
+        for workflow_id, count, since, nulls in several.iter_rows():
+            if count > 1 and not nulls:
+                yield workflow_id, since
+
+    def _choose_start(self) -> datetime | None:
+        """From when on to list a followed workflow: what is watched, and what is new.
+
+        By the dates that the API gives, because this machine's clock may be another one.
+        """
+        dates = [*self.frame()["created_at"].drop_nulls()]
+        dates += [self._newest - _OVERLAP] if self._newest is not None else []
+        return min(dates, default=None)
+
+    def _take_list(self, workflow_id: str, since: datetime | None) -> set[str]:
+        """Take from a list what is watched, and of a followed workflow what is new."""
+        runs = self._list(workflow_id, since, _PAGE)
+        if self._workflow_id is not None:
+            runs = self._read_on(workflow_id, runs)
+        for run in runs.iter_slices(1):
+            run_id = run["run_id"].item()
+            if run_id in self._seen or self._is_followed(run):
+                self._seen.setdefault(run_id, None)
+                self.take(run_id, run)
+                # A run that was not found may be there again.
+                self.gone.discard(run_id)
+        return set(runs["run_id"])
+
+    def _read_on(self, workflow_id: str, runs: pl.DataFrame) -> pl.DataFrame:
+        """Add what has started since the last look, where that is more than a page."""
+        newest: datetime | None = runs.select(pl.col("created_at").max()).item()
+        oldest = runs.select(pl.col("created_at").min()).item()
+        last, self._newest = self._newest, newest or self._newest
+        if self._old is None:
+            self._old = set(runs.filter("is_terminal")["run_id"])
+        elif last is not None and oldest is not None and oldest > last and runs.height >= _PAGE:
+            return self._list(workflow_id, last, None)
+        return runs
+
+    def _is_followed(self, run: pl.DataFrame) -> bool:
+        """Whether it is of the followed workflow, and did not end before the watching began.
+
+        A run may start and end between two looks: it is new, whatever its status is.
+        """
+        if self._workflow_id is None or self._old is None:
+            return False
+        return not run["is_terminal"].item() or run["run_id"].item() not in self._old
+
+    def _list(self, workflow_id: str, since: datetime | None, limit: int | None) -> pl.DataFrame:
+        query = RunQuery.make(workflow_id=workflow_id, from_date=since)
+        return list_runs(
+            self._client, query, limit=limit, after=None, strict=True, progress=Silent()
+        ).frame

@@ -1,0 +1,150 @@
+"""The object that a comparison gives: what to run again, where values differ, what is kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+import pytest
+from comparison.cases import (
+    TRANSITION_OF,
+    held_against,
+    held_against_own_past,
+    history,
+    many_evals,
+    of_every_transition,
+    suite,
+    the_only,
+)
+from support.frames import result, results
+
+from retab_analysis.comparison import compare
+from retab_analysis.errors import ConfigError
+
+
+def test_what_to_run_again() -> None:
+    comparison = of_every_transition()
+    again = comparison.reruns
+    assert again.columns == [
+        *("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
+    ]
+    unsure = comparison.evals.filter(
+        pl.col("transition").is_in(("newly_errored", "suspect"))
+        | (
+            pl.col("transition").is_in(("regressed", "newly_blocked"))
+            & (pl.col("p_regressed") < 0.95)
+        )
+    )
+    assert sorted(again["eval_id"]) == sorted(unsure["eval_id"])
+    assert {"doubtful", "crashed"} <= set(again["eval_id"])
+    assert not {"gone", "new", "changed", "gap", "stopped"} & set(again["eval_id"])
+
+
+def test_what_is_sure_is_not_run_again() -> None:
+    rows = history("e", "P" * 20 + "FFFF", "A" * 20 + "BBBB")
+    sure = held_against(rows, 20, (21, 24))
+    assert the_only(sure)["p_regressed"] >= 0.95
+    assert sure.reruns.is_empty()
+    assert sure.expect_reruns(4) == 0
+
+
+def test_an_outage_is_run_again_as_a_whole() -> None:
+    rows = [row for at in range(9) for row in history(f"e{at}", "PPE", block_id=f"b{at % 3}")]
+    outage = held_against(rows, 2, 3)
+    assert outage.reruns.height == 9
+    assert outage.expect_reruns(1) == 9
+
+
+def test_the_expected_number_of_reruns_lies_between_the_rounds() -> None:
+    comparison = of_every_transition()
+    waiting = comparison.reruns.height
+    expected = [comparison.expect_reruns(rounds) for rounds in range(5)]
+    assert expected[:2] == [0, waiting]
+    assert all(one <= two for one, two in pairwise(expected))
+    assert waiting < expected[4] < 4 * waiting
+
+
+def test_everything_as_json() -> None:
+    for comparison in (of_every_transition(own_past=True), compare(results(), results())):
+        told = comparison.to_dict()
+        read = json.loads(json.dumps(told, allow_nan=False))
+        assert list(told) == [
+            *("verdict", "headline", "explanation", "alpha", "margin", "summary", "evals")
+        ]
+        assert read == told
+        assert read["summary"] == comparison.summary.row(0, named=True)
+        assert [row["eval_id"] for row in read["evals"]] == comparison.evals["eval_id"].to_list()
+        assert [row["transition"] for row in read["evals"]] == (
+            comparison.evals["transition"].to_list()
+        )
+
+
+def test_dates_are_iso_and_what_is_not_finite_is_null() -> None:
+    rows = [
+        result("e", "passed", 1, score=float("inf"), threshold=0.5),
+        result("e", "failed", 2, score=float("nan"), threshold=0.5, workflow_version_id="v2"),
+    ]
+    rows[1]["block_execution_fingerprint"] = "new"
+    told = compare(results(rows[0]), results(rows[1])).to_dict()["evals"][0]
+    assert (told["score_delta"], told["margin_delta"]) == (None, None)
+    broken = of_every_transition().to_dict()["evals"][0]
+    since = datetime.fromisoformat(broken["since_at"])
+    assert since == of_every_transition().evals["since_at"][0]
+
+
+def test_the_explanation_begins_with_what_was_compared() -> None:
+    comparison = of_every_transition()
+    assert comparison.explain().startswith(comparison.compared)
+    assert (comparison.alpha, comparison.margin) == (0.05, 0.05)
+    other = held_against(many_evals(3, "PP"), 1, 2, alpha=0.1, margin=0.2)
+    assert (other.alpha, other.margin) == (0.1, 0.2)
+    assert "90 % interval" in other.explain()
+
+
+def test_its_frames_are_kept() -> None:
+    rows = many_evals(3, "PPF")
+    sides = held_against(rows, 2, 3).sides
+    assert (sides.candidate.height, sides.baseline.height, sides.history.height) == (3, 3, 9)
+    own = held_against_own_past(rows, 3).sides
+    assert (own.baseline, own.history.height) == (None, 6)
+
+
+def diff_of(expected: str | None, before: str | None, after: str | None) -> list[Any]:
+    values = {"expected_value": expected, "eval_name": "e"}
+    return (
+        compare(
+            results(result("e", "passed", 1, **values, actual_value=before)),
+            results(result("e", "failed", 2, **values, actual_value=after)),
+        )
+        .diff("e")
+        .select("path", "expected", "baseline", "candidate")
+        .rows()
+    )
+
+
+def test_where_the_values_of_an_eval_differ() -> None:
+    assert diff_of("1", "1", "1") == []
+    assert diff_of("1.10", "1.10", "1.1") == [("$", "1.10", "1.10", "1.1")]
+    assert diff_of('{"a":1,"b":2}', '{"a":1,"b":2}', '{"a":1,"b":3}') == [("$.b", "2", "2", "3")]
+    assert diff_of(None, None, None) == []
+
+
+def test_an_item_that_was_dropped_is_one_row() -> None:
+    lines = [json.dumps({"name": f"line {at}", "total": at}) for at in range(20)]
+    whole, less = f"[{','.join(lines)}]", f"[{','.join(lines[:7] + lines[8:])}]"
+    assert len(diff_of(whole, whole, less)) == 1
+
+
+def test_a_diff_of_an_eval_that_was_not_compared() -> None:
+    with pytest.raises(ConfigError, match="no eval 'nobody' was compared; there are e00, e01"):
+        suite("PP", "PP").diff("nobody")
+    with pytest.raises(ConfigError, match="there are none"):
+        compare(results(), results()).diff("e")
+
+
+@pytest.mark.parametrize("eval_id", sorted(TRANSITION_OF))
+def test_every_eval_has_a_diff(eval_id: str) -> None:
+    assert isinstance(of_every_transition().diff(eval_id), pl.DataFrame)

@@ -1,0 +1,281 @@
+"""What must not matter: the order of rows, the names of things, what is given twice or too late."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from comparison.cases import (
+    RUNS,
+    Rows,
+    every_transition,
+    held_against,
+    history,
+    many_evals,
+    numbers,
+    runs,
+    the_only,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from support.frames import results
+
+from retab_analysis.comparison import Comparison, compare
+from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA
+from retab_analysis.comparison.transitions import EVALS_SCHEMA
+
+ROWS = [
+    *every_transition(),
+    *history("twice", "PFPFPPPPPPPPPPPPPPPPF", "A" * RUNS + "B", document_ids=["shared"]),
+    *history("again", "PPPPPPPPPPPPPPPPPPPPF", "A" * RUNS + "B", document_ids=["shared"]),
+]
+FRAMES = runs(ROWS, RUNS), runs(ROWS, RUNS + 1), results(*ROWS)
+
+
+def against_own_past(candidate: pl.DataFrame, history: pl.DataFrame) -> Comparison:
+    frames = [check_results(each, "x").collect() for each in (candidate, history)]
+    return compare_sides(Sides(candidate=frames[0], history=frames[1]), 0.05, 0.05)
+
+
+def both_ways(
+    baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame
+) -> list[Comparison]:
+    return [
+        compare(baseline, candidate, history=history),
+        against_own_past(candidate, history),
+    ]
+
+
+PLAIN = both_ways(*FRAMES)
+
+
+def same(one: Comparison, other: Comparison) -> None:
+    """Everything that is concluded and said is the same, up to rounding."""
+    assert_frame_equal(one.evals, other.evals)
+    assert_frame_equal(one.summary, other.summary)
+    assert (one.verdict, one.headline) == (other.verdict, other.headline)
+    assert one.gate() == other.gate()
+
+
+def all_the_same(ones: list[Comparison], others: list[Comparison]) -> None:
+    for one, other in zip(ones, others, strict=True):
+        same(one, other)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_rows_does_not_matter(seed: int) -> None:
+    shuffled = [each.sample(fraction=1, shuffle=True, seed=seed) for each in FRAMES]
+    all_the_same(both_ways(*shuffled), PLAIN)
+
+
+def test_frames_in_pieces_are_one() -> None:
+    pieces = [pl.concat([each[:3], each[3:]], rechunk=False) for each in FRAMES]
+    all_the_same(both_ways(*pieces), PLAIN)
+
+
+IDS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+    "run_id": lambda column: "x" + column.str.slice(4).str.zfill(5),
+    "result_id": lambda column: column + " of another name",
+    "eval_id": lambda column: "z " + column,
+    "block_id": lambda column: "block of " + column,
+    "workflow_version_id": lambda column: column.str.to_lowercase() + "!",
+    "workflow_id": lambda column: "other " + column,
+    "handle_inputs_fingerprint": lambda column: "fingerprint " + column,
+    "block_execution_fingerprint": lambda column: "code " + column,
+}
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_what_things_are_called_does_not_matter(name: str) -> None:
+    renamed = [frame.with_columns(IDS[name](pl.col(name)).alias(name)) for frame in FRAMES]
+    for one, other in zip(both_ways(*renamed), PLAIN, strict=True):
+        unnamed = pl.exclude(
+            *("eval_id", "block_id", "reason"),
+            *(each for each in EVALS_SCHEMA if each.endswith(("_run_id", "_result_id"))),
+            "since_version_id",
+        )
+        assert_frame_equal(one.evals.select(unnamed), other.evals.select(unnamed))
+        assert_frame_equal(one.summary, other.summary)
+        assert one.verdict == other.verdict
+
+
+def test_a_result_that_is_given_twice_counts_once() -> None:
+    twice = [pl.concat([each, each.head(7), each.tail(9)] * 2) for each in FRAMES]
+    all_the_same(both_ways(*twice), PLAIN)
+
+
+def test_of_a_result_that_is_given_twice_the_later_row_counts() -> None:
+    old = results(*history("e", "FF"))
+    new = results(*history("e", "PF"))
+    twice = compare(pl.concat([old, new]).filter(run_id="run_1"), new.filter(run_id="run_2"))
+    assert the_only(twice)["baseline_state"] == "passed"
+
+
+def test_the_compared_runs_in_the_history_count_once() -> None:
+    without = FRAMES[2].filter(~pl.col("run_id").is_in([f"run_{RUNS}", f"run_{RUNS + 1}"]))
+    same(compare(*FRAMES[:2], history=without), PLAIN[0])
+
+
+def test_where_runs_are_not_known_results_are_recognised_by_their_id() -> None:
+    nameless = [
+        frame.with_columns(
+            run_id=pl.when(pl.col("run_id") != f"run_{RUNS}").then("run_id"),
+        )
+        for frame in FRAMES
+    ]
+    whole = compare(nameless[0], nameless[1], history=nameless[2])
+    before = nameless[2].filter(pl.col("run_created_at") < FRAMES[1]["run_created_at"].min())
+    same(whole, compare(nameless[0], nameless[1], history=before))
+
+
+def test_history_that_is_later_than_the_candidate_is_ignored() -> None:
+    late = [
+        row
+        | {
+            "run_id": f"late {row['run_id']}",
+            "result_id": f"late {row['result_id']}",
+            "state": "failed",
+            "run_created_at": row["run_created_at"] + timedelta(days=RUNS + 1),
+        }
+        for row in ROWS
+    ]
+    more = pl.concat([FRAMES[2], results(*late)])
+    all_the_same(both_ways(FRAMES[0], FRAMES[1], more), PLAIN)
+
+
+def test_a_baseline_is_earlier_whatever_its_dates_say() -> None:
+    rows = many_evals(4, "P" * 8 + "F" + "P", "A" * 8 + "BA")
+    later = held_against(rows, 10, 9)
+    assert later.evals["transition"].unique().to_list() == ["regressed"]
+    assert later.evals["since_run_id"].unique().to_list() == ["run_9"]
+    back = held_against(rows, 9, 10)
+    assert back.evals["transition"].unique().to_list() == ["fixed"]
+
+
+def test_the_same_on_both_sides_has_not_changed() -> None:
+    for run in (RUNS, RUNS + 1):
+        frame = runs(ROWS, run)
+        for past in (None, FRAMES[2]):
+            itself = compare(frame, frame, history=past)
+            row = numbers(itself)
+            assert (row["added"], row["removed"], row["not_comparable"]) == (0, 0, 0)
+            assert row["baseline_pass_rate"] == row["candidate_pass_rate"]
+            assert (row["delta"], row["p_value"]) == (0.0, 1.0)
+            assert itself.verdict in ("no_change", "inconclusive")
+            assert row["regressed"] + row["newly_blocked"] + row["fixed"] + row["suspect"] == 0
+            decided = itself.evals.filter(pl.col("candidate_n") > 0)
+            assert decided["baseline_state"].to_list() == decided["candidate_state"].to_list()
+
+
+EMPTY = results()
+
+
+@pytest.mark.parametrize("past", [None, EMPTY, FRAMES[2]])
+def test_of_nothing_nothing_is_said(past: pl.DataFrame | None) -> None:
+    for candidate in (EMPTY, EMPTY.lazy()):
+        nothing = compare(EMPTY, candidate, history=past)
+        assert nothing.summary.schema == SUMMARY_SCHEMA
+        assert nothing.evals.schema == EVALS_SCHEMA
+        assert nothing.verdict == "inconclusive"
+        assert numbers(nothing)["n_evals"] == 0
+        assert nothing.reruns.is_empty()
+        assert nothing.explain()
+        assert nothing.gate().ok
+
+
+def test_everything_may_be_removed_or_added() -> None:
+    some = runs(ROWS, RUNS)
+    for removed in (compare(some, EMPTY), compare(some, EMPTY, history=FRAMES[2])):
+        assert numbers(removed)["removed"] == some.height
+        assert removed.verdict == "inconclusive"
+        assert removed.evals["p_regressed"].null_count() == some.height
+        assert removed.gate().notes[0].startswith(f"{some.height} removed: ")
+    added = compare(EMPTY, some)
+    assert numbers(added)["added"] == some.height
+    assert added.verdict == "inconclusive"
+    assert added.gate("added").ok is False
+
+
+UNKNOWN = (
+    "run_id",
+    "result_id",
+    "workflow_version_id",
+    "run_created_at",
+    "created_at",
+    "block_id",
+    "eval_name",
+    "handle_inputs_fingerprint",
+    "block_execution_fingerprint",
+    "expected_value",
+    "condition_kind",
+    "document_ids",
+    "document_names",
+    "workflow_id",
+)
+
+
+@pytest.mark.parametrize("names", [*[(name,) for name in UNKNOWN], UNKNOWN], ids=str)
+def test_columns_of_which_nothing_is_known(names: tuple[str, ...]) -> None:
+    rows = [row | dict.fromkeys(names) for row in many_evals(5, "PPPPPPF", "AAAAAAB")]
+    made = compare(results(*rows[:0]), results(*rows[:0]))
+    assert made.evals.is_empty()
+    sides = [
+        results(*(row for at, row in enumerate(rows) if at % 7 in places))
+        for places in (range(6), (6,))
+    ]
+    for comparison in (compare(*sides), against_own_past(sides[1], sides[0])):
+        evals = comparison.evals
+        assert evals.height == 5
+        assert evals["candidate_n"].to_list() == [1] * 5
+        assert set(evals["transition"]) <= {"regressed", "suspect"}
+        assert comparison.explain()
+        assert "None" not in comparison.explain()
+        comparison.to_html()
+        comparison.to_dict()
+
+
+def test_null_columns_of_no_dtype_are_taken() -> None:
+    rows = [row | {"score": None} for row in many_evals(3, "PF", "AB")]
+    frame = results(*rows).with_columns(score=pl.lit(None), threshold=pl.lit(None))
+    assert frame.schema["score"] == pl.Null
+    made = compare(frame.filter(run_id="run_1"), frame.filter(run_id="run_2"))
+    assert made.evals["score_delta"].null_count() == 3
+
+
+LETTERS = st.text("PFBECU.", min_size=6, max_size=6)
+
+
+@given(
+    st.lists(LETTERS, min_size=1, max_size=6),
+    st.text("AB", min_size=6, max_size=6),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None)
+def test_nothing_of_it_matters_whatever_happened(
+    letters: list[str], codes: str, draw: random.Random
+) -> None:
+    rows: Rows = [
+        row
+        for at, outcomes in enumerate(letters)
+        for row in history(f"e{at}", outcomes, codes, block_id=f"block_{at % 2}")
+    ]
+    mixed = [*rows, *draw.sample(rows, len(rows) // 2)]
+    draw.shuffle(mixed)
+    plain = held_against(rows, 5, 6)
+    same(held_against(mixed, 5, 6), plain)
+    evals: Any = plain.evals
+    assert evals["eval_id"].is_unique().all()
+    p = evals["p_regressed"].drop_nulls()
+    assert p.is_between(0, 1).all()
+    known = (evals["baseline_n"] > 0) & (evals["candidate_n"] > 0)
+    assert (
+        evals.filter(known & (evals["transition"] != "not_comparable"))["p_regressed"].null_count()
+        == 0
+    )

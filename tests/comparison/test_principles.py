@@ -1,0 +1,178 @@
+"""What a user must be able to believe, one test for each; the simulation holds them at large."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import polars as pl
+import pytest
+from comparison.cases import (
+    Rows,
+    held_against,
+    held_against_own_past,
+    history,
+    many_evals,
+    numbers,
+    of_every_transition,
+    runs,
+    suite,
+    the_only,
+)
+from simulation.rules import LibraryRule
+from simulation.scoring import Calibration
+from simulation.table import Study
+from support.frames import results
+from support.frames import run as run_row
+from support.frames import runs as runs_frame
+
+from retab_analysis.analysis import blame, summarize_evals, summarize_runs
+from retab_analysis.comparison import Comparison, compare
+from retab_analysis.vocabulary import BROKEN
+
+
+@functools.cache
+def study() -> Study:
+    return Study([LibraryRule()], 12, seed=7)
+
+
+@pytest.mark.parametrize("codes", ["A" * 15 + "B" * 40, "A" * 55])
+def test_a_break_stays_visible_until_it_is_mended_edited_or_accepted(codes: str) -> None:
+    past = [
+        *history("e", "P" * 15 + "F" * 40, codes),
+        *history("gap", "F" * 55, codes),
+        *many_evals(5, "P" * 55, codes),
+    ]
+    # From the second check on at the latest, and however often it is asked again.
+    for run in (17, 18, 25, 40, 55):
+        comparison = held_against_own_past(past, run)
+        row = comparison.evals.filter(eval_id="e").row(0, named=True)
+        assert (row["transition"], row["since_run_id"]) == ("regressed", "run_16")
+        assert not comparison.gate().ok
+        assert comparison.gate(allow=["e"]).ok
+    again = [held_against_own_past(past, 55).gate().reasons for _ in range(2)]
+    assert again[0] == again[1]
+    mended = [row for row in past if (row["eval_id"], row["run_id"]) != ("e", "run_55")]
+    mended += history("e", "." * 54 + "P", "A" * 54 + "C")
+    assert held_against_own_past(mended, 55).gate().ok
+    edited = [row for row in past if (row["eval_id"], row["run_id"]) != ("e", "run_55")]
+    edited += history("e", "." * 54 + "F", codes, expected_value="9")
+    assert held_against_own_past(edited, 55).gate(verdict=False).ok
+
+
+def test_what_is_called_regressed_got_worse_with_the_probability_that_is_stated() -> None:
+    total = Calibration()
+    for kind in ("same", "benign", "edit", "drift"):
+        total.merge(study().pooled(kind, (0, 3, 10), LibraryRule.name).calibration)
+    # Nearly all of what it is sure of came true, and hardly anything that it rules out.
+    told = total.table(least=30)
+    sure, excluded = told.filter(pl.col("tenth") == 9), told.filter(pl.col("tenth") == 0)
+    assert sure["true"].item() >= 0.8
+    assert excluded["true"].item() <= 0.05
+    # What one run cannot tell is a suspect, and comes with the reruns that would tell.
+    for row in of_every_transition().evals.filter(transition="suspect").iter_rows(named=True):
+        assert 0 < row["p_regressed"] < 0.5
+        assert row["reruns_to_clear"] or row["reruns_to_confirm"]
+
+
+def test_more_evidence_never_makes_the_answer_worse() -> None:
+    shaky = history("shaky", "PPPPFPPPPPPPPPFPPPPP" + "PFFFF", "A" * 20 + "B" * 5)
+    steady = history("steady", "P" * 21 + "FFFF", "A" * 20 + "B" * 5)
+    for rows in (shaky, steady):
+        # More failures on the new code say more, and a longer history makes it surer.
+        p = [the_only(held_against(rows, 20, (22, 21 + n)))["p_regressed"] for n in range(1, 5)]
+        assert p == sorted(p)
+    p = [
+        the_only(compare(runs(steady, 20), runs(steady, 22), history=runs(steady, 20 - n, 20)))[
+            "p_regressed"
+        ]
+        for n in (0, 5, 19)
+    ]
+    assert p == sorted(p)
+    # A fail among the earlier runs does not exempt an eval that now always fails.
+    assert the_only(held_against(shaky, 20, (22, 25)))["transition"] == "regressed"
+
+
+def test_nothing_is_concluded_from_nothing() -> None:
+    nothing: list[Comparison] = [
+        compare(results(), results()),
+        suite("P", "P"),
+        suite("C" * 50, "P" * 50),
+        suite("P" * 50, "C" * 50),
+        suite("P" * 49 + ".", "." * 49 + "P"),
+        suite("PP", "PP"),
+    ]
+    for comparison in nothing:
+        assert comparison.verdict == "inconclusive"
+    for comparison in (*nothing, suite("P" * 100, "P" * 100), suite("P" * 30, "P" * 30)):
+        row = numbers(comparison)
+        inside = (
+            row["delta_low"] is not None and -0.05 <= row["delta_low"] <= row["delta_high"] <= 0.05
+        )
+        assert (comparison.verdict == "no_change") is inside
+
+
+def test_one_number_has_one_definition() -> None:
+    rows = [
+        *many_evals(4, "PP", "AB"),
+        *history("fails", "PF", "AB"),
+        *history("blocks", "PB", "AB"),
+        *history("crashes", "PE", "AB"),
+        *history("stopped", "PC", "AB"),
+    ]
+    comparison = compare(runs(rows, 1), runs(rows, 2))
+    counted = runs_frame(
+        run_row("run_1", 1, passed=8, workflow_version_id="vA", pass_rate=1.0),
+        run_row(
+            "run_2",
+            2,
+            passed=4,
+            failed=1,
+            blocked=1,
+            error=1,
+            cancelled=1,
+            workflow_version_id="vB",
+            pass_rate=4 / 7,
+        ),
+    )
+    versions = dict(summarize_runs(counted).select("workflow_version_id", "pass_rate").iter_rows())
+    row = numbers(comparison)
+    assert row["baseline_pass_rate"] == versions["vA"] == counted["pass_rate"][0]
+    assert row["candidate_pass_rate"] == versions["vB"] == counted["pass_rate"][1]
+
+
+def test_what_is_broken_is_the_same_to_whoever_asks() -> None:
+    rows: Rows = [
+        *many_evals(4, "P" * 20 + "FFF", "A" * 20 + "BBB", block_id="edited"),
+        *(
+            row
+            for at in range(9)
+            for row in history(f"fine{at}", "P" * 23, "A" * 20 + "BBB", block_id="other")
+        ),
+        *history("shaky", "PPFPPPFPPPPFPPPPFPPPPPF", block_id="other"),
+        *history("gap", "F" * 23, block_id="other"),
+    ]
+    checked = held_against_own_past(rows, 23).evals
+    broken = checked.filter(pl.col("transition").is_in(BROKEN))
+    kinds = summarize_evals(results(*rows)).filter(kind="broken")
+    blamed = blame(results(*rows)).filter(pl.col("p_regressed") >= 0.5)
+    names = [f"e{at:03}" for at in range(4)]
+    assert sorted(broken["eval_id"]) == names
+    assert sorted(kinds["eval_id"]) == sorted(blamed["eval_id"]) == names
+    for frame in (broken, kinds, blamed):
+        assert frame["since_run_id"].unique().to_list() == ["run_21"]
+        assert frame["cause"].unique().to_list() == ["edit"]
+
+
+def test_every_sentence_is_true_or_is_not_said() -> None:
+    for own_past in (False, True):
+        comparison = of_every_transition(own_past=own_past)
+        row, said = numbers(comparison), comparison.explain()
+        reason = comparison.evals.filter(eval_id="broken")["reason"].item()
+        assert "0 of 1 passed; before, 20 of 20" in reason
+        found = re.search(r"Over the (\d+) evals .* \((\d+) independent documents?\)", said)
+        assert found is not None
+        assert [int(each) for each in found.groups()] == [row["n_evals"], row["n_documents"]]
+        assert "identical code" not in said
+        assert row["n_evals"] < comparison.evals.height
+        assert "all evals" not in said + comparison.headline

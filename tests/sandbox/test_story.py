@@ -1,0 +1,183 @@
+"""Does the library tell the story of the sandbox's world? What is true of it is read from its plan.
+
+For every seed: what an edit or a drift broke is called broken, since the right run and for the
+right reason; nothing else is; known gaps, episodes, outages and edited evals are nobody's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+import pytest
+from support.sandbox_api import make_server, plan_world
+from support.story import FLOWS, Since, Story, story_of
+
+import retab_analysis as ra
+
+SEEDS = range(20)
+BROKEN = ("regressed", "newly_blocked")
+
+EVERY_WORLD = [pytest.param(seed, flow, id=f"{flow}-{seed}") for seed in SEEDS for flow in FLOWS]
+
+
+@contextmanager
+def client_of(seed: int) -> Iterator[ra.Client]:
+    with make_server(plan_world(seed)) as server, ra.Client(**server.credentials) as client:
+        yield client
+
+
+def check(seed: int, flow: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """The evals of a check by their ids."""
+    with client_of(seed) as client:
+        found = ra.check(flow, client=client, progress=False, **more)
+    return {row["eval_id"]: row for row in found.evals.iter_rows(named=True)}
+
+
+def of(rows: dict[str, dict[str, Any]], *transitions: str) -> set[str]:
+    return {eval_id for eval_id, row in rows.items() if row["transition"] in transitions}
+
+
+def since(row: dict[str, Any]) -> Since:
+    return Since(row["since_run_id"], row["since_version_id"], row["cause"])
+
+
+# The story itself
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_workflow_has_its_chapters(seed: int) -> None:
+    """The same in each world, whatever the seed."""
+    stories = {flow: story_of(seed, flow) for flow in FLOWS}
+    counts = {flow: len(story.broken) for flow, story in stories.items()}
+    assert counts == {"wf_invoices": 9, "wf_contracts": 3, "wf_claims": 2, "wf_statements": 0}
+    assert all(story.gaps and story.added for story in stories.values())
+    assert all(
+        each.kind(each.outcomes[eval_id][0]) == "gap"
+        for each in stories.values()
+        for eval_id in each.gaps - each.redefined
+    )
+    assert causes(stories["wf_invoices"]) == causes(stories["wf_contracts"]) == {"edit"}
+    assert causes(stories["wf_claims"]) == {"drift"}
+    assert stories["wf_invoices"].newly_errored
+    # The run before was cancelled, perhaps after its first evals of the block.
+    assert runs_since_the_break(stories["wf_invoices"]) <= 2
+    assert runs_since_the_break(stories["wf_contracts"]) == 5
+    assert runs_since_the_break(stories["wf_claims"]) == 5
+    for flow in ("wf_invoices", "wf_statements"):
+        assert stories[flow].was_hit("episode")
+    for flow in ("wf_invoices", "wf_claims", "wf_statements"):
+        assert len(stories[flow].outages) == 1
+    for flow in ("wf_invoices", "wf_contracts", "wf_claims"):
+        assert stories[flow].edited
+        assert stories[flow].was_hit("edit")
+
+
+def causes(story: Story) -> set[str]:
+    return {each.cause for each in story.broken.values()}
+
+
+def runs_since_the_break(story: Story) -> int:
+    """How many runs decided an eval since it is broken."""
+    eval_id, broke = next(iter(story.broken.items()))
+    decided = [each.run.id for each in story.outcomes[eval_id] if each.is_decided]
+    return len(decided) - decided.index(broke.run_id)
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_noise_is_of_a_few_per_cent(flow: str) -> None:
+    """Beside one or two evals in each workflow that fail about one time in three."""
+    story = story_of(0, flow)
+    rates = [
+        mode.rate
+        for now in story.now.values()
+        for mode in now.child.assertion.failure_modes
+        if mode.incident is None
+    ]
+    shaky = [rate for rate in rates if rate >= 0.25]
+    assert 1 <= len(shaky) <= 2
+    assert len(rates) - len(shaky) >= 2
+    assert all(0.02 <= rate <= 0.1 for rate in rates if rate not in shaky)
+    decided = [each for found in story.outcomes.values() for each in found if each.is_decided]
+    assert 0.003 < sum(story.kind(each) == "chance" for each in decided) / len(decided) < 0.04
+
+
+# What the library says of it
+
+
+@pytest.mark.parametrize(("seed", "flow"), EVERY_WORLD)
+def test_check_tells_it(seed: int, flow: str) -> None:
+    story, rows = story_of(seed, flow), check(seed, flow)
+    called = of(rows, *BROKEN)
+    assert called <= set(story.broken)
+    assert set(story.broken) <= called | of(rows, "suspect")
+    assert {name: since(rows[name]) for name in called} == {
+        name: story.broken[name] for name in called
+    }
+    assert of(rows, "newly_errored") == story.newly_errored
+    # Whoever failed by chance alone is a suspect, or known to be flaky.
+    assert of(rows, "suspect") - set(story.broken) <= story.unlucky
+    assert {rows[name]["transition"] for name in story.unlucky} <= {"suspect", "flaky"}
+    assert {rows[name]["transition"] for name in story.was_hit("episode")} <= {"still_passing"}
+    older = story.gaps - story.added - story.edited
+    assert {rows[name]["transition"] for name in older} == {"still_failing"}
+    assert not story.removed & rows.keys()
+
+
+@pytest.mark.parametrize("flow", ["wf_contracts", "wf_claims", "wf_statements"])
+def test_what_was_added_is_added(flow: str) -> None:
+    story, rows = story_of(0, flow), check(0, flow)
+    assert of(rows, "added") == story.added
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="A cancelled or errored result does not say what was asserted, and counts as comparable",
+)
+@pytest.mark.parametrize("flow", ["wf_invoices", "wf_contracts", "wf_claims"])
+def test_what_was_edited_is_not_comparable(flow: str) -> None:
+    story, rows = story_of(0, flow), check(0, flow)
+    assert {rows[name]["transition"] for name in story.edited} == {"not_comparable"}
+    assert of(rows, "fixed") == set()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("flow", ["wf_invoices", "wf_claims", "wf_statements"])
+def test_an_outage_is_nobody_s_regression(seed: int, flow: str) -> None:
+    (outage,) = story_of(seed, flow).outages
+    rows = check(seed, flow, candidate=outage.id)
+    assert of(rows, *BROKEN, "suspect") == set()
+    assert len(of(rows, "newly_errored")) > len(rows) / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("flow", ["wf_contracts", "wf_claims"])
+def test_a_break_stays_red(seed: int, flow: str) -> None:
+    """In each of the five runs since; a drift may be only suspected in the first of them."""
+    story = story_of(seed, flow)
+    for number, run in enumerate(story.runs[-5:]):
+        rows = check(seed, flow, candidate=run.id)
+        called = {name: since(rows[name]) for name in of(rows, *BROKEN)}
+        if number == 0 and flow == "wf_claims":
+            assert set(story.broken) <= called.keys() | of(rows, "suspect")
+            continue
+        assert called.items() >= story.broken.items()
+        # Whatever else is called broken did fail in that run, though by chance.
+        assert called.keys() - story.broken.keys() <= story.unlucky_in(run)
+
+
+@pytest.mark.parametrize(("seed", "flow"), EVERY_WORLD)
+def test_blame_tells_it(seed: int, flow: str) -> None:
+    story = story_of(seed, flow)
+    with client_of(seed) as client:
+        runs = ra.fetch_runs(flow, limit=100, client=client, progress=False)
+        whole = runs.filter(pl.col("scope") == "workflow", pl.col("is_terminal")).head(21)
+        results = ra.fetch_results(whole, evals=False, client=client, progress=False)
+    rows = {row["eval_id"]: row for row in ra.blame(results).iter_rows(named=True)}
+    found = {name: since(row) for name, row in rows.items() if name in story.broken}
+    assert found == story.broken
+    others = rows.keys() - story.broken.keys() - story.newly_errored - story.unlucky
+    assert {rows[name]["cause"] for name in others} <= {"definition"}
+    assert others <= story.redefined

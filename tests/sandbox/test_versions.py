@@ -1,0 +1,148 @@
+"""Versions: what was published can be asked for, drafts cannot, and each edit shows in a config."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from support.sandbox_api import Api, plan_world
+
+API = Api()
+VERSIONS = "/v1/workflows/versions"
+WORKFLOWS = {workflow.id: workflow for workflow in plan_world().workflows}
+PUBLISHED = ["wf_invoices", "wf_contracts", "wf_claims"]
+
+
+def publications(workflow_id: str) -> list[Any]:
+    return API.all(VERSIONS, workflow_id=workflow_id)
+
+
+def version(workflow_id: str, version_id: str) -> Any:
+    return API.get(f"{VERSIONS}/{version_id}", workflow_id=workflow_id)
+
+
+def configs(document: Any) -> dict[str, Any]:
+    return {block["id"]: block["config"] for block in document["blocks"]}
+
+
+@pytest.mark.parametrize("workflow_id", PUBLISHED)
+def test_what_was_published_newest_first(workflow_id: str) -> None:
+    rows = publications(workflow_id)
+    assert [row["version"] for row in rows] == list(range(len(rows), 0, -1))
+    dates = [row["published_at"] for row in rows]
+    assert dates == sorted(dates, reverse=True)
+    assert all(row["created_at"] < row["published_at"] for row in rows)
+    assert all(row["workflow_version_id"].startswith("ver_") for row in rows)
+    assert all(row["id"].startswith("wph_") for row in rows)
+    assert [row["is_current"] for row in rows] == [True] + [False] * (len(rows) - 1)
+    assert any(row["description"] for row in rows)
+    workflow = next(each for each in API.all("/v1/workflows") if each["id"] == workflow_id)
+    assert workflow["published"] == {
+        "version_id": rows[0]["workflow_version_id"],
+        "published_at": rows[0]["published_at"],
+        "description": rows[0]["description"],
+    }
+
+
+def test_a_workflow_that_was_never_published() -> None:
+    assert publications("wf_statements") == []
+    workflow = next(each for each in API.all("/v1/workflows") if each["id"] == "wf_statements")
+    assert workflow["published"] is None
+
+
+@pytest.mark.parametrize("workflow_id", PUBLISHED)
+def test_drafts_are_not_addressed_by_any_endpoint(workflow_id: str) -> None:
+    """Nor is a publication by its own id."""
+    good = publications(workflow_id)[0]["workflow_version_id"]
+    drafts = {run["workflow_version_id"] for run in API.runs(workflow_id=workflow_id)}
+    drafts = {each for each in drafts if not each.startswith("ver_")}
+    assert drafts
+    assert all(each.startswith("draft_2026_") for each in drafts)
+    for unknown in (*drafts, publications(workflow_id)[0]["id"]):
+        asked = [
+            (f"{VERSIONS}/{unknown}", {"workflow_id": workflow_id}),
+            *(
+                (f"{VERSIONS}/diff", {"workflow_id": workflow_id, **ends})
+                for ends in (
+                    {"from_workflow_version_id": good, "to_workflow_version_id": unknown},
+                    {"from_workflow_version_id": unknown, "to_workflow_version_id": good},
+                )
+            ),
+        ]
+        for path, query in asked:
+            status, document = API.call("GET", path, query)
+            assert (status, document["detail"]["code"]) == (404, "workflow_version_not_found")
+
+
+@pytest.mark.parametrize("workflow_id", PUBLISHED)
+def test_configs_differ_where_the_diff_says_so(workflow_id: str) -> None:
+    ids = [row["workflow_version_id"] for row in reversed(publications(workflow_id))]
+    for old in ids:
+        for new in ids:
+            diff = API.get(
+                f"{VERSIONS}/diff",
+                workflow_id=workflow_id,
+                from_workflow_version_id=old,
+                to_workflow_version_id=new,
+            )
+            before, after = (configs(version(workflow_id, each)) for each in (old, new))
+            assert diff["added_block_ids"] == [name for name in after if name not in before]
+            assert diff["removed_block_ids"] == [name for name in before if name not in after]
+            shared = [name for name in after if name in before]
+            changed = [name for name in shared if before[name] != after[name]]
+            assert diff["changed_block_ids"] == changed
+
+
+@pytest.mark.parametrize("workflow_id", [*PUBLISHED, "wf_statements", "wf_untitled"])
+def test_every_edit_changes_a_config(workflow_id: str) -> None:
+    """And whatever is not edited stays as it is."""
+    versions = WORKFLOWS[workflow_id].versions
+    for old, new in itertools.pairwise(versions):
+        for name in old.configs.keys() & new.configs.keys():
+            is_edited = old.revisions[name] != new.revisions[name]
+            assert (old.configs[name] != new.configs[name]) == is_edited
+
+
+def test_blocks_are_those_of_the_draft() -> None:
+    rows = API.all("/v1/workflows/blocks", workflow_id="wf_invoices")
+    assert [row["id"] for row in rows] == [
+        "extract_lines",
+        "check_totals",
+        "extract_invoice",
+        "split_bundle",
+        "classify_document",
+    ]
+    dates = [row["updated_at"] for row in rows]
+    assert dates == sorted(dates, reverse=True)
+    current = configs(version("wf_invoices", publications("wf_invoices")[0]["workflow_version_id"]))
+    changed = [row["id"] for row in rows if row["config"] != current[row["id"]]]
+    assert changed == ["extract_lines"]
+    lines = rows[0]
+    assert lines["label"] == "Extract the line items"
+    assert "wrapped" in lines["config"]["prompt"]
+    assert {"model", "prompt", "json_schema"} <= lines["config"].keys()
+
+
+@pytest.mark.parametrize("workflow_id", PUBLISHED)
+def test_schemas_fit_what_is_extracted(workflow_id: str) -> None:
+    """Each output of an extraction has the fields that the block's schema names."""
+    run = next(
+        run
+        for run in API.runs(workflow_id=workflow_id, status="completed")
+        if run.get("target") is None and run.get("eval_id") is None
+    )
+    schemas = {
+        row["id"]: row["config"]["json_schema"]
+        for row in API.all("/v1/workflows/blocks", workflow_id=workflow_id)
+        if row["type"] == "extract"
+    }
+    seen = 0
+    for child in API.results(run["id"]):
+        outputs = child.get("handle_outputs")
+        if child["block_id"] in schemas and outputs:
+            schema = schemas[child["block_id"]]
+            data = outputs["output-json-0"]["data"]
+            assert set(schema["required"]) <= data.keys() <= schema["properties"].keys()
+            seen += 1
+    assert seen > 5

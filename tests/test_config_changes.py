@@ -1,0 +1,345 @@
+"""What was edited: two versions compared field by field, and what check adds of that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fakes import STILL, FakeTime, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+from support.frames import many, results
+
+import retab_analysis as ra
+from retab_analysis._config_changes import add_config_changes, choose_versions
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.config_changes import (
+    compare_blocks,
+    diff_text,
+    mark_change,
+    readable,
+)
+from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.sandbox.http.faults import Fault
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
+
+AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
+NOWHERE = "http://127.0.0.1:9"
+CONFIG = {"prompt": "Read.\nQuickly.", "temperature": 0.10, "json_schema": {"type": "object"}}
+
+
+def block(ident: str | None, config: Any = CONFIG, **more: Any) -> dict[str, Any]:
+    return {"id": ident, "type": "extract", "label": f"Label of {ident}", "config": config} | more
+
+
+def live(*blocks: dict[str, Any], after: str | None = None) -> Reply:
+    common = {"workflow_id": "wf", "updated_at": "2026-05-18T10:00:00Z"}
+    return reply(body=page([each | common for each in blocks], after))
+
+
+def version(ident: str, *blocks: dict[str, Any]) -> Reply:
+    created = "2026-05-18T10:00:00Z"
+    return reply(
+        body={"id": ident, "workflow_id": "wf", "blocks": [*blocks], "created_at": created}
+    )
+
+
+def routes(**answers: Reply | list[Reply]) -> Callable[[str], Reply]:
+    """Answers by the last part of the path; both requests are under way at the same time."""
+    waiting = {name: each if isinstance(each, list) else [each] for name, each in answers.items()}
+
+    def answer(request: str) -> Reply:
+        name = urlsplit(request.split(" ")[1]).path.rpartition("/")[2]
+        found = waiting.get(name, [reply(404)])
+        return found.pop(0) if len(found) > 1 else found[0]
+
+    return answer
+
+
+def fetched(*versions: str, **answers: Any) -> pl.DataFrame:
+    with FaultServer([routes(**answers)]) as server:
+        return ra.fetch_config_changes("wf", *versions, client=client_for(server.url))
+
+
+def test_the_fields_that_differ_between_two_published_versions() -> None:
+    now = {**CONFIG, "prompt": "Read.\nSlowly.", "json_schema": {"type": "array"}, "votes": 3}
+    with FaultServer(
+        [routes(a=version("a", block("b")), c=version("c", block("b", now)))]
+    ) as server:
+        frame = ra.fetch_config_changes("w f", "a", "c", client=client_for(server.url))
+        paths, queries = server.paths, server.queries
+    assert sorted(urlsplit(path).path for path in paths) == [
+        "/v1/workflows/versions/a",
+        "/v1/workflows/versions/c",
+    ]
+    assert queries == [{"workflow_id": "w f"}] * 2
+    assert frame.schema == CONFIG_CHANGES
+    assert set(frame.select("block_id", "block_type", "label").rows()) == {
+        ("b", "extract", "Label of b")
+    }
+    told = {row[0]: row[1:] for row in frame.select("field", "change", "before", "after").rows()}
+    assert told == {
+        "$.config.prompt": ("changed", r'"Read.\nQuickly."', r'"Read.\nSlowly."'),
+        "$.config.json_schema.type": ("changed", '"object"', '"array"'),
+        "$.config.votes": ("added", None, "3"),
+    }
+
+
+def test_a_draft_is_the_blocks_as_they_are_now_page_by_page() -> None:
+    pages = [live(block("x"), after="next"), live(block("y", {"prompt": "New"}))]
+    answers = routes(a=version("a", block("x"), block("y", {"prompt": "Old"})), blocks=pages)
+    with FaultServer([answers]) as server:
+        frame = ra.fetch_config_changes("wf", "a", client=client_for(server.url))
+        listed = [query for query in server.queries if "limit" in query]
+    assert [query.get("after") for query in listed] == [None, "next"]
+    assert frame.select("block_id", "field", "before", "after").rows() == [
+        ("y", "$.config.prompt", '"Old"', '"New"')
+    ]
+
+
+def test_blocks_that_came_and_went_are_one_row_each() -> None:
+    frame = fetched("a", "c", a=version("a", block("old")), c=version("c", block("new", None)))
+    assert frame.select("block_id", "change", "field").rows() == [
+        ("new", "added", "$"),
+        ("old", "removed", "$"),
+    ]
+    assert frame["before"][0] is None
+    assert frame["after"][1] is None
+    assert json.loads(frame["before"][1])["config"] == CONFIG
+
+
+def test_the_two_shapes_of_a_block_do_not_differ_by_themselves() -> None:
+    one = version("a", block("b", None, label="", parent_id=None))
+    other = live({"id": "b", "type": "extract", "label": None})
+    assert fetched("a", a=one, blocks=other).is_empty()
+
+
+def test_nothing_differs_and_nothing_is_there() -> None:
+    assert fetched("a", "c", a=version("a", block("b")), c=version("c", block("b"))).is_empty()
+    empty = reply(body={"id": "a", "workflow_id": "wf", "blocks": None})
+    assert fetched("a", a=empty, blocks=live()).equals(CONFIG_CHANGES.to_frame())
+
+
+def test_blocks_without_an_id_are_told_apart_by_what_they_are() -> None:
+    twins = [block(None, {"n": n}, label="Twin") for n in (1, 2)]
+    changed = [block(None, {"n": n}, label="Twin") for n in (1, 3)]
+    frame = fetched("a", "c", a=version("a", *twins), c=version("c", *changed))
+    assert frame.select("block_id", "field", "before", "after").rows() == [
+        (None, "$.config.n", "2", "3")
+    ]
+
+
+def test_numbers_are_compared_as_they_are_written() -> None:
+    bodies = [
+        b'{"id":"%s","workflow_id":"wf","blocks":[{"id":"b","type":"t","label":"l",'
+        b'"config":{"x": %s}}]}' % each
+        for each in ((b"a", b"1.10"), (b"c", b"1.1"))
+    ]
+    frame = fetched("a", "c", a=reply(body=bodies[0]), c=reply(body=bodies[1]))
+    assert frame.select("field", "before", "after").rows() == [("$.config.x", "1.10", "1.1")]
+
+
+def test_an_item_that_moved_names_both_places() -> None:
+    before, after = (
+        [{"id": letter, "text": letter * 9} for letter in order] for order in ("abc", "cab")
+    )
+    frame = fetched(
+        "a",
+        "c",
+        a=version("a", block("b", {"l": before})),
+        c=version("c", block("b", {"l": after})),
+    )
+    assert frame.select("change", "field").rows() == [("changed", "$.config.l[0] (was [2])")]
+
+
+@pytest.mark.parametrize("versions", [("a", "gone"), ("gone", "a"), ("draft_2026_05_18", "a")])
+def test_a_version_that_the_api_does_not_know(versions: tuple[str, str]) -> None:
+    with pytest.raises(ra.NotFoundError):
+        fetched(*versions, a=version("a", block("b")))
+
+
+def test_what_cannot_be_asked_for() -> None:
+    client = client_for(NOWHERE)
+    for arguments in (("", "a"), ("wf", ""), ("wf", "a", ""), ("wf", ".."), ("wf", "a", None)):
+        with pytest.raises(ra.ConfigError):
+            ra.fetch_config_changes(*arguments, client=client)  # type: ignore[arg-type]
+    wrong = reply(body={"id": "a", "workflow_id": "wf", "blocks": [{"id": "b"}]})
+    with pytest.raises(ra.SchemaError):
+        fetched("a", a=wrong, blocks=live())
+
+
+def blocks(config: object) -> pl.DataFrame:
+    row = ("b", "extract", "", json.dumps(config), None)
+    return pl.DataFrame([row], schema=BLOCKS.schema, orient="row")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab", max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xy", max_size=2), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON)
+def test_there_are_rows_exactly_where_something_differs(old: object, new: object) -> None:
+    frame = compare_blocks(blocks(old), blocks(new))
+    same = json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+    assert frame.is_empty() == same
+    moved = frame["field"].str.contains(r"\(was ")
+    rows = frame.filter(~moved)
+    assert rows.filter(pl.col("before").eq_missing(pl.col("after"))).is_empty()
+    assert ((frame["change"] == "added") == frame["before"].is_null()).all()
+    assert ((frame["change"] == "removed") == frame["after"].is_null()).all()
+
+
+def test_a_prompt_as_a_diff_and_with_its_words_marked() -> None:
+    before, after = (json.dumps(f"One.\nTwo.\n{word}.\nFour.") for word in ("Three", "Tree"))
+    assert diff_text(before, after).splitlines()[1:] == [
+        " One.",
+        " Two.",
+        "-Three.",
+        "+Tree.",
+        " Four.",
+    ]
+    assert diff_text(None, '{"a":[1.10,{}]}').splitlines()[1:] == [
+        *("+{", '+  "a": [', "+    1.10,", "+    {}", "+  ]", "+}")
+    ]
+    segments = mark_change(before, after)
+    assert [(each.kind, each.text) for each in segments if each.kind != "equal"] == [
+        ("removed", "Three"),
+        ("added", "Tree"),
+    ]
+
+
+@given(JSON)
+def test_what_is_readable_is_still_the_same_json(document: object) -> None:
+    text = json.dumps(document)
+    if not isinstance(document, str):
+        assert json.loads(readable(text)) == document
+    assert diff_text(text, text) == ""
+
+
+# What check adds
+
+
+def edited(*, good: str = "ver_1", now: str = "draft_2", history: bool = True) -> Comparison:
+    """Three evals that an edit broke, held against their own past."""
+    names = ("e1", "e2", "e3")
+    old = [
+        row
+        for name in names
+        for row in many(name, "PPPPPP", workflow_version_id=good, block_execution_fingerprint="old")
+    ]
+    older = many("e1", "P", 0, workflow_version_id="ver_0", block_execution_fingerprint="old")
+    new = [
+        row
+        for name in names
+        for row in many(name, "FF", 8, workflow_version_id=now, block_execution_fingerprint="new")
+    ]
+    frame = results(*(old if not history else [*older, *old]))
+    sides = Sides(
+        candidate=check_results(results(*new), "candidate").collect(),
+        history=check_results(frame, "history").collect(),
+    )
+    made = compare_sides(sides, 0.05, 0.05)
+    assert set(made.evals["cause"]) == {"edit"}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("good", "now", "history", "chosen"),
+    [
+        ("ver_1", "draft_2", True, ("ver_1", "draft")),
+        ("ver_1", "ver_2", True, ("ver_1", "ver_2")),
+        ("draft_1", "draft_2", True, ("ver_0", "draft")),
+        ("draft_1", "draft_2", False, None),
+        ("ver_1", "ver_1", True, None),
+    ],
+)
+def test_between_which_versions_is_asked(
+    good: str, now: str, history: bool, chosen: tuple[str, str] | None
+) -> None:
+    made = edited(good=good, now=now, history=history)
+    assert choose_versions(made.evals, made.sides) == chosen
+
+
+def test_without_an_edit_nothing_is_asked() -> None:
+    made = ra.compare(results(*many("e", "PPPP")), results(*many("e", "FFFF", 5)))
+    assert made.evals["cause"].to_list() == ["drift"]
+    assert add_config_changes(made, "wf", client_for(NOWHERE)) is made
+    assert made.config_changes.equals(CONFIG_CHANGES.to_frame())
+
+
+def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
+    made = edited()
+    answers = routes(
+        ver_1=version("ver_1", block("block_1")),
+        blocks=live(block("block_1", {**CONFIG, "prompt": "Secret"})),
+    )
+    with FaultServer([answers]) as server:
+        told = add_config_changes(made, "wf", client_for(server.url))
+        assert len(server.requests) == 2
+    assert told.config_changes["field"].to_list() == ["$.config.prompt"]
+    said = told.explain()
+    assert said.endswith(
+        "Between version ver_1 and the draft as it is now these blocks differ: "
+        "block_1 ($.config.prompt)."
+    )
+    assert "Secret" not in said
+    assert told.evals is made.evals
+    assert made.config_changes.is_empty()
+
+
+@pytest.mark.parametrize("status", [404, 403, 422, 500])
+def test_a_comparison_is_not_lost_for_it(status: int) -> None:
+    made = edited()
+    with FaultServer([reply(status)]) as server:
+        told = add_config_changes(made, "wf", client_for(server.url, AT_ONCE))
+    assert told is made
+    assert "differ" not in told.explain()
+
+
+def test_check_asks_two_more_requests_where_an_edit_broke_something() -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        extra = {}
+        for workflow_id in ("wf_invoices", "wf_claims"):
+            sandbox.requests.clear()
+            made = ra.check(workflow_id, client=client, progress=False)
+            by_edit = made.evals.filter(
+                pl.col("cause") == "edit", pl.col("transition").is_in(("regressed", "suspect"))
+            )
+            blocks = len(sandbox.requests.matching("/workflows/blocks"))
+            published = len(sandbox.requests.matching("/workflows/versions/"))
+            diffs = len(sandbox.requests.matching("/versions/diff"))
+            extra[workflow_id] = (by_edit.height > 0, blocks + published - diffs)
+            assert len(sandbox.requests) <= 26 + 2 * (by_edit.height > 0)
+    assert extra["wf_invoices"] == (True, 2)
+    assert all(asked == (2 if broke else 0) for broke, asked in extra.values())
+
+
+def test_check_carries_on_where_only_the_saved_evals_can_be_read() -> None:
+    gone = [
+        Fault(match=piece, status=404, times=None)
+        for piece in ("/workflows/versions", "/workflows/blocks", "/v1/workflows?")
+    ]
+    with ra.Sandbox(speed=STILL, faults=gone, key="sandbox-key") as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        made = ra.check("wf_invoices", client=client, progress=False)
+    assert made.evals.filter(transition="regressed").height >= 8
+    assert made.config_changes.is_empty()
+    assert made.sides.workflow is None
+    assert made.sides.versions is None
+
+
+def test_check_needs_the_saved_evals() -> None:
+    fault = Fault(match="/workflows/evals?", status=403, times=None)
+    with ra.Sandbox(speed=STILL, faults=[fault], key="sandbox-key") as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        with pytest.raises(ra.PermissionDeniedError):
+            ra.check("wf_invoices", client=client, progress=False)

@@ -1,0 +1,211 @@
+"""All workflows at a glance: counts and causes, what fails, and what is drawn of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import polars as pl
+import pytest
+from support.fakes import STILL, FakeTime, client_for
+
+import retab_analysis as ra
+from retab_analysis._overview import OVERVIEW, Overview
+from retab_analysis.analysis.triage import WHY
+from retab_analysis.sandbox.http.faults import Fault
+
+AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[ra.Sandbox]:
+    with ra.Sandbox(speed=STILL) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def client(world: ra.Sandbox) -> Iterator[ra.Client]:
+    with ra.Client(**world.credentials) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def board(client: ra.Client) -> Overview:
+    return ra.overview(client=client, progress=False)
+
+
+class Recorder:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int | None]] = []
+        self.closed = 0
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        self.told.append((done, total))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_there_is_a_row_for_each_workflow_in_the_apis_order(
+    board: Overview, client: ra.Client
+) -> None:
+    known = ra.fetch_workflows(client=client, progress=False)
+    assert board.frame.schema == OVERVIEW
+    shared = ("workflow_id", "name", "published_version_id", "published_at")
+    assert board.frame.select(shared).equals(known.select(shared))
+
+
+def test_the_counts_are_those_of_triage(board: Overview, client: ra.Client) -> None:
+    for row in board.frame.iter_rows(named=True):
+        evals = ra.fetch_evals(row["workflow_id"], client=client, progress=False)
+        told = ra.triage(evals)
+        assert row["evals"] == evals.height
+        assert row["passing"] == evals.filter(latest_run_outcome="passed").height
+        assert {why: row[why] for why in WHY} == {why: told.filter(why=why).height for why in WHY}
+
+
+def test_the_runs_are_the_newest_of_the_whole_workflow(board: Overview, client: ra.Client) -> None:
+    for row in board.frame.iter_rows(named=True):
+        runs = ra.fetch_runs(row["workflow_id"], limit=100, client=client, progress=False)
+        whole = runs.filter(scope="workflow").sort("created_at")
+        assert row["last_run_id"] == (whole["run_id"][-1] if whole.height else None)
+        assert row["last_run_at"] == whole["created_at"].max()
+        assert row["last_ok_at"] == whole.filter(pl.col("ok"))["created_at"].max()
+
+
+def test_it_agrees_with_check_on_every_break_in_a_changed_block(
+    board: Overview, client: ra.Client
+) -> None:
+    agreed = 0
+    for workflow_id in board.frame.filter(pl.col("last_run_id").is_not_null())["workflow_id"]:
+        made = ra.check(workflow_id, client=client, progress=False)
+        broken = made.evals.filter(
+            pl.col("transition").is_in(("regressed", "newly_blocked")), pl.col("cause") == "edit"
+        )
+        evals = ra.fetch_evals(workflow_id, client=client, progress=False)
+        told = ra.triage(evals)
+        # A later run of single evals may have passed since: then there is nothing to do.
+        now = evals.filter(pl.col("latest_run_outcome") != "passed")["eval_id"]
+        still = broken.filter(pl.col("eval_id").is_in(now.implode()))
+        joined = still.join(told, on="eval_id", how="left", suffix="_told")
+        assert set(joined["why"]) <= {"block_changed"}, workflow_id
+        agreed += joined.height
+        row = board.frame.row(by_predicate=pl.col("workflow_id") == workflow_id, named=True)
+        assert row["block_changed"] >= joined.height
+    assert agreed >= 8
+
+
+def test_one_workflow_several_or_a_frame(client: ra.Client) -> None:
+    known = ra.fetch_workflows(client=client, progress=False)
+    two = ["wf_claims", "wf_invoices"]
+    for given in (two, known.filter(pl.col("workflow_id").is_in(two)), iter(two), set(two)):
+        frame = ra.overview(given, client=client, progress=False).frame
+        assert set(frame["workflow_id"]) == set(two)
+    frame = ra.overview("wf_claims", client=client, progress=False).frame
+    assert frame["workflow_id"].to_list() == ["wf_claims"]
+    assert ra.overview([], client=client, progress=False).frame.equals(OVERVIEW.to_frame())
+
+
+def test_few_requests_are_enough(world: ra.Sandbox, client: ra.Client) -> None:
+    world.requests.clear()
+    ra.overview("wf_invoices", client=client, progress=False)
+    assert len(world.requests) == 3  # the list of workflows, the saved evals, the runs
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("wf_nowhere", "there is no wf_nowhere; there are wf_"),
+        (["wf_claims", "wf_x", "wf_y"], "there is no wf_x, wf_y"),
+        (pl.DataFrame({"run_id": ["r"]}), "no column workflow_id"),
+        (7, "must be ids or a WORKFLOWS frame, got 7"),
+        ("", "is empty"),
+        ([None], "must be a string"),
+    ],
+)
+def test_what_cannot_be_looked_at(client: ra.Client, given: Any, message: str) -> None:
+    with pytest.raises(ra.ConfigError, match=message):
+        ra.overview(given, client=client, progress=False)
+
+
+def test_a_workflow_that_fails_leaves_the_others() -> None:
+    fault = Fault(match="/evals?workflow_id=wf_claims", status=403, times=None)
+    with ra.Sandbox(speed=STILL, faults=[fault], key="sandbox-key") as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        with pytest.raises(ra.PermissionDeniedError) as caught:
+            ra.overview(client=client, progress=False)
+    frame = caught.value.partial
+    assert frame is not None
+    assert frame.schema == OVERVIEW
+    assert "wf_claims" not in frame["workflow_id"]
+    assert "wf_invoices" in frame["workflow_id"]
+
+
+def test_nothing_can_be_looked_at_without_the_list() -> None:
+    with pytest.raises(ra.TransportError):
+        ra.overview(client=client_for("http://127.0.0.1:9", AT_ONCE), progress=False)
+
+
+def test_progress_counts_workflows_and_is_closed(client: ra.Client) -> None:
+    shown = Recorder()
+    made = ra.overview(client=client, progress=shown)
+    height = made.frame.height
+    assert [done for done, _ in shown.told] == list(range(1, height + 1))
+    assert {total for _, total in shown.told} == {height}
+    assert shown.closed == 1
+
+
+class Cells(HTMLParser):
+    """The elements and the text of each row of a table."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.made: list[str] = []
+        self.rows: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.made.append(tag)
+        if tag == "tr":
+            self.rows.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows:
+            self.rows[-1] += f"{data} "
+
+
+def test_the_status_board_has_a_row_for_each_workflow(board: Overview) -> None:
+    rows = Cells(board._repr_html_()).rows
+    assert len(rows) == 1 + board.frame.height
+    for shown, row in zip(rows[1:], board.frame.iter_rows(named=True), strict=True):
+        assert row["name"] in shown
+        assert re.search(rf"\b{row['evals']}\b", shown)
+        if row["block_changed"]:
+            assert f"{row['block_changed']} block changed" in shown
+
+
+def test_the_text_says_the_same_in_a_line_each(board: Overview) -> None:
+    lines = repr(board).splitlines()
+    assert len(lines) == board.frame.height
+    for line, row in zip(lines, board.frame.iter_rows(named=True), strict=True):
+        assert f"({row['workflow_id']}): {row['passing']} of {row['evals']} evals pass" in line
+    assert repr(Overview(OVERVIEW.to_frame())) == "no workflows"
+
+
+def test_hostile_names_stay_text() -> None:
+    hostile = '"><script>alert(1)</script>\n<img src=x onerror=alert(1)>'
+    row = dict.fromkeys(OVERVIEW) | {
+        "workflow_id": hostile,
+        "name": hostile,
+        "evals": 1,
+        "passing": 0,
+    }
+    made = Overview(pl.DataFrame([row], schema=OVERVIEW))
+    shown = Cells(made._repr_html_())
+    assert not {"script", "img"} & set(shown.made)
+    assert "<script>" in shown.rows[1]
+    assert len(repr(made).splitlines()) == 1
