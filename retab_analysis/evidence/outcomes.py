@@ -50,12 +50,6 @@ NEEDED = (
 )
 """The columns of a RESULTS frame that outcomes are made of."""
 
-# Which of several results of one moment came first is not known. It has to be the same one whatever
-# the order of the frame, and hashes sort several times faster than ids.
-_ORDER = (
-    *(pl.col(name) for name in ("side", "moment")),
-    *(pl.col(name).hash() for name in ("run_id", "result_id")),
-)
 _MAX_RERUNS = 40
 _OUTAGE_EVALS = 3
 _OUTAGE_SHARE = 0.1
@@ -85,10 +79,9 @@ class Outcomes:
 
     def runs_of_rows(self) -> pl.DataFrame:
         """The run of each eval in each row: ``eval, row, run_id, workflow_version_id, moment``."""
-        known = self.results.filter("comparable").sort("at")
-        return known.unique(["eval", "row"], keep="last", maintain_order=True).select(
-            "eval", "row", "run_id", "workflow_version_id", "moment"
-        )
+        known = self.results.filter("comparable")
+        newest = known.filter(pl.col("at") == pl.col("at").max().over("eval", "row"))
+        return newest.select("eval", "row", "run_id", "workflow_version_id", "moment")
 
 
 def combine_sides(
@@ -119,7 +112,7 @@ def combine_sides(
     ]
     combined = _without_later(pl.concat(frames, how="diagonal"))
     at = np.empty(combined.height, dtype=np.int64)
-    at[combined.select(pl.arg_sort_by(_ORDER, nulls_last=False)).to_series()] = np.arange(at.size)
+    at[_order(combined)] = np.arange(at.size)
     return combined.with_columns(pl.Series("at", at))
 
 
@@ -162,6 +155,17 @@ def collect_outcomes(
         ),
         outage=outage,
     )
+
+
+def _order(results: pl.DataFrame) -> Counts:
+    """The places of results in the order of sides and of time, whatever the order they are in.
+
+    Which of several of one moment came first is not known; hashes sort faster than ids.
+    """
+    ids = (pl.col(name).hash() for name in ("run_id", "result_id"))
+    keys = results.select("side", "moment", *ids)
+    order = keys.select(pl.arg_sort_by(keys.columns, nulls_last=False)).to_series()
+    return order.cast(pl.Int64).to_numpy()
 
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:

@@ -36,7 +36,7 @@ PROMISES = {
     SMALL + TIME: AtMost(0.15),
     LARGE + TIME: AtMost(10.0),
     LARGE + MEMORY: AtMost(600.0),
-    HISTORY + TIME: AtMost(20.0),
+    HISTORY + TIME: AtMost(15.0),
 }
 BLOCKS = 8
 
