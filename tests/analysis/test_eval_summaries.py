@@ -1,0 +1,221 @@
+"""One row per eval: what it does now, how often it fails, and whether that is new."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from comparison.cases import Rows, history, many_evals
+from support.frames import START, results
+
+from retab_analysis.analysis import summarize_evals
+from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.stats import wilson_interval
+
+SCHEMA = pl.Schema(
+    {
+        "eval_name": pl.String(),
+        "eval_id": pl.String(),
+        "block_id": pl.String(),
+        "state": pl.String(),
+        "last_states": pl.List(pl.String()),
+        "outcomes": pl.Int64(),
+        "failures": pl.Int64(),
+        "rate": pl.Float64(),
+        "rate_low": pl.Float64(),
+        "rate_high": pl.Float64(),
+        "kind": pl.String(),
+        "since_at": pl.Datetime("us", "UTC"),
+        "since_run_id": pl.String(),
+        "since_version_id": pl.String(),
+        "cause": pl.String(),
+        "last_passed_at": pl.Datetime("us", "UTC"),
+        "last_failed_at": pl.Datetime("us", "UTC"),
+    }
+)
+
+
+def summarized(*parts: Rows) -> dict[str, dict[str, Any]]:
+    frame = summarize_evals(results(*(row for part in parts for row in part)))
+    assert frame.schema == SCHEMA
+    assert frame["eval_id"].is_sorted()
+    return {row["eval_id"]: row for row in frame.iter_rows(named=True)}
+
+
+def kind_of(outcomes: str, codes: str | None = None, **more: Any) -> str | None:
+    others = many_evals(4, "P" * len(outcomes), codes)
+    kind: str | None = summarized(history("e", outcomes, codes, **more), others)["e"]["kind"]
+    return kind
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "codes", "kind"),
+    [
+        ("P" * 20, None, "steady"),
+        ("P", None, "steady"),
+        ("F", None, "never_passed"),
+        ("F" * 20, None, "never_passed"),
+        ("PPFPPPFPPFPPPPFPPFPP", None, "flaky"),
+        ("P" * 10 + "F" * 10, None, "broken"),
+        ("P" * 10 + "F" * 10, "A" * 10 + "B" * 10, "broken"),
+        ("P" * 15 + "FFPFF", "A" * 15 + "B" * 5, "broken"),
+        ("PPPPPPFFFFF" + "P" * 15, None, "episode"),
+        ("F" * 6 + "P" * 20, "A" * 6 + "B" * 20, "steady"),
+        ("CCCUUEC", None, None),
+        # One failure long ago is not flakiness.
+        ("PPF" + "P" * 60, None, "steady"),
+    ],
+)
+def test_the_kinds(outcomes: str, codes: str | None, kind: str | None) -> None:
+    assert kind_of(outcomes, codes) == kind
+
+
+def test_what_is_broken_has_a_moment_and_a_cause_and_nothing_else_has() -> None:
+    codes = "A" * 10 + "B" * 5
+    found = summarized(
+        history("broken", "P" * 10 + "F" * 5, codes),
+        history("gap", "F" * 15, codes),
+        history("fine", "P" * 15, codes),
+        history("shaky", "PPFPPFPPPFPPFPP", codes),
+    )
+    broken = found.pop("broken")
+    assert (broken["since_run_id"], broken["since_version_id"]) == ("run_11", "vB")
+    assert (broken["since_at"], broken["cause"]) == (START + timedelta(days=11), "edit")
+    for row in found.values():
+        assert [row[name] for name in SCHEMA if name.startswith("since")] == [None] * 3
+        assert row["cause"] is None
+
+
+def test_counts_are_of_the_present_definition() -> None:
+    rows = [
+        *history("e", "FFFFF"),
+        *history("e", ".....PPPFP", expected_value="9"),
+    ]
+    row = summarized(rows, many_evals(3, "P" * 10))["e"]
+    assert (row["outcomes"], row["failures"], row["rate"]) == (5, 1, 0.2)
+    low, high = wilson_interval(1, 5)
+    assert (row["rate_low"], row["rate_high"]) == (pytest.approx(low), pytest.approx(high))
+    assert row["last_failed_at"] == START + timedelta(days=9)
+    assert row["last_passed_at"] == START + timedelta(days=10)
+    # What was seen stays seen.
+    assert row["last_states"] == [*["failed"] * 5, *["passed"] * 3, "failed", "passed"]
+
+
+def test_states_of_the_newest_ten_runs_the_newest_last() -> None:
+    row = summarized(history("e", "FFFPBECUPPPPF"))["e"]
+    assert row["last_states"] == [
+        *("passed", "blocked", "error", "cancelled", "unscored"),
+        *("passed", "passed", "passed", "passed", "failed"),
+    ]
+    assert row["state"] == "failed"
+    assert summarized(history("e", "PF"))["e"]["last_states"] == ["passed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "state"),
+    [
+        ("PFC", "failed"),
+        ("PFU", "failed"),
+        ("PE", "error"),
+        ("PEC", "error"),
+        ("CU", "unscored"),
+        ("UC", "cancelled"),
+    ],
+)
+def test_its_state_now_is_of_the_newest_run_that_says_something(outcomes: str, state: str) -> None:
+    assert summarized(history("e", outcomes))["e"]["state"] == state
+
+
+def test_several_results_of_a_run_are_one_state() -> None:
+    both = [row | {"run_id": "run_1", "run_created_at": START} for row in history("e", "PF")]
+    row = summarized(both)["e"]
+    assert (row["state"], row["last_states"]) == ("mixed", ["mixed"])
+    assert (row["outcomes"], row["failures"]) == (2, 1)
+
+
+def test_without_an_outcome_there_is_no_rate() -> None:
+    row = summarized(history("e", "CUE"))["e"]
+    assert (row["outcomes"], row["failures"]) == (0, 0)
+    assert [row[name] for name in ("rate", "rate_low", "rate_high", "kind")] == [None] * 4
+    assert (row["last_passed_at"], row["last_failed_at"]) == (None, None)
+
+
+def test_a_newest_run_that_was_cancelled_takes_nothing_away() -> None:
+    codes = "A" * 10 + "B" * 4
+    row = summarized(
+        history("broken", "P" * 10 + "FFFC", codes), many_evals(4, "P" * 13 + "C", codes)
+    )["broken"]
+    assert (row["kind"], row["since_run_id"], row["cause"]) == ("broken", "run_11", "edit")
+
+
+def test_a_newest_run_of_single_evals_takes_nothing_away() -> None:
+    codes = "A" * 10 + "B" * 4
+    rows = [
+        *history("broken", "P" * 10 + "FFF.", codes),
+        *many_evals(4, "P" * 13 + ".", codes),
+        *history("shaky", "P" * 13 + "F", codes),
+    ]
+    row = summarized(rows)["broken"]
+    assert (row["kind"], row["since_run_id"], row["cause"]) == ("broken", "run_11", "edit")
+
+
+def test_every_eval_has_its_row_gone_or_not() -> None:
+    found = summarized(history("gone", "PPP...."), many_evals(4, "P" * 7))
+    assert set(found) == {"gone", "e000", "e001", "e002", "e003"}
+    assert found["gone"]["state"] == "passed"
+
+
+def test_two_workflows_are_told_apart() -> None:
+    other = [
+        row | {"workflow_id": "other", "run_id": f"other {row['run_id']}"}
+        for row in history("b", "P" * 10 + "F" * 5)
+    ]
+    both = summarized(history("a", "F" * 10 + "P" * 5), other)
+    assert both["a"] == summarized(history("a", "F" * 10 + "P" * 5))["a"]
+    assert both["b"]["kind"] == "broken"
+
+
+FRAME = results(
+    *history("broken", "P" * 10 + "F" * 5, "A" * 10 + "B" * 5),
+    *history("shaky", "PPFPPFPPPFPPFPP", "A" * 10 + "B" * 5),
+    *many_evals(4, "P" * 15, "A" * 10 + "B" * 5),
+)
+
+
+def test_the_order_of_rows_columns_of_ones_own_and_doubles_do_not_matter() -> None:
+    plain = summarize_evals(FRAME)
+    shuffled = FRAME.sample(fraction=1, shuffle=True, seed=3)
+    for other in (
+        shuffled,
+        pl.concat([shuffled, FRAME.tail(30)]),
+        FRAME.with_columns(mine=pl.lit(1), kind=pl.lit("x"), rate=pl.lit("y")),
+    ):
+        assert summarize_evals(other).equals(plain)
+
+
+def test_a_lazy_frame_gives_a_lazy_frame() -> None:
+    lazy = summarize_evals(FRAME.lazy())
+    assert isinstance(lazy, pl.LazyFrame)
+    assert lazy.collect().equals(summarize_evals(FRAME))
+
+
+@pytest.mark.parametrize("names", [("run_id",), ("run_created_at", "created_at"), ("result_id",)])
+def test_what_is_not_known_is_not_needed(names: tuple[str, ...]) -> None:
+    blind = FRAME.with_columns(pl.lit(None, FRAME.schema[name]).alias(name) for name in names)
+    found = summarize_evals(blind)
+    assert found.schema == SCHEMA
+    assert found["outcomes"].to_list() == [15] * 6
+
+
+def test_of_nothing_there_is_no_row() -> None:
+    assert summarize_evals(results()).schema == SCHEMA
+    assert summarize_evals(results()).is_empty()
+
+
+def test_what_is_not_a_results_frame_is_refused() -> None:
+    with pytest.raises(ConfigError, match="RESULTS frame"):
+        summarize_evals({})  # type: ignore[type-var]
+    with pytest.raises(SchemaError, match="block_id"):
+        summarize_evals(FRAME.drop("block_id"))
