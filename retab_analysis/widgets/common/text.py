@@ -119,7 +119,7 @@ def name_transition(transition: str) -> str:
 
 
 def describe_change(line: EvalLine) -> str:
-    """What became of an eval since earlier runs, and how sure that is; empty if not known.
+    """What became of an eval since earlier runs, and how sure that is; empty if nothing did.
 
     Example:
         >>> row = dict.fromkeys(("eval_name", "document_names", "expected_value", "actual_value"))
@@ -129,10 +129,11 @@ def describe_change(line: EvalLine) -> str:
         >>> describe_change(make_eval_line(row, found))
         'broke (p 0.99): broken since v2'
     """
-    if line.transition is None:
+    if line.transition is None or line.transition == "still_passing":
         return ""
     sure = "" if line.p is None else f" (p {line.p:.2f})"
-    return f"{name_transition(line.transition)}{sure}" + (f": {line.reason}" if line.reason else "")
+    name = name_transition(line.transition)
+    return f"{name}{sure}" + (f": {line.reason}" if line.reason else "")
 
 
 def format_seconds(seconds: float) -> str:

@@ -192,7 +192,7 @@ def test_why_there_is_no_news_is_said() -> None:
 
 
 def test_that_the_earlier_runs_are_being_read_is_said() -> None:
-    state = seen(run_with(failed=1, running=1), results=[RESULTS[1]], is_reading=True)
+    state = seen(run_with(failed=1, running=1), results=[RESULTS[1]], is_comparing=True)
     assert state.compared == "The earlier runs are being read."
     assert state.heading == "running: 1 does not pass"
 
