@@ -220,4 +220,4 @@ def test_one_row_in_words() -> None:
 def test_the_page_is_well_formed() -> None:
     page = Page(of_every_transition().to_html(values=True))
     assert page.open == []
-    assert page.tags.count("table") == 5
+    assert page.tags.count("table") == 6
