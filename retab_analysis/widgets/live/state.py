@@ -142,10 +142,11 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         for run in snapshot.runs.iter_rows(named=True)
     )
     news = count_news(snapshot.news)
-    lists = _sort_lines(results, snapshot.news)
+    lists = _sort_lines(results, snapshot)
     failing = sum(line.state != "passed" for lines in lists.values() for line in lines)
+    waiting = len(lists["unjudged"]) if snapshot.is_comparing else 0
     return LiveState(
-        heading=_describe_progress(snapshot, runs, news, failing),
+        heading=_describe_progress(snapshot, runs, news, failing, waiting),
         runs=runs,
         news=news,
         **lists,
@@ -179,19 +180,22 @@ def count_news(news: Sequence[News]) -> Mapping[str, int] | None:
 
 
 def _sort_lines(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], news: Sequence[News]
+    results: Mapping[str, Sequence[Mapping[str, Any]]], snapshot: Snapshot
 ) -> dict[str, tuple[EvalLine, ...]]:
     """Each eval that has ended in the list that it belongs to, by the fields of the state.
 
     A cancelled eval is in none of them: nobody asked it.
     """
-    found = {run_id: each.find_evals() for each in news for run_id in each.run_ids}
+    found = {run_id: each.find_evals() for each in snapshot.news for run_id in each.run_ids}
+    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
     lists: dict[str, list[EvalLine]] = {name: [] for name in LISTS}
     for run_id, rows in results.items():
         evals = found.get(run_id, {})
+        is_waiting = snapshot.is_comparing and run_id not in alone
+        otherwise = {"reason": "not compared yet"} if is_waiting else None
         for row in rows:
             if row["state"] in TOLD:
-                line = make_eval_line(row, evals.get(row["eval_id"]))
+                line = make_eval_line(row, evals.get(row["eval_id"], otherwise))
                 lists[_choose_list(line)].append(line)
     # What is surer to have broken does not stand first: lists grow at their end.
     return {name: tuple(lines) for name, lines in lists.items()}
@@ -204,8 +208,21 @@ def _choose_list(line: EvalLine) -> str:
 
 
 def _describe_progress(
-    snapshot: Snapshot, runs: Sequence[RunLine], news: Mapping[str, int] | None, failing: int
+    snapshot: Snapshot,
+    runs: Sequence[RunLine],
+    news: Mapping[str, int] | None,
+    failing: int,
+    waiting: int,
 ) -> str:
+    """How far the runs are, and what is news.
+
+    Args:
+        snapshot: What is known.
+        runs: The runs.
+        news: The counts, or None.
+        failing: How many evals do not pass.
+        waiting: How many of them are not compared yet.
+    """
     if snapshot.failure:
         return "Watching has ended"
     if not runs:
@@ -218,7 +235,8 @@ def _describe_progress(
         progress = runs[0].words
     if news is not None:
         has_ended = not going and not snapshot.is_comparing
-        return f"{progress}: {_say_news(snapshot.news, news, has_ended=has_ended)}"
+        said = _say_news(snapshot.news, news, has_ended=has_ended)
+        return f"{progress}: {said}" + (f", {waiting} not compared yet" if waiting else "")
     # A completed run says so already in its own words.
     bad = say_not_passing(failing)
     return f"{progress}: {bad}" if failing and not progress.endswith(bad) else progress

@@ -60,11 +60,15 @@ class NewsJob:
     Args:
         find: Finds them.
         wake: Set at the end, if somebody has waited for it in vain.
+
+    Attributes:
+        took: Seconds until it ended; infinite before that.
     """
 
     def __init__(self, find: Callable[[], tuple[News, ...]], wake: threading.Event) -> None:
         self._find, self._wake = find, wake
         self._ended, self._is_late = threading.Event(), False
+        self._began, self.took = time.monotonic(), math.inf
         self._news: tuple[News, ...] = ()
         self._error: BaseException | None = None
         threading.Thread(target=self._run, daemon=True, name="retab_analysis-news").start()
@@ -75,6 +79,7 @@ class NewsJob:
         except (Exception, Cancelled) as error:
             self._error = error
         finally:
+            self.took = time.monotonic() - self._began
             self._ended.set()
             if self._is_late:
                 self._wake.set()
@@ -124,6 +129,7 @@ class Watcher:
         # The news that are being found, and what they were asked for.
         self._job: NewsJob | None = None
         self._asked: Snapshot | None = None
+        self._patience = _PATIENCE
         self._interval = interval
         self._listeners: list[Listener] = []
         self._results: dict[str, _Seen] = {}
@@ -340,7 +346,7 @@ class Watcher:
             snapshot = self._collect_news(snapshot, 0.0)
             if self._job is None and self._is_due(snapshot):
                 self._job, self._asked = self._ask(snapshot), snapshot
-            snapshot = self._collect_news(snapshot, _PATIENCE)
+            snapshot = self._collect_news(snapshot, self._patience)
         except AuthenticationError:
             self.snapshot = snapshot
             raise
@@ -368,6 +374,8 @@ class Watcher:
         if job is None or not job.wait(patience):
             return snapshot
         self._job = None
+        # While a cell computes, waiting would only make the rounds rarer.
+        self._patience = _PATIENCE if job.took < _PATIENCE else 0.0
         news = job.result()
         if self._finder.unread:
             self.note(_say_left_out(self._finder.unread, "earlier result"))

@@ -197,6 +197,20 @@ def test_that_the_earlier_runs_are_being_read_is_said() -> None:
     assert state.heading == "running: 1 does not pass"
 
 
+def test_what_came_after_the_last_comparison_is_not_compared_yet() -> None:
+    """While a cell computes, comparing takes longer than looking."""
+    news = news_of({"a": "still_passing"})
+    run = run_with(passed=1, failed=1, blocked=1, running=1)
+    state = seen(run, results=RESULTS[:3], news=(news,), is_comparing=True)
+    assert names(state.passed) == ["a"]
+    assert [(line.eval_id, line.reason) for line in state.listed] == [
+        ("b", "not compared yet"),
+        ("c", "not compared yet"),
+    ]
+    assert state.heading == "running: nothing broke so far, 2 not compared yet"
+    assert "✗ b [invoice 1.pdf] not compared yet" in html.plain_text(state)
+
+
 def test_a_cancelled_eval_is_neither_news_nor_speed() -> None:
     results = [result_with(f"p{i}", "passed") for i in range(5)]
     results += [result_with(f"c{i}", "cancelled") for i in range(90)]

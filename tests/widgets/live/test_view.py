@@ -79,7 +79,7 @@ def test_a_cancel_that_is_refused_is_told() -> None:
         with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
             until(lambda: view.frame.height)
             view._cancel()
-            until(lambda: view.state.notes)
+            until(lambda: view._watcher.snapshot.notes)
             assert "cancel: " in view.state.notes[0]
             assert "not yours" in view.state.notes[0]
 
