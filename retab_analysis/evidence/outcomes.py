@@ -221,7 +221,7 @@ def _place_earlier(results: pl.DataFrame, n_evals: int) -> tuple[pl.DataFrame, i
         .agg(
             pl.col("moment").min(),
             pl.col("side").max(),
-            pl.col("workflow_version_id").drop_nulls().first().alias("version"),
+            pl.col("workflow_version_id").min().alias("version"),
             pl.col("eval").unique().sort(),
         )
         # A baseline is earlier than the candidate by definition; among themselves runs are in
