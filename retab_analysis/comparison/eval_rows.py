@@ -210,8 +210,11 @@ def _broken() -> pl.Expr:
         .then(pl.lit("; nobody edited its block then"))
         .otherwise(pl.lit(""))
     )
+    # What still passes now and then is not broken altogether.
+    word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
     return pl.format(
-        "broken since {}: {} passed; before, {}{}",
+        "{} since {}: {} passed; before, {}{}",
+        word,
         _since(),
         _share("since"),
         _share("before"),

@@ -107,7 +107,8 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     older = known[1:]
     if older.height:
         oldest = older["run_created_at"].min()
-        when = f" (the oldest of {_day(oldest)})" if oldest is not None else ""  # type: ignore[arg-type]
+        which = "of" if older.height == 1 else "the oldest of"
+        when = f" ({which} {_day(oldest)})" if oldest is not None else ""  # type: ignore[arg-type]
         parts.append(f"{older['n'].sum()} from {count_noun(older.height, 'other run')}{when}")
     remembered = runs.filter(pl.col("baseline_run_id").is_null())["n"].sum()
     if remembered:

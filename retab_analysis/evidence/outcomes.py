@@ -199,7 +199,12 @@ def _evals(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_comparable(results: pl.DataFrame) -> pl.DataFrame:
-    """Whether a result is of the same eval as the candidate's newest, as far as that is known."""
+    """Whether a result is of the same eval as the candidate's newest, as far as that is known.
+
+    A result that ended in an error or was cancelled does not say what it asserted. Of an eval that
+    was edited it then says nothing about the present definition, and neither does any earlier
+    result of unknown definition that is older than one of another.
+    """
     ordered = results.select("at", "eval", *SAME_EVAL).sort("at")
     wanted = ordered.group_by("eval").agg(
         pl.col(name).drop_nulls().last().alias(f"w_{name}") for name in SAME_EVAL
@@ -207,7 +212,17 @@ def _with_comparable(results: pl.DataFrame) -> pl.DataFrame:
     differs = pl.any_horizontal(
         (pl.col(name) != pl.col(f"w_{name}")).fill_null(False) for name in SAME_EVAL
     )
-    return results.join(wanted, on="eval", how="left").with_columns(comparable=~differs)
+    unknown = pl.any_horizontal(
+        pl.col(name).is_null() & pl.col(f"w_{name}").is_not_null() for name in SAME_EVAL
+    )
+    marked = results.join(wanted, on="eval", how="left").with_columns(differs=differs)
+    if not marked["differs"].any():
+        return marked.with_columns(comparable=pl.lit(True)).drop("differs")
+    last_other = pl.col("at").filter("differs").max().over("eval")
+    says_nothing = (pl.col("at") < last_other) | ~pl.col("state").is_in(DECIDED)
+    other = unknown & says_nothing & last_other.is_not_null() & (pl.col("side") != CANDIDATE)
+    comparable = ~(pl.col("differs") | other.fill_null(False))
+    return marked.with_columns(comparable=comparable).drop("differs")
 
 
 def _place_earlier(results: pl.DataFrame, n_evals: int) -> tuple[pl.DataFrame, int]:

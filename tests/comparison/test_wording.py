@@ -391,7 +391,7 @@ def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
     ]
     said = held_against_own_past(rows, 3).compared
     assert said.startswith("Compared each eval with its own last good result: 4 from run run_2 of ")
-    assert said.endswith("1 from 1 other run (the oldest of 19 May 2026).")
+    assert said.endswith("1 from 1 other run (of 19 May 2026).")
     nothing = held_against_own_past(history("e", ".F"), 2).compared
     assert nothing == "Compared each eval with its own last good result; there is none."
 
