@@ -11,11 +11,9 @@ import functools
 
 import pytest
 
-from simulation.rules import LibraryRule, library_answers
+from simulation.rules import LibraryRule
 from simulation.scoring import BlameTally, Calibration, Tally
 from simulation.table import COMPARED, HISTORIES, SETTLED, Study
-
-pytestmark = pytest.mark.skipif(not library_answers(), reason="compare gives no p_regressed")
 
 SEED = 20
 # Long histories cost most.
