@@ -118,7 +118,9 @@ def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
 
 def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
     """``eval, edited``: in words, what differs from the newest earlier result."""
-    rows = outcomes.results.join(results.select("at", *SAME_EVAL), on="at")
+    edited = outcomes.results.filter(~pl.col("comparable"))["eval"].unique()
+    rows = outcomes.results.filter(pl.col("eval").is_in(edited.implode()))
+    rows = rows.join(results.select("at", *SAME_EVAL), on="at")
     ordered = rows.sort("row", "moment", "at", nulls_last=False)
     is_now = pl.col("side") == CANDIDATE
 

@@ -84,8 +84,9 @@ class Document:
         """The tables of evals by their titles, what needs attention first; none is empty."""
         transition = pl.col("transition")
         named = {
-            "Broke": (*BROKEN, "newly_errored"),
+            "Broke": BROKEN,
             "Suspects": ("suspect",),
+            "Ended in an error": ("newly_errored",),
             "Fixed": ("fixed",),
             "Not counted": NOT_COUNTED,
             "Still failing": ("still_failing",),
@@ -94,7 +95,7 @@ class Document:
         return {title: evals for title, evals in found.items() if evals.height}
 
 
-OPEN = ("Broke", "Suspects", "Fixed")
+OPEN = ("Broke", "Suspects", "Ended in an error", "Fixed")
 """The sections that are shown at once; the others are opened by the reader."""
 
 

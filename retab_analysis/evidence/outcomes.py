@@ -50,7 +50,6 @@ NEEDED = (
 )
 """The columns of a RESULTS frame that outcomes are made of."""
 
-_ORDER = ("side", "moment", "run_id", "result_id")
 _MAX_RERUNS = 40
 _OUTAGE_EVALS = 3
 _OUTAGE_SHARE = 0.1
@@ -62,7 +61,7 @@ class Outcomes:
 
     Attributes:
         results: One row per result that was looked at, in no promised order: ``at`` (its place in
-            what :func:`combine_sides` gives), ``eval`` (index into ``evals``), ``side``, ``row``
+            what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean), ``state``, ``moment``, ``run_id``,
             ``workflow_version_id``.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
@@ -80,10 +79,9 @@ class Outcomes:
 
     def runs_of_rows(self) -> pl.DataFrame:
         """The run of each eval in each row: ``eval, row, run_id, workflow_version_id, moment``."""
-        known = self.results.filter("comparable").sort("at")
-        return known.unique(["eval", "row"], keep="last", maintain_order=True).select(
-            "eval", "row", "run_id", "workflow_version_id", "moment"
-        )
+        known = self.results.filter("comparable")
+        newest = known.filter(pl.col("at") == pl.col("at").max().over("eval", "row"))
+        return newest.select("eval", "row", "run_id", "workflow_version_id", "moment")
 
 
 def combine_sides(
@@ -102,7 +100,7 @@ def combine_sides(
     Returns:
         One row per result, each once, with ``side``, ``moment``, a ``state`` that is one of ours,
         and ``at``, by which they are numbered: history first, then baseline, then candidate, each
-        in the order of time and, at one time, by ids. So the order of the frames does not matter.
+        in the order of time. The order of the frames does not matter.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -112,10 +110,10 @@ def combine_sides(
         for frame, side in sides
         if frame is not None
     ]
-    at = pl.int_range(pl.len(), dtype=pl.Int64).alias("at")
     combined = _without_later(pl.concat(frames, how="diagonal"))
-    order = combined.select(pl.arg_sort_by(_ORDER, nulls_last=False)).to_series()
-    return combined[order].with_columns(at)
+    at = np.empty(combined.height, dtype=np.int64)
+    at[_order(combined)] = np.arange(at.size)
+    return combined.with_columns(pl.Series("at", at))
 
 
 def collect_outcomes(
@@ -157,6 +155,17 @@ def collect_outcomes(
         ),
         outage=outage,
     )
+
+
+def _order(results: pl.DataFrame) -> Counts:
+    """The places of results in the order of sides and of time, whatever the order they are in.
+
+    Which of several of one moment came first is not known; hashes sort faster than ids.
+    """
+    ids = (pl.col(name).hash() for name in ("run_id", "result_id"))
+    keys = results.select("side", "moment", *ids)
+    order = keys.select(pl.arg_sort_by(keys.columns, nulls_last=False)).to_series()
+    return order.cast(pl.Int64).to_numpy()
 
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:
@@ -212,7 +221,7 @@ def _place_earlier(results: pl.DataFrame, n_evals: int) -> tuple[pl.DataFrame, i
         .agg(
             pl.col("moment").min(),
             pl.col("side").max(),
-            pl.col("workflow_version_id").drop_nulls().first().alias("version"),
+            pl.col("workflow_version_id").min().alias("version"),
             pl.col("eval").unique().sort(),
         )
         # A baseline is earlier than the candidate by definition; among themselves runs are in
@@ -268,8 +277,9 @@ def _repeated_errors(results: pl.DataFrame) -> pl.DataFrame:
     What came first of several results of one run is not known: beside a pass, its errors do not
     count.
     """
-    now = results.filter(pl.col("side") == CANDIDATE, "comparable")
-    state = pl.col("state")
+    now, state = results.filter(pl.col("side") == CANDIDATE, "comparable"), pl.col("state")
+    errored = now.filter(state == "error")["eval"].unique()
+    now = now.filter(pl.col("eval").is_in(errored.implode()))
     by_row = now.group_by("eval", "row").agg(
         (state == "passed").any().alias("passes"),
         (state == "error").sum().cast(pl.Int64).alias("errors"),
@@ -366,23 +376,35 @@ def _codes_by_row(results: pl.DataFrame, candidate: int) -> pl.DataFrame:
     """What is known of each eval's code where it has results, and of the code before."""
     code = pl.col(BLOCK_CODE)
     row = pl.min_horizontal("row", pl.lit(candidate, pl.Int64))  # reruns are of the same code
-
-    def before(column: pl.Expr) -> pl.Expr:
-        return column.forward_fill().shift(1).over("eval")
-
-    return (
-        results.select("eval", "block", "at", code, _VERSION, row=row)
+    # Numbers from 1 on for texts, which are many and mostly the same; 0 where it is not known.
+    numbers = (
+        each.cast(pl.Categorical).to_physical().cast(pl.Int64) + 1 for each in (code, _VERSION)
+    )
+    rows = (
+        results.select("eval", "block", "at", *numbers, row=row)
         .sort("eval", "row", "at")
         .group_by("eval", "row", maintain_order=True)
         .agg(pl.col("block").first(), code.drop_nulls().last(), _VERSION.drop_nulls().last())
-        .with_columns(
-            code_before=before(code),
-            code_after=code.backward_fill().over("eval"),
-            version_before=before(_VERSION),
-        )
-        .filter(pl.int_range(pl.len()).over("eval") > 0)
-        # Where a code is not known, but is before and after, it is told of at the one after.
-        .filter(
-            pl.any_horizontal(code.is_not_null(), pl.col("code_before", "code_after").is_null())
-        )
     )
+    evals = rows["eval"].to_numpy()
+    codes, versions = (rows[name].fill_null(0).to_numpy() for name in rows.columns[3:])
+    before, after = _last_known(codes, evals), _last_known(codes[::-1], evals[::-1])[::-1]
+    known = rows.with_columns(
+        pl.Series("code_before", before).replace(0, None),
+        pl.Series("version_before", _last_known(versions, evals)).replace(0, None),
+    )
+    # Where a code is not known, but is before and after, it is told of at the one after.
+    is_told = (codes > 0) | (before == 0) | (after == 0)
+    is_first = np.diff(evals, prepend=-1) != 0
+    return known.filter(pl.Series(is_told & ~is_first))
+
+
+def _last_known(numbers: Counts, evals: Counts) -> Counts:
+    """The last number above 0 before each place, of the same eval; 0 where there is none.
+
+    The places of an eval have to come together.
+    """
+    places = np.where(numbers > 0, np.arange(numbers.size), -1)
+    last = np.concatenate([[-1], np.maximum.accumulate(places)[:-1]])[: numbers.size]
+    is_same = (last >= 0) & (evals[last] == evals)
+    return np.where(is_same, numbers[last], 0)

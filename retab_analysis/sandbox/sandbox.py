@@ -59,9 +59,10 @@ class StoreServer(Server):
 class Sandbox(StoreServer):
     """A Retab API on loopback with a simulated world, for trying things without an account.
 
-    It holds some workflows with saved evals, five months of runs (with a regression, its fix, and
-    one more in the newest version), and two runs that are always in flight. What is started here
-    progresses in time, one run after the other, as on the real queue.
+    It holds some workflows with saved evals, five months of runs (with known gaps, edits that broke
+    something and edits that mended it, a drift that nobody's edit explains, an outage, and a break
+    by the newest edit), and two runs that are always in flight. What is started here progresses in
+    time, one run after the other, as on the real queue.
 
     Args:
         seed: Any whole number; the same seed on the same day gives the same world.

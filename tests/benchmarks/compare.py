@@ -97,10 +97,10 @@ def _memory(size: int) -> float:
 
 def main(size: int) -> None:
     ra.compare(side(BROKEN, 1), side(BROKEN, 2))  # what is loaded and started once
-    before = _peak()
+    before = peak()
     frames = side(size, 1), side(size, 2)
     ra.compare(*frames)
-    sys.stdout.write(f"{(_peak() - before) / sum(map(_bytes, frames))}\n")
+    sys.stdout.write(f"{(peak() - before) / sum(map(_bytes, frames))}\n")
 
 
 def _bytes(frame: pl.DataFrame) -> int:
@@ -109,7 +109,7 @@ def _bytes(frame: pl.DataFrame) -> int:
     return int(frame.estimated_size()) + 16 * texts * frame.height
 
 
-def _peak() -> int:
+def peak() -> int:
     """The most memory that this process has had, in bytes.
 
     Linux counts into ``ru_maxrss`` what the process that started this one had.

@@ -25,7 +25,8 @@ NAME = "watch"
 INTERVAL = 2.0
 RUNS = 20
 SHARE = f"{RUNS} runs, interval={INTERVAL:g}: share of a core"
-PROMISES = {SHARE: AtMost(3.0)}
+NEWS = f"{SHARE}, with news"
+PROMISES = {SHARE: AtMost(3.0), NEWS: AtMost(8.0)}
 EVALS = 40
 # The cycles that are timed come after those that fetch what had ended before.
 WARM_UP = 2
@@ -43,8 +44,9 @@ def measure(size: int = 200) -> list[Figure]:
         *_cycle(f"{some} runs", "queue", some),
         *_cycle(f"{size} runs", "queue", size),
         *_cycle(f"{some} runs, all moving", "moving", some),
-        Figure(SHARE, _share("queue", rounds), "%"),
-        Figure(f"{SHARE}, all moving", _share("moving", rounds), "%"),
+        Figure(SHARE, _share("queue", rounds, None), "%"),
+        Figure(f"{SHARE}, all moving", _share("moving", rounds, None), "%"),
+        Figure(NEWS, _share("queue", rounds, "last_good"), "%"),
     ]
 
 
@@ -71,13 +73,13 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
     yield Figure(f"{label}: an update", max(sizes[WARM_UP:]) / 1000, "kB")
 
 
-def _share(kind: str, rounds: int) -> float:
+def _share(kind: str, rounds: int, baseline: str | None) -> float:
     """Percent of a core that this process needs while a view is on and evals go on ending."""
     with BulkServer(kind, RUNS, EVALS, 0) as server, server.client() as client, _sent():
         runs = ra.fetch_runs(progress=False, client=client)
         # At a terminal there would be bars instead of widgets.
         with contextlib.redirect_stderr(io.StringIO()):
-            view = ra.watch(runs, interval=INTERVAL, client=client)
+            view = ra.watch(runs, baseline=baseline, interval=INTERVAL, client=client)
         with view:
             assert view.widget is not None
             seen: list[object] = []

@@ -17,7 +17,7 @@ HOSTILE = "<img src=x onerror=window.hacked=1>"
 START = """import retab_analysis as ra
 sandbox = ra.demo(speed={speed})
 run = ra.start_runs("wf_invoices")
-view = ra.watch(run, baseline="last_ok", interval=0.3)
+view = ra.watch(run, interval=0.3)
 view"""
 COMPUTE = """import time
 end, total = time.monotonic() + {seconds}, 0
@@ -51,8 +51,14 @@ LiveControls(compute_state(snapshot, datetime.now(UTC)), actions).box"""
 
 def done_of(page: Page) -> int:
     """How many evals the view says are done."""
-    words = page.locator(".ra-run").first.inner_text()
-    return int(words.partition(" of 95 done")[0].split()[-1])
+    return counted(page)[0]
+
+
+def counted(page: Page) -> tuple[int, int]:
+    """How many evals the view says are done, and of how many."""
+    found = re.search(r"(\d+) of (\d+) done", page.locator(".ra-run").first.inner_text())
+    assert found is not None
+    return int(found[1]), int(found[2])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -77,8 +83,13 @@ def test_the_bar_grows_while_another_cell_computes(
     assert len(steps) >= 5, steps
     assert len(heights) == 1, heights
     expect(page.get_by_text("ended: completed")).to_be_visible(timeout=30_000)
-    assert done_of(page) == 95
-    assert "do not pass" in page.locator(".ra-head").first.inner_text()
+    done, total = counted(page)
+    assert done == total > 0
+    heading = page.locator(".ra-head").first.inner_text()
+    assert "do not pass" in heading
+    assert "unchanged" in heading
+    expect(page.locator(".ra-view").first).to_contain_text("with each eval's own last good result")
+    expect(page.locator(".ra-news [data-label=change]").first).to_contain_text("(p ")
     page.screenshot(path=screenshots / f"live-{theme}-ended.png")
     assert console == []
 
@@ -95,7 +106,8 @@ def test_it_survives_a_reload_and_keeps_what_was_opened(
     expect(opened).to_be_visible()
     before = done_of(page)
     card = page.locator(".ra-run").first
-    expect(card).not_to_contain_text(f"{before} of 95 done", timeout=10_000)
+    total = counted(page)[1]
+    expect(card).not_to_contain_text(f"{before} of {total} done", timeout=10_000)
     expect(opened).to_be_visible()
     # Without "reset", which would close the notebook; the kernel goes on.
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
@@ -104,7 +116,7 @@ def test_it_survives_a_reload_and_keeps_what_was_opened(
     page.wait_for_selector(".ra-run", timeout=30_000)
     after = done_of(page)
     assert after >= before
-    expect(card).not_to_contain_text(f"{after} of 95 done", timeout=15_000)
+    expect(card).not_to_contain_text(f"{after} of {total} done", timeout=15_000)
     page.screenshot(path=screenshots / "live-after-reload.png")
     assert console == []
 
@@ -115,7 +127,7 @@ def test_the_buttons_work(page: Page, console: list[str], labs: Any, screenshots
     page.wait_for_selector(".ra-run", timeout=30_000)
     page.get_by_role("button", name="Copy code").click()
     expect(page.locator("textarea").last).to_have_value(
-        re.compile(r"ra\.fetch_results\(runs, evals=evals\)")
+        re.compile(r"ra\.fetch_results\(runs\)[\s\S]*ra\.check\(")
     )
     refreshed = page.locator(".ra-head .ra-push").first
     before = refreshed.inner_text()

@@ -83,7 +83,7 @@ def test_the_verdict_leads_then_what_is_said_then_what_broke(form: str) -> None:
 def test_every_section_and_sign_is_there_once() -> None:
     document = of_every_transition().document()
     assert list(document.sections()) == [
-        *("Broke", "Suspects", "Fixed", "Not counted", "Still failing")
+        *("Broke", "Suspects", "Ended in an error", "Fixed", "Not counted", "Still failing")
     ]
     shown = pl.concat(list(document.sections().values()))
     assert sorted(shown["transition"].unique()) == sorted({*TRANSITIONS} - {"still_passing"})
@@ -220,4 +220,4 @@ def test_one_row_in_words() -> None:
 def test_the_page_is_well_formed() -> None:
     page = Page(of_every_transition().to_html(values=True))
     assert page.open == []
-    assert page.tags.count("table") == 5
+    assert page.tags.count("table") == 6

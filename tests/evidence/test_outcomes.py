@@ -586,8 +586,8 @@ def test_rows_are_in_the_order_of_time_and_hold_what_belongs_together(
     assert (now["row"] >= candidate).all()
     runs = earlier.group_by("run_id").agg(pl.col("row").n_unique(), pl.col("moment").first())
     assert (runs["row"] == 1).all()
-    ordered = earlier.sort("row")["moment"].fill_null(START)
-    assert ordered.is_sorted()
+    ordered = earlier.sort("row", "moment", nulls_last=False)["moment"]
+    assert ordered.fill_null(START).is_sorted()
     shared = earlier.group_by("row").agg(pl.col("workflow_version_id").n_unique())
     assert (shared["workflow_version_id"] == 1).all()
     assert (earlier.group_by("row", "eval").agg(pl.col("run_id").n_unique())["run_id"] == 1).all()

@@ -33,6 +33,7 @@ def news_of(
     evals = pl.DataFrame(
         {
             "eval_id": [*transitions],
+            "candidate_state": ["passed"] * len(transitions),
             "transition": [*transitions.values()],
             "p_regressed": [p] * len(transitions),
             "reason": [f"why {name}" for name in transitions],

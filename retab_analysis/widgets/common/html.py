@@ -98,7 +98,7 @@ def render_evals(
 
 def _choose_columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
     columns = ["", "eval"]
-    columns += ["change"] if any(line.transition for line in lines) else []
+    columns += ["change"] if any(describe_change(line) for line in lines) else []
     columns += ["document"]
     columns += ["expected", "actual"] if values else []
     columns += ["message"] if values and any(line.message for line in lines) else []

@@ -15,6 +15,7 @@ __all__ = [
     "count_noun",
     "describe_change",
     "format_milliseconds",
+    "format_probability",
     "format_range",
     "format_seconds",
     "label_documents",
@@ -55,9 +56,9 @@ class EvalLine:
         message: Why it does not pass; it may quote the values.
         cause: The same without any value.
         seconds: How long it took, or None.
-        transition: What became of it since earlier runs, or None where that is not known.
+        transition: What became of it since earlier runs, or None where that is not known (yet).
         p: The probability that it got worse to stay, or None.
-        reason: In words, why it has that transition; holds no value.
+        reason: In words, why it has that transition, or has none yet; holds no value.
     """
 
     run_id: str
@@ -80,7 +81,7 @@ def make_eval_line(row: Mapping[str, Any], found: Mapping[str, Any] | None = Non
 
     Args:
         row: A row of a RESULTS frame.
-        found: ``transition, p_regressed, reason`` of the eval in a comparison, or None.
+        found: ``transition, p_regressed, reason`` of the eval in a comparison, where known.
     """
     found = found or {}
     duration = row["duration_ms"]
@@ -119,20 +120,35 @@ def name_transition(transition: str) -> str:
 
 
 def describe_change(line: EvalLine) -> str:
-    """What became of an eval since earlier runs, and how sure that is; empty if not known.
+    """What became of an eval since earlier runs, and how sure that is; empty if nothing did.
 
     Example:
         >>> row = dict.fromkeys(("eval_name", "document_names", "expected_value", "actual_value"))
         >>> row |= dict.fromkeys(("failure_message", "status_message", "failure_code"))
         >>> row |= {"run_id": "r", "eval_id": "e", "state": "failed", "duration_ms": 1}
-        >>> found = {"transition": "regressed", "p_regressed": 0.987, "reason": "broken since v2"}
+        >>> found = {"transition": "regressed", "p_regressed": 0.876, "reason": "broken since v2"}
         >>> describe_change(make_eval_line(row, found))
-        'broke (p 0.99): broken since v2'
+        'broke (p 0.88): broken since v2'
     """
     if line.transition is None:
+        return line.reason or ""
+    if line.transition == "still_passing":
         return ""
-    sure = "" if line.p is None else f" (p {line.p:.2f})"
-    return f"{name_transition(line.transition)}{sure}" + (f": {line.reason}" if line.reason else "")
+    name = name_transition(line.transition)
+    sure = "" if line.p is None else f" ({format_probability(line.p)})"
+    return f"{name}{sure}" + (f": {line.reason}" if line.reason else "")
+
+
+def format_probability(p: float) -> str:
+    """A probability of getting worse, never as a certainty.
+
+    Example:
+        >>> [format_probability(each) for each in (0.0001, 0.5, 0.99999)]
+        ['p < 0.01', 'p 0.50', 'p > 0.99']
+    """
+    if p < 0.01:
+        return "p < 0.01"
+    return "p > 0.99" if p > 0.99 else f"p {p:.2f}"
 
 
 def format_seconds(seconds: float) -> str:

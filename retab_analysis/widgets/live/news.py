@@ -39,6 +39,10 @@ _AT_ONCE = 8
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
 
+_SHOWN = ("eval_id", "candidate_state", "transition", "p_regressed", "reason")
+# The states of an eval that had not ended when it was compared.
+_NOT_YET = (None, "unscored", "cancelled")
+
 NO_NEWS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TRANSITIONS, 0))
 
 
@@ -50,7 +54,7 @@ class News:
         run_ids: The runs.
         counts: How many evals have each transition, as in ``Comparison.summary``; None where the
             runs are held against nothing.
-        evals: ``eval_id, transition, p_regressed, reason``, one row per eval.
+        evals: ``eval_id, candidate_state, transition, p_regressed, reason``, one row per eval.
         against: What the runs are held against, in a few words.
         compared: The same in one sentence, with dates, or None before anything was compared.
         headline: The comparison's, or None before anything was compared.
@@ -66,9 +70,9 @@ class News:
     missing: str | None = None
 
     def find_evals(self) -> dict[str, dict[str, Any]]:
-        """``transition, p_regressed, reason`` by eval."""
+        """``transition, p_regressed, reason`` by eval, of those that had ended by then."""
         rows = () if self.evals is None else self.evals.iter_rows(named=True)
-        return {row["eval_id"]: row for row in rows}
+        return {row["eval_id"]: row for row in rows if row["candidate_state"] not in _NOT_YET}
 
 
 class NewsFinder:
@@ -89,10 +93,6 @@ class NewsFinder:
     def unread(self) -> int:
         """How many results of earlier runs did not decode, and were left out."""
         return sum(each.reader.unread for each in self._workflows.values())
-
-    def has_read(self, runs: pl.DataFrame) -> bool:
-        """Whether the earlier runs of all workflows were read, as far as they can be."""
-        return self.wanted is None or set(runs["workflow_id"]) <= self._workflows.keys()
 
     def find(
         self,
@@ -295,7 +295,7 @@ def _make_news(
     return News(
         run_ids=ids,
         counts=MappingProxyType({name: summary[name] for name in TRANSITIONS}),
-        evals=comparison.evals.select("eval_id", "transition", "p_regressed", "reason"),
+        evals=comparison.evals.select(_SHOWN),
         against=against,
         compared=comparison.compared,
         headline=comparison.headline if has_ended else None,

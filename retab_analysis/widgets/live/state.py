@@ -46,7 +46,8 @@ class Snapshot:
         results: Their results as last seen, a RESULTS frame.
         news: What became of the evals of each candidate; empty where that is not wanted, or not
             known yet.
-        is_reading: Whether news are wanted, and the earlier runs are still being read.
+        is_comparing: Whether news are wanted and still to come: for all results at first, and later
+            for those that have come since.
         usual_ms: How long each eval took in its newest run, by eval id.
         seen_at: When the API answered last, or None.
         trouble: Why it did not answer since, or None.
@@ -59,7 +60,7 @@ class Snapshot:
     runs: pl.DataFrame = field(default_factory=RUNS.empty)
     results: pl.DataFrame = field(default_factory=RESULTS.empty)
     news: tuple[News, ...] = ()
-    is_reading: bool = False
+    is_comparing: bool = False
     usual_ms: Mapping[str, int] = field(default_factory=dict)
     seen_at: datetime | None = None
     trouble: str | None = None
@@ -81,13 +82,13 @@ class LiveState:
         broke: Evals that are called worse, with probability and reason.
         suspects: Evals that one more run may decide: suspects, and those that newly ended in an
             error.
-        unjudged: Evals that do not pass and are held against nothing.
+        unjudged: Evals that do not pass and are held against nothing, or not yet.
         apart: Evals that changed and are not news: flaky, added, edited, fixed, and those that were
             not decided before.
         known: Evals that do not pass and did not before.
-        passed: Evals that pass and did before, or are held against nothing.
+        passed: Evals that pass and did before, or are held against nothing, or not yet.
         compared: What the results are held against, or None.
-        is_reading: Whether the earlier runs are still being read, so that no news are known yet.
+        is_comparing: As in :class:`Snapshot`.
         connection: What is wrong with the connection; empty while the API answers.
         refreshed: When the API answered last; all numbers are as of then.
         failure: Why watching ended early, or None.
@@ -106,7 +107,7 @@ class LiveState:
     known: tuple[EvalLine, ...]
     passed: tuple[EvalLine, ...]
     compared: str | None
-    is_reading: bool
+    is_comparing: bool
     connection: str
     refreshed: str
     failure: str | None
@@ -141,15 +142,16 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         for run in snapshot.runs.iter_rows(named=True)
     )
     news = count_news(snapshot.news)
-    lists = _sort_lines(results, snapshot.news)
+    lists = _sort_lines(results, snapshot)
     failing = sum(line.state != "passed" for lines in lists.values() for line in lines)
+    waiting = len(lists["unjudged"]) if snapshot.is_comparing else 0
     return LiveState(
-        heading=_describe_progress(snapshot, runs, news, failing),
+        heading=_describe_progress(snapshot, runs, news, failing, waiting),
         runs=runs,
         news=news,
         **lists,
         compared=_describe_comparison(snapshot),
-        is_reading=snapshot.is_reading,
+        is_comparing=snapshot.is_comparing,
         connection=_describe_connection(snapshot, now),
         refreshed=_format_time(snapshot.seen_at),
         failure=snapshot.failure,
@@ -178,19 +180,22 @@ def count_news(news: Sequence[News]) -> Mapping[str, int] | None:
 
 
 def _sort_lines(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], news: Sequence[News]
+    results: Mapping[str, Sequence[Mapping[str, Any]]], snapshot: Snapshot
 ) -> dict[str, tuple[EvalLine, ...]]:
     """Each eval that has ended in the list that it belongs to, by the fields of the state.
 
     A cancelled eval is in none of them: nobody asked it.
     """
-    found = {run_id: each.find_evals() for each in news for run_id in each.run_ids}
+    found = {run_id: each.find_evals() for each in snapshot.news for run_id in each.run_ids}
+    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
     lists: dict[str, list[EvalLine]] = {name: [] for name in LISTS}
     for run_id, rows in results.items():
         evals = found.get(run_id, {})
+        is_waiting = snapshot.is_comparing and run_id not in alone
+        otherwise = {"reason": "not compared yet"} if is_waiting else None
         for row in rows:
             if row["state"] in TOLD:
-                line = make_eval_line(row, evals.get(row["eval_id"]))
+                line = make_eval_line(row, evals.get(row["eval_id"], otherwise))
                 lists[_choose_list(line)].append(line)
     # What is surer to have broken does not stand first: lists grow at their end.
     return {name: tuple(lines) for name, lines in lists.items()}
@@ -203,8 +208,21 @@ def _choose_list(line: EvalLine) -> str:
 
 
 def _describe_progress(
-    snapshot: Snapshot, runs: Sequence[RunLine], news: Mapping[str, int] | None, failing: int
+    snapshot: Snapshot,
+    runs: Sequence[RunLine],
+    news: Mapping[str, int] | None,
+    failing: int,
+    waiting: int,
 ) -> str:
+    """How far the runs are, and what is news.
+
+    Args:
+        snapshot: What is known.
+        runs: The runs.
+        news: The counts, or None.
+        failing: How many evals do not pass.
+        waiting: How many of them are not compared yet.
+    """
     if snapshot.failure:
         return "Watching has ended"
     if not runs:
@@ -215,8 +233,10 @@ def _describe_progress(
     # One run is described by its own words, several by how many go on.
     if len(runs) == 1:
         progress = runs[0].words
-    if news is not None and not snapshot.is_reading:
-        return f"{progress}: {_say_news(snapshot.news, news, has_ended=not going)}"
+    if news is not None:
+        has_ended = not going and not snapshot.is_comparing
+        said = _say_news(snapshot.news, news, has_ended=has_ended)
+        return f"{progress}: {said}" + (f", {waiting} not compared yet" if waiting else "")
     # A completed run says so already in its own words.
     bad = say_not_passing(failing)
     return f"{progress}: {bad}" if failing and not progress.endswith(bad) else progress
@@ -234,7 +254,7 @@ def _say_news(news: Sequence[News], counts: Mapping[str, int], *, has_ended: boo
 
 def _describe_comparison(snapshot: Snapshot) -> str | None:
     """What the runs are held against, in one sentence."""
-    if snapshot.is_reading:
+    if snapshot.is_comparing and not snapshot.news:
         return "The earlier runs are being read."
     known = [each for each in snapshot.news if each.against is not None]
     if len(known) == 1 and known[0].compared:

@@ -241,8 +241,9 @@ class LiveView:
             f"runs = ra.wait_for_runs({shown})",
             "results = ra.fetch_results(runs)",
         ]
-        # One check is of one workflow, and of all runs together.
-        if len(self._watcher.snapshot.news) == 1 and isinstance(self._watcher.baseline, str):
+        # One check is of one candidate.
+        is_one = len(ids) == 1 or len(self._watcher.snapshot.news) == 1
+        if is_one and isinstance(self._watcher.baseline, str):
             lines.append(
                 "comparison = ra.check(runs['workflow_id'][0], candidate=runs, "
                 f"baseline={self._watcher.baseline!r})"
@@ -369,9 +370,9 @@ class TerminalBars:
                 self._bars.say(state.failure)
 
     def _print_news(self, state: LiveState) -> None:
-        if state.is_reading:
-            return
-        for line in state.listed:
+        # What is not compared yet may turn out to be old.
+        listed = (*state.broke, *state.suspects) if state.is_comparing else state.listed
+        for line in listed:
             # What a terminal has printed cannot be taken back: each eval is printed once, and again
             # where more results made a suspect of it, or a break.
             key = (line.run_id, line.eval_id, line.transition)

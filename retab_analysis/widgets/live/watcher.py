@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Client
 from retab_analysis.transport.cancellation import Cancelled
 from retab_analysis.widgets.common.text import count_noun
-from retab_analysis.widgets.live.news import NewsFinder
+from retab_analysis.widgets.live.news import News, NewsFinder
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns
 
@@ -35,6 +36,9 @@ _SLOWEST = 5.0
 # Seconds between two rounds, however often a refresh is asked for: a Jupyter server drops messages
 # for good where a kernel sends too many.
 _LEAST_GAP = 0.1
+
+# Seconds that a round waits for the news, so that they mostly come with the results they are of.
+_PATIENCE = 0.3
 
 # Seconds. Ctrl-C is noticed only between two waits where polars has set its signal handler.
 _STEP = 0.2
@@ -48,6 +52,55 @@ class _Seen:
 
     mark: object
     results: pl.DataFrame
+
+
+class NewsJob:
+    """Finds news in a thread of its own, which starts at once.
+
+    Args:
+        find: Finds them.
+        wake: Set at the end, if somebody has waited for it in vain.
+
+    Attributes:
+        took: Seconds until it ended; infinite before that.
+    """
+
+    def __init__(self, find: Callable[[], tuple[News, ...]], wake: threading.Event) -> None:
+        self._find, self._wake = find, wake
+        self._ended, self._is_late = threading.Event(), False
+        self._began, self.took = time.monotonic(), math.inf
+        self._news: tuple[News, ...] = ()
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, daemon=True, name="retab_analysis-news").start()
+
+    def _run(self) -> None:
+        try:
+            self._news = self._find()
+        except (Exception, Cancelled) as error:
+            self._error = error
+        finally:
+            self.took = time.monotonic() - self._began
+            self._ended.set()
+            if self._is_late:
+                self._wake.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; whether it has come."""
+        if self._ended.wait(seconds):
+            return True
+        self._is_late = True
+        # It may have ended between the two lines.
+        return self._ended.is_set()
+
+    def result(self) -> tuple[News, ...]:
+        """What was found.
+
+        Raises:
+            BaseException: What ended it instead.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._news
 
 
 class Watcher:
@@ -73,6 +126,10 @@ class Watcher:
         self._runs = WatchedRuns(client, ids, workflow_id)
         self.baseline = baseline
         self._finder = NewsFinder(client, baseline)
+        # The news that are being found, and what they were asked for.
+        self._job: NewsJob | None = None
+        self._asked: Snapshot | None = None
+        self._patience = _PATIENCE
         self._interval = interval
         self._listeners: list[Listener] = []
         self._results: dict[str, _Seen] = {}
@@ -157,17 +214,22 @@ class Watcher:
             changed = self._look_once()
             # Runs may all have ended while the results of the last evals could not be fetched, or
             # while not all of them are held against their past.
-            is_complete = self.snapshot.trouble is None and not self.snapshot.is_reading
+            is_complete = self.snapshot.trouble is None and not self.snapshot.is_comparing
             if not self._runs.pending() and is_complete:
                 return
             slower = min(pause * _SLOWER, self._interval * _SLOWEST)
             pause = self._interval if changed else slower
             # A refresh ends the second wait, not the first.
             self._cancel.wait(_LEAST_GAP)
-            if self.snapshot.trouble is not None or not self._finder.is_behind:
+            if not self._is_behind():
                 self._wake.wait(self._runs.pause(pause) - _LEAST_GAP)
             self._wake.clear()
             self._cancel.check()
+
+    def _is_behind(self) -> bool:
+        """Whether there is more to compare at once; while a comparison goes on, its end wakes."""
+        is_free = self.snapshot.trouble is None and self._job is None
+        return is_free and self.snapshot.is_comparing
 
     def _look_once(self) -> bool:
         """Look once at the runs and their results, and publish; whether anything is new."""
@@ -273,24 +335,51 @@ class Watcher:
         self.note(f"{what}: {error}")
 
     def _add_news(self, snapshot: Snapshot) -> Snapshot:
-        """Hold the runs against their past, where that is wanted."""
-        began = -math.inf
-        if not self._finder.has_read(snapshot.runs):
-            # It takes a moment until the earlier runs are read: what was seen is shown before.
-            self._publish_with_notes(replace(snapshot, is_reading=True))
-            began = time.monotonic()
-        results = {run_id: seen.results for run_id, seen in self._results.items()}
+        """Hold the runs against their past, where that is wanted.
+
+        In a thread of its own: while a cell computes, a comparison takes seconds, and reading the
+        earlier runs may take longer. Meanwhile the runs are looked at and shown all the same.
+        """
+        if self._finder.wanted is None:
+            return snapshot
         try:
-            news = self._finder.find(snapshot.runs, results, self._evals)
+            snapshot = self._collect_news(snapshot, 0.0)
+            if self._job is None and self._is_due(snapshot):
+                self._job, self._asked = self._ask(snapshot), snapshot
+            snapshot = self._collect_news(snapshot, self._patience)
         except AuthenticationError:
             self.snapshot = snapshot
             raise
         except RetabAnalysisError as error:
-            return replace(snapshot, trouble=str(error), is_reading=not snapshot.news)
-        self._cancel.wait(max(0.0, _LEAST_GAP - (time.monotonic() - began)))
+            self._asked = None
+            return replace(snapshot, trouble=str(error), is_comparing=True)
+        is_behind = self._job is not None or self._is_due(snapshot)
+        return replace(snapshot, is_comparing=is_behind)
+
+    def _is_due(self, snapshot: Snapshot) -> bool:
+        """Whether something has changed since news were asked for last, or some are to come."""
+        asked = self._asked
+        if asked is None or self._finder.is_behind:
+            return True
+        return asked.results is not snapshot.results or not asked.runs.equals(snapshot.runs)
+
+    def _ask(self, snapshot: Snapshot) -> NewsJob:
+        results = {run_id: seen.results for run_id, seen in self._results.items()}
+        find = partial(self._finder.find, snapshot.runs, results, dict(self._evals))
+        return NewsJob(partial(self._cancel.run, find), self._wake)
+
+    def _collect_news(self, snapshot: Snapshot, patience: float) -> Snapshot:
+        """Take over the news that were asked for, once they are there."""
+        job = self._job
+        if job is None or not job.wait(patience):
+            return snapshot
+        self._job = None
+        # While a cell computes, waiting would only make the rounds rarer.
+        self._patience = _PATIENCE if job.took < _PATIENCE else 0.0
+        news = job.result()
         if self._finder.unread:
             self.note(_say_left_out(self._finder.unread, "earlier result"))
-        return replace(snapshot, news=news, is_reading=self._finder.is_behind)
+        return replace(snapshot, news=news)
 
     def _publish_with_notes(self, snapshot: Snapshot) -> None:
         # Other threads may have added notes meanwhile.

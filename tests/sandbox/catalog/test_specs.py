@@ -52,6 +52,42 @@ def test_each_incident_is_named(spec: WorkflowSpec) -> None:
     assert {name for name, each in spec.incidents.items() if each.every_eval is None} <= named
 
 
+def test_each_incident_is_of_its_kind(spec: WorkflowSpec) -> None:
+    """An edit has versions; drifts and episodes have days, of which those of a drift do not end."""
+    for incident in spec.incidents.values():
+        versions, days = incident.versions, incident.days
+        assert incident.about.endswith(".")
+        if incident.kind == "outage":
+            assert incident.every_eval is not None
+            continue
+        found = {
+            "gap": days is None and versions == [1, None],
+            "edit": days is None and versions is not None and versions[0] > 1,
+            "drift": versions is None and days is not None and days[1] is None,
+            "episode": versions is None and days is not None and days[1] is not None,
+            "chance": versions is None and days is None,
+        }
+        assert [kind for kind, fits in found.items() if fits] == [incident.kind]
+
+
+def test_an_edit_and_its_repair_edit_the_block(spec: WorkflowSpec) -> None:
+    """What breaks by an edit is tested in a block that the version edits, and so is its mending."""
+    for name, incident in spec.incidents.items():
+        if incident.kind != "edit":
+            continue
+        assert incident.versions is not None
+        first, last = incident.versions
+        hit = {
+            block
+            for block, saved_evals in spec.evals.items()
+            for saved in saved_evals
+            if any(failure.when == name for failure in saved.fails)
+        }
+        assert first is not None
+        assert hit <= set(spec.versions[first - 1].changed)
+        assert last is None or hit <= set(spec.versions[last].changed)
+
+
 def exact(value: Any) -> Decimal:
     return Decimal(to_json(value).decode())
 

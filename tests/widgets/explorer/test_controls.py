@@ -105,7 +105,7 @@ def test_every_control_has_a_label(runs: pl.DataFrame) -> None:
 def test_one_change_is_drawn_once(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
     explorer = ra.explore(runs)
     status = control(explorer.widget, "Status")
-    control(explorer.widget, "Search").value = "wfv_"
+    control(explorer.widget, "Search").value = "ver_"
 
     def messages(mark: str) -> int:
         return sum(mark in str(state.get("value")) for state in sent)

@@ -320,7 +320,7 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
     step(going(api), ["passed", "failed"])
     with FaultServer([api]) as server:
         with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            until(lambda: view.state.news and not view.state.is_reading)
+            until(lambda: view.state.news and not view.state.is_comparing)
             before = view.state
             # First the results, then everything: neither makes card and list disagree.
             for piece in ("/v1/workflows/evals/results", "/v1"):
@@ -412,7 +412,7 @@ def test_a_past_that_comes_late_is_waited_for(status: int) -> None:
     with FaultServer([api]) as server:
         view = ra.watch("r9", interval=0.3, client=client(server.url))
         until(lambda: view.state.connection)
-        assert view.state.is_reading
+        assert view.state.is_comparing
         api.broken = {}
         view.wait(10)
     assert told(view)["still_passing"] == 3
@@ -461,4 +461,4 @@ def test_many_ended_runs_are_all_compared_in_the_end() -> None:
         view = ra.watch(ids, interval=5.0, client=client(server.url))
         view.wait(60)
     assert told(view)["still_passing"] == 40
-    assert not view.state.is_reading
+    assert not view.state.is_comparing

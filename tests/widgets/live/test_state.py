@@ -192,9 +192,23 @@ def test_why_there_is_no_news_is_said() -> None:
 
 
 def test_that_the_earlier_runs_are_being_read_is_said() -> None:
-    state = seen(run_with(failed=1, running=1), results=[RESULTS[1]], is_reading=True)
+    state = seen(run_with(failed=1, running=1), results=[RESULTS[1]], is_comparing=True)
     assert state.compared == "The earlier runs are being read."
     assert state.heading == "running: 1 does not pass"
+
+
+def test_what_came_after_the_last_comparison_is_not_compared_yet() -> None:
+    """While a cell computes, comparing takes longer than looking."""
+    news = news_of({"a": "still_passing"})
+    run = run_with(passed=1, failed=1, blocked=1, running=1)
+    state = seen(run, results=RESULTS[:3], news=(news,), is_comparing=True)
+    assert names(state.passed) == ["a"]
+    assert [(line.eval_id, line.reason) for line in state.listed] == [
+        ("b", "not compared yet"),
+        ("c", "not compared yet"),
+    ]
+    assert state.heading == "running: nothing broke so far, 2 not compared yet"
+    assert "✗ b [invoice 1.pdf] not compared yet" in html.plain_text(state)
 
 
 def test_a_cancelled_eval_is_neither_news_nor_speed() -> None:

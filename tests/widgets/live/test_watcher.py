@@ -367,7 +367,7 @@ def test_many_runs_of_a_workflow_are_one_request() -> None:
         mine = ra.Client(**sandbox.credentials)
         runs = ra.start_runs("wf_claims", repeat=12, client=mine)
         with ra.watch(runs, interval=0.05, client=mine) as view:
-            until(lambda: view.frame.height == 12 and not view.state.is_reading)
+            until(lambda: view.frame.height == 12 and not view.state.is_comparing)
             time.sleep(0.1)
             sandbox.requests.clear()
             rounds: list[int] = []
