@@ -75,7 +75,7 @@ def test_state_survives_a_stop() -> None:
 
 def test_repr() -> None:
     sandbox = Sandbox()
-    assert repr(sandbox) == "<Sandbox stopped: 5 workflows, 160 evals, 237 runs>"
+    assert repr(sandbox) == "<Sandbox stopped: 5 workflows, 158 evals, 237 runs>"
     with sandbox:
         assert repr(sandbox).startswith(f"<Sandbox running at {sandbox.base_url}: 5 workflows, ")
         assert sandbox.credentials["api_key"] not in repr(sandbox)
