@@ -226,6 +226,7 @@ def _collect_suite(
     )
     documents = (
         results.filter(is_after)
+        .sort("at")
         .select("eval_id", named.alias("documents"))
         .drop_nulls("documents")
         .unique("eval_id", keep="last", maintain_order=True)

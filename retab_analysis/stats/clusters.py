@@ -25,8 +25,9 @@ def label_clusters(documents: Sequence[Iterable[str] | None]) -> list[int]:
     first_with: dict[str, int] = {}
     for at, names in enumerate(documents):
         for name in names or ():
-            other = _root(parents, first_with.setdefault(name, at))
-            parents[_root(parents, at)] = other
+            first = first_with.setdefault(name, at)
+            if first != at:  # most documents are of one eval
+                parents[_root(parents, at)] = _root(parents, first)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(_root(parents, at), len(numbers)) for at in range(len(parents))]
 

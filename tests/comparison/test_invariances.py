@@ -75,6 +75,20 @@ def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     all_the_same(both_ways(*shuffled), PLAIN)
 
 
+def test_the_documents_are_those_of_the_newest_result_whatever_the_order() -> None:
+    rows = [*history("a", "PF"), *history("b", "PF"), *history("c", "PP")]
+    again = [
+        row | {"run_id": f"run_{at}", "result_id": f"{row['eval_id']}/{at}", "document_ids": [name]}
+        for at, name in ((3, "old"), (4, "shared"))
+        for row in rows[1:4:2]
+    ]
+    moved = [row | {"run_created_at": row["run_created_at"] + timedelta(days=1)} for row in again]
+    now = [*(row for row in rows if row["run_id"] == "run_2"), *moved]
+    for candidate in (now, now[::-1]):
+        made = compare(runs(rows, 1), results(*candidate))
+        assert numbers(made)["n_documents"] == 2
+
+
 def test_frames_in_pieces_are_one() -> None:
     pieces = [pl.concat([each[:3], each[3:]], rechunk=False) for each in FRAMES]
     all_the_same(both_ways(*pieces), PLAIN)

@@ -5,8 +5,6 @@ This is the only file that knows how the library is asked.
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -136,12 +134,6 @@ class LibraryRule:
         """Ask ``ra.summarize_evals`` for the episodes: incidents that ended."""
         kinds = ra.summarize_evals(results)
         return frozenset(kinds.filter(pl.col("kind") == "episode")["eval_id"])
-
-
-@functools.cache
-def library_answers() -> bool:
-    """Whether ``compare`` is the one that gives ``p_regressed``."""
-    return "margin" in inspect.signature(ra.compare).parameters
 
 
 def _newest(results: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from typing import TypeVar
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.rules import LibraryRule, NaiveRule, Rule, library_answers
+from simulation.rules import LibraryRule, NaiveRule, Rule
 from simulation.scoring import (
     BlameTally,
     Calibration,
@@ -227,10 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
     parser.add_argument("--seed", type=int, default=1, help="another seed, other suites")
     parser.add_argument("--runs", type=int, nargs="+", default=HISTORIES, help="earlier runs")
     given = parser.parse_args(arguments)
-    rules: list[Rule] = [NaiveRule()]
-    if library_answers():
-        rules.append(LibraryRule())
-    return table(Study(rules, given.suites, given.seed), given.runs)
+    return table(Study([NaiveRule(), LibraryRule()], given.suites, given.seed), given.runs)
 
 
 if __name__ == "__main__":

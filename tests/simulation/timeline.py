@@ -93,8 +93,9 @@ class Timeline:
     ) -> None:
         """Break up to a share ``most`` of the evals of some blocks, at least one in each.
 
-        An edit may break a single eval, in some corner of a prompt; drift is another model behind
-        the same name, and touches a twelfth of the block at least.
+        An edit may break a single eval, in some corner of a prompt, and breaks 2 in 100 of those
+        that could break at least; drift is another model behind the same name, and breaks 15 in
+        100 at least.
         """
         least = 0.02 if cause == "edit" else 0.15
         if cause == "edit":
