@@ -70,13 +70,14 @@ def test_the_results_notebook_finds_what_does_not_pass(
 ) -> None:
     assert runner.main(NOTEBOOKS / "02_results.ipynb") == 0
     said = capsys.readouterr().out
-    assert re.search(r"evals in the newest run of wf_invoices: \d+ do not pass,", said)
+    assert re.search(r"evals in the newest run of wf_invoices: \d+ do not pass\.", said)
     assert re.search(r"^Of these, \d+ broken, .*\d+ never_passed\.$", said, re.M)
     results = ra.read_csv(runner.BUILD / "not_passing.csv", "results")
     assert results.height > 5
     assert set(results["state"]) <= {"failed", "blocked", "error"}
     html = (runner.BUILD / "results.html").read_text()
-    assert outside(html) == []
+    # The document that is opened is the only thing that is not in the page.
+    assert all("/files/" in each for each in outside(html))
     assert "expected_value" in html
 
 
@@ -110,7 +111,7 @@ def test_the_dashboard_keeps_all_three_views_and_no_values(
     assert re.search(r"\d+ of 95 done", page)
     assert "Runs of wf_invoices since" in page
     assert re.search(r"1 to 15 of \d+ runs", page)
-    assert re.search(r"10 broke \(9 in a block that changed\)", page)
+    assert re.search(r"\d+ broke since an edit of extract_lines", page)
     assert "Gate does not hold" in page
     with ra.Sandbox() as sandbox:
         client = ra.Client(**sandbox.credentials)
