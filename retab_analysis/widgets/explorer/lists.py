@@ -290,7 +290,7 @@ EVALS_LISTING = Listing(
         ListColumn("state", "Now", 13, format_text("state"), mark_state),
         ListColumn("eval_name", "Eval", 26, label_eval),
         ListColumn("block_id", "Block", 16, format_text("block_id")),
-        ListColumn("last_states", "Last 10 runs", 22, format_recent, mark_recent),
+        ListColumn("last_states", "Last 10 runs", 26, format_recent, mark_recent),
         ListColumn("kind", "Kind", 14, format_kind),
         ListColumn("since_at", "Broken since", 20, format_since, falling=True),
         ListColumn("outcomes", "Outcomes", 9, format_text("outcomes"), falling=True),
@@ -302,7 +302,7 @@ EVALS_LISTING = Listing(
         Facet("Kind", "kind"),
         Facet("Cause", "cause"),
     ),
-    moment=("broken since", "since_at"),
+    moment=("broken", "since_at"),
     texts=("eval_name", "eval_id", "block_id", "since_version_id", "since_run_id"),
     sort="since_at",
 )
