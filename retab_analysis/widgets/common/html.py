@@ -50,6 +50,7 @@ STYLE = Html("""<style>
 .ra-view td code{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;
  overflow:hidden;white-space:pre-wrap}
 .ra-view th.ra-sign{width:2.6em}
+.ra-view th.ra-change{width:32%}
 .ra-view{container-type:inline-size}
 @container (max-width:560px){
  .ra-view .ra-wide,.ra-view thead{display:none}
@@ -107,7 +108,9 @@ def _choose_columns(lines: Sequence[EvalLine], values: bool, several: bool) -> l
 
 
 def _render_heading(name: str) -> Html:
-    return tag("th", name, class_=None if name else "ra-sign", scope="col")
+    # The sign is short and the change a sentence; the other columns share what is left.
+    classes = {"": "ra-sign", "change": "ra-change"}
+    return tag("th", name, class_=classes.get(name), scope="col")
 
 
 def _render_cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:

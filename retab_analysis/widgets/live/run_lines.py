@@ -89,7 +89,7 @@ def make_run_line(
     return RunLine(
         run_id=run["run_id"],
         status=run["status"],
-        words=_describe_status(run, counts, moving),
+        words=_describe_status(run, counts, moving, done),
         about=_describe_scope(run),
         counts=tuple(
             (state, count) for state, count in counts.items() if count or state == "passed"
@@ -153,9 +153,12 @@ def _measure_times(
     return clamped[0], clamped[1], ("clocks disagree",) if odd else ()
 
 
-def _describe_status(run: Mapping[str, Any], counts: Mapping[str, int], moving: bool) -> str:
+def _describe_status(
+    run: Mapping[str, Any], counts: Mapping[str, int], moving: bool, done: int
+) -> str:
     status = run["status"]
-    if status in _WAITING or (status == "running" and not moving):
+    begun = moving or done > 0
+    if status in _WAITING or (status == "running" and not begun):
         return "waiting in the queue"
     if status == "completed":
         bad = sum(counts[state] for state in FAILING)

@@ -54,6 +54,7 @@ def test_a_run_at_a_glance() -> None:
         ("queued", {"queued": 4}, "waiting in the queue"),
         ("running", {"queued": 4}, "waiting in the queue"),
         ("running", {"running": 1, "queued": 3}, "running"),
+        ("running", {"passed": 1, "queued": 3}, "running"),
         ("running", {"passed": 4}, "running"),
         ("completed", {"passed": 4}, "completed, all pass"),
         (
@@ -108,7 +109,7 @@ def test_without_a_baseline_what_does_not_pass_comes_first() -> None:
     assert state.listed == state.unjudged
     assert names(state.passed) == ["a"]
     assert (state.news, state.compared, state.apart, state.known) == (None, None, (), ())
-    assert state.heading == "waiting in the queue: 3 do not pass"
+    assert state.heading == "running: 3 do not pass"
     assert [line.message for line in state.listed] == ["1.5 is not 2", "1.5 is not 2", "boom"]
     assert state.listed[0].expected == '{"total":2}'
     assert state.listed[0].actual == "1.5"
