@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,29 +11,13 @@ from support.documents import result_document
 from support.fakes import STILL, client_for
 from support.faultserver import FaultServer, Reply, reply
 from support.frames import result, results
+from support.html_elements import Elements
 
 import retab_analysis as ra
 from retab_analysis._open_document import OpenedDocument
 
 NOWHERE = "http://127.0.0.1:9"
 URL = "https://files.example/x?signature=1&expires=2"
-
-
-class Elements(HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.made: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.made.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for made, attributes in self.made if made == tag]
 
 
 def elements(opened: OpenedDocument) -> Elements:

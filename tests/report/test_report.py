@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from comparison.cases import of_every_transition
 from support.fakes import STILL
 from support.frames import result, results
+from support.html_elements import Elements
 
 import retab_analysis as ra
 from retab_analysis import markup
@@ -58,22 +58,6 @@ def pair(**values: Any) -> Comparison:
         results(result("e", "passed", **(values | old))),
         results(result("e", "failed", 2, **(values | new))),
     )
-
-
-class Elements(HTMLParser):
-    """Every element that a browser would make, with its attributes, and all text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.made: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.made.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.mark.parametrize("kind", KINDS)
