@@ -12,6 +12,7 @@ from types import ModuleType
 import nbformat
 import polars as pl
 import pytest
+from support.fakes import STILL
 
 import retab_analysis as ra
 
@@ -63,6 +64,27 @@ def test_the_quickstart_runs_without_a_key(
     runs = ra.read_csv(runner.BUILD / "runs.csv")
     assert runs.height > 100
     assert set(runs["workflow_id"]) == {"wf_invoices"}
+
+
+def test_notebook_check_report_and_live_view_say_the_same(
+    runner: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        monkeypatch.setenv("RETAB_API_KEY", sandbox.credentials["api_key"])
+        monkeypatch.setenv("RETAB_API_BASE_URL", sandbox.credentials["base_url"])
+        monkeypatch.setenv("RETAB_WORKFLOW_ID", "wf_invoices")
+        assert runner.main(NOTEBOOKS / "01_quickstart.ipynb") == 0
+        comparison = ra.check("wf_invoices", client=client, progress=False)
+        view = ra.watch(comparison.sides.candidate["run_id"].unique().to_list(), client=client)
+        view.wait(60)
+    ra.write_report(comparison, tmp_path / "report.html")
+    assert comparison.summary["regressed"].item() > 0
+    assert comparison.title in capsys.readouterr().out.splitlines()
+    assert comparison.headline in (tmp_path / "report.html").read_text()
+    assert view.state.heading.endswith(comparison.headline)
 
 
 def test_the_results_notebook_finds_what_does_not_pass(
