@@ -71,6 +71,18 @@ class RunWindow:
         before = pl.col("created_at") < than["created_at"].min()
         return self.runs.filter(_ENDED, before, ~known)
 
+    def on_same_version(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The runs of whole blocks that ended before some runs, on the version of these.
+
+        Whoever edits a block runs it alone first: what failed then did not break later. Runs of
+        single evals are left out, because those are run again that have just failed.
+        """
+        before = pl.col("created_at") < runs["created_at"].min()
+        same = pl.col("workflow_version_id").is_in(runs["workflow_version_id"].implode())
+        known = pl.col("run_id").is_in(runs["run_id"].implode())
+        block = pl.col("scope") == "block"
+        return self.runs.filter(block, pl.col("is_terminal"), before, same, ~known)
+
     def reach_before(self, runs: pl.DataFrame) -> None:
         """Read the runs before some runs, where the window ends too soon."""
         if self.runs.height >= PAGE and self.earlier(runs).is_empty():
@@ -193,7 +205,7 @@ class Baseline:
 
     Attributes:
         choice: The runs of the baseline; None holds each eval against its own last good result.
-        history: Further earlier runs of the whole workflow, the newest first.
+        history: Further earlier runs, the newest first.
     """
 
     choice: Choice | None
@@ -234,10 +246,18 @@ def choose_baseline(
                 f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
                 f"candidate against{'' if history else ', because history=0'}. {window}"
             )
-        return Baseline(None, earlier.head(history))
+        return Baseline(None, _choose_history(window, candidate, earlier, history))
     choice = _choose(window, earlier, wanted)
     known = pl.col("run_id").is_in(choice.runs["run_id"].implode())
-    return Baseline(choice, earlier.filter(~known).head(history))
+    return Baseline(choice, _choose_history(window, candidate, earlier.filter(~known), history))
+
+
+def _choose_history(
+    window: RunWindow, candidate: pl.DataFrame, earlier: pl.DataFrame, history: int
+) -> pl.DataFrame:
+    """The newest of the earlier whole runs, and of the blocks' runs on the candidate's version."""
+    runs = pl.concat([earlier, window.on_same_version(candidate)])
+    return runs.sort("created_at", "run_id", descending=True).head(history)
 
 
 def _choose(window: RunWindow, earlier: pl.DataFrame, wanted: Runs) -> Choice:
@@ -354,7 +374,8 @@ class SideReader:
 
     def _read_diff(self, candidate: Choice, baseline: Baseline) -> pl.DataFrame | None:
         """The blocks that differ, or None where that is not known; each pair is asked for once."""
-        before = baseline.history.head(1) if baseline.choice is None else baseline.choice.runs
+        whole = baseline.history.filter(_WHOLE).head(1)
+        before = whole if baseline.choice is None else baseline.choice.runs
         versions = [
             side["workflow_version_id"].unique().to_list() for side in (before, candidate.runs)
         ]

@@ -162,7 +162,7 @@ STYLE = (
     "white-space:pre-wrap;overflow-wrap:anywhere}"
     ".rta summary{cursor:pointer}"
     ".rta-scroll{max-height:24em;overflow:auto}"
-    ".rta-text{max-width:72em}"
+    ".rta-text{max-width:72em;white-space:pre-line}"
     ".rta-head{font-size:15px;font-weight:600;margin:.2em 0}"
     ".rta-bad{color:var(--rta-bad)}.rta-good{color:var(--rta-good)}"
     ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"

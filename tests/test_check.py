@@ -365,6 +365,21 @@ def test_a_whole_run_is_compared_with_a_block_where_that_is_the_baseline(
     assert set(made.evals["block_id"]) == {block["target_block_id"].item()}
 
 
+def test_what_failed_in_a_run_of_its_block_did_not_break_later(client: ra.Client) -> None:
+    runs = ra.fetch_runs(WORKFLOW, client=client, progress=False)
+    made = check(WORKFLOW, client=client, progress=False)
+    now = runs.filter(pl.col("run_id") == made.evals["candidate_run_id"].drop_nulls()[0])
+    block = runs.filter(
+        pl.col("target_block_id") == PLANTED,
+        pl.col("workflow_version_id") == now["workflow_version_id"].item(),
+        pl.col("created_at") < now["created_at"].item(),
+    )
+    assert block.height == 1
+    since = set(broken(made)["since_run_id"])
+    assert since == {block["run_id"].item()}
+    assert (made.evals.filter(pl.col("transition") == "regressed")["cause"] == "edit").all()
+
+
 # A candidate that has not ended
 
 

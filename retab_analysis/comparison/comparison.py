@@ -275,14 +275,19 @@ class Comparison:
         return CONFIG_CHANGES.to_frame() if edits is None else edits.changes
 
     def explain(self) -> str:
-        """In plain words: what was compared, what broke since when, and what the numbers say."""
+        """In plain words, line by line: what was compared, what broke, what the numbers say."""
         row = self.summary.row(0, named=True)
-        test = {"alpha": self.alpha, "margin": self.margin, "outage": self._outage}
+        test = {
+            "alpha": self.alpha,
+            "margin": self.margin,
+            "outage": self._outage,
+            "own_past": self.sides.baseline is None,
+        }
         again = 0 if self.sides.reruns is None else self.sides.reruns.height
         compared = f"{self.compared} {say_reruns(again)}" if again else self.compared
         told = explain(compared, row, self.evals, self.verdict, test)
         edits = self.sides.edits
-        return told if edits is None else f"{told} {edits.describe()}"
+        return told if edits is None else f"{told}\n{edits.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold; with expected and actual values."""

@@ -47,7 +47,7 @@ BLOCKS = {True: "edited", False: "not edited", None: ""}
 VALUES = {"Expected": "expected_value", "Before": "baseline_actual", "Now": "candidate_actual"}
 """The headings of the values of an eval, and where they stand in ``Comparison.evals``."""
 
-HEADER = ("What", "Eval", "Block", "Block's code", "Before → now", "Why")
+HEADER = ("What", "Eval", "Block", "Edited", "Before → now", "Why")
 ROWS = 200
 _LINES = 12
 
@@ -177,12 +177,17 @@ def to_markdown(document: Document, *, values: bool) -> str:
     said = markup.markdown
     parts = [
         f"**{said(document.title)}**",
-        said(document.explanation),
+        *markdown_lines(document.explanation),
     ]
     for title, evals in document.sections().items():
         parts.append(f"{title}: {evals.height}")
         parts += markdown_table(evals, values)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_lines(text: str) -> Iterator[str]:
+    """A paragraph for each line of a text."""
+    return map(markup.markdown, text.splitlines())
 
 
 def markdown_table(evals: pl.DataFrame, values: bool, limit: int = ROWS) -> Iterator[str]:

@@ -6,6 +6,7 @@ hold; no sentence speaks of all evals where some are left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,13 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     remembered = runs.filter(pl.col("baseline_run_id").is_null())["n"].sum()
     if remembered:
         parts.append(f"{remembered} from what the saved evals remember")
-    return f"{said}: {', '.join(parts)}."
+    return f"{said}: {', '.join(parts)}{_say_not_good(held)}."
+
+
+def _say_not_good(held: pl.DataFrame) -> str:
+    """That some evals had no good result, or pass now and did not before."""
+    not_good = held.filter(~pl.col("baseline_state").is_in(_GOOD)).height
+    return f"; in {not_good} of these results the eval did not pass" if not_good else ""
 
 
 def _dated_run(row: Row) -> str:
@@ -207,14 +214,15 @@ def _have(number: int, total: int) -> str:
 
 
 def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test: Row) -> str:
-    """Some sentences: what was compared, what broke and since when, what the numbers say.
+    """Some lines: what was compared, what broke and since when, what the numbers say.
 
     Args:
         compared: What was compared with what, one sentence.
         summary: The row of ``Comparison.summary``.
         evals: ``Comparison.evals``.
         verdict: The verdict.
-        test: ``alpha``, ``margin`` and ``outage``.
+        test: ``alpha``, ``margin``, ``outage``, and ``own_past``: whether each eval was held
+            against its own earlier results.
     """
     sentences = [
         compared,
@@ -226,7 +234,7 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         _not_counted(summary, evals),
         _suite(summary, verdict, test),
     ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    return "\n".join(sentence for sentence in sentences if sentence)
 
 
 def _broken(evals: pl.DataFrame) -> list[str]:
@@ -236,7 +244,11 @@ def _broken(evals: pl.DataFrame) -> list[str]:
         return []
     groups = (
         broken.group_by(_SINCE, maintain_order=True)
-        .agg(pl.col("block_id").unique().sort(), pl.len().alias("n"))
+        .agg(
+            pl.col("block_id").unique().sort(),
+            pl.len().alias("n"),
+            pl.col("p_regressed").min().alias("least"),
+        )
         .sort("n", "since_at", "since_run_id", descending=[True, False, False], nulls_last=True)
     )
     said = [_broken_group(row) for row in groups.head(_GROUPS).iter_rows(named=True)]
@@ -252,12 +264,21 @@ def _broken_group(group: Row) -> str:
     day = f" ({_day(group['since_at'])})" if group["since_at"] is not None and version else ""
     blocks = [one_line(block) for block in group["block_id"] if block is not None]
     where = f" in {', '.join(blocks[:3])}" if blocks and len(blocks) <= 3 else ""
-    return f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{_cause(group['cause'])}."
+    told = f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{_cause(group['cause'])}"
+    return f"{told}{_say_least(n, group['least'])}."
+
+
+def _say_least(n: int, p: float | None) -> str:
+    """How sure that is, rounded down, so that nothing seems surer than it is."""
+    if p is None:
+        return ""
+    at_least = f"{math.floor(100 * p) / 100:.2f}"
+    return f"; the probability of that is at least {at_least}{' for each' if n > 1 else ''}"
 
 
 def _cause(cause: str | None) -> str:
     if cause == "edit":
-        return ", when the code of the block was edited"
+        return ", when the block was edited"
     if cause == "drift":
         return ", although nobody edited the block then"
     return ""
@@ -347,6 +368,8 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
         return "Only one document was compared, which says nothing about the suite as a whole."
     moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
     moved += _moved(summary, test["alpha"])
+    if test["own_past"]:
+        moved += ", against the mean of their earlier results"
     p = summary["p_value"]
     if p is not None and p <= test["alpha"]:
         return f"{moved}; that it moved at all is more than chance explains (p {say_p(p)})."

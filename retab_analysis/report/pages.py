@@ -24,6 +24,7 @@ from retab_analysis.comparison.render import (
     html_code,
     html_table,
     markdown_code,
+    markdown_lines,
     markdown_table,
     name_eval,
 )
@@ -85,7 +86,7 @@ def html_page(comparison: Comparison, values: bool) -> str:
     pieces = [
         tag("style", Html(_STYLE + STYLE)),
         tag("h1", document.title),
-        tag("p", document.explanation),
+        tag("p", document.explanation, class_="rta-text"),
         _html_facts(list_origins(comparison, datetime.now(UTC))),
         *_html_section("Causes", _html_causes(comparison)),
         *_html_section("What was edited", html_edits(comparison, values)),
@@ -156,7 +157,7 @@ class _MarkdownPage:
         causes = [f"- {markdown(each)}" for each in comparison.causes["sentence"].head(rows)]
         pieces = [
             f"# {markdown(document.title)}",
-            markdown(document.explanation),
+            *markdown_lines(document.explanation),
             _markdown_facts(list_origins(comparison, self.made)),
             *_section("Causes", ["\n".join(causes)] if causes else []),
             *_section("What was edited", [*markdown_edits(comparison), *edits]),

@@ -36,7 +36,7 @@ from retab_analysis.comparison.wording import (
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
-NO_TEST = {"alpha": 0.05, "margin": 0.05, "outage": False}
+NO_TEST = {"alpha": 0.05, "margin": 0.05, "outage": False, "own_past": False}
 
 
 def summarized(evals: pl.DataFrame, **more: Any) -> dict[str, Any]:
@@ -167,14 +167,18 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
     ("evals", "sentence"),
     [
         (
-            [of("regressed", cause="edit", since_version_id="v2", since_at=DAY)],
-            "1 eval in extract is broken since v2 (24 Nov 2026), when the code of the block was "
-            "edited.",
+            [of("regressed", cause="edit", since_version_id="v2", since_at=DAY, p_regressed=0.999)],
+            "1 eval in extract is broken since v2 (24 Nov 2026), when the block was edited; the "
+            "probability of that is at least 0.99.",
         ),
         (
             [of("regressed", cause="drift", since_run_id="run_7", since_at=DAY)] * 2,
             "2 evals in extract are broken since run_7 (24 Nov 2026), although nobody edited the "
             "block then.",
+        ),
+        (
+            [of("regressed", p_regressed=0.96), of("regressed", p_regressed=0.789)],
+            "2 evals in extract are broken; the probability of that is at least 0.78 for each.",
         ),
         ([of("newly_blocked", cause="unknown")], "1 eval in extract is broken."),
         ([of("regressed", block_id=None)], "1 eval is broken."),
@@ -250,7 +254,7 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
 )
 def test_each_sentence(evals: list[dict[str, Any]], sentence: str) -> None:
     nothing = "No eval was decided on both sides, so that nothing can be concluded about the suite."
-    assert explained(*evals) == f"Compared. {sentence} {nothing}"
+    assert explained(*evals).splitlines() == ["Compared.", sentence, nothing]
 
 
 def test_what_is_broken_since_many_runs_is_cut_and_counted() -> None:
@@ -324,7 +328,7 @@ TESTED: dict[str, Any] = {
     ],
 )
 def test_the_sentence_about_the_suite(changes: dict[str, Any], sentence: str) -> None:
-    assert explained(of("still_passing"), **(TESTED | changes)) == f"Compared. {sentence}"
+    assert explained(of("still_passing"), **(TESTED | changes)) == f"Compared.\n{sentence}"
 
 
 def test_the_interval_is_named_after_its_level() -> None:
@@ -392,6 +396,10 @@ def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
     said = held_against_own_past(rows, 3).compared
     assert said.startswith("Compared each eval with its own last good result: 4 from run run_2 of ")
     assert said.endswith("1 from 1 other run (of 19 May 2026).")
+    rows += [*history("mended", "FFP"), *history("gap", "FFF")]
+    assert held_against_own_past(rows, 3).compared.endswith(
+        "(of 19 May 2026); in 2 of these results the eval did not pass."
+    )
     nothing = held_against_own_past(history("e", ".F"), 2).compared
     assert nothing == "Compared each eval with its own last good result; there is none."
 

@@ -50,7 +50,7 @@ STYLE = Html(
 .ra-compare .widget-dropdown>select{text-overflow:ellipsis}
 .ra-verdict{font-size:15px;font-weight:600;margin:4px 0 2px}
 .ra-verdict .ra-rest{font-weight:400}
-.ra-view .ra-text{max-width:105ch}
+.ra-view .ra-text{max-width:105ch;white-space:pre-line}
 .ra-view .ra-gate{margin-top:4px}
 .ra-view summary{cursor:pointer;width:fit-content}
 .ra-view .ra-gate ul{margin:2px 0 0;padding-left:1.4em;max-height:8em;overflow:auto}

@@ -313,7 +313,7 @@ HISTORY_COLUMNS = (
     ListColumn("change", "Change", 16, format_change),
     ListColumn("run_created_at", "Run (UTC)", 15, format_time("run_created_at")),
     ListColumn("workflow_version_id", "Version", 18, format_text("workflow_version_id")),
-    ListColumn("block_changed", "Block's code", 11, format_changed("block_changed")),
+    ListColumn("block_changed", "Edited", 11, format_changed("block_changed")),
     ListColumn("inputs_changed", "Inputs", 9, format_changed("inputs_changed")),
     ListColumn("duration_ms", "Took", 8, format_duration("duration_ms")),
     ListColumn("run_id", "Run", 22, format_text("run_id")),
