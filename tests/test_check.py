@@ -484,7 +484,7 @@ def test_a_run_of_another_workflow_is_refused(client: ra.Client, whole: pl.DataF
 
 
 def test_what_a_saved_eval_remembers_counts_only_where_it_is_of_its_present_form() -> None:
-    from retab_analysis._baseline import add_last_passes
+    from retab_analysis.comparison.sides import add_last_passes
     from retab_analysis.schema import EVALS, RESULTS, RUNS
 
     with small_api() as api:

@@ -233,3 +233,64 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("eval_name", "known_name").alias("eval_name"),
         *(name for name in _SHOWN if name != "eval_name"),
     )
+
+
+def restrict_scope(results: pl.DataFrame, runs: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """The results that some runs of a block or of single evals could also have had.
+
+    Args:
+        results: What is cut.
+        runs: The RUNS frame of the other side.
+        others: The results of the other side.
+    """
+    if runs.select((pl.col("scope") == "workflow").any()).item():
+        return results
+    blocks = runs.filter(pl.col("scope") == "block")["target_block_id"].implode()
+    evals = others["eval_id"].implode()
+    return results.filter(
+        pl.col("block_id").is_in(blocks).fill_null(False) | pl.col("eval_id").is_in(evals)
+    )
+
+
+def add_last_passes(
+    results: pl.DataFrame, evals: pl.DataFrame, candidate: pl.DataFrame
+) -> pl.DataFrame:
+    """Add each eval's last pass where it lies before all the results that were read.
+
+    A saved eval remembers when it passed last, however long ago. Without that a break would leave
+    the window of the history one day, and turn from "broken" into "never passed" by itself. A pass
+    from before the eval was edited last says nothing about it, and is left out.
+    """
+    first = candidate["created_at"].min()
+    passed = (
+        results.filter(state="passed")
+        .group_by("eval_id")
+        .agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("seen"))
+    )
+    at = pl.col("last_passed_at")
+    remembered = (
+        evals.join(passed, on="eval_id", how="left")
+        .filter(
+            at < first,
+            (at > pl.col("seen")).fill_null(True),
+            (pl.col("updated_at") <= at).fill_null(True),
+        )
+        .select(
+            "eval_id",
+            pl.col("name").alias("eval_name"),
+            pl.col("target_block_id").alias("block_id"),
+            pl.lit("passed").alias("state"),
+            at.alias("run_created_at"),
+            at.alias("created_at"),
+            pl.col("last_passed_inputs_fingerprint").alias("handle_inputs_fingerprint"),
+            pl.col("last_passed_block_fingerprint").alias("block_execution_fingerprint"),
+            "workflow_id",
+        )
+    )
+    missing = [
+        pl.lit(None, dtype).alias(name)
+        for name, dtype in RESULTS.schema.items()
+        if name not in remembered.columns
+    ]
+    rows = remembered.with_columns(missing).select(RESULTS.schema.names())
+    return pl.concat([results.select(RESULTS.schema.names()), rows])
