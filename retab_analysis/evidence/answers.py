@@ -33,6 +33,7 @@ MOST_RERUNS = 5
 CREDIBLE = 0.90
 _LIKELY = 0.5
 _FLAKY_RATE = 0.03
+_OFTEN = 0.1
 
 Words = npt.NDArray[np.str_]
 
@@ -193,8 +194,8 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
 
     ``never_passed`` where no outcome passed. ``broken`` where a lasting worsening is likelier than
     not. ``episode`` where it had passed, failed for a while and was mended for good, as far as is
-    known. ``flaky`` where it failed since its rate last changed, and fails at least 3 times in 100.
-    Else ``steady``. Empty where there is no outcome.
+    known, and fails less than once in ten since. ``flaky`` where it failed since its rate last
+    changed, and fails at least 3 times in 100. Else ``steady``. Empty where there is no outcome.
     """
     seen = histories.observed
     passed, failed = (histories.passes > 0) & seen, (histories.fails > 0) & seen
@@ -206,7 +207,8 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
     current = rows >= np.where(jumped, changed, 0)[:, None]
     ended = mended & (first_row(passed) < last_row(failed & ~current))
     flaky = (failed & current).any(axis=1) & (posterior.rate >= _FLAKY_RATE)
-    kinds = np.where(flaky, "flaky", np.where(ended, "episode", "steady"))
+    ended &= (posterior.rate < _OFTEN) | ~flaky
+    kinds = np.where(ended, "episode", np.where(flaky, "flaky", "steady"))
     kinds = np.where(worse.sum(axis=1) >= _LIKELY, "broken", kinds)
     kinds = np.where(passed.any(axis=1), kinds, "never_passed")
     return np.where(seen.any(axis=1), kinds, "")

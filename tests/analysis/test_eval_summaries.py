@@ -62,6 +62,9 @@ def kind_of(outcomes: str, codes: str | None = None, **more: Any) -> str | None:
         ("P" * 10 + "F" * 10, "A" * 10 + "B" * 10, "broken"),
         ("P" * 15 + "FFPFF", "A" * 15 + "B" * 5, "broken"),
         ("PPPPPPFFFFF" + "P" * 15, None, "episode"),
+        # Two failures since do not make it flaky; one in four does.
+        ("P" * 12 + "FFFFFF" + ("P" * 8 + "F") * 2 + "P" * 9, None, "episode"),
+        ("P" * 12 + "FFFFFF" + "P" * 10 + "FPPP" * 6, None, "flaky"),
         ("F" * 6 + "P" * 20, "A" * 6 + "B" * 20, "steady"),
         ("CCCUUEC", None, None),
         # One failure long ago is not flakiness.
