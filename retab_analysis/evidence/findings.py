@@ -86,16 +86,17 @@ class Findings:
             rows[given["eval"].to_numpy()] = given["after"].to_numpy()
         known = np.asarray(self.outcomes.histories.observed.any(axis=1)) if undecided else None
         answers = answer(self.outcomes.histories, self.posterior, rows, known)
-        since = np.where(answers.since >= 0, answers.since, self.overall.since)
+        # What broke before the row after which a worsening counts did not break again after it.
+        earlier = answers.p_regressed < self.overall.p_regressed / 2
+        told = (answers.since >= 0) & ~earlier
+        since = np.where(told, answers.since, self.overall.since)
         frame = pl.DataFrame(
             {
                 "eval": np.arange(n),
                 "p_regressed": answers.p_regressed,
                 "p_improved": answers.p_improved,
                 "p_ever": self.overall.p_regressed,
-                "cause": np.where(answers.since >= 0, answers.cause, self.overall.cause).astype(
-                    str
-                ),
+                "cause": np.where(told, answers.cause, self.overall.cause).astype(str),
                 "since_row": since,
                 "rate": answers.rate,
                 **self._reruns(answers, rows),

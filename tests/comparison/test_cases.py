@@ -15,6 +15,7 @@ from comparison.cases import (
     held_against,
     held_against_own_past,
     history,
+    many_evals,
     runs,
     the_only,
 )
@@ -209,6 +210,14 @@ def test_a_known_gap_never_counts_and_a_break_stays_red() -> None:
         assert not comparison.gate().ok
         row = comparison.evals.row(0, named=True)
         assert (row["eval_id"], row["cause"], row["since_run_id"]) == ("e", "edit", "run_16")
+
+
+def test_what_was_broken_before_the_baseline_keeps_its_run_and_its_cause() -> None:
+    rows = [*history("e", "P" * 10 + "FF", "A" * 10 + "BB"), *many_evals(12, "P" * 12)]
+    row = held_against(rows, 11, 12).evals.row(by_predicate=pl.col("eval_id") == "e", named=True)
+    assert row["transition"] == "still_failing"
+    assert (row["since_run_id"], row["cause"]) == ("run_11", "edit")
+    assert "0 of 2 passed; before, 10 of 10; its block was edited then" in row["reason"]
 
 
 def test_a_break_that_is_mended_is_green_again() -> None:
