@@ -16,6 +16,7 @@ from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Outcomes
 from retab_analysis.vocabulary import BROKEN, FAILING, SAME_EVAL
 
 _SINCE = ("since_at", "since_version_id", "since_run_id")
+_RERUNS = ("reruns_to_clear", "reruns_to_confirm")
 _DATE = "%-d %b %Y"
 _SIDE_COLUMNS = {
     "actual_value": "actual",
@@ -137,13 +138,14 @@ def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _concluded() -> list[pl.Expr]:
-    """Since when, and why, only of evals of which a worsening is said."""
+    """Since when, and why, only of evals of which a worsening is said; no reruns of one gone."""
     worse = pl.col("transition").is_in((*BROKEN, "suspect"))
     still = (pl.col("transition") == "still_failing") & (pl.col("p_ever") >= 0.5)
     said = worse | (still & pl.col("passed_before"))
     return [
         *(pl.when(said).then(name).alias(name) for name in (*_SINCE, "cause")),
         (still & pl.col("passed_before")).fill_null(False).alias("still_broken"),
+        *(pl.when("has_candidate").then(name).alias(name) for name in _RERUNS),
     ]
 
 

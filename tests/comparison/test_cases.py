@@ -220,6 +220,13 @@ def test_what_was_broken_before_the_baseline_keeps_its_run_and_its_cause() -> No
     assert "0 of 2 passed; before, 10 of 10; its block was edited then" in row["reason"]
 
 
+def test_nothing_is_to_be_run_again_of_an_eval_that_is_gone() -> None:
+    rows = [*history("gone", "PPPP."), *many_evals(3, "PPPPP")]
+    row = held_against(rows, 4, 5).evals.row(by_predicate=pl.col("eval_id") == "gone", named=True)
+    assert (row["transition"], row["reruns_to_clear"]) == ("removed", None)
+    assert row["reruns_to_confirm"] is None
+
+
 def test_a_break_that_is_mended_is_green_again() -> None:
     rows = gap_and_break("FFP", "BBC")
     assert [held_against_own_past(rows, run).gate().ok for run in (16, 17, 18)] == [
