@@ -198,10 +198,11 @@ def choose_last_good(
 
 
 def pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
-    """Some of the rows that :func:`combine_sides` gives, in any order."""
-    is_picked = np.zeros(results.height, dtype=bool)
-    is_picked[at.to_numpy()] = True
-    return results.filter(pl.Series(is_picked[results["at"].to_numpy()]))
+    """Some of the rows that :func:`combine_sides` gives, by their numbers; in any order."""
+    numbers, picked = results["at"].to_numpy(), at.to_numpy()
+    is_picked = np.zeros(1 + max(numbers.max(initial=-1), picked.max(initial=-1)), dtype=bool)
+    is_picked[picked] = True
+    return results.filter(pl.Series(is_picked[numbers]))
 
 
 def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:

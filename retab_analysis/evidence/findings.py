@@ -154,9 +154,9 @@ class Findings:
             .group_by("eval", maintain_order=True)
             .agg(pl.col("run_id").drop_nulls().alias("since_runs"))
         )
-        return frame.join(
-            named, on=["eval", "since_row"], how="left", maintain_order="left"
-        ).join(possible, on="eval", how="left", maintain_order="left")
+        return frame.join(named, on=["eval", "since_row"], how="left", maintain_order="left").join(
+            possible, on="eval", how="left", maintain_order="left"
+        )
 
 
 def weigh(outcomes: Outcomes) -> Findings:

@@ -145,7 +145,7 @@ def collect_outcomes(
     table = table.with_columns(pl.Series("row", row, pl.Int64))
     shape = evals.height, 1 + int(row.max(initial=rows))
     outage = _is_outage(table[now:], evals)
-    passes, fails = _count_outcomes(table, shape)
+    passes, fails = count_outcomes(table, shape)
     if not outage:
         errors = _repeated_errors(table[now:])
         fails[errors["eval"].to_numpy(), errors["row"].to_numpy()] += errors["errors"].to_numpy()
@@ -331,7 +331,7 @@ def _repeated_errors(now: pl.DataFrame) -> pl.DataFrame:
     return errors.filter(repeated).select("eval", "row", "errors")
 
 
-def _count_outcomes(table: pl.DataFrame, shape: tuple[int, int]) -> tuple[Counts, Counts]:
+def count_outcomes(table: pl.DataFrame, shape: tuple[int, int]) -> tuple[Counts, Counts]:
     """How many comparable passes and failures each eval has in each row."""
     cell = table["eval"].to_numpy() * shape[1] + table["row"].to_numpy()
     passed = table["comparable"] & (table["state"] == "passed")

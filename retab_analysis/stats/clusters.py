@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
 
 
 def label_clusters(documents: Sequence[Iterable[str] | None]) -> list[int]:
@@ -21,20 +28,40 @@ def label_clusters(documents: Sequence[Iterable[str] | None]) -> list[int]:
         >>> label_clusters([["a"], ["b"], ["a", "c"], None, ["c"]])
         [0, 1, 0, 2, 0]
     """
-    parents = list(range(len(documents)))
-    first_with: dict[str, int] = {}
-    for at, names in enumerate(documents):
-        for name in names or ():
-            first = first_with.setdefault(name, at)
-            if first != at:  # most documents are of one eval
-                parents[_root(parents, at)] = _root(parents, first)
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(_root(parents, at), len(numbers)) for at in range(len(parents))]
+    import numpy as np
+
+    numbers: dict[str, int] = {}
+    pairs = [
+        (at, numbers.setdefault(name, len(numbers)))
+        for at, names in enumerate(documents)
+        for name in names or ()
+    ]
+    evals, read = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    labels: list[int] = join_clusters(evals, read, len(documents)).tolist()
+    return labels
 
 
-def _root(parents: list[int], at: int) -> int:
-    """The eval that stands for a cluster; paths are halved on the way, so that they stay short."""
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
+def join_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
+    """As :func:`label_clusters`, from pairs of an eval and a document that it reads.
+
+    Each round gives an eval the smallest label among those that share a document with it, and then
+    the label of the eval which that label names. So a label reaches the other end of a chain of
+    evals in a number of rounds that grows with the logarithm of its length.
+
+    Args:
+        evals: The evals of the pairs, numbered from 0.
+        documents: Their documents, numbered from 0.
+        n: How many evals there are.
+    """
+    import numpy as np
+
+    labels = np.arange(n)
+    while True:
+        least = np.full(documents.max(initial=-1) + 1, n)
+        np.minimum.at(least, documents, labels[evals])
+        found = labels.copy()
+        np.minimum.at(found, evals, least[documents])
+        found = found[found]
+        if (found == labels).all():
+            return np.asarray(np.unique(labels, return_inverse=True)[1])
+        labels = found
