@@ -44,9 +44,11 @@ def label_clusters(documents: Sequence[Iterable[str] | None]) -> list[int]:
 def join_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
     """As :func:`label_clusters`, from pairs of an eval and a document that it reads.
 
-    Each round gives an eval the smallest label among those that share a document with it, and then
-    the label of the eval which that label names. So a label reaches the other end of a chain of
-    evals in a number of rounds that grows with the logarithm of its length.
+    Every cluster has the number of its first eval. In each round a cluster is joined to the one
+    with the smallest number among those with which it shares a document; few rounds are needed.
+
+    Source: Y. Shiloach and U. Vishkin, "An O(log n) parallel connectivity algorithm", Journal of
+    Algorithms 3 (1982) 57-67.
 
     Args:
         evals: The evals of the pairs, numbered from 0.
@@ -55,13 +57,15 @@ def join_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
     """
     import numpy as np
 
-    labels = np.arange(n)
+    cluster = np.arange(n)
     while True:
-        least = np.full(documents.max(initial=-1) + 1, n)
-        np.minimum.at(least, documents, labels[evals])
-        found = labels.copy()
-        np.minimum.at(found, evals, least[documents])
-        found = found[found]
-        if (found == labels).all():
-            return np.asarray(np.unique(labels, return_inverse=True)[1])
-        labels = found
+        own = cluster[evals]
+        first = np.full(documents.max(initial=-1) + 1, n)
+        np.minimum.at(first, documents, own)
+        joined = cluster.copy()
+        np.minimum.at(joined, own, first[documents])
+        while (joined != joined[joined]).any():
+            joined = joined[joined]
+        if (joined == cluster).all():
+            return np.asarray(np.unique(cluster, return_inverse=True)[1])
+        cluster = joined
