@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
 from retab_analysis.comparison.comparison import Comparison
@@ -14,8 +15,9 @@ from retab_analysis.comparison.sides import (
     check_results,
     choose_baseline,
     choose_last_good,
+    pick_rows,
 )
-from retab_analysis.comparison.suite_test import Suite
+from retab_analysis.comparison.suite_test import Suite, rate_results
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.findings import Findings, weigh
 from retab_analysis.evidence.outcomes import (
@@ -24,7 +26,9 @@ from retab_analysis.evidence.outcomes import (
     Outcomes,
     collect_outcomes,
     combine_sides,
+    count_outcomes,
 )
+from retab_analysis.stats.outcome_table import OutcomeTable
 from retab_analysis.vocabulary import DECIDED
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
@@ -201,24 +205,19 @@ def _collect_suite(
     chosen because they passed would make every change a fall.
     """
     is_after = pl.col("side") == CANDIDATE
-    comparable = outcomes.results.filter("comparable", pl.col("state").is_in(DECIDED))
+    counted = outcomes.results
     if earlier is not None:
-        comparable = comparable.filter(is_after | pl.col("at").is_in(earlier["at"].implode()))
-    ids = outcomes.evals.select("eval", "eval_id")
-    run = pl.when(is_after).then(pl.format("rerun {}", "row")).otherwise(pl.format("run {}", "row"))
-    counted = (
-        comparable.join(ids, on="eval")
-        .group_by("eval_id", is_after.alias("is_after"), run.alias("run"))
-        .agg(
-            (pl.col("state") == "passed").sum().cast(pl.Int64).alias("passes"),
-            pl.len().cast(pl.Int64).alias("outcomes"),
-        )
+        chosen = counted.filter(is_after)["at"]
+        counted = pick_rows(counted, pl.concat([chosen, earlier["at"]]))
+    shape = outcomes.histories.shape
+    passes, fails = count_outcomes(counted, shape)
+    table = OutcomeTable(
+        passes, passes + fails, np.arange(shape[1]) >= outcomes.histories.candidate
     )
-    before = is_after if earlier is None else is_after | (pl.col("side") == BASELINE)
-    shown = (
-        outcomes.results.filter(is_after | pl.col("comparable"))
+    before = (
+        outcomes.results.filter(~is_after, "comparable")
         if earlier is None
-        else results.filter(before)
+        else results.filter(pl.col("side") == BASELINE)
     )
     named = pl.coalesce(
         pl.when(pl.col("document_ids").list.len() > 0).then("document_ids"),
@@ -235,9 +234,11 @@ def _collect_suite(
         evals=evals.select(
             *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "undecided")
         ),
-        outcomes=counted,
-        documents=documents,
-        results=shown.select(is_after.alias("is_after"), "state"),
+        table=table,
+        documents=outcomes.evals.select("eval_id").join(
+            documents, on="eval_id", how="left", maintain_order="left"
+        ),
+        pass_rates=(rate_results(before), rate_results(results.filter(is_after))),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from retab_analysis.comparison.sides import choose_candidate, summarize_side
+from retab_analysis.comparison.sides import choose_candidate, pick_rows, summarize_side
 from retab_analysis.comparison.transitions import (
     DEFINITION_WORDS,
     EVALS_SCHEMA,
@@ -50,8 +51,9 @@ def describe_evals(
         The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``undecided``, the probability
         that an eval still is after 0, 1, … reruns.
     """
-    before = summarize_side(earlier, results)
-    now = summarize_side(choose_candidate(outcomes), results)
+    chosen = choose_candidate(outcomes)
+    rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
+    before, now = summarize_side(earlier, rows), summarize_side(chosen, rows)
     both = before.join(
         now.rename({name: f"c_{name}" for name in now.columns if name != "eval"}),
         on="eval",
@@ -94,34 +96,34 @@ def _listed(outcomes: Outcomes) -> pl.Series:
 
 def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
     """What the rules ask beside the states, one row per eval."""
-    rows = outcomes.results
-    is_now = pl.col("side") == CANDIDATE
-    earlier, state = ~is_now & pl.col("comparable"), pl.col("state")
-    errors = is_now & (state == "error")
-    facts = rows.group_by("eval").agg(
-        (~is_now).any().alias("has_earlier"),
-        is_now.any().alias("has_candidate"),
-        earlier.any().alias("is_comparable"),
-        (earlier & state.is_in(FAILING[:2])).any().alias("failed_before"),
-        (earlier & (state == "passed")).any().alias("passed_before"),
-        (is_now & (state == "passed")).any().alias("passes_now"),
-        (errors.sum() > 1).alias("errors_now"),
+    rows, told = outcomes.results, outcomes.histories
+    is_now, state = rows["side"] == CANDIDATE, rows["state"]
+
+    def count(which: pl.Series) -> pl.Series:
+        evals = rows["eval"].filter(which).to_numpy()
+        return pl.Series(np.bincount(evals, minlength=told.shape[0]))
+
+    fails_now = pl.Series(told.fails[:, told.candidate :].any(axis=1))
+    facts = pl.DataFrame(
+        {
+            "eval": outcomes.evals["eval"],
+            "has_earlier": count(~is_now) > 0,
+            "has_candidate": count(is_now) > 0,
+            "is_comparable": count(~is_now & rows["comparable"]) > 0,
+            "failed_before": told.fails[:, : told.candidate].any(axis=1),
+            "passed_before": told.passes[:, : told.candidate].any(axis=1),
+            "passes_now": count(is_now & (state == "passed")) > 0,
+            "errors_repeat": (count(is_now & (state == "error")) > 1) & fails_now,
+        }
     )
-    counted = outcomes.histories.fails[:, outcomes.histories.candidate :].sum(axis=1)
-    repeated = pl.Series("failed_now", counted > 0)
-    numbered = outcomes.evals.select("eval", "edited_at").with_columns(repeated)
-    return (
-        facts.join(numbered, on="eval")
-        .with_columns(errors_repeat=pl.col("errors_now") & pl.col("failed_now"))
-        .join(_differences(outcomes, results), on="eval", how="left")
-    )
+    return facts.join(_differences(outcomes, results), on="eval", how="left")
 
 
 def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
     """``eval, edited``: in words, what differs from the newest earlier result."""
     edited = outcomes.results.filter(~pl.col("comparable"))["eval"].unique()
     rows = outcomes.results.filter(pl.col("eval").is_in(edited.implode()))
-    rows = rows.join(results.select("at", *SAME_EVAL), on="at")
+    rows = rows.join(pick_rows(results, rows["at"]).select("at", *SAME_EVAL), on="at")
     ordered = rows.sort("row", "moment", "at", nulls_last=False)
     is_now = pl.col("side") == CANDIDATE
 

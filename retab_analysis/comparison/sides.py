@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from retab_analysis.comparison.config_changes import Edits
@@ -196,12 +197,20 @@ def choose_last_good(
     return newest.select("eval", "at")
 
 
+def pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
+    """Some of the rows that :func:`combine_sides` gives, by their numbers; in any order."""
+    numbers, picked = results["at"].to_numpy(), at.to_numpy()
+    is_picked = np.zeros(1 + max(numbers.max(initial=-1), picked.max(initial=-1)), dtype=bool)
+    is_picked[picked] = True
+    return results.filter(pl.Series(is_picked[numbers]))
+
+
 def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
     """One row per eval: its state, how many results that is of, and one result to show.
 
     Args:
         chosen: ``eval, at``: which results.
-        results: What :func:`combine_sides` gives.
+        results: These and others, of those that :func:`combine_sides` gives.
 
     Returns:
         ``eval``; ``state``; ``n`` (decided results) and ``pass_rate``; ``passed``; the columns that
@@ -228,7 +237,7 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("state") == each).then(f"newest_{each}") for each in (*STATES, "mixed")
         )
     )
-    return shown.join(results.select("at", *_SHOWN), on="at", how="left").select(
+    return shown.join(rows.select("at", *_SHOWN), on="at").select(
         *("eval", "state", "n", "passed", "pass_rate", "score", "margin", "duration_ms", "code"),
         pl.coalesce("eval_name", "known_name").alias("eval_name"),
         *(name for name in _SHOWN if name != "eval_name"),

@@ -7,14 +7,16 @@ and the interval. The verdict adds what the model knows of single evals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from retab_analysis.evidence.answers import p_any_regressed
+from retab_analysis.stats.clusters import join_clusters
 from retab_analysis.stats.outcome_table import OutcomeTable
-from retab_analysis.stats.suite import suite_change
+from retab_analysis.stats.suite import clustered_change
 from retab_analysis.vocabulary import BROKEN, RATED, TRANSITIONS, pass_rate
 
 CERTAIN_ENOUGH = 0.8
@@ -46,26 +48,26 @@ class Suite:
     """What the summary of some evals is made of.
 
     Attributes:
-        evals: One row per eval: ``eval_id, transition, p_regressed, p_improved, block``.
-        outcomes: One row per eval and run with comparable decided results: ``eval_id, run`` (a
-            key), ``is_after``, ``passes, outcomes``.
-        documents: ``eval_id, documents`` (List(String)).
-        results: One row per result of either side: ``is_after, state``, for the two pass rates.
+        evals: One row per eval: ``eval_id, transition, p_regressed, p_improved, block_id``.
+        table: The comparable decided results of some evals in each row of time.
+        documents: What the rows of ``table`` are: ``eval_id, documents`` (List(String)).
+        pass_rates: Those of all results before and after.
     """
 
     evals: pl.DataFrame
-    outcomes: pl.DataFrame
+    table: OutcomeTable
     documents: pl.DataFrame
-    results: pl.DataFrame
+    pass_rates: tuple[float | None, float | None]
 
     def without(self, eval_ids: pl.Series) -> Suite:
         """The same without some evals; the pass rates stay those of all results."""
         left_out = pl.col("eval_id").is_in(eval_ids.implode())
-        return Suite(
-            self.evals.filter(~left_out),
-            self.outcomes.filter(~left_out),
-            self.documents,
-            self.results,
+        counted = ~self.documents.select(left_out).to_series()
+        return replace(
+            self,
+            evals=self.evals.filter(~left_out),
+            table=self.table.take(counted.to_numpy()),
+            documents=self.documents.filter(counted),
         )
 
 
@@ -77,13 +79,15 @@ def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
         alpha: The level of the test, and one minus that of the interval.
     """
     counts = dict(suite.evals["transition"].value_counts().iter_rows())
-    table, documents = _arrange(suite)
-    change = suite_change(table, documents, alpha)
+    kept = suite.table.comparable()
+    table = _in_order(suite.table.take(kept))
+    clusters = _find_clusters(suite.documents["documents"].filter(pl.Series(kept)))
+    change = clustered_change(table, clusters, alpha)
     row = {
         **dict.fromkeys(TRANSITIONS, 0),
         **counts,
-        "baseline_pass_rate": _pass_rate(suite.results.filter(~pl.col("is_after"))),
-        "candidate_pass_rate": _pass_rate(suite.results.filter("is_after")),
+        "baseline_pass_rate": suite.pass_rates[0],
+        "candidate_pass_rate": suite.pass_rates[1],
         "n_evals": change.n_evals,
         "n_documents": change.n_documents,
         "delta": change.delta,
@@ -126,23 +130,27 @@ def suite_regressed(summary: pl.DataFrame, alpha: float) -> bool:
     return row["p_value"] is not None and row["p_value"] <= alpha and row["delta"] < 0
 
 
-def _arrange(suite: Suite) -> tuple[OutcomeTable, list[list[str] | None]]:
-    """The outcomes as a table of evals by runs, and the documents of its rows."""
-    both = suite.outcomes.group_by("eval_id").agg(pl.col("is_after").n_unique() == 2)
-    rows = suite.outcomes.join(both.filter("is_after").select("eval_id"), on="eval_id")
-    evals = rows.select(pl.col("eval_id").unique().sort()).with_row_index("row")
-    runs = rows.select("run", "is_after").unique().sort("is_after", "run").with_row_index("column")
-    placed = rows.join(evals, on="eval_id").join(runs, on=["run", "is_after"])
-    counts = np.zeros((2, evals.height, runs.height), dtype=np.int64)
-    where = placed["row"].to_numpy(), placed["column"].to_numpy()
-    for at, name in enumerate(("passes", "outcomes")):
-        np.add.at(counts[at], where, placed[name].to_numpy())
-    table = OutcomeTable.from_arrays(counts[0], counts[1], runs["is_after"].to_numpy())
-    known = evals.join(suite.documents, on="eval_id", how="left").sort("row")
-    return table, known["documents"].to_list()
+def _in_order(table: OutcomeTable) -> OutcomeTable:
+    """Without the rows of time in which there is no outcome.
+
+    They are sorted as texts, because where orders of runs are drawn it matters which run is first.
+    """
+    is_after, used = table.is_after, np.flatnonzero(table.outcomes.any(axis=0))
+    runs = sorted(used.tolist(), key=lambda run: (is_after[run], str(run)))
+    return OutcomeTable(table.passes[:, runs], table.outcomes[:, runs], is_after[runs])
 
 
-def _pass_rate(results: pl.DataFrame) -> float | None:
+def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
+    """The number of each eval's cluster of documents, see :func:`label_clusters`."""
+    frame = documents.alias("document").to_frame().with_row_index("eval")
+    pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
+    known = pl.Enum(pairs["document"].drop_nulls().unique())
+    number = pairs["document"].cast(known).to_physical().cast(pl.Int64).fill_null(-1) + 1
+    return join_clusters(pairs["eval"].to_numpy(), number.to_numpy(), len(documents))
+
+
+def rate_results(results: pl.DataFrame) -> float | None:
+    """The pass rate of some results."""
     counts = [(pl.col("state") == each).sum().alias(each) for each in RATED]
     rate: float | None = results.select(counts).select(pass_rate()).item()
     return rate

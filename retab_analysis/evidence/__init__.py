@@ -1,7 +1,8 @@
 """What an eval's history says: how sure one can be that it got worse, since when, and why.
 
-``outcomes`` makes arrays of RESULTS frames, ``histories`` is their form, and ``findings`` makes a
-frame of what comes out. In between, ``rates`` has the constants of the model, ``inference`` its
-formulas, ``answers`` what is read off its result, and ``reruns`` how many more results will be
-needed. Nothing is imported here: numpy is loaded only by who asks for one of these modules.
+``outcomes`` makes arrays of RESULTS frames, with ``code_edits``, which tells where code was edited;
+``histories`` is their form, and ``findings`` makes a frame of what comes out. In between, ``rates``
+has the constants of the model, ``inference`` its formulas, ``answers`` what is read off its result,
+and ``reruns`` how many more results will be needed. Nothing is imported here: numpy is loaded only
+by who asks for one of these modules.
 """

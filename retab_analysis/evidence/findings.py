@@ -136,7 +136,10 @@ class Findings:
 
     def _with_runs(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been."""
-        runs = self.outcomes.runs_of_rows()
+        wanted = answers.since_rows.copy()
+        begun = frame.drop_nulls("since_row")
+        wanted[begun["eval"].to_numpy(), begun["since_row"].to_numpy()] = True
+        runs = self.outcomes.runs_of_rows(wanted)
         named = runs.select(
             "eval",
             pl.col("row").alias("since_row"),
@@ -152,8 +155,9 @@ class Findings:
             .group_by("eval", maintain_order=True)
             .agg(pl.col("run_id").drop_nulls().alias("since_runs"))
         )
-        joined = frame.join(named, on=["eval", "since_row"], how="left")
-        return joined.join(possible, on="eval", how="left").sort("eval")
+        return frame.join(named, on=["eval", "since_row"], how="left", maintain_order="left").join(
+            possible, on="eval", how="left", maintain_order="left"
+        )
 
 
 def weigh(outcomes: Outcomes) -> Findings:

@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from retab_analysis.evidence.code_edits import find_edits
 from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
@@ -38,6 +38,7 @@ from retab_analysis.vocabulary import (
 )
 
 Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _VERSION = pl.col("workflow_version_id")
 
@@ -77,10 +78,18 @@ class Outcomes:
     histories: Histories
     outage: bool
 
-    def runs_of_rows(self) -> pl.DataFrame:
-        """The run of each eval in each row: ``eval, row, run_id, workflow_version_id, moment``."""
-        known = self.results.filter("comparable")
-        newest = known.filter(pl.col("at") == pl.col("at").max().over("eval", "row"))
+    def runs_of_rows(self, wanted: Flags | None = None) -> pl.DataFrame:
+        """The run of each eval in each row: ``eval, row, run_id, workflow_version_id, moment``.
+
+        Args:
+            wanted: Of which rows of which evals to tell, shape (evals, rows); None for all.
+        """
+        known = self.results["comparable"]
+        if wanted is not None:
+            places = (self.results[name].to_numpy() for name in ("eval", "row"))
+            known &= pl.Series(wanted[tuple(places)])
+        told = self.results.filter(known)
+        newest = told.filter(pl.col("at") == pl.col("at").max().over("eval", "row"))
         return newest.select("eval", "row", "run_id", "workflow_version_id", "moment")
 
 
@@ -126,30 +135,28 @@ def collect_outcomes(
         changed_blocks: The blocks in which the candidate's version differs from what was before,
             for blocks whose results do not say it; None where that is not known.
     """
-    table = results.select("at", "side", "moment", *NEEDED)
-    evals = _evals(table)
-    table = _with_comparable(table.join(evals.select("eval_id", "eval", "block"), on="eval_id"))
-    earlier, rows = _place_earlier(table.filter(pl.col("side") != CANDIDATE), evals.height)
-    placed = pl.concat([earlier, _place_candidate(table.filter(side=CANDIDATE), rows)])
-    outage = _is_outage(placed)
-    shape = evals.height, 1 + max(rows, placed.select(pl.col("row").max()).item() or 0)
-    decided = placed.filter(pl.col("comparable") & pl.col("state").is_in(DECIDED))
-    passes = _counted(decided.filter(state="passed"), shape)
-    fails = _counted(decided.filter(pl.col("state").is_in(NOT_PASSING)), shape)
+    ids = results["eval_id"].drop_nulls().unique().sort()
+    table = _in_order(results, ids)
+    evals = _evals(table, ids)
+    table = table.with_columns(comparable=_comparable(table, evals)).drop("block_id", *SAME_EVAL)
+    now = int((table["side"] != CANDIDATE).sum())  # the candidate's results come last
+    earlier, rows = _rows_of_earlier(table[:now], evals.height)
+    row = np.concatenate([earlier, _rows_of_candidate(table[now:], rows)])
+    table = table.with_columns(pl.Series("row", row, pl.Int64))
+    shape = evals.height, 1 + int(row.max(initial=rows))
+    outage = _is_outage(table[now:], evals)
+    passes, fails = count_outcomes(table, shape)
     if not outage:
-        errors = _repeated_errors(placed)
+        errors = _repeated_errors(table[now:])
         fails[errors["eval"].to_numpy(), errors["row"].to_numpy()] += errors["errors"].to_numpy()
     return Outcomes(
-        results=placed.select(
-            *("at", "eval", "side", "row", "comparable", "state", "moment", "run_id"),
-            "workflow_version_id",
-        ),
-        evals=evals.join(_edited_at(placed), on="eval", how="left").sort("eval"),
+        results=table.drop("result_id", BLOCK_CODE),
+        evals=evals.drop(SAME_EVAL).join(_edited_at(table), on="eval", how="left").sort("eval"),
         histories=Histories(
             passes=passes,
             fails=fails,
             block=evals["block"].to_numpy(),
-            edited=_edited(placed, evals, shape, rows, changed_blocks),
+            edited=find_edits(table, evals, shape, rows, changed_blocks),
             start=_first_rows(passes + fails),
             candidate=rows,
         ),
@@ -188,65 +195,85 @@ def _without_later(results: pl.DataFrame) -> pl.DataFrame:
     return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
 
 
-def _evals(results: pl.DataFrame) -> pl.DataFrame:
-    """One row per eval: ``eval, eval_id, block``, by id, so that the input's order is no matter."""
-    ordered = results.select("at", "eval_id", "block_id").sort("at")
-    evals = ordered.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
-    return evals.with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("eval"),
-        (pl.col("block_id").fill_null("").rank("dense") - 1).cast(pl.Int64).alias("block"),
-    ).select("eval", "eval_id", "block_id", "block")
+def _in_order(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """What outcomes are made of, in the order of time; ``eval`` is the place of its id in ``ids``.
+
+    From here on evals are numbers: to group by those is faster than by texts.
+    """
+    return (
+        results.select(
+            *("at", "side", "moment", "state", "run_id", "result_id", "workflow_version_id"),
+            *("block_id", BLOCK_CODE, *SAME_EVAL),
+            eval=pl.col("eval_id").cast(pl.Enum(ids)).to_physical().cast(pl.Int64),
+        )
+        .drop_nulls("eval")
+        .sort("at")
+    )
 
 
-def _with_comparable(results: pl.DataFrame) -> pl.DataFrame:
+def _evals(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """One row per eval: its block, and the newest of each of :data:`SAME_EVAL` that is known."""
+    newest = [pl.col(name).drop_nulls().last() for name in ("block_id", *SAME_EVAL)]
+    evals = table.group_by("eval").agg(newest).sort("eval")
+    block = (pl.col("block_id").fill_null("").rank("dense") - 1).cast(pl.Int64)
+    return evals.with_columns(ids.alias("eval_id"), block=block)
+
+
+def _comparable(table: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
     """Whether a result is of the same eval as the candidate's newest, as far as that is known.
 
     A result that ended in an error or was cancelled does not say what it asserted. Of an eval that
     was edited it then says nothing about the present definition, and neither does any earlier
     result of unknown definition that is older than one of another.
     """
-    ordered = results.select("at", "eval", *SAME_EVAL).sort("at")
-    wanted = ordered.group_by("eval").agg(
-        pl.col(name).drop_nulls().last().alias(f"w_{name}") for name in SAME_EVAL
-    )
-    differs = pl.any_horizontal(
-        (pl.col(name) != pl.col(f"w_{name}")).fill_null(False) for name in SAME_EVAL
-    )
-    unknown = pl.any_horizontal(
-        pl.col(name).is_null() & pl.col(f"w_{name}").is_not_null() for name in SAME_EVAL
-    )
-    marked = results.join(wanted, on="eval", how="left").with_columns(differs=differs)
-    if not marked["differs"].any():
-        return marked.with_columns(comparable=pl.lit(True)).drop("differs")
-    last_other = pl.col("at").filter("differs").max().over("eval")
-    says_nothing = (pl.col("at") < last_other) | ~pl.col("state").is_in(DECIDED)
-    other = unknown & says_nothing & last_other.is_not_null() & (pl.col("side") != CANDIDATE)
-    comparable = ~(pl.col("differs") | other.fill_null(False))
-    return marked.with_columns(comparable=comparable).drop("differs")
+    place = table["eval"]
+    differs, unknown = np.zeros((2, table.height), dtype=bool)
+    for name in SAME_EVAL:
+        own, wanted = table[name], evals[name].gather(place)
+        differs |= (own != wanted).fill_null(False).to_numpy()
+        unknown |= (own.is_null() & wanted.is_not_null()).to_numpy()
+    if not differs.any():
+        return pl.Series(~differs)
+    at = table["at"].to_numpy()
+    newest_other = np.full(evals.height, -1)
+    np.maximum.at(newest_other, place.to_numpy()[differs], at[differs])
+    other = newest_other[place.to_numpy()]
+    is_decided = table["state"].is_in(DECIDED).to_numpy()
+    is_earlier = (table["side"] != CANDIDATE).to_numpy()
+    says_nothing = (at < other) | (~is_decided & (other >= 0))
+    return pl.Series(~(differs | (unknown & says_nothing & is_earlier)))
 
 
-def _place_earlier(results: pl.DataFrame, n_evals: int) -> tuple[pl.DataFrame, int]:
-    """Give each earlier result its ``row``; also how many rows there are."""
-    # A result without a run (the last pass that a saved eval remembers) is a run of its own.
-    number = pl.col("at").cast(pl.String).str.zfill(12)
-    run = pl.coalesce("run_id", "result " + pl.coalesce("result_id", number))
+def _rows_of_earlier(results: pl.DataFrame, n_evals: int) -> tuple[Counts, int]:
+    """The row of each earlier result, and how many rows there are."""
+    names = _name_runs(results)
+    distinct = names.unique().sort()
+    number = names.cast(pl.Enum(distinct)).to_physical()
     runs = (
-        results.with_columns(run=run)
+        results.with_columns(run=number)
         .group_by("run")
         .agg(
             pl.col("moment").min(),
             pl.col("side").max(),
-            pl.col("workflow_version_id").min().alias("version"),
-            pl.col("eval").unique().sort(),
+            _VERSION.min().alias("version"),
+            pl.col("eval"),
         )
         # A baseline is earlier than the candidate by definition; among themselves runs are in
         # time order, and those whose time is not known are the oldest.
         .sort("moment", "side", "run", nulls_last=False)
     )
-    rows = _rows_of_runs(runs, n_evals)
-    numbered = runs.select("run", pl.Series("row", rows, pl.Int64))
-    placed = results.with_columns(run=run).join(numbered, on="run", how="left").drop("run")
-    return placed, int(rows.max(initial=-1)) + 1
+    rows = np.empty(runs.height, dtype=np.int64)
+    rows[runs["run"].to_numpy()] = found = _rows_of_runs(runs, n_evals)
+    return rows[number.to_numpy()], int(found.max(initial=-1)) + 1
+
+
+def _name_runs(results: pl.DataFrame) -> pl.Series:
+    """The run of each result; one without a run (a last pass of a saved eval) is a run itself."""
+    if not results["run_id"].has_nulls():
+        return results["run_id"]
+    number = pl.col("at").cast(pl.String).str.zfill(12)
+    alone = "result " + pl.coalesce("result_id", number)
+    return results.select(pl.coalesce("run_id", alone)).to_series()
 
 
 def _rows_of_runs(runs: pl.DataFrame, n_evals: int) -> Counts:
@@ -264,35 +291,34 @@ def _rows_of_runs(runs: pl.DataFrame, n_evals: int) -> Counts:
     return rows
 
 
-def _place_candidate(results: pl.DataFrame, first: int) -> pl.DataFrame:
-    """The candidate's results: the n-th run of an eval is in the n-th row from the first on."""
+def _rows_of_candidate(results: pl.DataFrame, first: int) -> Counts:
+    """The row of each of the candidate's results: an eval's runs are in the rows from first on."""
     runs = results.group_by("eval", "run_id").agg(pl.col("moment").min(), pl.col("at").min())
     ranked = runs.sort("eval", "moment", "run_id", "at", nulls_last=False).select(
         "eval", "run_id", rank=pl.int_range(pl.len(), dtype=pl.Int64).over("eval")
     )
-    placed = results.join(ranked, on=["eval", "run_id"], how="left", nulls_equal=True)
-    row = first + pl.min_horizontal("rank", pl.lit(_MAX_RERUNS, pl.Int64))
-    return placed.with_columns(row=row).drop("rank")
-
-
-def _is_outage(results: pl.DataFrame) -> bool:
-    """Whether many evals of several blocks have nothing but errors on the candidate's side."""
-    now = results.filter(pl.col("side") == CANDIDATE, pl.col("state").is_in((*DECIDED, "error")))
-    evals = now.group_by("eval").agg(
-        pl.col("block").first(), (pl.col("state") == "error").all().alias("errored")
+    placed = results.select("eval", "run_id").join(
+        ranked, on=["eval", "run_id"], how="left", nulls_equal=True, maintain_order="left"
     )
-    errored = evals.filter("errored")
-    many = errored.height >= max(_OUTAGE_EVALS, _OUTAGE_SHARE * evals.height)
-    return many and errored["block"].n_unique() > 1
+    return np.asarray(first + np.minimum(placed["rank"].to_numpy(), _MAX_RERUNS))
 
 
-def _repeated_errors(results: pl.DataFrame) -> pl.DataFrame:
+def _is_outage(now: pl.DataFrame, evals: pl.DataFrame) -> bool:
+    """Whether many evals of several blocks have nothing but errors on the candidate's side."""
+    ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
+    found = ended.group_by("eval").agg((pl.col("state") == "error").all().alias("errored"))
+    errored = found.filter("errored")["eval"]
+    many = len(errored) >= max(_OUTAGE_EVALS, _OUTAGE_SHARE * found.height)
+    return many and evals["block"].gather(errored).n_unique() > 1
+
+
+def _repeated_errors(now: pl.DataFrame) -> pl.DataFrame:
     """``eval, row, errors``: the candidate's that came twice or more with no pass between.
 
     What came first of several results of one run is not known: beside a pass, its errors do not
     count.
     """
-    now, state = results.filter(pl.col("side") == CANDIDATE, "comparable"), pl.col("state")
+    now, state = now.filter("comparable"), pl.col("state")
     errored = now.filter(state == "error")["eval"].unique()
     now = now.filter(pl.col("eval").is_in(errored.implode()))
     by_row = now.group_by("eval", "row").agg(
@@ -305,12 +331,16 @@ def _repeated_errors(results: pl.DataFrame) -> pl.DataFrame:
     return errors.filter(repeated).select("eval", "row", "errors")
 
 
-def _counted(results: pl.DataFrame, shape: tuple[int, int]) -> Counts:
-    """How many results each eval has in each row."""
-    counts = np.zeros(shape, dtype=np.int64)
-    where = results["eval"].to_numpy(), results["row"].to_numpy()
-    np.add.at(counts, where, 1)
-    return counts
+def count_outcomes(table: pl.DataFrame, shape: tuple[int, int]) -> tuple[Counts, Counts]:
+    """How many comparable passes and failures each eval has in each row."""
+    cell = table["eval"].to_numpy() * shape[1] + table["row"].to_numpy()
+    passed = table["comparable"] & (table["state"] == "passed")
+    failed = table["comparable"] & table["state"].is_in(NOT_PASSING)
+    passes, fails = (
+        np.bincount(cell[each.to_numpy()], minlength=shape[0] * shape[1]).reshape(shape)
+        for each in (passed, failed)
+    )
+    return passes, fails
 
 
 def _first_rows(outcomes: Counts) -> Counts:
@@ -324,9 +354,8 @@ def _edited_at(results: pl.DataFrame) -> pl.DataFrame:
     """When each eval was defined as it is now: its first comparable result after another one."""
     other = results.filter(~pl.col("comparable")).group_by("eval").agg(other=pl.col("row").max())
     return (
-        results.filter("comparable")
-        .join(other, on="eval")
-        .filter(pl.col("row") > pl.col("other"))
+        results.join(other, on="eval")
+        .filter("comparable", pl.col("row") > pl.col("other"))
         .sort("row", "at")
         .group_by("eval", maintain_order=True)
         .agg(
@@ -335,91 +364,3 @@ def _edited_at(results: pl.DataFrame) -> pl.DataFrame:
             pl.col("workflow_version_id").first().alias("edited_version_id"),
         )
     )
-
-
-def _edited(
-    results: pl.DataFrame,
-    evals: pl.DataFrame,
-    shape: tuple[int, int],
-    candidate: int,
-    changed_blocks: frozenset[str] | None,
-) -> Counts:
-    """Whether the code of an eval's block in a row is another than in the row before.
-
-    A block was edited where that is so for at least half of its evals; and so it is for an eval
-    whose own results say it, however long ago its result before was.
-    """
-    told = None
-    if changed_blocks is not None:
-        named = evals.filter(pl.col("block_id").is_in(sorted(changed_blocks)))
-        told = named["block"].unique()
-    own = _own_changes(results, candidate, told)
-    by_block = own.group_by("block", "row").agg(
-        pl.when(pl.col("changed").count() > 0)
-        .then(pl.when(pl.col("changed").mean() >= 0.5).then(EDITED).otherwise(SAME))
-        .otherwise(UNKNOWN)
-        .alias("flag")
-    )
-    flags = np.full((evals["block"].n_unique(), shape[1]), SAME, dtype=np.int64)
-    flags[by_block["block"].to_numpy(), by_block["row"].to_numpy()] = by_block["flag"].to_numpy()
-    edited: Counts = flags[evals["block"].to_numpy()]
-    changed = own.filter("changed")
-    edited[changed["eval"].to_numpy(), changed["row"].to_numpy()] = EDITED
-    return edited
-
-
-def _own_changes(
-    results: pl.DataFrame, candidate: int, changed_blocks: pl.Series | None
-) -> pl.DataFrame:
-    """``eval, block, row, changed``: whether the code is another than at the eval's last result.
-
-    The block's fingerprint says so where both have one. Where neither that nor an equal version
-    does, a version diff says it of the candidate, and of others that the version is another.
-    """
-    known = _codes_by_row(results, candidate)
-    code, version_differs = pl.col(BLOCK_CODE), pl.col("version_before") != _VERSION
-    if changed_blocks is not None:
-        is_told = (pl.col("row") == candidate) & version_differs.fill_null(True)
-        told = pl.col("block").is_in(changed_blocks.implode())
-        version_differs = pl.when(is_told).then(told).otherwise(version_differs)
-    both = code.is_not_null() & pl.col("code_before").is_not_null()
-    changed = pl.when(both).then(code != pl.col("code_before")).otherwise(version_differs)
-    return known.select("eval", "block", "row", changed=changed)
-
-
-def _codes_by_row(results: pl.DataFrame, candidate: int) -> pl.DataFrame:
-    """What is known of each eval's code where it has results, and of the code before."""
-    code = pl.col(BLOCK_CODE)
-    row = pl.min_horizontal("row", pl.lit(candidate, pl.Int64))  # reruns are of the same code
-    # Numbers from 1 on for texts, which are many and mostly the same; 0 where it is not known.
-    numbers = (
-        each.cast(pl.Categorical).to_physical().cast(pl.Int64) + 1 for each in (code, _VERSION)
-    )
-    rows = (
-        results.select("eval", "block", "at", *numbers, row=row)
-        .sort("eval", "row", "at")
-        .group_by("eval", "row", maintain_order=True)
-        .agg(pl.col("block").first(), code.drop_nulls().last(), _VERSION.drop_nulls().last())
-    )
-    evals = rows["eval"].to_numpy()
-    codes, versions = (rows[name].fill_null(0).to_numpy() for name in rows.columns[3:])
-    before, after = _last_known(codes, evals), _last_known(codes[::-1], evals[::-1])[::-1]
-    known = rows.with_columns(
-        pl.Series("code_before", before).replace(0, None),
-        pl.Series("version_before", _last_known(versions, evals)).replace(0, None),
-    )
-    # Where a code is not known, but is before and after, it is told of at the one after.
-    is_told = (codes > 0) | (before == 0) | (after == 0)
-    is_first = np.diff(evals, prepend=-1) != 0
-    return known.filter(pl.Series(is_told & ~is_first))
-
-
-def _last_known(numbers: Counts, evals: Counts) -> Counts:
-    """The last number above 0 before each place, of the same eval; 0 where there is none.
-
-    The places of an eval have to come together.
-    """
-    places = np.where(numbers > 0, np.arange(numbers.size), -1)
-    last = np.concatenate([[-1], np.maximum.accumulate(places)[:-1]])[: numbers.size]
-    is_same = (last >= 0) & (evals[last] == evals)
-    return np.where(is_same, numbers[last], 0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from retab_analysis.stats.students_t import t_quantile
 
@@ -40,23 +40,22 @@ def cluster_interval(
         >>> round(low, 3), round(high, 3)
         (-0.051, 0.051)
     """
-    groups: defaultdict[int, list[float]] = defaultdict(list)
-    for cluster, difference in zip(clusters, differences, strict=True):
-        groups[cluster].append(difference)
-    if len(groups) < 2:
+    import numpy as np
+
+    if len(differences) != len(clusters):
+        raise ValueError(f"{len(clusters)} clusters for {len(differences)} differences")
+    labels, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)[1:]
+    if len(sizes) < 2:
         return None
-    n = len(differences)
-    mean = math.fsum(differences) / n
-    half = t_quantile(alpha, len(groups) - 1) * _standard_error(groups.values(), mean, n)
+    order = np.argsort(labels, kind="stable")
+    ordered = np.asarray(differences, dtype=np.float64)[order].tolist()
+    ends = np.cumsum(sizes).tolist()
+    # fsum, so that the order of the evals is no matter
+    sums = [math.fsum(ordered[at:end]) for at, end in itertools.pairwise([0, *ends])]
+    n = len(ordered)
+    mean = math.fsum(ordered) / n
+    residuals = (sums - sizes * mean) / (1 - sizes / n)
+    cr3 = math.fsum(residual**2 for residual in residuals.tolist())
+    one_more = int((sizes**2).sum()) / n
+    half = t_quantile(alpha, len(sizes) - 1) * (math.sqrt(cr3 + one_more) / n)
     return max(-1.0, mean - half), min(1.0, mean + half)
-
-
-def _standard_error(groups: Iterable[Sequence[float]], mean: float, n: int) -> float:
-    groups = list(groups)
-    residuals = [math.fsum(group) - len(group) * mean for group in groups]
-    cr3 = math.fsum(
-        (residual / (1 - len(group) / n)) ** 2
-        for group, residual in zip(groups, residuals, strict=True)
-    )
-    one_more = sum(len(group) ** 2 for group in groups) / n
-    return math.sqrt(cr3 + one_more) / n

@@ -74,28 +74,40 @@ def suite_change(
     """
     import numpy as np
 
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
     if len(documents) != len(table.passes):
         raise ValueError(f"{len(documents)} lists of documents for {len(table.passes)} evals")
     kept = table.comparable()
-    table = table.take(kept)
+    clusters = label_clusters([documents[at] for at in np.flatnonzero(kept).tolist()])
+    return clustered_change(table.take(kept), np.array(clusters, dtype=np.int64), alpha)
+
+
+def clustered_change(table: OutcomeTable, clusters: NDArray[np.int64], alpha: float) -> SuiteChange:
+    """As :func:`suite_change`, where it is known which evals belong together.
+
+    Args:
+        table: Evals with outcomes on both sides.
+        clusters: The number of each eval's cluster, from 0.
+        alpha: The level of the test, and one minus that of the interval.
+
+    Raises:
+        ValueError: ``alpha`` is not between 0 and 1.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
     n = len(table.passes)
     if not n:
         return SuiteChange(None, None, None, None, 0, 0, None)
-    labels = label_clusters([documents[at] for at in np.flatnonzero(kept).tolist()])
-    clusters = np.array(labels)
-    differences = table.differences()
+    differences = table.differences().tolist()
     null = relabel(table, clusters)
     p = two_sided_p(null.observed, null.parts, null.tolerance)
-    interval = cluster_interval(differences.tolist(), labels, alpha) or (None, None)
+    interval = cluster_interval(differences, clusters.tolist(), alpha) or (None, None)
     return SuiteChange(
         delta=math.fsum(differences) / n,
         low=interval[0],
         high=interval[1],
         p_value=max(p, whole_run_p(table, p)),
         n_evals=n,
-        n_documents=len(set(labels)),
+        n_documents=int(clusters.max()) + 1,
         detectable=detectable_change(_design(table, clusters, null), alpha),
     )
 
@@ -106,14 +118,17 @@ def _design(table: OutcomeTable, clusters: NDArray[np.int_], null: Relabelling) 
 
     after, before = table.side(True)[1], table.side(False)[1]
     flips = after == before
-    ways = [math.comb(n, k) for n, k in zip((after + before).tolist(), after.tolist(), strict=True)]
-    logs = np.where(flips, math.log(2), [math.log(way) for way in ways])
-    spread = np.where(flips, 1.0, 1 / (after + before - 1))
+    total = after + before
+    base = int(total.max()) + 1
+    kinds, kind = np.unique(total * base + after, return_inverse=True)
+    ways = np.array([math.log(math.comb(*divmod(each, base))) for each in kinds.tolist()])
+    logs = np.where(flips, math.log(2), ways[kind])
+    spread = np.where(flips, 1.0, 1 / (total - 1))
     return Design(
         sizes=Counter(np.bincount(clusters).tolist()),
         noise=null.variance,
-        surprise=math.exp(-math.fsum(logs) / len(logs)),
-        spread=math.fsum(spread) / len(spread),
+        surprise=math.exp(-math.fsum(logs.tolist()) / len(logs)),
+        spread=math.fsum(spread.tolist()) / len(spread),
         mirrored=bool(flips.mean() > 0.5),
     )
 

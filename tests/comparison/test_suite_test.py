@@ -27,6 +27,7 @@ from retab_analysis.comparison import compare
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, Suite, conclude, suite_regressed
+from retab_analysis.stats import OutcomeTable
 from retab_analysis.vocabulary import TRANSITIONS
 
 
@@ -153,9 +154,10 @@ def verdict(improved: float | None = None, **changes: Any) -> str:
         {"transition": ["fixed"], "p_improved": [improved], "p_regressed": [None], "block_id": "b"},
         schema_overrides={"p_improved": pl.Float64, "p_regressed": pl.Float64},
     )
-    empty = pl.DataFrame()
+    table, documents = OutcomeTable.from_arrays([], [], [False, True]), pl.DataFrame()
     summary = pl.DataFrame([NOTHING | changes], schema=SUMMARY_SCHEMA)
-    return conclude(Suite(evals, empty, empty, empty), summary, alpha=0.05, margin=0.05)
+    made = Suite(evals, table, documents, pass_rates=(0.9, 0.9))
+    return conclude(made, summary, alpha=0.05, margin=0.05)
 
 
 @pytest.mark.parametrize(
