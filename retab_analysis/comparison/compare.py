@@ -233,7 +233,7 @@ def _collect_suite(
     )
     return Suite(
         evals=evals.select(
-            *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "undecided")
+            *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "expected_reruns")
         ),
         outcomes=counted,
         documents=documents,

@@ -46,8 +46,8 @@ def describe_evals(
         changed_blocks: The blocks in which the versions differ, None where that is not known.
 
     Returns:
-        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``undecided``, the probability
-        that an eval still is after 0, 1, … reruns.
+        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``expected_reruns``, how
+        many an eval will get in the mean if it gets at most 0, 1, ….
     """
     before = summarize_side(earlier, results)
     now = summarize_side(choose_candidate(outcomes), results)
@@ -312,5 +312,5 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
     return filled.select(
         *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()),
         "p_improved",
-        "undecided",
+        "expected_reruns",
     )

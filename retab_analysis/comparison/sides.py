@@ -58,6 +58,8 @@ class Sides:
         reruns: Results of evals that were run again because they were not sure. They tell of these
             evals, and are left out of the suite's test: what was chosen because it failed would
             make every suite look worse.
+        started: A RUNS frame of reruns that were started and whose results are not counted yet;
+            None where there are none.
         waiting: How many of the candidate's evals are still to come, and of how many.
         edits: What was edited, or None where that is not known.
         workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
@@ -71,6 +73,7 @@ class Sides:
     compared: str | None = None
     waiting: tuple[int, int] = (0, 0)
     reruns: pl.DataFrame | None = None
+    started: pl.DataFrame | None = None
     edits: Edits | None = None
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
