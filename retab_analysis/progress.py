@@ -54,7 +54,8 @@ class Bar:
 
     def say(self, line: str) -> None:
         """Print a line above the bar, at once."""
-        self._bar.write(line, file=sys.stderr)
+        self._bar.clear()
+        sys.stderr.write(f"{line}\n")
 
     def close(self) -> None:
         """Take the bar away."""
