@@ -48,6 +48,9 @@ BLOCKS = {True: "edited", False: "not edited", None: ""}
 VALUES = {"Expected": "expected_value", "Before": "baseline_actual", "Now": "candidate_actual"}
 """The headings of the values of an eval, and where they stand in ``Comparison.evals``."""
 
+SHOWN_VALUES = {"Asserted": "condition", **VALUES}
+"""The same, with what is asserted of them."""
+
 HEADER = ("What", "Eval", "Block", "Block's code", "Before → now", "Why")
 ROWS = 200
 
@@ -154,7 +157,7 @@ def to_html(document: Document, *, values: bool) -> Html:
 def html_table(evals: pl.DataFrame, values: bool, limit: int = ROWS) -> Html:
     """Evals as a table, and how many more there are than ``limit``."""
     shown = markup.table(
-        (*HEADER, *VALUES) if values else HEADER,
+        (*HEADER, *SHOWN_VALUES) if values else HEADER,
         (html_cells(row, values) for row in evals.head(limit).iter_rows(named=True)),
     )
     return markup.join(shown, more(evals, limit))
@@ -172,7 +175,8 @@ def html_cells(row: Row, values: bool) -> list[object]:
         tag("span", markup.join(*sides, by=" → "), class_="rta-tag"),
         markup.one_line(why),
     ]
-    return [*cells, *(html_code(row[column]) for column in VALUES.values())] if values else cells
+    shown = (html_code(row[column]) for column in SHOWN_VALUES.values())
+    return [*cells, *shown] if values else cells
 
 
 def html_code(value: str | None) -> object:
@@ -261,12 +265,13 @@ def markdown_table(evals: pl.DataFrame, limit: int = ROWS, valued: int = 0) -> I
         limit: How many rows there are at most.
         valued: Of how many of them the values are shown as well.
     """
-    header = (*HEADER, *VALUES) if valued else HEADER
+    header = (*HEADER, *SHOWN_VALUES) if valued else HEADER
     rows = []
     for at, row in enumerate(each_row(evals, limit)):
         cells = [markup.markdown(cell) for cell in describe(row)]
-        known = (markdown_code(row[name]) if at < valued else "…" for name in VALUES.values())
-        rows.append([*cells, *known] if valued else cells)
+        columns = SHOWN_VALUES.values() if valued else ()
+        known = (markdown_code(row[name]) if at < valued else "…" for name in columns)
+        rows.append([*cells, *known])
     yield markup.markdown_table(header, rows)
     yield markup.markdown(more(evals, limit))
 

@@ -43,7 +43,13 @@ from retab_analysis.report.differences import (
     markdown_edit_texts,
     markdown_edits,
 )
-from retab_analysis.report.facts import Fact, list_left_out, list_numbers, list_origins
+from retab_analysis.report.facts import (
+    Fact,
+    list_ids,
+    list_left_out,
+    list_numbers,
+    list_origins,
+)
 
 LISTED = 500
 """So many evals are listed in a table."""
@@ -61,6 +67,7 @@ _STYLE = (
     ".rta-wide{overflow-x:auto}"
     ".rta-values,.rta-paths{table-layout:fixed;width:100%}"
     ".rta :is(.rta-values,.rta-paths) td code{min-width:0;max-height:30em}"
+    ".rta-ids{font-size:.85em;overflow-wrap:anywhere}"
     ".rta-facts th{white-space:nowrap;font-weight:600}.rta-facts td{overflow-wrap:anywhere}"
     ".rta-more>summary{font-size:1.3em;font-weight:600;margin:1em 0 .4em}"
     ".rta-figure{max-width:100%;height:auto;border-radius:6px}"
@@ -226,9 +233,12 @@ def _about(row: Row) -> list[str]:
 
 
 def _html_values(comparison: Comparison, document: Document) -> Iterator[Html]:
+    ids = list_ids(comparison)
     for row in _shown_values(document):
         yield tag("h3", markup.name(name_eval(row)))
         yield tag("div", markup.join(*map(markup.name, _about(row)), by=" · "))
+        if said := ids[row["eval_id"]]:
+            yield tag("div", said, class_="rta-other rta-ids")
         values = [html_code(row[name]) for name in VALUES.values()]
         yield markup.table(list(VALUES), [values], class_="rta-values")
         if changes := list_changes(comparison, row):
@@ -239,10 +249,11 @@ def _html_values(comparison: Comparison, document: Document) -> Iterator[Html]:
 
 def _markdown_values(comparison: Comparison, document: Document) -> Iterator[str]:
     """What is said of each eval with its values, one text each."""
+    ids = list_ids(comparison)
     for row in _shown_values(document):
         pieces = [
             f"### {markdown(name_eval(row))}",
-            " · ".join(map(markdown, _about(row))),
+            " · ".join(map(markdown, [*_about(row), *filter(None, [ids[row["eval_id"]]])])),
             markup.markdown_table(list(VALUES), [_short(row)]),
         ]
         if changes := list_changes(comparison, row):

@@ -156,6 +156,16 @@ def test_values_are_shown_only_when_asked_for() -> None:
         assert "secret4" not in shown
 
 
+def test_with_its_values_stands_what_is_asserted_of_them() -> None:
+    made = pair(condition="< 0", expected_value="0", actual_value="72.0")
+    for shown in (made.to_html(values=True), made.to_markdown(values=True)):
+        assert "Asserted" in shown
+        assert "<code>&lt; 0</code>" in shown
+    for shown in (made.to_html(), made.to_markdown()):
+        assert "Asserted" not in shown
+        assert "&lt; 0" not in shown
+
+
 def test_an_edited_expectation_is_no_way_for_values_to_get_out() -> None:
     rows = [
         *history("e", "P.", expected_value='"secret1"', actual_value='"secret1"'),
