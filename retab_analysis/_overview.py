@@ -195,9 +195,13 @@ def _html_row(row: Row) -> list[object]:
         row["evals"],
         passing,
         _why_html(row),
-        *map(_day, (row["last_run_at"], row["last_ok_at"])),
+        *(_in_one_line(_day(row[name])) for name in ("last_run_at", "last_ok_at")),
         _published(row),
     ]
+
+
+def _in_one_line(said: str) -> Html:
+    return tag("span", said, style="white-space:nowrap")
 
 
 def _published(row: Row) -> str:

@@ -263,11 +263,13 @@ class Comparison:
         """The evals that flipped, grouped by what they have in common, the largest group first.
 
         Returns:
-            ``block_id``; ``path``, generalised (``$.lines[*].quantity``); ``change``, its kind;
+            ``block_id``; ``path`` in the block's output, generalised (``$.lines[*].quantity``; in
+            the value that the eval looks at where the results do not say which that is);
+            ``change``, its kind;
             ``evals``, how many (Int64; they add up to the evals that flipped);
             ``example_eval_id``; and ``sentence``, the same in words, without any value.
         """
-        return group_causes(self.evals)
+        return group_causes(self.evals, self.sides.asserted_paths())
 
     @property
     def config_changes(self) -> pl.DataFrame:

@@ -34,12 +34,18 @@ _SHOWN = (
 )
 READ = tuple(
     dict.fromkeys(
-        (*NEEDED, *_SHOWN[:-1], "document_ids", "score", "threshold", "duration_ms", "created_at")
+        (
+            *(*NEEDED, *_SHOWN[:-1], "path", "document_ids"),
+            *("score", "threshold", "duration_ms", "created_at"),
+        )
     )
 )
 """The columns of a RESULTS frame that a comparison reads."""
 
-_OPTIONAL = ("condition", "document_ids", "failure_code", "failure_message", "status_message")
+_OPTIONAL = (
+    *("condition", "path", "document_ids"),
+    *("failure_code", "failure_message", "status_message"),
+)
 # What is only shown; a frame that lacks one of them can be compared all the same.
 
 
@@ -82,6 +88,11 @@ class Sides:
     def candidate_and_reruns(self) -> pl.DataFrame:
         """All results of the candidate's code."""
         return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
+
+    def asserted_paths(self) -> dict[str, str]:
+        """Which part of its block's output each eval looks at, where that is known."""
+        known = self.candidate.select("eval_id", "path").drop_nulls()
+        return dict(known.unique("eval_id", keep="last", maintain_order=True).iter_rows())
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:

@@ -12,6 +12,7 @@ from importlib.metadata import version as installed_version
 import polars as pl
 
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.causes import group_causes
 from retab_analysis.comparison.gate import FAIL_ON
 from retab_analysis.comparison.render import Row
 from retab_analysis.comparison.sides import Sides
@@ -123,6 +124,12 @@ def _say_version(version: str, sides: Sides) -> str:
     note = one_line(row["description"])
     current = ", in production" if row["is_current"] else ""
     return f"{one_line(version)}: {number}{when}{current}" + (f" – {note}" if note else "")
+
+
+def list_causes(comparison: Comparison, values: bool) -> pl.Series:
+    """What the flips have in common, a sentence each; without values also without eval's paths."""
+    causes = comparison.causes if values else group_causes(comparison.evals)
+    return causes["sentence"]
 
 
 def list_ids(comparison: Comparison) -> Mapping[str, str]:

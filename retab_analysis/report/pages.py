@@ -45,6 +45,7 @@ from retab_analysis.report.differences import (
 )
 from retab_analysis.report.facts import (
     Fact,
+    list_causes,
     list_ids,
     list_left_out,
     list_numbers,
@@ -94,7 +95,7 @@ def html_page(comparison: Comparison, values: bool) -> str:
         tag("h1", document.title),
         tag("p", document.explanation),
         _html_facts(list_origins(comparison, datetime.now(UTC))),
-        *_html_section("Causes", _html_causes(comparison)),
+        *_html_section("Causes", _html_causes(comparison, values)),
         *_html_section("What was edited", html_edits(comparison, values)),
     ]
     folded = []
@@ -127,8 +128,8 @@ def _html_facts(facts: Iterable[Fact]) -> Html:
     return tag("table", tag("tbody", *rows), class_="rta-facts")
 
 
-def _html_causes(comparison: Comparison) -> Iterator[Html]:
-    sentences = comparison.causes["sentence"]
+def _html_causes(comparison: Comparison, values: bool) -> Iterator[Html]:
+    sentences = list_causes(comparison, values)
     if len(sentences):
         yield tag("ul", *(tag("li", said) for said in sentences.head(LISTED)))
 
@@ -159,7 +160,7 @@ class _MarkdownPage:
     @functools.cached_property
     def causes(self) -> list[str]:
         """A line for each cause."""
-        return [f"- {markdown(said)}" for said in self.comparison.causes["sentence"]]
+        return [f"- {markdown(said)}" for said in list_causes(self.comparison, self.values)]
 
     @functools.cached_property
     def edits(self) -> list[str]:
