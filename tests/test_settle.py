@@ -268,7 +268,7 @@ def test_an_edited_draft_is_refused_before_anything_is_started(unsure: Small) ->
     unsure.edit("extract")
     with pytest.raises(
         ra.ConfigError,
-        match=r"was edited since the candidate ran \(block extract, or what eval extract [34], .*"
+        match=r"was edited since the candidate ran \(block extract, or the assertion of eval extract [34], .*"
         r"none was started; check a run of the workflow as it is now",
     ) as caught:
         settled(unsure, first)
@@ -321,8 +321,8 @@ def test_where_the_api_does_not_say_whether_a_result_is_up_to_date_the_blocks_do
     ("changes", "what"),
     [
         ({"inputs_fingerprint": "other"}, "the inputs of eval extract 3"),
-        ({"condition": {"kind": "equals", "expected": "7"}}, "what eval extract 3 asserts"),
-        ({"condition": {"kind": "exists"}}, "what eval extract 3 asserts"),
+        ({"condition": {"kind": "equals", "expected": "7"}}, "the assertion of eval extract 3"),
+        ({"condition": {"kind": "exists"}}, "the assertion of eval extract 3"),
     ],
 )
 def test_an_eval_that_was_edited_is_refused(

@@ -25,9 +25,9 @@ _LISTED = 3
 # What was edited, in words, over the blocks and the evals of one kind.
 _WORDS = {
     "code": "{blocks}",
-    "validity": "{blocks}, or what {evals} asserts",
+    "validity": "{blocks}, or the assertion of {evals}",
     "inputs": "the inputs of {evals}",
-    "condition": "what {evals} asserts",
+    "condition": "the assertion of {evals}",
     "saved": "{blocks}, as it was saved again",
 }
 
