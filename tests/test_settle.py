@@ -268,8 +268,8 @@ def test_an_edited_draft_is_refused_before_anything_is_started(unsure: Small) ->
     unsure.edit("extract")
     with pytest.raises(
         ra.ConfigError,
-        match=r"was edited since the candidate ran \(block extract, or the assertion of eval extract [34], .*"
-        r"none was started; check a run of the workflow as it is now",
+        match=r"was edited since the candidate ran \(block extract, or the assertion of eval "
+        r"extract [34], .*none was started; check a run of the workflow as it is now",
     ) as caught:
         settled(unsure, first)
     assert caught.value.partial is first
