@@ -73,7 +73,9 @@ def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None
     """Between which versions to look for the edit that broke something.
 
     From the version that most of the evals that an edit broke passed in last. Where that is a
-    draft, which the API does not keep, it is the newest published version before the break.
+    draft, which the API does not keep, it is the newest published version that ran before the
+    break; and where none did among the runs that were read, the newest that had been published when
+    these evals passed last.
 
     Args:
         evals: ``Comparison.evals``.
@@ -115,4 +117,15 @@ def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
         ~pl.col("workflow_version_id").str.starts_with(DRAFT),
         (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
     ).sort("run_created_at", descending=True, nulls_last=True)
-    return str(published["workflow_version_id"][0]) if published.height else None
+    if published.is_empty():
+        return _published_by(held["run_created_at"].max(), sides.versions)
+    return str(published["workflow_version_id"][0])
+
+
+def _published_by(moment: object, versions: pl.DataFrame | None) -> str | None:
+    """The version that was in production at a moment."""
+    if versions is None or moment is None:
+        return None
+    earlier = versions.filter(pl.col("published_at") <= pl.lit(moment, dtype=_MOMENT))
+    newest = earlier.sort("published_at", descending=True)["workflow_version_id"].drop_nulls()
+    return str(newest[0]) if len(newest) else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -37,13 +38,18 @@ OVERVIEW = pl.Schema(
 """The columns of ``Overview.frame``, one row per workflow."""
 
 _RUNS = 100  # one request
-_HEADER = ("Workflow", "Evals", "Passing", "Not passing, because", "Last run", "Last all green")
+_HEADER = (
+    *("Workflow", "Evals", "Passing", "Not passing, because"),
+    *("Last run (UTC)", "Last all green (UTC)", "Published (UTC)"),
+)
 _WORDS = {
     "block_changed": "block changed",
     "inputs_changed": "inputs changed",
     "same_code": "on the same code",
     "never_passed": "never passed",
 }
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,7 +67,15 @@ class Overview:
 
     def _repr_html_(self) -> str:
         rows = [_html_row(row) for row in self.frame.iter_rows(named=True)]
-        return str(markup.fragment(markup.table(_HEADER, rows)))
+        return str(markup.fragment(markup.table(_HEADER, rows), self._next_step()))
+
+    def _next_step(self) -> Html | None:
+        """How to go on with the workflow of which least passes."""
+        least = self.frame.filter(pl.col("evals") > 0).sort(pl.col("passing") / pl.col("evals"))
+        if least.is_empty():
+            return None
+        code = tag("code", f"ra.explore(workflow_id={least['workflow_id'][0]!r})")
+        return tag("div", code, " opens the runs and results of one", class_="rta-text")
 
     def __repr__(self) -> str:
         lines = [
@@ -171,25 +185,42 @@ def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
-def _html_row(row: dict[str, object]) -> list[object]:
-    name = tag("span", markup.name(row["name"] or row["workflow_id"]), title=row["workflow_id"])
+def _html_row(row: Row) -> list[object]:
+    name = markup.name(row["name"] or row["workflow_id"])
+    ident = tag("div", markup.one_line(row["workflow_id"]), class_="rta-other")
     kind = "good" if row["passing"] == row["evals"] else "bad"
     passing = tag("span", f"{row['passing']}", class_=f"rta-{kind}")
     return [
-        name,
+        markup.join(name, ident),
         row["evals"],
         passing,
         _why_html(row),
-        *map(_day, (row["last_run_at"], row["last_ok_at"])),
+        *(_in_one_line(_day(row[name])) for name in ("last_run_at", "last_ok_at")),
+        _published(row),
     ]
 
 
-def _why(row: dict[str, object]) -> str:
+def _in_one_line(said: str) -> Html:
+    return tag("span", said, style="white-space:nowrap")
+
+
+def _published(row: Row) -> str:
+    """When the version in production was published, and its release note."""
+    if row["published_version_id"] is None:
+        return "–"
+    note = markup.one_line(row["published_description"])
+    return f"{_day(row['published_at'])} {note}".strip()
+
+
+def _why(row: Row) -> str:
     parts = [f"{row[why]} {words}" for why, words in _WORDS.items() if row[why]]
+    # Those that are running, were cancelled or never ran, or whose fingerprints are not known.
+    if rest := row["evals"] - row["passing"] - sum(row[why] or 0 for why in _WORDS):
+        parts.append(f"{rest} without a verdict or a known cause")
     return f"; {', '.join(parts)}" if parts else ""
 
 
-def _why_html(row: dict[str, object]) -> Html:
+def _why_html(row: Row) -> Html:
     return markup.join(_why(row).removeprefix("; "))
 
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import sys
+import warnings
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.same_code import (
+    find_edited,
+    has_freshness,
+    say_edited,
+    split_reruns,
+)
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.transitions import SURE, UNLIKELY
-from retab_analysis.comparison.wording import count_noun
-from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.comparison.wording import count_noun, list_evals
+from retab_analysis.errors import (
+    ConfigError,
+    NotFoundError,
+    ProblemsWarning,
+    RetabAnalysisError,
+)
 from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
+from retab_analysis.fetch.blocks import read_live_blocks
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.evals import read_saved
 from retab_analysis.fetch.params import check_count
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, announce, choose_progress
+from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BLOCK_CODE
 
 _WAIT = 24 * 3600.0
 
@@ -33,9 +48,21 @@ def settle(
     """Run the evals again that one more result may decide, until they are decided.
 
     In each round every eval that is still undecided is run once, as a run of its own; then
-    everything is weighed anew. An eval is decided where the probability that it got worse is at
-    least 0.95 or at most 0.05. ``comparison.reruns`` is the plan of the first round, and starts
-    nothing. Runs that were started are never cancelled.
+    everything is weighed anew. An eval is left alone where
+
+    * the probability that it got worse is at least 0.95 or at most 0.05; or
+    * a rerun more could not change the gate. The gate counts an eval against the candidate where
+      that probability is at least 0.5, notes it as a suspect below that, and does not mention it
+      once it is at most 0.05 and the eval passed again. Where neither as many passes nor as many
+      failures as there are rounds left would bring it from one of these groups to another, its
+      reruns are saved. That the gate is red for another eval is no reason: which evals broke is
+      worth knowing. Evals that ended in an error are always run again, because they have no
+      verdict. What the gate makes of the suite as a whole is not looked at.
+
+    ``comparison.reruns`` names what is undecided, and starts nothing. Before the first run is
+    started it is said how many there will be in the mean and at most, wherever a bar would be
+    shown. Runs that were started are never cancelled: a comparison that came with an error knows
+    those that it did not wait for, and ``settle`` counts them first when it is called with it.
 
     Args:
         comparison: What :func:`check` or :func:`compare` gives. Its candidate has to be the
@@ -43,19 +70,24 @@ def settle(
         max_rounds: How many rounds there are at most.
         max_reruns: How many runs are started at most; None for as many as the rounds need.
         client: What to ask; the default one if not given.
-        progress: As for :func:`fetch_results`. The bar says how many runs are expected, and how
-            many there are at most.
+        progress: As for :func:`fetch_results`. The bar counts runs that have ended.
 
     Returns:
-        The comparison with the new results on the candidate's side.
+        The comparison with the new results on the candidate's side; the same object where nothing
+        was to be run again.
 
     Raises:
-        ConfigError: An argument that cannot be used, or the workflow was edited since the
-            candidate ran, so that reruns would say nothing about it; ``.partial`` is the
-            comparison so far.
+        ConfigError: An argument that cannot be used; or the block of an eval, or the eval itself,
+            was edited since the candidate ran, so that reruns would say nothing about it. That is
+            looked up before each round, and again in the results that came; what counts of those
+            is in ``.partial``, the comparison so far.
         RetabAnalysisError: A start, the wait or a read failed; ``.partial`` is the comparison with
-            all results that came.
-        KeyboardInterrupt: After Ctrl-C; ``.partial`` as above. What was started goes on.
+            all results that came. Of a start that failed nobody knows whether it happened, so that
+            it is not tried again; what was started before it is waited for.
+        KeyboardInterrupt: After Ctrl-C, without waiting; ``.partial`` as above.
+
+    Warns:
+        ProblemsWarning: Evals that were deleted meanwhile, and could not be run again.
     """
     if not isinstance(comparison, Comparison):
         raise ConfigError(
@@ -65,78 +97,208 @@ def settle(
     most = check_count("max_reruns", max_reruns)
     if rounds is None:
         raise ConfigError("max_rounds must be a whole number of at least 0, got None")
-    return _Settling(comparison, client_or_default(client), most).run(rounds, progress)
+    bar = choose_progress(progress, "Running again", "runs")
+    try:
+        limit = sys.maxsize if most is None else most
+        return _Settling(comparison, client_or_default(client), rounds, limit, bar).run()
+    finally:
+        bar.close()
 
 
 @dataclass
 class _Settling:
-    """A comparison that is being settled."""
+    """A comparison that is being settled.
+
+    Attributes:
+        comparison: With all results that were counted so far.
+        client: What is asked.
+        rounds: How many rounds there are at most.
+        most: How many runs may be started.
+        bar: Where it is shown how far this is.
+        started: How many runs were started.
+        ended: How many runs have ended whose results were counted.
+        waiting: A RUNS frame: what was started, and is not counted yet.
+        gone: Evals that cannot be run any more, and what the API said.
+    """
 
     comparison: Comparison
     client: Client
-    most: int | None
+    rounds: int
+    most: int
+    bar: Progress
     started: int = 0
+    ended: int = 0
+    waiting: pl.DataFrame = field(default_factory=RUNS.empty)
+    gone: dict[str, str] = field(default_factory=dict)
 
-    def run(self, rounds: int, progress: Progress | bool | None) -> Comparison:
+    def run(self) -> Comparison:
         """Go on until all is decided, or the rounds or the reruns are used up."""
-        mean, limit = self._expect(rounds)
-        shown = choose_progress(
-            progress, f"Running again, about {count_noun(mean, 'time')}", "runs"
-        )
         try:
-            for _ in range(rounds):
-                shown.update(self.started, limit, f"at most {limit}")
-                undecided = self._undecided()
-                if undecided.is_empty():
+            self._count_earlier()
+            line = self._plan()
+            asked = self._choose(self.rounds)
+            announce(self.bar, line, self.most)
+            for left in range(self.rounds - 1, -1, -1):
+                if asked.is_empty():
                     break
-                self._round(undecided)
-            shown.update(self.started, limit)
+                self._start(asked)
+                self._count()
+                asked = self._choose(left)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
-            error.partial = self.comparison  # type: ignore[union-attr]
+            error.partial = self._so_far()  # type: ignore[union-attr]
             raise
         finally:
-            shown.close()
+            self._warn_of_gone()
         return self.comparison
 
-    def _expect(self, rounds: int) -> tuple[int, int]:
-        """How many runs there will be in the mean, and at most."""
-        waiting = self._undecided().height
-        limit = waiting * rounds if self.most is None else min(self.most, waiting * rounds)
-        return min(round(self.comparison.expect_reruns(rounds)), limit), limit
+    def _count_earlier(self) -> None:
+        """Count what an earlier call started and did not wait for."""
+        earlier = self.comparison.sides.started
+        if earlier is not None:
+            self.comparison = _with_started(self.comparison, None)
+            self.waiting = earlier
+            self._count()
 
-    def _undecided(self) -> pl.DataFrame:
-        """The evals to run again now."""
+    def _plan(self) -> str:
+        """Limit how many runs there will be, and say how many, or why there will be none."""
+        count = self.comparison.choose_reruns(self.rounds).height
+        self.most = min(self.most, count * self.rounds)
+        mean = min(round(self.comparison.expect_reruns(self.rounds)), self.most)
         p = pl.col("p_regressed")
-        open_ = p.is_null() | ((p > UNLIKELY) & (p < SURE))
-        waiting = self.comparison.reruns.filter(open_)
-        return waiting if self.most is None else waiting.head(max(0, self.most - self.started))
+        is_undecided = p.is_null() | ((p > UNLIKELY) & (p < SURE))
+        left = self.comparison.reruns.filter(is_undecided).height
+        undecided = count_noun(left, "undecided eval")
+        if self.most:
+            evals = count_noun(count, "undecided eval")
+            return f"Running {evals} again: about {count_noun(mean, 'run')}, at most {self.most}."
+        if not left:
+            return "Nothing to run again: no eval is undecided."
+        if count or not self.rounds:
+            verb = "is" if left == 1 else "are"
+            return f"Nothing is run again, as asked, and there {verb} still {undecided}."
+        reruns = count_noun(self.rounds, "rerun")
+        return f"Nothing to run again: {reruns} could not change what the gate says of {undecided}."
 
-    def _round(self, undecided: pl.DataFrame) -> None:
-        """Start a run for each eval, wait for all of them, and weigh everything anew."""
-        sides = self.comparison.sides
-        workflow_id = _workflow_of(sides)
-        try:
-            runs = start_runs(workflow_id, eval_ids=undecided["eval_id"], client=self.client)
-        except RetabAnalysisError as error:
-            # What was started counts; who pressed Ctrl-C does not want to wait for it.
-            if error.partial is not None and error.partial.height:
-                self._take(error.partial)
-            raise
-        self._take(runs)
+    def _choose(self, left: int) -> pl.DataFrame:
+        """The evals to run again now: still saved, and as they were when the candidate ran.
 
-    def _take(self, runs: pl.DataFrame) -> None:
-        """Wait for some runs, and add their results to the candidate's side."""
-        self.started += runs.height
-        ended = wait_for_runs(runs, timeout=_WAIT, client=self.client)
-        results = fetch_results(ended, evals=False, client=self.client, progress=False)
+        Raises:
+            ConfigError: One of them was edited.
+        """
+        chosen = self.comparison.choose_reruns(left).filter(~pl.col("eval_id").is_in([*self.gone]))
+        chosen = chosen.head(self.most - self.started)
+        if chosen.is_empty():
+            return chosen
+        saved = read_saved(self.client, _workflow_of(self.comparison.sides))
+        there = [*saved.frame["eval_id"], *(each.record_id for each in saved.problems)]
+        is_there = pl.col("eval_id").is_in([each for each in there if each is not None])
+        for eval_id in chosen.filter(~is_there)["eval_id"]:
+            self.gone[eval_id] = "the workflow has no such saved eval any more"
+        asked = chosen.filter(is_there)
+        self._refuse_edited(saved.frame.join(asked, on="eval_id", how="semi"))
+        return asked
+
+    def _refuse_edited(self, saved: pl.DataFrame) -> None:
+        candidate = self.comparison.sides.candidate
+        blocks = None
+        if saved.select((~has_freshness()).any()).item():
+            blocks = read_live_blocks(self.client, _workflow_of(self.comparison.sides))
+        edited = find_edited(candidate, saved, blocks)
+        if edited.height:
+            raise ConfigError(
+                f"{say_edited(edited)}: a rerun would say nothing about the candidate, so that "
+                f"none was started{self._after_some()}; check a run of the workflow as it is now"
+            )
+
+    def _after_some(self) -> str:
+        some = count_noun(self.started, "run")
+        return f" after the first {some}, which count" if self.started else ""
+
+    def _start(self, asked: pl.DataFrame) -> None:
+        """Start a run for each eval, one after the other.
+
+        Raises:
+            RetabAnalysisError: One failed; the runs before it were waited for, and count.
+        """
+        workflow_id = _workflow_of(self.comparison.sides)
+        for eval_id in asked["eval_id"]:
+            try:
+                run = start_runs(workflow_id, eval_ids=eval_id, client=self.client)
+            except NotFoundError as error:
+                self.gone[eval_id] = str(error)
+            except RetabAnalysisError:
+                self._count()
+                raise
+            else:
+                self.waiting = pl.concat([self.waiting, run])
+                self.started += 1
+
+    def _count(self) -> None:
+        """Wait for what was started, and weigh everything anew with its results.
+
+        Raises:
+            ConfigError: Some of them are of other code; the others count.
+        """
+        results = self._collect(self.waiting)
+        self.ended += self.waiting.height
+        self.waiting = RUNS.empty()
         sides = self.comparison.sides
         named = _with_names(results, sides.candidate)
-        new = check_results(named, "reruns").collect()
-        _check_code(sides.candidate, new)
-        more = new.select(sides.candidate.columns)
-        reruns = more if sides.reruns is None else pl.concat([sides.reruns, more])
-        grown = replace(sides, reruns=reruns)
-        self.comparison = compare_sides(grown, self.comparison.alpha, self.comparison.margin)
+        new = check_results(named, "reruns").collect().select(sides.candidate.columns)
+        same, edited = split_reruns(sides.candidate, new)
+        if same.height:
+            reruns = same if sides.reruns is None else pl.concat([sides.reruns, same])
+            grown = replace(sides, reruns=reruns)
+            self.comparison = compare_sides(grown, self.comparison.alpha, self.comparison.margin)
+        if edited.height:
+            raise ConfigError(
+                f"{say_edited(edited)}: {count_noun(edited.height, 'rerun')} ran other code, or "
+                "asserted something else, and cannot be counted; check a run of the workflow as "
+                "it is now"
+            )
+
+    def _collect(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The results of some runs once they have ended; without those that are not there."""
+        if runs.is_empty():
+            return RESULTS.empty()
+        try:
+            ended = wait_for_runs(runs, timeout=_WAIT, on_poll=self._show, client=self.client)
+            return fetch_results(ended, evals=False, client=self.client, progress=False)
+        except NotFoundError as error:
+            # With a saved eval its runs are deleted. The others are read one by one.
+            if runs.height > 1:
+                return pl.concat([self._collect(each) for each in runs.iter_slices(1)])
+            self.gone[runs["eval_id"].item()] = str(error)
+            return RESULTS.empty()
+
+    def _show(self, runs: pl.DataFrame) -> None:
+        ended = self.ended + runs.filter("is_terminal").height
+        self.bar.update(ended, max(ended, self.most))
+
+    def _so_far(self) -> Comparison:
+        """The comparison, which knows what was started and not counted."""
+        if self.waiting.is_empty():
+            return self.comparison
+        return _with_started(self.comparison, self.waiting)
+
+    def _warn_of_gone(self) -> None:
+        if not self.gone:
+            return
+        evals = self.comparison.evals.filter(pl.col("eval_id").is_in([*self.gone]))
+        rows = [(eval_id, "$", reason, "") for eval_id, reason in self.gone.items()]
+        problems = pl.DataFrame(rows, schema=PROBLEMS, orient="row")
+        warnings.warn(
+            ProblemsWarning(
+                f"{count_noun(len(rows), 'eval')} could not be run again, see .problems: "
+                f"{list_evals(evals)}",
+                problems,
+            ),
+            stacklevel=4,  # the line that called settle
+        )
+
+
+def _with_started(comparison: Comparison, started: pl.DataFrame | None) -> Comparison:
+    return replace(comparison, sides=replace(comparison.sides, started=started))
 
 
 def _workflow_of(sides: Sides) -> str:
@@ -148,22 +310,18 @@ def _workflow_of(sides: Sides) -> str:
 
 
 def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The reruns with the names, paths and conditions that the candidate's results have."""
-    columns = ("eval_name", "condition")
-    names = known.group_by("eval_id").agg(pl.col(name).drop_nulls().last() for name in columns)
-    joined = results.drop(columns).join(names, on="eval_id", how="left")
-    return joined.select(results.columns)
+    """The reruns with the names and conditions that the candidate's results have.
 
-
-def _check_code(candidate: pl.DataFrame, reruns: pl.DataFrame) -> None:
-    """Refuse reruns of other code than the candidate's, where both are known."""
-    before = candidate.group_by("eval_id").agg(pl.col(BLOCK_CODE).drop_nulls().last().alias("code"))
-    both = reruns.join(before, on="eval_id")
-    edited = both.filter((pl.col(BLOCK_CODE) != pl.col("code")).fill_null(False))
-    if edited.height:
-        blocks = ", ".join(edited["block_id"].drop_nulls().unique().sort().head(3))
-        raise ConfigError(
-            f"the workflow was edited since the candidate ran (block {blocks}): "
-            f"{count_noun(edited.height, 'rerun')} ran other code and cannot be counted; check a "
-            "run of the workflow as it is now"
-        )
+    Where a rerun does not say its documents, because it ended in an error, it has them as well.
+    """
+    named, inherited = ("eval_name", "condition"), ("document_names", "document_ids")
+    names = known.group_by("eval_id").agg(
+        *(pl.col(name).drop_nulls().last() for name in named),
+        *(pl.col(name).filter(pl.col(name).list.len() > 0).last() for name in inherited),
+    )
+    joined = results.drop(named).join(names, on="eval_id", how="left", suffix="_known")
+    own = [
+        pl.when(pl.col(name).list.len() > 0).then(name).otherwise(f"{name}_known").alias(name)
+        for name in inherited
+    ]
+    return joined.with_columns(own).select(results.columns)

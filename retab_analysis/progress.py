@@ -52,6 +52,11 @@ class Bar:
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
 
+    def say(self, line: str) -> None:
+        """Print a line above the bar, at once."""
+        self._bar.clear()
+        sys.stderr.write(f"{line}\n")
+
     def close(self) -> None:
         """Take the bar away."""
         self._bar.close()
@@ -118,6 +123,20 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
         "progress must be None, True, False or an object with update(done, total, note) and "
         f"close(); got {type(progress).__name__}"
     )
+
+
+def announce(progress: Progress, line: str, total: int) -> None:
+    """Say what is about to be done, before it is: above a bar, or as the note of one's own.
+
+    Args:
+        progress: What :func:`choose_progress` made.
+        line: What is to be said.
+        total: How much there will be at most.
+    """
+    if isinstance(progress, Bar):
+        progress.say(line)
+        line = ""
+    progress.update(0, total, line)
 
 
 def in_kernel() -> bool:

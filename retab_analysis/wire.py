@@ -333,6 +333,7 @@ class Block(Wire):
     label: str | None = ""
     config: msgspec.Raw = ABSENT
     parent_id: str | None = None
+    updated_at: Time | None = None
 
 
 class VersionBlock(Wire):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +29,7 @@ from retab_analysis.comparison.config_changes import (
 )
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.sandbox.http.faults import Fault
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, VERSIONS
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"
@@ -267,6 +269,24 @@ def test_between_which_versions_is_asked(
 ) -> None:
     made = edited(good=good, now=now, history=history)
     assert choose_versions(made.evals, made.sides) == chosen
+
+
+def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -> None:
+    made = edited(good="draft_1", history=False)
+    passed_last = made.sides.history["run_created_at"].max()  # type: ignore[index]
+    days = {"ver_8": -30, "ver_9": -3, "ver_10": 1}
+    versions = pl.DataFrame(
+        [
+            dict.fromkeys(VERSIONS.schema)
+            | {"workflow_version_id": name, "published_at": passed_last + timedelta(days=day)}  # type: ignore[operator]
+            for name, day in days.items()
+        ],
+        schema=VERSIONS.schema,
+    )
+    known = replace(made.sides, versions=versions)
+    assert choose_versions(made.evals, known) == ("ver_9", "draft")
+    only_later = replace(made.sides, versions=versions.filter(workflow_version_id="ver_10"))
+    assert choose_versions(made.evals, only_later) is None
 
 
 def test_without_an_edit_nothing_is_asked() -> None:

@@ -186,6 +186,28 @@ def test_the_status_board_has_a_row_for_each_workflow(board: Overview) -> None:
         assert re.search(rf"\b{row['evals']}\b", shown)
         if row["block_changed"]:
             assert f"{row['block_changed']} block changed" in shown
+        assert row["workflow_id"] in shown
+        if row["published_version_id"]:
+            assert f"{row['published_at']:%Y-%m-%d %H:%M}" in shown
+            assert (row["published_description"] or "") in shown
+
+
+def test_the_board_says_how_to_open_a_workflow(board: Overview) -> None:
+    rates = board.frame.filter(pl.col("evals") > 0).select(
+        "workflow_id", rate=pl.col("passing") / pl.col("evals")
+    )
+    worst = rates.sort("rate")["workflow_id"][0]
+    assert f"ra.explore(workflow_id=&#x27;{worst}&#x27;)" in board._repr_html_()
+    assert "ra.explore" not in Overview(OVERVIEW.to_frame())._repr_html_()
+
+
+def test_counts_on_the_board_add_up() -> None:
+    counts = dict.fromkeys(("evals", "passing", *WHY), 2) | {"evals": 13}
+    row = dict.fromkeys(OVERVIEW) | {"workflow_id": "wf", "name": "One"} | counts
+    made = Overview(pl.DataFrame([row], schema=OVERVIEW))
+    said = "2 never passed, 3 without a verdict or a known cause"
+    assert said in repr(made)
+    assert said in made._repr_html_()
 
 
 def test_the_text_says_the_same_in_a_line_each(board: Overview) -> None:

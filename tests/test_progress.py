@@ -32,6 +32,27 @@ def test_a_bar_shows_after_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     bar.close()
 
 
+def test_a_plan_is_printed_at_once_where_there_is_a_bar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for given, printed in ((True, "A plan.\n"), (False, "")):
+        bar = progress.choose_progress(given, "eval runs", "runs")
+        progress.announce(bar, "A plan.", 5)
+        assert capsys.readouterr().err.replace("\r", "") == printed
+        bar.close()
+
+
+def test_a_plan_is_the_note_of_a_progress_of_ones_own() -> None:
+    told: list[tuple[int, int | None, str]] = []
+
+    class Own(progress.Silent):
+        def update(self, done: int, total: int | None = None, note: str = "") -> None:
+            told.append((done, total, note))
+
+    progress.announce(Own(), "A plan.", 5)
+    assert told == [(0, 5, "A plan.")]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,10 +16,10 @@ from support.fakes import FakeTime
 from support.small_world import DRIFTED, FLOW, Small, small_api
 
 import retab_analysis as ra
-from retab_analysis import _settle
 from retab_analysis._check import check
 from retab_analysis._settle import settle
 from retab_analysis.comparison import Comparison, compare
+from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.transitions import SURE, UNLIKELY
 
 UNDECIDED = ["classify 1", "extract 3", "extract 4"]
@@ -46,6 +48,12 @@ def settled(api: Small, comparison: Comparison | None = None, **more: Any) -> Co
 def starts(api: Small) -> int:
     """How many runs were asked for since the requests were counted anew."""
     return sum(seen.method == "POST" for seen in api.server.requests.matching(RUNS))
+
+
+def counted(comparison: object) -> int:
+    """How many results of reruns a comparison counts."""
+    assert isinstance(comparison, Comparison)
+    return 0 if comparison.sides.reruns is None else comparison.sides.reruns.height
 
 
 def transition(comparison: Comparison, name: str) -> dict[str, Any]:
@@ -158,55 +166,271 @@ def test_where_nothing_could_be_started_the_comparison_is_what_it_was(unsure: Sm
     assert caught.value.partial is first
 
 
-def test_a_failing_read_leaves_the_comparison_so_far(unsure: Small) -> None:
+@pytest.mark.parametrize("kind", ["reset", "cut"])
+def test_a_start_of_which_nothing_is_known_is_not_tried_again(unsure: Small, kind: str) -> None:
+    first = checked(unsure)
+    unsure.server.inject({"match": RUNS, "method": "POST", "kind": kind, "after": 1})
+    with pytest.raises(ra.TransportError) as caught:
+        settled(unsure, first)
+    assert starts(unsure) == 2
+    assert counted(caught.value.partial) == 1
+
+
+def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure: Small) -> None:
     first = checked(unsure)
     unsure.server.inject({"match": "/evals/results", "status": 403})
     with pytest.raises(ra.PermissionDeniedError) as caught:
         settled(unsure, first)
-    assert caught.value.partial is first
+    partial: Any = caught.value.partial
+    assert partial.evals.equals(first.evals)
+    assert set(partial.sides.started["run_id"]) == set(started_runs(unsure)["run_id"])
+    assert "3 reruns were started and not waited for." in partial.explain()
+    # They are not started a second time.
+    before = starts(unsure)
+    assert before == 3
+    last = settled(unsure, partial, max_rounds=0)
+    assert starts(unsure) == 0
+    assert counted(last) == 3
+    assert last.sides.started is None
+    assert "not waited for" not in last.explain()
 
 
-@pytest.mark.parametrize("step", ["start_runs", "wait_for_runs", "fetch_results"])
-def test_an_interrupt_leaves_the_comparison_so_far_and_waits_for_nothing(
-    unsure: Small, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
+class Impatient:
+    """Presses Ctrl-C when so many runs have ended."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        if done >= self.after:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int) -> None:
     first = checked(unsure)
-    waited: list[str] = []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        settled(unsure, first, progress=Impatient(after))
+    partial: Any = caught.value.partial  # type: ignore[attr-defined]
+    asked = starts(unsure)
+    waiting = 0 if partial.sides.started is None else partial.sides.started.height
+    assert counted(partial) + waiting == asked == started_runs(unsure).height
+    assert waiting >= 1
+    assert unsure.server.requests.matching("/cancel") == []
+    last = settled(unsure, partial)
+    assert last.reruns.is_empty()
+    assert counted(last) == asked + starts(unsure) == started_runs(unsure).height
+    assert all(transition(last, name)["transition"] for name in UNDECIDED)
 
-    def interrupt(*arguments: Any, **more: Any) -> Any:
-        error = KeyboardInterrupt()
-        error.partial = ra.fetch_runs(FLOW, limit=1, client=unsure.client)  # type: ignore[attr-defined]
-        raise error
 
-    if step == "start_runs":
-        monkeypatch.setattr(_settle, "wait_for_runs", lambda *_, **__: waited.append("waited"))
-    monkeypatch.setattr(_settle, step, interrupt)
+def test_ctrl_c_before_anything_was_started(unsure: Small) -> None:
+    first = checked(unsure)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        settled(unsure, first, progress=Impatient(0))
+    assert caught.value.partial is first  # type: ignore[attr-defined]
+    assert starts(unsure) == 0
+
+
+def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
+    first = checked(unsure)
+    interrupt_at(unsure, 2)
     with pytest.raises(KeyboardInterrupt) as caught:
         settled(unsure, first)
-    assert caught.value.partial is first  # type: ignore[attr-defined]
-    assert waited == []
-    assert unsure.server.requests.matching("/cancel") == []
+    partial: Any = caught.value.partial  # type: ignore[attr-defined]
+    assert partial.sides.started.height == 1
+    assert partial.evals.equals(first.evals)
+    assert started_runs(unsure)["status"].to_list() != ["cancelled"]
 
 
-def test_reruns_of_other_code_are_refused_in_words() -> None:
+def interrupt_at(api: Small, number: int) -> None:
+    """Somebody presses Ctrl-C before so many starts."""
+    before_start(api, number, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+
+
+def before_start(api: Small, number: int, happen: Callable[[], object]) -> None:
+    """Let something happen just before so many starts."""
+    post, seen = api.client.post, []
+
+    def watch(path: str, body: Any, **more: Any) -> Any:
+        seen.append(path)
+        if len(seen) == number:
+            happen()
+        return post(path, body, **more)
+
+    api.client.post = watch  # type: ignore[method-assign]
+
+
+def test_an_edited_draft_is_refused_before_anything_is_started(unsure: Small) -> None:
+    first = checked(unsure)
+    unsure.edit("extract")
+    with pytest.raises(
+        ra.ConfigError,
+        match=r"was edited since the candidate ran \(block extract, or the assertion of eval "
+        r"extract [34], .*none was started; check a run of the workflow as it is now",
+    ) as caught:
+        settled(unsure, first)
+    assert caught.value.partial is first
+    assert starts(unsure) == 0
+    # A run of the draft as it is now can be settled.
+    ra.wait_for_runs(ra.start_runs(FLOW, client=unsure.client), client=unsure.client)
+    now = checked(unsure)
+    assert settled(unsure, now).reruns.is_empty()
+
+
+def test_a_draft_that_somebody_edited_and_ran_is_refused_as_well(unsure: Small) -> None:
+    first = checked(unsure)
+    unsure.edit("classify")
+    ra.wait_for_runs(ra.start_runs(FLOW, client=unsure.client), client=unsure.client)
+    with pytest.raises(
+        ra.ConfigError, match=r"was edited since the candidate ran \(block classify\)"
+    ) as caught:
+        settled(unsure, first)
+    assert caught.value.partial is first
+    assert starts(unsure) == 0
+
+
+def test_an_old_version_is_not_what_would_run(unsure: Small) -> None:
     with small_api() as api:
         api.client._set_time(FakeTime().as_time())
-        # The candidate is an old run: what would run now is another version.
         old = check(FLOW, candidate=api.run_of(DRIFTED), client=api.client, progress=False)
         assert old.reruns["eval_name"].to_list() == ["classify 0"]
+        with pytest.raises(ra.ConfigError, match=r"edited since .* \(block classify\)"):
+            settled(api, old)
+        assert starts(api) == 0
 
-        def wait(runs: pl.DataFrame, **more: Any) -> pl.DataFrame:
-            api.clock.forward(600)
-            return ra.wait_for_runs(runs, client=api.client)
 
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(_settle, "wait_for_runs", wait)
-            with pytest.raises(
-                ra.ConfigError,
-                match=r"edited since the candidate ran \(block classify\): 1 rerun ran other code",
-            ) as caught:
-                settled(api, old)
-        assert caught.value.partial is old
+def test_where_the_api_does_not_say_whether_a_result_is_up_to_date_the_blocks_do(
+    unsure: Small,
+) -> None:
+    unsure.forget("freshness")
+    first = checked(unsure)
+    once = settled(unsure, first, max_rounds=1)
+    assert counted(once) == first.reruns.height
+    unsure.edit("classify")
+    with pytest.raises(
+        ra.ConfigError, match=r"may have been edited .* \(block classify, as it was saved again\)"
+    ):
+        settled(unsure, first)
+    assert starts(unsure) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"inputs_fingerprint": "other"}, "the inputs of eval extract 3"),
+        ({"condition": {"kind": "equals", "expected": "7"}}, "the assertion of eval extract 3"),
+        ({"condition": {"kind": "exists"}}, "the assertion of eval extract 3"),
+    ],
+)
+def test_an_eval_that_was_edited_is_refused(
+    unsure: Small, changes: dict[str, Any], what: str
+) -> None:
+    first = checked(unsure)
+    assert "extract 3" in first.reruns["eval_name"]
+    unsure.redefine("extract 3", **changes)
+    with pytest.raises(ra.ConfigError, match=f"was edited since the candidate ran .*{what}"):
+        settled(unsure, first)
+    assert starts(unsure) == 0
+
+
+def test_an_edit_of_another_block_is_no_reason(unsure: Small) -> None:
+    first = checked(unsure)
+    unsure.edit("extract")
+    only = narrowed(first, "classify")
+    assert only.reruns["eval_name"].to_list() == ["classify 1"]
+    assert transition(settled(unsure, only), "classify 1")["p_regressed"] >= SURE
+
+
+def narrowed(comparison: Comparison, block: str) -> Comparison:
+    """A comparison of the evals of one block."""
+    sides = comparison.sides
+    of_block = {
+        name: frame.filter(block_id=block)
+        for name in ("candidate", "history")
+        if (frame := getattr(sides, name)) is not None
+    }
+    return compare_sides(replace(sides, **of_block), comparison.alpha, comparison.margin)
+
+
+def test_an_edit_between_two_rounds_keeps_the_rounds_before_it(unsure: Small) -> None:
+    first = checked(unsure)
+    waited: list[str] = []
+    bar = Recorder()
+
+    def edit_once(done: int, *_: Any) -> None:
+        if done == 3 and not waited:
+            waited.append("the first round has ended")
+            unsure.edit("classify")
+            unsure.edit("extract")
+
+    bar.update = edit_once  # type: ignore[method-assign]
+    with pytest.raises(ra.ConfigError, match="after the first 3 runs, which count") as caught:
+        settled(unsure, first, progress=bar)
+    assert starts(unsure) == 3
+    assert counted(caught.value.partial) == 3
+
+
+def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small) -> None:
+    first = checked(unsure)
+    before_start(unsure, 3, lambda: (unsure.edit("extract"), unsure.edit("classify")))
+    with pytest.raises(
+        ra.ConfigError,
+        match=r"was edited since the candidate ran \(block (extract|classify)\): 1 rerun ran other "
+        r"code, or asserted something else, and cannot be counted",
+    ) as caught:
+        settled(unsure, first)
+    assert starts(unsure) == 3
+    assert counted(caught.value.partial) == 2
+    assert caught.value.partial.sides.started is None  # type: ignore[union-attr]
+
+
+def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
+    first = checked(unsure)
+    unsure.delete("extract 3")
+    with pytest.warns(
+        ra.ProblemsWarning, match=r"1 eval could not be run again.*extract 3"
+    ) as said:
+        last = settled(unsure, first)
+    assert "test_settle" in said[0].filename
+    assert transition(last, "classify 1")["p_regressed"] >= SURE
+    assert transition(last, "extract 3")["candidate_n"] == 1
+    problems: Any = said[0].message
+    assert problems.problems["record_id"].to_list() == [transition(first, "extract 3")["eval_id"]]
+    # What is left cannot be run again.
+    with pytest.warns(ra.ProblemsWarning):
+        assert settled(unsure, last) is last
+    assert starts(unsure) == 0
+
+
+def test_an_eval_that_is_deleted_before_its_start_does_not_stop_the_others(unsure: Small) -> None:
+    first = checked(unsure)
+    before_start(unsure, 1, lambda: unsure.delete(first.reruns["eval_name"][0]))
+    with pytest.warns(ra.ProblemsWarning, match="1 eval could not be run again"):
+        last = settled(unsure, first)
+    assert last.reruns["eval_name"].to_list() == [first.reruns["eval_name"][0]]
+    assert started_runs(unsure)["eval_id"].n_unique() == 2
+
+
+def test_a_run_that_is_deleted_with_its_eval_does_not_stop_the_others(unsure: Small) -> None:
+    first = checked(unsure)
+    name = first.reruns["eval_name"][0]
+    before_start(unsure, 3, lambda: unsure.delete(name))
+    with pytest.warns(ra.ProblemsWarning, match=f"1 eval could not be run again.*{name}"):
+        last = settled(unsure, first)
+    assert last.reruns["eval_name"].to_list() == [name]
+    assert last.sides.started is None
+
+
+def test_a_workflow_that_is_gone_is_an_error(unsure: Small) -> None:
+    first = checked(unsure)
+    unsure.server.inject({"match": "/v1/workflows/evals?", "status": 404})
+    with pytest.raises(ra.NotFoundError) as caught:
+        settled(unsure, first)
+    assert caught.value.partial is first
+    assert starts(unsure) == 0
 
 
 def test_code_that_is_not_known_is_not_refused(unsure: Small) -> None:
@@ -247,6 +471,22 @@ def test_a_comparison_of_frames_can_be_settled_too(unsure: Small) -> None:
     assert last.compared == first.compared
 
 
+@pytest.mark.parametrize("excel", [False, True])
+def test_frames_that_were_kept_as_csv_can_be_settled_too(
+    unsure: Small, tmp_path: Path, excel: bool
+) -> None:
+    results = ra.fetch_results(unsure.runs()[-21:], client=unsure.client, progress=False)
+    ra.write_csv(results, tmp_path / "results.csv", excel=excel)
+    read = ra.read_csv(tmp_path / "results.csv", table="results")
+    newest = pl.col("run_created_at") == pl.col("run_created_at").max()
+    last = read.filter(~newest).filter(newest)
+    first = compare(last, read.filter(newest), history=read.filter(~newest))
+    assert sorted(first.reruns["eval_name"]) == UNDECIDED
+    again = settled(unsure, first)
+    assert again.reruns.is_empty()
+    assert transition(again, "classify 1")["transition"] == "regressed"
+
+
 class Recorder:
     """A bar that writes down what it is told."""
 
@@ -261,12 +501,35 @@ class Recorder:
         self.closed += 1
 
 
-def test_the_bar_says_before_it_starts_how_many_there_will_be_at_most(unsure: Small) -> None:
+def test_the_plan_is_said_before_anything_is_started(unsure: Small) -> None:
+    first = checked(unsure)
+    seen: list[int] = []
     bar = Recorder()
-    settled(unsure, progress=bar, max_reruns=5)
-    assert bar.seen[0] == (0, 5, "at most 5")
-    assert bar.seen[-1][0] == starts(unsure) <= 5
-    assert [done for done, _, _ in bar.seen] == sorted(done for done, _, _ in bar.seen)
+    told = bar.update
+
+    def update(*said: Any) -> None:
+        seen.append(starts(unsure))
+        told(*said)
+
+    bar.update = update  # type: ignore[method-assign]
+    settled(unsure, first, progress=bar, max_reruns=5)
+    assert bar.seen[0] == (0, 5, "Running 3 undecided evals again: about 5 runs, at most 5.")
+    assert seen[0] == 0
+    mean = round(first.expect_reruns(4))
+    again = Recorder()
+    settled(unsure, first, progress=again)
+    assert again.seen[0][2] == (f"Running 3 undecided evals again: about {mean} runs, at most 12.")
+    assert starts(unsure) <= 12
+
+
+def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
+    bar = Recorder()
+    last = settled(unsure, progress=bar)
+    done = [done for done, _, _ in bar.seen]
+    assert done == sorted(done)
+    assert done[-1] == starts(unsure) == counted(last)
+    assert len(set(done)) > 2
+    assert {total for _, total, _ in bar.seen} == {12}
     assert bar.closed == 1
     failing = Recorder()
     unsure.server.inject({"match": RUNS, "method": "POST", "status": 403})
@@ -275,27 +538,19 @@ def test_the_bar_says_before_it_starts_how_many_there_will_be_at_most(unsure: Sm
     assert failing.closed == 1
 
 
-def test_the_words_of_the_bar(unsure: Small, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-
-    def choose(progress: Any, description: str, unit: str) -> Recorder:
-        said.append(f"{description} / {unit}")
-        return Recorder()
-
-    monkeypatch.setattr(_settle, "choose_progress", choose)
+def test_a_second_time_does_nothing_and_says_so(
+    unsure: Small, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = checked(unsure)
-    expected = round(first.expect_reruns(4))
-    settled(unsure, first, max_rounds=0)
-    settled(unsure, first, max_reruns=1)
-    last = settled(unsure, first)
-    settled(unsure, last)
-    assert said == [
-        "Running again, about 0 times / runs",
-        "Running again, about 1 time / runs",
-        f"Running again, about {expected} times / runs",
-        "Running again, about 0 times / runs",
-    ]
-    assert 3 <= expected <= 12
+    last = settled(unsure, first, progress=True)
+    assert "Running 3 undecided evals again: about" in capsys.readouterr().err
+    assert settled(unsure, last, progress=True) is last
+    assert "Nothing to run again: no eval is undecided." in capsys.readouterr().err
+    assert settled(unsure, first, progress=True, max_reruns=0) is first
+    said = "Nothing is run again, as asked, and there are still 3 undecided evals."
+    assert said in capsys.readouterr().err
+    assert settled(unsure, last, progress=False) is last
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -306,6 +561,8 @@ def test_the_words_of_the_bar(unsure: Small, monkeypatch: pytest.MonkeyPatch) ->
         ({"max_rounds": 1.5}, "max_rounds must be"),
         ({"max_rounds": True}, "max_rounds must be"),
         ({"max_reruns": -1}, "max_reruns must be"),
+        ({"max_reruns": 2.0}, "max_reruns must be"),
+        ({"max_reruns": True}, "max_reruns must be"),
         ({"max_reruns": "3"}, "max_reruns must be"),
         ({"progress": "bar"}, "progress must be"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison.json_diff import Change, diff_documents
-from retab_analysis.comparison.json_values import Verbatim, kind_of, parse_json, write_path
+from retab_analysis.comparison.json_values import Path, Verbatim, kind_of, parse_json, write_path
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import FLIPPED
 
@@ -91,7 +91,7 @@ class _Flip:
     traits: tuple[tuple[_Trait, ...], ...]
 
 
-def group_causes(evals: pl.DataFrame) -> pl.DataFrame:
+def group_causes(evals: pl.DataFrame, asserted: Mapping[str, str] | None = None) -> pl.DataFrame:
     """Group the evals that flipped by what they have in common.
 
     What differs between the two actual values is taken from
@@ -105,20 +105,22 @@ def group_causes(evals: pl.DataFrame) -> pl.DataFrame:
     Args:
         evals: The columns ``eval_id, transition, block_id, baseline_actual, candidate_actual,
             failure, baseline_state, candidate_state`` of ``Comparison.evals``.
+        asserted: By the evals' ids, which part of its block's output each looks at, such as
+            ``lines.0.quantity``; without it, paths begin at the values that are compared.
 
     Returns:
-        ``block_id`` (null where several), ``path`` within the value that the evals look at (null
-        where several), ``change``, ``evals`` (how many; each flip is counted once),
-        ``example_eval_id`` (the first in the order of ``evals``), ``sentence`` (no values in it),
-        the largest first. ``change`` is ``dropped item``, ``added item``, ``replaced item``,
-        ``moved item``, ``missing field``, ``added field``, ``missing value`` (null now), ``added
-        value``, ``type changed``, ``changed number``, ``changed text``, ``changed value``,
-        ``rewritten number`` (1.10 and 1.1), ``same value``, ``unknown value``, ``blocked``,
-        ``error``, both also with a code (``error: rate_limited``), or ``various``; with ``fixed: ``
-        before it where the evals pass again.
+        ``block_id`` and ``path`` (null where several), ``change``, ``evals`` (how many; each flip
+        is counted once), ``example_eval_id`` (the first in the order of ``evals``), ``sentence``
+        (no values in it), the largest first. ``change`` is ``dropped item``, ``added item``,
+        ``replaced item``, ``moved item``, ``missing field``, ``added field``, ``missing value``
+        (null now), ``added value``, ``type changed``, ``changed number``, ``changed text``,
+        ``changed value``, ``rewritten number`` (1.10 and 1.1), ``same value``, ``unknown value``,
+        ``blocked``, ``error``, both also with a code (``error: rate_limited``), or ``various``;
+        with ``fixed: `` before it where the evals pass again.
     """
     rows = evals.filter(pl.col("transition").is_in(FLIPPED)).iter_rows(named=True)
-    flips = [_flip(row) for row in rows]
+    paths = asserted or {}
+    flips = [_flip(row, _split_path(paths.get(row["eval_id"], ""))) for row in rows]
     groups = sorted(_cover(flips), key=lambda group: (-len(group[1]), *group[0].order))
     return pl.DataFrame(
         [_row(trait, members) for trait, members in groups],
@@ -127,7 +129,13 @@ def group_causes(evals: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _flip(row: Mapping[str, Any]) -> _Flip:
+def _split_path(asserted: str) -> Path:
+    """The steps of ``lines.0.quantity``, which looks at an item of a list by its number."""
+    steps = asserted.split(".") if asserted else []
+    return tuple(int(step) if step.isdecimal() else step for step in steps)
+
+
+def _flip(row: Mapping[str, Any], asserted: Path) -> _Flip:
     fixed = row["transition"] == "fixed"
     block = row["block_id"]
     precise: tuple[_Trait, ...]
@@ -139,7 +147,8 @@ def _flip(row: Mapping[str, Any]) -> _Flip:
         precise = tuple(_Trait(fixed, each, state, code=code) for each in where)
         broad = (_Trait(fixed, block, state), _Trait(fixed, None, state))
     else:
-        changes = dict.fromkeys(_changes(row["baseline_actual"], row["candidate_actual"]))
+        values = (row["baseline_actual"], row["candidate_actual"])
+        changes = dict.fromkeys(_changes(*values, asserted))
         precise = tuple(_Trait(fixed, block, change, path) for change, path in changes)
         broad = tuple(_Trait(fixed, block, change) for change, _ in changes)
     last = (_Trait(fixed, block, _VARIOUS),)
@@ -151,7 +160,9 @@ def _code(failure: str | None) -> str | None:
     return found[1] if found else None
 
 
-def _changes(before: str | None, after: str | None) -> Iterator[tuple[str, str | None]]:
+def _changes(
+    before: str | None, after: str | None, asserted: Path
+) -> Iterator[tuple[str, str | None]]:
     """What differs between two values: the kind of change and the path, without indices."""
     if before is None or after is None:
         yield "unknown value", None
@@ -160,7 +171,7 @@ def _changes(before: str | None, after: str | None) -> Iterator[tuple[str, str |
     if not changes:
         yield "same value", None
     for change in changes:
-        yield _kind(change), write_path(change.path, generalised=True)
+        yield _kind(change), write_path((*asserted, *change.path), generalised=True)
 
 
 def _kind(change: Change) -> str:

@@ -232,7 +232,7 @@ def _collect_suite(
     )
     return Suite(
         evals=evals.select(
-            *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "undecided")
+            *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "expected_reruns")
         ),
         table=table,
         documents=outcomes.evals.select("eval_id").join(

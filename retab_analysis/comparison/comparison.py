@@ -27,6 +27,7 @@ from retab_analysis.comparison.wording import (
     write_headline,
 )
 from retab_analysis.errors import ConfigError, RegressionError
+from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN
 
@@ -109,17 +110,23 @@ class Comparison:
             _RERUNS
         )
 
+    def choose_reruns(self, rounds: int) -> pl.DataFrame:
+        """Those of :attr:`reruns` that :func:`settle` runs again with so many rounds left.
+
+        Left alone is what is decided (``p_regressed`` at most 0.05, or at least 0.95), and what
+        so many further results could not move across 0.5, from where on an eval is called broken:
+        whatever came of them, the gate would say of it what it says now. An eval that ended in an
+        error has no verdict, so that it is always run again. That the gate is red for another eval
+        is no reason to leave one alone: which evals broke is what the reader wants to know.
+        """
+        many = self._suite.evals.filter(_expected(rounds) > 0)
+        return self.reruns.filter(pl.col("eval_id").is_in(many["eval_id"].implode()))
+
     def expect_reruns(self, rounds: int) -> float:
         """How many runs :func:`settle` will start in the mean, in so many rounds."""
-        waiting = self._suite.evals.filter(
-            pl.col("eval_id").is_in(self.reruns["eval_id"].implode())
-        )
-        errored = pl.col("p_regressed").is_null()
-        # Of an eval without a verdict at least the first rerun is needed.
-        needed = pl.when(errored).then(pl.lit(1.0)).otherwise(pl.col("undecided").arr.get(0))
-        later = waiting["undecided"].arr.to_list().list.slice(1, max(rounds - 1, 0)).list.sum()
-        first = waiting.select(needed.sum()).item()
-        return float(first + later.sum()) if rounds else 0.0
+        chosen = self.choose_reruns(rounds)["eval_id"].implode()
+        waiting = self._suite.evals.filter(pl.col("eval_id").is_in(chosen))
+        return float(waiting.select(_expected(rounds).sum()).item())
 
     @property
     def headline(self) -> str:
@@ -256,11 +263,13 @@ class Comparison:
         """The evals that flipped, grouped by what they have in common, the largest group first.
 
         Returns:
-            ``block_id``; ``path``, generalised (``$.lines[*].quantity``); ``change``, its kind;
+            ``block_id``; ``path`` in the block's output, generalised (``$.lines[*].quantity``; in
+            the value that the eval looks at where the results do not say which that is);
+            ``change``, its kind;
             ``evals``, how many (Int64; they add up to the evals that flipped);
             ``example_eval_id``; and ``sentence``, the same in words, without any value.
         """
-        return group_causes(self.evals)
+        return group_causes(self.evals, self.sides.asserted_paths())
 
     @property
     def config_changes(self) -> pl.DataFrame:
@@ -284,7 +293,8 @@ class Comparison:
             "own_past": self.sides.baseline is None,
         }
         again = 0 if self.sides.reruns is None else self.sides.reruns.height
-        compared = f"{self.compared} {say_reruns(again)}" if again else self.compared
+        started = 0 if self.sides.started is None else self.sides.started.height
+        compared = f"{self.compared} {say_reruns(again, started)}".strip()
         told = explain(compared, row, self.evals, self.verdict, test)
         edits = self.sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"
@@ -302,7 +312,10 @@ class Comparison:
         }
 
     def to_markdown(self, *, values: bool = False) -> str:
-        """Markdown that reads well on GitHub.
+        """Markdown that reads well on GitHub, and fits into a comment on a pull request.
+
+        It has at most 60,000 characters: where all would be more, values are left out from the
+        end, and rows of long tables before that; it says what is missing.
 
         Args:
             values: Also expected and actual values, which are the customers' data.
@@ -340,6 +353,11 @@ def _describe(sides: Sides, evals: pl.DataFrame) -> str:
         earlier = sides.candidate.clear() if sides.history is None else sides.history
         return describe_last_good(sides.compared, evals, earlier)
     return sides.compared or describe_sides(sides.baseline, sides.candidate, sides.history)
+
+
+def _expected(rounds: int) -> pl.Expr:
+    """How many reruns each eval gets in the mean; nobody looks further ahead than ``ROUNDS``."""
+    return pl.col("expected_reruns").arr.get(min(rounds, ROUNDS))
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:

@@ -48,8 +48,8 @@ def describe_evals(
         changed_blocks: The blocks in which the versions differ, None where that is not known.
 
     Returns:
-        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``undecided``, the probability
-        that an eval still is after 0, 1, … reruns.
+        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``expected_reruns``, how
+        many an eval will get in the mean if it gets at most 0, 1, ….
     """
     chosen = choose_candidate(outcomes)
     rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
@@ -316,5 +316,5 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
     return filled.select(
         *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()),
         "p_improved",
-        "undecided",
+        "expected_reruns",
     )

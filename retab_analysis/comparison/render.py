@@ -6,7 +6,8 @@ tables are the same whichever form is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +48,18 @@ BLOCKS = {True: "edited", False: "not edited", None: ""}
 VALUES = {"Expected": "expected_value", "Before": "baseline_actual", "Now": "candidate_actual"}
 """The headings of the values of an eval, and where they stand in ``Comparison.evals``."""
 
+SHOWN_VALUES = {"Asserted": "condition", **VALUES}
+"""The same, with what is asserted of them."""
+
 HEADER = ("What", "Eval", "Block", "Edited", "Before → now", "Why")
 ROWS = 200
+
+LONGEST_MARKDOWN = 60_000
+"""So many characters a page of Markdown may have; GitHub takes 65,536 in a comment."""
+
+FEWER_ROWS = (500, 200, 100, 50, 20, 5)
+"""How many rows a table of Markdown may have, tried one after the other."""
+
 _LINES = 12
 
 Row = Mapping[str, Any]
@@ -146,7 +157,7 @@ def to_html(document: Document, *, values: bool) -> Html:
 def html_table(evals: pl.DataFrame, values: bool, limit: int = ROWS) -> Html:
     """Evals as a table, and how many more there are than ``limit``."""
     shown = markup.table(
-        (*HEADER, *VALUES) if values else HEADER,
+        (*HEADER, *SHOWN_VALUES) if values else HEADER,
         (html_cells(row, values) for row in evals.head(limit).iter_rows(named=True)),
     )
     return markup.join(shown, more(evals, limit))
@@ -164,7 +175,8 @@ def html_cells(row: Row, values: bool) -> list[object]:
         tag("span", markup.join(*sides, by=" → "), class_="rta-tag"),
         markup.one_line(why),
     ]
-    return [*cells, *(html_code(row[column]) for column in VALUES.values())] if values else cells
+    shown = (html_code(row[column]) for column in SHOWN_VALUES.values())
+    return [*cells, *shown] if values else cells
 
 
 def html_code(value: str | None) -> object:
@@ -173,16 +185,22 @@ def html_code(value: str | None) -> object:
 
 
 def to_markdown(document: Document, *, values: bool) -> str:
-    """Markdown for GitHub: the same in the same order."""
-    said = markup.markdown
-    parts = [
-        f"**{said(document.title)}**",
-        *markdown_lines(document.explanation),
-    ]
-    for title, evals in document.sections().items():
-        parts.append(f"{title}: {evals.height}")
-        parts += markdown_table(evals, values)
-    return "\n\n".join(part for part in parts if part) + "\n"
+    """Markdown for GitHub: the same in the same order, and short enough for a pull request."""
+    sections = document.sections()
+
+    def write(rows: int, valued: int) -> str:
+        parts = [f"**{markup.markdown(document.title)}**", *markdown_lines(document.explanation)]
+        left = valued
+        for title, evals in sections.items():
+            parts.append(f"{title}: {evals.height}")
+            parts += markdown_table(evals, rows, left)
+            left = max(0, left - min(rows, evals.height))
+        listed = sum(min(rows, evals.height) for evals in sections.values())
+        parts += _say_missing_values(listed - valued) if values else []
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    pieces = sum(evals.height for evals in sections.values()) if values else 0
+    return fit_markdown(write, [each for each in FEWER_ROWS if each <= ROWS], pieces)
 
 
 def markdown_lines(text: str) -> Iterator[str]:
@@ -190,17 +208,77 @@ def markdown_lines(text: str) -> Iterator[str]:
     return map(markup.markdown, text.splitlines())
 
 
-def markdown_table(evals: pl.DataFrame, values: bool, limit: int = ROWS) -> Iterator[str]:
-    """Evals as a table, and how many more there are than ``limit``."""
-    header = (*HEADER, *VALUES) if values else HEADER
-    rows = (_markdown_cells(row, values) for row in evals.head(limit).iter_rows(named=True))
+def fit_markdown(write: Callable[[int, int], str], rows: Iterable[int], values: int) -> str:
+    """The longest page that a pull request has room for: all rows that fit, then all values.
+
+    Values are left out from the end, and after them rows. A page that is too long with the fewest
+    rows, because of very long names, loses its last lines.
+
+    Args:
+        write: Writes the page, for how many rows a table has at most and how many values are shown;
+            and says on it what it left out.
+        rows: How many rows a table may have, the most first.
+        values: How many values there are.
+    """
+    for limit in rows:
+        page = write(limit, 0)
+        if len(page) <= LONGEST_MARKDOWN:
+            break
+    else:
+        return _cut_lines(page)
+    whole = write(limit, values)
+    if len(whole) <= LONGEST_MARKDOWN:
+        return whole
+
+    def measure(count: int) -> int:
+        return len(write(limit, count))
+
+    return write(limit, bisect_right(range(values), LONGEST_MARKDOWN, key=measure) - 1)
+
+
+def _cut_lines(page: str) -> str:
+    note = f"… {say_room('the rest')}"
+    room, kept = LONGEST_MARKDOWN - len(note) - 2, []
+    for line in page.split("\n"):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join([*kept, "", note])
+
+
+def say_room(what: str) -> str:
+    """Why something is left out of a page of Markdown."""
+    return (
+        f"Left out: {what}, because a pull request has room for no more than about "
+        f"{LONGEST_MARKDOWN:,} characters."
+    )
+
+
+def _say_missing_values(missing: int) -> list[str]:
+    if missing <= 0:
+        return []
+    evals = "the last eval" if missing == 1 else f"the last {missing:,} evals"
+    return [markup.markdown(say_room(f"the values of {evals}"))]
+
+
+def markdown_table(evals: pl.DataFrame, limit: int = ROWS, valued: int = 0) -> Iterator[str]:
+    """Evals as a table, and how many more there are than ``limit``.
+
+    Args:
+        evals: The evals.
+        limit: How many rows there are at most.
+        valued: Of how many of them the values are shown as well.
+    """
+    header = (*HEADER, *SHOWN_VALUES) if valued else HEADER
+    rows = []
+    for at, row in enumerate(each_row(evals, limit)):
+        cells = [markup.markdown(cell) for cell in describe(row)]
+        columns = SHOWN_VALUES.values() if valued else ()
+        known = (markdown_code(row[name]) if at < valued else "…" for name in columns)
+        rows.append([*cells, *known])
     yield markup.markdown_table(header, rows)
     yield markup.markdown(more(evals, limit))
-
-
-def _markdown_cells(row: Row, values: bool) -> list[str]:
-    shown = [markup.markdown(cell) for cell in describe(row)]
-    return [*shown, *(markdown_code(row[name]) for name in VALUES.values())] if values else shown
 
 
 def markdown_code(value: str | None) -> str:

@@ -35,12 +35,18 @@ _SHOWN = (
 )
 READ = tuple(
     dict.fromkeys(
-        (*NEEDED, *_SHOWN[:-1], "document_ids", "score", "threshold", "duration_ms", "created_at")
+        (
+            *(*NEEDED, *_SHOWN[:-1], "path", "document_ids"),
+            *("score", "threshold", "duration_ms", "created_at"),
+        )
     )
 )
 """The columns of a RESULTS frame that a comparison reads."""
 
-_OPTIONAL = ("condition", "document_ids", "failure_code", "failure_message", "status_message")
+_OPTIONAL = (
+    *("condition", "path", "document_ids"),
+    *("failure_code", "failure_message", "status_message"),
+)
 # What is only shown; a frame that lacks one of them can be compared all the same.
 
 
@@ -59,6 +65,8 @@ class Sides:
         reruns: Results of evals that were run again because they were not sure. They tell of these
             evals, and are left out of the suite's test: what was chosen because it failed would
             make every suite look worse.
+        started: A RUNS frame of reruns that were started and whose results are not counted yet;
+            None where there are none.
         waiting: How many of the candidate's evals are still to come, and of how many.
         edits: What was edited, or None where that is not known.
         workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
@@ -72,6 +80,7 @@ class Sides:
     compared: str | None = None
     waiting: tuple[int, int] = (0, 0)
     reruns: pl.DataFrame | None = None
+    started: pl.DataFrame | None = None
     edits: Edits | None = None
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
@@ -80,6 +89,11 @@ class Sides:
     def candidate_and_reruns(self) -> pl.DataFrame:
         """All results of the candidate's code."""
         return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
+
+    def asserted_paths(self) -> dict[str, str]:
+        """Which part of its block's output each eval looks at, where that is known."""
+        known = self.candidate.select("eval_id", "path").drop_nulls()
+        return dict(known.unique("eval_id", keep="last", maintain_order=True).iter_rows())
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:

@@ -167,10 +167,16 @@ def write_headline(
     return ", ".join(part for part in parts if part)
 
 
-def say_reruns(reruns: int) -> str:
-    """That evals were run again."""
-    verb = "is" if reruns == 1 else "are"
-    return f"{count_noun(reruns, 'result')} of reruns {verb} counted as well."
+def say_reruns(counted: int, started: int = 0) -> str:
+    """That evals were run again, and how many of these runs nobody waited for; empty for none."""
+    said = []
+    if counted:
+        verb = "is" if counted == 1 else "are"
+        said.append(f"{count_noun(counted, 'result')} of reruns {verb} counted as well.")
+    if started:
+        verb = "was" if started == 1 else "were"
+        said.append(f"{count_noun(started, 'rerun')} {verb} started and not waited for.")
+    return " ".join(said)
 
 
 def say_waiting(waiting: tuple[int, int]) -> str:

@@ -23,7 +23,7 @@ from retab_analysis.evidence.answers import (
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.evidence.inference import Posterior, infer
 from retab_analysis.evidence.outcomes import Outcomes
-from retab_analysis.evidence.reruns import ROUNDS, still_undecided
+from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
 
 __all__ = ["CREDIBLE", "Findings", "weigh"]
 
@@ -72,8 +72,8 @@ class Findings:
             ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_ever`` (whenever
             it began), ``cause``, ``since_row, since_at, since_run_id, since_version_id``,
             ``since_runs`` (List(String), the smallest set of runs that holds 90 %),
-            ``reruns_to_clear, reruns_to_confirm``, ``undecided`` (the probability that it still is
-            after 0, 1, … reruns), ``rate`` (of failing), ``passes_before,
+            ``reruns_to_clear, reruns_to_confirm``, ``expected_reruns`` (how many it will get in the
+            mean if it gets at most 0, 1, …), ``rate`` (of failing), ``passes_before,
             outcomes_before, passes_since, outcomes_since, runs_since``: what was counted before
             that row and from it on, or before and on the candidate's side where there is none;
             ``passes_earlier, outcomes_earlier, passes_candidate, outcomes_candidate``: before the
@@ -100,11 +100,14 @@ class Findings:
                 "since_row": since,
                 "rate": answers.rate,
                 **self._reruns(answers, rows),
-                "undecided": still_undecided(self.posterior, rows).T,
+                "expected_reruns": self._expect_reruns(rows).T,
                 **_count_around(self.outcomes.histories, since),
                 **_count_sides(self.outcomes.histories),
             },
-            schema_overrides={"cause": pl.String, "undecided": pl.Array(pl.Float64, ROUNDS)},
+            schema_overrides={
+                "cause": pl.String,
+                "expected_reruns": pl.Array(pl.Float64, ROUNDS + 1),
+            },
         )
         nullable = frame.with_columns(
             pl.col("p_regressed", "p_improved", "p_ever").fill_nan(None),
@@ -133,6 +136,10 @@ class Findings:
                 waiting, np.where(confirm == 0, 1, confirm), answers.reruns_to_confirm
             ),
         }
+
+    def _expect_reruns(self, after: Counts) -> npt.NDArray[np.float64]:
+        """How many reruns each eval will get in the mean, with at most 0, 1, … of them."""
+        return expect_reruns(self.posterior, after, self.outcomes.histories.decided)
 
     def _with_runs(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been."""

@@ -5,10 +5,16 @@ After i further passes and j further failures the probability that an eval got w
     p(i, j) = Σ W e₊^i e₋^j / Σ A e₊^i e₋^j,
 
 with W and A as in :mod:`retab_analysis.evidence.answers`, and the next outcome is a pass with the
-probability Σ A e₊^(i+1) e₋^j / Σ A e₊^i e₋^j. A sequence of reruns stops once p is at least 0.95 or
-at most 0.05. That is a walk on a small grid of (i, j), which is followed exactly; A. Wald,
-"Sequential tests of statistical hypotheses", Annals of Mathematical Statistics 16 (1945) 117-186,
-has the same rule with fixed hypotheses.
+probability Σ A e₊^(i+1) e₋^j / Σ A e₊^i e₋^j. With r reruns left, a sequence of reruns stops
+
+* once p is at least 0.95 or at most 0.05, because then it is decided; and
+* where whatever came of them would leave the eval in its group: those called broken (p at least
+  0.5), suspects (p below that), and those that are cleared (p at most 0.05). As p falls with each
+  pass and rises with each failure, r passes in a row and r failures in a row tell that.
+
+That is a walk on a small grid of (i, j), which is followed exactly; A. Wald, "Sequential tests of
+statistical hypotheses", Annals of Mathematical Statistics 16 (1945) 117-186, has the first rule
+with fixed hypotheses, and the second is what clinical trials call curtailment.
 """
 
 from __future__ import annotations
@@ -17,43 +23,68 @@ import numpy as np
 
 from retab_analysis.evidence.answers import CLEARED, CONFIRMED
 from retab_analysis.evidence.inference import Posterior
-from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Floats, Ints
+from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Bools, Floats, Ints
 
 ROUNDS = 8
 """So many rounds are looked ahead."""
+CALLED = 0.5
+"""From this probability on an eval is called broken."""
+
+Grid = dict[tuple[int, int], Floats]
 
 
-def still_undecided(posterior: Posterior, after: Ints) -> Floats:
-    """The probability that an eval is still undecided after so many further results.
+def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
+    """How many reruns each eval will get in the mean, if it gets at most so many.
 
     Args:
         posterior: What the model says.
         after: The row after which a worsening counts, shape (n,).
+        decided: Which evals have an outcome on the candidate's side, shape (n,). The others are
+            run again whatever is said of them: one rerun at least is needed for a verdict.
 
     Returns:
-        Shape (ROUNDS, n): after 0, 1, … results. The first is 1 where the eval is undecided now and
-        else 0; their sum over the first k is how many of k reruns will be needed in the mean.
+        Shape (ROUNDS + 1, n): with at most 0, 1, … reruns. It is 0 where not even one is worth
+        while, and else at least 1.
     """
     alone, after, which = posterior.each_once(after)
+    p, fails = _walk(alone, after)
+    expected = np.zeros((ROUNDS + 1, 2, after.size))
+    following: Grid = dict.fromkeys(p, np.zeros(after.size))
+    for left in range(1, ROUNDS + 1):
+        # Without a verdict a pass ends it, and a failure is the first of the sequence.
+        expected[left, 1] = 1 + fails[0, 0] * following[0, 1]
+        following = {
+            (i, j): np.where(
+                _may_change(p, i, j, left),
+                1 + (1 - fails[i, j]) * following[i + 1, j] + fails[i, j] * following[i, j + 1],
+                0.0,
+            )
+            for i, j in p
+            if i + j + left <= ROUNDS
+        }
+        expected[left, 0] = following[0, 0]
+    return np.where(decided, expected[:, 0, which], expected[:, 1, which])
+
+
+def _walk(alone: Posterior, after: Ints) -> tuple[Grid, Grid]:
+    """The probabilities p, and those that the next outcome is a failure, by (i, j)."""
     worse = alone.worse_by_rate(after)
     present = alone.present[:, alone.pattern]
-    fails = (HOURS @ HOUR_RATES)[:, None]
-    reach = {(0, 0): np.ones(after.size)}
-    waiting = np.empty((ROUNDS, after.size))
-    for done in range(ROUNDS):
-        following: dict[tuple[int, int], Floats] = {}
-        waiting[done] = 0.0
-        for (passed, failed), probability in reach.items():
-            weight = (1 - fails) ** passed * fails**failed
+    rates = (HOURS @ HOUR_RATES)[:, None]
+    p: Grid = {}
+    fails: Grid = {}
+    for done in range(ROUNDS + 1):
+        for failed in range(done + 1):
+            weight = (1 - rates) ** (done - failed) * rates**failed
             total = (weight * present).sum(axis=0)
-            p = (weight * worse).sum(axis=0) / total
-            going = np.where((p > CLEARED) & (p < CONFIRMED), probability, 0.0)
-            waiting[done] += going
-            next_fails = (weight * fails * present).sum(axis=0) / total
-            for key, part in (
-                ((passed + 1, failed), going * (1 - next_fails)),
-                ((passed, failed + 1), going * next_fails),
-            ):
-                following[key] = following.get(key, 0.0) + part
-        reach = following
-    return waiting[:, which]
+            p[done - failed, failed] = (weight * worse).sum(axis=0) / total
+            fails[done - failed, failed] = (weight * rates * present).sum(axis=0) / total
+    return p, fails
+
+
+def _may_change(p: Grid, passed: int, failed: int, left: int) -> Bools:
+    """Whether an eval is undecided, and so many more reruns may bring it to another group."""
+    now, best, worst = p[passed, failed], p[passed + left, failed], p[passed, failed + left]
+    is_undecided = (now > CLEARED) & (now < CONFIRMED)
+    may_be_called = (best < CALLED) & (worst >= CALLED)
+    return np.asarray(is_undecided & (may_be_called | (best <= CLEARED)))

@@ -17,7 +17,7 @@ from retab_analysis.fetch.paging import read_list
 from retab_analysis.fetch.params import check_text, quote_id
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Silent
-from retab_analysis.schema import BLOCKS
+from retab_analysis.schema import BLOCKS, LIVE_BLOCKS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
@@ -40,13 +40,26 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
         SchemaError: A block does not decode.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    params = [("workflow_id", check_text("workflow_id", workflow_id))]
     if version == DRAFT:
-        path = "/v1/workflows/blocks"
-        return read_list(client, path, params, BLOCKS, strict=True, progress=Silent()).frame
+        return read_live_blocks(client, workflow_id).select(BLOCKS.schema.names())
+    params = [("workflow_id", check_text("workflow_id", workflow_id))]
     path = f"/v1/workflows/versions/{quote_id('version', version)}"
     document = client.get(path, params, parse=lambda body: parse_document(wire.GraphVersion, body))
     return to_frame(BLOCKS, [gather(BLOCKS, document.blocks or [])])
+
+
+def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Read the blocks of the draft as it is now, each with when it was saved last.
+
+    Returns:
+        As :func:`read_blocks`, and ``updated_at`` (Datetime), null where that is not known.
+
+    Raises:
+        RetabAnalysisError: As :func:`read_blocks` does.
+    """
+    params = [("workflow_id", check_text("workflow_id", workflow_id))]
+    path = "/v1/workflows/blocks"
+    return read_list(client, path, params, LIVE_BLOCKS, strict=True, progress=Silent()).frame
 
 
 def read_two_versions(

@@ -9,8 +9,8 @@ import polars as pl
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import Fetched, read_list
 from retab_analysis.fetch.params import check_text
-from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS
+from retab_analysis.progress import Progress, Silent, choose_progress
+from retab_analysis.schema import EVALS, EVALS_WITH_REASONS, Table
 from retab_analysis.transport import Client
 
 
@@ -56,9 +56,26 @@ def list_evals(
     *,
     strict: bool,
     progress: Progress,
+    table: Table = EVALS,
 ) -> Fetched:
     """The saved evals of a workflow, the newest first."""
     params = [("workflow_id", check_text("workflow_id", workflow_id)), ("order", "desc")]
     if target_block_id is not None:
         params.append(("target_block_id", check_text("target_block_id", target_block_id)))
-    return read_list(client, "/v1/workflows/evals", params, EVALS, strict=strict, progress=progress)
+    return read_list(client, "/v1/workflows/evals", params, table, strict=strict, progress=progress)
+
+
+def read_saved(client: Client, workflow_id: str) -> Fetched:
+    """Read the saved evals of a workflow, each with why its newest result is out of date.
+
+    Returns:
+        An EVALS frame with the column ``freshness_reasons`` (List(String)) at its end, and the
+        evals that did not decode.
+
+    Raises:
+        NotFoundError: There is no such workflow.
+        RetabAnalysisError: Any other failure.
+    """
+    return list_evals(
+        client, workflow_id, None, strict=False, progress=Silent(), table=EVALS_WITH_REASONS
+    )

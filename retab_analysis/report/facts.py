@@ -5,13 +5,14 @@ Only what the comparison knows is said. Nothing is fetched for a report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version as installed_version
 
 import polars as pl
 
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.causes import group_causes
 from retab_analysis.comparison.gate import FAIL_ON
 from retab_analysis.comparison.render import Row
 from retab_analysis.comparison.sides import Sides
@@ -123,6 +124,36 @@ def _say_version(version: str, sides: Sides) -> str:
     note = one_line(row["description"])
     current = ", in production" if row["is_current"] else ""
     return f"{one_line(version)}: {number}{when}{current}" + (f" – {note}" if note else "")
+
+
+def list_causes(comparison: Comparison, values: bool) -> pl.Series:
+    """What the flips have in common, a sentence each; without values also without eval's paths."""
+    causes = comparison.causes if values else group_causes(comparison.evals)
+    return causes["sentence"]
+
+
+def list_ids(comparison: Comparison) -> Mapping[str, str]:
+    """Of each eval the ids by which its results and documents are asked for, in one line."""
+    sides = comparison.sides
+    known = (sides.candidate, sides.reruns, sides.baseline, sides.history)
+    frames = [each.select("eval_id", "document_ids") for each in known if each is not None]
+    with_documents = pl.concat(frames).filter(pl.col("document_ids").list.len() > 0)
+    documents = dict(with_documents.unique("eval_id", keep="first", maintain_order=True).rows())
+    columns = ("eval_id", "baseline_result_id", "candidate_result_id")
+    return {
+        eval_id: _say_ids(results, documents.get(eval_id, ()))
+        for eval_id, *results in comparison.evals.select(columns).iter_rows()
+    }
+
+
+def _say_ids(results: Sequence[str | None], documents: Sequence[str | None]) -> str:
+    groups = {"results": (results, " → "), "documents": (documents, ", ")}
+    said = [
+        f"{title} {by.join(one_line(each) for each in ids if each)}"
+        for title, (ids, by) in groups.items()
+        if any(ids)
+    ]
+    return " · ".join(said)
 
 
 def list_numbers(comparison: Comparison) -> list[Fact]:

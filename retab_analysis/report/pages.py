@@ -7,6 +7,7 @@ reader needs who was not there.
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,17 +17,20 @@ from typing import Any
 from retab_analysis import markup
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.render import (
+    FEWER_ROWS,
     OPEN,
     VALUES,
     Document,
     Row,
     each_row,
+    fit_markdown,
     html_code,
     html_table,
     markdown_code,
     markdown_lines,
     markdown_table,
     name_eval,
+    say_room,
 )
 from retab_analysis.comparison.wording import count_noun, phrase
 from retab_analysis.markup import Html, markdown, tag
@@ -40,17 +44,20 @@ from retab_analysis.report.differences import (
     markdown_edit_texts,
     markdown_edits,
 )
-from retab_analysis.report.facts import Fact, list_left_out, list_numbers, list_origins
+from retab_analysis.report.facts import (
+    Fact,
+    list_causes,
+    list_ids,
+    list_left_out,
+    list_numbers,
+    list_origins,
+)
 
 LISTED = 500
 """So many evals are listed in a table."""
 
-LONGEST_MARKDOWN = 60_000
-"""So many characters a page of Markdown may have; GitHub takes 65,536 in a pull request."""
-
 _SHORT = 100  # so much of a value stands in a table of Markdown
 _PATHS_OPEN = 10  # so many differences are shown at once
-_FEWER = (LISTED, 200, 100, 50, 20, 5)
 
 # The figure looks the same whatever style its maker prefers; its ground is that of the page.
 _LIGHT = "default"
@@ -62,6 +69,7 @@ _STYLE = (
     ".rta-wide{overflow-x:auto}"
     ".rta-values,.rta-paths{table-layout:fixed;width:100%}"
     ".rta :is(.rta-values,.rta-paths) td code{min-width:0;max-height:30em}"
+    ".rta-ids{font-size:.85em;overflow-wrap:anywhere}"
     ".rta-facts th{white-space:nowrap;font-weight:600}.rta-facts td{overflow-wrap:anywhere}"
     ".rta-more>summary{font-size:1.3em;font-weight:600;margin:1em 0 .4em}"
     ".rta-figure{max-width:100%;height:auto;border-radius:6px}"
@@ -88,7 +96,7 @@ def html_page(comparison: Comparison, values: bool) -> str:
         tag("h1", document.title),
         tag("p", document.explanation, class_="rta-text"),
         _html_facts(list_origins(comparison, datetime.now(UTC))),
-        *_html_section("Causes", _html_causes(comparison)),
+        *_html_section("Causes", _html_causes(comparison, values)),
         *_html_section("What was edited", html_edits(comparison, values)),
     ]
     folded = []
@@ -121,79 +129,86 @@ def _html_facts(facts: Iterable[Fact]) -> Html:
     return tag("table", tag("tbody", *rows), class_="rta-facts")
 
 
-def _html_causes(comparison: Comparison) -> Iterator[Html]:
-    sentences = comparison.causes["sentence"]
+def _html_causes(comparison: Comparison, values: bool) -> Iterator[Html]:
+    sentences = list_causes(comparison, values)
     if len(sentences):
         yield tag("ul", *(tag("li", said) for said in sentences.head(LISTED)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _MarkdownPage:
-    """What a page of Markdown is put together of; values are what it can do without."""
+    """What a page of Markdown is put together of; values are what it can do without.
+
+    A page is put together again and again until it is short enough, so that what costs time is
+    made once.
+    """
 
     comparison: Comparison
-    document: Document
-    made: datetime
     values: bool
 
-    def write(self) -> str:
-        """The page, with as many rows and then as many values as there is room for."""
-        for rows in _FEWER:
-            page = self._assemble(rows, [], [])
-            if len(page) <= LONGEST_MARKDOWN:
-                break
-        if not self.values:
-            return page
-        edits = list(markdown_edit_texts(self.comparison))
-        evals = list(_markdown_values(self.comparison, self.document))
-        # What is left for values when the sentence that some are left out is there as well.
-        room = LONGEST_MARKDOWN - len(self._assemble(rows, [""], [""], missing=len(evals)))
-        kept = _count_fitting([*edits, *evals], room)
-        missing = len(edits) + len(evals) - kept
-        return self._assemble(rows, edits[:kept], evals[: max(0, kept - len(edits))], missing)
+    @functools.cached_property
+    def document(self) -> Document:
+        """What is said of the comparison."""
+        return self.comparison.document()
 
-    def _assemble(self, rows: int, edits: list[str], evals: list[str], missing: int = 0) -> str:
-        comparison, document = self.comparison, self.document
-        causes = [f"- {markdown(each)}" for each in comparison.causes["sentence"].head(rows)]
+    @functools.cached_property
+    def head(self) -> list[str]:
+        """What comes first: the verdict, what is said, and where it comes from."""
+        origins = _markdown_facts(list_origins(self.comparison, datetime.now(UTC)))
+        document = self.document
+        said = markdown_lines(document.explanation)
+        return [f"# {markdown(document.title)}", *said, origins]
+
+    @functools.cached_property
+    def causes(self) -> list[str]:
+        """A line for each cause."""
+        return [f"- {markdown(said)}" for said in list_causes(self.comparison, self.values)]
+
+    @functools.cached_property
+    def edits(self) -> list[str]:
+        """The texts that were edited."""
+        return list(markdown_edit_texts(self.comparison)) if self.values else []
+
+    @functools.cached_property
+    def evals(self) -> list[str]:
+        """What is said of each eval with its values."""
+        return list(_markdown_values(self.comparison, self.document)) if self.values else []
+
+    @functools.cached_property
+    def numbers(self) -> str:
+        """The numbers of the suite, and what the gate makes of them."""
+        return _markdown_facts(list_numbers(self.comparison))
+
+    def write(self, rows: int, shown: int) -> str:
+        """The page with so many rows in a table, and so many texts of edits and values of evals."""
+        causes = "\n".join(self.causes[:rows])
+        edited = [*markdown_edits(self.comparison), *self.edits[:shown]]
         pieces = [
-            f"# {markdown(document.title)}",
-            *markdown_lines(document.explanation),
-            _markdown_facts(list_origins(comparison, self.made)),
-            *_section("Causes", ["\n".join(causes)] if causes else []),
-            *_section("What was edited", [*markdown_edits(comparison), *edits]),
+            *self.head,
+            *_section("Causes", [causes] if causes else []),
+            *_section("What was edited", edited),
         ]
-        for title, flipped in document.sections().items():
-            pieces += _section(title, markdown_table(flipped, values=False, limit=rows))
-        left_out = [*list_left_out(comparison, self.values, rows), *_say_missing(missing)]
+        for title, flipped in self.document.sections().items():
+            pieces += _section(title, markdown_table(flipped, rows))
+        missing = len(self.edits) + len(self.evals) - shown
+        left_out = [*list_left_out(self.comparison, self.values, rows), *_say_missing(missing)]
         listed = "\n".join(f"- {markdown(said)}" for said in left_out)
-        pieces += [*_section("Values", evals), *_section("Left out", [listed] if listed else [])]
-        pieces += _section("Numbers", [_markdown_facts(list_numbers(comparison))])
+        pieces += _section("Values", self.evals[: max(0, shown - len(self.edits))])
+        pieces += _section("Left out", [listed] if listed else [])
+        pieces += _section("Numbers", [self.numbers])
         return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
 def markdown_page(comparison: Comparison, values: bool) -> str:
     """A comparison as Markdown that reads well on GitHub, and fits into a pull request."""
-    document = comparison.document()
-    return _MarkdownPage(comparison, document, datetime.now(UTC), values).write()
+    page = _MarkdownPage(comparison, values)
+    return fit_markdown(page.write, FEWER_ROWS, len(page.edits) + len(page.evals))
 
 
 def _say_missing(missing: int) -> Iterator[str]:
     if missing:
-        pieces = count_noun(missing, "piece")
-        yield (
-            f"The last {pieces} of values and texts: all of it would be more than the "
-            f"{LONGEST_MARKDOWN:,} characters that a pull request has room for. "
-            "Write the report as .html for all of them."
-        )
-
-
-def _count_fitting(pieces: list[str], room: int) -> int:
-    """How many pieces fit, taken from the beginning."""
-    for count, piece in enumerate(pieces):
-        room -= len(piece) + 2
-        if room < 0:
-            return count
-    return len(pieces)
+        last = "last piece" if missing == 1 else f"last {missing:,} pieces"
+        yield f"{say_room(f'the {last} of values and texts')} The report as .html has all of them."
 
 
 def _section(title: str, pieces: Iterable[str]) -> list[str]:
@@ -221,9 +236,12 @@ def _about(row: Row) -> list[str]:
 
 
 def _html_values(comparison: Comparison, document: Document) -> Iterator[Html]:
+    ids = list_ids(comparison)
     for row in _shown_values(document):
         yield tag("h3", markup.name(name_eval(row)))
         yield tag("div", markup.join(*map(markup.name, _about(row)), by=" · "))
+        if said := ids[row["eval_id"]]:
+            yield tag("div", said, class_="rta-other rta-ids")
         values = [html_code(row[name]) for name in VALUES.values()]
         yield markup.table(list(VALUES), [values], class_="rta-values")
         if changes := list_changes(comparison, row):
@@ -234,10 +252,11 @@ def _html_values(comparison: Comparison, document: Document) -> Iterator[Html]:
 
 def _markdown_values(comparison: Comparison, document: Document) -> Iterator[str]:
     """What is said of each eval with its values, one text each."""
+    ids = list_ids(comparison)
     for row in _shown_values(document):
         pieces = [
             f"### {markdown(name_eval(row))}",
-            " · ".join(map(markdown, _about(row))),
+            " · ".join(map(markdown, [*_about(row), *filter(None, [ids[row["eval_id"]]])])),
             markup.markdown_table(list(VALUES), [_short(row)]),
         ]
         if changes := list_changes(comparison, row):

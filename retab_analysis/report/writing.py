@@ -18,7 +18,9 @@ def write_report(
     """Write a comparison as a file: the verdict first, then what broke, then the rest.
 
     A file that is there already is replaced whole or not at all. Of more than 500 evals in one
-    table the first 500 are listed; what still passes is only counted.
+    table the first 500 are listed; what still passes is only counted. Markdown fits into a pull
+    request: as ``Comparison.to_markdown`` it has at most 60,000 characters, and says what it
+    leaves out.
 
     Args:
         comparison: What :func:`check` or :func:`compare` gives.

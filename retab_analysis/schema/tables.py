@@ -278,6 +278,17 @@ EVALS = Table(
     ),
 )
 
+EVALS_WITH_REASONS = Table(
+    "evals",
+    "eval",
+    wire.Eval,
+    (
+        *EVALS.columns,
+        *_columns(("freshness_reasons", Strings, "freshness.reasons", "why it is stale")),
+    ),
+)
+"""EVALS, and why the newest result of an eval is out of date."""
+
 WORKFLOWS = Table(
     "workflows",
     "workflow",
@@ -326,6 +337,14 @@ BLOCKS = Table(
         ("parent_id", String, "parent_id", "the block that it is inside of"),
     ),
 )
+
+LIVE_BLOCKS = Table(
+    "blocks",
+    "block",
+    wire.Block,
+    (*BLOCKS.columns, *_columns(("updated_at", Datetime, "updated_at", "when it was saved"))),
+)
+"""The blocks of the draft, which also say when each was saved last."""
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
 """The tables that are also read from files, by their names."""

@@ -115,6 +115,21 @@ def test_kinds_of_change(before: Any, after: Any, change: str, path: str | None)
     assert row["sentence"].startswith("2 evals of lines: ")
 
 
+def test_a_path_begins_at_the_output_where_it_is_known_what_an_eval_looks_at() -> None:
+    flips = frame(flip(1, 2), flip(1, 3), flip(LINES, LINES[1:]), flip(LINES, LINES[:4]))
+    asserted = {"e0": "lines.0.quantity", "e1": "lines.12.quantity", "e2": "lines", "e3": "lines"}
+    assert group_causes(flips, asserted)["sentence"].to_list() == [
+        "2 evals of lines: an item of $.lines is missing.",
+        "2 evals of lines: the number at $.lines[*].quantity changed.",
+    ]
+    assert group_causes(flips, asserted | {"e1": "total"})["path"].to_list() == [
+        "$.lines[*]",
+        None,
+    ]
+    only = group_causes(flips.head(1), {"e0": 'a key."0"'})
+    assert only["path"].to_list() == ['$["a key"]["\\"0\\""]']
+
+
 def test_what_tells_more_is_said_of_an_eval_that_is_alone() -> None:
     assert told(flip({"a": 1, "lines": LINES}, {"a": 2, "lines": LINES[1:]})) == [
         ("lines", "$.lines[*]", "dropped item", 1, "e0")

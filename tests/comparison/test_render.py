@@ -156,6 +156,16 @@ def test_values_are_shown_only_when_asked_for() -> None:
         assert "secret4" not in shown
 
 
+def test_with_its_values_stands_what_is_asserted_of_them() -> None:
+    made = pair(condition="< 0", expected_value="0", actual_value="72.0")
+    for shown in (made.to_html(values=True), made.to_markdown(values=True)):
+        assert "Asserted" in shown
+        assert "<code>&lt; 0</code>" in shown
+    for shown in (made.to_html(), made.to_markdown()):
+        assert "Asserted" not in shown
+        assert "&lt; 0" not in shown
+
+
 def test_an_edited_expectation_is_no_way_for_values_to_get_out() -> None:
     rows = [
         *history("e", "P.", expected_value='"secret1"', actual_value='"secret1"'),
@@ -182,6 +192,76 @@ def test_long_tables_are_cut_and_say_so() -> None:
     assert "… and 7 more" in made.to_markdown()
     assert made.to_html().count("name of e") == render.ROWS
     assert repr(made).splitlines()[13] == f"  … and {render.ROWS + 7 - 12} more, see .evals"
+
+
+def broken(count: int, *, value: str = "1", name: str = "") -> Comparison:
+    """Evals that passed before and do not now, with a long value or a long name."""
+    rows = many_evals(count, "P" * 9 + "F", "A" * 9 + "B")
+    long = [row | {"actual_value": value, "eval_name": row["eval_name"] + name} for row in rows]
+    return compare(runs(long, 1, 9), runs(long, 10))
+
+
+LONG = '"' + "y" * 3_000 + '"'
+
+
+@pytest.mark.parametrize("count", [1, 5, 30, 400])
+def test_markdown_fits_into_a_pull_request_and_says_what_it_leaves_out(count: int) -> None:
+    made = broken(count, value=LONG)
+    said = made.to_markdown(values=True)
+    assert len(said) <= render.LONGEST_MARKDOWN < 65_536
+    assert ("Left out: the values of the last" in said) == (count > 5)
+    # No row is given up for a value.
+    assert said.count("name of e") == made.to_markdown().count("name of e")
+    assert "Left out" not in made.to_markdown()
+
+
+def test_values_are_left_out_from_the_end() -> None:
+    made = broken(30, value=LONG)
+    said = made.to_markdown(values=True)
+    rows = [line for line in said.splitlines() if "name of e" in line]
+    assert len(rows) == 30
+    shown = ["yyy" in row for row in rows]
+    assert shown == sorted(shown, reverse=True)
+    assert f"the values of the last {30 - sum(shown)} evals" in said
+    # The next one would not have fitted.
+    assert len(said) + 2 * len(LONG) > render.LONGEST_MARKDOWN
+    assert all(row.endswith("| … | … | … |") for row in rows[sum(shown) :])
+
+
+def test_all_values_are_there_where_they_fit() -> None:
+    said = of_every_transition().to_markdown(values=True)
+    assert "Left out" not in said
+    assert "| … |" not in said
+
+
+def test_rows_are_left_out_where_names_are_long() -> None:
+    made = broken(150, name="n" * 900)
+    said = made.to_markdown()
+    assert len(said) <= render.LONGEST_MARKDOWN
+    assert said.count("name of e") == 50
+    assert "… and 100 more" in said
+
+
+@pytest.mark.parametrize("length", [30_000, 300_000])
+def test_names_without_end_cost_lines_and_no_more(length: int) -> None:
+    said = broken(6, name="n" * length).to_markdown(values=True)
+    assert len(said) <= render.LONGEST_MARKDOWN
+    assert said.splitlines()[0].startswith("**✗ 6 broke")
+    assert "Left out: the rest, because a pull request has room for" in said.splitlines()[-1]
+
+
+def test_a_page_is_as_long_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "LONGEST_MARKDOWN", 100)
+    tried: list[tuple[int, int]] = []
+
+    def write(rows: int, values: int) -> str:
+        tried.append((rows, values))
+        return "x" * (rows + 9 * values)
+
+    assert render.fit_markdown(write, (200, 50, 10), 3) == "x" * 77
+    assert render.fit_markdown(write, (200, 50, 10), 20) == "x" * 95
+    assert {rows for rows, _ in tried} == {200, 50}
+    assert render.fit_markdown(write, (10,), 10) == "x" * 100
 
 
 def test_the_lines_of_a_terminal() -> None:

@@ -13,7 +13,7 @@ from support.frames import START, many, result, results
 from retab_analysis.evidence.answers import answer
 from retab_analysis.evidence.findings import Findings, weigh
 from retab_analysis.evidence.outcomes import collect_outcomes, combine_sides
-from retab_analysis.evidence.reruns import ROUNDS, still_undecided
+from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
 
 Row = dict[str, Any]
 NOW = 50
@@ -57,7 +57,7 @@ def test_each_eval_has_one_row_in_order() -> None:
     findings = suite("PPPF", "PPFP")
     told = findings.of_each_eval()
     assert told["eval"].to_list() == list(range(12))
-    assert told.schema["undecided"] == pl.Array(pl.Float64, ROUNDS)
+    assert told.schema["expected_reruns"] == pl.Array(pl.Float64, ROUNDS + 1)
     assert told.schema["since_runs"] == pl.List(pl.String)
 
 
@@ -69,8 +69,9 @@ def test_what_is_said_is_what_the_model_says() -> None:
         np.testing.assert_array_equal(told[name].to_numpy(), getattr(answers, name))
     for name in ("reruns_to_clear", "reruns_to_confirm"):
         np.testing.assert_array_equal(told[name].fill_null(-1).to_numpy(), getattr(answers, name))
-    undecided = still_undecided(findings.posterior, np.full(told.height, -1))
-    np.testing.assert_array_equal(told["undecided"].to_numpy(), undecided.T)
+    decided = findings.outcomes.histories.decided
+    expected = expect_reruns(findings.posterior, np.full(told.height, -1), decided)
+    np.testing.assert_array_equal(told["expected_reruns"].to_numpy(), expected.T)
 
 
 def test_the_run_since_which_it_is_worse_is_named() -> None:

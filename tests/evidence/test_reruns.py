@@ -18,72 +18,107 @@ from retab_analysis.evidence.answers import CLEARED, CONFIRMED, answer
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.evidence.inference import infer
 from retab_analysis.evidence.rates import HOUR_RATES, HOURS
-from retab_analysis.evidence.reruns import ROUNDS, still_undecided
+from retab_analysis.evidence.reruns import CALLED, ROUNDS, expect_reruns
 
 NOW = 50
 CASES = ["PPPPPPPF", "PPFPPPPF", "PPPPPPPP", "PFPFFPFF", "FFFFFFFF", "PPPPFFFF", "P......F"]
 
 
-def enumerate_sequences(rows: str, edited: str, rounds: int) -> list[float]:
-    """The probability of being undecided after so many results, from the model asked anew.
+class Sequences:
+    """What reruns would come to, from the model asked anew after each of them.
 
-    A sequence goes on while the probability that the eval got worse, which is found by inferring
-    from all its outcomes, lies between the two limits. The next outcome's probability is that of
-    the present rate, which is found likewise.
+    The probability that the eval got worse is found by inferring from all its outcomes, and the
+    next outcome's probability is that of the present rate, which is found likewise.
     """
 
-    @cache
-    def ask(sequence: str) -> tuple[float, float]:
+    def __init__(self, rows: str, edited: str) -> None:
+        self.rows, self.edited = rows, edited
+        self.ask = cache(self._ask)
+        self.expect = cache(self._expect)
+
+    def _ask(self, sequence: str) -> tuple[float, float]:
         """The probabilities that it got worse, and that it fails next."""
-        given = histories([rows + sequence], edited, -1 - len(sequence))
+        given = histories([self.rows + sequence], self.edited, -1 - len(sequence))
         posterior = infer(given)
         fails = float((HOURS @ HOUR_RATES) @ posterior.present[:, posterior.pattern[0]])
         return answer(given, posterior).p_regressed[0], fails
 
-    def probability(sequence: str) -> float:
-        """That reruns begin with these outcomes, and are still to go on after the last one."""
-        found = 1.0
-        for done in range(len(sequence) + 1):
-            p, fails = ask(sequence[:done])
-            found *= CLEARED < p < CONFIRMED
-            if done < len(sequence):
-                found *= fails if sequence[done] == "F" else 1 - fails
-        return found
+    @staticmethod
+    def group(p: float) -> int:
+        """Cleared, suspect, or called broken."""
+        return int(p > CLEARED) + int(p >= CALLED)
 
-    return [
-        sum(probability("".join(each)) for each in itertools.product("PF", repeat=length))
-        for length in range(rounds)
-    ]
+    def may_change(self, sequence: str, left: int) -> bool:
+        """Whether any sequence of so many more outcomes leads to another group."""
+        now = self.group(self.ask(sequence)[0])
+        further = itertools.product("PF", repeat=left)
+        return any(self.group(self.ask(sequence + "".join(each))[0]) != now for each in further)
+
+    def _expect(self, sequence: str, left: int) -> float:
+        """How many reruns there will be in the mean, if there are at most so many."""
+        p, fails = self.ask(sequence)
+        if left == 0 or not CLEARED < p < CONFIRMED or not self.may_change(sequence, left):
+            return 0.0
+        passes = (1 - fails) * self.expect(sequence + "P", left - 1)
+        return 1 + passes + fails * self.expect(sequence + "F", left - 1)
 
 
 @pytest.mark.parametrize("rows", CASES)
 @pytest.mark.parametrize("edited", ["", " " * 7 + "e"])
-def test_what_is_still_undecided_is_what_every_sequence_together_says(
-    rows: str, edited: str
-) -> None:
-    found = still_undecided(infer(histories([rows], edited)), np.array([-1]))
-    expected = enumerate_sequences(rows, edited, 5)
+def test_the_expected_number_is_what_every_sequence_together_says(rows: str, edited: str) -> None:
+    found = expect_reruns(infer(histories([rows], edited)), np.array([-1]), np.array([True]))
+    sequences = Sequences(rows, edited)
+    expected = [sequences.expect("", left) for left in range(5)]
     np.testing.assert_allclose(found[:5, 0], expected, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.parametrize("rows", CASES)
+def test_without_a_verdict_a_pass_ends_it_and_a_failure_goes_on(rows: str) -> None:
+    posterior = infer(histories([rows]))
+    found = expect_reruns(posterior, np.array([-1]), np.array([False]))
+    sequences = Sequences(rows, "")
+    fails = sequences.ask("")[1]
+    expected = [0.0, *(1 + fails * sequences.expect("F", left) for left in range(4))]
+    np.testing.assert_allclose(found[:5, 0], expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "low", "high"), [("PFF", CLEARED, CALLED), ("PPPFFFF", 0.5, 0.95)]
+)
+def test_what_one_rerun_could_not_bring_to_another_group_is_left_alone(
+    rows: str, low: float, high: float
+) -> None:
+    sequences = Sequences(rows, "")
+    assert low < sequences.ask("")[0] < high
+    found = expect_reruns(infer(histories([rows])), np.array([-1]), np.array([True]))[:, 0]
+    # One result more leaves a suspect a suspect, and what is called broken called so; two may not.
+    assert not sequences.may_change("", 1)
+    assert sequences.may_change("", 2)
+    assert found[1] == 0
+    assert found[2] >= 1
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_it_never_rises_and_begins_with_what_is_undecided_now(seed: int) -> None:
+def test_more_reruns_allowed_never_make_fewer(seed: int) -> None:
     given = drawn(seed)
     posterior = infer(given)
-    found = still_undecided(posterior, np.full(given.shape[0], -1))
-    assert found.shape == (ROUNDS, given.shape[0])
-    assert (np.diff(found, axis=0) <= 1e-12).all()
-    assert (found >= 0).all()
+    found = expect_reruns(posterior, np.full(given.shape[0], -1), given.decided)
+    assert found.shape == (ROUNDS + 1, given.shape[0])
+    assert (found[0] == 0).all()
+    assert (np.diff(found, axis=0) >= -1e-12).all()
+    assert (found <= np.arange(ROUNDS + 1)[:, None] + 1e-12).all()
+    assert ((found == 0) | (found >= 1)).all()
     p = answer(given, posterior).p_regressed
-    now = (p > CLEARED) & (p < CONFIRMED)
-    known = given.decided
-    assert found[0][known].tolist() == now[known].astype(float).tolist()
+    decided = given.decided & ((p <= CLEARED) | (p >= CONFIRMED))
+    assert decided.any()
+    assert (found[:, decided] == 0).all()
+    assert (found[1:, ~given.decided] >= 1).all()
 
 
 def test_only_a_worsening_after_the_row_counts() -> None:
     posterior = infer(histories(["PPPPPPPF"] * 2 + ["P" * 8] * 20))
-    found = still_undecided(posterior, np.array([-1, 7, *[-1] * 20]))
-    assert found[0, :2].tolist() == [1, 0]
+    found = expect_reruns(posterior, np.array([-1, 7, *[-1] * 20]), np.full(22, True))
+    assert found[1, :2].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,11 +138,13 @@ def test_evals_of_which_the_same_is_said_are_asked_once_and_told_apart(seed: int
     assert (alone.pattern[which] == posterior.pattern).all()
     assert (alone.resumed[which] == posterior.resumed).all()
     assert (rows[which] == after).all()
-    found = still_undecided(posterior, after)
+    decided = np.random.default_rng(seed + 9).random(120) < 0.7
+    found = expect_reruns(posterior, after, decided)
     each = [
-        still_undecided(
+        expect_reruns(
             replace(posterior, pattern=posterior.pattern[[e]], resumed=posterior.resumed[[e]]),
             after[[e]],
+            decided[[e]],
         )
         for e in range(120)
     ]
@@ -117,7 +154,7 @@ def test_evals_of_which_the_same_is_said_are_asked_once_and_told_apart(seed: int
 def test_nobody_is_asked_again_where_there_is_nobody() -> None:
     none, some = np.zeros((0, 3), dtype=np.int64), np.zeros(0, dtype=np.int64)
     posterior = infer(Histories(none, none, some, none, some, 2))
-    assert still_undecided(posterior, some).shape == (ROUNDS, 0)
+    assert expect_reruns(posterior, some, some > 0).shape == (ROUNDS + 1, 0)
 
 
 # As a comparison tells it
@@ -135,10 +172,10 @@ def test_a_comparison_expects_the_sum_over_its_reruns() -> None:
     assert sorted(asked["eval_id"]) == ["broken", "twin"]
     rows = histories(["P" * 16 + "F"] * 2 + ["P" * 17] * 20)
     # What was earlier is a baseline, whose last row is 15.
-    undecided = still_undecided(infer(rows), np.full(22, 15))[:, :2]
-    assert (undecided[0] == 1).all()
+    each = expect_reruns(infer(rows), np.full(22, 15), rows.decided)[:, :2]
+    assert (each[1] == 1).all()
     for rounds in range(ROUNDS + 1):
-        expected = undecided[:rounds].sum()
+        expected = each[rounds].sum()
         assert comparison.expect_reruns(rounds) == pytest.approx(expected, rel=1e-6), rounds
 
 

@@ -17,8 +17,8 @@ from support.frames import many, result, results
 import retab_analysis as ra
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.render import LONGEST_MARKDOWN
 from retab_analysis.report.facts import list_origins, say_rule
-from retab_analysis.report.pages import LONGEST_MARKDOWN
 from retab_analysis.schema import CONFIG_CHANGES, VERSIONS, WORKFLOWS
 
 KINDS = ("md", "html")
@@ -253,13 +253,21 @@ def test_markdown_stays_short_enough_for_a_pull_request(tmp_path: Path, count: i
     assert ("evals of a table, to keep the report short" in bare) == (count == 600)
 
 
+def test_names_without_end_do_not_make_a_page_without_end(tmp_path: Path) -> None:
+    shown = results(*(result(f"e{at}", "passed", eval_name="n" * 20_000) for at in range(6)))
+    made = ra.compare(shown, shown.with_columns(state=pl.lit("failed"), run_id=pl.lit("run_2")))
+    report = written(made, tmp_path, "md")
+    assert len(report) <= LONGEST_MARKDOWN
+    assert "Left out: the rest" in report
+
+
 def test_values_are_left_out_from_the_end_and_counted(tmp_path: Path) -> None:
     made = broken(60, now=json.dumps("y" * LONG))
     report = written(made, tmp_path, "md")
     shown = re.findall(r"^### name of (e\d+)$", report, re.MULTILINE)
     assert 8 < len(shown) < 60
     assert shown == made.evals["eval_id"].to_list()[: len(shown)]
-    missing = re.search(r"The last (\d+) pieces", report)
+    missing = re.search(r"the last (\d+) pieces", report)
     assert missing is not None
     assert int(missing[1]) == 60 - len(shown)
     assert len(report) > 0.9 * LONGEST_MARKDOWN

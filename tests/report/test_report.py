@@ -93,6 +93,19 @@ def test_values_stand_side_by_side_with_their_document(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_eval_says_the_ids_of_its_results_and_documents(tmp_path: Path, kind: str) -> None:
+    comparison = pair(document_ids=["file_1", "file_2"])
+    row = comparison.evals.row(0, named=True)
+    ids = " → ".join(row[f"{side}_result_id"] for side in ("baseline", "candidate"))
+    report = written(comparison, tmp_path, kind).replace("\\", "")
+    values = report[report.index("Values") :]
+    assert f"results {ids} · documents file_1, file_2" in values
+    assert "documents" not in written(pair(document_ids=None), tmp_path, kind, values=True).replace(
+        "Independent documents", ""
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_of_long_values_it_is_said_where_they_differ(tmp_path: Path, kind: str) -> None:
     lines = ",".join(f'"k{at}":{at}' for at in range(40))
     comparison = pair(

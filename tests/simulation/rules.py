@@ -5,7 +5,7 @@ This is the only file that knows how the library is asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Answer:
         called: The evals that it says broke; the candidate is red where there is one.
         probability: ``p_regressed`` of the evals for which it gives one.
         reruns: The evals that it would have run again.
+        choose: Which of them it would run again with so many rounds left; None for all.
         verdict: What it says of the whole suite; None where it says nothing.
         delta: The suite's change of the pass rate, candidate − baseline.
         p_value: Of the suite's test.
@@ -38,6 +39,7 @@ class Answer:
     verdict: str | None = None
     delta: float | None = None
     p_value: float | None = None
+    choose: Callable[[int], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class LibraryRule:
             verdict=made.verdict,
             delta=summary["delta"],
             p_value=summary["p_value"],
+            choose=lambda left: made.choose_reruns(left)["eval_id"].to_list(),
         )
 
     def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:

@@ -296,7 +296,9 @@ def settle(rule: Rule, scenario: Scenario, tally: Tally, rounds: int = ROUNDS) -
     candidate, spent = scenario.candidate, 0
     answer = rule.compare(scenario.baseline, candidate, scenario.history)
     for at in range(1, rounds + 1):
-        more = scenario.rerun(answer.reruns, at)
+        left = rounds - at + 1
+        asked = answer.reruns if answer.choose is None else answer.choose(left)
+        more = scenario.rerun(asked, at)
         if not more.height:
             break
         spent += more.height

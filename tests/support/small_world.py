@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,6 +13,8 @@ import polars as pl
 
 import retab_analysis as ra
 from retab_analysis.sandbox.catalog.specs import workflow_spec
+from retab_analysis.sandbox.http.messages import Request, Response
+from retab_analysis.sandbox.queries import SortedRows
 from retab_analysis.sandbox.sandbox import StoreServer
 from retab_analysis.sandbox.world.model import World
 from retab_analysis.sandbox.world.world import build_workflow, files_of
@@ -129,10 +133,69 @@ class Ticking(Clock):
 class Small:
     """The small workflow's API, a client of it, and its runs by the day on which they were."""
 
-    def __init__(self, server: StoreServer, clock: Clock) -> None:
+    def __init__(self, server: StoreServer, clock: Clock, *, unsure: bool) -> None:
         self.server = server
         self.clock = clock
         self.client = ra.Client(KEY, server.base_url)
+        self._fields = _fields(-1, UNSURE) if unsure else _fields(LATE, FAILS)
+
+    def edit(self, block: str) -> None:
+        """Somebody edits a block of the draft, this morning."""
+        self._fields["versions"].append(
+            {"day": 0, "at": "01:00", "changed": {block: {"prompt": "Edited"}}}
+        )
+        self._become()
+
+    def redefine(self, name: str, **changes: Any) -> None:
+        """Somebody edits what a saved eval is given or asserts."""
+        store = self.server._store
+        workflow = store._workflows[FLOW]
+        row = next(each for each in store._evals.values() if each._saved.name == name)
+        edited = replace(row._saved.assertions[-1], at=store._clock(), **changes)
+        saved = replace(row._saved, assertions=(*row._saved.assertions, edited))
+        others = [each for each in workflow.evals if each.id != saved.id]
+        store._workflows[FLOW] = replace(workflow, evals=(*others, saved))
+        row._saved, row._encoded = saved, None
+
+    def delete(self, *names: str) -> None:
+        """Somebody deletes saved evals, which deletes their runs as well."""
+        evals = self._fields["evals"]
+        for block, listed in evals.items():
+            evals[block] = [each for each in listed if each["name"] not in names]
+        self._become()
+
+    def _become(self) -> None:
+        """What the API knows becomes what the fields say; the runs of the past stay."""
+        store = self.server._store
+        workflow = build_workflow(workflow_spec(self._fields), 0, ANCHOR)
+        saved = {each.id: each for each in workflow.evals}
+        with store._lock:
+            store._workflows[FLOW] = workflow
+            gone = store._evals.keys() - saved.keys()
+            rows = store._sorted_evals[FLOW] = SortedRows()
+            for eval_id in saved:
+                row = store._evals[eval_id]
+                row._saved, row._workflow, row._encoded = saved[eval_id], workflow, None
+                rows.add((row.created, row.id), row)
+            for eval_id in gone:
+                del store._evals[eval_id]
+            for run_id in [run.id for run in store._runs.values() if run.eval_id in gone]:
+                del store._runs[run_id]
+
+    def forget(self, *members: str) -> None:
+        """The API does not say these members of a saved eval any more."""
+        answer = self.server._service.answer
+
+        def without(request: Request) -> Response:
+            found = answer(request)
+            if not request.target.startswith("/v1/workflows/evals?"):
+                return found
+            document = json.loads(found.body)
+            for each in document["data"]:
+                each.update(dict.fromkeys(members))
+            return Response(found.status, json.dumps(document).encode())
+
+        object.__setattr__(self.server._service, "answer", without)
 
     def runs(self) -> pl.DataFrame:
         """The runs, the oldest first."""
@@ -154,4 +217,4 @@ def small_api(*, unsure: bool = False) -> Iterator[Small]:
     """
     clock = Ticking() if unsure else Clock()
     with StoreServer(make_store(small_world(unsure=unsure), clock=clock), key=KEY) as server:
-        yield Small(server, clock)
+        yield Small(server, clock, unsure=unsure)

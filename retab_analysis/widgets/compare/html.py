@@ -155,11 +155,12 @@ def render_detail(state: CompareState) -> Html:
     if row is None:
         content: tuple[object, ...] = (tag("div", NOTHING, class_="ra-soft"),)
     else:
-        said = state.result_of("candidate")["failure_message"]
+        said = (row["reason"], row["failure"])
         content = (
             _render_title(row),
             _render_facts(state, row),
-            *(tag("div", name(each)) for each in (row["reason"], said) if each),
+            *(tag("div", name(one_line(each))) for each in said if each),
+            _render_ids(state, row),
             _render_values(row),
             _render_paths(state, row["eval_id"]),
         )
@@ -184,7 +185,8 @@ def _render_facts(state: CompareState, row: Mapping[str, Any]) -> Html:
         "": join(_render_side(row, "baseline"), _render_side(row, "candidate"), by=" → "),
         "block": _render_block(row),
         "document": label_documents(row),
-        "path": state.result_of("candidate")["path"] or state.result_of("baseline")["path"],
+        "path": _either_side(state, "path"),
+        "asserted": one_line(row["condition"]),
         "took": _describe_delay(row["duration_delta_ms"]),
     }
     shown = (
@@ -197,6 +199,23 @@ def _render_facts(state: CompareState, row: Mapping[str, Any]) -> Html:
         if value
     )
     return tag("div", *shown, class_="ra-row")
+
+
+def _either_side(state: CompareState, what: str) -> Any:
+    return state.result_of("candidate")[what] or state.result_of("baseline")[what]
+
+
+def _render_ids(state: CompareState, row: Mapping[str, Any]) -> Html | None:
+    """The ids by which results and documents are asked for."""
+    results = [row[f"{side}_result_id"] for side in ("baseline", "candidate")]
+    documents = [each for each in _either_side(state, "document_ids") or () if each]
+    groups = {"results": results, "documents": documents}
+    shown = [
+        join(f"{title} ", join(*(tag("code", one_line(each)) for each in ids if each), by=" → "))
+        for title, ids in groups.items()
+        if any(ids)
+    ]
+    return tag("div", join(*shown, by=" · "), class_="ra-soft") if shown else None
 
 
 def _render_side(row: Mapping[str, Any], side: str) -> Html:

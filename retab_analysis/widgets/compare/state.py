@@ -30,7 +30,7 @@ SIDE_COLUMNS = {
 
 # What is read here; the comparison itself checks what it needs.
 _READ = ("eval_id", "state", "run_created_at", "created_at", *SIDE_COLUMNS.values())
-_SAID = ("path", "failure_message")
+_SAID = ("path", "document_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class CompareState:
             side: ``baseline`` or ``candidate``.
 
         Returns:
-            ``path`` and ``failure_message``, each None where there is none.
+            ``path`` and ``document_ids``, each None where there is none.
         """
         nothing = dict.fromkeys(_SAID)
         if self.row is None or self.row[f"{side}_state"] is None:

@@ -136,14 +136,13 @@ def render_result(row: Mapping[str, Any]) -> Html:
         "Eval": tag("span", name(label_eval(row)), " ", tag("code", row["eval_id"])),
         "State": mark_state(row),
         "Block": one_line(row["block_id"]),
-        "Condition": " at ".join(
-            one_line(row[each]) for each in ("condition_kind", "path") if row[each]
-        ),
-        "Message": row["failure_message"] or row["status_message"] or "",
-        "Document": label_documents(row),
+        "Asserted": _describe_assertion(row),
+        "Message": _describe_failure(row),
+        "Document": _render_documents(row),
         "Expected": _render_value(row["expected_value"]),
         "Actual": _render_value(row["actual_value"]),
         "Score": _format_score(row),
+        "Result": tag("code", row["result_id"]),
         "Run": tag("code", row["run_id"]),
         "Version": one_line(row["workflow_version_id"]),
     }
@@ -153,6 +152,25 @@ def render_result(row: Mapping[str, Any]) -> Html:
         if shown
     )
     return render_view(tag("table", tag("tbody", *lines), class_="ra-facts"))
+
+
+def _describe_assertion(row: Mapping[str, Any]) -> str:
+    """What is asserted, in words where they are known, and where in the output."""
+    said = (row["condition"] or row["condition_kind"], row["path"])
+    return " at ".join(one_line(each) for each in said if each)
+
+
+def _describe_failure(row: Mapping[str, Any]) -> str:
+    """Why a result does not pass: code and message."""
+    message = row["failure_message"] or row["status_message"]
+    return ": ".join(each for each in (row["failure_code"], message) if each)
+
+
+def _render_documents(row: Mapping[str, Any]) -> Html | None:
+    """The documents of a result, with the ids by which they are asked for."""
+    ids = [tag("code", one_line(each)) for each in row["document_ids"] or () if each]
+    names = label_documents(row)
+    return tag("span", join(names, *ids, by=" ")) if names or ids else None
 
 
 def render_eval(row: Mapping[str, Any], history: pl.DataFrame) -> Html:

@@ -34,11 +34,21 @@ def test_a_chip_and_an_option() -> None:
 def test_an_eval_with_its_values_and_where_they_differ() -> None:
     before = result("e1", "passed", 1, workflow_version_id="v1", actual_value='{"a":[1.10,2]}')
     after = result("e1", "blocked", 2, workflow_version_id="v2", actual_value='{"a":[1.10,3]}')
-    expected = {"expected_value": '{"a":[1.10,2]}', "failure_message": "2 is not 3"}
+    expected = {
+        "expected_value": '{"a":[1.10,2]}',
+        "failure_code": "type_error",
+        "failure_message": "2 is not 3",
+        "condition": "< 0",
+        "document_ids": ["file_1"],
+    }
     state = CompareState(results(before | expected, after | expected))
     shown = html.render_detail(state)
-    for words in ("? suspect", "name of e1", "block_1", "a.pdf", "total", "2 is not 3"):
+    for words in ("? suspect", "name of e1", "block_1", "a.pdf", "total"):
         assert words in shown
+    for words in ("type_error: 2 is not 3", "asserted </span><bdi>&lt; 0", "<code>file_1</code>"):
+        assert words in shown
+    ids = (f"<code>{each['result_id']}</code>" for each in (before, after))
+    assert f"results {' → '.join(ids)}" in shown
     assert shown.count("<pre>") == 3
     assert "  &quot;a&quot;: [\n    1.10,\n    3\n  ]" in shown
     assert "Where they differ: 1 path<" in shown

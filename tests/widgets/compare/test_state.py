@@ -250,7 +250,7 @@ def test_an_open_eval_stays_open_while_it_is_listed() -> None:
     assert state.chosen is None
     assert html.NOTHING in html.render_detail(state)
     assert html.describe_position(state) == "none listed"
-    assert state.result_of("candidate") == {"path": None, "failure_message": None}
+    assert state.result_of("candidate") == {"path": None, "document_ids": None}
 
 
 def test_steps_end_at_the_ends() -> None:
@@ -283,12 +283,12 @@ def test_what_the_shown_results_say() -> None:
         *many("e1", "FPF", 2, workflow_version_id="v2"),
     ]
     for at, row in enumerate(rows):
-        row["failure_message"] = f"message {at}"
+        row["document_ids"] = [f"file_{at}"]
     state = CompareState(results(*rows))
     state.show("suspect", True)
     assert state.row is not None
     assert (state.row["candidate_state"], state.row["candidate_run_id"]) == ("mixed", "run_4")
-    assert state.result_of("candidate") == {"path": "total", "failure_message": "message 3"}
-    assert state.result_of("baseline")["failure_message"] == "message 0"
-    without = CompareState(results(*rows).drop("path", "failure_message"))
-    assert without.result_of("candidate") == {"path": None, "failure_message": None}
+    assert state.result_of("candidate") == {"path": "total", "document_ids": ["file_3"]}
+    assert state.result_of("baseline")["document_ids"] == ["file_0"]
+    without = CompareState(results(*rows).drop("path", "document_ids"))
+    assert without.result_of("candidate") == {"path": None, "document_ids": None}

@@ -1,0 +1,158 @@
+"""Whether what is run again is what the candidate ran: the same code, the same eval.
+
+A result of other code, or of an eval that asserts something else by now, says nothing about the
+candidate. Before a run is started only the saved evals can tell: their newest results carry
+fingerprints, and the API says whether those results are still up to date. Where it does not say
+that, a block that was saved after the candidate's run counts as edited. After the run the results
+themselves tell.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from retab_analysis.comparison.wording import count_noun
+from retab_analysis.markup import one_line
+from retab_analysis.schema import describe_condition
+from retab_analysis.vocabulary import BLOCK_CODE, MOMENT, SAME_EVAL
+
+_INPUTS = SAME_EVAL[0]
+_KNOWN = ("block_id", "eval_name", "condition", BLOCK_CODE, *SAME_EVAL)
+_MOMENT = pl.Datetime("us", "UTC")
+_EDITED = pl.Schema(dict.fromkeys(("eval_id", "eval_name", "block_id", "edited"), pl.String()))
+_LISTED = 3
+
+# What was edited, in words, over the blocks and the evals of one kind.
+_WORDS = {
+    "code": "{blocks}",
+    "validity": "{blocks}, or the assertion of {evals}",
+    "inputs": "the inputs of {evals}",
+    "condition": "the assertion of {evals}",
+    "saved": "{blocks}, as it was saved again",
+}
+
+
+def find_edited(
+    candidate: pl.DataFrame, saved: pl.DataFrame, blocks: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The evals of which it is known that running them now is not what the candidate ran.
+
+    Args:
+        candidate: The candidate's results.
+        saved: The saved evals to look at: an EVALS frame with ``freshness_reasons``.
+        blocks: When each block was saved, ``block_id, updated_at``, for evals of which the API
+            does not say whether their newest result is up to date; None where that is not known.
+
+    Returns:
+        ``eval_id, eval_name, block_id``; ``edited``: ``code``, ``validity``, ``saved``, ``inputs``
+        or ``condition``.
+    """
+    told = saved.select(
+        *("eval_id", "latest_block_fingerprint", "latest_inputs_fingerprint"),
+        *("freshness_status", "freshness_reasons"),
+        pl.col("condition").alias("saved_condition"),
+        pl.col("condition_kind").alias("saved_kind"),
+    )
+    both = told.join(_known(candidate), on="eval_id").with_columns(_saved_later(blocks))
+    code, inputs = pl.col("latest_block_fingerprint"), pl.col("latest_inputs_fingerprint")
+    now = pl.col("saved_condition").map_elements(describe_condition, pl.String)
+    edited = _first_that_holds(
+        {
+            "code": code != pl.col(BLOCK_CODE),
+            "validity": (code == pl.col(BLOCK_CODE)) & _is_stale("validity_changed"),
+            "inputs": (inputs != pl.col(_INPUTS))
+            | ((inputs == pl.col(_INPUTS)) & _is_stale("inputs_changed")),
+            "condition": (pl.col("saved_kind") != pl.col("condition_kind"))
+            | (now != pl.col("condition")),
+            "saved": ~has_freshness() & pl.col("is_saved_later"),
+        }
+    )
+    return both.with_columns(edited=edited).drop_nulls("edited").select(_EDITED.names())
+
+
+def split_reruns(
+    candidate: pl.DataFrame, reruns: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The reruns of the same code and eval as the candidate's, where both are known, and the rest.
+
+    Returns:
+        The rows of ``reruns`` that count; and of the others ``eval_id, eval_name, block_id,
+        edited`` as in :func:`find_edited`.
+    """
+    known = _known(candidate).rename({name: f"known_{name}" for name in _KNOWN})
+    both = reruns.join(known, on="eval_id", how="left", maintain_order="left")
+
+    def differs(name: str) -> pl.Expr:
+        return pl.col(name) != pl.col(f"known_{name}")
+
+    edited = _first_that_holds(
+        {
+            "code": differs(BLOCK_CODE),
+            "inputs": differs(_INPUTS),
+            "condition": differs("condition_kind").fill_null(False)
+            | differs("expected_value").fill_null(False),
+        }
+    )
+    judged = both.with_columns(edited=edited)
+    same = judged.filter(pl.col("edited").is_null()).select(reruns.columns)
+    return same, judged.drop_nulls("edited").select(_EDITED.names())
+
+
+def has_freshness() -> pl.Expr:
+    """Whether the API says of a saved eval if its newest result is up to date."""
+    return pl.col("freshness_status").is_in(("fresh", "stale")).fill_null(False)
+
+
+def say_edited(edited: pl.DataFrame) -> str:
+    """What was edited, in words; a sentence to which more is added."""
+    said = [
+        words.format(blocks=_list_blocks(of), evals=_list_names(of))
+        for kind, words in _WORDS.items()
+        if (of := edited.filter(edited=kind)).height
+    ]
+    was = "may have been" if (edited["edited"] == "saved").all() else "was"
+    return f"the workflow {was} edited since the candidate ran ({'; '.join(said)})"
+
+
+def _first_that_holds(cases: dict[str, pl.Expr]) -> pl.Expr:
+    return pl.coalesce(
+        pl.when(holds.fill_null(False)).then(pl.lit(name)) for name, holds in cases.items()
+    )
+
+
+def _known(candidate: pl.DataFrame) -> pl.DataFrame:
+    """What each eval's newest results say of code and definition; and when the last run was."""
+    return (
+        candidate.sort(MOMENT, nulls_last=False, maintain_order=True)
+        .group_by("eval_id")
+        .agg(pl.col(name).drop_nulls().last() for name in _KNOWN)
+        .with_columns(ran_at=pl.lit(candidate["run_created_at"].max(), _MOMENT))
+    )
+
+
+def _saved_later(blocks: pl.DataFrame | None) -> pl.Expr:
+    """``is_saved_later``: whether the block of an eval was saved after the candidate's run."""
+    times = {} if blocks is None else dict(blocks.select("block_id", "updated_at").iter_rows())
+    saved_at = pl.col("block_id").replace_strict(times, default=None, return_dtype=_MOMENT)
+    return (saved_at > pl.col("ran_at")).fill_null(False).alias("is_saved_later")
+
+
+def _is_stale(reason: str) -> pl.Expr:
+    return (pl.col("freshness_status") == "stale") & pl.col("freshness_reasons").list.contains(
+        reason
+    )
+
+
+def _list_blocks(edited: pl.DataFrame) -> str:
+    blocks = edited["block_id"].drop_nulls().unique().sort().to_list()
+    return _listed([f"block {one_line(each)}" for each in blocks]) or "a block"
+
+
+def _list_names(edited: pl.DataFrame) -> str:
+    names = edited.select(pl.coalesce("eval_name", "eval_id")).to_series().to_list()
+    return _listed([f"eval {one_line(each)}" for each in names])
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {count_noun(more, 'other')}" if more > 0 else "")

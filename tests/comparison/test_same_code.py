@@ -1,0 +1,178 @@
+"""Whether what would run now is what the candidate ran, and whether what ran was."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from support.frames import START, result, results
+
+from retab_analysis.comparison.same_code import find_edited, say_edited, split_reruns
+from retab_analysis.comparison.sides import check_results
+from retab_analysis.schema import EVALS_WITH_REASONS, LIVE_BLOCKS
+
+CODE, INPUTS = "code of the candidate", "inputs of the candidate"
+RAN = START + timedelta(days=9)
+CONDITION = '{"kind":"equals","expected":1}'
+
+
+def candidate(*rows: dict[str, Any]) -> pl.DataFrame:
+    return check_results(results(*(rows or (ran(),))), "candidate").collect()
+
+
+def ran(eval_id: str = "e1", number: int = 9, **more: Any) -> dict[str, Any]:
+    known = {
+        "block_execution_fingerprint": CODE,
+        "handle_inputs_fingerprint": INPUTS,
+        "condition_kind": "equals",
+        "condition": "= 1",
+        "expected_value": "1",
+    }
+    return result(eval_id, "failed", number, **(known | more))
+
+
+def saved(eval_id: str = "e1", **more: Any) -> pl.DataFrame:
+    known = {
+        "eval_id": eval_id,
+        "latest_block_fingerprint": CODE,
+        "latest_inputs_fingerprint": INPUTS,
+        "condition_kind": "equals",
+        "condition": CONDITION,
+        "freshness_status": "fresh",
+        "freshness_reasons": [],
+    }
+    row = dict.fromkeys(EVALS_WITH_REASONS.schema) | known | more
+    return pl.DataFrame([row], schema=EVALS_WITH_REASONS.schema)
+
+
+def blocks(days: float | None, block_id: str = "block_1") -> pl.DataFrame:
+    """When the block was saved, in days after the candidate's run."""
+    at = None if days is None else RAN + timedelta(days=days)
+    row = dict.fromkeys(LIVE_BLOCKS.schema) | {"block_id": block_id, "updated_at": at}
+    return pl.DataFrame([row], schema=LIVE_BLOCKS.schema)
+
+
+def found(
+    made: pl.DataFrame, now: pl.DataFrame, live: pl.DataFrame | None = None
+) -> list[str | None]:
+    return find_edited(made, now, live)["edited"].to_list()
+
+
+STALE = {"freshness_status": "stale"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "edited"),
+    [
+        ({}, []),
+        ({"latest_block_fingerprint": "other"}, ["code"]),
+        ({"latest_block_fingerprint": "other", **STALE}, ["code"]),
+        ({**STALE, "freshness_reasons": ["validity_changed"]}, ["validity"]),
+        ({**STALE, "freshness_reasons": ["inputs_changed"]}, ["inputs"]),
+        ({"latest_inputs_fingerprint": "other"}, ["inputs"]),
+        ({"condition_kind": "exists"}, ["condition"]),
+        ({"condition": '{"kind":"equals","expected":2}'}, ["condition"]),
+        # It is Retab that changed, and not the workflow.
+        ({**STALE, "freshness_reasons": ["engine_changed", "metrics_engine_changed"]}, []),
+        ({**STALE, "freshness_reasons": None}, []),
+        ({"freshness_status": None}, []),
+        # What is not known is no reason.
+        ({"latest_block_fingerprint": None, "latest_inputs_fingerprint": None}, []),
+        ({"condition": None, "condition_kind": None}, []),
+        (
+            {
+                **STALE,
+                "freshness_reasons": ["validity_changed"],
+                "latest_block_fingerprint": None,
+            },
+            [],
+        ),
+    ],
+)
+def test_what_the_saved_eval_says(changes: dict[str, Any], edited: list[str]) -> None:
+    assert found(candidate(), saved(**changes)) == edited
+
+
+def test_what_the_candidate_does_not_know_is_no_reason() -> None:
+    blind = ran(
+        block_execution_fingerprint=None,
+        handle_inputs_fingerprint=None,
+        condition=None,
+        condition_kind=None,
+    )
+    other = saved(latest_block_fingerprint="x", latest_inputs_fingerprint="y", condition_kind="z")
+    assert found(candidate(blind), other) == []
+
+
+def test_the_newest_result_of_the_candidate_says_its_code() -> None:
+    both = (ran(number=9), ran(number=3, block_execution_fingerprint="older"))
+    assert found(candidate(*both), saved()) == []
+    assert found(candidate(*both), saved(latest_block_fingerprint="older")) == ["code"]
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "edited"),
+    [
+        (None, 0.01, ["saved"]),
+        ("unknown", 0.01, ["saved"]),
+        ("unknown", -0.01, []),
+        ("unknown", None, []),
+        ("fresh", 0.01, []),
+        ("stale", 0.01, []),
+    ],
+)
+def test_where_nobody_says_whether_it_is_up_to_date_the_block_does(
+    status: str | None, days: float | None, edited: list[str]
+) -> None:
+    now = saved(freshness_status=status)
+    assert found(candidate(), now, blocks(days)) == edited
+    assert found(candidate(), now, blocks(days, "another block")) == []
+    assert found(candidate(), now) == []
+
+
+def test_an_eval_that_the_candidate_does_not_have_is_not_asked_about() -> None:
+    assert find_edited(candidate(), saved("e2", latest_block_fingerprint="x")).is_empty()
+
+
+def test_reruns_of_other_code_or_another_eval_are_told_apart() -> None:
+    made = candidate(ran("e1"), ran("e2"), ran("e3"), ran("e4"), ran("e5"))
+    again = candidate(
+        ran("e1", 10),
+        ran("e2", 11, block_execution_fingerprint="other"),
+        ran("e3", 12, handle_inputs_fingerprint="other"),
+        ran("e4", 13, expected_value="2"),
+        ran("e5", 14, block_execution_fingerprint=None, expected_value=None),
+        ran("e6", 15),
+    )
+    same, edited = split_reruns(made, again)
+    assert same.columns == again.columns
+    assert same["eval_id"].to_list() == ["e1", "e5", "e6"]
+    assert edited.select("eval_id", "edited").rows() == [
+        ("e2", "code"),
+        ("e3", "inputs"),
+        ("e4", "condition"),
+    ]
+    nothing, none = split_reruns(made, again.clear())
+    assert nothing.is_empty()
+    assert none.is_empty()
+
+
+def test_what_was_edited_in_words() -> None:
+    many = candidate(*(ran(f"e{at}", block_id=f"b{at}") for at in range(5)))
+    now = pl.concat(saved(f"e{at}", latest_block_fingerprint="new") for at in range(5))
+    assert say_edited(find_edited(many, now)) == (
+        "the workflow was edited since the candidate ran "
+        "(block b0, block b1, block b2 and 2 others)"
+    )
+    one = candidate(ran(eval_name="Total\nof it"))
+    stale = saved(freshness_status="stale", freshness_reasons=["validity_changed"])
+    assert "(block block_1, or the assertion of eval Total of it)" in say_edited(
+        find_edited(one, stale)
+    )
+    doubtful = find_edited(one, saved(freshness_status=None), blocks(1))
+    assert say_edited(doubtful) == (
+        "the workflow may have been edited since the candidate ran "
+        "(block block_1, as it was saved again)"
+    )
