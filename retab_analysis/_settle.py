@@ -117,6 +117,7 @@ class _Settling:
         bar: Where it is shown how far this is.
         started: How many runs were started.
         ended: How many runs have ended whose results were counted.
+        total: How many there will be at most.
         waiting: A RUNS frame: what was started, and is not counted yet.
         gone: Evals that cannot be run any more, and what the API said.
     """
@@ -128,6 +129,7 @@ class _Settling:
     bar: Progress
     started: int = 0
     ended: int = 0
+    total: int = 0
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
 
@@ -137,7 +139,7 @@ class _Settling:
             self._count_earlier()
             line = self._plan()
             asked = self._choose(self.rounds)
-            announce(self.bar, line, self.most)
+            self._announce(line, self.most)
             for left in range(self.rounds - 1, -1, -1):
                 if asked.is_empty():
                     break
@@ -157,7 +159,14 @@ class _Settling:
         if earlier is not None:
             self.comparison = _with_started(self.comparison, None)
             self.waiting = earlier
+            runs = count_noun(earlier.height, "run")
+            self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
             self._count()
+
+    def _announce(self, line: str, more: int) -> None:
+        """Say what comes now, and that there will be at most so many more runs."""
+        self.total = self.ended + more
+        announce(self.bar, line, self.ended, self.total)
 
     def _plan(self) -> str:
         """Limit how many runs there will be, and say how many, or why there will be none."""
@@ -272,8 +281,7 @@ class _Settling:
             return RESULTS.empty()
 
     def _show(self, runs: pl.DataFrame) -> None:
-        ended = self.ended + runs.filter("is_terminal").height
-        self.bar.update(ended, max(ended, self.most))
+        self.bar.update(self.ended + runs.filter("is_terminal").height, self.total)
 
     def _so_far(self) -> Comparison:
         """The comparison, which knows what was started and not counted."""

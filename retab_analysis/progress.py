@@ -125,18 +125,19 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
     )
 
 
-def announce(progress: Progress, line: str, total: int) -> None:
+def announce(progress: Progress, line: str, done: int, total: int) -> None:
     """Say what is about to be done, before it is: above a bar, or as the note of one's own.
 
     Args:
         progress: What :func:`choose_progress` made.
         line: What is to be said.
+        done: How much is done.
         total: How much there will be at most.
     """
     if isinstance(progress, Bar):
         progress.say(line)
         line = ""
-    progress.update(0, total, line)
+    progress.update(done, total, line)
 
 
 def in_kernel() -> bool:

@@ -37,7 +37,7 @@ def test_a_plan_is_printed_at_once_where_there_is_a_bar(
 ) -> None:
     for given, printed in ((True, "A plan.\n"), (False, "")):
         bar = progress.choose_progress(given, "eval runs", "runs")
-        progress.announce(bar, "A plan.", 5)
+        progress.announce(bar, "A plan.", 0, 5)
         assert capsys.readouterr().err.replace("\r", "") == printed
         bar.close()
 
@@ -49,8 +49,8 @@ def test_a_plan_is_the_note_of_a_progress_of_ones_own() -> None:
         def update(self, done: int, total: int | None = None, note: str = "") -> None:
             told.append((done, total, note))
 
-    progress.announce(Own(), "A plan.", 5)
-    assert told == [(0, 5, "A plan.")]
+    progress.announce(Own(), "A plan.", 2, 5)
+    assert told == [(2, 5, "A plan.")]
 
 
 class Terminal(io.StringIO):

@@ -188,9 +188,13 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
     # They are not started a second time.
     before = starts(unsure)
     assert before == 3
-    last = settled(unsure, partial, max_rounds=0)
+    bar = Recorder()
+    last = settled(unsure, partial, max_rounds=0, progress=bar)
     assert starts(unsure) == 0
     assert counted(last) == 3
+    assert bar.seen[0] == (0, 3, "Waiting for 3 runs that an earlier call started.")
+    assert bar.seen[-1][:2] == (3, 3)
+    assert bar.seen[-1][2].startswith("Nothing is run again, as asked")
     assert last.sides.started is None
     assert "not waited for" not in last.explain()
 
