@@ -296,7 +296,7 @@ def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
         return reply(body=b"{" + b" " * 100, drip=0.3)
 
     api = ResultsApi(some_runs(2), evals=interrupt)
-    with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+    with FaultServer([api]) as server, ra.Client("some_key", server.url) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             ra.fetch_results(["r0", "r1"], client=client)
     assert ids(caught.value.partial) == all_ids(api, ["r0", "r1"])  # type: ignore[attr-defined]
@@ -520,7 +520,7 @@ def test_a_429_holds_back_every_worker() -> None:
         return None
 
     api = ResultsApi(some_runs(30), limit)
-    with FaultServer([api]) as server, ra.Client("key", server.url, max_concurrency=4) as client:
+    with FaultServer([api]) as server, ra.Client("some_key", server.url, max_concurrency=4) as client:
         frame = ra.fetch_results(list(api.runs), client=client)
     assert ids(frame) == all_ids(api, list(api.runs))
     begun = limited_at[0]
@@ -565,7 +565,7 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(hangs: str) -> None:
 
     api = ResultsApi({**some_runs(12), "r0": results_of("r0", 150)}, hang)
     try:
-        with FaultServer([api]) as server, ra.Client("key", server.url, max_concurrency=4) as c:
+        with FaultServer([api]) as server, ra.Client("some_key", server.url, max_concurrency=4) as c:
             with interrupt_when(hanging, 4) as at, pytest.raises(KeyboardInterrupt) as caught:
                 ra.fetch_results(list(api.runs), client=c)
             assert time.monotonic() - at[0] < 1.0
@@ -664,4 +664,4 @@ def test_a_page_that_fails_is_tried_again() -> None:
 def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() -> None:
     frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
     with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
-        ra.fetch_results(frame, client=ra.Client("key", "http://127.0.0.1:1"))
+        ra.fetch_results(frame, client=ra.Client("some_key", "http://127.0.0.1:1"))

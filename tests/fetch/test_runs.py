@@ -77,7 +77,7 @@ def test_an_interrupt_keeps_what_was_started() -> None:
         return Reply(b"")
 
     with FaultServer([*started("r1", "r2"), interrupt]) as server:
-        with ra.Client("key", server.url) as client:
+        with ra.Client("some_key", server.url) as client:
             with pytest.raises(KeyboardInterrupt) as caught:
                 ra.start_runs("wf", repeat=5, client=client)
         assert len(server.requests) == 3

@@ -120,7 +120,7 @@ def test_19_a_post_is_sent_once() -> None:
 
 def test_19_a_post_that_times_out_is_not_sent_again() -> None:
     with FaultServer([Reply(b"")]) as server:
-        client = ra.Client("key", server.url, timeout=0.2)
+        client = ra.Client("some_key", server.url, timeout=0.2)
         with pytest.raises(ra.TransportError, match="POST"):
             client.post("/v1/x", {"a": 1}, parse=bytes)
         assert len(server.requests) == 1
