@@ -8,6 +8,7 @@ import ipaddress
 import json
 import math
 import os
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ DEFAULT_BASE_URL = "https://api.retab.com"
 SHORTEST_KEY = 8
 
 _URL_SAFE = str.maketrans("+/", "-_")
+_HEX = re.compile("%[0-9A-F]{2}")
 
 
 class Secret:
@@ -70,9 +72,12 @@ class Secret:
 def _spellings(value: str) -> tuple[str, ...]:
     """How a text may be written: as it is, and as URLs, HTML, JSON and base64 have it."""
     codes = [ord(each) for each in value]
-    found = [value, quote(value, safe=""), quote(value).lower()]
-    found += [html.escape(value), html.escape(value).replace("&#x27;", "&#39;")]
-    found += [json.dumps(value)[1:-1], json.dumps(value)[1:-1].replace("/", "\\/")]
+    quoted = [quote(value, safe=safe) for safe in ("", "/")]
+    found = [value, *quoted, *(_HEX.sub(lambda each: each[0].lower(), each) for each in quoted)]
+    escaped = html.escape(value)
+    found += [html.escape(value, quote=False), escaped, escaped.replace("&#x27;", "&#39;")]
+    inside = json.dumps(value)[1:-1]
+    found += [inside, inside.replace("/", "\\/")]
     # Every character of it escaped, which changes nothing to who reads it.
     for each in ("%{:02x}", "%{:02X}", "\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};"):
         found.append("".join(map(each.format, codes)))

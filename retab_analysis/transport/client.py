@@ -35,7 +35,8 @@ class Client:
     """A connection to the Retab API.
 
     Safe for many threads, which share its kept connections; a context manager that closes them. In
-    a process that was forked it makes connections of its own. The key shows in no repr, error, traceback or log record, and a client cannot be pickled.
+    a process that was forked it makes connections of its own. The key shows in no repr, error,
+    traceback or log record, and a client cannot be pickled.
 
     Args:
         api_key: The key; else the variable ``RETAB_API_KEY``.
@@ -88,7 +89,7 @@ class Client:
         self._budget = RetryBudget()
 
     def _start_anew(self) -> None:
-        """Take nothing from the process that this one was forked from, neither sockets nor locks."""
+        """In a child that was forked: take neither sockets nor locks from its parent."""
         self._sender.start_anew()
         self._set_time(self._source)
 

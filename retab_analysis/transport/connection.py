@@ -203,7 +203,7 @@ class _HeldConnection(HTTPConnection):
             token.check()  # set while there was no socket yet that could be shut down
 
     def _tunnel(self) -> None:
-        super()._tunnel()  # type: ignore[misc]
+        super()._tunnel()
         self.sock.settimeout(wait_limit())
 
     def request(self, *args: Any, **kwargs: Any) -> None:

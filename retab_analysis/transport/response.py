@@ -92,11 +92,11 @@ def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttem
         state: The request, and which attempt this was.
     """
     content_type = response.headers.get("content-type", "no content type")
+    hint = ". Is base_url the API's address?" if found.startswith("not JSON") else ""
     error = ProtocolError(
         f"{state.request}: the answer ({response.status}, {content_type}, "
         f"{len(response.body)} bytes) is {found}; it starts with "
-        f"{_snippet(response.body)}{attempts_made(state.attempt)}. "
-        "Is base_url the API's address?",
+        f"{_snippet(response.body)}{attempts_made(state.attempt)}{hint}",
         attempts=state.attempt,
     )
     return FailedAttempt(error, retry=True)

@@ -520,7 +520,10 @@ def test_a_429_holds_back_every_worker() -> None:
         return None
 
     api = ResultsApi(some_runs(30), limit)
-    with FaultServer([api]) as server, ra.Client("some_key", server.url, max_concurrency=4) as client:
+    with (
+        FaultServer([api]) as server,
+        ra.Client("some_key", server.url, max_concurrency=4) as client,
+    ):
         frame = ra.fetch_results(list(api.runs), client=client)
     assert ids(frame) == all_ids(api, list(api.runs))
     begun = limited_at[0]
@@ -565,7 +568,10 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(hangs: str) -> None:
 
     api = ResultsApi({**some_runs(12), "r0": results_of("r0", 150)}, hang)
     try:
-        with FaultServer([api]) as server, ra.Client("some_key", server.url, max_concurrency=4) as c:
+        with (
+            FaultServer([api]) as server,
+            ra.Client("some_key", server.url, max_concurrency=4) as c,
+        ):
             with interrupt_when(hanging, 4) as at, pytest.raises(KeyboardInterrupt) as caught:
                 ra.fetch_results(list(api.runs), client=c)
             assert time.monotonic() - at[0] < 1.0
