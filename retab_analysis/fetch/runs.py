@@ -134,7 +134,7 @@ def fetch_runs(
             strict=strict,
             progress=bar,
         )
-    if fetched.frame.height < _all(limit):
+    if after is None and fetched.frame.height < _all(limit):
         warn_of_unknown(chosen, query.filters.get("workflow_id", ()), fetched)
     return fetched.deliver(RUNS)
 

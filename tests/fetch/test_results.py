@@ -143,7 +143,9 @@ def test_runs_without_results() -> None:
 
 
 def test_23_an_id_twice_is_one_row_of_the_later_document() -> None:
-    old, new = result_document("x", block_id="old"), result_document("x", block_id="new")
+    old, new = (
+        result_document("x", block_id=each, workflow_eval_run_id="r0") for each in ("old", "new")
+    )
     api = ResultsApi({"r0": [old, *results_of("r0", 99), new]})
     with FaultServer([api]) as server:
         frame = ra.fetch_results("r0", client=client_for(server.url))
@@ -335,6 +337,7 @@ RAW = [
 def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
     document = result_document(
         "x",
+        workflow_eval_run_id="r0",
         handle_inputs={"h": {"type": "json", "data": "@"}},
         handle_outputs={"o": {"type": "json", "data": "@"}},
         assertion_result__actual_value="@",
