@@ -674,3 +674,25 @@ def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() 
     frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
     with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
         ra.fetch_results(frame, client=ra.Client("some_key", "http://127.0.0.1:1"))
+
+
+def test_62_the_results_of_another_run_are_asked_for_again() -> None:
+    other, mine = (reply(body=page(results_of(each))) for each in ("r1", "r0"))
+    with FaultServer([ResultsApi.run("r0"), other, mine]) as server:
+        frame = ra.fetch_results("r0", evals=False, client=client_for(server.url, AT_ONCE))
+        assert len(server.requests) == 3
+    assert set(frame["run_id"]) == {"r0"}
+    with FaultServer([ResultsApi.run("r0"), other]) as server:
+        with pytest.raises(ra.ProtocolError, match="is of run 'r1', where 'r0' was asked for"):
+            ra.fetch_results("r0", evals=False, client=client_for(server.url, AT_ONCE))
+
+
+def test_62_another_result_is_not_the_one_that_was_asked_for() -> None:
+    other, mine = (reply(body=result_document(each)) for each in ("x", "y"))
+    with FaultServer([other, mine, reply(body=run_document())]) as server:
+        frame = ra.fetch_result("y", client=client_for(server.url, AT_ONCE))
+        assert frame["result_id"].to_list() == ["y"]
+        assert len(server.requests) == 3
+    with FaultServer([other]) as server:
+        with pytest.raises(ra.ProtocolError, match="is result 'x', where 'y' was asked for"):
+            ra.fetch_result("y", client=client_for(server.url, AT_ONCE))

@@ -102,3 +102,21 @@ def test_nobody_asks_where_an_empty_answer_says_nothing(arguments: dict[str, obj
     with FaultServer([EMPTY]) as server:
         ra.fetch_runs(**{"workflow_id": "wf", **arguments}, client=client_for(server.url))  # type: ignore[arg-type]
         assert len(server.requests) <= 1
+
+
+def run(run_id: str) -> Reply:
+    return reply(body=run_document(run_id))
+
+
+def test_62_the_answer_of_another_run_is_asked_for_again() -> None:
+    with FaultServer([run("r2"), run("r1")]) as server:
+        assert ra.fetch_run("r1", client=client_for(server.url))["run_id"].to_list() == ["r1"]
+        assert len(server.requests) == 2
+
+
+def test_62_in_the_end_it_is_a_protocol_error() -> None:
+    with FaultServer([run("r2")]) as server:
+        words = "is run 'r2', where 'r1' was asked for.*after 3 attempts"
+        with pytest.raises(ra.ProtocolError, match=words):
+            ra.fetch_run("r1", client=client_for(server.url, max_attempts=3))
+        assert len(server.requests) == 3

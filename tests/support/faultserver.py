@@ -56,6 +56,7 @@ class FaultServer:
     answers: list[Answer]
     tls: ssl.SSLContext | None = None
     banner: Reply | None = None  # sent to everybody who connects, and nothing after it
+    refused: int = 0  # so many connections are closed at once, after they said something
     requests: list[str] = field(default_factory=list)
     connections: int = 0
 
@@ -112,11 +113,16 @@ class FaultServer:
             with self._lock:
                 self.connections += 1
                 self._open.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                is_refused = self.connections <= self.refused
+            arguments = (connection, is_refused)
+            threading.Thread(target=self._serve, args=arguments, daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, is_refused: bool) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             stack.callback(self._close, connection)
+            if is_refused:
+                connection.recv(65536)
+                return
             if self.banner is not None:
                 self._send(connection, self.banner)
                 return

@@ -281,3 +281,16 @@ def test_58_where_no_thread_can_be_had_the_name_is_looked_up_all_the_same(
 
         monkeypatch.setattr(threading.Thread, "start", refuse)
         assert ra.fetch_runs(client=client).height == 1
+
+
+# --- FAULTS.md 59: after the answer
+
+
+def test_59_the_deadline_holds_in_parsing() -> None:
+    """A few kilobytes on the wire become two million bad records."""
+    body = b'{"data":[' + b"{}," * 2_000_000 + b'{}],"list_metadata":{}}'
+    wire = gzip.compress(body)
+    assert len(wire) < 12 * 1024
+    with FaultServer([reply(body=wire, headers={"Content-Encoding": "gzip"})]) as server:
+        took = seconds_until_exceeded(ra.Client(KEY, server.url, deadline=DEADLINE))
+    assert took < DEADLINE + GRACE

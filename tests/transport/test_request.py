@@ -259,3 +259,32 @@ def test_this_machine_is_not_reached_through_another(
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with FaultServer([GOOD]) as server:
         assert ra.fetch_runs(client=client_for(server.url)).height == 1
+
+
+def test_a_handshake_that_is_broken_off_is_tried_again(
+    tls: ssl.SSLContext, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with FaultServer([GOOD], tls, refused=2) as server:
+        time = FakeTime()
+        assert ra.fetch_runs(client=client_for(server.url, time)).height == 1
+        assert (server.connections, len(server.requests), len(time.slept)) == (3, 1, 2)
+    with FaultServer([GOOD], tls, refused=99) as server:
+        with pytest.raises(ra.TransportError, match="after 3 attempts"):
+            ra.fetch_runs(client=client_for(server.url, max_attempts=3))
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [("HTTPS_PROXY", "https://api.retab.com"), ("HTTP_PROXY", "http://localhost:9")],
+)
+def test_a_proxy_that_is_dead_is_named(
+    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultServer([GOOD]) as proxy:
+        address = proxy.url
+    monkeypatch.setenv(variable, address.replace("//", "//user:pa55word@"))
+    with pytest.raises(ra.TransportError, match="Connection refused") as caught:
+        ra.fetch_runs(client=client_for(url, max_attempts=1))
+    assert f"(through the proxy {address})" in str(caught.value)
+    assert "pa55word" not in str(caught.value)
