@@ -177,6 +177,7 @@ def _read_body(response: requests.Response, state: RetryState, request: str) -> 
     body = bytearray()
     while True:
         try:
+            check_time()
             _refuse_nested(response)
             piece = response.raw.read1(CHUNK, decode_content=True)
         except NETWORK_ERRORS as error:
@@ -193,7 +194,6 @@ def _read_body(response: requests.Response, state: RetryState, request: str) -> 
                 f"{request}: the body is larger than {limit // 1024**2} MiB once decompressed",
                 attempts=state.attempt,
             )
-        check_time()
 
 
 def _refuse_nested(response: requests.Response) -> None:
