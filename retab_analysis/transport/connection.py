@@ -63,7 +63,10 @@ class Resolver:
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"no address of {host} was found in {limit:.3g} s")
             wait([found], _STEP if end is None else max(0.0, min(_STEP, end - time.monotonic())))
-        return found.result()
+        try:
+            return found.result()
+        finally:
+            del found  # the traceback of an error in it would refer to this frame
 
     def _start(self, host: str, port: int) -> Future[list[Address]]:
         with self._lock:
@@ -179,7 +182,10 @@ class _HeldConnection(HTTPConnection):
             else:
                 sock.settimeout(wait_limit())  # for the TLS handshake, if there is one
                 return sock
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback refers to this frame
 
     def _connect_to(self, sock: socket.socket, address: Any) -> socket.socket:
         try:
@@ -255,6 +261,19 @@ class TimedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
+
+    def close(self) -> None:
+        """Close the kept connections; what is under way goes on, further requests make new ones.
+
+        urllib3 leaves it to the garbage collector, which may come late: an exception that it has
+        raised keeps its pool alive.
+        """
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            pools = [manager.pools.get(key) for key in manager.pools.keys()]  # noqa: SIM118
+            manager.clear()
+            for pool in pools:
+                if pool is not None:
+                    pool.close()
 
 
 def _leave_to_parent() -> None:

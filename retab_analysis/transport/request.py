@@ -104,11 +104,16 @@ class RequestSender:
                 return self._send_and_read(method, url, params, json, state)
         except BaseException as error:
             failure = error
-        if isinstance(failure, RetabAnalysisError):
-            return FailedAttempt(_without_frames(failure), retry=False)
-        if isinstance(failure, NETWORK_ERRORS):
-            return self._network_failure(f"{method} {url}", failure, state)
-        raise self._safe_to_show(failure)
+        try:
+            if isinstance(failure, RetabAnalysisError):
+                return FailedAttempt(_without_frames(failure), retry=False)
+            if isinstance(failure, NETWORK_ERRORS):
+                return self._network_failure(f"{method} {url}", failure, state)
+            raise self._safe_to_show(failure)
+        finally:
+            # Its traceback refers to this frame: the cycle would keep the socket open until the
+            # garbage collector comes.
+            del failure
 
     def _safe_to_show(self, error: E) -> E:
         """An exception that is not ours, without the frames that hold the key."""
