@@ -1,12 +1,15 @@
 # make demo       the quickstart notebook, executed: build/quickstart.html and build/runs.csv
 # make lab        JupyterLab on the notebook
 # make dashboard  runs, live progress and comparison as an app; VOILA="--theme=dark" for options
-# make test       every test; `make test-core` leaves out browser and contract tests
+# make test       every test; `make test-core` leaves out browser and contract tests,
+#                 `make test-floors` is the core with the lowest versions that pyproject.toml allows
+# make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
 # make lint       ruff and mypy
 
 PYTHON ?= python3
 VENV ?= .venv
+FLOORS = .venv-floors
 VOILA ?=
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
@@ -14,7 +17,7 @@ RUN = $(VENV)/bin/python
 PARALLEL = --numprocesses=auto --maxprocesses=4
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core bench lint clean
+.PHONY: demo lab dashboard test test-core test-floors soak bench lint clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -32,6 +35,13 @@ test: $(VENV)/.test
 
 test-core: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract"
+
+# Not with the newest versions that fit, but with the lowest ones of what we name ourselves.
+test-floors: $(FLOORS)/.floors
+	$(FLOORS)/bin/python -m pytest $(PARALLEL) -m "not browser and not contract"
+
+soak: $(VENV)/.test
+	$(RUN) tests/soak/run.py
 
 bench: $(VENV)/.test
 	$(RUN) tests/benchmarks/run.py
@@ -54,8 +64,14 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+$(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
+	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(FLOORS)/bin/python -m uv pip install --quiet --python $(FLOORS)/bin/python \
+		--resolution lowest-direct --editable '.[test]'
+	@touch $@
+
+%/bin/python:
+	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(VENV) build .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) build .coverage .mypy_cache .ruff_cache .hypothesis

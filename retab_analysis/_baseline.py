@@ -16,9 +16,10 @@ from retab_analysis.comparison.sides import (
 )
 from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
-from retab_analysis.fetch import fetch_run, fetch_runs, fetch_version_diff, fetch_versions
+from retab_analysis.fetch import fetch_run, fetch_version_diff, fetch_versions
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.results import list_results
+from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
@@ -63,7 +64,7 @@ class RunWindow:
     @classmethod
     def read(cls, client: Client, workflow_id: str) -> RunWindow:
         """Read one page of runs."""
-        runs = fetch_runs(workflow_id, limit=PAGE, client=client, progress=False)
+        runs = read_newest_runs(client, workflow_id, limit=PAGE)
         return cls(client, workflow_id, runs)
 
     def earlier(self, than: pl.DataFrame) -> pl.DataFrame:
@@ -91,14 +92,8 @@ class RunWindow:
     def reach_before(self, runs: pl.DataFrame) -> None:
         """Read the runs before some runs, where the window ends too soon."""
         if self.runs.height >= PAGE and self.earlier(runs).is_empty():
-            older = fetch_runs(
-                self.workflow_id,
-                to_date=runs.select(pl.col("created_at").min()).item(),
-                limit=PAGE,
-                client=self.client,
-                progress=False,
-            )
-            self.add(older)
+            first = runs.select(pl.col("created_at").min()).item()
+            self.add(read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=first))
 
     def renew(self) -> None:
         """Read the newest runs again."""
@@ -179,7 +174,7 @@ class RunWindow:
 
     def _find_older_version(self, name: str, wanted: str) -> Choice:
         if self.runs.height >= PAGE:
-            self.add(fetch_runs(self.workflow_id, client=self.client, progress=False))
+            self.add(read_newest_runs(self.client, self.workflow_id))
         found = self._find_version(wanted)
         if found is None:
             raise ConfigError(

@@ -18,8 +18,8 @@ from retab_analysis._config_changes import add_config_changes
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import check_share, compare_sides
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch import fetch_evals
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.evals import read_evals
 from retab_analysis.fetch.params import Runs, check_count
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.fetch.versions import read_newest_versions
@@ -95,7 +95,7 @@ def _read_saved(
     """
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
     tasks = [
-        partial(fetch_evals, workflow_id, client=client, progress=False),
+        partial(read_evals, client, workflow_id),
         partial(find_workflow, client, workflow_id),
         partial(read_newest_versions, client, workflow_id),
     ]

@@ -12,9 +12,11 @@ import polars as pl
 from retab_analysis import markup
 from retab_analysis.analysis.triage import WHY, eval_state, why_failing
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows
+from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.evals import read_evals
 from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import Html, tag
 from retab_analysis.progress import Progress, choose_progress
@@ -154,8 +156,8 @@ def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
 def _look_at(client: Client, workflow: pl.DataFrame) -> pl.DataFrame:
     """The row of one workflow."""
     workflow_id = workflow["workflow_id"].item()
-    evals = fetch_evals(workflow_id, client=client, progress=False)
-    runs = fetch_runs(workflow_id, limit=_RUNS, client=client, progress=False)
+    evals = read_evals(client, workflow_id)
+    runs = read_newest_runs(client, workflow_id, limit=_RUNS)
     return workflow.with_columns(*summarize_evals(evals), *summarize_runs(runs)).select(
         pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()
     )

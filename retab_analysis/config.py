@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import html
 import ipaddress
+import json
 import math
 import os
+import re
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from retab_analysis.errors import ConfigError
 
@@ -17,6 +22,10 @@ KEY_VARIABLE = "RETAB_API_KEY"
 URL_VARIABLE = "RETAB_API_BASE_URL"
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 DEFAULT_BASE_URL = "https://api.retab.com"
+SHORTEST_KEY = 8
+
+_URL_SAFE = str.maketrans("+/", "-_")
+_HEX = re.compile("%[0-9A-F]{2}")
 
 
 class Secret:
@@ -25,13 +34,15 @@ class Secret:
     It has no ``__dict__``, its repr is masked, a copy is itself, and it cannot be pickled.
     """
 
-    __slots__ = ("reveal",)
+    __slots__ = ("reveal", "spellings")
 
-    # A closure, because whatever shows an object's slots would show a text.
+    # Closures, because whatever shows an object's slots would show a text.
     reveal: Callable[[], str]
+    spellings: Callable[[], tuple[str, ...]]
 
     def __init__(self, value: str) -> None:
         self.reveal = lambda: value
+        self.spellings = functools.cache(lambda: _spellings(value))
 
     def __repr__(self) -> str:
         return "Secret('***')"
@@ -46,8 +57,38 @@ class Secret:
         raise TypeError("a Secret cannot be pickled: it would leave the process")
 
     def redact(self, text: str) -> str:
-        """Mask the secret where a text from outside repeats it."""
-        return text.replace(self.reveal(), "***")
+        """Mask the secret where a text from outside repeats it, in whatever spelling."""
+        for spelling in self.spellings():
+            text = text.replace(spelling, "***")
+        return text
+
+    def redact_bytes(self, body: bytes) -> bytes:
+        """Mask the secret in a body, as :meth:`redact` does."""
+        for spelling in self.spellings():
+            body = body.replace(spelling.encode(), b"***")
+        return body
+
+
+def _spellings(value: str) -> tuple[str, ...]:
+    """How a text may be written: as it is, and as URLs, HTML, JSON and base64 have it."""
+    codes = [ord(each) for each in value]
+    quoted = [quote(value, safe=safe) for safe in ("", "/")]
+    found = [value, *quoted, *(_HEX.sub(lambda each: each[0].lower(), each) for each in quoted)]
+    escaped = html.escape(value)
+    found += [html.escape(value, quote=False), escaped, escaped.replace("&#x27;", "&#39;")]
+    inside = json.dumps(value)[1:-1]
+    found += [inside, inside.replace("/", "\\/")]
+    # Every character of it escaped, which changes nothing to who reads it.
+    for each in ("%{:02x}", "%{:02X}", "\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};"):
+        found.append("".join(map(each.format, codes)))
+    for start in range(3):
+        # In base64 a text looks different by where it starts among the three bytes of a group; the
+        # characters at both ends depend on what is beside it.
+        middle = b64encode(b"\0" * start + value.encode())[(0, 2, 3)[start] :].decode()
+        middle = middle.rstrip("=")
+        whole = middle[: len(middle) - (1 if (start + len(value)) % 3 else 0)]
+        found += [whole, whole.translate(_URL_SAFE)]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +174,11 @@ def _problem_of_key(secret: Secret) -> str | None:
         return (
             "holds a space, a line break or a character outside ASCII, which no key does: "
             "was more than the key copied?"
+        )
+    if len(value) < SHORTEST_KEY:
+        return (
+            f"has fewer than {SHORTEST_KEY} characters, which no key has, and which could not be "
+            "masked without spoiling words: was it cut off?"
         )
     return None
 

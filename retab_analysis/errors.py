@@ -39,6 +39,8 @@ class RetabAnalysisError(Exception):
     Attributes:
         partial: The rows received before the error, a gap-free prefix in the API's order, or None.
         cursor: Pass it as ``after=`` to go on where ``partial`` ends, or None.
+        unconfirmed: The runs that ``start_runs`` may have started without hearing of it, a RUNS
+            frame; None where nothing of that kind can have happened, or could be found out.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class RetabAnalysisError(Exception):
         super().__init__(message)
         self.partial = partial
         self.cursor = cursor
+        self.unconfirmed: pl.DataFrame | None = None
 
 
 class ConfigError(RetabAnalysisError, ValueError):
@@ -66,7 +69,17 @@ class TransportError(RetabAnalysisError):
 
 
 class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contract's name
-    """One request with all its retries took longer than the client's ``deadline``."""
+    """One request with all its retries took longer than the client's ``deadline``.
+
+    Attributes:
+        retry_after: Seconds for which the API had asked not to be called, where that is why.
+    """
+
+    def __init__(
+        self, message: str, *, attempts: int = 1, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.retry_after = retry_after
 
 
 class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
@@ -74,7 +87,7 @@ class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
 
 
 class ProtocolError(RetabAnalysisError):
-    """Something answered that is not the API: a redirect, HTML, a body that is not JSON.
+    """Something answered that is not what was asked for: HTML, a redirect, a part, another run.
 
     Attributes:
         attempts: How many times the request was tried.
@@ -148,8 +161,9 @@ class SchemaError(RetabAnalysisError, ValueError):
     Attributes:
         record_id: The id of the record, or None where it has none that can be read.
         path: Where in the document, for example ``$.data[3].timing.duration_ms``.
-        problems: All records that did not decode, as a frame
+        problems: The records that did not decode, the first thousand of them, as a frame
             (``record_id, path, reason, raw``), or None.
+        request_id: The ``x-request-id`` of the answer, to be quoted to Retab's support, or None.
     """
 
     def __init__(
@@ -164,10 +178,11 @@ class SchemaError(RetabAnalysisError, ValueError):
         self.record_id = record_id
         self.path = path
         self.problems = problems
+        self.request_id: str | None = None
 
 
 class PaginationError(RetabAnalysisError):
-    """The API gave a cursor that it had given before: following it would never end."""
+    """Following the cursors would never end: one came again, or no rows came with them."""
 
 
 class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contract's name
@@ -203,7 +218,7 @@ class ProblemsWarning(UserWarning):
 
     Attributes:
         problems: What was left out, a frame of ``record_id, path, reason, raw`` (String each),
-            one row per record.
+            one row per record, for the first thousand of them.
     """
 
     def __init__(self, message: str, problems: pl.DataFrame | None = None) -> None:

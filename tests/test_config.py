@@ -24,7 +24,7 @@ import retab_analysis as ra
 )
 def test_32_plain_http_is_for_this_machine_only(url: str) -> None:
     with pytest.raises(ra.ConfigError, match="unencrypted"):
-        ra.Client("key", url)
+        ra.Client("some_key", url)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_32_plain_http_is_for_this_machine_only(url: str) -> None:
 )
 def test_32_user_information_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ra.ConfigError, match="user information") as caught:
-        ra.Client("key", url)
+        ra.Client("some_key", url)
     assert "pa55" not in str(caught.value)
 
 
@@ -57,7 +57,7 @@ def test_32_user_information_is_refused_and_not_shown(url: str) -> None:
 )
 def test_32_other_urls_are_refused(url: str) -> None:
     with pytest.raises(ra.ConfigError, match="base_url"):
-        ra.Client("key", url)
+        ra.Client("some_key", url)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_32_other_urls_are_refused(url: str) -> None:
     ],
 )
 def test_the_base_url_is_normalised(url: str, used: str) -> None:
-    assert ra.Client("key", url).base_url == used
-    assert used in repr(ra.Client("key", url))
+    assert ra.Client("some_key", url).base_url == used
+    assert used in repr(ra.Client("some_key", url))
 
 
 def test_the_environment_is_read_when_a_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ra.ConfigError, match=r"RETAB_API_KEY.*demo\(\)"):
         ra.Client()
-    monkeypatch.setenv("RETAB_API_KEY", "key")
+    monkeypatch.setenv("RETAB_API_KEY", "some_key")
     assert ra.Client().base_url == "https://api.retab.com"
     monkeypatch.setenv("RETAB_API_BASE_URL", "https://eu.retab.com/v1")
     assert ra.Client().base_url == "https://eu.retab.com"
@@ -107,17 +107,17 @@ def test_an_empty_key_is_refused(key: str) -> None:
 @pytest.mark.parametrize("name", ["timeout", "deadline"])
 def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
     with pytest.raises(ra.ConfigError, match=name):
-        ra.Client("key", **{name: value})
+        ra.Client("some_key", **{name: value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
 @pytest.mark.parametrize("name", ["max_attempts", "max_concurrency"])
 def test_a_count_that_is_none_is_refused(name: str, value: object) -> None:
     with pytest.raises(ra.ConfigError, match=name):
-        ra.Client("key", **{name: value})
+        ra.Client("some_key", **{name: value})
 
 
-@pytest.mark.parametrize(("key", "url"), [(b"key", None), (7, None), ("key", b"https://x")])
+@pytest.mark.parametrize(("key", "url"), [(b"key", None), (7, None), ("some_key", b"https://x")])
 def test_other_types_are_refused(key: object, url: object) -> None:
     with pytest.raises(ra.ConfigError, match="must be a string"):
         ra.Client(key, url)  # type: ignore[arg-type]
@@ -130,9 +130,9 @@ def test_the_default_client_is_made_once_and_can_be_set(monkeypatch: pytest.Monk
         ra.fetch_runs()
         ra.fetch_runs()
         assert server.connections == 1
-        ra.use(ra.Client("given", server.url))
+        ra.use(ra.Client("given_key", server.url))
         ra.fetch_runs()
-        assert server.header("Authorization") == "Bearer given"
+        assert server.header("Authorization") == "Bearer given_key"
         ra.use(None)
         ra.fetch_runs()
         assert server.header("Authorization") == "Bearer from_environment"

@@ -6,11 +6,12 @@ says what did not decode and why, and ``decoders`` is ``decode_runs`` and its li
 
 from retab_analysis.decode.decoders import decode_evals, decode_results, decode_runs
 from retab_analysis.decode.frames import Page, parse_document, parse_one, parse_page, to_frame
-from retab_analysis.decode.problems import Problem, report_problems
+from retab_analysis.decode.problems import Problem, Problems, report_problems
 
 __all__ = [
     "Page",
     "Problem",
+    "Problems",
     "decode_evals",
     "decode_results",
     "decode_runs",

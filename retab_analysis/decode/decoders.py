@@ -98,7 +98,10 @@ def decode_evals(data: Documents) -> pl.DataFrame:
 
 
 def _decode(table: Table, data: Documents) -> pl.DataFrame:
-    page = parse_any(table, _as_bytes(data))
+    try:
+        page = parse_any(table, _as_bytes(data))
+    except ProtocolError as error:
+        raise ProtocolError(f"the document is {error}") from None
     report_problems(table, page.problems, strict=True)
     return to_frame(table, [page.rows])
 
@@ -117,7 +120,7 @@ def _as_bytes(data: Documents) -> bytes:
         return json.dumps(data, allow_nan=False, default=_document_of).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
-    raise ProtocolError(f"the document is not JSON: {reason}")
+    raise ProtocolError(f"not JSON: {reason}")
 
 
 def _is_model(value: object) -> bool:

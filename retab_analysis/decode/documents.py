@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -17,7 +17,7 @@ import msgspec
 
 from retab_analysis import wire
 from retab_analysis.decode.problems import (
-    Problem,
+    Problems,
     check_json,
     describe_problem,
     printable,
@@ -27,12 +27,18 @@ from retab_analysis.errors import ProtocolError, SchemaError
 
 T = TypeVar("T")
 Record = type[wire.Wire]
+Check = Callable[[], None]
 
 # What msgspec raises for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 _SHOWN = 200
+_CHECKED_EACH = 256  # records between two looks whether to go on
 # What gives JSON its structure; strings as a whole, so that no bracket inside of one is seen.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
+
+
+def never() -> None:
+    """A check that ends nothing."""
 
 
 @dataclass(slots=True)
@@ -42,13 +48,13 @@ class Records:
     Attributes:
         structs: The good records.
         where: The JSON path of each of them.
-        problems: The other records.
+        problems: The other records; the first thousand in detail, the rest counted.
         after: The cursor of the next page, or None.
     """
 
     structs: list[Any] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     after: str | None = None
 
 
@@ -57,8 +63,13 @@ class _WirePage(wire.Wire, Generic[T]):
     list_metadata: wire.ListMetadata
 
 
-def read_page(record: Record, body: bytes) -> Records:
+def read_page(record: Record, body: bytes, check: Check = never) -> Records:
     """Read a page of a list.
+
+    Args:
+        record: What the page holds.
+        body: The JSON.
+        check: Called now and then; may raise to end it.
 
     Raises:
         ProtocolError: The body is not JSON.
@@ -67,13 +78,13 @@ def read_page(record: Record, body: bytes) -> Records:
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
         return _all_good(page.data, "$.data", page.list_metadata.after)
-    split = split_records(body)
-    records = _decode_each(record, split)
+    split = SplitBody(body)
+    records = _decode_each(record, split, check)
     records.after = _list_metadata(split).after or None
     return records
 
 
-def read_one(record: Record, body: bytes) -> Records:
+def read_one(record: Record, body: bytes, check: Check = never) -> Records:
     """Read a single document.
 
     Raises:
@@ -83,10 +94,11 @@ def read_one(record: Record, body: bytes) -> Records:
     document = _decode_whole(record, body)
     if document is not None:
         return Records([document], ["$"])
-    split = split_records(body)
-    if split.where != ["$"]:
+    split = SplitBody(body)
+    records = _decode_each(record, split, check)
+    if split.path != "$" or split.is_array:
         _refuse(split, "an object")
-    return _decode_each(record, split)
+    return records
 
 
 def read_any(record: Record, body: bytes) -> Records:
@@ -103,15 +115,17 @@ def read_any(record: Record, body: bytes) -> Records:
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
         return _all_good(page.data, "$.data")
-    split = split_records(body)
-    if not split.where and split.rest.lstrip()[:1] not in ("[", "{"):
+    split = SplitBody(body)
+    records = _decode_each(record, split, never)
+    if split.path is None:
         _refuse(split, "an object, a list of objects, or a page")
-    return _decode_each(record, split)
+    return records
 
 
 def _all_good(structs: list[Any], array: str, after: str | None = None) -> Records:
     # An empty cursor means that there is no further page, as an absent one does.
-    return Records(structs, [f"{array}[{n}]" for n in range(len(structs))], [], after or None)
+    where = [f"{array}[{n}]" for n in range(len(structs))]
+    return Records(structs, where, Problems(), after or None)
 
 
 @functools.cache
@@ -129,26 +143,40 @@ def _decode_whole(wanted: Any, body: bytes) -> Any:
         return None
 
 
-def _decode_each(record: Record, split: SplitBody) -> Records:
+def _decode_each(record: Record, split: SplitBody, check: Check) -> Records:
+    """Decode record by record, and make sure that all of the body is JSON.
+
+    Raises:
+        ProtocolError: It is not.
+    """
     records = Records()
-    for text, where in zip(split.records, split.where, strict=True):
+    for number, text in enumerate(split.records()):
+        if number % _CHECKED_EACH == 0:
+            check()
         try:
             struct = _decoder(record).decode(text.encode())
         except _DECODE_ERRORS as error:
             message = str(error)
-            records.problems.append(describe_problem(text, where, message))
         else:
             records.structs.append(struct)
-            records.where.append(where)
+            records.where.append(split.where(number))
+            continue
+        if records.problems.is_full():
+            check_json(text)
+            records.problems.total += 1
+        else:
+            records.problems.add(describe_problem(text, split.where(number), message))
+    if not check_json(split.rest()) and _depth_at_end(split.rest()) != 0:
+        raise ProtocolError("not JSON: it is cut off, in something that is nested too deeply")
     return records
 
 
 def _list_metadata(split: SplitBody) -> wire.ListMetadata:
     expected = "a page, {data: […], list_metadata: {…}}"
-    if split.where and split.where[0] != "$.data[0]":
+    if split.path != "$.data":
         _refuse(split, expected)
     try:
-        page = msgspec.json.decode(split.rest, type=_WirePage[None])
+        page = msgspec.json.decode(split.rest(), type=_WirePage[None])
     except _DECODE_ERRORS as error:
         reason = str(error)
     else:
@@ -157,45 +185,64 @@ def _list_metadata(split: SplitBody) -> wire.ListMetadata:
 
 
 def _refuse(split: SplitBody, expected: str) -> NoReturn:
-    found = split.records[0] if split.where == ["$"] else split.rest
-    raise SchemaError(f"expected {expected}; got {shorten(printable(found), _SHOWN)}", path="$")
+    found = shorten(printable(split.text[: _SHOWN + 1]), _SHOWN)
+    raise SchemaError(f"expected {expected}; got {found}", path="$")
 
 
-@dataclass(frozen=True, slots=True)
 class SplitBody:
-    """A body with its records cut out.
-
-    Attributes:
-        rest: The JSON text with ``null`` in the place of each record.
-        records: The text of each record. Bytes that are not UTF-8 are there as surrogate escapes.
-        where: The JSON path of each record.
-    """
-
-    rest: str
-    records: list[str]
-    where: list[str]
-
-
-def split_records(body: bytes) -> SplitBody:
-    """Cut a page, a list or a single object into its records, without decoding them.
+    """A page, a list or a single object, cut into its records without decoding them.
 
     Only strings and brackets are looked at, one token after the other, so that neither depth nor
-    bad characters inside a record matter. What is left over is checked to be JSON.
+    bad characters inside a record matter, and no more than one record is taken out at a time.
 
-    Raises:
-        ProtocolError: The rest is not JSON; where it is too deep to tell, that it is cut off.
+    Attributes:
+        text: The whole body. Bytes that are not UTF-8 are in it as surrogate escapes.
+        path: The JSON path of the records' array, or of the only record; None where there is
+            neither.
+        is_array: Whether there is an array.
     """
-    text = body.decode("utf-8", "surrogateescape")
-    spans, array = _record_spans(text)
-    pieces, end = [], 0
-    for start, stop in spans:
-        pieces += [text[end:start], "null"]
-        end = stop
-    rest = "".join([*pieces, text[end:]])
-    if not check_json(rest) and _depth_at_end(rest) != 0:
-        raise ProtocolError("it is cut off, in something that is nested too deeply")
-    where = [f"{array}[{index}]" if array else "$" for index in range(len(spans))]
-    return SplitBody(rest, [text[start:stop].strip() for start, stop in spans], where)
+
+    def __init__(self, body: bytes) -> None:
+        self.text = body.decode("utf-8", "surrogateescape")
+        self.path, self._begin = _find_records(self.text)
+        self.is_array = self.path is not None and self._begin is not None
+        self._end = len(self.text)
+
+    def where(self, number: int) -> str:
+        """The JSON path of a record."""
+        return f"{self.path}[{number}]" if self.is_array else str(self.path)
+
+    def records(self) -> Iterator[str]:
+        """The text of each record.
+
+        Raises:
+            ProtocolError: Something is missing between two of them, or the array does not end.
+        """
+        if self._begin is None:
+            if self.path is not None:
+                yield self.text.strip()
+            return
+        depth, start, is_first = 0, self._begin + 1, True
+        for token in _TOKEN.finditer(self.text, self._begin):
+            found = token.group()
+            depth += (found in "[{") - (found in "]}")
+            if depth == 0 or (found == "," and depth == 1):
+                text = self.text[start : token.start()].strip()
+                if text:
+                    yield text
+                elif depth or not is_first:
+                    raise ProtocolError("not JSON: there is nothing between two commas")
+                start, is_first = token.end(), False
+            if depth == 0:
+                self._end = token.start()
+                return
+        raise ProtocolError("not JSON: it is cut off")
+
+    def rest(self) -> str:
+        """The JSON around the records, once all of them were taken out."""
+        if self._begin is None:
+            return "null" if self.path is not None else self.text
+        return self.text[: self._begin + 1] + self.text[self._end :]
 
 
 def _depth_at_end(text: str) -> int:
@@ -204,15 +251,15 @@ def _depth_at_end(text: str) -> int:
     return sum((each in "[{") - (each in "]}") for each in tokens)
 
 
-def _record_spans(text: str) -> tuple[list[tuple[int, int]], str]:
-    """Where the records are in the text, and the JSON path of the array that they stand in."""
+def _find_records(text: str) -> tuple[str | None, int | None]:
+    """The JSON path of the records, and where the array starts that they stand in."""
     first = text.lstrip()[:1]
     if first == "[":
-        return list(_element_spans(text, text.index("["))), "$"
-    array = _data_array(text) if first == "{" else None
-    if array is not None:
-        return list(_element_spans(text, array)), "$.data"
-    return ([(0, len(text))] if first == "{" else []), ""
+        return "$", text.index("[")
+    if first != "{":
+        return None, None
+    array = _data_array(text)
+    return ("$", None) if array is None else ("$.data", array)
 
 
 def _data_array(text: str) -> int | None:
@@ -227,18 +274,3 @@ def _data_array(text: str) -> int | None:
         depth += (found in "[{") - (found in "]}")
         last = found
     return None
-
-
-def _element_spans(text: str, array: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each element of the array that starts there."""
-    depth, start = 0, array + 1
-    for token in _TOKEN.finditer(text, array):
-        found = token.group()
-        depth += (found in "[{") - (found in "]}")
-        closes = depth == 0
-        if closes or (found == "," and depth == 1):
-            if text[start : token.start()].strip():
-                yield start, token.start()
-            start = token.end()
-        if closes:
-            return

@@ -16,8 +16,8 @@ import msgspec
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.decode.documents import Records, read_any, read_one, read_page
-from retab_analysis.decode.problems import Problem
+from retab_analysis.decode.documents import Check, Records, never, read_any, read_one, read_page
+from retab_analysis.decode.problems import Problem, Problems
 from retab_analysis.errors import SchemaError
 from retab_analysis.schema import Datetime, Table
 
@@ -42,28 +42,33 @@ class Page:
     """
 
     rows: pl.DataFrame
-    problems: Sequence[Problem]
+    problems: Problems
     after: str | None
 
 
-def parse_page(table: Table, body: bytes) -> Page:
+def parse_page(table: Table, body: bytes, check: Check = never) -> Page:
     """Read a page of a list.
+
+    Args:
+        table: What it is a page of.
+        body: The JSON.
+        check: Called now and then, where that takes long; may raise to end it.
 
     Raises:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but not a page.
     """
-    return _gather_page(table, read_page(table.record, body))
+    return _gather_page(table, read_page(table.record, body, check), check)
 
 
-def parse_one(table: Table, body: bytes) -> Page:
-    """Read a single document as a page of one.
+def parse_one(table: Table, body: bytes, check: Check = never) -> Page:
+    """Read a single document as a page of one; the arguments are those of :func:`parse_page`.
 
     Raises:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but not an object.
     """
-    return _gather_page(table, read_one(table.record, body))
+    return _gather_page(table, read_one(table.record, body, check), check)
 
 
 def parse_any(table: Table, body: bytes) -> Page:
@@ -90,16 +95,16 @@ def parse_document(record: type[W], body: bytes) -> W:
     return document
 
 
-def _gather_page(table: Table, records: Records) -> Page:
+def _gather_page(table: Table, records: Records, check: Check = never) -> Page:
     """Gather the good records; one with a time that cannot be read becomes a problem, too."""
-    gathered = gather(table, records.structs)
+    gathered = gather(table, records.structs, check)
     rows, unreadable = parse_times(table, gathered)
-    problems = list(records.problems)
+    problems = records.problems
     for row, path in sorted(unreadable.items()):
         text = gathered[path][row]
         reason = f"Expected a time in ISO 8601, to the microsecond at most; found {text!r}"
         where = f"{records.where[row]}.{path}"
-        problems.append(Problem(gathered["id"][row], where, reason, text))
+        problems.add(Problem(gathered["id"][row], where, reason, text))
     if unreadable:
         rows = rows.filter(~pl.int_range(pl.len()).is_in(list(unreadable)))
     return Page(rows, problems, records.after)
@@ -115,17 +120,18 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-def gather(table: Table, records: Sequence[Any]) -> pl.DataFrame:
+def gather(table: Table, records: Sequence[Any], check: Check = never) -> pl.DataFrame:
     """Put each path that the table needs into a column of its name.
 
     Args:
         table: Says which paths.
         records: Structs of ``table.record``, n of them.
+        check: As for :func:`parse_page`.
 
     Returns:
         A frame of n rows; times are still text, raw JSON is compact text.
     """
-    return pl.DataFrame(_series(table, records))
+    return pl.DataFrame(_series(table, records, check))
 
 
 def parse_times(table: Table, gathered: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, str]]:
@@ -159,9 +165,10 @@ def to_frame(table: Table, pages: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(pages, rechunk=True).select(table.expressions)
 
 
-def _series(table: Table, records: Sequence[Any]) -> Iterable[pl.Series]:
+def _series(table: Table, records: Sequence[Any], check: Check) -> Iterable[pl.Series]:
     parts: dict[str, Sequence[Any]] = {"": records}
     for path, dtype in table.paths.items():
+        check()
         values = _values(path, parts)
         if path in table.raws:
             yield pl.Series(path, map(_compact, values), dtype)

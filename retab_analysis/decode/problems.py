@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from typing import NoReturn
+from typing import NoReturn, overload
 
 import polars as pl
 
 from retab_analysis.errors import ProblemsWarning, ProtocolError, SchemaError
 from retab_analysis.schema import PROBLEMS, Table
+
+MOST_DETAILS = 1_000
+"""How many records that did not decode are described; the others are counted."""
 
 _RAW_LIMIT = 2_000
 _FOUND_LIMIT = 80
@@ -42,7 +45,54 @@ class Problem:
     raw: str
 
 
-def report_problems(table: Table, problems: Sequence[Problem], *, strict: bool) -> None:
+class Problems(Sequence[Problem]):
+    """Records that did not decode: the first thousand in detail, the others counted.
+
+    A few kilobytes on the wire can become millions of bad records. As a sequence it is those that
+    are known in detail.
+
+    Attributes:
+        total: How many there are.
+    """
+
+    def __init__(self, details: Iterable[Problem] = ()) -> None:
+        self.total = 0
+        self._details: list[Problem] = []
+        for each in details:
+            self.add(each)
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Problem]: ...
+    def __getitem__(self, index: int | slice) -> Problem | Sequence[Problem]:
+        return self._details[index]
+
+    def __len__(self) -> int:
+        return len(self._details)
+
+    def is_full(self) -> bool:
+        """Whether further ones are only counted."""
+        return len(self._details) >= MOST_DETAILS
+
+    def add(self, problem: Problem) -> None:
+        """Add one."""
+        self.total += 1
+        if not self.is_full():
+            self._details.append(problem)
+
+    def add_all(self, others: Problems) -> None:
+        """Add all of another list."""
+        self._details += others[: MOST_DETAILS - len(self)]
+        self.total += others.total
+
+    def frame(self) -> pl.DataFrame:
+        """Those that are known in detail: ``record_id, path, reason, raw``."""
+        rows = [astuple(each) for each in self._details]
+        return pl.DataFrame(rows, schema=PROBLEMS, orient="row")
+
+
+def report_problems(table: Table, problems: Problems, *, strict: bool) -> None:
     """Say what did not decode: raise, or warn once.
 
     Args:
@@ -56,19 +106,20 @@ def report_problems(table: Table, problems: Sequence[Problem], *, strict: bool) 
     if not problems:
         return
     first = problems[0]
-    frame = pl.DataFrame([astuple(each) for each in problems], schema=PROBLEMS, orient="row")
     named = f"{table.noun} {first.record_id or '(no id)'}: at {first.path}: {first.reason}"
+    first_of = "" if problems.total == len(problems) else f"the first {len(problems):,} are in "
     if strict:
-        more = f" (and {len(problems) - 1} more, see .problems)" if len(problems) > 1 else ""
+        more = f" (and {problems.total - 1:,} more, {first_of or 'see '}.problems)"
         raise SchemaError(
-            f"{named}{more}. strict=False keeps the good records",
+            f"{named}{more if problems.total > 1 else ''}. strict=False keeps the good records",
             record_id=first.record_id,
             path=first.path,
-            problems=frame,
+            problems=problems.frame(),
         )
-    count = f"{len(problems)} {table.noun}{'s' if len(problems) > 1 else ''}"
+    count = f"{problems.total:,} {table.noun}{'s' if problems.total > 1 else ''}"
+    told = f"{count} left out, {first_of or 'see '}.problems; the first: {named}"
     warnings.warn(
-        ProblemsWarning(f"{count} left out, see .problems; the first: {named}", frame),
+        ProblemsWarning(told, problems.frame()),
         stacklevel=4,  # the line that called the public function
     )
 
@@ -143,19 +194,22 @@ def check_json(text: str) -> bool:
         ProtocolError: It is not JSON; ``NaN`` and ``Infinity`` are not.
     """
     try:
-        # Integers as text: Python refuses to parse those of more than 4300 digits.
-        json.loads(text, parse_constant=_refuse_constant, parse_int=str)
+        _JSON.decode(text)
     except RecursionError:
         return False
     except ValueError as error:
         reason = str(error)
     else:
         return True
-    raise ProtocolError(reason)
+    raise ProtocolError(f"not JSON: {reason}")
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+# Integers as text: Python refuses to parse those of more than 4300 digits.
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str)
 
 
 def printable(text: str) -> str:

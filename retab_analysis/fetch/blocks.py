@@ -13,6 +13,7 @@ import polars as pl
 from retab_analysis import wire
 from retab_analysis.decode import parse_document, to_frame
 from retab_analysis.decode.frames import gather
+from retab_analysis.errors import ProtocolError
 from retab_analysis.fetch.paging import read_list
 from retab_analysis.fetch.params import check_text, quote_id
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -44,7 +45,14 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
         return read_live_blocks(client, workflow_id).select(BLOCKS.schema.names())
     params = [("workflow_id", check_text("workflow_id", workflow_id))]
     path = f"/v1/workflows/versions/{quote_id('version', version)}"
-    document = client.get(path, params, parse=lambda body: parse_document(wire.GraphVersion, body))
+
+    def parse(body: bytes) -> wire.GraphVersion:
+        document = parse_document(wire.GraphVersion, body)
+        if document.workflow_id != workflow_id:
+            raise ProtocolError(f"a version of workflow {document.workflow_id!r}")
+        return document
+
+    document = client.get(path, params, parse=parse)
     return to_frame(BLOCKS, [gather(BLOCKS, document.blocks or [])])
 
 

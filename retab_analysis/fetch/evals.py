@@ -9,6 +9,7 @@ import polars as pl
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import Fetched, read_list
 from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.workflows import warn_of_unknown
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import EVALS, EVALS_WITH_REASONS, Table
 from retab_analysis.transport import Client
@@ -40,13 +41,19 @@ def fetch_evals(
         RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Or there
+            are none, and no such workflow, as far as one more request tells.
     """
+    chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "saved evals", "evals")) as bar:
-        fetched = list_evals(
-            client_or_default(client), workflow_id, target_block_id, strict=strict, progress=bar
-        )
+        fetched = list_evals(chosen, workflow_id, target_block_id, strict=strict, progress=bar)
+    warn_of_unknown(chosen, [workflow_id], fetched)
     return fetched.deliver(EVALS)
+
+
+def read_evals(client: Client, workflow_id: str) -> pl.DataFrame:
+    """The saved evals of a workflow, without a bar and without a warning."""
+    return list_evals(client, workflow_id, None, strict=True, progress=Silent()).frame
 
 
 def list_evals(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
-from retab_analysis.decode import Page, Problem, parse_one, parse_page, report_problems, to_frame
-from retab_analysis.errors import PaginationError, RetabAnalysisError
+from retab_analysis.decode import Page, Problems, parse_one, parse_page, report_problems, to_frame
+from retab_analysis.errors import PaginationError, ProtocolError, RetabAnalysisError
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
 from retab_analysis.transport import Client
+from retab_analysis.transport.exchange import check_time
 from retab_analysis.transport.request import Params
 
 PAGE_SIZE = 100
 """Rows asked for in one request; the API gives at most as many."""
+MOST_PAGES_IN_VAIN = 100
+"""After so many pages in a row without a new row, a list is taken to have no end."""
+
+Accept = Callable[[pl.DataFrame], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Fetched:
     """A frame of the table, and the records that did not decode."""
 
     frame: pl.DataFrame
-    problems: Sequence[Problem]
+    problems: Problems
 
     def deliver(self, table: Table) -> pl.DataFrame:
         """The frame; warns where records were left out of it.
@@ -50,13 +56,13 @@ class Collected:
     cursor: str | None
     ids: set[str] = field(default_factory=set)
     pages: list[pl.DataFrame] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     def add(self, page: Page) -> None:
         """Take a page in."""
         self.ids.update(page.rows["id"])
         self.pages.append(page.rows)
-        self.problems += page.problems
+        self.problems.add_all(page.problems)
         self.cursor = page.after
 
     def rows(self) -> pl.DataFrame | None:
@@ -83,6 +89,7 @@ def read_pages(
     *,
     wanted: int | None = None,
     strict: bool = True,
+    accept: Accept = lambda rows: None,
 ) -> Iterator[Collected]:
     """Read a list page by page, from ``into.cursor`` on.
 
@@ -96,6 +103,8 @@ def read_pages(
         into: Where the pages are put.
         wanted: How many rows are wanted, or None for all.
         strict: Whether a record that does not decode is an error.
+        accept: Looks at the rows of each page; its ``ProtocolError`` says that they are not what
+            was asked for, and has the page asked for again.
 
     Yields:
         ``into``, after each page.
@@ -105,17 +114,18 @@ def read_pages(
             ``.cursor`` where to go on.
     """
     # The cursor that the caller gave counts too: to come back to it is to go in a circle.
-    seen = {into.cursor}
+    seen, in_vain = {into.cursor}, 0
+    parse = _page_parser(into.table, strict, accept)
     try:
         while True:
-            page = _get_page(client, path, params, into, wanted)
-            # Before the page is taken in, so that ``.partial`` ends where ``.cursor`` goes on.
-            report_problems(into.table, page.problems if strict else [], strict=True)
-            into.add(page)
+            before = len(into.ids)
+            into.add(client.get(path, _query(params, into, wanted), parse=parse))
             yield into
             if into.cursor is None:
                 return
             _refuse_repeated(into.cursor, seen, path)
+            in_vain = in_vain + 1 if len(into.ids) == before else 0
+            _refuse_endless(in_vain, path)
     except RetabAnalysisError as error:
         error.partial, error.cursor = into.frame(), into.cursor
         raise
@@ -142,35 +152,80 @@ def read_first_page(client: Client, path: str, params: Params, table: Table) -> 
     return into.frame()
 
 
-def read_single(client: Client, table: Table, path: str) -> pl.DataFrame:
+def read_single(client: Client, table: Table, path: str, record_id: str) -> pl.DataFrame:
     """Read a single document as a frame of one row.
 
     Raises:
         SchemaError: It does not decode.
+        ProtocolError: Again and again, it was another document.
     """
-    return to_single_row(table, client.get(path, parse=lambda body: parse_one(table, body)))
+    parse = single_parser(table, partial(refuse_other, table.noun, "id", record_id))
+    return client.get(path, parse=parse)
 
 
-def to_single_row(table: Table, page: Page) -> pl.DataFrame:
-    """The frame of a single document.
+def single_parser(table: Table, accept: Accept) -> Callable[[bytes], pl.DataFrame]:
+    """What makes a frame of a single document; ``accept`` looks at its row as it was gathered."""
+
+    def parse(body: bytes) -> pl.DataFrame:
+        page = parse_one(table, body, check_time)
+        report_problems(table, page.problems, strict=True)
+        accept(page.rows)
+        return to_frame(table, [page.rows])
+
+    return parse
+
+
+def refuse_other(noun: str, path: str, expected: str, rows: pl.DataFrame) -> None:
+    """Make sure that records are what was asked for, as far as they say it.
+
+    Something between the API and this process may give the answer to another request.
+
+    Args:
+        noun: What ``path`` is the id of.
+        path: Where the records say it.
+        expected: What was asked for.
+        rows: The records.
 
     Raises:
-        SchemaError: It did not decode.
+        ProtocolError: One of them is something else.
     """
-    report_problems(table, page.problems, strict=True)
-    return to_frame(table, [page.rows])
+    others = rows.filter(pl.col(path) != expected)[path]
+    if len(others):
+        of = "" if path == "id" else "of "
+        raise ProtocolError(f"{of}{noun} {others[0]!r}, where {expected!r} was asked for")
 
 
-def _get_page(
-    client: Client, path: str, params: Params, into: Collected, wanted: int | None
-) -> Page:
+def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes], Page]:
+    """What makes a page of a body.
+
+    All of it is done inside of the request: what is not the page is worth another attempt, an error
+    can name the request, and the deadline holds. A page with a record that does not decode is not
+    taken in, if strict, so that ``.partial`` ends where ``.cursor`` goes on.
+    """
+
+    def parse(body: bytes) -> Page:
+        page = parse_page(table, body, check_time)
+        accept(page.rows)
+        report_problems(table, page.problems if strict else Problems(), strict=True)
+        return page
+
+    return parse
+
+
+def _query(params: Params, into: Collected, wanted: int | None) -> Params:
     # No more than is wanted; a whole page where the caller cut off rows that were counted here.
     missing = PAGE_SIZE if wanted is None else wanted - len(into.ids)
     size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
     cursor = [] if into.cursor is None else [("after", into.cursor)]
-    query = [*params, ("limit", str(size)), *cursor]
-    # Parsed inside of the request, because a body that is cut short is worth another attempt.
-    return client.get(path, query, parse=lambda body: parse_page(into.table, body))
+    return [*params, ("limit", str(size)), *cursor]
+
+
+def _refuse_endless(in_vain: int, path: str) -> None:
+    if in_vain >= MOST_PAGES_IN_VAIN:
+        raise PaginationError(
+            f"GET {path}: {in_vain} pages in a row brought no new row, and there is always another "
+            "cursor; following them would never end. The rows so far are in .partial"
+        )
 
 
 def _refuse_repeated(cursor: str, seen: set[str | None], path: str) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.decode import Problems
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch.paging import PAGE_SIZE, Collected, read_pages
 from retab_analysis.fetch.params import format_moment
@@ -317,10 +318,12 @@ class _History:
         if self._joined is None:
             return
         into = self._first.into
-        problems = [problem for each in self._readers for problem in each.into.problems]
+        problems = [each.into.problems for each in self._readers]
         into.pages, into.ids, into.cursor = [self._joined], set(self._joined["id"]), None
         # The same bad record has another JSON path on another reader's page.
-        into.problems = list({(each.record_id, each.raw): each for each in problems}.values())
+        once = {(each.record_id, each.raw): each for every in problems for each in every}
+        into.problems = Problems(once.values())
+        into.problems.total += sum(each.total - len(each) for each in problems)
 
 
 def _find_places(rows: pl.DataFrame, sign: int) -> list[int]:

@@ -10,6 +10,7 @@ import polars as pl
 from retab_analysis.errors import (
     APIError,
     ConfigError,
+    DeadlineExceeded,
     NotFoundError,
     RetabAnalysisError,
     WaitTimeout,
@@ -148,7 +149,7 @@ class Poller:
 
 def _asked_pause(error: RetabAnalysisError | None) -> float:
     """The seconds for which the API asked not to be called."""
-    return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
+    return (error.retry_after or 0.0) if isinstance(error, APIError | DeadlineExceeded) else 0.0
 
 
 def _wait(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
 
-from retab_analysis.decode import Problem, to_frame
+from retab_analysis.decode import Problem, Problems, to_frame
 from retab_analysis.errors import (
     ConfigError,
     ProblemsWarning,
@@ -20,14 +20,19 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import list_evals
-from retab_analysis.fetch.paging import Collected, Fetched, read_pages, read_single
+from retab_analysis.fetch.paging import (
+    Collected,
+    Fetched,
+    read_pages,
+    read_single,
+    refuse_other,
+)
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import get_run
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import (
     EVALS,
-    PROBLEMS,
     RESULTS,
     RESULTS_WITH_PAYLOADS,
     RUNS,
@@ -75,7 +80,8 @@ def read_result(client: Client, result_id: str) -> pl.DataFrame:
         NotFoundError: There is no such result.
         RetabAnalysisError: Any other failure.
     """
-    return read_single(client, RESULTS, f"{_PATH}/{quote_id('result_id', result_id)}")
+    path = f"{_PATH}/{quote_id('result_id', result_id)}"
+    return read_single(client, RESULTS, path, result_id)
 
 
 def fetch_results(
@@ -127,7 +133,7 @@ def fetch_results(
     client = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         fetched = list_results(client, chosen, table, evals=known, strict=strict, progress=bar)
-        unread: Sequence[Problem] = []
+        unread = Problems()
         if evals is True:
             fetched, unread = _add_evals(client, fetched)
     if unread:
@@ -204,15 +210,19 @@ def list_results(
         # Those that failed, and those that were not tried because every run would have failed.
         missing = [part.run_id for at, part in enumerate(parts) if at not in outcomes.results]
         raise _name_missing(error, missing, len(parts), together())
-    return Fetched(together(), [problem for part in parts for problem in part.into.problems])
+    problems = Problems()
+    for part in parts:
+        problems.add_all(part.into.problems)
+    return Fetched(together(), problems)
 
 
 def _read(client: Client, part: _Part, strict: bool, with_run: bool) -> None:
     if with_run:
         _read_run(client, part, strict)
     params = [("run_id", part.run_id), ("order", "desc")]
+    accept = partial(refuse_other, "run", "workflow_eval_run_id", part.run_id)
     # The pages are in ``part.into``, where others can see them before all have come.
-    for _ in read_pages(client, _PATH, params, part.into, strict=strict):
+    for _ in read_pages(client, _PATH, params, part.into, strict=strict, accept=accept):
         pass
 
 
@@ -225,7 +235,7 @@ def _read_run(client: Client, part: _Part, strict: bool) -> None:
             raise
         for record_id, path, reason, raw in error.problems.iter_rows():
             words = f"in the document of the run: {reason}"
-            part.into.problems.append(Problem(record_id, path, words, raw))
+            part.into.problems.add(Problem(record_id, path, words, raw))
 
 
 def _rows(parts: Sequence[_Part]) -> list[pl.DataFrame]:
@@ -274,7 +284,7 @@ def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     return _fill_in(results, known, on="eval_id")
 
 
-def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Sequence[Problem]]:
+def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Problems]:
     """Read the saved evals of the results' workflows, and fill in what comes from them.
 
     Returns:
@@ -293,24 +303,24 @@ def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Sequence[Prob
         interrupt.partial = fetched.frame  # type: ignore[attr-defined]
         raise
     read = [outcomes.results[at] for at in sorted(outcomes.results)]
-    unread = [problem for each in read for problem in each.problems]
+    unread = Problems()
+    for each in read:
+        unread.add_all(each.problems)
     for at, workflow_id in enumerate(workflow_ids):
         if at not in outcomes.results:  # it failed, or others had failed and it was not tried
-            unread.append(
-                Problem(workflow_id, "$", str(outcomes.errors.get(at, outcomes.error())), "")
-            )
+            reason = str(outcomes.errors.get(at, outcomes.error()))
+            unread.add(Problem(workflow_id, "$", reason, ""))
     evals = pl.concat([EVALS.empty(), *(each.frame for each in read)])
     return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
 
 
-def _warn_of_unread(problems: Sequence[Problem]) -> None:
+def _warn_of_unread(problems: Problems) -> None:
     first = problems[0]
-    frame = pl.DataFrame([astuple(each) for each in problems], schema=PROBLEMS, orient="row")
     warnings.warn(
         ProblemsWarning(
             "saved evals could not be read, so eval_name, path and condition of their results are "
             f"null, see .problems; the first: {first.record_id}: {first.reason}",
-            frame,
+            problems.frame(),
         ),
         stacklevel=3,
     )

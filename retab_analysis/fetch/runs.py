@@ -1,42 +1,37 @@
-"""Eval runs: read one or many, start them, cancel them."""
+"""Eval runs: read one or many."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import polars as pl
 
-from retab_analysis.decode import parse_one
-from retab_analysis.errors import ConfigError, ConflictError, NotFoundError, RetabAnalysisError
+from retab_analysis.decode import Problems
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
     read_pages,
     read_single,
-    to_single_row,
 )
 from retab_analysis.fetch.parallel_paging import read_history
 from retab_analysis.fetch.params import (
     OneOrSeveral,
-    RunList,
     RunQuery,
-    Runs,
     When,
     check_count,
     check_text,
-    list_values,
     quote_id,
 )
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.fetch.workflows import warn_of_unknown
+from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
-_PATH = "/v1/workflows/evals/runs"
-# What is wrong with one run, and says nothing about the others.
-_OF_ONE_RUN = (ConflictError, NotFoundError)
+RUNS_PATH = "/v1/workflows/evals/runs"
 
 
 def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
@@ -59,7 +54,7 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
 
 def get_run(client: Client, run_id: str) -> pl.DataFrame:
     """One eval run, a RUNS frame of one row."""
-    return read_single(client, RUNS, f"{_PATH}/{quote_id('run_id', run_id)}")
+    return read_single(client, RUNS, f"{RUNS_PATH}/{quote_id('run_id', run_id)}", run_id)
 
 
 def fetch_runs(
@@ -113,7 +108,8 @@ def fetch_runs(
             the rows so far as ``.partial`` and, for a single query, ``.cursor`` to go on with.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``.
+        ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``. Or
+            there are no runs of a workflow, and no such workflow, as far as one more request tells.
     """
     query = RunQuery.make(
         workflow_id=workflow_id,
@@ -128,16 +124,28 @@ def fetch_runs(
     )
     if after is not None and len(query.requests()) > 1:
         raise ConfigError("after= goes with a single query; a filter here has several values")
+    chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
         fetched = list_runs(
-            client_or_default(client),
+            chosen,
             query,
             limit=check_count("limit", limit),
             after=None if after is None else check_text("after", after),
             strict=strict,
             progress=bar,
         )
+    if after is None and fetched.frame.height < _all(limit):
+        warn_of_unknown(chosen, query.filters.get("workflow_id", ()), fetched)
     return fetched.deliver(RUNS)
+
+
+def read_newest_runs(
+    client: Client, workflow_id: str, *, limit: int | None = None, to_date: When = None
+) -> pl.DataFrame:
+    """The newest runs of a workflow, without a bar and without a warning."""
+    query = RunQuery.make(workflow_id=workflow_id, to_date=to_date)
+    fetched = list_runs(client, query, limit=limit, after=None, strict=True, progress=Silent())
+    return fetched.frame
 
 
 def list_runs(
@@ -152,7 +160,7 @@ def list_runs(
     """The runs that a query means, each once and in its order."""
     # One after the other, not at once: the list of one filter is read at several places already.
     requests = query.requests() if limit != 0 else []
-    done = [Fetched(RUNS.empty(), [])]
+    done = [Fetched(RUNS.empty(), Problems())]
     for params in requests:
         already = sum(each.frame.height for each in done)
         into = Collected(RUNS, after)
@@ -169,7 +177,9 @@ def list_runs(
         done.append(Fetched(frame, into.problems))
     if len(requests) == 1:
         return done[1]
-    problems = [problem for each in done for problem in each.problems]
+    problems = Problems()
+    for each in done:
+        problems.add_all(each.problems)
     return Fetched(_merge([each.frame for each in done], query).head(_all(limit)), problems)
 
 
@@ -185,8 +195,8 @@ def _counts(
     """Read one list, and give how many of its runs have come so far."""
     # Only the whole list can be read at several places: a cursor or a limit needs the API's order.
     if limit is None and into.cursor is None:
-        return read_history(client, _PATH, params, order, into, strict=strict)
-    pages = read_pages(client, _PATH, params, into, wanted=limit, strict=strict)
+        return read_history(client, RUNS_PATH, params, order, into, strict=strict)
+    pages = read_pages(client, RUNS_PATH, params, into, wanted=limit, strict=strict)
     return (len(each.ids) for each in pages)
 
 
@@ -226,111 +236,3 @@ def _merge(frames: Sequence[pl.DataFrame], query: RunQuery) -> pl.DataFrame:
     return merged.sort(
         "created_at", descending=query.order == "desc", nulls_last=True, maintain_order=True
     )
-
-
-def start_runs(
-    workflow_id: str,
-    *,
-    eval_ids: OneOrSeveral = None,
-    block_ids: OneOrSeveral = None,
-    repeat: int = 1,
-    client: Client | None = None,
-) -> pl.DataFrame:
-    """Start eval runs on the newest version of a workflow.
-
-    All evals of all workflows of an organization are executed one after the other, on one shared
-    queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
-    runs wait behind it. To try a change, run the evals or the block that it concerns.
-
-    Args:
-        workflow_id: The workflow.
-        eval_ids: Run only this saved eval, or these: a run for each.
-        block_ids: Run only the evals of this block, or these: a run for each.
-        repeat: How often to start each run, for example to see whether an eval is flaky.
-        client: The client to ask with; the default one if not given.
-
-    Returns:
-        A RUNS frame, one row per run started, in that order. They have only just been created.
-
-    Raises:
-        ConfigError: An argument cannot be used.
-        NotFoundError: There is no such workflow, eval or block.
-        RetabAnalysisError: Any other failure. No start is tried again by itself, since it may have
-            happened; ``.partial`` has the runs started before.
-        KeyboardInterrupt: After Ctrl-C; ``.partial`` as above, in a notebook
-            ``sys.last_value.partial``. What was started goes on.
-    """
-    check_text("workflow_id", workflow_id)
-    scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
-    if check_count("repeat", repeat) in (0, None):
-        raise ConfigError(f"repeat must be a whole number of at least 1, got {repeat!r}")
-    chosen = client_or_default(client)
-    started: list[pl.DataFrame] = []
-    # One after the other, so that the frame has the order in which they stand in the queue.
-    for scope in (scope for scope in scopes for _ in range(repeat)):
-        try:
-            started.append(_create_run(chosen, workflow_id, scope))
-        except (RetabAnalysisError, KeyboardInterrupt) as error:
-            error.partial = _stack(started)  # type: ignore[union-attr]
-            raise
-    return _stack(started)
-
-
-def _scopes(
-    eval_ids: Sequence[str] | None, block_ids: Sequence[str] | None
-) -> list[dict[str, str]]:
-    """What is run: one request covers one eval, one block, or the whole workflow."""
-    if eval_ids is None and block_ids is None:
-        return [{"type": "workflow"}]
-    singles = [{"type": "single", "eval_id": each} for each in eval_ids or []]
-    return singles + [{"type": "block", "block_id": each} for each in block_ids or []]
-
-
-def _create_run(client: Client, workflow_id: str, scope: Mapping[str, str]) -> pl.DataFrame:
-    body = {"workflow_id": workflow_id, "scope": dict(scope)}
-    return to_single_row(RUNS, client.post(_PATH, body, parse=lambda body: parse_one(RUNS, body)))
-
-
-def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
-    """Cancel eval runs.
-
-    Args:
-        runs: An id, several, a RUNS frame or its ``run_id`` column.
-        client: The client to ask with; the default one if not given.
-
-    Returns:
-        A RUNS frame of the runs as they are then, in the order given.
-
-    Raises:
-        ConflictError: A run has already ended. The other runs are cancelled all the same, and are
-            in ``.partial``.
-        NotFoundError: There is no such run; as above.
-        RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
-            cancelled before.
-    """
-    chosen = client_or_default(client)
-    cancelled: list[pl.DataFrame] = []
-    failed: list[RetabAnalysisError] = []
-    for run_id in RunList.make(runs).ids:
-        try:
-            cancelled.append(_cancel_run(chosen, run_id))
-        except RetabAnalysisError as error:
-            failed.append(error)
-            if not isinstance(error, _OF_ONE_RUN):
-                break
-    if failed:
-        # The one that ended the cancelling, if any, says more than a run that could not be
-        # cancelled.
-        told = failed[0] if isinstance(failed[-1], _OF_ONE_RUN) else failed[-1]
-        told.partial = _stack(cancelled)
-        raise told
-    return _stack(cancelled)
-
-
-def _cancel_run(client: Client, run_id: str) -> pl.DataFrame:
-    path = f"{_PATH}/{quote_id('run_id', run_id)}/cancel"
-    return to_single_row(RUNS, client.post(path, None, parse=lambda body: parse_one(RUNS, body)))
-
-
-def _stack(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([RUNS.empty(), *runs])

@@ -12,6 +12,7 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.decode import parse_document
+from retab_analysis.errors import ProtocolError
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text
@@ -117,8 +118,12 @@ def _get_diff(client: Client, workflow_id: str, baseline: str, candidate: str) -
         ("from_workflow_version_id", check_text("baseline", baseline)),
         ("to_workflow_version_id", check_text("candidate", candidate)),
     ]
-    return client.get(
-        "/v1/workflows/versions/diff",
-        params,
-        parse=lambda body: parse_document(wire.VersionDiff, body),
-    )
+
+    def parse(body: bytes) -> wire.VersionDiff:
+        diff = parse_document(wire.VersionDiff, body)
+        found = (diff.from_workflow_version_id, diff.to_workflow_version_id)
+        if found != (baseline, candidate):
+            raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")
+        return diff
+
+    return client.get("/v1/workflows/versions/diff", params, parse=parse)

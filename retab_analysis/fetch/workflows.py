@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
+from collections.abc import Sequence
 
 import polars as pl
 
+from retab_analysis.decode import Problem, Problems
+from retab_analysis.errors import ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import Fetched, read_first_page, read_list
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import WORKFLOWS
@@ -70,3 +74,30 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
     """
     newest = read_first_page(client, _PATH, _NEWEST_FIRST, WORKFLOWS)
     return newest.filter(pl.col("workflow_id") == workflow_id)
+
+
+def warn_of_unknown(client: Client, asked: Sequence[str], fetched: Fetched) -> None:
+    """Warn where a list is empty because there is no such workflow, as far as one request tells.
+
+    Call it from the public function itself, so that the warning points at its caller.
+
+    Args:
+        client: The client to ask with.
+        asked: The workflows that the list was asked for.
+        fetched: What came of it; its frame has a column ``workflow_id``.
+    """
+    without = [each for each in asked if each not in set(fetched.frame["workflow_id"])]
+    if not without or fetched.problems:
+        return
+    try:
+        newest = read_first_page(client, _PATH, _NEWEST_FIRST, WORKFLOWS)
+    except RetabAnalysisError:
+        return  # the list that was asked for is there, and nobody asked for this one
+    unknown = [each for each in without if each not in set(newest["workflow_id"])]
+    if not unknown:
+        return
+    is_all = newest.height < PAGE_SIZE
+    reason = "there is no such workflow" if is_all else "not among the newest 100 workflows"
+    problems = Problems(Problem(each, "$", reason, "") for each in unknown)
+    told = f"nothing was found for {', '.join(unknown)}: {reason}; is the id right?"
+    warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=3)

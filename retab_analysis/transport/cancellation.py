@@ -14,9 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
 
 
 class Cancelled(BaseException):
@@ -123,80 +121,3 @@ def _shut_down(connection: HTTPConnection) -> None:
     if sock is not None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
-
-
-class _HeldConnection(HTTPConnection):
-    # A second descriptor of the socket while it connects: during TLS's handshake the socket itself
-    # has been taken away, and this is what can still be shut down.
-    twin: socket.socket | None = None
-
-    def connect(self) -> None:
-        token = current_token()
-        if token is None:
-            super().connect()
-            return
-        token.hold(self)
-        try:
-            super().connect()
-            token.check()
-        finally:
-            twin, self.twin = self.twin, None
-            if twin is not None:
-                twin.close()
-
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        token = current_token()
-        if token is not None:
-            self.twin = sock.dup()
-            try:
-                token.check()  # set while there was no socket yet that could be shut down
-            except Cancelled:
-                sock.close()
-                raise
-        return sock
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        token = current_token()
-        if token is None:
-            super().request(*args, **kwargs)
-            return
-        token.hold(self)
-        super().request(*args, **kwargs)
-        token.check()  # set between two requests of this connection
-
-
-class _HeldTLSConnection(_HeldConnection, HTTPSConnection):
-    pass
-
-
-class _ReleasingPool(HTTPConnectionPool):
-    def _put_conn(self, conn: Any) -> None:
-        """Take a connection back; it is forgotten first, because another thread may get it."""
-        token = current_token()
-        if token is not None:
-            token.release()
-        super()._put_conn(conn)
-
-
-class _Pool(_ReleasingPool):
-    ConnectionCls = _HeldConnection
-
-
-class _TLSPool(_ReleasingPool, HTTPSConnectionPool):
-    ConnectionCls = _HeldTLSConnection
-
-
-class CancellableAdapter(HTTPAdapter):
-    """An adapter of requests whose connections a token can shut down."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Make, or find, the pools of a proxy."""
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        return manager

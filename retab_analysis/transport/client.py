@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
+import weakref
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.config import Secret, load_settings
-from retab_analysis.errors import ProtocolError
+from retab_analysis.errors import ProtocolError, SchemaError
 from retab_analysis.transport.cancellation import current_token
+from retab_analysis.transport.exchange import Exchange, under_way
 from retab_analysis.transport.request import Params, RequestSender
-from retab_analysis.transport.response import Response, classify_response, invalid_json
+from retab_analysis.transport.response import Response, classify_response, wrong_body
 from retab_analysis.transport.retry import (
     RETRIED_METHODS,
     FailedAttempt,
     RateLimitPause,
+    RetryBudget,
     RetryState,
     TimeSource,
     call_with_retries,
@@ -24,13 +28,15 @@ from retab_analysis.transport.retry import (
 T = TypeVar("T")
 
 _log = logging.getLogger("retab_analysis")
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 class Client:
     """A connection to the Retab API.
 
-    Safe for many threads, which share its kept connections; a context manager that closes them.
-    The key shows in no repr, error, traceback or log record, and a client cannot be pickled.
+    Safe for many threads, which share its kept connections; a context manager that closes them. In
+    a process that was forked it makes connections of its own. The key shows in no repr, error,
+    traceback or log record, and a client cannot be pickled.
 
     Args:
         api_key: The key; else the variable ``RETAB_API_KEY``.
@@ -39,7 +45,8 @@ class Client:
             taken for this machine only.
         timeout: Seconds to wait for a connection, and for each part of an answer.
         deadline: Seconds for one request with all its retries.
-        max_attempts: How often a GET is tried. A POST is sent once.
+        max_attempts: How often a GET is tried. A POST is sent once. All requests of a client have
+            a budget for further attempts, so that a server that is down is not stormed.
         max_concurrency: How many requests a fetch of many things has under way at once.
 
     Raises:
@@ -73,11 +80,18 @@ class Client:
         )
         self._sender = RequestSender(self._settings, f"retab-analysis/{version('retab_analysis')}")
         self._set_time(TimeSource())
+        _clients.add(self)
 
     def _set_time(self, source: TimeSource) -> None:
         """Go by other clocks; for tests."""
         self._source = source
         self._pause = RateLimitPause(source.monotonic, self.sleep)
+        self._budget = RetryBudget()
+
+    def _start_anew(self) -> None:
+        """In a child that was forked: take neither sockets nor locks from its parent."""
+        self._sender.start_anew()
+        self._set_time(self._source)
 
     @property
     def base_url(self) -> str:
@@ -95,8 +109,9 @@ class Client:
         Args:
             path: From ``/v1`` on, with every part of it quoted.
             params: Names and values of the query.
-            parse: Makes the result of the body. Its ``ProtocolError`` says that the body is not
-                JSON, and counts as a failed attempt; any other error goes to the caller.
+            parse: Makes the result of the body. Its ``ProtocolError`` says what the body is instead
+                of the answer ("not JSON"), and counts as a failed attempt; any other error goes to
+                the caller.
 
         Returns:
             What ``parse`` gives.
@@ -156,14 +171,17 @@ class Client:
             max_attempts=settings.max_attempts if method in RETRIED_METHODS else 1,
         )
 
-        def attempt(state: RetryState) -> T | FailedAttempt:
-            url = settings.base_url + path
-            response = self._sender.send(method, url, params, json, state)
-            if isinstance(response, FailedAttempt):
-                return response
-            return self._read(response, state, parse)
+        redact = settings.api_key.redact
 
-        return call_with_retries(attempt, state, self._pause, self.sleep)
+        def attempt(state: RetryState) -> T | FailedAttempt:
+            with under_way(Exchange(state, settings.timeout, redact)):
+                url = settings.base_url + path
+                response = self._sender.send(method, url, params, json, state)
+                if isinstance(response, FailedAttempt):
+                    return response
+                return self._read(response, state, parse)
+
+        return call_with_retries(attempt, state, self._pause, self._budget, self.sleep)
 
     def _read(
         self, response: Response, state: RetryState, parse: Callable[[bytes], T]
@@ -174,10 +192,15 @@ class Client:
             return failed
         try:
             return parse(response.body)
+        except SchemaError as error:
+            error.request_id = response.headers.get("x-request-id")
+            if error.request_id:
+                error.args = (f"{error} [x-request-id {error.request_id}]",)
+            raise
         except ProtocolError as error:
             # Left behind with its block, so that what is raised later has no context.
             reason = str(error)
-        return invalid_json(response, reason, state, self._settings)
+        return wrong_body(response, reason, state)
 
     def __enter__(self) -> Self:
         return self
@@ -200,3 +223,13 @@ class Client:
         raise TypeError(
             "a Client cannot be pickled: it holds a key and connections; make one in each process"
         )
+
+
+def _start_all_anew() -> None:
+    for client in list(_clients):
+        client._start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    # After what ``connection`` has registered, which closes what was inherited.
+    os.register_at_fork(after_in_child=_start_all_anew)

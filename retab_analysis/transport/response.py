@@ -28,6 +28,7 @@ from retab_analysis.transport.retry import (
 )
 
 SNIPPET_LENGTH = 200
+_PARTIAL_STATUSES = (206, 226)  # a range, and what differs from an earlier answer
 
 _ERROR_BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequestError,
@@ -42,7 +43,13 @@ _ERROR_BY_STATUS: dict[int, type[APIError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back for one request, read to its end; header names in lower case."""
+    """What came back for one request, read to its end.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By their names in lower case.
+        body: Decompressed. The key is masked in it, and in the headers.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -57,46 +64,60 @@ def classify_response(
     Args:
         response: What came back.
         state: The request, and which attempt this was.
-        settings: The client's; its key is masked where the server repeats it.
+        settings: The client's.
         now: The wall clock, in seconds since 1970.
 
     Returns:
-        None for a 2xx status, else the failure.
+        None for a 2xx status and a whole answer, else the failure.
     """
+    if response.status in _PARTIAL_STATUSES or _is_part(response):
+        return wrong_body(response, "a part of a document, which nobody asked for", state)
     if 200 <= response.status < 300:
         return None
     if 300 <= response.status < 400:
-        return FailedAttempt(_redirect_error(response, state, settings), retry=False)
+        return FailedAttempt(_redirect_error(response, state), retry=False)
     error = _api_error(response, state, settings, now)
     return FailedAttempt(error, retry=response.status in RETRIED_STATUSES)
 
 
-def invalid_json(
-    response: Response, reason: str, state: RetryState, settings: Settings
-) -> FailedAttempt:
-    """The failure of a 2xx response whose body is not JSON.
+def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttempt:
+    """The failure of a 2xx response that is not what was asked for.
 
-    It is tried again: a proxy's error page and a body that was cut off look like this too.
+    It is tried again: a proxy's error page, a body that was cut off, and the answer to somebody
+    else's request look like this too.
+
+    Args:
+        response: What came back.
+        found: What it is instead: "not JSON: …".
+        state: The request, and which attempt this was.
     """
     content_type = response.headers.get("content-type", "no content type")
+    hint = ". Is base_url the API's address?" if found.startswith("not JSON") else ""
     error = ProtocolError(
         f"{state.request}: the answer ({response.status}, {content_type}, "
-        f"{len(response.body)} bytes) is not JSON: {reason}; it starts with "
-        f"{_snippet(response.body, settings)}{attempts_made(state.attempt)}. "
-        "Is base_url the API's address?",
+        f"{len(response.body)} bytes) is {found}; it starts with "
+        f"{_snippet(response.body)}{attempts_made(state.attempt)}{hint}",
         attempts=state.attempt,
     )
     return FailedAttempt(error, retry=True)
 
 
-def _snippet(body: bytes, settings: Settings) -> str:
-    """The beginning of a body as a quoted text without the key."""
-    text = settings.api_key.redact(body.decode("utf-8", "replace"))
+def _is_part(response: Response) -> bool:
+    return response.status < 300 and (
+        "content-range" in response.headers
+        or response.headers.get("content-type", "").startswith("multipart/")
+    )
+
+
+def _snippet(body: bytes) -> str:
+    """The beginning of a body as a quoted text."""
+    # No more is decoded than can be shown: a character has at most four bytes.
+    text = body[: 4 * SNIPPET_LENGTH + 4].decode("utf-8", "replace")
     return repr(text[:SNIPPET_LENGTH] + ("…" if len(text) > SNIPPET_LENGTH else ""))
 
 
-def _redirect_error(response: Response, state: RetryState, settings: Settings) -> ProtocolError:
-    target = settings.api_key.redact(response.headers.get("location", "nowhere"))
+def _redirect_error(response: Response, state: RetryState) -> ProtocolError:
+    target = response.headers.get("location", "nowhere")
     return ProtocolError(
         f"{state.request}: redirected ({response.status}) to {target[:SNIPPET_LENGTH]!r}, which "
         "was not followed: the key goes to no other address; correct base_url",
@@ -105,14 +126,15 @@ def _redirect_error(response: Response, state: RetryState, settings: Settings) -
 
 
 def _api_error(response: Response, state: RetryState, settings: Settings, now: float) -> APIError:
-    redact = settings.api_key.redact  # some servers repeat what they were sent
+    # Masked once more: what is escaped in the JSON was no key to those who looked at its bytes.
+    redact = settings.api_key.redact
     code, message = (each and redact(each) for each in _error_detail(response.body))
-    request_id = redact(response.headers.get("x-request-id", "")) or None
+    request_id = response.headers.get("x-request-id") or None
     parts = [f"{state.request}: {response.status}"]
     if code:
         parts.append(f" {code}")
     if response.body:
-        parts.append(f": {message or _snippet(response.body, settings)}")
+        parts.append(f": {message or _snippet(response.body)}")
     else:
         parts.append(", with no message")
     if request_id:

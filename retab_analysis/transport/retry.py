@@ -4,8 +4,9 @@ A request is tried again where that may help: the connection failed, the body br
 JSON, or the status is one of :data:`RETRIED_STATUSES`. Only a GET is, because whether the API acted
 on a POST that got no answer is not known. The wait before the next attempt is what the answer's
 ``Retry-After`` asks for, else a backoff with full jitter; where it is longer than the time that is
-left, the failure is raised at once. ``response`` and ``request`` say whether one attempt failed,
-and whether another may help; everything after that is decided here.
+left, the failure is raised at once. So it is where the client's :class:`RetryBudget` is used up.
+``response`` and ``request`` say whether one attempt failed, and whether another may help;
+everything after that is decided here.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ RETRIED_METHODS = frozenset({"GET"})
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 8.0
+# As in botocore's standard mode.
+BUDGET = 500
+RETRY_COST, TIMEOUT_COST = 5, 10
 
 _log = logging.getLogger("retab_analysis")
 
@@ -51,10 +55,17 @@ class TimeSource:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that gave no result: the error, and whether another attempt may help."""
+    """An attempt that gave no result.
+
+    Attributes:
+        error: What is raised if it was the last one.
+        retry: Whether another attempt may help.
+        timed_out: Whether it failed because nothing came for too long.
+    """
 
     error: RetabAnalysisError
     retry: bool
+    timed_out: bool = False
 
 
 class RetryState:
@@ -108,20 +119,58 @@ class RateLimitPause:
         with self._lock:
             self._end = max(self._end, self._monotonic() + seconds)
 
+    def left(self) -> float:
+        """Seconds until it is over; not above 0 where there is none."""
+        return self._end - self._monotonic()
+
     def wait_until_over(self, state: RetryState) -> bool:
         """Sleep until it is over; False at once where that is past the deadline."""
         # Another thread may have extended it during the sleep, so it is looked at again.
-        while (left := self._end - self._monotonic()) > 0:
+        while (left := self.left()) > 0:
             if left > state.remaining():
                 return False
             self._sleep(left)
         return True
 
 
+class RetryBudget:
+    """How many further attempts all requests of a client have together.
+
+    A server that is down must not get five times the requests that it gets when it is well. Each
+    retry takes from the budget, each success gives back what its last retry took, or one where it
+    took none. Once the budget is used up, each request is tried once, until there are successes.
+
+    Source: the retry quota of botocore's standard retry mode (``botocore/retries/quota.py``).
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = BUDGET
+
+    def take(self, failed: FailedAttempt) -> int:
+        """Pay for another attempt.
+
+        Returns:
+            What it cost; 0 where there is not enough left, and then nothing is taken.
+        """
+        cost = TIMEOUT_COST if failed.timed_out else RETRY_COST
+        with self._lock:
+            if cost > self._left:
+                return 0
+            self._left -= cost
+            return cost
+
+    def give_back(self, cost: int) -> None:
+        """Note a success, and what its last retry had cost; 0 for none."""
+        with self._lock:
+            self._left = min(BUDGET, self._left + max(1, cost))
+
+
 def call_with_retries(
     attempt: Callable[[RetryState], T | FailedAttempt],
     state: RetryState,
     pause: RateLimitPause,
+    budget: RetryBudget,
     sleep: Callable[[float], None],
 ) -> T:
     """Send a request until it succeeds, it is clear that it will not, or the time is over.
@@ -130,6 +179,7 @@ def call_with_retries(
         attempt: Sends the request once.
         state: The attempts and the time that it has.
         pause: What holds back all requests of the client.
+        budget: What all requests of the client may spend on further attempts.
         sleep: Waits so many seconds.
 
     Returns:
@@ -138,14 +188,20 @@ def call_with_retries(
     Raises:
         RetabAnalysisError: That of the last attempt, or ``DeadlineExceeded``.
     """
+    cost = 0
     while True:
         state.attempt += 1
         if not pause.wait_until_over(state):
-            raise _paused_beyond_deadline(state)
+            raise _paused_beyond_deadline(state, pause)
         outcome = attempt(state)
         if not isinstance(outcome, FailedAttempt):
+            budget.give_back(cost)
             return outcome
-        sleep(_seconds_to_wait(outcome, state, pause))
+        seconds = _seconds_to_wait(outcome, state, pause)
+        cost = budget.take(outcome)
+        if not cost:
+            raise _without_budget(outcome.error)
+        sleep(seconds)
 
 
 def _seconds_to_wait(failed: FailedAttempt, state: RetryState, pause: RateLimitPause) -> float:
@@ -163,10 +219,25 @@ def _seconds_to_wait(failed: FailedAttempt, state: RetryState, pause: RateLimitP
     return seconds
 
 
-def _paused_beyond_deadline(state: RetryState) -> DeadlineExceeded:
+def _paused_beyond_deadline(state: RetryState, pause: RateLimitPause) -> DeadlineExceeded:
     return DeadlineExceeded(
         f"{state.request}: the API asked this client to slow down, for longer than the deadline "
         f"of {state.deadline:g} s",
+        attempts=state.attempt - 1,  # it was not sent this time
+        retry_after=pause.left(),
+    )
+
+
+def _without_budget(error: RetabAnalysisError) -> RetabAnalysisError:
+    error.args = (f"{error}; not tried again, because too many requests of this client failed",)
+    return error
+
+
+def deadline_exceeded(state: RetryState) -> DeadlineExceeded:
+    """The error of a request whose time is over."""
+    return DeadlineExceeded(
+        f"{state.request}: not finished within the deadline of {state.deadline:g} s"
+        f"{attempts_made(state.attempt)}",
         attempts=state.attempt,
     )
 

@@ -53,7 +53,10 @@ def test_decode_takes_any_form(form: Any, as_what: Any) -> None:
         ({"a": {1, 2}}, ra.ProtocolError, "not JSON serializable"),
         ([float("nan")], ra.ProtocolError, "not JSON"),
         ("\ud800", ra.ProtocolError, "Expecting value"),
-        ('{"data": [{}', ra.ProtocolError, "Expecting"),
+        ('{"data": [{}', ra.ProtocolError, "the document is not JSON: it is cut off"),
+        ('{"data": [{},,{}]}', ra.ProtocolError, "nothing between two commas"),
+        ('{"data": [{},]}', ra.ProtocolError, "nothing between two commas"),
+        ('{"data": [{}}', ra.ProtocolError, "not JSON"),
         (
             [run_document(total_evals="x"), run_document("r2", id=...)],
             ra.SchemaError,

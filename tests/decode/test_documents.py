@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from support.documents import (
@@ -78,3 +79,66 @@ def test_40_what_is_cut_off_in_the_deep_is_not_dropped(before: str, depth: int) 
     for broken in (text, "[" * depth):
         with pytest.raises(ra.ProtocolError):
             ra.decode_runs(broken)
+
+
+GOOD = json.dumps(run_document("good")).encode()
+
+
+def many_bad(number: int, bad: bytes = b"{}") -> bytes:
+    """A page with so many bad records and a good one behind them."""
+    return b'{"data":[' + (bad + b",") * number + GOOD + b'],"list_metadata":{"after":"c"}}'
+
+
+def test_59_a_thousand_problems_are_described_and_the_others_counted() -> None:
+    found = parse_page(RUNS, many_bad(5_000))
+    assert (len(found.problems), found.problems.total) == (1_000, 5_000)
+    assert found.problems[-1].path == "$.data[999]"
+    assert (found.rows["id"].to_list(), found.after) == (["good"], "c")
+    words = r"\(and 4,999 more, the first 1,000 are in \.problems\)"
+    with pytest.raises(ra.SchemaError, match=words) as caught:
+        report_problems(RUNS, found.problems, strict=True)
+    assert caught.value.problems is not None
+    assert caught.value.problems.height == 1_000
+    with pytest.warns(ra.ProblemsWarning, match=r"5,000 runs left out, the first 1,000 are in"):
+        report_problems(RUNS, found.problems, strict=False)
+
+
+def test_59_so_are_times_that_cannot_be_read() -> None:
+    bad = json.dumps(run_document("bad", timing__created_at="noon")).encode()
+    found = parse_page(RUNS, many_bad(1_500, bad))
+    assert (len(found.problems), found.problems.total) == (1_000, 1_500)
+    assert found.rows["id"].to_list() == ["good"]
+
+
+def test_59_what_is_only_counted_has_to_be_json_as_well() -> None:
+    body = many_bad(1_500).replace(b"{}," + GOOD, b"{]," + GOOD)
+    with pytest.raises(ra.ProtocolError, match="not JSON"):
+        parse_page(RUNS, body)
+
+
+def test_59_memory_is_in_proportion_to_the_body() -> None:
+    body = many_bad(20_000)
+    tracemalloc.start()
+    try:
+        parse_page(RUNS, body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # It was 116 times the body.
+    assert peak < 10 * len(body)
+
+
+def test_59_who_calls_can_end_it() -> None:
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise ra.DeadlineExceeded("no time left")
+
+    with pytest.raises(ra.DeadlineExceeded):
+        parse_page(RUNS, many_bad(100_000), check)
+    calls = 0
+    with pytest.raises(ra.DeadlineExceeded):
+        parse_page(RUNS, json.dumps(page([run_document()])).encode(), check)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support.documents import eval_document
+from support.documents import eval_document, workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
 
@@ -18,7 +18,8 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def test_evals_are_paged_and_filtered_by_block() -> None:
-    first, second = eval_document("e1"), eval_document("e2", assertion=None, name=None)
+    first = eval_document("e1", workflow_id="wf & co")
+    second = eval_document("e2", workflow_id="wf & co", assertion=None, name=None)
     answers = [reply(body=page([first], "c")), reply(body=page([second]))]
     with FaultServer(answers) as server:
         frame = ra.fetch_evals("wf & co", target_block_id="b/1", client=client_for(server.url))
@@ -33,7 +34,8 @@ def test_evals_are_paged_and_filtered_by_block() -> None:
 
 
 def test_evals_without_a_block_ask_for_all() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
+    known = reply(body=page([workflow_document("wf")]))
+    with FaultServer([reply(body=page([])), known]) as server:
         frame = ra.fetch_evals("wf", client=client_for(server.url))
         assert "target_block_id" not in server.paths[0]
     assert frame.equals(EVALS.empty())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
-from support.documents import run_document
+from support.documents import run_document, workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
@@ -199,14 +201,16 @@ def test_several_values_are_merged_in_order() -> None:
 
 
 def test_several_values_are_one_request_each_of_every_combination() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
+    none = reply(body=page([]))
+    known = reply(body=page([workflow_document("w1"), workflow_document("w2")]))
+    with FaultServer([none] * 4 + [known]) as server:
         ra.fetch_runs(
             pl.Series(["w1", "w2"]),
             status=("completed", "error"),
             trigger_type="api",
             client=client_for(server.url),
         )
-        asked = [(q["workflow_id"][0], q["status"][0]) for q in queries(server)]
+        asked = [(q["workflow_id"][0], q["status"][0]) for q in queries(server)[:4]]
     assert asked == [("w1", "completed"), ("w1", "error"), ("w2", "completed"), ("w2", "error")]
 
 
@@ -271,3 +275,45 @@ def test_lenient_keeps_the_good_records_of_all_pages_and_warns_once() -> None:
         "$.data[0].timing.started_at",
     ]
     assert json.loads(problems["raw"][0])["id"] == "x"
+
+
+def endless(records: Callable[[int], list[Any]]) -> Callable[[str], Reply]:
+    """Always another cursor; the records of each page by its number."""
+    number = itertools.count()
+
+    def answer(request: str) -> Reply:
+        at = next(number)
+        return reply(body=page(records(at), f"c{at}"))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "records", [[], runs("a"), [{"id": "bad"}]], ids=["no rows", "old rows", "bad rows"]
+)
+@pytest.mark.parametrize("limit", [None, 100_000])
+def test_60_a_list_without_an_end_is_an_error_after_a_hundred_pages(
+    records: list[Any], limit: int | None
+) -> None:
+    with FaultServer([endless(lambda at: runs("a", "b") if at == 0 else records)]) as server:
+        with pytest.raises(ra.PaginationError, match="100 pages in a row") as caught:
+            ra.fetch_runs(limit=limit, strict=False, client=client_for(server.url))
+        # With several readers the first of them is the one that is counted, and a few more ask.
+        assert 101 <= len(server.requests) <= 110
+    assert sorted(ids(caught.value.partial)) == ["a", "b"]
+    assert caught.value.cursor is not None
+
+
+def test_60_now_and_then_a_row_is_enough() -> None:
+    def records(at: int) -> list[Any]:
+        return runs(f"r{at}") if at % 90 == 0 else []
+
+    pages = endless(records)
+
+    def answer(request: str) -> Reply:
+        given = pages(request)
+        return given if b'"c270"' not in given.data else reply(body=page([]))
+
+    with FaultServer([answer]) as server:
+        frame = ra.fetch_runs(limit=1000, client=client_for(server.url))
+    assert ids(frame) == ["r0", "r90", "r180"]

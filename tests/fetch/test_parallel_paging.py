@@ -154,7 +154,7 @@ def test_a_request_that_hangs_holds_up_nothing(which: int) -> None:
     api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=hang)  # type: ignore[arg-type]
     begun = time.monotonic()
     try:
-        with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+        with FaultServer([api]) as server, ra.Client("some_key", server.url) as client:
             ids = ra.fetch_runs(client=client)["run_id"].to_list()
             assert our_threads() == []
     finally:
@@ -470,7 +470,7 @@ def test_ctrl_c_ends_it_within_a_second_and_leaves_no_thread() -> None:
     api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=hang)  # type: ignore[arg-type]
     threading.Thread(target=interrupt, daemon=True).start()
     try:
-        with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+        with FaultServer([api]) as server, ra.Client("some_key", server.url) as client:
             with pytest.raises(KeyboardInterrupt):
                 ra.fetch_runs(client=client)
             assert time.monotonic() - interrupted[0] < 1.0

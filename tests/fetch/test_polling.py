@@ -172,7 +172,7 @@ def test_a_server_that_hangs_does_not_stretch_the_wait() -> None:
     began = time.monotonic()
     with FaultServer([Reply(b"")]) as server:
         with pytest.raises(ra.WaitTimeout, match="at last the API did not answer"):
-            ra.wait_for_runs("r1", timeout=0.3, client=ra.Client("key", server.url))
+            ra.wait_for_runs("r1", timeout=0.3, client=ra.Client("some_key", server.url))
     assert time.monotonic() - began < 3
 
 
@@ -184,7 +184,7 @@ def test_a_slow_server_does_not_stretch_the_wait_run_by_run() -> None:
     began = time.monotonic()
     names = [f"r{number}" for number in range(40)]
     with FaultServer([answer]) as server:
-        with ra.Client("key", server.url, max_concurrency=2) as client:
+        with ra.Client("some_key", server.url, max_concurrency=2) as client:
             with pytest.raises(ra.WaitTimeout) as caught:
                 ra.wait_for_runs(names, timeout=0.5, client=client)
     assert time.monotonic() - began < 3
@@ -199,7 +199,7 @@ def test_no_time_is_time_for_one_look() -> None:
         time.sleep(0.2)
         return run("completed")
 
-    with FaultServer([answer]) as server, ra.Client("key", server.url) as client:
+    with FaultServer([answer]) as server, ra.Client("some_key", server.url) as client:
         assert ra.wait_for_runs("r1", timeout=0, client=client)["status"].item() == "completed"
 
 
@@ -235,7 +235,7 @@ def test_an_interrupt_cancels_nothing() -> None:
     began = time.monotonic()
     with FaultServer([interrupted(2)]) as server:
         with pytest.raises(KeyboardInterrupt):
-            ra.wait_for_runs("r1", interval=0.05, client=ra.Client("key", server.url))
+            ra.wait_for_runs("r1", interval=0.05, client=ra.Client("some_key", server.url))
         assert not [request for request in server.requests if request.startswith("POST")]
     assert time.monotonic() - began < 3
 

@@ -143,7 +143,9 @@ def test_runs_without_results() -> None:
 
 
 def test_23_an_id_twice_is_one_row_of_the_later_document() -> None:
-    old, new = result_document("x", block_id="old"), result_document("x", block_id="new")
+    old, new = (
+        result_document("x", block_id=each, workflow_eval_run_id="r0") for each in ("old", "new")
+    )
     api = ResultsApi({"r0": [old, *results_of("r0", 99), new]})
     with FaultServer([api]) as server:
         frame = ra.fetch_results("r0", client=client_for(server.url))
@@ -296,7 +298,7 @@ def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
         return reply(body=b"{" + b" " * 100, drip=0.3)
 
     api = ResultsApi(some_runs(2), evals=interrupt)
-    with FaultServer([api]) as server, ra.Client("key", server.url) as client:
+    with FaultServer([api]) as server, ra.Client("some_key", server.url) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
             ra.fetch_results(["r0", "r1"], client=client)
     assert ids(caught.value.partial) == all_ids(api, ["r0", "r1"])  # type: ignore[attr-defined]
@@ -335,6 +337,7 @@ RAW = [
 def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
     document = result_document(
         "x",
+        workflow_eval_run_id="r0",
         handle_inputs={"h": {"type": "json", "data": "@"}},
         handle_outputs={"o": {"type": "json", "data": "@"}},
         assertion_result__actual_value="@",
@@ -520,7 +523,10 @@ def test_a_429_holds_back_every_worker() -> None:
         return None
 
     api = ResultsApi(some_runs(30), limit)
-    with FaultServer([api]) as server, ra.Client("key", server.url, max_concurrency=4) as client:
+    with (
+        FaultServer([api]) as server,
+        ra.Client("some_key", server.url, max_concurrency=4) as client,
+    ):
         frame = ra.fetch_results(list(api.runs), client=client)
     assert ids(frame) == all_ids(api, list(api.runs))
     begun = limited_at[0]
@@ -565,7 +571,10 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(hangs: str) -> None:
 
     api = ResultsApi({**some_runs(12), "r0": results_of("r0", 150)}, hang)
     try:
-        with FaultServer([api]) as server, ra.Client("key", server.url, max_concurrency=4) as c:
+        with (
+            FaultServer([api]) as server,
+            ra.Client("some_key", server.url, max_concurrency=4) as c,
+        ):
             with interrupt_when(hanging, 4) as at, pytest.raises(KeyboardInterrupt) as caught:
                 ra.fetch_results(list(api.runs), client=c)
             assert time.monotonic() - at[0] < 1.0
@@ -664,4 +673,26 @@ def test_a_page_that_fails_is_tried_again() -> None:
 def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() -> None:
     frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
     with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
-        ra.fetch_results(frame, client=ra.Client("key", "http://127.0.0.1:1"))
+        ra.fetch_results(frame, client=ra.Client("some_key", "http://127.0.0.1:1"))
+
+
+def test_62_the_results_of_another_run_are_asked_for_again() -> None:
+    other, mine = (reply(body=page(results_of(each))) for each in ("r1", "r0"))
+    with FaultServer([ResultsApi.run("r0"), other, mine]) as server:
+        frame = ra.fetch_results("r0", evals=False, client=client_for(server.url, AT_ONCE))
+        assert len(server.requests) == 3
+    assert set(frame["run_id"]) == {"r0"}
+    with FaultServer([ResultsApi.run("r0"), other]) as server:
+        with pytest.raises(ra.ProtocolError, match="is of run 'r1', where 'r0' was asked for"):
+            ra.fetch_results("r0", evals=False, client=client_for(server.url, AT_ONCE))
+
+
+def test_62_another_result_is_not_the_one_that_was_asked_for() -> None:
+    other, mine = (reply(body=result_document(each)) for each in ("x", "y"))
+    with FaultServer([other, mine, reply(body=run_document())]) as server:
+        frame = ra.fetch_result("y", client=client_for(server.url, AT_ONCE))
+        assert frame["result_id"].to_list() == ["y"]
+        assert len(server.requests) == 3
+    with FaultServer([other]) as server:
+        with pytest.raises(ra.ProtocolError, match="is result 'x', where 'y' was asked for"):
+            ra.fetch_result("y", client=client_for(server.url, AT_ONCE))

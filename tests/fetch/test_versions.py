@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import polars as pl
 import pytest
 from support.fakes import client_for
-from support.faultserver import FaultServer, page, reply
+from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
 from retab_analysis.fetch import fetch_versions
@@ -157,3 +157,16 @@ def test_a_version_that_is_not_known_is_no_empty_diff() -> None:
     with FaultServer([reply(404, {"detail": "unknown version"})]) as server:
         with pytest.raises(ra.NotFoundError, match="unknown version"):
             ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
+
+
+def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
+    def diff(*versions: str) -> Reply:
+        names = ("from_workflow_version_id", "to_workflow_version_id")
+        return reply(body=dict(zip(names, versions, strict=True)))
+
+    with FaultServer([diff("v2", "v3"), diff("v1", "v2")]) as server:
+        assert ra.fetch_version_diff("wf", "v1", "v2", client=client_for(server.url)).is_empty()
+        assert len(server.requests) == 2
+    with FaultServer([diff("v2", "v3")]) as server:
+        with pytest.raises(ra.ProtocolError, match="what differs between 'v2' and 'v3'"):
+            ra.fetch_version_diff("wf", "v1", "v2", client=client_for(server.url))

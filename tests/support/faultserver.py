@@ -22,6 +22,8 @@ class Reply:
     data: bytes = b""
     then: str = "keep"
     drip: float = 0.0  # seconds between two bytes
+    endless: bytes = b""  # sent after the data again and again, a ``pause`` in seconds between
+    pause: float = 0.02
 
 
 def reply(
@@ -53,7 +55,8 @@ class FaultServer:
 
     answers: list[Answer]
     tls: ssl.SSLContext | None = None
-    banner: bytes = b""  # sent to everybody who connects, and nothing after it
+    banner: Reply | None = None  # sent to everybody who connects, and nothing after it
+    refused: int = 0  # so many connections are closed at once, after they said something
     requests: list[str] = field(default_factory=list)
     connections: int = 0
 
@@ -110,13 +113,18 @@ class FaultServer:
             with self._lock:
                 self.connections += 1
                 self._open.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                is_refused = self.connections <= self.refused
+            arguments = (connection, is_refused)
+            threading.Thread(target=self._serve, args=arguments, daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, is_refused: bool) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             stack.callback(self._close, connection)
-            if self.banner:
-                connection.sendall(self.banner)
+            if is_refused:
+                connection.recv(65536)
+                return
+            if self.banner is not None:
+                self._send(connection, self.banner)
                 return
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
@@ -163,6 +171,9 @@ class FaultServer:
     def _send(connection: socket.socket, answer: Reply) -> None:
         if not answer.drip:
             connection.sendall(answer.data)
+            while answer.endless:
+                connection.sendall(answer.endless)
+                time.sleep(answer.pause)
             return
         head, separator, body = answer.data.partition(b"\r\n\r\n")
         connection.sendall(head + separator)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from support.documents import run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
@@ -48,3 +51,25 @@ def test_a_client_is_a_context_manager() -> None:
         assert ra.fetch_runs(client=client).height == 1
         assert client.base_url == server.url
         assert client.max_concurrency == 8
+
+
+def test_close_closes_the_kept_connections_at_once() -> None:
+    """Although an error that the HTTP library has raised refers to them."""
+    gc.collect()
+    gc.disable()
+    try:
+        with FaultServer([GOOD, Reply(b"", "reset"), GOOD]) as server:
+            client = client_for(server.url, max_attempts=1)
+            ra.fetch_runs(client=client)
+            with pytest.raises(ra.TransportError):
+                ra.fetch_runs(client=client)
+            ra.fetch_runs(client=client)
+            client.close()
+            end = time.monotonic() + 5
+            while server._open and time.monotonic() < end:
+                time.sleep(0.005)
+            assert not server._open
+            assert ra.fetch_runs(client=client).height == 1, "it can be used again"
+            client.close()
+    finally:
+        gc.enable()

@@ -107,7 +107,7 @@ def test_in_the_end_it_is_a_protocol_error_with_a_snippet(fault: Reply) -> None:
 def test_14_a_dripping_body_meets_the_deadline() -> None:
     began = time.monotonic()
     with FaultServer([reply(body=BODY, drip=0.05)]) as server:
-        client = ra.Client("key", server.url, deadline=0.5)
+        client = ra.Client("some_key", server.url, deadline=0.5)
         with pytest.raises(ra.DeadlineExceeded, match=r"deadline of 0\.5 s") as caught:
             ra.fetch_runs(client=client)
         assert isinstance(caught.value, TimeoutError)
@@ -120,7 +120,7 @@ def test_14_a_body_that_stalls_meets_the_deadline(close: str) -> None:
     began = time.monotonic()
     answer = reply(body=BODY[:40], length=len(BODY), headers={"Connection": close})
     with FaultServer([answer]) as server:
-        client = ra.Client("key", server.url, deadline=0.4)
+        client = ra.Client("some_key", server.url, deadline=0.4)
         with pytest.raises(ra.DeadlineExceeded):
             ra.fetch_runs(client=client)
     assert time.monotonic() - began < 3
@@ -129,7 +129,7 @@ def test_14_a_body_that_stalls_meets_the_deadline(close: str) -> None:
 def test_a_stall_shorter_than_the_deadline_is_tried_again() -> None:
     stalled = reply(body=BODY[:40], length=len(BODY))
     with FaultServer([stalled, GOOD]) as server:
-        client = ra.Client("key", server.url, timeout=0.2)
+        client = ra.Client("some_key", server.url, timeout=0.2)
         assert ra.fetch_runs(client=client).height == 1
 
 
@@ -194,7 +194,7 @@ def test_16_an_unknown_certificate_is_refused_in_one_attempt(tls: ssl.SSLContext
 
 
 def test_16_a_server_without_tls_is_refused_in_one_attempt() -> None:
-    with FaultServer([], banner=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+    with FaultServer([], banner=Reply(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         with pytest.raises(ra.TransportError, match="TLS failed"):
             ra.fetch_runs(client=client_for(server.url.replace("http:", "https:")))
         assert server.connections == 1
@@ -212,7 +212,7 @@ def test_the_ca_bundle_of_the_environment_is_trusted(
 def test_a_ca_bundle_that_is_not_there_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(ra.ConfigError, match=r"REQUESTS_CA_BUNDLE names '/nowhere/ca.pem'"):
-        ra.Client("key")
+        ra.Client("some_key")
 
 
 def test_a_body_that_breaks_off_inside_tls_is_tried_again(
@@ -259,3 +259,32 @@ def test_this_machine_is_not_reached_through_another(
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with FaultServer([GOOD]) as server:
         assert ra.fetch_runs(client=client_for(server.url)).height == 1
+
+
+def test_a_handshake_that_is_broken_off_is_tried_again(
+    tls: ssl.SSLContext, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with FaultServer([GOOD], tls, refused=2) as server:
+        time = FakeTime()
+        assert ra.fetch_runs(client=client_for(server.url, time)).height == 1
+        assert (server.connections, len(server.requests), len(time.slept)) == (3, 1, 2)
+    with FaultServer([GOOD], tls, refused=99) as server:
+        with pytest.raises(ra.TransportError, match="after 3 attempts"):
+            ra.fetch_runs(client=client_for(server.url, max_attempts=3))
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [("HTTPS_PROXY", "https://api.retab.com"), ("HTTP_PROXY", "http://localhost:9")],
+)
+def test_a_proxy_that_is_dead_is_named(
+    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultServer([GOOD]) as proxy:
+        address = proxy.url
+    monkeypatch.setenv(variable, address.replace("//", "//user:pa55word@"))
+    with pytest.raises(ra.TransportError, match="Connection refused") as caught:
+        ra.fetch_runs(client=client_for(url, max_attempts=1))
+    assert f"(through the proxy {address})" in str(caught.value)
+    assert "pa55word" not in str(caught.value)

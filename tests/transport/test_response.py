@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.documents import run_document
 from support.fakes import client_for
-from support.faultserver import FaultServer, page, reply
+from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
 
@@ -127,3 +129,41 @@ def test_15_a_redirect_is_not_followed(status: int) -> None:
 def test_15_a_redirect_to_nowhere() -> None:
     with FaultServer([reply(302)]) as server, pytest.raises(ra.ProtocolError, match="nowhere"):
         ra.fetch_runs(client=client_for(server.url))
+
+
+PART = json.dumps(page([run_document()])).encode()
+RANGE = {"Content-Range": f"bytes 0-{len(PART) - 1}/{len(PART)}"}
+PARTS = {
+    "206": reply(206, PART, RANGE),
+    "206 without a range": reply(206, PART),
+    "226": reply(226, PART),
+    "200 with a range": reply(200, PART, RANGE),
+    "multipart": reply(200, PART, {"Content-Type": "multipart/byteranges; boundary=x"}),
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_63_a_part_of_an_answer_is_not_taken_for_all_of_it(part: Reply) -> None:
+    with FaultServer([part, GOOD]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+        assert len(server.requests) == 2
+    with FaultServer([part]) as server:
+        with pytest.raises(ra.ProtocolError, match=r"a part of a document.*after 2 attempts"):
+            ra.fetch_runs(client=client_for(server.url, max_attempts=2))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [page([{"id": "bad"}]), {"data": None}, {"id": "r", "total_evals": "four"}],
+)
+def test_a_schema_error_names_the_request(answer: object) -> None:
+    with FaultServer([reply(body=answer, headers={"X-Request-Id": "req_9"})]) as server:
+        client = client_for(server.url)
+        for fetch in (ra.fetch_runs, lambda client: ra.fetch_run("r", client=client)):
+            with pytest.raises(ra.SchemaError, match=r"\[x-request-id req_9\]$") as caught:
+                fetch(client=client)
+            assert caught.value.request_id == "req_9"
+    with FaultServer([reply(body=answer)]) as server:
+        with pytest.raises(ra.SchemaError) as caught:
+            ra.fetch_runs(client=client_for(server.url))
+        assert caught.value.request_id is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
@@ -11,7 +13,16 @@ from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
-from retab_analysis.transport.retry import RateLimitPause, RetryState, TimeSource
+from retab_analysis.transport.retry import (
+    BUDGET,
+    RETRY_COST,
+    TIMEOUT_COST,
+    FailedAttempt,
+    RateLimitPause,
+    RetryBudget,
+    RetryState,
+    TimeSource,
+)
 
 GOOD = reply(body=page([run_document()]))
 
@@ -120,7 +131,7 @@ def test_19_a_post_is_sent_once() -> None:
 
 def test_19_a_post_that_times_out_is_not_sent_again() -> None:
     with FaultServer([Reply(b"")]) as server:
-        client = ra.Client("key", server.url, timeout=0.2)
+        client = ra.Client("some_key", server.url, timeout=0.2)
         with pytest.raises(ra.TransportError, match="POST"):
             client.post("/v1/x", {"a": 1}, parse=bytes)
         assert len(server.requests) == 1
@@ -183,3 +194,107 @@ def test_the_real_clocks_move() -> None:
     assert clocks.monotonic() > before
     assert 0 <= clocks.random() < 1
     assert clocks.wall() > 1_700_000_000
+
+
+def test_a_deadline_that_a_429_used_up_says_when_to_come_back() -> None:
+    time = FakeTime()
+    with FaultServer([reply(429, headers={"Retry-After": "500"})]) as server:
+        client = client_for(server.url, time, max_attempts=1)
+        with pytest.raises(ra.RateLimitError):
+            ra.fetch_runs(client=client)
+        time.now += 30
+        with pytest.raises(ra.DeadlineExceeded) as caught:
+            ra.fetch_runs(client=client)
+        assert caught.value.retry_after == pytest.approx(470)
+        assert caught.value.attempts == 0
+        assert len(server.requests) == 1
+
+
+# --- the budget of all requests of a client
+
+
+def test_a_thousand_reads_do_not_storm_a_server_that_is_down() -> None:
+    """Each would be sent five times, which makes five thousand."""
+    with FaultServer([reply(503)]) as server, client_for(server.url) as client:
+
+        def read(number: int) -> None:
+            with pytest.raises(ra.ServerError):
+                ra.fetch_run(f"r{number}", client=client)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(read, range(1000)))
+        assert len(server.requests) == 1000 + BUDGET // RETRY_COST
+        with pytest.raises(ra.ServerError, match="not tried again, because too many requests"):
+            ra.fetch_run("r", client=client)
+
+
+def test_the_budget_comes_back_with_successes() -> None:
+    with FaultServer([reply(503)]) as server:
+        client = client_for(server.url)
+        for _ in range(25):
+            with pytest.raises(ra.ServerError):
+                ra.fetch_runs(client=client)
+        assert len(server.requests) == 25 + BUDGET // RETRY_COST
+        # One for each success, so that after five of them there is a retry again.
+        server.answers[:] = [GOOD]
+        for _ in range(RETRY_COST):
+            ra.fetch_runs(client=client)
+        before = len(server.requests)
+        server.answers[:] = [reply(503)]
+        with pytest.raises(ra.ServerError):
+            ra.fetch_runs(client=client)
+        assert len(server.requests) == before + 2
+
+
+def test_a_success_gives_back_what_its_last_retry_took() -> None:
+    answers = [reply(503), reply(503), GOOD] * 100
+    with FaultServer(answers) as server:
+        client = client_for(server.url)
+        for _ in range(95):
+            assert ra.fetch_runs(client=client).height == 1
+    failed, timeout = (FailedAttempt(ra.TransportError("x"), True, late) for late in (False, True))
+    budget = RetryBudget()
+    assert [budget.take(failed), budget.take(timeout)] == [RETRY_COST, TIMEOUT_COST]
+    budget.give_back(TIMEOUT_COST)
+    taken = 0
+    while budget.take(timeout):
+        taken += 1
+    assert taken == (BUDGET - RETRY_COST) // TIMEOUT_COST
+    assert budget.take(failed) == RETRY_COST
+    assert budget.take(failed) == 0
+    for _ in range(2 * BUDGET):
+        budget.give_back(0)
+    assert sum(iter(lambda: budget.take(failed), 0)) == BUDGET
+
+
+def test_a_timeout_costs_more() -> None:
+    with FaultServer([Reply(b"")]) as server:
+        client = ra.Client("some_key", server.url, timeout=0.05, max_attempts=2)
+        for left, attempts in [(TIMEOUT_COST, 2), (TIMEOUT_COST - 1, 1)]:
+            client._budget._left = left
+            with pytest.raises(ra.TransportError) as caught:
+                ra.fetch_runs(client=client)
+            assert caught.value.attempts == attempts
+
+
+def test_a_mistake_in_a_program_is_not_taken_for_the_network() -> None:
+    """It used to be: a bare ``ValueError`` was tried again, as what the network does."""
+
+    def parse(body: bytes) -> None:
+        raise ValueError("a mistake")
+
+    with FaultServer([GOOD]) as server:
+        client = client_for(server.url)
+        with pytest.raises(ValueError, match=r"^a mistake$"):
+            client.get("/v1/x", parse=parse)
+        assert len(server.requests) == 1
+        with pytest.raises(ValueError, match="bad argument"):
+            client.get("/v1/x", Mistaken(), parse=bytes)
+        assert len(server.requests) == 1
+
+
+class Mistaken(list[tuple[str, str]]):
+    """Parameters that fail in the middle of a request."""
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        raise ValueError("bad argument")

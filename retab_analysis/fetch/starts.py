@@ -1,0 +1,214 @@
+"""Start eval runs, and cancel them: what is sent once, because it changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import polars as pl
+
+from retab_analysis.errors import (
+    APIError,
+    ConfigError,
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    RetabAnalysisError,
+    ServerError,
+    TransportError,
+)
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.paging import PAGE_SIZE, refuse_other, single_parser
+from retab_analysis.fetch.params import (
+    OneOrSeveral,
+    RunList,
+    RunQuery,
+    Runs,
+    check_count,
+    check_text,
+    list_values,
+    quote_id,
+)
+from retab_analysis.fetch.runs import RUNS_PATH, list_runs
+from retab_analysis.progress import Silent
+from retab_analysis.schema import RUNS
+from retab_analysis.transport import Client
+
+# What is wrong with one run, and says nothing about the others.
+_OF_ONE_RUN = (ConflictError, NotFoundError)
+# After these it is not known whether the API acted on the request.
+_UNANSWERED = (TransportError, ProtocolError, ServerError)
+# This machine's clock may be ahead of the API's by as much.
+_SLACK = timedelta(seconds=5)
+
+
+def start_runs(
+    workflow_id: str,
+    *,
+    eval_ids: OneOrSeveral = None,
+    block_ids: OneOrSeveral = None,
+    repeat: int = 1,
+    client: Client | None = None,
+) -> pl.DataFrame:
+    """Start eval runs on the newest version of a workflow.
+
+    All evals of all workflows of an organization are executed one after the other, on one shared
+    queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
+    runs wait behind it. To try a change, run the evals or the block that it concerns.
+
+    Args:
+        workflow_id: The workflow.
+        eval_ids: Run only this saved eval, or these: a run for each.
+        block_ids: Run only the evals of this block, or these: a run for each.
+        repeat: How often to start each run, for example to see whether an eval is flaky.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A RUNS frame, one row per run started, in that order. They have only just been created.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+        NotFoundError: There is no such workflow, eval or block.
+        RetabAnalysisError: Any other failure. No start is tried again by itself, since it may have
+            happened; ``.partial`` has the runs started before. Where no answer came, or none that
+            can be read, the runs of that workflow and scope that have appeared since are looked
+            for: the message names them, and they are in ``.unconfirmed``.
+        KeyboardInterrupt: After Ctrl-C; ``.partial`` as above, in a notebook
+            ``sys.last_value.partial``. What was started goes on.
+    """
+    check_text("workflow_id", workflow_id)
+    scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
+    if check_count("repeat", repeat) in (0, None):
+        raise ConfigError(f"repeat must be a whole number of at least 1, got {repeat!r}")
+    chosen = client_or_default(client)
+    started: list[pl.DataFrame] = []
+    # One after the other, so that the frame has the order in which they stand in the queue.
+    for scope in (scope for scope in scopes for _ in range(repeat)):
+        began = datetime.now(UTC)
+        try:
+            started.append(_create_run(chosen, workflow_id, scope))
+        except (RetabAnalysisError, KeyboardInterrupt) as error:
+            error.partial = _stack(started)  # type: ignore[union-attr]
+            if isinstance(error, _UNANSWERED):
+                _look_for_start(chosen, workflow_id, scope, began, error)
+            raise
+    return _stack(started)
+
+
+def _scopes(
+    eval_ids: Sequence[str] | None, block_ids: Sequence[str] | None
+) -> list[dict[str, str]]:
+    """What is run: one request covers one eval, one block, or the whole workflow."""
+    if eval_ids is None and block_ids is None:
+        return [{"type": "workflow"}]
+    singles = [{"type": "single", "eval_id": each} for each in eval_ids or []]
+    return singles + [{"type": "block", "block_id": each} for each in block_ids or []]
+
+
+def _create_run(client: Client, workflow_id: str, scope: Mapping[str, str]) -> pl.DataFrame:
+    body = {"workflow_id": workflow_id, "scope": dict(scope)}
+    accept = partial(refuse_other, "workflow", "workflow_id", workflow_id)
+    return client.post(RUNS_PATH, body, parse=single_parser(RUNS, accept))
+
+
+def _look_for_start(
+    client: Client,
+    workflow_id: str,
+    scope: Mapping[str, str],
+    began: datetime,
+    error: RetabAnalysisError,
+) -> None:
+    """Say on the error which runs may be the one whose start was not answered."""
+    try:
+        found = _runs_since(client, workflow_id, scope, began)
+    except RetabAnalysisError as reason:
+        error.args = (f"{error}. Whether the run was started is not known: {reason}",)
+        return
+    known = RUNS.empty() if error.partial is None else error.partial
+    error.unconfirmed = found.filter(~pl.col("run_id").is_in(known["run_id"].implode()))
+    names = ", ".join(error.unconfirmed["run_id"])
+    told = f"; it may be {names}, see .unconfirmed" if names else "; no such run has appeared yet"
+    error.args = (f"{error}. Whether the run was started is not known{told}",)
+
+
+def _runs_since(
+    client: Client, workflow_id: str, scope: Mapping[str, str], began: datetime
+) -> pl.DataFrame:
+    """The runs of a scope that were started through the API since a moment, oldest first."""
+    query = RunQuery.make(
+        workflow_id=workflow_id,
+        eval_id=scope.get("eval_id"),
+        target_block_id=scope.get("block_id"),
+        trigger_type="api",
+        from_date=began - _SLACK,
+        order="asc",
+    )
+    fetched = list_runs(client, query, limit=PAGE_SIZE, after=None, strict=False, progress=Silent())
+    name = {"single": "eval"}.get(scope["type"], scope["type"])
+    return fetched.frame.filter(pl.col("scope") == name)
+
+
+def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
+    """Cancel eval runs.
+
+    Args:
+        runs: An id, several, a RUNS frame or its ``run_id`` column.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A RUNS frame of the runs as they are then, in the order given.
+
+    Raises:
+        ConflictError: A run has already ended. The other runs are cancelled all the same, and are
+            in ``.partial``; the message names every run that was not cancelled.
+        NotFoundError: There is no such run; as above.
+        RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
+            cancelled before, and the message names the others.
+    """
+    chosen = client_or_default(client)
+    ids = RunList.make(runs).ids
+    cancelled: dict[str, pl.DataFrame] = {}
+    failed: dict[str, RetabAnalysisError] = {}
+    for run_id in ids:
+        try:
+            cancelled[run_id] = _cancel_run(chosen, run_id)
+        except RetabAnalysisError as error:
+            failed[run_id] = error
+            if not isinstance(error, _OF_ONE_RUN):
+                break
+    if failed:
+        raise _not_cancelled(ids, list(cancelled.values()), failed)
+    return _stack(list(cancelled.values()))
+
+
+def _not_cancelled(
+    ids: Sequence[str],
+    cancelled: Sequence[pl.DataFrame],
+    failed: Mapping[str, RetabAnalysisError],
+) -> RetabAnalysisError:
+    """The error that says most, with the names of all runs that were not cancelled."""
+    errors = list(failed.values())
+    # The one that ended the cancelling, if any, says more than a run that could not be cancelled.
+    told = errors[0] if isinstance(errors[-1], _OF_ONE_RUN) else errors[-1]
+    untried = ids[len(cancelled) + len(failed) :]
+    if len(ids) > 1:
+        names = ", ".join(f"{run_id} ({_shortly(error)})" for run_id, error in failed.items())
+        rest = f"; not tried: {', '.join(untried)}" if untried else ""
+        told.args = (f"{told}. Not cancelled: {names}{rest}; the others are in .partial",)
+    told.partial = _stack(cancelled)
+    return told
+
+
+def _shortly(error: RetabAnalysisError) -> str:
+    return str(error.status_code) if isinstance(error, APIError) else type(error).__name__
+
+
+def _cancel_run(client: Client, run_id: str) -> pl.DataFrame:
+    path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}/cancel"
+    accept = partial(refuse_other, RUNS.noun, "id", run_id)
+    return client.post(path, None, parse=single_parser(RUNS, accept))
+
+
+def _stack(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat([RUNS.empty(), *runs])

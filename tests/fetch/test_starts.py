@@ -1,0 +1,284 @@
+"""Start runs and cancel them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from support.documents import run_document
+from support.fakes import KEY, client_for
+from support.faultserver import FaultServer, Reply, page, reply
+
+import retab_analysis as ra
+from retab_analysis.schema import RUNS
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def bodies(server: FaultServer) -> list[dict[str, Any]]:
+    return [json.loads(request.partition("\r\n\r\n")[2]) for request in server.requests]
+
+
+def started(*run_ids: str) -> list[Reply]:
+    return [
+        reply(201, run_document(run_id, workflow_id="wf", lifecycle__status="pending"))
+        for run_id in run_ids
+    ]
+
+
+WHOLE = {"type": "workflow"}
+ONE, TWO = {"type": "single", "eval_id": "e1"}, {"type": "single", "eval_id": "e2"}
+BLOCK = {"type": "block", "block_id": "b1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "scopes"),
+    [
+        ({}, [WHOLE]),
+        ({"repeat": 3}, [WHOLE] * 3),
+        ({"eval_ids": "e1"}, [ONE]),
+        ({"eval_ids": ["e1", "e2", "e1"]}, [ONE, TWO]),
+        ({"eval_ids": pl.Series(["e1", "e2"]), "repeat": 2}, [ONE, ONE, TWO, TWO]),
+        ({"block_ids": ["b1"]}, [BLOCK]),
+        ({"eval_ids": ["e1"], "block_ids": "b1"}, [ONE, BLOCK]),
+        ({"eval_ids": []}, []),
+    ],
+)
+def test_a_run_is_started_for_each_scope(
+    arguments: dict[str, Any], scopes: list[dict[str, str]]
+) -> None:
+    with FaultServer(started(*(f"r{i}" for i in range(9)))) as server:
+        runs = ra.start_runs("wf", client=client_for(server.url), **arguments)
+        assert bodies(server) == [{"workflow_id": "wf", "scope": scope} for scope in scopes]
+        assert all(
+            request.startswith("POST /v1/workflows/evals/runs ") for request in server.requests
+        )
+    assert runs.schema == RUNS.schema
+    assert runs["run_id"].to_list() == [f"r{i}" for i in range(len(scopes))]
+
+
+UNANSWERED = {
+    "503": reply(503),
+    "reset": Reply(b"", "reset"),
+    "closed": Reply(b"", "close"),
+    "html": reply(body=b"<p>"),
+    "another workflow's": reply(201, run_document("r9", workflow_id="wf_other")),
+}
+
+
+def posts(server: FaultServer) -> int:
+    return sum(request.startswith("POST ") for request in server.requests)
+
+
+@pytest.mark.parametrize("fault", UNANSWERED.values(), ids=UNANSWERED)
+def test_a_start_is_not_tried_again_and_what_was_started_is_kept(fault: Reply) -> None:
+    with FaultServer([*started("r1", "r2"), fault, reply(body=page([]))]) as server:
+        with pytest.raises(ra.RetabAnalysisError) as caught:
+            ra.start_runs("wf", repeat=5, client=client_for(server.url))
+        assert posts(server) == 3
+    assert caught.value.partial is not None
+    assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429])
+def test_a_start_that_was_refused_is_not_looked_for(status: int) -> None:
+    with FaultServer([*started("r1"), reply(status, headers={"Retry-After": "1"})]) as server:
+        with pytest.raises(ra.APIError) as caught:
+            ra.start_runs("wf", repeat=5, client=client_for(server.url))
+        assert len(server.requests) == 2
+    assert caught.value.unconfirmed is None
+
+
+def listed(*runs: tuple[str, dict[str, Any]]) -> Reply:
+    now = datetime.now(UTC).isoformat()
+    usual = {"workflow_id": "wf", "target": None, "timing__created_at": now}
+    return reply(body=page([run_document(each, **{**usual, **how}) for each, how in runs]))
+
+
+OF_BLOCK = {"target": {"type": "block", "block_id": "b1"}}
+LONG_AGO = {"timing__created_at": "2020-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize("fault", UNANSWERED.values(), ids=UNANSWERED)
+def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
+    found = listed(("r1", {}), ("r7", {}), ("r8", OF_BLOCK), ("r9", LONG_AGO))
+    with FaultServer([*started("r1"), fault, found]) as server:
+        with pytest.raises(
+            ra.RetabAnalysisError, match=r"it may be r7, see \.unconfirmed"
+        ) as caught:
+            ra.start_runs("wf", repeat=2, client=client_for(server.url))
+        asked = server.queries[-1]
+    assert (asked["workflow_id"], asked["trigger_type"]) == ("wf", "api")
+    since = datetime.fromisoformat(asked["from_date"])
+    assert timedelta() < datetime.now(UTC) - since < timedelta(minutes=1)
+    assert caught.value.unconfirmed is not None
+    assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
+    assert caught.value.partial is not None
+    assert caught.value.partial["run_id"].to_list() == ["r1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "filters", "run"),
+    [
+        ({"eval_ids": "e1"}, {"eval_id": "e1"}, {"eval_id": "e1"}),
+        ({"block_ids": "b1"}, {"target_block_id": "b1"}, OF_BLOCK),
+    ],
+)
+def test_a_start_is_looked_for_by_its_scope(
+    arguments: dict[str, str], filters: dict[str, str], run: dict[str, Any]
+) -> None:
+    with FaultServer([Reply(b"", "close"), listed(("r6", {}), ("r7", run))]) as server:
+        with pytest.raises(ra.TransportError) as caught:
+            ra.start_runs("wf", client=client_for(server.url), **arguments)
+        assert server.queries[-1].items() >= filters.items()
+    assert caught.value.unconfirmed is not None
+    assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
+
+
+def test_a_start_that_timed_out_is_looked_for() -> None:
+    with FaultServer([Reply(b""), listed(("r7", {}))]) as server:
+        client = ra.Client(KEY, server.url, timeout=0.2)
+        with pytest.raises(ra.TransportError, match="it may be r7") as caught:
+            ra.start_runs("wf", client=client)
+    assert caught.value.unconfirmed is not None
+
+
+def test_a_start_that_left_no_run_says_so() -> None:
+    with FaultServer([Reply(b"", "close"), listed(("r9", LONG_AGO))]) as server:
+        with pytest.raises(ra.TransportError, match="no such run has appeared yet") as caught:
+            ra.start_runs("wf", client=client_for(server.url))
+    assert caught.value.unconfirmed is not None
+    assert caught.value.unconfirmed.equals(RUNS.empty())
+
+
+def test_where_runs_cannot_be_listed_that_is_said() -> None:
+    with FaultServer([Reply(b"", "close"), reply(403, {"detail": "no lists"})]) as server:
+        with pytest.raises(ra.TransportError, match=r"is not known: .*no lists") as caught:
+            ra.start_runs("wf", client=client_for(server.url))
+    assert caught.value.unconfirmed is None
+
+
+def test_an_interrupt_keeps_what_was_started() -> None:
+    def interrupt(request: str) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Reply(b"")
+
+    with FaultServer([*started("r1", "r2"), interrupt]) as server:
+        with ra.Client("some_key", server.url) as client:
+            with pytest.raises(KeyboardInterrupt) as caught:
+                ra.start_runs("wf", repeat=5, client=client)
+        assert len(server.requests) == 3
+    assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"workflow_id": ""}, "workflow_id is empty"),
+        ({"workflow_id": None}, "workflow_id must be a string"),
+        ({"repeat": 0}, "repeat must be a whole number of at least 1, got 0"),
+        ({"repeat": -1}, "repeat must be"),
+        ({"repeat": 1.5}, "repeat must be"),
+        ({"repeat": None}, "repeat must be"),
+        ({"eval_ids": 7}, "eval_ids must be"),
+        ({"block_ids": [""]}, "block_ids is empty"),
+    ],
+)
+def test_bad_starts_are_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ra.ConfigError, match=words):
+        ra.start_runs(**{"workflow_id": "wf", **arguments}, client=client_for(NOWHERE))
+
+
+def test_runs_are_cancelled_in_order() -> None:
+    names = ["a", "b/c"]
+    answers = [reply(body=run_document(each, lifecycle__status="cancelled")) for each in names]
+    with FaultServer(answers) as server:
+        runs = ra.cancel_runs(names, client=client_for(server.url))
+        assert [path.rpartition("runs/")[2] for path in server.paths] == [
+            "a/cancel",
+            "b%2Fc/cancel",
+        ]
+        assert all(request.startswith("POST ") for request in server.requests)
+    assert runs["status"].to_list() == ["cancelled", "cancelled"]
+    assert ra.cancel_runs([], client=client_for(NOWHERE)).equals(RUNS.empty())
+
+
+@pytest.mark.parametrize(("status", "error"), [(409, ra.ConflictError), (404, ra.NotFoundError)])
+def test_a_run_that_cannot_be_cancelled_does_not_save_the_others(
+    status: int, error: type[ra.APIError]
+) -> None:
+    good = [reply(body=run_document(each, lifecycle__status="cancelled")) for each in "ac"]
+    with FaultServer([good[0], reply(status, {"detail": "has ended"}), good[1]]) as server:
+        with pytest.raises(error, match="has ended") as caught:
+            ra.cancel_runs(list("abc"), client=client_for(server.url))
+        assert len(server.requests) == 3
+    assert caught.value.partial is not None
+    assert caught.value.partial["run_id"].to_list() == ["a", "c"]
+
+
+def test_every_run_that_was_not_cancelled_is_named() -> None:
+    good = reply(body=run_document("b", lifecycle__status="cancelled"))
+    with FaultServer([reply(409), good, reply(404), reply(409)]) as server:
+        words = r"Not cancelled: a \(409\), c \(404\), d \(409\); the others are in \.partial"
+        with pytest.raises(ra.ConflictError, match=words):
+            ra.cancel_runs(list("abcd"), client=client_for(server.url))
+
+
+def test_a_failing_api_ends_the_cancelling() -> None:
+    with FaultServer([reply(500)]) as server:
+        with pytest.raises(ra.ServerError, match=r"a \(500\); not tried: b, c;") as caught:
+            ra.cancel_runs(list("abc"), client=client_for(server.url))
+        assert len(server.requests) == 1
+    assert caught.value.partial is not None
+    assert caught.value.partial.is_empty()
+
+
+def test_62_the_answer_of_another_run_is_not_taken_for_the_one_that_was_cancelled() -> None:
+    with FaultServer([reply(body=run_document("b"))]) as server:
+        with pytest.raises(ra.ProtocolError, match="run 'b', where 'a' was asked for"):
+            ra.cancel_runs("a", client=client_for(server.url))
+        assert len(server.requests) == 1
+
+
+def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
+    """The docstring says of a conflict that all the others were cancelled."""
+    good = reply(body=run_document("b", lifecycle__status="cancelled"))
+    with FaultServer([reply(409), good, reply(401)]) as server:
+        with pytest.raises(ra.AuthenticationError) as caught:
+            ra.cancel_runs(list("abcd"), client=client_for(server.url))
+        assert len(server.requests) == 3
+    assert caught.value.partial is not None
+    assert caught.value.partial["run_id"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        (None, "runs is None"),
+        (7, "runs must be"),
+        ("", "runs is empty"),
+        (pl.DataFrame({"id": ["r"]}), "no column run_id; it has id"),
+        (pl.DataFrame({"run_id": [None]}, schema={"run_id": pl.String}), "runs must be a string"),
+    ],
+)
+def test_bad_runs_are_refused(runs: Any, words: str) -> None:
+    for function in (ra.wait_for_runs, ra.cancel_runs):
+        with pytest.raises(ra.ConfigError, match=words):
+            function(runs, client=client_for(NOWHERE))
+
+
+def test_the_whole_way_in_the_sandbox() -> None:
+    with ra.Sandbox(speed=200) as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        started_runs = ra.start_runs("wf_claims", repeat=2, client=client)
+        ended = ra.wait_for_runs(started_runs, interval=0.1, timeout=60, client=client)
+        assert ended["run_id"].equals(started_runs["run_id"])
+        assert ended["status"].to_list() == ["completed", "completed"]
+        with pytest.raises(ra.ConflictError, match="completed"):
+            ra.cancel_runs(ended, client=client)
+        assert ra.wait_for_runs(ended.lazy(), client=client).equals(ended)

@@ -1,0 +1,278 @@
+"""Hold out for minutes: ``python tests/soak/run.py [--seconds 480] [name …]``; ``make soak``.
+
+Faults, interrupts, kills and forks at random moments, each for its share of the time. What has to
+hold is asserted, and what was survived is counted. The seed is printed, so that a run that found
+something can be repeated, as far as threads repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS))
+
+import polars as pl
+from support.documents import run_document
+from support.fakes import KEY
+from support.faultserver import FaultServer, Reply, reply
+
+import retab_analysis as ra
+
+THREADS = 64
+MOST_MORE_MEMORY = 150  # MiB
+
+
+def answer_with_faults(request: str) -> Reply:
+    """The run that was asked for, or something that goes wrong on the way to it."""
+    run_id = request.split(" ")[1].rpartition("/")[2]
+    good = reply(body=run_document(run_id))
+    faults = [
+        Reply(b"", "reset"),
+        Reply(b"", "close"),
+        Reply(good.data[:200], "reset"),
+        Reply(good.data[:-50], "close"),
+        Reply(b"HTTP/1.1 200 ", endless=b"x", pause=0.01),
+        Reply(b"", endless=b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.01),
+        reply(503, {"detail": f"down, {KEY}"}),
+        reply(429, headers={"Retry-After": "0.05"}),
+        reply(404, {"detail": "gone"}),
+        reply(206, run_document(run_id)),
+        reply(body=run_document("another")),
+        reply(body=b"<html>" + KEY.encode()),
+        reply(body=run_document(run_id, total_evals=KEY)),
+    ]
+    return good if random.random() < 0.7 else random.choice(faults)
+
+
+def resident() -> float:
+    """The memory of this process, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names only
+
+
+def soak_faults(seconds: float) -> Counter[str]:
+    """Many threads, one client, every kind of fault: the right run or one of our errors."""
+    seen: Counter[str] = Counter()
+    with FaultServer([answer_with_faults]) as server:
+        with ra.Client(KEY, server.url, deadline=1.0, max_concurrency=THREADS) as client:
+            end = time.monotonic() + seconds
+            memory: list[float] = []
+
+            def read(thread: int) -> None:
+                number = 0
+                while time.monotonic() < end:
+                    asked, began = f"r{thread}-{number}", time.monotonic()
+                    number += 1
+                    try:
+                        found = ra.fetch_run(asked, client=client)["run_id"].to_list()
+                    except ra.RetabAnalysisError as error:
+                        outcome, shown = type(error).__name__, f"{error!r} {vars(error)}"
+                    else:
+                        outcome, shown = "good", f"{found}"
+                        assert found == [asked]
+                    assert KEY not in shown
+                    seen[outcome] += 1
+                    assert time.monotonic() - began < 15, "the deadline is 1 s, the machine is busy"
+
+            with ThreadPoolExecutor(THREADS) as pool:
+                reading = [pool.submit(read, each) for each in range(THREADS)]
+                while time.monotonic() < end:
+                    time.sleep(min(5.0, seconds / 10))
+                    memory.append(resident())
+                for each in reading:
+                    each.result()
+            seen["MiB more than at first"] = round(memory[-1] - memory[0])
+            assert memory[-1] - memory[0] < MOST_MORE_MEMORY, memory
+            assert seen["good"] > THREADS
+    assert not [each for each in threading.enumerate() if each.name.startswith("retab_analysis")]
+    return seen
+
+
+READER = """
+import sys
+import retab_analysis as ra
+client = ra.Client({key!r}, sys.argv[1], max_concurrency=8)
+print("ready", flush=True)
+try:
+    while True:
+        ra.fetch_results([f"r{{n}}" for n in range(20)], evals=False, client=client)
+except KeyboardInterrupt as interrupt:
+    from traceback import walk_tb
+    for frame, _ in walk_tb(interrupt.__traceback__.tb_next):
+        for value in frame.f_locals.values():
+            try:
+                shown = repr(value)
+            except Exception:  # of something that was interrupted while it was made
+                continue
+            assert {key!r} not in shown
+    assert interrupt.__context__ is None
+    print("interrupted", flush=True)
+"""
+
+
+def child(program: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+    )
+
+
+def soak_interrupts(seconds: float) -> Counter[str]:
+    """Ctrl-C at random moments: it ends soon, and no traceback has the key."""
+    from support.results_api import ResultsApi, some_runs
+
+    seen: Counter[str] = Counter()
+    end = time.monotonic() + seconds
+    with FaultServer([ResultsApi(some_runs(20))]) as server:
+        while time.monotonic() < end:
+            reader = child(READER.format(key=KEY), server.url)
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "ready\n", reader.communicate()
+            time.sleep(random.random() * 0.5)
+            began = time.monotonic()
+            reader.send_signal(signal.SIGINT)
+            out, err = reader.communicate(timeout=30)
+            assert out == "interrupted\n", err
+            assert KEY not in err
+            seen["interrupts"] += 1
+            seen["slowest, ms"] = max(seen["slowest, ms"], round((time.monotonic() - began) * 1000))
+    return seen
+
+
+WRITER = """
+import sys
+import polars as pl
+import retab_analysis as ra
+from retab_analysis.schema import RUNS
+frame = ra.read_csv(sys.argv[1])
+print("ready", flush=True)
+while True:
+    for number in (1, 20_000):
+        ra.write_csv(pl.concat([frame] * number), sys.argv[1])
+"""
+
+
+def soak_kills(seconds: float) -> Counter[str]:
+    """SIGKILL at random moments: the file is the old one or the new one, and whole."""
+    seen: Counter[str] = Counter()
+    end = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.csv"
+        while time.monotonic() < end:
+            ra.write_csv(ra.decode_runs([run_document()]), path)
+            writer = child(WRITER, str(path))
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n", writer.communicate()
+            time.sleep(random.random())
+            writer.kill()
+            writer.communicate(timeout=30)
+            # Read as text: the rows have one id, of which a RUNS frame would keep one.
+            height = pl.read_csv(path, infer_schema=False).height
+            assert height in (1, 20_000), height
+            seen[f"{height} rows"] += 1
+    return seen
+
+
+def soak_forks(seconds: float) -> Counter[str]:
+    """Forks beside busy threads: each process gets its own answers."""
+    seen: Counter[str] = Counter()
+    stop = threading.Event()
+    context = multiprocessing.get_context("fork")
+
+    def answer(request: str) -> Reply:
+        return reply(body=run_document(request.split(" ")[1].rpartition("/")[2]))
+
+    def read(client: ra.Client, name: str, number: int) -> None:
+        for at in range(number):
+            asked = f"{name}-{at}"
+            assert ra.fetch_run(asked, client=client)["run_id"].to_list() == [asked]
+
+    with FaultServer([answer]) as server, ra.Client(KEY, server.url) as client:
+
+        def go_on(name: str) -> None:
+            while not stop.is_set():
+                read(client, name, 20)
+                seen["rounds of threads"] += 1
+
+        end = time.monotonic() + seconds
+        with ThreadPoolExecutor(8) as pool:
+            busy = [pool.submit(go_on, f"thread{each}") for each in range(8)]
+            while time.monotonic() < end:
+                processes = [
+                    # Of polars, no thread may be needed in a child that was forked.
+                    context.Process(target=in_child, args=(client, f"child{each}"))
+                    for each in range(4)
+                ]
+                for process in processes:
+                    process.start()
+                for process in processes:
+                    process.join(60)
+                    assert process.exitcode == 0, process.exitcode
+                    seen["children"] += 1
+            stop.set()
+            for each in busy:
+                each.result()
+    return seen
+
+
+def in_child(client: ra.Client, name: str) -> None:
+    import json
+
+    for at in range(20):
+        asked = f"{name}-{at}"
+        found = client.get(f"/v1/workflows/evals/runs/{asked}", parse=json.loads)
+        assert found["id"] == asked, f"{found['id']} instead of {asked}"
+
+
+SOAKS: dict[str, Callable[[float], Counter[str]]] = {
+    "faults": soak_faults,
+    "interrupts": soak_interrupts,
+    "kills": soak_kills,
+    "forks": soak_forks,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=480.0, help="for all of them together")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(SOAKS))
+    options = parser.parse_args()
+    random.seed(options.seed)
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+    chosen = options.names or list(SOAKS)
+    print(f"seed {options.seed}", flush=True)
+    for name in chosen:
+        began, before = time.monotonic(), descriptors()
+        seen = SOAKS[name](options.seconds / len(chosen))
+        time.sleep(1)  # for the servers' threads to close what they had
+        more = descriptors() - before
+        assert more < 20, f"{name} leaves {more} files or sockets open"
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(seen.items()))
+        print(f"{name}: {time.monotonic() - began:.0f} s: {counts}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

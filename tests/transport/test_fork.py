@@ -1,0 +1,167 @@
+"""A client that was used, in a child that was forked: FAULTS.md 61."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from support.documents import run_document
+from support.fakes import KEY
+from support.faultserver import FaultServer, Reply, reply
+
+import retab_analysis as ra
+from retab_analysis.transport import connection
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+
+
+def run_of(request: str) -> Reply:
+    time.sleep(0.001)  # so that requests of several processes are under way at the same time
+    return reply(body=run_document(request.split(" ")[1].rpartition("/")[2]))
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """What a function gives in a child that is forked from here; this process goes on meanwhile."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child == 0:
+        try:
+            given = work()
+        except BaseException as error:
+            given = f"{type(error).__name__}: {error}"
+        os.write(writing, json.dumps(given).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(text)
+
+
+def wrong_answers(client: ra.Client, name: str, number: int) -> list[str]:
+    """The runs that were asked for, and came as another one or as an error."""
+    wrong = []
+    for at in range(number):
+        asked = f"{name}-{at}"
+        try:
+            found = client.get(f"/v1/workflows/evals/runs/{asked}", parse=json.loads)["id"]
+        except ra.RetabAnalysisError as error:
+            found = str(error)
+        if found != asked:
+            wrong.append(f"{asked}: {found}")
+    return wrong
+
+
+def test_61_processes_do_not_get_each_others_answers() -> None:
+    """Without a connection of its own, three of four answers were another process's."""
+    with FaultServer([run_of]) as server, ra.Client(KEY, server.url, max_attempts=1) as client:
+        assert wrong_answers(client, "before", 3) == []
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+
+        def work(name: str) -> None:
+            queue.put(wrong_answers(client, name, 40))
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            children = [context.Process(target=work, args=(f"child{at}",)) for at in range(4)]
+            for child in children:
+                child.start()
+        mine = wrong_answers(client, "parent", 40)
+        theirs = [queue.get() for _ in children]
+        for child in children:
+            child.join(10)
+        assert [mine, *theirs] == [[]] * 5
+        # The parent goes on over the connection that it had; each child has made one.
+        assert server.connections == 5
+
+
+def test_61_over_tls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with FaultServer([run_of], context) as server:
+        with ra.Client(KEY, server.url, max_attempts=1) as client:
+            assert wrong_answers(client, "before", 1) == []
+            assert in_child(lambda: wrong_answers(client, "child", 3)) == []
+            assert wrong_answers(client, "after", 3) == []
+        assert server.connections == 2
+
+
+def test_61_a_child_holds_none_of_its_parents_connections_open() -> None:
+    """A server that closes one, or a parent that does, would wait for the child."""
+    with FaultServer([run_of]) as server, ra.Client(KEY, server.url) as client:
+        wrong_answers(client, "before", 1)
+
+        def connected() -> int:
+            return len([each for each in connection._connections if each.sock is not None])
+
+        def usable() -> list[int]:
+            return [each.sock.fileno() for each in connection._connections if each.sock is not None]
+
+        assert connected() >= 1
+        assert all(each == -1 for each in in_child(usable))
+        assert wrong_answers(client, "after", 1) == []
+        assert server.connections == 1
+
+
+def test_61_a_fork_beside_busy_threads_does_not_hang() -> None:
+    """Whatever locks the threads held at that moment, the child has new ones."""
+    stop = threading.Event()
+    with FaultServer([run_of]) as server, ra.Client(KEY, server.url) as client:
+
+        def read() -> None:
+            while not stop.is_set():
+                wrong_answers(client, "thread", 1)
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(5):
+                assert in_child(lambda: wrong_answers(client, "child", 2)) == []
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(10)
+
+
+def test_61_a_look_up_of_the_parent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread does not exist in the child."""
+    import socket
+
+    release = threading.Event()
+    parent, real = os.getpid(), socket.getaddrinfo
+
+    def look_up(*args: Any, **kwargs: Any) -> Any:
+        if os.getpid() == parent:
+            release.wait(20)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with FaultServer([run_of]) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with ra.Client(KEY, url, deadline=10, max_attempts=1) as client:
+            waiting = threading.Thread(target=wrong_answers, args=(client, "parent", 1))
+            waiting.start()
+            while not connection._resolver._running:
+                time.sleep(0.005)
+            began = time.monotonic()
+            assert in_child(lambda: wrong_answers(client, "child", 1)) == []
+            assert time.monotonic() - began < 5
+            release.set()
+            waiting.join(5)
