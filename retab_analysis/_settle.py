@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from retab_analysis.arguments import check_count
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Sides, check_results
@@ -14,7 +15,6 @@ from retab_analysis.comparison.wording import count_noun
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.params import check_count
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE
@@ -62,9 +62,7 @@ def settle(
             f"comparison: expected what check or compare gives, got {type(comparison).__name__}"
         )
     rounds = check_count("max_rounds", max_rounds)
-    most = check_count("max_reruns", max_reruns)
-    if rounds is None:
-        raise ConfigError("max_rounds must be a whole number of at least 0, got None")
+    most = None if max_reruns is None else check_count("max_reruns", max_reruns)
     return _Settling(comparison, client_or_default(client), most).run(rounds, progress)
 
 

@@ -6,6 +6,7 @@ import re
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.export.csv_cells import check_writable, format_cells
 from retab_analysis.export.formula_escaping import escape_formulas
@@ -67,6 +68,8 @@ def write_csv(
         >>> read_csv(file).equals(frame)
         True
     """
+    check_flag("spreadsheet_safe", spreadsheet_safe)
+    check_flag("excel", excel)
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, pl.DataFrame):

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
+from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import parse_one
 from retab_analysis.errors import ConfigError, ConflictError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -25,7 +26,6 @@ from retab_analysis.fetch.params import (
     RunQuery,
     Runs,
     When,
-    check_count,
     check_text,
     list_values,
     quote_id,
@@ -115,6 +115,7 @@ def fetch_runs(
     Warns:
         ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``.
     """
+    check_flag("strict", strict)
     query = RunQuery.make(
         workflow_id=workflow_id,
         eval_id=eval_id,
@@ -132,7 +133,7 @@ def fetch_runs(
         fetched = list_runs(
             client_or_default(client),
             query,
-            limit=check_count("limit", limit),
+            limit=None if limit is None else check_count("limit", limit),
             after=None if after is None else check_text("after", after),
             strict=strict,
             progress=bar,
@@ -262,8 +263,7 @@ def start_runs(
     """
     check_text("workflow_id", workflow_id)
     scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
-    if check_count("repeat", repeat) in (0, None):
-        raise ConfigError(f"repeat must be a whole number of at least 1, got {repeat!r}")
+    check_count("repeat", repeat, 1)
     chosen = client_or_default(client)
     started: list[pl.DataFrame] = []
     # One after the other, so that the frame has the order in which they stand in the queue.

@@ -6,6 +6,7 @@ import contextlib
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text
@@ -43,6 +44,7 @@ def fetch_workflows(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
+    check_flag("strict", strict)
     with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
         fetched = _list_workflows(
             client_or_default(client), project_id, strict=strict, progress=bar

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
@@ -35,8 +36,7 @@ def write_report(
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
         raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
-    if not isinstance(values, bool):
-        raise ConfigError(f"values must be True or False, got {values!r}")
+    check_flag("values", values)
     target, write = _target(path)
     save(target, write(comparison, values).encode())
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag, check_seconds
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.markup import one_line
@@ -17,7 +18,6 @@ from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.arguments import (
     check_client,
-    check_flag,
     check_frame,
     check_workflow_id,
     choose_client,
@@ -166,6 +166,8 @@ class Explorer:
             WaitTimeout: It is not here in time; ``.runs`` is what is.
             RetabAnalysisError: Why a fetch since the last call failed.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout, zero=True)
         if not self._jobs.wait(timeout):
             raise WaitTimeout(f"still fetching after {timeout:g} s", runs=self.frame)
         if self._view is not None:

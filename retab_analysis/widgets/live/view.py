@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import math
 import sys
 import threading
 import weakref
@@ -16,6 +15,7 @@ from typing import Any, Self
 import polars as pl
 
 from retab_analysis._baseline import LAST_GOOD
+from retab_analysis.arguments import check_flag, check_seconds
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.params import RunList
@@ -23,7 +23,6 @@ from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.arguments import (
     Runs,
-    check_flag,
     check_workflow_id,
     choose_client,
     list_run_ids,
@@ -106,11 +105,7 @@ def _check_arguments(
         raise ConfigError("pass either runs or workflow_id=")
     if workflow_id is not None:
         check_workflow_id(workflow_id)
-    # True is an int to Python, and nobody means one second by it.
-    if isinstance(interval, bool) or not isinstance(interval, int | float) or not interval > 0:
-        raise ConfigError(f"interval must be a number of seconds above 0, got {interval!r}")
-    if not math.isfinite(interval):
-        raise ConfigError("interval must be finite")
+    check_seconds("interval", interval)
     if baseline is not None:
         RunList.make(baseline, "baseline")
 
@@ -186,6 +181,8 @@ class LiveView:
             WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
             RetabAnalysisError: Why watching ended early.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout, zero=True)
         if not self._watcher.join(timeout):
             raise WaitTimeout(
                 f"the runs have not ended after {timeout:g} s; they are still watched",

@@ -174,7 +174,7 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
         ({}, "either runs or workflow_id="),
         ({"runs": "r", "workflow_id": "w"}, "either runs or workflow_id="),
         ({"runs": "r", "interval": 0}, "interval must be"),
-        ({"runs": "r", "interval": float("inf")}, "interval must be finite"),
+        ({"runs": "r", "interval": float("inf")}, "interval must be a number of seconds"),
         ({"runs": "r", "interval": "1"}, "interval must be"),
         ({"runs": "r", "baseline": 7}, "baseline must be"),
         ({"runs": "r", "compact": "no"}, "compact must be True or False, got 'no'"),
