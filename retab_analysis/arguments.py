@@ -7,6 +7,8 @@ wrote that meant something else, and is told so.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TypeGuard
 
 from retab_analysis.errors import ConfigError
@@ -73,6 +75,29 @@ def check_share(name: str, value: object, *, ends: bool = False) -> float:
         return float(value)
     range_ = "from 0 to 1" if ends else "between 0 and 1"
     raise ConfigError(f"{name} must be a number {range_}, got {value!r}")
+
+
+def check_path(name: str, value: object, expected: str = "a str or a Path") -> Path:
+    """Check a path; whether there is anything is not looked at.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What was passed.
+        expected: What would do, in words.
+
+    Raises:
+        ConfigError: It is not a path, or one that no file can have.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name}: expected {expected}, got {type(value).__name__}")
+    path = Path(value)
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
+    return path
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -25,7 +25,7 @@ DIRECT: dict[str, set[str]] = {
     "arguments": {"errors"},
     "config": {"errors", "arguments"},
     "progress": {"errors"},
-    "files": {"errors"},
+    "files": {"errors", "arguments"},
     "schema": {"wire", "vocabulary", "errors"},
     "transport": {"errors", "config"},
     "decode": {"errors", "wire", "schema"},

@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag, check_share
+from retab_analysis.arguments import check_count, check_flag, check_path, check_share
 from retab_analysis.comparison.suite_test import CERTAIN_ENOUGH, suite_regressed
 from retab_analysis.comparison.wording import list_evals, phrase, say_p, say_waiting
 from retab_analysis.errors import ConfigError
@@ -323,7 +323,7 @@ def accept(
         raise ConfigError(f"who must be a text or None, got {who!r}")
     last = _check_until(until, "accept")
     chosen = _choose(compared, evals)
-    target = Path(path)
+    target = check_path("path", path)
     entries = {entry.id: entry for entry in read_accepted(target)} if target.exists() else {}
     for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
         entries.setdefault(eval_id, Accepted(eval_id, name, reason, who, last))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import polars as pl
 
@@ -13,6 +15,11 @@ from retab_analysis.export.formula_escaping import escape_formulas
 from retab_analysis.files import PathOrFile, save
 
 _BOM = "\ufeff"
+# Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
+_OTHER_KINDS = (
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
+    *(".gz", ".zip", ".zst", ".bz2", ".xz"),
+)
 
 
 def write_csv(
@@ -31,8 +38,9 @@ def write_csv(
     not finite), lists and structs JSON.
 
     A path is replaced whole or not at all: the text goes to a temporary file beside it, is synced
-    and renamed, so that a reader sees the old file or the new one. Its permissions stay; a link is
-    followed; a pipe or a device is written to. Only a process that is killed may leave the
+    and renamed, so that a reader sees the old file or the new one. Its permissions stay, and so do
+    its owner and group where the system allows it; a link is followed; a pipe, a device or a file
+    that has several names (hard links) is written to. Only a process that is killed may leave the
     temporary file (``.<16 hex digits>.tmp``). An open file is written to and stays open; open a
     text file with ``newline=""``, as for Python's csv module.
 
@@ -52,8 +60,10 @@ def write_csv(
     Raises:
         ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object;
             NaN or an infinity inside a list; a year outside of 1 to 9999); ``path`` is neither a
-            path nor a file open for writing.
-        OSError: The file cannot be written. What was there before is untouched.
+            path nor a file open for writing, is a folder, is in a folder that there is not, or is
+            named like a file of another kind (``.xlsx``, ``.parquet``, ``.gz``).
+        OSError: The file cannot be written. What was there before is untouched, unless it has
+            several names.
 
     Examples:
         >>> import io
@@ -70,11 +80,22 @@ def write_csv(
     """
     check_flag("spreadsheet_safe", spreadsheet_safe)
     check_flag("excel", excel)
+    _check_name(path)
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, pl.DataFrame):
         raise ConfigError(f"frame: expected a polars DataFrame, got {described(frame)}")
     save(path, _encode(frame, spreadsheet_safe=spreadsheet_safe, excel=excel))
+
+
+def _check_name(path: PathOrFile) -> None:
+    if isinstance(path, str | os.PathLike):
+        suffix = Path(path).suffix.lower()
+        if suffix in _OTHER_KINDS:
+            raise ConfigError(
+                f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
+                "spreadsheet opens too, or use write_excel or write_parquet of the frame"
+            )
 
 
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:

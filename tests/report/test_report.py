@@ -303,13 +303,14 @@ def test_the_suffix_may_be_in_capitals_and_the_path_a_string(tmp_path: Path) -> 
     assert (tmp_path / "R.HTML").read_text().startswith("<!doctype html>")
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such folder to write the file into") as said:
+def test_69_a_path_that_cannot_be_written_to(tmp_path: Path) -> None:
+    with pytest.raises(ra.ConfigError, match=r"there is no folder '.*missing' to write"):
         write_report(pair(), tmp_path / "missing" / "r.md")
-    assert said.value.filename == str(tmp_path / "missing")
     (tmp_path / "r.md").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(ra.ConfigError, match="is a folder, not a file"):
         write_report(pair(), tmp_path / "r.md")
+    with pytest.raises(ra.ConfigError, match="holds a character that no path can have"):
+        write_report(pair(), "a\0b.md")
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(

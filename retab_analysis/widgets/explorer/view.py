@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import check_flag, check_seconds
+from retab_analysis.arguments import check_flag, check_path, check_seconds
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.markup import one_line
@@ -208,11 +208,11 @@ class Explorer:
             ConfigError: It is not a path.
             OSError: It cannot be written.
         """
-        if not isinstance(path, str | Path) or not str(path):
-            raise ConfigError(f"path must say where to write the CSV file, got {path!r}")
+        if path == "":
+            raise ConfigError("path must say where to write the CSV file, it is empty")
         try:
-            target = Path(path).expanduser().resolve()
-        except (RuntimeError, ValueError) as error:
+            target = check_path("path", path).expanduser().resolve()
+        except RuntimeError as error:
             raise ConfigError(f"there is no file {str(path)!r}: {error}") from error
         frame = self.frame
         write_csv(frame, target)
