@@ -47,10 +47,11 @@ def write_csv(
     Args:
         frame: Any frame, a whole table or not; a LazyFrame is collected.
         path: Where to: a path, or a file open for writing, text or binary.
-        spreadsheet_safe: Put ``'`` before cells and column names that start with one of
-            ``= + - @``, tab, carriage return or newline and are not JSON numbers, so that a
-            spreadsheet shows them and does not execute them. Texts in which that is already
-            preceded by ``'`` get one more in either mode. Reading takes it away again.
+        spreadsheet_safe: Put ``'`` before cells and column names that start with tab, carriage
+            return or newline, or with one of ``= + - @`` (full-width, too) after nothing but spaces
+            and invisible characters, and are not JSON numbers, so that a spreadsheet shows them and
+            does not execute them. Texts in which that is already preceded by ``'`` get one more in
+            either mode. Reading takes it away again.
         excel: For a double click on the file: a byte order mark, so that Excel takes the text for
             UTF-8, CRLF line ends, and times as ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in
             UTC. **Excel keeps no more than milliseconds: what is finer is cut off**, the one thing
