@@ -28,6 +28,7 @@ HOSTILE = (
     "a | b\n# not a heading\n\n| c |",
     "@octocat $x_1$ `code` [link](http://evil.example) ![i](http://evil.example/i.png)",
     "turned\u202eround\x1b[31m\x00",
+    "www.evil.example user/repo#1 #2 GH-3 https://evil.example name@evil.example",
     "</style></title><base href=//evil.example>",
     "\u0627\u0644\u0646\u062e\u064a\u0644",
     "",
@@ -179,7 +180,8 @@ def test_hostile_names_stay_one_cell_in_markdown(tmp_path: Path) -> None:
         assert "<script" not in report
         assert "<img" not in report
         assert not re.search(r"(?<!\\)\]\(http", report)
-        assert "@octocat" not in report
+        assert not re.search(r"www\.|://|@\w|(?<!&)#\d|GH-\d", report)
+        assert "\u202e" not in report
         columns = [len(re.findall(r"(?<!\\)\|", line)) for line in report.splitlines()]
         assert columns == [len(re.findall(r"(?<!\\)\|", line)) for line in plain.splitlines()]
 

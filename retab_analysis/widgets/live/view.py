@@ -19,6 +19,7 @@ from retab_analysis.arguments import check_flag, check_seconds
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.params import RunList
+from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.arguments import (
@@ -364,7 +365,7 @@ class TerminalBars:
         if state.phase != "watching":
             self._bars.close()
             if state.failure:
-                self._bars.say(state.failure)
+                self._bars.say(one_line(state.failure))
 
     def _print_news(self, state: LiveState) -> None:
         # What is not compared yet may turn out to be old.
@@ -380,7 +381,8 @@ class TerminalBars:
     def _draw_sum(self, state: LiveState) -> None:
         if state.runs:
             counts = ", ".join(f"{n} {name}" for name, n in html.sum_counts(state).items())
-            self._bars.update("all runs", state.heading, *html.sum_progress(state), counts)
+            heading = one_line(state.heading)
+            self._bars.update("all runs", heading, *html.sum_progress(state), counts)
 
     def close(self) -> None:
         """Leave the bars as they are."""
