@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import polars as pl
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from support.drawn import walk
+from support.fakes import STILL
 from support.faultserver import FaultServer, reply
 from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
@@ -195,6 +197,26 @@ def test_the_code_fetches_what_is_shown() -> None:
         view.wait(10)
     compile(view.code(), "code", "exec")
     assert "ra.wait_for_runs('r1')" in view.code()
+
+
+def test_the_code_of_two_workflows_names_the_evals_of_both() -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as mine:
+        runs = pl.concat(
+            ra.fetch_runs(workflow_id, limit=20, client=mine)
+            .filter("is_terminal", pl.col("scope") == "workflow")
+            .head(1)
+            for workflow_id in ("wf_invoices", "wf_claims")
+        )
+        view = ra.watch(runs, interval=0.05, baseline=None, client=mine)
+        view.wait(30)
+        ra.use(mine)
+        scope: dict[str, Any] = {}
+        exec(view.code(), scope)
+    assert scope["runs"]["workflow_id"].to_list() == ["wf_invoices", "wf_claims"]
+    found = scope["results"]
+    assert found.equals(view.results)
+    named = found.filter(pl.col("eval_name").is_not_null())["workflow_id"].unique().sort()
+    assert named.to_list() == ["wf_claims", "wf_invoices"]
 
 
 # The compact form, and the end
