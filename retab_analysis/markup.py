@@ -39,7 +39,8 @@ STATE_SIGNS = {
 # The characters that turn text round, or end that: with them "exe.gpj" can be written so that it
 # reads "gpj.exe".
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_VOID = frozenset({"br", "col", "hr", "img"})  # elements without content and without an end
+# Elements without content and without an end.
+_VOID = frozenset({"base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 
 class Html(str):

@@ -64,6 +64,7 @@ def test_68_what_turns_text_round_is_shown_by_its_number(number: int) -> None:
 
 def test_an_element_without_content_has_no_end() -> None:
     assert markup.tag("img", src="x") == '<img src="x">'
+    assert markup.tag("source", srcset="x") == '<source srcset="x">'
     assert markup.tag("br") == "<br>"
     assert markup.tag("td") == "<td></td>"
 

@@ -203,6 +203,7 @@ def test_the_html_loads_nothing_and_holds_its_figure(invoices: Comparison, tmp_p
     assert "@import" not in page
     assert page.count("prefers-color-scheme") >= 3
     assert [tag for tag, _ in elements.made].count("img") == 1
+    assert not re.search("</(img|source|meta)>", page)
     assert all(each[1].get("alt") for each in elements.made if each[0] == "img")
 
 
