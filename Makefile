@@ -4,17 +4,19 @@
 # make test       every test; `make test-core` leaves out browser and contract tests
 # make bench      speed, as ratios against the official SDK
 # make lint       ruff and mypy
+# make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 
 PYTHON ?= python3
 VENV ?= .venv
 VOILA ?=
+SEED ?= 0
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
 PARALLEL = --numprocesses=auto --maxprocesses=4
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core bench lint clean
+.PHONY: demo lab dashboard test test-core bench lint mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -41,6 +43,9 @@ lint: $(VENV)/.test
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+mutants: $(VENV)/.mutants
+	$(RUN) tests/mutants.py $(SEED)
+
 # A stamp for each set of dependencies, so that a second run installs nothing.
 $(VENV)/.notebook: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[notebook]'
@@ -54,8 +59,12 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
 
+$(VENV)/.mutants: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[mutants]'
+	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard $(VENV)/.test
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build mutants .coverage .mypy_cache .ruff_cache .hypothesis
