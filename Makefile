@@ -6,18 +6,20 @@
 # make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
 # make lint       ruff and mypy
+# make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 
 PYTHON ?= python3
 VENV ?= .venv
 FLOORS = .venv-floors
 VOILA ?=
+SEED ?= 0
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
 PARALLEL = --numprocesses=auto --maxprocesses=4
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core test-floors soak bench lint clean
+.PHONY: demo lab dashboard test test-core test-floors soak bench lint mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -51,6 +53,9 @@ lint: $(VENV)/.test
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+mutants: $(VENV)/.mutants
+	$(RUN) tests/mutants.py $(SEED)
+
 # A stamp for each set of dependencies, so that a second run installs nothing.
 $(VENV)/.notebook: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[notebook]'
@@ -64,6 +69,10 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
 
+$(VENV)/.mutants: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[mutants]'
+	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard $(VENV)/.test
+
 $(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
 	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(FLOORS)/bin/python -m uv pip install --quiet --python $(FLOORS)/bin/python \
@@ -74,4 +83,4 @@ $(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
 	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(VENV) $(FLOORS) build .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) build mutants .coverage .mypy_cache .ruff_cache .hypothesis

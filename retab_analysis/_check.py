@@ -15,16 +15,16 @@ from retab_analysis._baseline import (
     choose_baseline,
 )
 from retab_analysis._config_changes import add_config_changes
+from retab_analysis.arguments import check_count, check_share
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.compare import check_share, compare_sides
-from retab_analysis.errors import ConfigError
+from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_evals
-from retab_analysis.fetch.params import Runs, check_count
+from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.fetch.versions import read_newest_versions
 from retab_analysis.fetch.workflows import find_workflow
-from retab_analysis.progress import Progress
+from retab_analysis.progress import Progress, check_progress
 from retab_analysis.transport import Client
 
 
@@ -71,10 +71,10 @@ def check(
             check, nothing to compare it with, or another argument cannot be used.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    if check_count("history", history) is None:
-        raise ConfigError("history must be a whole number of at least 0, got None")
+    check_count("history", history)
     check_share("alpha", alpha)
     check_share("margin", margin)
+    check_progress(progress)
     client = client_or_default(client)
     window = RunWindow.read(client, workflow_id)
     now = window.find_candidate(candidate)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from functools import partial
 
-from retab_analysis.fetch import use
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch.default_client import use_while
 from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
 
@@ -22,10 +25,10 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
         speed: How fast its runs go: 10 is ten times as fast as life.
 
     Returns:
-        The running sandbox; ``.stop()`` ends it.
+        The running sandbox; ``.stop()`` ends it, and the next call of a function says so.
 
     Raises:
-        ValueError: A speed that is not above 0.
+        ConfigError: A seed or a speed that cannot be used.
 
     Example:
         >>> import retab_analysis as ra
@@ -36,9 +39,24 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
     """
     global _running
     with _lock:
-        sandbox = Sandbox(seed=seed, speed=speed).start()
+        try:
+            sandbox = Sandbox(seed=seed, speed=speed).start()
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         if _running is not None:
             _running.stop()
         _running = sandbox
-        use(Client(sandbox.credentials["api_key"], sandbox.base_url))
+        client = Client(sandbox.credentials["api_key"], sandbox.base_url)
+        use_while(client, partial(_find_problem, sandbox, client.base_url))
     return sandbox
+
+
+def _find_problem(sandbox: Sandbox, address: str) -> str | None:
+    """Say so where the sandbox was stopped; one that was started again has another address."""
+    with contextlib.suppress(RuntimeError):
+        if sandbox.base_url == address:
+            return None
+    return (
+        "the sandbox that demo() started was stopped: call demo() again, or use(None) to go back "
+        "to the key in RETAB_API_KEY"
+    )

@@ -69,7 +69,8 @@ class OpenedDocument:
         return f"{len(self.others)} more {noun}: {listed}" + (" …" if rest > 0 else "")
 
     def __repr__(self) -> str:
-        lines = [f"{markup.one_line(self.name)} ({markup.one_line(self.document_id)}): {self.url}"]
+        name, document_id, url = map(markup.one_line, (self.name, self.document_id, self.url))
+        lines = [f"{name} ({document_id}): {url}"]
         return "\n".join([*lines, self._more()] if self.others else lines)
 
 

@@ -19,7 +19,7 @@ from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import Html, tag
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.schema import EVALS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import FAILING
@@ -110,6 +110,7 @@ def overview(
         ConfigError: A workflow that there is not, or another argument that cannot be used.
         RetabAnalysisError: Any other failure; ``.partial`` is the frame of the others.
     """
+    check_progress(progress)
     client = client_or_default(client)
     chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
     shown = choose_progress(progress, "Looking at workflows", "workflows")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from retab_analysis.arguments import check_count
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.same_code import (
@@ -29,7 +30,6 @@ from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
 from retab_analysis.fetch.blocks import read_live_blocks
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_saved
-from retab_analysis.fetch.params import check_count
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
@@ -94,13 +94,10 @@ def settle(
             f"comparison: expected what check or compare gives, got {type(comparison).__name__}"
         )
     rounds = check_count("max_rounds", max_rounds)
-    most = check_count("max_reruns", max_reruns)
-    if rounds is None:
-        raise ConfigError("max_rounds must be a whole number of at least 0, got None")
+    most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
     bar = choose_progress(progress, "Running again", "runs")
     try:
-        limit = sys.maxsize if most is None else most
-        return _Settling(comparison, client_or_default(client), rounds, limit, bar).run()
+        return _Settling(comparison, client_or_default(client), rounds, most, bar).run()
     finally:
         bar.close()
 

@@ -6,7 +6,6 @@ import functools
 import html
 import ipaddress
 import json
-import math
 import os
 import re
 from base64 import b64encode
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
+from retab_analysis.arguments import check_count, check_seconds
 from retab_analysis.errors import ConfigError
 
 KEY_VARIABLE = "RETAB_API_KEY"
@@ -136,10 +136,10 @@ def load_settings(
         base_url=url,
         is_loopback=loopback,
         ca_bundle=_ca_bundle(),
-        timeout=_seconds("timeout", timeout),
-        deadline=_seconds("deadline", deadline),
-        max_attempts=_count("max_attempts", max_attempts),
-        max_concurrency=_count("max_concurrency", max_concurrency),
+        timeout=check_seconds("timeout", timeout),
+        deadline=check_seconds("deadline", deadline),
+        max_attempts=check_count("max_attempts", max_attempts, 1),
+        max_concurrency=check_count("max_concurrency", max_concurrency, 1),
     )
 
 
@@ -235,17 +235,3 @@ def _ca_bundle() -> str | None:
                 raise ConfigError(f"{variable} names {path!r}, which does not exist")
             return path
     return None
-
-
-def _seconds(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{name} must be a number of seconds, got {value!r}")
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{name} must be finite and above 0 seconds, got {value!r}")
-    return float(value)
-
-
-def _count(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import secrets
@@ -11,22 +10,23 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
+from retab_analysis.arguments import check_path
 from retab_analysis.errors import ConfigError
 
 PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
+
+_EXPECTED = "a str, a Path or a file open for {}"
 
 
 def load(source: PathOrFile) -> bytes:
     """Everything in a file, UTF-8 where an open file gives text.
 
     Raises:
-        ConfigError: It is neither a path nor a file open for reading.
-        OSError: It cannot be read.
+        ConfigError: It is neither a path nor a file open for reading, or a folder.
+        OSError: It cannot be read, for example because there is none.
     """
-    if isinstance(source, str | os.PathLike):
-        return Path(source).read_bytes()
-    if not hasattr(source, "read"):
-        raise _unusable(source, "reading")
+    if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
+        return _load_path(check_path("path", source, _EXPECTED.format("reading")))
     if hasattr(source, "reconfigure"):
         # Otherwise Python turns every CR inside a cell into LF. Where the caller has read some of
         # the text already, it cannot be changed any more.
@@ -40,21 +40,24 @@ def save(target: PathOrFile, data: bytes) -> None:
     """Write UTF-8 text to a path, whole or not at all, or to a file that is open.
 
     Raises:
-        ConfigError: It is neither a path nor a file open for writing.
+        ConfigError: It is neither a path nor a file open for writing, or it is a folder, or in a
+            folder that there is not.
         OSError: It cannot be written; what was at the path is still there.
     """
-    if isinstance(target, str | os.PathLike):
-        _save_path(Path(target), data)
-    elif hasattr(target, "write"):
-        _save_open(target, data)
+    if isinstance(target, str | os.PathLike) or not hasattr(target, "write"):
+        _save_path(check_path("path", target, _EXPECTED.format("writing")), data)
     else:
-        raise _unusable(target, "writing")
+        _save_open(target, data)
 
 
-def _unusable(given: object, purpose: str) -> ConfigError:
-    return ConfigError(
-        f"path: expected a str, a Path or a file open for {purpose}, got {type(given).__name__}"
-    )
+def _load_path(path: Path) -> bytes:
+    if path.is_dir():
+        raise _is_folder(path)
+    return path.read_bytes()
+
+
+def _is_folder(path: Path) -> ConfigError:
+    return ConfigError(f"path {str(path)!r} is a folder, not a file")
 
 
 def _save_open(file: IO[Any], data: bytes) -> None:
@@ -76,32 +79,43 @@ def _write_bytes(file: IO[bytes], data: bytes) -> None:
 
 
 def _save_path(path: Path, data: bytes) -> None:
-    mode = _mode(path)
-    if mode is None or stat.S_ISREG(mode):
-        _replace(path.resolve(), data, mode)
+    before = _look_at(path)
+    if before is None or (stat.S_ISREG(before.st_mode) and before.st_nlink == 1):
+        _replace(path.resolve(), data, before)
+    elif stat.S_ISREG(before.st_mode):
+        _overwrite(path, data)
     else:
         # A pipe or a device is written to: it must not become a regular file.
         path.write_bytes(data)
 
 
-def _mode(path: Path) -> int | None:
-    """The mode of what is at the path, links followed, or None if there is nothing."""
+def _look_at(path: Path) -> os.stat_result | None:
+    """What is at the path, links followed, or None if there is nothing."""
     try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "Is a folder, not a file", str(path))
-    return mode
+    if stat.S_ISDIR(found.st_mode):
+        raise _is_folder(path)
+    return found
 
 
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
+def _overwrite(path: Path, data: bytes) -> None:
+    """Write into a file that has several names, which a new file would leave with the old text."""
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
     if not target.parent.is_dir():
         folder = str(target.parent)
-        raise FileNotFoundError(errno.ENOENT, "No such folder to write the file into", folder)
+        raise ConfigError(f"path: there is no folder {folder!r} to write the file into")
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        _write_durably(temporary, data, mode)
+        _write_durably(temporary, data, before)
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -110,19 +124,31 @@ def _replace(target: Path, data: bytes, mode: int | None) -> None:
     _sync_folder(target.parent)
 
 
-def _write_durably(path: Path, data: bytes, mode: int | None) -> None:
-    # The permissions are set when the file is made: at no moment can others read a private one.
-    permissions = 0o666 if mode is None else stat.S_IMODE(mode)
-
+def _write_durably(path: Path, data: bytes, before: os.stat_result | None) -> None:
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags, permissions)
+        # At no moment can others read what takes the place of a private file.
+        return os.open(name, flags, 0o666 if before is None else 0o600)
 
     with open(path, "xb", opener=opener) as file:
-        if mode is not None:
-            path.chmod(permissions)
+        if before is not None:
+            _take_over(path, before)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _take_over(path: Path, before: os.stat_result) -> None:
+    """Give a new file the owner, group and mode of the one before, as far as the system lets us."""
+    mode, made = stat.S_IMODE(before.st_mode), path.stat()
+    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+        # Giving a file away is for the administrator; a group of one's own is for everybody.
+        for owner in (before.st_uid, -1):
+            with contextlib.suppress(OSError):
+                os.chown(path, owner, before.st_gid)
+                break
+        if path.stat().st_gid != before.st_gid:
+            mode &= ~stat.S_IRWXG  # what one group was allowed to do is not for another one
+    path.chmod(mode)
 
 
 def _sync_folder(folder: Path) -> None:

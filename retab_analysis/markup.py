@@ -36,7 +36,11 @@ STATE_SIGNS = {
 }
 
 
-_VOID = frozenset({"br", "col", "hr", "img"})  # elements without content and without an end
+# The characters that turn text round, or end that: with them "exe.gpj" can be written so that it
+# reads "gpj.exe".
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Elements without content and without an end.
+_VOID = frozenset({"base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
 
 class Html(str):
@@ -49,8 +53,20 @@ class Html(str):
 
 
 def escape(value: object) -> Html:
-    """Any text as HTML: nothing in it is markup, in content and in attributes."""
-    return value if isinstance(value, Html) else Html(html.escape(str(value), quote=True))
+    """Any text as HTML: nothing in it is markup or turns text round, content and attributes."""
+    if isinstance(value, Html):
+        return value
+    return Html(html.escape(show_turning(str(value)), quote=True))
+
+
+def show_turning(text: str) -> str:
+    """Text in which the characters that would turn it round are shown by their numbers.
+
+    Example:
+        >>> show_turning("invoice\u202efdp.exe")
+        'invoice<U+202E>fdp.exe'
+    """
+    return _TURNING.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:
@@ -181,22 +197,29 @@ _PAGE_STYLE = (
 )
 
 # Markdown reads what stands between HTML's elements; an entity is never markup to it.
-_IN_CELL = re.compile(r"[|$*`~\\]|\](?=\()")
+_ADDRESS = r"(?<=www)\.|:(?=//)"  # without these, www.… and https://… are no links
+_IN_CELL = re.compile(rf"[|$*`~\\]|\](?=\()|{_ADDRESS}", re.IGNORECASE)
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
-_ACTIVE = re.compile(r"[\\`*_\[\]|$~@]")  # without what HTML's own entities are made of
+# Without what HTML's own entities are made of.
+_ACTIVE = re.compile(rf"[\\`*_\[\]|$~@]|{_ADDRESS}", re.IGNORECASE)
+# What stands before the rest of a link that is no markup: @name, #1, user/repo#1, GH-1, www.… and
+# https://…. GitHub looks for some of them in what has been rendered, where no backslash is left.
+_LINKED = re.compile(r"@|#(?=\w)|(?<![a-z0-9])GH-(?=\d)|www(?=\.)|:(?=//)", re.IGNORECASE)
+_APART = "&#8203;"  # a space of no width
 
 
 def markdown(value: object) -> str:
     r"""Any value as text in one line of Markdown, also in a table.
 
-    An ``@`` gets an invisible neighbour, because ``@name`` would notify somebody on GitHub.
+    What would become a link although it is no markup (``@name``, which notifies somebody on
+    GitHub; ``#1``; ``www.…``) gets an invisible neighbour.
 
     Example:
         >>> print(markdown("<b> $x_$ | y"))
         &lt;b&gt; \$x\_\$ \| y
     """
-    plain = _MARKDOWN.sub(r"\\\1", one_line(value))
-    return html.escape(plain, quote=False).replace("@", "@&#8203;")
+    plain = html.escape(_MARKDOWN.sub(r"\\\1", one_line(value)), quote=False)
+    return _LINKED.sub(lambda found: found[0] + _APART, plain)
 
 
 def markdown_code(value: object) -> str:
@@ -210,12 +233,17 @@ def markdown_code(value: object) -> str:
         <code>&lt;b&gt; &#124; &#91;x&#93;(y)</code>
     """
     plain = html.escape(one_line(value))
-    return tag("code", Html(_ACTIVE.sub(lambda found: f"&#{ord(found[0])};", plain)))
+    return tag("code", Html(_inert(_ACTIVE, plain)))
 
 
 def in_markdown_cell(html: Html) -> str:
     """HTML that may stand in a table of Markdown: in one line, without what Markdown would read."""
-    return _IN_CELL.sub(lambda found: f"&#{ord(found[0])};", " ".join(html.split()))
+    return _inert(_IN_CELL, " ".join(html.split()))
+
+
+def _inert(active: re.Pattern[str], html: str) -> str:
+    """HTML in which what Markdown would act upon is written as numbers, which it does not read."""
+    return active.sub(lambda found: f"&#{ord(found[0])};", html)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -233,7 +261,8 @@ def one_line(value: object, limit: int | None = None) -> str:
 def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
     return "".join(
-        each if each.isprintable() or each in "\n\t" else _control(each) for each in value
+        each if each.isprintable() or each in "\n\t" else _control(each)
+        for each in show_turning(value)
     )
 
 

@@ -111,18 +111,25 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
     Raises:
         ConfigError: It is none of these.
     """
+    check_progress(progress)
     if progress is None:
         progress = _is_seen()
-    if progress is True:
-        return Bar(description, unit)
-    if progress is False:
-        return Silent()
-    if isinstance(progress, Progress):
-        return progress
-    raise ConfigError(
-        "progress must be None, True, False or an object with update(done, total, note) and "
-        f"close(); got {type(progress).__name__}"
-    )
+    if isinstance(progress, bool):
+        return Bar(description, unit) if progress else Silent()
+    return progress
+
+
+def check_progress(progress: object) -> None:
+    """Check what a public function's ``progress=`` is, before the first request is sent.
+
+    Raises:
+        ConfigError: It is neither None, a bool nor an object with ``update`` and ``close``.
+    """
+    if not isinstance(progress, Progress | bool | None):
+        raise ConfigError(
+            "progress must be None, True, False or an object with update(done, total, note) and "
+            f"close(); got {type(progress).__name__}"
+        )
 
 
 def announce(progress: Progress, line: str, done: int, total: int) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import retab_analysis as ra
@@ -17,6 +19,36 @@ def test_demo_is_the_default_of_everything() -> None:
         ra.fetch_runs(client=client)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_72_after_its_stop_the_next_call_says_so_at_once(again: bool) -> None:
+    sandbox = ra.demo()
+    sandbox.stop()
+    if again:
+        sandbox.start()
+    try:
+        for call in (
+            lambda: ra.fetch_runs(),
+            lambda: ra.watch("r"),
+            lambda: ra.explore(workflow_id="wf_invoices"),
+        ):
+            with pytest.raises(
+                ra.ConfigError, match=r"demo\(\) started was stopped: call demo\(\)"
+            ):
+                call()
+    finally:
+        sandbox.stop()
+
+
+def test_72_another_default_is_used_after_a_demo_was_stopped() -> None:
+    ra.demo().stop()
+    with ra.Sandbox() as other:
+        ra.use(ra.Client(**other.credentials))
+        assert ra.fetch_runs(limit=1).height == 1
+    ra.use(None)
+    with pytest.raises(ra.ConfigError, match="no API key"):
+        ra.fetch_runs()
+
+
 def test_demo_again_replaces_the_one_before() -> None:
     first = ra.demo(seed=1)
     client = ra.Client(**first.credentials, max_attempts=1)
@@ -30,11 +62,11 @@ def test_demo_again_replaces_the_one_before() -> None:
         second.stop()
 
 
-@pytest.mark.parametrize("speed", [0, -1, float("nan")])
-def test_an_impossible_speed_leaves_the_one_before(speed: float) -> None:
+@pytest.mark.parametrize("speed", [0, -1, float("nan"), "fast"])
+def test_an_impossible_speed_leaves_the_one_before(speed: Any) -> None:
     sandbox = ra.demo()
     try:
-        with pytest.raises(ValueError, match="speed"):
+        with pytest.raises(ra.ConfigError, match="speed"):
             ra.demo(speed=speed)
         assert ra.fetch_runs(limit=1).height == 1
     finally:

@@ -12,16 +12,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support.compared import THREE
 from support.csv_files import column
 
-from retab_analysis import read_csv, write_csv
+from retab_analysis import compare_versions, read_csv, write_csv
 from retab_analysis.errors import ConfigError
 
 FRAME, OTHER = column("new", "frame"), column("a", "longer", "frame")
+COMPARISON = compare_versions(THREE, "v1", "v3")
 
 
 @pytest.fixture
@@ -80,6 +83,79 @@ def test_the_permissions_stay(path: Path, mode: int) -> None:
     assert values(path) == ["new", "frame"]
 
 
+def test_at_no_moment_can_others_read_what_takes_the_place_of_a_private_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chmod, seen = os.chmod, []
+
+    def watched(name: Path, mode: int, **more: Any) -> None:
+        seen.append(stat.S_IMODE(Path(name).stat().st_mode))
+        chmod(name, mode, **more)
+
+    monkeypatch.setattr(os, "chmod", watched)
+    path.chmod(0o644)
+    seen.clear()
+    before = os.umask(0)
+    try:
+        write_csv(FRAME, path)
+    finally:
+        os.umask(before)
+    assert seen == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the administrator gives files away")
+def test_69_the_owner_and_the_group_stay(path: Path) -> None:
+    os.chown(path, 12_345, 54_321)
+    path.chmod(0o640)
+    write_csv(FRAME, path)
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12_345, 54_321, 0o640)
+    assert values(path) == ["new", "frame"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "mode"),
+    [("group", ["both", "group"], 0o664), ("nothing", ["both", "group"], 0o604)],
+)
+def test_69_where_the_system_keeps_an_owner_from_being_given_the_file_is_written_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str, asked: list[str], mode: int
+) -> None:
+    """Where not even the group can be kept, no other group may do what that one was allowed to."""
+    path.chmod(0o664)
+    look, mine, calls = Path.stat, path.stat(), list[str]()
+
+    def of_others(self: Path, **more: Any) -> os.stat_result:
+        found = look(self, **more)
+        given = self == path or ("group" in calls and allowed == "group")
+        # Owner and group are the fifth and the sixth member.
+        owners = (mine.st_uid + (self == path), mine.st_gid + given)
+        return os.stat_result((*found[:4], *owners, *found[6:]))
+
+    def chown(name: object, owner: int, group: int) -> None:
+        calls.append("group" if owner == -1 else "both")
+        if calls[-1] != allowed:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(Path, "stat", of_others)
+    write_csv(FRAME, path)
+    monkeypatch.undo()
+    assert calls == asked
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert values(path) == ["new", "frame"]
+
+
+def test_69_all_names_of_a_file_stay_its_names(path: Path) -> None:
+    other = path.with_name("other.csv")
+    other.hardlink_to(path)
+    for frame in (OTHER, FRAME):
+        write_csv(frame, path)
+        assert_frame_equal(read_csv(other), frame)
+    assert path.samefile(other)
+    assert sorted(path.parent.iterdir()) == [other, path]
+
+
 def test_a_new_file_obeys_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
@@ -120,19 +196,34 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(
     assert values(path) == ["new", "frame"]
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"No such folder to write the file into: '.*nowhere'$"
-    ):
-        write_csv(FRAME, tmp_path / "nowhere" / "runs.csv")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nowhere/runs.csv", r"path: there is no folder '.*/nowhere' to write the file into"),
+        ("file/runs.csv", r"path: there is no folder '.*/file' to write the file into"),
+        ("folder", r"path '.*/folder' is a folder, not a file"),
+        ("a\0b.csv", r"path '.*/a\\x00b\.csv' holds a character that no path can have"),
+        ("\ud800.csv", r"path '.*/\\ud800\.csv' holds a character that no path can have"),
+    ],
+)
+def test_69_a_path_that_cannot_be_written_to(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("a file")
+    for path in (tmp_path / name, f"{tmp_path}/{name}"):
+        with pytest.raises(ConfigError, match=f"^{words}$"):
+            write_csv(FRAME, path)
+        with pytest.raises(ConfigError, match=r"folder|no path can have"):
+            COMPARISON.accept(path, reason="known")
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["file", "folder"]
+
+
+def test_69_a_path_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder, not a file"):
+        read_csv(tmp_path)
+    with pytest.raises(ConfigError, match="holds a character that no path can have"):
+        read_csv("a\0b.csv")
     with pytest.raises(FileNotFoundError, match=r"runs\.csv"):
         read_csv(tmp_path / "runs.csv")
-
-
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match="Is a folder, not a file"):
-        write_csv(FRAME, tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

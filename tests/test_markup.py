@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -50,6 +51,24 @@ def test_every_piece_is_escaped(made: markup.Html) -> None:
     assert EVIL in seen.text
 
 
+@pytest.mark.parametrize("number", [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+def test_68_what_turns_text_round_is_shown_by_its_number(number: int) -> None:
+    name, shown = f"invoice{chr(number)}fdp.exe", f"invoice<U+{number:04X}>fdp.exe"
+    assert markup.one_line(name) == shown
+    assert markup.without_controls(f"{name}\n") == f"{shown}\n"
+    seen = Tags(markup.tag("b", name, title=name))
+    assert (seen.attributes, seen.text) == ([("title", shown)], shown)
+    assert markup.markdown(name) == shown.replace("<", "&lt;").replace(">", "&gt;")
+    assert Tags(markup.markdown_code(name)).text == shown
+
+
+def test_an_element_without_content_has_no_end() -> None:
+    assert markup.tag("img", src="x") == '<img src="x">'
+    assert markup.tag("source", srcset="x") == '<source srcset="x">'
+    assert markup.tag("br") == "<br>"
+    assert markup.tag("td") == "<td></td>"
+
+
 def test_what_is_html_stays() -> None:
     assert markup.tag("i", markup.tag("b", "x")) == "<i><b>x</b></i>"
 
@@ -79,6 +98,13 @@ def test_the_style_knows_light_and_dark() -> None:
         ("$5 and $6", r"\$5 and \$6"),
         ("two\nlines", "two lines"),
         ("@home", "@&#8203;home"),
+        ("#1", r"\#&#8203;1"),
+        ("user/repo#1", r"user/repo\#&#8203;1"),
+        ("gh-1 high-1", "gh-&#8203;1 high-1"),
+        ("www.example.com", "www&#8203;.example.com"),
+        ("_WWW.example.com", r"\_WWW&#8203;.example.com"),
+        ("https://example.com", "https:&#8203;//example.com"),
+        ("# 1: www, C#", r"\# 1: www, C\#"),
         ("\\", "\\\\"),
     ],
 )
@@ -94,15 +120,17 @@ def test_markdown_code_stays_in_its_cell() -> None:
 
 
 def test_markdown_code_holds_nothing_that_markdown_acts_upon() -> None:
-    text = "[a](http://x) ![i](//y) *b* _c_ ~~d~~ `e` \\\\ @f &amp; &#33; <i>"
+    text = "[a](http://x) ![i](//y) *b* _c_ ~~d~~ `e` \\\\ @f &amp; &#33; <i> www.g.h WWW.i.j"
     made = markup.markdown_code(text)
     assert not set("[]*_~`\\\\@") & set(made)
+    assert not re.search(r"www\.|://", made, re.IGNORECASE)
     assert Tags(made).text == text
 
 
 def test_a_line_has_nothing_that_a_terminal_acts_upon() -> None:
     line = markup.one_line("a\x1b[31mb\r\n\tc\x00\u202ed\ud800")
     assert line.isprintable()
+    assert line == "a\ufffd[31mb\ufffd c\ufffd<U+202E>d\ufffd"
     assert line.encode()
     assert markup.one_line("  wide  space ") == "wide space"
     assert markup.one_line("x" * 50, 10) == "x" * 9 + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.analysis.frames import Frame, apply_lazily, check_key
+from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
@@ -76,6 +77,7 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
         >>> states(results, wide=True).rows()
         [('e1', None, 'passed', 'failed'), ('e2', None, None, 'passed')]
     """
+    check_flag("wide", wide)
     key: str = check_key(by, results, RESULTS, (*_EVAL, *_STATE))
 
     def long(lazy: pl.LazyFrame) -> pl.LazyFrame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from retab_analysis.arguments import check_share
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.eval_rows import describe_evals
 from retab_analysis.comparison.sides import (
@@ -256,16 +257,6 @@ def _check_known(frame: pl.DataFrame, by: str, name: str, value: object) -> None
         raise ConfigError(
             f"{name}={value!r} is not a {by} of these results; there are {listed}{more}"
         )
-
-
-def check_share(name: str, value: object) -> None:
-    """Refuse what is not a number between 0 and 1.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ConfigError(f"{name} must be a number between 0 and 1, got {value!r}")
 
 
 def _changed_blocks(version_diff: pl.DataFrame | None) -> frozenset[str] | None:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import render
 from retab_analysis.comparison.causes import group_causes
 from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, Regressed, apply_rule
@@ -323,7 +324,7 @@ class Comparison:
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return render.to_markdown(self.document(), values=_check_flag(values))
+        return render.to_markdown(self.document(), values=check_flag("values", values))
 
     def to_html(self, *, values: bool = False) -> str:
         """A piece of HTML with its own style, for light and dark pages.
@@ -334,7 +335,7 @@ class Comparison:
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return str(render.to_html(self.document(), values=_check_flag(values)))
+        return str(render.to_html(self.document(), values=check_flag("values", values)))
 
     def document(self) -> render.Document:
         """What reports and views render of it."""
@@ -365,9 +366,3 @@ def _finite(frame: pl.DataFrame) -> pl.DataFrame:
     floats = cs.float()
     iso = cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
     return frame.with_columns(pl.when(floats.is_finite()).then(floats), iso)
-
-
-def _check_flag(values: object) -> bool:
-    if not isinstance(values, bool):
-        raise ConfigError(f"values must be True or False, got {values!r}")
-    return values

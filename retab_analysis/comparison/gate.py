@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.arguments import check_count, check_flag, check_path, check_share
 from retab_analysis.comparison.suite_test import CERTAIN_ENOUGH, suite_regressed
 from retab_analysis.comparison.wording import list_evals, phrase, say_p, say_waiting
 from retab_analysis.errors import ConfigError
@@ -102,15 +103,10 @@ class GateRule:
         Raises:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
-        if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 0:
-            raise ConfigError(
-                f"max_failures must be a whole number of at least 0, got {max_failures!r}"
-            )
-        is_number = isinstance(min_pass_rate, int | float) and not isinstance(min_pass_rate, bool)
-        if min_pass_rate is not None and not (is_number and 0 <= min_pass_rate <= 1):
-            raise ConfigError(f"min_pass_rate must be from 0 to 1, got {min_pass_rate!r}")
-        if not isinstance(verdict, bool):
-            raise ConfigError(f"verdict must be True or False, got {verdict!r}")
+        check_count("max_failures", max_failures)
+        if min_pass_rate is not None:
+            check_share("min_pass_rate", min_pass_rate, ends=True)
+        check_flag("verdict", verdict)
         is_file = isinstance(allow, os.PathLike) or (
             isinstance(allow, str) and allow.endswith(".toml")
         )
@@ -327,7 +323,7 @@ def accept(
         raise ConfigError(f"who must be a text or None, got {who!r}")
     last = _check_until(until, "accept")
     chosen = _choose(compared, evals)
-    target = Path(path)
+    target = check_path("path", path)
     entries = {entry.id: entry for entry in read_accepted(target)} if target.exists() else {}
     for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
         entries.setdefault(eval_id, Accepted(eval_id, name, reason, who, last))

@@ -35,7 +35,7 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
         One row for each row of the file.
 
     Raises:
-        ConfigError: There is no such table, or ``path`` is neither a path nor a file.
+        ConfigError: There is no such table, or ``path`` is neither a path nor a file, or a folder.
         SchemaError: The file has none of the table's columns, a column twice, rows of different
             lengths, quotes in wrong places, text that is not UTF-8, or a cell that is not a
             value of its column's dtype. Nothing is dropped, rounded or nulled instead. Rows are

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.export.csv_cells import check_writable, format_cells
 from retab_analysis.export.formula_escaping import escape_formulas
 from retab_analysis.files import PathOrFile, save
 
 _BOM = "\ufeff"
+# Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
+_OTHER_KINDS = (
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
+    *(".gz", ".zip", ".zst", ".bz2", ".xz"),
+)
 
 
 def write_csv(
@@ -30,18 +38,20 @@ def write_csv(
     not finite), lists and structs JSON.
 
     A path is replaced whole or not at all: the text goes to a temporary file beside it, is synced
-    and renamed, so that a reader sees the old file or the new one. Its permissions stay; a link is
-    followed; a pipe or a device is written to. Only a process that is killed may leave the
+    and renamed, so that a reader sees the old file or the new one. Its permissions stay, and so do
+    its owner and group where the system allows it; a link is followed; a pipe, a device or a file
+    that has several names (hard links) is written to. Only a process that is killed may leave the
     temporary file (``.<16 hex digits>.tmp``). An open file is written to and stays open; open a
     text file with ``newline=""``, as for Python's csv module.
 
     Args:
         frame: Any frame, a whole table or not; a LazyFrame is collected.
         path: Where to: a path, or a file open for writing, text or binary.
-        spreadsheet_safe: Put ``'`` before cells and column names that start with one of
-            ``= + - @``, tab, carriage return or newline and are not JSON numbers, so that a
-            spreadsheet shows them and does not execute them. Texts in which that is already
-            preceded by ``'`` get one more in either mode. Reading takes it away again.
+        spreadsheet_safe: Put ``'`` before cells and column names that start with tab, carriage
+            return or newline, or with one of ``= + - @`` (full-width, too) after nothing but spaces
+            and invisible characters, and are not JSON numbers, so that a spreadsheet shows them and
+            does not execute them. Texts in which that is already preceded by ``'`` get one more in
+            either mode. Reading takes it away again.
         excel: For a double click on the file: a byte order mark, so that Excel takes the text for
             UTF-8, CRLF line ends, and times as ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in
             UTC. **Excel keeps no more than milliseconds: what is finer is cut off**, the one thing
@@ -51,8 +61,10 @@ def write_csv(
     Raises:
         ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object;
             NaN or an infinity inside a list; a year outside of 1 to 9999); ``path`` is neither a
-            path nor a file open for writing.
-        OSError: The file cannot be written. What was there before is untouched.
+            path nor a file open for writing, is a folder, is in a folder that there is not, or is
+            named like a file of another kind (``.xlsx``, ``.parquet``, ``.gz``).
+        OSError: The file cannot be written. What was there before is untouched, unless it has
+            several names.
 
     Examples:
         >>> import io
@@ -67,11 +79,24 @@ def write_csv(
         >>> read_csv(file).equals(frame)
         True
     """
+    check_flag("spreadsheet_safe", spreadsheet_safe)
+    check_flag("excel", excel)
+    _check_name(path)
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, pl.DataFrame):
         raise ConfigError(f"frame: expected a polars DataFrame, got {described(frame)}")
     save(path, _encode(frame, spreadsheet_safe=spreadsheet_safe, excel=excel))
+
+
+def _check_name(path: PathOrFile) -> None:
+    if isinstance(path, str | os.PathLike):
+        suffix = Path(path).suffix.lower()
+        if suffix in _OTHER_KINDS:
+            raise ConfigError(
+                f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
+                "spreadsheet opens too, or use write_excel or write_parquet of the frame"
+            )
 
 
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-_FORMULA_START = r"[=+\-@\t\r\n]"
+# Spreadsheets drop spaces and characters that nobody sees before they look for a formula, and take
+# the full-width forms of its signs for the signs themselves.
+_FORMULA_START = r"(?:[\t\r\n]|[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])"
 _ESCAPED_FORMULA = rf"^'+{_FORMULA_START}"
 _JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from retab_analysis.errors import ConfigError
 from retab_analysis.transport import Client
 
 _default: Client | None = None
+# Says why the default cannot be used any more, where that can be known without asking it.
+_find_problem: Callable[[], str | None] | None = None
 _default_lock = threading.Lock()
 
 
@@ -20,18 +23,29 @@ def use(client: Client | None) -> None:
     Raises:
         ConfigError: It is not a client.
     """
-    global _default
     if client is not None and not isinstance(client, Client):
         raise ConfigError(f"use() takes a Client or None, got {type(client).__name__}")
+    use_while(client, None)
+
+
+def use_while(client: Client | None, find_problem: Callable[[], str | None] | None) -> None:
+    """Make a client the default for as long as its server is known to be there.
+
+    Args:
+        client: The client, as for :func:`use`.
+        find_problem: Says why it cannot be used any more, or None; called before each use.
+    """
+    global _default, _find_problem
     with _default_lock:
-        _default = client
+        _default, _find_problem = client, find_problem
 
 
 def client_or_default(client: Client | None) -> Client:
     """The given client, else the default, made from the environment at first use.
 
     Raises:
-        ConfigError: It is not a client, or there is no key in the environment.
+        ConfigError: It is not a client, there is no key in the environment, or the sandbox that
+            was the default was stopped.
     """
     global _default
     if client is not None:
@@ -41,6 +55,9 @@ def client_or_default(client: Client | None) -> Client:
     # Under the lock, so that threads that come first together share one client, and with it the
     # limit of requests at once.
     with _default_lock:
+        problem = _find_problem and _find_problem()
+        if problem:
+            raise ConfigError(problem)
         if _default is None:
             _default = Client()
         return _default

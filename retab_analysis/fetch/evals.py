@@ -6,6 +6,7 @@ import contextlib
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import Fetched, read_list
 from retab_analysis.fetch.params import check_text
@@ -45,6 +46,7 @@ def fetch_evals(
             are none, and no such workflow, as far as one more request tells.
     """
     chosen = client_or_default(client)
+    check_flag("strict", strict)
     with contextlib.closing(choose_progress(progress, "saved evals", "evals")) as bar:
         fetched = list_evals(chosen, workflow_id, target_block_id, strict=strict, progress=bar)
     warn_of_unknown(chosen, [workflow_id], fetched)

@@ -187,18 +187,6 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
     return list(dict.fromkeys(check_text(name, value) for value in values))
 
 
-def check_count(name: str, value: int | None) -> int | None:
-    """Check a number of rows.
-
-    Raises:
-        ConfigError: It is not a whole number of at least 0.
-    """
-    # To Python, True is the whole number 1.
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise ConfigError(f"{name} must be a whole number of at least 0, got {value!r}")
-    return value
-
-
 def read_moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
     """Read a date as a moment in UTC.
 
@@ -210,11 +198,15 @@ def read_moment(name: str, value: When, now: datetime, *, last: bool = False) ->
         last: Whether a date means the end of its day, rather than its beginning.
 
     Raises:
-        ConfigError: It is something else, or beyond the years 1 to 9999.
+        ConfigError: It is something else, a negative timedelta, or beyond the years 1 to 9999.
     """
     if isinstance(value, str):
         value = _parsed(name, value)
     if isinstance(value, timedelta):
+        if value < timedelta(0):
+            raise ConfigError(
+                f"{name} must not be a negative timedelta: it is how long ago, got {value!r}"
+            )
         return _shift(now, -value)
     # Before ``date``: every datetime is one.
     if isinstance(value, datetime):

@@ -7,9 +7,9 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis.arguments import check_seconds
 from retab_analysis.errors import (
     APIError,
-    ConfigError,
     DeadlineExceeded,
     NotFoundError,
     RetabAnalysisError,
@@ -25,7 +25,7 @@ from retab_analysis.transport import Client
 # How many 404s in a row a run is forgiven: the API may not know it in the moment after its start.
 GRACE = 3
 _LEAST_PAUSE = 0.05
-_LONGEST_PAUSE = 1e6  # the operating system does not sleep for an infinite time
+_LONGEST_PAUSE = 1e6  # not every operating system sleeps for a year at a time
 # The last look gets this many seconds, even where the time is up: an answer takes a moment.
 _LEAST_PATIENCE = 1.0
 _LISTED = 20
@@ -61,10 +61,8 @@ def wait_for_runs(
             last frame.
     """
     ids = RunList.make(runs).ids
-    # "not >=" rather than "<", which would let NaN pass.
-    for name, value in (("timeout", timeout), ("interval", interval)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise ConfigError(f"{name} must be a number of seconds, got {value!r}")
+    check_seconds("timeout", timeout, zero=True)
+    check_seconds("interval", interval, zero=True)
     return _wait(client_or_default(client), ids, timeout, interval, on_poll)
 
 

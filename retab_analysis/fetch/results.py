@@ -10,6 +10,7 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.decode import Problem, Problems, to_frame
 from retab_analysis.errors import (
     ConfigError,
@@ -128,8 +129,9 @@ def fetch_results(
             strict or not, saved evals could not be read: the results are all there, those three
             columns are null.
     """
+    check_flag("strict", strict)
     chosen, known = RunList.make(runs), _check_evals(evals)
-    table = RESULTS_WITH_PAYLOADS if payloads else RESULTS
+    table = RESULTS_WITH_PAYLOADS if check_flag("payloads", payloads) else RESULTS
     client = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         fetched = list_results(client, chosen, table, evals=known, strict=strict, progress=bar)

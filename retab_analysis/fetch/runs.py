@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import polars as pl
 
+from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -22,7 +23,6 @@ from retab_analysis.fetch.params import (
     OneOrSeveral,
     RunQuery,
     When,
-    check_count,
     check_text,
     quote_id,
 )
@@ -111,6 +111,7 @@ def fetch_runs(
         ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``. Or
             there are no runs of a workflow, and no such workflow, as far as one more request tells.
     """
+    check_flag("strict", strict)
     query = RunQuery.make(
         workflow_id=workflow_id,
         eval_id=eval_id,
@@ -129,7 +130,7 @@ def fetch_runs(
         fetched = list_runs(
             chosen,
             query,
-            limit=check_count("limit", limit),
+            limit=None if limit is None else check_count("limit", limit),
             after=None if after is None else check_text("after", after),
             strict=strict,
             progress=bar,

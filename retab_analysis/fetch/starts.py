@@ -8,9 +8,9 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis.arguments import check_count
 from retab_analysis.errors import (
     APIError,
-    ConfigError,
     ConflictError,
     NotFoundError,
     ProtocolError,
@@ -25,7 +25,6 @@ from retab_analysis.fetch.params import (
     RunList,
     RunQuery,
     Runs,
-    check_count,
     check_text,
     list_values,
     quote_id,
@@ -79,8 +78,7 @@ def start_runs(
     """
     check_text("workflow_id", workflow_id)
     scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
-    if check_count("repeat", repeat) in (0, None):
-        raise ConfigError(f"repeat must be a whole number of at least 1, got {repeat!r}")
+    check_count("repeat", repeat, 1)
     chosen = client_or_default(client)
     started: list[pl.DataFrame] = []
     # One after the other, so that the frame has the order in which they stand in the queue.

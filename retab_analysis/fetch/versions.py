@@ -11,6 +11,7 @@ import contextlib
 import polars as pl
 
 from retab_analysis import wire
+from retab_analysis.arguments import check_flag
 from retab_analysis.decode import parse_document
 from retab_analysis.errors import ProtocolError
 from retab_analysis.fetch.default_client import client_or_default
@@ -51,6 +52,7 @@ def fetch_versions(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
+    check_flag("strict", strict)
     with contextlib.closing(choose_progress(progress, "versions", "versions")) as bar:
         fetched = _list_versions(
             client_or_default(client), workflow_id, strict=strict, progress=bar

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.decode import Problem, Problems
 from retab_analysis.errors import ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -47,6 +48,7 @@ def fetch_workflows(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
+    check_flag("strict", strict)
     with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
         fetched = _list_workflows(
             client_or_default(client), project_id, strict=strict, progress=bar

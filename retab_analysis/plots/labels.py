@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, time
 from itertools import takewhile
 
+from retab_analysis.markup import one_line
+
 NO_NAME = "(none)"
 _HEAD = 4
 
@@ -83,14 +85,13 @@ def _cut(line: str, width: int) -> str:
 def to_one_line(value: object) -> str:
     """Any value in one line.
 
-    Control characters and halves of surrogate pairs are shown as a missing character. A time is
-    told to the minute, and midnight is the day alone, as where runs are grouped by day or week.
+    As :func:`retab_analysis.markup.one_line`; a time is told to the minute, and midnight is the day
+    alone, as where runs are grouped by day or week.
     """
     if isinstance(value, datetime):
         midnight = value.time() == time.min
         return value.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
-    line = " ".join(str(value).split())
-    return "".join(each if each.isprintable() or each == " " else "\ufffd" for each in line)
+    return one_line(value)
 
 
 def measure_width(label: str) -> float:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
@@ -31,22 +32,19 @@ def write_report(
             that quotes a value it says that value.
 
     Raises:
-        ConfigError: Another suffix, not a comparison, or ``values`` is not a bool.
-        OSError: It cannot be written, for example because there is no such folder.
+        ConfigError: Another suffix, no such folder, not a comparison, or ``values`` is not a bool.
+        OSError: It cannot be written.
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
         raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
-    if not isinstance(values, bool):
-        raise ConfigError(f"values must be True or False, got {values!r}")
+    check_flag("values", values)
     target, write = _target(path)
     save(target, write(comparison, values).encode())
 
 
 def _target(path: object) -> tuple[Path, Callable[[Comparison, bool], str]]:
-    if not isinstance(path, str | os.PathLike):
-        raise ConfigError(f"path: expected a str or a Path, got {type(path).__name__}")
-    target = Path(path)
+    target = check_path("path", path)
     write = {".md": markdown_page, ".html": html_page}.get(target.suffix.lower())
     if write is None:
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")

@@ -64,6 +64,9 @@ class Sandbox(StoreServer):
     by the newest edit), and two runs that are always in flight. What is started here progresses in
     time, one run after the other, as on the real queue.
 
+    It listens on 127.0.0.1 only, and a request to any other host is answered with 421, so that no
+    web page whose name resolves to this machine gets an answer.
+
     Args:
         seed: Any whole number; the same seed on the same day gives the same world.
         speed: How fast runs go: 10 is ten times as fast as life, in which an eval takes seconds.

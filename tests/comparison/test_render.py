@@ -11,6 +11,7 @@ import pytest
 from comparison.cases import hand_made, history, many_evals, of_every_transition, runs
 from support.frames import results
 
+from retab_analysis import markup
 from retab_analysis.comparison import Comparison, compare, render
 from retab_analysis.errors import ConfigError
 from retab_analysis.vocabulary import TRANSITIONS, VERDICTS
@@ -127,7 +128,7 @@ def test_hostile_texts_stay_text(hostile: str) -> None:
         page = Page(made.to_html(values=values))
         assert not {*page.tags} & {"script", "img", "base", "link", "iframe", "object", "a"}
         assert not any(name.startswith("on") for name, _ in page.attributes)
-        assert "\x1b" not in page.text.replace(hostile, "")
+        assert "\x1b" not in page.text.replace(markup.show_turning(hostile), "")
         plain = pair(expected_value="1").to_markdown(values=values)
         said = made.to_markdown(values=values)
         assert len(said.splitlines()) == len(plain.splitlines())

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.csv_files import ACTIVE, TEXT, reread, rows_of
+from support.csv_files import TEXT, is_active, reread, rows_of
 
 from retab_analysis import read_csv
 from retab_analysis.errors import ConfigError, SchemaError
@@ -54,7 +54,7 @@ def test_what_is_not_this_table_is_refused(text: str, message: str) -> None:
 
 
 def unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(ACTIVE) else cell
+    return cell[1:] if cell.startswith("'") and is_active(cell.lstrip("'")) else cell
 
 
 @hypothesis_settings(max_examples=400, deadline=None)

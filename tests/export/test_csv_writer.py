@@ -88,6 +88,14 @@ def test_what_has_no_text_is_refused_and_the_file_untouched(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["runs.xlsx", "runs.XLS", "runs.ods", "runs.parquet", "r.csv.gz"])
+def test_a_name_of_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
+    for path in (tmp_path / name, f"{tmp_path}/{name}"):
+        with pytest.raises(ConfigError, match=r"^path ends in \.\w+, but what is written is CSV"):
+            write_csv(column("a"), path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_frames_without_columns_or_rows_are_written() -> None:
     assert written(pl.DataFrame()) == "\n"
     assert written(pl.DataFrame({"": [None]})) == '""\n\n'

@@ -28,6 +28,7 @@ HOSTILE = (
     "a | b\n# not a heading\n\n| c |",
     "@octocat $x_1$ `code` [link](http://evil.example) ![i](http://evil.example/i.png)",
     "turned\u202eround\x1b[31m\x00",
+    "www.evil.example user/repo#1 #2 GH-3 https://evil.example name@evil.example",
     "</style></title><base href=//evil.example>",
     "\u0627\u0644\u0646\u062e\u064a\u0644",
     "",
@@ -192,7 +193,8 @@ def test_hostile_names_stay_one_cell_in_markdown(tmp_path: Path) -> None:
         assert "<script" not in report
         assert "<img" not in report
         assert not re.search(r"(?<!\\)\]\(http", report)
-        assert "@octocat" not in report
+        assert not re.search(r"www\.|://|@\w|(?<!&)#\d|GH-\d", report)
+        assert "\u202e" not in report
         columns = [len(re.findall(r"(?<!\\)\|", line)) for line in report.splitlines()]
         assert columns == [len(re.findall(r"(?<!\\)\|", line)) for line in plain.splitlines()]
 
@@ -214,6 +216,7 @@ def test_the_html_loads_nothing_and_holds_its_figure(invoices: Comparison, tmp_p
     assert "@import" not in page
     assert page.count("prefers-color-scheme") >= 3
     assert [tag for tag, _ in elements.made].count("img") == 1
+    assert not re.search("</(img|source|meta)>", page)
     assert all(each[1].get("alt") for each in elements.made if each[0] == "img")
 
 
@@ -318,13 +321,14 @@ def test_the_suffix_may_be_in_capitals_and_the_path_a_string(tmp_path: Path) -> 
     assert (tmp_path / "R.HTML").read_text().startswith("<!doctype html>")
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such folder to write the file into") as said:
+def test_69_a_path_that_cannot_be_written_to(tmp_path: Path) -> None:
+    with pytest.raises(ra.ConfigError, match=r"there is no folder '.*missing' to write"):
         write_report(pair(), tmp_path / "missing" / "r.md")
-    assert said.value.filename == str(tmp_path / "missing")
     (tmp_path / "r.md").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(ra.ConfigError, match="is a folder, not a file"):
         write_report(pair(), tmp_path / "r.md")
+    with pytest.raises(ra.ConfigError, match="holds a character that no path can have"):
+        write_report(pair(), "a\0b.md")
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(

@@ -126,6 +126,8 @@ def test_invalid_ports(port: Any) -> None:
         ({"speed": 1e12}, "speed must be a positive number"),
         ({"latency": "0"}, "latency is in seconds"),
         ({"latency": 1e12}, "latency is in seconds"),
+        ({"latency": True}, "latency is in seconds"),
+        ({"latency": None}, "latency is in seconds"),
         ({"seed": "x"}, "seed is a whole number"),
         ({"seed": 1.0}, "seed is a whole number"),
         ({"seed": True}, "seed is a whole number"),

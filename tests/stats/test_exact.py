@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from fractions import Fraction
 
 import pytest
 from scipy import stats as scipy_stats
@@ -56,6 +58,30 @@ def test_fisher_of_many_results_is_that_of_scipy(table: tuple[int, int, int, int
     k_1, n_1, k_2, n_2 = table
     expected = scipy_stats.fisher_exact([[k_1, n_1 - k_1], [k_2, n_2 - k_2]]).pvalue
     assert stats.fisher_exact(*table) == pytest.approx(expected, rel=1e-7)
+
+
+def count_tables(k_1: int, n_1: int, k_2: int, n_2: int) -> float:
+    """Fisher's p-value in whole numbers, however many results there are."""
+    total, passed = n_1 + n_2, k_1 + k_2
+    tables = range(max(0, passed - n_2), min(n_1, passed) + 1)
+    ways = {k: math.comb(n_1, k) * math.comb(n_2, passed - k) for k in tables}
+    extreme = sum(each for each in ways.values() if each <= ways[k_1])
+    return float(Fraction(extreme, math.comb(total, passed)))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        # In each there is another table that is exactly as likely, of which the logarithm differs.
+        *((200, 450, 400, 750), (218, 450, 382, 750)),
+        # In each there is one that is likelier by less than 0.01 per cent.
+        *((226, 520, 329, 777), (223, 520, 332, 777)),
+    ],
+)
+def test_fisher_tells_equally_likely_tables_from_likelier_ones(
+    table: tuple[int, int, int, int],
+) -> None:
+    assert stats.fisher_exact(*table) == pytest.approx(count_tables(*table), rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
+from itertools import dropwhile
 
 import polars as pl
 from hypothesis import strategies as st
@@ -31,6 +33,18 @@ NASTY = [
         "\t",
     ),
     *("=1+2", "=cmd|' /C calc'!A0", "+1", "+a", "-1", "-1x", "-01", "-1\n", "-.5", "-1e5", "-inf"),
+    *(
+        " =1",
+        "\u00a0=1",
+        "\ufeff@",
+        "\x0b+1",
+        "\u200b\x00 -1",
+        "＝1",
+        "' ＋1",
+        "－",
+        " ＠x",
+        " '=1",
+    ),
     *("@SUM(A1)", "'", "''", "'=1", "''=1", "'-1", "'x", "'\t", "''\r\n", "'\n=1", "=", "\t=1"),
     *("null", "None", "NaN", "NULL", "N/A", "true", "1e5", "007", "123456789012345678901234567890"),
     *(
@@ -51,12 +65,19 @@ NASTY = [
 ]
 
 
-ACTIVE = tuple("=+-@\t\r\n")
+def is_active(text: str) -> bool:
+    """Whether a spreadsheet would see more in it than text."""
+    seen = "".join(dropwhile(_is_passed_over, text))
+    return text.startswith(tuple("\t\r\n")) or seen.startswith(tuple("=+-@＝＋－＠"))
+
+
+def _is_passed_over(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cf")
 
 
 TEXT = st.one_of(
     st.sampled_from(NASTY),
-    st.text(st.sampled_from("'=+-@\t\r\n\",0a\ufeff \0"), max_size=6),
+    st.text(st.sampled_from("'=+-@\t\r\n\",0a\ufeff \0＝＠\xa0\x0b\u2066"), max_size=6),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
 )
 
@@ -121,7 +142,7 @@ def is_json_number(text: str) -> bool:
 
 def as_written(text: str, *, safe: bool) -> str:
     """The rule of the design, in other words than the library's."""
-    if text.lstrip("'").startswith(ACTIVE) and (
+    if is_active(text.lstrip("'")) and (
         text.startswith("'") or (safe and text not in ("-Infinity",) and not is_json_number(text))
     ):
         return "'" + text

@@ -1,7 +1,9 @@
 """One connection: requests read, and each answer written in one piece, or broken on purpose."""
 
+import io
 import itertools
 import math
+import re
 import socket
 import struct
 import time
@@ -17,6 +19,10 @@ from retab_analysis.sandbox.http.messages import ApiError, Request, Response, co
 from retab_analysis.sandbox.http.request_log import RequestLog, ServedRequest
 
 _BODY_LIMIT = 1 << 20
+# No number of bytes has more digits, and Python converts only so many.
+_MOST_DIGITS = 18
+# A page of the web can have its own name resolve to this machine, but its browser sends that name.
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?", re.IGNORECASE)
 _LINE_LIMIT = 1 << 16
 _WEB_PAGE = b"<!doctype html>\n<title>502 Bad Gateway</title>\n<h1>Bad Gateway</h1>\n"
 # With no time to linger, closing a socket sends a reset.
@@ -41,6 +47,50 @@ class Service:
     request_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
 
+class TooSlowError(Exception):
+    """A request did not come in whole in its time."""
+
+
+class TimedSocket(io.RawIOBase):
+    """What comes in through a socket until a moment, however slowly it drips.
+
+    Args:
+        connection: The socket; between two reads its timeout is `patience`.
+        patience: Seconds for a whole request.
+
+    Attributes:
+        is_begun: Whether something of the present request has come.
+    """
+
+    def __init__(self, connection: socket.socket, patience: float) -> None:
+        self._connection, self._patience = connection, patience
+        self.await_request()
+
+    def await_request(self) -> None:
+        """Give the next request its time."""
+        self._end, self.is_begun = time.monotonic() + self._patience, False
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there, at least one byte.
+
+        Raises:
+            TooSlowError: The time is over.
+        """
+        try:
+            self._connection.settimeout(max(self._end - time.monotonic(), 0.001))
+            size = self._connection.recv_into(buffer)
+        except TimeoutError:
+            raise TooSlowError from None
+        finally:
+            self._connection.settimeout(self._patience)
+        self.is_begun = self.is_begun or size > 0
+        return size
+
+
 class Serving(Protocol):
     """What a connection asks of its server."""
 
@@ -54,22 +104,42 @@ class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Otherwise an answer waits up to 40 ms for the client to acknowledge the one before.
     disable_nagle_algorithm = True
+    # Seconds for a request to come in, for a kept connection to be used again, and for an answer to
+    # be taken: whoever keeps a thread here for longer is not going to go on.
+    patience = 60.0
 
     def setup(self) -> None:
         """Take what the server shares with its connections."""
         super().setup()
+        self._incoming = TimedSocket(self.connection, self.patience)
+        self.rfile = io.BufferedReader(self._incoming)
         serving = cast(Serving, self.server)
         self._service, self._base_url = serving.service, serving.base_url
 
     def handle_one_request(self) -> None:
         """Read a request and answer it; any method will do, which the base class does not allow."""
         self.close_connection = True
+        self.requestline, self.request_version, self.command, self.path = "", "", "", ""
+        self._incoming.await_request()
+        try:
+            self._read_request()
+        except TooSlowError:
+            # Whoever never began a request does not wait for an answer either.
+            if self._incoming.is_begun:
+                self.send_error(408, "The request did not come in whole in its time")
+
+    def _read_request(self) -> None:
         self.raw_requestline = self.rfile.readline(_LINE_LIMIT + 1)
         if len(self.raw_requestline) > _LINE_LIMIT:
-            self.requestline, self.request_version, self.command = "", "", ""
             self.send_error(414)
         elif self.raw_requestline and self.parse_request():
-            self._respond()
+            hosts = self.headers.get_all("Host", [])
+            if not all(map(_LOOPBACK.fullmatch, hosts)):
+                self.send_error(421, "This server answers as 127.0.0.1 and localhost only")
+            elif len(hosts) > 1:
+                self.send_error(400, "The request names two hosts")
+            else:
+                self._respond()
 
     def _respond(self) -> None:
         time.sleep(self._service.latency)
@@ -93,11 +163,14 @@ class Connection(BaseHTTPRequestHandler):
             return error.status, error.body, error.headers
 
     def _body(self) -> bytes:
-        length = self.headers.get("Content-Length", "0")
+        length, *others = self.headers.get_all("Content-Length", ["0"])
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
             raise coded(411, "length_required", "The body needs a Content-Length")
-        if int(length) > _BODY_LIMIT:
+        if set(others) - {length}:
+            self.close_connection = True
+            raise coded(400, "several_lengths", "The body has two different Content-Lengths")
+        if len(length) > _MOST_DIGITS or int(length) > _BODY_LIMIT:
             self.close_connection = True
             raise coded(413, "body_too_large", "The body is larger than 1 MiB")
         return self.rfile.read(int(length))
@@ -108,7 +181,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def _head(self, status: int, length: int, headers: Mapping[str, str]) -> bytes:
         # Where the request line could not be read there is neither method nor path.
-        self._service.log.add(ServedRequest(self.command or "", getattr(self, "path", ""), status))
+        self._service.log.add(ServedRequest(self.command or "", self.path, status))
         fields = {
             "Content-Type": "application/json",
             "Content-Length": str(length),

@@ -12,9 +12,18 @@ from retab_analysis.sandbox.http.faults import Fault, FaultInjector, is_seconds
 from retab_analysis.sandbox.http.messages import Request, Response
 from retab_analysis.sandbox.http.request_log import RequestLog
 
+_BUSY_BODY = b'{"detail":"Too many connections are open"}'
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(_BUSY_BODY), _BUSY_BODY)
+)
+
 
 class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Accepts connections, a thread for each, and knows them so that it can close them."""
+
+    # More than the clients of one machine need, and few enough that nobody can take all threads.
+    most_connections = 256
 
     allow_reuse_address = True
     daemon_threads = True
@@ -29,6 +38,12 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection its own thread, noted before it runs so that closing misses none."""
+        if len(self._connections) >= self.most_connections:
+            with contextlib.suppress(OSError):
+                request.settimeout(1.0)
+                request.sendall(_BUSY)
+            self.shutdown_request(request)
+            return
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )

@@ -15,26 +15,11 @@ from retab_analysis.transport import Client
 __all__ = [
     "Runs",
     "check_client",
-    "check_flag",
     "check_frame",
     "check_workflow_id",
     "choose_client",
     "list_run_ids",
 ]
-
-
-def check_flag(name: str, value: object) -> bool:
-    """Check an argument that is either True or False.
-
-    A text such as ``"no"`` counts as true in Python; with ``save_values`` it would store customers'
-    values in a notebook. So only the two values themselves are taken.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be True or False, got {value!r}")
-    return value
 
 
 def check_workflow_id(workflow_id: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import polars as pl
 
+from retab_analysis.markup import one_line
 from retab_analysis.widgets.common.controls import (
     assign,
     button,
@@ -194,7 +195,8 @@ class ListControls:
         )
         first, second = state.listing.columns[:2]
         labels = tuple(
-            f"{first.text(each)} {second.text(each)} {each[state.listing.key]}" for each in shown
+            f"{first.text(each)} {second.text(each)} {one_line(each[state.listing.key])}"
+            for each in shown
         )
         with self._picks.hold_sync():
             assign(self._picks, options=labels)

@@ -26,7 +26,6 @@ from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 
 DAYS = 90
-FETCHING = "Fetching"
 # Seconds; polars' signal handler keeps Ctrl-C from a longer wait.
 _STEP = 0.1
 # Errors of one run, which say nothing about the other ones.
@@ -106,7 +105,7 @@ class MessageProgress:
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Say how much is done."""
         of = f" of {total:,}" if total else ""
-        self._say(f"{FETCHING} {self._what}: {done:,}{of}")
+        self._say(f"Fetching {self._what}: {done:,}{of}")
 
     def close(self) -> None:
         """Nothing has to be taken away."""
@@ -118,7 +117,8 @@ class Fetcher:
     Args:
         explored: What is known; it takes what is fetched.
         lock: Held while ``explored`` is changed.
-        say: Called with how far a fetch is, or what came of it.
+        say: Called with what came of a fetch.
+        report: Called with how far one is.
         client: What to ask, or None for the default.
         workflow_id: The workflow that is explored, or None where frames were given.
     """
@@ -128,10 +128,12 @@ class Fetcher:
         explored: ExplorerState,
         lock: threading.RLock,
         say: Callable[[str], None],
+        report: Callable[[str], None],
         client: Client | None,
         workflow_id: str | None,
     ) -> None:
-        self._explored, self._lock, self._say = explored, lock, say
+        self._explored, self._lock = explored, lock
+        self._say, self._report = say, report
         self._client, self.workflow_id = client, workflow_id
         self._names: dict[str, pl.DataFrame] = {}
         self._reach_back_to(datetime.now(UTC))
@@ -242,7 +244,7 @@ class Fetcher:
             evals=self._fetch_names(runs if known is not None else results),
             payloads="handle_inputs" in results.columns,
             client=self._client,
-            progress=MessageProgress("results", self._say),
+            progress=MessageProgress("results", self._report),
         )
         with self._lock:
             self._explored.take_results(run_ids, found)
@@ -271,8 +273,12 @@ class Fetcher:
             end: Created then or earlier.
             only: Some runs that are here, or None for all of the workflow.
         """
-        of = self.workflow_id if only is None else only["workflow_id"].unique().to_list()
-        progress = MessageProgress("runs", self._say)
+        of: Any = self.workflow_id
+        if only is not None:
+            # A run that does not name its workflow may be of any of them.
+            named = only["workflow_id"].unique()
+            of = None if named.null_count() else named.to_list()
+        progress = MessageProgress("runs", self._report)
         found = None
         try:
             found = fetch_runs(

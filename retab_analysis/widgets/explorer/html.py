@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.markup import Html, join, name, one_line, tag
+from retab_analysis.markup import Html, join, name, one_line, tag, without_controls
 from retab_analysis.widgets.common.html import (
     SHOWN_EVALS,
     STYLE,
@@ -279,7 +279,7 @@ def plain_text(explored: ExplorerState, title: str, message: str) -> str:
     # A terminal has no tabs to click on: it is told how to get to the others.
     others = [each for each in explored.tabs if each != explored.tab]
     lines += [f"{state.position}; .frame is all of them, .tab turns to {' or '.join(others)}"]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(without_controls(line) for line in lines if line)
 
 
 # Plots of the runs

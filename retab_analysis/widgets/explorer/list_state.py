@@ -137,11 +137,11 @@ class ListState:
         self._reset_rows(0)
 
     def go_to(self, page: int) -> None:
-        """Show a page, count_noun from 0; the nearest one that exists."""
+        """Show a page, counted from 0; the nearest one that exists."""
         self.page = max(0, min(page, self.pages - 1))
 
     def choose(self, at: int | None) -> None:
-        """Choose a row of the page, count_noun from 0, or none."""
+        """Choose a row of the page, counted from 0, or none."""
         numbers = self._shown_numbers()
         self._chosen = numbers[at] if at is not None and 0 <= at < len(numbers) else None
 
@@ -159,11 +159,11 @@ class ListState:
 
     def options(self, facet: Facet) -> list[tuple[str, Any]]:
         """What can be chosen of a facet: label and value, the most frequent or newest first."""
-        count_noun = self._frame.group_by(facet.name).agg(
+        counted = self._frame.group_by(facet.name).agg(
             pl.len(), last=pl.col(self.listing.moment[1]).max()
         )
         order = ["last" if facet.newest_first else "len", facet.name]
-        ordered = count_noun.sort(order, descending=[True, False], nulls_last=True)
+        ordered = counted.sort(order, descending=[True, False], nulls_last=True)
         counts = dict(ordered.select(facet.name, "len").iter_rows())
         # A value that was chosen and has gone must still be there to be given up.
         counts |= {

@@ -126,7 +126,9 @@ class ExplorerState:
         gone = set(run_ids) & self.fetched
         if gone:
             self.fetched -= gone
-            self._set_known(self._known.filter(~pl.col("run_id").is_in(gone)))
+            # Results without a run id belong to none of these runs, and stay.
+            of_gone = pl.col("run_id").is_in(gone).fill_null(False)
+            self._set_known(self._known.filter(~of_gone))
 
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag, check_path, check_seconds
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.markup import one_line
@@ -17,13 +19,12 @@ from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.arguments import (
     check_client,
-    check_flag,
     check_frame,
     check_workflow_id,
     choose_client,
 )
 from retab_analysis.widgets.explorer import html
-from retab_analysis.widgets.explorer.fetcher import FETCHING, Fetcher, JobQueue
+from retab_analysis.widgets.explorer.fetcher import Fetcher, JobQueue
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 
 # Seconds between two messages about how far a fetch is.
@@ -78,6 +79,21 @@ def explore(
     return Explorer(explored, check_client(client), save_values=save_values)
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What was last said.
+
+    Attributes:
+        words: The text.
+        is_trouble: Whether something went wrong.
+        is_progress: Whether it says how far a fetch is, and has no meaning after its end.
+    """
+
+    words: str = ""
+    is_trouble: bool = False
+    is_progress: bool = False
+
+
 class Explorer:
     """An explorer of runs, results and evals; made by :func:`explore`.
 
@@ -98,11 +114,11 @@ class Explorer:
         # Clicks may come in several threads; the jobs are in one of their own.
         self._lock = threading.RLock()
         self._jobs = JobQueue(self._finish_job)
-        self._fetcher = Fetcher(explored, self._lock, self._say, client, workflow_id)
+        self._fetcher = Fetcher(explored, self._lock, self._say, self._report, client, workflow_id)
         self._asked: set[str] = set()
         self._chosen_before: Any = None
         self._error: BaseException | None = None
-        self._message, self._trouble = "", False
+        self._message = _Message()
         self._view: Any = None
         # When a message about a fetch was last shown.
         self._said_at = 0.0
@@ -151,7 +167,7 @@ class Explorer:
     @property
     def message(self) -> str:
         """What was last said: how far a fetch is, why it failed, what was written where."""
-        return self._message
+        return self._message.words
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
         """Block until everything that is being fetched is here.
@@ -166,6 +182,8 @@ class Explorer:
             WaitTimeout: It is not here in time; ``.runs`` is what is.
             RetabAnalysisError: Why a fetch since the last call failed.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout, zero=True)
         if not self._jobs.wait(timeout):
             raise WaitTimeout(f"still fetching after {timeout:g} s", runs=self.frame)
         if self._view is not None:
@@ -206,15 +224,15 @@ class Explorer:
             ConfigError: It is not a path.
             OSError: It cannot be written.
         """
-        if not isinstance(path, str | Path) or not str(path):
-            raise ConfigError(f"path must say where to write the CSV file, got {path!r}")
+        if path == "":
+            raise ConfigError("path must say where to write the CSV file, it is empty")
         try:
-            target = Path(path).expanduser().resolve()
-        except (RuntimeError, ValueError) as error:
+            target = check_path("path", path).expanduser().resolve()
+        except RuntimeError as error:
             raise ConfigError(f"there is no file {str(path)!r}: {error}") from error
         frame = self.frame
         write_csv(frame, target)
-        self._tell(f"{frame.height:,} {self._explored.listed.listing.noun} written to {target}")
+        self._say(f"{frame.height:,} {self._explored.listed.listing.noun} written to {target}")
         return target
 
     @property
@@ -286,39 +304,46 @@ class Explorer:
         try:
             self.export(path)
         except (ConfigError, OSError) as error:
-            self._tell(f"Nothing was written: {error}", trouble=True)
+            self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
 
     def _finish_job(self, error: BaseException | None) -> None:
         """Tell how a job has ended, and go on with what is missing; runs in the jobs' thread."""
         with self._lock:
             if error is not None:
                 self._error = error
-                self._message, self._trouble = f"{type(error).__name__}: {error}", True
+                self._message = _Message(f"{type(error).__name__}: {error}", is_trouble=True)
             else:
                 # What else was said, for example where a file was written, stays.
-                if self._message.startswith(FETCHING):
-                    self._message = ""
+                if self._message.is_progress:
+                    self._message = _Message()
                 self._fetch_results(self._list_missing())
             self._draw()
 
-    def _say(self, message: str) -> None:
-        """Tell how far a fetch is, but not more often than a person can read."""
-        # A message that is not about progress is always shown.
-        now = time.monotonic()
-        if not message.startswith(FETCHING) or now - self._said_at >= _BETWEEN_DRAWS:
-            self._said_at = now
-            self._tell(message)
+    def _say(self, words: str) -> None:
+        """Tell what was done, or what came of a fetch."""
+        self._tell(_Message(words))
 
-    def _tell(self, message: str, *, trouble: bool = False) -> None:
+    def _report(self, words: str) -> None:
+        """Tell how far a fetch is, but not more often than a person can read."""
+        now = time.monotonic()
+        if now - self._said_at >= _BETWEEN_DRAWS:
+            self._said_at = now
+            self._tell(_Message(words, is_progress=True))
+
+    def _tell(self, message: _Message) -> None:
         with self._lock:
-            self._message, self._trouble = message, trouble
-            if self._view is not None:
-                self._view.draw_head(self._write_title(), message, trouble=trouble)
+            self._message = message
+            self._draw_head()
+
+    def _draw_head(self) -> None:
+        if self._view is not None:
+            message = self._message
+            self._view.draw_head(self._write_title(), message.words, trouble=message.is_trouble)
 
     def _draw(self) -> None:
         with self._lock:
+            self._draw_head()
             if self._view is not None:
-                self._view.draw_head(self._write_title(), self._message, trouble=self._trouble)
                 self._view.draw(more=self._fetcher.more, fetching=bool(self._asked))
 
     def _write_title(self) -> str:
@@ -339,14 +364,17 @@ class Explorer:
         """The widget, with the present state as static HTML and text for where there is none."""
         bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
         with self._lock:
-            title, trouble = self._write_title(), self._trouble
             page = html.static_page(
-                self._explored, title, self._message, trouble=trouble, values=self._save_values
+                self._explored,
+                self._write_title(),
+                self._message.words,
+                trouble=self._message.is_trouble,
+                values=self._save_values,
             )
         return {**bundle, "text/html": str(page), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""
         with self._lock:
-            message = " ".join(each for each in (self._message, waiting) if each)
+            message = " ".join(each for each in (self._message.words, waiting) if each)
             return html.plain_text(self._explored, self._write_title(), message)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from retab_analysis.markup import STATE_COLOURS, STATE_SIGNS, Html, join, sign, tag
+from retab_analysis.markup import (
+    STATE_COLOURS,
+    STATE_SIGNS,
+    Html,
+    join,
+    one_line,
+    sign,
+    tag,
+    without_controls,
+)
 from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, render_evals, render_view
 from retab_analysis.widgets.common.text import (
     EvalLine,
@@ -144,7 +153,7 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
     more = len(state.listed) - SHOWN_EVALS
     lines += [f"  and {more} more"] if more > 0 else []
     folded = [f"{title}." for title in name_folded(state)] if state.news is not None else []
-    return "\n".join([*lines, *folded])
+    return "\n".join(map(without_controls, [*lines, *folded]))
 
 
 def name_folded(state: LiveState) -> tuple[str, ...]:
@@ -162,8 +171,7 @@ def describe_eval(line: EvalLine, *, values: bool) -> str:
     """An eval as one line of text: what became of it, and its message or only the cause."""
     why = line.message if values else line.cause
     said = "; ".join(each for each in (describe_change(line), why) if each)
-    text = f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {said}"
-    return " ".join(text.split())
+    return one_line(f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {said}")
 
 
 def static_page(state: LiveState, *, values: bool) -> Html:
@@ -224,7 +232,7 @@ def describe_briefly(state: LiveState) -> str:
         done, total = sum_progress(state)
         counts = ", ".join(f"{count} {name}" for name, count in sum_counts(state).items())
         parts[1:1] = [_sum_statuses(state), f"{done} of {total} done", counts]
-    return " · ".join(" ".join(part.split()) for part in parts if part)
+    return " · ".join(one_line(part) for part in parts if part)
 
 
 def _sum_statuses(state: LiveState) -> str:

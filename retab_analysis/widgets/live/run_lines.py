@@ -10,6 +10,7 @@ from datetime import datetime
 from statistics import fmean, stdev
 from typing import Any
 
+from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import DECIDED, FAILING, STATES, TERMINAL
 from retab_analysis.widgets.common.text import shorten_version
 
@@ -164,7 +165,7 @@ def _describe_status(
         bad = sum(counts[state] for state in FAILING)
         return "completed, all pass" if run["ok"] else f"completed, {say_not_passing(bad)}"
     words: dict[str, str] = {"running": "running", "error": "could not run"}
-    return words.get(status, str(status))
+    return words.get(status, one_line(status))
 
 
 def say_not_passing(number: int) -> str:

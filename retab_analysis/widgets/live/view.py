@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import math
 import sys
 import threading
 import weakref
@@ -16,14 +15,15 @@ from typing import Any, Self
 import polars as pl
 
 from retab_analysis._baseline import LAST_GOOD
+from retab_analysis.arguments import check_flag, check_seconds
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.params import RunList
+from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.arguments import (
     Runs,
-    check_flag,
     check_workflow_id,
     choose_client,
     list_run_ids,
@@ -106,11 +106,7 @@ def _check_arguments(
         raise ConfigError("pass either runs or workflow_id=")
     if workflow_id is not None:
         check_workflow_id(workflow_id)
-    # True is an int to Python, and nobody means one second by it.
-    if isinstance(interval, bool) or not isinstance(interval, int | float) or not interval > 0:
-        raise ConfigError(f"interval must be a number of seconds above 0, got {interval!r}")
-    if not math.isfinite(interval):
-        raise ConfigError("interval must be finite")
+    check_seconds("interval", interval)
     if baseline is not None:
         RunList.make(baseline, "baseline")
 
@@ -186,6 +182,8 @@ class LiveView:
             WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
             RetabAnalysisError: Why watching ended early.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout, zero=True)
         if not self._watcher.join(timeout):
             raise WaitTimeout(
                 f"the runs have not ended after {timeout:g} s; they are still watched",
@@ -367,7 +365,7 @@ class TerminalBars:
         if state.phase != "watching":
             self._bars.close()
             if state.failure:
-                self._bars.say(state.failure)
+                self._bars.say(one_line(state.failure))
 
     def _print_news(self, state: LiveState) -> None:
         # What is not compared yet may turn out to be old.
@@ -383,7 +381,8 @@ class TerminalBars:
     def _draw_sum(self, state: LiveState) -> None:
         if state.runs:
             counts = ", ".join(f"{n} {name}" for name, n in html.sum_counts(state).items())
-            self._bars.update("all runs", state.heading, *html.sum_progress(state), counts)
+            heading = one_line(state.heading)
+            self._bars.update("all runs", heading, *html.sum_progress(state), counts)
 
     def close(self) -> None:
         """Leave the bars as they are."""

@@ -19,6 +19,8 @@ from support.watching import client, until
 import retab_analysis as ra
 from retab_analysis.widgets.explorer.fetcher import JobQueue
 
+FIRST, LAST = "2026-05-18T10:00:00Z", "2026-05-20T10:00:00Z"
+
 
 def test_choosing_a_run_fetches_its_results(runs: pl.DataFrame, api: ra.Client) -> None:
     explorer = ra.explore(runs, client=api)
@@ -164,6 +166,35 @@ def test_refresh_asks_only_for_what_goes_on() -> None:
         explorer.wait(10)
         assert explorer.message == "Every run has ended: there is nothing to ask again."
         assert len(server.requests) == 1
+
+
+def test_refresh_of_runs_that_do_not_say_of_which_workflow_they_are() -> None:
+    """They may be of any; the time they are of is what narrows the list down."""
+    moments = {"r1": FIRST, "r2": LAST}
+    going = runs_frame(
+        *(run_with(name, running=1, timing__created_at=at) for name, at in moments.items())
+    )
+    nameless = pl.when(pl.col("run_id") != "r1").then("workflow_id").alias("workflow_id")
+    now = [run_with(name, "completed", passed=1) for name in moments]
+    with FaultServer([reply(body=page(now))]) as server:
+        explorer = ra.explore(going.with_columns(nameless), client=client(server.url))
+        explorer.refresh()
+        frame = explorer.wait(10)
+        assert frame["is_terminal"].to_list() == [True, True]
+        (query,) = server.queries
+    assert "workflow_id" not in query
+    assert (query["from_date"][:10], query["to_date"][:10]) == (FIRST[:10], LAST[:10])
+
+
+def test_what_a_fetch_ended_with_stays_to_be_read() -> None:
+    """Only what says how far it is goes with its end, whatever words it begins with."""
+    explorer = ra.explore(runs_frame())
+    explorer._jobs.run("job", lambda: explorer._report("Fetching runs: 3"))
+    explorer.wait(10)
+    assert explorer.message == ""
+    explorer._jobs.run("job", lambda: explorer._say("Fetching changed nothing."))
+    explorer.wait(10)
+    assert explorer.message == "Fetching changed nothing."
 
 
 def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:

@@ -9,7 +9,7 @@ import pytest
 from support.drawn import control
 from support.explored import RESULTS, click, run_code
 from support.faultserver import FaultServer, page, reply
-from support.made_runs import runs_frame
+from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client
 
 import retab_analysis as ra
@@ -63,6 +63,15 @@ def test_the_code_of_given_results_and_of_those_that_were_fetched(
         scope: dict[str, Any] = {"results": results, "runs": runs.head(8)}
         exec(explorer.code(), scope)
         assert scope["rows"].equals(explorer.frame), tab
+
+
+def test_results_that_name_no_run_stay_when_runs_are_asked_for_again() -> None:
+    known = results_frame(result_with("e1", "passed", "r1"), result_with("e2", "passed", "r2"))
+    nameless = known.head(1).with_columns(run_id=pl.lit(None, pl.String), result_id=pl.lit("none"))
+    going = runs_frame(run_with("r1", running=1), run_with("r2", "completed", passed=1))
+    explored = ExplorerState(going, pl.concat([known, nameless]), FrameOrigin())
+    explored.take_runs(runs_frame(run_with("r1", "completed", passed=1)))
+    assert explored.known["run_id"].to_list() == ["r2", None]
 
 
 def test_its_code_names_the_evals_of_several_workflows(api: ra.Client) -> None:

@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_written_is_told(runs: pl.DataFrame, tmp_path: Pat
     with pytest.raises(ra.ConfigError, match="say where"):
         explorer.export("")
     for no_path in ("~nobody-of-that-name/x.csv", "a\0b.csv"):
-        with pytest.raises(ra.ConfigError, match="there is no file"):
+        with pytest.raises(ra.ConfigError, match=r"there is no file|no path can have"):
             explorer.export(no_path)
 
 
@@ -136,7 +136,7 @@ def test_a_kernel_gets_the_widget(runs: pl.DataFrame, monkeypatch: pytest.Monkey
 def test_what_cannot_be_a_path_or_a_client_is_refused() -> None:
     explorer = ra.explore(ra.decode_runs([]))
     for path in ("", None, 1):
-        with pytest.raises(ra.ConfigError, match="path must say where"):
+        with pytest.raises(ra.ConfigError, match=r"^path(: expected a str| must say where)"):
             explorer.export(path)  # type: ignore[arg-type]
     with pytest.raises(ra.ConfigError, match="client must be a Client"):
         ra.explore(ra.decode_runs([]), client="nonsense")  # type: ignore[arg-type]

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import polars as pl
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from support.drawn import walk
+from support.fakes import STILL
 from support.faultserver import FaultServer, reply
 from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
@@ -174,7 +176,7 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
         ({}, "either runs or workflow_id="),
         ({"runs": "r", "workflow_id": "w"}, "either runs or workflow_id="),
         ({"runs": "r", "interval": 0}, "interval must be"),
-        ({"runs": "r", "interval": float("inf")}, "interval must be finite"),
+        ({"runs": "r", "interval": float("inf")}, "interval must be a number of seconds"),
         ({"runs": "r", "interval": "1"}, "interval must be"),
         ({"runs": "r", "baseline": 7}, "baseline must be"),
         ({"runs": "r", "compact": "no"}, "compact must be True or False, got 'no'"),
@@ -195,6 +197,26 @@ def test_the_code_fetches_what_is_shown() -> None:
         view.wait(10)
     compile(view.code(), "code", "exec")
     assert "ra.wait_for_runs('r1')" in view.code()
+
+
+def test_the_code_of_two_workflows_names_the_evals_of_both() -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as mine:
+        runs = pl.concat(
+            ra.fetch_runs(workflow_id, limit=20, client=mine)
+            .filter("is_terminal", pl.col("scope") == "workflow")
+            .head(1)
+            for workflow_id in ("wf_invoices", "wf_claims")
+        )
+        view = ra.watch(runs, interval=0.05, baseline=None, client=mine)
+        view.wait(30)
+        ra.use(mine)
+        scope: dict[str, Any] = {}
+        exec(view.code(), scope)
+    assert scope["runs"]["workflow_id"].to_list() == ["wf_invoices", "wf_claims"]
+    found = scope["results"]
+    assert found.equals(view.results)
+    named = found.filter(pl.col("eval_name").is_not_null())["workflow_id"].unique().sort()
+    assert named.to_list() == ["wf_claims", "wf_invoices"]
 
 
 # The compact form, and the end

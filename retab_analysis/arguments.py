@@ -1,0 +1,105 @@
+"""What callers pass, checked in the same way by every public function, before anything is done.
+
+To Python the text ``"False"`` is true, and True is the number 1. With ``values="False"`` a report
+would show customers' values, with ``min_pass_rate=True`` a gate would ask for 100 %: a caller who
+wrote that meant something else, and is told so.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeGuard
+
+from retab_analysis.errors import ConfigError
+
+LONGEST_WAIT = 366 * 24 * 3600.0
+"""Seconds, a year: nobody waits longer, and no system can be told to wait for ever so long."""
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Check an argument that is either True or False.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def check_count(name: str, value: object, least: int = 0) -> int:
+    """Check a whole number.
+
+    Raises:
+        ConfigError: It is not one, or is less than ``least``.
+    """
+    if not _is_number(value) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
+    """Check a time in seconds, at most a year.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What was passed.
+        zero: Whether no time at all will do.
+
+    Raises:
+        ConfigError: It is not a number of seconds, not above 0, or too many of them.
+    """
+    # Written so that NaN does not pass.
+    if _is_number(value) and 0 <= value <= LONGEST_WAIT and (zero or value > 0):
+        return float(value)
+    least = "at least" if zero else "above"
+    raise ConfigError(
+        f"{name} must be a number of seconds, {least} 0 and at most {LONGEST_WAIT:,.0f} (a year), "
+        f"got {value!r}"
+    )
+
+
+def check_share(name: str, value: object, *, ends: bool = False) -> float:
+    """Check a share of a whole.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What was passed.
+        ends: Whether 0 and 1 themselves will do.
+
+    Raises:
+        ConfigError: It is not a number between 0 and 1.
+    """
+    if _is_number(value) and (0 <= value <= 1 if ends else 0 < value < 1):
+        return float(value)
+    range_ = "from 0 to 1" if ends else "between 0 and 1"
+    raise ConfigError(f"{name} must be a number {range_}, got {value!r}")
+
+
+def check_path(name: str, value: object, expected: str = "a str or a Path") -> Path:
+    """Check a path; whether there is anything is not looked at.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What was passed.
+        expected: What would do, in words.
+
+    Raises:
+        ConfigError: It is not a path, or one that no file can have.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name}: expected {expected}, got {type(value).__name__}")
+    path = Path(value)
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
+    return path
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number; True and False are whole numbers to Python, and are not meant."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

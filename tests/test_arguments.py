@@ -1,0 +1,206 @@
+"""FAULTS.md 72: every public function refuses the same wrong arguments, before it does anything.
+
+Which arguments a function has is read from its signature, so that a new one is asked for here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.compared import THREE
+from support.fakes import client_for
+
+import retab_analysis as ra
+from retab_analysis.schema import EVALS, RESULTS, RUNS
+from retab_analysis.widgets.live.view import LiveView, _Look
+from retab_analysis.widgets.live.watcher import Watcher
+
+NOWHERE = "http://127.0.0.1:9"
+
+COMPARISON = ra.compare_versions(THREE, "v1", "v3")
+# Views that ask the API for nothing: there are no runs, and the watcher is never started.
+EXPLORER = ra.explore(RUNS.empty())
+CLIENT = client_for(NOWHERE)
+LIVE_VIEW = LiveView(Watcher(CLIENT, ["r"], None, None, 2.0), CLIENT, _Look(False, False, False))
+
+# What each function takes besides, so that one wrong argument is all that is wrong.
+CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "Client": (ra.Client, {"api_key": "sandbox-key", "base_url": NOWHERE}),
+    "Comparison.accept": (COMPARISON.accept, {"path": "accepted.toml", "reason": "known"}),
+    "Comparison.diff": (COMPARISON.diff, {"eval_id": "e1"}),
+    "Comparison.gate": (COMPARISON.gate, {}),
+    "Comparison.raise_if_regressed": (COMPARISON.raise_if_regressed, {}),
+    "Comparison.to_html": (COMPARISON.to_html, {}),
+    "Comparison.to_markdown": (COMPARISON.to_markdown, {}),
+    "Explorer.wait": (EXPLORER.wait, {}),
+    "LiveView.wait": (LIVE_VIEW.wait, {}),
+    "blame": (ra.blame, {"results": RESULTS.empty()}),
+    "cancel_runs": (ra.cancel_runs, {"runs": "r"}),
+    "check": (ra.check, {"workflow_id": "wf"}),
+    "compare": (ra.compare, {"baseline": THREE, "candidate": THREE}),
+    "compare_versions": (
+        ra.compare_versions,
+        {"results": THREE, "baseline": "v1", "candidate": "v2"},
+    ),
+    "compare_view": (ra.compare_view, {"results": THREE}),
+    "count_failures": (ra.count_failures, {"results": RESULTS.empty()}),
+    "decode_evals": (ra.decode_evals, {"data": "[]"}),
+    "decode_results": (ra.decode_results, {"data": "[]"}),
+    "decode_runs": (ra.decode_runs, {"data": "[]"}),
+    "demo": (ra.demo, {}),
+    "eval_history": (ra.eval_history, {"results": RESULTS.empty()}),
+    "explore": (ra.explore, {"runs": RUNS.empty()}),
+    "failures": (ra.failures, {"results": RESULTS.empty()}),
+    "fetch_config_changes": (
+        ra.fetch_config_changes,
+        {"workflow_id": "wf", "baseline": "v1"},
+    ),
+    "fetch_document_link": (ra.fetch_document_link, {"document_id": "file"}),
+    "fetch_evals": (ra.fetch_evals, {"workflow_id": "wf"}),
+    "fetch_result": (ra.fetch_result, {"result_id": "r"}),
+    "fetch_results": (ra.fetch_results, {"runs": "r"}),
+    "fetch_run": (ra.fetch_run, {"run_id": "r"}),
+    "fetch_runs": (ra.fetch_runs, {}),
+    "fetch_version_diff": (
+        ra.fetch_version_diff,
+        {"workflow_id": "wf", "baseline": "v1", "candidate": "v2"},
+    ),
+    "fetch_versions": (ra.fetch_versions, {"workflow_id": "wf"}),
+    "fetch_workflows": (ra.fetch_workflows, {}),
+    "flaky_evals": (ra.flaky_evals, {"results": RESULTS.empty()}),
+    "latest_results": (ra.latest_results, {"results": RESULTS.empty()}),
+    "open_document": (ra.open_document, {"result": "r"}),
+    "overview": (ra.overview, {}),
+    "plot_comparison": (ra.plot_comparison, {"comparison": COMPARISON}),
+    "plot_durations": (ra.plot_durations, {"runs": RUNS.empty()}),
+    "plot_outcomes": (ra.plot_outcomes, {"runs": RUNS.empty()}),
+    "plot_pass_rate": (ra.plot_pass_rate, {"runs": RUNS.empty()}),
+    "plot_timeline": (ra.plot_timeline, {"runs": RUNS.empty()}),
+    "plot_verdicts": (ra.plot_verdicts, {"results": RESULTS.empty()}),
+    "read_csv": (ra.read_csv, {"path": "runs.csv"}),
+    "settle": (ra.settle, {"comparison": COMPARISON}),
+    "start_runs": (ra.start_runs, {"workflow_id": "wf"}),
+    "states": (ra.states, {"results": RESULTS.empty()}),
+    "summarize_evals": (ra.summarize_evals, {"results": RESULTS.empty()}),
+    "summarize_runs": (ra.summarize_runs, {"runs": RUNS.empty()}),
+    "triage": (ra.triage, {"evals": EVALS.empty()}),
+    "use": (ra.use, {"client": None}),
+    "wait_for_runs": (ra.wait_for_runs, {"runs": "r"}),
+    "watch": (ra.watch, {"runs": "r"}),
+    "write_csv": (ra.write_csv, {"frame": RUNS.empty(), "path": "runs.csv"}),
+    "write_report": (ra.write_report, {"comparison": COMPARISON, "path": "report.html"}),
+}
+
+# Flags that None leaves to the library, or that take something else besides.
+ALSO_NONE = {("watch", "allow_cancel"), ("fetch_results", "evals")}
+# Numbers whose default is None.
+OPTIONAL = {"limit", "max_reruns", "min_pass_rate"}
+# Numbers for which None means without a limit.
+SECONDS = {"timeout", "deadline", "interval"}
+
+NOT_A_FLAG: list[Any] = ["False", "True", "", 0, 1, 1.0, None, [True]]
+NOT_A_NUMBER: list[Any] = [True, False, "1", "fast", None, float("nan"), -1, [1], timedelta(1)]
+
+
+def parameters() -> Iterator[tuple[str, str, object]]:
+    """Each function with each of its parameters that has a default."""
+    for function, (call, _) in CALLS.items():
+        for name, parameter in inspect.signature(call).parameters.items():
+            if parameter.default is not inspect.Parameter.empty:
+                yield function, name, parameter.default
+
+
+FLAGS = [
+    (function, name)
+    for function, name, default in parameters()
+    if isinstance(default, bool) or (function, name) in ALSO_NONE
+]
+NUMBERS = [
+    (function, name, default)
+    for function, name, default in parameters()
+    if (isinstance(default, int | float) and not isinstance(default, bool))
+    or name in {*OPTIONAL, *SECONDS}
+]
+BARS = [(function, name) for function, name, _ in parameters() if name == "progress"]
+CLIENTS = [(function, name) for function, name, _ in parameters() if name == "client"]
+
+
+def refuse(function: str, wrong: dict[str, Any], words: str) -> None:
+    call, others = CALLS[function]
+    arguments = {**others, **wrong}
+    if "client" in inspect.signature(call).parameters:
+        arguments.setdefault("client", CLIENT)
+    with pytest.raises(ra.ConfigError, match=f"^{words}"):
+        call(**arguments)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing was written by a call that was refused."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_public_function_is_asked() -> None:
+    functions = {name for name in ra.__all__ if inspect.isroutine(getattr(ra, name))}
+    assert functions | {"Client"} == {name for name in CALLS if "." not in name}
+
+
+def test_the_arguments_are_found() -> None:
+    assert ("write_report", "values") in FLAGS
+    assert ("watch", "save_values") in FLAGS
+    assert {name for _, name, _ in NUMBERS} >= {*OPTIONAL, *SECONDS, "alpha", "repeat", "speed"}
+
+
+@pytest.mark.parametrize(("function", "name"), FLAGS)
+def test_72_what_is_neither_true_nor_false(function: str, name: str) -> None:
+    for wrong in NOT_A_FLAG:
+        if wrong is not None or (function, name) not in ALSO_NONE:
+            refuse(function, {name: wrong}, f"{name} must be True")
+
+
+@pytest.mark.parametrize(("function", "name", "default"), NUMBERS)
+def test_72_what_is_not_a_number(function: str, name: str, default: object) -> None:
+    for wrong in NOT_A_NUMBER:
+        # Any whole number is a seed.
+        if (wrong, default) != (None, None) and (wrong, name) != (-1, "seed"):
+            refuse(function, {name: wrong}, f"{name} (must be|is)")
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(function, name) for function, name, _ in NUMBERS if name in SECONDS]
+)
+def test_72_more_seconds_than_anybody_waits(function: str, name: str) -> None:
+    for wrong in (1e12, 10**30, float("inf")):
+        refuse(function, {name: wrong}, f"{name} must be a number of seconds")
+
+
+@pytest.mark.parametrize("name", ["from_date", "to_date"])
+def test_72_a_negative_timedelta_is_in_the_future(name: str) -> None:
+    refuse("fetch_runs", {name: timedelta(days=-1)}, f"{name} must not be a negative timedelta")
+
+
+@pytest.mark.parametrize(("function", "name"), BARS)
+def test_72_what_is_not_a_progress(function: str, name: str) -> None:
+    for wrong in ("False", 1, 0, []):
+        refuse(function, {name: wrong}, "progress must be None, True, False or an object")
+
+
+@pytest.mark.parametrize(("function", "name"), CLIENTS)
+def test_72_what_is_not_a_client(function: str, name: str) -> None:
+    wrong = "sandbox-key"
+    refuse(function, {name: wrong}, r"(client must be|use\(\) takes) a Client or None, got str")
+
+
+def test_72_a_customers_values_are_not_published_because_a_text_is_true(tmp_path: Path) -> None:
+    for call in (COMPARISON.to_html, COMPARISON.to_markdown):
+        with pytest.raises(ra.ConfigError, match="values must be True or False, got 'False'"):
+            call(values="False")  # type: ignore[arg-type]
+    with pytest.raises(ra.ConfigError, match="min_pass_rate must be a number from 0 to 1, got Tr"):
+        COMPARISON.gate(min_pass_rate=True)

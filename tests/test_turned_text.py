@@ -1,0 +1,184 @@
+"""FAULTS.md 68: wherever a name or an id is shown, nothing in it turns the text round."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from matplotlib.text import Text
+from support.drawn import walk
+from support.frames import result, results, run, runs
+from support.live_states import seen
+from support.made_runs import result_with, run_with
+from support.plotted import figure_of
+
+import retab_analysis as ra
+from retab_analysis._open_document import OpenedDocument
+from retab_analysis._overview import OVERVIEW, Overview
+from retab_analysis.markup import show_turning
+from retab_analysis.widgets.live import html
+from retab_analysis.widgets.live.controls import Actions, CompactControls, LiveControls
+from retab_analysis.widgets.live.view import TerminalBars
+
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# A plot of many runs shortens their names, so that little of a longer one would be left.
+TURNED = "\u202ex\u2066"
+
+
+def turned(eval_id: str, state: str, number: int) -> dict[str, Any]:
+    """A result in which every name and id holds what would turn it round."""
+    names = ("eval_name", "block_id", "path", "workflow_id", "failure_code", "failure_message")
+    return result(
+        eval_id + TURNED,
+        state,
+        number,
+        **dict.fromkeys((*names, "condition", "status_message"), TURNED),
+        document_names=[TURNED],
+        workflow_version_id=f"v{number}{TURNED}",
+        run_id=f"r{number}{TURNED}",
+        expected_value=f'"{TURNED}"',
+        actual_value=f'"{number}{TURNED}"',
+    )
+
+
+RESULTS = results(
+    *(turned("a", "passed", 1), turned("b", "passed", 1)),
+    *(turned("a", "failed", 2), turned("b", "passed", 2)),
+)
+RUNS = runs(
+    *(
+        run(
+            f"r{number}{TURNED}",
+            number,
+            workflow_version_id=f"v{number}{TURNED}",
+            workflow_id=TURNED,
+            eval_id=TURNED if number == 1 else None,
+            scope="eval" if number == 1 else "workflow",
+            status_message=TURNED,
+        )
+        for number in (1, 2, 3)
+    )
+)
+COMPARISON = ra.compare_versions(RESULTS, f"v1{TURNED}", f"v2{TURNED}")
+LIVE = seen(
+    *(
+        run_with(name + TURNED, TURNED, failed=1, workflow_version_id=TURNED, workflow_id=TURNED)
+        for name in "ab"
+    ),
+    results=[result_with(TURNED, "failed", f"a{TURNED}")],
+    failure=TURNED,
+    phase="failed",
+)
+
+
+def texts_of(widget: Any) -> Iterator[str]:
+    """What a browser would show of a widget, and of all that is in it."""
+    for each in walk(widget):
+        # Of a list, what is chosen is sent as a number.
+        shown = ["description", "tooltip", "placeholder"]
+        shown += [] if hasattr(each, "options") else ["value"]
+        yield from (str(getattr(each, name, "")) for name in shown)
+        yield from (option if isinstance(option, str) else option[0] for option in of(each))
+        yield from getattr(each, "titles", ())
+
+
+def of(widget: Any) -> Any:
+    return getattr(widget, "options", None) or ()
+
+
+def comparison_texts() -> Iterator[str]:
+    yield from (repr(COMPARISON), COMPARISON.explain(), *COMPARISON.causes["sentence"])
+    for values in (True, False):
+        yield from (COMPARISON.to_html(values=values), COMPARISON.to_markdown(values=values))
+    gate = COMPARISON.gate()
+    yield from (*gate.reasons, *gate.notes)
+
+
+def report_texts(folder: Path) -> Iterator[str]:
+    for name in ("report.md", "report.html"):
+        ra.write_report(COMPARISON, folder / name)
+        yield (folder / name).read_text(encoding="utf-8")
+
+
+def view_texts() -> Iterator[str]:
+    view = ra.compare_view(RESULTS, save_values=True)
+    yield from view._repr_mimebundle_().values()
+    yield from texts_of(view.widget)
+    explorer = ra.explore(RUNS, RESULTS, save_values=True)
+    for tab in explorer.state.tabs:
+        explorer.tab = tab
+        explorer.state.listed.choose(0)
+        explorer._follow()
+        yield from explorer._repr_mimebundle_().values()
+        yield from texts_of(explorer.widget)
+        yield explorer.code()
+
+
+def live_texts() -> Iterator[str]:
+    yield from (html.plain_text(LIVE, values=True), html.describe_briefly(LIVE))
+    yield from (html.static_page(LIVE, values=True), html.static_line(LIVE))
+    actions = Actions(stop=print, refresh=print, cancel=None, code=str)
+    yield from texts_of(LiveControls(LIVE, actions).box)
+    yield from texts_of(CompactControls(LIVE).box)
+
+
+def plotted_texts(draw: Callable[..., Any], of: Any, **how: Any) -> Iterator[str]:
+    figure = figure_of(draw(of, **how))
+    figure.canvas.draw()
+    yield from (each.get_text() for each in figure.findobj(Text))
+
+
+def other_texts() -> Iterator[str]:
+    document = OpenedDocument(f"https://x/{TURNED}", TURNED, TURNED, (TURNED,))
+    yield from (repr(document), document._repr_html_())
+    row = dict.fromkeys(OVERVIEW) | {"workflow_id": TURNED, "name": TURNED, "evals": 1}
+    overview = Overview(pl.DataFrame([row], schema=OVERVIEW))
+    yield from (repr(overview), overview._repr_html_())
+
+
+def check(texts: Iterator[str]) -> None:
+    shown = list(texts)
+    assert not [text for text in shown if TURNING.search(text)]
+    # What is not there cannot turn anything round either.
+    assert [text for text in shown if "U+2066" in text or "U+202E" in text]
+
+
+@pytest.mark.parametrize("texts", [comparison_texts, view_texts, live_texts, other_texts])
+def test_68_nothing_turns_text_round(texts: Callable[[], Iterator[str]]) -> None:
+    check(texts())
+
+
+def test_68_nothing_turns_a_report_round(tmp_path: Path) -> None:
+    check(report_texts(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("draw", "of", "how"),
+    [
+        (ra.plot_outcomes, RUNS, {}),
+        (ra.plot_pass_rate, RUNS, {"scope": None}),
+        (ra.plot_durations, RUNS, {}),
+        (ra.plot_timeline, RUNS, {}),
+        (ra.plot_verdicts, RESULTS, {}),
+        (ra.plot_comparison, COMPARISON, {}),
+    ],
+)
+def test_68_nothing_turns_a_plot_round(draw: Any, of: Any, how: dict[str, Any]) -> None:
+    check(plotted_texts(draw, of, **how))
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_68_nothing_turns_a_terminal_round(
+    compact: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TerminalBars(compact=compact).draw(LIVE)
+    check(iter([capsys.readouterr().err]))
+
+
+def test_what_turns_nothing_round_stays() -> None:
+    arabic = "\u0641\u0627\u062a\u0648\u0631\u0629 \u200e123\u200f"
+    assert show_turning(arabic) == arabic
