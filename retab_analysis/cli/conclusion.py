@@ -109,12 +109,14 @@ class Conclusion:
         }
 
     def markdown(self, *, values: bool) -> str:
-        """The report, and before it what the gate says."""
+        """What the gate says, and the report, which knows the usual rule only."""
         # A report is a file; this is the one way to have it.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "report.md")
             write_report(self.comparison, path, values=values)
-            return path.read_text(encoding="utf-8")
+            report = path.read_text(encoding="utf-8")
+        gate = "\n".join(f"- {markdown(line)}" for line in self.gate.reasons)
+        return f"**The gate {markdown(self.describe_gate())}**\n\n{gate}\n\n{report}"
 
 
 def _list_evals(comparison: Comparison) -> Iterator[str]:
