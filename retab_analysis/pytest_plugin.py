@@ -53,7 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Check the workflows, once for all workers."""
     config = session.config
     if hasattr(config, "workerinput"):
-        config.stash[_TOLD] = json.loads(config.workerinput[_WORKER_INPUT])
+        config.stash[_TOLD] = json.loads(config.workerinput.get(_WORKER_INPUT, "[]"))
     elif config.option.retab:
         config.stash[_TOLD] = _check_all(config)
 

@@ -16,6 +16,7 @@ from retab_analysis.cli.console import HOLDS, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.gate import read_accepted
 from retab_analysis.comparison.wording import count_noun
+from retab_analysis.errors import ConfigError
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import fetch_results, fetch_runs
 from retab_analysis.files import save
@@ -56,12 +57,14 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _accept(options: Namespace, console: Console, session: Session) -> int:
-    candidate = chosen_runs(options.candidate)
     before = _accepted_ids(options.file)
+    candidate = chosen_runs(options.candidate)
     comparison = compare_sides(options, console, session, candidate)
-    comparison.accept(
-        options.file, options.evals, reason=options.reason, until=options.until, who=options.who
-    )
+    said = {"reason": options.reason, "until": options.until, "who": options.who}
+    try:
+        comparison.accept(options.file, options.evals, **said)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
     after = read_accepted(options.file)
     new = [one_line(each.name or each.id) for each in after if each.id not in before]
     named = f": {', '.join(new)}" if new else ""
@@ -71,7 +74,11 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _accepted_ids(path: Path) -> set[str]:
-    return {each.id for each in read_accepted(path)} if path.exists() else set()
+    """Which failures are accepted already, read before anything is asked."""
+    try:
+        return {each.id for each in read_accepted(path)} if path.exists() else set()
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
 
 
 def _overview(options: Namespace, console: Console, session: Session) -> int:

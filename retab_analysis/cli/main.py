@@ -73,8 +73,10 @@ def _run(options: Namespace, console: Console, session: Session | None) -> int:
         # Python would say so once more when it closes the stream at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except (RetabAnalysisError, OSError) as error:
+    except RetabAnalysisError as error:
         return _fail(options, console, session, NOT_ASKED, f"No answer: {error}")
+    except OSError as error:
+        return _fail(options, console, session, NOT_ASKED, f"Cannot write a file: {error}")
 
 
 def _fail(options: Namespace, console: Console, session: Session, code: int, message: str) -> int:

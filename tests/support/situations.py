@@ -241,8 +241,9 @@ class Answer:
         lines = self.out.splitlines() or self.err.splitlines()[-1:]
         gate = [each.rstrip(":.") for each in lines[1:] if each.startswith("The gate ")]
         said = ". ".join([*lines[:1], *gate])
-        # The server takes any port that is free.
-        return re.sub(r"(127\.0\.0\.1):\d{3,}", r"\1:8000", said)
+        # The server takes any port that is free, and each system has numbers of its own.
+        said = re.sub(r"(127\.0\.0\.1):\d{3,}", r"\1:8000", said)
+        return re.sub(r"\[Errno \d+\] ", "", said)
 
 
 @contextlib.contextmanager
@@ -276,7 +277,7 @@ def ask_all_doors(situation: Situation) -> Answer:
     return answer
 
 
-def _fresh(api: LetteredApi) -> LetteredApi:
+def fresh(api: LetteredApi) -> LetteredApi:
     """The same API, of which nothing was asked yet."""
     return LetteredApi(
         api.evals, api.codes, api.names, api.edited, api.reruns, api.starts, api.broken
@@ -285,7 +286,7 @@ def _fresh(api: LetteredApi) -> LetteredApi:
 
 def _run(situation: Situation, folder: Path, more: list[str]) -> Answer:
     out, err = io.StringIO(), io.StringIO()
-    with FaultServer([_fresh(situation.api)]) as server:
+    with FaultServer([fresh(situation.api)]) as server:
         with environment(situation, server.url, folder):
             session = Session()
             with contextlib.suppress(ra.ConfigError):
@@ -326,7 +327,7 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
         *("-p", "retab_analysis.pytest_plugin", "-p", "no:cacheprovider", "-c", "pytest.ini"),
         *("--retab", words[0], *(names.get(each, each) for each in words[1:])),
     ]
-    with FaultServer([_fresh(situation.api)]) as server:
+    with FaultServer([fresh(situation.api)]) as server:
         with environment(situation, server.url, folder), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
             if situation.key == KEY:
