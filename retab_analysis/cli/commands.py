@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis._overview import overview
-from retab_analysis.cli.checking import chosen_runs, compare_sides, run_check
+from retab_analysis.cli.check_command import chosen_runs, compare_sides, run_check
 from retab_analysis.cli.console import HOLDS, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.gate import read_accepted

@@ -50,9 +50,9 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
 
 
 def _print_version() -> int:
-    from retab_analysis import __version__
+    from importlib.metadata import version
 
-    Console().show(f"retab-analysis {__version__}")
+    Console().show(f"retab-analysis {version('retab_analysis')}")
     return 0
 
 
