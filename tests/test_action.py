@@ -175,7 +175,7 @@ def test_a_red_draft_and_one_comment_that_is_updated(runner: Runner, api: Letter
     other = {"id": 1, "user": {"type": "User"}, "body": f"<!-- retab-analysis {FLOW} --> mine"}
     runner.state.write_text(json.dumps({"comments": [other], "statuses": [], "forbidden": False}))
     assert check(runner) == 0
-    api.starts = RED
+    api.starts, api.reruns = RED, {"total": "FFFF", "lines": "FFFF"}
     assert check(runner) == 1
     mine, comment = runner.github["comments"]
     assert mine == other
