@@ -45,6 +45,10 @@ _COMPLETE = _WHOLE & (pl.col("status") == "completed")
 _MANY_MISSING = 0.1
 
 
+class NoBaselineError(ConfigError):
+    """There is nothing to hold a candidate against: it is the first run, for example."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Some runs, and why these."""
@@ -236,13 +240,14 @@ def choose_baseline(
         history: How many earlier runs to look at, at most.
 
     Raises:
-        ConfigError: There is nothing to compare with.
+        NoBaselineError: There is nothing to compare with.
+        ConfigError: There is no such run or version.
     """
     window.reach_before(candidate)
     earlier = window.earlier(candidate)
     if isinstance(wanted, str) and wanted == LAST_GOOD:
         if earlier.is_empty() or not history:
-            raise ConfigError(
+            raise NoBaselineError(
                 f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
                 f"candidate against{'' if history else ', because history=0'}. {window}"
             )
@@ -267,7 +272,7 @@ def _choose(window: RunWindow, earlier: pl.DataFrame, wanted: Runs) -> Choice:
         return window.find("baseline", wanted)
     completed = earlier.filter(_COMPLETE)
     if completed.is_empty():
-        raise ConfigError(
+        raise NoBaselineError(
             f"baseline={wanted!r}: no run of the whole workflow completed before the candidate. "
             f"{window}"
         )
@@ -275,7 +280,7 @@ def _choose(window: RunWindow, earlier: pl.DataFrame, wanted: Runs) -> Choice:
         return Choice(completed.head(1), "the newest run that completed before it")
     good = completed.filter(pl.col("ok").fill_null(False)).head(1)
     if good.is_empty():
-        raise ConfigError(
+        raise NoBaselineError(
             f"baseline='last_ok': in none of the {completed.height} runs before the candidate that "
             "were looked at did every eval pass; baseline='last_good' holds each eval against its "
             f"own last good result. {window}"
@@ -287,7 +292,7 @@ def _choose_published(window: RunWindow) -> Choice:
     versions = fetch_versions(window.workflow_id, client=window.client, progress=False)
     current = versions.filter(pl.col("is_current").fill_null(False)).head(1)
     if current.is_empty():
-        raise ConfigError(
+        raise NoBaselineError(
             f"baseline='published': workflow {window.workflow_id} has no published version"
         )
     version = current["workflow_version_id"].item()

@@ -46,6 +46,9 @@ DIRECT: dict[str, set[str]] = {
     "_overview": {"fetch", "analysis", "comparison"},
     "_demo": {"sandbox", "transport", "fetch"},
     "widgets": {"fetch", "export", "plots", "report", "_baseline", "_check", "_settle"},
+    "cli": {"widgets", "_overview"},
+    "__main__": {"cli"},
+    "pytest_plugin": {"cli"},
 }
 ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}
 ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}

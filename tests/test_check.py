@@ -25,6 +25,7 @@ from support.small_world import (
 )
 
 import retab_analysis as ra
+from retab_analysis._baseline import NoBaselineError
 from retab_analysis._check import check
 from retab_analysis.comparison import Comparison
 from retab_analysis.vocabulary import BROKEN
@@ -159,7 +160,7 @@ def test_without_history_there_is_only_the_baseline(world: ra.Sandbox, client: r
     made = check(WORKFLOW, baseline="previous", history=0, client=client, progress=False)
     assert asked(world, "/evals/results") == 2
     assert "further run" not in made.compared
-    with pytest.raises(ra.ConfigError, match="because history=0"):
+    with pytest.raises(NoBaselineError, match="because history=0"):
         check(WORKFLOW, history=0, client=client, progress=False)
 
 
@@ -258,7 +259,7 @@ def test_the_last_run_in_which_every_eval_passed(client: ra.Client, whole: pl.Da
 
 
 def test_where_no_run_was_wholly_good_that_is_said(small: Small) -> None:
-    with pytest.raises(ra.ConfigError, match=r"in none of the \d+ runs .* did every eval pass"):
+    with pytest.raises(NoBaselineError, match=r"in none of the \d+ runs .* did every eval pass"):
         checked(small, baseline="last_ok")
 
 
@@ -281,7 +282,7 @@ def test_the_published_version(small: Small) -> None:
 
 
 def test_where_nothing_is_published_that_is_said(client: ra.Client) -> None:
-    with pytest.raises(ra.ConfigError, match="workflow wf_statements has no published version"):
+    with pytest.raises(NoBaselineError, match="workflow wf_statements has no published version"):
         check("wf_statements", baseline="published", client=client, progress=False)
 
 

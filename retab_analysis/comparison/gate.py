@@ -43,11 +43,16 @@ class Gate:
         reasons: Why not, one sentence each; empty where it may.
         notes: What is worth knowing and does not count: evals that were removed, or that are new
             or edited and fail; suspects; accepted failures.
+        failing: The ids of the evals because of which it may not, in the order of
+            ``Comparison.evals``; none where so many are tolerated.
+        accepted: The ids of the evals that do not pass, and are accepted.
     """
 
     ok: bool
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.ok
@@ -184,7 +189,13 @@ def apply_rule(
         waiting: How many evals of the candidate are still to come, and of how many.
     """
     is_free = pl.col("eval_id").is_in(rule.accepted_ids(evals).implode())
-    reasons = _name_failures(rule, evals.filter(rule.counting(), ~is_free), waiting)
+    coming = waiting[0] if "incomplete" in rule.fail_on else 0
+    against = evals.filter(rule.counting(), ~is_free)
+    # Of evals that are still to come it is said how many they are, and not which.
+    named = against.filter(pl.col("candidate_state") != "unscored") if coming else against
+    if named.height + coming <= rule.max_failures:
+        named, coming = named.clear(), 0
+    reasons = _name_failures(rule, named, coming, waiting)
     if regressed is not None:
         reasons.append(str(regressed))
     reasons += _check_pass_rate(rule, pass_rate)
@@ -193,18 +204,28 @@ def apply_rule(
     known = evals.filter(is_free, pl.col("candidate_state").is_in((*FAILING, "mixed")))
     if known.height:
         notes.append(f"{known.height} accepted: {list_evals(known)}.")
-    return Gate(not reasons, tuple(reasons), tuple(notes))
+    return Gate(
+        not reasons,
+        tuple(reasons),
+        tuple(notes),
+        failing=tuple(named["eval_id"]),
+        accepted=tuple(known["eval_id"]),
+    )
 
 
-def _name_failures(rule: GateRule, against: pl.DataFrame, waiting: tuple[int, int]) -> list[str]:
+def _name_failures(
+    rule: GateRule, named: pl.DataFrame, coming: int, waiting: tuple[int, int]
+) -> list[str]:
     """What counts against the candidate, by transition and by when it began.
 
-    Of evals that are still to come it is said how many they are, and not which.
+    Args:
+        rule: The rule.
+        named: The evals that count and are more than are tolerated.
+        coming: How many evals count because they are still to come.
+        waiting: How many there are still to come, and of how many.
     """
-    coming = waiting[0] if "incomplete" in rule.fail_on else 0
-    named = against.filter(pl.col("candidate_state") != "unscored") if coming else against
     total = named.height + coming
-    if total <= rule.max_failures:
+    if not total:
         return []
     reasons = [f"{say_waiting(waiting)}.".capitalize()] if coming else []
     for transition in TRANSITIONS:

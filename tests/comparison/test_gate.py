@@ -376,3 +376,32 @@ def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
     for ask in (of_every_transition().gate, of_every_transition().raise_if_regressed):
         with pytest.raises(ConfigError, match=next(iter(arguments))):
             ask(**arguments)
+
+
+# Which evals
+
+
+def test_the_evals_that_fail_the_gate_are_listed() -> None:
+    comparison = of_every_transition()
+    assert sorted(comparison.gate().failing) == sorted(FAILING)
+    order = comparison.evals["eval_id"].to_list()
+    assert [*comparison.gate().failing] == [each for each in order if each in FAILING]
+    assert comparison.gate("suspect").failing == ("doubtful",)
+
+
+def test_what_is_tolerated_fails_nothing() -> None:
+    comparison = of_every_transition()
+    assert comparison.gate(max_failures=len(FAILING), verdict=False).failing == ()
+    assert len(comparison.gate(max_failures=len(FAILING) - 1).failing) == len(FAILING)
+
+
+def test_the_accepted_evals_are_listed_where_they_do_not_pass() -> None:
+    gate = of_every_transition().gate(allow=["broken", "fine0", "gap"])
+    assert sorted(gate.accepted) == ["broken", "gap"]
+    assert "broken" not in gate.failing
+
+
+def test_a_reason_of_the_whole_suite_names_no_eval() -> None:
+    gate = of_every_transition().gate(fail_on=(), min_pass_rate=1.0, verdict=False)
+    assert not gate.ok
+    assert gate.failing == ()

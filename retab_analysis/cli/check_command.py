@@ -1,0 +1,175 @@
+"""The command ``check``: start, wait, compare, settle, and tell."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+import polars as pl
+
+from retab_analysis._baseline import NoBaselineError
+from retab_analysis._check import check
+from retab_analysis._settle import settle
+from retab_analysis.cli.conclusion import UNDECIDED_CODES, Conclusion, tell_failure, tell_github
+from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
+from retab_analysis.cli.eval_checks import list_checks
+from retab_analysis.cli.junit import write_junit
+from retab_analysis.cli.parser import split_list
+from retab_analysis.cli.session import Session
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.gate import FAIL_ON, GateRule
+from retab_analysis.comparison.wording import count_noun
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch import fetch_evals, start_runs, wait_for_runs
+from retab_analysis.fetch.params import Runs
+from retab_analysis.markup import one_line
+from retab_analysis.progress import choose_progress
+from retab_analysis.report import write_report
+
+_WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
+_ROUNDS = 4
+
+
+def run_check(options: Namespace, console: Console, session: Session) -> int:
+    """Check a workflow.
+
+    Raises:
+        UsageError: Options that cannot be used together, or one that no gate takes.
+        RetabAnalysisError: It could not be asked.
+        OSError: A file cannot be written.
+    """
+    rule = _read_rule(options)
+    if options.start and options.candidate:
+        raise UsageError("--start checks the run that it starts: leave --candidate out")
+    candidate: Runs | None = chosen_runs(options.candidate)
+    if options.start:
+        candidate = _start(options, console, session)
+        if candidate is None:
+            console.warn("Nothing was started.")
+            return NOT_ASKED
+    try:
+        comparison = compare_sides(options, console, session, candidate)
+    except NoBaselineError as error:
+        return _tell_no_baseline(options, console, error)
+    if options.settle:
+        comparison = _settle(options, console, session, comparison)
+    conclusion = Conclusion(
+        options.workflow, comparison, comparison.gate(**rule), options.undecided
+    )
+    _tell(options, console, conclusion)
+    return conclusion.exit_code
+
+
+def chosen_runs(given: list[str] | None) -> str | list[str] | None:
+    """What ``candidate=`` is to be: one name may be a version, several are runs."""
+    return given[0] if given and len(given) == 1 else given
+
+
+def compare_sides(
+    options: Namespace, console: Console, session: Session, candidate: Runs | None
+) -> Comparison:
+    """Call ``check`` as the options say."""
+    return check(
+        options.workflow,
+        candidate=candidate,
+        baseline=options.baseline,
+        client=session.client,
+        progress=console.progress,
+    )
+
+
+def _read_rule(options: Namespace) -> dict[str, Any]:
+    """What the gate is called with, checked before anything is asked or started."""
+    rule = {
+        "fail_on": split_list(options.fail_on) if options.fail_on else FAIL_ON,
+        "allow": options.allow or (),
+    }
+    try:
+        GateRule.check(**rule, max_failures=0, min_pass_rate=None, verdict=True)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+    return rule
+
+
+def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
+    """Start a run of the whole workflow, and wait; None where somebody says no."""
+    client = session.client
+    evals = fetch_evals(options.workflow, client=client, progress=False).height
+    if not _may_queue(options, console, evals):
+        return None
+    started = start_runs(options.workflow, client=client)
+    run_id, counted = one_line(started["run_id"].item()), count_noun(evals, "eval")
+    console.say(
+        f"Started run {run_id} of {counted}. Waiting until it has ended; Ctrl-C does not cancel it."
+    )
+    bar = choose_progress(console.progress, "Waiting", "evals")
+
+    def show(runs: pl.DataFrame) -> None:
+        ended = pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
+        bar.update(runs.select(ended).item(), int(runs["total_evals"].sum()))
+
+    try:
+        return wait_for_runs(started, timeout=_WAIT, on_poll=show, client=client)
+    finally:
+        bar.close()
+
+
+def _may_queue(options: Namespace, console: Console, evals: int) -> bool:
+    """Whether so many evals may be queued; asks where they are many."""
+    question = f"This queues {evals:,} evals; other people's runs wait behind them. Go on?"
+    return evals <= MANY or options.yes or console.confirm(question)
+
+
+def _settle(
+    options: Namespace, console: Console, session: Session, comparison: Comparison
+) -> Comparison:
+    """Run undecided evals again, after saying how many times that is."""
+    undecided = comparison.reruns.height
+    most = min(options.settle, _ROUNDS * undecided)
+    if not most:
+        console.say("No eval is undecided: nothing is run again.")
+        return comparison
+    mean = min(most, max(1, round(comparison.expect_reruns(_ROUNDS))))
+    console.say(
+        f"Running {count_noun(undecided, 'undecided eval')} again: about "
+        f"{count_noun(mean, 'run')}, at most {most}."
+    )
+    if not _may_queue(options, console, most):
+        console.warn("Nothing is run again.")
+        return comparison
+    return settle(
+        comparison,
+        max_rounds=_ROUNDS,
+        max_reruns=options.settle,
+        client=session.client,
+        progress=console.progress,
+    )
+
+
+def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> None:
+    """Write the files that were asked for, then say what came out."""
+    comparison = conclusion.comparison
+    for path in options.report:
+        write_report(comparison, path, values=options.values)
+    if options.junit:
+        checks = list_checks(comparison, conclusion.gate, values=options.values)
+        write_junit(options.junit, options.workflow, checks)
+    if options.json:
+        console.show_json(conclusion.to_dict(values=options.values))
+    else:
+        title, *lines = conclusion.lines()
+        _, kind = comparison.document().mark
+        console.show("\n".join([console.coloured(title, kind), *lines]))
+    tell_github(console, conclusion, values=options.values)
+
+
+def _tell_no_baseline(options: Namespace, console: Console, error: NoBaselineError) -> int:
+    """That nothing was decided, because there is nothing to compare with."""
+    code = UNDECIDED_CODES[options.undecided]
+    told = f"Nothing to compare with, so that nothing was decided: {one_line(error)}"
+    if options.json:
+        console.show_json({"exit_code": code, "error": told})
+    else:
+        console.show(told)
+    tell_failure(console, options.workflow, told)
+    return code

@@ -1,0 +1,156 @@
+"""What a check came to: its exit code, and how it is told on each door."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retab_analysis.cli import github
+from retab_analysis.cli.console import FAILS, HOLDS, UNDECIDED, Console
+from retab_analysis.cli.eval_checks import VALUE_COLUMNS
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.gate import Gate
+from retab_analysis.comparison.render import OPEN, describe
+from retab_analysis.comparison.wording import count_noun
+from retab_analysis.markup import markdown, one_line
+from retab_analysis.report import write_report
+
+UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
+"""What ``--undecided`` may be, and the exit code that it means."""
+
+_LISTED = 30  # so many evals are listed in a terminal
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A comparison, what the gate says, and what that means for a shell.
+
+    Attributes:
+        workflow_id: The workflow.
+        comparison: What was compared.
+        gate: What the gate says.
+        undecided: What ``--undecided`` is.
+    """
+
+    workflow_id: str
+    comparison: Comparison
+    gate: Gate
+    undecided: str = "2"
+
+    @property
+    def suspects(self) -> int:
+        """How many evals are suspect, and nobody accepted that."""
+        suspects = self.comparison.evals.filter(transition="suspect")["eval_id"]
+        return len(set(suspects) - {*self.gate.accepted, *self.gate.failing})
+
+    @property
+    def open(self) -> str:
+        """What is open although the gate holds, in words; empty where nothing is."""
+        if not self.gate.ok:
+            return ""
+        if not self.comparison.summary["n_evals"].item():
+            return "no eval was decided on both sides"
+        verb = "is" if self.suspects == 1 else "are"
+        return f"{count_noun(self.suspects, 'eval')} {verb} suspect" if self.suspects else ""
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        if not self.gate.ok:
+            return FAILS
+        return UNDECIDED_CODES[self.undecided] if self.open else HOLDS
+
+    def lines(self) -> Iterator[str]:
+        """What is said of it, line by line, the title first."""
+        document = self.comparison.document()
+        yield document.title
+        yield from _list_evals(self.comparison)
+        yield document.explanation
+        yield from self.gate_lines()
+
+    def gate_lines(self) -> Iterator[str]:
+        """What the gate says, line by line."""
+        yield f"The gate {self.describe_gate()}"
+        yield from (f"  - {one_line(reason)}" for reason in self.gate.reasons)
+        if self.gate.notes:
+            yield "Also worth knowing:"
+            yield from (f"  - {one_line(note)}" for note in self.gate.notes)
+
+    def describe_gate(self) -> str:
+        """Whether the gate holds."""
+        if not self.gate.ok:
+            return "does not hold:"
+        if not self.open:
+            return "holds."
+        advice = "; --settle 12 runs such evals again, 12 times at most" if self.suspects else ""
+        return f"holds, but {self.open}{advice}."
+
+    def to_dict(self, *, values: bool) -> dict[str, Any]:
+        """Everything as plain values, the conclusion first."""
+        gate = {
+            name: getattr(self.gate, name)
+            for name in ("ok", "reasons", "notes", "failing", "accepted")
+        }
+        told = self.comparison.to_dict()
+        if not values:
+            told["evals"] = [
+                {name: row[name] for name in row if name not in VALUE_COLUMNS}
+                for row in told["evals"]
+            ]
+        return {
+            "exit_code": self.exit_code,
+            "workflow_id": self.workflow_id,
+            "title": self.comparison.title,
+            "gate": gate,
+            **told,
+        }
+
+    def markdown(self, *, values: bool) -> str:
+        """What the gate says, and the report, which knows the usual rule only."""
+        # A report is a file; this is the one way to have it.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "report.md")
+            write_report(self.comparison, path, values=values)
+            report = path.read_text(encoding="utf-8")
+        gate = "\n".join(f"- {markdown(line)}" for line in self.gate.reasons)
+        return f"**The gate {markdown(self.describe_gate())}**\n\n{gate}\n\n{report}"
+
+
+def _list_evals(comparison: Comparison) -> Iterator[str]:
+    """The evals that somebody should look at, a line each."""
+    left = _LISTED
+    for title, evals in comparison.document().sections().items():
+        if title in OPEN:
+            for row in evals.head(left).iter_rows(named=True):
+                what, name, block, edited, _, _ = describe(row)
+                where = ", ".join(f"{each}" for each in (one_line(block), edited) if each)
+                shown = one_line(name, 100)
+                yield f"  {what}: {shown}" + (f" ({where})" if where else "")
+            more = evals.height - left
+            left = max(0, left - evals.height)
+            if more > 0:
+                yield f"  … and {more} more of: {title.lower()}"
+
+
+def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> None:
+    """Add the report to the job's summary, and make annotations of what fails the gate."""
+    if not github.in_actions():
+        return
+    github.add_summary(conclusion.markdown(values=values))
+    title = f"Retab check of {one_line(conclusion.workflow_id)}"
+    level, said = "error", conclusion.gate.reasons
+    if conclusion.open:
+        level, said = "warning", (f"The gate {conclusion.describe_gate()}",)
+    for reason in said[: github.MOST_ANNOTATIONS]:
+        console.command_runner(github.annotation(level, title, one_line(reason)))
+
+
+def tell_failure(console: Console, workflow_id: str, message: str) -> None:
+    """The same where there is no comparison."""
+    if github.in_actions():
+        title = f"Retab check of {one_line(workflow_id)}"
+        github.add_summary(f"**{markdown(title)}**\n\n{markdown(message)}\n")
+        console.command_runner(github.annotation("error", title, message))

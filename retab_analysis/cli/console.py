@@ -1,0 +1,101 @@
+"""What the command line says: conclusions to stdout, messages to stderr, colours on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from retab_analysis.cli import github
+
+HOLDS, FAILS, UNDECIDED, NOT_ASKED, USAGE = range(5)
+"""The exit codes: the gate holds, does not, or holds but something is open; no answer; usage."""
+
+INTERRUPTED, PIPE_CLOSED = 130, 141
+"""What a shell gives for a program that Ctrl-C ended, or whose reader went away."""
+
+MANY = 25
+"""From more evals than that on, a run is a large one on the queue that everybody shares."""
+
+_COLOURS = {"bad": "31", "good": "32", "doubt": "33"}
+
+
+class UsageError(Exception):
+    """The command line cannot be used."""
+
+
+@dataclass
+class Console:
+    """Where is written to, and how much.
+
+    Attributes:
+        quiet: Whether only errors are said.
+        out: What was asked for; read when it is written to, because tests replace it.
+        errors: Everything else.
+    """
+
+    quiet: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    errors: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def __post_init__(self) -> None:
+        for stream in (self.out, self.errors):
+            # A terminal that has no ✗ shows \u2717 instead of a traceback.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+    def show(self, text: str) -> None:
+        """Print what was asked for."""
+        if not self.quiet:
+            self._print(text, self.out)
+
+    def show_json(self, document: dict[str, Any]) -> None:
+        """Print a JSON document, which is what was asked for even where all else is quiet."""
+        # No text that a runner of GitHub would obey, and JSON all the same.
+        text = json.dumps(document, indent=2, allow_nan=False).replace("##[", "##\\u005b")
+        print(text, file=self.out, flush=True)
+
+    def say(self, text: str) -> None:
+        """Say what is being done."""
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Say what somebody has to know."""
+        self._print(text, self.errors)
+
+    def command_runner(self, line: str) -> None:
+        """Give a command to the runner of GitHub Actions."""
+        print(line, file=self.errors, flush=True)
+
+    def _print(self, text: str, stream: TextIO) -> None:
+        shown = github.disarm(text) if github.in_actions() else text
+        print(shown, file=stream, flush=True)
+
+    @property
+    def progress(self) -> bool | None:
+        """What ``progress=`` is to be: a bar on a terminal."""
+        return None if not self.quiet and self.errors.isatty() else False
+
+    def coloured(self, text: str, kind: str) -> str:
+        """A text in the colour of what it means, where it is shown on a terminal."""
+        code = _COLOURS.get(kind)
+        return f"\x1b[1;{code}m{text}\x1b[0m" if code and has_colours(self.out) else text
+
+    def confirm(self, question: str) -> bool:
+        """Ask; where nobody can answer, the answer is yes."""
+        if not (sys.stdin is not None and sys.stdin.isatty() and self.errors.isatty()):
+            return True
+        print(f"{question} [y/N] ", end="", file=self.errors, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def has_colours(stream: Any) -> bool:
+    """Whether a stream is a terminal with colours, and nobody said that there be none.
+
+    ``NO_COLOR`` as https://no-color.org has it: any text but the empty one.
+    """
+    dumb = os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

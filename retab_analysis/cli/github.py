@@ -1,0 +1,66 @@
+"""GitHub Actions: annotations, the summary of a job, and text that its runner does not obey.
+
+The runner reads commands from whatever a step prints: ``::name …::text`` at the beginning of a
+line, and the older ``##[name]`` anywhere in one
+(https://docs.github.com/actions/reference/workflow-commands-for-github-actions).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MOST_ANNOTATIONS = 10
+"""GitHub shows so many of a kind for one step."""
+
+_NOTHING = "\u200b"  # a space without width
+
+
+def in_actions() -> bool:
+    """Whether this is a step of GitHub Actions."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def disarm(text: str) -> str:
+    r"""Text in which the runner finds no command; it looks the same.
+
+    Example:
+        >>> disarm("ok\n  ::error::no ##[x]").replace("\u200b", "~")
+        'ok\n~  ::error::no ##~[x]'
+    """
+    lines = text.replace("##[", f"##{_NOTHING}[").split("\n")
+    return "\n".join(
+        f"{_NOTHING}{line}" if line.lstrip().startswith("::") else line for line in lines
+    )
+
+
+def annotation(level: str, title: str, message: str) -> str:
+    r"""The command that makes an annotation.
+
+    Args:
+        level: ``error`` or ``warning``.
+        title: Its title.
+        message: What it says.
+
+    Example:
+        >>> annotation("error", "a: b, c", "100 %\nof ::it")
+        '::error title=a%3A b%2C c::100 %25%0Aof ::it'
+    """
+    escaped = _escape(title).replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={escaped}::{_escape(message)}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def add_summary(markdown: str) -> None:
+    """Add Markdown to the summary of the job, where there is one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{markdown}\n")

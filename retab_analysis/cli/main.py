@@ -1,0 +1,100 @@
+"""The command line's entry point: from arguments to an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from retab_analysis.cli.console import (
+    INTERRUPTED,
+    NOT_ASKED,
+    PIPE_CLOSED,
+    USAGE,
+    Console,
+    UsageError,
+)
+from retab_analysis.cli.parser import build_parser
+from retab_analysis.errors import RetabAnalysisError
+
+if TYPE_CHECKING:
+    from retab_analysis.cli.session import Session
+
+
+def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
+    """Do what a command line says.
+
+    Args:
+        arguments: The command line; by default this process's.
+        session: What asks the API; by default one that is made from the environment.
+
+    Returns:
+        The exit code, see :data:`~retab_analysis.cli.parser.EXIT_CODES`.
+    """
+    parser = build_parser()
+    try:
+        options = parser.parse_args(arguments)
+        if options.version:
+            return _print_version()
+        if options.command is None:
+            parser.error("no command given; --help lists them")
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    console = Console(quiet=options.quiet)
+    with _warnings_to(console):
+        return _run(options, console, session)
+
+
+def _print_version() -> int:
+    from importlib.metadata import version
+
+    Console().show(f"retab-analysis {version('retab_analysis')}")
+    return 0
+
+
+def _run(options: Namespace, console: Console, session: Session | None) -> int:
+    """Run a command; whatever goes wrong becomes one line and an exit code."""
+    # Not before the arguments were read: these load polars.
+    from retab_analysis.cli.commands import run_command
+    from retab_analysis.cli.session import Session
+
+    session = session or Session()
+    try:
+        return run_command(options, console, session)
+    except UsageError as error:
+        return _fail(options, console, session, USAGE, f"retab-analysis: {error}")
+    except KeyboardInterrupt:
+        return _fail(options, console, session, INTERRUPTED, "Interrupted.")
+    except BrokenPipeError:
+        # Python would say so once more when it closes the stream at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except RetabAnalysisError as error:
+        return _fail(options, console, session, NOT_ASKED, f"No answer: {error}")
+    except OSError as error:
+        return _fail(options, console, session, NOT_ASKED, f"Cannot write a file: {error}")
+
+
+def _fail(options: Namespace, console: Console, session: Session, code: int, message: str) -> int:
+    from retab_analysis.cli.conclusion import tell_failure
+    from retab_analysis.markup import without_controls
+
+    told = " ".join([without_controls(message), *session.describe_started()])
+    console.warn(told)
+    if getattr(options, "json", False):
+        console.show_json({"exit_code": code, "error": told})
+    if code != INTERRUPTED and options.command == "check":
+        tell_failure(console, options.workflow, told)
+    return code
+
+
+@contextlib.contextmanager
+def _warnings_to(console: Console) -> Iterator[None]:
+    """Say warnings as messages, not as lines of our source."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: console.warn(f"Warning: {message}")
+        yield

@@ -1,0 +1,306 @@
+"""The command line's commands and options; imports nothing that takes time to load."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from retab_analysis.cli.console import USAGE
+
+DESCRIPTION = """\
+Did a change of a Retab workflow break anything, since when, and how sure is that?
+
+The key is read from RETAB_API_KEY, the address of the API from RETAB_API_BASE_URL.
+To try it without a key: python -m retab_analysis.sandbox starts an API on this machine.
+"""
+
+EXIT_CODES = """\
+exit codes:
+  0    the gate holds
+  1    the gate does not hold
+  2    it holds, but an eval is suspect or nothing was decided (see --undecided)
+  3    it could not be asked: the network, the key, no such workflow
+  4    the command line cannot be used
+  130  interrupted; runs that were started go on, and are named
+"""
+
+CHECK = """\
+Compares a run with the past of each eval, and says what broke.
+
+Without --candidate or --start it is the newest run of the whole workflow that has
+ended. What is said goes to the standard output, everything else to the standard error.
+In GitHub Actions the report is also added to the job's summary, and what fails the gate
+becomes annotations.
+"""
+
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction["Parser"]
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends with 4 where the command line cannot be used: 2 has another meaning here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        self.exit(USAGE, f"{self.format_usage()}{self.prog}: {message}\n")
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line; ``command`` names what is to be done."""
+    parser = Parser(
+        prog="retab-analysis",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_check(commands)
+    _add_report(commands)
+    _add_accept(commands)
+    _add_overview(commands)
+    _add_runs(commands)
+    _add_results(commands)
+    _add_watch(commands)
+    return parser
+
+
+def _add(commands: _Commands, name: str, says: str, description: str | None = None) -> Parser:
+    parser = commands.add_parser(
+        name,
+        help=says,
+        description=description or f"{says[0].upper()}{says[1:]}.",
+        epilog=EXIT_CODES if name == "check" else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
+    return parser
+
+
+def _add_check(commands: _Commands) -> None:
+    parser = _add(commands, "check", "say whether a run broke anything", CHECK)
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    add = parser.add_argument
+    add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
+    add(
+        "--settle",
+        type=count,
+        metavar="N",
+        default=0,
+        help="run undecided evals again, at most N runs",
+    )
+    _add_sides(parser)
+    add(
+        "--fail-on",
+        action="append",
+        metavar="WHAT",
+        help="what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
+        "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …",
+    )
+    add("--allow", type=Path, metavar="FILE", help="accepted failures, a file that accept wrote")
+    add(
+        "--undecided",
+        choices=("ok", "fail", "2"),
+        default="2",
+        help="what the exit code is where the gate holds but an eval is suspect or nothing was "
+        "decided: 0, 1 or 2 (2 unless given)",
+    )
+    add(
+        "--report",
+        type=report_file,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="write a report, .md or .html; may be given several times",
+    )
+    add("--junit", type=new_file, metavar="PATH", help="write a JUnit XML file, one case an eval")
+    add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
+    _add_values(parser)
+    add("--yes", "-y", action="store_true", help="do not ask before many evals are queued")
+
+
+def _add_report(commands: _Commands) -> None:
+    parser = _add(commands, "report", "write what a check says to a file")
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument(
+        "report", type=report_file, nargs="+", metavar="PATH", help="the file, .md or .html"
+    )
+    _add_sides(parser)
+    _add_values(parser)
+
+
+def _add_accept(commands: _Commands) -> None:
+    parser = _add(commands, "accept", "write down failures that are known and accepted")
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("file", type=accepted_file, metavar="FILE", help="the file, .toml")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why they are accepted")
+    parser.add_argument(
+        "--until", type=day, metavar="DATE", help="the last day, for example 2026-12-31"
+    )
+    parser.add_argument("--who", metavar="NAME", help="who accepts them")
+    parser.add_argument(
+        "--eval",
+        action="append",
+        dest="evals",
+        metavar="ID",
+        help="an eval; what fails the gate now unless given",
+    )
+    _add_sides(parser)
+
+
+def _add_overview(commands: _Commands) -> None:
+    parser = _add(commands, "overview", "show how all workflows stand")
+    parser.add_argument("workflows", nargs="*", metavar="WORKFLOW", help="ids; all unless given")
+    _add_output(parser, "the table to a file, instead of text to the standard output")
+
+
+def _add_runs(commands: _Commands) -> None:
+    parser = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    _add_filters(parser, None)
+    _add_output(parser, "a file instead of the standard output")
+
+
+def _add_results(commands: _Commands) -> None:
+    parser = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument(
+        "--run", action="append", dest="runs", metavar="ID", help="of this run; may be repeated"
+    )
+    _add_filters(parser, 20)
+    _add_output(parser, "a file instead of the standard output")
+
+
+def _add_watch(commands: _Commands) -> None:
+    parser = _add(commands, "watch", "follow runs while they go on")
+    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument(
+        "--run",
+        action="append",
+        dest="runs",
+        metavar="ID",
+        help="only this run, until it has ended; may be repeated. Without it the workflow's runs "
+        "are followed until Ctrl-C",
+    )
+
+
+def _add_sides(parser: Parser) -> None:
+    parser.add_argument(
+        "--candidate",
+        action="append",
+        metavar="RUN",
+        help="what is checked: a run, or a version's newest run; may be repeated for runs",
+    )
+    parser.add_argument(
+        "--baseline",
+        default="last_good",
+        metavar="WHAT",
+        help="what it is held against: last_good (each eval's own last good result, unless given), "
+        "published, last_ok, previous, a run or a version",
+    )
+
+
+def _add_values(parser: Parser) -> None:
+    parser.add_argument(
+        "--values",
+        action="store_true",
+        help="also expected and actual values, which are the customers' data",
+    )
+
+
+def _add_filters(parser: Parser, limit: int | None) -> None:
+    parser.add_argument(
+        "--from", type=moment, dest="from_date", metavar="DATE", help="created then or later"
+    )
+    parser.add_argument(
+        "--to", type=moment, dest="to_date", metavar="DATE", help="created then or earlier"
+    )
+    parser.add_argument("--status", action="append", metavar="STATUS", help="completed, running, …")
+    parser.add_argument(
+        "--limit",
+        type=count,
+        default=limit,
+        metavar="N",
+        help=f"of the newest N runs ({'all' if limit is None else limit} unless given)",
+    )
+
+
+def _add_output(parser: Parser, says: str) -> None:
+    parser.add_argument("-o", "--output", type=new_file, metavar="FILE", help=says)
+    parser.add_argument(
+        "--format",
+        choices=("csv", "parquet"),
+        help="by the file's name unless given: .parquet is Parquet, anything else CSV",
+    )
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text!r}")
+    return number
+
+
+def new_file(text: str) -> Path:
+    """A file that can be written, as far as can be said before."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
+    return path
+
+
+def report_file(text: str) -> Path:
+    """A file of a kind that a report can be."""
+    path = new_file(text)
+    if path.suffix.lower() not in (".md", ".html"):
+        raise argparse.ArgumentTypeError(f"must end in .md or .html, got {path.name!r}")
+    return path
+
+
+def accepted_file(text: str) -> Path:
+    """A file of accepted failures."""
+    path = new_file(text)
+    if path.suffix != ".toml":
+        raise argparse.ArgumentTypeError(f"must end in .toml, got {path.name!r}")
+    return path
+
+
+def day(text: str) -> date:
+    """A date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a date such as 2026-12-31, got {text!r}"
+        ) from None
+
+
+def moment(text: str) -> date | datetime:
+    """A date, which means the whole day, or a moment, in UTC where it has no zone."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a date such as 2026-12-31 or 2026-12-31T08:00, got {text!r}"
+        ) from None
+
+
+def split_list(given: Sequence[str]) -> list[str]:
+    """The words of an option that may be repeated and may hold commas."""
+    return [word.strip() for each in given for word in each.split(",") if word.strip()]

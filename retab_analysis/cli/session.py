@@ -1,0 +1,63 @@
+"""What a command asks the API with, and which runs it started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from retab_analysis.decode import decode_runs
+from retab_analysis.markup import one_line
+from retab_analysis.transport import Client
+
+T = TypeVar("T")
+
+_STARTS = "/v1/workflows/evals/runs"
+
+
+class RecordingClient(Client):
+    """A client that knows which runs it started, whichever function did it."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.started: list[str] = []
+
+    def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
+        """POST a JSON document, and note the run that it started."""
+
+        def note(body: bytes) -> T:
+            parsed = parse(body)
+            if path == _STARTS:
+                self.started += decode_runs(body)["run_id"].to_list()
+            return parsed
+
+        return super().post(path, json, parse=note)
+
+
+class Session:
+    """A client that is made when something is asked.
+
+    Args:
+        client: The client; None for one that is made from the environment.
+    """
+
+    def __init__(self, client: RecordingClient | None = None) -> None:
+        self._client = client
+
+    @property
+    def client(self) -> RecordingClient:
+        """The client.
+
+        Raises:
+            ConfigError: The environment has no key, or a setting that cannot be used.
+        """
+        if self._client is None:
+            self._client = RecordingClient()
+        return self._client
+
+    def describe_started(self) -> Iterator[str]:
+        """Which runs were started, for who ends before they do; nothing if there are none."""
+        started = [] if self._client is None else self._client.started
+        if started:
+            runs = "1 run was" if len(started) == 1 else f"{len(started)} runs were"
+            names = ", ".join(map(one_line, started))
+            yield f"{runs} started; what has not ended goes on: {names}"

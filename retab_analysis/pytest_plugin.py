@@ -1,0 +1,184 @@
+"""pytest's door: ``pytest --retab WORKFLOW`` gives one test for each saved eval.
+
+pytest imports this module at every start, so that nothing else is loaded before ``--retab`` is
+seen. The workflow is checked once, where the session starts; the workers of pytest-xdist are told
+what came out, so that they all collect the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOT_ASKED = 3
+"""What the session ends with where the workflow could not be checked, as on the command line."""
+
+_TOLD = pytest.StashKey[list[dict[str, Any]]]()
+_WORKER_INPUT = "retab_analysis"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; without ``--retab`` nothing is collected and nothing asked."""
+    group = parser.getgroup("retab", "saved evals of Retab workflows")
+    add = group.addoption
+    add(
+        "--retab",
+        action="append",
+        default=[],
+        metavar="WORKFLOW",
+        help="check this workflow's newest run, one test for each saved eval; may be repeated",
+    )
+    add("--retab-candidate", metavar="RUN", help="check this run, or a version's newest run")
+    add(
+        "--retab-baseline",
+        default="last_good",
+        metavar="WHAT",
+        help="hold it against: last_good (unless given), published, last_ok, previous, a run or a "
+        "version",
+    )
+    add("--retab-allow", metavar="FILE", help="accepted failures (TOML), which are xfailed")
+    add(
+        "--retab-no-values",
+        action="store_true",
+        help="do not show expected and actual values, which are the customers' data",
+    )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Check the workflows, once for all workers."""
+    config = session.config
+    if hasattr(config, "workerinput"):
+        config.stash[_TOLD] = json.loads(config.workerinput.get(_WORKER_INPUT, "[]"))
+    elif config.option.retab:
+        config.stash[_TOLD] = _check_all(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist what came out."""
+    node.workerinput[_WORKER_INPUT] = json.dumps(node.config.stash.get(_TOLD, []))
+
+
+def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
+    """What is told of each workflow, as plain values."""
+    from retab_analysis.comparison.gate import read_accepted
+    from retab_analysis.errors import ConfigError, RetabAnalysisError
+
+    try:
+        if config.option.retab_allow:
+            read_accepted(config.option.retab_allow)
+    except ConfigError as error:
+        raise pytest.UsageError(f"--retab-allow: {error}") from None
+    try:
+        return [_check(workflow_id, config) for workflow_id in config.option.retab]
+    except RetabAnalysisError as error:
+        pytest.exit(f"--retab: no answer: {error}", returncode=NOT_ASKED)
+
+
+def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
+    from retab_analysis._baseline import NoBaselineError
+    from retab_analysis._check import check
+    from retab_analysis.cli.conclusion import Conclusion
+    from retab_analysis.cli.eval_checks import SUITE, EvalCheck, list_checks
+
+    option = config.option
+    try:
+        comparison = check(
+            workflow_id,
+            candidate=option.retab_candidate,
+            baseline=option.retab_baseline,
+            progress=False,
+        )
+    except NoBaselineError as error:
+        said = f"nothing to compare with: {error}"
+        return _as_told(workflow_id, [said], [EvalCheck(SUITE, SUITE, "", "skipped", said)])
+    gate = comparison.gate(allow=Path(option.retab_allow) if option.retab_allow else ())
+    lines = [comparison.title, *Conclusion(workflow_id, comparison, gate).gate_lines()]
+    checks = list_checks(comparison, gate, values=not option.retab_no_values)
+    return _as_told(workflow_id, lines, checks)
+
+
+def _as_told(workflow_id: str, lines: list[str], checks: list[Any]) -> dict[str, Any]:
+    """What is told of a workflow, as plain values that a worker can be sent."""
+    return {"workflow": workflow_id, "lines": lines, "checks": [asdict(each) for each in checks]}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add the evals, before -k, --deselect and --lf choose."""
+    for told in session.config.stash.get(_TOLD, []):
+        name = _as_name(told["workflow"])
+        workflow = RetabWorkflow.from_parent(
+            session, name=name, nodeid=f"retab/{name}", checks=told["checks"]
+        )
+        items.extend(session.genitems(workflow))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what the check came to."""
+    for told in config.stash.get(_TOLD, []):
+        terminalreporter.section(f"retab {told['workflow']}")
+        for line in told["lines"]:
+            terminalreporter.write_line(line)
+
+
+class RetabWorkflow(pytest.Collector):
+    """A workflow, whose items are its evals."""
+
+    def __init__(self, *, checks: list[dict[str, Any]], **more: Any) -> None:
+        super().__init__(**more)
+        self._checks = checks
+
+    def collect(self) -> Iterator[RetabEval]:
+        """An item for each eval, and one for all of them together."""
+        for check in self._checks:
+            name = _as_name(check["name"])
+            if check["name"] != check["eval_id"]:
+                name = f"{name}[{_as_name(check['eval_id'])}]"
+            # Given as a text, so that it equals what pytest reads from its cache for --lf.
+            yield RetabEval.from_parent(
+                self, name=name, nodeid=f"{self.nodeid}::{name}", check=check
+            )
+
+
+class RetabEvalError(Exception):
+    """An eval fails the gate; its text is all there is to say."""
+
+
+class RetabEval(pytest.Item):
+    """What the gate made of one eval."""
+
+    def __init__(self, *, check: dict[str, Any], **more: Any) -> None:
+        super().__init__(**more)
+        self._check = check
+        self.extra_keyword_matches.add(check["block"])  # for -k
+
+    def runtest(self) -> None:
+        """Come out as the gate says."""
+        outcome, reason = self._check["outcome"], self._check["reason"]
+        if outcome == "failed":
+            raise RetabEvalError(self._check["details"])
+        if outcome == "xfailed":
+            pytest.xfail(reason)
+        if outcome == "skipped":
+            pytest.skip(reason)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The text, without a traceback through this file."""
+        if isinstance(excinfo.value, RetabEvalError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Where it is said to be: in no file."""
+        return self.path, None, self.nodeid
+
+
+def _as_name(text: str) -> str:
+    """A text as one part of the name of a test, whose parts are told apart by ``::``."""
+    return text.replace("::", ":")

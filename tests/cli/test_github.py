@@ -1,0 +1,131 @@
+"""In GitHub Actions: the job's summary, annotations, and names that the runner must not obey."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.fakes import KEY
+from support.faultserver import FaultServer
+from support.lettered_api import FLOW, LetteredApi
+
+from retab_analysis.cli import main
+from retab_analysis.cli.github import annotation, disarm
+
+PAST = 20
+HOSTILE = {"total": "a%0A::error::x\r\n##[add-mask]y, b: c", "lines": "::stop-commands::z"}
+ROWS = {
+    "total": "P" * PAST + "F",
+    "lines": "P" * PAST + "F",
+    **{f"fine {at}": "P" * (PAST + 1) for at in range(6)},
+}
+
+
+@pytest.fixture
+def summary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of a job's summary, in which another step has written."""
+    path = tmp_path / "summary.md"
+    path.write_text("# Another step\n")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    return path
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, api: LetteredApi, *arguments: str) -> int:
+    with FaultServer([api]) as server:
+        monkeypatch.setenv("RETAB_API_KEY", KEY)
+        monkeypatch.setenv("RETAB_API_BASE_URL", server.url)
+        return main(list(arguments))
+
+
+def test_what_fails_the_gate_is_annotated_and_summarized(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = LetteredApi(ROWS, "A" * PAST + "B")
+    assert ask(monkeypatch, api, "check", FLOW) == 1
+    lines = [each for each in capsys.readouterr().err.splitlines() if each.startswith("::")]
+    title = f"::error title=Retab check of {FLOW}::"
+    assert lines[0] == f"{title}2 regressed since version_B: lines (lines), total (total)."
+    assert lines[1].startswith(f"{title}The verdict is regressed: ")
+    assert len(lines) == 2
+    written = summary.read_text()
+    assert written.startswith("# Another step\n**The gate does not hold:**\n\n- 2 regressed")
+    assert "# ✗ 2 broke since an edit of extract" in written
+    assert "green apples" not in written
+
+
+def test_what_is_open_is_a_warning(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {"total": "P" * 12 + "F", **{f"fine {at}": "P" * 13 for at in range(6)}}
+    assert ask(monkeypatch, LetteredApi(rows), "check", FLOW) == 2
+    assert capsys.readouterr().err == (
+        f"::warning title=Retab check of {FLOW}::The gate holds, but 1 eval is suspect; "
+        "--settle 12 runs such evals again, 12 times at most.\n"
+    )
+    assert "**The gate holds, but 1 eval is suspect" in summary.read_text()
+
+
+def test_a_green_check_has_a_summary_and_no_annotation(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {f"fine {at}": "P" * 13 for at in range(6)}
+    assert ask(monkeypatch, LetteredApi(rows), "check", FLOW) == 0
+    assert capsys.readouterr().err == ""
+    assert "**The gate holds.**" in summary.read_text()
+
+
+def test_without_an_answer_that_is_said(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(monkeypatch, LetteredApi({}), "check", "wf_nope") == 3
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("No answer: workflow wf_nope has no run")
+    assert told[1] == f"::error title=Retab check of wf_nope::{told[0]}"
+    assert "workflow wf\\_nope has no run" in summary.read_text()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_names_give_the_runner_no_command(
+    summary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    api = LetteredApi(ROWS, "A" * PAST + "B", HOSTILE)
+    assert ask(monkeypatch, api, "check", FLOW, *arguments) == 1
+    told = capsys.readouterr()
+    assert "##[" not in told.out
+    assert not [line for line in told.out.splitlines() if line.lstrip().startswith("::")]
+    # On the other stream, each command is one of ours, whole in one line.
+    commands = [line for line in told.err.splitlines() if line.lstrip().startswith("::")]
+    assert len(commands) == 2
+    assert all(line.startswith(f"::error title=Retab check of {FLOW}::") for line in commands)
+    assert "a%250A::error::x" in commands[0]
+    if arguments:
+        names = [row["eval_name"] for row in json.loads(told.out)["evals"]]
+        assert HOSTILE["total"] in names
+
+
+def test_outside_of_actions_nothing_is_written(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    assert ask(monkeypatch, LetteredApi(ROWS, "A" * PAST + "B"), "check", FLOW) == 1
+    assert summary.read_text() == "# Another step\n"
+    assert "::error" not in capsys.readouterr().err
+
+
+def test_annotations_are_escaped() -> None:
+    assert annotation("warning", "a,b:c%\r\n", "d,e:f%\r\n") == (
+        "::warning title=a%2Cb%3Ac%25%0D%0A::d,e:f%25%0D%0A"
+    )
+
+
+def test_disarmed_text_looks_the_same() -> None:
+    text = "\t::error::x\n::y\nfine :: here\n##[group]"
+    shown = disarm(text)
+    assert shown.replace("\u200b", "") == text
+    assert shown.count("\u200b") == 3
+    assert disarm("nothing\nto do") == "nothing\nto do"

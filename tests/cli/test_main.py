@@ -1,0 +1,520 @@
+"""The command line as a program: streams, exit codes, questions, colours, Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from support.fakes import KEY, FakeTime
+from support.faultserver import FaultServer, reply
+from support.lettered_api import FLOW, LetteredApi
+
+import retab_analysis as ra
+from retab_analysis.cli import main
+from retab_analysis.cli.console import Console
+from retab_analysis.cli.session import RecordingClient, Session
+
+PAST = 20
+RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
+CODES = "A" * PAST + "B"
+SUSPECT = {"total": "P" * 12 + "F", **{f"fine {at}": "P" * 13 for at in range(6)}}
+GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [each for each in os.environ if each.startswith("GITHUB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+class Served:
+    """An API, and the command line that asks it."""
+
+    def __init__(self, api: LetteredApi, server: FaultServer) -> None:
+        self.api, self.server = api, server
+        client = RecordingClient(KEY, server.url)
+        client._set_time(FakeTime().as_time())
+        self.session = Session(client)
+
+    def __call__(self, *arguments: object) -> int:
+        return main([str(each) for each in arguments], self.session)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {**os.environ, "RETAB_API_KEY": KEY, "RETAB_API_BASE_URL": self.server.url}
+
+
+def serve(api: LetteredApi) -> Iterator[Served]:
+    with FaultServer([api]) as server:
+        yield Served(api, server)
+
+
+@pytest.fixture
+def red() -> Iterator[Served]:
+    yield from serve(LetteredApi(RED, CODES))
+
+
+@pytest.fixture
+def suspect() -> Iterator[Served]:
+    yield from serve(LetteredApi(SUSPECT))
+
+
+@pytest.fixture
+def green() -> Iterator[Served]:
+    yield from serve(LetteredApi(GREEN))
+
+
+def program(arguments: Sequence[str], **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "retab_analysis", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, **more)
+
+
+# Help and usage
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"], ["results", "--help"]])
+def test_help_loads_neither_polars_nor_requests(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom retab_analysis.cli import main\n"
+        f"code = main({arguments})\n"
+        "heavy = {'polars', 'requests', 'numpy', 'msgspec'} & set(sys.modules)\n"
+        "assert not heavy, heavy\nsys.exit(code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert ended.returncode == 0, ended.stderr
+    assert "usage: retab-analysis" in ended.stdout
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    listed = re.findall(r"^    (\w+) +\w", capsys.readouterr().out, re.MULTILINE)
+    assert listed == ["check", "report", "accept", "overview", "runs", "results", "watch"]
+    for command in listed:
+        assert main([command, "--help"]) == 0
+        assert f"retab-analysis {command}" in capsys.readouterr().out
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"retab-analysis {ra.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no command given"),
+        (["chekc", "wf"], "invalid choice"),
+        (["check", "wf", "--settle", "-1"], "--settle: must be a whole number of at least 0"),
+        (["check", "wf", "--settle", "some"], "--settle: must be a whole number"),
+        (["check", "wf", "--undecided", "maybe"], "--undecided: invalid choice"),
+        (["check", "wf", "--report", "r.pdf"], "--report: must end in .md or .html"),
+        (["check", "wf", "--report", "no/folder/r.md"], "there is no folder 'no/folder'"),
+        (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
+        (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
+        (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
+        (["check", "wf", "--allow", "missing.toml"], "cannot be read"),
+        (["check", "wf", "--star"], "unrecognized arguments: --star"),
+        (["accept", "wf", "a.toml"], "required: --reason"),
+        (["accept", "wf", "a.txt", "--reason", "x"], "must end in .toml"),
+        (["accept", "wf", "a.toml", "--reason", "x", "--until", "soon"], "must be a date such as"),
+        (["runs", "wf", "--from", "yesterday"], "must be a date such as"),
+        (["runs", "wf", "--limit", "many"], "must be a whole number"),
+    ],
+)
+def test_what_cannot_be_used_is_4_and_asks_nothing(
+    green: Served, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert green(*arguments) == 4
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out == ""
+    assert green.api.asked == []
+
+
+# What goes where
+
+
+def test_json_is_alone_on_stdout(suspect: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert suspect("check", FLOW, "--json", "--settle", "12", "--quiet") == 0
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["exit_code"], document["gate"]["ok"]) == (0, True)
+    assert document["workflow_id"] == FLOW
+    assert told.err == ""
+    assert suspect("check", FLOW, "--json") == 2
+    assert json.loads(capsys.readouterr().out)["summary"]["suspect"] == 1
+
+
+def test_an_error_is_json_too(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert green("check", "wf_nope", "--json") == 3
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert document["exit_code"] == 3
+    assert document["error"] == told.err.strip()
+    assert "workflow wf_nope has no run" in document["error"]
+
+
+def test_values_are_left_out_unless_asked_for(
+    red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["r.md", "r.html", "j.xml"]
+    options = ["--report", "r.md", "--report", "r.html", "--junit", "j.xml", "--json"]
+    assert red("check", FLOW, *options) == 1
+    said = capsys.readouterr().out
+    for text in (said, *((tmp_path / each).read_text() for each in files)):
+        assert "green apples" not in text
+        assert "total" in text
+    assert red("check", FLOW, *options, "--values") == 1
+    said = capsys.readouterr().out
+    for text in (said, *((tmp_path / each).read_text() for each in files)):
+        assert "green" in text
+        assert "apples" in text
+
+
+def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert red("check", FLOW, "--quiet") == 1
+    assert capsys.readouterr() == ("", "")
+    assert red("check", "wf_nope", "--quiet") == 3
+    assert "wf_nope" in capsys.readouterr().err
+
+
+def test_what_is_said_can_be_pasted(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert red("check", FLOW) == 1
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[0] == "✗ 1 broke since an edit of extract, 6 unchanged"
+    assert lines[1] == "  ✗ regressed: total (extract, edited)"
+    assert "The gate does not hold:" in lines
+    assert "\x1b" not in told.out
+    assert told.err == ""
+
+
+def test_many_evals_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {f"e{at:03}": "P" * 12 + "F" for at in range(40)}
+    for served in serve(LetteredApi(rows, "A" * 12 + "B")):
+        assert served("check", FLOW) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("  ✗ regressed: ") for line in lines) == 30
+    assert "  … and 10 more of: broke" in lines
+
+
+def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "retab_analysis", "check", FLOW],
+        capture_output=True,
+        env={**red.variables, "PYTHONIOENCODING": "ascii"},
+    )
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(b"\\u2717 1 broke")
+
+
+def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
+    command = f"{sys.executable} -m retab_analysis runs {FLOW} | true; echo ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(
+        ["bash", "-c", command], capture_output=True, encoding="utf-8", env=green.variables
+    )
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout.strip() in ("0", "141")
+
+
+def test_warnings_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
+    import warnings
+
+    from retab_analysis.cli.main import _warnings_to
+
+    with _warnings_to(Console()):
+        warnings.simplefilter("always")
+        warnings.warn("two records did not decode", ra.ProblemsWarning, stacklevel=1)
+    assert capsys.readouterr().err == "Warning: two records did not decode\n"
+
+
+# A run of one's own
+
+
+def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert green("check", FLOW, "--start") == 0
+    told = capsys.readouterr()
+    assert told.err == (
+        f"Started run started_{PAST + 1} of 7 evals. Waiting until it has ended; Ctrl-C does not "
+        "cancel it.\n"
+    )
+    assert f"run started_{PAST + 1} of version" in told.out
+    assert [run["eval_id"] for run in green.api.started] == [None]
+
+
+def test_settle_says_how_many_before_it_starts(
+    suspect: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert suspect("check", FLOW, "--settle", "3") == 0
+    assert re.fullmatch(
+        r"Running 1 undecided eval again: about \d runs?, at most 3\.\n", capsys.readouterr().err
+    )
+    assert 1 <= len(suspect.api.started) <= 3
+
+
+def test_what_is_decided_is_not_run_again(
+    green: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert green("check", FLOW, "--settle", "12") == 0
+    assert capsys.readouterr().err == "No eval is undecided: nothing is run again.\n"
+    assert green.api.started == []
+
+
+def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = {"GET /v1/workflows/evals/results": reply(403, {"detail": "not yours"})}
+    for served in serve(LetteredApi(GREEN, broken=broken)):
+        assert served("check", FLOW, "--start") == 3
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "not yours" in last
+    assert last.endswith(f"1 run was started; what has not ended goes on: started_{PAST + 1}")
+
+
+def test_ctrl_c_is_130_and_names_what_was_started() -> None:
+    # The run is never over: one of its evals has no result.
+    api = LetteredApi(GREEN, starts={"fine 0": "U"})
+    for served in serve(api):
+        with subprocess.Popen(
+            [sys.executable, "-m", "retab_analysis", "check", FLOW, "--start"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=served.variables,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as process:
+            try:
+                while not any("/runs/started" in each for each in api.asked):
+                    assert process.poll() is None
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGINT)
+                out, errors = process.communicate(timeout=60)
+            finally:
+                process.kill()
+    assert process.returncode == 130
+    assert out == ""
+    assert errors.splitlines()[-1] == (
+        f"Interrupted. 1 run was started; what has not ended goes on: started_{PAST + 1}"
+    )
+    assert not any("cancel" in each for each in api.asked)
+
+
+# On a terminal
+
+
+class Terminal:
+    """A program whose three streams are a terminal."""
+
+    def __init__(self, arguments: list[str], variables: dict[str, str]) -> None:
+        self._leader, follower = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "retab_analysis", *arguments],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={"TERM": "xterm", **variables},
+        )
+        os.close(follower)
+
+    def type(self, text: str) -> None:
+        os.write(self._leader, text.encode())
+
+    def read(self) -> str:
+        """All that it prints until it ends."""
+        found = b""
+        while True:
+            try:
+                piece = os.read(self._leader, 65536)
+            except OSError:  # how Linux says that nobody writes any more
+                piece = b""
+            if not piece:
+                break
+            found += piece
+        self.process.wait(60)
+        os.close(self._leader)
+        return found.decode()
+
+
+def test_colours_are_for_a_terminal_and_can_be_turned_off(red: Served) -> None:
+    shown = Terminal(["check", FLOW], red.variables)
+    assert "\x1b[1;31m✗ 1 broke since an edit of extract, 6 unchanged\x1b[0m" in shown.read()
+    assert shown.process.returncode == 1
+    for more in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b[1;31m" not in Terminal(["check", FLOW], {**red.variables, **more}).read()
+
+
+MANY = {f"e{at:02}": "P" * 13 for at in range(26)}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 3), ("\n", 3), ("y\n", 0)])
+def test_many_evals_are_queued_only_after_a_question(answer: str, code: int) -> None:
+    for served in serve(LetteredApi(MANY)):
+        terminal = Terminal(["check", FLOW, "--start"], served.variables)
+        terminal.type(answer)
+        said = terminal.read()
+        assert "This queues 26 evals; other people's runs wait behind them. Go on? [y/N]" in said
+        assert terminal.process.returncode == code
+        assert len(served.api.started) == (code == 0)
+        assert ("Nothing was started." in said) is (code == 3)
+
+
+@pytest.mark.parametrize(("evals", "options"), [(26, ["--yes"]), (25, [])])
+def test_where_they_are_few_or_the_answer_is_known_nobody_is_asked(
+    evals: int, options: list[str]
+) -> None:
+    rows = dict(list(MANY.items())[:evals])
+    for served in serve(LetteredApi(rows)):
+        terminal = Terminal(["check", FLOW, "--start", *options], served.variables)
+        assert "[y/N]" not in terminal.read()
+        assert terminal.process.returncode == 0
+
+
+def test_many_reruns_are_asked_for_too() -> None:
+    rows = {f"e{at:02}": "P" * 12 + ("E" if at < 7 else "P") for at in range(30)}
+    for served in serve(LetteredApi(rows)):
+        terminal = Terminal(["check", FLOW, "--settle", "30"], served.variables)
+        terminal.type("n\n")
+        said = terminal.read()
+        assert "This queues 28 evals;" in said
+        assert "Nothing is run again." in said
+        assert terminal.process.returncode == 1
+        assert served.api.started == []
+
+
+def test_parquet_is_not_written_to_a_terminal(green: Served) -> None:
+    terminal = Terminal(["runs", FLOW, "--format", "parquet"], green.variables)
+    assert "Parquet is not text" in terminal.read()
+    assert terminal.process.returncode == 4
+
+
+def test_without_a_terminal_there_is_no_bar_and_nobody_is_asked() -> None:
+    console = Console(out=io.StringIO(), errors=io.StringIO())
+    assert console.progress is False
+    assert console.confirm("Go on?")
+    for served in serve(LetteredApi(MANY)):
+        ended = program(["check", FLOW, "--start"], env=served.variables, stdin=subprocess.DEVNULL)
+    assert ended.returncode == 0
+    assert "\r" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+# Tables
+
+
+def test_runs_are_csv_on_stdout_and_nothing_else(green: Served) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "retab_analysis", "runs", FLOW, "--limit", "3"],
+        capture_output=True,
+        env=green.variables,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr == b"3 rows.\n"
+    runs = ra.read_csv(io.BytesIO(ended.stdout))
+    assert runs["run_id"].to_list() == [f"run_{at}" for at in (PAST, PAST - 1, PAST - 2)]
+
+
+def test_tables_in_files(green: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert green("runs", FLOW, "-o", "runs.csv") == 0
+    assert ra.read_csv(tmp_path / "runs.csv").height == PAST + 1
+    assert capsys.readouterr() == ("", f"{PAST + 1} rows written to runs.csv.\n")
+    assert green("runs", FLOW, "-o", "runs.parquet") == 0
+    assert pl.read_parquet(tmp_path / "runs.parquet").schema == ra.schema.RUNS.schema
+    assert green("results", FLOW, "--limit", "2", "-o", "r.csv", "--quiet") == 0
+    results = ra.read_csv(tmp_path / "r.csv", table="results")
+    assert results["run_id"].unique().sort().to_list() == [f"run_{PAST - 1}", f"run_{PAST}"]
+    assert green("results", FLOW, "--run", "run_3", "-o", "one.parquet") == 0
+    assert pl.read_parquet(tmp_path / "one.parquet")["run_id"].unique().to_list() == ["run_3"]
+
+
+def test_runs_can_be_chosen_by_date(green: Served, tmp_path: Path) -> None:
+    assert green("runs", FLOW, "--from", "2026-04-03", "--to", "2026-04-04", "-o", "r.csv") == 0
+    assert ra.read_csv(tmp_path / "r.csv")["run_id"].to_list() == ["run_3", "run_2"]
+
+
+def test_parquet_into_a_pipe(green: Served) -> None:
+    command = [sys.executable, "-m", "retab_analysis", "runs", FLOW, "--format", "parquet"]
+    ended = subprocess.run(command, capture_output=True, env=green.variables)
+    assert pl.read_parquet(io.BytesIO(ended.stdout)).height == PAST + 1
+
+
+# The other commands
+
+
+def test_report(red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert red("report", FLOW, "a.md", "b.html", "--baseline", "previous") == 0
+    assert (tmp_path / "a.md").read_text().startswith("# ✗ 1 broke")
+    assert (tmp_path / "b.html").read_text().startswith("<!doctype html>")
+    assert "Written to a.md, b.html." in capsys.readouterr().err
+
+
+def test_what_is_accepted_passes(
+    red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = ["--reason", "known", "--who", "Ada", "--until", "2999-12-31"]
+    assert red("accept", FLOW, "known.toml", *reason) == 0
+    assert "holds 1 accepted failure, 1 of them new: total." in capsys.readouterr().err
+    assert 'who = "Ada"' in (tmp_path / "known.toml").read_text()
+    assert red("check", FLOW, "--allow", "known.toml") == 0
+    assert "1 accepted: total (total)." in capsys.readouterr().out
+    assert red("accept", FLOW, "known.toml", "--reason", "more", "--eval", "fine 1") == 0
+    assert "holds 2 accepted failures, 1 of them new: fine 1." in capsys.readouterr().err
+    assert red("check", FLOW, "--allow", "known.toml") == 1
+    assert red("accept", FLOW, "known.toml", "--reason", "x", "--eval", "nope") == 4
+    (tmp_path / "bad.toml").write_text("x = 1")
+    assert red("accept", FLOW, "bad.toml", "--reason", "x") == 4
+
+
+def test_a_file_that_cannot_be_written_is_3(
+    red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    arguments = ["check", FLOW, "--junit", str(tmp_path / "gone" / "j.xml")]
+    real = red.api.__class__.__call__
+
+    def vanish(api: LetteredApi, request: str) -> Any:
+        if (tmp_path / "gone").exists():
+            (tmp_path / "gone").rmdir()
+        return real(api, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LetteredApi, "__call__", vanish)
+        assert red(*arguments) == 3
+    assert "Cannot write a file:" in capsys.readouterr().err
+
+
+def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from support.small_world import FLOW as SMALL
+    from support.small_world import small_api
+
+    with small_api() as api:
+        client = RecordingClient(api.client._settings.api_key.reveal(), api.server.base_url)
+        session = Session(client)
+        assert main(["overview"], session) == 0
+        assert re.match(r"Small \(wf_small\): \d+ of 16 evals pass", capsys.readouterr().out)
+        assert main(["overview", SMALL, "-o", "o.csv"], session) == 0
+        assert "wf_small" in (tmp_path / "o.csv").read_text()
+        assert main(["overview", "wf_nope"], session) == 3
+        run_id = api.run_of(-1)
+        capsys.readouterr()
+        assert main(["watch", SMALL, "--run", run_id], session) == 0
+        said = capsys.readouterr().out
+        assert "16 of 16 done" in said
+        assert run_id in said
+
+
+def test_several_candidates_are_one_side(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = ["--candidate", f"run_{PAST}", "--candidate", f"run_{PAST - 1}"]
+    red("check", FLOW, *runs, "--json")
+    document = json.loads(capsys.readouterr().out)
+    assert {row["candidate_n"] for row in document["evals"]} == {2}

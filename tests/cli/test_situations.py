@@ -1,0 +1,103 @@
+"""What each door says in the recorded situations, and that docs/ci.md says the same."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.faultserver import FaultServer
+from support.situations import (
+    BEGIN,
+    DOCS,
+    END,
+    HEADER,
+    SITUATIONS,
+    Answer,
+    Situation,
+    ask_all_doors,
+    environment,
+    fresh,
+    row_of,
+)
+
+TABLE = DOCS.read_text().partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+IDS = [f"{at} {each.about}" for at, each in enumerate(SITUATIONS)]
+
+
+def test_there_are_forty_and_as_many_rows_as_situations() -> None:
+    assert len(SITUATIONS) >= 40
+    assert TABLE[0] == f"| {' | '.join(HEADER)} |"
+    assert len(TABLE) == len(SITUATIONS) + 2
+    assert {each.code for each in SITUATIONS} == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("at", range(len(SITUATIONS)), ids=IDS)
+def test_all_doors_say_the_same(at: int) -> None:
+    situation = SITUATIONS[at]
+    answer = ask_all_doors(situation)
+    assert answer.code == situation.code, (answer.out, answer.err)
+    assert TABLE[at + 2] == row_of(situation, answer)
+    _check_json(situation, answer)
+    _check_junit(answer)
+    if answer.pytest is not None:
+        # A suspect is a skipped test, which does not fail a session.
+        assert answer.pytest[0] == {2: 0}.get(answer.code, answer.code)
+
+
+def _check_json(situation: Situation, answer: Answer) -> None:
+    document = answer.document
+    if answer.code == 4:
+        assert answer.out == ""
+        return
+    assert document["exit_code"] == answer.code
+    if "gate" in document:
+        assert document["gate"]["ok"] is (answer.code != 1 or "--undecided" in situation.options)
+        assert document["title"] == answer.out.splitlines()[0]
+        assert all("actual" not in name for row in document["evals"] for name in row)
+    else:
+        assert document["error"]
+
+
+def _check_junit(answer: Answer) -> None:
+    if answer.junit is None:
+        assert "gate" not in answer.document
+        return
+    gate = answer.document["gate"]
+    assert bool(answer.junit.get("failure")) is (not gate["ok"])
+    assert answer.junit.get("failure", 0) == max(len(gate["failing"]), not gate["ok"])
+    assert sum(answer.junit.values()) == len(answer.document["evals"]) + 1
+
+
+SUBPROCESSES = (
+    "everything passes",
+    "an edit broke two evals",
+    "an outage: every eval ends in an error",
+    "the first run: nothing to compare with",
+    "a wrong key",
+)
+
+
+@pytest.mark.parametrize("about", SUBPROCESSES)
+def test_a_process_of_its_own_says_the_same(about: str, tmp_path: Path) -> None:
+    situation = next(each for each in SITUATIONS if each.about == about)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(FaultServer([fresh(situation.api)]))
+        stack.enter_context(environment(situation, server.url, tmp_path))
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "retab_analysis", *situation.command.split()],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONUTF8": "1"},
+            timeout=120,
+        )
+    assert ended.returncode == situation.code, ended.stderr
+    said = Answer(ended.returncode, ended.stdout, ended.stderr)
+    expected = next(
+        row for row, each in zip(TABLE[2:], SITUATIONS, strict=True) if each is situation
+    )
+    assert said.says.replace("<", "&lt;")[:150] in expected
+    assert "Traceback" not in ended.stderr

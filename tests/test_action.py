@@ -1,0 +1,239 @@
+"""The GitHub Action: its steps are run in a shell, with a runner and a GitHub made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.fakes import KEY
+from support.faultserver import FaultServer
+from support.lettered_api import FLOW, LetteredApi
+
+ROOT = Path(__file__).parents[1]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+STEPS = {each.get("name", each.get("id")): each for each in ACTION["runs"]["steps"]}
+PAST = 20
+GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(6)}
+RED = {"total": "F", "lines": "F"}
+
+# What GitHub does of its command line: comments of one pull request, and statuses.
+GH = """\
+import json, os, pathlib, sys
+state = pathlib.Path(os.environ["GITHUB_STATE"])
+known = json.loads(state.read_text())
+arguments = sys.argv[2:]
+path = next(each for each in arguments if each.startswith("repos/"))
+method = arguments[arguments.index("--method") + 1] if "--method" in arguments else "GET"
+assert os.environ["GH_TOKEN"] == "ghs_token"
+if known["forbidden"]:
+    sys.exit("gh: Resource not accessible by integration (HTTP 403)")
+def body():
+    return json.loads(pathlib.Path(arguments[arguments.index("--input") + 1]).read_text())["body"]
+if method == "GET":
+    sys.stdout.write("".join(json.dumps([each]) for each in known["comments"]))
+elif "/statuses/" in path:
+    fields = [arguments[at + 1] for at, each in enumerate(arguments) if each == "--raw-field"]
+    known["statuses"].append({"path": path, **dict(each.split("=", 1) for each in fields)})
+elif method == "POST":
+    number = len(known["comments"]) + 1
+    known["comments"].append({"id": number, "user": {"type": "Bot"}, "body": body()})
+else:
+    known["comments"][int(path.rpartition("/")[2]) - 1]["body"] = body()
+state.write_text(json.dumps(known))
+"""
+
+
+class Runner:
+    """A runner of GitHub Actions with one job of one pull request."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.temporary = folder / "temp"
+        self.state = folder / "github.json"
+        self.summary = folder / "summary.md"
+        self.state.write_text(json.dumps({"comments": [], "statuses": [], "forbidden": False}))
+        self.summary.touch()
+        tools = folder / "tools"
+        installed = self.temporary / "retab-analysis" / "bin"
+        for place in (tools, installed):
+            place.mkdir(parents=True)
+        _script(tools / "gh", f'exec "{sys.executable}" "{folder / "gh.py"}" "$@"')
+        (folder / "gh.py").write_text(GH)
+        _script(installed / "retab-analysis", f'exec "{sys.executable}" -m retab_analysis "$@"')
+        self.variables = {
+            **{name: each for name, each in os.environ.items() if not name.startswith("RETAB_")},
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "RETAB_API_BASE_URL": url,
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_STATE": str(self.state),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            "GITHUB_REPOSITORY": "acme/documents",
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_RUN_ID": "77",
+            "RUNNER_TEMP": str(self.temporary),
+        }
+        self.log = ""
+
+    def run(self, **inputs: str) -> int:
+        """Run the job; gives what its last step ended with."""
+        given = {name: each.get("default", "") for name, each in ACTION["inputs"].items()}
+        given |= {name.replace("_", "-"): each for name, each in inputs.items()}
+        given["github-token"] = "ghs_token"
+        known = {f"inputs.{name}": each for name, each in given.items()}
+        known["github.event.pull_request.number"] = "5"
+        known["github.event.pull_request.head.sha || github.sha"] = "c0ffee"
+        for name in ("Check", "Comment", "Status", "End as the gate says"):
+            step = STEPS[name]
+            if given.get(name.lower(), "true") != "true":
+                continue
+            code, outputs = self._step(step, known)
+            if code and not step.get("continue-on-error"):
+                return code
+            known |= {f"steps.check.outputs.{key}": each for key, each in outputs.items()}
+        return 0
+
+    def _step(
+        self, step: Mapping[str, Any], known: Mapping[str, str]
+    ) -> tuple[int, dict[str, str]]:
+        script, output = self.folder / "step.sh", self.folder / "output"
+        script.write_text(step["run"])
+        output.write_text("")
+        variables = {name: _resolve(each, known) for name, each in step["env"].items()}
+        ended = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+            cwd=self.folder,
+            env={**self.variables, **variables, "GITHUB_OUTPUT": str(output)},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        self.log += ended.stdout + ended.stderr
+        pairs = (line.split("=", 1) for line in output.read_text().splitlines())
+        return ended.returncode, dict(pairs)  # type: ignore[arg-type]
+
+    @property
+    def github(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.state.read_text())
+        return found
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def _resolve(text: str, known: Mapping[str, str]) -> str:
+    """A value of a step with its expressions replaced; every one of them is known here."""
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: known[found[1]], text)
+
+
+@pytest.fixture
+def api() -> LetteredApi:
+    return LetteredApi({**GREEN, "total": "P" * 21, "lines": "P" * 21}, "A" * 22 + "B")
+
+
+@pytest.fixture
+def runner(tmp_path: Path, api: LetteredApi) -> Iterator[Runner]:
+    if shutil.which("jq") is None or shutil.which("bash") is None:
+        pytest.skip("needs bash and jq, as GitHub's runners have them")
+    with FaultServer([api]) as server:
+        yield Runner(tmp_path, server.url)
+
+
+def check(runner: Runner, **inputs: str) -> int:
+    return runner.run(**{"workflow": FLOW, "api_key": KEY, **inputs})
+
+
+def test_a_green_draft(runner: Runner, api: LetteredApi) -> None:
+    assert check(runner) == 0, runner.log
+    assert len(api.started) == 1
+    (comment,) = runner.github["comments"]
+    assert comment["body"].startswith(f"<!-- retab-analysis {FLOW} -->\n**The gate holds.**")
+    assert "https://github.com/acme/documents/actions/runs/77" in comment["body"]
+    (status,) = runner.github["statuses"]
+    assert status == {
+        "path": "repos/acme/documents/statuses/c0ffee",
+        "state": "success",
+        "context": f"retab / {FLOW}",
+        "description": "? Inconclusive: 8 unchanged",
+        "target_url": "https://github.com/acme/documents/actions/runs/77",
+    }
+    assert "**The gate holds.**" in runner.summary.read_text()
+
+
+def test_a_red_draft_and_one_comment_that_is_updated(runner: Runner, api: LetteredApi) -> None:
+    other = {"id": 1, "user": {"type": "User"}, "body": f"<!-- retab-analysis {FLOW} --> mine"}
+    runner.state.write_text(json.dumps({"comments": [other], "statuses": [], "forbidden": False}))
+    assert check(runner) == 0
+    api.starts, api.reruns = RED, {"total": "FFFF", "lines": "FFFF"}
+    assert check(runner) == 1
+    mine, comment = runner.github["comments"]
+    assert mine == other
+    assert "2 regressed since version" in comment["body"]
+    assert "The gate holds" not in comment["body"]
+    assert [each["state"] for each in runner.github["statuses"]] == ["success", "failure"]
+    assert runner.github["statuses"][1]["description"].startswith("✗ 2 broke since an edit")
+    assert "::error title=Retab check of" in runner.log
+
+
+def test_what_cannot_be_asked_is_said(runner: Runner) -> None:
+    assert check(runner, api_key="sk_retab_wrong_key") == 3
+    (comment,) = runner.github["comments"]
+    assert "Invalid API key" in comment["body"]
+    assert runner.github["statuses"][0]["state"] == "error"
+    assert runner.github["statuses"][0]["description"] == "No answer; the log says why."
+
+
+def test_inputs(runner: Runner, api: LetteredApi) -> None:
+    (runner.folder / "known.toml").write_text("")
+    inputs = {"start": "false", "comment": "false", "status": "false", "values": "true"}
+    more = {"fail_on": "regressed,suspect", "allow": "known.toml", "junit": "junit.xml"}
+    assert check(runner, **inputs, **more) == 0, runner.log
+    assert api.started == []
+    assert runner.github == {"comments": [], "statuses": [], "forbidden": False}
+    assert (runner.folder / "junit.xml").exists()
+    assert check(runner, undecided="sometimes", **inputs) == 4
+
+
+def test_an_input_is_never_a_command(runner: Runner) -> None:
+    hostile = '$(touch stolen)"; touch stolen; `touch stolen` -->'
+    assert check(runner, workflow=hostile, baseline="$(touch stolen)") in (3, 4)
+    assert not (runner.folder / "stolen").exists()
+    for step in ACTION["runs"]["steps"]:
+        assert "${{" not in step.get("run", "")
+
+
+def test_a_token_that_may_not_comment_stops_nothing(runner: Runner) -> None:
+    runner.state.write_text(json.dumps({"comments": [], "statuses": [], "forbidden": True}))
+    assert check(runner) == 0
+    assert "Resource not accessible" in runner.log
+
+
+def test_the_inputs_and_outputs_that_are_used_are_declared() -> None:
+    text = (ROOT / "action.yml").read_text()
+    assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(ACTION["inputs"])
+    assert set(re.findall(r"steps\.check\.outputs\.([\w-]+)", text)) == set(ACTION["outputs"])
+
+
+def test_the_examples_of_the_document_fit() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    github, step, gitlab = map(yaml.safe_load, blocks)
+    used = github["jobs"]["check"]["steps"][-1]
+    assert set(used["with"]) <= set(ACTION["inputs"])
+    needed = {name for name, each in ACTION["inputs"].items() if each.get("required")}
+    assert needed <= set(used["with"])
+    from retab_analysis.cli.parser import build_parser
+
+    for line in (step[0]["run"], gitlab["retab"]["script"]):
+        command = line.partition("&& retab-analysis ")[2].split()
+        assert build_parser().parse_args(command).settle == 12

@@ -1,0 +1,261 @@
+"""``pytest --retab``: a session of its own in a process of its own, as a user starts it.
+
+The plugin is imported before anything measures coverage, so that the processes are measured
+themselves where this one is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import coverage
+import pytest
+from support.fakes import KEY
+from support.faultserver import FaultServer
+from support.lettered_api import FLOW, LetteredApi
+
+ROOT = Path(__file__).parents[1]
+SURE = 20
+ROWS = {
+    "total": "P" * SURE + "F",
+    "lines": "P" * SURE + "F",
+    "gap": "F" * (SURE + 1),
+    "stopped": "P" * (SURE + 1),
+    "changed": "P" * (SURE + 1),
+    **{f"fine {at}": "P" * (SURE + 1) for at in range(4)},
+}
+CODES = "A" * SURE + "B"
+NAMES = {"total": "Total: of [invoice] 1::x", "fine 1": "a\x1b[2J\x00\n## b"}
+
+
+class Session:
+    """Starts pytest in a folder of its own."""
+
+    def __init__(self, folder: Path, api: LetteredApi, server: FaultServer) -> None:
+        self.folder, self.api = folder, api
+        self.variables = {
+            **{name: each for name, each in os.environ.items() if not name.startswith("RETAB_")},
+            "RETAB_API_KEY": KEY,
+            "RETAB_API_BASE_URL": server.url,
+            # What is installed beside us is not what is tested; we are named on the command line.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+        }
+
+    def __call__(self, *arguments: str, key: bool = True) -> subprocess.CompletedProcess[str]:
+        variables = self.variables if key else {**self.variables, "RETAB_API_KEY": ""}
+        plugin = ["-p", "retab_analysis.pytest_plugin"]
+        return subprocess.run(
+            [*_python(), "-m", "pytest", *plugin, *arguments],
+            cwd=self.folder,
+            env=variables,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+        )
+
+    @property
+    def checks(self) -> int:
+        """How often the workflow was checked."""
+        return self.api.asked.count("GET /v1/workflows/evals")
+
+
+def _python() -> list[str]:
+    """Python, measured where this process is."""
+    if coverage.Coverage.current() is None:
+        return [sys.executable]
+    settings = [f"--rcfile={ROOT / 'pyproject.toml'}", f"--data-file={ROOT / '.coverage'}"]
+    return [sys.executable, "-m", "coverage", "run", "--parallel-mode", *settings]
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    api = LetteredApi(ROWS, CODES, NAMES, edited=("changed",))
+    with FaultServer([api]) as server:
+        yield Session(tmp_path, api, server)
+
+
+def counts(ended: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """What the last line of a session says."""
+    last = ended.stdout.strip().splitlines()[-1]
+    return {word: int(n) for n, word in re.findall(r"(\d+) (\w+)", last.partition(" in ")[0])}
+
+
+def test_one_test_for_each_eval(session: Session) -> None:
+    ended = session("--retab", FLOW, "-rA")
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert counts(ended) == {"failed": 2, "passed": 6, "skipped": 1, "xfailed": 1}
+    said = ended.stdout
+    assert "collected 10 items" in said
+    assert f"FAILED retab/{FLOW}::lines" in said
+    assert f"FAILED retab/{FLOW}::Total: of [invoice] 1:x[total]" in said
+    assert f"XFAIL retab/{FLOW}::gap - still failing: never passed" in said
+    assert "not comparable: " in said
+    # Of a failure: the condition, the values, and the words that differ.
+    assert "  condition    = 2" in said
+    assert '  now          {"total":"12.50","note":"two green apples"}' in said
+    assert '    $.note: "two [-red-]{+green+} apples"' in said
+    # The verdict, in the summary.
+    assert f"= retab {FLOW} =" in said
+    assert "✗ 2 broke since an edit of extract, 1 not comparable, 6 unchanged" in said
+    assert "The gate does not hold:" in said
+    assert "Traceback" not in said
+    assert "\x1b[2J" not in said
+    assert session.checks == 1
+
+
+def test_values_can_be_left_out(session: Session) -> None:
+    ended = session("--retab", FLOW, "--retab-no-values")
+    assert ended.returncode == 1
+    assert "apples" not in ended.stdout
+    assert "condition" not in ended.stdout
+
+
+def test_without_the_option_nothing_is_collected_loaded_or_asked(session: Session) -> None:
+    (session.folder / "test_other.py").write_text(
+        "import sys\n"
+        "def test_nothing_is_loaded():\n"
+        "    assert 'retab_analysis.pytest_plugin' in sys.modules\n"
+        "    assert not {'polars', 'requests', 'retab_analysis.errors'} & set(sys.modules)\n"
+    )
+    ended = session()
+    assert ended.returncode == 0, ended.stdout
+    assert counts(ended) == {"passed": 1}
+    assert session.api.asked == []
+
+
+def test_beside_other_tests(session: Session) -> None:
+    (session.folder / "test_other.py").write_text("def test_it(): pass\n")
+    ended = session("--retab", FLOW, "-q")
+    assert counts(ended)["passed"] == 7
+
+
+def test_k_takes_names_and_blocks(session: Session) -> None:
+    ended = session("--retab", FLOW, "-k", "lines or gap")
+    assert counts(ended) == {"failed": 1, "xfailed": 1, "deselected": 8}
+    ended = session("--retab", FLOW, "-k", "extract and not fine")
+    assert counts(ended)["deselected"] == 5
+    ended = session("--retab", FLOW, "-k", "suite")
+    assert (ended.returncode, counts(ended)) == (0, {"passed": 1, "deselected": 9})
+
+
+def test_lf_runs_what_failed(session: Session) -> None:
+    session("--retab", FLOW)
+    ended = session("--retab", FLOW, "--lf")
+    assert counts(ended) == {"failed": 2, "deselected": 8}
+
+
+def test_workers_are_told_what_came_out(session: Session) -> None:
+    alone = counts(session("--retab", FLOW))
+    before = session.checks
+    ended = session("--retab", FLOW, "-p", "xdist", "-n", "2")
+    assert counts(ended) == alone
+    assert ended.returncode == 1
+    assert f"= retab {FLOW} =" in ended.stdout
+    # However many workers there are, the API is asked once.
+    assert session.checks == before + 1
+    idle = session("-p", "xdist", "-n", "2")
+    assert idle.returncode == 5
+    assert session.checks == before + 1
+
+
+def test_junit(session: Session) -> None:
+    session("--retab", FLOW, "--junit-xml", "junit.xml")
+    cases = Xml.parse(session.folder / "junit.xml").getroot().findall(".//testcase")
+    outcomes = Counter(case[0].tag if len(case) else "passed" for case in cases)
+    assert outcomes == {"failure": 2, "skipped": 2, "passed": 6}
+    assert {case.get("classname") for case in cases} == {f"retab.{FLOW}"}
+    assert {"lines", "gap", "suite"} <= {case.get("name") for case in cases}
+
+
+def test_what_is_accepted_is_expected(session: Session) -> None:
+    entries = "".join(
+        f'[[accepted]]\nid = "{each}"\nreason = "known"\n' for each in ("total", "lines")
+    )
+    (session.folder / "known.toml").write_text(entries)
+    ended = session("--retab", FLOW, "--retab-allow", "known.toml", "-rx")
+    assert ended.returncode == 0, ended.stdout
+    assert counts(ended)["xfailed"] == 3
+    assert f"XFAIL retab/{FLOW}::lines - accepted: regressed: " in ended.stdout
+    assert "The gate holds." in ended.stdout
+
+
+def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:
+    entry = '[[accepted]]\nid = "fine 0"\nreason = "known"\n'
+    (session.folder / "known.toml").write_text(entry)
+    session.api.evals = {f"fine {at}": "P" * 13 for at in range(6)}
+    ended = session("--retab", FLOW, "--retab-allow", "known.toml")
+    assert ended.returncode == 1
+    assert counts(ended) == {"failed": 1, "passed": 6}
+    assert f"FAILED retab/{FLOW}::suite" in ended.stdout
+    assert "Accepted, but passes again: fine 0. Remove the entry." in ended.stdout
+
+
+def test_other_runs_and_baselines(session: Session) -> None:
+    earlier = ["--retab-candidate", f"run_{SURE - 1}", "--retab-baseline", "previous"]
+    ended = session("--retab", FLOW, *earlier)
+    assert ended.returncode == 0, ended.stdout
+    assert f"run_{SURE - 1}" not in ended.stderr
+
+
+def test_several_workflows(session: Session) -> None:
+    ended = session("--retab", FLOW, "--retab", FLOW, "-k", "suite")
+    assert counts(ended)["passed"] == 2
+
+
+def test_nothing_to_compare_with_is_a_skipped_test(session: Session) -> None:
+    session.api.evals = {"fine": "P"}
+    ended = session("--retab", FLOW, "-rs")
+    assert ended.returncode == 0
+    assert counts(ended) == {"skipped": 1}
+    assert "nothing to compare with: " in ended.stdout
+
+
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]])
+def test_without_an_answer_the_session_ends_with_3(session: Session, workers: list[str]) -> None:
+    ended = session("--retab", "wf_nope", *workers)
+    assert ended.returncode == 3
+    assert "--retab: no answer: workflow wf_nope has no run" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    ended = session("--retab", FLOW, *workers, key=False)
+    assert ended.returncode == 3
+    assert "RETAB_API_KEY is empty" in ended.stdout + ended.stderr
+
+
+def test_a_file_that_cannot_be_read_is_4(session: Session) -> None:
+    ended = session("--retab", FLOW, "--retab-allow", "missing.toml")
+    assert ended.returncode == 4
+    assert "--retab-allow: the accepted failures in 'missing.toml' cannot be read" in ended.stderr
+    assert session.api.asked == []
+
+
+def test_collecting_says_what_there_is(session: Session) -> None:
+    ended = session("--retab", FLOW, "--collect-only", "-q")
+    assert f"retab/{FLOW}::suite" in ended.stdout.splitlines()
+
+
+def test_what_workers_are_told_is_text() -> None:
+    """execnet takes no lone surrogate, which JSON writes as an escape."""
+    from retab_analysis.pytest_plugin import _TOLD, _WORKER_INPUT, pytest_configure_node
+
+    class Config:
+        stash = pytest.Stash()
+
+    class Node:
+        config = Config()
+        workerinput: dict[str, str] = {}  # noqa: RUF012
+
+    Config.stash[_TOLD] = [{"workflow": "\ud800"}]
+    pytest_configure_node(Node())
+    sent = Node.workerinput[_WORKER_INPUT]
+    assert sent.isascii()
+    assert json.loads(sent) == [{"workflow": "\ud800"}]
