@@ -1,4 +1,4 @@
-"""Draw every plot in several sizes, on light and dark grounds, into ``build/gallery/``.
+"""Draw every plot in several sizes, light, dark and in grey, into ``build/gallery/``.
 
 ::
 
@@ -20,14 +20,16 @@ mpl.use("Agg")
 import polars as pl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from PIL import Image
 
 import retab_analysis as ra
 from retab_analysis import plots
-from retab_analysis.schema import RESULTS, RUNS
+from retab_analysis.schema import RESULTS, RUNS, VERSIONS
 
 OUT = Path(__file__).parent.parent / "build" / "gallery"
 START = datetime(2026, 5, 18, 9, tzinfo=UTC)
 HOSTILE = ["$x_$", "_private", "<b>bold</b>", "$5 and $6", "a\nb", "\\alpha_1^2"]
+HOSTILE += ["みどり商事: 通貨", "فاتورة 12", "a\u202eb", "draft_2026_05_18", "draft_2026_05_19"]
 
 
 def version(at: int) -> str:
@@ -58,7 +60,7 @@ def run(dice: random.Random, at: int, of: int) -> dict[str, Any]:
         "queued": left // 2,
         "pending": left // 4,
         "total_evals": 80,
-        "scope": "workflow",
+        "scope": "eval" if at % 5 == 3 else "workflow",
         "created_at": created,
         "started_at": started,
         "completed_at": None if going else started + timedelta(seconds=duration),
@@ -73,6 +75,22 @@ def runs(n: int) -> pl.DataFrame:
     """A RUNS frame."""
     dice = random.Random(n)
     return pl.DataFrame([run(dice, at, n) for at in range(n)], schema=RUNS.schema)
+
+
+def versions(n: int) -> pl.DataFrame:
+    """A VERSIONS frame of every third version."""
+    rows = [
+        {
+            "workflow_version_id": version(at),
+            "version": at // 3 + 1,
+            "description": f"Totals are rounded to {at} digits, and names are kept as printed",
+            "published_at": START + timedelta(hours=7 * at),
+            "is_current": at == n - 1,
+            "workflow_id": "wf",
+        }
+        for at in range(2, n, 3)
+    ]
+    return pl.DataFrame(rows, schema=VERSIONS.schema)
 
 
 def repeated(frame: pl.DataFrame) -> pl.DataFrame:
@@ -144,6 +162,8 @@ def draw(name: str, plot: Callable[..., Axes], *what: Any, **how: Any) -> None:
     for style, ground in (("default", "light"), ("dark_background", "dark")):
         with plt.style.context(style):
             save(plot(*what, **how), f"{name}_{ground}")
+    with Image.open(OUT / f"{name}_light.png") as light:
+        light.convert("L").save(OUT / f"{name}_grey.png")
     for size, shape in (((3.2, 2.4), "small"), ((12, 3), "wide")):
         _, ax = plt.subplots(figsize=size, layout="constrained")
         save(plot(*what, ax=ax, **how), f"{name}_{shape}")
@@ -160,12 +180,17 @@ def save(ax: Axes, name: str) -> None:
 def main() -> None:
     """Draw them all."""
     OUT.mkdir(parents=True, exist_ok=True)
-    for n in (0, 1, 12, 200):
-        frame = runs(n)
+    for n in (0, 1, 12, 200, 5000):
+        frame, known = runs(n), versions(n)
         draw(f"pass_rate_{n}", plots.plot_pass_rate, frame)
         draw(f"outcomes_{n}", plots.plot_outcomes, frame)
         draw(f"durations_{n}", plots.plot_durations, repeated(frame))
         draw(f"timeline_{n}", plots.plot_timeline, frame)
+        if n in (1, 12):
+            draw(f"pass_rate_notes_{n}", plots.plot_pass_rate, frame, versions=known)
+            shares = {"by": "workflow_version_id", "versions": known}
+            draw(f"outcomes_notes_{n}", plots.plot_outcomes, frame, **shares)
+    for n in (0, 1, 12, 200):
         draw(f"verdicts_{n}", plots.plot_verdicts, results(n, min(n, 40)))
     for n in (1, 12, 200):
         draw(f"comparison_{n}", plots.plot_comparison, comparison(n))

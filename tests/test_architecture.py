@@ -67,7 +67,7 @@ def room_of(path: Path) -> str:
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = sorted({room_of(path) for path in FILES} - {"__init__"})
 # A package's __init__ only hands on what is in it.
-MODULES = [path for path in FILES if path.name != "__init__.py"]
+MODULES = [path for path in FILES if path.name not in ("__init__.py", "__main__.py")]
 
 
 def closure(direct: dict[str, set[str]]) -> dict[str, set[str]]:

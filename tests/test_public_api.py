@@ -72,9 +72,11 @@ SIGNATURES = {
     "overview": "(workflows=None, *, client=None, progress=None)",
     "triage": "(evals)",
     "plot_comparison": "(comparison, *, ax=None)",
-    "plot_durations": "(runs, *, by='workflow_version_id', ax=None)",
-    "plot_outcomes": "(runs, *, by='run_id', ax=None)",
-    "plot_pass_rate": "(runs, *, by='workflow_version_id', scope='workflow', ax=None)",
+    "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
+    "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
+    "plot_pass_rate": (
+        "(runs, *, by='workflow_version_id', scope='workflow', versions=None, ax=None)"
+    ),
     "plot_timeline": "(runs, *, ax=None)",
     "plot_verdicts": "(results, *, by='run_id', ax=None)",
     "read_csv": "(path, table='runs')",

@@ -42,19 +42,23 @@ def flaky_evals(results: Frame) -> Frame:
     return assessed(results, _flaky)
 
 
-def mark_flaky(results: pl.LazyFrame) -> pl.LazyFrame:
-    """Say of each result whether it is an outcome of an eval that is flaky.
+def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
+    """Say of each result whether it is an outcome of a flaky eval, or of the run that broke it.
 
     Args:
         results: The columns :data:`retab_analysis.analysis.assessment.NEEDED`, and any others.
 
     Returns:
-        The same, with ``flaky`` (Boolean).
+        The same, with ``flaky`` and ``broke`` (Boolean): its eval is broken since the result's run.
     """
-    kinds = assess(results).evals.select("eval_id", is_flaky=pl.col("kind") == "flaky")
-    flaky = pl.col("is_flaky").fill_null(False) & pl.col("state").is_in(DECIDED)
+    kind = pl.col("kind")
+    kinds = assess(results).evals.select(
+        "eval_id", is_flaky=kind == "flaky", broke_in=pl.when(kind == "broken").then("since_run_id")
+    )
     joined = results.join(kinds.lazy(), on="eval_id", how="left", maintain_order="left")
-    return joined.with_columns(flaky=flaky).drop("is_flaky")
+    flaky = pl.col("is_flaky").fill_null(False) & pl.col("state").is_in(DECIDED)
+    broke = (pl.col("run_id") == pl.col("broke_in")).fill_null(False)
+    return joined.with_columns(flaky=flaky, broke=broke).drop("is_flaky", "broke_in")
 
 
 def _flaky(assessment: Assessment) -> pl.DataFrame:

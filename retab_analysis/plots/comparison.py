@@ -10,13 +10,13 @@ from retab_analysis.analysis.frames import count_where
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.axes import (
-    PLAIN,
     area_handle,
     bar_style,
     draw_legend,
     label_rows,
     measure_font,
     name_axes,
+    plain,
     prepare_axes,
     show_message,
 )
@@ -85,10 +85,10 @@ def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
     return counts.sort(-broken, -drawn, "block_id", nulls_last=True)
 
 
-def _notes(blocks: pl.DataFrame) -> list[str]:
+def _notes(blocks: pl.DataFrame) -> list[list[str]]:
     words = {True: ["code changed"], False: ["same code"], None: []}
     return [
-        f"({', '.join([*words[changed], f'{same} as before'])})"
+        [*words[changed], f"{same} as before"]
         for changed, same in blocks.select("block_changed", "same").iter_rows()
     ]
 
@@ -104,7 +104,7 @@ def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
         if thick > measure_font(ax):
             ground: Style = {"facecolor": look.colour, "edgecolor": "none", "pad": 1.0}
             numbers = [str(width) if width else "" for width in widths]
-            ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **PLAIN)
+            ax.bar_label(bars, numbers, label_type="center", color=EDGE, bbox=ground, **plain())
         left = [start + width for start, width in zip(left, widths, strict=True)]
     ax.set_xlim(0, max(*left, 1) * 1.02)
     ax.set_ylim(down - 0.5, -0.5)

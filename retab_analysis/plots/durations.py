@@ -3,113 +3,194 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.plots.axes import (
     area_handle,
     draw_legend,
-    label_columns,
     name_axes,
     prepare_axes,
     show_message,
     space_columns,
     text_colour,
+    write_message,
 )
-from retab_analysis.plots.palette import BLUE, EDGE, YELLOW, Look, Style
+from retab_analysis.plots.columns import find_columns, label_groups
+from retab_analysis.plots.palette import BLUE, EDGE, SKY, YELLOW, Look, Style
 from retab_analysis.schema import RUNS
 
-_PARTS = {
-    "duration_ms": (Look(BLUE), "execution", -0.2),
-    "queue_ms": (Look(YELLOW, "///"), "queue", 0.2),
+_EXECUTION, _QUEUE = "duration_ms", "queue_ms"
+_SCOPES = {
+    "workflow": (Look(BLUE), "whole workflow"),
+    "block": (Look(SKY), "block"),
+    "eval": (Look(YELLOW), "single eval"),
 }
+_OTHER = (Look("#B6C0C9"), "of unknown scope")
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
 # Fewer values than this are drawn one by one, and of fewer than three there is no box to draw.
 _FEW, _FEWEST = 10, 3
+_THINNEST = 16.0  # pixels of a group of boxes
+_WIDE = 0.8  # of a column, for the boxes side by side
+_BOX = {"whislo": 0.0, "q1": 0.25, "med": 0.5, "q3": 0.75, "whishi": 1.0}
+"""The shares of the values below each number of a box, by the names of ``Axes.bxp``."""
+_SHARES = (0.62, 0.3)  # of the height: execution, queue
 
 
 def plot_durations(
-    runs: pl.DataFrame | pl.LazyFrame, *, by: str = "workflow_version_id", ax: Axes | None = None
+    runs: pl.DataFrame | pl.LazyFrame,
+    *,
+    by: str = "workflow_version_id",
+    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw how long the runs of each version took, and beside it how long they were queued.
+    """Draw how long the runs of each version took, and on a panel above how long they were queued.
 
-    A box is the middle half with the median (linear quantiles), its whiskers reach from the least
-    to the most. Where there are fewer than 10 runs, each is a point too; where there are fewer than
-    3, there are only points. ``n`` is how many have a duration. For a wide range,
-    ``ax.set_yscale("log")``.
+    Runs of the whole workflow, of one block and of a single eval take different times, so that each
+    has boxes of its own, side by side. A box is the middle half with the median (linear quantiles),
+    its whiskers reach from the least to the most. Where there are fewer than 10 runs, each is a
+    point too; where there are fewer than 3, there are only points. ``n`` is how many runs have a
+    duration. Groups that are too many to be seen apart are put together, as many neighbours each,
+    which is said below. For a wide range, ``ax.set_yscale("log")``.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
-        ax: Where to draw; None makes a new figure.
+        versions: A VERSIONS frame: published versions are named by their number, and their release
+            notes stand below.
+        ax: Where to draw; None makes a new figure. It gives up the upper third of its room to the
+            queue's panel.
 
     Returns:
-        The axes; the versions are at x = 0, 1, … in order of appearance, execution to the left
-        and queue to the right of it; y is in ms, s, min or h, as its label says.
+        The axes of the durations; the versions are at x = 0, 1, … in order of appearance. The
+        queue's panel is the last one of ``ax.figure.axes``. Each has a unit of its own, ms, s, min
+        or h, as its label says.
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
-        SchemaError: It is not a RUNS frame.
+        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
     """
-    groups = _groups(select_keyed(runs, RUNS, by, ("created_at", *_PARTS)))
-    ax = prepare_axes(ax, width=1.5 + 0.4 * groups.height, height=5.4)
-    if groups.is_empty():
+    lazy = select_keyed(runs, RUNS, by, ("created_at", "scope", _EXECUTION, _QUEUE))
+    columns = find_columns(lazy, by, versions)
+    ax = prepare_axes(ax, width=1.2 + 0.75 * columns.height, height=5.8 + columns.notes_height)
+    if not columns.height:
         return show_message(ax, "no runs")
-    unit, milliseconds = _unit(groups)
-    for part, (look, _, shift) in _PARTS.items():
-        values = [[each / milliseconds for each in row] for row in groups[part].to_list()]
-        _boxes(ax, values, look, shift)
-        _points(ax, values, look, shift)
-    space_columns(ax, groups.height)
-    if min(_numbers(groups), default=0.0) >= 0:
-        ax.set_ylim(bottom=0)
-    name_axes(ax, y=f"duration [{unit}]")
-    label_columns(ax, groups["key"], [f"n={n}" for n in groups["duration_ms"].list.len()])
-    draw_legend(ax, [(area_handle(look), text) for look, text, _ in _PARTS.values()])
+    columns = columns.fit(ax, _THINNEST)
+    groups = _groups(columns.place(lazy))
+    n = groups.group_by("x").agg(pl.col("n").sum()).sort("x")["n"]
+    label_groups(ax, columns, [f"n={each}" for each in n], n="runs that have a duration")
+    queue = _add_panel(ax)
+    scopes = [each for each in (*_SCOPES, "other") if each in set(groups["scope"])]
+    for panel, part, name in ((ax, _EXECUTION, "execution"), (queue, _QUEUE, "queue")):
+        _draw_panel(panel, groups, part, name, scopes)
+        space_columns(panel, columns.height)
+    queue.tick_params(labelbottom=False)
+    if len(scopes) > 1:
+        draw_legend(queue, [(area_handle(_look(each)[0]), _look(each)[1]) for each in scopes])
     return ax
 
 
-def _groups(lazy: pl.LazyFrame) -> pl.DataFrame:
-    values = [pl.col(part).drop_nulls().sort() for part in _PARTS]
-    groups = lazy.group_by("key").agg(*values, pl.col("created_at").min())
-    return groups.sort("created_at", "key", nulls_last=True).collect()
+def _look(scope: str) -> tuple[Look, str]:
+    return _SCOPES.get(scope, _OTHER)
 
 
-def _unit(groups: pl.DataFrame) -> tuple[str, float]:
+def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
+    """One row per place and scope, ordered by them: ``n`` and five numbers of each part."""
+    scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
+    groups = placed.with_columns(scope=scope).group_by("x", "scope")
+    parts = [each for part in (_EXECUTION, _QUEUE) for each in _five_numbers(part)]
+    return groups.agg(*parts, n=pl.col(_EXECUTION).count()).sort("x", "scope").collect()
+
+
+def _five_numbers(part: str) -> list[pl.Expr]:
+    """What a box is drawn from, and the values themselves where they are few."""
+    values = pl.col(part).drop_nulls()
+    return [
+        *(values.quantile(share, "linear").alias(f"{part} {name}") for name, share in _BOX.items()),
+        values.count().alias(f"{part} n"),
+        values.sort().head(_FEW - 1).alias(f"{part} values"),
+    ]
+
+
+def _add_panel(ax: Axes) -> Axes:
+    """Axes above the given ones, in room that those give up."""
+    lower, upper = _SHARES
+    spec = ax.get_subplotspec()
+    figure = ax.figure
+    if spec is not None:
+        rows = GridSpecFromSubplotSpec(2, 1, spec, height_ratios=(upper, lower))
+        ax.set_subplotspec(rows[1])
+        panel = figure.add_subplot(rows[0], sharex=ax, facecolor=ax.get_facecolor())
+    else:
+        box = ax.get_position()
+        ax.set_position((box.x0, box.y0, box.width, box.height * lower))
+        above = (box.x0, box.y1 - box.height * upper, box.width, box.height * upper)
+        panel = figure.add_axes(above, sharex=ax, facecolor=ax.get_facecolor())
+    _dress_like(panel, ax)
+    return panel
+
+
+def _dress_like(panel: Axes, ax: Axes) -> None:
+    """Give axes the colours and the letters of others, whatever style holds now."""
+    colour, size = text_colour(ax), ax.xaxis.label.get_fontsize()
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.label.set(color=colour, fontsize=size)
+    points = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
+    panel.tick_params(which="both", color=colour, labelcolor=colour, labelsize=points)
+    for name, spine in ax.spines.items():
+        panel.spines[name].set_color(spine.get_edgecolor())
+
+
+def _draw_panel(
+    ax: Axes, groups: pl.DataFrame, part: str, name: str, scopes: Sequence[str]
+) -> None:
+    if not groups[f"{part} n"].sum():
+        name_axes(ax, y=name)
+        return write_message(ax, f"no {name} times yet")
+    least, most = (groups[f"{part} {end}"] for end in ("whislo", "whishi"))
+    unit, milliseconds = _unit(most.max())
+    width = _WIDE / len(scopes)
+    for at, scope in enumerate(scopes):
+        shift = (at - (len(scopes) - 1) / 2) * width
+        shown = groups.filter(scope=scope).with_columns(pl.col("x") + shift)
+        _boxes(ax, shown.filter(pl.col(f"{part} n") >= _FEWEST), part, milliseconds, scope, width)
+        few = shown.filter(pl.col(f"{part} n") < _FEW).explode(f"{part} values")
+        _points(ax, few["x"].to_list(), few[f"{part} values"] / milliseconds, scope)
+    if (least < 0).sum() == 0:
+        ax.set_ylim(bottom=0)
+    name_axes(ax, y=f"{name}\n[{unit}]")
+
+
+def _unit(longest: Any) -> tuple[str, float]:
     """The largest unit of which the longest duration is at least two, and its milliseconds."""
-    longest = max(_numbers(groups), default=0.0)
-    return next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
+    return next((each for each in _UNITS if (longest or 0) >= 2 * each[1]), ("ms", 1.0))
 
 
-def _numbers(groups: pl.DataFrame) -> list[float]:
-    return [each for part in _PARTS for row in groups[part] for each in row]
-
-
-def _boxes(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) -> None:
-    boxed = [(at + shift, row) for at, row in enumerate(values) if len(row) >= _FEWEST]
-    if not boxed:
+def _boxes(
+    ax: Axes, rows: pl.DataFrame, part: str, milliseconds: float, scope: str, width: float
+) -> None:
+    if rows.is_empty():
         return
+    boxes = rows.select((pl.col(f"{part} {name}") / milliseconds).alias(name) for name in _BOX)
     line: Style = {"color": text_colour(ax), "linewidth": 0.8}
-    box: Style = {"facecolor": look.colour, "hatch": look.hatch, "edgecolor": EDGE}
-    ax.boxplot(
-        [row for _, row in boxed],
-        positions=[place for place, _ in boxed],
-        widths=0.34,
-        whis=(0, 100),
+    ax.bxp(
+        [{**box, "fliers": []} for box in boxes.to_dicts()],
+        positions=rows["x"].to_list(),
+        widths=width * 0.8,
         manage_ticks=False,
         patch_artist=True,
-        boxprops={**box, "linewidth": 0.5},
+        showfliers=False,
+        boxprops={"facecolor": _look(scope)[0].colour, "edgecolor": EDGE, "linewidth": 0.5},
         whiskerprops=line,
         capprops=line,
         medianprops={"color": EDGE, "linewidth": 2},
     )
 
 
-def _points(ax: Axes, values: Sequence[list[float]], look: Look, shift: float) -> None:
-    few = [(at + shift, each) for at, row in enumerate(values) if len(row) < _FEW for each in row]
-    places, heights = [place for place, _ in few], [height for _, height in few]
-    ax.scatter(
-        places, heights, s=14, color=look.colour, edgecolor=text_colour(ax), linewidth=0.6, zorder=3
-    )
+def _points(ax: Axes, places: list[float], values: pl.Series, scope: str) -> None:
+    style: Style = {"color": _look(scope)[0].colour, "edgecolor": text_colour(ax), "zorder": 3}
+    ax.scatter(places, values.to_list(), s=14, linewidth=0.6, **style)

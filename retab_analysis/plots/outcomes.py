@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.plots.axes import (
     area_handle,
     bar_style,
     draw_legend,
-    label_columns,
     name_axes,
     prepare_axes,
     show_message,
     space_columns,
 )
+from retab_analysis.plots.columns import RUN, find_columns, label_groups
 from retab_analysis.plots.palette import STATE_LOOKS
 from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import RATED
 
 _COUNTS = (*RATED, "cancelled", "running", "queued", "pending")
 _SHOWN = (*_COUNTS, "unscored")
+_THINNEST = 4.0  # pixels of a bar
+_SMOOTH = 6.0  # pixels of a bar without a gap beside it
+_QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def plot_outcomes(
-    runs: pl.DataFrame | pl.LazyFrame, *, by: str = "run_id", ax: Axes | None = None
+    runs: pl.DataFrame | pl.LazyFrame,
+    *,
+    by: str = "run_id",
+    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw how many evals of each run or version passed, failed, and so on, stacked.
+    """Draw how many evals of each run, or what share of each version's, passed, failed, and so on.
 
-    A bar is as high as there are evals. Whatever is in none of the states that the API counts, or
-    was not counted at all, is ``unscored``.
+    A bar of one run is as high as it has evals. By anything else than ``run_id`` a bar is of
+    several runs: it shows shares, and ``n`` beside the name is the number of evals, each as often
+    as it was run. Whatever is in none of the states that the API counts, or was not counted at all,
+    is ``unscored``. Bars that are too many to be seen apart are put together, as many neighbours
+    each, which is said below; they show shares too.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: ``run_id``, ``workflow_version_id`` or another column of it, your own included; the bars
             are in order of appearance.
+        versions: A VERSIONS frame, for ``by="workflow_version_id"``: published versions are named
+            by their number, and their release notes stand below.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -44,34 +56,61 @@ def plot_outcomes(
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
-        SchemaError: It is not a RUNS frame.
+        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
     """
-    counts = _counts(select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS)))
-    ax = prepare_axes(ax, width=1.5 + 0.25 * counts.height, height=5.4)
-    if counts.is_empty():
+    lazy = select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS))
+    columns = find_columns(lazy, by, versions)
+    ax = prepare_axes(
+        ax,
+        width=1.5 + (0.2 if by == RUN else 0.75) * columns.height,
+        height=5.4 + columns.notes_height,
+    )
+    if not columns.height:
         return show_message(ax, "no runs")
+    columns = columns.fit(ax, _THINNEST)
+    counts = _counts(columns.place(lazy))
     shown = [state for state in _SHOWN if counts[state].sum() > 0]
-    _draw(ax, counts, shown)
-    label_columns(ax, counts["key"])
+    total = counts.select(pl.sum_horizontal(_SHOWN)).to_series()
+    if by == RUN and columns.each == 1:
+        _draw_counts(ax, counts, shown)
+        label_groups(ax, columns)
+    else:
+        _draw_shares(ax, counts.with_columns(pl.col(_SHOWN) / total.replace(0, None)), shown)
+        label_groups(ax, columns, [f"n={n}" for n in total], n="evals, counted once a run")
     draw_legend(ax, [(area_handle(STATE_LOOKS[state]), state) for state in shown])
     return ax
 
 
-def _counts(lazy: pl.LazyFrame) -> pl.DataFrame:
+def _counts(placed: pl.LazyFrame) -> pl.DataFrame:
+    """One row per place, in their order: how many evals there are in each state."""
     other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(_COUNTS)
-    groups = lazy.with_columns(unscored=other.clip(lower_bound=0)).group_by("key")
-    summed = groups.agg(pl.col(*_SHOWN).sum(), pl.col("created_at").min())
-    return summed.sort("created_at", "key", nulls_last=True).collect()
+    groups = placed.with_columns(unscored=other.clip(lower_bound=0)).group_by("x")
+    return groups.agg(pl.col(*_SHOWN).sum()).sort("x").collect()
 
 
-def _draw(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
-    below = [0] * counts.height
-    thick = ax.bbox.width * 0.8 / counts.height
-    for state in shown:
-        heights, style = counts[state].to_list(), bar_style(STATE_LOOKS[state], thick)
-        ax.bar(range(counts.height), heights, bottom=below, width=0.8, label=state, **style)
-        below = [low + height for low, height in zip(below, heights, strict=True)]
-    space_columns(ax, counts.height)
-    ax.set_ylim(0, max(*below, 1) * 1.02)
+def _draw_counts(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
+    highest = _stack(ax, counts, shown)
+    ax.set_ylim(0, max(highest, 1) * 1.02)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     name_axes(ax, y="evals")
+
+
+def _draw_shares(ax: Axes, shares: pl.DataFrame, shown: list[str]) -> None:
+    _stack(ax, shares, shown)
+    ax.set_ylim(0, 1.02)
+    ax.set_yticks(_QUARTERS)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    name_axes(ax, y="share of evals")
+
+
+def _stack(ax: Axes, parts: pl.DataFrame, shown: list[str]) -> float:
+    """Draw bars upon one another; gives how high the highest is."""
+    below = [0.0] * parts.height
+    thick = ax.bbox.width * 0.8 / parts.height
+    wide = 0.8 if thick > _SMOOTH else 1.0
+    for state in shown:
+        heights, style = parts[state].fill_null(0).to_list(), bar_style(STATE_LOOKS[state], thick)
+        ax.bar(range(parts.height), heights, bottom=below, width=wide, label=state, **style)
+        below = [low + height for low, height in zip(below, heights, strict=True)]
+    space_columns(ax, parts.height)
+    return max(below)

@@ -36,34 +36,36 @@ class Look:
 
 
 # The colours are those of Okabe and Ito, "Color Universal Design", 2008: they are told apart with
-# every kind of colour vision. The grey ones are for what says nothing about an eval.
+# every kind of colour vision. The grey ones are for what says nothing about an eval. Areas without
+# a hatch differ in how light they are, so that they are told apart in grey as well; a hatch is for
+# what would be as light as another one.
 STATE_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "passed": Look("#009E73", "", "o"),
         "failed": Look("#D55E00", "///", "X", "x"),
-        "blocked": Look("#E69F00", "\\\\\\", "s", "_"),
+        "blocked": Look("#E69F00", "", "s", "_"),
         "error": Look("#CC79A7", "xxx", "P", "+"),
-        "mixed": Look(YELLOW, "..", "*", "|"),
-        "cancelled": Look("#7F7F7F", "--", "D", "."),
+        "mixed": Look(YELLOW, "", "*", "|"),
+        "cancelled": Look("#7F7F7F", "", "D", "."),
         "running": Look(SKY, "...", ">"),
-        "queued": Look("#A9B4BE", "||", "^"),
-        "pending": Look("#C9D1D8", "", "v"),
-        "unscored": Look("#E4E8EB", "ooo", "h"),
+        "queued": Look("#B6C0C9", "", "^"),
+        "pending": Look("#D0D7DD", "", "v"),
+        "unscored": Look("#EBEEF0", "", "h"),
     }
 )
 
 TRANSITION_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "regressed": Look("#D55E00", "///"),
-        "newly_blocked": Look("#E69F00", "\\\\\\"),
+        "newly_blocked": Look("#E69F00"),
         "newly_errored": Look("#CC79A7", "xxx"),
         "suspect": Look("#F4B183", "//"),
-        "fixed": Look("#009E73", ""),
-        "flaky": Look(YELLOW, ".."),
+        "fixed": Look("#009E73"),
+        "flaky": Look(YELLOW),
         "incomplete": Look(SKY, "..."),
-        "not_comparable": Look("#A9B4BE", "||"),
-        "removed": Look("#7F7F7F", "--"),
-        "added": Look("#E4E8EB", "++"),
+        "not_comparable": Look("#B6C0C9"),
+        "removed": Look("#7F7F7F"),
+        "added": Look("#EBEEF0"),
     }
 )
 """Of every transition but those in which an eval stayed as it was."""

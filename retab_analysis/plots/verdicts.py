@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
 from retab_analysis.analysis.assessment import NEEDED
-from retab_analysis.analysis.flakiness import mark_flaky
+from retab_analysis.analysis.flakiness import mark_results
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.plots.axes import (
@@ -18,20 +18,22 @@ from retab_analysis.plots.axes import (
     cell_handle,
     draw_legend,
     empty_cell_handle,
-    label_columns,
+    estimate_width,
     label_rows,
+    measure_rows,
     prepare_axes,
     show_message,
     sign_handle,
 )
+from retab_analysis.plots.columns import Columns, label_groups
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import DECIDED, SAME_EVAL, eval_label
 
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
-# What share of the axes is left to the cells by the names beside and below them.
-_WIDTH_LEFT, _HEIGHT_LEFT = 0.6, 0.5
+_ROW, _COLUMN = 0.22, 0.25  # inches of a new figure
+_MOST_EDGES = 60  # rows or columns between which a line is seen
 
 
 def plot_verdicts(
@@ -39,10 +41,13 @@ def plot_verdicts(
 ) -> Axes:
     """Draw what became of each eval in each run or version, as a grid.
 
-    A ring marks outcomes of flaky evals, as :func:`retab_analysis.flaky_evals` has them. A corner
-    marks where an eval is no longer the same as in the column before: its inputs, condition or
-    expected value changed. Several results in one cell make one state, as in
-    :func:`retab_analysis.states`; where there is none, the cell is empty.
+    A heavy line at the left of a cell is the step at which an eval broke for good, as
+    :func:`retab_analysis.blame` has it. A ring marks outcomes of flaky evals, as
+    :func:`retab_analysis.flaky_evals` has them. A corner marks where an eval is no longer the same
+    as in the column before: its inputs, condition or expected value changed. Several results in one
+    cell make one state, as in :func:`retab_analysis.states`; where there is none, the cell is
+    empty. Every row is named: a new figure is as high as it takes, and in one of yours the letters
+    get smaller; names are left out only where even that is not enough.
 
     Args:
         results: A RESULTS frame, ordered in any way.
@@ -62,14 +67,18 @@ def plot_verdicts(
     if cells.is_empty():
         return show_message(prepare_axes(ax), "no results")
     keys, evals = cells.unique("x").sort("x"), cells.unique("y").sort("y")
-    size: Style = {"width": 3.5 + 0.25 * keys.height, "height": min(3.8 + 0.32 * evals.height, 16)}
+    size: Style = {"width": 5.5 + _COLUMN * keys.height, "height": 3.4 + _ROW * evals.height}
     ax = prepare_axes(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
-    label_columns(ax, keys["key"], room=_WIDTH_LEFT)
+    columns, names = Columns(by, keys.select("key", created_at="opened")), _row_names(evals)
+    width = estimate_width(ax, measure_rows(ax, names))
+    below = label_groups(ax, columns, width=width)
+    left = 1 - below / ax.bbox.height
     ax.spines[:].set_visible(False)
-    draw_legend(ax, _entries(ax, cells, has_gaps=cells.height < keys.height * evals.height))
-    _signs(ax, cells, _cell_points(ax))
-    label_rows(ax, _row_names(evals), room=_HEIGHT_LEFT)
+    has_gaps = cells.height < keys.height * evals.height
+    draw_legend(ax, _entries(ax, cells, has_gaps=has_gaps), room=left)
+    _signs(ax, cells, _cell_points(ax, width, ax.bbox.height * left))
+    label_rows(ax, names, room=left)
     return ax
 
 
@@ -80,21 +89,20 @@ def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
         lazy: Results, with ``key``, which is what makes a column.
 
     Returns:
-        ``x, y`` (where), ``key, eval_id, eval_name, state`` (String), ``flaky`` and ``changed``
-        (Boolean).
+        ``x, y`` (where), ``key``, ``opened`` (when the column begins), ``eval_id, eval_name,
+        state`` (String), ``flaky``, ``broke`` and ``changed`` (Boolean).
     """
     kept = {name: pl.col(name).max() for name in ("eval_name", "block_id", *SAME_EVAL)}
-    marked = combine_results(
-        mark_flaky(lazy), "key", "eval_id", flaky=pl.col("flaky").any(), **kept
-    )
+    kept |= {name: pl.col(name).any() for name in ("flaky", "broke")}
+    marked = combine_results(mark_results(lazy), "key", "eval_id", **kept)
     placed = _with_x(marked.collect()).sort("x", "eval_id").with_columns(changed=_changed())
     return _with_y(placed).sort("y", "x")
 
 
 def _with_x(cells: pl.DataFrame) -> pl.DataFrame:
     """Columns in order of appearance."""
-    first = cells.group_by("key").agg(pl.col("moment").min())
-    ordered = first.sort("moment", "key", nulls_last=True).select("key").with_row_index("x")
+    first = cells.group_by("key").agg(pl.col("moment").min().alias("opened"))
+    ordered = first.sort("opened", "key", nulls_last=True).with_row_index("x")
     return cells.join(ordered.cast({"x": pl.Int64}), on="key", nulls_equal=True)
 
 
@@ -117,7 +125,8 @@ def _with_y(cells: pl.DataFrame) -> pl.DataFrame:
     ordered = evals.sort("passing", "steady", "block", "name", "eval_id", nulls_last=True)
     placed = ordered.select("eval_id", "name").with_row_index("y").cast({"y": pl.Int64})
     return cells.join(placed, on="eval_id", nulls_equal=True).select(
-        "x", "y", "key", "eval_id", "state", "flaky", "changed", eval_name="name"
+        *("x", "y", "key", "opened", "eval_id", "state", "flaky", "broke", "changed"),
+        eval_name="name",
     )
 
 
@@ -131,12 +140,12 @@ def _row_names(evals: pl.DataFrame) -> Sequence[object]:
 
 
 def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
-    codes = [[math.nan] * across for _ in range(down)]
-    for x, y, state in cells.select("x", "y", "state").iter_rows():
-        codes[y][x] = _STATES.index(state)
+    codes = np.full((down, across), np.nan)
+    states = cells["state"].replace_strict({state: at for at, state in enumerate(_STATES)})
+    codes[cells["y"].to_numpy(), cells["x"].to_numpy()] = states.to_numpy()
     edges: Style = {
         "edgecolors": ax.get_facecolor(),
-        "linewidth": 1.0 if max(across, down) <= 60 else 0.0,
+        "linewidth": 1.0 if max(across, down) <= _MOST_EDGES else 0.0,
     }
     colours = ListedColormap([STATE_LOOKS[state].colour for state in _STATES])
     limits: Style = {"vmin": -0.5, "vmax": len(_STATES) - 0.5}
@@ -146,15 +155,13 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     ax.set_ylim(down - 0.5, -0.5)
 
 
-def _cell_points(ax: Axes) -> float:
-    """The shorter side of a cell once labels have taken their room, in points.
+def _cell_points(ax: Axes, width: float, height: float) -> float:
+    """The shorter side of a cell in points, of a grid of so many pixels.
 
     The limits are whole cells, plus what the legend has taken of y.
     """
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    width = ax.bbox.width * _WIDTH_LEFT / (right - left)
-    height = ax.bbox.height * _HEIGHT_LEFT / abs(high - low)
-    return min(width, height) * 72 / ax.figure.dpi
+    return min(width / (right - left), height / abs(high - low)) * 72 / ax.figure.dpi
 
 
 def _signs(ax: Axes, cells: pl.DataFrame, side: float) -> None:
@@ -163,8 +170,20 @@ def _signs(ax: Axes, cells: pl.DataFrame, side: float) -> None:
             of_state = cells.filter(pl.col("state") == state)
             _scatter(ax, of_state, STATE_LOOKS[state].sign, side * 0.45)
     _scatter(ax, cells.filter("flaky"), "o", side * 0.75, hollow=True)
+    _steps(ax, cells.filter("broke"), side)
     shift = pl.col("x", "y") - _CORNER
     _scatter(ax, cells.filter("changed").with_columns(shift), "^", side * 0.28)
+
+
+def _steps(ax: Axes, cells: pl.DataFrame, side: float) -> None:
+    """A line between the last column in which an eval was whole and the first in which it broke."""
+    if cells.is_empty():
+        return
+    x, y = (cells[name].cast(pl.Float64) for name in ("x", "y"))
+    ends = (x - 0.5).to_list(), (y - 0.48).to_list(), (y + 0.48).to_list()
+    # Black is not seen beside a dark ground's empty cell, and white not beside a light one's.
+    for colour, width in (("white", 0.42), (EDGE, 0.24)):
+        ax.vlines(*ends, color=colour, linewidth=max(1.5, min(side * width, 10 * width)), zorder=3)
 
 
 def _scatter(
@@ -186,6 +205,8 @@ def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[Entry]:
         entries.append((empty_cell_handle(ax), "no result"))
     if cells["flaky"].any():
         entries.append(((*ground, sign_handle("o", 7.0, fillstyle="none")), "flaky"))
+    if cells["broke"].any():
+        entries.append(((*ground, sign_handle("|", 11.0, markeredgewidth=3)), "broke here"))
     if cells["changed"].any():
         entries.append(((*ground, sign_handle("^", 5.0)), "eval changed"))
     return entries

@@ -10,9 +10,9 @@ import pytest
 from comparison.cases import Rows, history, many_evals
 from support.frames import START, results
 
-from retab_analysis.analysis import flaky_evals
+from retab_analysis.analysis import blame, flaky_evals
 from retab_analysis.analysis.assessment import NEEDED
-from retab_analysis.analysis.flakiness import mark_flaky
+from retab_analysis.analysis.flakiness import mark_results
 from retab_analysis.errors import ConfigError, SchemaError
 from retab_analysis.stats import wilson_interval
 
@@ -156,10 +156,18 @@ def test_outcomes_of_flaky_evals_are_marked_and_nothing_else_changes() -> None:
     rows = [*history("shaky", SHAKY), *history("odd", "PPECUP"), *many_evals(2, "P" * 20)]
     rows += history("shaky", "." * 20 + "EC")
     frame = results(*rows).with_columns(mine=pl.int_range(pl.len()))
-    marked = mark_flaky(frame.lazy().select(*NEEDED, "mine")).collect()
-    assert marked.drop("flaky").equals(frame.select(*NEEDED, "mine"))
+    marked = mark_results(frame.lazy().select(*NEEDED, "mine")).collect()
+    assert marked.drop("flaky", "broke").equals(frame.select(*NEEDED, "mine"))
     is_flaky = (pl.col("eval_id") == "shaky") & pl.col("state").is_in(("passed", "failed"))
     assert marked["flaky"].to_list() == frame.select(is_flaky).to_series().to_list()
+    assert not marked["broke"].any()
+
+
+def test_the_results_of_the_run_that_broke_an_eval_are_marked() -> None:
+    frame = results(*many_evals(2, "P" * 20), *history("late", "P" * 12 + "F" * 8))
+    marked = mark_results(frame.lazy().select(NEEDED)).collect()
+    (since,) = blame(frame)["since_run_id"]
+    assert marked.filter("broke").select("eval_id", "run_id").rows() == [("late", since)]
 
 
 def test_what_is_not_a_results_frame_is_refused() -> None:

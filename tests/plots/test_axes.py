@@ -18,6 +18,7 @@ from support.plotted import (
     Plot,
     figure_of,
     heights,
+    said_below,
     some,
     texts,
     version,
@@ -61,7 +62,8 @@ def test_pyplot_is_not_even_imported() -> None:
 def test_names_are_drawn_as_they_are(plot: Plot) -> None:
     ax = plot(some(plot, list(HOSTILE)))
     figure_of(ax).canvas.draw()
-    said = " ".join(texts(ax))
+    # A long name may be broken, but only between its words.
+    said = " ".join(" ".join(texts(ax)).split())
     for name in ("$x_$", "_private", "<b>", "$5 and $6", "\\alpha", "a b", "%s", "{x}"):
         assert name in said
     labels = [*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts]
@@ -116,7 +118,7 @@ def test_labels_do_not_overlap(plot: Plot, size: tuple[float, float] | None, n: 
 
 def test_many_labels_are_thinned_and_the_newest_is_kept() -> None:
     ax = plot_outcomes(some(plot_outcomes, [f"r{at}" for at in range(200)]))
-    labels = [each.get_text() for each in ax.get_xticklabels()]
+    labels = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
     assert labels[-1] == "r199"
     assert 10 < len(labels) < 200
     assert [int(at) for at in ax.get_xticks()] == [int(each[1:]) for each in labels]
@@ -129,6 +131,8 @@ def test_notes_are_left_out_where_names_need_the_room(height: float, noted: bool
     frame = frame.with_columns(passed=pl.lit(100, pl.Int64))
     ax = plot_pass_rate(frame, ax=plt.figure(figsize=(5, height)).subplots())
     assert all(("n=" in each.get_text()) == noted for each in ax.get_xticklabels())
+    assert ("n: evals that the rate is of" in " ".join(said_below(ax))) == noted
+    assert ("the day of its first run" in " ".join(said_below(ax))) == noted
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 9])

@@ -29,7 +29,7 @@ def test_a_comparison_shows_what_flipped_by_block() -> None:
     ]
     ax = plot_comparison(compare(results(*before), results(*after)))
     names = [each.get_text() for each in ax.get_yticklabels()]
-    assert names == ["b1\n(code changed, 0 as before)"]
+    assert names == ["b1\ncode changed, 0 as before"]
     assert widths(ax) == {"regressed": [2], "newly_blocked": [1]}
     assert legend_texts(ax) == ["regressed", "newly blocked"]
     assert [each.get_text() for each in ax.texts] == ["2", "1"]

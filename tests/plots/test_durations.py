@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import same_color
+from matplotlib.figure import Figure
 from support.frames import run, runs
-from support.plotted import legend_texts, texts
+from support.plotted import figure_of, legend_texts, said_below, texts
 
 from retab_analysis.plots import plot_durations
+
+
+def queue_of(ax: Axes) -> Axes:
+    return figure_of(ax).axes[-1]
+
+
+def box_ends(ax: Axes) -> list[tuple[float, float]]:
+    vertices = [box.get_path().vertices[:, 1] for box in ax.patches]
+    return [(float(each.min()), float(each.max())) for each in vertices]
 
 
 def test_durations_keep_the_queue_apart() -> None:
@@ -15,20 +28,50 @@ def test_durations_keep_the_queue_apart() -> None:
         run("b", 2, workflow_version_id="v2", duration_ms=None, queue_ms=None),
     )
     ax = plot_durations(frame)
-    assert ax.get_ylabel() == "duration [min]"
-    assert texts(ax)[:2] == ["v1\nn=5", "v2\nn=0"]
-    assert legend_texts(ax) == ["execution", "queue"]
-    execution, queue = (box.get_path().vertices for box in ax.patches)
-    assert (execution[:, 1].min(), execution[:, 1].max()) == (2, 4)
-    assert (queue[:, 1].min(), queue[:, 1].max()) == pytest.approx((2 / 60, 4 / 60))
-    assert execution[:, 0].max() < queue[:, 0].min()
-    assert ax.patches[0].get_hatch() != ax.patches[1].get_hatch()
+    queue = queue_of(ax)
+    assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[s]")
+    assert texts(ax)[:2] == ["v1\n19 May\nn=5", "v2\n20 May\nn=0\nnewest"]
+    assert " ".join(said_below(ax)).endswith("n: runs that have a duration")
+    assert box_ends(ax) == [(2, 4)]
+    assert box_ends(queue) == [(2, 4)]
+    assert legend_texts(queue) == []
+    figure_of(ax).canvas.draw()
+    assert queue.get_position().y0 > ax.get_position().y1
+    assert not any(each.label1.get_visible() for each in queue.xaxis.get_major_ticks())
+
+
+def test_runs_of_the_whole_workflow_are_apart_from_single_evals() -> None:
+    frame = runs(
+        *(run(f"w{at}", 1, duration_ms=60_000 * at) for at in (1, 2, 3)),
+        *(run(f"e{at}", 1, duration_ms=1_000 * at, scope="eval") for at in (1, 2, 3)),
+        run("odd", 1, duration_ms=180_000, scope=None),
+    )
+    ax = plot_durations(frame)
+    assert legend_texts(queue_of(ax)) == ["whole workflow", "single eval", "of unknown scope"]
+    whole, single = ax.patches
+    ends = [pytest.approx((1.5, 2.5)), pytest.approx((1.5 / 60, 2.5 / 60))]
+    assert box_ends(ax) == ends
+    assert whole.get_path().vertices[:, 0].max() < single.get_path().vertices[:, 0].min()
+    assert not same_color(whole.get_facecolor(), single.get_facecolor())
+    assert texts(ax)[0] == "v1\n19 May\nn=7"
+
+
+@pytest.mark.parametrize("placed", [False, True])
+def test_the_axes_share_their_room_with_the_queue(placed: bool) -> None:
+    figure = Figure()
+    ax = figure.add_axes((0.2, 0.2, 0.7, 0.7)) if placed else figure.subplots(2)[1]
+    box = ax.get_position()
+    assert plot_durations(runs(run("a", 1)), ax=ax) is ax
+    lower, upper = ax.get_position(), queue_of(ax).get_position()
+    assert (lower.y0, upper.y1) == pytest.approx((box.y0, box.y1))
+    assert lower.y1 < upper.y0
+    assert (upper.x0, upper.x1) == pytest.approx((box.x0, box.x1))
 
 
 @pytest.mark.parametrize(("most", "unit"), [(900, "ms"), (5000, "s"), (10**7, "h"), (-5, "ms")])
 def test_durations_choose_a_unit(most: int, unit: str) -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=most, queue_ms=None)))
-    assert ax.get_ylabel() == f"duration [{unit}]"
+    assert ax.get_ylabel() == f"execution\n[{unit}]"
     assert (ax.get_ylim()[0] < 0) == (most < 0)
 
 
@@ -36,4 +79,22 @@ def test_one_or_two_runs_are_points_without_a_box() -> None:
     ax = plot_durations(runs(*(run(f"a{at}", 1, duration_ms=at) for at in (100, 300))))
     assert not ax.patches
     points = ax.collections[0].get_offsets().tolist()
-    assert points == [pytest.approx([-0.2, 100]), pytest.approx([-0.2, 300])]
+    assert points == [pytest.approx([0, 100]), pytest.approx([0, 300])]
+
+
+def test_what_has_no_durations_yet_says_so() -> None:
+    ax = plot_durations(runs(run("a", 1, duration_ms=None, queue_ms=100)))
+    assert texts(ax) == ["v1\n19 May\nn=0", "no execution times yet"]
+    assert queue_of(ax).get_ylabel() == "queue\n[ms]"
+
+
+def test_versions_that_cannot_be_seen_apart_are_put_together() -> None:
+    names = [f"v{at:04}" for at in range(600)]
+    frame = runs(*(run(name, at, workflow_version_id=name) for at, name in enumerate(names)))
+    ax = plot_durations(frame, ax=Figure(figsize=(6, 4), layout="constrained").subplots())
+    assert len(ax.patches) < ax.bbox.width / 12
+    assert "versions in a row at each place" in said_below(ax)[0]
+    longer = frame.with_columns(duration_ms=pl.int_range(pl.len()) * 1000)
+    drawn = plot_durations(longer, ax=Figure(figsize=(6, 4)).subplots())
+    ends = [end for box in box_ends(drawn) for end in box]
+    assert ends == sorted(ends)

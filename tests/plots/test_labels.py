@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.plotted import version
 
-from retab_analysis.plots.labels import shorten_names
+from retab_analysis.plots.labels import clip, measure_width, shorten_names, wrap_name
 
 
 @pytest.mark.parametrize("limit", [8, 16, 28])
@@ -28,6 +28,43 @@ def test_times_are_short_and_stay_apart() -> None:
     day, minute = datetime(2026, 5, 18, tzinfo=UTC), timedelta(minutes=1)
     moments = [day, day + 61 * minute, day + 61 * minute + timedelta(seconds=1)]
     assert shorten_names(moments) == ["2026-05-18", "2026-05-18 01:01", "2026-05-18 01:01 (2)"]
+
+
+@pytest.mark.parametrize("code", [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+def test_characters_that_turn_text_are_shown_as_what_they_are(code: int) -> None:
+    assert shorten_names([f"a{chr(code)}b"]) == [f"a<U+{code:04X}>b"]
+
+
+def test_what_tells_names_apart_is_kept() -> None:
+    drafts = [f"draft_{year}_{day}" for year in (2025, 2026) for day in ("07_24", "08_22")]
+    short = shorten_names(drafts, 12)
+    assert short == ["dra…25_07_…", "dra…25_08_…", "dra…26_07_…", "dra…26_08_…"]
+    same_year = shorten_names([*drafts[2:], "ver_1171a6f770285bb"], 12)
+    assert same_year == ["draft…07_24", "draft…08_22", "ver_1171a6f…"]
+
+
+def test_wide_characters_count_twice() -> None:
+    assert clip("ab" * 20, 11) == "ababababab…"
+    wide = clip("\u5546" * 20, 11)
+    assert wide == "\u5546" * 5 + "…"
+    assert measure_width(wide) == pytest.approx(5 * 1.05 + 0.66)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "wrapped"),
+    [
+        ("draft_2026_06_26", 16, "draft_2026_06_26"),
+        ("draft_2026_06_26", 10, "draft_\n2026_06_26"),
+        ("draft_2026_06_26", 7, "draft_\n2026_\n06_26"),
+        ("draft_2026_06_26", 4, None),
+        ("_private", 8, "_private"),
+        ("_", 8, "_"),
+        ("", 8, ""),
+        ("26 Jun 2025", 6, "26 Jun\n2025"),
+    ],
+)
+def test_names_are_broken_between_words(name: str, width: int, wrapped: str | None) -> None:
+    assert wrap_name(name, width) == wrapped
 
 
 def test_names_that_differ_early_lose_their_end() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 from matplotlib.colors import same_color
+from matplotlib.figure import Figure
 from support.frames import run, runs
-from support.plotted import heights, legend_texts, texts
+from support.plotted import heights, legend_texts, said_below, texts
 
 from retab_analysis.plots import plot_outcomes
 from retab_analysis.plots.palette import STATE_LOOKS
@@ -21,7 +24,7 @@ def test_outcomes_are_stacked_to_the_number_of_evals() -> None:
         run("uncounted", 3, passed=None, failed=None, total_evals=7),
     )
     ax = plot_outcomes(frame)
-    assert texts(ax)[:3] == ["early", "late", "uncounted"]
+    assert texts(ax)[:3] == ["early\n19 May", "late\n20 May", "uncounted\n21 May"]
     drawn = heights(ax)
     assert drawn["passed"] == [3, 4, 0]
     assert drawn["unscored"] == [1, 0, 7]
@@ -35,10 +38,32 @@ def test_outcomes_are_stacked_to_the_number_of_evals() -> None:
         assert (bars.patches[0].get_hatch() or "") == look.hatch
 
 
-def test_outcomes_by_version_add_up() -> None:
-    frame = runs(run("r1", 1, passed=3), run("r2", 2, passed=4), run("r3", 3, passed=5))
+def test_outcomes_by_version_are_shares() -> None:
+    frame = runs(
+        run("r1", 1, passed=3, failed=1, total_evals=4),
+        run("r2", 2, passed=4, total_evals=4),
+        run("r3", 3, passed=0, error=5, total_evals=5, workflow_version_id="v2"),
+        run("r4", 4, passed=0, total_evals=0, workflow_version_id="v3"),
+    )
     ax = plot_outcomes(frame, by="workflow_version_id")
-    assert heights(ax)["passed"] == [12]
+    drawn = heights(ax)
+    assert drawn == {"passed": [7 / 8, 0, 0], "failed": [1 / 8, 0, 0], "error": [0, 1, 0]}
+    labels = [each.get_text() for each in ax.get_xticklabels()]
+    assert labels == ["v1\n19 May\nn=8", "v2\n21 May\nn=5", "v3\n22 May\nn=0\nnewest"]
+    assert ax.get_ylabel() == "share of evals"
+    assert ax.get_yticks()[-1] == 1
+    assert "n: evals, counted once a run" in " ".join(said_below(ax))
+
+
+def test_bars_that_cannot_be_seen_apart_are_put_together() -> None:
+    frame = runs(*(run(f"r{at:04}", at // 24, failed=at % 2, total_evals=2) for at in range(1000)))
+    ax = plot_outcomes(frame, ax=Figure(figsize=(4, 3), layout="constrained").subplots())
+    failed = heights(ax)["failed"]
+    together = math.ceil(1000 / len(failed))
+    assert len(failed) < ax.bbox.width / 3
+    assert said_below(ax)[0].startswith(f"{together} runs in a row at each place, with the day")
+    assert failed[0] == (together // 2) / (2 * together)
+    assert "n=" in ax.get_xticklabels()[-1].get_text()
 
 
 def test_a_frame_of_untyped_nulls_will_do() -> None:

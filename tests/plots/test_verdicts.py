@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import polars as pl
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from support.frames import many, result, results
-from support.plotted import legend_texts
+from support.plotted import figure_of, legend_texts
 
-from retab_analysis.analysis import flaky_evals
+from retab_analysis.analysis import blame, flaky_evals
 from retab_analysis.plots import plot_verdicts
 from retab_analysis.plots.palette import STATE_LOOKS
 from retab_analysis.vocabulary import DECIDED
@@ -26,6 +29,7 @@ def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
     found = [
         tuple(float(each) for each in offset)
         for collection in ax.collections[1:]
+        if isinstance(collection, PathCollection)
         if (len(collection.get_facecolor()) == 0) == hollow
         for offset in collection.get_offsets()
     ]
@@ -35,7 +39,11 @@ def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
 def test_verdicts_are_a_grid_with_what_fails_now_on_top() -> None:
     frame = results(*many("steady", "PPP"), *many("broken", "PFE"), *many("late", "UC", 2))
     ax = plot_verdicts(frame)
-    assert [each.get_text() for each in ax.get_xticklabels()] == ["run_1", "run_2", "run_3"]
+    assert [each.get_text() for each in ax.get_xticklabels()] == [
+        "run_1\n19 May",
+        "run_2\n20 May",
+        "run_3\n21 May",
+    ]
     names = [each.get_text() for each in ax.get_yticklabels()]
     assert names == ["name of broken", "name of late", "name of steady"]
     assert legend_texts(ax)[:5] == ["passed", "failed", "error", "cancelled", "unscored"]
@@ -51,6 +59,46 @@ def test_flaky_results_have_a_ring_and_a_single_step_has_none() -> None:
     ax = plot_verdicts(frame)
     assert marks(ax, hollow=True) == [(float(x), 1.0) for x in range(8)]
     assert "flaky" in legend_texts(ax)
+
+
+def steps(ax: Axes) -> list[tuple[float, float]]:
+    """Where a line marks that an eval broke, and in which row."""
+    lines = [each for each in ax.collections if isinstance(each, LineCollection)]
+    ends = [segment for each in lines[-1:] for segment in each.get_segments()]
+    return [(float(end[0][0]), float(end[:, 1].mean())) for end in ends]
+
+
+def test_the_step_at_which_an_eval_broke_is_marked() -> None:
+    frame = results(*many("broken", "PPPPFFFF"), *many("steady", "PPPPPPPP"))
+    ax = plot_verdicts(frame)
+    assert blame(frame)["since_run_id"].to_list() == ["run_5"]
+    assert steps(ax) == [pytest.approx((3.5, 0))]
+    assert "broke here" in legend_texts(ax)
+    whole = plot_verdicts(results(*many("steady", "PPPPPPPP"), *many("never", "FFFFFFFF")))
+    assert steps(whole) == []
+    assert "broke here" not in legend_texts(whole)
+
+
+@pytest.mark.parametrize("n", [1, 40, 150])
+def test_every_row_is_named(n: int) -> None:
+    frame = results(*(result(f"e{at}", "passed", on) for at in range(n) for on in (1, 2)))
+    ax = plot_verdicts(frame)
+    figure_of(ax).canvas.draw()
+    names = [each.get_text() for each in ax.get_yticklabels()]
+    assert len(names) == len(set(names)) == n
+    boxes = [each.get_window_extent() for each in ax.get_yticklabels()]
+    # Labels are in order from the top; ascents and descents may touch.
+    assert all(above.y0 > below.y1 - 2 for above, below in itertools.pairwise(boxes))
+
+
+def test_names_get_smaller_before_they_are_left_out() -> None:
+    frame = results(*(result(f"e{at}", "passed") for at in range(30)))
+    usual, low = (
+        plot_verdicts(frame, ax=plt.figure(figsize=(6, high), layout="constrained").subplots())
+        for high in (9, 6)
+    )
+    assert len(usual.get_yticklabels()) == len(low.get_yticklabels()) == 30
+    assert low.get_yticklabels()[0].get_fontsize() < usual.get_yticklabels()[0].get_fontsize()
 
 
 def test_a_changed_eval_has_a_corner_where_it_changed() -> None:

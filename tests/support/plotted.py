@@ -62,6 +62,11 @@ def texts(ax: Axes) -> list[str]:
     return [each.get_text() for each in found]
 
 
+def said_below(ax: Axes) -> list[str]:
+    """The lines below the axes; a long one may be broken."""
+    return ax.get_xlabel().split("\n")
+
+
 def legend_texts(ax: Axes) -> list[str]:
     legend = ax.get_legend()
     return [] if legend is None else [each.get_text() for each in legend.get_texts()]

@@ -11,7 +11,7 @@ from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import Comparison
 from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.arguments import check_client
+from retab_analysis.widgets.common.inputs import check_client
 from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import CompareState
 

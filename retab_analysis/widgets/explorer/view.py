@@ -17,7 +17,7 @@ from retab_analysis.markup import one_line
 from retab_analysis.progress import in_kernel
 from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.arguments import (
+from retab_analysis.widgets.common.inputs import (
     check_client,
     check_frame,
     check_workflow_id,

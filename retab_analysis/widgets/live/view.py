@@ -22,7 +22,7 @@ from retab_analysis.fetch.params import RunList
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.arguments import (
+from retab_analysis.widgets.common.inputs import (
     Runs,
     check_workflow_id,
     choose_client,
