@@ -18,7 +18,7 @@ from retab_analysis.comparison.same_code import (
     split_reruns,
 )
 from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.transitions import SURE, UNLIKELY
+from retab_analysis.comparison.transitions import UNLIKELY
 from retab_analysis.comparison.wording import count_noun, list_evals
 from retab_analysis.errors import (
     ConfigError,
@@ -134,9 +134,8 @@ class _Settling:
         """Go on until all is decided, or the rounds or the reruns are used up."""
         try:
             self._count_earlier()
-            line = self._plan()
             asked = self._choose(self.rounds)
-            self._announce(line, self.most)
+            self._announce(self._plan(asked), self.most)
             for left in range(self.rounds - 1, -1, -1):
                 if asked.is_empty():
                     break
@@ -165,25 +164,31 @@ class _Settling:
         self.total = self.ended + more
         announce(self.bar, line, self.ended, self.total)
 
-    def _plan(self) -> str:
+    def _plan(self, asked: pl.DataFrame) -> str:
         """Limit how many runs there will be, and say how many, or why there will be none."""
-        count = self.comparison.choose_reruns(self.rounds).height
-        self.most = min(self.most, count * self.rounds)
-        mean = min(round(self.comparison.expect_reruns(self.rounds)), self.most)
-        p = pl.col("p_regressed")
-        is_undecided = p.is_null() | ((p > UNLIKELY) & (p < SURE))
-        left = self.comparison.reruns.filter(is_undecided).height
-        undecided = count_noun(left, "undecided eval")
-        if self.most:
-            evals = count_noun(count, "undecided eval")
-            return f"Running {evals} again: about {count_noun(mean, 'run')}, at most {self.most}."
-        if not left:
-            return "Nothing to run again: no eval is undecided."
-        if count or not self.rounds:
-            verb = "is" if left == 1 else "are"
-            return f"Nothing is run again, as asked, and there {verb} still {undecided}."
+        self.most = min(self.most, asked.height * self.rounds)
+        if asked.is_empty():
+            return f"Nothing to run again: {self._why_nothing()}."
+        mean = min(round(self.comparison.expect_reruns(self.rounds, asked["eval_id"])), self.most)
+        evals, runs = count_noun(asked.height, "undecided eval"), count_noun(mean, "run")
+        return f"Running {evals} again: about {runs}, at most {self.most}."
+
+    def _why_nothing(self) -> str:
+        again, p = self.comparison.reruns, pl.col("p_regressed")
+        if again.is_empty():
+            return "no eval is undecided"
+        unlikely = again.filter(p <= UNLIKELY).height
+        if unlikely == again.height:
+            suspects = count_noun(unlikely, "suspect")
+            return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
+        undecided = count_noun(again.height - unlikely, "undecided eval")
+        chosen = self.comparison.choose_reruns(self.rounds)
+        if not self.rounds or (chosen.height and not self.gone):
+            return f"no rerun was asked for, with {undecided}"
+        if chosen.height:
+            return f"{undecided} cannot be run any more"
         reruns = count_noun(self.rounds, "rerun")
-        return f"Nothing to run again: {reruns} could not change what the gate says of {undecided}."
+        return f"{reruns} could not change what the gate says of {undecided}"
 
     def _choose(self, left: int) -> pl.DataFrame:
         """The evals to run again now: still saved, and as they were when the candidate ran.

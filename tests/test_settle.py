@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import hand_made
-from support.fakes import FakeTime
+from support.fakes import FakeTime, client_for
+from support.frames import many, results
 from support.small_world import DRIFTED, FLOW, Small, small_api
 
 import retab_analysis as ra
@@ -194,7 +195,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
     assert counted(last) == 3
     assert bar.seen[0] == (0, 3, "Waiting for 3 runs that an earlier call started.")
     assert bar.seen[-1][:2] == (3, 3)
-    assert bar.seen[-1][2].startswith("Nothing is run again, as asked")
+    assert bar.seen[-1][2].startswith("Nothing to run again: no rerun was asked for, with ")
     assert last.sides.started is None
     assert "not waited for" not in last.explain()
 
@@ -404,9 +405,11 @@ def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
     problems: Any = said[0].message
     assert problems.problems["record_id"].to_list() == [transition(first, "extract 3")["eval_id"]]
     # What is left cannot be run again.
+    bar = Recorder()
     with pytest.warns(ra.ProblemsWarning):
-        assert settled(unsure, last) is last
+        assert settled(unsure, last, progress=bar) is last
     assert starts(unsure) == 0
+    assert bar.seen == [(0, 0, "Nothing to run again: 1 undecided eval cannot be run any more.")]
 
 
 def test_an_eval_that_is_deleted_before_its_start_does_not_stop_the_others(unsure: Small) -> None:
@@ -551,10 +554,53 @@ def test_a_second_time_does_nothing_and_says_so(
     assert settled(unsure, last, progress=True) is last
     assert "Nothing to run again: no eval is undecided." in capsys.readouterr().err
     assert settled(unsure, first, progress=True, max_reruns=0) is first
-    said = "Nothing is run again, as asked, and there are still 3 undecided evals."
+    said = "Nothing to run again: no rerun was asked for, with 3 undecided evals."
     assert said in capsys.readouterr().err
     assert settled(unsure, last, progress=False) is last
     assert capsys.readouterr().err == ""
+
+
+def beside(now: str, code: str, *, steady: int) -> Comparison:
+    """An eval that passed once, beside others that always pass; nothing was run in between."""
+    names = [f"e{at}" for at in range(steady)]
+    before = [row for name in ("x", *names) for row in many(name, "P", 1)]
+    after = [
+        row
+        for name, states in (("x", now), *((each, "P") for each in names))
+        for row in many(name, states, 50, block_execution_fingerprint=code)
+    ]
+    return compare(results(*before), results(*after))
+
+
+@pytest.mark.parametrize(
+    ("now", "code", "rounds", "said"),
+    [
+        ("F", "code", 4, "1 suspect probably did not get worse (p at most 0.05)"),
+        ("FFP", "edited", 1, "1 rerun could not change what the gate says of 1 undecided eval"),
+        ("FFP", "edited", 2, "2 reruns could not change what the gate says of 1 undecided eval"),
+    ],
+)
+def test_what_reruns_could_not_change_is_left_alone_in_words(
+    now: str, code: str, rounds: int, said: str
+) -> None:
+    first = beside(now, code, steady=30 if code == "code" else 20)
+    assert first.reruns["eval_id"].to_list() == ["x"]
+    bar = Recorder()
+    # Nobody is asked: there is no server.
+    client = client_for("http://127.0.0.1:9")
+    assert settle(first, max_rounds=rounds, client=client, progress=bar) is first
+    assert bar.seen == [(0, 0, f"Nothing to run again: {said}.")]
+
+
+def test_a_red_gate_is_no_reason_to_leave_the_others_alone(unsure: Small) -> None:
+    first = checked(unsure)
+    assert not first.gate()
+    one = settled(unsure, first, max_reruns=4)
+    assert transition(one, "classify 1")["p_regressed"] >= SURE
+    assert not one.gate()
+    assert "extract 3" in first.choose_reruns(4)["eval_name"]
+    last = settled(unsure, one)
+    assert last.reruns.is_empty()
 
 
 @pytest.mark.parametrize(

@@ -123,10 +123,15 @@ class Comparison:
         many = self._suite.evals.filter(_expected(rounds) > 0)
         return self.reruns.filter(pl.col("eval_id").is_in(many["eval_id"].implode()))
 
-    def expect_reruns(self, rounds: int) -> float:
-        """How many runs :func:`settle` will start in the mean, in so many rounds."""
-        chosen = self.choose_reruns(rounds)["eval_id"].implode()
-        waiting = self._suite.evals.filter(pl.col("eval_id").is_in(chosen))
+    def expect_reruns(self, rounds: int, evals: pl.Series | None = None) -> float:
+        """How many runs :func:`settle` will start in the mean, in so many rounds.
+
+        Args:
+            rounds: How many rounds.
+            evals: The ids of the evals that can be run; None for all.
+        """
+        chosen = self.choose_reruns(rounds)["eval_id"] if evals is None else evals
+        waiting = self._suite.evals.filter(pl.col("eval_id").is_in(chosen.implode()))
         return float(waiting.select(_expected(rounds).sum()).item())
 
     @property
