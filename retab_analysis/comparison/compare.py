@@ -34,6 +34,7 @@ from retab_analysis.vocabulary import DECIDED
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _LISTED = 20
+_DOCUMENTS = ("document_ids", "document_names")
 
 Results = pl.DataFrame | pl.LazyFrame
 
@@ -218,16 +219,13 @@ def _collect_suite(
     before = (
         outcomes.results.filter(~is_after, "comparable")
         if earlier is None
-        else results.filter(pl.col("side") == BASELINE)
+        else results.select("side", "state").filter(side=BASELINE)
     )
-    named = pl.coalesce(
-        pl.when(pl.col("document_ids").list.len() > 0).then("document_ids"),
-        pl.when(pl.col("document_names").list.len() > 0).then("document_names"),
-    )
+    now = results.select("side", "at", "eval_id", "state", *_DOCUMENTS).filter(is_after)
+    named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in _DOCUMENTS)
     documents = (
-        results.filter(is_after)
-        .sort("at")
-        .select("eval_id", named.alias("documents"))
+        now.sort("at")
+        .select("eval_id", documents=pl.coalesce(named))
         .drop_nulls("documents")
         .unique("eval_id", keep="last", maintain_order=True)
     )
@@ -239,7 +237,7 @@ def _collect_suite(
         documents=outcomes.evals.select("eval_id").join(
             documents, on="eval_id", how="left", maintain_order="left"
         ),
-        pass_rates=(rate_results(before), rate_results(results.filter(is_after))),
+        pass_rates=(rate_results(before), rate_results(now)),
     )
 
 

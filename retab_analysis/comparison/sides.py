@@ -21,7 +21,6 @@ from retab_analysis.vocabulary import (
     BLOCK_CODE,
     DECIDED,
     NOT_PASSING,
-    STATES,
     combined_state,
     eval_rate,
     state_counts,
@@ -232,13 +231,8 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
         state is ``mixed``; ``score, margin, duration_ms`` (medians); and the block's code.
     """
     rows = chosen.join(results, on="at").sort("moment", "at", nulls_last=False)
-    newest = [
-        pl.col("at").filter(pl.col("state").is_in(states)).last().alias(f"newest_{name}")
-        for name, states in (*((each, (each,)) for each in STATES), ("mixed", NOT_PASSING))
-    ]
     counted = rows.group_by("eval").agg(
         *state_counts(),
-        *newest,
         pl.col("score").median(),
         (pl.col("score") - pl.col("threshold")).median().alias("margin"),
         pl.col("duration_ms").median(),
@@ -246,16 +240,22 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
         pl.col("eval_name").drop_nulls().last().alias("known_name"),
     )
     stated = counted.with_columns(combined_state().alias("state"), *eval_rate())
-    shown = stated.with_columns(
-        at=pl.coalesce(
-            pl.when(pl.col("state") == each).then(f"newest_{each}") for each in (*STATES, "mixed")
-        )
-    )
-    return shown.join(rows.select("at", *_SHOWN), on="at").select(
+    return stated.join(_newest_of_state(rows, stated), on="eval").select(
         *("eval", "state", "n", "passed", "pass_rate", "score", "margin", "duration_ms", "code"),
         pl.coalesce("eval_name", "known_name").alias("eval_name"),
         *(name for name in _SHOWN if name != "eval_name"),
     )
+
+
+def _newest_of_state(rows: pl.DataFrame, stated: pl.DataFrame) -> pl.DataFrame:
+    """``eval`` and what is shown: of each eval the last row that says why it has its state."""
+    known = rows.select("eval", *_SHOWN, own="state").join(
+        stated.select("eval", "state"), on="eval", maintain_order="left"
+    )
+    own, state = pl.col("own"), pl.col("state")
+    says_why = (own == state) | ((state == "mixed") & own.is_in(NOT_PASSING))
+    newest = known.filter(says_why).unique("eval", keep="last", maintain_order=True)
+    return newest.select("eval", *_SHOWN)
 
 
 def restrict_scope(results: pl.DataFrame, runs: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:

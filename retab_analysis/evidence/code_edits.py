@@ -35,7 +35,7 @@ def find_edits(
     own results say it, however long ago its result before was.
 
     Args:
-        results: All results in the order of time: ``eval, row``, the block's code and the version.
+        results: All results: ``at, eval, row``, the block's code and the version.
         evals: ``block_id, block`` of each eval.
         shape: How many evals and rows there are.
         candidate: The candidate's first row; those after it are reruns of the same code.
@@ -45,12 +45,14 @@ def find_edits(
     Returns:
         ``SAME``, ``UNKNOWN`` or ``EDITED``, shape (n, T).
     """
+    at, size = results["at"].to_numpy(), shape[0] * shape[1]
     row = np.minimum(results["row"].to_numpy(), candidate)
     cell = results["eval"].to_numpy() * shape[1] + row
     codes, versions = (
-        _newest_by_cell(results[name], cell, shape) for name in (BLOCK_CODE, "workflow_version_id")
+        find_newest(_number(results[name]), at, cell, size).fill_null(0).to_numpy().reshape(shape)
+        for name in (BLOCK_CODE, "workflow_version_id")
     )
-    has_results = np.bincount(cell, minlength=codes.size).reshape(shape) > 0
+    has_results = np.bincount(cell, minlength=size).reshape(shape) > 0
     told = None
     if changed_blocks is not None:
         told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
@@ -59,14 +61,30 @@ def find_edits(
     return np.where(own == EDITED, EDITED, _of_most(own, evals["block"].to_numpy()))
 
 
-def _newest_by_cell(names: pl.Series, cell: Counts, shape: tuple[int, int]) -> Counts:
-    """The number of the newest name that is known in each cell; names are in the order of time."""
+def find_newest(values: pl.Series, at: Counts, group: Counts, n_groups: int) -> pl.Series:
+    """The newest value of each group that is known; null where none is.
+
+    Args:
+        values: The values.
+        at: When each is from; no two are equal.
+        group: The group of each.
+        n_groups: How many groups there are.
+    """
+    rows = np.flatnonzero(values.is_not_null().to_numpy())
+    if rows.size < at.size:
+        at, group = at[rows], group[rows]
+    newest = np.full(n_groups, -1)
+    np.maximum.at(newest, group, at)
+    is_newest = newest[group] == at
+    row = np.full(n_groups, -1)
+    row[group[is_newest]] = rows[is_newest]
+    return values.gather(pl.select(pl.when(pl.lit(row) >= 0).then(pl.lit(row))).to_series())
+
+
+def _number(names: pl.Series) -> pl.Series:
+    """The names as numbers from 1 on, null where none is known."""
     distinct = pl.Enum(names.drop_nulls().unique())
-    numbers = names.cast(distinct).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
-    known = np.flatnonzero(numbers)
-    newest = np.full(shape[0] * shape[1], -1)
-    np.maximum.at(newest, cell[known], known)
-    return np.where(newest >= 0, numbers[newest], 0).reshape(shape)
+    return names.cast(distinct).to_physical().cast(pl.Int64) + 1
 
 
 def _last_known(numbers: Counts) -> Counts:

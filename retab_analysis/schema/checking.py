@@ -44,7 +44,8 @@ def checked(
             f"{f'{name} must be' if name else 'expected'} {table.frame_name} "
             f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}"
         )
-    return _without_repeated(_with_dtypes(given, table, list(columns), name or "this"), table)
+    known = _with_dtypes(given, table, list(columns), name or "this")
+    return known if _has_distinct_ids(given, table) else _without_repeated(known, table)
 
 
 def _with_dtypes(
@@ -67,6 +68,17 @@ def _with_dtypes(
     return lazy.with_columns(
         conversion.value.alias(each) for each, conversion in conversions.items() if each not in lost
     )
+
+
+def _has_distinct_ids(frame: pl.DataFrame | pl.LazyFrame, table: Table) -> bool:
+    """Whether no id is there twice, which is known sooner than which one is.
+
+    A LazyFrame is not read for that, and may have any.
+    """
+    if isinstance(frame, pl.LazyFrame) or not table.key:
+        return False
+    name = table.key[-1]
+    return frame.schema.get(name) == pl.String and frame[name].n_unique() == frame.height
 
 
 def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
