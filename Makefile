@@ -3,7 +3,7 @@
 # make dashboard  runs, live progress and comparison as an app; VOILA="--theme=dark" for options
 # make test       every test; `make test-core` leaves out browser and contract tests
 # make bench      speed, as ratios against the official SDK
-# make lint       ruff and mypy
+# make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +14,7 @@ RUN = $(VENV)/bin/python
 PARALLEL = --numprocesses=auto --maxprocesses=4
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core bench lint clean
+.PHONY: demo lab dashboard test test-core bench lint node clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -26,7 +26,7 @@ dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
 # What is tested in a browser is watched as it moves: it has the machine for itself.
-test: $(VENV)/.test
+test: $(VENV)/.test node
 	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov --cov-report=
 	$(RUN) -m pytest -m browser --cov --cov-append
 
@@ -36,7 +36,8 @@ test-core: $(VENV)/.test
 bench: $(VENV)/.test
 	$(RUN) tests/benchmarks/run.py
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test node
+	node_modules/.bin/tsc
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -54,8 +55,19 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
 
+# What checks page.js, and looks at the views with the eyes of people who do not see them. Versions
+# are in package.json. Without Node.js the tests that need it are skipped, and `make lint` says so.
+node:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.installed; \
+	else echo "There is no Node.js here (apt-get install nodejs npm): page.js is not checked."; \
+	test -z "$(findstring lint,$(MAKECMDGOALS))$(CI)"; fi
+
+node_modules/.installed: package.json
+	npm install --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build .coverage .mypy_cache .ruff_cache .hypothesis
