@@ -99,6 +99,11 @@ class HtmlPage:
         self.widget.on_msg(self._answer)
         _answer_beside_the_running_cell(self.widget.comm)
 
+    def mime_bundle(self) -> dict[str, Any]:
+        """What a notebook needs to display the page."""
+        found = self.widget._repr_mimebundle_()
+        return {} if found is None else dict(found[0])
+
     @property
     def is_closed(self) -> bool:
         """Whether it was taken away."""

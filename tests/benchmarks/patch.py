@@ -13,8 +13,8 @@ from retab_analysis.markup import Html
 from retab_analysis.widgets.elements import GridColumn, GridRow, grid
 
 NAME = "patch"
-ALL = "100 rows × 10 columns in Chromium, every cell changes"
-SOME = "100 rows × 10 columns in Chromium, every tenth row changes"
+ALL = "100 rows × 10 columns, every cell changes"
+SOME = "100 rows × 10 columns, every tenth row changes"
 PROMISES = {ALL: AtMost(16.0), SOME: AtMost(16.0)}
 COLUMNS = [GridColumn(f"c{i}", f"Column {i}", sort="sort") for i in range(10)]
 
