@@ -28,7 +28,7 @@ Counts = Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LiveLook:
     """How a state is shown.
 
     Attributes:
@@ -46,7 +46,7 @@ class Look:
     code: str = ""
 
 
-def render_sections(state: LiveState, look: Look) -> dict[str, Html]:
+def render_sections(state: LiveState, look: LiveLook) -> dict[str, Html]:
     """The whole view by the sections of its page, from the top to the bottom."""
     nothing = tag("div", say_nothing_new(state), class_="ra-soft")
     folded = zip(("apart", "known", "passed"), name_folded(state), strict=True)
@@ -214,7 +214,7 @@ def _render_counts(counts: Counts, facts: str) -> Html:
     )
 
 
-def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look: Look) -> Html:
+def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look: LiveLook) -> Html:
     """A list of evals, as long as the look allows."""
     shown = lines if look.limit is None else lines[: look.limit]
     more = len(lines) - len(shown)
@@ -271,7 +271,7 @@ def _render_value(label: str, text: str | None) -> Html | None:
     return tag("div", tag("span", label, " ", class_="ra-soft"), value, class_="ra-value")
 
 
-def _render_folded(name: str, title: str, state: LiveState, look: Look) -> Html:
+def _render_folded(name: str, title: str, state: LiveState, look: LiveLook) -> Html:
     lines: tuple[EvalLine, ...] = getattr(state, name)
     if not lines:
         return Html("")
@@ -286,7 +286,7 @@ def _render_code(code: str) -> Html:
     return tag("details", words, tag("pre", code), class_="ra-fold")
 
 
-def _render_actions(state: LiveState, look: Look) -> Html:
+def _render_actions(state: LiveState, look: LiveLook) -> Html:
     """The buttons; what is not possible now is disabled, so that the others keep their places."""
     watching = state.phase == "watching"
     may_cancel = watching and state.can_cancel
@@ -311,7 +311,7 @@ def _render_actions(state: LiveState, look: Look) -> Html:
     return tag("div", *keyed, class_="ra-actions")
 
 
-def render_still_view(state: LiveState, look: Look, token: str | None = None) -> Html:
+def render_still_view(state: LiveState, look: LiveLook, token: str | None = None) -> Html:
     """The view for where nothing drives it: without buttons, and with every eval."""
     sections = render_sections(_standing(state), look)
     del sections["actions"]

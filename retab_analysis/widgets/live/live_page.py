@@ -46,7 +46,7 @@ class LivePage:
     ) -> None:
         self._state, self._actions = state, actions
         self._compact, self._save_values = compact, save_values
-        self._look = html.Look(can_cancel=actions.cancel is not None)
+        self._look = html.LiveLook(can_cancel=actions.cancel is not None)
         self._page = HtmlPage(self._render(), self._on_event, label=_LABEL)
         self._display = Display(view, self._page, self._make_still)
 
@@ -125,7 +125,7 @@ def make_still(
     if compact:
         line = html.describe_briefly(state)
         return {"text/html": html.render_still_line(state, token), "text/plain": line}
-    look = html.Look(values=values, limit=None, code=code)
+    look = html.LiveLook(values=values, limit=None, code=code)
     return {
         "text/html": str(html.render_still_view(state, look, token)),
         "text/plain": html.plain_text(state, values=values),

@@ -8,7 +8,7 @@ from support.made_runs import result_with, run_with
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import Snapshot, compute_state
 
-WITH, WITHOUT = (html.Look(values=each, limit=None) for each in (True, False))
+WITH, WITHOUT = (html.LiveLook(values=each, limit=None) for each in (True, False))
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
 
@@ -39,7 +39,7 @@ def test_the_page_holds_values_only_when_asked() -> None:
 def test_long_lists_and_many_runs_are_cut_and_counted() -> None:
     results = [result_with(f"e{i:03}", "failed") for i in range(57)]
     state = seen(*(run_with(f"r{i}", running=1) for i in range(25)), results=results)
-    sections = html.render_sections(state, html.Look())
+    sections = html.render_sections(state, html.LiveLook())
     assert sections["runs"].count("ra-line") == html.SHOWN_RUNS
     assert "and 5 more runs" in sections["runs"]
     assert sections["news"].count("<tr") == 21
@@ -52,7 +52,7 @@ def test_runs_beyond_three_are_a_line_each_below_a_total() -> None:
     runs = [run_with(f"r{i}", passed=2, running=int(i == 0), queued=3) for i in range(4)]
     few, many = seen(*runs[:3]), seen(*runs)
     for state, lines, done in ((few, 0, "6 of 16 done"), (many, 4, "8 of 21 done")):
-        sections = html.render_sections(state, html.Look())
+        sections = html.render_sections(state, html.LiveLook())
         assert sections["total"].count("ra-bar") == 1
         assert done in sections["total"]
         assert sections["runs"].count("ra-line") == lines
@@ -64,7 +64,7 @@ def test_runs_beyond_three_are_a_line_each_below_a_total() -> None:
 
 
 def test_one_run_is_its_own_total() -> None:
-    sections = html.render_sections(seen(run_with("r1", "queued", queued=3)), html.Look())
+    sections = html.render_sections(seen(run_with("r1", "queued", queued=3)), html.LiveLook())
     assert sections["runs"] == ""
     assert "<b>waiting in the queue (queued)</b>" in sections["total"]
     assert "r1</code>" in sections["total"]
@@ -83,7 +83,7 @@ def test_what_is_saved_while_it_goes_on_says_so_and_never_looks_for_runs() -> No
 
 def test_what_stands_for_the_page_is_the_same_without_buttons() -> None:
     state = seen(run_with(passed=1, failed=1, running=1), results=RESULTS[:2])
-    look = html.Look(limit=None, code="the code")
+    look = html.LiveLook(limit=None, code="the code")
     still = html.render_still_view(state, look, "t0")
     assert 'data-stands-for="t0"' in still
     assert "<button" not in still
@@ -93,7 +93,7 @@ def test_what_stands_for_the_page_is_the_same_without_buttons() -> None:
 
 def test_meaning_does_not_hang_on_colour() -> None:
     run = run_with(passed=2, failed=1, running=1)
-    total = html.render_sections(seen(run), html.Look())["total"]
+    total = html.render_sections(seen(run), html.LiveLook())["total"]
     assert 'aria-label="2 passed, 1 failed, 1 running"' in total
     for words in ("2 passed", "1 failed", "1 running"):
         assert f" {words}<" in total
@@ -115,6 +115,6 @@ def test_a_reason_is_told_beside_the_eval_and_holds_no_value() -> None:
     news = news_of({"b": "regressed", "a": "still_passing"}, p=0.976)
     state = seen(run_with(passed=1, failed=1), results=RESULTS[:2], news=(news,))
     for values in (False, True):
-        page = html.render_still_view(state, html.Look(values=values))
+        page = html.render_still_view(state, html.LiveLook(values=values))
         assert "<td>broke (p 0.98): why b</td>" in page
     assert "Compared r1 with v1." in html.render_still_view(state, WITHOUT)

@@ -190,7 +190,7 @@ def test_why_there_is_no_news_is_said() -> None:
     assert (state.news, names(state.listed)) == (None, ["b"])
     assert "Held against nothing: no earlier run" in html.plain_text(state)
     assert "Held against nothing: no earlier run" in html.render_still_view(
-        state, html.Look(values=False)
+        state, html.LiveLook(values=False)
     )
 
 

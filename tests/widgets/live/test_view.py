@@ -288,7 +288,7 @@ def test_a_runs_status_and_how_many_passed_are_named(status: str, passed: int, s
     state = compute_state(Snapshot(runs=runs, seen_at=NOW), NOW)
     assert said in html.plain_text(state)
     assert f"✓ {passed} passed" in html.plain_text(state)
-    page = html.render_still_view(state, html.Look(values=False))
+    page = html.render_still_view(state, html.LiveLook(values=False))
     assert status in page
     assert said.removesuffix(": ") in page
     assert f"{passed} passed" in page
