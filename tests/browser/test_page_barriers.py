@@ -102,4 +102,5 @@ def test_there_is_one_prefix() -> None:
     assert {each for each in classes - foreign if not each.startswith("ra-")} == set()
     assert "url(" not in STYLE
     assert "@import" not in STYLE
+    assert STYLE.isascii()  # a page may be read in whatever encoding
     assert "<" not in STYLE  # it stands in an element, which nothing in it may end
