@@ -5,7 +5,7 @@
 #                 `make test-floors` is the core with the lowest versions that pyproject.toml allows
 # make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
-# make lint       ruff and mypy
+# make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 
 PYTHON ?= python3
@@ -19,7 +19,7 @@ RUN = $(VENV)/bin/python
 PARALLEL = --numprocesses=auto --maxprocesses=4
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core test-floors soak bench lint mutants clean
+.PHONY: demo lab dashboard test test-core test-floors soak bench lint node mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -31,7 +31,7 @@ dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
 # What is tested in a browser is watched as it moves: it has the machine for itself.
-test: $(VENV)/.test
+test: $(VENV)/.test node
 	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov --cov-report=
 	$(RUN) -m pytest -m browser --cov --cov-append
 
@@ -48,7 +48,8 @@ soak: $(VENV)/.test
 bench: $(VENV)/.test
 	$(RUN) tests/benchmarks/run.py
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test node
+	node_modules/.bin/tsc
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -79,8 +80,19 @@ $(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
 		--resolution lowest-direct --editable '.[test]'
 	@touch $@
 
+# What checks page.js, and looks at the views with the eyes of people who do not see them. Versions
+# are in package.json. Without Node.js the tests that need it are skipped, and `make lint` says so.
+node:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.installed; \
+	else echo "There is no Node.js here (apt-get install nodejs npm): page.js is not checked."; \
+	test -z "$(findstring lint,$(MAKECMDGOALS))$(CI)"; fi
+
+node_modules/.installed: package.json
+	npm install --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
 %/bin/python:
 	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(VENV) $(FLOORS) build mutants .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) node_modules build mutants .coverage .mypy_cache .ruff_cache .hypothesis

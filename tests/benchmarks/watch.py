@@ -17,7 +17,7 @@ import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.harness import AtMost, Figure, seconds
 from benchmarks.programs import BulkServer
-from retab_analysis.widgets.live.controls import Actions, LiveControls
+from retab_analysis.widgets.live.live_page import Actions, LivePage
 from retab_analysis.widgets.live.state import compute_state
 from retab_analysis.widgets.live.watcher import Watcher
 
@@ -55,16 +55,21 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
     with BulkServer(kind, runs, EVALS, 0) as server, server.client() as client, _sent() as sent:
         run_ids = ra.fetch_runs(progress=False, client=client)["run_id"].to_list()
         watcher = Watcher(client, run_ids, None, None, INTERVAL)
-        view = LiveControls(_state(watcher), _actions())
+        view = LivePage(watcher, _state(watcher), _actions())
 
         def cycle() -> None:
             watcher._look_once()
             view.draw(_state(watcher))
 
+        def rest() -> None:
+            # A message follows another after a tenth of a second: until then nothing is measured.
+            time.sleep(0.11)
+            sent.clear()
+
         times, sizes = [], []
         for _ in range(WARM_UP + harness.ROUNDS):
             server.tick()
-            sent.clear()
+            rest()
             times.append(seconds(cycle))
             sizes.append(sum(map(len, sent)))
         assert watcher.snapshot.runs.height == runs

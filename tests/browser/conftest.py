@@ -116,6 +116,7 @@ def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
         f"--IdentityProvider.token={found.token}",
         f"--ServerApp.root_dir={found.root}",
         "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         f"--LabApp.user_settings_dir={home / 'settings'}",
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
     ]
@@ -162,6 +163,24 @@ def start_voila(home: Path, notebook: Path, theme: str) -> tuple[Voila, subproce
     ]
     # Not the app itself: each time it is asked for, a kernel starts.
     return found, start(home, ["voila", *options], f"{found.url}/voila/static/voila.js")
+
+
+@pytest.fixture
+def marimo(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Starts marimo on a notebook as an app; gives its address."""
+    running = []
+
+    def open_(source: str) -> str:
+        (tmp_path / "app.py").write_text(source)
+        address = f"http://127.0.0.1:{(port := free_port())}"
+        options = ["run", str(tmp_path / "app.py"), "--headless", "--no-token", f"--port={port}"]
+        running.append(start(tmp_path, ["marimo", *options], f"{address}/health"))
+        return address
+
+    yield open_
+    for process in running:
+        process.terminate()
+        process.wait(15)
 
 
 def free_port() -> int:

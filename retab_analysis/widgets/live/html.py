@@ -1,9 +1,10 @@
-"""The state of a live view as HTML and text: in a notebook, in a saved page, in a terminal."""
+"""The state of a live view as HTML and text: the same live, saved, exported and in a terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from retab_analysis.markup import (
     STATE_COLOURS,
@@ -15,7 +16,6 @@ from retab_analysis.markup import (
     tag,
     without_controls,
 )
-from retab_analysis.widgets.common.html import SHOWN_EVALS, STYLE, render_evals, render_view
 from retab_analysis.widgets.common.text import (
     EvalLine,
     describe_change,
@@ -23,38 +23,66 @@ from retab_analysis.widgets.common.text import (
     format_seconds,
     name_transition,
 )
+from retab_analysis.widgets.display import render_still
+from retab_analysis.widgets.elements import button, copy_button, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
 from retab_analysis.widgets.live.state import LiveState
 
-# More cards than that push the news off the screen.
-SHOWN_RUNS = 20
+# More than that are not listed, but counted; of more than three runs each is one line.
+SHOWN_RUNS, SHOWN_CARDS = 20, 3
+SHOWN_EVALS = 20
+_LONGEST_VALUE, _LONGEST_TITLE = 160, 2_000
 
 Counts = Sequence[tuple[str, int]]
 
 
-def render_top(state: LiveState) -> Html:
-    """Heading, trouble, and one card for each run."""
-    # Runs that go on stand first: of many runs only some are shown.
-    shown = sorted(state.runs, key=lambda run: run.status in ("completed", "cancelled"))
-    hidden = len(shown) - SHOWN_RUNS
-    return render_view(
-        _render_head(state),
-        tag("div", state.compared, class_="ra-soft") if state.compared else None,
-        _render_alert(state.failure),
-        _render_alert(state.connection),
-        *(_render_alert(note) for note in state.notes),
-        *(_render_run(run) for run in shown[:SHOWN_RUNS]),
-        tag("div", f"and {hidden} more runs", class_="ra-soft") if hidden > 0 else None,
+@dataclass(frozen=True, slots=True)
+class LiveLook:
+    """How a state is shown.
+
+    Attributes:
+        values: Whether expected and actual values are shown, and messages that may quote them.
+        limit: Show no more than so many evals of a list, or all.
+        can_cancel: Whether cancelling is offered.
+        asking: Whether it is being asked if the runs are to be cancelled.
+        code: The lines that fetch the results.
+    """
+
+    values: bool = True
+    limit: int | None = SHOWN_EVALS
+    can_cancel: bool = False
+    asking: bool = False
+    code: str = ""
+
+
+def render_sections(state: LiveState, look: LiveLook) -> dict[str, Html]:
+    """The whole view by the sections of its page, from the top to the bottom."""
+    nothing = tag("div", say_nothing_new(state), class_="ra-soft")
+    folded = zip(("apart", "known", "passed"), name_folded(state), strict=True)
+    return {
+        "head": render_head(state),
+        "total": _render_total(state),
+        "news": _render_evals("News", state.listed, state, look) if state.listed else nothing,
+        "runs": _render_runs(state.runs) if len(state.runs) > 1 else Html(""),
+        **{name: _render_folded(name, title, state, look) for name, title in folded},
+        "code": _render_code(look.code),
+        "actions": _render_actions(state, look),
+    }
+
+
+def render_head(state: LiveState) -> Html:
+    """What is to be known first, what the runs are held against, and what is wrong."""
+    about = [say_when(state), *([state.compared] if state.compared else [])]
+    return join(
+        tag("div", tag("b", state.heading, role="status"), class_="ra-head"),
+        _render_cut(" · ".join(about)),
+        *map(_render_alert, (state.failure, state.connection, *state.notes)),
     )
 
 
-def _render_head(state: LiveState) -> Html:
-    return tag(
-        "div",
-        tag("b", state.heading, role="status"),
-        tag("span", say_when(state), class_="ra-soft ra-push"),
-        class_="ra-head",
-    )
+def _render_cut(text: str) -> Html:
+    """A text in one line; all of it is seen when it is opened, and where nothing cuts it."""
+    return tag("details", tag("summary", text), class_="ra-soft ra-about")
 
 
 def say_when(state: LiveState) -> str:
@@ -70,25 +98,78 @@ def _render_alert(text: str | None) -> Html | None:
     return tag("div", text, class_="ra-alert") if text else None
 
 
-def _render_run(run: RunLine) -> Html:
+def _render_total(state: LiveState) -> Html:
+    """One run, or the sum of several, with a bar."""
+    if len(state.runs) == 1:
+        (run,) = state.runs
+        # The heading tells its status, but perhaps not in the API's own word.
+        return _render_run(run, is_told=run.status in state.heading)
+    if not state.runs:
+        return Html("")
+    counts = tuple(sum_counts(state).items())
+    facts = " · ".join(list_total(state))
+    return join(_render_bar(counts), _render_counts(counts, facts))
+
+
+def list_total(state: LiveState) -> list[str]:
+    """What is told of several runs together."""
+    done, total = sum_progress(state)
+    facts = [f"{done} of {total} done"]
+    return facts if state.eta is None else [*facts, f"{format_range(*state.eta)} left"]
+
+
+def _render_runs(runs: Sequence[RunLine]) -> Html:
+    # Runs that go on stand first: of many runs only some are shown.
+    shown = sorted(runs, key=lambda run: run.status in ("completed", "cancelled"))
+    hidden = len(shown) - SHOWN_RUNS
+    draw = _render_run if len(shown) <= SHOWN_CARDS else _render_line
+    return scroll_area(
+        *(draw(run) for run in shown[:SHOWN_RUNS]),
+        tag("div", f"and {hidden} more runs", class_="ra-soft") if hidden > 0 else None,
+        label="Runs",
+    )
+
+
+def _render_run(run: RunLine, *, is_told: bool = False) -> Html:
+    """A run as a card, with its status unless that is told already."""
     return tag(
         "div",
         tag(
             "div",
-            tag("b", name_status(run)),
+            None if is_told else tag("b", name_status(run)),
             tag("span", run.about),
-            tag("code", run.run_id, class_="ra-soft ra-push ra-wide"),
+            tag("code", run.run_id, class_="ra-soft ra-push ra-id"),
             class_="ra-row",
         ),
         _render_bar(run.counts),
-        tag(
-            "div",
-            tag("span", *(_render_count(state, count) for state, count in run.counts)),
-            tag("span", " · ".join(list_facts(run)), class_="ra-soft ra-push"),
-            class_="ra-row",
-        ),
+        _render_counts(run.counts, " · ".join(list_facts(run))),
         _render_alert(run.message),
+        data_key=run.run_id,
         class_="ra-run",
+    )
+
+
+def _render_line(run: RunLine) -> Html:
+    """A run as one line; what it does not hold is in its tooltip."""
+    counts = ", ".join(f"{count} {state}" for state, count in run.counts)
+    left = [] if run.eta is None else [f"{format_range(*run.eta)} left"]
+    passed = dict(run.counts)["passed"]
+    progress = f"{run.done} of {run.total} done, {passed} passed"
+    said = " · ".join([progress, *left, *run.marks])
+    hint = " · ".join(
+        (run.about, counts, *list_facts(run), *([run.message] if run.message else []))
+    )
+    status = run.status if run.status in ("queued", "pending") else name_status(run)
+    return tag(
+        "div",
+        tag("b", status),
+        tag("span", run.message or run.about, class_="ra-soft"),
+        _render_bar(run.counts),
+        tag("span", said),
+        tag("code", run.run_id, class_="ra-soft"),
+        title=hint,
+        data_key=run.run_id,
+        class_="ra-run ra-line",
     )
 
 
@@ -120,6 +201,7 @@ def _render_bar(counts: Counts) -> Html:
             "span",
             title=f"{count} {state}",
             style=f"flex:{count} 0 0;background-color:{STATE_COLOURS[state]}",
+            data_key=state,
             class_="ra-active" if state == "running" else None,
         )
         for state, count in counts
@@ -127,12 +209,149 @@ def _render_bar(counts: Counts) -> Html:
     ]
     waiting = sum(count for state, count in counts if state in ("queued", "pending"))
     if waiting:
-        pieces.append(tag("span", title=f"{waiting} waiting", style=f"flex:{waiting} 0 0"))
+        title = f"{waiting} waiting"
+        pieces.append(tag("span", title=title, style=f"flex:{waiting} 0 0", data_key="waiting"))
     return tag("div", *pieces, class_="ra-bar", role="img", aria_label=label)
 
 
-def _render_count(state: str, count: int) -> Html:
-    return tag("span", sign(state), f" {count} {state}", class_="ra-count")
+def _render_counts(counts: Counts, facts: str) -> Html:
+    signs = (
+        tag("span", sign(state), f" {count} {state}", class_="ra-count") for state, count in counts
+    )
+    return tag(
+        "div", tag("span", *signs), tag("span", facts, class_="ra-soft ra-push"), class_="ra-row"
+    )
+
+
+def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look: LiveLook) -> Html:
+    """A list of evals, as long as the look allows."""
+    shown = lines if look.limit is None else lines[: look.limit]
+    more = len(lines) - len(shown)
+    # Which run an eval belongs to is told only where there are several.
+    several = len(state.runs) > 1
+    columns = ["", "eval"]
+    columns += ["change"] if any(map(describe_change, shown)) else []
+    columns += ["expected and actual"] if look.values else []
+    columns += ["cause"] if not look.values and any(line.cause for line in shown) else []
+    table = tag(
+        "table",
+        tag("thead", tag("tr", *map(_render_heading, columns))),
+        tag("tbody", *(_render_eval(line, columns, several) for line in shown)),
+        class_="ra-list",
+    )
+    rest = tag("div", f"and {more} more", class_="ra-soft") if more else None
+    return scroll_area(table, rest, label=label)
+
+
+def _render_heading(name: str) -> Html:
+    if not name:  # a heading without words says nothing to whoever has it read out
+        return tag("td", class_="ra-sign")
+    return tag("th", name, class_="ra-change" if name == "change" else None, scope="col")
+
+
+def _render_eval(line: EvalLine, columns: Sequence[str], several: bool) -> Html:
+    about = [line.document] if line.document else []
+    about += [line.run_id] if several else []
+    cells: dict[str, object] = {
+        "": sign(line.state),
+        "eval": join(line.name, tag("small", " · ".join(about)) if about else None),
+        "change": describe_change(line),
+        "expected and actual": _render_values(line),
+        "cause": line.cause or "",
+    }
+    cut = (tag("td", cells[name]) for name in columns)
+    return tag("tr", *cut, data_key=f"{line.run_id} {line.eval_id}")
+
+
+def _render_values(line: EvalLine) -> Html:
+    """What was expected and what came, one below the other, and the message."""
+    return join(
+        _render_value("expected", line.expected),
+        _render_value("actual", line.actual),
+        tag("div", line.message, title=line.message, class_="ra-value") if line.message else None,
+    )
+
+
+def _render_value(label: str, text: str | None) -> Html | None:
+    if text is None:
+        return None
+    shown = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+    value = tag("code", shown, title=text[:_LONGEST_TITLE])
+    return tag("div", tag("span", label, " ", class_="ra-soft"), value, class_="ra-value")
+
+
+def _render_folded(name: str, title: str, state: LiveState, look: LiveLook) -> Html:
+    lines: tuple[EvalLine, ...] = getattr(state, name)
+    if not lines:
+        return Html("")
+    body = _render_evals(title, lines, state, look)
+    return tag("details", tag("summary", title), body, class_="ra-fold")
+
+
+def _render_code(code: str) -> Html:
+    if not code:
+        return Html("")
+    words = tag("summary", "Code that fetches these results")
+    return tag("details", words, tag("pre", code), class_="ra-fold")
+
+
+def _render_actions(state: LiveState, look: LiveLook) -> Html:
+    """The buttons; what is not possible now is disabled, so that the others keep their places."""
+    watching = state.phase == "watching"
+    may_cancel = watching and state.can_cancel
+    buttons = [
+        button("Stop watching", "stop", hint="The runs go on", disabled=not watching),
+        button("Refresh now", "refresh", hint="Look at once", disabled=not watching),
+    ]
+    lists = (state.listed, state.apart, state.known, state.passed)
+    if max(map(len, lists)) > SHOWN_EVALS:
+        words = "Show all" if look.limit else "Show fewer"
+        buttons.append(button(words, "show", hint="Of each list, every eval or the first ones"))
+    buttons.append(copy_button("Copy code", look.code, hint="The lines that fetch these results"))
+    if look.can_cancel:
+        buttons.append(button("Cancel run", "ask", hint="Asks first", disabled=not may_cancel))
+    question = (
+        tag("span", "Cancel what has not ended yet?", role="alert"),
+        button("Yes, cancel", "cancel", hint="Ends the runs for everybody"),
+        button("No", "keep", hint="The runs go on"),
+    )
+    asked = question if look.can_cancel and look.asking and may_cancel else ()
+    keyed = (tag("span", each, data_key=str(at)) for at, each in enumerate((*buttons, *asked)))
+    return tag("div", *keyed, class_="ra-actions")
+
+
+def render_still_view(state: LiveState, look: LiveLook, token: str | None = None) -> Html:
+    """The view for where nothing drives it: without buttons, and with every eval."""
+    sections = render_sections(_standing(state), look)
+    del sections["actions"]
+    return render_still({**sections, "saved": _render_saved(state)}, token=token)
+
+
+def _render_saved(state: LiveState) -> Html:
+    """A word where the view was saved while it was live: what is not there any more is the page."""
+    if state.phase != "watching":
+        return Html("")
+    words = "This is how it stood when it was saved. Run the cell again to watch what goes on."
+    return tag("div", words, class_="ra-soft")
+
+
+def _standing(state: LiveState) -> LiveState:
+    """A state as it is told later, when nobody looks for anything any more."""
+    if state.runs or state.phase != "watching" or state.refreshed != "not yet":
+        return state
+    return replace(state, heading="The API had not answered yet")
+
+
+def render_brief_sections(state: LiveState) -> dict[str, Html]:
+    """The compact form: one line and one bar for all runs together."""
+    bar = _render_bar(tuple(sum_counts(state).items())) if state.runs else None
+    return {"line": join(tag("div", describe_briefly(state), role="status"), bar)}
+
+
+def render_still_line(state: LiveState, token: str | None = None) -> Html:
+    """The compact form for where nothing drives it."""
+    sections = render_brief_sections(_standing(state))
+    return render_still({**sections, "saved": _render_saved(state)}, token=token)
 
 
 def plain_text(state: LiveState, *, values: bool = False) -> str:
@@ -144,6 +363,7 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
     """
     above = (state.heading, state.compared, state.failure, state.connection, *state.notes)
     lines = [each for each in above if each]
+    lines += [" · ".join(list_total(state))] if len(state.runs) > SHOWN_CARDS else []
     for run in state.runs[:SHOWN_RUNS]:
         counts = ", ".join(f"{STATE_SIGNS[name]} {count} {name}" for name, count in run.counts)
         lines += [f"{name_status(run)}: {run.about} ({run.run_id})", f"  {counts}"]
@@ -156,7 +376,7 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
     return "\n".join(map(without_controls, [*lines, *folded]))
 
 
-def name_folded(state: LiveState) -> tuple[str, ...]:
+def name_folded(state: LiveState) -> tuple[str, str, str]:
     """What the folded lists are called, with how many evals are in them.
 
     These are ``apart``, ``known`` and ``passed``.
@@ -172,32 +392,6 @@ def describe_eval(line: EvalLine, *, values: bool) -> str:
     why = line.message if values else line.cause
     said = "; ".join(each for each in (describe_change(line), why) if each)
     return one_line(f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {said}")
-
-
-def static_page(state: LiveState, *, values: bool) -> Html:
-    """The state as a page that is read without Jupyter.
-
-    Args:
-        state: What is shown.
-        values: Whether expected and actual values are in it, and messages that may quote them.
-    """
-    several = len(state.runs) > 1
-    lists = (state.apart, state.known, state.passed)
-    nothing = say_nothing_new(state)
-    return join(
-        STYLE,
-        render_top(state),
-        render_evals(state.listed, limit=None, values=values, several=several, nothing=nothing),
-        *(
-            tag(
-                "details",
-                tag("summary", title),
-                render_evals(lines, limit=None, values=values, several=several, nothing=""),
-            )
-            for title, lines in zip(name_folded(state), lists, strict=True)
-            if lines
-        ),
-    )
 
 
 def say_nothing_new(state: LiveState) -> str:
@@ -242,15 +436,3 @@ def _sum_statuses(state: LiveState) -> str:
         return "" if status in state.heading else status
     counts = Counter(run.status for run in state.runs)
     return ", ".join(f"{count} {status}" for status, count in counts.items())
-
-
-def render_briefly(state: LiveState) -> Html:
-    """The whole view as one line and one bar: the compact form."""
-    bar = _render_bar(tuple(sum_counts(state).items())) if state.runs else None
-    line = tag("div", describe_briefly(state), class_="ra-row", role="status")
-    return render_view(line, bar)
-
-
-def static_line(state: LiveState) -> Html:
-    """The compact form as a page that is read without Jupyter."""
-    return join(STYLE, render_briefly(state))

@@ -186,18 +186,75 @@ def _estimate_time_left(
     counts: Mapping[str, int],
     ran: float | None,
 ) -> tuple[float, float] | None:
-    # Evals that have not begun may have no result yet: what is missing takes an unknown time.
+    left = _list_left(results, run, usual_ms, counts)
+    return estimate_seconds_left(_list_done(results, usual_ms), left, ran or 0.0) if left else None
+
+
+def _list_left(
+    results: Sequence[Mapping[str, Any]],
+    run: Mapping[str, Any],
+    usual_ms: Mapping[str, int],
+    counts: Mapping[str, int],
+) -> list[int | None]:
+    """How long each eval usually takes that has not ended; None where that is unknown."""
     left: list[int | None] = [
         usual_ms.get(row["eval_id"]) for row in results if row["status"] not in TERMINAL
     ]
+    # Evals that have not begun may have no result yet.
     missing = max(0, run["total_evals"] - sum(counts[state] for state in STATES))
-    left = left[:missing] + [None] * (missing - len(left))
-    took = [
+    left = left[:missing]
+    return left + [None] * (missing - len(left))
+
+
+def _list_done(
+    results: Sequence[Mapping[str, Any]], usual_ms: Mapping[str, int]
+) -> list[tuple[int, int | None]]:
+    """How long each eval took that has ended, and usually takes."""
+    return [
         (row["duration_ms"], usual_ms.get(row["eval_id"]))
         for row in results
         if row["state"] in TOLD and row["duration_ms"]
     ]
-    return estimate_seconds_left(took, left, ran or 0.0) if left else None
+
+
+def estimate_all(
+    runs: Sequence[Mapping[str, Any]],
+    results: Mapping[str, Sequence[Mapping[str, Any]]],
+    usual_ms: Mapping[str, int],
+    then: datetime,
+) -> tuple[float, float] | None:
+    """Seconds until the last of several runs ends, as an 80 % range, or None.
+
+    The API runs one eval after the other, of whichever run: what has ended of all runs says how
+    fast, and what is left of all of them is to come.
+
+    Args:
+        runs: The rows of a RUNS frame.
+        results: The rows of the results of each run.
+        usual_ms: How long each eval usually takes, by eval id.
+        then: When that was seen.
+    """
+    done: list[tuple[int, int | None]] = []
+    left: list[int | None] = []
+    for run in runs:
+        rows = results.get(run["run_id"], [])
+        done += _list_done(rows, usual_ms)
+        if run["status"] not in TERMINAL:
+            left += _list_left(rows, run, usual_ms, _count_states(run, rows))
+    return estimate_seconds_left(done, left, _measure_running(runs, then)) if left else None
+
+
+def _measure_running(runs: Sequence[Mapping[str, Any]], then: datetime) -> float:
+    """Seconds during which at least one of the runs was going on."""
+    spans = sorted(
+        (run["started_at"], run["completed_at"] or then) for run in runs if run["started_at"]
+    )
+    total, until = 0.0, None
+    for start, end in spans:
+        begin = start if until is None else max(start, until)
+        total += max(0.0, (end - begin).total_seconds())
+        until = end if until is None else max(until, end)
+    return total
 
 
 def compute_rate(done: int, seconds: float) -> float | None:

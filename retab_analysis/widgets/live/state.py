@@ -21,7 +21,13 @@ from retab_analysis.widgets.common.text import (
     make_eval_line,
 )
 from retab_analysis.widgets.live.news import News
-from retab_analysis.widgets.live.run_lines import TOLD, RunLine, make_run_line, say_not_passing
+from retab_analysis.widgets.live.run_lines import (
+    TOLD,
+    RunLine,
+    estimate_all,
+    make_run_line,
+    say_not_passing,
+)
 
 LISTS = ("broke", "suspects", "unjudged", "apart", "known", "passed")
 """The lists of evals that a state has."""
@@ -95,6 +101,7 @@ class LiveState:
         phase: As in :class:`Snapshot`.
         notes: What else a person should know, for example why there are no news.
         can_cancel: Whether a run has not ended.
+        eta: Low and high end of the seconds until all runs have ended, or None.
     """
 
     heading: str
@@ -114,6 +121,7 @@ class LiveState:
     phase: str
     notes: tuple[str, ...]
     can_cancel: bool
+    eta: tuple[float, float] | None
 
     @property
     def listed(self) -> tuple[EvalLine, ...]:
@@ -158,7 +166,16 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         phase=snapshot.phase,
         notes=(*snapshot.notes, *_say_missing(snapshot)),
         can_cancel=bool(not snapshot.runs["is_terminal"].all()),
+        eta=_estimate_end(snapshot, results, then),
     )
+
+
+def _estimate_end(
+    snapshot: Snapshot, results: Mapping[str, Sequence[Mapping[str, Any]]], then: datetime
+) -> tuple[float, float] | None:
+    # A run that is gone will not end.
+    seen = snapshot.runs.filter(~pl.col("run_id").is_in(snapshot.gone))
+    return estimate_all(list(seen.iter_rows(named=True)), results, snapshot.usual_ms, then)
 
 
 def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -28,12 +30,18 @@ from retab_analysis.widgets.common.inputs import (
     choose_client,
     list_run_ids,
 )
+from retab_analysis.widgets.kernel_events import KernelEvents
 from retab_analysis.widgets.live import html
+from retab_analysis.widgets.live.live_page import Actions, LivePage, make_still
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from retab_analysis.widgets.live.watcher import Watcher
 
 # More bars than that leave no room in a terminal.
 _MOST_BARS = 10
+# Seconds between two looks at the events of the page, while a cell waits.
+_STEP = 0.05
+# Seconds that displaying a view waits for the first look at the runs.
+_FIRST_LOOK = 1.0
 
 Callback = Callable[["LiveView"], object]
 
@@ -78,8 +86,9 @@ def watch(
         client: What to ask; the default one if not given.
 
     Returns:
-        The view. ``await view`` and ``view.wait()`` give the RUNS frame once the runs have ended;
-        ``wait`` blocks the kernel, so that the view's buttons may not answer meanwhile.
+        The view. ``await view`` and ``view.wait()`` give the RUNS frame once the runs have ended.
+        In a notebook prefer ``await view``: ``wait`` blocks the kernel. The view's buttons are
+        answered meanwhile in Jupyter; elsewhere they may wait for the cell's end, and say so.
 
     Raises:
         ConfigError: An argument cannot be used.
@@ -184,14 +193,31 @@ class LiveView:
         """
         if timeout is not None:
             check_seconds("timeout", timeout, zero=True)
-        if not self._watcher.join(timeout):
+        if not self._join(timeout):
             raise WaitTimeout(
                 f"the runs have not ended after {timeout:g} s; they are still watched",
                 runs=self.frame,
             )
+        return self._finish()
+
+    def _join(self, timeout: float | None) -> bool:
+        """Wait for the end, and answer the page's events meanwhile; whether the end has come."""
+        events = KernelEvents.find() if isinstance(self._drawing, LivePage) else None
+        if events is None:
+            return self._watcher.join(timeout)
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        with events:
+            while not self._watcher.join(min(_STEP, max(0.0, end - time.monotonic()))):
+                if time.monotonic() >= end:
+                    return False
+                events.handle()
+        return True
+
+    def _finish(self) -> pl.DataFrame:
+        """The runs as they ended, or the error that ended watching early."""
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
-        if hasattr(self._drawing, "send_all"):
-            self._drawing.send_all()
+        if isinstance(self._drawing, LivePage):
+            self._drawing.flush()
         error = self._watcher.error
         if error is not None:
             raise error
@@ -280,48 +306,53 @@ class LiveView:
 
     @property
     def widget(self) -> Any:
-        """The ipywidgets box, to be put beside others."""
+        """The widget, to be put beside others."""
+        return self._make_page().widget
+
+    def _make_page(self) -> LivePage:
         # In a terminal bars are drawn until somebody asks for the widget.
-        if not hasattr(self._drawing, "box"):
-            self._drawing = self._make_controls()
+        page = self._drawing
+        if not isinstance(page, LivePage):
+            actions = Actions(
+                stop=self._watcher.stop,
+                refresh=self._watcher.refresh,
+                cancel=self._cancel if self._look.may_cancel else None,
+                code=self.code,
+            )
+            compact, save_values = self._look.compact, self._look.save_values
+            page = LivePage(self, self.state, actions, compact=compact, save_values=save_values)
+            self._drawing = page
             # Something may have come between the state and the assignment.
-            self._drawing.draw(self.state)
-        return self._drawing.box
+            page.draw(self.state)
+        return page
 
-    def _make_controls(self) -> Any:
-        from retab_analysis.widgets.live.controls import Actions, CompactControls, LiveControls
+    def _ipython_display_(self) -> None:
+        """Show the view in a notebook, once the first look has been taken or a second has passed.
 
-        if self._look.compact:
-            return CompactControls(self.state)
-        actions = Actions(
-            stop=self._watcher.stop,
-            refresh=self._watcher.refresh,
-            cancel=self._cancel if self._look.may_cancel else None,
-            code=self.code,
-        )
-        has_baseline = self._watcher.baseline is not None
-        return LiveControls(self.state, actions, has_baseline=has_baseline)
+        Raises:
+            NotImplementedError: There is no notebook; IPython then shows the text.
+        """
+        if not in_kernel():
+            raise NotImplementedError
+        # Some that execute notebooks keep only what is displayed now.
+        self._watcher.wait_for_look(_FIRST_LOOK)
+        self._make_page().display()
+
+    def _display_(self) -> Any:
+        """The widget, which is what marimo shows."""
+        return self.widget
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
-        bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
-        state, values = self.state, self._look.save_values
-        if self._look.compact:
-            page = html.static_line(state)
-        else:
-            page = html.static_page(state, values=values)
-        return {**bundle, "text/html": str(page), "text/plain": self._as_text(state, values=values)}
-
-    def _as_text(self, state: LiveState, *, values: bool) -> str:
-        return (
-            html.describe_briefly(state)
-            if self._look.compact
-            else html.plain_text(state, values=values)
-        )
+        data = self._make_page().mime_bundle() if in_kernel() else {}
+        compact, values = self._look.compact, self._look.save_values
+        return {**data, **make_still(self.state, compact=compact, values=values, code=self.code())}
 
     def __repr__(self) -> str:
         # What is printed in a notebook is saved with it.
-        return self._as_text(self.state, values=self._look.save_values or not in_kernel())
+        if self._look.compact:
+            return html.describe_briefly(self.state)
+        return html.plain_text(self.state, values=self._look.save_values or not in_kernel())
 
     def __enter__(self) -> Self:
         return self
@@ -330,9 +361,13 @@ class LiveView:
         self.stop()
 
     def __await__(self) -> Generator[Any, None, pl.DataFrame]:
-        # In a thread of the loop's own pool, because waiting blocks.
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, self.wait).__await__()
+        return self._wait_aside().__await__()
+
+    async def _wait_aside(self) -> pl.DataFrame:
+        # In a thread of the loop's own pool, because waiting blocks; the last update is sent from
+        # the cell that awaits.
+        await asyncio.get_running_loop().run_in_executor(None, self._watcher.join)
+        return self._finish()
 
 
 def _notify(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:

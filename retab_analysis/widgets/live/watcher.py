@@ -180,6 +180,15 @@ class Watcher:
             self._ended.wait(min(left, _STEP))
         return not self.is_alive()
 
+    def wait_for_look(self, seconds: float) -> None:
+        """Wait until the API has answered once, or has failed to, but not for long."""
+        end = time.monotonic() + seconds
+        while self.snapshot.seen_at is None and not self.snapshot.trouble and self.is_alive():
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            self._ended.wait(min(left, _STEP / 4))
+
     def is_alive(self) -> bool:
         """Whether it still watches; its listeners have all been told when it does not."""
         return self._thread is not None and not self._ended.is_set()

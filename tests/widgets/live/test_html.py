@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from support.live_states import RESULTS, news_of, seen
+from support.live_states import NOW, RESULTS, news_of, seen
 from support.made_runs import result_with, run_with
 
-from retab_analysis.widgets.common.html import render_evals
 from retab_analysis.widgets.live import html
+from retab_analysis.widgets.live.state import Snapshot, compute_state
 
+WITH, WITHOUT = (html.LiveLook(values=each, limit=None) for each in (True, False))
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
 
@@ -22,7 +23,7 @@ def test_33_hostile_texts_are_escaped_wherever_they_stand() -> None:
     state = seen(
         run, results=[bad], notes=(HOSTILE,), failure=HOSTILE, trouble=HOSTILE, news=(broke,)
     )
-    page = html.static_page(state, values=True)
+    page = html.render_still_view(state, WITH)
     assert "<img" not in page
     assert "<b>v" not in page
     assert page.count("&lt;img") >= 10
@@ -30,29 +31,72 @@ def test_33_hostile_texts_are_escaped_wherever_they_stand() -> None:
 
 def test_the_page_holds_values_only_when_asked() -> None:
     state = seen(run_with(failed=1), results=[RESULTS[1]])
-    assert "{&quot;total&quot;:2}" not in html.static_page(state, values=False)
-    assert "{&quot;total&quot;:2}" in html.static_page(state, values=True)
+    assert "{&quot;total&quot;:2}" not in html.render_still_view(state, WITHOUT)
+    assert "{&quot;total&quot;:2}" in html.render_still_view(state, WITH)
     assert "total" not in html.plain_text(state)
 
 
 def test_long_lists_and_many_runs_are_cut_and_counted() -> None:
     results = [result_with(f"e{i:03}", "failed") for i in range(57)]
     state = seen(*(run_with(f"r{i}", running=1) for i in range(25)), results=results)
-    top = html.render_top(state)
-    assert top.count("ra-bar") == html.SHOWN_RUNS
-    assert "and 5 more runs" in top
-    table = render_evals(state.listed, limit=20, values=True, several=True, nothing="")
-    assert table.count("<tr") == 21
-    assert "and 37 more" in table
-    assert ">run</th>" in table
+    sections = html.render_sections(state, html.LiveLook())
+    assert sections["runs"].count("ra-line") == html.SHOWN_RUNS
+    assert "and 5 more runs" in sections["runs"]
+    assert sections["news"].count("<tr") == 21
+    assert "and 37 more" in sections["news"]
+    assert "<small>invoice 1.pdf · r1</small>" in sections["news"]
     assert "and 37 more" in html.plain_text(state)
 
 
+def test_runs_beyond_three_are_a_line_each_below_a_total() -> None:
+    runs = [run_with(f"r{i}", passed=2, running=int(i == 0), queued=3) for i in range(4)]
+    few, many = seen(*runs[:3]), seen(*runs)
+    for state, lines, done in ((few, 0, "6 of 16 done"), (many, 4, "8 of 21 done")):
+        sections = html.render_sections(state, html.LiveLook())
+        assert sections["total"].count("ra-bar") == 1
+        assert done in sections["total"]
+        assert sections["runs"].count("ra-line") == lines
+        assert sections["runs"].count("ra-bar") == len(state.runs)
+    assert "8 of 21 done" in html.plain_text(many)
+    # Each run's status, and how many passed.
+    assert sections["runs"].count(">running</b>") == 4
+    assert sections["runs"].count("2 of 6 done, 2 passed") == 1
+
+
+def test_one_run_is_its_own_total() -> None:
+    sections = html.render_sections(seen(run_with("r1", "queued", queued=3)), html.LiveLook())
+    assert sections["runs"] == ""
+    assert "<b>waiting in the queue (queued)</b>" in sections["total"]
+    assert "r1</code>" in sections["total"]
+
+
+def test_what_is_saved_while_it_goes_on_says_so_and_never_looks_for_runs() -> None:
+    before = compute_state(Snapshot(), NOW)
+    assert before.heading == "Looking for the runs"
+    for render in (html.render_still_line, lambda state: html.render_still_view(state, WITH)):
+        for state in (before, seen(run_with(running=1))):
+            assert "Run the cell again to watch" in render(state)
+            assert "Looking for" not in render(state)
+        assert "Run the cell again" not in render(seen(run_with(), phase="ended"))
+    assert "The API had not answered yet" in html.render_still_line(before)
+
+
+def test_what_stands_for_the_page_is_the_same_without_buttons() -> None:
+    state = seen(run_with(passed=1, failed=1, running=1), results=RESULTS[:2])
+    look = html.LiveLook(limit=None, code="the code")
+    still = html.render_still_view(state, look, "t0")
+    assert 'data-stands-for="t0"' in still
+    assert "<button" not in still
+    for name, section in html.render_sections(state, look).items():
+        assert name == "actions" or section in still
+
+
 def test_meaning_does_not_hang_on_colour() -> None:
-    top = html.render_top(seen(run_with(passed=2, failed=1, running=1)))
-    assert 'aria-label="2 passed, 1 failed, 1 running"' in top
+    run = run_with(passed=2, failed=1, running=1)
+    total = html.render_sections(seen(run), html.LiveLook())["total"]
+    assert 'aria-label="2 passed, 1 failed, 1 running"' in total
     for words in ("2 passed", "1 failed", "1 running"):
-        assert f" {words}<" in top
+        assert f" {words}<" in total
 
 
 def test_no_news_is_said() -> None:
@@ -71,6 +115,6 @@ def test_a_reason_is_told_beside_the_eval_and_holds_no_value() -> None:
     news = news_of({"b": "regressed", "a": "still_passing"}, p=0.976)
     state = seen(run_with(passed=1, failed=1), results=RESULTS[:2], news=(news,))
     for values in (False, True):
-        page = html.static_page(state, values=values)
-        assert '<td data-label="change">broke (p 0.98): why b</td>' in page
-    assert "Compared r1 with v1." in html.static_page(state, values=False)
+        page = html.render_still_view(state, html.LiveLook(values=values))
+        assert "<td>broke (p 0.98): why b</td>" in page
+    assert "Compared r1 with v1." in html.render_still_view(state, WITHOUT)

@@ -121,7 +121,7 @@ def test_the_planted_break_is_news_and_counts_add_up(mine: ra.Client) -> None:
     assert len(state.passed) == found["still_passing"]
     assert all(line.p is not None and line.p >= 0.5 for line in state.broke)
     assert all("broken since" in (line.reason or "") for line in state.broke)
-    page = html.static_page(state, values=False)
+    page = html.render_still_view(state, html.LiveLook(values=False))
     assert page.count("broken since") >= len(state.broke)
 
 

@@ -189,7 +189,9 @@ def test_why_there_is_no_news_is_said() -> None:
     assert state.notes == ("Held against nothing: no earlier run",)
     assert (state.news, names(state.listed)) == (None, ["b"])
     assert "Held against nothing: no earlier run" in html.plain_text(state)
-    assert "Held against nothing: no earlier run" in html.static_page(state, values=False)
+    assert "Held against nothing: no earlier run" in html.render_still_view(
+        state, html.LiveLook(values=False)
+    )
 
 
 def test_that_the_earlier_runs_are_being_read_is_said() -> None:
@@ -390,3 +392,19 @@ def test_a_rate_needs_something_done() -> None:
     assert compute_rate(0, 10) is None
     assert compute_rate(3, 0) is None
     assert compute_rate(3, 10) == 18
+
+
+def test_the_time_left_of_several_runs_is_that_of_all_that_is_left() -> None:
+    def runs(left: int) -> list[dict[str, Any]]:
+        ended = run_with("r1", "completed", passed=4)
+        return [ended, run_with("r2", running=1, queued=left)]
+
+    results = [result_with(f"e{i}", "passed", "r1") for i in range(4)]
+    alone = seen(*runs(0), results=results)
+    more = seen(*runs(9), results=results)
+    assert alone.eta is not None
+    assert more.eta is not None
+    assert more.eta[1] > 5 * alone.eta[1] > 0
+    # Of a run that is gone nothing is to come; neither is it where all have ended.
+    assert seen(*runs(9), results=results, gone=frozenset({"r2"})).eta is None
+    assert seen(runs(0)[0], results=results).eta is None

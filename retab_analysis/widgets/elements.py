@@ -1,0 +1,234 @@
+"""The HTML that a page understands: buttons, chips, lists to choose from, grids, scroll areas.
+
+A *key* names an element among those beside it, in the page and in the events that it sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from retab_analysis.markup import Html, tag
+
+
+def button(
+    words: object,
+    event: str,
+    *,
+    key: str | None = None,
+    value: str | None = None,
+    hint: str | None = None,
+    disabled: bool = False,
+) -> Html:
+    """A button that sends an event."""
+    return tag(
+        "button",
+        words,
+        type="button",
+        title=hint,
+        data_event=event,
+        data_key=key,
+        data_value=value,
+        disabled=disabled,
+        class_="ra-button",
+    )
+
+
+def copy_button(words: object, text: str, *, hint: str | None = None) -> Html:
+    """A button that copies a text to the clipboard, in the browser alone."""
+    return tag("button", words, type="button", title=hint, data_copy=text, class_="ra-button")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of several things to choose from.
+
+    Attributes:
+        value: What is sent when it is chosen.
+        words: What it is called.
+        count: How many there are of it, or None.
+        chosen: Whether it is chosen now.
+    """
+
+    value: str
+    words: str
+    count: int | None = None
+    chosen: bool = False
+
+
+def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
+    """Buttons that stay pressed: one tab stop, and a click sends ``event`` with the value.
+
+    Args:
+        choices: What there is to choose from.
+        event: What a click sends.
+        label: What is chosen, for screen readers.
+    """
+    made = (
+        tag(
+            "button",
+            each.words,
+            _count(each),
+            type="button",
+            aria_pressed=str(each.chosen).lower(),
+            tabindex=-1,
+            data_key=each.value,
+            data_event=event,
+            data_value=each.value,
+            class_="ra-chip",
+        )
+        for each in choices
+    )
+    return tag("div", *made, role="toolbar", aria_label=label, class_="ra-chips")
+
+
+def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str) -> Html:
+    """A list that opens below its name; a click or Space sends ``event`` with the value.
+
+    Args:
+        choices: What there is to choose from, any number of it.
+        event: What choosing sends.
+        label: What is chosen.
+        key: Which list it is; an open one stays open.
+    """
+    chosen = sum(each.chosen for each in choices)
+    said = f"{label}: {chosen} of {len(choices)}" if chosen else label
+    options = (
+        tag(
+            "div",
+            tag("bdi", each.words),
+            _count(each),
+            role="option",
+            aria_selected=str(each.chosen).lower(),
+            tabindex=-1,
+            data_key=each.value,
+            data_event=event,
+            data_value=each.value,
+        )
+        for each in choices
+    )
+    box = tag(
+        "div",
+        *options,
+        role="listbox",
+        aria_multiselectable="true",
+        aria_label=label,
+        class_="ra-options",
+    )
+    summary = tag("summary", said, class_="ra-button")
+    return tag("details", summary, box, data_menu=True, data_key=key, class_="ra-menu")
+
+
+def _count(choice: Option) -> Html | None:
+    return None if choice.count is None else tag("span", choice.count, class_="ra-soft")
+
+
+@dataclass(frozen=True, slots=True)
+class GridColumn:
+    """A column of a grid.
+
+    Attributes:
+        key: Which one it is.
+        words: Its heading.
+        is_number: Whether it stands on the right, so that digits are below one another.
+        sort: What its heading sends when it is clicked, or None where it does not sort.
+        order: How the rows are sorted by it: ``ascending``, ``descending``, or None.
+        width: As CSS, or None where it shares what is left.
+    """
+
+    key: str
+    words: str
+    is_number: bool = False
+    sort: str | None = None
+    order: str | None = None
+    width: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """A row of a grid: its key, one cell for each column, and whether it is selected."""
+
+    key: str
+    cells: Sequence[object]
+    selected: bool = False
+
+
+def grid(
+    columns: Sequence[GridColumn], rows: Iterable[GridRow], *, label: str, event: str | None = None
+) -> Html:
+    """A table that is one tab stop; its columns can be made wider and narrower.
+
+    Args:
+        columns: The columns.
+        rows: The rows, each with as many cells.
+        label: What is listed, for screen readers.
+        event: What a click on a row sends, with the row's key; None where that does nothing.
+    """
+    cols = (_col(each) for each in columns)
+    table = tag(
+        "table",
+        tag("colgroup", *cols),
+        tag("thead", tag("tr", *(_heading(each) for each in columns))),
+        tag("tbody", *(_row(columns, row, event) for row in rows)),
+        role="grid",
+        aria_label=label,
+        class_="ra-grid",
+    )
+    return tag("div", table, class_="ra-scroll")
+
+
+def _col(column: GridColumn) -> Html:
+    style = None if column.width is None else f"width:{column.width}"
+    return tag("col", data_key=column.key, style=style)
+
+
+def _heading(column: GridColumn) -> Html:
+    words: object = column.words
+    if column.sort is not None:
+        arrow = {"ascending": " ▲", "descending": " ▼"}.get(column.order or "", "")
+        words = tag(
+            "button",
+            column.words,
+            tag("span", arrow, aria_hidden="true"),
+            type="button",
+            tabindex=-1,
+            data_event=column.sort,
+        )
+    return tag(
+        "th",
+        words,
+        tag("span", data_resize=True, aria_hidden="true"),
+        scope="col",
+        tabindex=-1,
+        title=f"{column.words} (Shift and the arrow keys change the width)",
+        aria_sort=column.order,
+        data_key=column.key,
+        class_="ra-number" if column.is_number else None,
+    )
+
+
+def _row(columns: Sequence[GridColumn], row: GridRow, event: str | None) -> Html:
+    cells = (
+        tag("td", cell, tabindex=-1, class_="ra-number" if column.is_number else None)
+        for column, cell in zip(columns, row.cells, strict=True)
+    )
+    return tag(
+        "tr",
+        *cells,
+        data_key=row.key,
+        data_event=event,
+        aria_selected=None if event is None else str(row.selected).lower(),
+    )
+
+
+def scroll_area(*children: object, label: str, key: str | None = None) -> Html:
+    """A part that scrolls where it is long; it can have the focus, so that keys scroll it, too."""
+    return tag(
+        "div",
+        *children,
+        role="region",
+        aria_label=label,
+        tabindex=0,
+        data_key=key,
+        class_="ra-scroll",
+    )

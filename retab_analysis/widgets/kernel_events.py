@@ -1,0 +1,86 @@
+"""Answers the events of pages while a cell blocks the kernel.
+
+A kernel reads its messages between cells. Some front ends send a page's events to a part of the
+kernel that goes on meanwhile (a subshell, from ipykernel 7.0); the others' lie in the queue until
+the cell has ended. Here the cell that waits looks into that queue, handles what belongs to pages,
+and gives back the rest. ipykernel has no public way to do so: where the private one is not as it is
+known, nothing is done, and the page says why it does not answer.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+_OURS = ("comm_msg", "comm_open", "comm_close")
+
+
+class KernelEvents:
+    """The queue of the kernel's main thread, while a cell holds that thread; a context manager."""
+
+    def __init__(self, kernel: Any, stream: Any) -> None:
+        self._kernel, self._stream = kernel, stream
+        self._others: list[Any] = []
+
+    @classmethod
+    def find(cls) -> Self | None:
+        """The queue of this kernel, or None where there is none that can be read here."""
+        ipython = sys.modules.get("IPython")
+        kernel = getattr(ipython and ipython.get_ipython(), "kernel", None)
+        if kernel is None or threading.current_thread() is not threading.main_thread():
+            return None
+        try:
+            stream = _find_stream(kernel)
+            known = [stream.socket.recv_multipart, stream._recv_callback, stream.flush]
+            known += [kernel.shell_handlers, kernel.session.unpack]
+            return cls(kernel, stream) if all(known) else None
+        except (AttributeError, LookupError, TypeError):
+            return None
+
+    def handle(self) -> None:
+        """Answer the events that have come, and put aside what else has."""
+        from zmq import NOBLOCK, Again
+
+        while True:
+            try:
+                message = self._stream.socket.recv_multipart(NOBLOCK, copy=False)
+            except Again:
+                return
+            idents, parts = self._kernel.session.feed_identities(message, copy=False)
+            # The signature comes first. Checking it twice would be refused as a repetition.
+            header = self._kernel.session.unpack(parts[1].bytes)
+            if header.get("msg_type") in _OURS:
+                self._answer(idents, parts)
+            else:
+                self._others.append(message)
+
+    def _answer(self, idents: Any, parts: Any) -> None:
+        """Handle a message as the kernel does, but as part of the cell that waits.
+
+        The kernel stays busy, and what is sent meanwhile belongs to that cell.
+        """
+        message = self._kernel.session.deserialize(parts, content=True, copy=False)
+        handler = self._kernel.shell_handlers[message["header"]["msg_type"]]
+        handler(self._stream, idents, message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Give back what was put aside, in its order and before whatever comes later."""
+        stream = self._stream
+        hand_over: Callable[..., object] = stream.io_loop.add_callback
+        for message in self._others:
+            hand_over(stream._recv_callback, message)
+        # Its socket reports only what is new: without this, what lies in it would stay there.
+        hand_over(stream.flush, 1)
+        self._others = []
+
+
+def _find_stream(kernel: Any) -> Any:
+    thread = getattr(kernel, "shell_channel_thread", None)
+    if thread is None:
+        return kernel.shell_stream
+    return thread.manager.get_shell_channel_to_subshell_pair(None).to_stream

@@ -1,0 +1,187 @@
+"""One widget for all views: shows HTML in sections, and says what a person does with it.
+
+What the HTML may ask for (events, keys, copying, grids, menus) is told at the head of ``page.js``;
+``elements`` makes such HTML. Nothing here knows of evals.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anywidget import AnyWidget
+from traitlets import List, Unicode
+
+# Seconds between two messages: a Jupyter server drops them for good where a kernel sends too many.
+_GAP = 0.1
+_HERE = Path(__file__).parent
+
+STYLE = (_HERE / "style.css").read_text(encoding="utf-8")
+"""The style sheet of pages and of what stands for them."""
+
+BUSY = (
+    "The kernel has not answered yet: it does so once the cell that is running has ended. "
+    "A cell that awaits does not keep it busy: `await view` instead of `view.wait()`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a person did on a page.
+
+    Attributes:
+        name: The ``data-event`` of the element.
+        key: The nearest ``data-key``, or None.
+        value: What a control was set to, a list where several are chosen; else the element's
+            ``data-value``, or None. It comes from a browser, and may be anything.
+    """
+
+    name: str
+    key: str | None
+    value: Any
+
+
+class PageWidget(AnyWidget):
+    """What a browser holds of a page; made and used by :class:`HtmlPage`."""
+
+    # Texts and not paths: anywidget would keep every widget for as long as it has the file.
+    _esm = (_HERE / "page.js").read_text(encoding="utf-8")
+    _css = STYLE
+    sections = List(Unicode()).tag(sync=True)
+    label = Unicode().tag(sync=True)
+    busy = Unicode().tag(sync=True)
+    token = Unicode().tag(sync=True)
+
+    def __init__(self, html: Mapping[str, str], **more: str) -> None:
+        # One attribute for each section: only those that have changed travel.
+        self.add_traits(**{_trait(name): Unicode().tag(sync=True) for name in html})
+        given = {_trait(name): text for name, text in html.items()}
+        super().__init__(sections=[*html], **given, **more)
+
+
+class HtmlPage:
+    """HTML in a notebook. Methods may be called from any thread.
+
+    Args:
+        sections: The HTML of each section, from the top to the bottom; their names are words.
+        on_event: Called with what a person does, in the kernel's thread or in another one. What it
+            raises is shown on the page.
+        label: What the page is, for screen readers.
+        busy: What to say where the kernel does not answer.
+
+    Attributes:
+        widget: The widget, to be displayed or put beside others.
+        token: What elements outside of the page name in ``data-stands-for`` that stand for it where
+            nothing drives it; while it is shown they are hidden.
+    """
+
+    def __init__(
+        self,
+        sections: Mapping[str, str],
+        on_event: Callable[[Event], None],
+        *,
+        label: str,
+        busy: str = BUSY,
+    ) -> None:
+        self._lock = threading.RLock()
+        self._shown = {name: str(html) for name, html in sections.items()}
+        self._sent_at = time.monotonic()
+        self._timer: threading.Timer | None = None
+        self._on_event = on_event
+        self.token = uuid.uuid4().hex
+        self.widget = PageWidget(self._shown, label=label, busy=busy, token=self.token)
+        self.widget.on_msg(self._answer)
+        _answer_beside_the_running_cell(self.widget.comm)
+
+    def mime_bundle(self) -> dict[str, Any]:
+        """What a notebook needs to display the page."""
+        found = self.widget._repr_mimebundle_()
+        return {} if found is None else dict(found[0])
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was taken away."""
+        return self.widget.comm is None
+
+    def show(self, sections: Mapping[str, str]) -> None:
+        """Show other HTML: at once, or a tenth of a second after the last; the newest is shown."""
+        with self._lock:
+            self._shown.update({name: str(html) for name, html in sections.items()})
+            if self._timer is not None or self.is_closed:
+                return
+            rest = self._sent_at + _GAP - time.monotonic()
+            if rest <= 0:
+                self._send()
+            else:
+                self._send_after(rest)
+
+    def flush(self) -> None:
+        """Send the whole page again, so that whoever executes the notebook stores it."""
+        with self._lock:
+            if not self.is_closed:
+                self._send()
+                self.widget.send_state()
+
+    def close(self) -> None:
+        """Take the page away, from the kernel and from where it is shown."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+            if not self.is_closed:
+                # A widget leaves its layout behind.
+                self.widget.layout.close()
+                self.widget.close()
+
+    def _send_after(self, seconds: float) -> None:
+        # ipykernel finds the cell that an update belongs to in the context.
+        context = contextvars.copy_context()
+        self._timer = threading.Timer(seconds, context.run, (self._send_late,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _send_late(self) -> None:
+        with self._lock:
+            if self._timer is not None and not self.is_closed:
+                self._timer = None
+                self._send()
+
+    def _send(self) -> None:
+        self._sent_at = time.monotonic()
+        # Together in one message, so that the page is patched once.
+        with self.widget.hold_sync():
+            for name, html in self._shown.items():
+                setattr(self.widget, _trait(name), html)
+
+    def _answer(self, _: Any, content: Any, buffers: Any) -> None:
+        """Take an event from a browser, and tell it that it was taken."""
+        if not isinstance(content, dict) or not isinstance(content.get("event"), str):
+            return
+        key = content.get("key")
+        event = Event(content["event"], key if isinstance(key, str) else None, content.get("value"))
+        answer = {"answered": content.get("id")}
+        try:
+            self._on_event(event)
+        except Exception as error:
+            answer["error"] = f"{type(error).__name__}: {error}"
+        self.widget.send(answer)
+
+
+def _trait(section: str) -> str:
+    return f"html_{section}"
+
+
+def _answer_beside_the_running_cell(comm: Any) -> None:
+    """Let events be answered beside the cell that runs, where the front end asks for that.
+
+    ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of a view
+    belong to the cell that made it, so that its events would wait for the cell that runs.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, default: default

@@ -1,0 +1,327 @@
+"""The page itself in a browser: patching, focus, keys, events, clipboard, widths of columns."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+from support.pages import Shown
+
+from retab_analysis.markup import Html, join, tag
+from retab_analysis.widgets.elements import (
+    GridColumn,
+    GridRow,
+    Option,
+    button,
+    chips,
+    copy_button,
+    grid,
+    multi_select,
+    scroll_area,
+)
+
+pytestmark = pytest.mark.browser
+
+COLUMNS = (
+    GridColumn("name", "Name", sort="sort"),
+    GridColumn("rate", "Rate", is_number=True, width="8em"),
+    GridColumn("note", "Note"),
+)
+
+
+FIELD = Html('<input data-event="search" value="" aria-label="Search">')
+
+
+def table(names: str, *, note: str = "", selected: str = "") -> Html:
+    rows = [
+        GridRow(each, (each, f"{ord(each)} %", f"{note}{each}"), each == selected) for each in names
+    ]
+    return grid(COLUMNS, rows, label="Runs", event="open")
+
+
+def test_only_what_differs_is_touched(page: Page) -> None:
+    shown = Shown(page, {"top": "<p>a <b>1</b></p><p>same</p>", "rest": "<i>rest</i>"})
+    page.evaluate("() => document.querySelectorAll('#host *').forEach((e, i) => (e.was = i))")
+    shown.show(top="<p>a <b>2</b></p><p>same</p><p>new</p>")
+    expect(page.locator("#host b")).to_have_text("2")
+    was = page.evaluate("() => [...document.querySelectorAll('#host p,#host b')].map((e) => e.was)")
+    assert [each is not None for each in was] == [True, True, True, False]
+    shown.show(top="<p>a</p>")
+    assert page.locator("[data-section=top]").inner_html() == "<p>a</p>"
+
+
+def test_elements_with_a_key_are_moved_and_not_made_anew(page: Page) -> None:
+    shown = Shown(page, {"list": table("abcd")})
+    page.evaluate(
+        "() => document.querySelectorAll('tbody tr').forEach((e) => (e.was = e.dataset.key))"
+    )
+    shown.show(list=table("dxab"))
+    rows = "[...document.querySelectorAll('tbody tr')]"
+    found = page.evaluate(f"() => {rows}.map((e) => [e.dataset.key, e.was ?? null])")
+    assert found == [["d", "d"], ["x", None], ["a", "a"], ["b", "b"]]
+
+
+def test_focus_caret_selection_scroll_and_open_parts_stay(page: Page) -> None:
+    def view(number: int, names: str) -> dict[str, Html]:
+        lines = [tag("p", f"{each}{number}", data_key=each) for each in names]
+        more = tag("details", tag("summary", f"more {number}"), tag("p", f"inside {number}"))
+        box = scroll_area(*lines, label="Lines")
+        return {
+            "top": join(tag("b", number), FIELD),
+            "rest": join(more, box),
+        }
+
+    names = "abcdefghijklmnopqrstuvwxyz"
+    shown = Shown(page, view(0, names))
+    page.locator("summary").click()
+    page.locator(".ra-scroll").evaluate("(box) => (box.scrollTop = 120)")
+    field = page.get_by_label("Search")
+    field.fill("hello")
+    field.evaluate("(each) => each.setSelectionRange(1, 3)")
+    shown.show(**view(1, names[::-1]))
+    assert page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "Search"
+    assert field.evaluate("(each) => [each.value, each.selectionStart, each.selectionEnd]") == [
+        "hello",
+        1,
+        3,
+    ]
+    expect(page.get_by_text("inside 1")).to_be_visible()
+    assert page.locator(".ra-scroll").evaluate("(box) => box.scrollTop") == 120
+    # Text that somebody has marked, to copy it, stays marked while other lines change.
+    page.evaluate("() => getSelection().selectAllChildren(document.querySelector('[data-key=k]'))")
+    shown.show(**view(1, names))
+    assert page.evaluate("() => getSelection().toString().trim()") == "k1"
+
+
+def test_a_field_that_is_typed_in_is_not_overwritten_and_one_that_is_left_is(page: Page) -> None:
+    def view(value: str, checked: bool) -> Html:
+        mark = " checked" if checked else ""
+        return Html(
+            f'<input aria-label="q" data-event="search" value="{value}">'
+            f'<input type="checkbox" aria-label="on" data-event="tick"{mark}>'
+        )
+
+    shown = Shown(page, {"top": view("", False)})
+    page.get_by_label("q").press_sequentially("ab")
+    page.wait_for_function("() => window.sent.length === 1")
+    page.get_by_label("q").press_sequentially("c")
+    shown.show(top=view("ab", False))
+    assert page.get_by_label("q").input_value() == "abc"
+    page.get_by_label("on").click()
+    page.wait_for_function("() => window.sent.length === 3")
+    assert shown.sent() == [("search", None, "ab"), ("search", None, "abc"), ("tick", None, True)]
+    shown.show(top=view("", True))
+    assert page.get_by_label("q").input_value() == ""
+    shown.show(top=view("x", False))
+    assert page.get_by_label("q").input_value() == "x"
+    assert not page.get_by_label("on").is_checked()
+
+
+def test_events_are_sent_with_the_nearest_key(page: Page) -> None:
+    many = Html(
+        '<select multiple aria-label="s" data-event="pick" data-key="col">'
+        "<option>a<option>b</select>"
+    )
+    shown = Shown(
+        page,
+        {"top": join(tag("div", button("Go", "go", value="7"), data_key="r1"), many, table("ab"))},
+    )
+    page.get_by_role("button", name="Go").click()
+    page.get_by_label("s", exact=True).select_option(["a", "b"])
+    page.get_by_role("gridcell", name="98 %").click()
+    page.get_by_role("button", name="Name").click()
+    assert shown.sent() == [
+        ("go", "r1", "7"),
+        ("pick", "col", ["a", "b"]),
+        ("open", "b", None),
+        ("sort", "name", None),
+    ]
+
+
+def test_a_disabled_button_and_marked_text_send_nothing(page: Page) -> None:
+    shown = Shown(page, {"top": join(button("No", "no", disabled=True), table("a", note="word "))})
+    page.get_by_role("button", name="No").click(force=True)
+    page.get_by_text("word a").dblclick(position={"x": 15, "y": 9})  # marks a word
+    assert [each[0] for each in shown.sent()] == ["open"]  # the first of the two clicks
+
+
+def test_a_grid_is_one_tab_stop_and_is_walked_with_keys(page: Page) -> None:
+    shown = Shown(page, {"top": button("Before", "x"), "list": table("abcdefghijklmnopqrst")})
+    page.get_by_role("button", name="Before").focus()
+    page.keyboard.press("Tab")
+    assert shown.focused().startswith("Name")
+    for key, text in [
+        ("ArrowDown", "a"),
+        ("ArrowRight", "97 %"),
+        ("End", "a"),
+        ("ArrowDown", "b"),
+        ("Home", "b"),
+        ("ArrowUp", "a"),
+        ("Control+End", "t"),
+        ("ArrowDown", "t"),
+        ("Control+Home", "Name"),
+        ("ArrowDown", "a"),
+    ]:
+        page.keyboard.press(key)
+        assert shown.focused().strip() == text, key
+    page.keyboard.press("PageDown")
+    below = shown.focused()
+    assert below > "d"
+    page.keyboard.press("PageUp")
+    assert shown.focused() == "a"
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    assert shown.sent() == [("open", "a", None), ("open", "b", None)]
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("Enter")
+    assert shown.sent()[-1] == ("sort", "name", None)
+    page.keyboard.press("Tab")
+    assert shown.focused() == "after"
+    page.keyboard.press("Shift+Tab")
+    assert shown.focused().startswith("Name")
+
+
+def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page: Page) -> None:
+    shown = Shown(page, {"list": table("abcd")})
+    page.get_by_role("gridcell", name="98 %").focus()
+    shown.show(list=table("dcba"))
+    assert shown.focused() == "98 %"
+    shown.show(list=table("dca"))
+    assert shown.focused() == "97 %"
+    assert page.locator("td[tabindex='0'],th[tabindex='0']").count() == 1
+    shown.show(list=table(""))
+    assert page.evaluate("() => !!document.activeElement.closest('.ra-page')")
+
+
+def test_chips_and_lists_to_choose_from(page: Page) -> None:
+    def view(*chosen: str) -> dict[str, Html]:
+        choices = [Option(each, each * 3, ord(each), each in chosen) for each in "abc"]
+        return {
+            "chips": chips(choices, "chip", label="States"),
+            "list": multi_select(choices, "pick", label="Status", key="status"),
+        }
+
+    shown = Shown(page, view("b"))
+    page.keyboard.press("Tab")
+    for key, text in [("ArrowRight", "bbb98"), ("End", "ccc99"), ("ArrowRight", "aaa97")]:
+        page.keyboard.press(key)
+        assert shown.focused() == text
+    page.keyboard.press("Space")
+    assert page.get_by_role("button", name="bbb").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Tab")
+    assert shown.focused() == "Status: 1 of 3"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert shown.sent() == [("chip", "a", "a"), ("pick", "b", "b"), ("pick", "c", "c")]
+    shown.show(**view("b", "c"))
+    expect(page.locator("summary")).to_have_text("Status: 2 of 3")
+    assert page.locator("[aria-selected=true]").count() == 2
+    assert shown.focused() == "ccc99"
+    page.keyboard.press("Escape")
+    assert shown.focused() == "Status: 2 of 3"
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    page.locator("summary").click()
+    expect(page.get_by_role("listbox")).to_be_visible()
+    page.mouse.click(900, 500)
+    expect(page.get_by_role("listbox")).to_be_hidden()
+
+
+def test_columns_are_made_wider_by_mouse_and_by_keyboard_and_stay_so(page: Page) -> None:
+    shown = Shown(page, {"list": table("ab")})
+
+    def width(name: str) -> float:
+        box = page.get_by_role("columnheader", name=name).bounding_box()
+        assert box is not None
+        return box["width"]
+
+    name, rate, note = width("Name"), width("Rate"), width("Note")
+    handle = page.get_by_role("columnheader", name="Name").locator("[data-resize]")
+    box = handle.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 83, box["y"] + 3, steps=4)
+    page.mouse.up()
+    assert width("Name") == pytest.approx(name + 80, abs=2)
+    assert width("Rate") == pytest.approx(rate, abs=2)
+    shown.show(list=table("abc"))
+    assert width("Name") == pytest.approx(name + 80, abs=2)
+    page.get_by_role("columnheader", name="Note").focus()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert width("Note") == pytest.approx(note - 48, abs=2)
+    assert shown.sent() == []
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_text_is_copied_without_a_kernel(page: Page, secure: bool) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    Shown(page, {"top": copy_button("Copy", 'x = "1"\ny')})
+    if not secure:  # as on a page that came over plain http
+        page.evaluate(
+            "() => { Object.defineProperty(navigator.clipboard, 'writeText', {value: undefined}) }"
+        )
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("status")).to_have_text("Copied.")
+    assert page.evaluate("() => navigator.clipboard.readText()") == 'x = "1"\ny'
+    assert page.locator("textarea").count() == 0
+
+
+def test_the_notebooks_shortcuts_are_kept_out_and_its_others_are_not(page: Page) -> None:
+    Shown(page, {"top": button("One", "one"), "list": table("ab")})
+    page.evaluate("""() => {
+        window.seen = [];
+        document.addEventListener("keydown", (event) => window.seen.push(event.key), true);
+    }""")
+    page.get_by_role("button", name="One").focus()
+    for key in ("d", "d", "Enter", "Control+s", "Shift+Enter"):
+        page.keyboard.press(key)
+    page.get_by_role("gridcell").first.focus()
+    for key in ("d", "ArrowDown", "a"):
+        page.keyboard.press(key)
+    seen = page.evaluate("() => window.seen")
+    assert [each for each in seen if each not in ("Control", "Shift")] == ["s", "Enter"]
+    page.locator("#after").focus()
+    page.keyboard.press("d")
+    page.evaluate("() => window.dispose()")
+    assert page.evaluate("() => window.seen")[-1] == "d"
+
+
+def test_nothing_stays_when_it_is_taken_away(page: Page) -> None:
+    Shown(page, {"top": button("One", "one")}, before='<p data-stands-for="t0">stands</p>')
+    expect(page.get_by_text("stands")).to_be_hidden()
+    page.evaluate("() => window.dispose()")
+    assert page.evaluate("() => model.listening()") == 0
+    assert page.locator(".ra-page").count() == 0
+    expect(page.get_by_text("stands")).to_be_visible()
+
+
+def test_a_kernel_that_does_not_answer_is_told(page: Page) -> None:
+    shown = Shown(page, {"top": button("One", "one")})
+    page.evaluate("() => (window.silent = true)")
+    page.get_by_role("button", name="One").click()
+    expect(page.get_by_role("status")).to_have_text("busy: await view")
+    page.evaluate("() => model.emit('msg:custom', {answered: sent[0].id})")
+    expect(page.get_by_role("status")).to_have_text("")
+    page.get_by_role("button", name="One").click()
+    page.evaluate("() => model.emit('msg:custom', {answered: sent[1].id, error: 'ValueError: no'})")
+    expect(page.get_by_role("status")).to_have_text("ValueError: no")
+    page.evaluate("() => (window.gone = true)")
+    page.get_by_role("button", name="One").click()
+    expect(page.get_by_role("status")).to_have_text("busy: await view")
+    assert len(shown.sent()) == 2
+
+
+def test_in_a_shadow_root(page: Page) -> None:
+    shown = Shown(page, {"list": table("abc")}, shadow=True)
+    page.get_by_role("gridcell", name="98 %").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    assert shown.sent() == [("open", "a", None)]
+    shown.show(list=table("cab"))
+    inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
+    assert page.evaluate(inside) == "97 %"

@@ -1,0 +1,106 @@
+"""Who cannot see the page, or has no mouse: nothing that axe-core knows of is in the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from support.axe import find_barriers
+from support.live_states import news_of, seen
+from support.made_runs import result_with, run_with
+from support.pages import Shown
+
+from retab_analysis.markup import Html
+from retab_analysis.widgets.elements import (
+    GridColumn,
+    GridRow,
+    Option,
+    chips,
+    grid,
+    multi_select,
+)
+from retab_analysis.widgets.live import html
+from retab_analysis.widgets.live.state import LiveState
+
+pytestmark = pytest.mark.browser
+
+OPTIONS = [Option(each, each * 4, 3, each == "b") for each in "abc"]
+
+
+def one_run() -> LiveState:
+    names = {f"e{i}": "regressed" for i in range(9)} | {"k": "still_failing", "p": "still_passing"}
+    results = [result_with(each, "passed" if each == "p" else "failed") for each in names]
+    run = run_with(passed=1, failed=10, running=1, queued=8)
+    news = news_of(names, p=0.9)
+    return seen(run, results=results, news=(news,), trouble="refused", notes=("a note",))
+
+
+def many_runs() -> LiveState:
+    runs = [run_with(f"r{i}", passed=2, failed=1, running=1, queued=3) for i in range(12)]
+    return seen(*runs, results=[result_with(f"e{i}", "failed") for i in range(9)])
+
+
+def elements() -> dict[str, Html]:
+    columns = [GridColumn("a", "Name", sort="sort", order="ascending"), GridColumn("b", "Rate")]
+    rows = [GridRow(f"r{i}", (f"name {i}", f"{i} %"), i == 1) for i in range(30)]
+    return {
+        "chips": chips(OPTIONS, "chip", label="States"),
+        "list": multi_select(OPTIONS, "pick", label="Status", key="status"),
+        "grid": grid(columns, rows, label="Runs", event="open"),
+    }
+
+
+PAGES: dict[str, Any] = {
+    "one run": lambda: html.render_sections(one_run(), ASKING),
+    "many runs": lambda: html.render_sections(many_runs(), ASKING),
+    "one line": lambda: html.render_brief_sections(many_runs()),
+    "saved": lambda: {"all": html.render_still_view(one_run(), html.LiveLook(code="x"))},
+    "elements": elements,
+}
+ASKING = html.LiveLook(code="x = 1", can_cancel=True, asking=True)
+
+
+@pytest.mark.parametrize("what", PAGES)
+@pytest.mark.parametrize("width", [700, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    page: Page, screenshots: Any, scheme: Any, width: int, what: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    # As a page that follows what the person has set, which the notebooks' themes stand for.
+    before = "<style>:root{color-scheme:light dark}</style>"
+    Shown(page, PAGES[what](), before=before)
+    for folded in page.locator("details").all():
+        folded.evaluate("(each) => (each.open = true)")
+    name = f"page-{what.replace(' ', '-')}-{scheme}-{width}.png"
+    page.screenshot(path=screenshots / name, full_page=True)
+    assert find_barriers(page, ".ra-page") == []
+
+
+def test_nothing_moves_where_that_is_not_wanted(page: Page) -> None:
+    def moving() -> str:
+        Shown(page, html.render_sections(one_run(), ASKING))
+        found: str = page.locator(".ra-active").first.evaluate(
+            "(bar) => getComputedStyle(bar).animationName"
+        )
+        return found
+
+    assert moving() == "ra-flow"
+    page.emulate_media(reduced_motion="reduce")
+    assert moving() == "none"
+
+
+def test_there_is_one_prefix() -> None:
+    import re
+
+    from retab_analysis.widgets.page import STYLE
+
+    classes = set(re.findall(r"\.([a-zA-Z][\w-]*)", re.sub(r"/\*.*?\*/", "", STYLE, flags=re.S)))
+    foreign = {"vscode-dark", "vscode-light", "jp-OutputArea-child", "jp-OutputArea-output"}
+    assert {each for each in classes - foreign if not each.startswith("ra-")} == set()
+    assert "url(" not in STYLE
+    assert "@import" not in STYLE
+    assert STYLE.isascii()  # a page may be read in whatever encoding
+    assert "<" not in STYLE  # it stands in an element, which nothing in it may end

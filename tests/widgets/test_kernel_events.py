@@ -1,0 +1,75 @@
+"""Events of a page while a cell waits, in a real kernel; the test is the front end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+SETUP = """import retab_analysis as ra
+sandbox = ra.demo(speed=0.02)
+view = ra.watch(ra.start_runs("wf_claims"), interval=0.1)
+print(view.widget.model_id)"""
+
+
+@pytest.fixture
+def kernel() -> Iterator[BlockingKernelClient]:
+    manager, client = start_new_kernel(extra_arguments=["--IPKernelApp.log_level=40"])
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def wait_for(kernel: BlockingKernelClient, request: str, seconds: float = 20.0) -> dict[str, Any]:
+    """The reply to a request, whatever other replies come before it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        reply: dict[str, Any] = kernel.get_shell_msg(timeout=seconds)
+        if reply["parent_header"]["msg_id"] == request:
+            return reply
+    raise AssertionError("no reply")
+
+
+def printed(kernel: BlockingKernelClient, code: str) -> str:
+    said: list[str] = []
+
+    def keep(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+            said.append(message["content"]["text"])
+
+    kernel.execute_interactive(code, timeout=60, output_hook=keep)
+    return "".join(said).strip()
+
+
+def test_a_click_is_answered_and_the_next_cells_wait_their_turn(
+    kernel: BlockingKernelClient,
+) -> None:
+    model = printed(kernel, SETUP)
+    waiting = kernel.execute("ended = view.wait(30)['status'][0]; order = ['waited']")
+    after = [kernel.execute(f"order.append({number})") for number in (1, 2)]
+    time.sleep(1)
+    for event in ("ask", "cancel"):
+        content = {"id": event, "event": event}
+        data = {"method": "custom", "content": content}
+        message = kernel.session.msg("comm_msg", {"comm_id": model, "data": data})
+        kernel.shell_channel.send(message)
+    assert wait_for(kernel, waiting)["content"]["status"] == "ok"
+    for request in after:
+        wait_for(kernel, request)
+    assert printed(kernel, "print(ended, order)") == "cancelled ['waited', 1, 2]"
+
+
+def test_a_wait_that_ends_early_gives_back_what_came_meanwhile(
+    kernel: BlockingKernelClient,
+) -> None:
+    printed(kernel, SETUP)
+    late = "try:\n    view.wait(1)\nexcept ra.WaitTimeout:\n    order = ['late']"
+    waiting = kernel.execute(late)
+    after = kernel.execute("order.append('after')")
+    wait_for(kernel, waiting)
+    wait_for(kernel, after)
+    assert printed(kernel, "print(order)") == "['late', 'after']"
