@@ -45,11 +45,9 @@ def live(*blocks: dict[str, Any], after: str | None = None) -> Reply:
     return reply(body=page([each | common for each in blocks], after))
 
 
-def version(ident: str, *blocks: dict[str, Any]) -> Reply:
+def version(ident: str, *blocks: dict[str, Any], of: str = "wf") -> Reply:
     created = "2026-05-18T10:00:00Z"
-    return reply(
-        body={"id": ident, "workflow_id": "wf", "blocks": [*blocks], "created_at": created}
-    )
+    return reply(body={"id": ident, "workflow_id": of, "blocks": [*blocks], "created_at": created})
 
 
 def routes(**answers: Reply | list[Reply]) -> Callable[[str], Reply]:
@@ -71,9 +69,8 @@ def fetched(*versions: str, **answers: Any) -> pl.DataFrame:
 
 def test_the_fields_that_differ_between_two_published_versions() -> None:
     now = {**CONFIG, "prompt": "Read.\nSlowly.", "json_schema": {"type": "array"}, "votes": 3}
-    with FaultServer(
-        [routes(a=version("a", block("b")), c=version("c", block("b", now)))]
-    ) as server:
+    before, after = version("a", block("b"), of="w f"), version("c", block("b", now), of="w f")
+    with FaultServer([routes(a=before, c=after)]) as server:
         frame = ra.fetch_config_changes("w f", "a", "c", client=client_for(server.url))
         paths, queries = server.paths, server.queries
     assert sorted(urlsplit(path).path for path in paths) == [
@@ -363,3 +360,9 @@ def test_check_needs_the_saved_evals() -> None:
         client = ra.Client(**sandbox.credentials)
         with pytest.raises(ra.PermissionDeniedError):
             ra.check("wf_invoices", client=client, progress=False)
+
+
+def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:
+    with FaultServer([version("a", block("b"), of="wf_other")]) as server:
+        with pytest.raises(ra.ProtocolError, match="a version of workflow 'wf_other'"):
+            ra.fetch_config_changes("wf", "a", "c", client=client_for(server.url, max_attempts=1))

@@ -115,7 +115,7 @@ def test_one_test_for_each_eval(session: Session) -> None:
 
 def test_values_can_be_left_out(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab-no-values")
-    assert ended.returncode == 1
+    assert ended.returncode == 1, ended.stderr
     assert "apples" not in ended.stdout
     assert "condition" not in ended.stdout
 

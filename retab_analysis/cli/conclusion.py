@@ -85,7 +85,7 @@ class Conclusion:
             return "does not hold:"
         if not self.open:
             return "holds."
-        advice = "; --settle 12 runs such evals again, 12 times at most" if self.suspects else ""
+        advice = "; --settle 12 runs suspects again, at most 12 runs" if self.suspects else ""
         return f"holds, but {self.open}{advice}."
 
     def to_dict(self, *, values: bool) -> dict[str, Any]:

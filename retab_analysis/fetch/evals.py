@@ -53,9 +53,10 @@ def fetch_evals(
     return fetched.deliver(EVALS)
 
 
-def read_evals(client: Client, workflow_id: str) -> pl.DataFrame:
+def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
     """The saved evals of a workflow, without a bar and without a warning."""
-    return list_evals(client, workflow_id, None, strict=True, progress=Silent()).frame
+    chosen = client_or_default(client)
+    return list_evals(chosen, workflow_id, None, strict=True, progress=Silent()).frame
 
 
 def list_evals(

@@ -109,7 +109,8 @@ def fetch_runs(
 
     Warns:
         ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``. Or
-            there are no runs of a workflow, and no such workflow, as far as one more request tells.
+            there are no runs of a workflow, whatever their date, and no such workflow, as far as
+            one more request tells.
     """
     check_flag("strict", strict)
     query = RunQuery.make(
@@ -135,7 +136,9 @@ def fetch_runs(
             strict=strict,
             progress=bar,
         )
-    if after is None and fetched.frame.height < _all(limit):
+    # Between two dates there may well be none, and a list that is resumed was there before.
+    is_all = query.start is None and query.end is None and after is None
+    if is_all and fetched.frame.height < _all(limit):
         warn_of_unknown(chosen, query.filters.get("workflow_id", ()), fetched)
     return fetched.deliver(RUNS)
 

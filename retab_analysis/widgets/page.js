@@ -193,9 +193,14 @@ function placeOf(rows, item) {
   return row < 0 ? null : { row, column: rows[row].indexOf(asHtml(item)) };
 }
 
-/** How many rows a grid shows at once. @param {Element} box @param {HTMLElement} item */
-function pageSize(box, item) {
-  const height = item.getBoundingClientRect().height || 1;
+/**
+ * How many rows are seen at once, less one. Rows may differ in height: by their mean, a page up
+ * leads back to where a page down began.
+ *
+ * @param {Element} box @param {number} count
+ */
+function pageSize(box, count) {
+  const height = box.getBoundingClientRect().height / count || 1;
   let around = box.parentElement;
   while (around && around.scrollHeight <= around.clientHeight) around = around.parentElement;
   const seen = around ? Math.min(around.clientHeight, window.innerHeight) : window.innerHeight;
@@ -211,7 +216,7 @@ function findTarget(box, item, event) {
   const rows = rowsOf(box);
   const place = placeOf(rows, item);
   if (place === null) return null;
-  const page = pageSize(box, item);
+  const page = pageSize(box, rows.length);
   const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page };
   const sideways = getComputedStyle(box).direction === "rtl" ? -1 : 1;
   const aside = { ArrowLeft: -sideways, ArrowRight: sideways };

@@ -96,7 +96,7 @@ def test_a_known_workflow_without_runs_is_an_empty_frame(answer: Reply) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"workflow_id": None}, {"after": "c"}, {"limit": 0}, {"workflow_id": []}]
+    "arguments", [{"workflow_id": None}, {"after": "c"}, {"limit": 0}, {"from_date": "2026-01-01"}]
 )
 def test_nobody_asks_where_an_empty_answer_says_nothing(arguments: dict[str, object]) -> None:
     with FaultServer([EMPTY]) as server:

@@ -20,7 +20,8 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     SchemaError,
 )
-from retab_analysis.fetch import fetch_evals, fetch_results, fetch_runs, fetch_workflows
+from retab_analysis.fetch import fetch_results, fetch_runs, fetch_workflows
+from retab_analysis.fetch.evals import read_evals
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
@@ -254,8 +255,7 @@ class Fetcher:
         for workflow_id in frame["workflow_id"].drop_nulls().unique().to_list():
             if workflow_id not in self._names:
                 with contextlib.suppress(RetabAnalysisError):
-                    found = fetch_evals(workflow_id, client=self._client, progress=False)
-                    self._names[workflow_id] = found
+                    self._names[workflow_id] = read_evals(self._client, workflow_id)
         return pl.concat(self._names.values()) if self._names else None
 
     @property
