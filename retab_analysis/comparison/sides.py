@@ -32,6 +32,7 @@ _SHOWN = (
     *("failure_code", "failure_message", "status_message", "run_id", "result_id"),
     *("workflow_version_id", "moment"),
 )
+_COUNTED = ("state", "moment", "score", "threshold", "duration_ms", BLOCK_CODE, "eval_name")
 READ = tuple(
     dict.fromkeys(
         (
@@ -230,7 +231,8 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
         are shown, of the newest result that has the eval's state, or that did not pass where the
         state is ``mixed``; ``score, margin, duration_ms`` (medians); and the block's code.
     """
-    rows = chosen.join(results, on="at").sort("moment", "at", nulls_last=False)
+    rows = chosen.join(results.select("at", *_COUNTED), on="at")
+    rows = rows.sort("moment", "at", nulls_last=False)
     counted = rows.group_by("eval").agg(
         *state_counts(),
         pl.col("score").median(),
@@ -240,22 +242,19 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
         pl.col("eval_name").drop_nulls().last().alias("known_name"),
     )
     stated = counted.with_columns(combined_state().alias("state"), *eval_rate())
-    return stated.join(_newest_of_state(rows, stated), on="eval").select(
+    own, state = pl.col("own"), pl.col("state")
+    says_why = (own == state) | ((state == "mixed") & own.is_in(NOT_PASSING))
+    newest = (
+        rows.select("eval", "at", own="state")
+        .join(stated, on="eval", maintain_order="left")
+        .filter(says_why)
+        .unique("eval", keep="last", maintain_order=True)
+    )
+    return newest.join(results.select("at", *_SHOWN), on="at").select(
         *("eval", "state", "n", "passed", "pass_rate", "score", "margin", "duration_ms", "code"),
         pl.coalesce("eval_name", "known_name").alias("eval_name"),
         *(name for name in _SHOWN if name != "eval_name"),
     )
-
-
-def _newest_of_state(rows: pl.DataFrame, stated: pl.DataFrame) -> pl.DataFrame:
-    """``eval`` and what is shown: of each eval the last row that says why it has its state."""
-    known = rows.select("eval", *_SHOWN, own="state").join(
-        stated.select("eval", "state"), on="eval", maintain_order="left"
-    )
-    own, state = pl.col("own"), pl.col("state")
-    says_why = (own == state) | ((state == "mixed") & own.is_in(NOT_PASSING))
-    newest = known.filter(says_why).unique("eval", keep="last", maintain_order=True)
-    return newest.select("eval", *_SHOWN)
 
 
 def restrict_scope(results: pl.DataFrame, runs: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:

@@ -120,7 +120,9 @@ def combine_sides(
         for frame, side in sides
         if frame is not None
     ]
-    combined = _without_later(pl.concat(frames, how="diagonal"))
+    if history is not None:
+        frames[0] = _without_later(frames[0], pl.concat(frames[1:], how="diagonal"))
+    combined = pl.concat(frames, how="diagonal")
     at = np.empty(combined.height, dtype=np.int64)
     at[_order(combined)] = np.arange(at.size)
     return combined.with_columns(pl.Series("at", at))
@@ -184,18 +186,17 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
     return results.filter(~again)
 
 
-def _without_later(results: pl.DataFrame) -> pl.DataFrame:
-    """Without history that is among what is compared, or later than the candidate."""
-    compared = results.filter(pl.col("side") != EARLIER)
-    first = pl.col("moment").filter(pl.col("side") == CANDIDATE).min()
+def _without_later(history: pl.DataFrame, compared: pl.DataFrame) -> pl.DataFrame:
+    """History that is not among what is compared, and not later than the candidate."""
     # Results whose run is not known are recognised by their own id.
     is_same = pl.any_horizontal(
         pl.col(name).is_in(compared[name].drop_nulls().unique().implode()).fill_null(False)
         for name in ("run_id", "result_id")
     )
     # Where the candidate's dates are not known, nothing can be later.
-    is_later = (pl.col("moment") > first).fill_null(False)
-    return results.filter((pl.col("side") != EARLIER) | ~(is_same | is_later))
+    first = compared.filter(side=CANDIDATE)["moment"].min()
+    is_later = (pl.col("moment") > pl.lit(first, history.schema["moment"])).fill_null(False)
+    return history.filter(~(is_same | is_later))
 
 
 def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
