@@ -18,7 +18,13 @@ from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, Regressed, a
 from retab_analysis.comparison.gate import accept as accept_failures
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.sides import Sides
-from retab_analysis.comparison.suite_test import Suite, conclude, suite_regressed, summarize
+from retab_analysis.comparison.suite_test import (
+    Suite,
+    conclude,
+    is_significant,
+    suite_regressed,
+    summarize,
+)
 from retab_analysis.comparison.transitions import EVALS_SCHEMA, SURE
 from retab_analysis.comparison.wording import (
     describe_last_good,
@@ -297,6 +303,7 @@ class Comparison:
             "margin": self.margin,
             "outage": self._outage,
             "own_past": self.sides.baseline is None,
+            "significant": is_significant(row, self.alpha),
         }
         again = 0 if self.sides.reruns is None else self.sides.reruns.height
         started = 0 if self.sides.started is None else self.sides.started.height

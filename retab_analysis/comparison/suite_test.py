@@ -7,7 +7,9 @@ and the interval. The verdict adds what the model knows of single evals.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +112,7 @@ def conclude(suite: Suite, summary: pl.DataFrame, alpha: float, margin: float) -
         margin: How far the interval may reach to either side for ``no_change``.
     """
     row = summary.row(0, named=True)
-    significant = row["p_value"] is not None and row["p_value"] <= alpha
+    significant = is_significant(row, alpha)
     broken = any(row[each] for each in BROKEN)
     if (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH or (significant and row["delta"] < 0):
         return "regressed"
@@ -127,7 +129,23 @@ def conclude(suite: Suite, summary: pl.DataFrame, alpha: float, margin: float) -
 def suite_regressed(summary: pl.DataFrame, alpha: float) -> bool:
     """Whether the suite's test alone says that the pass rate fell."""
     row = summary.row(0, named=True)
-    return row["p_value"] is not None and row["p_value"] <= alpha and row["delta"] < 0
+    return is_significant(row, alpha) and row["delta"] < 0
+
+
+def is_significant(row: Mapping[str, Any], alpha: float) -> bool:
+    """Whether test and interval both say that the pass rate changed.
+
+    The test asks how rare a run like the candidate's is among the others. Where twenty runs were
+    clean and one eval fails once, that is one run in 21, which is true and says nothing of the
+    suite; the interval over documents does not exclude zero then.
+
+    Args:
+        row: The row of the summary.
+        alpha: The level of both.
+    """
+    if row["p_value"] is None or row["delta_low"] is None or row["p_value"] > alpha:
+        return False
+    return bool(row["delta_low"] > 0 or row["delta_high"] < 0)
 
 
 def _in_order(table: OutcomeTable) -> OutcomeTable:

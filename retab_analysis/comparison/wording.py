@@ -227,8 +227,9 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         summary: The row of ``Comparison.summary``.
         evals: ``Comparison.evals``.
         verdict: The verdict.
-        test: ``alpha``, ``margin``, ``outage``, and ``own_past``: whether each eval was held
-            against its own earlier results.
+        test: ``alpha``, ``margin``, ``outage``; ``significant``: whether test and interval say
+            that the pass rate changed; ``own_past``: whether each eval was held against its own
+            earlier results.
     """
     sentences = [
         compared,
@@ -376,9 +377,9 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     moved += _moved(summary, test["alpha"])
     if test["own_past"]:
         moved += ", against the mean of their earlier results"
-    p = summary["p_value"]
-    if p is not None and p <= test["alpha"]:
-        return f"{moved}; that it moved at all is more than chance explains (p {say_p(p)})."
+    if test["significant"]:
+        p = say_p(summary["p_value"])
+        return f"{moved}; that it moved at all is more than chance explains (p {p})."
     margin = f"± {100 * test['margin']:g} points"
     if summary["delta_low"] >= -test["margin"] and summary["delta_high"] <= test["margin"]:
         return f"{moved}, which lies within {margin}."

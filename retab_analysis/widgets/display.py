@@ -14,8 +14,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from retab_analysis.markup import Html, tag
-from retab_analysis.widgets.page import STYLE, HtmlPage
+from retab_analysis.widgets.page import HtmlPage
 
 Bundle = Mapping[str, str]
 
@@ -30,18 +29,6 @@ class Closable(Protocol):
     def close(self) -> None:
         """Take it away."""
         ...
-
-
-def render_still(sections: Mapping[str, object], *, token: str | None = None) -> Html:
-    """A page for where no script runs.
-
-    Args:
-        sections: The HTML of each section, from the top to the bottom.
-        token: The token of the page that it stands for, or None.
-    """
-    style = tag("style", Html(STYLE))
-    parts = (tag("div", html, data_section=name) for name, html in sections.items())
-    return tag("div", style, *parts, class_="ra-page", data_stands_for=token)
 
 
 class Display:

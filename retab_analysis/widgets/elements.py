@@ -5,10 +5,14 @@ A *key* names an element among those beside it, in the page and in the events th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from retab_analysis.markup import Html, tag
+
+STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+"""The style sheet of pages and of what stands for them."""
 
 
 def button(
@@ -232,3 +236,15 @@ def scroll_area(*children: object, label: str, key: str | None = None) -> Html:
         data_key=key,
         class_="ra-scroll",
     )
+
+
+def render_still(sections: Mapping[str, object], *, token: str | None = None) -> Html:
+    """A page for where no script runs.
+
+    Args:
+        sections: The HTML of each section, from the top to the bottom.
+        token: The token of the page that it stands for, or None.
+    """
+    style = tag("style", Html(STYLE))
+    parts = (tag("div", html, data_section=name) for name, html in sections.items())
+    return tag("div", style, *parts, class_="ra-page", data_stands_for=token)

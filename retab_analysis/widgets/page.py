@@ -18,12 +18,11 @@ from typing import Any
 from anywidget import AnyWidget
 from traitlets import List, Unicode
 
+from retab_analysis.widgets.elements import STYLE
+
 # Seconds between two messages: a Jupyter server drops them for good where a kernel sends too many.
 _GAP = 0.1
 _HERE = Path(__file__).parent
-
-STYLE = (_HERE / "style.css").read_text(encoding="utf-8")
-"""The style sheet of pages and of what stands for them."""
 
 BUSY = (
     "The kernel has not answered yet: it does so once the cell that is running has ended. "

@@ -95,7 +95,7 @@ def test_nothing_moves_where_that_is_not_wanted(page: Page) -> None:
 def test_there_is_one_prefix() -> None:
     import re
 
-    from retab_analysis.widgets.page import STYLE
+    from retab_analysis.widgets.elements import STYLE
 
     classes = set(re.findall(r"\.([a-zA-Z][\w-]*)", re.sub(r"/\*.*?\*/", "", STYLE, flags=re.S)))
     foreign = {"vscode-dark", "vscode-light", "jp-OutputArea-child", "jp-OutputArea-output"}

@@ -227,6 +227,17 @@ def test_nothing_is_to_be_run_again_of_an_eval_that_is_gone() -> None:
     assert row["reruns_to_confirm"] is None
 
 
+@pytest.mark.parametrize("runs_before", [10, 20, 40])
+def test_one_failure_after_clean_runs_says_nothing_of_the_suite(runs_before: int) -> None:
+    length = runs_before + 1
+    rows = [*history("e", "P" * runs_before + "F"), *many_evals(60, "P" * length)]
+    made = held_against_own_past(rows, length)
+    assert transitions(made)["suspect"] == 1
+    assert made.verdict == "inconclusive"
+    assert made.gate().ok
+    assert "more than chance" not in made.explain()
+
+
 def test_a_break_that_is_mended_is_green_again() -> None:
     rows = gap_and_break("FFP", "BBC")
     assert [held_against_own_past(rows, run).gate().ok for run in (16, 17, 18)] == [

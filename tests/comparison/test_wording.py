@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA
+from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, is_significant
 from retab_analysis.comparison.wording import (
     describe_last_good,
     explain,
@@ -36,7 +36,7 @@ from retab_analysis.comparison.wording import (
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
-NO_TEST = {"alpha": 0.05, "margin": 0.05, "outage": False, "own_past": False}
+NO_TEST = {"alpha": 0.05, "margin": 0.05, "outage": False, "own_past": False, "significant": False}
 
 
 def summarized(evals: pl.DataFrame, **more: Any) -> dict[str, Any]:
@@ -56,8 +56,9 @@ def headline(*evals: dict[str, Any], verdict: str = "inconclusive", **more: Any)
 
 def explained(*evals: dict[str, Any], outage: bool = False, **more: Any) -> str:
     frame = hand_made(*evals)
-    test = NO_TEST | {"outage": outage}
-    return explain("Compared.", summarized(frame, **more), frame, "inconclusive", test)
+    row = summarized(frame, **more)
+    test = NO_TEST | {"outage": outage, "significant": is_significant(row, NO_TEST["alpha"])}
+    return explain("Compared.", row, frame, "inconclusive", test)
 
 
 def of(transition: str, **more: Any) -> dict[str, Any]:

@@ -20,8 +20,11 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     SchemaError,
 )
-from retab_analysis.fetch import fetch_results, fetch_runs, fetch_workflows
+from retab_analysis.fetch import fetch_results, fetch_workflows
+from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_evals
+from retab_analysis.fetch.params import RunQuery
+from retab_analysis.fetch.runs import list_runs
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
@@ -281,9 +284,12 @@ class Fetcher:
         progress = MessageProgress("runs", self._report)
         found = None
         try:
-            found = fetch_runs(
-                of, from_date=start, to_date=end, client=self._client, progress=progress
-            )
+            query = RunQuery.make(workflow_id=of, from_date=start, to_date=end)
+            # A workflow that is not there is told of in the view, without a warning.
+            client = client_or_default(self._client)
+            found = list_runs(
+                client, query, limit=None, after=None, strict=True, progress=progress
+            ).frame
         except RetabAnalysisError as error:
             found = error.partial
             raise

@@ -23,8 +23,7 @@ from retab_analysis.widgets.common.text import (
     format_seconds,
     name_transition,
 )
-from retab_analysis.widgets.display import render_still
-from retab_analysis.widgets.elements import button, copy_button, scroll_area
+from retab_analysis.widgets.elements import button, copy_button, render_still, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
 from retab_analysis.widgets.live.state import LiveState
 

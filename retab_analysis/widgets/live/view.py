@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
@@ -32,9 +32,11 @@ from retab_analysis.widgets.common.inputs import (
 )
 from retab_analysis.widgets.kernel_events import KernelEvents
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.live_page import Actions, LivePage, make_still
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from retab_analysis.widgets.live.watcher import Watcher
+
+if TYPE_CHECKING:
+    from retab_analysis.widgets.live.live_page import LivePage
 
 # More bars than that leave no room in a terminal.
 _MOST_BARS = 10
@@ -202,7 +204,7 @@ class LiveView:
 
     def _join(self, timeout: float | None) -> bool:
         """Wait for the end, and answer the page's events meanwhile; whether the end has come."""
-        events = KernelEvents.find() if isinstance(self._drawing, LivePage) else None
+        events = KernelEvents.find() if self._page is not None else None
         if events is None:
             return self._watcher.join(timeout)
         end = math.inf if timeout is None else time.monotonic() + timeout
@@ -216,8 +218,8 @@ class LiveView:
     def _finish(self) -> pl.DataFrame:
         """The runs as they ended, or the error that ended watching early."""
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
-        if isinstance(self._drawing, LivePage):
-            self._drawing.flush()
+        if (page := self._page) is not None:
+            page.flush()
         error = self._watcher.error
         if error is not None:
             raise error
@@ -309,10 +311,18 @@ class LiveView:
         """The widget, to be put beside others."""
         return self._make_page().widget
 
+    @property
+    def _page(self) -> LivePage | None:
+        """The page; None in a terminal, where bars are drawn until somebody asks for the widget."""
+        drawing = self._drawing
+        return None if isinstance(drawing, TerminalBars) else drawing
+
     def _make_page(self) -> LivePage:
-        # In a terminal bars are drawn until somebody asks for the widget.
-        page = self._drawing
-        if not isinstance(page, LivePage):
+        # Loaded here, because a terminal needs no widgets.
+        from retab_analysis.widgets.live.live_page import Actions, LivePage
+
+        page = self._page
+        if page is None:
             actions = Actions(
                 stop=self._watcher.stop,
                 refresh=self._watcher.refresh,
@@ -344,6 +354,8 @@ class LiveView:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
+        from retab_analysis.widgets.live.live_page import make_still
+
         data = self._make_page().mime_bundle() if in_kernel() else {}
         compact, values = self._look.compact, self._look.save_values
         return {**data, **make_still(self.state, compact=compact, values=values, code=self.code())}

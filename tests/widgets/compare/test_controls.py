@@ -223,7 +223,11 @@ def _children(widget: Any) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("report.pdf", "must end in .md or .html"), ("", "must end in"), ("no/such/r.md", "No such")],
+    [
+        ("report.pdf", "must end in .md or .html"),
+        ("", "must end in"),
+        ("no/such/r.md", "there is no folder"),
+    ],
 )
 def test_a_report_that_cannot_be_written(path: str, words: str, tmp_path: Path) -> None:
     notebook = CompareControls(CompareState(THREE))
