@@ -206,10 +206,9 @@ def _collect_suite(
     Without chosen earlier results it is everything comparable that is earlier: results that were
     chosen because they passed would make every change a fall.
     """
-    is_after = pl.col("side") == CANDIDATE
-    counted = outcomes.results
+    counted, is_after = outcomes.results, outcomes.results["side"] == CANDIDATE
     if earlier is not None:
-        chosen = counted.filter(is_after)["at"]
+        chosen = counted["at"].filter(is_after)
         counted = pick_rows(counted, pl.concat([chosen, earlier["at"]]))
     shape = outcomes.histories.shape
     passes, fails = count_outcomes(counted, shape)
@@ -217,11 +216,11 @@ def _collect_suite(
         passes, passes + fails, np.arange(shape[1]) >= outcomes.histories.candidate
     )
     before = (
-        outcomes.results.filter(~is_after, "comparable")
+        outcomes.results.filter(~is_after & outcomes.results["comparable"])
         if earlier is None
-        else results.select("side", "state").filter(side=BASELINE)
+        else results.filter(results["side"] == BASELINE)
     )
-    now = results.select("side", "at", "eval_id", "state", *_DOCUMENTS).filter(is_after)
+    now = results.filter(results["side"] == CANDIDATE)
     named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in _DOCUMENTS)
     documents = (
         now.sort("at")

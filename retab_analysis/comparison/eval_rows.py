@@ -84,10 +84,10 @@ def _listed(outcomes: Outcomes) -> pl.Series:
     as many evals. What only older runs have was removed long ago.
     """
     rows = outcomes.results
-    now = rows.filter(pl.col("side") == CANDIDATE)["eval"].unique()
-    before = rows.filter(pl.col("side") == BASELINE)
+    now = rows["eval"].filter(rows["side"] == CANDIDATE).unique()
+    before = rows.filter(rows["side"] == BASELINE)
     if before.is_empty():
-        earlier = rows.filter(pl.col("side") != CANDIDATE)
+        earlier = rows.filter(rows["side"] != CANDIDATE)
         sizes = earlier.group_by("row").agg(pl.col("eval").n_unique().alias("n"))
         whole = sizes.filter(pl.col("n") * 2 >= len(now))["row"].max()
         before = earlier.filter(row=whole) if whole is not None else earlier.clear()
@@ -121,8 +121,9 @@ def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
 
 def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
     """``eval, edited``: in words, what differs from the newest earlier result."""
-    edited = outcomes.results.filter(~pl.col("comparable"))["eval"].unique()
-    rows = outcomes.results.filter(pl.col("eval").is_in(edited.implode()))
+    rows = outcomes.results
+    edited = rows["eval"].filter(~rows["comparable"]).unique()
+    rows = rows.filter(rows["eval"].is_in(edited.implode()))
     rows = rows.join(pick_rows(results, rows["at"]).select("at", *SAME_EVAL), on="at")
     ordered = rows.sort("row", "moment", "at", nulls_last=False)
     is_now = pl.col("side") == CANDIDATE

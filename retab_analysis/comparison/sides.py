@@ -138,7 +138,8 @@ def check_one_workflow(*frames: pl.DataFrame | None) -> None:
 
 def choose_candidate(outcomes: Outcomes) -> pl.DataFrame:
     """The candidate's results of each eval that are of its present definition: ``eval, at``."""
-    return outcomes.results.filter(pl.col("side") == CANDIDATE, "comparable").select("eval", "at")
+    rows = outcomes.results
+    return rows.filter((rows["side"] == CANDIDATE) & rows["comparable"]).select("eval", "at")
 
 
 def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
@@ -161,7 +162,8 @@ def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
         .then(3)
         .otherwise(4)
     )
-    earlier = outcomes.results.filter(pl.col("side") != CANDIDATE).with_columns(rank=rank)
+    rows = outcomes.results
+    earlier = rows.filter(rows["side"] != CANDIDATE).with_columns(rank=rank)
     best = earlier.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
     # All results of the baseline count; of anything else only the newest run's.
     newest = pl.col("row") == pl.col("row").max().over("eval")
@@ -185,8 +187,9 @@ def choose_last_good(
     Returns:
         ``eval, at``: one row per result.
     """
+    rows = outcomes.results
     earlier = (
-        outcomes.results.filter(pl.col("side") != CANDIDATE)
+        rows.filter(rows["side"] != CANDIDATE)
         .join(passing, on="eval", how="left")
         .join(since, on="eval", how="left")
     )

@@ -307,8 +307,9 @@ def index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
     passes = np.where(histories.comparable, histories.passes, 0).astype(np.int64)
     fails = np.where(histories.comparable, histories.fails, 0).astype(np.int64)
     width = int(fails.max(initial=0)) + 1
-    codes, index = np.unique(np.append(passes * width + fails, 0), return_inverse=True)
+    outcomes = passes * width + fails
+    codes = np.unique(np.append(outcomes, 0))
     logs = np.log1p(-HOUR_RATES)[:, :, None] * (codes // width)
     logs = logs + np.log(HOUR_RATES)[:, :, None] * (codes % width)
     likelihoods = np.exp(logs - logs.max(axis=(0, 1)))
-    return index[:-1].reshape(passes.shape), np.maximum(likelihoods, _LEAST_LIKELIHOOD)
+    return np.searchsorted(codes, outcomes), np.maximum(likelihoods, _LEAST_LIKELIHOOD)

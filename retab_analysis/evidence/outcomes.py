@@ -189,14 +189,14 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
 def _without_later(history: pl.DataFrame, compared: pl.DataFrame) -> pl.DataFrame:
     """History that is not among what is compared, and not later than the candidate."""
     # Results whose run is not known are recognised by their own id.
-    is_same = pl.any_horizontal(
-        pl.col(name).is_in(compared[name].drop_nulls().unique().implode()).fill_null(False)
+    left_out = [
+        history[name].is_in(compared[name].drop_nulls().unique().implode())
         for name in ("run_id", "result_id")
-    )
-    # Where the candidate's dates are not known, nothing can be later.
+    ]
     first = compared.filter(side=CANDIDATE)["moment"].min()
-    is_later = (pl.col("moment") > pl.lit(first, history.schema["moment"])).fill_null(False)
-    return history.filter(~(is_same | is_later))
+    if first is not None:  # where the candidate's dates are not known, nothing can be later
+        left_out.append(history["moment"] > first)
+    return history.filter(~pl.any_horizontal(each.fill_null(False) for each in left_out))
 
 
 def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
@@ -204,12 +204,13 @@ def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
 
     From here on evals are numbers: to group by those is faster than by texts.
     """
-    number = pl.col("eval_id").cast(pl.Enum(ids)).to_physical().cast(pl.Int64)
-    return results.select(
+    number = results["eval_id"].cast(pl.Enum(ids)).to_physical().cast(pl.Int64)
+    table = results.select(
         *("at", "side", "moment", "state", "run_id", "result_id", "workflow_version_id"),
         *("block_id", BLOCK_CODE, *SAME_EVAL),
         eval=number,
-    ).drop_nulls("eval")
+    )
+    return table.filter(number.is_not_null())
 
 
 def _evals(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
@@ -356,9 +357,11 @@ def _first_rows(outcomes: Counts) -> Counts:
 
 def _edited_at(results: pl.DataFrame) -> pl.DataFrame:
     """When each eval was defined as it is now: its first comparable result after another one."""
-    other = results.filter(~pl.col("comparable")).group_by("eval").agg(other=pl.col("row").max())
+    others = results.filter(~results["comparable"])
+    other = others.group_by("eval").agg(other=pl.col("row").max())
+    edited = results.filter(results["eval"].is_in(other["eval"].implode()))
     return (
-        results.join(other, on="eval")
+        edited.join(other, on="eval")
         .filter("comparable", pl.col("row") > pl.col("other"))
         .sort("row", "at")
         .group_by("eval", maintain_order=True)
