@@ -13,9 +13,9 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_first_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_longer_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(EXAMPLES[1:3]).replace("ra.demo()", "sandbox = ra.demo(speed=200)")
+    code = EXAMPLES[1].replace("ra.demo()", "sandbox = ra.demo(speed=200)")
     names: dict[str, object] = {}
     try:
         exec(compile(code, "README.md", "exec"), names)
@@ -24,9 +24,6 @@ def test_the_first_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert isinstance(sandbox, ra.Sandbox)
         sandbox.stop()
     assert ra.read_csv(tmp_path / "runs.csv").height > 10
-    ended = names["ended"]
-    assert ended["is_terminal"].all()  # type: ignore[index]
-    assert ended["scope"].to_list() == ["block"]  # type: ignore[index]
 
 
 def test_the_five_lines_at_the_top_run() -> None:
