@@ -21,7 +21,6 @@ from retab_analysis._open_document import OpenedDocument
 from retab_analysis._overview import OVERVIEW, Overview
 from retab_analysis.markup import show_turning
 from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.controls import Actions, CompactControls, LiveControls
 from retab_analysis.widgets.live.view import TerminalBars
 
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -120,10 +119,10 @@ def view_texts() -> Iterator[str]:
 
 def live_texts() -> Iterator[str]:
     yield from (html.plain_text(LIVE, values=True), html.describe_briefly(LIVE))
-    yield from (html.static_page(LIVE, values=True), html.static_line(LIVE))
-    actions = Actions(stop=print, refresh=print, cancel=None, code=str)
-    yield from texts_of(LiveControls(LIVE, actions).box)
-    yield from texts_of(CompactControls(LIVE).box)
+    look = html.LiveLook(values=True, limit=None)
+    yield from map(str, html.render_sections(LIVE, look).values())
+    yield from map(str, html.render_brief_sections(LIVE).values())
+    yield from (str(html.render_still_view(LIVE, look)), str(html.render_still_line(LIVE)))
 
 
 def plotted_texts(draw: Callable[..., Any], of: Any, **how: Any) -> Iterator[str]:
@@ -135,7 +134,12 @@ def plotted_texts(draw: Callable[..., Any], of: Any, **how: Any) -> Iterator[str
 def other_texts() -> Iterator[str]:
     document = OpenedDocument(f"https://x/{TURNED}", TURNED, TURNED, (TURNED,))
     yield from (repr(document), document._repr_html_())
-    row = dict.fromkeys(OVERVIEW) | {"workflow_id": TURNED, "name": TURNED, "evals": 1}
+    row = dict.fromkeys(OVERVIEW) | {
+        "workflow_id": TURNED,
+        "name": TURNED,
+        "evals": 1,
+        "passing": 1,
+    }
     overview = Overview(pl.DataFrame([row], schema=OVERVIEW))
     yield from (repr(overview), overview._repr_html_())
 
