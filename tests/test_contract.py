@@ -386,7 +386,7 @@ def test_errors_say_the_same(frozen: Frozen) -> None:
 
 
 def test_a_wrong_key_is_refused_to_both(frozen: Frozen) -> None:
-    credentials = {"api_key": "wrong", "base_url": frozen.server.base_url}
+    credentials = {"api_key": "not-the-key", "base_url": frozen.server.base_url}
     with SdkProcess(**credentials) as sdk, pytest.raises(SdkError) as theirs:
         sdk.read("workflows.list")
     with ra.Client(**credentials) as client, pytest.raises(ra.AuthenticationError) as ours:

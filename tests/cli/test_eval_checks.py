@@ -10,6 +10,7 @@ from comparison.cases import TRANSITION_OF, held_against, history, of_every_tran
 
 from retab_analysis.cli.eval_checks import SUITE, EvalCheck, list_checks
 from retab_analysis.cli.junit import write_junit
+from retab_analysis.errors import ConfigError
 from retab_analysis.vocabulary import TRANSITIONS
 
 COMES_OUT = {
@@ -137,6 +138,6 @@ def test_junit_holds_what_xml_cannot(tmp_path: Path) -> None:
 
 
 def test_junit_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such folder"):
+    with pytest.raises(ConfigError, match="there is no folder"):
         write_junit(tmp_path / "no" / "junit.xml", "wf", [])
     assert list(tmp_path.iterdir()) == []

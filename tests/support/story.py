@@ -7,7 +7,7 @@ world of one seed, by the ids which that seed gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -47,6 +47,7 @@ class Story:
 
     workflow: Workflow
     runs: tuple[SimulatedRun, ...]  # oldest first
+    alone: tuple[SimulatedRun, ...] = ()  # of one block, on the newest run's version and before it
 
     @property
     def newest(self) -> SimulatedRun:
@@ -55,8 +56,11 @@ class Story:
     @cached_property
     def outcomes(self) -> dict[str, list[Outcome]]:
         """For each eval what was executed of it, oldest first."""
+        return self._outcomes_of(self.runs)
+
+    def _outcomes_of(self, runs: Iterable[SimulatedRun]) -> dict[str, list[Outcome]]:
         found: dict[str, list[Outcome]] = {}
-        for run in self.runs:
+        for run in runs:
             states = run.state(START).children
             for child, state in zip(run.plan.children, states, strict=True):
                 if state.status in ("completed", "error"):
@@ -81,11 +85,10 @@ class Story:
         return {eval_id for eval_id, _ in self._broken(("error",))}
 
     def _broken(self, states: tuple[str, ...]) -> Iterator[tuple[str, Since]]:
+        every = self._outcomes_of(sorted([*self.runs, *self.alone], key=_by_time))
         for eval_id, now in self.now.items():
             if self.kind(now) in OPEN_ENDED and now.state in states:
-                first = next(
-                    each for each in self.outcomes[eval_id] if each.incident == now.incident
-                ).run
+                first = next(each for each in every[eval_id] if each.incident == now.incident).run
                 yield eval_id, Since(first.id, first.plan.version.id, self.kind(now))
 
     def kind(self, outcome: Outcome) -> str:
@@ -188,9 +191,18 @@ def story_of(seed: int, workflow_id: str) -> Story:
     """What is true of a workflow in the world of a seed."""
     world = plan_world(seed)
     workflow = next(each for each in world.workflows if each.id == workflow_id)
-    whole = [
+    past = [run for run in past_of(world) if run.workflow_id == workflow_id and not run.eval_id]
+    whole = sorted((run for run in past if run.block_id is None), key=_by_time)
+    newest = whole[-1]
+    alone = (
         run
-        for run in past_of(world)
-        if run.workflow_id == workflow_id and run.eval_id is None and run.block_id is None
-    ]
-    return Story(workflow, tuple(sorted(whole, key=lambda run: (run.created, run.id))))
+        for run in past
+        if run.block_id is not None
+        and run.plan.version.id == newest.plan.version.id
+        and run.created < newest.created
+    )
+    return Story(workflow, tuple(whole), tuple(alone))
+
+
+def _by_time(run: SimulatedRun) -> tuple[int, str]:
+    return run.created, run.id
