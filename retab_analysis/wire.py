@@ -8,13 +8,32 @@ parsed, and free-form JSON stays raw, so that its numbers are never touched.
 
 from __future__ import annotations
 
-from typing import Annotated, NewType
+import functools
+import threading
+from typing import Annotated, Any, NewType
 
 import msgspec
 
 Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Time = NewType("Time", str)
 ABSENT = msgspec.Raw(b"")
+
+_BUILDING = threading.Lock()
+
+
+def decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder for a type, made once.
+
+    msgspec describes a class of structs when it is first decoded, and the interpreter crashes where
+    several threads do that at the same time.
+    """
+    with _BUILDING:
+        return _make_decoder(wanted)
+
+
+@functools.cache
+def _make_decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(wanted)
 
 
 class Wire(msgspec.Struct, gc=False):
@@ -193,9 +212,7 @@ class ResultWithPayloads(Result):
 
     def __post_init__(self) -> None:
         if bytes(self.inputs):
-            self.handle_inputs = msgspec.json.decode(
-                self.inputs, type=dict[str, HandleInput] | None
-            )
+            self.handle_inputs = decoder(dict[str, HandleInput] | None).decode(self.inputs)
 
 
 class OutputTarget(Wire):
@@ -219,7 +236,7 @@ class Assertion(Wire):
     label: str | None = None
 
     def __post_init__(self) -> None:
-        msgspec.json.decode(self.condition, type=Condition)
+        decoder(Condition).decode(self.condition)
 
 
 class Source(Wire):

@@ -7,7 +7,6 @@ other one, whatever is wrong with it.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -128,17 +127,12 @@ def _all_good(structs: list[Any], array: str, after: str | None = None) -> Recor
     return Records(structs, where, Problems(), after or None)
 
 
-@functools.cache
-def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(wanted)
-
-
 def _decode_whole(wanted: Any, body: bytes) -> Any:
     """The body as structs, or None where anything in it is wrong."""
     try:
         if not body.isascii():
             body.decode()  # msgspec does not look inside of what it skips or keeps raw
-        return _decoder(wanted).decode(body)
+        return wire.decoder(wanted).decode(body)
     except _DECODE_ERRORS:
         return None
 
@@ -154,7 +148,7 @@ def _decode_each(record: Record, split: SplitBody, check: Check) -> Records:
         if number % _CHECKED_EACH == 0:
             check()
         try:
-            struct = _decoder(record).decode(text.encode())
+            struct = wire.decoder(record).decode(text.encode())
         except _DECODE_ERRORS as error:
             message = str(error)
         else:
@@ -176,7 +170,7 @@ def _list_metadata(split: SplitBody) -> wire.ListMetadata:
     if split.path != "$.data":
         _refuse(split, expected)
     try:
-        page = msgspec.json.decode(split.rest(), type=_WirePage[None])
+        page: _WirePage[None] = wire.decoder(_WirePage[None]).decode(split.rest())
     except _DECODE_ERRORS as error:
         reason = str(error)
     else:
