@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.evidence.code_edits import find_edits, find_newest
+from retab_analysis.evidence.code_edits import find_edits
 from retab_analysis.evidence.histories import Histories
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
@@ -159,7 +159,7 @@ def collect_outcomes(
             passes=passes,
             fails=fails,
             block=evals["block"].to_numpy(),
-            edited=find_edits(table, evals, shape, rows, changed_blocks),
+            edited=_edited(table, evals, shape, rows, changed_blocks),
             start=_first_rows(passes + fails),
             candidate=rows,
         ),
@@ -216,10 +216,30 @@ def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
 def _evals(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """One row per eval: its block, and the newest of each of :data:`SAME_EVAL` that is known."""
     at, place = table["at"].to_numpy(), table["eval"].to_numpy()
-    newest = [find_newest(table[name], at, place, len(ids)) for name in ("block_id", *SAME_EVAL)]
+    newest = [_newest(table[name], at, place, len(ids)) for name in ("block_id", *SAME_EVAL)]
     block = (pl.col("block_id").fill_null("").rank("dense") - 1).cast(pl.Int64)
     evals = pl.DataFrame([ids.alias("eval_id"), *newest]).with_row_index("eval")
     return evals.with_columns(pl.col("eval").cast(pl.Int64), block=block)
+
+
+def _newest(values: pl.Series, at: Counts, group: Counts, n_groups: int) -> pl.Series:
+    """The newest value of each group that is known; null where none is.
+
+    Args:
+        values: The values.
+        at: Their order in time; no two are equal.
+        group: The number of each one's group.
+        n_groups: How many groups there are.
+    """
+    rows = np.flatnonzero(values.is_not_null().to_numpy())
+    if rows.size < at.size:
+        at, group = at[rows], group[rows]
+    newest = np.full(n_groups, -1)
+    np.maximum.at(newest, group, at)
+    is_newest = newest[group] == at
+    row = np.full(n_groups, -1)
+    row[group[is_newest]] = rows[is_newest]
+    return values.gather(pl.select(pl.when(pl.lit(row) >= 0).then(pl.lit(row))).to_series())
 
 
 def _comparable(table: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
@@ -371,3 +391,31 @@ def _edited_at(results: pl.DataFrame) -> pl.DataFrame:
             pl.col("workflow_version_id").first().alias("edited_version_id"),
         )
     )
+
+
+def _edited(
+    table: pl.DataFrame,
+    evals: pl.DataFrame,
+    shape: tuple[int, int],
+    candidate: int,
+    changed_blocks: frozenset[str] | None,
+) -> Counts:
+    """Whether the code of an eval's block in a row is another than in the row before."""
+    row = np.minimum(table["row"].to_numpy(), candidate)  # reruns are of the same code
+    cell = table["eval"].to_numpy() * shape[1] + row
+    at, size = table["at"].to_numpy(), shape[0] * shape[1]
+    codes, versions = (
+        _newest(_number(table[name]), at, cell, size).fill_null(0).to_numpy().reshape(shape)
+        for name in (BLOCK_CODE, "workflow_version_id")
+    )
+    has_results = np.bincount(cell, minlength=size).reshape(shape) > 0
+    told = None
+    if changed_blocks is not None:
+        told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
+    return find_edits(codes, versions, has_results, evals["block"].to_numpy(), candidate, told)
+
+
+def _number(names: pl.Series) -> pl.Series:
+    """Names, which are long, many and mostly the same, as numbers from 1 on; null stays null."""
+    distinct = pl.Enum(names.drop_nulls().unique())
+    return names.cast(distinct).to_physical().cast(pl.Int64) + 1

@@ -171,7 +171,13 @@ def _member(parent: Any, part: str) -> Any:
     base = _base(parent)
     if part == "*":
         return typing.get_args(_without_none(parent))[1]
-    return typing.get_type_hints(base)[part]
+    return _type_hints(base)[part]
+
+
+@functools.cache
+def _type_hints(declared: type) -> Mapping[str, Any]:
+    """The types of a class's fields; Python compiles all of them each time it is asked."""
+    return typing.get_type_hints(declared)
 
 
 def _without_none(declared: Any) -> Any:

@@ -28,7 +28,7 @@ TENTH, WHOLE, TENFOLD = (f"2 × {each:,} results" for each in (SIZE // 10, SIZE,
 MEMORY = f"{WHOLE}: peak memory"
 GROWTH = f"a result among {10 * SIZE:,}, against one among {SIZE // 10:,}"
 EARLIER = 20
-HISTORY = f"{WHOLE}, in the light of {EARLIER} earlier runs"
+HISTORY = f"{WHOLE}, {EARLIER} runs of history"
 PROMISES = {
     WHOLE: AtMost(2.0),
     HISTORY: AtMost(15.0),

@@ -36,7 +36,9 @@ PROMISES = {
     SMALL + TIME: AtMost(0.15),
     LARGE + TIME: AtMost(10.0),
     LARGE + MEMORY: AtMost(600.0),
+    ALONE + TIME: AtMost(2.0),
     HISTORY + TIME: AtMost(15.0),
+    HISTORY + MEMORY: AtMost(1_000.0),
 }
 BLOCKS = 8
 
