@@ -265,6 +265,11 @@ def test_an_eval_that_only_the_history_has_is_not_told_of() -> None:
     assert held_against_own_past(rows, 3).evals["eval_id"].to_list() == ["e"]
 
 
+def test_an_earlier_run_of_half_as_many_evals_says_what_there_was() -> None:
+    rows = [*history("a", "PPP"), *history("b", "P.P"), *history("long ago", "P..")]
+    assert sorted(held_against_own_past(rows, 3).evals["eval_id"]) == ["a", "b"]
+
+
 def test_an_eval_that_the_newest_earlier_run_had_is_removed() -> None:
     rows = [*history("e", "PPP"), *history("f", "PPP"), *history("gone", "PP.")]
     for comparison in (held_against(rows, 2, 3), held_against_own_past(rows, 3)):
