@@ -30,6 +30,8 @@ SURVIVED = {0: "no test fails", 5: "no test comes by", 33: "no test comes by"}
 
 
 def main(seed: int = 0, minutes: float = MINUTES) -> int:
+    # Who starts this in the background may have told it to ignore what ends mutmut.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     end = time.monotonic() + 60 * minutes
     run_mutmut(end, FIRST)
     names = sorted(collect_results())

@@ -278,6 +278,21 @@ def test_an_eval_that_the_newest_earlier_run_had_is_removed() -> None:
         assert (gone["candidate_state"], gone["candidate_n"]) == (None, 0)
 
 
+def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
+    rows = history("e", "P" * 20 + "FPF", "A" * 20 + "BBB", failure_code="wrong")
+    worse = the_only(held_against(rows, 20, (21, 23)))
+    assert worse["reason"] == (
+        "worse since vB (8 Jun 2026, 3 runs): 1 of 3 passed; before, 20 of 20; its block was "
+        "edited then"
+    )
+    assert (worse["candidate_state"], worse["failure"]) == ("mixed", "wrong")
+    suspect = the_only(held_against(history("e", "P" * 20 + "F"), 20, 21))
+    assert suspect["reason"] == (
+        "passed 0 of 1; before, 20 of 20 in a block that nobody edited; 5 more failures confirm "
+        "it, 2 more passes clear it"
+    )
+
+
 def test_counts_of_a_reason_are_those_of_both_sides() -> None:
     flaky = the_only(held_against_own_past(history("e", "FFPFFFFFFF"), 10))
     assert flaky["transition"] == "flaky"

@@ -396,6 +396,7 @@ def test_many_versions_are_named_in_part() -> None:
         "5 runs of versions vA, vB, vC and 2 more (1 eval)"
         in held_against(rows, (1, 5), 6).compared
     )
+    assert "2 runs of versions vA, vB (1 eval)" in held_against(rows, (1, 2), 6).compared
 
 
 def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
@@ -408,6 +409,9 @@ def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
     said = held_against_own_past(rows, 3).compared
     assert said.startswith("Compared each eval with its own last good result: 4 from run run_2 of ")
     assert said.endswith("1 from 1 other run (of 19 May 2026).")
+    rows = [*many_evals(3, "PPPP"), *history("first", "PFFF"), *history("second", "PPFF")]
+    said = held_against_own_past(rows, 4).compared
+    assert said.endswith("2 from 2 other runs (the oldest of 19 May 2026).")
     nothing = held_against_own_past(history("e", ".F"), 2).compared
     assert nothing == "Compared each eval with its own last good result; there is none."
 
