@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from comparison.cases import (
     TRANSITION_OF,
+    hand_made,
     held_against,
     held_against_own_past,
     history,
@@ -49,6 +51,14 @@ def test_what_is_sure_is_not_run_again() -> None:
     assert the_only(sure)["p_regressed"] >= 0.95
     assert sure.reruns.is_empty()
     assert sure.expect_reruns(4) == 0
+
+
+def test_from_which_probability_on_it_is_sure() -> None:
+    evals = hand_made(
+        *({"transition": "regressed", "p_regressed": p} for p in (0.95, 0.9499)),
+        {"transition": "still_failing", "p_regressed": 0.6},
+    )
+    assert replace(of_every_transition(), evals=evals).reruns["eval_id"].to_list() == ["e1"]
 
 
 def test_an_outage_is_run_again_as_a_whole() -> None:

@@ -205,6 +205,12 @@ def test_a_merged_line_item_is_the_fields_that_changed() -> None:
     assert [row["path"] for row in found] == ["$[4].description", "$[5]"]
 
 
+def test_three_of_five_members_are_enough_to_know_an_item_elsewhere() -> None:
+    before = {"c": 0, "d": 1, "a": 1, "b": 1, "position": 1}
+    found = [row["path"] for row in rows([before, 1], [1, {**before, "d": 2, "position": 2}])]
+    assert found == ["$[1] (was [0])", "$[1].d", "$[1].position"]
+
+
 def test_a_line_item_that_moved_and_changed_is_told_so() -> None:
     lines = invoice_lines(20)
     changed = {**lines[7], "amount": -1}
@@ -233,6 +239,12 @@ def test_an_item_that_has_nothing_in_common_with_what_stood_there_is_one_row() -
         ({"a": [1], "b": 1}, {"a": [2], "b": 1}, {"a": 1, "b": 1}, [("$.a[0]", None, "1", "2")]),
         ("no", "no", "yes", [("$", '"yes"', '"no"', '"no"')]),
         (["a", "b"], ["a", "b"], ["b", "a"], [("$[1] (expected at [0])", '"b"', '"b"', '"b"')]),
+        # An expected item stands where the item is that it was of; and a row names a place once.
+        ([3, 0], [3, 2], [3, 0], [("$[1]", "0", "0", "2")]),
+        ([1, 3], [3, 1], [], [("$[0]", None, "3", "3"), ("$[1] (was [0])", None, "1", "1"), ("$[1]", None, "1", "1")]),  # noqa: E501
+        # Alike is what has half of its members in common, and small records by their names alone.
+        ([{"b": 1, "c": 2}, 0], [], [{"b": 4, "c": 2}, 0], [("$[0]", '{"b":4,"c":2}', '{"b":1,"c":2}', None), ("$[1]", "0", "0", None)]),  # noqa: E501
+        ([{"a": 0, "d": 0}], [{"a": 1, "d": 3}], None, [("$[0].a", None, "0", "1"), ("$[0].d", None, "0", "3")]),  # noqa: E501
         ("1", 1, None, [("$", None, '"1"', "1")]),
         (1, True, None, [("$", None, "1", "true")]),
     ],

@@ -25,6 +25,7 @@ from support.frames import runs as runs_frame
 from retab_analysis.analysis import summarize_runs
 from retab_analysis.comparison import compare
 from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.gate import Regressed
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, Suite, conclude, suite_regressed
 from retab_analysis.stats import OutcomeTable
@@ -202,6 +203,17 @@ def test_only_a_significant_fall_is_one() -> None:
     assert not fell(**ROSE)
     assert not fell(**FELL | {"p_value": 0.06})
     assert not fell(delta=None, p_value=None)
+
+
+@pytest.mark.parametrize(("p", "is_said"), [(0.8, True), (0.79, False), (None, False)])
+def test_the_reason_names_the_probability_from_which_on_the_verdict_counts_it(
+    p: float | None, is_said: bool
+) -> None:
+    summary = pl.DataFrame([NOTHING | {"p_any_regressed": p}], schema=SUMMARY_SCHEMA)
+    reason = str(Regressed(summary, 0.05, by_test=False, without_accepted=False))
+    assert ("something got worse with a probability of 0.80" in reason) == is_said
+    by_test = str(Regressed(summary, 0.05, by_test=True, without_accepted=False))
+    assert "probability" not in by_test
 
 
 def test_the_margin_and_the_level_are_the_users() -> None:

@@ -265,12 +265,32 @@ def test_an_eval_that_only_the_history_has_is_not_told_of() -> None:
     assert held_against_own_past(rows, 3).evals["eval_id"].to_list() == ["e"]
 
 
+def test_an_earlier_run_of_half_as_many_evals_says_what_there_was() -> None:
+    rows = [*history("a", "PPP"), *history("b", "P.P"), *history("long ago", "P..")]
+    assert sorted(held_against_own_past(rows, 3).evals["eval_id"]) == ["a", "b"]
+
+
 def test_an_eval_that_the_newest_earlier_run_had_is_removed() -> None:
     rows = [*history("e", "PPP"), *history("f", "PPP"), *history("gone", "PP.")]
     for comparison in (held_against(rows, 2, 3), held_against_own_past(rows, 3)):
         gone = comparison.evals.filter(eval_id="gone").row(0, named=True)
         assert gone["transition"] == "removed"
         assert (gone["candidate_state"], gone["candidate_n"]) == (None, 0)
+
+
+def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
+    rows = history("e", "P" * 20 + "FPF", "A" * 20 + "BBB", failure_code="wrong")
+    worse = the_only(held_against(rows, 20, (21, 23)))
+    assert worse["reason"] == (
+        "worse since vB (8 Jun 2026, 3 runs): 1 of 3 passed; before, 20 of 20; its block was "
+        "edited then"
+    )
+    assert (worse["candidate_state"], worse["failure"]) == ("mixed", "wrong")
+    suspect = the_only(held_against(history("e", "P" * 20 + "F"), 20, 21))
+    assert suspect["reason"] == (
+        "passed 0 of 1; before, 20 of 20 in a block that nobody edited; 5 more failures confirm "
+        "it, 2 more passes clear it"
+    )
 
 
 def test_counts_of_a_reason_are_those_of_both_sides() -> None:

@@ -135,6 +135,9 @@ def test_the_headline_of_a_suite_of_which_nothing_is_decided() -> None:
     assert headline(of("incomplete")) == (
         "not decided: 1 of 1 eval has no verdict to compare, 1 incomplete"
     )
+    assert headline(*three, *[of("still_passing")] * 3) == (
+        "not decided: 3 of 6 evals have no verdict to compare, 3 incomplete, 3 unchanged"
+    )
     assert headline(*three, *[of("still_passing")] * 4) == "3 incomplete, 4 unchanged"
 
 
@@ -323,6 +326,18 @@ TESTED: dict[str, Any] = {
             "beyond ± 5 points, and this suite is too small to find any change with 80 % power.",
         ),
         (
+            {"p_value": 0.05},
+            "Over the 40 evals that were decided on both sides (38 independent documents) the pass "
+            "rate fell by 10.0 points (95 % interval −15.0 to −5.0 points); that it moved at all "
+            "is more than chance explains (p = 0.05).",
+        ),
+        (
+            {"delta": 0.0, "delta_low": -0.05, "delta_high": 0.05, "p_value": 1.0},
+            "Over the 40 evals that were decided on both sides (38 independent documents) the pass "
+            "rate stayed the same (95 % interval −5.0 to +5.0 points), which lies within ± 5 "
+            "points.",
+        ),
+        (
             {"n_evals": 1, "n_documents": 1, "delta_low": None, "delta_high": None},
             "Only one document was compared, which says nothing about the suite as a whole.",
         ),
@@ -361,6 +376,7 @@ def test_evals_are_listed_by_name_and_id() -> None:
     evals = hand_made(*({"eval_name": f"Total\n{at}" if at else None} for at in range(4)))
     assert list_evals(evals) == "e0, Total 1 (e1), Total 2 (e2), Total 3 (e3)"
     assert list_evals(evals, 2) == "e0, Total 1 (e1) and 2 more"
+    assert list_evals(evals, 4) == list_evals(evals)
 
 
 # What was compared
@@ -385,6 +401,7 @@ def test_many_versions_are_named_in_part() -> None:
         "5 runs of versions vA, vB, vC and 2 more (1 eval)"
         in held_against(rows, (1, 5), 6).compared
     )
+    assert "2 runs of versions vA, vB (1 eval)" in held_against(rows, (1, 2), 6).compared
 
 
 def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
@@ -401,6 +418,9 @@ def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
     assert held_against_own_past(rows, 3).compared.endswith(
         "(of 19 May 2026); in 2 of these results the eval did not pass."
     )
+    rows = [*many_evals(3, "PPPP"), *history("first", "PFFF"), *history("second", "PPFF")]
+    said = held_against_own_past(rows, 4).compared
+    assert said.endswith("2 from 2 other runs (the oldest of 19 May 2026).")
     nothing = held_against_own_past(history("e", ".F"), 2).compared
     assert nothing == "Compared each eval with its own last good result; there is none."
 
