@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from retab_analysis.comparison.transitions import UNLIKELY
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
 
@@ -293,17 +294,20 @@ def _cause(cause: str | None) -> str:
 
 def _suspects(evals: pl.DataFrame) -> str | None:
     suspects = evals.filter(transition="suspect")
+    still_open = suspects.filter(pl.col("p_regressed").fill_null(1.0) > UNLIKELY)
     if suspects.is_empty():
         return None
-    if suspects.height == 1:
+    if suspects.height == 1 and still_open.height == 1:
         row = suspects.row(0, named=True)
         name = one_line(row["eval_name"] or row["eval_id"], 80)
         return f"1 suspect, {name}: {row['reason']}."
     always = "" if "mixed" not in suspects["candidate_state"] else " always"
-    return (
-        f"{suspects.height} suspects did not{always} pass, which may be bad luck; run them again "
-        "(.reruns says how often)."
-    )
+    said = f"{count_noun(suspects.height, 'suspect')} did not{always} pass, which may be bad luck"
+    if still_open.is_empty():
+        most = max(suspects["p_regressed"].to_list())
+        return f"{said}; a lasting break is unlikely (p is at most {most:.2g})."
+    which = "them" if still_open.height == suspects.height else f"the {still_open.height} likelier"
+    return f"{said}; run {which} again (.reruns says how often)."
 
 
 def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:

@@ -28,7 +28,9 @@ SAME, UNKNOWN, EDITED = 0, 1, 2
 RATES: Floats = np.array(
     [0.0005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
 )
-FIRST: Floats = np.array([0.70, 0.08, 0.06, 0.04, 0.03, 0.02] + [0.01] * 7)
+FIRST: Floats = np.array(
+    [0.67, 0.08, 0.06, 0.045, 0.035, 0.028, 0.02, 0.015, 0.012, 0.01, 0.01, 0.0075, 0.0075]
+)
 FIRST_WEIGHT = 20.0
 """How many evals the prior of the first rate is worth when it is fitted to a suite."""
 
@@ -49,11 +51,14 @@ DOWN_SHARES = {
 }
 UNKNOWN_IS_EDITED = 0.25
 """How often a code that is not known to be the same was in fact edited."""
-RECENT = 5
-"""For rows that are more than so many before the candidate, the weights above share 0 are halved:
-what broke long ago is mostly mended by now, and its place in the history matters less."""
+OLD_FACTOR = 0.75
+"""By this the weights above share 0 are multiplied for rows before the candidate: what broke there
+is mostly mended by now, and its place in the history matters less."""
+NEW_FACTOR = 2.0
+"""By this they are multiplied for jumps up at the candidate where nobody edited the code: nobody
+has seen yet what broke there, while what broke at an earlier run was seen, and mostly mended."""
 
-HOUR_SHIFT = 3.0
+HOUR_SHIFT = 2.5
 HOURS: Floats = np.array([0.96, 0.04])
 """How probable a normal hour is, and a bad one."""
 
@@ -81,28 +86,31 @@ def rates_by_hour() -> Floats:
     return np.stack([RATES, odds / (1 + odds)])
 
 
-def share_weights(edited: int, *, up: bool, recent: bool) -> Floats:
-    """How probable each of :data:`SHARES` is before anything was seen."""
-    table = UP_SHARES if up else DOWN_SHARES
+def share_weights(edited: int, *, up: bool, new: bool) -> Floats:
+    """How probable each of :data:`SHARES` is before anything was seen, at a new row or an old one.
+
+    Rows are new from the candidate on.
+    """
     if edited == UNKNOWN:
-        part = UNKNOWN_IS_EDITED
-        weights = part * np.array(table[EDITED]) + (1 - part) * np.array(table[SAME])
-    else:
-        weights = np.array(table[edited])
-    if not recent:
-        weights = weights / 2
-        weights[0] = 1 - weights[1:].sum()
+        same, changed = (share_weights(kind, up=up, new=new) for kind in (SAME, EDITED))
+        return (1 - UNKNOWN_IS_EDITED) * same + UNKNOWN_IS_EDITED * changed
+    weights = np.array((UP_SHARES if up else DOWN_SHARES)[edited])
+    if not new:
+        weights *= OLD_FACTOR
+    elif up and edited == SAME:
+        weights *= NEW_FACTOR
+    weights[0] = 1 - weights[1:].sum()
     return weights
 
 
 def _share_priors() -> Floats:
-    """The joint weights of both shares, shape (2, 3, up, down): by age, then by kind of edit."""
+    """The joint weights of both shares, shape (2, 3, up, down): old and new, by kind of edit."""
     priors = np.empty((2, 3, SHARES.size, SHARES.size))
-    for recent in (0, 1):
+    for new in (0, 1):
         for edited in (SAME, UNKNOWN, EDITED):
-            up = share_weights(edited, up=True, recent=bool(recent))
-            down = share_weights(edited, up=False, recent=bool(recent))
-            priors[recent, edited] = up[:, None] * down[None, :] * POSSIBLE
+            up = share_weights(edited, up=True, new=bool(new))
+            down = share_weights(edited, up=False, new=bool(new))
+            priors[new, edited] = up[:, None] * down[None, :] * POSSIBLE
     return np.asarray(priors / priors.sum(axis=(2, 3), keepdims=True))
 
 

@@ -115,7 +115,7 @@ def every_transition() -> Rows:
         *history("crashed", "P" * RUNS + "E", **edited),
         *history("doubtful", "P" * RUNS + "F", **steady),
         *history("mended", "F" * RUNS + "P", **edited),
-        *history("shaky", "PFPFP" * 4 + "F", **steady),
+        *history("shaky", "FFPFP" * 4 + "F", **steady),
         *history("stopped", "P" * RUNS + "C", **steady),
         *history("changed", "P" * RUNS, **steady),
         *history("changed", "." * RUNS + "F", expected_value="9", **steady),

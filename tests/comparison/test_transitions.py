@@ -286,10 +286,10 @@ def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
         "edited then"
     )
     assert (worse["candidate_state"], worse["failure"]) == ("mixed", "wrong")
-    suspect = the_only(held_against(history("e", "P" * 20 + "F"), 20, 21))
+    suspect = the_only(held_against(history("e", "P" * 6 + "F"), 6, 7))
     assert suspect["reason"] == (
-        "passed 0 of 1; before, 20 of 20 in a block that nobody edited; 5 more failures confirm "
-        "it, 2 more passes clear it"
+        "passed 0 of 1; before, 6 of 6 in a block that nobody edited; 3 more failures confirm it, "
+        "2 more passes clear it"
     )
 
 
@@ -326,8 +326,8 @@ def test_the_reasons(before: str, after: str, reason: str | None) -> None:
 
 
 def test_an_error_claims_no_more_of_its_reruns_than_the_model_does() -> None:
-    steady = the_only(held_against(history("e", "P" * 10 + "E"), 10, 11))
-    # On code that nobody edited five failures after ten passes do not reach 0.95.
+    steady = the_only(held_against(history("e", "P" * 3 + "E"), 3, 4))
+    # On code that nobody edited five failures after three passes do not reach 0.95.
     assert (steady["reruns_to_clear"], steady["reruns_to_confirm"]) == (1, None)
     failing = [history("e", "P" * 10 + "F" * n, "A" * 10 + "B" * n) for n in range(1, 6)]
     sure = [

@@ -206,6 +206,16 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
             "how often).",
         ),
         (
+            [of("suspect", candidate_state="failed", p_regressed=p) for p in (0.04, 0.2, 0.3)],
+            "3 suspects did not pass, which may be bad luck; run the 2 likelier again (.reruns "
+            "says how often).",
+        ),
+        (
+            [of("suspect", candidate_state="failed", p_regressed=p) for p in (0.041, 0.02)],
+            "2 suspects did not pass, which may be bad luck; a lasting break is unlikely (p is at "
+            "most 0.041).",
+        ),
+        (
             [of("newly_errored", candidate_state="error")],
             "1 eval ended in an execution error, which is not a verdict; run it again.",
         ),

@@ -47,20 +47,25 @@ def test_jumps_are_large_and_sum_to_one_where_there_are_any() -> None:
 
 
 @pytest.mark.parametrize("edited", [rates.SAME, rates.UNKNOWN, rates.EDITED])
-@pytest.mark.parametrize("recent", [True, False])
+@pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize("up", [True, False])
-def test_share_weights_are_probabilities(edited: int, recent: bool, up: bool) -> None:
-    weights = rates.share_weights(edited, up=up, recent=recent)
+def test_share_weights_are_probabilities(edited: int, up: bool, new: bool) -> None:
+    weights = rates.share_weights(edited, up=up, new=new)
     assert weights.sum() == pytest.approx(1)
     assert (weights >= 0).all()
-    if recent:
-        old = rates.share_weights(edited, up=up, recent=False)
-        np.testing.assert_allclose(old[1:], weights[1:] / 2)
+
+
+@pytest.mark.parametrize(("edited", "factor"), [(rates.SAME, 2 / 0.75), (rates.EDITED, 1 / 0.75)])
+def test_what_nobody_has_seen_yet_is_more_likely_broken(edited: int, factor: float) -> None:
+    old, new = (rates.share_weights(edited, up=True, new=new) for new in (False, True))
+    np.testing.assert_allclose(new[1:], factor * old[1:])
+    old, new = (rates.share_weights(edited, up=False, new=new) for new in (False, True))
+    np.testing.assert_allclose(new[1:], old[1:] / 0.75)
 
 
 def test_an_unknown_edit_lies_between_an_edit_and_none() -> None:
     low, middle, high = (
-        rates.share_weights(edited, up=True, recent=True) @ rates.SHARES
+        rates.share_weights(edited, up=True, new=True) @ rates.SHARES
         for edited in (rates.SAME, rates.UNKNOWN, rates.EDITED)
     )
     assert low < middle < high
@@ -73,8 +78,7 @@ def paths(given: Histories, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sum(rates.HOURS[h] * likelihood(given, 0, t, h) for h in (0, 1)) for t in range(n_rows)
     ]
     priors = [
-        rates.SHARE_PRIORS[int(t >= given.candidate - rates.RECENT), given.edited[0, t]]
-        for t in range(n_rows)
+        rates.SHARE_PRIORS[int(t >= given.candidate), given.edited[0, t]] for t in range(n_rows)
     ]
     up = [p.sum(axis=1) @ rates.SHARES for p in priors]
     down = [p.sum(axis=0) @ rates.SHARES for p in priors]
@@ -150,7 +154,8 @@ def test_shares_are_inferred_from_the_others_exactly_where_messages_are_given() 
     inference.cavity(patterns)(2, terms, found)
     for e in range(5):
         others = [o for o in range(5) if o != e and given.block[o] == given.block[e]]
-        weights = rates.HOURS[:, None, None] * rates.SHARE_PRIORS[1, rates.EDITED]
+        new = int(given.candidate <= 2)
+        weights = rates.HOURS[:, None, None] * rates.SHARE_PRIORS[new, rates.EDITED]
         for a, b, c in (terms[:, :, pattern[o]] for o in others):
             linear = np.add.outer(a, 0 * rates.SHARES)
             linear = linear[:, :, None] + np.multiply.outer(b, rates.SHARES)[:, :, None]
@@ -255,7 +260,7 @@ def test_a_run_of_one_eval_is_no_moment_for_the_others() -> None:
     found = infer(histories(rows, "  e  "))
     assert found.worse[1, 2] == 0
     without = infer(histories([row[:2] + row[3:] for row in rows[1:]], "  e "))
-    assert found.worse[1, 3] > 2 * without.worse[0, 3] / 3  # the edit is looked for at the next row
+    assert found.worse[1, 3] > 2 * without.worse[0, 2] / 3  # the edit is looked for at the next row
 
 
 @pytest.mark.parametrize("sweeps", [3, 4, 6])

@@ -83,7 +83,7 @@ def test_without_a_verdict_a_pass_ends_it_and_a_failure_goes_on(rows: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("rows", "low", "high"), [("PFF", CLEARED, CALLED), ("PPPFFFF", 0.5, 0.95)]
+    ("rows", "low", "high"), [("PFFF", CLEARED, CALLED), ("PPPPFFFF", 0.5, 0.95)]
 )
 def test_what_one_rerun_could_not_bring_to_another_group_is_left_alone(
     rows: str, low: float, high: float
