@@ -61,7 +61,7 @@ def press(page: LivePage, event: str) -> None:
     """A click, as the browser sends it."""
     assert event in buttons(page)
     page.widget._handle_custom_msg({"id": "1", "event": event}, [])
-    time.sleep(0.11)  # what follows another change within a tenth of a second waits for its end
+    page.flush()  # what follows another change within a tenth of a second waits for its end
 
 
 def test_what_is_shown() -> None:
