@@ -24,6 +24,7 @@ UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 ROUNDS = 4
 """In so many rounds ``--settle`` runs evals again at most."""
 
+_ADVISED = 12  # so many reruns are advised, as in the documents
 _LISTED = 30  # so many evals are listed in a terminal
 
 
@@ -79,6 +80,8 @@ class Conclusion:
         """What the gate says, line by line."""
         yield f"The gate {self.describe_gate()}"
         yield from (f"  - {one_line(reason)}" for reason in self.gate.reasons)
+        if self.advice and not self.gate.ok:
+            yield f"What may change that: {self.advice}."
         if self.gate.notes:
             yield "Also worth knowing:"
             yield from (f"  - {one_line(note)}" for note in self.gate.notes)
@@ -89,9 +92,16 @@ class Conclusion:
             return "does not hold:"
         if not self.open:
             return "holds."
-        again = self.suspects & {*self.comparison.choose_reruns(ROUNDS)["eval_id"]}
-        advice = "; check --settle 12 runs suspects again, at most 12 runs" if again else ""
-        return f"holds, but {self.open}{advice}."
+        return f"holds, but {'; '.join(filter(None, (self.open, self.advice)))}."
+
+    @property
+    def advice(self) -> str:
+        """How to have undecided evals decided; empty where reruns would not do it."""
+        chosen = self.comparison.choose_reruns(ROUNDS)["eval_id"]
+        again = len({*chosen} - {*self.gate.accepted})
+        evals = count_noun(again, "undecided eval")
+        most = min(_ADVISED, ROUNDS * again)
+        return f"check --settle {_ADVISED} runs {evals} again, at most {most} runs" if again else ""
 
     def to_dict(self, *, values: bool) -> dict[str, Any]:
         """Everything as plain values, the conclusion first."""

@@ -287,6 +287,21 @@ def test_settle_says_how_many_before_it_starts(
     assert 1 <= len(suspect.api.started) <= 3
 
 
+def test_where_the_gate_does_not_hold_only_for_now_that_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    advice = "What may change that: check --settle 12 runs {} again, at most {} runs."
+    for errors, said in ((1, ("1 undecided eval", 4)), (5, ("5 undecided evals", 12))):
+        rows = {f"e{at}": "P" * 12 + ("E" if at < errors else "P") for at in range(9)}
+        for served in serve(LetteredApi(rows)):
+            assert served("check", FLOW) == 1
+        assert advice.format(*said) in capsys.readouterr().out.splitlines()
+    many = {f"e{at}": "P" * PAST + "FF" for at in range(3)}
+    for served in serve(LetteredApi({**GREEN, **many}, f"{CODES}B")):
+        assert served("check", FLOW) == 1  # broken for sure
+    assert "--settle" not in capsys.readouterr().out
+
+
 def test_what_a_rerun_could_not_move_is_neither_planned_nor_advised(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
