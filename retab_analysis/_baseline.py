@@ -126,12 +126,13 @@ class RunWindow:
             return Choice(ended, "the newest run of the whole workflow that has ended")
         if self.runs.is_empty():
             raise ConfigError(
-                f"workflow {self.workflow_id} has no run; is that its id? fetch_workflows lists "
-                "those that there are, and start_runs starts a run"
+                f"workflow {self.workflow_id} has no run; is that its id? overview lists those "
+                "that there are, and start_runs (check --start) starts a run"
             )
         raise ConfigError(
             f"no run of the whole workflow {self.workflow_id} has ended among the "
-            f"{self.runs.height} newest; start one with start_runs, or name a candidate"
+            f"{self.runs.height} newest; start one with start_runs (check --start), or name a "
+            "candidate"
         )
 
     def find(self, name: str, wanted: Runs) -> Choice:

@@ -102,6 +102,61 @@ def settle(
         bar.close()
 
 
+@dataclass(frozen=True, eq=False)
+class RerunPlan:
+    """What :func:`settle` is about to do; as a text, the sentence that says so.
+
+    Attributes:
+        comparison: What is to be settled.
+        asked: The evals that are run again in the first round, of ``choose_reruns``.
+        rounds: How many rounds there are at most.
+        allowed: How many runs may be started.
+        gone: How many evals cannot be run any more.
+    """
+
+    comparison: Comparison
+    asked: pl.DataFrame
+    rounds: int
+    allowed: int
+    gone: int = 0
+
+    @classmethod
+    def make(cls, comparison: Comparison, rounds: int, allowed: int) -> RerunPlan:
+        """The plan as far as the comparison tells, before the API is asked."""
+        return cls(comparison, comparison.choose_reruns(rounds).head(allowed), rounds, allowed)
+
+    @property
+    def most(self) -> int:
+        """How many runs will be started at most."""
+        return min(self.allowed, self.asked.height * self.rounds)
+
+    def __str__(self) -> str:
+        if self.asked.is_empty():
+            return f"Nothing to run again: {self._why_nothing()}."
+        mean = min(
+            round(self.comparison.expect_reruns(self.rounds, self.asked["eval_id"])), self.most
+        )
+        evals, runs = count_noun(self.asked.height, "undecided eval"), count_noun(mean, "run")
+        return f"Running {evals} again: about {runs}, at most {self.most}."
+
+    def _why_nothing(self) -> str:
+        again, p = self.comparison.reruns, pl.col("p_regressed")
+        if again.is_empty():
+            return "no eval is undecided"
+        unlikely = again.filter(p <= UNLIKELY).height
+        if unlikely == again.height:
+            suspects = count_noun(unlikely, "suspect")
+            return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
+        undecided = count_noun(again.height - unlikely, "undecided eval")
+        chosen = self.comparison.choose_reruns(self.rounds)
+        if not self.rounds or (chosen.height and not self.gone):
+            return f"no rerun was asked for, with {undecided}"
+        if chosen.height:
+            return f"{undecided} cannot be run any more"
+        reruns = count_noun(self.rounds, "rerun")
+        return f"{reruns} could not change what the gate says of {undecided}"
+
+
 @dataclass
 class _Settling:
     """A comparison that is being settled.
@@ -135,7 +190,9 @@ class _Settling:
         try:
             self._count_earlier()
             asked = self._choose(self.rounds)
-            self._announce(self._plan(asked), self.most)
+            plan = RerunPlan(self.comparison, asked, self.rounds, self.most, len(self.gone))
+            self.most = plan.most
+            self._announce(str(plan), self.most)
             for left in range(self.rounds - 1, -1, -1):
                 if asked.is_empty():
                     break
@@ -163,32 +220,6 @@ class _Settling:
         """Say what comes now, and that there will be at most so many more runs."""
         self.total = self.ended + more
         announce(self.bar, line, self.ended, self.total)
-
-    def _plan(self, asked: pl.DataFrame) -> str:
-        """Limit how many runs there will be, and say how many, or why there will be none."""
-        self.most = min(self.most, asked.height * self.rounds)
-        if asked.is_empty():
-            return f"Nothing to run again: {self._why_nothing()}."
-        mean = min(round(self.comparison.expect_reruns(self.rounds, asked["eval_id"])), self.most)
-        evals, runs = count_noun(asked.height, "undecided eval"), count_noun(mean, "run")
-        return f"Running {evals} again: about {runs}, at most {self.most}."
-
-    def _why_nothing(self) -> str:
-        again, p = self.comparison.reruns, pl.col("p_regressed")
-        if again.is_empty():
-            return "no eval is undecided"
-        unlikely = again.filter(p <= UNLIKELY).height
-        if unlikely == again.height:
-            suspects = count_noun(unlikely, "suspect")
-            return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
-        undecided = count_noun(again.height - unlikely, "undecided eval")
-        chosen = self.comparison.choose_reruns(self.rounds)
-        if not self.rounds or (chosen.height and not self.gone):
-            return f"no rerun was asked for, with {undecided}"
-        if chosen.height:
-            return f"{undecided} cannot be run any more"
-        reruns = count_noun(self.rounds, "rerun")
-        return f"{reruns} could not change what the gate says of {undecided}"
 
     def _choose(self, left: int) -> pl.DataFrame:
         """The evals to run again now: still saved, and as they were when the candidate ran.

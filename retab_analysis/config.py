@@ -148,8 +148,8 @@ def _api_key(given: Secret | None) -> tuple[Secret, str]:
     secret = _from_environment() if given is None else given
     if secret is None:
         raise ConfigError(
-            f"no API key: pass api_key=… or set {KEY_VARIABLE}; "
-            "to try the library without one, call retab_analysis.demo()"
+            f"no API key: pass api_key=… or set {KEY_VARIABLE}; to try the library without one, "
+            "call retab_analysis.demo(), or start python -m retab_analysis.sandbox"
         )
     problem = _problem_of_key(secret)
     if problem is not None:

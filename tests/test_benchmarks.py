@@ -27,7 +27,8 @@ def test_a_benchmark_measures_what_it_promises(name: str, monkeypatch: pytest.Mo
     rows = benchmark.measure(20)
     assert name == benchmark.NAME
     assert benchmark.PROMISES.keys() <= {row.label for row in rows}
-    assert all(row.judged > 0 for row in rows)
+    # Of few rounds there may be nothing that was kept.
+    assert all(row.judged > 0 or row.unit == "MB more" for row in rows)
 
 
 def test_every_benchmark_can_be_run() -> None:

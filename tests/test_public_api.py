@@ -90,7 +90,7 @@ SIGNATURES = {
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
-    "write_report": "(comparison, path, *, values=True)",
+    "write_report": "(comparison, path, *, values=True, gate=None)",
 }
 
 

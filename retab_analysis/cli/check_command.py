@@ -9,8 +9,14 @@ import polars as pl
 
 from retab_analysis._baseline import NoBaselineError
 from retab_analysis._check import check
-from retab_analysis._settle import settle
-from retab_analysis.cli.conclusion import UNDECIDED_CODES, Conclusion, tell_failure, tell_github
+from retab_analysis._settle import RerunPlan, settle
+from retab_analysis.cli.conclusion import (
+    ROUNDS,
+    UNDECIDED_CODES,
+    Conclusion,
+    tell_failure,
+    tell_github,
+)
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.eval_checks import list_checks
 from retab_analysis.cli.junit import write_junit
@@ -27,7 +33,6 @@ from retab_analysis.progress import choose_progress
 from retab_analysis.report import write_report
 
 _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
-_ROUNDS = 4
 
 
 def run_check(options: Namespace, console: Console, session: Session) -> int:
@@ -38,7 +43,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         RetabAnalysisError: It could not be asked.
         OSError: A file cannot be written.
     """
-    rule = _read_rule(options)
+    rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     candidate: Runs | None = chosen_runs(options.candidate)
@@ -78,8 +83,12 @@ def compare_sides(
     )
 
 
-def _read_rule(options: Namespace) -> dict[str, Any]:
-    """What the gate is called with, checked before anything is asked or started."""
+def read_rule(options: Namespace) -> dict[str, Any]:
+    """What the gate is called with, checked before anything is asked or started.
+
+    Raises:
+        UsageError: No gate takes it.
+    """
     rule = {
         "fail_on": split_list(options.fail_on) if options.fail_on else FAIL_ON,
         "allow": options.allow or (),
@@ -114,9 +123,9 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
         bar.close()
 
 
-def _may_queue(options: Namespace, console: Console, evals: int) -> bool:
+def _may_queue(options: Namespace, console: Console, evals: int, about: str = "") -> bool:
     """Whether so many evals may be queued; asks where they are many."""
-    question = f"This queues {evals:,} evals; other people's runs wait behind them. Go on?"
+    question = f"This queues {about}{evals:,} evals; other people's runs wait behind them. Go on?"
     return evals <= MANY or options.yes or console.confirm(question)
 
 
@@ -124,22 +133,18 @@ def _settle(
     options: Namespace, console: Console, session: Session, comparison: Comparison
 ) -> Comparison:
     """Run undecided evals again, after saying how many times that is."""
-    undecided = comparison.reruns.height
-    most = min(options.settle, _ROUNDS * undecided)
-    if not most:
-        console.say("No eval is undecided: nothing is run again.")
+    plan = RerunPlan.make(comparison, ROUNDS, options.settle)
+    # Otherwise settle says it, above its bar.
+    if console.progress is False or not plan.most:
+        console.say(str(plan))
+    if not plan.most:
         return comparison
-    mean = min(most, max(1, round(comparison.expect_reruns(_ROUNDS))))
-    console.say(
-        f"Running {count_noun(undecided, 'undecided eval')} again: about "
-        f"{count_noun(mean, 'run')}, at most {most}."
-    )
-    if not _may_queue(options, console, most):
+    if not _may_queue(options, console, plan.most, "up to "):
         console.warn("Nothing is run again.")
         return comparison
     return settle(
         comparison,
-        max_rounds=_ROUNDS,
+        max_rounds=ROUNDS,
         max_reruns=options.settle,
         client=session.client,
         progress=console.progress,
@@ -150,7 +155,7 @@ def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> None:
     """Write the files that were asked for, then say what came out."""
     comparison = conclusion.comparison
     for path in options.report:
-        write_report(comparison, path, values=options.values)
+        write_report(comparison, path, values=options.values, gate=conclusion.gate)
     if options.junit:
         checks = list_checks(comparison, conclusion.gate, values=options.values)
         write_junit(options.junit, options.workflow, checks)

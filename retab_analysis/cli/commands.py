@@ -11,7 +11,12 @@ from typing import Any
 import polars as pl
 
 from retab_analysis._overview import overview
-from retab_analysis.cli.check_command import chosen_runs, compare_sides, run_check
+from retab_analysis.cli.check_command import (
+    chosen_runs,
+    compare_sides,
+    read_rule,
+    run_check,
+)
 from retab_analysis.cli.console import HOLDS, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.gate import read_accepted
@@ -47,10 +52,11 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _report(options: Namespace, console: Console, session: Session) -> int:
-    candidate = chosen_runs(options.candidate)
-    comparison = compare_sides(options, console, session, candidate)
+    rule = read_rule(options)
+    comparison = compare_sides(options, console, session, chosen_runs(options.candidate))
+    gate = comparison.gate(**rule)
     for path in options.report:
-        write_report(comparison, path, values=options.values)
+        write_report(comparison, path, values=options.values, gate=gate)
     console.say(comparison.title)
     console.say(f"Written to {', '.join(map(str, options.report))}.")
     return HOLDS

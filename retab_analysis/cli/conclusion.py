@@ -21,6 +21,10 @@ from retab_analysis.report import write_report
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 """What ``--undecided`` may be, and the exit code that it means."""
 
+ROUNDS = 4
+"""In so many rounds ``--settle`` runs evals again at most."""
+
+_ADVISED = 12  # so many reruns are advised, as in the documents
 _LISTED = 30  # so many evals are listed in a terminal
 
 
@@ -41,10 +45,10 @@ class Conclusion:
     undecided: str = "2"
 
     @property
-    def suspects(self) -> int:
-        """How many evals are suspect, and nobody accepted that."""
+    def suspects(self) -> set[str]:
+        """The evals that are suspect, and nobody accepted that."""
         suspects = self.comparison.evals.filter(transition="suspect")["eval_id"]
-        return len(set(suspects) - {*self.gate.accepted, *self.gate.failing})
+        return {*suspects} - {*self.gate.accepted, *self.gate.failing}
 
     @property
     def open(self) -> str:
@@ -53,8 +57,9 @@ class Conclusion:
             return ""
         if not self.comparison.summary["n_evals"].item():
             return "no eval was decided on both sides"
-        verb = "is" if self.suspects == 1 else "are"
-        return f"{count_noun(self.suspects, 'eval')} {verb} suspect" if self.suspects else ""
+        suspects = len(self.suspects)
+        verb = "is" if suspects == 1 else "are"
+        return f"{count_noun(suspects, 'eval')} {verb} suspect" if suspects else ""
 
     @property
     def exit_code(self) -> int:
@@ -75,6 +80,8 @@ class Conclusion:
         """What the gate says, line by line."""
         yield f"The gate {self.describe_gate()}"
         yield from (f"  - {one_line(reason)}" for reason in self.gate.reasons)
+        if self.advice and not self.gate.ok:
+            yield f"What may change that: {self.advice}."
         if self.gate.notes:
             yield "Also worth knowing:"
             yield from (f"  - {one_line(note)}" for note in self.gate.notes)
@@ -85,8 +92,16 @@ class Conclusion:
             return "does not hold:"
         if not self.open:
             return "holds."
-        advice = "; --settle 12 runs suspects again, at most 12 runs" if self.suspects else ""
-        return f"holds, but {self.open}{advice}."
+        return f"holds, but {'; '.join(filter(None, (self.open, self.advice)))}."
+
+    @property
+    def advice(self) -> str:
+        """How to have undecided evals decided; empty where reruns would not do it."""
+        chosen = self.comparison.choose_reruns(ROUNDS)["eval_id"]
+        again = len({*chosen} - {*self.gate.accepted})
+        evals = count_noun(again, "undecided eval")
+        most = min(_ADVISED, ROUNDS * again)
+        return f"check --settle {_ADVISED} runs {evals} again, at most {most} runs" if again else ""
 
     def to_dict(self, *, values: bool) -> dict[str, Any]:
         """Everything as plain values, the conclusion first."""
@@ -109,11 +124,11 @@ class Conclusion:
         }
 
     def markdown(self, *, values: bool) -> str:
-        """What the gate says, and the report, which knows the usual rule only."""
+        """What the gate says, and the report."""
         # A report is a file; this is the one way to have it.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "report.md")
-            write_report(self.comparison, path, values=values)
+            write_report(self.comparison, path, values=values, gate=self.gate)
             report = path.read_text(encoding="utf-8")
         gate = "\n".join(f"- {markdown(line)}" for line in self.gate.reasons)
         return f"**The gate {markdown(self.describe_gate())}**\n\n{gate}\n\n{report}"

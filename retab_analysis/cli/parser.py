@@ -96,14 +96,7 @@ def _add_check(commands: _Commands) -> None:
         help="run undecided evals again, at most N runs",
     )
     _add_sides(parser)
-    add(
-        "--fail-on",
-        action="append",
-        metavar="WHAT",
-        help="what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
-        "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …",
-    )
-    add("--allow", type=Path, metavar="FILE", help="accepted failures, a file that accept wrote")
+    _add_rule(parser)
     add(
         "--undecided",
         choices=("ok", "fail", "2"),
@@ -132,6 +125,7 @@ def _add_report(commands: _Commands) -> None:
         "report", type=report_file, nargs="+", metavar="PATH", help="the file, .md or .html"
     )
     _add_sides(parser)
+    _add_rule(parser)
     _add_values(parser)
 
 
@@ -203,6 +197,19 @@ def _add_sides(parser: Parser) -> None:
         metavar="WHAT",
         help="what it is held against: last_good (each eval's own last good result, unless given), "
         "published, last_ok, previous, a run or a version",
+    )
+
+
+def _add_rule(parser: Parser) -> None:
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        metavar="WHAT",
+        help="what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
+        "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …",
+    )
+    parser.add_argument(
+        "--allow", type=Path, metavar="FILE", help="accepted failures, a file that accept wrote"
     )
 
 

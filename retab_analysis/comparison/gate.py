@@ -20,7 +20,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_path, check_share
 from retab_analysis.comparison.suite_test import CERTAIN_ENOUGH, suite_regressed
-from retab_analysis.comparison.wording import list_evals, phrase, say_p, say_waiting
+from retab_analysis.comparison.wording import count_noun, list_evals, phrase, say_p, say_waiting
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
@@ -46,6 +46,7 @@ class Gate:
         failing: The ids of the evals because of which it may not, in the order of
             ``Comparison.evals``; none where so many are tolerated.
         accepted: The ids of the evals that do not pass, and are accepted.
+        rule: By which rule, in words.
     """
 
     ok: bool
@@ -53,6 +54,7 @@ class Gate:
     notes: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+    rule: str = ""
 
     def __bool__(self) -> bool:
         return self.ok
@@ -123,6 +125,28 @@ class GateRule:
             min_pass_rate=min_pass_rate,
             verdict=verdict,
         )
+
+    def describe(self) -> str:
+        """The rule in words, for the reader of a report."""
+        said = [self._describe_evals()] if self.fail_on else []
+        if self.verdict and self.max_failures:
+            said.append("the suite's own test may not find that the pass rate fell")
+        elif self.verdict:
+            said.append("the verdict on the suite may not be regressed")
+        if self.min_pass_rate is not None:
+            said.append(f"the pass rate must be at least {self.min_pass_rate:.1%}")
+        known = len(self.names) + len(self.accepted)
+        verb = "is" if known == 1 else "are"
+        free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
+        return (", and ".join(said) or "nothing fails it") + free
+
+    def _describe_evals(self) -> str:
+        side = " on the side that is checked"
+        *most, last = (f"{phrase(each)}{side * (each == 'incomplete')}" for each in self.fail_on)
+        named = f"{', '.join(most)} or {last}" if most else last
+        few = self.max_failures
+        tolerated = f"at most {count_noun(few, 'eval')}" if few else "no eval"
+        return f"{tolerated} may be {named}"
 
     def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
         """The evals whose failure does not count: by id or name, and not run out."""
@@ -210,6 +234,7 @@ def apply_rule(
         tuple(notes),
         failing=tuple(named["eval_id"]),
         accepted=tuple(known["eval_id"]),
+        rule=rule.describe(),
     )
 
 

@@ -13,10 +13,10 @@ import polars as pl
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.causes import group_causes
-from retab_analysis.comparison.gate import FAIL_ON
+from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.render import Row
 from retab_analysis.comparison.sides import Sides
-from retab_analysis.comparison.wording import count_noun, phrase
+from retab_analysis.comparison.wording import count_noun
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import DRAFT
 
@@ -25,36 +25,27 @@ Fact = tuple[str, str]
 _RUNS = 3
 
 
-def list_origins(comparison: Comparison, made: datetime) -> list[Fact]:
+def list_origins(comparison: Comparison, gate: Gate, made: datetime) -> list[Fact]:
     """What was compared, when and by what rule it is judged, each with its name.
 
     Args:
         comparison: The comparison.
+        gate: What its gate says.
         made: When the report is made, in UTC.
     """
     sides = comparison.sides
     now = _list_runs(sides.candidate)
     before = _list_runs(_held_against(comparison))
-    gate = comparison.gate()
     facts = [
         ("Workflow", _name_workflow(sides)),
         ("Checked", _say_runs(now)),
         ("Held against", _say_runs(before)),
         *(("Version", _say_version(each, sides)) for each in _list_versions(now, before)),
-        ("Rule of the gate", say_rule()),
+        ("Rule of the gate", gate.rule),
         ("The gate", "holds" if gate else "does not hold; the reasons are among the numbers below"),
         ("Made", f"{_moment(made)} by retab_analysis {installed_version('retab_analysis')}"),
     ]
     return [(name, said) for name, said in facts if said]
-
-
-def say_rule() -> str:
-    """The default rule of the gate, in words."""
-    *most, last = map(phrase, FAIL_ON)
-    return (
-        f"no eval may be {', '.join(most)} or {last} on the side that is checked, and the verdict "
-        "on the suite may not be regressed"
-    )
 
 
 def _name_workflow(sides: Sides) -> str:
@@ -156,10 +147,9 @@ def _say_ids(results: Sequence[str | None], documents: Sequence[str | None]) -> 
     return " · ".join(said)
 
 
-def list_numbers(comparison: Comparison) -> list[Fact]:
+def list_numbers(comparison: Comparison, gate: Gate) -> list[Fact]:
     """The numbers of the suite, each with its name; and what the gate makes of them."""
     row = comparison.summary.row(0, named=True)
-    gate = comparison.gate()
     return [
         ("Pass rate before", _share(row["baseline_pass_rate"])),
         ("Pass rate now", _share(row["candidate_pass_rate"])),
@@ -168,7 +158,7 @@ def list_numbers(comparison: Comparison) -> list[Fact]:
         ("Change over them", _change(row, comparison.alpha)),
         ("p of the suite's test", "–" if row["p_value"] is None else f"{row['p_value']:.2g}"),
         ("Probability that any eval got worse", _share(row["p_any_regressed"])),
-        ("Gate with its default rule", "holds" if gate else " ".join(gate.reasons)),
+        ("The gate", "holds" if gate else " ".join(gate.reasons)),
         *(("Note", note) for note in gate.notes),
     ]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from retab_analysis import markup
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.render import (
     FEWER_ROWS,
     OPEN,
@@ -88,14 +89,14 @@ _STYLE = (
 )
 
 
-def html_page(comparison: Comparison, values: bool) -> str:
+def html_page(comparison: Comparison, gate: Gate, values: bool) -> str:
     """A comparison as one HTML file, which loads nothing from anywhere."""
     document = comparison.document()
     pieces = [
         tag("style", Html(_STYLE + STYLE)),
         tag("h1", document.title),
         tag("p", document.explanation, class_="rta-text"),
-        _html_facts(list_origins(comparison, datetime.now(UTC))),
+        _html_facts(list_origins(comparison, gate, datetime.now(UTC))),
         *_html_section("Causes", _html_causes(comparison, values)),
         *_html_section("What was edited", html_edits(comparison, values)),
     ]
@@ -114,7 +115,7 @@ def html_page(comparison: Comparison, values: bool) -> str:
         pieces += _html_section("Values", _html_values(comparison, document))
     left_out = [tag("li", said) for said in list_left_out(comparison, values, LISTED)]
     pieces += [*folded, *_html_section("Left out", [tag("ul", *left_out)] if left_out else [])]
-    numbers = _html_facts(list_numbers(comparison))
+    numbers = _html_facts(list_numbers(comparison, gate))
     return markup.page(document.title, *pieces, tag("h2", "Numbers"), numbers)
 
 
@@ -144,6 +145,7 @@ class _MarkdownPage:
     """
 
     comparison: Comparison
+    gate: Gate
     values: bool
 
     @functools.cached_property
@@ -154,7 +156,7 @@ class _MarkdownPage:
     @functools.cached_property
     def head(self) -> list[str]:
         """What comes first: the verdict, what is said, and where it comes from."""
-        origins = _markdown_facts(list_origins(self.comparison, datetime.now(UTC)))
+        origins = _markdown_facts(list_origins(self.comparison, self.gate, datetime.now(UTC)))
         document = self.document
         said = markdown_lines(document.explanation)
         return [f"# {markdown(document.title)}", *said, origins]
@@ -177,7 +179,7 @@ class _MarkdownPage:
     @functools.cached_property
     def numbers(self) -> str:
         """The numbers of the suite, and what the gate makes of them."""
-        return _markdown_facts(list_numbers(self.comparison))
+        return _markdown_facts(list_numbers(self.comparison, self.gate))
 
     def write(self, rows: int, shown: int) -> str:
         """The page with so many rows in a table, and so many texts of edits and values of evals."""
@@ -199,9 +201,9 @@ class _MarkdownPage:
         return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
-def markdown_page(comparison: Comparison, values: bool) -> str:
+def markdown_page(comparison: Comparison, gate: Gate, values: bool) -> str:
     """A comparison as Markdown that reads well on GitHub, and fits into a pull request."""
-    page = _MarkdownPage(comparison, values)
+    page = _MarkdownPage(comparison, gate, values)
     return fit_markdown(page.write, FEWER_ROWS, len(page.edits) + len(page.evals))
 
 

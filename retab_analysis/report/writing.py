@@ -8,13 +8,18 @@ from pathlib import Path
 
 from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.gate import Gate
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.report.pages import html_page, markdown_page
 
 
 def write_report(
-    comparison: Comparison, path: str | os.PathLike[str], *, values: bool = True
+    comparison: Comparison,
+    path: str | os.PathLike[str],
+    *,
+    values: bool = True,
+    gate: Gate | None = None,
 ) -> None:
     """Write a comparison as a file: the verdict first, then what broke, then the rest.
 
@@ -30,20 +35,25 @@ def write_report(
         values: Also expected and actual values, which are the customers' data. Without them the
             report still names evals, blocks, runs and versions, as they were named: with a name
             that quotes a value it says that value.
+        gate: What ``comparison.gate(…)`` gave, where the rule is another one than the usual.
 
     Raises:
-        ConfigError: Another suffix, no such folder, not a comparison, or ``values`` is not a bool.
+        ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
+            ``gate`` is not a gate's answer.
         OSError: It cannot be written.
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
         raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
     check_flag("values", values)
+    if not isinstance(gate, Gate | None):
+        raise ConfigError(f"gate: expected what comparison.gate() gives, got {type(gate).__name__}")
     target, write = _target(path)
-    save(target, write(comparison, values).encode())
+    page = write(comparison, comparison.gate() if gate is None else gate, values)
+    save(target, page.encode())
 
 
-def _target(path: object) -> tuple[Path, Callable[[Comparison, bool], str]]:
+def _target(path: object) -> tuple[Path, Callable[[Comparison, Gate, bool], str]]:
     target = check_path("path", path)
     write = {".md": markdown_page, ".html": html_page}.get(target.suffix.lower())
     if write is None:

@@ -5,6 +5,7 @@ A program of ``programs.BulkServer``. The kinds of worlds:
 - ``ended``: all runs have.
 - ``queue``: half of the runs have ended, one is moving, and the others wait for it.
 - ``moving``: all are moving at once.
+- ``story``: the sandbox's own world, whatever numbers are given; a tick is two seconds.
 
 In a run that moves an eval ends with each tick, and time stands still in between, so that all
 rounds of a benchmark have the same work to do.
@@ -18,6 +19,7 @@ import time
 from dataclasses import replace
 
 from support.bulk_world import bulk_runs, bulk_world
+from support.sandbox_api import START, make_store
 
 from retab_analysis.sandbox.sandbox import StoreServer
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
@@ -40,17 +42,26 @@ class Clock:
 
 def main(kind: str, runs: int, evals: int, latency: float) -> None:
     clock = Clock()
+    if kind == "story":
+        clock.now = START
+        store, tick = make_store(clock=clock), 2 * TICK
+    else:
+        store, tick = bulk_store(clock, kind, runs, evals), TICK
+    with StoreServer(store, latency=latency) as server:
+        for line in sys.stdin:
+            if json.loads(line)["want"] == "tick":
+                clock.now += tick
+            sys.stdout.write(json.dumps(server.credentials) + "\n")
+            sys.stdout.flush()
+
+
+def bulk_store(clock: Clock, kind: str, runs: int, evals: int) -> Store:
+    """A store of a bulk world of that kind."""
     world = bulk_world(evals, anchor=clock.now - 60 * TICK)
     history = bulk_runs(world, runs)
     if kind != "ended":
         history = in_flight(history, kind, clock.now)
-    store = Store(world, history, clock=clock)
-    with StoreServer(store, latency=latency) as server:
-        for line in sys.stdin:
-            if json.loads(line)["want"] == "tick":
-                clock.now += TICK
-            sys.stdout.write(json.dumps(server.credentials) + "\n")
-            sys.stdout.flush()
+    return Store(world, history, clock=clock)
 
 
 def in_flight(runs: list[SimulatedRun], kind: str, now: int) -> list[SimulatedRun]:

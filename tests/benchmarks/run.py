@@ -12,7 +12,7 @@ from types import ModuleType
 
 NAMES = (
     *("import_cost", "decode_runs", "decode_results", "fetch_results", "history"),
-    *("watch", "compare", "evidence", "explore", "plots", "patch"),
+    *("watch", "watch_memory", "compare", "evidence", "explore", "plots", "patch"),
 )
 
 

@@ -62,7 +62,7 @@ def test_what_is_open_is_a_warning(
     assert ask(monkeypatch, LetteredApi(rows), "check", FLOW) == 2
     assert capsys.readouterr().err == (
         f"::warning title=Retab check of {FLOW}::The gate holds, but 1 eval is suspect; "
-        "--settle 12 runs suspects again, at most 12 runs.\n"
+        "check --settle 12 runs 1 undecided eval again, at most 4 runs.\n"
     )
     assert "**The gate holds, but 1 eval is suspect" in summary.read_text()
 

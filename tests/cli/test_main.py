@@ -30,6 +30,8 @@ PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
 SUSPECT = {"total": "P" * 12 + "F", **{f"fine {at}": "P" * 13 for at in range(6)}}
+HARDLY = {"total": "PF", **{f"fine {at}": "PP" for at in range(30)}}
+"""A suspect that probably did not get worse: reruns would not say more."""
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
 
 
@@ -184,6 +186,26 @@ def test_values_are_left_out_unless_asked_for(
         assert "apples" in text
 
 
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_a_report_shows_the_gate_that_the_exit_code_is_of(
+    red: Served, suspect: Served, tmp_path: Path, command: str
+) -> None:
+    files = ["r.md", "r.html"]
+    written = [f"--report={each}" for each in files] if command == "check" else files
+    assert red("accept", FLOW, "accepted.toml", "--reason", "known") == 0
+    assert red(command, FLOW, *written, "--allow", "accepted.toml") == 0
+    for text in ((tmp_path / each).read_text() for each in files):
+        assert "1 failure is accepted" in text
+        assert "1 accepted: total" in text
+        assert "does not hold" not in text
+    strict = suspect(command, FLOW, *written, "--fail-on", "suspect")
+    assert strict == (1 if command == "check" else 0)
+    for text in ((tmp_path / each).read_text() for each in files):
+        assert "no eval may be suspect" in text
+        assert "does not hold" in text
+        assert "1 suspect since " in text
+
+
 def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert red("check", FLOW, "--quiet") == 1
     assert capsys.readouterr() == ("", "")
@@ -265,11 +287,46 @@ def test_settle_says_how_many_before_it_starts(
     assert 1 <= len(suspect.api.started) <= 3
 
 
+def test_where_the_gate_does_not_hold_only_for_now_that_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    advice = "What may change that: check --settle 12 runs {} again, at most {} runs."
+    for errors, said in ((1, ("1 undecided eval", 4)), (5, ("5 undecided evals", 12))):
+        rows = {f"e{at}": "P" * 12 + ("E" if at < errors else "P") for at in range(9)}
+        for served in serve(LetteredApi(rows)):
+            assert served("check", FLOW) == 1
+        assert advice.format(*said) in capsys.readouterr().out.splitlines()
+    many = {f"e{at}": "P" * PAST + "FF" for at in range(3)}
+    for served in serve(LetteredApi({**GREEN, **many}, f"{CODES}B")):
+        assert served("check", FLOW) == 1  # broken for sure
+    assert "--settle" not in capsys.readouterr().out
+
+
+def test_what_a_rerun_could_not_move_is_neither_planned_nor_advised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for served in serve(LetteredApi(HARDLY)):
+        assert served("check", FLOW, "--settle", "12") == 2
+        assert served.api.started == []
+    told = capsys.readouterr()
+    assert told.err == (
+        "Nothing to run again: 1 suspect probably did not get worse (p at most 0.05).\n"
+    )
+    assert "The gate holds, but 1 eval is suspect.\n" in told.out
+
+
+def test_the_plan_is_of_what_settle_runs_again(capsys: pytest.CaptureFixture[str]) -> None:
+    for served in serve(LetteredApi({**HARDLY, "other": "PE"})):
+        assert served("check", FLOW, "--settle", "12", "--undecided", "ok") == 0
+        assert {run["eval_id"] for run in served.api.started} == {"other"}
+    assert "Running 1 undecided eval again: about 1 run, at most 4.\n" in capsys.readouterr().err
+
+
 def test_what_is_decided_is_not_run_again(
     green: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert green("check", FLOW, "--settle", "12") == 0
-    assert capsys.readouterr().err == "No eval is undecided: nothing is run again.\n"
+    assert capsys.readouterr().err == "Nothing to run again: no eval is undecided.\n"
     assert green.api.started == []
 
 
@@ -386,7 +443,7 @@ def test_many_reruns_are_asked_for_too() -> None:
         terminal = Terminal(["check", FLOW, "--settle", "30"], served.variables)
         terminal.type("n\n")
         said = terminal.read()
-        assert "This queues 28 evals;" in said
+        assert "This queues up to 28 evals;" in said
         assert "Nothing is run again." in said
         assert terminal.process.returncode == 1
         assert served.api.started == []

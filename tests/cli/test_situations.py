@@ -9,20 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.faultserver import FaultServer
-from support.situations import (
+from support.doors import (
     BEGIN,
     DOCS,
     END,
     HEADER,
-    SITUATIONS,
     Answer,
-    Situation,
     ask_all_doors,
     environment,
     fresh,
     row_of,
 )
+from support.faultserver import FaultServer
+from support.situations import SITUATIONS, Situation
 
 TABLE = DOCS.read_text().partition(BEGIN)[2].partition(END)[0].strip().splitlines()
 IDS = [f"{at} {each.about}" for at, each in enumerate(SITUATIONS)]

@@ -45,6 +45,30 @@ def test_what_counts_by_default_is_named_with_its_moment() -> None:
     assert FAIL_ON == ("regressed", "newly_blocked", "newly_errored", "incomplete")
 
 
+USUAL = "no eval may be regressed, newly blocked, newly errored or incomplete on the side that is "
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({}, f"{USUAL}checked, and the verdict on the suite may not be regressed"),
+        ({"fail_on": "flaky", "verdict": False}, "no eval may be flaky"),
+        ({"fail_on": (), "verdict": False}, "nothing fails it"),
+        (
+            {"fail_on": ["suspect", "removed"], "max_failures": 2},
+            "at most 2 evals may be suspect or removed, and the suite's own test may not find "
+            "that the pass rate fell",
+        ),
+        (
+            {"fail_on": (), "min_pass_rate": 0.9, "verdict": False, "allow": ["broken"]},
+            "the pass rate must be at least 90.0%; 1 failure is accepted",
+        ),
+    ],
+)
+def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None:
+    assert of_every_transition().gate(**arguments).rule == rule
+
+
 @pytest.mark.parametrize("transition", TRANSITIONS)
 def test_any_transition_can_count(transition: str) -> None:
     gate = of_every_transition().gate(transition, verdict=False)

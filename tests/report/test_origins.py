@@ -18,7 +18,7 @@ import retab_analysis as ra
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.render import LONGEST_MARKDOWN
-from retab_analysis.report.facts import list_origins, say_rule
+from retab_analysis.report.facts import list_origins
 from retab_analysis.schema import CONFIG_CHANGES, VERSIONS, WORKFLOWS
 
 KINDS = ("md", "html")
@@ -139,7 +139,21 @@ def test_the_report_is_not_anonymous(tmp_path: Path, kind: str, values: bool) ->
     )
     assert "draft_9: a draft" in said
     assert f"by retab_analysis {ra.__version__}" in said
-    assert say_rule() in said
+    assert broken().gate().rule in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_report_shows_the_gate_that_was_asked(tmp_path: Path, kind: str) -> None:
+    made = broken()
+    usual, lenient = made.gate(), made.gate(allow=made.evals["eval_id"], min_pass_rate=0.0)
+    assert (usual.ok, lenient.ok) == (False, True)
+    asked = plain(written(made, tmp_path, kind, gate=lenient), kind)
+    assert lenient.rule in asked
+    assert "does not hold" not in asked
+    assert lenient.notes[-1] in asked
+    assert usual.reasons[0] in plain(written(made, tmp_path, kind), kind)
+    with pytest.raises(ra.ConfigError, match=r"gate: expected what comparison\.gate\(\) gives"):
+        written(made, tmp_path, kind, gate=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +167,7 @@ def test_the_parts_come_in_the_order_in_which_they_are_asked_for(tmp_path: Path,
 
 def test_what_is_not_known_is_not_said() -> None:
     made = ra.compare(results(result("e", "passed")), results(result("e", "failed", 2)))
-    facts = dict(list_origins(made, MADE))
+    facts = dict(list_origins(made, made.gate(), MADE))
     assert facts["Workflow"] == "wf"
     assert "Version" not in facts
     assert facts["Made"].startswith("20 May 2026, 09:05 UTC by")
@@ -161,14 +175,14 @@ def test_what_is_not_known_is_not_said() -> None:
         results(result("e", "passed", run_id=None, workflow_version_id=None)),
         results(result("e", "failed", 2, run_created_at=None)),
     )
-    facts = dict(list_origins(alone, MADE))
+    facts = dict(list_origins(alone, alone.gate(), MADE))
     assert "Held against" not in facts
     assert facts["Checked"] == "run run_2, version v1"
 
 
 def test_many_runs_are_counted_with_the_oldest() -> None:
     made = ra.compare(results(*many("e", "PPPPPP")), results(result("e", "failed", 9)))
-    held = dict(list_origins(made, MADE))["Held against"]
+    held = dict(list_origins(made, made.gate(), MADE))["Held against"]
     assert held.startswith("run run_6 of 24 May 2026")
     assert held.endswith("3 further runs, the oldest of 19 May 2026, 00:00 UTC")
 

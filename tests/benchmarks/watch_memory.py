@@ -1,0 +1,115 @@
+"""What watching adds to the memory of a process, while evals end and news are found.
+
+As a program, ``python -m benchmarks.watch_memory ROUNDS``, it watches runs for so many rounds and
+says in each of them how much memory it has: all of it, and what Python's own objects take.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import tracemalloc
+from datetime import UTC, datetime
+from pathlib import Path
+
+import retab_analysis as ra
+from benchmarks.harness import AtMost, Figure
+from benchmarks.programs import BulkServer
+from retab_analysis.widgets.live.state import compute_state
+from retab_analysis.widgets.live.watcher import Watcher
+
+NAME = "watch_memory"
+FLOW = "wf_invoices"
+INTERVAL = 2.0
+FIRST = "the first five minutes"
+LATER = "the ten minutes after them"
+OBJECTS = "objects of Python in all of them"
+PROMISES = {FIRST: AtMost(30.0), LATER: AtMost(5.0), OBJECTS: AtMost(3.0)}
+UNIT = "MB more"
+
+# So many rounds are taken together, because memory goes up and down by some MB between rounds.
+TOGETHER = 20
+# News are found from the third eval on; what is loaded for them is not what watching adds.
+WARM_UP = 15
+
+
+def measure(size: int = 200) -> list[Figure]:
+    """Follow three runs of 95 evals for ``1.5 * size`` and ``3 * size`` seconds, after a start.
+
+    The time of the server goes on by the usual interval with each round, as fast as rounds are.
+    """
+    first, later = round(0.75 * size), round(1.5 * size)
+    whole = _follow(WARM_UP + first + later, trace=False)[WARM_UP:]
+    traced = _follow(WARM_UP + first + later, trace=True)[WARM_UP:]
+    return [
+        Figure(FIRST, _growth(whole[:first]), UNIT),
+        Figure(LATER, _growth(whole[first:]), UNIT),
+        Figure(OBJECTS, _growth(traced), UNIT),
+    ]
+
+
+def _growth(amounts: list[float]) -> float:
+    """How much more there is at the end than at the start; nothing where there is less."""
+    window = min(TOGETHER, len(amounts) // 2)
+    ends = (statistics.median(each) for each in (amounts[:window], amounts[-window:]))
+    start, end = ends
+    return max(0.0, end - start)
+
+
+def _follow(rounds: int, *, trace: bool) -> list[float]:
+    """The memory after each round, in MB, of a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.watch_memory", str(rounds)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command += ["trace"] if trace else []
+    said = subprocess.check_output(command, encoding="utf-8", env=environment)
+    amounts: list[float] = json.loads(said)
+    assert len(amounts) == rounds
+    return amounts
+
+
+def main(rounds: int, trace: bool) -> None:
+    amounts: list[float] = []
+    with BulkServer("story", 0, 0, 0) as server, server.client() as client:
+        runs = ra.start_runs(FLOW, repeat=3, client=client)["run_id"].to_list()
+        watcher = Watcher(client, runs, None, "last_good", INTERVAL)
+        # Each round waits for its news, as rounds that are two seconds apart would have them.
+        watcher._patience = 60.0
+
+        def follow() -> None:
+            for at in range(rounds):
+                if trace and at == WARM_UP:
+                    tracemalloc.start()
+                server.tick()
+                watcher._look_once()
+                compute_state(watcher.snapshot, datetime.now(UTC))
+                amounts.append((_traced() if trace else _resident()) / 2**20)
+
+        # In a thread, as it is when somebody watches.
+        thread = threading.Thread(target=follow)
+        thread.start()
+        thread.join()
+        ended = watcher.snapshot.runs["completed"].fill_null(0).sum()
+        assert ended > rounds / 4
+        assert any(each.counts for each in watcher.snapshot.news) or rounds < 2 * WARM_UP
+    sys.stdout.write(json.dumps(amounts))
+
+
+def _traced() -> int:
+    return tracemalloc.get_traced_memory()[0]
+
+
+def _resident() -> int:
+    """How much memory this process has now; where that cannot be asked, the most it has had."""
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), "trace" in sys.argv[2:])

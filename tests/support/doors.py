@@ -1,0 +1,255 @@
+"""What each door says in a situation: the command line, as JSON, as JUnit, and pytest.
+
+``PYTHONPATH=tests python -m support.doors`` writes it into ``docs/ci.md``, and
+``tests/cli/test_situations.py`` holds the file to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import polars as pl
+import pytest
+
+import retab_analysis as ra
+from retab_analysis.cli import main
+from retab_analysis.cli.session import RecordingClient, Session
+from support.fakes import KEY, FakeTime, client_for
+from support.faultserver import FaultServer
+from support.lettered_api import LetteredApi
+from support.situations import SITUATIONS, Situation
+from support.story import FLOWS
+
+BEGIN, END = "<!-- situations: begin -->", "<!-- situations: end -->"
+HEADER = ("Situation", "Command", "Exit", "It says", "JUnit", "pytest")
+DOCS = Path(__file__).parents[2] / "docs" / "ci.md"
+
+
+@dataclass
+class Answer:
+    """What the doors said.
+
+    Attributes:
+        code: The exit code.
+        out: The standard output.
+        err: The standard error.
+        document: What ``--json`` printed.
+        junit: How many cases there are by outcome; None where no file was written.
+        pytest: pytest's exit code and how many tests there are by outcome; None where the command
+            has options that the plugin does not.
+    """
+
+    code: int
+    out: str
+    err: str
+    document: dict[str, Any] = field(default_factory=dict)
+    junit: Mapping[str, int] | None = None
+    pytest: tuple[int, Mapping[str, int]] | None = None
+
+    @property
+    def says(self) -> str:
+        """The first line of what was said, and what the gate does."""
+        lines = self.out.splitlines() or self.err.splitlines()[-1:]
+        gate = [each.rstrip(":.") for each in lines[1:] if each.startswith("The gate ")]
+        said = ". ".join([*lines[:1], *gate])
+        # The server takes any port that is free, and each system has numbers of its own.
+        said = re.sub(r"(127\.0\.0\.1):\d{3,}", r"\1:8000", said)
+        return re.sub(r"\[Errno \d+\] ", "", said)
+
+
+@contextlib.contextmanager
+def environment(
+    situation: Situation, url: str, folder: Path, key: str = KEY
+) -> Iterator[dict[str, str]]:
+    """A folder with what the command line names, and the variables that it reads.
+
+    Args:
+        situation: What is asked.
+        url: Where the API is.
+        folder: The folder.
+        key: The API's key.
+    """
+    if situation.accepted is not None and key == KEY:
+        (folder / "accepted.toml").write_text(situation.accepted)
+    found = {"RETAB_API_BASE_URL": situation.address or url}
+    if situation.key is not None:
+        found["RETAB_API_KEY"] = key if situation.key == KEY else situation.key
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [each for each in os.environ if each.startswith(("RETAB_", "GITHUB_"))]:
+            patch.delenv(name)
+        for name, value in found.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        yield found
+
+
+def ask_all_doors(situation: Situation) -> Answer:
+    """Ask on the command line, as JSON, as JUnit, and in pytest; each with an API of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        answer = _run(situation, folder, [])
+        as_json = _run(situation, folder, ["--json", "--junit", "junit.xml"])
+        assert as_json.code == answer.code, (as_json, answer)
+        answer.document = json.loads(as_json.out) if as_json.out else {}
+        file = folder / "junit.xml"
+        answer.junit = _count_cases(file) if file.exists() else None
+        answer.pytest = _run_pytest(situation, folder)
+    return answer
+
+
+def fresh(api: LetteredApi) -> LetteredApi:
+    """The same API, of which nothing was asked yet."""
+    return LetteredApi(
+        api.evals, api.codes, api.names, api.edited, api.reruns, api.starts, api.broken
+    )
+
+
+def ask_command_line(situation: Situation) -> Answer:
+    """Ask on the command line alone."""
+    with tempfile.TemporaryDirectory() as name:
+        return _run(situation, Path(name), [])
+
+
+def ask_sandbox(situation: Situation, sandbox: ra.Sandbox) -> Answer:
+    """The same, of the sandbox, where it can show the situation."""
+    url, key = sandbox.credentials["base_url"], sandbox.credentials["api_key"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        *before, last = commands_in_sandbox(situation, list_whole_runs(sandbox))
+        for command in before:
+            prepared = _call(situation, command, url, key, folder)
+            assert prepared.code == 0, prepared
+        return _call(situation, last, url, key, folder)
+
+
+def commands_in_sandbox(situation: Situation, runs: Mapping[str, list[str]]) -> list[list[str]]:
+    """The command lines that show a situation in the sandbox, with the ids of its runs."""
+    return [each.split() for each in situation.shown.format_map(runs).split(";")]
+
+
+def list_whole_runs(sandbox: ra.Sandbox) -> dict[str, list[str]]:
+    """The runs of whole workflows that have ended, the newest first, by workflow without ``wf_``.
+
+    Under ``going`` there are a workflow and a run of it that is in flight.
+    """
+    with ra.Client(**sandbox.credentials) as client:
+        of_all = [ra.fetch_runs(flow, client=client, progress=False) for flow in FLOWS]
+    known = pl.concat(of_all).filter(scope="workflow")
+    ended = {
+        flow.removeprefix("wf_"): known.filter("is_terminal", workflow_id=flow)["run_id"].to_list()
+        for flow in FLOWS
+    }
+    going = known.filter(~pl.col("is_terminal")).row(0, named=True)
+    return {**ended, "going": [going["workflow_id"], going["run_id"]]}
+
+
+def _run(situation: Situation, folder: Path, more: list[str]) -> Answer:
+    with FaultServer([fresh(situation.api)]) as server:
+        command = [*situation.command.split(), *more]
+        return _call(situation, command, server.url, KEY, folder)
+
+
+def _call(situation: Situation, command: list[str], url: str, key: str, folder: Path) -> Answer:
+    out, err = io.StringIO(), io.StringIO()
+    with environment(situation, url, folder, key):
+        session = Session()
+        with contextlib.suppress(ra.ConfigError):
+            client = RecordingClient()
+            client._set_time(FakeTime().as_time())
+            session = Session(client)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(command, session)
+    return Answer(code, out.getvalue(), err.getvalue())
+
+
+def _count_cases(path: Path) -> Mapping[str, int]:
+    cases = Xml.parse(path).getroot().findall(".//testcase")
+    return Counter(case[0].tag if len(case) else "passed" for case in cases)
+
+
+class _Recorder:
+    """A plugin that counts what became of tests."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            xfailed = hasattr(report, "wasxfail") and report.skipped
+            self.counts["xfailed" if xfailed else report.outcome] += 1
+
+
+def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, int]] | None:
+    words = situation.command.split()[1:]
+    names = {f"--{each}": f"--retab-{each}" for each in ("candidate", "baseline", "allow")}
+    options = [each for each in words if each.startswith("--")]
+    if not words or len(set(options)) < len(options) or not set(options) <= set(names):
+        return None
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    recorder = _Recorder()
+    arguments = [
+        *("-p", "retab_analysis.pytest_plugin", "-p", "no:cacheprovider", "-c", "pytest.ini"),
+        *("--retab", words[0], *(names.get(each, each) for each in words[1:])),
+    ]
+    with FaultServer([fresh(situation.api)]) as server:
+        with environment(situation, server.url, folder), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            if situation.key == KEY:
+                ra.use(client_for(os.environ["RETAB_API_BASE_URL"]))
+            try:
+                with contextlib.redirect_stdout(io.StringIO()) as told:
+                    with contextlib.redirect_stderr(io.StringIO()):
+                        code = pytest.main(arguments, plugins=[recorder])
+            finally:
+                ra.use(None)
+    assert "Traceback" not in told.getvalue(), told.getvalue()
+    return int(code), recorder.counts
+
+
+def row_of(situation: Situation, answer: Answer) -> str:
+    """A row of the table, as Markdown."""
+    cells = [
+        situation.about,
+        f"`{situation.command}`",
+        f"**{answer.code}**",
+        _cell(answer.says),
+        "–" if answer.junit is None else _say_counts(answer.junit),
+        "–" if answer.pytest is None else f"{answer.pytest[0]}: {_say_counts(answer.pytest[1])}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    shown = text.replace("|", "\\|").replace("<", "&lt;")
+    return shown if len(shown) <= 200 else f"{shown[:199]}…"
+
+
+def _say_counts(counts: Mapping[str, int]) -> str:
+    order = ("failure", "failed", "xfailed", "skipped", "passed")
+    words = {"failure": "failed"}
+    said = [f"{counts[each]} {words.get(each, each)}" for each in order if counts.get(each)]
+    return ", ".join(said) or "nothing"
+
+
+def write_table(answers: Mapping[int, Answer]) -> None:
+    """Put the table into the document."""
+    rows = [row_of(SITUATIONS[at], answers[at]) for at in sorted(answers)]
+    head = [f"| {' | '.join(HEADER)} |", f"|{' --- |' * len(HEADER)}"]
+    before, _, rest = DOCS.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    DOCS.write_text("\n".join([before + BEGIN, *head, *rows, END]) + after)
+
+
+if __name__ == "__main__":
+    write_table({at: ask_all_doors(each) for at, each in enumerate(SITUATIONS)})

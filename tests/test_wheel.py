@@ -1,0 +1,238 @@
+"""The wheel, built and installed beside nothing of this repository: its content and its doors."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.doors import Answer, commands_in_sandbox, list_whole_runs
+from support.fakes import STILL
+from support.situations import SITUATIONS, Situation
+
+import retab_analysis as ra
+
+ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
+
+# Asks every situation, of the sandbox where it can show it.
+PROGRAM = f"""
+import json
+import retab_analysis as ra
+from support.doors import ask_command_line, ask_sandbox
+from support.situations import SITUATIONS
+
+def ask(situation):
+    if not situation.shown:
+        return ask_command_line(situation)
+    return ask_sandbox(situation, quick if "--start" in situation.shown else still)
+
+with ra.Sandbox(speed={STILL}) as still, ra.Sandbox(speed=600) as quick:
+    answers = [ask(each) for each in SITUATIONS]
+said = [(each.code, each.says) for each in answers]
+print(json.dumps({{"file": ra.__file__, "said": said}}))
+"""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A virtual environment with the wheel, and an empty repository.
+
+    Attributes:
+        bin: Where its programs are.
+        repository: The empty repository, where programs are started.
+    """
+
+    bin: Path
+    repository: Path
+
+    def run(
+        self, program: str, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.bin / program, *arguments],
+            cwd=self.repository,
+            env={**clean_environment(), **variables},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+        )
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's variables, without any that leads to this repository or to an API."""
+    ours = ("PYTHON", "RETAB_", "GITHUB_", "PYTEST_", "COV_", "COVERAGE_")
+    kept = {name: each for name, each in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "PYTHONUTF8": "1"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    # The build's own dependency is one of the tests': no network is needed.
+    options = ("--no-deps", "--no-index", "--no-build-isolation", "--quiet")
+    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", folder, ROOT]
+    subprocess.run(command, check=True, timeout=300)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    home = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True, timeout=300)
+    python = home / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True, timeout=300)
+    # The dependencies come from here. A path in such a file is searched for packages, but not for
+    # further such files, so that an editable installation of this repository is not found.
+    (packages,) = home.glob("lib/python*/site-packages")
+    ours = [each for each in sys.path if Path(each).name in ("site-packages", "dist-packages")]
+    (packages / "dependencies.pth").write_text("\n".join(ours) + "\n")
+    return Installed(home / "bin", tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[ra.Sandbox]:
+    with ra.Sandbox(speed=STILL) as started:
+        yield started
+
+
+def variables(sandbox: ra.Sandbox) -> dict[str, str]:
+    known = sandbox.credentials
+    return {"RETAB_API_KEY": known["api_key"], "RETAB_API_BASE_URL": known["base_url"]}
+
+
+def test_it_has_every_file_of_the_package(wheel: Path) -> None:
+    there = {
+        each.relative_to(ROOT).as_posix()
+        for each in (ROOT / "retab_analysis").rglob("*")
+        if each.is_file() and "__pycache__" not in each.parts
+    }
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert {each for each in packed if ".dist-info/" not in each} == there
+    needed = ("py.typed", "widgets/page.js", "widgets/style.css", "sandbox/catalog/world.json")
+    assert {f"retab_analysis/{each}" for each in needed} <= there
+
+
+def test_it_names_its_doors(wheel: Path) -> None:
+    packed = zipfile.ZipFile(wheel)
+    (name,) = (each for each in packed.namelist() if each.endswith("/entry_points.txt"))
+    assert packed.read(name).decode().split() == [
+        *("[console_scripts]", "retab-analysis", "=", "retab_analysis.cli:main"),
+        *("[pytest11]", "retab_analysis", "=", "retab_analysis.pytest_plugin"),
+    ]
+
+
+def test_every_public_name_can_be_loaded_from_it(installed: Installed) -> None:
+    code = (
+        "import retab_analysis as ra\n"
+        "for name in ra.__all__: getattr(ra, name)\n"
+        "import retab_analysis.widgets.page\n"
+        "print(ra.__file__)"
+    )
+    ended = installed.run("python", "-c", code)
+    assert Path(ended.stdout.strip()).is_relative_to(installed.bin.parent), ended.stderr
+
+
+def test_each_situation_ends_with_its_exit_code_in_one_process(installed: Installed) -> None:
+    ended = installed.run("python", "-c", PROGRAM, PYTHONPATH=str(TESTS))
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert Path(told["file"]).is_relative_to(installed.bin.parent)
+    assert len(SITUATIONS) >= 40
+    assert sum(bool(each.shown) for each in SITUATIONS) >= 30
+    wrong = [
+        (situation.about, situation.code, code, says)
+        for situation, (code, says) in zip(SITUATIONS, told["said"], strict=True)
+        if code != situation.code
+    ]
+    assert wrong == []
+
+
+PROGRAMS = (
+    "everything passes",
+    "an edit broke two evals",
+    "red again: two runs later nothing is mended",
+    "flaky only, and it fails now",
+    "one failure, and nobody edited",
+    "an outage: every eval ends in an error",
+    "the run was cancelled",
+    "the first run: nothing to compare with",
+    "no key",
+    "a wrong key",
+    "no workflow given",
+)
+
+
+@pytest.mark.parametrize("about", PROGRAMS)
+def test_the_program_in_an_empty_repository(
+    installed: Installed, sandbox: ra.Sandbox, about: str
+) -> None:
+    situation = next(each for each in SITUATIONS if each.about == about)
+    (command,) = commands_in_sandbox(situation, list_whole_runs(sandbox))
+    known = variables(sandbox)
+    if situation.key is None:
+        del known["RETAB_API_KEY"]
+    elif about == "a wrong key":
+        known["RETAB_API_KEY"] = situation.key
+    ended = installed.run("retab-analysis", *command, PYTHONWARNINGS="error", **known)
+    check_ended(ended, situation)
+
+
+def test_the_server_is_away(installed: Installed) -> None:
+    situation = next(each for each in SITUATIONS if each.about == "the server is away")
+    known = {"RETAB_API_KEY": "sk_retab_key", "RETAB_API_BASE_URL": situation.address or ""}
+    check_ended(installed.run("retab-analysis", "check", "wf_claims", **known), situation)
+
+
+def check_ended(ended: subprocess.CompletedProcess[str], situation: Situation) -> None:
+    assert ended.returncode == situation.code, (ended.stdout, ended.stderr)
+    assert "Traceback" not in ended.stderr
+    says = Answer(ended.returncode, ended.stdout, ended.stderr).says
+    if situation.code in (0, 1):
+        assert says.endswith("The gate holds" if situation.code == 0 else "The gate does not hold")
+    # What was asked for goes to one stream, why there is no answer to the other.
+    assert bool(ended.stdout) is (situation.code < 3)
+
+
+def test_pytest_in_an_empty_repository(installed: Installed, sandbox: ra.Sandbox) -> None:
+    # Other plugins warn of what this repository's settings know about.
+    options = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:playwright")
+    ended = installed.run("python", *options, "--retab", "wf_contracts", **variables(sandbox))
+    assert ended.returncode == 1, (ended.stdout, ended.stderr)
+    assert re.search(r"=+ 3 failed, .*passed", ended.stdout)
+    assert "The gate does not hold:" in ended.stdout
+    nothing = installed.run("python", *options, **variables(sandbox))
+    assert nothing.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_the_sandbox_of_the_wheel_and_the_line_of_the_readme(installed: Installed) -> None:
+    (line,) = re.findall("^retab-analysis (check .*?)  ", (ROOT / "README.md").read_text(), re.M)
+    assert line == "check wf_invoices --start --settle 12"
+    with subprocess.Popen(
+        [installed.bin / "python", "-m", "retab_analysis.sandbox", "--speed", "600"],
+        cwd=installed.repository,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as serving:
+        assert serving.stdout is not None
+        try:
+            exports = [serving.stdout.readline().removeprefix("export ").strip() for _ in range(2)]
+            known = dict(each.split("=", 1) for each in exports)
+            ended = installed.run("retab-analysis", *line.split(), **known)
+            version = installed.run("python", "-m", "retab_analysis", "--version")
+        finally:
+            serving.terminate()
+    assert ended.returncode == 1, (ended.stdout, ended.stderr)
+    assert "broke since an edit of extract_lines" in ended.stdout.splitlines()[0]
+    assert ended.stderr.startswith("Started run ")
+    assert version.stdout == f"retab-analysis {ra.__version__}\n"
