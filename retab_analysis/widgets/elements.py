@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retab_analysis.markup import Html, tag
+from retab_analysis.markup import Html, join, tag
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 """The style sheet of pages and of what stands for them."""
@@ -159,12 +159,21 @@ def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool 
         tag("option", each.words, value=each.value, selected=each.chosen, data_key=each.value)
         for each in choices
     )
-    box = tag("select", *options, data_event=event, disabled=disabled, class_="ra-field")
+    box = tag(
+        "select",
+        *options,
+        aria_label=label,
+        data_event=event,
+        disabled=disabled,
+        class_="ra-field",
+    )
     return tag("label", tag("span", label, class_="ra-soft"), box, class_="ra-labelled")
 
 
 def _count(choice: Option) -> Html | None:
-    return None if choice.count is None else tag("span", choice.count, class_="ra-soft")
+    if choice.count is None:
+        return None
+    return join(" ", tag("span", f"{choice.count:,}", class_="ra-soft"))
 
 
 @dataclass(frozen=True, slots=True)

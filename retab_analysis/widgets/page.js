@@ -73,6 +73,12 @@ function patch(old, fresh) {
   patchAttributes(old, fresh);
   if (isText(old) && isText(fresh)) patch(asNode(old.firstChild), asNode(fresh.firstChild));
   else patchChildren(old, fresh);
+  if (old instanceof HTMLSelectElement) chooseAsTold(old);
+}
+
+/** An option that is moved may be chosen by the way. @param {HTMLSelectElement} select */
+function chooseAsTold(select) {
+  for (const option of select.options) option.selected = option.hasAttribute("selected");
 }
 
 /** Whether an element holds one text and nothing else, as most cells do. @param {Element} element */
@@ -108,9 +114,6 @@ function patchAttributes(old, fresh) {
  */
 function setProperty(element, name, value) {
   if (element instanceof HTMLInputElement && name === "checked") element.checked = value !== null;
-  if (element instanceof HTMLOptionElement && name === "selected") {
-    element.selected = value !== null;
-  }
   if (element instanceof HTMLInputElement && name === "value" && !element.matches(":focus")) {
     element.value = value ?? "";
   }

@@ -13,10 +13,12 @@ from retab_analysis.widgets.elements import (
     Option,
     button,
     chips,
+    copy_bar,
     copy_button,
     grid,
     multi_select,
     scroll_area,
+    select,
 )
 
 pytestmark = pytest.mark.browser
@@ -191,6 +193,78 @@ def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page
     assert page.locator("td[tabindex='0'],th[tabindex='0']").count() == 1
     shown.show(list=table(""))
     assert page.evaluate("() => !!document.activeElement.closest('.ra-page')")
+
+
+def test_a_row_is_clicked_where_the_focus_comes_to_rest(page: Page) -> None:
+    rows = [GridRow(each, (each, each, each)) for each in "abcdef"]
+    shown = Shown(page, {"list": grid(COLUMNS, rows, label="Runs", event="open", follow=True)})
+    page.locator("th").first.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    page.wait_for_function("() => window.sent.length > 0")
+    assert shown.sent() == [("open", "d", None)], "on its way there it opened nothing"
+    page.keyboard.press("ArrowUp")
+    page.evaluate("() => dispose()")
+    page.wait_for_timeout(300)
+    assert len(shown.sent()) == 1
+
+
+def test_a_row_that_has_become_selected_is_scrolled_to(page: Page) -> None:
+    names = "abcdefghijklmnopqrstuvwxyz"
+    shown = Shown(page, {"list": table(names)})
+    box = page.locator(".ra-scroll")
+
+    def is_seen(name: str) -> bool:
+        found: bool = page.locator(f"tr[data-key={name}]").evaluate("""(row) => {
+            const area = row.closest(".ra-scroll").getBoundingClientRect();
+            const head = row.closest("table").tHead.rows[0].cells[0].getBoundingClientRect();
+            const {top, bottom} = row.getBoundingClientRect();
+            return top >= head.bottom - 1 && bottom <= area.bottom + 1;
+        }""")
+        return found
+
+    assert not is_seen("y")
+    shown.show(list=table(names, selected="y"))
+    assert is_seen("y")
+    box.evaluate("(box) => (box.scrollTop = 300)")
+    shown.show(list=table(names, selected="y", note="new"))
+    assert box.evaluate("(box) => box.scrollTop") == 300, "who scrolls away is left there"
+    shown.show(list=table(names, selected="b"))
+    assert is_seen("b")
+
+
+def test_one_of_several_in_the_browsers_own_list(page: Page) -> None:
+    def field(chosen: str, offered: str = "abc", **more: bool) -> Html:
+        options = [Option(each, f"{each} <b>", chosen=each == chosen) for each in offered]
+        return select(options, "side", label="Baseline", **more)
+
+    shown = Shown(page, {"side": field("b")})
+    control = page.get_by_label("Baseline")
+    expect(control).to_have_value("b")
+    assert page.locator("option b").count() == 0
+    control.select_option("c")
+    assert shown.sent() == [("side", None, "c")]
+    shown.show(side=field("a"))
+    expect(control).to_have_value("a")
+    for offered, chosen in (("wxyz", "x"), ("zyxw", "y"), ("abcy", "y"), ("abc", "b")):
+        shown.show(side=field(chosen, offered))
+        expect(control).to_have_value(chosen)
+    shown.show(side=field("a", disabled=True))
+    expect(control).to_be_disabled()
+
+
+def test_ids_are_copied_from_one_tab_stop(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    Shown(page, {"ids": copy_bar([("eval", "e <1>"), ("run", "r2")], label="Copy the id of")})
+    page.get_by_role("button", name="eval").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".ra-notice")).to_have_text("Copied.")
+    assert page.evaluate("() => navigator.clipboard.readText()") == "r2"
+    page.get_by_role("button", name="eval").click()
+    page.wait_for_function("async () => await navigator.clipboard.readText() === 'e <1>'")
+    page.keyboard.press("Tab")
+    expect(page.locator("#after")).to_be_focused()
 
 
 def test_chips_and_lists_to_choose_from(page: Page) -> None:
