@@ -445,7 +445,8 @@ class View {
     for (const box of this.root.querySelectorAll(ROVING)) {
       if (box.querySelector('[tabindex="0"]')) continue; // asking for rows costs a layout
       const first = rowsOf(box).find((row) => row.length > 0)?.[0];
-      first?.setAttribute("tabindex", "0");
+      // Where the page is not in the document yet, nothing of it is seen.
+      (first ?? box.querySelector("th,td"))?.setAttribute("tabindex", "0");
     }
     this.reveal();
   }

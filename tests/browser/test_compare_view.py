@@ -197,8 +197,8 @@ def test_from_the_first_tab_stop_to_the_last(page: Page, labs: Any) -> None:
     wanted += ["What is listed", "Next", "Evals", "The eval", "Copy the id of", "Plots"]
     wanted += ["Write report…"]
     found = [next((at for at, each in enumerate(stops) if word in each), -1) for word in wanted]
-    assert found == sorted(found), stops
-    assert -1 not in found, stops
+    assert found == sorted(found), "\n".join(stops)
+    assert -1 not in found, "\n".join(stops)
     page.keyboard.press("Enter")
     expect(press(page, "No report")).to_be_focused()
     page.keyboard.press("Tab")
@@ -227,7 +227,9 @@ def test_settling(page: Page, console: list[str], labs: Any, screenshots: Path) 
     chip(page, "still passing").click()
     expect(chip(page, "still passing")).to_have_attribute("aria-pressed", "true")
     page.screenshot(path=screenshots / "compare-settling.png")
-    expect(page.locator(f"{VIEW} .ra-text").first).to_contain_text("of reruns are counted", timeout=90_000)
+    expect(page.locator(f"{VIEW} .ra-text").first).to_contain_text(
+        "of reruns are counted", timeout=90_000
+    )
     expect(press(page, "Stop waiting")).to_have_count(0)
     page.screenshot(path=screenshots / "compare-settled.png")
     assert console == []

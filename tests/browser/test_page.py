@@ -183,6 +183,15 @@ def test_a_grid_is_one_tab_stop_and_is_walked_with_keys(page: Page) -> None:
     assert shown.focused().startswith("Name")
 
 
+def test_a_grid_that_is_not_seen_yet_has_its_tab_stop(page: Page) -> None:
+    Shown(page, {"list": table("abc")}, before="<style>#host { display: none }</style>")
+    assert page.locator("[tabindex='0']").count() == 1
+    page.evaluate("() => document.querySelector('main style').remove()")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("gridcell", name="a", exact=True).first).to_be_focused()
+
+
 def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page: Page) -> None:
     shown = Shown(page, {"list": table("abcd")})
     page.get_by_role("gridcell", name="98 %").focus()
@@ -277,7 +286,7 @@ def test_chips_and_lists_to_choose_from(page: Page) -> None:
 
     shown = Shown(page, view("b"))
     page.keyboard.press("Tab")
-    for key, text in [("ArrowRight", "bbb98"), ("End", "ccc99"), ("ArrowRight", "aaa97")]:
+    for key, text in [("ArrowRight", "bbb 98"), ("End", "ccc 99"), ("ArrowRight", "aaa 97")]:
         page.keyboard.press(key)
         assert shown.focused() == text
     page.keyboard.press("Space")
