@@ -106,7 +106,7 @@ def report_texts(folder: Path) -> Iterator[str]:
 def view_texts() -> Iterator[str]:
     view = ra.compare_view(RESULTS, save_values=True)
     yield from view._repr_mimebundle_().values()
-    yield from texts_of(view.widget)
+    yield from (getattr(view.widget, f"html_{name}") for name in view.widget.sections)
     explorer = ra.explore(RUNS, RESULTS, save_values=True)
     for tab in explorer.state.tabs:
         explorer.tab = tab

@@ -56,7 +56,7 @@ def html_change(change: Iterable[str | None]) -> list[object]:
     if before is None or now is None or not _are_texts(before, now):
         return [html_code(each) for each in (path, before, now)]
     segments = mark_words(before, now)
-    return [html_code(path), *(tag("code", *_html_marks(segments, side)) for side in _SIDES)]
+    return [html_code(path), *(tag("code", *html_marks(segments, side)) for side in _SIDES)]
 
 
 def markdown_change(change: Iterable[str | None]) -> list[str]:
@@ -65,7 +65,7 @@ def markdown_change(change: Iterable[str | None]) -> list[str]:
     if before is None or now is None or not _are_texts(before, now):
         return [markdown_code(each) for each in (path, before, now)]
     segments = mark_words(before, now)
-    cells = (tag("code", *_html_marks(segments, side)) for side in _SIDES)
+    cells = (tag("code", *html_marks(segments, side)) for side in _SIDES)
     return [markdown_code(path), *map(markup.in_markdown_cell, cells)]
 
 
@@ -76,7 +76,7 @@ def _are_texts(*values: str) -> bool:
     return all(each.startswith('"') and len(each) <= _LONGEST_TEXT for each in values)
 
 
-def _html_marks(segments: list[Segment], *kinds: str) -> Iterator[object]:
+def html_marks(segments: list[Segment], *kinds: str) -> Iterator[object]:
     """A text with what is of some kinds marked, and what both have cut where it is long."""
     last = len(segments) - 1
     for at, segment in enumerate(segments):
@@ -101,7 +101,7 @@ def html_edits(comparison: Comparison, values: bool) -> Iterator[Html]:
     if edits is None:
         return
     changes = edits.changes
-    yield tag("p", f"{edits.between}: {_count_fields(changes)}.")
+    yield tag("p", f"{edits.between}: {count_fields(changes)}.")
     header = (*EDIT_HEADER, "Before → now") if values else EDIT_HEADER
     rows = [_html_edit(row, values) for row in changes.head(_EDITS).iter_rows(named=True)]
     if rows:
@@ -113,25 +113,28 @@ def _html_edit(row: Row, values: bool) -> list[object]:
     cells: list[object] = [_html_block(row), html_code(row["field"]), row["change"]]
     if not values:
         return cells
-    segments = _edit_segments(row)
-    return [*cells, tag("div", *_html_marks(segments, *_SIDES), class_="rta-text-diff")]
+    segments = edit_segments(row)
+    return [*cells, tag("div", *html_marks(segments, *_SIDES), class_="rta-text-diff")]
 
 
-def _edit_segments(row: Row) -> list[Segment]:
+def edit_segments(row: Row) -> list[Segment]:
+    """What was removed and added in an edited field, a row of CONFIG_CHANGES."""
     before, after = ((row[name] or "")[:_LONGEST_TEXT] or None for name in ("before", "after"))
     return mark_change(before, after)
 
 
 def _html_block(row: Row) -> Html:
     label = markup.one_line(row["label"])
-    return tag("span", markup.name(_name_block(row)), title=label or None)
+    return tag("span", markup.name(name_block(row)), title=label or None)
 
 
-def _name_block(row: Row) -> str:
+def name_block(row: Row) -> str:
+    """What to call the block of a row of CONFIG_CHANGES."""
     return markup.one_line(row["block_id"] or row["label"] or row["block_type"])
 
 
-def _count_fields(changes: pl.DataFrame) -> str:
+def count_fields(changes: pl.DataFrame) -> str:
+    """How many fields of how many blocks differ, in words."""
     if changes.is_empty():
         return "no block differs"
     fields, blocks = changes.height, changes["block_id"].n_unique()
@@ -151,9 +154,9 @@ def markdown_edits(comparison: Comparison) -> Iterator[str]:
     edits = comparison.sides.edits
     if edits is None:
         return
-    yield markdown(f"{edits.between}: {_count_fields(edits.changes)}.")
+    yield markdown(f"{edits.between}: {count_fields(edits.changes)}.")
     rows = [
-        [markdown(_name_block(row)), markdown_code(row["field"]), markdown(row["change"])]
+        [markdown(name_block(row)), markdown_code(row["field"]), markdown(row["change"])]
         for row in edits.changes.head(_EDITS).iter_rows(named=True)
     ]
     if rows:
@@ -164,7 +167,7 @@ def markdown_edits(comparison: Comparison) -> Iterator[str]:
 def markdown_edit_texts(comparison: Comparison) -> Iterator[str]:
     """The texts that were edited, each a unified diff that the reader can open."""
     for row in comparison.config_changes.head(_EDITS).iter_rows(named=True):
-        name = markup.markdown_code(f"{_name_block(row)} {row['field']}")
+        name = markup.markdown_code(f"{name_block(row)} {row['field']}")
         diff = diff_text(row["before"], row["after"])
         yield f"<details><summary>{name}</summary>\n\n{_fenced(diff)}\n\n</details>"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retab_analysis.markup import Html, tag
+from retab_analysis.markup import Html, join, tag
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 """The style sheet of pages and of what stands for them."""
@@ -41,6 +41,29 @@ def button(
 def copy_button(words: object, text: str, *, hint: str | None = None) -> Html:
     """A button that copies a text to the clipboard, in the browser alone."""
     return tag("button", words, type="button", title=hint, data_copy=text, class_="ra-button")
+
+
+def copy_bar(texts: Iterable[tuple[str, str]], *, label: str) -> Html:
+    """Buttons that copy texts, which their tooltips show: one tab stop.
+
+    Args:
+        texts: What each is called, and the text.
+        label: What they copy; it stands before them.
+    """
+    made = (
+        tag(
+            "button",
+            words,
+            type="button",
+            tabindex=-1,
+            title=text,
+            data_copy=text,
+            class_="ra-button",
+        )
+        for words, text in texts
+    )
+    about = tag("span", label, class_="ra-soft")
+    return tag("div", about, *made, role="toolbar", aria_label=label, class_="ra-actions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +146,34 @@ def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str)
     return tag("details", summary, box, data_menu=True, data_key=key, class_="ra-menu")
 
 
+def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool = False) -> Html:
+    """One of several things, in the browser's own list.
+
+    Args:
+        choices: What there is to choose from.
+        event: What choosing sends, with the value.
+        label: What is chosen; it stands before the list.
+        disabled: Whether nothing else can be chosen now.
+    """
+    options = (
+        tag("option", each.words, value=each.value, selected=each.chosen, data_key=each.value)
+        for each in choices
+    )
+    box = tag(
+        "select",
+        *options,
+        aria_label=label,
+        data_event=event,
+        disabled=disabled,
+        class_="ra-field",
+    )
+    return tag("label", tag("span", label, class_="ra-soft"), box, class_="ra-labelled")
+
+
 def _count(choice: Option) -> Html | None:
-    return None if choice.count is None else tag("span", choice.count, class_="ra-soft")
+    if choice.count is None:
+        return None
+    return join(" ", tag("span", f"{choice.count:,}", class_="ra-soft"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +207,12 @@ class GridRow:
 
 
 def grid(
-    columns: Sequence[GridColumn], rows: Iterable[GridRow], *, label: str, event: str | None = None
+    columns: Sequence[GridColumn],
+    rows: Iterable[GridRow],
+    *,
+    label: str,
+    event: str | None = None,
+    follow: bool = False,
 ) -> Html:
     """A table that is one tab stop; its columns can be made wider and narrower.
 
@@ -167,6 +221,7 @@ def grid(
         rows: The rows, each with as many cells.
         label: What is listed, for screen readers.
         event: What a click on a row sends, with the row's key; None where that does nothing.
+        follow: Whether a row is clicked also when a key moves the focus to it.
     """
     cols = (_col(each) for each in columns)
     table = tag(
@@ -176,6 +231,7 @@ def grid(
         tag("tbody", *(_row(columns, row, event) for row in rows)),
         role="grid",
         aria_label=label,
+        data_follow=follow,
         class_="ra-grid",
     )
     return tag("div", table, class_="ra-scroll")

@@ -13,6 +13,8 @@
  * - `<table role="grid">`, `role="toolbar"` and `role="listbox"` are one tab stop each: arrow keys,
  *   Home, End, Page Up and Page Down move in them, Enter and Space choose. What can have the focus
  *   in them (cells, buttons, options) has `tabindex="-1"`.
+ * - `data-follow` on a grid: a row to which a key moves the focus is clicked. A row that has become
+ *   `aria-selected` is scrolled to within its grid.
  * - `data-resize` in a heading of a grid: drag it to change the width of the column, or press Shift
  *   and an arrow key on the heading. The table needs a `<col>` for each column.
  * - `<details data-menu>` closes with Escape and with a click elsewhere.
@@ -24,6 +26,7 @@
 
 const GAP_TYPING = 250; // milliseconds without a key before what was typed is sent
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
+const GAP_MOVING = 120; // milliseconds without a key before the row that has the focus is clicked
 const SHOWN_FOR = 2500; // milliseconds that a short notice stays
 const STEP = 16; // pixels by which a key changes the width of a column
 const NARROWEST = 40; // pixels
@@ -70,6 +73,12 @@ function patch(old, fresh) {
   patchAttributes(old, fresh);
   if (isText(old) && isText(fresh)) patch(asNode(old.firstChild), asNode(fresh.firstChild));
   else patchChildren(old, fresh);
+  if (old instanceof HTMLSelectElement) chooseAsTold(old);
+}
+
+/** An option that is moved may be chosen by the way. @param {HTMLSelectElement} select */
+function chooseAsTold(select) {
+  for (const option of select.options) option.selected = option.hasAttribute("selected");
 }
 
 /** Whether an element holds one text and nothing else, as most cells do. @param {Element} element */
@@ -105,9 +114,6 @@ function patchAttributes(old, fresh) {
  */
 function setProperty(element, name, value) {
   if (element instanceof HTMLInputElement && name === "checked") element.checked = value !== null;
-  if (element instanceof HTMLOptionElement && name === "selected") {
-    element.selected = value !== null;
-  }
   if (element instanceof HTMLInputElement && name === "value" && !element.matches(":focus")) {
     element.value = value ?? "";
   }
@@ -337,7 +343,10 @@ class View {
     /** What was sent last of a control. @type {WeakMap<Element, any>} */
     this.told = new WeakMap();
     this.typing = 0;
+    this.moving = 0;
     this.quiet = 0;
+    /** The row of each grid that was selected last. @type {WeakMap<Element, string | null>} */
+    this.selected = new WeakMap();
     this.build();
     this.listen();
     host.append(this.root);
@@ -381,6 +390,7 @@ class View {
   dispose() {
     this.stops.abort();
     clearTimeout(this.typing);
+    clearTimeout(this.moving);
     clearTimeout(this.quiet);
     this.place.remove();
     this.root.remove();
@@ -435,7 +445,24 @@ class View {
     for (const box of this.root.querySelectorAll(ROVING)) {
       if (box.querySelector('[tabindex="0"]')) continue; // asking for rows costs a layout
       const first = rowsOf(box).find((row) => row.length > 0)?.[0];
-      first?.setAttribute("tabindex", "0");
+      // Where the page is not in the document yet, nothing of it is seen.
+      (first ?? box.querySelector("th,td"))?.setAttribute("tabindex", "0");
+    }
+    this.reveal();
+  }
+
+  /** Scroll a row that has become selected to where it is seen in its grid. */
+  reveal() {
+    for (const grid of this.root.querySelectorAll("table[role=grid]")) {
+      const row = grid.querySelector("[aria-selected=true]");
+      if (row === null || this.selected.get(grid) === keyOf(row)) continue;
+      this.selected.set(grid, keyOf(row));
+      const box = /** @type {Element} */ (grid.parentElement);
+      const area = box.getBoundingClientRect();
+      const head = grid.querySelector("thead")?.getBoundingClientRect().height ?? 0;
+      const { top, bottom } = row.getBoundingClientRect();
+      if (top < area.top + head) box.scrollTop -= area.top + head - top;
+      else if (bottom > area.bottom) box.scrollTop += bottom - area.bottom;
     }
   }
 
@@ -572,7 +599,14 @@ class View {
     const item = asHtml(target.closest("td,th,[role=option]") ?? target);
     const next = event.shiftKey ? null : findTarget(box, item, event);
     next?.focus();
+    if (next && box.matches("[data-follow]")) this.follow(next);
     return next !== null;
+  }
+
+  /** @param {HTMLElement} item */
+  follow(item) {
+    clearTimeout(this.moving);
+    this.moving = window.setTimeout(() => item.isConnected && item.click(), GAP_MOVING);
   }
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from support.axe import find_barriers
 from support.lab import run_all, save
 
 pytestmark = pytest.mark.browser
@@ -30,6 +31,25 @@ def result(run, verdict):
 view = ra.compare_view(ra.decode_results([result("1", "passed"), result("2", "failed")]))
 view"""
 LAST = "'another cell'"
+# Of each eval one result a version, so that some are undecided.
+UNDECIDED = """import polars as pl
+import retab_analysis as ra
+sandbox = ra.demo(speed=10)
+runs = ra.fetch_runs("wf_claims", status="completed", limit=30)
+newest = ra.fetch_results(runs).sort("run_created_at")
+pair = ra.compare_view(newest).state.pair[1:]
+once = newest.unique(["eval_id", "workflow_version_id"], keep="last")
+view = ra.compare_view(once.filter(pl.col("workflow_version_id").is_in(pair)))
+view"""
+SMALL = """import retab_analysis as ra
+sandbox = ra.demo(speed=40)
+runs = ra.fetch_runs("wf_claims", status="completed", limit=12, progress=False)
+results = ra.fetch_results(runs, progress=False)"""
+COUNT = """import threading, ipywidgets.widgets.widget as w, IPython
+comms = len(IPython.get_ipython().kernel.comm_manager.comms)
+mine = sum("retab compare" in each.name for each in threading.enumerate())
+f"left: {len(w._instances)} models, {comms} comms, {mine} threads\""""
+VIEW = ".ra-page:not([data-stands-for])"
 
 
 def open_notebook(page: Page, lab: Any, name: str, *cells: str) -> None:
@@ -39,10 +59,14 @@ def open_notebook(page: Page, lab: Any, name: str, *cells: str) -> None:
     page.evaluate("() => { window.jupyterapp.shell.collapseLeft() }")
     run_all(page)
     expect(detail(page)).to_be_visible(timeout=60_000)
+    # Once all has run, Lab takes the focus.
+    expect(page.locator(".jp-InputPrompt").nth(len(cells) - 1)).to_have_text(f"[{len(cells)}]:")
+    page.wait_for_function("""() => window.jupyterapp.shell.currentWidget.sessionContext
+        .session.kernel.status === 'idle'""")
 
 
 def detail(page: Page) -> Locator:
-    return page.get_by_role("region", name="The eval")
+    return page.locator(VIEW).get_by_role("region", name="The eval")
 
 
 def press(page: Page, words: str) -> Locator:
@@ -50,14 +74,16 @@ def press(page: Page, words: str) -> Locator:
 
 
 def chip(page: Page, words: str) -> Locator:
-    return page.locator(".ra-chips button").filter(has_text=words)
+    return page.locator(".ra-chip").filter(has_text=words)
+
+
+def rows(page: Page) -> Locator:
+    return page.locator(VIEW).get_by_role("grid", name="Evals").locator("tbody tr")
 
 
 def titles(page: Page) -> list[str]:
-    """The names in the list, without their signs."""
-    return [
-        each[1:].strip() for each in page.get_by_label("Evals").locator("option").all_inner_texts()
-    ]
+    """The names in the list."""
+    return [each.strip() for each in rows(page).locator("td:nth-child(2)").all_inner_texts()]
 
 
 def place(page: Page, words: str) -> Locator:
@@ -68,7 +94,7 @@ def place(page: Page, words: str) -> Locator:
 def test_from_eval_to_eval_by_keyboard(
     page: Page, console: list[str], labs: Any, screenshots: Path, theme: str
 ) -> None:
-    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.set_viewport_size({"width": 1600, "height": 1100})
     open_notebook(page, labs(theme), f"compare-{theme}.ipynb", STORY, LAST)
     names = titles(page)
     count = len(names)
@@ -86,21 +112,21 @@ def test_from_eval_to_eval_by_keyboard(
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(detail(page)).to_contain_text(names[1])
-    # The slider has the arrow keys, the list has them with Alt.
-    page.get_by_role("slider").focus()
-    page.keyboard.press("ArrowRight")
+    # In the list, an eval opens where the focus comes to rest.
+    rows(page).first.locator("td").first.click()
+    expect(place(page, f"1 of {count}")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(place(page, f"3 of {count}")).to_be_visible()
     expect(detail(page)).to_contain_text(names[2])
-    page.keyboard.press("End")
+    page.keyboard.press("Control+End")
     expect(place(page, f"{count} of {count}")).to_be_visible()
-    page.keyboard.press("Home")
-    expect(detail(page)).to_contain_text(names[0])
-    page.get_by_label("Evals").focus()
-    page.keyboard.press("Alt+ArrowDown")
-    expect(place(page, f"2 of {count}")).to_be_visible()
-    expect(detail(page)).to_contain_text(names[1])
-    page.keyboard.press("End")
     expect(detail(page)).to_contain_text(names[-1])
+    for key in ("d", "d", "x"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-CodeCell").count() == 2
     assert detail(page).evaluate("box => box.offsetHeight") == height
+    assert find_barriers(page, VIEW) == []
     assert console == []
 
 
@@ -109,22 +135,20 @@ def test_other_sides_and_chips(
 ) -> None:
     page.set_viewport_size({"width": 1280, "height": 1000})
     open_notebook(page, labs("light"), "compare-sides.ipynb", STORY)
-    options = page.get_by_label("Evals").locator("option")
-    flipped = options.count()
+    flipped = rows(page).count()
     flaky = int(chip(page, "flaky").inner_text().split()[-1])
     chip(page, "flaky").focus()
     page.keyboard.press("Space")
-    expect(options).to_have_count(flipped + flaky)
+    expect(rows(page)).to_have_count(flipped + flaky)
     page.get_by_label("Compare", exact=True).select_option("Runs")
     expect(page.get_by_label("Candidate").locator("option").first).to_contain_text("evalrun_")
-    expect(page.locator(".ra-verdict")).to_be_visible()
-    expect(page.get_by_text("Compared run")).to_be_visible()
-    page.locator(".ra-gate summary").click()
-    expect(page.locator(".ra-gate li").first).to_be_visible()
+    expect(page.locator(f"{VIEW} .ra-text").first).to_contain_text("Compared run")
+    page.locator(VIEW).get_by_text("Gate does not hold").click()
+    expect(page.locator(f"{VIEW} li").first).to_be_visible()
     page.screenshot(path=screenshots / "compare-runs.png")
     candidate = page.get_by_label("Candidate").input_value()
     page.get_by_label("Baseline").select_option(candidate)
-    expect(page.get_by_text("Baseline and candidate are the same.")).to_be_visible()
+    expect(page.get_by_text("Baseline and candidate are the same.").first).to_be_visible()
     page.screenshot(path=screenshots / "compare-same.png")
     assert console == []
 
@@ -133,21 +157,81 @@ def test_plots_and_a_report(page: Page, console: list[str], labs: Any, screensho
     page.set_viewport_size({"width": 1280, "height": 1080})
     lab = labs("dark")
     open_notebook(page, lab, "compare-plots.ipynb", STORY)
-    press(page, "Plot by block").press("Enter")
-    expect(page.get_by_role("img", name="What flipped in each")).to_be_visible()
-    press(page, "Plot by eval").press("Enter")
-    expect(page.get_by_role("img", name="The verdicts of")).to_be_visible()
+    chip(page, "Plot by block").press("Enter")
+    expect(page.get_by_role("img", name="What flipped in each").first).to_be_visible()
+    chip(page, "Plot by eval").press("Enter")
+    expect(page.get_by_role("img", name="The verdicts of").first).to_be_visible()
     press(page, "Write report…").press("Enter")
-    page.locator(".ra-compare").get_by_label("File").fill("report.html")
-    expect(page.locator(".ra-compare").get_by_role("checkbox")).not_to_be_checked()
-    press(page, "Write report").press("Enter")
+    page.get_by_label("File", exact=True).fill("report.html")
+    expect(page.get_by_role("checkbox")).not_to_be_checked()
+    press(page, "Write").press("Enter")
     expect(page.get_by_text("Written to")).to_be_visible()
     assert "Buffet lunch" not in (lab.root / "report.html").read_text()
-    press(page, "Plot by block").evaluate("button => button.scrollIntoView()")
+    chip(page, "Plot by block").evaluate("button => button.scrollIntoView()")
     page.screenshot(path=screenshots / "compare-plots.png")
-    page.locator(".ra-compare").get_by_label("File").fill("report.pdf")
-    press(page, "Write report").press("Enter")
+    page.get_by_label("File", exact=True).fill("report.pdf")
+    press(page, "Write").press("Enter")
     expect(page.get_by_text("Not written: path must end in .md or .html")).to_be_visible()
+    assert console == []
+
+
+def test_from_the_first_tab_stop_to_the_last(page: Page, labs: Any) -> None:
+    """All that the view offers is reached by Tab, and what is written at its end is a report."""
+    lab = labs("light")
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    open_notebook(page, lab, "compare-tabs.ipynb", STORY)
+    page.get_by_label("Compare", exact=True).focus()
+    stops: list[str] = []
+    said = """() => {
+        const at = document.activeElement;
+        const box = at.closest("[role=grid],[role=toolbar]");
+        return at.closest(".ra-page") && (box ?? at.closest("label") ?? at).ariaLabel
+            || (at.closest("label") ?? at).innerText.split("\\n")[0].trim();
+    }"""
+    for _ in range(25):
+        stops.append(page.evaluate(said))
+        if stops[-1] == "Write report…":
+            break
+        page.keyboard.press("Tab")
+    wanted = ["Compare", "Baseline", "Candidate", "Gate", "Example", "What was edited?"]
+    wanted += ["What is listed", "Next", "Evals", "The eval", "Copy the id of", "Plots"]
+    wanted += ["Write report…"]
+    found = [next((at for at, each in enumerate(stops) if word in each), -1) for word in wanted]
+    assert found == sorted(found), "\n".join(stops)
+    assert -1 not in found, "\n".join(stops)
+    page.keyboard.press("Enter")
+    expect(press(page, "No report")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("by keyboard.md")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Written to")).to_be_visible()
+    assert (lab.root / "by keyboard.md").exists()
+
+
+def test_settling(page: Page, console: list[str], labs: Any, screenshots: Path) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    open_notebook(page, labs("light"), "compare-settle.ipynb", UNDECIDED, LAST)
+    before = page.locator(f"{VIEW} .ra-text").first.inner_text()
+    assert "results of reruns" not in before
+    press(page, "Settle…").press("Enter")
+    expect(page.get_by_text(re.compile("at most 4 times"))).to_be_visible()
+    page.screenshot(path=screenshots / "compare-plan.png")
+    press(page, "No").press("Enter")
+    press(page, "Settle…").press("Enter")
+    press(page, "Start").press("Enter")
+    expect(press(page, "Stop waiting")).to_be_visible()
+    # The view goes on meanwhile.
+    chip(page, "still passing").click()
+    expect(chip(page, "still passing")).to_have_attribute("aria-pressed", "true")
+    page.screenshot(path=screenshots / "compare-settling.png")
+    expect(page.locator(f"{VIEW} .ra-text").first).to_contain_text(
+        "of reruns are counted", timeout=90_000
+    )
+    expect(press(page, "Stop waiting")).to_have_count(0)
+    page.screenshot(path=screenshots / "compare-settled.png")
     assert console == []
 
 
@@ -156,10 +240,10 @@ def test_hostile_strings_run_no_script(
 ) -> None:
     open_notebook(page, labs("light"), "compare-hostile.ipynb", MADE_UP)
     expect(detail(page)).to_contain_text("<img src=x onerror=window.hacked=1>")
-    press(page, "Plot by eval").press("Enter")
-    expect(page.get_by_role("img", name="The verdicts of")).to_be_visible()
+    chip(page, "Plot by eval").press("Enter")
+    expect(page.get_by_role("img", name="The verdicts of").first).to_be_visible()
     assert page.evaluate("() => window.hacked") is None
-    assert page.locator(".ra-compare img").count() == 0
+    assert page.locator(".ra-page img").count() == 0
     page.screenshot(path=screenshots / "compare-hostile.png")
     assert console == []
 
@@ -171,7 +255,49 @@ def test_a_narrow_cell_is_readable(
     open_notebook(page, labs("light"), "compare-narrow.ipynb", STORY)
     press(page, "Next").press("Space")
     expect(place(page, r"2 of \d+")).to_be_visible()
-    wide = page.locator(".ra-compare").evaluate("box => [box.scrollWidth, box.clientWidth]")
+    wide = page.locator(VIEW).evaluate("box => [box.scrollWidth, box.clientWidth]")
     assert wide[0] <= wide[1], "nothing is cut off"
+    # Values stand one in the other.
+    expect(detail(page).locator(".ra-was")).to_be_hidden()
+    expect(detail(page).locator(".ra-is del").first).to_be_visible()
+    page.set_viewport_size({"width": 1600, "height": 1500})
+    expect(detail(page).locator(".ra-was del").first).to_be_visible()
+    expect(detail(page).locator(".ra-is del").first).to_be_hidden()
+    page.set_viewport_size({"width": 620, "height": 1500})
     page.screenshot(path=screenshots / "compare-narrow.png")
     assert console == []
+
+
+def test_twenty_displays_leave_what_one_leaves(page: Page, labs: Any) -> None:
+    page.goto(save(labs("light"), "compare-again.ipynb", SMALL, "ra.compare_view(results)", COUNT))
+    left = page.get_by_text("left: ").last
+    seen: list[str] = []
+    for number in range(1, 21):
+        run_all(page)
+        expect(page.locator(".jp-InputPrompt").nth(2)).to_have_text(f"[{3 * number}]:")
+        seen.append(left.inner_text())
+    assert "2 models" in seen[0]
+    assert "0 threads" in seen[0]
+    assert set(seen) == {seen[0]}
+
+
+def test_what_is_saved_stays_when_the_kernel_is_gone(page: Page, labs: Any) -> None:
+    lab = labs("light")
+    open_notebook(page, lab, "compare-gone.ipynb", STORY)
+    page.get_by_label("Compare", exact=True).select_option("Runs")
+    # The page is there before what stands for it has been replaced.
+    expect(page.locator("[data-stands-for]")).to_contain_text("Compared run evalrun_")
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    page.evaluate("""async () => {
+        const session = window.jupyterapp.shell.currentWidget.sessionContext.session;
+        await session.kernel.shutdown();
+    }""")
+    page.goto(page.url)
+    still = page.locator("[data-stands-for]")
+    expect(still).to_be_visible(timeout=30_000)
+    assert "model not found" not in page.locator(".jp-Notebook").inner_text()
+    expect(still).to_contain_text("Compared run evalrun_")
+    still.locator("summary").last.click()
+    expect(still.locator(".ra-signs").last).to_be_visible()
+    assert "Buffet lunch" not in (lab.root / "compare-gone.ipynb").read_text()

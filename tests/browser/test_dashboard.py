@@ -55,13 +55,14 @@ def test_a_person_finds_out_what_the_new_version_broke(
     page: Page, console: list[str], opened: Opener, screenshots: Path, where: str, theme: str
 ) -> None:
     folder = opened(where, theme)
-    expect(page.locator(".ra-compare .ra-evals option").first).to_be_attached(timeout=60_000)
+    compared = page.get_by_role("region", name="Comparison of eval runs")
+    expect(compared.locator("tbody tr").first).to_be_attached(timeout=60_000)
     sees_the_run_move(page)
     explorer = page.locator(".ra-explore")
     filters_and_sorts(explorer)
     chooses_a_run(explorer)
     exports(explorer, folder)
-    reads_the_comparison(page.locator(".ra-compare"))
+    reads_the_comparison(compared)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHTS[where]})
     heading = page.get_by_role("heading", name="Dashboard")
     heading.scroll_into_view_if_needed()
@@ -137,25 +138,31 @@ def exports(explorer: Locator, folder: Path) -> None:
 
 
 def reads_the_comparison(compared: Locator) -> None:
-    evals = compared.locator(".ra-evals option")
+    evals = compared.get_by_role("grid", name="Evals").locator("tbody tr")
     listed = evals.count()
-    broke = sum(each.startswith(("✗", "⊘")) for each in evals.all_inner_texts())
-    expect(compared.locator(".ra-verdict")).to_contain_text(f"{broke} broke")
-    detail = compared.locator(".ra-title")
+    broke = sum(each.strip().startswith(("✗", "⊘")) for each in evals.all_inner_texts())
+    expect(compared.locator(".ra-head")).to_contain_text(f"{broke} broke")
+    expect(compared.get_by_text("What the evals that flipped have in common")).to_be_visible()
+    detail = compared.get_by_role("region", name="The eval")
     expect(detail).to_contain_text("regressed")
 
     flaky = compared.get_by_role("button", name=re.compile("flaky"))
     count = int(flaky.inner_text().split()[-1])
     flaky.click()
     expect(evals).to_have_count(listed + count, timeout=SOON)
-    last = evals.last.inner_text().split(maxsplit=1)[1]
-    compared.locator(".ra-evals select").select_option(index=listed + count - 1)
+    last = evals.last.locator("td").nth(1).inner_text().strip()
+    evals.last.locator("td").first.click()
     expect(detail).to_contain_text("flaky", timeout=SOON)
     expect(detail).to_contain_text(last)
-    expect(compared.locator(".ra-values")).to_contain_text("Candidate")
+    expect(detail.locator(".ra-values")).to_contain_text("Expected")
 
     compared.get_by_role("button", name="Previous").click()
     expect(detail).not_to_contain_text(last, timeout=SOON)
+
+    edited = compared.get_by_role("button", name="What was edited?")
+    if edited.count():  # nothing is looked up where nothing broke by an edit
+        edited.click()
+        expect(compared.get_by_text(re.compile("^What was edited: "))).to_be_visible(timeout=SOON)
 
 
 def saves_no_values(page: Page, path: Path) -> None:

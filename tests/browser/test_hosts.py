@@ -1,4 +1,4 @@
-"""The live view where it is not JupyterLab: Notebook 7, Voilà, marimo."""
+"""The live view and the comparison where it is not JupyterLab: Notebook 7, Voilà, marimo."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ def watching():
     view = ra.watch(run, interval=0.3)
     view
     return ra, view
+"""
+COMPARED = """import marimo
+app = marimo.App()
+
+@app.cell
+def comparing():
+    import retab_analysis as ra
+    sandbox = ra.demo(speed=40)
+    runs = ra.fetch_runs("wf_invoices", status="completed", limit=12, progress=False)
+    view = ra.compare_view(ra.fetch_results(runs, progress=False))
+    view
+    return
 """
 WAITING = """
 @app.cell
@@ -101,6 +113,21 @@ def test_marimo(page: Page, marimo: Any, screenshots: Path) -> None:
     expect(page.locator(f"{LIVE} .ra-run")).to_be_visible(timeout=60_000)
     page.screenshot(path=screenshots / "live-marimo.png")
     is_alive_and_answers(page)
+
+
+def test_a_comparison_in_marimo(page: Page, marimo: Any, screenshots: Path) -> None:
+    page.goto(marimo(COMPARED), timeout=60_000)
+    evals = page.get_by_role("grid", name="Evals").locator("tbody tr")
+    expect(evals.first).to_be_visible(timeout=60_000)
+    detail = page.get_by_role("region", name="The eval")
+    names = evals.locator("td:nth-child(2)").all_inner_texts()
+    page.get_by_role("button", name="Next").click()
+    expect(detail).to_contain_text(names[1].strip())
+    evals.first.locator("td").first.click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(detail).to_contain_text(names[2].strip())
+    page.screenshot(path=screenshots / "compare-marimo.png")
 
 
 def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marimo: Any) -> None:

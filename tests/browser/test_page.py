@@ -13,10 +13,12 @@ from retab_analysis.widgets.elements import (
     Option,
     button,
     chips,
+    copy_bar,
     copy_button,
     grid,
     multi_select,
     scroll_area,
+    select,
 )
 
 pytestmark = pytest.mark.browser
@@ -181,6 +183,15 @@ def test_a_grid_is_one_tab_stop_and_is_walked_with_keys(page: Page) -> None:
     assert shown.focused().startswith("Name")
 
 
+def test_a_grid_that_is_not_seen_yet_has_its_tab_stop(page: Page) -> None:
+    Shown(page, {"list": table("abc")}, before="<style>#host { display: none }</style>")
+    assert page.locator("[tabindex='0']").count() == 1
+    page.evaluate("() => document.querySelector('main style').remove()")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("gridcell", name="a", exact=True).first).to_be_focused()
+
+
 def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page: Page) -> None:
     shown = Shown(page, {"list": table("abcd")})
     page.get_by_role("gridcell", name="98 %").focus()
@@ -193,6 +204,78 @@ def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page
     assert page.evaluate("() => !!document.activeElement.closest('.ra-page')")
 
 
+def test_a_row_is_clicked_where_the_focus_comes_to_rest(page: Page) -> None:
+    rows = [GridRow(each, (each, each, each)) for each in "abcdef"]
+    shown = Shown(page, {"list": grid(COLUMNS, rows, label="Runs", event="open", follow=True)})
+    page.locator("th").first.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    page.wait_for_function("() => window.sent.length > 0")
+    assert shown.sent() == [("open", "d", None)], "on its way there it opened nothing"
+    page.keyboard.press("ArrowUp")
+    page.evaluate("() => dispose()")
+    page.wait_for_timeout(300)
+    assert len(shown.sent()) == 1
+
+
+def test_a_row_that_has_become_selected_is_scrolled_to(page: Page) -> None:
+    names = "abcdefghijklmnopqrstuvwxyz"
+    shown = Shown(page, {"list": table(names)})
+    box = page.locator(".ra-scroll")
+
+    def is_seen(name: str) -> bool:
+        found: bool = page.locator(f"tr[data-key={name}]").evaluate("""(row) => {
+            const area = row.closest(".ra-scroll").getBoundingClientRect();
+            const head = row.closest("table").tHead.rows[0].cells[0].getBoundingClientRect();
+            const {top, bottom} = row.getBoundingClientRect();
+            return top >= head.bottom - 1 && bottom <= area.bottom + 1;
+        }""")
+        return found
+
+    assert not is_seen("y")
+    shown.show(list=table(names, selected="y"))
+    assert is_seen("y")
+    box.evaluate("(box) => (box.scrollTop = 300)")
+    shown.show(list=table(names, selected="y", note="new"))
+    assert box.evaluate("(box) => box.scrollTop") == 300, "who scrolls away is left there"
+    shown.show(list=table(names, selected="b"))
+    assert is_seen("b")
+
+
+def test_one_of_several_in_the_browsers_own_list(page: Page) -> None:
+    def field(chosen: str, offered: str = "abc", **more: bool) -> Html:
+        options = [Option(each, f"{each} <b>", chosen=each == chosen) for each in offered]
+        return select(options, "side", label="Baseline", **more)
+
+    shown = Shown(page, {"side": field("b")})
+    control = page.get_by_label("Baseline")
+    expect(control).to_have_value("b")
+    assert page.locator("option b").count() == 0
+    control.select_option("c")
+    assert shown.sent() == [("side", None, "c")]
+    shown.show(side=field("a"))
+    expect(control).to_have_value("a")
+    for offered, chosen in (("wxyz", "x"), ("zyxw", "y"), ("abcy", "y"), ("abc", "b")):
+        shown.show(side=field(chosen, offered))
+        expect(control).to_have_value(chosen)
+    shown.show(side=field("a", disabled=True))
+    expect(control).to_be_disabled()
+
+
+def test_ids_are_copied_from_one_tab_stop(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    Shown(page, {"ids": copy_bar([("eval", "e <1>"), ("run", "r2")], label="Copy the id of")})
+    page.get_by_role("button", name="eval").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".ra-notice")).to_have_text("Copied.")
+    assert page.evaluate("() => navigator.clipboard.readText()") == "r2"
+    page.get_by_role("button", name="eval").click()
+    page.wait_for_function("async () => await navigator.clipboard.readText() === 'e <1>'")
+    page.keyboard.press("Tab")
+    expect(page.locator("#after")).to_be_focused()
+
+
 def test_chips_and_lists_to_choose_from(page: Page) -> None:
     def view(*chosen: str) -> dict[str, Html]:
         choices = [Option(each, each * 3, ord(each), each in chosen) for each in "abc"]
@@ -203,7 +286,7 @@ def test_chips_and_lists_to_choose_from(page: Page) -> None:
 
     shown = Shown(page, view("b"))
     page.keyboard.press("Tab")
-    for key, text in [("ArrowRight", "bbb98"), ("End", "ccc99"), ("ArrowRight", "aaa97")]:
+    for key, text in [("ArrowRight", "bbb 98"), ("End", "ccc 99"), ("ArrowRight", "aaa 97")]:
         page.keyboard.press(key)
         assert shown.focused() == text
     page.keyboard.press("Space")
@@ -220,7 +303,7 @@ def test_chips_and_lists_to_choose_from(page: Page) -> None:
     shown.show(**view("b", "c"))
     expect(page.locator("summary")).to_have_text("Status: 2 of 3")
     assert page.locator("[aria-selected=true]").count() == 2
-    assert shown.focused() == "ccc99"
+    assert shown.focused() == "ccc 99"
     page.keyboard.press("Escape")
     assert shown.focused() == "Status: 2 of 3"
     expect(page.get_by_role("listbox")).to_be_hidden()

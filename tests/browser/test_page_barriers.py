@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 from support.axe import find_barriers
+from support.frames import result, results
 from support.live_states import news_of, seen
 from support.made_runs import result_with, run_with
 from support.pages import Shown
 
 from retab_analysis.markup import Html
+from retab_analysis.widgets.compare import html as compare
+from retab_analysis.widgets.compare.html import CompareLook
+from retab_analysis.widgets.compare.state import CompareState
+from retab_analysis.widgets.compare.task import TaskState
 from retab_analysis.widgets.elements import (
     GridColumn,
     GridRow,
@@ -51,12 +57,39 @@ def elements() -> dict[str, Html]:
     }
 
 
+def compared(look: CompareLook) -> dict[str, Html]:
+    long = "a very long name that somebody has generated out of a sentence " * 3
+    hostile = "<img src=x onerror=window.hacked=1>"
+    names = (long, "w" * 165, hostile, "\u0645\u0631\u062d\u0628\u0627 " * 30, "a\u202egpj.exe")
+    same = dict.fromkeys(("block_id", "failure_message", "condition", "run_id"), "b" * 165)
+    rows = [
+        result(f"e{at}{'q' * 160}", state, run, eval_name=each, document_names=["d" * 165])
+        | same
+        | {"workflow_version_id": f"{'v' * 165}{run}", "run_id": f"{'r' * 165}{run}"}
+        | {"block_execution_fingerprint": f"code {run}", "document_ids": ["f" * 165]}
+        | {"expected_value": '{"a":1.10}', "actual_value": f'{{"a":1.10,"{"k" * 165}":{run}}}'}
+        for at, each in enumerate(names)
+        for run, state in ((1, "passed"), (2, "passed"), (3, "failed" if at else "passed"))
+    ]
+    state = CompareState(results(*rows))
+    for each in state.counts:
+        state.show(each, True)
+    plots = {each: compare.draw_plot(state, each) for each in compare.PLOTS}
+    shown = replace(look, plots=plots, form=compare.ReportForm(said="Written to x"))
+    if not look.live:
+        return {"all": compare.render_still_view(state, shown)}
+    return compare.render_sections(state, shown)
+
+
 PAGES: dict[str, Any] = {
     "one run": lambda: html.render_sections(one_run(), ASKING),
     "many runs": lambda: html.render_sections(many_runs(), ASKING),
     "one line": lambda: html.render_brief_sections(many_runs()),
     "saved": lambda: {"all": html.render_still_view(one_run(), html.LiveLook(code="x"))},
     "elements": elements,
+    "compared": lambda: compared(CompareLook(asking=True)),
+    "compared saved": lambda: compared(CompareLook(live=False)),
+    "settling": lambda: compared(CompareLook(task=TaskState("Running", 3, 12, "about 5 runs"))),
 }
 ASKING = html.LiveLook(code="x = 1", can_cancel=True, asking=True)
 
@@ -77,6 +110,8 @@ def test_axe_finds_nothing(
     name = f"page-{what.replace(' ', '-')}-{scheme}-{width}.png"
     page.screenshot(path=screenshots / name, full_page=True)
     assert find_barriers(page, ".ra-page") == []
+    room = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert room[0] <= room[1], "nothing is pushed out of the page"
 
 
 def test_nothing_moves_where_that_is_not_wanted(page: Page) -> None:

@@ -1,143 +1,307 @@
-"""A comparison that is looked at, as HTML and text.
-
-Only here does the view use the signs and phrases in which ``comparison`` tells its findings.
-"""
+"""A comparison that is looked at, as HTML and text: the same live, saved and exported."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.render import BLOCKS, SIGNS, VERDICTS
-from retab_analysis.comparison.wording import phrase
-from retab_analysis.markup import STYLE as COLOURS
-from retab_analysis.markup import Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.common.html import STYLE as VIEW
+from retab_analysis.comparison.wording import list_evals, phrase
+from retab_analysis.markup import Html, join, name, one_line, tag
+from retab_analysis.report.differences import count_fields, edit_segments, html_marks, name_block
+from retab_analysis.report.facts import list_causes
 from retab_analysis.widgets.common.html import render_plot
-from retab_analysis.widgets.common.text import (
-    count_noun,
-    format_milliseconds,
-    label_documents,
-    label_eval,
+from retab_analysis.widgets.common.text import count_noun, format_probability, label_eval
+from retab_analysis.widgets.compare.detail import (
+    label_transition,
+    render_eval,
+    render_sides,
+    render_title,
 )
-from retab_analysis.widgets.compare.state import SIDE_COLUMNS, CompareState
+from retab_analysis.widgets.compare.state import ROUNDS, SIDE_COLUMNS, CompareState
+from retab_analysis.widgets.compare.task import TaskState
+from retab_analysis.widgets.elements import (
+    GridColumn,
+    GridRow,
+    Option,
+    button,
+    chips,
+    grid,
+    render_still,
+    scroll_area,
+    select,
+)
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."
+PLOTS = {"block": "Plot by block", "eval": "Plot by eval"}
 
-_LONGEST = 20_000
-_PATHS = 60
-_SIDES = {"expected": "Expected", "baseline": "Baseline", "candidate": "Candidate"}
-_VALUES = dict(zip(_SIDES, ("expected_value", "baseline_actual", "candidate_actual"), strict=True))
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+# Rows of the list that are sent at once; evals that a saved notebook holds, and those of them that
+# can be opened there.
+PAGE, SAVED, OPENED = 100, 200, 20
+_CAUSES, _EDITS = 6, 40
 # More evals and columns than that cannot be told apart in a plot.
 _PLOTTED_EVALS, _PLOTTED_COLUMNS = 60, 16
 
-HEIGHT = 420
-"""Pixels of the list, and of what is beside it."""
-
-STYLE = Html(
-    f"<style>{COLOURS}</style>{VIEW}"
-    """<style>
-.ra-compare{container-type:inline-size;--ra-line:color-mix(in srgb,currentColor 16%,transparent);
- color:var(--jp-ui-font-color1,currentColor)}
-.ra-compare .widget-html,.ra-compare .widget-html-content{margin:0;line-height:inherit}
-.ra-compare .widget-label{font-size:12px}
-.ra-compare .widget-dropdown>select{text-overflow:ellipsis}
-.ra-verdict{font-size:15px;font-weight:600;margin:4px 0 2px}
-.ra-verdict .ra-rest{font-weight:400}
-.ra-view .ra-text{max-width:105ch;white-space:pre-line}
-.ra-view .ra-gate{margin-top:4px}
-.ra-view summary{cursor:pointer;width:fit-content}
-.ra-view .ra-gate ul{margin:2px 0 0;padding-left:1.4em;max-height:8em;overflow:auto}
-.ra-chips{gap:6px;padding:8px 0 4px}
-.ra-chips .widget-toggle-button{border-radius:999px;border:1px solid var(--ra-line);height:26px;
- line-height:24px;padding:0 11px;margin:0;background:transparent;box-shadow:none;
- color:inherit;opacity:.85}
-.ra-chips .widget-toggle-button.mod-active{opacity:1;font-weight:600;border-color:currentColor;
- background:color-mix(in srgb,currentColor 12%,transparent)}
-.ra-compare button:focus-visible,.ra-compare select:focus-visible,.ra-compare input:focus-visible,
-.ra-compare summary:focus-visible,.ra-compare [tabindex]:focus-visible{
- outline:2px solid var(--jp-brand-color1,#56B4E9);outline-offset:1px}
-.ra-evals{flex-flow:column!important;align-items:stretch!important}
-.ra-evals>.widget-label{width:auto!important;text-align:left;height:20px;line-height:20px}
-.ra-evals>select{flex:1 1 auto;width:100%;height:100%;font-size:12px;border-radius:4px;
- padding:4px 0}
-.ra-evals>select option{padding:2px 8px}
-.ra-detail{height:100%;overflow:auto;box-sizing:border-box;border:1px solid var(--ra-line);
- border-radius:4px;padding:8px 12px}
-.ra-detail{overflow-wrap:anywhere}
-.ra-detail .ra-title{font-size:14px;font-weight:600;margin-bottom:3px}
-.ra-detail .ra-row{gap:1px 1.4em}
-.ra-detail .ra-values{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;
- margin:10px 0}
-.ra-detail h4{font-size:12px;font-weight:600;margin:0 0 3px;padding:0;color:var(--ra-soft)}
-.ra-detail pre{font:12px/1.45 var(--jp-code-font-family,monospace);white-space:pre-wrap;
- word-break:normal;overflow-wrap:anywhere;max-height:210px;overflow:auto;margin:0;padding:6px 8px;
- border-radius:4px;color:inherit;background:color-mix(in srgb,currentColor 7%,transparent)}
-.ra-detail .ra-none{color:var(--ra-soft);font-style:italic}
-.ra-detail td code{display:block;max-height:9em;overflow:auto;overflow-wrap:anywhere}
-.ra-detail td.ra-moved code{font-weight:700}
-.ra-panes{gap:10px}
-.ra-keys{font-size:11px;margin-left:6px}
-.ra-compare .ra-plots{overflow:auto;max-height:540px}
-.ra-compare .ra-plots svg{max-width:100%;min-width:560px;height:auto}
-@container (max-width:700px){.ra-evals{height:190px!important}}
-@container (max-width:560px){.ra-detail .ra-values{grid-template-columns:minmax(0,1fr)}}
-</style>"""
+_KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
+_COLUMNS = (
+    GridColumn("what", "What", width="11em"),
+    GridColumn("eval", "Eval"),
+    GridColumn("sides", "Before, now", width="8.2em"),
+    GridColumn("p", "Got worse", is_number=True, width="7.2em"),
 )
 
+Row = Mapping[str, Any]
 
-def render_head(state: CompareState) -> Html:
-    """The verdict, what the numbers say, and the gate."""
-    if state.same:
-        return _render_view(tag("div", SAME, class_="ra-alert", role="status"))
-    comparison = state.comparison
-    words, kind = VERDICTS[comparison.verdict]
-    said = comparison.headline
-    return _render_view(
-        tag(
-            "div",
-            tag("span", words, class_=f"rta-{kind}"),
-            tag("span", f" · {said}", class_="ra-rest"),
-            class_="ra-verdict",
-            role="status",
-        ),
-        tag("div", comparison.explain(), class_="ra-text ra-soft"),
-        _render_gate(state),
+
+@dataclass(frozen=True, slots=True)
+class ReportForm:
+    """What a report is to be: the file, whether with values; and what became of the last one."""
+
+    path: str = "comparison.html"
+    values: bool = False
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompareLook:
+    """How a comparison is shown.
+
+    Attributes:
+        values: Whether expected and actual values are shown, and what may quote them.
+        live: Whether there are buttons.
+        asking: Whether it is being asked if evals are to be run again.
+        task: What goes on beside the notebook, or has failed.
+        plots: The plots that are open, by their name.
+        form: The report that is to be written, or None.
+    """
+
+    values: bool = True
+    live: bool = True
+    asking: bool = False
+    task: TaskState | None = None
+    plots: Mapping[str, Html] = field(default_factory=dict)
+    form: ReportForm | None = None
+
+
+def render_sections(state: CompareState, look: CompareLook) -> dict[str, Html]:
+    """The whole view by the sections of its page, from the top to the bottom."""
+    return {
+        "sides": _render_sides(state, look),
+        "head": _render_title(state),
+        "said": _render_said(state),
+        "causes": _render_causes(state, look),
+        "work": _render_work(state, look),
+        "chips": _render_chips(state),
+        "list": _render_list(state),
+        "detail": _render_detail(state, look),
+        "plots": _render_plots(look),
+        "report": _render_report(state, look.form),
+    }
+
+
+def _render_sides(state: CompareState, look: CompareLook) -> Html:
+    # What is being settled is the pair that was chosen then.
+    held = look.task is not None and look.task.is_running
+    offered = state.sides[state.kind]
+    chosen = {"baseline": state.baseline, "candidate": state.candidate}
+    lists = (
+        select(
+            [Option(side.value, side.words, chosen=side.value == value) for side in offered],
+            event,
+            label=event.capitalize(),
+            disabled=held,
+        )
+        for event, value in chosen.items()
     )
+    kinds = [Option(each, _KINDS[each], chosen=each == state.kind) for each in state.sides]
+    kind = select(kinds, "kind", label="Compare", disabled=held)
+    return tag("div", kind, *lists, class_="ra-actions")
 
 
-def _render_view(*children: object) -> Html:
-    return tag("div", *children, class_="ra-view rta")
+def _render_title(state: CompareState) -> Html:
+    """What broke, in one line."""
+    if state.same:
+        return tag("div", SAME, class_="ra-alert", role="status")
+    return tag("div", tag("b", state.comparison.title, role="status"), class_="ra-head")
+
+
+def _render_said(state: CompareState) -> Html:
+    """What the numbers say, and the gate."""
+    if state.same:
+        return Html("")
+    said = tag("div", state.comparison.explain(), class_="ra-text ra-soft")
+    return tag("div", said, _render_gate(state), class_="ra-pane ra-wide")
 
 
 def _render_gate(state: CompareState) -> Html:
-    words, kind = ("✓ Gate holds", "good") if state.gate else ("✗ Gate does not hold", "bad")
-    said = tag("b", words, class_=f"rta-{kind}")
+    said = tag("b", "✓ Gate holds" if state.gate else "✗ Gate does not hold")
     if not state.gate.reasons:
-        return tag("div", said, class_="ra-gate")
+        return tag("div", said)
     opened = tag("summary", said, tag("span", " · why", class_="ra-soft"))
-    reasons = tag("ul", *(tag("li", reason) for reason in state.gate.reasons))
-    return tag("details", opened, reasons, class_="ra-gate")
+    return tag("details", opened, _list(state.gate.reasons))
 
 
-def label_chip(transition: str, count: int) -> str:
-    """What stands on the button of a transition."""
-    return f"{SIGNS[transition][0]} {phrase(transition)} {count}"
+def _list(items: Iterable[object]) -> Html:
+    return tag("ul", *(tag("li", each) for each in items))
 
 
-def list_options(state: CompareState) -> tuple[tuple[str, str], ...]:
-    """The evals of the list, each with its id."""
-    return tuple((_label_option(row), row["eval_id"]) for row in state.listed)
+# What can be done about what is undecided
 
 
-def _label_option(row: Mapping[str, Any]) -> str:
-    return f"{SIGNS[row['transition']][0]}  {label_eval(row)}"
+def _render_work(state: CompareState, look: CompareLook) -> Html:
+    task = look.task
+    if task is not None and task.is_running:
+        return _render_task(task)
+    failure = None if task is None else task.failure
+    return join(
+        tag("div", failure, class_="ra-alert ra-text", role="alert") if failure else None,
+        _render_plan(state, look.asking),
+    )
+
+
+def _render_task(task: TaskState) -> Html:
+    """How far it is; what was started cannot be taken back, but need not be waited for."""
+    total = task.total
+    done = f"{task.done} of at most {total} have ended" if total else ""
+    said = " · ".join(each for each in (task.words, task.note, done) if each)
+    bar = tag(
+        "div",
+        tag("span", style=f"flex:{task.done} 0 0;background:var(--ra-mark)"),
+        tag("span", class_="ra-active", style=f"flex:{max((total or 1) - task.done, 0)} 0 0"),
+        class_="ra-bar",
+        role="img",
+        aria_label=said,
+    )
+    stop = button("Stop waiting", "leave", hint="Runs that were started go on, and are kept")
+    return join(tag("div", said, role="status"), bar, tag("div", stop, class_="ra-actions"))
+
+
+def _render_plan(state: CompareState, asking: bool) -> Html:
+    if state.plan is None or state.same:
+        words = "No eval is undecided: running one again would not change what is said of it."
+        return tag("div", button("Settle…", "ask", disabled=True), words, class_="ra-actions")
+    if not asking:
+        settle = button("Settle…", "ask", hint="Shows first what would be run")
+        return tag("div", settle, describe_undecided(state), class_="ra-actions")
+    return tag(
+        "div",
+        tag("div", describe_plan(state), role="alert", class_="ra-text"),
+        button("Start", "settle", hint="Starts runs of the workflow as it is now"),
+        button("No", "keep", hint="Nothing is run"),
+        class_="ra-actions",
+    )
+
+
+def describe_undecided(state: CompareState) -> str:
+    """How many evals could be run again to know more."""
+    plan = state.plan
+    if plan is None:
+        return ""
+    said = []
+    if plan.evals:
+        verb, them = ("is", "it") if len(plan.evals) == 1 else ("are", "them")
+        evals = count_noun(len(plan.evals), "eval")
+        said.append(f"{evals} {verb} undecided: more results may decide {them}.")
+    if plan.started:
+        said.append(f"{count_noun(plan.started, 'run')} that you did not wait for may have ended.")
+    return " ".join(said)
+
+
+def describe_plan(state: CompareState) -> str:
+    """What settling would start, in plain words."""
+    plan = state.plan
+    if plan is None:
+        return ""
+    lines = []
+    if plan.started:
+        lines.append(f"First {count_noun(plan.started, 'run')} that were started are waited for.")
+    if plan.evals:
+        undecided = list_evals(state.comparison.choose_reruns(ROUNDS))
+        lines.append(
+            f"Run {count_noun(len(plan.evals), 'undecided eval')} again, at most {ROUNDS} times "
+            f"each and only until it is decided: about {count_noun(plan.mean, 'run')}, at most "
+            f"{plan.most}? {undecided}"
+        )
+    return "\n".join(lines)
+
+
+# What has changed
+
+
+def _render_causes(state: CompareState, look: CompareLook) -> Html:
+    """What the flips have in common, and what was edited."""
+    if state.same:
+        return Html("")
+    causes, edits = _list_causes(state, look), _render_edits(state, look)
+    if not causes:
+        return edits
+    shown, more = causes[:_CAUSES], causes[_CAUSES:]
+    title = tag("h4", "What the evals that flipped have in common")
+    rest = tag("details", tag("summary", f"and {len(more)} more"), _list(more)) if more else None
+    return tag("div", title, _list(shown), rest, edits, class_="ra-pane")
+
+
+def _list_causes(state: CompareState, look: CompareLook) -> list[object]:
+    """A sentence for each; with buttons, each leads to an example."""
+    if not look.live:
+        return [*list_causes(state.comparison, look.values)]
+    found = state.causes.select("sentence", "example_eval_id").iter_rows()
+    return [join(f"{sentence} ", _render_example(eval_id)) for sentence, eval_id in found]
+
+
+def _render_example(eval_id: str) -> Html:
+    return button("Example", "reveal", value=eval_id, hint="Open an eval of this group")
+
+
+def _render_edits(state: CompareState, look: CompareLook) -> Html:
+    """What was edited, field by field; what prompts and schemas say only where values are shown."""
+    edits = state.comparison.sides.edits
+    if edits is None:
+        if state.edited_between is None or not look.live:
+            return Html("")
+        words = button("What was edited?", "look_up", hint="Asks the API: two requests")
+        return tag("div", words, class_="ra-actions")
+    rows = [_render_edit(row, look.values) for row in edits.changes.head(_EDITS).to_dicts()]
+    more = edits.changes.height - len(rows)
+    title = f"What was edited: {count_fields(edits.changes)}"
+    box = scroll_area(
+        tag("div", edits.between, class_="ra-soft"),
+        *rows,
+        tag("div", f"… and {more:,} more fields", class_="ra-soft") if more > 0 else None,
+        label="What was edited",
+    )
+    return tag("details", tag("summary", title), box, class_="ra-fold", data_key="edits")
+
+
+def _render_edit(row: Row, values: bool) -> Html:
+    block, path = name(name_block(row)), tag("code", row["field"])
+    marked = tag("pre", *html_marks(edit_segments(row), "removed", "added")) if values else None
+    return tag("div", join(block, " · ", path, f" {row['change']}"), marked, class_="ra-run")
+
+
+# The evals
+
+
+def _render_chips(state: CompareState) -> Html:
+    found = (
+        Option(each, phrase(each), count, each in state.shown)
+        for each, count in state.counts.items()
+    )
+    place = state.place or 0
+    several = len(state.listed) > 1
+    steps = [("Previous", -1, several), ("Next", 1, several)]
+    if len(state.listed) > PAGE:
+        steps += [(f"{PAGE} back", -PAGE, place >= PAGE), (f"{PAGE} on", PAGE, True)]
+    buttons = (
+        button(words, "step", value=str(by), disabled=not can, hint="Also: arrow keys in the list")
+        for words, by, can in steps
+    )
+    said = tag("span", describe_position(state), role="status", class_="ra-soft")
+    row = tag("div", *buttons, said, class_="ra-actions")
+    return join(tag("div", chips(found, "chip", label="What is listed"), class_="ra-actions"), row)
 
 
 def describe_position(state: CompareState) -> str:
@@ -149,218 +313,58 @@ def describe_position(state: CompareState) -> str:
     return f"{state.place + 1} of {shown:,}{more}"
 
 
-def render_detail(state: CompareState) -> Html:
-    """The open eval: what became of it, where, and its values side by side."""
-    row = state.row
-    if row is None:
-        content: tuple[object, ...] = (tag("div", NOTHING, class_="ra-soft"),)
-    else:
-        said = (row["reason"], row["failure"])
-        content = (
-            _render_title(row),
-            _render_facts(state, row),
-            *(tag("div", name(one_line(each))) for each in said if each),
-            _render_ids(state, row),
-            _render_values(row),
-            _render_paths(state, row["eval_id"]),
-        )
-    return tag(
-        "div",
-        *content,
-        class_="ra-view rta ra-detail",
-        tabindex="0",
-        role="region",
-        aria_label="The eval",
+def _render_list(state: CompareState) -> Html:
+    """The page of the list in which the open eval is."""
+    begin = (state.place or 0) // PAGE * PAGE
+    rows = (
+        GridRow(row["eval_id"], _list_cells(row), row["eval_id"] == state.chosen)
+        for row in state.listed[begin : begin + PAGE]
     )
+    listed = grid(_COLUMNS, rows, label="Evals", event="open", follow=True)
+    return tag("div", listed, class_="ra-pane")
 
 
-def _render_title(row: Mapping[str, Any]) -> Html:
-    mark, kind = SIGNS[row["transition"]]
-    what = tag("span", f"{mark} {phrase(row['transition'])}", class_=f"rta-tag rta-{kind}")
-    return tag("div", what, " · ", name(label_eval(row)), class_="ra-title", title=row["eval_id"])
-
-
-def _render_facts(state: CompareState, row: Mapping[str, Any]) -> Html:
-    facts = {
-        "": join(_render_side(row, "baseline"), _render_side(row, "candidate"), by=" → "),
-        "block": _render_block(row),
-        "document": label_documents(row),
-        "path": _either_side(state, "path"),
-        "asserted": one_line(row["condition"]),
-        "took": _describe_delay(row["duration_delta_ms"]),
-    }
-    shown = (
-        tag(
-            "span",
-            tag("span", f"{title} ", class_="ra-soft") if title else None,
-            value if isinstance(value, Html) else name(value),
-        )
-        for title, value in facts.items()
-        if value
-    )
-    return tag("div", *shown, class_="ra-row")
-
-
-def _either_side(state: CompareState, what: str) -> Any:
-    return state.result_of("candidate")[what] or state.result_of("baseline")[what]
-
-
-def _render_ids(state: CompareState, row: Mapping[str, Any]) -> Html | None:
-    """The ids by which results and documents are asked for."""
-    results = [row[f"{side}_result_id"] for side in ("baseline", "candidate")]
-    documents = [each for each in _either_side(state, "document_ids") or () if each]
-    groups = {"results": results, "documents": documents}
-    shown = [
-        join(f"{title} ", join(*(tag("code", one_line(each)) for each in ids if each), by=" → "))
-        for title, ids in groups.items()
-        if any(ids)
+def _list_cells(row: Row) -> list[object]:
+    p = row["p_regressed"]
+    label = label_eval(row)
+    return [
+        label_transition(row["transition"]),
+        tag("div", label, title=label, dir="auto"),
+        render_sides(row),
+        "" if p is None else format_probability(p).removeprefix("p "),
     ]
-    return tag("div", join(*shown, by=" · "), class_="ra-soft") if shown else None
 
 
-def _render_side(row: Mapping[str, Any], side: str) -> Html:
-    state, n, rate = (row[f"{side}_{each}"] for each in ("state", "n", "pass_rate"))
-    if state is None:
-        return tag("span", "absent")
-    # ``mixed`` is a state of several results; a single one cannot have it, and it has no colour.
-    mark = tag("span", "~", title=state) if state == "mixed" else sign(state)
-    return join(mark, f" {state}", _describe_passed(n, round(rate * n)) if n > 1 else None)
+def _render_detail(state: CompareState, look: CompareLook) -> Html:
+    if state.row is None:
+        shown: tuple[Html, ...] = (tag("div", NOTHING, class_="ra-soft"),)
+    else:
+        title = tag("div", render_title(state.row), class_="ra-title")
+        shown = title, render_eval(state, state.row, values=look.values)
+    # Another eval starts at its top.
+    box = scroll_area(*shown, label="The eval", key=state.chosen)
+    return tag("div", box, class_="ra-pane ra-wide")
 
 
-def _describe_passed(n: int, passed: int) -> str:
-    many = {n: f"all {n}", 0: f"none of {n} passed"}
-    return f" ({many.get(passed, f'{passed} of {n} passed')})"
+# What is asked for
 
 
-def _render_block(row: Mapping[str, Any]) -> Html | None:
-    if row["block_id"] is None:
-        return None
-    code = BLOCKS[row["block_changed"]]
-    block = name(one_line(row["block_id"]))
-    return join(block, f" (code {code})") if code else block
+def _render_plots(look: CompareLook) -> Html:
+    options = [Option(each, words, chosen=each in look.plots) for each, words in PLOTS.items()]
+    shown = (scroll_area(each, label=PLOTS[name]) for name, each in look.plots.items())
+    return join(tag("div", chips(options, "plot", label="Plots"), class_="ra-actions"), *shown)
 
 
-def _describe_delay(delta: int | None) -> str | None:
-    if not delta:
-        return None if delta is None else "as long"
-    return f"{format_milliseconds(abs(delta))} {'longer' if delta > 0 else 'less'}"
+def draw_plot(state: CompareState, which: str) -> Html:
+    """Draw one of the plots; it takes a second."""
+    return _plot_by_block(state) if which == "block" else _plot_by_eval(state)
 
 
-def _render_values(row: Mapping[str, Any]) -> Html:
-    columns = (
-        tag(
-            "section",
-            tag("h4", title, _describe_shown(row, side)),
-            _render_value(row[_VALUES[side]]),
-        )
-        for side, title in _SIDES.items()
-    )
-    return tag("div", *columns, class_="ra-values")
-
-
-def _describe_shown(row: Mapping[str, Any], side: str) -> str | None:
-    """Which of several results is shown, where they differ."""
-    return ": the newest that did not pass" if row.get(f"{side}_state") == "mixed" else None
-
-
-def _render_value(text: str | None) -> Html:
-    if text is None:
-        return tag("div", "no value", class_="ra-none")
-    if len(text) <= _LONGEST:
-        return tag("pre", indent_json(text))
-    return tag("pre", f"{text[:_LONGEST]}… and {len(text) - _LONGEST:,} characters more")
-
-
-def indent_json(text: str) -> str:
-    """Compact JSON in lines; every scalar stays as it was written.
-
-    Example:
-        >>> print(indent_json('{"price":1.10,"lines":[]}'))
-        {
-          "price": 1.10,
-          "lines": []
-        }
-    """
-    try:
-        if not isinstance(json.loads(text), dict | list):
-            return text
-    except (ValueError, RecursionError):
-        return text
-    # Not by parsing and dumping: that would write 1.10 as 1.1 and 1e400 as Infinity.
-    pieces, depth, last = [], 0, ""
-    for token in _TOKEN.findall(text):
-        depth -= token in ("}", "]")
-        opened = last in ("{", "[")
-        if (
-            (opened and token not in ("}", "]"))
-            or last == ","
-            or (token in ("}", "]") and not opened)
-        ):
-            pieces.append("\n" + "  " * depth)
-        pieces.append(": " if token == ":" else token)
-        depth += token in ("{", "[")
-        last = token
-    return "".join(pieces)
-
-
-def _render_paths(state: CompareState, eval_id: str) -> Html | None:
-    differing = state.comparison.diff(eval_id)
-    if not differing.height or differing["path"].to_list() == ["$"]:
-        # Both values are scalars, and stand side by side already.
-        return None
-    # Paths at which the candidate differs from the baseline first; the others differ only from what
-    # was expected.
-    # An item that only moved has the same text on both sides, and a path that says so.
-    moved = pl.col("baseline").ne_missing(pl.col("candidate")) | pl.col("path").str.ends_with("])")
-    rows = differing.with_columns(moved=moved).sort("moved", descending=True, maintain_order=True)
-    more = rows.height - _PATHS
-    header = tag("tr", *(tag("th", each, scope="col") for each in ("Path", *_SIDES.values())))
-    body = (_render_path(row) for row in rows.head(_PATHS).iter_rows(named=True))
-    return join(
-        tag("h4", f"Where they differ: {count_noun(rows.height, 'path')}"),
-        tag("table", tag("thead", header), tag("tbody", *body)),
-        tag("div", f"… and {more:,} more", class_="ra-soft") if more > 0 else None,
-    )
-
-
-def _render_path(row: Mapping[str, Any]) -> Html:
-    cells = [tag("td", tag("code", row["path"]), data_label="")]
-    for side, title in _SIDES.items():
-        moved = side == "candidate" and row["moved"]
-        value = "" if row[side] is None else tag("code", row[side])
-        cells.append(tag("td", value, data_label=title, class_="ra-moved" if moved else None))
-    return tag("tr", *cells)
-
-
-def static_page(state: CompareState, *, values: bool) -> Html:
-    """The comparison as a page that is read without Jupyter.
-
-    Args:
-        state: What is compared.
-        values: Whether expected and actual values are in it.
-    """
-    said: Sequence[object] = (
-        (tag("div", SAME, class_="ra-alert"),)
-        if state.same
-        else (Html(state.comparison.to_html(values=values)), _render_gate(state))
-    )
-    return join(STYLE, _render_view(*said))
-
-
-def plain_text(state: CompareState) -> str:
-    """The state as text, without expected and actual values."""
-    if state.same:
-        return f"{state.side(state.baseline).words}\n{SAME}"
-    gate = "Gate holds." if state.gate else "Gate does not hold."
-    return "\n".join([repr(state.comparison), " ".join([gate, *state.gate.reasons])])
-
-
-def plot_by_block(state: CompareState) -> Html:
+def _plot_by_block(state: CompareState) -> Html:
     """What flipped, by block."""
     from retab_analysis.plots import plot_comparison
 
-    evals = state.comparison.evals
-    blocks = evals["block_id"].n_unique()
+    blocks = state.comparison.evals["block_id"].n_unique()
     return render_plot(
         lambda ax: plot_comparison(state.comparison, ax=ax),
         label=f"What flipped in each of {blocks} blocks",
@@ -369,7 +373,7 @@ def plot_by_block(state: CompareState) -> Html:
     )
 
 
-def plot_by_eval(state: CompareState) -> Html:
+def _plot_by_eval(state: CompareState) -> Html:
     """The listed evals as a grid of verdicts, over the newest versions or runs."""
     from retab_analysis.plots import plot_verdicts
 
@@ -387,4 +391,65 @@ def plot_by_eval(state: CompareState) -> Html:
     )
     cut = len(state.listed) + state.hidden - len(evals)
     words = f"The first {len(evals)} of the listed evals." if cut else None
-    return tag("div", tag("div", words, class_="ra-soft") if words else None, drawing)
+    return join(tag("div", words, class_="ra-soft") if words else None, drawing)
+
+
+def _render_report(state: CompareState, form: ReportForm | None) -> Html:
+    words = "Write report…" if form is None else "No report"
+    opener = button(words, "report", hint="A file for somebody else")
+    if form is None:
+        return tag("div", opener, class_="ra-actions")
+    field_ = tag("input", type="text", value=form.path, data_event="path", class_="ra-field")
+    box = tag("input", type="checkbox", checked=form.values, data_event="values")
+    write = button("Write", "write", hint="A file that is there is replaced", disabled=state.same)
+    return tag(
+        "div",
+        opener,
+        tag("label", tag("span", "File", class_="ra-soft"), field_, class_="ra-labelled"),
+        tag("label", box, "with expected and actual values"),
+        write,
+        tag("span", form.said, role="status"),
+        class_="ra-actions",
+    )
+
+
+# Where nothing drives it
+
+
+def render_still_view(state: CompareState, look: CompareLook, token: str | None = None) -> Html:
+    """The view for where nothing drives it: without buttons, the listed evals to be opened."""
+    return render_still(
+        {
+            "head": _render_title(state),
+            "said": _render_said(state),
+            "causes": _render_causes(state, look),
+            "evals": join(*_render_evals(state, look.values)),
+            "plots": join(*look.plots.values()),
+        },
+        token=token,
+    )
+
+
+def _render_evals(state: CompareState, values: bool) -> Iterator[Html]:
+    counts = (f"{count:,} {phrase(each)}" for each, count in state.counts.items())
+    yield tag("div", " · ".join(counts), class_="ra-soft")
+    shown = [] if state.same else state.listed[:SAVED]
+    for at, row in enumerate(shown):
+        reason = tag("span", " · ", name(one_line(row["reason"])), class_="ra-soft")
+        line = join(render_title(row), reason if row["reason"] else None)
+        if at < OPENED:
+            about = render_eval(state, row, values=values, live=False)
+            yield tag("details", tag("summary", line), about, class_="ra-run")
+        else:
+            yield tag("div", line, class_="ra-run")
+    more = len(state.listed) + state.hidden - len(shown)
+    if more > 0:
+        yield tag("div", f"… and {more:,} more evals", class_="ra-soft")
+
+
+def plain_text(state: CompareState) -> str:
+    """The state as text, without expected and actual values."""
+    if state.same:
+        return f"{one_line(state.side(state.baseline).words)}\n{SAME}"
+    gate = "Gate holds." if state.gate else "Gate does not hold."
+    return "\n".join([repr(state.comparison), " ".join([gate, *state.gate.reasons])])

@@ -10,16 +10,20 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis._config_changes import choose_versions
+from retab_analysis.analysis import eval_history
 from retab_analysis.comparison import Comparison, Gate, compare_versions
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
-from retab_analysis.widgets.common.text import count_noun, shorten_version
+from retab_analysis.widgets.common.text import count_noun, label_eval, shorten_version
 
-# Nobody reads a longer list, and a browser draws it slowly; the buttons of the transitions make it
-# shorter.
+# Nobody reads a longer list; the buttons of the transitions make it shorter.
 LISTED = 1_000
+
+ROUNDS = 4
+"""How often each undecided eval is run again at most."""
 
 SIDE_COLUMNS = {
     "version": "workflow_version_id",
@@ -46,6 +50,23 @@ class Side:
     value: str
     words: str
     evals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What it takes to run the undecided evals again.
+
+    Attributes:
+        evals: Their names.
+        mean: How many runs there will be in the mean.
+        most: How many at most.
+        started: How many runs an earlier attempt has started, whose results are not counted yet.
+    """
+
+    evals: tuple[str, ...]
+    mean: int
+    most: int
+    started: int
 
 
 class CompareState:
@@ -80,7 +101,13 @@ class CompareState:
         self.baseline, self.candidate = pair
         # It is of these two sides. Between others, the blocks' fingerprints say what differs.
         self._diffs = {(self.kind, *sorted(pair)): version_diff}
+        self._known: dict[tuple[str, str, str], Comparison] = {}
         self._compare()
+
+    @property
+    def pair(self) -> tuple[str, str, str]:
+        """What is compared: the kind, the baseline, the candidate."""
+        return self.kind, self.baseline, self.candidate
 
     @property
     def same(self) -> bool:
@@ -91,6 +118,28 @@ class CompareState:
     def gate(self) -> Gate:
         """The gate with its default rule."""
         return self.comparison.gate()
+
+    @cached_property
+    def causes(self) -> pl.DataFrame:
+        """What the evals that flipped have in common, see ``Comparison.causes``."""
+        return self.comparison.causes
+
+    @cached_property
+    def edited_between(self) -> tuple[str, str] | None:
+        """Between which versions to look for the edit that broke something; None if none did."""
+        return choose_versions(self.comparison.evals, self.comparison.sides)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """What it takes to run again what is undecided; None where nothing is."""
+        undecided = self.comparison.choose_reruns(ROUNDS)
+        before = self.comparison.sides.started
+        started = 0 if before is None else before.height
+        if undecided.is_empty() and not started:
+            return None
+        names = tuple(label_eval(row) for row in undecided.iter_rows(named=True))
+        mean = round(self.comparison.expect_reruns(ROUNDS))
+        return Plan(names, mean, undecided.height * ROUNDS, started)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -134,7 +183,16 @@ class CompareState:
         return next(side for side in self.sides[self.kind] if side.value == value)
 
     def _compare(self) -> None:
-        self.comparison: Comparison = compare_versions(
+        known = self._known.get(self.pair)
+        self._use(self._compare_results() if known is None else known)
+        # Where nothing flipped, an empty list would look like an error: all are listed.
+        flipped = [each for each in FLIPPED if each in self.counts]
+        self.shown = frozenset(flipped or self.counts)
+        self.chosen: str | None = None
+        self._list()
+
+    def _compare_results(self) -> Comparison:
+        return compare_versions(
             self.results,
             self.baseline,
             self.candidate,
@@ -143,13 +201,33 @@ class CompareState:
             alpha=self._alpha,
             margin=self._margin,
         )
-        # The cached gate was of the comparison before.
-        self.__dict__.pop("gate", None)
-        # Where nothing flipped, an empty list would look like an error: all are listed.
-        flipped = [each for each in FLIPPED if each in self.counts]
-        self.shown = frozenset(flipped or self.counts)
-        self.chosen: str | None = None
+
+    def _use(self, comparison: Comparison) -> None:
+        self.comparison: Comparison = comparison
+        # What was computed of the comparison before.
+        for name in ("gate", "plan", "causes", "edited_between"):
+            self.__dict__.pop(name, None)
+
+    def learn(self, pair: tuple[str, str, str], comparison: Comparison) -> None:
+        """From now on use a comparison that knows more, wherever this pair is compared.
+
+        Args:
+            pair: What it compares, see :attr:`pair`.
+            comparison: The comparison, with the results of reruns for example.
+        """
+        self._known[pair] = comparison
+        if pair != self.pair:
+            return
+        self._use(comparison)
+        # What is open stays listed, whatever became of it.
+        self.shown |= {*self._transition_of(self.chosen)}
+        self.shown |= {each for each in FLIPPED if each in self.counts}
         self._list()
+
+    def _transition_of(self, eval_id: str | None) -> Sequence[str]:
+        """The transition of an eval; nothing where it was not compared."""
+        is_it = pl.col("eval_id").eq_missing(pl.lit(eval_id, pl.String))
+        return self.comparison.evals.filter(is_it)["transition"].to_list()
 
     def show(self, transition: str, on: bool) -> None:
         """List the evals of a transition, or do not."""
@@ -181,6 +259,13 @@ class CompareState:
         if eval_id in self._places:
             self.chosen = eval_id
 
+    def reveal(self, eval_id: str | None) -> None:
+        """Open an eval, and list those of its transition where it is not listed."""
+        for transition in self._transition_of(eval_id):
+            if transition not in self.shown:
+                self.show(transition, True)
+        self.choose(eval_id)
+
     def step(self, by: int) -> None:
         """Go on in the list, or back; at its ends it stays there."""
         if self.place is not None:
@@ -191,30 +276,47 @@ class CompareState:
         if self.listed:
             self.chosen = self.listed[min(max(place, 0), len(self.listed) - 1)]["eval_id"]
 
-    def result_of(self, side: str) -> Mapping[str, Any]:
-        """What the result that is shown of the open eval says beyond the comparison, on one side.
+    def history_of(self, eval_id: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What became of an eval from run to run, in time order.
 
         Args:
+            eval_id: The eval.
+
+        Returns:
+            Before the candidate, and on its side with its reruns; both as :func:`eval_history`
+            gives it.
+        """
+        sides, wanted = self.comparison.sides, pl.col("eval_id") == eval_id
+        now = sides.candidate_and_reruns
+        first = now.select(MOMENT.min()).item()
+        earlier = pl.lit(True) if first is None else (first >= MOMENT).fill_null(True)
+        past = [] if sides.history is None else [sides.history.filter(wanted, earlier)]
+        past += [] if sides.baseline is None else [sides.baseline.filter(wanted)]
+        before = eval_history(pl.concat([now.clear(), *past]))
+        return before, eval_history(now.filter(wanted))
+
+    def result_of(self, row: Mapping[str, Any], side: str) -> Mapping[str, Any]:
+        """What the result that is shown of an eval says beyond the comparison, on one side.
+
+        Args:
+            row: The eval, a row of ``comparison.evals``.
             side: ``baseline`` or ``candidate``.
 
         Returns:
             ``path`` and ``document_ids``, each None where there is none.
         """
-        nothing = dict.fromkeys(_SAID)
-        if self.row is None or self.row[f"{side}_state"] is None:
-            return nothing
-        run, state = self.row[f"{side}_run_id"], self.row[f"{side}_state"]
-        column = SIDE_COLUMNS[self.kind]
-        # Where drafts are compared, one run can be on both sides.
-        found = self.results.filter(
-            pl.col("eval_id") == self.row["eval_id"],
+        run, state = row[f"{side}_run_id"], row[f"{side}_state"]
+        sides = self.comparison.sides
+        frame = sides.baseline if side == "baseline" else sides.candidate_and_reruns
+        if state is None or frame is None:
+            return dict.fromkeys(_SAID)
+        found = frame.filter(
+            pl.col("eval_id") == row["eval_id"],
             pl.col("run_id").eq_missing(pl.lit(run)),
-            pl.col(column) == getattr(self, side),
-        )
-        # A mixed eval shows a result that did not pass.
-        like = pl.col("state") == state if state != "mixed" else pl.col("state") != "passed"
-        rows = found.filter(like).select(name for name in _SAID if name in found.columns)
-        return nothing | (rows.row(-1, named=True) if rows.height else {})
+            # A mixed eval shows a result that did not pass.
+            pl.col("state") == state if state != "mixed" else pl.col("state") != "passed",
+        ).select(_SAID)
+        return found.row(-1, named=True) if found.height else dict.fromkeys(_SAID)
 
 
 def find_sides(results: pl.DataFrame) -> dict[str, tuple[Side, ...]]:

@@ -16,7 +16,7 @@ from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import CompareState
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.compare.controls import CompareControls
+    from retab_analysis.widgets.compare.compare_page import ComparePage
 
 
 def compare_view(
@@ -33,7 +33,8 @@ def compare_view(
     """Look at what flipped between two versions, eval by eval, with the values side by side.
 
     In a notebook, show what it returns as a cell's last line. There other versions, or two runs or
-    drafts, can be chosen, too; the rows of the frame that are on neither side are the history.
+    drafts, can be chosen, too; the rows of the frame that are on neither side are the history. What
+    is undecided can be run again, as by :func:`settle`, which says first how many runs that takes.
 
     Args:
         results: A RESULTS frame of several runs.
@@ -49,7 +50,8 @@ def compare_view(
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values. What a live widget shows is not affected: where Jupyter is told to
             save the state of widgets, the values of the eval that is open are in it.
-        client: What to ask for documents; the default one if not given.
+        client: What to ask when evals are run again, and for what was edited; the default one if
+            not given.
 
     Returns:
         The view; its ``.comparison`` is what is compared at present.
@@ -64,49 +66,71 @@ def compare_view(
     state = CompareState(
         results, baseline, candidate, version_diff=version_diff, alpha=alpha, margin=margin
     )
-    return CompareView(state, save_values=save_values)
+    return CompareView(state, client, save_values=save_values)
 
 
 class CompareView:
     """A comparison to be looked at; made by :func:`compare_view`."""
 
-    def __init__(self, state: CompareState, *, save_values: bool = False) -> None:
-        self._state, self._save_values = state, save_values
-        self._controls: CompareControls | None = None
+    def __init__(
+        self, state: CompareState, client: Client | None = None, *, save_values: bool = False
+    ) -> None:
+        self._state, self._client, self._save_values = state, client, save_values
+        self._page: ComparePage | None = None
         self._lock = threading.Lock()
 
     @property
     def state(self) -> CompareState:
-        """What the widgets show and change."""
+        """What the view shows and changes."""
         return self._state
 
     @property
     def comparison(self) -> Comparison:
-        """What is compared at present."""
+        """What is compared at present, with the reruns that were settled in the view."""
         return self._state.comparison
 
     @property
     def widget(self) -> Any:
-        """The ipywidgets box, to be put beside others."""
-        with self._lock:
-            if self._controls is None:
-                from retab_analysis.widgets.compare.controls import CompareControls
+        """The widget, to be put beside others."""
+        return self._make_page().widget
 
-                self._controls = CompareControls(self._state)
-            return self._controls.box
+    def _make_page(self) -> ComparePage:
+        with self._lock:
+            if self._page is None:
+                # Loaded here, because a terminal needs no widgets.
+                from retab_analysis.widgets.compare.compare_page import ComparePage
+
+                values = self._save_values
+                self._page = ComparePage(self, self._state, self._client, save_values=values)
+            return self._page
 
     def close(self) -> None:
-        """Take the widgets away: Jupyter keeps those of a cell that runs again, with their rows."""
+        """Take the view away: Jupyter keeps that of a cell that runs again, with its rows."""
         with self._lock:
-            if self._controls is not None:
-                self._controls.close()
-                self._controls = None
+            page, self._page = self._page, None
+        if page is not None:
+            page.close()
+
+    def _ipython_display_(self) -> None:
+        """Show the view in a notebook.
+
+        Raises:
+            NotImplementedError: There is no notebook; IPython then shows the text.
+        """
+        if not in_kernel():
+            raise NotImplementedError
+        self._make_page().display()
+
+    def _display_(self) -> Any:
+        """The widget, which is what marimo shows."""
+        return self.widget
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
-        bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
-        page = html.static_page(self._state, values=self._save_values)
-        return {**bundle, "text/html": str(page), "text/plain": repr(self)}
+        page = self._make_page().mime_bundle() if in_kernel() else {}
+        look = html.CompareLook(values=self._save_values, live=False)
+        still = html.render_still_view(self._state, look)
+        return {**page, "text/html": str(still), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return html.plain_text(self._state)

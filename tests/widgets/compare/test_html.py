@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
 from support.compared import THREE, suite
 from support.frames import many, result, results
+from support.html_elements import Elements
 
+from retab_analysis.markup import Html
+from retab_analysis.widgets.common.text import format_probability
+from retab_analysis.widgets.compare import detail as compare_detail
 from retab_analysis.widgets.compare import html
-from retab_analysis.widgets.compare.html import indent_json
+from retab_analysis.widgets.compare.detail import indent
+from retab_analysis.widgets.compare.html import CompareLook
 from retab_analysis.widgets.compare.state import CompareState
 
 
+def sections(state: CompareState, **look: Any) -> dict[str, Html]:
+    return html.render_sections(state, CompareLook(**look))
+
+
+def detail(state: CompareState, **look: Any) -> str:
+    return sections(state, **look)["detail"]
+
+
 def test_the_head() -> None:
-    head = html.render_head(CompareState(THREE))
-    assert "? Inconclusive" in head
-    assert "2 broke since an edit of block_1" in head
-    assert "Compared run run_3 of version v3" in head
-    assert "✗ Gate does not hold" in head
-    assert "1 regressed since v3: name of e0 (e0)." in head
-    held = html.render_head(CompareState(suite(v1="PP", v2="PP")))
+    shown = sections(CompareState(THREE))
+    assert "✗ 2 broke since an edit of block_1" in shown["head"]
+    assert "Compared run run_3 of version v3" in shown["said"]
+    assert "✗ Gate does not hold" in shown["said"]
+    assert "1 regressed since v3: name of e0 (e0)." in shown["said"]
+    held = sections(CompareState(suite(v1="PP", v2="PP")))["said"]
     assert "✓ Gate holds" in held
     assert "<details" not in held
 
 
-def test_a_chip_and_an_option() -> None:
-    state = CompareState(THREE)
-    assert html.label_chip("newly_blocked", 7) == "⊘ newly blocked 7"
-    assert html.list_options(state)[3] == ("✓  name of e5", "e5")
+def test_a_row_of_the_list() -> None:
+    shown = sections(CompareState(THREE))["list"]
+    rows = shown.split("<tr")[2:]
+    assert [row.split("data-key=")[1].split('"')[1] for row in rows] == ["e0", "e1", "e2", "e5"]
+    for words in ("✗ regressed", ">name of e0<", 'title="name of e0"', ">0.79<"):
+        assert words in rows[0]
+    assert rows[0].index('title="passed"') < rows[0].index('title="failed"')
+    assert "✓ fixed" in rows[3]
 
 
 def test_an_eval_with_its_values_and_where_they_differ() -> None:
@@ -42,32 +60,91 @@ def test_an_eval_with_its_values_and_where_they_differ() -> None:
         "document_ids": ["file_1"],
     }
     state = CompareState(results(before | expected, after | expected))
-    shown = html.render_detail(state)
+    shown = detail(state)
     for words in ("? suspect", "name of e1", "block_1", "a.pdf", "total"):
         assert words in shown
-    for words in ("type_error: 2 is not 3", "asserted </span><bdi>&lt; 0", "<code>file_1</code>"):
+    for words in ("type_error: 2 is not 3", "asserted </span><bdi>&lt; 0", "took", "as long"):
         assert words in shown
-    ids = (f"<code>{each['result_id']}</code>" for each in (before, after))
-    assert f"results {' → '.join(ids)}" in shown
-    assert shown.count("<pre>") == 3
-    assert "  &quot;a&quot;: [\n    1.10,\n    3\n  ]" in shown
+    copied = [each["data-copy"] for each in Elements(shown).attributes("button")]
+    ids = [before["result_id"], after["result_id"], "run_1", "run_2", "file_1"]
+    assert copied == ["e1", "v2", *ids]
     assert "Where they differ: 1 path<" in shown
-    assert 'data-label="Candidate" class="ra-moved"><code>3</code>' in shown
-    assert "took" in shown
-    assert "as long" in shown
+    assert "<td><code>2</code></td><td><code>2</code></td><td><code>3</code></td>" in shown
+    # Both columns hold both texts: which is seen in each depends on the room.
+    marked = "  &quot;a&quot;: [\n    1.10,\n    <del>2</del><ins>3</ins>\n  ]"
+    assert shown.count(marked) == 2
+    assert shown.count("<pre>") == 3
+    without = detail(state, values=False)
+    for words in ("2 is not 3", "&lt; 0", "1.10", "total", "Where they differ"):
+        assert words not in without
+
+
+def test_values_that_do_not_differ_have_no_marks() -> None:
+    rows = [result("e1", "failed", run, workflow_version_id=f"v{run}") for run in (1, 2)]
+    shown = detail(CompareState(results(*rows)))
+    assert "<del>" not in shown
+    assert shown.count("<pre>2</pre>") == 2
+
+
+def test_an_eval_of_a_part_expects_nothing_of_the_rest() -> None:
+    rows = [
+        result("e1", state, run, workflow_version_id=f"v{run}", expected_value="1")
+        | {"actual_value": f'{{"a":{run},"b":[]}}'}
+        for run, state in ((1, "passed"), (2, "failed"))
+    ]
+    shown = detail(CompareState(results(*rows)))
+    headings = shown.split("<thead>")[1].split("</thead>")[0]
+    assert re.findall(r">(\w+)</th>", headings) == ["Path", "Before", "Now"]
+
+
+def test_the_history_of_an_eval_before_and_after_the_step() -> None:
+    rows = [
+        *many("e1", "PPFPP", 1, workflow_version_id="v1"),
+        *many("e1", "FFF", 6, workflow_version_id="v2", block_execution_fingerprint="new"),
+    ]
+    shown = detail(CompareState(results(*rows)))
+    signs = shown.split("ra-signs")[1].split("</div>")[0]
+    before, now = signs.split(">now<")
+    assert re.findall(r'title="(\w+) · [^"]*"', before) == ["passed"] * 2 + ["failed"] + (
+        ["passed"] * 2
+    )
+    assert re.findall(r'title="([^"]*)" aria', now) == [
+        f"failed · 2026-05-{day} 00:00 · v2 · run_{run}" for day, run in ((24, 6), (25, 7), (26, 8))
+    ]
+    assert now.index("ra-step") < now.index("run_6")
+    assert "before passed, passed, failed, passed, passed; now failed, failed, failed" in shown
+    assert "worse since run run_6" in shown
+    assert "broken since v2" in shown
+    state = CompareState(results(*rows))
+    assert state.row is not None
+    p = format_probability(state.row["p_regressed"])
+    assert f"got worse </span><bdi>{p}" in shown
+
+
+def test_what_would_decide_an_eval_is_told() -> None:
+    shown = detail(CompareState(suite(v1="P", v2="P", v3="F")))
+    assert re.search(r"p 0\.\d\d, \d more \w+ would clear it, \d more \w+ would confirm it", shown)
+
+
+def test_a_long_history_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_detail, "_RUNS", 3)
+    rows = many("e1", "FPPPPF", 1)
+    shown = detail(CompareState(results(*rows), "run_5", "run_6"))
+    assert "before (newest 3)" in shown
+    assert "before passed, passed, passed; now failed" in shown
 
 
 def test_what_is_not_known_is_left_out() -> None:
     before = result("e1", "passed", 1, workflow_version_id="v1", eval_name=None, block_id=None)
     after = result("e2", "failed", 2, workflow_version_id="v2", expected_value=None)
     state = CompareState(results(before, after | {"document_names": None, "actual_value": "7"}))
-    removed = html.render_detail(state)
+    removed = detail(state)
     assert "<bdi>e1</bdi>" in removed
     assert "absent" in removed
     assert ">block <" not in removed
     assert ">took <" not in removed
     state.choose("e2")
-    added = html.render_detail(state)
+    added = detail(state)
     assert ">document <" not in added
     assert added.count("no value") == 2
 
@@ -80,12 +157,12 @@ def test_the_side_of_several_results() -> None:
         *many("e2", "PFP", 4, workflow_version_id="v2"),
     ]
     state = CompareState(results(*rows))
-    assert "passed (all 3)" in html.render_detail(state)
-    assert "failed (none of 3 passed)" in html.render_detail(state)
+    assert "passed (all 3)" in detail(state)
+    assert "failed (none of 3 passed)" in detail(state)
     state.show("suspect", True)
     state.choose("e2")
-    assert "mixed (2 of 3 passed)" in html.render_detail(state)
-    assert "before, 3 of 3" in html.render_detail(state)
+    assert "mixed (2 of 3 passed)" in detail(state)
+    assert "before, 3 of 3" in detail(state)
 
 
 def test_durations() -> None:
@@ -94,10 +171,10 @@ def test_durations() -> None:
         result("e1", "passed", at, workflow_version_id=version, duration_ms=ms)
         for at, (version, ms) in enumerate(times.items(), 1)
     ]
-    assert "700 ms longer" in html.render_detail(CompareState(results(*rows)))
-    assert "700 ms less" in html.render_detail(CompareState(results(*rows), "v2", "v1"))
+    assert "700 ms longer" in detail(CompareState(results(*rows)))
+    assert "700 ms less" in detail(CompareState(results(*rows), "v2", "v1"))
     slow = results(*rows, result("e1", "passed", 3, workflow_version_id="v3", duration_ms=63_700))
-    assert "1 min 2 s longer" in html.render_detail(CompareState(slow))
+    assert "1 min 2 s longer" in detail(CompareState(slow))
 
 
 def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
@@ -108,7 +185,7 @@ def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
     ]
     before = result("e1", "passed", 1, workflow_version_id="v1", actual_value=texts[0])
     after = result("e1", "failed", 2, workflow_version_id="v2", actual_value=texts[1])
-    shown = html.render_detail(CompareState(results(before, after)))
+    shown = detail(CompareState(results(before, after)))
     assert "characters more" in shown
     assert "Where they differ: 101 paths" in shown
     assert "… and 41 more" in shown
@@ -120,16 +197,17 @@ def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
         ("1.10", "1.10"),
         ('"a, {b}: [c]"', '"a, {b}: [c]"'),
         ("no JSON {", "no JSON {"),
-        ("[" * 100_000, "[" * 100_000),
+        ("[" * 10_000, "[" * 10_000),
+        ("x" * 20_007, "x" * 20_000 + "… and 7 characters more"),
         ("[]", "[]"),
         ('{"a":{},"b":[[],1e400]}', '{\n  "a": {},\n  "b": [\n    [],\n    1e400\n  ]\n}'),
         ('{"\\"{":"\\\\"}', '{\n  "\\"{": "\\\\"\n}'),
     ],
 )
-def test_json_indent_json(text: str, lines: str) -> None:
-    assert indent_json(text) == lines
+def test_json_in_lines(text: str, lines: str) -> None:
+    assert indent(text) == lines
 
 
 def test_a_plot_of_many_evals_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "_PLOTTED_EVALS", 2)
-    assert "The first 2 of the listed evals." in html.plot_by_eval(CompareState(THREE))
+    assert "The first 2 of the listed evals." in html.draw_plot(CompareState(THREE), "eval")

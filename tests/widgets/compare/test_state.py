@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
-from support.frames import START, many, result, results
+from support.frames import START, many, result, results, run, runs
 
 import retab_analysis as ra
 from retab_analysis.widgets.compare import html
@@ -162,10 +163,11 @@ def test_the_same_on_both_sides_is_said() -> None:
     state = CompareState(THREE)
     state.choose_side(candidate="v2")
     assert state.same
-    assert html.SAME in html.render_head(state)
+    look = html.CompareLook()
+    assert html.SAME in html.render_sections(state, look)["head"]
     assert html.SAME in html.plain_text(state)
-    assert html.SAME in html.static_page(state, values=False)
-    assert "Gate" not in html.static_page(state, values=False)
+    assert html.SAME in html.render_still_view(state, look)
+    assert "Gate" not in html.render_still_view(state, look)
 
 
 def test_another_kind_starts_with_what_was_compared() -> None:
@@ -248,9 +250,7 @@ def test_an_open_eval_stays_open_while_it_is_listed() -> None:
     state.step(1)
     state.move_to(3)
     assert state.chosen is None
-    assert html.NOTHING in html.render_detail(state)
     assert html.describe_position(state) == "none listed"
-    assert state.result_of("candidate") == {"path": None, "document_ids": None}
 
 
 def test_steps_end_at_the_ends() -> None:
@@ -288,7 +288,83 @@ def test_what_the_shown_results_say() -> None:
     state.show("suspect", True)
     assert state.row is not None
     assert (state.row["candidate_state"], state.row["candidate_run_id"]) == ("mixed", "run_4")
-    assert state.result_of("candidate") == {"path": "total", "document_ids": ["file_3"]}
-    assert state.result_of("baseline")["document_ids"] == ["file_0"]
+    assert state.result_of(state.row, "candidate") == {"path": "total", "document_ids": ["file_3"]}
+    assert state.result_of(state.row, "baseline")["document_ids"] == ["file_0"]
     without = CompareState(results(*rows).drop("path", "document_ids"))
-    assert without.result_of("candidate") == {"path": None, "document_ids": None}
+    assert without.row is not None
+    assert without.result_of(without.row, "candidate") == {"path": None, "document_ids": None}
+
+
+def test_what_an_eval_did_from_run_to_run() -> None:
+    state = CompareState(THREE, "v1", "v2")
+    before, now = state.history_of("e0")
+    assert before["run_id"].to_list() == ["run_1"], "what is later is not history"
+    assert now["run_id"].to_list() == ["run_2"]
+    state.choose_side(baseline="v3")
+    before, now = state.history_of("e0")
+    assert before["run_id"].to_list() == ["run_1", "run_3"], "a baseline is earlier by definition"
+    assert now["state"].to_list() == ["passed"]
+
+
+# What is undecided
+
+
+def test_the_plan_says_what_settle_would_run() -> None:
+    state = CompareState(THREE)
+    plan = state.plan
+    assert plan is not None
+    undecided = state.comparison.choose_reruns(4)
+    assert plan.evals == tuple(undecided["eval_name"])
+    assert plan.most == 4 * undecided.height
+    assert plan.mean == round(state.comparison.expect_reruns(4)) <= plan.most
+    assert "3 evals are undecided" in html.describe_undecided(state)
+    assert f"about {plan.mean} runs, at most {plan.most}?" in html.describe_plan(state)
+    decided = CompareState(suite(v1="PP", v2="PP"))
+    assert decided.plan is None
+    assert html.describe_plan(decided) == html.describe_undecided(decided) == ""
+
+
+def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:
+    state = CompareState(suite(v1="PP", v2="PP"))
+    comparison = state.comparison
+    started = runs(run("run_9", 9))
+    waiting = replace(comparison, sides=replace(comparison.sides, started=started))
+    state.learn(state.pair, waiting)
+    assert state.plan is not None
+    assert state.plan.started == 1
+    assert "1 run that you did not wait for may have ended" in html.describe_undecided(state)
+    assert "First 1 run" in html.describe_plan(state)
+
+
+def test_what_is_learned_of_a_pair_is_used_wherever_it_is_compared() -> None:
+    state = CompareState(THREE)
+    pair, gate = state.pair, state.gate
+    known = ra.compare_versions(THREE, "v2", "v3", alpha=0.2)
+    state.choose_side(baseline="v1")
+    other = state.comparison
+    state.learn(pair, known)
+    assert state.comparison is other
+    state.choose_side(baseline="v2")
+    assert state.comparison is known
+    assert state.gate is not gate
+
+
+def test_an_open_eval_stays_listed_whatever_became_of_it() -> None:
+    state = CompareState(THREE)
+    state.choose("e5")
+    passing = pl.col("eval_id") == "e5"
+    evals = state.comparison.evals.with_columns(
+        transition=pl.when(passing).then(pl.lit("still_passing")).otherwise("transition")
+    )
+    state.learn(state.pair, replace(state.comparison, evals=evals))
+    assert state.chosen == "e5"
+    assert "still_passing" in state.shown
+
+
+def test_an_eval_that_is_not_listed_can_be_opened() -> None:
+    state = CompareState(THREE)
+    state.reveal("e3")
+    assert state.chosen == "e3"
+    assert "still_passing" in state.shown
+    state.reveal(None)
+    assert state.chosen == "e3"

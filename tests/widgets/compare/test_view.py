@@ -9,9 +9,9 @@ import types
 import nbformat
 import polars as pl
 import pytest
+from ipywidgets.widgets.widget import _instances
 from nbclient import NotebookClient
 from support.compared import THREE
-from support.drawn import walk
 
 import retab_analysis as ra
 from retab_analysis.widgets.compare.view import CompareView
@@ -38,10 +38,7 @@ def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch
 
 def test_the_view_says_what_is_chosen_at_present() -> None:
     view = ra.compare_view(THREE)
-    (baseline,) = [
-        each for each in walk(view.widget) if getattr(each, "description", "") == "Baseline"
-    ]
-    baseline.value = "v1"
+    view.widget._handle_custom_msg({"id": "1", "event": "baseline", "value": "v1"}, [])
     assert "of version v1" in repr(view)
     assert "of version v1" in view.comparison.explain()
 
@@ -72,8 +69,9 @@ def test_an_executed_notebook_keeps_a_page_without_values() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     quiet = ["--IPKernelApp.log_level=40"]
     NotebookClient(notebook, timeout=120, extra_arguments=quiet).execute()
-    data = notebook.cells[-1].outputs[0]["data"]
-    assert "application/vnd.jupyter.widget-view+json" in data
+    live, still = (each["data"] for each in notebook.cells[-1].outputs)
+    assert "application/vnd.jupyter.widget-view+json" in live
+    data = still
     assert "✗" in data["text/html"]
     assert "Buffet lunch" not in data["text/html"] + data["text/plain"]
 
@@ -89,12 +87,17 @@ def test_a_saved_page_has_the_values_where_that_is_asked_for() -> None:
         ra.compare_view(frame, client="nonsense")  # type: ignore[arg-type]
 
 
-def test_closing_takes_the_widgets_away() -> None:
-    view = ra.compare_view(THREE)
-    box = view.widget
-    view.close()
-    view.close()
-    assert all(each.comm is None for each in walk(box))
+def test_closing_leaves_nothing() -> None:
+    before = dict(_instances)
+    for _ in range(20):
+        view = ra.compare_view(THREE)
+        page = view.widget
+        assert len(_instances) == len(before) + 2  # the page and its layout
+        view.close()
+        view.close()
+        assert page.comm is None
+        assert _instances == before
     assert view.state.candidate == "v3"
     assert view.comparison.evals.height == 7
-    assert view.widget is not box
+    assert view.widget is not page
+    view.close()

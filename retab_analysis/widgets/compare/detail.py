@@ -1,0 +1,299 @@
+"""The open eval as HTML: what became of it and how sure that is, its history, its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.json_diff import is_moved
+from retab_analysis.comparison.render import BLOCKS, SIGNS, VALUES, html_code
+from retab_analysis.comparison.word_marks import Segment, mark_words
+from retab_analysis.comparison.wording import phrase
+from retab_analysis.markup import Html, join, name, one_line, sign, tag, without_controls
+from retab_analysis.report.differences import html_change
+from retab_analysis.widgets.common.text import (
+    count_noun,
+    format_milliseconds,
+    format_probability,
+    label_documents,
+    label_eval,
+    shorten_version,
+)
+from retab_analysis.widgets.compare.state import CompareState
+from retab_analysis.widgets.elements import copy_bar
+
+_LONGEST = 20_000  # characters of a value
+_PATHS = 60
+_RUNS = 24  # signs of a history, on each side
+
+Row = Mapping[str, Any]
+
+
+def render_eval(state: CompareState, row: Row, *, values: bool, live: bool = True) -> Html:
+    """All that is known of an eval.
+
+    Args:
+        state: What is compared.
+        row: The eval, a row of ``Comparison.evals``.
+        values: Whether expected and actual values are in it, and what may quote them.
+        live: Whether ids can be copied.
+    """
+    failure = one_line(row["failure"]) if values else ""
+    ids = _list_ids(state, row)
+    return join(
+        _render_facts(state, row, values),
+        _render_history(state, row),
+        *(tag("div", name(each)) for each in (one_line(row["reason"]), failure) if each),
+        copy_bar(ids, label="Copy the id of") if live else _render_ids(ids),
+        *(_render_values(state, row) if values else ()),
+    )
+
+
+def render_title(row: Row) -> Html:
+    """What became of an eval, and its name."""
+    return join(f"{label_transition(row['transition'])} · ", name(label_eval(row)))
+
+
+def label_transition(transition: str) -> str:
+    """A transition's sign and name."""
+    return f"{SIGNS[transition][0]} {phrase(transition)}"
+
+
+def render_sides(row: Row) -> Html:
+    """The states of both sides as signs."""
+    return _from_to(_render_sign(row[f"{side}_state"]) for side in _SIDES)
+
+
+def _from_to(sides: Iterable[Html]) -> Html:
+    """Both sides; the arrow leads from one to the other on a page from right to left, too."""
+    return tag("span", join(*sides, by=" → "), dir="ltr")
+
+
+_SIDES = ("baseline", "candidate")
+
+
+def _render_sign(state: str | None, title: str | None = None) -> Html:
+    if state is None:
+        return tag("span", "–", title="absent")
+    # ``mixed`` is a state of several results; a single one cannot have it, and it has no colour.
+    return tag("span", "~", title=title or state) if state == "mixed" else sign(state, title)
+
+
+def _render_facts(state: CompareState, row: Row, values: bool) -> Html:
+    asserted = {
+        "path": _either_side(state, row, "path"),
+        "asserted": one_line(row["condition"]),
+    }
+    facts = {
+        "": _from_to(_describe_side(row, side) for side in _SIDES),
+        "got worse": _describe_probability(row),
+        "block": _render_block(row),
+        "document": label_documents(row),
+        **(asserted if values else {}),
+        "took": _describe_delay(row["duration_delta_ms"]),
+    }
+    shown = (
+        tag(
+            "span",
+            tag("span", f"{title} ", class_="ra-soft") if title else None,
+            value if isinstance(value, Html) else name(value),
+        )
+        for title, value in facts.items()
+        if value
+    )
+    return tag("div", *shown, class_="ra-row")
+
+
+def _either_side(state: CompareState, row: Row, what: str) -> Any:
+    return state.result_of(row, "candidate")[what] or state.result_of(row, "baseline")[what]
+
+
+def _describe_side(row: Row, side: str) -> Html:
+    state, n, rate = (row[f"{side}_{each}"] for each in ("state", "n", "pass_rate"))
+    if state is None:
+        return tag("span", "absent")
+    return join(
+        _render_sign(state), f" {state}", _describe_passed(n, round(rate * n)) if n > 1 else None
+    )
+
+
+def _describe_passed(n: int, passed: int) -> str:
+    many = {n: f"all {n}", 0: f"none of {n} passed"}
+    return f" ({many.get(passed, f'{passed} of {n} passed')})"
+
+
+def _describe_probability(row: Row) -> str | None:
+    """How sure it is that the eval got worse, and what would settle that."""
+    p = row["p_regressed"]
+    if p is None:
+        return None
+    more = {"clear": ("pass", "passes"), "confirm": ("failure", "failures")}
+    said = [format_probability(p)]
+    for word, nouns in more.items():
+        if n := row[f"reruns_to_{word}"]:
+            said.append(f"{n} more {nouns[n > 1]} would {word} it")
+    return ", ".join(said)
+
+
+def _render_block(row: Row) -> Html | None:
+    if row["block_id"] is None:
+        return None
+    code = BLOCKS[row["block_changed"]]
+    block = name(one_line(row["block_id"]))
+    return join(block, f" (code {code})") if code else block
+
+
+def _describe_delay(delta: int | None) -> str | None:
+    if not delta:
+        return None if delta is None else "as long"
+    return f"{format_milliseconds(abs(delta))} {'longer' if delta > 0 else 'less'}"
+
+
+def _render_history(state: CompareState, row: Row) -> Html:
+    """A sign for each run, before the candidate and on its side; a line where it got worse."""
+    since = row["since_run_id"]
+    parts, said = [], []
+    for title, runs in zip(("before", "now"), state.history_of(row["eval_id"]), strict=True):
+        cut = runs.height - _RUNS
+        parts.append(tag("span", title, f" (newest {_RUNS})" if cut > 0 else "", class_="ra-soft"))
+        parts += _render_runs(runs.tail(_RUNS), since)
+        said.append(f"{title} {', '.join(runs['state'].tail(_RUNS)) or 'no run'}")
+    if since is not None:
+        said.append(f"worse since run {one_line(since)}")
+    return tag("div", *parts, role="img", aria_label="; ".join(said), class_="ra-signs")
+
+
+def _render_runs(runs: pl.DataFrame, since: str | None) -> Iterator[Html]:
+    for run in runs.iter_rows(named=True):
+        if run["run_id"] == since:
+            yield tag("span", title="Worse since this run", class_="ra-step")
+        yield _render_sign(run["state"], _describe_run(run))
+    if runs.is_empty():
+        yield tag("span", "no run")
+
+
+def _describe_run(run: Row) -> str:
+    """What a sign of the history stands for."""
+    many = _describe_passed(run["n"], round((run["pass_rate"] or 0) * run["n"]))
+    version, moment = run["workflow_version_id"], run["run_created_at"]
+    parts = [
+        run["state"] + (many if run["n"] > 1 else ""),
+        "" if moment is None else f"{moment:%Y-%m-%d %H:%M}",
+        "" if version is None else shorten_version(one_line(version)),
+        one_line(run["run_id"]),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _list_ids(state: CompareState, row: Row) -> list[tuple[str, str]]:
+    """The ids by which an eval, its results and its documents are asked for."""
+    documents = [each for each in _either_side(state, row, "document_ids") or () if each]
+    since = row["since_version_id"] or row["since_run_id"]
+    known = [
+        ("eval", row["eval_id"]),
+        ("since", since),
+        *((f"{side} result", row[f"{side}_result_id"]) for side in _SIDES),
+        *((f"{side} run", row[f"{side}_run_id"]) for side in _SIDES),
+        *(("document", each) for each in documents),
+    ]
+    return [(words, text) for words, text in known if text]
+
+
+def _render_ids(ids: list[tuple[str, str]]) -> Html:
+    shown = (join(f"{words} ", tag("code", one_line(text))) for words, text in ids)
+    return tag("div", join(*shown, by=" · "), class_="ra-soft")
+
+
+def _render_values(state: CompareState, row: Row) -> Iterator[Html]:
+    """Where the values differ, and the values: side by side, or one in the other if it is narrow.
+
+    Before and now are the same text twice, with all that was removed and added. Which of the two is
+    seen of each, and whether both are, depends on the room.
+    """
+    if (paths := _render_paths(state, row["eval_id"])) is not None:
+        yield paths
+    expected, before, now = (row[column] for column in VALUES.values())
+    was, is_ = (f"{title}{_describe_shown(row, side)}" for side, title in _TITLES.items())
+    if before is None or now is None or before == now:
+        sides = {was: before, is_: now}
+        columns = [_render_column(title, _render_text(text)) for title, text in sides.items()]
+    else:
+        marked = join(*_mark(mark_words(indent(before), indent(now))))
+        inline = join(tag("span", f"{was} → ", class_="ra-inline"), is_)
+        columns = [_render_column(was, marked, "ra-was"), _render_column(inline, marked, "ra-is")]
+    shown = _render_column("Expected", _render_text(expected))
+    yield tag("div", shown, *columns, class_="ra-values")
+
+
+_TITLES = dict(zip(_SIDES, [*VALUES][1:], strict=True))
+
+
+def _describe_shown(row: Row, side: str) -> str:
+    """Which of several results is shown, where they differ."""
+    return " (the newest that did not pass)" if row[f"{side}_state"] == "mixed" else ""
+
+
+def _render_column(title: str, shown: Html, css_class: str | None = None) -> Html:
+    return tag("div", tag("h4", title), tag("pre", shown), class_=css_class)
+
+
+def _render_text(text: str | None) -> Html:
+    if text is None:
+        return tag("i", "no value", class_="ra-soft")
+    return join(without_controls(indent(text)))
+
+
+def _mark(segments: list[Segment]) -> Iterator[object]:
+    tags = {"removed": "del", "added": "ins"}
+    for each in segments:
+        text = without_controls(each.text)
+        yield tag(tags[each.kind], text) if each.kind in tags else text
+
+
+def indent(text: str) -> str:
+    """JSON in lines, every number and string as it was written; too long a text is cut.
+
+    Example:
+        >>> print(indent('{"price":1.10,"lines":[]}'))
+        {
+          "price": 1.10,
+          "lines": []
+        }
+    """
+    # A string keeps its quotes: "7" is not 7.
+    shown = readable(text) if text.startswith(("{", "[")) else text
+    more = len(shown) - _LONGEST
+    return shown if more <= 0 else f"{shown[:_LONGEST]}… and {more:,} characters more"
+
+
+def _render_paths(state: CompareState, eval_id: str) -> Html | None:
+    differing = state.comparison.diff(eval_id)
+    if not differing.height or differing["path"].to_list() == ["$"]:
+        # Both values are scalars, and stand side by side already.
+        return None
+    # Paths at which the candidate differs from the baseline first; the others differ only from what
+    # was expected. An item that only moved has the same text on both sides.
+    rows = sorted(
+        differing.iter_rows(named=True),
+        key=lambda row: row["baseline"] == row["candidate"] and not is_moved(row["path"]),
+    )
+    more = len(rows) - _PATHS
+    # An eval of one part of a value expects nothing of the rest.
+    expects = any(row["expected"] is not None for row in rows)
+    titles = ["Path", *(title for title in VALUES if expects or title != "Expected")]
+    head = tag("tr", *(tag("th", each, scope="col") for each in titles))
+    body = (_render_path(row, expects) for row in rows[:_PATHS])
+    return join(
+        tag("h4", f"Where they differ: {count_noun(len(rows), 'path')}"),
+        tag("table", tag("thead", head), tag("tbody", *body)),
+        tag("div", f"… and {more:,} more", class_="ra-soft") if more > 0 else None,
+    )
+
+
+def _render_path(row: Row, expects: bool) -> Html:
+    path, *sides = html_change((row["path"], row["baseline"], row["candidate"]))
+    expected = [html_code(row["expected"])] if expects else []
+    return tag("tr", *(tag("td", each) for each in (path, *expected, *sides)))

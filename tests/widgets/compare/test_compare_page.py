@@ -1,0 +1,423 @@
+"""The comparison view as a page: what it shows, what it sends, what its buttons do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from support.compared import THREE, sides, suite
+from support.fakes import FakeTime
+from support.frames import result, results
+from support.html_elements import Elements
+from support.small_world import FLOW, small_api
+from support.watching import until
+
+import retab_analysis as ra
+from retab_analysis.comparison import Comparison
+from retab_analysis.progress import Progress
+from retab_analysis.widgets.compare import html
+from retab_analysis.widgets.compare.compare_page import ComparePage
+from retab_analysis.widgets.compare.state import CompareState
+from retab_analysis.widgets.compare.task import STOPPED
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class Nobody:
+    def close(self) -> None:
+        """Nothing is shown."""
+
+
+def page(
+    state: CompareState | None = None, client: ra.Client | None = None, *, save_values: bool = False
+) -> ComparePage:
+    return ComparePage(Nobody(), state or CompareState(THREE), client, save_values=save_values)
+
+
+def section(shown: ComparePage, name: str) -> str:
+    found: str = getattr(shown.widget, f"html_{name}")
+    return found
+
+
+def everything(shown: ComparePage) -> str:
+    return "".join(section(shown, each) for each in shown.widget.sections)
+
+
+def do(shown: ComparePage, event: str, value: Any = None, key: str | None = None) -> None:
+    """What the browser sends; what follows another change within a tenth of a second waits."""
+    content = {"id": "1", "event": event, "key": key, "value": value}
+    shown.widget._handle_custom_msg(content, [])
+    shown._page.flush()
+
+
+def listed(shown: ComparePage) -> list[str | None]:
+    rows = Elements(section(shown, "list")).attributes("tr")[1:]
+    return [each["data-key"] for each in rows]
+
+
+def opened(shown: ComparePage) -> list[str | None]:
+    rows = Elements(section(shown, "list")).attributes("tr")
+    return [each["data-key"] for each in rows if each.get("aria-selected") == "true"]
+
+
+def chips(shown: ComparePage) -> dict[str | None, bool]:
+    made = Elements(section(shown, "chips")).attributes("button")
+    return {
+        each["data-value"]: each["aria-pressed"] == "true"
+        for each in made
+        if "aria-pressed" in each
+    }
+
+
+def buttons(shown: ComparePage, name: str) -> dict[str | None, bool]:
+    """Whether each button of a section can be pressed."""
+    made = Elements(section(shown, name)).attributes("button")
+    return {each.get("data-event"): "disabled" not in each for each in made}
+
+
+def chosen(shown: ComparePage, event: str) -> list[str | None]:
+    """What is offered of a list, and last what is chosen."""
+    found, take = [], False
+    picked = None
+    for made, attributes in Elements(section(shown, "sides")).made:
+        if made == "select":
+            take = attributes["data-event"] == event
+        elif made == "option" and take:
+            found.append(attributes["value"])
+            picked = attributes["value"] if "selected" in attributes else picked
+    return [*found, picked]
+
+
+def test_hostile_names_are_escaped_everywhere() -> None:
+    rows = [
+        result(HOSTILE, state, run, workflow_version_id=f"{HOSTILE}{run}", eval_name=HOSTILE)
+        | dict.fromkeys(("block_id", "expected_value", "path", "failure_message"), HOSTILE)
+        | {"actual_value": f'{{"{HOSTILE}":{run}}}', "document_names": [HOSTILE]}
+        for run, state in ((1, "passed"), (2, "failed"))
+    ]
+    shown = page(CompareState(results(*rows)))
+    for which in html.PLOTS:
+        do(shown, "plot", which)
+    do(shown, "report")
+    do(shown, "path", f"/nowhere/{HOSTILE}.md")
+    do(shown, "write")
+    do(shown, "ask")
+    there = [name for name in shown.widget.sections if "&lt;img" in section(shown, name)]
+    assert {"said", "work", "list", "detail", "plots", "report", "sides"} <= {*there}
+    for text in (everything(shown), shown._make_still()["text/html"]):
+        assert not Elements(text).attributes("img")
+
+
+def test_what_is_shown_at_first() -> None:
+    shown = page()
+    assert chips(shown) == {
+        "regressed": True,
+        "newly_blocked": True,
+        "newly_errored": True,
+        "fixed": True,
+        "still_passing": False,
+    }
+    assert listed(shown) == ["e0", "e1", "e2", "e5"]
+    assert opened(shown) == ["e0"]
+    assert chosen(shown, "baseline") == ["v3", "v2", "v1", "v2"]
+    assert chosen(shown, "candidate") == ["v3", "v2", "v1", "v3"]
+    assert "name of e0" in section(shown, "detail")
+    assert "1 of 4" in section(shown, "chips")
+
+
+def test_the_causes_come_above_the_evals_and_lead_to_examples() -> None:
+    shown = page()
+    order: list[str] = shown.widget.sections
+    assert order.index("causes") < order.index("list")
+    assert "3 evals of block_1" in section(shown, "causes")
+    do(shown, "chip", "fixed")
+    do(shown, "reveal", "e5")
+    assert opened(shown) == ["e5"]
+    do(shown, "reveal", "nonsense")
+    assert opened(shown) == ["e5"]
+
+
+def test_next_previous_and_a_click() -> None:
+    shown = page()
+    do(shown, "step", "1")
+    do(shown, "step", "1")
+    assert opened(shown) == ["e2"]
+    assert "name of e2" in section(shown, "detail")
+    do(shown, "step", "-1")
+    assert opened(shown) == ["e1"]
+    do(shown, "open", key="e5")
+    assert opened(shown) == ["e5"]
+    assert "4 of 4" in section(shown, "chips")
+
+
+def test_one_step_is_one_message_with_what_it_changed(sent: list[dict[str, Any]]) -> None:
+    shown = page()
+    time.sleep(0.11)
+    content = {"id": "1", "event": "step", "value": "1"}
+    shown.widget._handle_custom_msg(content, [])
+    assert [sorted(each) for each in sent] == [["html_chips", "html_detail", "html_list"]]
+    time.sleep(0.11)
+    sent.clear()
+    shown.widget._handle_custom_msg({"id": "2", "event": "open", "key": "e1"}, [])
+    assert sent == []
+
+
+def test_a_long_list_is_sent_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "PAGE", 3)
+    shown = page()
+    assert listed(shown) == ["e0", "e1", "e2"]
+    do(shown, "step", "3")
+    assert (listed(shown), opened(shown)) == (["e5"], ["e5"])
+    do(shown, "step", "-1")
+    assert (listed(shown), opened(shown)) == (["e0", "e1", "e2"], ["e2"])
+
+
+def test_other_sides_and_kinds() -> None:
+    shown = page()
+    do(shown, "baseline", "v1")
+    assert sides(shown._state) == ("version", "v1", "v3")
+    assert listed(shown) == ["e0", "e1", "e2"]
+    do(shown, "kind", "run")
+    assert chosen(shown, "baseline") == ["run_3", "run_2", "run_1", "run_1"]
+    do(shown, "candidate", 7)
+    do(shown, "candidate", "nonsense")
+    do(shown, "nonsense")
+    assert sides(shown._state) == ("run", "run_1", "run_3")
+
+
+def test_chips_filter_the_list() -> None:
+    shown = page()
+    do(shown, "chip", "still_passing")
+    assert len(listed(shown)) == 7
+    for each in ("still_passing", "regressed", "newly_blocked", "newly_errored"):
+        do(shown, "chip", each)
+    assert listed(shown) == ["e5"]
+    assert not buttons(shown, "chips")["step"]
+    do(shown, "chip", "fixed")
+    assert listed(shown) == []
+    assert html.NOTHING in section(shown, "detail")
+    do(shown, "chip", "regressed")
+    do(shown, "chip", "nonsense")
+    assert opened(shown) == ["e0"]
+
+
+def test_the_same_on_both_sides_has_no_report_and_settles_nothing() -> None:
+    shown = page()
+    do(shown, "report")
+    assert buttons(shown, "report")["write"]
+    do(shown, "candidate", "v2")
+    assert html.SAME in section(shown, "head")
+    assert not buttons(shown, "report")["write"]
+    assert not buttons(shown, "work")["ask"]
+
+
+def test_plots_are_drawn_when_they_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw = html.draw_plot
+    monkeypatch.setattr(html, "draw_plot", lambda of, which: drawn.append(which) or draw(of, which))
+    shown = page()
+    assert "<svg" not in section(shown, "plots")
+    do(shown, "plot", "block")
+    assert "currentColor" in section(shown, "plots")
+    do(shown, "plot", "eval")
+    assert 'aria-label="The verdicts of 4 evals in 3 versions"' in section(shown, "plots")
+    do(shown, "step", "1")
+    assert drawn == ["block", "eval"]
+    do(shown, "chip", "fixed")
+    assert "3 evals" in section(shown, "plots")
+    assert "<svg" in shown._make_still()["text/html"]
+    do(shown, "plot", "eval")
+    do(shown, "plot", "block")
+    do(shown, "plot", "nonsense")
+    assert "<svg" not in section(shown, "plots")
+
+
+def test_the_report_is_written_where_it_is_said(tmp_path: Path) -> None:
+    frame = THREE.with_columns(actual_value=pl.lit('"secret"'))
+    shown = page(CompareState(frame))
+    do(shown, "write")
+    do(shown, "path", "nothing is open")
+    do(shown, "report")
+    path = tmp_path / "report.md"
+    do(shown, "path", f" {path} ")
+    do(shown, "write")
+    assert f"Written to {path}" in section(shown, "report")
+    assert "secret" not in path.read_text()
+    do(shown, "values", True)
+    do(shown, "write")
+    assert "secret" in path.read_text()
+    do(shown, "baseline", "v1")
+    assert "Written" not in section(shown, "report")
+    do(shown, "report")
+    assert "write" not in buttons(shown, "report")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("report.pdf", "must end in .md or .html"),
+        ("", "must end in"),
+        ("no/such/r.md", "there is no folder"),
+    ],
+)
+def test_a_report_that_cannot_be_written(path: str, words: str, tmp_path: Path) -> None:
+    shown = page()
+    do(shown, "report")
+    do(shown, "path", path and str(tmp_path / path))
+    do(shown, "write")
+    assert words in section(shown, "report").split("Not written")[1]
+
+
+def test_events_from_several_threads_leave_one_state() -> None:
+    state = CompareState(suite(v1="P" * 40, v2="F" * 40))
+    shown = page(state)
+
+    def press(by: str) -> None:
+        for number in range(30):
+            content = {"id": f"{by}{number}", "event": "step", "value": by}
+            shown.widget._handle_custom_msg(content, [])
+
+    threads = [threading.Thread(target=press, args=(each,)) for each in ("1", "-1") * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    shown._page.flush()
+    assert opened(shown) == [state.chosen]
+    assert f"name of {state.chosen}<" in section(shown, "detail")
+
+
+# What takes time
+
+
+def wait_for_task(shown: ComparePage) -> None:
+    def names() -> list[str]:
+        return [each.name for each in threading.enumerate()]
+
+    until(lambda: "retab compare" not in names(), seconds=60)
+    shown._page.flush()
+
+
+@pytest.fixture
+def compared() -> Iterator[tuple[CompareState, ra.Client]]:
+    """A world in which the last edit came today, and left three evals undecided; and its API."""
+    with small_api(unsure=True) as api:
+        api.client._set_time(FakeTime().as_time())
+        runs = ra.fetch_runs(FLOW, client=api.client, progress=False)
+        results = ra.fetch_results(runs, client=api.client, progress=False)
+        yield CompareState(results), api.client
+
+
+def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client]) -> None:
+    state, client = compared
+    shown = page(state, client)
+    before, plan = state.comparison, state.plan
+    assert plan is not None
+    assert f"{len(plan.evals)} eval" in section(shown, "work")
+    do(shown, "ask")
+    for words in (f"at most {plan.most}?", f"about {plan.mean} run", plan.evals[0]):
+        assert words in section(shown, "work")
+    do(shown, "step", "1")
+    assert "Start" not in section(shown, "work"), "whatever else is done answers the question"
+    do(shown, "ask")
+    do(shown, "keep")
+    assert state.comparison is before
+    assert shown._task is None
+
+
+def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Client]) -> None:
+    state, client = compared
+    shown = page(state, client)
+    before = state.comparison
+    undecided = before.choose_reruns(4)["eval_id"].to_list()
+    do(shown, "reveal", undecided[0])
+    do(shown, "ask")
+    do(shown, "settle")
+    assert shown._task is not None
+    if shown._task.state.is_running:
+        do(shown, "settle")  # once is enough
+        do(shown, "baseline", state.baseline)
+    wait_for_task(shown)
+    assert shown._task.state.failure is None
+    after = state.comparison
+    assert after is not before
+    assert after.sides.reruns is not None
+    assert set(after.sides.reruns["eval_id"]) == {*undecided}
+    assert 1 <= after.sides.reruns.height <= 4 * len(undecided)
+    assert undecided[0] in opened(shown), "what is open stays open, whatever became of it"
+    assert "rerun" in section(shown, "said")
+    # Who looks at something else, and comes back, finds it again.
+    do(shown, "kind", "run")
+    assert state.comparison is not after
+    do(shown, "kind", "version")
+    assert state.comparison is after
+
+
+def test_what_was_edited_is_looked_up_when_asked(
+    compared: tuple[CompareState, ra.Client],
+) -> None:
+    state, client = compared
+    shown = page(state, client)
+    assert state.edited_between is not None
+    assert buttons(shown, "causes")["look_up"]
+    do(shown, "look_up")
+    wait_for_task(shown)
+    assert state.comparison.config_changes.height
+    assert "$.config.prompt" in section(shown, "causes")
+    assert "<ins>" in section(shown, "causes")
+    assert "look_up" not in buttons(shown, "causes")
+    still = shown._make_still()["text/html"]
+    assert "$.config.prompt" in still
+    assert "<ins>" not in still, "what prompts say is saved only where that is asked for"
+
+
+def test_what_fails_is_said(compared: tuple[CompareState, ra.Client]) -> None:
+    state, _ = compared
+    shown = page(
+        state, ra.Client(api_key="key_12345678", max_attempts=1, base_url="http://127.0.0.1:9")
+    )
+    before = state.comparison
+    do(shown, "settle")
+    wait_for_task(shown)
+    assert "127.0.0.1:9" in section(shown, "work")
+    assert 'role="alert"' in section(shown, "work")
+    assert buttons(shown, "work")["ask"], "it can be tried again"
+    assert state.comparison.evals.equals(before.evals)
+
+
+def wait_for_ever(comparison: Comparison, progress: Progress) -> Comparison:
+    while True:
+        progress.update(1, 4, "Running 1 eval again")
+        time.sleep(0.01)
+
+
+def test_nobody_has_to_wait_for_the_end() -> None:
+    shown = page()
+    do(shown, "leave")
+    shown._start("Running evals again", wait_for_ever)
+    until(lambda: "1 of at most 4" in section(shown, "work"))
+    assert "Running 1 eval again" in section(shown, "work")
+    assert buttons(shown, "work") == {"leave": True}
+    assert section(shown, "sides").count("disabled") == 3
+    do(shown, "leave")
+    wait_for_task(shown)
+    assert STOPPED in section(shown, "work")
+    assert "disabled" not in section(shown, "sides")
+    do(shown, "candidate", "v1")
+    assert STOPPED not in section(shown, "work")
+
+
+def test_closing_ends_what_goes_on() -> None:
+    view = ra.compare_view(THREE)
+    assert view.widget is not None
+    assert view._page is not None
+    shown = view._page
+    shown._start("Running evals again", wait_for_ever)
+    view.close()
+    until(lambda: "retab compare" not in [each.name for each in threading.enumerate()])
+    assert shown._page.is_closed
