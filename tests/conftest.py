@@ -14,9 +14,11 @@ from hypothesis import settings
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-# How long an example takes says something about the machine, and nothing about the library.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# How long an example takes says something about the machine, and nothing about the library. What is
+# laid down as a law is tried on fewer examples than ``make test-long`` tries, which takes its time.
+settings.register_profile("short", deadline=None, max_examples=30)
+settings.register_profile("long", deadline=None, max_examples=100)
+settings.load_profile("short")
 
 # Who starts the tests may have told their children to ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from retab_analysis.comparison.json_alignment import PAIRS_OF_LISTS
 from retab_analysis.comparison.json_diff import (
@@ -26,7 +27,7 @@ from retab_analysis.comparison.json_values import (
 )
 from retab_analysis.comparison.word_marks import mark_words
 
-RELAXED = settings(deadline=None, max_examples=80)
+RELAXED = examples(80)
 NUMBERS = st.sampled_from(["0", "1", "2", "1.0", "1.10", "1e1", str(10**30)]).map(Verbatim)
 SCALARS = st.none() | st.booleans() | NUMBERS | st.sampled_from(["", "1", "a b", "\ud800", "é"])
 KEYS = st.sampled_from(["a", "b", "position", "x y", "\udfff"])
