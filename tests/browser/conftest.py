@@ -92,8 +92,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], L
 
     yield lab
     for _, process in running.values():
-        process.terminate()
-        process.wait(15)
+        end(process)
 
 
 def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
@@ -145,8 +144,7 @@ def voilas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path,
 
     yield voila
     for _, process in running.values():
-        process.terminate()
-        process.wait(15)
+        end(process)
 
 
 def start_voila(home: Path, notebook: Path, theme: str) -> tuple[Voila, subprocess.Popen[bytes]]:
@@ -179,8 +177,7 @@ def marimo(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
     yield open_
     for process in running:
-        process.terminate()
-        process.wait(15)
+        end(process)
 
 
 def free_port() -> int:
@@ -197,6 +194,16 @@ def start(home: Path, module: list[str], url: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     wait_for(url, process, home / "server.log")
     return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server, which first stops its kernels, one for each test."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
