@@ -345,6 +345,20 @@ def test_long_lists_are_matched_where_an_item_is_the_only_one_of_its_kind() -> N
     assert [row["path"] for row in found] == [f"$[{at}]" for at in sorted(gone)]
 
 
+def test_in_long_lists_what_repeats_is_matched_between_the_items_that_do_not() -> None:
+    """Each of the three has its neighbours, however far they were shifted."""
+    before = [item for at in range(200) for item in (f"item {at}", "same", "same", "same")]
+    gone = {0, 403, 796}
+    now = [item for at, item in enumerate(before) if at not in gone]
+    assert len(before) * len(now) > PAIRS_OF_LISTS
+    found = rows(before, now)
+    assert [(row["path"], row["candidate"]) for row in found] == [
+        ("$[0]", None),
+        ("$[403]", None),
+        ("$[796]", None),
+    ]
+
+
 @pytest.mark.parametrize("length", [30, 700])
 def test_lists_of_few_values_stay_true_whatever_their_length(length: int) -> None:
     rng = random.Random(length)
