@@ -4,7 +4,7 @@
 # make test       every test; `make test-core` leaves out browser and contract tests,
 #                 `make test-floors` is the core with the lowest versions that pyproject.toml allows;
 #                 TESTS="tests/fetch tests/decode" for a part of it
-# make test-long  laws on three times as many examples, for a quarter of an hour
+# make test-long  the core with laws on three times as many examples, and more worlds
 # make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
 # make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
