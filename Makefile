@@ -2,7 +2,9 @@
 # make lab        JupyterLab on the notebook
 # make dashboard  runs, live progress and comparison as an app; VOILA="--theme=dark" for options
 # make test       every test; `make test-core` leaves out browser and contract tests,
-#                 `make test-floors` is the core with the lowest versions that pyproject.toml allows
+#                 `make test-floors` is the core with the lowest versions that pyproject.toml allows;
+#                 TESTS="tests/fetch tests/decode" for a part of it
+# make test-long  the core with laws on three times as many examples, and more worlds
 # make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
 # make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
@@ -16,10 +18,12 @@ SEED ?= 0
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
-PARALLEL = --numprocesses=auto --maxprocesses=4
+# A file's tests go to one process, which makes what they share only once.
+PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+TESTS ?=
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core test-floors soak bench lint node mutants clean
+.PHONY: demo lab dashboard test test-core test-floors test-long soak bench lint node mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -40,7 +44,11 @@ test-core: $(VENV)/.test
 
 # Not with the newest versions that fit, but with the lowest ones of what we name ourselves.
 test-floors: $(FLOORS)/.floors
-	$(FLOORS)/bin/python -m pytest $(PARALLEL) -m "not browser and not contract"
+	$(FLOORS)/bin/python -m pytest $(PARALLEL) -m "not browser and not contract" $(TESTS)
+
+# What the other runs try on fewer examples.
+test-long: $(VENV)/.test
+	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract" --hypothesis-profile=long
 
 soak: $(VENV)/.test
 	$(RUN) tests/soak/run.py

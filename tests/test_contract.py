@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pydantic import BaseModel, ValidationError
 from retab.resources.files import FilesMixin
 from retab.resources.workflows import WorkflowsMixin
@@ -31,6 +31,7 @@ from retab.types import workflows as sdk_workflows
 from retab.types.workflows import evals as sdk_evals
 from support.contract import Schema, documents, openapi, resolve, schema_of
 from support.documents import result_document, run_document
+from support.examples import examples
 from support.faultserver import page
 from support.sandbox_api import make_store
 from support.sdk_models import CONDITIONS, kind_of, leaves, saved_evals
@@ -419,7 +420,7 @@ def test_what_the_sdk_writes_has_the_cells_that_it_means(name: str, exclude_unse
     model = MODELS[TABLES[name]]
 
     @given(allowed)
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     def check(document: Any) -> None:
         written = model.model_validate(document).model_dump(
             mode="json", by_alias=True, exclude_unset=exclude_unset

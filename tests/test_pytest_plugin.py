@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -77,11 +79,34 @@ def _python() -> list[str]:
     return [sys.executable, "-m", "coverage", "run", "--parallel-mode", *settings]
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
+@contextmanager
+def session_in(folder: Path) -> Iterator[Session]:
     api = LetteredApi(ROWS, CODES, NAMES, edited=("changed",))
     with FaultServer([api]) as server:
-        yield Session(tmp_path, api, server)
+        yield Session(folder, api, server)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with session_in(tmp_path) as made:
+        yield made
+
+
+@dataclass
+class Ended:
+    """A session that has ended, in a folder that later ones are started in, too."""
+
+    session: Session
+    process: subprocess.CompletedProcess[str]
+    checks: int
+
+
+@pytest.fixture(scope="module")
+def all_of_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
+    """What several tests look at."""
+    with session_in(tmp_path_factory.mktemp("all")) as session:
+        process = session("--retab", FLOW, "-rA", "--junit-xml", "junit.xml")
+        yield Ended(session, process, session.checks)
 
 
 def counts(ended: subprocess.CompletedProcess[str]) -> dict[str, int]:
@@ -90,8 +115,8 @@ def counts(ended: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {word: int(n) for n, word in re.findall(r"(\d+) (\w+)", last.partition(" in ")[0])}
 
 
-def test_one_test_for_each_eval(session: Session) -> None:
-    ended = session("--retab", FLOW, "-rA")
+def test_one_test_for_each_eval(all_of_it: Ended) -> None:
+    ended = all_of_it.process
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert counts(ended) == {"failed": 2, "passed": 6, "skipped": 1, "xfailed": 1}
     said = ended.stdout
@@ -110,7 +135,7 @@ def test_one_test_for_each_eval(session: Session) -> None:
     assert "The gate does not hold:" in said
     assert "Traceback" not in said
     assert "\x1b[2J" not in said
-    assert session.checks == 1
+    assert all_of_it.checks == 1
 
 
 def test_values_can_be_left_out(session: Session) -> None:
@@ -144,33 +169,28 @@ def test_k_takes_names_and_blocks(session: Session) -> None:
     assert counts(ended) == {"failed": 1, "xfailed": 1, "deselected": 8}
     ended = session("--retab", FLOW, "-k", "extract and not fine")
     assert counts(ended)["deselected"] == 5
-    ended = session("--retab", FLOW, "-k", "suite")
-    assert (ended.returncode, counts(ended)) == (0, {"passed": 1, "deselected": 9})
 
 
-def test_lf_runs_what_failed(session: Session) -> None:
-    session("--retab", FLOW)
-    ended = session("--retab", FLOW, "--lf")
+def test_lf_runs_what_failed(all_of_it: Ended) -> None:
+    ended = all_of_it.session("--retab", FLOW, "--lf")
     assert counts(ended) == {"failed": 2, "deselected": 8}
 
 
-def test_workers_are_told_what_came_out(session: Session) -> None:
-    alone = counts(session("--retab", FLOW))
-    before = session.checks
+def test_workers_are_told_what_came_out(session: Session, all_of_it: Ended) -> None:
     ended = session("--retab", FLOW, "-p", "xdist", "-n", "2")
-    assert counts(ended) == alone
+    assert counts(ended) == counts(all_of_it.process)
     assert ended.returncode == 1
     assert f"= retab {FLOW} =" in ended.stdout
     # However many workers there are, the API is asked once.
-    assert session.checks == before + 1
+    assert session.checks == 1
     idle = session("-p", "xdist", "-n", "2")
     assert idle.returncode == 5
-    assert session.checks == before + 1
+    assert session.checks == 1
 
 
-def test_junit(session: Session) -> None:
-    session("--retab", FLOW, "--junit-xml", "junit.xml")
-    cases = Xml.parse(session.folder / "junit.xml").getroot().findall(".//testcase")
+def test_junit(all_of_it: Ended) -> None:
+    file = all_of_it.session.folder / "junit.xml"
+    cases = Xml.parse(file).getroot().findall(".//testcase")
     outcomes = Counter(case[0].tag if len(case) else "passed" for case in cases)
     assert outcomes == {"failure": 2, "skipped": 2, "passed": 6}
     assert {case.get("classname") for case in cases} == {f"retab.{FLOW}"}
@@ -209,7 +229,7 @@ def test_other_runs_and_baselines(session: Session) -> None:
 
 def test_several_workflows(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab", FLOW, "-k", "suite")
-    assert counts(ended)["passed"] == 2
+    assert (ended.returncode, counts(ended)) == (0, {"passed": 2, "deselected": 18})
 
 
 def test_nothing_to_compare_with_is_a_skipped_test(session: Session) -> None:
@@ -226,7 +246,10 @@ def test_without_an_answer_the_session_ends_with_3(session: Session, workers: li
     assert ended.returncode == 3
     assert "--retab: no answer: workflow wf_nope has no run" in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
-    ended = session("--retab", FLOW, *workers, key=False)
+
+
+def test_without_a_key_the_session_ends_with_3(session: Session) -> None:
+    ended = session("--retab", FLOW, key=False)
     assert ended.returncode == 3
     assert "RETAB_API_KEY is empty" in ended.stdout + ended.stderr
 

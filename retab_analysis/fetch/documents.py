@@ -17,7 +17,9 @@ def fetch_document_link(document_id: str, *, client: Client | None = None) -> st
         client: The client to ask with; the default one if not given.
 
     Returns:
-        A URL that needs no key and expires soon. Whoever has it can read the document.
+        A URL that needs no key and expires soon. Whoever has it can read the document. The answer
+        has nothing that could be compared with ``document_id``: that it is the link of this
+        document rests on the API, and on no connection being shared with another process.
 
     Raises:
         NotFoundError: There is no such document.

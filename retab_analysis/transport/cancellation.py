@@ -117,7 +117,16 @@ def cancellable() -> Iterator[None]:
 
 def _shut_down(connection: HTTPConnection) -> None:
     # Shut down, not closed: only that wakes a thread which waits in recv.
-    sock = getattr(connection, "twin", None) or connection.sock
+    sock = getattr(connection, "twin", None) or system_socket(connection)
     if sock is not None:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
+
+
+def system_socket(connection: HTTPConnection) -> socket.socket | None:
+    """The socket of a connection; for TLS inside of a proxy's TLS, the one that goes to the proxy.
+
+    What urllib3 has in its place there can neither be shut down nor detached.
+    """
+    sock: socket.socket | None = getattr(connection.sock, "socket", connection.sock)
+    return sock

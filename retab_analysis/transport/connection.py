@@ -14,6 +14,7 @@ import io
 import ipaddress
 import os
 import socket
+import ssl
 import threading
 import time
 import weakref
@@ -26,7 +27,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.connection import allowed_gai_family
 
-from retab_analysis.transport.cancellation import check_cancelled, current_token
+from retab_analysis.transport.cancellation import check_cancelled, current_token, system_socket
 from retab_analysis.transport.exchange import wait_limit
 
 _STEP = 0.1  # seconds between two looks whether a thread that waits for a name was told to stop
@@ -223,8 +224,20 @@ class _HeldConnection(HTTPConnection):
         token.check()  # set between two requests of this connection
 
 
+class _TimedTLSSocket(ssl.SSLSocket):
+    """A connection to a proxy. What reads TLS inside of it does so for as long as bytes come."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        self.settimeout(wait_limit())
+        return super().recv(buflen, flags)
+
+
 class _HeldTLSConnection(_HeldConnection, HTTPSConnection):
-    pass
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        wrapped = super()._connect_tls_proxy(hostname, sock)
+        # urllib3 makes it, with a context of its own that cannot be given another class.
+        wrapped.__class__ = _TimedTLSSocket
+        return wrapped
 
 
 class _ReleasingPool(HTTPConnectionPool):
@@ -281,10 +294,11 @@ def _leave_to_parent() -> None:
     global _resolver
     _resolver = Resolver()  # the threads of the look-ups exist in the parent only
     for connection in list(_connections):
-        if connection.sock is not None:
+        sock = system_socket(connection)
+        if sock is not None:
             with contextlib.suppress(OSError):
                 # Only this process's descriptor is closed; nothing is said to the server.
-                os.close(connection.sock.detach())
+                os.close(sock.detach())
     for pool in list(_pools):
         if pool.pool is not None:
             # Emptied, with new locks: a thread of the parent may have held the old ones.

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.frames import many, result, results, run, runs
 
 from retab_analysis import analysis
@@ -52,7 +53,7 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_neither_the_order_nor_the_engine_matters(rows: list[Any], random: Any) -> None:
     frame = results(*rows)
@@ -64,7 +65,7 @@ def test_neither_the_order_nor_the_engine_matters(rows: list[Any], random: Any) 
         assert first.equals(function(frame.lazy()).collect(engine="streaming")), function.__name__
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(ROWS)
 def test_against_plain_python(rows: list[Any]) -> None:
     frame = results(*rows)
@@ -143,7 +144,7 @@ def test_arguments_that_cannot_be_used(call: Callable[[], Any], message: str) ->
         call()
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(ROWS, st.integers(0, 15))
 def test_a_result_that_is_there_twice_counts_once(rows: list[Any], overlap: int) -> None:
     once = results(*rows)

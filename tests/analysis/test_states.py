@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.frames import many, result, results
 
 from retab_analysis import analysis
@@ -123,7 +124,7 @@ def test_states_wide_refuse_two_columns_of_one_name(runs: list[str | None]) -> N
         analysis.states(results(*rows), wide=True)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("PFBECU"), st.integers(1, 5))))
 def test_wide_and_long_say_the_same(cells: list[tuple[int, str, int]]) -> None:
     rows = [row for at, letter, day in cells for row in many(f"e{at}", letter, day)]

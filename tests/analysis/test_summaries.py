@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.frames import START, run, runs
 
 from retab_analysis import analysis, stats, vocabulary
@@ -80,7 +81,7 @@ def test_groups_without_a_date_come_last() -> None:
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_quantiles_are_linear(durations: list[int]) -> None:
     frame = runs(*(run(f"r{at}", 1, duration_ms=each) for at, each in enumerate(durations)))
     row = analysis.summarize_runs(frame).row(0, named=True)
@@ -113,7 +114,7 @@ COUNT = st.one_of(st.none(), st.integers(0, 5))
 COUNTS = st.fixed_dictionaries(dict.fromkeys(("passed", "failed", "blocked", "error"), COUNT))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(COUNTS, min_size=1, max_size=6))
 def test_the_pass_rate_is_the_one_of_the_vocabulary(counts: list[dict[str, Any]]) -> None:
     frame = runs(*(run(f"r{at}", at, **each) for at, each in enumerate(counts)))

@@ -78,28 +78,52 @@ class Lab:
     url: str
     token: str
     root: Path
+    process: subprocess.Popen[bytes]
+
+    def end_kernels(self) -> None:
+        for kernel in json.loads(self._ask("GET", "")):
+            self._ask("DELETE", f"/{kernel['id']}")
+
+    def _ask(self, method: str, path: str) -> bytes:
+        headers = {"Authorization": f"token {self.token}"}
+        address = f"{self.url}/api/kernels{path}"
+        request = urllib.request.Request(address, method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
 
 
 @pytest.fixture(scope="session")
-def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Lab]]:
-    """JupyterLab in a theme, started at first use."""
-    running: dict[str, tuple[Lab, subprocess.Popen[bytes]]] = {}
+def _labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lab]]:
+    """Those that run, by their themes."""
+    running: dict[str, Lab] = {}
+    yield running
+    for lab in running.values():
+        end(lab.process)
+
+
+@pytest.fixture
+def labs(
+    _labs: dict[str, Lab], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Lab]]:
+    """JupyterLab in a theme, started at first use; what ran in it is ended with the test.
+
+    A view that goes on in a kernel that nobody looks at takes time from all tests after it.
+    """
 
     def lab(theme: str) -> Lab:
-        if theme not in running:
-            running[theme] = start_lab(tmp_path_factory.mktemp(f"lab-{theme}"), theme)
-        return running[theme][0]
+        if theme not in _labs:
+            _labs[theme] = start_lab(tmp_path_factory.mktemp(f"lab-{theme}"), theme)
+        return _labs[theme]
 
     yield lab
-    for _, process in running.values():
-        process.terminate()
-        process.wait(15)
+    for each in _labs.values():
+        each.end_kernels()
 
 
-def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
+def start_lab(home: Path, theme: str) -> Lab:
     port = free_port()
-    found = Lab(f"http://127.0.0.1:{port}", "test", home / "notebooks")
-    found.root.mkdir()
+    url, token, root = f"http://127.0.0.1:{port}", "test", home / "notebooks"
+    root.mkdir()
     extension = home / "settings" / "@jupyterlab" / "apputils-extension"
     extension.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
@@ -113,15 +137,15 @@ def start_lab(home: Path, theme: str) -> tuple[Lab, subprocess.Popen[bytes]]:
         "--ip=127.0.0.1",
         f"--port={port}",
         "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={found.token}",
-        f"--ServerApp.root_dir={found.root}",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True",
         f"--LabApp.user_settings_dir={home / 'settings'}",
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
     ]
-    status = f"{found.url}/api/status?token={found.token}"
-    return found, start(home, ["jupyterlab", *options], status)
+    status = f"{url}/api/status?token={token}"
+    return Lab(url, token, root, start(home, ["jupyterlab", *options], status))
 
 
 @dataclass(frozen=True)
@@ -145,8 +169,7 @@ def voilas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path,
 
     yield voila
     for _, process in running.values():
-        process.terminate()
-        process.wait(15)
+        end(process)
 
 
 def start_voila(home: Path, notebook: Path, theme: str) -> tuple[Voila, subprocess.Popen[bytes]]:
@@ -179,8 +202,7 @@ def marimo(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
     yield open_
     for process in running:
-        process.terminate()
-        process.wait(15)
+        end(process)
 
 
 def free_port() -> int:
@@ -197,6 +219,16 @@ def start(home: Path, module: list[str], url: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     wait_for(url, process, home / "server.log")
     return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server, which first stops its kernels."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -213,10 +213,14 @@ def test_the_last_state_stays_when_the_kernel_is_gone(
 
 
 def test_a_cell_that_runs_again_leaves_nothing_behind(page: Page, labs: Any) -> None:
-    count = """import threading, ipywidgets.widgets.widget as w, IPython
+    # A thread that was stopped ends on its own, which takes a moment.
+    count = """import threading, time, ipywidgets.widgets.widget as w, IPython
 comms = len(IPython.get_ipython().kernel.comm_manager.comms)
-mine = sum("retab" in each.name or "atch" in each.name for each in threading.enumerate())
-f"left: {len(w._instances)} models, {comms} comms, {mine} threads\""""
+names = lambda: [each.name for each in threading.enumerate()]
+mine = lambda: [each for each in names() if "retab" in each or "atch" in each]
+end = time.monotonic() + 10
+while len(mine()) > 2 and time.monotonic() < end: time.sleep(0.05)
+f"left: {len(w._instances)} models, {comms} comms, {len(mine())} threads\""""
     make = "import retab_analysis as ra\nsandbox = ra.demo(speed=0.05)"
     show = 'view = ra.watch(ra.start_runs("wf_claims"), interval=0.3)\nview'
     page.goto(save(labs("light"), "again.ipynb", make, show, count))
@@ -227,7 +231,7 @@ f"left: {len(w._instances)} models, {comms} comms, {mine} threads\""""
         expect(page.locator(".jp-InputPrompt").nth(2)).to_have_text(f"[{3 * number}]:")
         expect(page.locator(".ra-page").first).to_be_visible()
         seen.append(left.inner_text())
-    assert "2 models" in seen[0]
+    assert "2 models, 2 comms, 2 threads" in seen[0]
     assert seen[0] == seen[1] == seen[2]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from retab_analysis.comparison.causes import CAUSES_SCHEMA, group_causes
 from retab_analysis.vocabulary import FLIPPED
@@ -207,7 +208,7 @@ FLIPS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@examples(80)
 @given(st.lists(FLIPS, max_size=20))
 def test_any_flips(flips: list[dict[str, str | None]]) -> None:
     causes = group_causes(frame(*flips))

@@ -20,9 +20,10 @@ from comparison.cases import (
     runs,
     the_only,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from support.examples import examples
 from support.frames import results
 
 from retab_analysis.comparison import Comparison, compare
@@ -271,7 +272,7 @@ LETTERS = st.text("PFBECU.", min_size=6, max_size=6)
     st.text("AB", min_size=6, max_size=6),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_nothing_of_it_matters_whatever_happened(
     letters: list[str], codes: str, draw: random.Random
 ) -> None:

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from retab_analysis.comparison.json_alignment import PAIRS_OF_LISTS
 from retab_analysis.comparison.json_diff import (
@@ -26,7 +27,7 @@ from retab_analysis.comparison.json_values import (
 )
 from retab_analysis.comparison.word_marks import mark_words
 
-RELAXED = settings(deadline=None, max_examples=80)
+RELAXED = examples(80)
 NUMBERS = st.sampled_from(["0", "1", "2", "1.0", "1.10", "1e1", str(10**30)]).map(Verbatim)
 SCALARS = st.none() | st.booleans() | NUMBERS | st.sampled_from(["", "1", "a b", "\ud800", "é"])
 KEYS = st.sampled_from(["a", "b", "position", "x y", "\udfff"])
@@ -342,6 +343,20 @@ def test_long_lists_are_matched_where_an_item_is_the_only_one_of_its_kind() -> N
     assert len(lines) * len(now) > PAIRS_OF_LISTS
     found = rows(lines, renumbered(now))
     assert [row["path"] for row in found] == [f"$[{at}]" for at in sorted(gone)]
+
+
+def test_in_long_lists_what_repeats_is_matched_between_the_items_that_do_not() -> None:
+    """Each of the three has its neighbours, however far they were shifted."""
+    before = [item for at in range(200) for item in (f"item {at}", "same", "same", "same")]
+    gone = {0, 403, 796}
+    now = [item for at, item in enumerate(before) if at not in gone]
+    assert len(before) * len(now) > PAIRS_OF_LISTS
+    found = rows(before, now)
+    assert [(row["path"], row["candidate"]) for row in found] == [
+        ("$[0]", None),
+        ("$[403]", None),
+        ("$[796]", None),
+    ]
 
 
 @pytest.mark.parametrize("length", [30, 700])

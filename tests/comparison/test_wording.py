@@ -18,8 +18,9 @@ from comparison.cases import (
     of_every_transition,
     suite,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, is_significant
@@ -87,7 +88,7 @@ def test_the_counts_of_the_headline_add_up(own_past: bool) -> None:
     st.booleans(),
     st.sampled_from(("regressed", "improved", "no_change", "inconclusive")),
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_the_counts_add_up_whatever_there_is(
     transitions: list[str], outage: bool, verdict: str
 ) -> None:
@@ -476,7 +477,7 @@ LETTERS = st.text("PFBECU.", min_size=3, max_size=3)
 
 
 @given(st.lists(LETTERS, min_size=1, max_size=8), st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_sentences_hold_whatever_happened(letters: list[str], is_edited: bool) -> None:
     rows = [
         row

@@ -7,13 +7,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.contract import JSON, documents, schema_of
 from support.decoding import decode, row
 from support.documents import (
     run_document,
 )
+from support.examples import examples
 from support.faultserver import page
 from support.oracle import RefusedError, run_row
 
@@ -52,7 +53,7 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 @given(mutated())
-@settings(max_examples=300)
+@examples(300)
 def test_a_mutated_run_is_refused_or_read_as_it_is(document: Any) -> None:
     try:
         expected = run_row(document)

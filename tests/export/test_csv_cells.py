@@ -8,7 +8,6 @@ import random
 import polars as pl
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.csv_files import (
@@ -22,13 +21,14 @@ from support.csv_files import (
     rows_of,
     written,
 )
+from support.examples import examples
 
 from retab_analysis import write_csv
 from retab_analysis.schema import TABLES, Datetime
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@hypothesis_settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data(), safe=st.booleans())
 def test_every_table_comes_back_identical(name: str, data: st.DataObject, safe: bool) -> None:
     frame = data.draw(frames(SCHEMAS[name]))
@@ -37,7 +37,7 @@ def test_every_table_comes_back_identical(name: str, data: st.DataObject, safe: 
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 @given(data=st.data(), safe=st.booleans())
 def test_excel_cuts_to_milliseconds_and_changes_nothing_else(
     name: str, data: st.DataObject, safe: bool
@@ -48,7 +48,7 @@ def test_excel_cuts_to_milliseconds_and_changes_nothing_else(
     assert_frame_equal(reread(text, name.split()[0]), cut, check_exact=True)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@examples(60)
 @given(frame=frames(TABLES["workflows"].schema), safe=st.booleans(), excel=st.booleans())
 def test_another_reader_finds_the_same_cells(frame: pl.DataFrame, safe: bool, excel: bool) -> None:
     text = written(frame, spreadsheet_safe=safe, excel=excel)
@@ -60,7 +60,7 @@ def test_another_reader_finds_the_same_cells(frame: pl.DataFrame, safe: bool, ex
     assert [[row[index] for index in indices] for row in body] == expected
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@examples(200)
 @given(names=st.lists(TEXT, unique=True, max_size=6), safe=st.booleans(), excel=st.booleans())
 @example(names=["\ufeff"], safe=True, excel=False)
 @example(names=["*", "^.*$", "1", "0"], safe=True, excel=False)
@@ -73,7 +73,7 @@ def test_any_column_names_come_back(names: list[str], safe: bool, excel: bool) -
     assert header == [as_written(name, safe=safe) for name in names]
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@examples(200)
 @given(values=st.lists(st.none() | TEXT, max_size=5), safe=st.booleans(), excel=st.booleans())
 def test_a_single_column_comes_back(values: list[str | None], safe: bool, excel: bool) -> None:
     frame = pl.DataFrame({"run_id": values}, schema={"run_id": pl.String})

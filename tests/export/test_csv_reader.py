@@ -10,10 +10,10 @@ import re
 import polars as pl
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.csv_files import TEXT, is_active, reread, rows_of
+from support.examples import examples
 
 from retab_analysis import read_csv
 from retab_analysis.errors import ConfigError, SchemaError
@@ -57,7 +57,7 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and is_active(cell.lstrip("'")) else cell
 
 
-@hypothesis_settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     start=st.sampled_from(["run_id\n", "run_id,x\n", '"run_id",x,\r\n']),
     rest=st.text(st.sampled_from('""",,\r\n\na\'= \0\ufeffé'), max_size=20),
@@ -74,7 +74,7 @@ def test_any_text_is_refused_or_read_as_another_reader_does(start: str, rest: st
     ]
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     body=st.lists(st.tuples(TEXT, TEXT), max_size=5),
     # Not minimal with LF: Python's csv of 3.11 leaves a carriage return unquoted there.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from polars.testing import assert_frame_equal
 from support.csv_files import frames, is_active, is_json_number, reread, rows_of, written
+from support.examples import examples
 
 from retab_analysis.schema import TABLES
 
@@ -70,7 +70,7 @@ def test_cells_and_headers_that_a_spreadsheet_would_execute(
         assert_frame_equal(reread(out), frame)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@examples(60)
 @given(frame=frames(TABLES["results"].schema))
 def test_no_safe_cell_is_active_unless_it_is_a_number(frame: pl.DataFrame) -> None:
     for row in rows_of(written(frame)):

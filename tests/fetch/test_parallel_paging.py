@@ -15,9 +15,10 @@ import time
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.bulk_world import bulk_store
+from support.examples import examples
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
 from support.history_api import (
@@ -505,7 +506,7 @@ CLUSTERS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(CLUSTERS, st.sampled_from(["desc", "asc"]), st.sampled_from(list(DATES)), st.integers(1, 9))
 def test_any_history_is_read_as_page_by_page(
     clusters: list[tuple[int, int, int]], order: str, dates: str, workers: int

@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from support.documents import run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
@@ -327,21 +325,14 @@ def test_told_while_tls_shakes_hands() -> None:
                     cancel.run(partial(fetch, client))
 
 
-def test_told_while_it_waits_for_the_answer_over_tls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+def test_told_while_it_waits_for_the_answer_over_tls(trusted_tls: ssl.SSLContext) -> None:
     release = threading.Event()
 
     def answer(request: str) -> Reply:
         release.wait(10)
         return GOOD
 
-    with FaultServer([answer], context) as server, ra.Client(KEY, server.url) as client:
+    with FaultServer([answer], trusted_tls) as server, ra.Client(KEY, server.url) as client:
         with stopped_when(lambda: bool(server.requests)) as cancel:
             with pytest.raises((Cancelled, ra.TransportError)):
                 cancel.run(partial(fetch, client))

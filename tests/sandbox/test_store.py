@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.bulk_world import bulk_store
+from support.examples import examples
 from support.sandbox_api import ANCHOR, Api, status_of
 
 from retab_analysis.sandbox.instants import SECOND, iso, parse_instant
@@ -57,7 +58,7 @@ FILTERS: dict[str, tuple[st.SearchStrategy[Any], Any]] = {
 NARROW = st.fixed_dictionaries({}, optional={name: values for name, (values, _) in FILTERS.items()})
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(NARROW, st.sampled_from(["asc", "desc"]), st.integers(1, 100))
 def test_filters_and_pages(narrow: dict[str, Any], order: str, limit: int) -> None:
     wanted = [
@@ -70,7 +71,7 @@ def test_filters_and_pages(narrow: dict[str, Any], order: str, limit: int) -> No
     assert all(len(page) == limit for page in pages[:-1])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(["asc", "desc"]), st.integers(1, 60), st.integers(0, 203))
 def test_before_is_the_page_in_front(order: str, limit: int, place: int) -> None:
     ids = [run["id"] for run in (ALL if order == "asc" else ALL[::-1])]

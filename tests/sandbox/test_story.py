@@ -13,12 +13,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 from support.sandbox_api import make_server, plan_world
 from support.story import FLOWS, Since, Story, story_of
 
 import retab_analysis as ra
 
-SEEDS = range(20)
+# Of twenty worlds six, unless it is ``make test-long``.
+SEEDS = range(settings.default.max_examples // 5)
 BROKEN = ("regressed", "newly_blocked")
 
 EVERY_WORLD = [pytest.param(seed, flow, id=f"{flow}-{seed}") for seed in SEEDS for flow in FLOWS]

@@ -8,9 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
+from support.examples import examples
 
 from retab_analysis.stats import OutcomeTable, mcnemar_exact
 from retab_analysis.stats.null_sums import NullPart, binomial, two_sided_p
@@ -54,7 +55,7 @@ def test_one_flaky_eval_against_its_history_is_fisher() -> None:
         assert p_value(table_of(passes, is_after), [0]) == pytest.approx(expected)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 4))
 def test_permutations_are_all_choices_of_runs(seed: int, after: int, before: int) -> None:
     """Three clusters of one, two and three evals; in each any runs may be the candidate's."""

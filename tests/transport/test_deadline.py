@@ -10,11 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, page, reply
@@ -104,21 +102,16 @@ def test_57_a_proxy_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_57_a_tls_handshake_meets_the_deadline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trusted_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It drips, says nothing, or comes after a slow answer of a proxy; and what is inside drips."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     drips = Reply(HANDSHAKE, endless=b"\0")
     slow_proxy = Reply(b"HTTP/1.1 200 OK\r\n\r\n" + HANDSHAKE, drip=DEADLINE / 30)
     with ExitStack() as stack:
         servers = {
             "drips": stack.enter_context(FaultServer([], banner=drips)),
             "nothing": stack.enter_context(FaultServer([])),
-            "inside": stack.enter_context(FaultServer([DRIPS["status line"]], context)),
+            "inside": stack.enter_context(FaultServer([DRIPS["status line"]], trusted_tls)),
         }
         clients = {
             name: ra.Client(KEY, each.url.replace("http:", "https:"), deadline=DEADLINE)

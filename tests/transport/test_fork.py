@@ -9,15 +9,13 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, reply
+from support.forked import in_child
 
 import retab_analysis as ra
 from retab_analysis.transport import connection
@@ -28,26 +26,6 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cann
 def run_of(request: str) -> Reply:
     time.sleep(0.001)  # so that requests of several processes are under way at the same time
     return reply(body=run_document(request.split(" ")[1].rpartition("/")[2]))
-
-
-def in_child(work: Callable[[], Any]) -> Any:
-    """What a function gives in a child that is forked from here; this process goes on meanwhile."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
-        child = os.fork()
-    if child == 0:
-        try:
-            given = work()
-        except BaseException as error:
-            given = f"{type(error).__name__}: {error}"
-        os.write(writing, json.dumps(given).encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return json.loads(text)
 
 
 def wrong_answers(client: ra.Client, name: str, number: int) -> list[str]:
@@ -88,13 +66,8 @@ def test_61_processes_do_not_get_each_others_answers() -> None:
         assert server.connections == 5
 
 
-def test_61_over_tls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with FaultServer([run_of], context) as server:
+def test_61_over_tls_too(trusted_tls: ssl.SSLContext) -> None:
+    with FaultServer([run_of], trusted_tls) as server:
         with ra.Client(KEY, server.url, max_attempts=1) as client:
             assert wrong_answers(client, "before", 1) == []
             assert in_child(lambda: wrong_answers(client, "child", 3)) == []

@@ -7,8 +7,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.sandbox_api import START, Api, make_store, status_of
 
 from retab_analysis.sandbox.instants import SECOND, parse_instant
@@ -72,7 +73,7 @@ def test_evals_end_one_after_the_other() -> None:
     assert {b - a for a, b in itertools.pairwise(done)} == {0, 1}
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(
         st.tuples(
@@ -107,7 +108,7 @@ def test_counts_add_up_whatever_happens(steps: list[tuple[float, str, int]], spe
             ranks[run_id] = rank
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(st.floats(0, 600), max_size=8))
 def test_what_happens_does_not_depend_on_who_looks(looks: list[float]) -> None:
     def played(instants: list[float]) -> list[Any]:

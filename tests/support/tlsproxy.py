@@ -1,0 +1,74 @@
+"""A proxy that is itself reached over TLS, so that an HTTPS API is TLS inside of its TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+
+
+class TlsProxy:
+    """Answers CONNECT and passes on what comes, for each connection in a thread of its own.
+
+    Args:
+        tls: Its own TLS, which has nothing to do with that of the server behind it.
+        server: The port on this machine that everybody is connected to, whatever was asked for.
+        pause: Seconds between two bytes from the server to the client, once ``is_slow`` is set.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, server: int, pause: float = 0.02) -> None:
+        self._tls, self._server, self._pause = tls, server, pause
+        self.is_slow = threading.Event()
+        self.asked: list[str] = []
+
+    def __enter__(self) -> TlsProxy:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.callback(connection.close)
+            client = stack.enter_context(self._tls.wrap_socket(connection, server_side=True))
+            # As much at a time as there is, so that each byte goes out before the next is read.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.asked.append(client.recv(65536).decode("latin-1").split("\r\n")[0])
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            server = stack.enter_context(socket.create_connection(("127.0.0.1", self._server)))
+            self._pass_on(client, server)
+
+    def _pass_on(self, client: ssl.SSLSocket, server: socket.socket) -> None:
+        while True:
+            # TLS may have read more from the wire than was taken from it.
+            ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                if source is client:
+                    server.sendall(data)
+                else:
+                    self._answer(client, data)
+
+    def _answer(self, client: ssl.SSLSocket, data: bytes) -> None:
+        if not self.is_slow.is_set():
+            client.sendall(data)
+            return
+        for at in range(len(data)):
+            time.sleep(self._pause)
+            client.sendall(data[at : at + 1])
