@@ -44,7 +44,8 @@ def test_a_row_of_the_list() -> None:
     shown = sections(CompareState(THREE))["list"]
     rows = shown.split("<tr")[2:]
     assert [row.split("data-key=")[1].split('"')[1] for row in rows] == ["e0", "e1", "e2", "e5"]
-    p = THREE.evals.row(by_predicate=pl.col("eval_id") == "e0", named=True)["p_regressed"]
+    evals = CompareState(THREE).comparison.evals
+    p = evals.row(by_predicate=pl.col("eval_id") == "e0", named=True)["p_regressed"]
     for words in ("✗ regressed", ">name of e0<", 'title="name of e0"', f">{p:.2f}<"):
         assert words in rows[0]
     assert rows[0].index('title="passed"') < rows[0].index('title="failed"')
