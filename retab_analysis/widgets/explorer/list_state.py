@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import Any, TypeVar
 from unicodedata import normalize
 
 import polars as pl
@@ -21,6 +21,8 @@ NO_VALUE = "(none)"
 MOST_OPTIONS = 100
 # A column that no frame of a user has.
 _NUMBER = "the number of the row"
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class ListState:
         self._order: pl.Series | None = None
         self._fulfilled: dict[str, tuple[Any, pl.Series]] = {}
         self._values: dict[str, list[Any]] = {}
+        self._kept: dict[str, tuple[list[str], Any]] = {}
         self._numbers: pl.Series | None = None
         self._rows: pl.DataFrame | None = None
 
@@ -281,8 +284,12 @@ class ListState:
     def choices(self, facet: Facet) -> list[Choice]:
         """What can be chosen of a facet, with how many rows there would be."""
         chosen = self.filters.facets.get(facet.name, ())
-        counted = self._select(self._passing(but=facet.name), [facet.name])[facet.name]
-        counts = dict(counted.value_counts().iter_rows())
+
+        def count() -> dict[Any, int]:
+            found = self._select(self._passing(but=facet.name), [facet.name])[facet.name]
+            return dict(found.value_counts().iter_rows())
+
+        counts = self.keep(f"counts of {facet.name}", facet.name, count)
         return [
             Choice(number, value, counts.get(value, 0), value in chosen)
             for number, value in enumerate(self.values(facet))
@@ -312,7 +319,23 @@ class ListState:
 
     def rows_of_all_days(self, *names: str) -> pl.DataFrame:
         """Some columns of the rows that pass all filters but that of the dates."""
-        return self._select(self._passing(but=_DAYS), names)
+        return self._select(self._passing(but=DAYS), names)
+
+    def keep(self, what: str, but: str, make: Callable[[], Kept]) -> Kept:
+        """What was made of the rows that pass, or make it where other ones pass now.
+
+        Args:
+            what: What it is.
+            but: The term of the filters that makes no difference to it.
+            make: Makes it.
+        """
+        terms = list_terms(self.listing, self.filters)
+        passing = [each.code for name, each in terms.items() if name != but]
+        before = self._kept.get(what)
+        if before is None or before[0] != passing:
+            before = self._kept[what] = passing, make()
+        kept: Kept = before[1]
+        return kept
 
     def code(self, name: str = "rows") -> str:
         """The polars expression that makes :attr:`rows` of a frame named like the noun.
@@ -328,7 +351,7 @@ class ListState:
 
 
 # The names of the terms that are not of a facet; no column of a user is called so.
-_DAYS, _TEXT = "the days of the filter", "the text of the filter"
+DAYS, _TEXT = "the days of the filter", "the text of the filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +377,7 @@ def list_terms(listing: Listing, filters: Filters) -> dict[str, Term]:
         days.append(_compare_day(moment, "<", filters.until + timedelta(days=1)))
     if days:
         both = reduce(and_, (each.expression for each in days))
-        found[_DAYS] = Term(both, ",\n    ".join(each.code for each in days))
+        found[DAYS] = Term(both, ",\n    ".join(each.code for each in days))
     if filters.text:
         found[_TEXT] = _match_text(listing, normalize("NFKC", filters.text).lower())
     return found

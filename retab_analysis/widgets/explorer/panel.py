@@ -117,27 +117,29 @@ def _render_id(text: str | None, look: PanelLook, before: str = "") -> Html | No
 
 def _render_run(explored: ExplorerState, run: Row, look: PanelLook) -> Iterator[Html | None]:
     version = run["workflow_version_id"]
-    facts = {
+    first = {
         "Status": mark_status(run),
-        "Message": one_line(run["status_message"]),
         "Passed": _describe_passed(run),
+        "Message": one_line(run["status_message"]),
+        "Version": _render_id(version, look, explored.listed.versions.get(version, "")),
+        "Run": _render_id(run["run_id"], look),
+    }
+    last = {
         "Created": _add_unit(format_time("created_at")(run), "UTC"),
         "Ran for": _add_unit(format_duration("duration_ms")(run), "s"),
         "In queue": _add_unit(format_duration("queue_ms")(run), "s"),
         "Scope": name(format_scope(run)),
         "Trigger": one_line(run["trigger_type"]),
-        "Version": _render_id(version, look, explored.listed.versions.get(version, "")),
         "Workflow": _render_id(run["workflow_id"], look),
-        "Run": _render_id(run["run_id"], look),
     }
+    yield _render_facts(iter(first.items()))
     results = explored.results_of(run["run_id"])
-    if results is None:
+    if results is not None:
+        yield _render_results(results, look)
+    else:
         words = "Fetching its results …" if look.fetching else "Its results could not be fetched."
-        yield _render_facts(iter(facts.items()))
         yield tag("div", words, class_="ra-soft")
-        return
-    yield _render_results(results, look)
-    yield _render_facts(iter(facts.items()))
+    yield _render_facts(iter(last.items()))
 
 
 def _describe_passed(run: Row) -> str:

@@ -70,7 +70,7 @@ class ExplorerState:
         self._refreshed: set[str] = set()
         self._evals = ListState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
         self._weighed: tuple[object, ...] = ()
-        self._in_sight: tuple[tuple[object, ...], pl.DataFrame] | None = None
+        self._in_sight: tuple[Any, tuple[pl.DataFrame, datetime | None]] | None = None
         # Versions that were published, and their numbers.
         self._numbers: dict[str, int] = {}
         # A result that is looked into from the run or the eval that is chosen.
@@ -144,7 +144,7 @@ class ExplorerState:
     def made_of(self) -> tuple[object, ...]:
         """What the list of evals depends on: order and page of the runs make no difference."""
         runs = self.runs
-        return (self._known, self.whole, *((runs.frame, runs.filters) if runs else ()))
+        return (self._known, self.weighed_since, *((runs.frame, runs.filters) if runs else ()))
 
     @property
     def is_weighed(self) -> bool:
@@ -168,13 +168,20 @@ class ExplorerState:
 
     def results_in_sight(self) -> pl.DataFrame:
         """The results that are here, of the runs that pass the filters."""
-        if self.runs is None:
-            return self._known
-        made_of = (self._known, self.runs.frame, self.runs.filters)
+        return self._look_at_results()[0]
+
+    def _look_at_results(self) -> tuple[pl.DataFrame, datetime | None]:
+        """The results in sight, and the moment of the last of those that are weighed at once."""
+        runs = self.runs
+        made_of = (self._known, *((runs.frame, runs.filters) if runs else ()))
         if self._in_sight is None or not _are_same(self._in_sight[0], made_of):
-            ids = self.runs.select("run_id")["run_id"]
-            found = self._known.filter(pl.col("run_id").is_in(ids.implode()))
-            self._in_sight = made_of, found
+            found, first = self._known, None
+            if runs is not None:
+                ids = runs.select("run_id")["run_id"]
+                found = found.filter(pl.col("run_id").is_in(ids.implode()))
+            if found.height > WEIGHED:
+                first = found["run_created_at"].top_k(WEIGHED).min()
+            self._in_sight = made_of, (found, first if isinstance(first, datetime) else None)
         return self._in_sight[1]
 
     def results_to_weigh(self) -> pl.DataFrame:
@@ -185,11 +192,7 @@ class ExplorerState:
     @property
     def weighed_since(self) -> datetime | None:
         """Since when results are weighed, None where all of them are."""
-        results = self.results_in_sight()
-        if self.whole or results.height <= WEIGHED:
-            return None
-        newest: Any = results["run_created_at"].top_k(WEIGHED).min()
-        return newest if isinstance(newest, datetime) else None
+        return None if self.whole else self._look_at_results()[1]
 
     def take_runs(self, found: pl.DataFrame) -> None:
         """Take runs as they are now, and forget the results of those that were going on."""
@@ -322,9 +325,9 @@ class ExplorerState:
         """The code that makes all results that are here."""
         made = self.source.results + self._write_refreshed("results")
         # The user has the given results; only those that were fetched since need code.
-        more = [each for each in self._run_ids(self._known) if each not in self._given]
-        if not more:
+        if not self.fetched - self._given:
             return made
+        more = [each for each in self._run_ids(self._known) if each not in self._given]
         fetched = f"ra.fetch_results({more!r}{self._write_names()})"
         return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
 

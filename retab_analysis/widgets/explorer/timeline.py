@@ -12,12 +12,12 @@ import polars as pl
 from retab_analysis.markup import Html, tag
 from retab_analysis.vocabulary import FAILING
 from retab_analysis.widgets.common.text import count_noun
-from retab_analysis.widgets.explorer.list_state import ListState
+from retab_analysis.widgets.explorer.list_state import DAYS, ListState
 
 # At most so many spans are told apart, each of whole days.
 _SPANS = 60
-# The height of the picture, and of its lower part, in which the bars stand for numbers of rows.
-_HEIGHT, _BARS = 100, 34
+# The height of the picture, and of the bars, which stand below the rates where there are any.
+_HEIGHT, _HIGHEST, _LOWER = 100, 94, 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def render_timeline(state: ListState, event: str | None) -> Html:
         state: The list.
         event: What choosing some days sends, or None where nothing can be chosen.
     """
-    spans = count_spans(state)
+    spans = state.keep("spans", DAYS, lambda: count_spans(state))
     if len(spans) < 2:
         return Html("")
     rates = [each.rate for each in spans if each.rate is not None]
@@ -95,7 +95,7 @@ def render_timeline(state: ListState, event: str | None) -> Html:
     low, high = (min(rates), max(rates)) if rates else (0.0, 1.0)
     picture = tag(
         "svg",
-        *_draw_bars(spans),
+        *_draw_bars(spans, _LOWER if rates else _HIGHEST),
         *_draw_rates(spans, low, high),
         viewBox=f"0 0 {len(spans)} {_HEIGHT}",
         preserveAspectRatio="none",
@@ -104,7 +104,8 @@ def render_timeline(state: ListState, event: str | None) -> Html:
     options = (_render_span(state, each, can_choose=event is not None) for each in spans)
     scale = None
     if rates:
-        scale = tag("div", tag("span", f"{high:.1%}"), tag("span", f"{low:.1%}"), class_="ra-scale")
+        ends = (tag("span", f"{each:.1%}") for each in dict.fromkeys((high, low)))
+        scale = tag("div", *ends, class_="ra-scale")
     strip = tag(
         "div",
         picture,
@@ -123,11 +124,11 @@ def _name_strip(state: ListState, what: str) -> str:
     return f"{state.listing.noun.capitalize()} by day, {what}"
 
 
-def _draw_bars(spans: Sequence[Span]) -> Iterator[Html]:
+def _draw_bars(spans: Sequence[Span], highest: int) -> Iterator[Html]:
     most = max(each.rows for each in spans) or 1
     for at, span in enumerate(spans):
         if span.rows:
-            height = max(_BARS * span.rows / most, 3)
+            height = max(highest * span.rows / most, 3)
             yield tag(
                 "rect",
                 x=f"{at + 0.1:g}",
@@ -140,7 +141,7 @@ def _draw_bars(spans: Sequence[Span]) -> Iterator[Html]:
 
 def _draw_rates(spans: Sequence[Span], low: float, high: float) -> Iterator[Html]:
     """A line through the rates; days without any are bridged by a dashed one."""
-    room = _HEIGHT - _BARS - 12
+    room = _HIGHEST - _LOWER - 6
     points = [
         (at, f"{at + 0.5:g},{6 + room * (high - span.rate) / (high - low or 1):.1f}")
         for at, span in enumerate(spans)
@@ -185,11 +186,11 @@ def _render_legend(state: ListState, spans: Sequence[Span], has_rates: bool) -> 
     length = (spans[0].last - spans[0].first).days + 1
     each = "a day" if length == 1 else f"{length} days"
     line = "line: pass rate; " if has_rates else ""
-    moment = "" if state.listing.moment[0] == "created" else f"{state.listing.moment[0]}, "
+    bars = f"bars: {state.listing.noun} {state.listing.moment[0]}"
     return tag(
         "div",
         tag("span", spans[0].first),
-        tag("span", f"{moment}{line}bars: {state.listing.noun}, each {each}"),
+        tag("span", f"{line}{bars}, each {each}"),
         tag("span", spans[-1].last),
         class_="ra-legend ra-soft",
     )

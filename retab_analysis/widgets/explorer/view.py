@@ -293,10 +293,16 @@ class Explorer:
             title=self._write_title(),
             message=message.words,
             is_trouble=message.is_trouble,
-            more=self._fetcher.more,
+            more=self._describe_more(),
             code=self._explored.code(),
             panel=panel,
         )
+
+    def _describe_more(self) -> str:
+        explored = self._explored
+        if explored.tab == "evals" and explored.weighed_since is not None:
+            return f"Weigh all {explored.results_in_sight().height:,} results, which takes longer"
+        return self._fetcher.more
 
     def _show_document(self, document_id: str, name: str) -> None:
         """Ask for the address of a document, in the background, and show it."""
