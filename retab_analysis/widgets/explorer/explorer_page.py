@@ -14,7 +14,7 @@ from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.panel import PanelLook, list_documents
 from retab_analysis.widgets.explorer.state import ExplorerState
-from retab_analysis.widgets.explorer.timeline import join_days
+from retab_analysis.widgets.explorer.time_strip import join_days
 from retab_analysis.widgets.page import Event, HtmlPage
 
 _LABEL = "Explorer of eval runs"

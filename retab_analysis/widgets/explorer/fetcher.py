@@ -164,9 +164,9 @@ class Fetcher:
         """Fetch the runs of the 90 days before those that are here."""
         start = self.since - timedelta(days=DAYS)
         here = self._runs.frame.height
-        if self.workflow_id and not here:
-            self._number_versions(self.workflow_id)
         self._fetch_runs(start, self.since)
+        if self.workflow_id and not here and self._runs.frame.height:
+            self._number_versions(self.workflow_id)
         with self._lock:
             self._reach_back_to(start)
         if self._runs.frame.height == here:

@@ -21,7 +21,7 @@ from retab_analysis.widgets.explorer.list_state import PAGE, ListState
 from retab_analysis.widgets.explorer.lists import ListColumn, Row
 from retab_analysis.widgets.explorer.panel import PanelLook, render_cell, render_panel
 from retab_analysis.widgets.explorer.state import ExplorerState
-from retab_analysis.widgets.explorer.timeline import render_timeline
+from retab_analysis.widgets.explorer.time_strip import render_strip
 
 # Characters of a cell in a terminal.
 _CELL = 28
@@ -56,7 +56,7 @@ def render_sections(explored: ExplorerState, look: ExplorerLook) -> dict[str, Ht
     return {
         "head": render_head(explored, look),
         "filters": _render_filters(state) if is_live else _tell_filters(state),
-        "time": render_timeline(state, "days" if is_live else None),
+        "time": render_strip(state, "days" if is_live else None),
         "list": _render_list(state, is_live=is_live),
         "panel": render_panel(explored, look.panel),
         "pages": _render_pages(state) if is_live else tag("div", state.position, class_="ra-soft"),

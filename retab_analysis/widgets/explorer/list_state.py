@@ -43,7 +43,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FacetValue:
     """A value of a facet that can be chosen.
 
     Attributes:
@@ -281,7 +281,7 @@ class ListState:
         gone = [each for each in self.filters.facets.get(facet.name, ()) if each not in here]
         return here + gone
 
-    def choices(self, facet: Facet) -> list[Choice]:
+    def choices(self, facet: Facet) -> list[FacetValue]:
         """What can be chosen of a facet, with how many rows there would be."""
         chosen = self.filters.facets.get(facet.name, ())
 
@@ -291,7 +291,7 @@ class ListState:
 
         counts = self.keep(f"counts of {facet.name}", facet.name, count)
         return [
-            Choice(number, value, counts.get(value, 0), value in chosen)
+            FacetValue(number, value, counts.get(value, 0), value in chosen)
             for number, value in enumerate(self.values(facet))
             if number < MOST_OPTIONS or value in chosen
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +33,6 @@ from retab_analysis.widgets.kernel_events import wait_answering
 
 if TYPE_CHECKING:
     from retab_analysis.widgets.explorer.explorer_page import ExplorerPage
-
-# Seconds between two messages about how far a fetch is.
-_BETWEEN_DRAWS = 0.1
 
 
 def explore(
@@ -129,8 +125,6 @@ class Explorer:
         self._message = _Message()
         self._page: ExplorerPage | None = None
         self._preview: Preview | None = None
-        # When a message about a fetch was last shown.
-        self._said_at = 0.0
         if workflow_id is not None:
             self.load_more()
 
@@ -395,11 +389,8 @@ class Explorer:
         self._tell(_Message(words))
 
     def _report(self, words: str) -> None:
-        """Tell how far a fetch is, but not more often than a person can read."""
-        now = time.monotonic()
-        if now - self._said_at >= _BETWEEN_DRAWS:
-            self._said_at = now
-            self._tell(_Message(words, is_progress=True))
+        """Tell how far a fetch is."""
+        self._tell(_Message(words, is_progress=True))
 
     def _tell(self, message: _Message) -> None:
         with self._lock:

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.drawn import control
-from support.explored import RESULTS, click, run_code
+from support.explored import RESULTS, pick, run_code, section
 from support.faultserver import FaultServer, page, reply
+from support.html_elements import Elements
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client
 
@@ -19,21 +19,22 @@ from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
 def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
     explorer = ra.explore(workflow_id="wf_claims", client=api)
     explorer.wait(30)
-    control(explorer.widget, "Status").value = ("completed",)
+    pick(explorer, "Status", "completed")
     ra.use(api)
     scope: dict[str, Any] = {}
     exec(explorer.code(), scope)
     assert scope["rows"].equals(explorer.frame)
-    click(explorer, "Copy code")
-    area = control(explorer.widget, "Code")
-    assert area.layout.display == ""
-    assert area.value == explorer.code()
-    status = control(explorer.widget, "Status")
-    (other,) = (value for _, value in status.options if value != "completed")
-    status.value = (other,)
-    assert f"[{other!r}]" in area.value
-    click(explorer, "Copy code")
-    assert area.layout.display == "none"
+    code = Elements(section(explorer, "code"))
+    assert explorer.code() in code.text
+    (copy,) = (
+        each["data-copy"]
+        for each in Elements(section(explorer, "actions")).attributes("button")
+        if "data-copy" in each
+    )
+    assert copy == explorer.code()
+    (other,) = set(explorer.state.listed.frame["status"]) - {"completed"}
+    pick(explorer, "Status", "completed", other)
+    assert f"[{other!r}]" in Elements(section(explorer, "code")).text
 
 
 def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) -> None:
@@ -101,9 +102,8 @@ def test_there_is_code_before_anything_is_there() -> None:
 
 def test_tabs_are_turned_to_from_code(runs: pl.DataFrame, results: pl.DataFrame) -> None:
     explorer = ra.explore(runs, results)
-    tabs = next(each for each in explorer.widget.children if hasattr(each, "titles"))
     explorer.tab = "results"
-    assert tabs.selected_index == 1
+    assert 'aria-label="Results"' in section(explorer, "list")
     assert explorer.frame.columns == results.columns
     with pytest.raises(ra.ConfigError, match="tab must be runs or results or evals, got 'x'"):
         explorer.tab = "x"

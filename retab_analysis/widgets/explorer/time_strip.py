@@ -80,7 +80,7 @@ def _count_passed(state: ListState) -> tuple[pl.Expr, pl.Expr]:
     return pl.lit(None, pl.Int64), pl.lit(0)
 
 
-def render_timeline(state: ListState, event: str | None) -> Html:
+def render_strip(state: ListState, event: str | None) -> Html:
     """The strip; empty where all rows are of one day, or of none.
 
     Args:
