@@ -6,8 +6,8 @@ it as HTML and text (``html``) and gives it to the user (``view``). They share `
 ``page`` shows HTML in a notebook and sends events back (``page.js`` and ``style.css`` are its side
 in the browser), ``elements`` makes the HTML that it understands, ``display`` puts it into a cell's
 output with what stands for it once nothing drives it, and ``kernel_events`` answers while a cell
-blocks the kernel. ``live`` is drawn by it; the other two are still built of ipywidgets by their
-``controls``.
+blocks the kernel. ``live`` and ``explorer`` are drawn by it; ``compare`` is still built of
+ipywidgets by its ``controls``.
 """
 
 from retab_analysis.widgets.compare.view import CompareView, compare_view

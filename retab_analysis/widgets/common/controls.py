@@ -52,15 +52,6 @@ def style(rules: str) -> widgets.HTML:
     return widgets.HTML(rules + _DARK, layout=widgets.Layout(display="none"))
 
 
-def code_area() -> widgets.Textarea:
-    """Where code is shown to be copied; hidden at first."""
-    return widgets.Textarea(
-        layout=widgets.Layout(width="100%", height="180px", display="none"),
-        description="Code",
-        style={"description_width": "auto"},
-    )
-
-
 def close(widget: Any) -> None:
     """Take away a widget and all that is in it: Jupyter would keep them."""
     for child in getattr(widget, "children", ()):

@@ -1,20 +1,15 @@
-"""What the views draw in the same way: their style, a table of evals, a plot."""
+"""What a view of ipywidgets is drawn with: its style, and a plot."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from retab_analysis.markup import Html, sign, tag
-from retab_analysis.widgets.common.text import EvalLine, describe_change
+from retab_analysis.markup import Html, tag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-SHOWN_EVALS = 20
-_LONGEST_VALUE = 160
-_LONGEST_TITLE = 2_000
 
 # A colour that nothing else has; in the page it becomes the colour of its text.
 _INK = "#010203"
@@ -63,76 +58,6 @@ STYLE = Html("""<style>
  .ra-view td code{display:inline}
 }
 </style>""")
-
-
-def render_view(*parts: object) -> Html:
-    """Pieces in the style of the views."""
-    return tag("div", *parts, class_="ra-view")
-
-
-def render_evals(
-    lines: Sequence[EvalLine], *, limit: int | None, values: bool, several: bool, nothing: str
-) -> Html:
-    """A table of evals.
-
-    Args:
-        lines: The evals.
-        limit: Show no more than so many, or all.
-        values: Whether expected and actual values are shown.
-        several: Whether they are of several runs.
-        nothing: What to say where there are none.
-    """
-    if not lines:
-        return render_view(tag("div", nothing, class_="ra-soft"))
-    shown = lines if limit is None else lines[:limit]
-    more = len(lines) - len(shown)
-    columns = _choose_columns(shown, values, several)
-    return render_view(
-        tag(
-            "table",
-            tag("thead", tag("tr", *(_render_heading(name) for name in columns))),
-            tag("tbody", *(tag("tr", *_render_cells(line, columns)) for line in shown)),
-        ),
-        tag("div", f"and {more} more", class_="ra-soft") if more else None,
-    )
-
-
-def _choose_columns(lines: Sequence[EvalLine], values: bool, several: bool) -> list[str]:
-    columns = ["", "eval"]
-    columns += ["change"] if any(describe_change(line) for line in lines) else []
-    columns += ["document"]
-    columns += ["expected", "actual"] if values else []
-    columns += ["message"] if values and any(line.message for line in lines) else []
-    columns += ["cause"] if not values and any(line.cause for line in lines) else []
-    return columns + (["run"] if several else [])
-
-
-def _render_heading(name: str) -> Html:
-    # The sign is short and the change a sentence; the other columns share what is left.
-    classes = {"": "ra-sign", "change": "ra-change"}
-    return tag("th", name, class_=classes.get(name), scope="col")
-
-
-def _render_cells(line: EvalLine, columns: Sequence[str]) -> list[Html]:
-    cells: dict[str, object] = {
-        "": sign(line.state),
-        "eval": line.name,
-        "change": describe_change(line),
-        "document": line.document,
-        "expected": _render_value(line.expected),
-        "actual": _render_value(line.actual),
-        "message": line.message or "",
-        "cause": line.cause or "",
-        "run": tag("code", line.run_id),
-    }
-    return [tag("td", cells[name], data_label=name) for name in columns]
-
-
-def _render_value(text: str | None) -> Html:
-    if text is None:
-        return Html("")
-    shown = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
-    return tag("code", shown, title=text[:_LONGEST_TITLE])
 
 
 def render_plot(draw: Callable[[Axes], object], *, label: str, width: float, height: float) -> Html:
