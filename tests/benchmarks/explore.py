@@ -16,9 +16,9 @@ from retab_analysis.widgets import Explorer
 NAME = "explore"
 SIZE = 10_000
 FILTER, LARGE = "10,000 runs: change a filter", "100,000 runs: change a filter"
-TURN = "turn a page of 100,000 runs, against one of 100"
+TURN = "100,000 runs: turn a page"
 EVALS = "1,000,000 results: turn to the evals"
-PROMISES = {FILTER: AtMost(50), LARGE: AtMost(100), TURN: AtMost(2.0), EVALS: AtMost(1000)}
+PROMISES = {FILTER: AtMost(50), LARGE: AtMost(100), TURN: AtMost(50), EVALS: AtMost(1000)}
 _TIMES = 2
 _EVALS = 80
 
@@ -26,16 +26,15 @@ Event = tuple[str, Any]
 
 
 def measure(size: int = SIZE) -> list[Figure]:
-    """Change a filter and turn a page of so many runs, ten times as many and a hundredth.
+    """Change a filter of so many runs and of ten times as many, and turn their pages.
 
     Then turn to the list of evals, of a hundred times as many results.
     """
-    normal, large, small = (_explorer(each) for each in (size, 10 * size, max(size // 100, 20)))
-    turned = _turning(large) / _turning(small)
+    normal, large = (_explorer(each) for each in (size, 10 * size))
     return [
         Figure(FILTER, 1000 * _filtering(normal), "ms"),
         Figure(LARGE, 1000 * _filtering(large), "ms"),
-        Figure(TURN, turned, "times the time"),
+        Figure(TURN, 1000 * _turning(large), "ms"),
         Figure(EVALS, 1000 * _weighing(large.frame, 100 * size), "ms"),
     ]
 
