@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ THEMED = "<style>:root{color-scheme:light dark}</style>"
 
 
 @pytest.fixture(scope="module")
-def frames() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+def frames() -> tuple[pl.DataFrame, pl.DataFrame]:
     with ra.Sandbox(speed=STILL) as sandbox:
         api = ra.Client(**sandbox.credentials)
         runs = ra.fetch_runs("wf_invoices", client=api)
@@ -32,7 +31,7 @@ def frames() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         evals = ra.fetch_evals("wf_invoices", client=api)
         results = ra.fetch_results(ended, evals=evals, client=api)
     # Those that are not here would have to be asked for.
-    yield runs.filter(pl.col("run_id").is_in(ended["run_id"].implode())), results
+    return runs.filter(pl.col("run_id").is_in(ended["run_id"].implode())), results
 
 
 @pytest.fixture

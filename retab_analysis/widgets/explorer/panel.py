@@ -95,11 +95,15 @@ def render_panel(explored: ExplorerState, look: PanelLook) -> Html:
 
 def _render_facts(facts: Facts) -> Html:
     lines = (
-        tag("tr", tag("th", title, scope="row"), tag("td", shown), data_key=title)
+        tag("tr", tag("th", title, scope="row"), tag("td", _isolate(shown)), data_key=title)
         for title, shown in facts
         if shown
     )
     return tag("table", tag("tbody", *lines), class_="ra-facts")
+
+
+def _isolate(shown: object) -> Html:
+    return shown if isinstance(shown, Html) else name(shown)
 
 
 def _render_id(text: str | None, look: PanelLook, before: str = "") -> Html | None:
@@ -128,7 +132,7 @@ def _render_run(explored: ExplorerState, run: Row, look: PanelLook) -> Iterator[
         "Created": _add_unit(format_time("created_at")(run), "UTC"),
         "Ran for": _add_unit(format_duration("duration_ms")(run), "s"),
         "In queue": _add_unit(format_duration("queue_ms")(run), "s"),
-        "Scope": name(format_scope(run)),
+        "Scope": format_scope(run),
         "Trigger": one_line(run["trigger_type"]),
         "Workflow": _render_id(run["workflow_id"], look),
     }
@@ -209,7 +213,7 @@ def _list_facts(explored: ExplorerState, row: Row, look: PanelLook) -> Facts:
         yield "Reason", one_line(row["failure_code"])
     yield "History", _render_history(explored, row["eval_id"], look)
     yield "Document", _render_documents(row, look)
-    yield "Block", name(one_line(row["block_id"]))
+    yield "Block", one_line(row["block_id"])
     yield "Took", _add_unit(format_duration("duration_ms")(row), "s")
     yield "Version", _render_id(version, look, versions.get(version, ""))
     yield "Eval", _render_id(row["eval_id"], look)

@@ -293,7 +293,7 @@ def test_a_result_has_a_score_where_there_is_one(
     if said is None:
         assert ">Score</th>" not in shown
     else:
-        assert f'<th scope="row">Score</th><td>{said}</td>' in shown
+        assert f'<th scope="row">Score</th><td><bdi>{said}</bdi></td>' in shown
 
 
 def test_a_run_leads_to_its_results_and_back(runs: pl.DataFrame, results: pl.DataFrame) -> None:

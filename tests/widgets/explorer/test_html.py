@@ -68,7 +68,7 @@ def test_a_result_says_what_was_asserted_why_it_fails_and_its_ids() -> None:
     ):
         assert words in shown
     less = told(**known | dict.fromkeys(known))
-    assert "<td>equals</td>" in less
+    assert "<td><bdi>equals</bdi></td>" in less
     assert "type_error" not in less
     assert "Document" not in less
 
