@@ -195,7 +195,7 @@ def _text(name: str, title: str, width: float, *, is_extra: bool = False) -> Lis
 def _number(
     name: str, title: str, text: Formatter, hint: str = "", *, is_extra: bool = False
 ) -> ListColumn:
-    width = 2.5 + 0.5 * len(title)
+    width = 3.5 + 0.5 * len(title)
     return ListColumn(
         name, title, width, text, is_number=True, falling=True, hint=hint, is_extra=is_extra
     )
