@@ -18,8 +18,8 @@ from retab_analysis.widgets.elements import (
     render_still,
 )
 from retab_analysis.widgets.explorer.list_state import PAGE, ListState
-from retab_analysis.widgets.explorer.lists import ListColumn, Row
-from retab_analysis.widgets.explorer.panel import PanelLook, render_cell, render_panel
+from retab_analysis.widgets.explorer.lists import ListColumn, Row, render_cell
+from retab_analysis.widgets.explorer.panel import PanelLook, render_panel
 from retab_analysis.widgets.explorer.state import ExplorerState
 from retab_analysis.widgets.explorer.time_strip import render_strip
 

@@ -185,6 +185,21 @@ def mark_sign(state: str) -> Html:
     return tag("span", "~", title="mixed", class_="ra-mixed") if state == "mixed" else sign(state)
 
 
+def render_cell(column: ListColumn, row: Row, versions: Mapping[str, str]) -> Html:
+    """A cell of a list; all of what is longer than its column is in the tooltip.
+
+    Args:
+        column: The column.
+        row: The row.
+        versions: What versions are called, by their ids.
+    """
+    if column.html is not None:
+        return column.html(row)
+    text = column.text(row)
+    called = versions.get(row[column.name]) if column.is_version else None
+    return tag("bdi", called or text, title=text or None)
+
+
 # What is listed
 
 

@@ -13,10 +13,16 @@ import polars as pl
 from retab_analysis._open_document import IMAGES
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
 from retab_analysis.widgets.common.text import count_noun, label_documents, label_eval
-from retab_analysis.widgets.elements import button, copy_button, scroll_area
+from retab_analysis.widgets.elements import (
+    GridColumn,
+    GridRow,
+    button,
+    copy_button,
+    grid,
+    scroll_area,
+)
 from retab_analysis.widgets.explorer.lists import (
     HISTORY_COLUMNS,
-    ListColumn,
     Row,
     format_duration,
     format_kind,
@@ -26,6 +32,7 @@ from retab_analysis.widgets.explorer.lists import (
     mark_sign,
     mark_state,
     mark_status,
+    render_cell,
 )
 from retab_analysis.widgets.explorer.state import ExplorerState
 from retab_analysis.widgets.explorer.values import render_values
@@ -301,11 +308,17 @@ def _render_eval(explored: ExplorerState, row: Row, look: PanelLook) -> Iterator
         yield tag("div", name(label_eval(row)), class_="ra-title")
         return
     yield from _render_result(explored, newest, look)
-    history = explored.history_of(row["eval_id"])
-    runs, left = history.head(SHOWN_RUNS), history.height - SHOWN_RUNS
-    yield tag("div", f"{count_noun(history.height, 'run')}, the newest first", class_="ra-title")
-    yield render_plain(HISTORY_COLUMNS, runs.to_dicts(), explored.listed.versions)
-    if left > 0:
+    history, versions = explored.history_of(row["eval_id"]), explored.listed.versions
+    columns = [GridColumn(each.name, each.title, each.is_number) for each in HISTORY_COLUMNS]
+    runs = [
+        GridRow(str(number), [render_cell(each, run, versions) for each in HISTORY_COLUMNS])
+        for number, run in enumerate(history.head(SHOWN_RUNS).iter_rows(named=True))
+    ]
+    words = f"{count_noun(history.height, 'run')}, the newest first"
+    yield tag("div", words, class_="ra-title")
+    yield grid(columns, runs, label=words, width=f"{sum(each.width for each in HISTORY_COLUMNS)}em")
+    left = history.height - len(runs)
+    if left:
         yield tag("div", f"and {left:,} earlier ones", class_="ra-soft")
 
 
@@ -368,39 +381,3 @@ def describe_evidence(row: Mapping[str, Any] | None, versions: Mapping[str, str]
             f"failed {row['failures']:,} of {row['outcomes']:,}: {rate} (95 %: {low} to {high})"
         )
     return "; ".join(each for each in parts if each)
-
-
-def render_cell(column: ListColumn, row: Row, versions: Mapping[str, str]) -> Html:
-    """A cell of a list; what is longer than its column is in the tooltip."""
-    if column.html is not None:
-        return column.html(row)
-    text = column.text(row)
-    called = versions.get(row[column.name]) if column.is_version else None
-    return tag("bdi", called or text, title=text or None)
-
-
-def render_plain(
-    columns: tuple[ListColumn, ...], rows: list[dict[str, Any]], versions: Mapping[str, str]
-) -> Html:
-    """Rows as a table in which nothing is sorted or chosen."""
-    heads = (
-        tag("th", each.title, scope="col", class_="ra-number" if each.is_number else None)
-        for each in columns
-    )
-    body = (
-        tag(
-            "tr",
-            *(
-                tag(
-                    "td",
-                    render_cell(each, row, versions),
-                    class_="ra-number" if each.is_number else None,
-                )
-                for each in columns
-            ),
-        )
-        for row in rows
-    )
-    return tag(
-        "table", tag("thead", tag("tr", *heads)), tag("tbody", *body), class_="ra-grid ra-history"
-    )

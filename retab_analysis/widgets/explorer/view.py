@@ -46,7 +46,8 @@ def explore(
     """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
 
     Show what it returns as a cell's last line. What has to be fetched is fetched in the
-    background: with ``workflow_id`` the runs, and the results of a run that is chosen.
+    background: with ``workflow_id`` the runs, and the results of a run that is chosen. Of more than
+    50,000 results the list of evals weighs the newest, says since when, and all on *Load more*.
 
     Args:
         runs: A RUNS frame.

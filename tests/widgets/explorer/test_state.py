@@ -6,13 +6,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.explored import RESULTS, pick, run_code, section
+from support.explored import RESULTS, RUNS, pick, run_code, section, send
 from support.faultserver import FaultServer, page, reply
 from support.html_elements import Elements
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client
 
 import retab_analysis as ra
+from retab_analysis.widgets.explorer import state
 from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
 
 
@@ -44,9 +45,9 @@ def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) ->
     exec(only.code(), scope)
     assert scope["rows"].equals(only.frame)
     both = ra.explore(runs, results)
-    state = both.state.runs
-    assert state is not None
-    state.filter(text=results["workflow_version_id"][0])
+    given = both.state.runs
+    assert given is not None
+    given.filter(text=results["workflow_version_id"][0])
     both.state.tab = "evals"
     exec(both.code(), scope)
     assert scope["rows"].equals(both.frame)
@@ -117,6 +118,33 @@ def test_evals_are_computed_where_they_are_looked_at(results: pl.DataFrame) -> N
     first = explorer.frame
     assert first.height > 50
     assert explorer.frame is first
+
+
+def test_of_many_results_the_newest_are_weighed_and_all_where_that_is_asked_for(
+    results: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "WEIGHED", 250)  # of 50,000, which take a while to be made
+    explorer = ra.explore(results=results)
+    explorer.tab = "evals"
+    first = results["run_created_at"].top_k(250).min()
+    newest = results.filter(pl.col("run_created_at") >= first)
+    assert 250 <= newest.height < results.height
+    said = f"Evals over the newest {newest['run_id'].n_unique()} of 6 runs, since "
+    assert said in section(explorer, "head")
+    assert run_code(explorer.code(), results=results).equals(explorer.frame)
+    assert explorer.frame["last_states"].list.len().max() < 6
+    assert f"Weigh all {results.height} results" in section(explorer, "actions")
+    send(explorer, "more")
+    assert "Evals over 6 runs" in section(explorer, "head")
+    assert run_code(explorer.code(), results=results).equals(explorer.frame)
+    assert explorer.frame["last_states"].list.len().max() == 6
+
+
+def test_missing_runs_are_told_the_newest_first() -> None:
+    explored = ExplorerState(RUNS, None, FrameOrigin())
+    explored.fetched, explored.failed = {"run_039", "run_000"}, {"run_037"}
+    assert explored.list_missing(newest=5) == ["run_038", "run_036", "run_035"]
+    assert len(explored.list_missing()) == 37
 
 
 def test_the_code_makes_the_same_evals() -> None:
