@@ -156,3 +156,50 @@ def test_a_saved_page_has_the_values_where_that_is_asked_for(
             explorer.state.choose(explorer.state.listed.shown_numbers[0])
             page = explorer._repr_mimebundle_()["text/html"]
             assert ("secret" in page) is asked, tab
+
+
+DISPLAYED = """
+import gc, threading
+import comm
+import retab_analysis as ra
+from ipywidgets.widgets import widget
+
+runs = ra.decode_runs([])
+
+def left():
+    gc.collect()
+    return len(widget._instances), threading.active_count(), len(comm.get_comm_manager().comms)
+"""
+
+
+def test_a_cell_that_runs_twenty_times_leaves_what_it_leaves_once() -> None:
+    from jupyter_client.manager import start_new_kernel
+
+    manager, kernel = start_new_kernel()
+
+    def run(code: str) -> str:
+        """Run code in one and the same cell, as JupyterLab does; gives what it has displayed."""
+        content = {"code": code, "silent": False, "store_history": True}
+        message = kernel.session.msg("execute_request", content)
+        message["metadata"]["cellId"] = "a cell"
+        kernel.shell_channel.send(message)
+        shown = []
+        while True:
+            answer = kernel.get_iopub_msg(timeout=60)
+            if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            shown.append(str(answer["content"].get("data", {}).get("text/plain", "")))
+            if answer["content"].get("execution_state") == "idle":
+                return "".join(shown)
+
+    try:
+        run(DISPLAYED)
+        left = []
+        for _ in range(20):
+            assert "no runs" in run("view = ra.explore(runs)\nview")
+            left.append(run("left()"))
+        assert left[0].startswith("(2, ")  # the page and its layout
+        assert left[-1] == left[1]
+    finally:
+        kernel.stop_channels()
+        manager.shutdown_kernel(now=True)
