@@ -159,9 +159,9 @@ def test_what_was_saved_is_read_again_without_the_kernel(
 ) -> None:
     lab = labs("light")
     page.set_viewport_size({"width": 1400, "height": 1000})
-    cells = (EXPLORE.strip().removesuffix("explorer"), "explorer.wait(); explorer.tab = 'evals'")
-    address = save(lab, "explore-saved.ipynb", *cells, "explorer.wait(); explorer")
+    address = save(lab, "explore-saved.ipynb", EXPLORE)
     view = opened(page, address)
+    turn_to(view, "evals")
     expect(view).to_contain_text("Evals over 20 runs")
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)

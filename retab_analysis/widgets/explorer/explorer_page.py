@@ -81,11 +81,15 @@ class ExplorerPage:
         """Show the explorer as output of the cell that runs."""
         self._display.show()
 
-    def draw(self) -> None:
-        """Show the state; what has not changed is not sent."""
+    def draw(self, *, keep: bool = False) -> None:
+        """Show the state; what has not changed is not sent.
+
+        Args:
+            keep: Whether it is to be saved with the notebook at once, and not now and then.
+        """
         with self._lock:
             self._page.show(self._render())
-            self._display.keep()
+            self._display.keep(now=keep)
 
     def draw_head(self) -> None:
         """Show how far a fetch is."""

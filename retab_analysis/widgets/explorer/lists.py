@@ -338,7 +338,7 @@ EVALS_LISTING = Listing(
         _text("block_id", "Block", 11),
         ListColumn("last_states", "Last 10 runs", 13, format_recent, mark_recent),
         ListColumn("kind", "Kind", 9, format_kind),
-        ListColumn("since_at", "Broken since", 8, format_day("since_at"), falling=True),
+        ListColumn("since_at", "Broken since", 9.5, format_day("since_at"), falling=True),
         _text("cause", "Cause", 6),
         _number("rate", "Failed", format_share("rate"), "of the outcomes of its definition now"),
         _number("outcomes", "Outcomes", format_number("outcomes")),

@@ -196,7 +196,7 @@ def _render_short_values(row: Row) -> Iterator[Html]:
         text = row[f"{each}_value"]
         if text is not None:
             shown = tag("code", one_line(text, _LONGEST_VALUE))
-            yield tag("div", tag("span", f"{each} ", class_="ra-soft"), shown, class_="ra-value")
+            yield tag("div", tag("span", each, class_="ra-soft"), " ", shown, class_="ra-value")
 
 
 # A result

@@ -383,7 +383,8 @@ class Explorer:
                 if self._message.is_progress:
                     self._message = _Message()
                 self._fetch_results(self._list_missing())
-            self._draw()
+            # What is saved with the notebook must not be what stood there before.
+            self._draw(keep=True)
 
     def _say(self, words: str) -> None:
         """Tell what was done, or what came of a fetch."""
@@ -399,10 +400,10 @@ class Explorer:
             if self._page is not None:
                 self._page.draw_head()
 
-    def _draw(self) -> None:
+    def _draw(self, *, keep: bool = False) -> None:
         with self._lock:
             if self._page is not None:
-                self._page.draw()
+                self._page.draw(keep=keep)
 
     def _write_title(self) -> str:
         explored, workflow_id = self._explored, self._fetcher.workflow_id
