@@ -124,7 +124,7 @@ def test_evals_their_history_and_a_document(
     rows_of(page).first.locator("td").first.click()
     panel = view.locator(".ra-aside")
     expect(panel.get_by_text("the newest first")).to_be_attached()
-    expect(panel).to_contain_text(re.compile(r"≈ flaky; failed \d+ of \d+"))
+    expect(panel).to_contain_text(re.compile(r"in \d+ runs: ≈ flaky; failed \d+ of \d+"))
     panel.get_by_role("button", name="Show", exact=True).first.click()
     expect(panel.get_by_role("link", name="Open in a new tab")).to_be_visible()
     page.wait_for_timeout(1000)  # for the picture: the document comes from elsewhere

@@ -324,8 +324,9 @@ def _render_eval(explored: ExplorerState, row: Row, look: PanelLook) -> Iterator
 
 def _render_history(explored: ExplorerState, eval_id: str, look: PanelLook) -> Html:
     """The states of an eval, and what they say together."""
-    history = explored.history_of(eval_id).head(SHOWN_SIGNS).reverse()
-    runs = history.select("state", "run_created_at", "workflow_version_id")
+    history = explored.history_of(eval_id)
+    shown = history.head(SHOWN_SIGNS).reverse()
+    runs = shown.select("state", "run_created_at", "workflow_version_id")
     versions = explored.listed.versions
     marks = []
     for before, (state, at, version) in enumerate(runs.iter_rows(), 1 - runs.height):
@@ -336,7 +337,9 @@ def _render_history(explored: ExplorerState, eval_id: str, look: PanelLook) -> H
     role = "toolbar" if look.is_live else "group"
     label = "Its newest runs, the newest last"
     strip = tag("div", *marks, role=role, aria_label=label, class_="ra-signs")
-    return join(strip, tag("div", said, data_key="evidence") if said else None)
+    # Of how many runs it is said: those whose results have not been read say nothing.
+    over = f"in {count_noun(history.height, 'run')}: {said}"
+    return join(strip, tag("div", over, data_key="evidence") if said else None)
 
 
 def _render_mark(before: str, state: str, words: str, look: PanelLook) -> Html:

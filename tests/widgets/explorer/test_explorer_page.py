@@ -267,6 +267,8 @@ def test_a_result_with_what_was_expected_and_what_came(results: pl.DataFrame) ->
     assert f'data-copy="{row["run_id"]}"' in shown
     # What its history says was weighed meanwhile.
     evals = ra.summarize_evals(results).filter(eval_id=row["eval_id"]).row(0, named=True)
+    here = results.filter(eval_id=row["eval_id"])["run_id"].n_unique()
+    assert f"in {here} runs: " in shown
     assert f"failed {evals['failures']} of {evals['outcomes']}" in shown
     assert 'aria-selected="true"' in section(explorer, "list")
     send(explorer, "close")
