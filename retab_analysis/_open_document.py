@@ -20,7 +20,7 @@ from retab_analysis.markup import Html, tag
 from retab_analysis.transport import Client
 
 # What every browser shows; a TIFF, for example, is not among it.
-_IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".avif"))
+IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".avif"))
 _FILE = "file"  # so the ids of documents begin
 
 
@@ -51,7 +51,7 @@ class OpenedDocument:
         return str(markup.fragment(tag("div", shown), more))
 
     def _image(self) -> Html | None:
-        if PurePosixPath(self.name).suffix.lower() not in _IMAGES:
+        if PurePosixPath(self.name).suffix.lower() not in IMAGES:
             return None
         image = tag(
             "img",

@@ -45,7 +45,10 @@ DIRECT: dict[str, set[str]] = {
     "_settle": {"fetch", "analysis", "comparison", "_baseline"},
     "_overview": {"fetch", "analysis", "comparison"},
     "_demo": {"sandbox", "transport", "fetch"},
-    "widgets": {"fetch", "export", "plots", "report", "_baseline", "_check", "_settle"},
+    "widgets": {
+        *("fetch", "export", "plots", "report", "_baseline", "_check", "_settle"),
+        "_open_document",
+    },
     "cli": {"widgets", "_overview"},
     "__main__": {"cli"},
     "pytest_plugin": {"cli"},

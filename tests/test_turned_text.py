@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from matplotlib.text import Text
 from support.drawn import walk
+from support.explored import htmls
 from support.frames import result, results, run, runs
 from support.live_states import seen
 from support.made_runs import result_with, run_with
@@ -110,10 +111,10 @@ def view_texts() -> Iterator[str]:
     explorer = ra.explore(RUNS, RESULTS, save_values=True)
     for tab in explorer.state.tabs:
         explorer.tab = tab
-        explorer.state.listed.choose(0)
+        explorer.state.choose(0)
         explorer._follow()
         yield from explorer._repr_mimebundle_().values()
-        yield from texts_of(explorer.widget)
+        yield htmls(explorer)
         yield explorer.code()
 
 

@@ -6,8 +6,7 @@ it as HTML and text (``html``) and gives it to the user (``view``). They share `
 ``page`` shows HTML in a notebook and sends events back (``page.js`` and ``style.css`` are its side
 in the browser), ``elements`` makes the HTML that it understands, ``display`` puts it into a cell's
 output with what stands for it once nothing drives it, and ``kernel_events`` answers while a cell
-blocks the kernel. ``live`` and ``compare`` are drawn by it; ``explorer`` is still built of
-ipywidgets by its ``controls``.
+blocks the kernel.
 """
 
 from retab_analysis.widgets.compare.view import CompareView, compare_view

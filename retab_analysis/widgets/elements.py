@@ -187,6 +187,7 @@ class GridColumn:
         sort: What its heading sends when it is clicked, or None where it does not sort.
         order: How the rows are sorted by it: ``ascending``, ``descending``, or None.
         width: As CSS, or None where it shares what is left.
+        hint: What it means, where the heading does not say it.
     """
 
     key: str
@@ -195,6 +196,7 @@ class GridColumn:
     sort: str | None = None
     order: str | None = None
     width: str | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,8 @@ def grid(
     label: str,
     event: str | None = None,
     follow: bool = False,
+    key: str | None = None,
+    width: str | None = None,
 ) -> Html:
     """A table that is one tab stop; its columns can be made wider and narrower.
 
@@ -222,6 +226,8 @@ def grid(
         label: What is listed, for screen readers.
         event: What a click on a row sends, with the row's key; None where that does nothing.
         follow: Whether a row is clicked also when a key moves the focus to it.
+        key: Which grid it is; the widths that somebody gave to columns belong to one.
+        width: How wide it is at least, as CSS; where there is less room it scrolls.
     """
     cols = (_col(each) for each in columns)
     table = tag(
@@ -232,9 +238,12 @@ def grid(
         role="grid",
         aria_label=label,
         data_follow=follow,
+        data_key=key,
         class_="ra-grid",
     )
-    return tag("div", table, class_="ra-scroll")
+    # The table's own style belongs to whoever changes the widths of its columns.
+    box = table if width is None else tag("div", table, style=f"min-width:{width}")
+    return tag("div", box, data_key=key, class_="ra-scroll")
 
 
 def _col(column: GridColumn) -> Html:
@@ -260,7 +269,7 @@ def _heading(column: GridColumn) -> Html:
         tag("span", data_resize=True, aria_hidden="true"),
         scope="col",
         tabindex=-1,
-        title=f"{column.words} (Shift and the arrow keys change the width)",
+        title=f"{column.hint or column.words} (Shift and the arrow keys change the width)",
         aria_sort=column.order,
         data_key=column.key,
         class_="ra-number" if column.is_number else None,

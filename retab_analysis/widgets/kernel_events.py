@@ -9,12 +9,41 @@ known, nothing is done, and the page says why it does not answer.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
 _OURS = ("comm_msg", "comm_open", "comm_close")
+# Seconds between two looks at the events, while a cell waits.
+_STEP = 0.05
+
+
+def wait_answering(
+    wait: Callable[[float | None], bool], timeout: float | None, *, answering: bool
+) -> bool:
+    """Wait for something in the cell that runs, and answer the events of pages meanwhile.
+
+    Args:
+        wait: Waits for so many seconds at most, and says whether what it waits for has come.
+        timeout: Seconds to wait at most, or None.
+        answering: Whether there is a page whose events are to be answered.
+
+    Returns:
+        Whether it has come.
+    """
+    events = KernelEvents.find() if answering else None
+    if events is None:
+        return wait(timeout)
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    with events:
+        while not wait(min(_STEP, max(0.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                return False
+            events.handle()
+    return True
 
 
 class KernelEvents:

@@ -15,6 +15,9 @@
  *   in them (cells, buttons, options) has `tabindex="-1"`.
  * - `data-follow` on a grid: a row to which a key moves the focus is clicked. A row that has become
  *   `aria-selected` is scrolled to within its grid.
+ * - `data-range` on a listbox: some of its options in a row are chosen together. Dragging over them,
+ *   or Shift with an arrow key and then Enter, sends this event with the first and the last value.
+ * - `aria-orientation="horizontal"` on a listbox: its options stand beside one another.
  * - `data-resize` in a heading of a grid: drag it to change the width of the column, or press Shift
  *   and an arrow key on the heading. The table needs a `<col>` for each column.
  * - `<details data-menu>` closes with Escape and with a click elsewhere.
@@ -187,7 +190,8 @@ function rowsOf(box) {
   const list = box.getAttribute("role") === "listbox";
   /** @type {HTMLElement[]} */
   const items = [...box.querySelectorAll(list ? "[role=option]" : "button")].map(asHtml);
-  return list ? items.map((item) => [item]) : [items];
+  const beside = box.getAttribute("aria-orientation") === "horizontal";
+  return list && !beside ? items.map((item) => [item]) : [items];
 }
 
 /** @param {any} element @returns {HTMLElement} */
@@ -292,6 +296,26 @@ function dragWidth(handle, event) {
   event.preventDefault();
 }
 
+// --------------------------------------------------------------------------------- ranges of options
+
+/**
+ * Mark the options from where a range began to another one; gives their values.
+ *
+ * @param {Element} box @param {Element} from @param {Element} to
+ */
+function markRange(box, from, to) {
+  const options = [...box.querySelectorAll("[role=option]")].map(asHtml);
+  const ends = [options.indexOf(asHtml(from)), options.indexOf(asHtml(to))];
+  const inside = options.slice(Math.min(...ends), Math.max(...ends) + 1);
+  for (const each of options) each.toggleAttribute("data-marked", inside.includes(each));
+  return [inside[0]?.dataset.value, inside[inside.length - 1]?.dataset.value];
+}
+
+/** @param {Element} box */
+function unmarkRange(box) {
+  for (const each of box.querySelectorAll("[data-marked]")) each.removeAttribute("data-marked");
+}
+
 // ------------------------------------------------------------------------------------- clipboard
 
 /**
@@ -347,6 +371,8 @@ class View {
     this.quiet = 0;
     /** The row of each grid that was selected last. @type {WeakMap<Element, string | null>} */
     this.selected = new WeakMap();
+    /** Where a range of options began that is being chosen. @type {HTMLElement | null} */
+    this.anchor = null;
     this.build();
     this.listen();
     host.append(this.root);
@@ -475,15 +501,15 @@ class View {
 
   // Sending
 
-  /** @param {HTMLElement} element @param {any} value */
-  send(element, value) {
+  /** @param {HTMLElement} element @param {any} value @param {string | undefined} event */
+  send(element, value, event = element.dataset.event) {
     const id = `${this.mark}-${(this.sent += 1)}`;
     const key = element.closest("[data-key]")?.getAttribute("data-key") ?? null;
     this.open.add(id);
     this.told.set(element, value);
     setTimeout(() => this.open.has(id) && this.say(this.model.get("busy"), true), PATIENCE);
     try {
-      this.model.send({ id, event: element.dataset.event, key, value });
+      this.model.send({ id, event, key, value });
     } catch {
       this.say(this.model.get("busy"), true);
     }
@@ -555,8 +581,56 @@ class View {
 
   /** @param {PointerEvent} event */
   onPointer(event) {
-    const handle = /** @type {Element} */ (event.target).closest("[data-resize]");
+    const target = /** @type {Element} */ (event.target);
+    const handle = target.closest("[data-resize]");
     if (handle) dragWidth(asHtml(handle), event);
+    const option = event.button === 0 ? target.closest("[data-range] [role=option]") : null;
+    if (option) this.dragRange(asHtml(option), event);
+  }
+
+  /** @param {HTMLElement} option @param {PointerEvent} event */
+  dragRange(option, event) {
+    const box = asHtml(option.closest("[data-range]"));
+    const tree = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
+    let values = markRange(box, option, option);
+    /** @param {PointerEvent} moved */
+    const follow = (moved) => {
+      const line = option.getBoundingClientRect();
+      const below = tree.elementFromPoint(moved.clientX, line.top + line.height / 2);
+      const over = below?.closest("[role=option]");
+      if (over && box.contains(over)) values = markRange(box, option, over);
+    };
+    /** @param {PointerEvent} ended */
+    const end = (ended) => {
+      option.removeEventListener("pointermove", follow);
+      unmarkRange(box);
+      if (ended.type === "pointerup") this.send(box, values, box.dataset.range);
+    };
+    option.setPointerCapture(event.pointerId);
+    option.addEventListener("pointermove", follow);
+    option.addEventListener("pointerup", end, { once: true });
+    option.addEventListener("pointercancel", end, { once: true });
+  }
+
+  /**
+   * Choose some options in a row with the keyboard; false where a key is for something else.
+   *
+   * @param {KeyboardEvent} event @param {HTMLElement} box @param {HTMLElement} item
+   */
+  answerRange(event, box, item) {
+    if (event.key === "Enter" || event.key === " ") {
+      this.send(box, markRange(box, this.anchor ?? item, item), box.dataset.range);
+    }
+    const next = event.shiftKey ? findTarget(box, item, event) : null;
+    if (next) {
+      this.anchor ??= item;
+      markRange(box, this.anchor, next);
+      next.focus();
+      return true;
+    }
+    this.anchor = null;
+    unmarkRange(box);
+    return event.key === "Enter" || event.key === " ";
   }
 
   /** @param {Event} event */
@@ -593,6 +667,8 @@ class View {
     if (!box || event.metaKey || event.altKey || target.matches("input,select,textarea")) {
       return false;
     }
+    const isRange = box.matches("[data-range]") && event.key !== "Shift";
+    if (isRange && this.answerRange(event, asHtml(box), target)) return true;
     if (event.key === "Enter" || event.key === " ") return !event.ctrlKey && choose(target);
     const heading = target.closest("th");
     if (event.shiftKey && heading?.querySelector("[data-resize]")) return resizeBy(event, heading);

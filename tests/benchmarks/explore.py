@@ -1,32 +1,42 @@
-"""What a click in the explorer takes on the Python side: rows, plots, table, messages."""
+"""What a click in the explorer takes on the Python side: rows, counts, strip, table, messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import time
+from collections.abc import Sequence
 from typing import Any
+
+import polars as pl
 
 import retab_analysis as ra
 from benchmarks import bodies, harness
-from benchmarks.harness import AtMost, Figure, seconds
+from benchmarks.harness import AtMost, Figure
 from retab_analysis.widgets import Explorer
 
 NAME = "explore"
 SIZE = 10_000
-FILTER, LARGE = "10,000 runs: change a filter", "100,000 runs: change a filter"
-TURN = "turn a page of 100,000 runs, against one of 100"
-PROMISES = {FILTER: AtMost(150), TURN: AtMost(1.5)}
+FILTER = "10,000 runs: change a filter, processor time"
+LARGE = "100,000 runs: change a filter, processor time"
+TURN = "100,000 runs: turn a page, processor time"
+EVALS = "1,000,000 results: the evals, processor time"
+PROMISES = {FILTER: AtMost(50), LARGE: AtMost(100), TURN: AtMost(50), EVALS: AtMost(1000)}
 _TIMES = 2
+_EVALS = 80
+
+Event = tuple[str, Any]
 
 
 def measure(size: int = SIZE) -> list[Figure]:
-    """Change a filter and turn a page of so many runs, ten times as many and a hundredth."""
-    normal, large, small = (_explorer(each) for each in (size, 10 * size, max(size // 100, 20)))
-    turned = _turning(large) / _turning(small)
+    """Change a filter of so many runs and of ten times as many, and turn their pages.
+
+    Then turn to the list of evals, of a hundred times as many results.
+    """
+    normal, large = (_explorer(each) for each in (size, 10 * size))
     return [
         Figure(FILTER, 1000 * _filtering(normal), "ms"),
         Figure(LARGE, 1000 * _filtering(large), "ms"),
-        Figure(TURN, turned, "times the time"),
+        Figure(TURN, 1000 * _turning(large), "ms"),
+        Figure(EVALS, 1000 * _weighing(large.frame, 100 * size), "ms"),
     ]
 
 
@@ -36,33 +46,57 @@ def _explorer(runs: int) -> Explorer:
     return explorer
 
 
-def control(widget: Any, words: str) -> Any:
-    """The first control of a widget that is labelled so."""
-    if getattr(widget, "description", None) == words:
-        return widget
-    found = (control(child, words) for child in getattr(widget, "children", ()))
-    return next((each for each in found if each is not None), None)
+def send(explorer: Explorer, event: str, value: Any) -> None:
+    """What a browser sends when a person does something."""
+    explorer.widget._handle_custom_msg({"id": "1", "event": event, "value": value}, [])
 
 
 def _filtering(explorer: Explorer) -> float:
-    status = control(explorer.widget, "Status")
-
-    def change(value: tuple[str, ...]) -> None:
-        status.value = value
-
-    return _each(change, [("completed",), ("error",), ()] * _TIMES)
+    facets = explorer.state.listed.listing.facets
+    status = f"facet-{[each.title for each in facets].index('Status')}"
+    return _each(explorer, [(status, "0"), (status, "1"), ("clear", None)] * _TIMES)
 
 
 def _turning(explorer: Explorer) -> float:
-    page = control(explorer.widget, "Page")
-
-    def turn(number: int) -> None:
-        page.value = number
-
-    return _each(turn, [2, 1] * _TIMES)
+    return _each(explorer, [("page", "2"), ("page", "1")] * _TIMES)
 
 
-def _each(do: Callable[[Any], None], values: list[Any]) -> float:
-    """Seconds that each takes, in the best of the rounds."""
-    rounds = [sum(seconds(partial(do, each)) for each in values) for _ in range(harness.ROUNDS)]
-    return min(rounds) / len(values)
+def _weighing(runs: pl.DataFrame, count: int) -> float:
+    """Seconds of work from the click to the list of evals, in the best of the rounds."""
+    results = _repeat(ra.decode_results(bodies.page(bodies.results(2000))), runs, count)
+    rounds = []
+    for _ in range(harness.ROUNDS):
+        explorer = ra.explore(runs, results)
+        assert explorer.widget is not None
+        rounds.append(_each(explorer, [("tab", "evals")], rounds=1))
+        explorer.close()
+    return min(rounds)
+
+
+def _repeat(few: pl.DataFrame, runs: pl.DataFrame, count: int) -> pl.DataFrame:
+    """So many results, one per eval in each of the newest runs, made of a few."""
+    number = pl.int_range(pl.len())
+    moments = runs.sort("created_at", descending=True).with_row_index("at")
+    many = pl.concat([few] * -(-count // few.height)).head(count)
+    placed = many.drop("run_id", "run_created_at", "workflow_version_id").with_columns(
+        at=(number // _EVALS).cast(pl.UInt32),
+        eval_id=pl.format("eval_{}", number % _EVALS),
+        result_id=pl.format("result_{}", number),
+        handle_inputs_fingerprint=pl.format("inputs_{}", number % _EVALS),
+        expected_value=pl.format("{}", number % _EVALS),
+    )
+    of_run = moments.select(
+        "at", "run_id", "workflow_version_id", run_created_at=pl.col("created_at")
+    )
+    return placed.join(of_run, on="at", maintain_order="left").select(few.columns)
+
+
+def _each(explorer: Explorer, events: Sequence[Event], rounds: int | None = None) -> float:
+    """Seconds of all threads together that each takes, in the best of the rounds."""
+    took = []
+    for _ in range(rounds or harness.ROUNDS):
+        start = time.process_time()
+        for each in events:
+            send(explorer, *each)
+        took.append(time.process_time() - start)
+    return min(took) / len(events)

@@ -43,6 +43,17 @@ def comparing():
     view
     return
 """
+EXPLORE = """import marimo
+app = marimo.App()
+
+@app.cell
+def exploring():
+    import retab_analysis as ra
+    sandbox = ra.demo(speed=0.05)
+    explorer = ra.explore(workflow_id="wf_claims")
+    explorer
+    return
+"""
 WAITING = """
 @app.cell
 def waiting(ra, view):
@@ -138,3 +149,16 @@ def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marim
     expect(notice).to_contain_text("await view")
     expect(page.get_by_role("button", name="Yes, cancel")).to_be_visible()
     expect(notice).to_have_text(re.compile("^$"))
+
+
+def test_marimo_explores(page: Page, marimo: Any, screenshots: Path) -> None:
+    page.set_viewport_size({"width": 1300, "height": 900})
+    page.goto(marimo(EXPLORE), timeout=60_000)
+    rows = page.locator(f"{LIVE} .ra-main tbody tr")
+    expect(rows).to_have_count(15, timeout=60_000)
+    rows.first.locator("td").first.click()
+    expect(page.locator(".ra-aside")).to_contain_text("Why it does not pass", timeout=30_000)
+    days = page.locator(".ra-strip [role=option]")
+    days.last.drag_to(days.nth(-3))
+    expect(page.locator(f"{LIVE} summary", has_text="Filters: since")).to_be_visible()
+    page.screenshot(path=screenshots / "explore-marimo.png")

@@ -408,3 +408,34 @@ def test_in_a_shadow_root(page: Page) -> None:
     shown.show(list=table("cab"))
     inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
     assert page.evaluate(inside) == "97 %"
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_some_options_in_a_row_are_chosen_together(page: Page, shadow: bool) -> None:
+    options = (
+        tag("span", each, role="option", tabindex=-1, data_value=each, style="padding:9px")
+        for each in "abcde"
+    )
+    box = tag(
+        "div",
+        *options,
+        role="listbox",
+        aria_orientation="horizontal",
+        data_range="range",
+        style="display:flex",
+    )
+    shown = Shown(page, {"top": box}, shadow=shadow)
+    one, other = (page.get_by_role("option", name=each).bounding_box() for each in "db")
+    assert one
+    assert other
+    page.mouse.move(one["x"] + 4, one["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(other["x"] + 4, other["y"] + 4, steps=4)
+    assert page.locator("[data-marked]").all_inner_texts() == ["b", "c", "d"]
+    page.mouse.up()
+    assert page.locator("[data-marked]").count() == 0
+    page.get_by_role("option", name="a").focus()
+    for key in ("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight", "Enter", "End", "Enter"):
+        page.keyboard.press(key)
+    ranges = [value for event, _, value in shown.sent() if event == "range"]
+    assert ranges == [["b", "d"], ["b", "d"], ["e", "e"]]

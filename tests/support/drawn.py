@@ -23,9 +23,3 @@ def walk(widget: Any) -> Iterator[Any]:
     yield widget
     for child in getattr(widget, "children", ()):
         yield from walk(child)
-
-
-def control(widget: Any, words: str) -> Any:
-    """The first control that is labelled so, or None."""
-    found = (each for each in walk(widget) if getattr(each, "description", None) == words)
-    return next(found, None)

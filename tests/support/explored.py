@@ -9,32 +9,67 @@ import polars as pl
 
 import retab_analysis as ra
 from retab_analysis.widgets import Explorer
-from support.drawn import control, walk
+from support.html_elements import Elements
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 
-def with_class(widget: Any, name: str) -> Any:
-    return next(each for each in walk(widget) if name in each._dom_classes)
+def section(explorer: Explorer, name: str) -> str:
+    """The HTML of one section of the page, as it was sent last."""
+    widget = explorer.widget
+    assert explorer._page is not None
+    # What changes within a tenth of a second is sent together.
+    explorer._page._page.flush()
+    html: str = getattr(widget, f"html_{name}")
+    return html
+
+
+def htmls(explorer: Explorer) -> str:
+    """All that the page shows."""
+    return "\n".join(section(explorer, name) for name in explorer.widget.sections)
+
+
+def send(explorer: Explorer, event: str, value: Any = None, key: str | None = None) -> None:
+    """What a browser sends when a person does something."""
+    message = {"id": "1", "event": event, "key": key, "value": value}
+    explorer.widget._handle_custom_msg(message, [])
 
 
 def keys(explorer: Explorer) -> list[str]:
-    """The ids of the rows that are seen, by what their buttons are called."""
-    return [each.split()[-1] for each in with_class(explorer.widget, "ra-picks").options]
+    """The ids of the rows that are seen."""
+    state = explorer.state.listed
+    return state.shown[state.listing.key].to_list()
 
 
-def htmls(widget: Any) -> str:
-    return "\n".join(each.value for each in walk(widget) if type(each).__name__ == "HTML")
+def rows_shown(explorer: Explorer) -> list[dict[str, str | None]]:
+    """The attributes of the rows of the list."""
+    rows = Elements(section(explorer, "list")).attributes("tr")
+    return [each for each in rows if "data-key" in each]
 
 
-def click(explorer: Explorer, words: str) -> None:
-    control(explorer.widget, words).click()
+def open_row(explorer: Explorer, at: int) -> None:
+    """Choose a row of the page, counted from 0."""
+    send(explorer, "open", key=rows_shown(explorer)[at]["data-key"])
 
 
-def turn_to(explorer: Explorer, tab: str) -> None:
-    tabs = explorer.state.tabs
-    next(
-        each for each in explorer.widget.children if hasattr(each, "titles")
-    ).selected_index = tabs.index(tab)
+def pick(explorer: Explorer, title: str, *values: Any) -> None:
+    """Choose or give up values of a facet."""
+    state = explorer.state.listed
+    number = [each.title for each in state.listing.facets].index(title)
+    for value in values:
+        place = state.values(state.listing.facets[number]).index(value)
+        send(explorer, f"facet-{number}", str(place))
+
+
+def sort_by(explorer: Explorer, title: str) -> None:
+    """Click on a heading."""
+    titles = [each.title for each in explorer.state.listed.listing.columns]
+    send(explorer, "sort", key=str(titles.index(title)))
+
+
+def buttons(explorer: Explorer) -> dict[str, dict[str, str | None]]:
+    """The attributes of each button of the page that sends something, by its event."""
+    made = Elements(htmls(explorer)).attributes("button")
+    return {each["data-event"] or "": each for each in made if "data-event" in each}
 
 
 STATUSES = ("completed", "error", "cancelled", "running")

@@ -1,5 +1,1 @@
-"""What the three views share.
-
-``arguments`` checks what they take, ``text`` puts rows and times into words, ``html`` draws evals
-and plots, ``controls`` builds ipywidgets.
-"""
+"""What the three views share: ``inputs`` checks what they take, ``text`` puts rows into words."""

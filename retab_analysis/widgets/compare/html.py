@@ -12,7 +12,6 @@ from retab_analysis.comparison.wording import list_evals, phrase
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.report.differences import count_fields, edit_segments, html_marks, name_block
 from retab_analysis.report.facts import list_causes
-from retab_analysis.widgets.common.html import render_plot
 from retab_analysis.widgets.common.text import count_noun, format_probability, label_eval
 from retab_analysis.widgets.compare.detail import (
     label_transition,
@@ -20,6 +19,7 @@ from retab_analysis.widgets.compare.detail import (
     render_sides,
     render_title,
 )
+from retab_analysis.widgets.compare.plot import render_plot
 from retab_analysis.widgets.compare.state import ROUNDS, SIDE_COLUMNS, CompareState
 from retab_analysis.widgets.compare.task import TaskState
 from retab_analysis.widgets.elements import (

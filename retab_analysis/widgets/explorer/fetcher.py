@@ -25,6 +25,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_evals
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.runs import list_runs
+from retab_analysis.fetch.versions import read_newest_versions
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
@@ -164,6 +165,8 @@ class Fetcher:
         start = self.since - timedelta(days=DAYS)
         here = self._runs.frame.height
         self._fetch_runs(start, self.since)
+        if self.workflow_id and not here and self._runs.frame.height:
+            self._number_versions(self.workflow_id)
         with self._lock:
             self._reach_back_to(start)
         if self._runs.frame.height == here:
@@ -259,7 +262,15 @@ class Fetcher:
             if workflow_id not in self._names:
                 with contextlib.suppress(RetabAnalysisError):
                     self._names[workflow_id] = read_evals(self._client, workflow_id)
+                self._number_versions(workflow_id)
         return pl.concat(self._names.values()) if self._names else None
+
+    def _number_versions(self, workflow_id: str) -> None:
+        """Ask which number each version has; where that fails, they are named by their days."""
+        with contextlib.suppress(RetabAnalysisError):
+            published = read_newest_versions(client_or_default(self._client), workflow_id)
+            with self._lock:
+                self._explored.take_versions(published)
 
     @property
     def _runs(self) -> ListState:

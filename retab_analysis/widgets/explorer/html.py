@@ -1,346 +1,272 @@
-"""An explorer as HTML and text: lists, plots, what is chosen, and what a saved page keeps."""
+"""An explorer as HTML and text: the same live, saved, exported and in a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-import polars as pl
-
-from retab_analysis.markup import Html, join, name, one_line, tag, without_controls
-from retab_analysis.widgets.common.html import (
-    SHOWN_EVALS,
-    STYLE,
-    render_evals,
-    render_plot,
-    render_view,
+from retab_analysis.markup import Html, join, one_line, tag, without_controls
+from retab_analysis.widgets.elements import (
+    GridColumn,
+    GridRow,
+    Option,
+    button,
+    chips,
+    copy_button,
+    grid,
+    multi_select,
+    render_still,
 )
-from retab_analysis.widgets.common.text import (
-    count_noun,
-    label_documents,
-    label_eval,
-    make_eval_line,
-)
-from retab_analysis.widgets.explorer.lists import (
-    HISTORY_COLUMNS,
-    ListColumn,
-    Row,
-    format_scope,
-    mark_state,
-)
+from retab_analysis.widgets.explorer.list_state import PAGE, ListState
+from retab_analysis.widgets.explorer.lists import ListColumn, Row, render_cell
+from retab_analysis.widgets.explorer.panel import PanelLook, render_panel
 from retab_analysis.widgets.explorer.state import ExplorerState
+from retab_analysis.widgets.explorer.time_strip import render_strip
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-SHOWN_ROWS = 200
-# Characters of one value.
-_LONGEST = 20_000
 # Characters of a cell in a terminal.
 _CELL = 28
 
-PLOT_CHOICES = ("Pass rate and outcomes", "Durations", "Timeline", "None")
-# More versions or runs than that cannot be told apart in a plot.
-_PLOTTED_VERSIONS, _PLOTTED_RUNS = 12, 30
-_VERSION = "workflow_version_id"
-# Inches.
-_HALF, _WHOLE, _HEIGHT = 5.2, 10.6, 3.4
 
+@dataclass(frozen=True, slots=True)
+class ExplorerLook:
+    """What is shown besides the lists, and how.
 
-# Lists
-
-
-def render_table(columns: Sequence[ListColumn], rows: Sequence[Row], *, heading: bool) -> Html:
-    """Rows as a table of fixed widths, one line each.
-
-    Args:
-        columns: What is shown.
-        rows: The rows.
-        heading: Whether the headings are seen; else they are there for screen readers only.
+    Attributes:
+        title: What is explored.
+        message: How far a fetch is, or what has been done.
+        is_trouble: Whether the message is of a failure.
+        more: What *Load more* would do, empty where it would do nothing.
+        path: Where *Export CSV* writes to.
+        code: The code that makes the rows.
+        panel: How the run, result or eval is told that is chosen.
     """
-    total = sum(column.share for column in columns)
-    widths = (tag("col", style=f"width:{100 * each.share / total:.3f}%") for each in columns)
-    head = tag("tr", *(tag("th", each.title, scope="col") for each in columns))
-    body = (tag("tr", *(_render_cell(column, row) for column in columns)) for row in rows)
+
+    title: str
+    message: str = ""
+    is_trouble: bool = False
+    more: str = ""
+    path: str = ""
+    code: str = ""
+    panel: PanelLook = field(default_factory=PanelLook)
+
+
+def render_sections(explored: ExplorerState, look: ExplorerLook) -> dict[str, Html]:
+    """The whole explorer by the sections of its page, from the top to the bottom."""
+    state, is_live = explored.listed, look.panel.is_live
+    return {
+        "head": render_head(explored, look),
+        "filters": _render_filters(state) if is_live else _tell_filters(state),
+        "time": render_strip(state, "days" if is_live else None),
+        "list": _render_list(state, is_live=is_live),
+        "panel": render_panel(explored, look.panel),
+        "pages": _render_pages(state) if is_live else tag("div", state.position, class_="ra-soft"),
+        "actions": _render_actions(look) if is_live else Html(""),
+        "code": _render_code(look.code),
+    }
+
+
+def render_still_view(
+    explored: ExplorerState, look: ExplorerLook, token: str | None = None
+) -> Html:
+    """The list that is seen as a page for where nothing drives it."""
+    sections = render_sections(explored, look)
+    return render_still({name: html for name, html in sections.items() if html}, token=token)
+
+
+def render_head(explored: ExplorerState, look: ExplorerLook) -> Html:
+    """What is explored, what there is to know about it, and which lists there are."""
+    looks = "ra-alert" if look.is_trouble else "ra-soft ra-push"
+    said = tag("span", look.message, class_=looks, role="status", data_key="message")
+    head = tag("div", tag("b", look.title), said, class_="ra-row ra-head")
+    if not look.panel.is_live:
+        return head
+    tabs = [
+        Option(each, each.capitalize(), _count_rows(explored, each), each == explored.tab)
+        for each in explored.tabs
+    ]
+    return join(head, chips(tabs, "tab", label="Lists"))
+
+
+def _count_rows(explored: ExplorerState, tab: str) -> int | None:
+    """How many rows a list has, None where that is not known yet."""
+    if tab == "evals" and not explored.is_weighed:
+        return None
+    return explored.list_of(tab).frame.height
+
+
+# Filters
+
+
+def _tell_filters(state: ListState) -> Html:
+    words = state.describe_filters()
+    return tag("div", f"Filtered by {words}", class_="ra-soft") if words else Html("")
+
+
+def _render_filters(state: ListState) -> Html:
+    """The filters in one bar; what they let pass is said where it is folded, too."""
+    words, filters = state.describe_filters(), state.filters
+    since, until = (day and day.isoformat() for day in (filters.since, filters.until))
+    about = state.listing.moment[0].capitalize()
+    controls = (
+        _field("search", "Search", filters.text, placeholder="Search"),
+        *_render_facets(state),
+        tag("label", f"{about} since ", _field("since", "since", since, type="date")),
+        tag("label", "until ", _field("until", "until", until, type="date")),
+        button("Clear filters", "clear", hint="Show all again", disabled=not words),
+        _render_columns(state),
+    )
+    summary = tag("summary", "Filters", tag("span", f": {words}") if words else None)
+    bar = tag("div", *controls, class_="ra-actions")
+    return tag("details", summary, bar, open=True, class_="ra-fold")
+
+
+def _field(event: str, label: str, value: object, **more: object) -> Html:
+    given = {"type": "search", "autocomplete": "off", **more}
     return tag(
-        "table",
-        tag("colgroup", *widths),
-        tag("thead", head, class_=None if heading else "ra-heard"),
-        tag("tbody", *body),
-        class_="ra-list",
+        "input",
+        **given,
+        value=value or "",
+        aria_label=label,
+        data_event=event,
+        data_key=event,
+        class_="ra-field",
     )
 
 
-def _render_cell(column: ListColumn, row: Row) -> Html:
-    plain = column.text(row)
-    return tag("td", column.html(row) if column.html else name(plain), title=plain or None)
+def _render_facets(state: ListState) -> Iterator[Html]:
+    for number, facet in enumerate(state.listing.facets):
+        values = state.values(facet)
+        # With one value there is nothing to choose; what is chosen stays to be seen.
+        if len(values) < 2 and not state.filters.facets.get(facet.name):
+            continue
+        options = [
+            Option(str(each.number), state.label(facet.name, each.value), each.count, each.chosen)
+            for each in state.choices(facet)
+        ]
+        left = len(values) - len(options)
+        options += [Option("", f"and {left:,} more, which the search finds")] if left else []
+        yield multi_select(options, f"facet-{number}", label=facet.title, key=f"facet-{number}")
 
 
-def format_table(columns: Sequence[ListColumn], rows: Sequence[Row]) -> list[str]:
-    """Rows as lines of text, one below the other."""
+def _render_columns(state: ListState) -> Html:
+    options = [
+        Option(str(number), column.title, chosen=column.name not in state.hidden)
+        for number, column in enumerate(state.listing.columns)
+    ]
+    return multi_select(options, "column", label="Columns", key="columns")
+
+
+# The list
+
+
+def _render_list(state: ListState, *, is_live: bool) -> Html:
+    listing, shown = state.listing, state.columns
+    numbers = {each.name: str(number) for number, each in enumerate(listing.columns)}
+    order = "descending" if state.descending else "ascending"
+    columns = [
+        GridColumn(
+            numbers[each.name],
+            each.title,
+            each.is_number,
+            "sort" if is_live else None,
+            order if each.name == state.sort else None,
+            f"{each.width:g}em",
+            each.hint,
+        )
+        for each in shown
+    ]
+    rows = zip(state.shown_numbers, state.shown.iter_rows(named=True), strict=True)
+    lines = [
+        GridRow(
+            str(number),
+            [render_cell(each, row, state.versions) for each in shown],
+            number == state.chosen_number,
+        )
+        for number, row in rows
+    ]
+    table = grid(
+        columns,
+        lines,
+        label=listing.noun.capitalize(),
+        event="open" if is_live else None,
+        key=listing.noun,
+        width=f"{sum(each.width for each in shown):g}em",
+    )
+    # Its height stays the same from page to page.
+    tall = " ra-tall" if is_live and state.frame.height > PAGE else ""
+    return tag("div", table, class_=f"ra-main{tall}")
+
+
+def _render_pages(state: ListState) -> Html:
+    page = tag(
+        "input",
+        type="number",
+        min=1,
+        max=state.pages,
+        value=state.page + 1,
+        aria_label="Page",
+        data_event="page",
+        data_key="page",
+        class_="ra-field ra-page-number",
+    )
+    return tag(
+        "div",
+        button("‹ Previous", "turn", value="-1", disabled=state.page == 0, key="before"),
+        tag("label", "Page ", page, f" of {state.pages:,}"),
+        button("Next ›", "turn", value="1", disabled=state.page + 1 >= state.pages, key="after"),
+        tag("span", state.position, role="status"),
+        class_="ra-actions",
+    )
+
+
+def _render_actions(look: ExplorerLook) -> Html:
+    hint = "All rows that pass the filters, to this file; one that is there is replaced"
+    more = button("Load more", "more", hint=look.more, key="more") if look.more else None
+    return tag(
+        "div",
+        tag("label", "to ", _field("path", "File", look.path, type="text", spellcheck="false")),
+        button("Export CSV", "export", hint=hint),
+        copy_button("Copy code", look.code, hint="The lines that make the same rows"),
+        button("Refresh", "refresh", hint="Ask again for what may have changed"),
+        more,
+        class_="ra-actions",
+    )
+
+
+def _render_code(code: str) -> Html:
+    words = tag("summary", "Code that makes these rows")
+    return tag("details", words, tag("pre", code), class_="ra-fold")
+
+
+# Text
+
+
+def format_table(columns: Sequence[ListColumn], rows: Sequence[Row], state: ListState) -> list[str]:
+    """Rows as lines of text, one below the other; numbers stand on the right."""
     cells = [[column.title for column in columns]]
-    cells += [[one_line(column.text(row), _CELL) for column in columns] for row in rows]
+    cells += [[_format_cell(column, row, state) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    signs = [">" if column.is_number else "<" for column in columns]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "  ".join(
+            f"{cell:{sign}{width}}" for cell, sign, width in zip(line, signs, widths, strict=True)
+        ).rstrip()
         for line in cells
     ]
 
 
-# What is chosen
-
-
-def render_run(
-    run: Mapping[str, Any],
-    results: pl.DataFrame | None,
-    *,
-    fetching: bool = False,
-    values: bool = True,
-    limit: int = SHOWN_ROWS,
-) -> Html:
-    """A run, and its results with those that do not pass first.
-
-    Args:
-        run: A row of a RUNS frame.
-        results: Its results, None where they are not here.
-        fetching: Whether they are being fetched.
-        values: Whether expected and actual values are shown.
-        limit: Show no more results than so many.
-    """
-    facts = [format_scope(run), f"version {one_line(run['workflow_version_id'])}"]
-    message = run["status_message"]
-    head = tag(
-        "div",
-        tag("b", "Run "),
-        tag("code", run["run_id"]),
-        tag("span", " · ".join(facts), class_="ra-soft"),
-        class_="ra-row",
-    )
-    alert = tag("div", message, class_="ra-alert") if message else None
-    if results is None:
-        words = "Fetching its results …" if fetching else "Its results could not be fetched."
-        return render_view(head, alert, tag("div", words, class_="ra-soft"))
-    lines = [make_eval_line(each) for each in results.head(limit).iter_rows(named=True)]
-    left = results.height - len(lines)
-    more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
-    # The lines are cut already.
-    shown = render_evals(
-        lines, limit=None, values=values, several=False, nothing="It has no results."
-    )
-    return join(render_view(head, alert), shown, render_view(more))
-
-
-def render_result(row: Mapping[str, Any]) -> Html:
-    """One result, with what was expected and what came."""
-    facts = {
-        "Eval": tag("span", name(label_eval(row)), " ", tag("code", row["eval_id"])),
-        "State": mark_state(row),
-        "Block": one_line(row["block_id"]),
-        "Asserted": _describe_assertion(row),
-        "Message": _describe_failure(row),
-        "Document": _render_documents(row),
-        "Expected": _render_value(row["expected_value"]),
-        "Actual": _render_value(row["actual_value"]),
-        "Score": _format_score(row),
-        "Result": tag("code", row["result_id"]),
-        "Run": tag("code", row["run_id"]),
-        "Version": one_line(row["workflow_version_id"]),
-    }
-    lines = (
-        tag("tr", tag("th", title, scope="row"), tag("td", shown))
-        for title, shown in facts.items()
-        if shown
-    )
-    return render_view(tag("table", tag("tbody", *lines), class_="ra-facts"))
-
-
-def _describe_assertion(row: Mapping[str, Any]) -> str:
-    """What is asserted, in words where they are known, and where in the output."""
-    said = (row["condition"] or row["condition_kind"], row["path"])
-    return " at ".join(one_line(each) for each in said if each)
-
-
-def _describe_failure(row: Mapping[str, Any]) -> str:
-    """Why a result does not pass: code and message."""
-    message = row["failure_message"] or row["status_message"]
-    return ": ".join(each for each in (row["failure_code"], message) if each)
-
-
-def _render_documents(row: Mapping[str, Any]) -> Html | None:
-    """The documents of a result, with the ids by which they are asked for."""
-    ids = [tag("code", one_line(each)) for each in row["document_ids"] or () if each]
-    names = label_documents(row)
-    return tag("span", join(names, *ids, by=" ")) if names or ids else None
-
-
-def render_eval(row: Mapping[str, Any], history: pl.DataFrame) -> Html:
-    """One eval, run by run."""
-    head = tag(
-        "div",
-        tag("b", name(label_eval(row))),
-        tag("code", row["eval_id"], class_="ra-soft"),
-        tag("span", f"{count_noun(history.height, 'run')}, the newest first", class_="ra-soft"),
-        class_="ra-row",
-    )
-    left = history.height - SHOWN_ROWS
-    more = tag("div", f"and {left:,} earlier ones", class_="ra-soft") if left > 0 else None
-    runs = history.head(SHOWN_ROWS).to_dicts()
-    return render_view(head, render_table(HISTORY_COLUMNS, runs, heading=True), more)
-
-
-def _format_score(row: Mapping[str, Any]) -> str:
-    if row["score"] is None:
-        return ""
-    threshold = row["threshold"]
-    return f"{row['score']:g}" + ("" if threshold is None else f", threshold {threshold:g}")
-
-
-def _render_value(text: str | None) -> Html | None:
-    if text is None:
-        return None
-    left = len(text) - _LONGEST
-    shown = text if left <= 0 else f"{text[:_LONGEST]}… and {left:,} characters more"
-    return tag("code", shown, class_="ra-whole")
-
-
-def render_hint(noun: str) -> Html:
-    """What to say where nothing is chosen."""
-    return tag(
-        "div", f"Choose {'an' if noun[0] in 'aeiou' else 'a'} {noun} above.", class_="ra-soft"
-    )
-
-
-def render_heading(title: str, message: str, *, trouble: bool) -> Html:
-    """What is explored, and what there is to know about it.
-
-    Args:
-        title: What is explored.
-        message: How far a fetch is, or what has been done.
-        trouble: Whether the message is of a failure.
-    """
-    looks = "ra-alert" if trouble else "ra-soft ra-push"
-    said = tag("span", message or "", class_=looks, role="status")
-    return render_view(tag("div", tag("b", title), said, class_="ra-head"))
-
-
-def static_page(
-    explored: ExplorerState, title: str, message: str, *, trouble: bool, values: bool
-) -> Html:
-    """The list that is seen as a page that is read without Jupyter.
-
-    Args:
-        explored: What is shown.
-        title: What is explored.
-        message: How far a fetch is, or what has been done.
-        trouble: Whether the message is of a failure.
-        values: Whether expected and actual values are in it, and messages that may quote them.
-    """
-    state = explored.listed
-    rows = state.shown.to_dicts()
-    return join(
-        STYLE,
-        tag(
-            "div",
-            render_heading(title, message, trouble=trouble),
-            tag("div", _describe_filters(explored), class_="ra-soft"),
-            render_view(render_table(state.listing.columns, rows, heading=True)),
-            tag("div", state.position, class_="ra-soft"),
-            _render_chosen(explored, values=values),
-            class_="ra-explore",
-        ),
-    )
-
-
-def _render_chosen(explored: ExplorerState, *, values: bool) -> Html | None:
-    row = explored.listed.chosen_row
-    if row is None:
-        return None
-    if explored.tab == "results":
-        # Without its values a result says no more than its row in the list.
-        return render_result(row) if values else None
-    if explored.tab == "evals":
-        return render_eval(row, explored.history_of(row["eval_id"]))
-    results = explored.results_of(row["run_id"])
-    if results is None:
-        return None
-    return render_run(row, results, values=values, limit=SHOWN_EVALS)
-
-
-def _describe_filters(explored: ExplorerState) -> str:
-    words = explored.listed.filters.describe(explored.listed.listing)
-    return f"Filtered by {words}" if words else ""
+def _format_cell(column: ListColumn, row: Row, state: ListState) -> str:
+    called = state.versions.get(row[column.name]) if column.is_version else None
+    return one_line(called or column.text(row), _CELL)
 
 
 def plain_text(explored: ExplorerState, title: str, message: str) -> str:
     """The list that is seen as text."""
     state = explored.listed
-    lines = [title, *([message] if message else []), _describe_filters(explored)]
-    lines += format_table(state.listing.columns, state.shown.to_dicts())
+    words = state.describe_filters()
+    lines = [title, *([message] if message else []), f"Filtered by {words}" if words else ""]
+    lines += format_table(state.columns, state.shown.to_dicts(), state)
     # A terminal has no tabs to click on: it is told how to get to the others.
     others = [each for each in explored.tabs if each != explored.tab]
     lines += [f"{state.position}; .frame is all of them, .tab turns to {' or '.join(others)}"]
     return "\n".join(without_controls(line) for line in lines if line)
-
-
-# Plots of the runs
-
-
-def render_plots(runs: pl.DataFrame, which: str) -> Html:
-    """Draw some runs: their newest versions, or the newest of them.
-
-    Args:
-        runs: A RUNS frame.
-        which: One of :data:`PLOT_CHOICES`.
-    """
-    draw = {"Timeline": _plot_timeline, "Durations": _plot_durations, "None": _plot_nothing}
-    return tag("div", *draw.get(which, _plot_versions)(runs), class_="ra-plots")
-
-
-def _plot_versions(runs: pl.DataFrame) -> list[Html]:
-    from retab_analysis.plots import plot_outcomes, plot_pass_rate
-
-    recent, words = _choose_versions(runs)
-    return [
-        _render_figure(
-            lambda ax: plot_pass_rate(recent, scope=None, ax=ax), f"Pass rate{words}", _HALF
-        ),
-        _render_figure(
-            lambda ax: plot_outcomes(recent, by=_VERSION, ax=ax), f"Outcomes{words}", _HALF
-        ),
-    ]
-
-
-def _plot_durations(runs: pl.DataFrame) -> list[Html]:
-    from retab_analysis.plots import plot_durations
-
-    recent, words = _choose_versions(runs)
-    return [_render_figure(lambda ax: plot_durations(recent, ax=ax), f"Durations{words}", _WHOLE)]
-
-
-def _plot_timeline(runs: pl.DataFrame) -> list[Html]:
-    from retab_analysis.plots import plot_timeline
-
-    newest = runs.sort("created_at", descending=True, nulls_last=True).head(_PLOTTED_RUNS)
-    words = f"The newest {newest.height} runs" if newest.height < runs.height else "Runs"
-    return [_render_figure(lambda ax: plot_timeline(newest, ax=ax), f"{words} in time", _WHOLE)]
-
-
-def _plot_nothing(_: pl.DataFrame) -> list[Html]:
-    return []
-
-
-def _choose_versions(runs: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """The runs of the newest versions, and which these are in words."""
-    # A version is as new as its newest run.
-    newest = runs.group_by(_VERSION).agg(pl.col("created_at").max())
-    versions = newest.sort("created_at", _VERSION, descending=True, nulls_last=True)[_VERSION]
-    if len(versions) <= _PLOTTED_VERSIONS:
-        return runs, " by version"
-    kept = versions.head(_PLOTTED_VERSIONS).implode()
-    shown = runs.filter(pl.col(_VERSION).is_in(kept, nulls_equal=True))
-    return shown, f" of the newest {_PLOTTED_VERSIONS} of {len(versions)} versions"
-
-
-def _render_figure(draw: Callable[[Axes], object], title: str, width: float) -> Html:
-    picture = render_plot(draw, label=title, width=width, height=_HEIGHT)
-    return tag("figure", tag("figcaption", title), picture)

@@ -10,9 +10,11 @@ import polars as pl
 
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
-from retab_analysis.widgets.common.text import format_milliseconds, label_documents, label_eval
+from retab_analysis.widgets.common.text import label_documents, label_eval
 
 _LONGEST = 200
+# The columns whose values are ids of versions, which are shown by a shorter name.
+VERSIONS = ("workflow_version_id", "since_version_id")
 
 Row = Mapping[str, Any]
 Formatter = Callable[[Row], str]
@@ -24,21 +26,30 @@ class ListColumn:
 
     Attributes:
         name: The column of the frame by which a click on the heading sorts.
-        title: The heading.
-        share: How wide, in relation to the others.
+        title: The heading, with the unit of all that stands below it.
+        width: In em; a column gets more where there is room.
         text: What a row shows there.
         html: The same with signs and colours, where that differs.
+        is_number: Whether it stands on the right.
         falling: Whether the first click puts the largest on top.
         hint: What it means, where the heading does not say it.
+        is_extra: Whether it is shown only where somebody asks for it.
     """
 
     name: str
     title: str
-    share: int
+    width: float
     text: Formatter
     html: Callable[[Row], Html] | None = None
+    is_number: bool = False
     falling: bool = False
     hint: str = ""
+    is_extra: bool = False
+
+    @property
+    def is_version(self) -> bool:
+        """Whether its values are ids of versions, which have shorter names."""
+        return self.name in VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,13 @@ def format_time(column: str) -> Formatter:
 
 
 def format_duration(column: str) -> Formatter:
-    """Milliseconds in words, also below zero: the clocks of two machines may disagree."""
-    return lambda row: "" if row[column] is None else format_milliseconds(row[column])
+    """Milliseconds as seconds, to the millisecond, also below zero: clocks may disagree."""
+    return lambda row: "" if row[column] is None else f"{row[column] / 1000:,.3f}"
+
+
+def format_number(column: str) -> Formatter:
+    """A number, in groups of three digits."""
+    return lambda row: "" if row[column] is None else f"{row[column]:,}"
 
 
 def format_share(column: str) -> Formatter:
@@ -117,12 +133,6 @@ def format_changed(column: str) -> Formatter:
     return lambda row: {True: "changed", False: "same"}.get(row[column], "")
 
 
-def format_passed(row: Row) -> str:
-    """How many evals of a run passed."""
-    passed = row["passed"]
-    return f"{'?' if passed is None else passed} of {row['total_evals']}"
-
-
 def format_scope(row: Row) -> str:
     """What a run is of: the workflow, a block or an eval."""
     which = {"block": "target_block_id", "eval": "eval_id"}.get(row["scope"])
@@ -141,11 +151,9 @@ def format_change(row: Row) -> str:
     return one_line(row["change"]).replace("_", " ")
 
 
-def format_since(row: Row) -> str:
-    """Since when an eval is broken, and by what."""
-    when = row["since_at"]
-    parts = ["" if when is None else f"{when:%Y-%m-%d}", one_line(row["cause"])]
-    return ", ".join(part for part in parts if part)
+def format_day(column: str) -> Formatter:
+    """A day in UTC."""
+    return lambda row: "" if row[column] is None else f"{row[column]:%Y-%m-%d}"
 
 
 def format_recent(row: Row) -> str:
@@ -177,16 +185,47 @@ def mark_sign(state: str) -> Html:
     return tag("span", "~", title="mixed", class_="ra-mixed") if state == "mixed" else sign(state)
 
 
+def render_cell(column: ListColumn, row: Row, versions: Mapping[str, str]) -> Html:
+    """A cell of a list; all of what is longer than its column is in the tooltip.
+
+    Args:
+        column: The column.
+        row: The row.
+        versions: What versions are called, by their ids.
+    """
+    if column.html is not None:
+        return column.html(row)
+    text = column.text(row)
+    called = versions.get(row[column.name]) if column.is_version else None
+    return tag("bdi", called or text, title=text or None)
+
+
 # What is listed
+
+
+def _text(name: str, title: str, width: float, *, is_extra: bool = False) -> ListColumn:
+    return ListColumn(name, title, width, format_text(name), is_extra=is_extra)
+
+
+def _number(
+    name: str, title: str, text: Formatter, hint: str = "", *, is_extra: bool = False
+) -> ListColumn:
+    width = 3.5 + 0.5 * len(title)
+    return ListColumn(
+        name, title, width, text, is_number=True, falling=True, hint=hint, is_extra=is_extra
+    )
+
+
+def _moment(name: str, title: str, *, is_extra: bool = False) -> ListColumn:
+    return ListColumn(name, title, 10.5, format_time(name), falling=True, is_extra=is_extra)
 
 
 def list_runs(runs: pl.DataFrame) -> Listing:
     """Runs, with the user's own columns; their workflow only where there are several."""
-    workflow = ListColumn("workflow_id", "Workflow", 14, format_text("workflow_id"))
     # The same workflow in each row would only take room.
     several = runs["workflow_id"].n_unique() > 1
-    first = _RUNS.columns[:2]
-    columns = (*first, *([workflow] if several else []), *_RUNS.columns[2:])
+    workflow = _text("workflow_id", "Workflow", 10, is_extra=not several)
+    columns = (*_RUNS.columns[:2], workflow, *_RUNS.columns[2:])
     return _with_own_columns(replace(_RUNS, columns=columns), runs, RUNS)
 
 
@@ -204,7 +243,9 @@ def _with_own_columns(listing: Listing, frame: pl.DataFrame, table: Table) -> Li
     chosen = [name for name in own if frame.schema[name] in (pl.String, pl.Boolean)]
     # A list or a struct cannot be sorted by, and has no place in one line.
     shown = [name for name in own if not frame.schema[name].is_nested()]
-    added = (ListColumn(name, name, 10, format_text(name)) for name in shown)
+    added = (
+        replace(_text(name, name, 8), is_number=frame.schema[name].is_numeric()) for name in shown
+    )
     return replace(
         listing,
         columns=(*listing.columns, *added),
@@ -213,26 +254,25 @@ def _with_own_columns(listing: Listing, frame: pl.DataFrame, table: Table) -> Li
     )
 
 
+_RATE = "passed / (passed + failed + blocked + error)"
+
 _RUNS = Listing(
     noun="runs",
     key="run_id",
     columns=(
-        ListColumn("status", "Status", 14, format_text("status"), mark_status),
-        ListColumn("created_at", "Created (UTC)", 16, format_time("created_at"), falling=True),
-        ListColumn("workflow_version_id", "Version", 15, format_text("workflow_version_id")),
-        ListColumn(
-            "pass_rate",
-            "Pass rate",
-            11,
-            format_share("pass_rate"),
-            falling=True,
-            hint="passed / (passed + failed + blocked + error)",
-        ),
-        ListColumn("passed", "Passed", 9, format_passed, falling=True),
-        ListColumn("duration_ms", "Ran for", 11, format_duration("duration_ms"), falling=True),
-        ListColumn("queue_ms", "In queue", 10, format_duration("queue_ms"), falling=True),
-        ListColumn("scope", "Scope", 14, format_scope),
-        ListColumn("trigger_type", "Trigger", 9, format_text("trigger_type")),
+        ListColumn("status", "Status", 9, format_text("status"), mark_status),
+        _moment("created_at", "Created (UTC)"),
+        _text("workflow_version_id", "Version", 9),
+        _number("pass_rate", "Pass rate", format_share("pass_rate"), _RATE),
+        _number("passed", "Passed", format_number("passed")),
+        _number("total_evals", "Evals", format_number("total_evals")),
+        _number("duration_ms", "Ran (s)", format_duration("duration_ms")),
+        _number("queue_ms", "Queue (s)", format_duration("queue_ms")),
+        ListColumn("scope", "Scope", 12, format_scope),
+        _text("trigger_type", "Trigger", 7),
+        _text("run_id", "Run", 16, is_extra=True),
+        _text("status_message", "Message", 16, is_extra=True),
+        _text("error_code", "Error", 10, is_extra=True),
     ),
     facets=(
         Facet("Workflow", "workflow_id"),
@@ -255,14 +295,20 @@ RESULTS_LISTING = Listing(
     noun="results",
     key="result_id",
     columns=(
-        ListColumn("state", "State", 13, format_text("state"), mark_state),
-        ListColumn("eval_name", "Eval", 24, label_eval),
-        ListColumn("block_id", "Block", 15, format_text("block_id")),
-        ListColumn("document_names", "Document", 20, label_documents),
-        ListColumn("failure_code", "Failure", 18, format_text("failure_code")),
-        ListColumn("duration_ms", "Took", 8, format_duration("duration_ms"), falling=True),
-        ListColumn("workflow_version_id", "Version", 14, format_text("workflow_version_id")),
-        ListColumn("run_created_at", "Run (UTC)", 15, format_time("run_created_at"), falling=True),
+        ListColumn("state", "State", 8, format_text("state"), mark_state),
+        ListColumn("eval_name", "Eval", 20, label_eval),
+        _text("block_id", "Block", 11),
+        ListColumn("document_names", "Document", 14, label_documents),
+        _text("failure_code", "Failure", 11),
+        _number("duration_ms", "Took (s)", format_duration("duration_ms")),
+        _text("workflow_version_id", "Version", 9),
+        _moment("run_created_at", "Run (UTC)"),
+        _text("path", "Path", 12, is_extra=True),
+        _text("condition", "Condition", 14, is_extra=True),
+        _number("score", "Score", format_text("score"), is_extra=True),
+        _text("workflow_id", "Workflow", 10, is_extra=True),
+        _text("run_id", "Run", 16, is_extra=True),
+        _text("result_id", "Result", 16, is_extra=True),
     ),
     facets=(
         Facet("Workflow", "workflow_id"),
@@ -287,14 +333,19 @@ EVALS_LISTING = Listing(
     noun="evals",
     key="eval_id",
     columns=(
-        ListColumn("state", "Now", 13, format_text("state"), mark_state),
-        ListColumn("eval_name", "Eval", 26, label_eval),
-        ListColumn("block_id", "Block", 16, format_text("block_id")),
-        ListColumn("last_states", "Last 10 runs", 26, format_recent, mark_recent),
-        ListColumn("kind", "Kind", 14, format_kind),
-        ListColumn("since_at", "Broken since", 20, format_since, falling=True),
-        ListColumn("outcomes", "Outcomes", 9, format_text("outcomes"), falling=True),
-        ListColumn("rate", "Failed", 8, format_share("rate"), falling=True),
+        ListColumn("state", "Now", 8, format_text("state"), mark_state),
+        ListColumn("eval_name", "Eval", 20, label_eval),
+        _text("block_id", "Block", 11),
+        ListColumn("last_states", "Last 10 runs", 13, format_recent, mark_recent),
+        ListColumn("kind", "Kind", 9, format_kind),
+        ListColumn("since_at", "Broken since", 9.5, format_day("since_at"), falling=True),
+        _text("cause", "Cause", 6),
+        _number("rate", "Failed", format_share("rate"), "of the outcomes of its definition now"),
+        _number("outcomes", "Outcomes", format_number("outcomes")),
+        _text("since_version_id", "Broken by", 9, is_extra=True),
+        _moment("last_passed_at", "Last passed", is_extra=True),
+        _moment("last_failed_at", "Last failed", is_extra=True),
+        _text("eval_id", "Id", 16, is_extra=True),
     ),
     facets=(
         Facet("Now", "state"),
@@ -309,13 +360,12 @@ EVALS_LISTING = Listing(
 
 
 HISTORY_COLUMNS = (
-    ListColumn("state", "State", 12, format_text("state"), mark_state),
-    ListColumn("change", "Change", 16, format_change),
-    ListColumn("run_created_at", "Run (UTC)", 15, format_time("run_created_at")),
-    ListColumn("workflow_version_id", "Version", 18, format_text("workflow_version_id")),
-    ListColumn("block_changed", "Edited", 11, format_changed("block_changed")),
-    ListColumn("inputs_changed", "Inputs", 9, format_changed("inputs_changed")),
-    ListColumn("duration_ms", "Took", 8, format_duration("duration_ms")),
-    ListColumn("run_id", "Run", 22, format_text("run_id")),
+    ListColumn("state", "State", 8, format_text("state"), mark_state),
+    ListColumn("change", "Change", 9, format_change),
+    _moment("run_created_at", "Run (UTC)"),
+    _text("workflow_version_id", "Version", 8),
+    ListColumn("block_changed", "Edited", 6, format_changed("block_changed")),
+    ListColumn("inputs_changed", "Inputs", 6, format_changed("inputs_changed")),
+    _number("duration_ms", "Took (s)", format_duration("duration_ms")),
 )
 """An eval's history, run by run; see :func:`retab_analysis.eval_history`."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -18,6 +21,10 @@ from retab_analysis.widgets.explorer.lists import (
 
 # How many runs' results are fetched at a time.
 BATCH = 20
+# So many results, the newest ones, are weighed while a person waits for the list of evals.
+WEIGHED = 50_000
+# Ids that are not longer are shown as they are.
+_SHORT_ID = 10
 # The code that *Copy code* shows for the list of evals.
 _EVALS_CODE = "evals = ra.summarize_evals(results)"
 _BAD_FIRST = pl.col("state").replace_strict(
@@ -62,8 +69,16 @@ class ExplorerState:
         # Of which of the given frames some rows have been fetched again: the code has to say so.
         self._refreshed: set[str] = set()
         self._evals = ListState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
-        self._made_of: tuple[object, ...] = ()
+        self._weighed: tuple[object, ...] = ()
+        self._in_sight: tuple[Any, tuple[pl.DataFrame, datetime | None]] | None = None
+        # Versions that were published, and their numbers.
+        self._numbers: dict[str, int] = {}
+        # A result that is looked into from the run or the eval that is chosen.
+        self.opened: Mapping[str, Any] | None = None
+        # Whether all results are weighed, however many these are.
+        self.whole = False
         self.tab = self.tabs[0]
+        self.name_versions()
 
     @property
     def tabs(self) -> list[str]:
@@ -81,22 +96,70 @@ class ExplorerState:
         """The list that is seen."""
         return self.evals if self.tab == "evals" else self.list_of(self.tab)
 
+    def turn_to(self, tab: str) -> None:
+        """Look at another list."""
+        if tab != self.tab:
+            self.tab, self.opened = tab, None
+
+    # What is looked into
+
+    def choose(self, number: int | None) -> None:
+        """Choose a row of the list that is seen, by its place in the frame, or none."""
+        self.listed.choose(number)
+        self.opened = None
+
+    def open_result(self, number: int) -> None:
+        """Look into a result of the run that is chosen, see :meth:`results_of`."""
+        run = self.listed.chosen_row
+        results = self.results_of(run["run_id"]) if run is not None else None
+        if results is not None:
+            self.opened = results.row(number, named=True)
+
+    def open_run_of_eval(self, before: int) -> None:
+        """Look at the eval in another run, which is so many before the newest one."""
+        row = self.looked_into or self.listed.chosen_row
+        if row is not None:
+            run_id = self.history_of(row["eval_id"])["run_id"][before]
+            self.opened = self.newest_of(row["eval_id"], run_id)
+
+    @property
+    def looked_into(self) -> Mapping[str, Any] | None:
+        """The result of which all is told: one that was opened, or chosen, or an eval's newest."""
+        row = self.listed.chosen_row
+        if self.opened is not None or row is None or self.tab == "runs":
+            return self.opened
+        return row if self.tab == "results" else self.newest_of(row["eval_id"])
+
+    # Evals
+
     @property
     def evals(self) -> ListState:
         """One row per eval, over the results of the runs that pass the filters."""
-        runs = self.runs
-        # Order and page of the runs make no difference. Frames are compared by identity: while they
-        # are held here, no other one can come to have the same.
-        made_of = (self._known, *((runs.frame, runs.filters) if runs else ()))
-        same = [
-            old is new or (not isinstance(old, pl.DataFrame) and old == new)
-            for old, new in zip(self._made_of, made_of, strict=False)
-        ]
-        if not same or not all(same):
-            self._made_of = made_of
-            # It takes longer than all the rest, and is done only where the list is looked at.
-            self._evals.frame = summarize_evals(self.results_in_sight())
+        # It takes longer than all the rest, and is done only where the list is looked at.
+        if not self.is_weighed:
+            self.take_evals(self.made_of, summarize_evals(self.results_to_weigh()))
         return self._evals
+
+    @property
+    def made_of(self) -> tuple[object, ...]:
+        """What the list of evals depends on: order and page of the runs make no difference."""
+        runs = self.runs
+        return (self._known, self.weighed_since, *((runs.frame, runs.filters) if runs else ()))
+
+    @property
+    def is_weighed(self) -> bool:
+        """Whether the list of evals is up to date."""
+        return _are_same(self._weighed, self.made_of)
+
+    def take_evals(self, made_of: tuple[object, ...], evals: pl.DataFrame) -> None:
+        """Take the list of evals that was made of something."""
+        self._weighed, self._evals.frame = made_of, evals
+
+    def eval_row(self, eval_id: str) -> dict[str, Any] | None:
+        """What is known of an eval, None where it has not been weighed yet."""
+        if not self.is_weighed:
+            return None
+        return next(self._evals.frame.filter(eval_id=eval_id).iter_rows(named=True), None)
 
     @property
     def known(self) -> pl.DataFrame:
@@ -105,9 +168,31 @@ class ExplorerState:
 
     def results_in_sight(self) -> pl.DataFrame:
         """The results that are here, of the runs that pass the filters."""
-        if self.runs is None:
-            return self._known
-        return self._known.filter(pl.col("run_id").is_in(self.runs.rows["run_id"].implode()))
+        return self._look_at_results()[0]
+
+    def _look_at_results(self) -> tuple[pl.DataFrame, datetime | None]:
+        """The results in sight, and the moment of the last of those that are weighed at once."""
+        runs = self.runs
+        made_of = (self._known, *((runs.frame, runs.filters) if runs else ()))
+        if self._in_sight is None or not _are_same(self._in_sight[0], made_of):
+            found, first = self._known, None
+            if runs is not None:
+                ids = runs.select("run_id")["run_id"]
+                found = found.filter(pl.col("run_id").is_in(ids.implode()))
+            if found.height > WEIGHED:
+                first = found["run_created_at"].top_k(WEIGHED).min()
+            self._in_sight = made_of, (found, first if isinstance(first, datetime) else None)
+        return self._in_sight[1]
+
+    def results_to_weigh(self) -> pl.DataFrame:
+        """The results in sight, or the newest of them where there are too many to wait for."""
+        results, first = self.results_in_sight(), self.weighed_since
+        return results if first is None else results.filter(pl.col("run_created_at") >= first)
+
+    @property
+    def weighed_since(self) -> datetime | None:
+        """Since when results are weighed, None where all of them are."""
+        return None if self.whole else self._look_at_results()[1]
 
     def take_runs(self, found: pl.DataFrame) -> None:
         """Take runs as they are now, and forget the results of those that were going on."""
@@ -118,6 +203,7 @@ class ExplorerState:
         self._forget(going["run_id"])
         rest = before.join(found, on="run_id", how="anti")
         self.runs.frame = pl.concat([_add_own_columns(found, before, "run_id"), rest])
+        self.name_versions()
         self.failed.clear()
         if rest.height < before.height:
             self._refreshed.add("runs")
@@ -143,9 +229,10 @@ class ExplorerState:
             self._refreshed.add("results")
 
     def _set_known(self, results: pl.DataFrame) -> None:
-        self._known = results
+        self._known, self.opened = results, None
         if self.results is not None:
             self.results.frame = results
+        self.name_versions()
 
     def results_of(self, run_id: str) -> pl.DataFrame | None:
         """A run's results, what does not pass first; None where they are not here."""
@@ -156,8 +243,18 @@ class ExplorerState:
 
     def history_of(self, eval_id: str) -> pl.DataFrame:
         """An eval's history over the runs in sight, the newest first, see ``eval_history``."""
-        rows = self.results_in_sight().filter(pl.col("eval_id") == eval_id)
-        return eval_history(rows).reverse()
+        return eval_history(self._results_of_eval(eval_id)).reverse()
+
+    def newest_of(self, eval_id: str, run_id: str | None = None) -> Mapping[str, Any] | None:
+        """The newest result of an eval, of all runs in sight or of one."""
+        found = self._results_of_eval(eval_id)
+        if run_id is not None:
+            found = found.filter(run_id=run_id)
+        newest = found.sort("run_created_at", "created_at", nulls_last=False).tail(1)
+        return next(newest.iter_rows(named=True), None)
+
+    def _results_of_eval(self, eval_id: str) -> pl.DataFrame:
+        return self.results_in_sight().filter(pl.col("eval_id") == eval_id)
 
     def list_missing(self, newest: int | None = None) -> list[str]:
         """The runs that pass the filters and whose results can be fetched but are not here.
@@ -170,10 +267,35 @@ class ExplorerState:
         """
         if self.runs is None:
             return []
-        ids = self.runs.rows.sort("created_at", descending=True, nulls_last=True)["run_id"]
-        return [
-            each for each in ids.head(newest or len(ids)) if each not in self.fetched | self.failed
+        runs = self.runs.select("run_id", "created_at")
+        ids = runs.sort("created_at", descending=True, nulls_last=True)["run_id"]
+        if newest is not None:
+            ids = ids.head(newest)
+        here = pl.Series([*self.fetched, *self.failed], dtype=pl.String)
+        return ids.filter(~ids.is_in(here.implode())).to_list()
+
+    def take_versions(self, published: pl.DataFrame) -> None:
+        """Take a VERSIONS frame: these versions have a number."""
+        columns = published.select("workflow_version_id", "version").drop_nulls()
+        self._numbers |= dict(columns.iter_rows())
+        self.name_versions()
+
+    def name_versions(self) -> None:
+        """Give each version a short name: its number, or the day of its first run."""
+        parts = [(self.runs, "created_at"), (self.results, "run_created_at")]
+        frames = [
+            state.frame.select("workflow_version_id", at=pl.col(moment))
+            for state, moment in parts
+            if state is not None
         ]
+        if not frames:
+            return
+        every = pl.concat(frames).drop_nulls("workflow_version_id")
+        first = every.group_by("workflow_version_id").agg(pl.col("at").min())
+        names = _shorten(dict(first.iter_rows()), self._numbers)
+        for state in (self.runs, self.results, self._evals):
+            if state is not None:
+                state.versions = names
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -203,9 +325,9 @@ class ExplorerState:
         """The code that makes all results that are here."""
         made = self.source.results + self._write_refreshed("results")
         # The user has the given results; only those that were fetched since need code.
-        more = [each for each in self._run_ids(self._known) if each not in self._given]
-        if not more:
+        if not self.fetched - self._given:
             return made
+        more = [each for each in self._run_ids(self._known) if each not in self._given]
         fetched = f"ra.fetch_results({more!r}{self._write_names()})"
         return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
 
@@ -220,6 +342,11 @@ class ExplorerState:
                     f"\n{self._write_runs()}\n{self.runs.code('runs')}\n"
                     'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
                 )
+        if (first := self.weighed_since) is not None:
+            moment = repr(first.replace(tzinfo=None)).removeprefix("datetime.").removesuffix(")")
+            results += (
+                f'\nresults = results.filter(pl.col("run_created_at") >= {moment}, tzinfo=UTC))'
+            )
         return f"{results}\n{_EVALS_CODE}"
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
@@ -234,6 +361,38 @@ class ExplorerState:
         if len(workflows) == 1:
             return f", evals=ra.fetch_evals({workflows[0]!r})"
         return f", evals=pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
+
+
+def _are_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
+    """Whether something is made of the same things.
+
+    Frames are compared by identity: while they are held, no other one can come to have the same.
+    """
+    return len(old) == len(new) and all(
+        one is other or (not isinstance(one, pl.DataFrame) and one == other)
+        for one, other in zip(old, new, strict=True)
+    )
+
+
+def _shorten(first: Mapping[str, datetime | None], numbers: Mapping[str, int]) -> dict[str, str]:
+    """Short names of versions, each another one.
+
+    Args:
+        first: The versions, and when the first run of each was created.
+        numbers: The numbers of those that were published.
+    """
+    names = {each: _name_version(each, at, numbers.get(each)) for each, at in first.items()}
+    alike = Counter(names.values())
+    # The ends of ids tell apart what has the same number or day; else the whole ids do.
+    longer = {each: f"{name} …{each[-4:]}" for each, name in names.items() if alike[name] > 1}
+    twice = Counter(longer.values())
+    return names | {each: name if twice[name] == 1 else each for each, name in longer.items()}
+
+
+def _name_version(version: str, at: datetime | None, number: int | None) -> str:
+    if number is not None:
+        return f"v{number}"
+    return version if at is None or len(version) <= _SHORT_ID else f"{at:%Y-%m-%d}"
 
 
 def _add_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:

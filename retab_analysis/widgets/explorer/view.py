@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from retab_analysis.analysis import summarize_evals
 from retab_analysis.arguments import check_flag, check_path, check_seconds
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
+from retab_analysis.fetch import fetch_document_link
 from retab_analysis.markup import one_line
 from retab_analysis.progress import in_kernel
 from retab_analysis.schema import RESULTS, RUNS
@@ -23,12 +24,15 @@ from retab_analysis.widgets.common.inputs import (
     check_workflow_id,
     choose_client,
 )
+from retab_analysis.widgets.common.text import count_noun
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import Fetcher, JobQueue
+from retab_analysis.widgets.explorer.panel import PanelLook, Preview
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
+from retab_analysis.widgets.kernel_events import wait_answering
 
-# Seconds between two messages about how far a fetch is.
-_BETWEEN_DRAWS = 0.1
+if TYPE_CHECKING:
+    from retab_analysis.widgets.explorer.explorer_page import ExplorerPage
 
 
 def explore(
@@ -42,7 +46,8 @@ def explore(
     """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
 
     Show what it returns as a cell's last line. What has to be fetched is fetched in the
-    background: with ``workflow_id`` the runs, and the results of a run that is chosen.
+    background: with ``workflow_id`` the runs, and the results of a run that is chosen. Of more than
+    50,000 results the list of evals weighs the newest, says since when, and all on *Load more*.
 
     Args:
         runs: A RUNS frame.
@@ -110,7 +115,7 @@ class Explorer:
         *,
         save_values: bool = False,
     ) -> None:
-        self._explored, self._save_values = explored, save_values
+        self._explored, self._client, self._save_values = explored, client, save_values
         # Clicks may come in several threads; the jobs are in one of their own.
         self._lock = threading.RLock()
         self._jobs = JobQueue(self._finish_job)
@@ -119,9 +124,8 @@ class Explorer:
         self._chosen_before: Any = None
         self._error: BaseException | None = None
         self._message = _Message()
-        self._view: Any = None
-        # When a message about a fetch was last shown.
-        self._said_at = 0.0
+        self._page: ExplorerPage | None = None
+        self._preview: Preview | None = None
         if workflow_id is not None:
             self.load_more()
 
@@ -139,7 +143,7 @@ class Explorer:
         if tab not in self._explored.tabs:
             raise ConfigError(f"tab must be {' or '.join(self._explored.tabs)}, got {tab!r}")
         with self._lock:
-            self._explored.tab = tab
+            self._explored.turn_to(tab)
             self._follow()
 
     @property
@@ -156,7 +160,7 @@ class Explorer:
 
     @property
     def state(self) -> ExplorerState:
-        """What the widgets show and change."""
+        """What the page shows and changes."""
         return self._explored
 
     @property
@@ -184,10 +188,11 @@ class Explorer:
         """
         if timeout is not None:
             check_seconds("timeout", timeout, zero=True)
-        if not self._jobs.wait(timeout):
+        if not wait_answering(self._jobs.wait, timeout, answering=self._page is not None):
             raise WaitTimeout(f"still fetching after {timeout:g} s", runs=self.frame)
-        if self._view is not None:
-            self._view.send_all()
+        # Whoever executes a notebook without a browser stores only what the waiting cell sends.
+        if self._page is not None:
+            self._page.flush()
         # The error of a job is raised once, where somebody waits.
         error, self._error = self._error, None
         if error is not None:
@@ -199,9 +204,15 @@ class Explorer:
         self._jobs.run("again", self._fetcher.refresh)
 
     def load_more(self) -> None:
-        """Fetch more, in the background: the 90 days before, or the results of further runs."""
+        """Fetch more, in the background: the 90 days before, or the results of further runs.
+
+        Where only the newest results are weighed for the list of evals, weigh all first.
+        """
         with self._lock:
-            if self._explored.tab == "evals":
+            if self._explored.weighed_since is not None and self._explored.tab == "evals":
+                self._explored.whole = True
+                self._draw()
+            elif self._explored.tab == "evals":
                 self._fetch_results(self._explored.list_missing()[:BATCH])
             elif self._explored.tab == "runs" and self._fetcher.workflow_id:
                 self._jobs.run("earlier", self._fetcher.fetch_earlier)
@@ -237,38 +248,93 @@ class Explorer:
 
     @property
     def widget(self) -> Any:
-        """The ipywidgets box, to be put beside others."""
+        """The widget, to be put beside others."""
+        return self._make_page().widget
+
+    def _make_page(self) -> ExplorerPage:
         with self._lock:
-            if self._view is None:
-                from retab_analysis.widgets.explorer.controls import (
+            if self._page is None:
+                # Loaded here, because a terminal needs no widgets.
+                from retab_analysis.widgets.explorer.explorer_page import (
                     ExplorerActions,
-                    ExplorerControls,
+                    ExplorerPage,
                 )
 
                 actions = ExplorerActions(
+                    look=self._look,
+                    looked=self._follow,
                     refresh=self.refresh,
                     more=self.load_more,
-                    code=self.code,
                     export=self._export,
-                    looked=self._follow,
+                    document=self._show_document,
                 )
-                self._view = ExplorerControls(self._explored, actions, self._lock)
-                self._draw()
-            return self._view.box
+                self._page = ExplorerPage(
+                    self, self._explored, actions, self._lock, save_values=self._save_values
+                )
+            return self._page
 
     def close(self) -> None:
-        """Take the widgets away: Jupyter keeps those of a cell that runs again, with their rows."""
+        """Take the page away; what was shown last stays, and the next ``.widget`` is a new one."""
         with self._lock:
-            if self._view is not None:
-                # The next .widget makes new ones.
-                self._view.close()
-                self._view = None
+            page, self._page = self._page, None
+        if page is not None:
+            page.close()
+
+    def _look(self) -> html.ExplorerLook:
+        """What is shown besides the lists."""
+        message = self._message
+        panel = PanelLook(fetching=bool(self._asked), preview=self._preview)
+        return html.ExplorerLook(
+            title=self._write_title(),
+            message=message.words,
+            is_trouble=message.is_trouble,
+            more=self._describe_more(),
+            code=self._explored.code(),
+            panel=panel,
+        )
+
+    def _describe_more(self) -> str:
+        explored = self._explored
+        if explored.tab == "evals" and explored.weighed_since is not None:
+            return f"Weigh all {explored.results_in_sight().height:,} results, which takes longer"
+        return self._fetcher.more
+
+    def _show_document(self, document_id: str, name: str) -> None:
+        """Ask for the address of a document, in the background, and show it."""
+
+        def fetch() -> None:
+            try:
+                url = fetch_document_link(document_id, client=self._client)
+            except BaseException:
+                self._preview = None
+                raise
+            self._preview = Preview(document_id, name, url)
+
+        self._preview = Preview(document_id, name)
+        self._jobs.run(("document", document_id), fetch)
+        self._draw()
 
     def _follow(self) -> None:
         """A person has changed what is seen: fetch what that needs, and draw."""
         with self._lock:
             self._fetch_results(self._list_missing())
+            row = self._explored.looked_into
+            # The list of evals is weighed where it is seen; for one eval, nobody has to wait.
+            if row is not None and self._explored.tab != "evals" and not self._explored.is_weighed:
+                self._jobs.run("weigh", self._weigh)
+            shown = self._preview and self._preview.document_id
+            if shown and (row is None or shown not in (row["document_ids"] or ())):
+                self._preview = None
             self._draw()
+
+    def _weigh(self) -> None:
+        """Weigh what is in sight, while everything else goes on."""
+        explored = self._explored
+        with self._lock:
+            made_of, results = explored.made_of, explored.results_to_weigh()
+        found = summarize_evals(results)
+        with self._lock:
+            explored.take_evals(made_of, found)
 
     def _list_missing(self) -> list[str]:
         """The runs whose results are seen and not here."""
@@ -317,61 +383,71 @@ class Explorer:
                 if self._message.is_progress:
                     self._message = _Message()
                 self._fetch_results(self._list_missing())
-            self._draw()
+            # What is saved with the notebook must not be what stood there before.
+            self._draw(keep=True)
 
     def _say(self, words: str) -> None:
         """Tell what was done, or what came of a fetch."""
         self._tell(_Message(words))
 
     def _report(self, words: str) -> None:
-        """Tell how far a fetch is, but not more often than a person can read."""
-        now = time.monotonic()
-        if now - self._said_at >= _BETWEEN_DRAWS:
-            self._said_at = now
-            self._tell(_Message(words, is_progress=True))
+        """Tell how far a fetch is."""
+        self._tell(_Message(words, is_progress=True))
 
     def _tell(self, message: _Message) -> None:
         with self._lock:
             self._message = message
-            self._draw_head()
+            if self._page is not None:
+                self._page.draw_head()
 
-    def _draw_head(self) -> None:
-        if self._view is not None:
-            message = self._message
-            self._view.draw_head(self._write_title(), message.words, trouble=message.is_trouble)
-
-    def _draw(self) -> None:
+    def _draw(self, *, keep: bool = False) -> None:
         with self._lock:
-            self._draw_head()
-            if self._view is not None:
-                self._view.draw(more=self._fetcher.more, fetching=bool(self._asked))
+            if self._page is not None:
+                self._page.draw(keep=keep)
 
     def _write_title(self) -> str:
         explored, workflow_id = self._explored, self._fetcher.workflow_id
         if workflow_id is not None and explored.runs is not None and not explored.runs.frame.height:
             return f"Runs of {one_line(workflow_id)}"
         if explored.tab == "evals":
-            runs = explored.results_in_sight()["run_id"].n_unique()
-            left = len(explored.list_missing())
-            more = f"; {left:,} further runs pass the filters" if left else ""
-            return f"Evals over {runs:,} {'run' if runs == 1 else 'runs'}{more}"
+            return self._title_evals()
         if workflow_id is not None:
             return f"Runs of {one_line(workflow_id)} since {self._fetcher.since:%Y-%m-%d}"
         first = explored.list_of(explored.tabs[0])
         return f"{first.frame.height:,} {first.listing.noun}"
 
+    def _title_evals(self) -> str:
+        explored = self._explored
+        runs, since = explored.results_in_sight()["run_id"].n_unique(), explored.weighed_since
+        over = f"Evals over {count_noun(runs, 'run')}"
+        if since is not None:
+            weighed = explored.results_to_weigh()["run_id"].n_unique()
+            over = f"Evals over the newest {weighed:,} of {runs:,} runs, since {since:%Y-%m-%d}"
+        left = len(explored.list_missing())
+        return f"{over}; {left:,} further runs pass the filters" if left else over
+
+    def _ipython_display_(self) -> None:
+        """Show the explorer in a notebook.
+
+        Raises:
+            NotImplementedError: There is no notebook; IPython then shows the text.
+        """
+        if not in_kernel():
+            raise NotImplementedError
+        self._make_page().display()
+
+    def _display_(self) -> Any:
+        """The widget, which is what marimo shows."""
+        return self.widget
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
-        bundle = self.widget._repr_mimebundle_(**kwargs) if in_kernel() else {}
+        from retab_analysis.widgets.explorer.explorer_page import make_still
+
+        bundle = self._make_page().mime_bundle() if in_kernel() else {}
         with self._lock:
-            page = html.static_page(
-                self._explored,
-                self._write_title(),
-                self._message.words,
-                trouble=self._message.is_trouble,
-                values=self._save_values,
-            )
-        return {**bundle, "text/html": str(page), "text/plain": repr(self)}
+            still = make_still(self._explored, self._look(), values=self._save_values)
+        return {**bundle, **still, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import math
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from retab_analysis.widgets.common.inputs import (
     choose_client,
     list_run_ids,
 )
-from retab_analysis.widgets.kernel_events import KernelEvents
+from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from retab_analysis.widgets.live.watcher import Watcher
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
 # More bars than that leave no room in a terminal.
 _MOST_BARS = 10
-# Seconds between two looks at the events of the page, while a cell waits.
-_STEP = 0.05
 # Seconds that displaying a view waits for the first look at the runs.
 _FIRST_LOOK = 1.0
 
@@ -195,25 +191,12 @@ class LiveView:
         """
         if timeout is not None:
             check_seconds("timeout", timeout, zero=True)
-        if not self._join(timeout):
+        if not wait_answering(self._watcher.join, timeout, answering=self._page is not None):
             raise WaitTimeout(
                 f"the runs have not ended after {timeout:g} s; they are still watched",
                 runs=self.frame,
             )
         return self._finish()
-
-    def _join(self, timeout: float | None) -> bool:
-        """Wait for the end, and answer the page's events meanwhile; whether the end has come."""
-        events = KernelEvents.find() if self._page is not None else None
-        if events is None:
-            return self._watcher.join(timeout)
-        end = math.inf if timeout is None else time.monotonic() + timeout
-        with events:
-            while not self._watcher.join(min(_STEP, max(0.0, end - time.monotonic()))):
-                if time.monotonic() >= end:
-                    return False
-                events.handle()
-        return True
 
     def _finish(self) -> pl.DataFrame:
         """The runs as they ended, or the error that ended watching early."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from support.documents import eval_document
-from support.drawn import control
-from support.explored import click, htmls, keys, turn_to, with_class
+from support.explored import buttons, htmls, keys, open_row, section, send, sort_by
 from support.fakes import KEY
 from support.faultserver import FaultServer, page, reply
 from support.made_runs import result_with, results_frame, run_with, runs_frame
@@ -24,13 +24,11 @@ FIRST, LAST = "2026-05-18T10:00:00Z", "2026-05-20T10:00:00Z"
 
 def test_choosing_a_run_fetches_its_results(runs: pl.DataFrame, api: ra.Client) -> None:
     explorer = ra.explore(runs, client=api)
-    assert "Choose a run above." in htmls(explorer.widget)
+    assert section(explorer, "panel") == ""
     broken = runs.filter(pl.col("ok").not_(), scope="workflow")["run_id"][0]
-    rows = with_class(explorer.widget, "ra-picks")
-    rows.index = keys(explorer).index(broken)
+    open_row(explorer, keys(explorer).index(broken))
     explorer.wait(20)
-    shown = htmls(explorer.widget)
-    assert f"<code>{broken}</code>" in shown
+    assert f'data-copy="{broken}"' in section(explorer, "panel")
     known = explorer.state.results_of(broken)
     assert known is not None
     states = known["state"].to_list()
@@ -48,11 +46,10 @@ def test_results_that_are_given_are_not_fetched(
     explorer = ra.explore(runs, results)
     assert explorer.state.tabs == ["runs", "results", "evals"]
     known = results["run_id"][0]
-    rows = with_class(explorer.widget, "ra-picks")
-    control(explorer.widget, "Search").value = known
-    rows.index = 0
+    send(explorer, "search", known)
+    open_row(explorer, 0)
     assert not explorer.busy
-    assert f"<code>{known}</code>" in htmls(explorer.widget)
+    assert f'data-copy="{known}"' in section(explorer, "panel")
 
 
 def test_a_fetch_that_fails_is_told_and_raised(
@@ -60,10 +57,10 @@ def test_a_fetch_that_fails_is_told_and_raised(
 ) -> None:
     monkeypatch.delenv("RETAB_API_KEY", raising=False)
     explorer = ra.explore(runs)
-    with_class(explorer.widget, "ra-picks").index = 2
+    open_row(explorer, 2)
     with pytest.raises(ra.ConfigError):
         explorer.wait(20)
-    shown = htmls(explorer.widget)
+    shown = htmls(explorer)
     assert "ConfigError: " in shown
     assert "Its results could not be fetched." in shown
     explorer.wait(20)  # told once
@@ -78,12 +75,12 @@ def test_a_workflow_is_fetched_in_the_background(api: ra.Client) -> None:
     first = explorer.wait(30)
     assert first.height == explorer.frame.height > 50
     assert f"since {explorer._fetcher.since:%Y-%m-%d}" in repr(explorer)
-    click(explorer, "Load more")
+    send(explorer, "more")
     assert explorer.wait(30).height > first.height
-    click(explorer, "Load more")
+    send(explorer, "more")
     explorer.wait(30)
     assert set(explorer.wait(30)["run_id"]) >= set(whole["run_id"])
-    click(explorer, "Load more")
+    send(explorer, "more")
     explorer.wait(30)
     assert "There is no run before those since" in explorer.message
 
@@ -94,13 +91,11 @@ def test_refresh_brings_new_runs_and_what_became_of_the_others() -> None:
         started = ra.start_runs("wf_claims", client=api)
         explorer = ra.explore(workflow_id="wf_claims", client=api)
         before = explorer.wait(30)
-        with_class(explorer.widget, "ra-picks").index = (
-            before["run_id"].to_list().index(started["run_id"][0])
-        )
+        open_row(explorer, before["run_id"].to_list().index(started["run_id"][0]))
         explorer.wait(30)
         ra.wait_for_runs(started, interval=0.1, client=api)
         second = ra.start_runs("wf_claims", client=api)
-        click(explorer, "Refresh")
+        send(explorer, "refresh")
         after = explorer.wait(30)
         assert second["run_id"][0] in after["run_id"]
         now = after.filter(run_id=started["run_id"][0])
@@ -118,7 +113,7 @@ def test_no_runs_at_all_is_said() -> None:
         assert explorer.frame.columns == ra.decode_runs([]).columns
         assert "There is no run since" in repr(explorer)
         assert "There is no workflow 'wf_1'; there are none." in repr(explorer)
-        assert "no runs" in htmls(explorer.widget)
+        assert "no runs" in htmls(explorer)
 
 
 def test_a_workflow_without_runs_is_not_called_unknown(api: ra.Client) -> None:
@@ -203,6 +198,7 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
         "/v1/workflows/evals/results": page([result_with("e1", "failed", "r1")]),
         "/v1/workflows/evals/runs/": run_with("r1", "completed", failed=1),
         "/v1/workflows/evals?": page([eval_document("e1", name="The total")]),
+        "/v1/workflows/versions?": page([]),
     }
 
     def answer(request: str) -> Any:
@@ -212,10 +208,10 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
     with FaultServer([answer]) as server:
         explorer = ra.explore(results=known, client=client(server.url))
         assert explorer.state.tabs == ["results", "evals"]
-        click(explorer, "Refresh")
+        send(explorer, "refresh")
         frame = explorer.wait(10)
         assert dict(frame.select("run_id", "state").iter_rows()) == {"r1": "failed", "r2": "passed"}
-        click(explorer, "Refresh")
+        send(explorer, "refresh")
         explorer.wait(10)
         assert "nothing to ask again" in explorer.message
 
@@ -311,9 +307,9 @@ def test_a_run_that_cannot_be_read_costs_nothing_of_the_others_and_is_asked_for_
         with pytest.raises(ra.NotFoundError):
             explorer.wait(10)
         assert explorer.frame["eval_id"].to_list() == ["e1"]
-        assert "ra-alert" in htmls(explorer.widget)
+        assert "ra-alert" in htmls(explorer)
         before = len(asked)
-        click(explorer, "Eval")
+        sort_by(explorer, "Eval")
         explorer.wait(10)
         assert len(asked) == before
         explorer.refresh()
@@ -334,11 +330,10 @@ def test_the_same_results_are_not_fetched_twice(runs: pl.DataFrame) -> None:
 
     with FaultServer([answer]) as server:
         explorer = ra.explore(runs, client=client(server.url))
-        rows = with_class(explorer.widget, "ra-picks")
         explorer.refresh()
-        rows.index = 1
-        click(explorer, "Ran for")
-        click(explorer, "Ran for ▼")
+        open_row(explorer, 1)
+        sort_by(explorer, "Ran (s)")
+        sort_by(explorer, "Ran (s)")
         explorer.refresh()
         gate.set()
         explorer.wait(10)
@@ -349,15 +344,13 @@ def test_the_same_results_are_not_fetched_twice(runs: pl.DataFrame) -> None:
 def test_opening_the_evals_reads_the_newest_runs(runs: pl.DataFrame, api: ra.Client) -> None:
     explorer = ra.explore(runs, client=api)
     assert explorer.widget is not None
-    turn_to(explorer, "evals")
+    send(explorer, "tab", "evals")
     explorer.wait(60)
     assert explorer.results["run_id"].n_unique() == 20
     left = runs.height - 20
     assert f"Evals over 20 runs; {left} further runs pass the filters" in repr(explorer)
-    assert (
-        control(explorer.widget, "Load more").tooltip == f"The results of 20 of {left} further runs"
-    )
-    click(explorer, "Load more")
+    assert buttons(explorer)["more"]["title"] == f"The results of 20 of {left} further runs"
+    send(explorer, "more")
     explorer.wait(60)
     assert explorer.results["run_id"].n_unique() == 40
     ra.use(api)
@@ -412,16 +405,21 @@ def test_a_drawing_that_fails_does_not_stop_the_thread() -> None:
 
 def test_progress_is_told_while_it_is_fetched() -> None:
     steps: list[str] = []
-    bodies = [reply(body=page([run_with(f"r{n}")], after=f"c{n}")) for n in range(3)]
-    with FaultServer([*bodies, reply(body=page([]))]) as server:
+    bodies = [page([run_with(f"r{n}")], after=f"c{n}") for n in range(3)] + [page([])]
+
+    def answer(_: str) -> Any:
+        time.sleep(0.12)  # what changes within a tenth of a second is shown together
+        return reply(body=bodies.pop(0))
+
+    with FaultServer([answer]) as server:
         explorer = ra.explore(
             runs_frame(run_with("r0", "running", running=1)), client=client(server.url)
         )
         assert explorer.widget is not None
-        head = explorer.widget.children[1]
-        head.observe(lambda change: steps.append(change["new"]), "value")
+        explorer.widget.observe(lambda change: steps.append(change["new"]), "html_head")
         explorer.refresh()
         explorer.wait(10)
+        section(explorer, "head")
     assert any("Fetching runs: " in step for step in steps)
     assert "Fetching" not in steps[-1]
     assert KEY not in "".join(steps)

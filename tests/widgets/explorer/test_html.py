@@ -1,58 +1,120 @@
-"""Lists of the explorer as HTML and text."""
+"""The explorer as HTML and text for where nothing drives it, and what is told of one row."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 import pytest
 from support.explored import RUNS
 from support.frames import result, results
 
 from retab_analysis.widgets.explorer import html
-from retab_analysis.widgets.explorer.list_state import PAGE, ListState
-from retab_analysis.widgets.explorer.lists import (
-    list_runs,
-)
+from retab_analysis.widgets.explorer.list_state import PAGE
+from retab_analysis.widgets.explorer.panel import PanelLook, describe_evidence, render_panel
+from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
+from retab_analysis.widgets.explorer.values import render_values
 
 
 @pytest.fixture
-def runs() -> ListState:
-    return ListState(list_runs(RUNS), RUNS)
+def runs() -> ExplorerState:
+    return ExplorerState(RUNS, None, FrameOrigin())
 
 
-def test_rows_as_text_and_as_a_table(runs: ListState) -> None:
-    lines = html.format_table(runs.listing.columns, runs.shown.to_dicts())
+def told(**fields: object) -> str:
+    """What the panel tells of a result."""
+    explored = ExplorerState(None, results(result("e1", "failed", **fields)), FrameOrigin())
+    explored.choose(0)
+    return render_panel(explored, PanelLook())
+
+
+def test_rows_as_text(runs: ExplorerState) -> None:
+    state = runs.listed
+    lines = html.format_table(state.columns, state.shown.to_dicts(), state)
     assert len(lines) == 1 + PAGE
     assert lines[0].split()[:3] == ["Status", "Created", "(UTC)"]
     assert lines[1].startswith("running")
-    shown = html.render_table(runs.listing.columns, runs.shown.to_dicts(), heading=True)
-    assert shown.count("<tr>") == 1 + PAGE
-    assert shown.count("<th ") == len(runs.listing.columns)
-    assert shown.count("<col ") == len(runs.listing.columns)
-    assert "</col>" not in shown
-    hidden = html.render_table(runs.listing.columns, [], heading=False)
-    assert '<thead class="ra-heard">' in hidden
+    # Numbers end where their heading does.
+    end = lines[0].index("Passed") + len("Passed")
+    assert all(line[end - 1].isdigit() and line[end] == " " for line in lines[1:])
+
+
+def test_where_nothing_drives_it_nothing_can_be_clicked(runs: ExplorerState) -> None:
+    runs.listed.filter(text="run_0")
+    runs.choose(3)
+    look = html.ExplorerLook("40 runs", code="x", panel=PanelLook(is_live=False))
+    shown = html.render_still_view(runs, look, "token")
+    assert shown.count("<tr") >= 1 + PAGE
+    assert "Filtered by with “run_0”" in shown
+    assert "1 to 15 of 40 runs" in shown
+    for live in ("<button", "<input", "data-event", "data-range", 'role="option"'):
+        assert live not in shown.partition("</style>")[2]
 
 
 def test_a_result_says_what_was_asserted_why_it_fails_and_its_ids() -> None:
-    known = result(
-        "e1",
-        "failed",
-        condition="< 0",
-        path="lines.0.total",
-        failure_code="type_error",
-        failure_message="a text",
-        document_ids=["file_1", "file_2"],
-    )
-    (row,) = results(known).iter_rows(named=True)
-    shown = html.render_result(row)
+    known = {
+        "condition": "< 0",
+        "path": "lines.0.total",
+        "failure_code": "type_error",
+        "failure_message": "a text",
+        "document_ids": ["file_1", "file_2"],
+        "document_names": ["a.pdf", "b.pdf"],
+    }
+    shown = told(**known)
     for words in (
         "&lt; 0 at lines.0.total",
         "type_error: a text",
-        "a.pdf <code>file_1</code> <code>file_2</code>",
-        f"<code>{known['result_id']}</code>",
+        "<bdi>a.pdf</bdi>",
+        '<code class="ra-id">file_2</code>',
     ):
         assert words in shown
-    bare = dict.fromkeys(("condition", "path", "failure_code", "document_ids", "document_names"))
-    less = html.render_result(row | bare)
-    assert f"<td>{row['condition_kind']}</td>" in less
-    assert "<td>a text</td>" in less
+    less = told(**known | dict.fromkeys(known))
+    assert "<td><bdi>equals</bdi></td>" in less
+    assert "type_error" not in less
     assert "Document" not in less
+
+
+def values(**fields: object) -> dict[str, str]:
+    (row,) = results(result("e1", "failed", **fields)).iter_rows(named=True)
+    return dict(render_values(row))
+
+
+def test_what_differs_between_two_values_is_marked() -> None:
+    shown = values(expected_value='"two red apples"', actual_value='"two green apples"')
+    assert "two <del>red</del> apples" in shown["Expected"]
+    assert "two <ins>green</ins> apples" in shown["Actual"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"expected_value": "3", "actual_value": "[1,2]"},
+        {"expected_value": '"a"', "actual_value": '"b"', "condition_kind": "not_equals"},
+        {"expected_value": '"a"', "actual_value": None},
+    ],
+)
+def test_nothing_is_marked_where_one_is_not_held_against_the_other(fields: dict[str, str]) -> None:
+    shown = "".join(values(**fields).values())
+    assert "<pre" in shown
+    assert "<del>" not in shown
+    assert "<ins>" not in shown
+
+
+def test_long_json_has_a_line_for_each_member_and_numbers_as_they_were_sent() -> None:
+    shown = values(expected_value='{"total":1.10,"items":["%s"],"n":{}}' % ("x" * 60))["Expected"]
+    assert "&quot;total&quot;: 1.10,\n" in shown
+    assert "&quot;n&quot;: {}\n}" in shown
+    assert "not json" in values(expected_value="not json")["Expected"]
+
+
+def test_evidence_in_words() -> None:
+    row = {
+        **{"kind": "broken", "since_at": datetime(2026, 5, 18, tzinfo=UTC), "cause": "edit"},
+        **{"since_version_id": "ver_5", "outcomes": 42, "failures": 3},
+        **{"rate": 3 / 42, "rate_low": 0.0246, "rate_high": 0.19},
+    }
+    assert describe_evidence(row, {"ver_5": "v5"}) == (
+        "✗ broken since 2026-05-18 by an edit (v5); failed 3 of 42: 7.1% (95 %: 2.5% to 19.0%)"
+    )
+    steady = row | {"kind": "steady", "since_at": None, "outcomes": 0}
+    assert describe_evidence(steady, {}) == "steady"
+    assert describe_evidence(None, {}) == ""

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.explored import RESULTS, RUNS, STATUSES, run_code
 
-from retab_analysis.widgets.explorer.list_state import PAGE, Filters, ListState, label_value
+from retab_analysis.widgets.explorer.list_state import (
+    MOST_OPTIONS,
+    PAGE,
+    FacetValue,
+    Filters,
+    ListState,
+)
 from retab_analysis.widgets.explorer.lists import (
     RESULTS_LISTING,
     Facet,
@@ -49,7 +55,7 @@ def test_filters_are_taken_together(runs: ListState) -> None:
     assert runs.rows.is_empty()
     assert runs.position == "none of 40 runs"
     assert runs.pages == 1
-    assert runs.filters.describe(runs.listing) == (
+    assert runs.describe_filters() == (
         "Status: completed, error, Block: (none), since 2026-05-10, until 2026-05-10, "
         "with “nowhere”"
     )
@@ -58,7 +64,7 @@ def test_filters_are_taken_together(runs: ListState) -> None:
 def test_a_filter_that_is_none_changes_nothing(runs: ListState) -> None:
     assert not runs.filter(facets={"status": ()}, since=None, until=None, text="")
     assert runs.filters == Filters()
-    assert runs.filters.describe(runs.listing) == ""
+    assert runs.describe_filters() == ""
 
 
 def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: ListState) -> None:
@@ -106,46 +112,55 @@ def test_what_is_not_known_comes_last_either_way(runs: ListState) -> None:
 
 
 def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
-    runs.choose(3)
+    runs.choose(36)
     assert runs.chosen == "run_036"
-    assert runs.chosen_at == 3
+    assert runs.chosen_number == 36
     runs.filter(text="run_00")
-    assert runs.chosen_at is None
     assert runs.chosen_row is not None
     assert runs.chosen_row["run_id"] == "run_036"
-    runs.choose(99)
-    assert runs.chosen_row is None
-    runs.choose(0)
+    for nothing in (99, -1, None):
+        runs.choose(nothing)
+        assert runs.chosen_row is None
+        assert runs.chosen is None
+    runs.choose(39)
+    runs.frame = RUNS.reverse()
+    assert runs.chosen == "run_039"
+    assert runs.chosen_number == 0
     runs.frame = RUNS.clear()
     assert runs.chosen_row is None
-    runs.choose(None)
-    assert runs.chosen is None
 
 
 def test_a_row_is_chosen_by_its_place_where_keys_are_there_twice() -> None:
     twice = pl.concat([RUNS.head(2), RUNS.head(2).with_columns(status=pl.lit("error"))])
     runs = ListState(list_runs(twice), twice)
-    runs.choose(1)
-    assert runs.chosen_at == 1
+    assert runs.shown_numbers == [1, 3, 0, 2]
+    runs.choose(3)
     assert runs.chosen_row is not None
     assert runs.chosen_row["status"] == "error"
     assert runs.chosen_row["run_id"] == runs.shown["run_id"][0] == runs.shown["run_id"][1]
 
 
 def test_what_is_chosen_in_a_filter_stays_to_be_given_up(runs: ListState) -> None:
-    runs.filter(facets={"status": ("running",)})
+    status = next(each for each in runs.listing.facets if each.name == "status")
+    runs.toggle(status, "running")
     runs.frame = RUNS.filter(pl.col("status") != "running")
     assert runs.rows.is_empty()
-    status = next(each for each in runs.listing.facets if each.name == "status")
-    assert ("running (0)", "running") in runs.options(status)
+    assert runs.choices(status)[-1] == FacetValue(3, "running", 0, True)
+    runs.toggle(status, "running")
+    assert runs.rows.height == 30
+    assert "running" not in runs.values(status)
 
 
-def test_values_that_look_alike_are_shown_whole() -> None:
-    names = ["draft-2026-05-01-abcdef", "draft-2026-06-17-abcdef"]
-    frame = RUNS.head(2).with_columns(workflow_version_id=pl.Series(names))
+def test_of_many_values_the_first_and_the_chosen_ones_are_offered() -> None:
+    names = [f"v{number:03}" for number in range(MOST_OPTIONS + 20)]
+    frame = (
+        pl.concat([RUNS] * 3).head(len(names)).with_columns(workflow_version_id=pl.Series(names))
+    )
+    state = ListState(list_runs(frame), frame)
     version = Facet("Version", "workflow_version_id")
-    shown = [name for name, _ in ListState(list_runs(frame), frame).options(version)]
-    assert shown == [f"{name} (1)" for name in names]
+    assert [each.value for each in state.choices(version)] == names[:MOST_OPTIONS]
+    state.toggle(version, names[-1])
+    assert state.choices(version)[-1] == FacetValue(len(names) - 1, names[-1], 1, True)
 
 
 def test_composed_and_decomposed_letters_are_the_same() -> None:
@@ -158,25 +173,44 @@ def test_composed_and_decomposed_letters_are_the_same() -> None:
 
 
 def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListState) -> None:
-    found = runs.options(Facet("Block", "target_block_id"))
-    assert found == [("(none) (33)", None), ("extract (7)", "extract")]
-    newest = runs.options(Facet("Version", "workflow_version_id", newest_first=True))
-    assert [value for _, value in newest] == ["v4", "v3", "v2", "v1", "v0"]
+    found = runs.choices(Facet("Block", "target_block_id"))
+    assert found == [FacetValue(0, None, 33, False), FacetValue(1, "extract", 7, False)]
+    newest = runs.choices(Facet("Version", "workflow_version_id", newest_first=True))
+    assert [each.value for each in newest] == ["v4", "v3", "v2", "v1", "v0"]
+
+
+def test_counts_are_of_the_rows_that_pass_the_other_filters(runs: ListState) -> None:
+    status, version = (Facet("", name) for name in ("status", "workflow_version_id"))
+    runs.toggle(status, "error")
+    runs.filter(until=date(2026, 5, 20), text="run_0")
+    left = RUNS.head(20)
+    assert {each.value: each.count for each in runs.choices(status)} == dict(
+        left["status"].value_counts().iter_rows()
+    )
+    of_status = dict(left.filter(status="error")["workflow_version_id"].value_counts().iter_rows())
+    assert {each.value: each.count for each in runs.choices(version)} == {
+        name: of_status.get(name, 0) for name in ("v0", "v1", "v2", "v3", "v4")
+    }
+    # What is kept of one step is not told after another.
+    runs.toggle(status, "error")
+    assert sum(each.count for each in runs.choices(version)) == 20
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("column", "value", "said"),
     [
-        (True, "yes"),
-        (False, "no"),
-        (None, "(none)"),
-        ("short", "short"),
-        ("wfv_a465f2e1d5c58c3aa5e59380ff70f7ae", "wfv_a465f2…70f7ae"),
-        ("two\nlines", "two lines"),
+        ("x", True, "yes"),
+        ("x", False, "no"),
+        ("x", None, "(none)"),
+        ("x", "two\nlines", "two lines"),
+        ("x", "wfv_a465", "wfv_a465"),
+        ("workflow_version_id", "wfv_a465", "v5"),
+        ("workflow_version_id", "other", "other"),
     ],
 )
-def test_a_value_as_it_is_chosen(value: Any, said: str) -> None:
-    assert label_value(value) == said
+def test_a_value_as_it_is_chosen(runs: ListState, column: str, value: Any, said: str) -> None:
+    runs.versions = {"wfv_a465": "v5"}
+    assert runs.label(column, value) == said
 
 
 chosen_values = st.lists(st.sampled_from((*STATUSES, None)), max_size=3, unique=True).map(tuple)
@@ -193,6 +227,9 @@ def test_the_code_gives_the_same_rows(
     facets = {"status": statuses, "workflow_version_id": versions}
     runs.filter(facets=facets, since=since, until=until, text=text)
     runs.sort_by(sort)
+    assert run_code(runs.code(), runs=RUNS).equals(runs.rows)
+    # In whatever order things are asked for: what is kept is of these filters.
+    runs.filter(text="", until=None)
     assert run_code(runs.code(), runs=RUNS).equals(runs.rows)
 
 

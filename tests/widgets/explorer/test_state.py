@@ -6,34 +6,36 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.drawn import control
-from support.explored import RESULTS, click, run_code
+from support.explored import RESULTS, RUNS, pick, run_code, section, send
 from support.faultserver import FaultServer, page, reply
+from support.html_elements import Elements
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client
 
 import retab_analysis as ra
+from retab_analysis.widgets.explorer import state
 from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
 
 
 def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
     explorer = ra.explore(workflow_id="wf_claims", client=api)
     explorer.wait(30)
-    control(explorer.widget, "Status").value = ("completed",)
+    pick(explorer, "Status", "completed")
     ra.use(api)
     scope: dict[str, Any] = {}
     exec(explorer.code(), scope)
     assert scope["rows"].equals(explorer.frame)
-    click(explorer, "Copy code")
-    area = control(explorer.widget, "Code")
-    assert area.layout.display == ""
-    assert area.value == explorer.code()
-    status = control(explorer.widget, "Status")
-    (other,) = (value for _, value in status.options if value != "completed")
-    status.value = (other,)
-    assert f"[{other!r}]" in area.value
-    click(explorer, "Copy code")
-    assert area.layout.display == "none"
+    code = Elements(section(explorer, "code"))
+    assert explorer.code() in code.text
+    (copy,) = (
+        each["data-copy"]
+        for each in Elements(section(explorer, "actions")).attributes("button")
+        if "data-copy" in each
+    )
+    assert copy == explorer.code()
+    (other,) = set(explorer.state.listed.frame["status"]) - {"completed"}
+    pick(explorer, "Status", "completed", other)
+    assert f"[{other!r}]" in Elements(section(explorer, "code")).text
 
 
 def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) -> None:
@@ -43,9 +45,9 @@ def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) ->
     exec(only.code(), scope)
     assert scope["rows"].equals(only.frame)
     both = ra.explore(runs, results)
-    state = both.state.runs
-    assert state is not None
-    state.filter(text=results["workflow_version_id"][0])
+    given = both.state.runs
+    assert given is not None
+    given.filter(text=results["workflow_version_id"][0])
     both.state.tab = "evals"
     exec(both.code(), scope)
     assert scope["rows"].equals(both.frame)
@@ -101,9 +103,8 @@ def test_there_is_code_before_anything_is_there() -> None:
 
 def test_tabs_are_turned_to_from_code(runs: pl.DataFrame, results: pl.DataFrame) -> None:
     explorer = ra.explore(runs, results)
-    tabs = next(each for each in explorer.widget.children if hasattr(each, "titles"))
     explorer.tab = "results"
-    assert tabs.selected_index == 1
+    assert 'aria-label="Results"' in section(explorer, "list")
     assert explorer.frame.columns == results.columns
     with pytest.raises(ra.ConfigError, match="tab must be runs or results or evals, got 'x'"):
         explorer.tab = "x"
@@ -117,6 +118,33 @@ def test_evals_are_computed_where_they_are_looked_at(results: pl.DataFrame) -> N
     first = explorer.frame
     assert first.height > 50
     assert explorer.frame is first
+
+
+def test_of_many_results_the_newest_are_weighed_and_all_where_that_is_asked_for(
+    results: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "WEIGHED", 250)  # of 50,000, which take a while to be made
+    explorer = ra.explore(results=results)
+    explorer.tab = "evals"
+    first = results["run_created_at"].top_k(250).min()
+    newest = results.filter(pl.col("run_created_at") >= first)
+    assert 250 <= newest.height < results.height
+    said = f"Evals over the newest {newest['run_id'].n_unique()} of 6 runs, since "
+    assert said in section(explorer, "head")
+    assert run_code(explorer.code(), results=results).equals(explorer.frame)
+    assert explorer.frame["last_states"].list.len().max() < 6
+    assert f"Weigh all {results.height} results" in section(explorer, "actions")
+    send(explorer, "more")
+    assert "Evals over 6 runs" in section(explorer, "head")
+    assert run_code(explorer.code(), results=results).equals(explorer.frame)
+    assert explorer.frame["last_states"].list.len().max() == 6
+
+
+def test_missing_runs_are_told_the_newest_first() -> None:
+    explored = ExplorerState(RUNS, None, FrameOrigin())
+    explored.fetched, explored.failed = {"run_039", "run_000"}, {"run_037"}
+    assert explored.list_missing(newest=5) == ["run_038", "run_036", "run_035"]
+    assert len(explored.list_missing()) == 37
 
 
 def test_the_code_makes_the_same_evals() -> None:

@@ -1,0 +1,386 @@
+"""What is told of the run, the result or the eval that is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from retab_analysis._open_document import IMAGES
+from retab_analysis.markup import Html, join, name, one_line, sign, tag
+from retab_analysis.widgets.common.text import count_noun, label_documents, label_eval
+from retab_analysis.widgets.elements import (
+    GridColumn,
+    GridRow,
+    button,
+    copy_button,
+    grid,
+    scroll_area,
+)
+from retab_analysis.widgets.explorer.lists import (
+    HISTORY_COLUMNS,
+    Row,
+    format_duration,
+    format_kind,
+    format_scope,
+    format_share,
+    format_time,
+    mark_sign,
+    mark_state,
+    mark_status,
+    render_cell,
+)
+from retab_analysis.widgets.explorer.state import ExplorerState
+from retab_analysis.widgets.explorer.values import render_values
+
+# More than that are counted.
+SHOWN_RESULTS, SHOWN_STILL, SHOWN_RUNS, SHOWN_SIGNS = 200, 20, 50, 40
+_LONGEST_VALUE = 80
+
+Facts = Iterator[tuple[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A document that somebody asked to see.
+
+    Attributes:
+        document_id: Which one.
+        name: The name of the file.
+        url: A temporary address, None while it is asked for.
+    """
+
+    document_id: str
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelLook:
+    """How it is told.
+
+    Attributes:
+        values: Whether expected and actual values are shown, and what may quote them.
+        is_live: Whether somebody can click.
+        fetching: Whether results are being fetched.
+        preview: A document that is shown, or None.
+    """
+
+    values: bool = True
+    is_live: bool = True
+    fetching: bool = False
+    preview: Preview | None = None
+
+
+def render_panel(explored: ExplorerState, look: PanelLook) -> Html:
+    """The run, result or eval that is chosen; empty where none is."""
+    state = explored.listed
+    row, opened = state.chosen_row, explored.opened
+    if row is None:
+        return Html("")
+    if opened is not None:
+        parts = [*_render_result(explored, opened, look)]
+    else:
+        tell = {"runs": _render_run, "results": _render_result, "evals": _render_eval}
+        parts = [*tell[explored.tab](explored, row, look)]
+    kind = "result" if opened else explored.tab.removesuffix("s")
+    back = button("‹ Back", "back", hint="What it was opened from") if opened else None
+    close = button("Close", "close", hint=f"Close the {kind}")
+    actions = tag("div", back, close, class_="ra-actions ra-push") if look.is_live else None
+    number = state.chosen_number
+    inside = "" if opened is None else f"-{one_line(opened['result_id'])}"
+    area = scroll_area(
+        *parts, label=f"The {kind} that is chosen", key=f"{explored.tab}-{number}{inside}"
+    )
+    heading = tag("div", tag("b", kind.capitalize()), actions, class_="ra-row ra-head")
+    return tag("div", heading, area, class_="ra-aside")
+
+
+def _render_facts(facts: Facts) -> Html:
+    lines = (
+        tag("tr", tag("th", title, scope="row"), tag("td", _isolate(shown)), data_key=title)
+        for title, shown in facts
+        if shown
+    )
+    return tag("table", tag("tbody", *lines), class_="ra-facts")
+
+
+def _isolate(shown: object) -> Html:
+    return shown if isinstance(shown, Html) else name(shown)
+
+
+def _render_id(text: str | None, look: PanelLook, before: str = "") -> Html | None:
+    """An id, with what it is called, and a button that copies it."""
+    if not text:
+        return None
+    called = before if before and before != text else None
+    copy = copy_button("Copy", text, hint=f"Copy {one_line(text)}") if look.is_live else None
+    parts = (called, tag("code", one_line(text), class_="ra-id"), copy)
+    return join(*(each for each in parts if each is not None), by=" ")
+
+
+# A run
+
+
+def _render_run(explored: ExplorerState, run: Row, look: PanelLook) -> Iterator[Html | None]:
+    version = run["workflow_version_id"]
+    first = {
+        "Status": mark_status(run),
+        "Passed": _describe_passed(run),
+        "Message": one_line(run["status_message"]),
+        "Version": _render_id(version, look, explored.listed.versions.get(version, "")),
+        "Run": _render_id(run["run_id"], look),
+    }
+    last = {
+        "Created": _add_unit(format_time("created_at")(run), "UTC"),
+        "Ran for": _add_unit(format_duration("duration_ms")(run), "s"),
+        "In queue": _add_unit(format_duration("queue_ms")(run), "s"),
+        "Scope": format_scope(run),
+        "Trigger": one_line(run["trigger_type"]),
+        "Workflow": _render_id(run["workflow_id"], look),
+    }
+    yield _render_facts(iter(first.items()))
+    results = explored.results_of(run["run_id"])
+    if results is not None:
+        yield _render_results(results, look)
+    else:
+        words = "Fetching its results …" if look.fetching else "Its results could not be fetched."
+        yield tag("div", words, class_="ra-soft")
+    yield _render_facts(iter(last.items()))
+
+
+def _describe_passed(run: Row) -> str:
+    passed = run["passed"]
+    if passed is None:
+        return f"not known, {count_noun(run['total_evals'], 'eval')}"
+    rate = format_share("pass_rate")(run)
+    return f"{passed:,} of {count_noun(run['total_evals'], 'eval')}" + (f", {rate}" if rate else "")
+
+
+def _add_unit(text: str, unit: str) -> str:
+    return f"{text} {unit}" if text else ""
+
+
+def _render_results(results: pl.DataFrame, look: PanelLook) -> Html:
+    """The results of a run, what does not pass first."""
+    if results.is_empty():
+        return tag("div", "It has no results.", class_="ra-soft")
+    limit = SHOWN_RESULTS if look.is_live else SHOWN_STILL
+    shown = results.head(limit).iter_rows(named=True)
+    lines = [_render_line(number, row, look) for number, row in enumerate(shown)]
+    left = results.height - len(lines)
+    more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
+    heads = (tag("th", each, scope="col") for each in ("Eval", "Why it does not pass"))
+    head = tag("thead", tag("tr", tag("td", class_="ra-sign"), *heads))
+    return join(tag("table", head, tag("tbody", *lines), class_="ra-list"), more)
+
+
+def _render_line(number: int, row: Row, look: PanelLook) -> Html:
+    about = " · ".join(each for each in (one_line(row["block_id"]), label_documents(row)) if each)
+    called = name(label_eval(row))
+    if look.is_live:
+        called = button(called, "result", value=str(number), hint="Look into it")
+    why: object = one_line(row["failure_code"])
+    if row["state"] != "passed" and look.values:
+        why = join(_describe_reason(row), *_render_short_values(row))
+    cells = (sign(row["state"]), join(called, tag("small", about) if about else None), why)
+    return tag("tr", *(tag("td", each) for each in cells), data_key=str(number))
+
+
+def _render_short_values(row: Row) -> Iterator[Html]:
+    for each in ("expected", "actual"):
+        text = row[f"{each}_value"]
+        if text is not None:
+            shown = tag("code", one_line(text, _LONGEST_VALUE))
+            yield tag("div", tag("span", each, class_="ra-soft"), " ", shown, class_="ra-value")
+
+
+# A result
+
+
+def _render_result(explored: ExplorerState, row: Row, look: PanelLook) -> Iterator[Html | None]:
+    yield tag("div", name(label_eval(row)), class_="ra-title")
+    yield _render_facts(_list_facts(explored, row, look))
+
+
+def _list_facts(explored: ExplorerState, row: Row, look: PanelLook) -> Facts:
+    """All that is told of one result."""
+    versions, version = explored.listed.versions, row["workflow_version_id"]
+    yield "State", mark_state(row)
+    if look.values:
+        yield "Asserts", _describe_assertion(row)
+        yield "Reason", _describe_reason(row)
+        yield from render_values(row)
+        yield "Score", _describe_score(row)
+    else:
+        yield "Reason", one_line(row["failure_code"])
+    yield "History", _render_history(explored, row["eval_id"], look)
+    yield "Document", _render_documents(row, look)
+    yield "Block", one_line(row["block_id"])
+    yield "Took", _add_unit(format_duration("duration_ms")(row), "s")
+    yield "Version", _render_id(version, look, versions.get(version, ""))
+    yield "Eval", _render_id(row["eval_id"], look)
+    yield "Run", _render_id(row["run_id"], look, format_time("run_created_at")(row))
+    yield "Result", _render_id(row["result_id"], look)
+
+
+def _describe_assertion(row: Row) -> str:
+    """What is asserted, in words where they are known, and where in the output."""
+    said = (row["condition"] or row["condition_kind"], row["path"])
+    return " at ".join(one_line(each) for each in said if each)
+
+
+def _describe_reason(row: Row) -> str:
+    """Why a result does not pass: code and message."""
+    message = row["failure_message"] or row["status_message"]
+    return ": ".join(one_line(each) for each in (row["failure_code"], message) if each)
+
+
+def _describe_score(row: Row) -> str:
+    if row["score"] is None:
+        return ""
+    threshold = row["threshold"]
+    return f"{row['score']:g}" + ("" if threshold is None else f", threshold {threshold:g}")
+
+
+def list_documents(row: Row) -> list[tuple[str, str]]:
+    """The documents of a result: id and name."""
+    ids, names = row["document_ids"] or (), row["document_names"] or ()
+    named = len(ids) == len(names)
+    return [(each, (names[at] if named else "") or each) for at, each in enumerate(ids) if each]
+
+
+def _render_documents(row: Row, look: PanelLook) -> Html | None:
+    """The documents of a result, and the one that somebody asked to see."""
+    documents = list_documents(row)
+    if not documents:
+        return name(label_documents(row)) if label_documents(row) else None
+    return join(
+        *(
+            tag(
+                "div",
+                name(one_line(called)),
+                " ",
+                button("Show", "document", value=str(at), hint="Ask for the document")
+                if look.is_live
+                else None,
+                " ",
+                _render_id(each, look),
+                _render_preview(look.preview)
+                if look.preview is not None and look.preview.document_id == each
+                else None,
+            )
+            for at, (each, called) in enumerate(documents)
+        )
+    )
+
+
+def _render_preview(preview: Preview) -> Html:
+    """An image, or the first page of a PDF, and a link to either."""
+    if preview.url is None:
+        return tag("div", "Asking for the document …", class_="ra-soft")
+    # Anything but the web's own schemes could run in the page.
+    if urlsplit(preview.url).scheme not in ("http", "https"):
+        return tag("div", "Its address is not one of the web.", class_="ra-soft")
+    called, suffix = one_line(preview.name), PurePosixPath(preview.name).suffix.lower()
+    shown = None
+    if suffix in IMAGES:
+        shown = tag("img", src=preview.url, alt=called, referrerpolicy="no-referrer")
+    elif suffix == ".pdf":
+        page = f"{preview.url}#page=1&toolbar=0&view=FitH"
+        shown = tag("object", data=page, type="application/pdf", aria_label=called)
+    words = "Open in a new tab"
+    link = tag("a", words, href=preview.url, target="_blank", rel="noopener noreferrer")
+    return tag("div", link, shown, data_key=preview.document_id, class_="ra-preview")
+
+
+# An eval
+
+
+def _render_eval(explored: ExplorerState, row: Row, look: PanelLook) -> Iterator[Html | None]:
+    """One eval: what its history says, its newest result, and run by run."""
+    newest = explored.newest_of(row["eval_id"])
+    if newest is None:
+        yield tag("div", name(label_eval(row)), class_="ra-title")
+        return
+    yield from _render_result(explored, newest, look)
+    history, versions = explored.history_of(row["eval_id"]), explored.listed.versions
+    columns = [GridColumn(each.name, each.title, each.is_number) for each in HISTORY_COLUMNS]
+    runs = [
+        GridRow(str(number), [render_cell(each, run, versions) for each in HISTORY_COLUMNS])
+        for number, run in enumerate(history.head(SHOWN_RUNS).iter_rows(named=True))
+    ]
+    words = f"{count_noun(history.height, 'run')}, the newest first"
+    yield tag("div", words, class_="ra-title")
+    yield grid(columns, runs, label=words, width=f"{sum(each.width for each in HISTORY_COLUMNS)}em")
+    left = history.height - len(runs)
+    if left:
+        yield tag("div", f"and {left:,} earlier ones", class_="ra-soft")
+
+
+def _render_history(explored: ExplorerState, eval_id: str, look: PanelLook) -> Html:
+    """The states of an eval, and what they say together."""
+    history = explored.history_of(eval_id)
+    shown = history.head(SHOWN_SIGNS).reverse()
+    runs = shown.select("state", "run_created_at", "workflow_version_id")
+    versions = explored.listed.versions
+    marks = []
+    for before, (state, at, version) in enumerate(runs.iter_rows(), 1 - runs.height):
+        when = "" if at is None else f"{at:%Y-%m-%d %H:%M} "
+        words = f"{state}, {when}{versions.get(version, one_line(version))}"
+        marks.append(_render_mark(str(-before), state, words, look))
+    said = describe_evidence(explored.eval_row(eval_id), versions)
+    role = "toolbar" if look.is_live else "group"
+    label = "Its newest runs, the newest last"
+    strip = tag("div", *marks, role=role, aria_label=label, class_="ra-signs")
+    # Of how many runs it is said: those whose results have not been read say nothing.
+    over = f"in {count_noun(history.height, 'run')}: {said}"
+    return join(strip, tag("div", over, data_key="evidence") if said else None)
+
+
+def _render_mark(before: str, state: str, words: str, look: PanelLook) -> Html:
+    """The state in one run, which is so many runs before the newest."""
+    if not look.is_live:
+        return tag("span", mark_sign(state), title=words)
+    return tag(
+        "button",
+        mark_sign(state),
+        type="button",
+        tabindex=-1,
+        title=words,
+        aria_label=words,
+        data_key=before,
+        data_event="history",
+        data_value=before,
+    )
+
+
+_CAUSES = {"edit": "by an edit", "drift": "although nothing was edited", "unknown": "cause unknown"}
+
+
+def describe_evidence(row: Mapping[str, Any] | None, versions: Mapping[str, str]) -> str:
+    """What kind of eval it is, since when, and how often it fails.
+
+    Args:
+        row: A row of :func:`retab_analysis.summarize_evals`, or None.
+        versions: What versions are called.
+    """
+    if row is None:
+        return ""
+    parts = [format_kind(row)]
+    if row["since_at"] is not None:
+        version = row["since_version_id"]
+        by = f" ({versions.get(version, one_line(version))})" if version else ""
+        cause = _CAUSES.get(row["cause"] or "", one_line(row["cause"]))
+        parts[0] += " ".join(["", f"since {row['since_at']:%Y-%m-%d}", cause]).rstrip() + by
+    if row["outcomes"]:
+        shares = (format_share(each)(row) for each in ("rate", "rate_low", "rate_high"))
+        rate, low, high = shares
+        parts.append(
+            f"failed {row['failures']:,} of {row['outcomes']:,}: {rate} (95 %: {low} to {high})"
+        )
+    return "; ".join(each for each in parts if each)

@@ -1,0 +1,79 @@
+"""An expected and an actual value, written to be read, with what differs between them marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json
+from retab_analysis.comparison.word_marks import Segment, mark_words
+from retab_analysis.markup import Html, tag, without_controls
+
+# Characters of one value; more are counted.
+_LONGEST = 20_000
+# What is not longer stands in one line.
+_LINE = 60
+# The conditions that hold the actual value against the expected one, so that differences say
+# something. Of a length or a pattern, for example, nothing of the value is expected.
+_ALIKE = ("equals", "similarity_gte", "split_iou_gte", None)
+
+
+def render_values(row: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
+    """The values of a result: what each is called, and its text.
+
+    Args:
+        row: A row of a RESULTS frame.
+    """
+    texts = {name: row[f"{name}_value"] for name in ("expected", "actual")}
+    known = {name: write_lines(text) for name, text in texts.items() if text is not None}
+    segments: Sequence[Segment] = ()
+    if len(known) == 2 and _are_alike(row, *texts.values()):
+        segments = mark_words(*(each[:_LONGEST] for each in known.values()))
+    kinds = {"expected": ("equal", "removed"), "actual": ("equal", "added")}
+    for name, text in known.items():
+        said = [_render_segment(each) for each in segments if each.kind in kinds[name]]
+        left = len(text) - _LONGEST
+        more = f"… and {left:,} characters more" if left > 0 else None
+        shown = said or [without_controls(text[:_LONGEST])]
+        yield name.capitalize(), tag("pre", *shown, more, class_="ra-whole", tabindex=0)
+
+
+def _are_alike(row: Mapping[str, Any], *texts: str | None) -> bool:
+    """Whether two values are held against one another, and of the same shape."""
+    if row["condition_kind"] not in _ALIKE or row["state"] == "passed":
+        return False
+    one, other = (parse_json(text or "") for text in texts)
+    return type(one) is type(other)
+
+
+def _render_segment(segment: Segment) -> object:
+    text = without_controls(segment.text)
+    marks = {"removed": "del", "added": "ins"}
+    return tag(marks[segment.kind], text) if segment.kind in marks else text
+
+
+def write_lines(text: str) -> str:
+    """A JSON text with a line for each member, where one line would be long.
+
+    Numbers stay as they were written, and what is not JSON stays as it is.
+
+    Example:
+        >>> print(write_lines('{"total":1.10,"lines":[{"name":"' + 'x' * 50 + '"}]}'))
+        {
+          "total": 1.10,
+          "lines": [{"name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}]
+        }
+    """
+    document = parse_json(text)
+    return text if isinstance(document, Verbatim) else _write(document, "\n")
+
+
+def _write(value: object, indent: str) -> str:
+    line = write_json(value)
+    if not isinstance(value, dict | list) or not value or len(line) + len(indent) <= _LINE + 1:
+        return line
+    inner = indent + "  "
+    if isinstance(value, list):
+        return f"[{inner}{f',{inner}'.join(_write(each, inner) for each in value)}{indent}]"
+    members = (f"{write_json(key)}: {_write(each, inner)}" for key, each in value.items())
+    return f"{{{inner}{f',{inner}'.join(members)}{indent}}}"

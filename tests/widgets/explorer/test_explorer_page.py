@@ -1,0 +1,494 @@
+"""The explorer as a page: what it shows, what it sends, what its controls do."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from support.explored import (
+    buttons,
+    htmls,
+    keys,
+    open_row,
+    pick,
+    rows_shown,
+    section,
+    send,
+    sort_by,
+)
+from support.faultserver import FaultServer, reply
+from support.html_elements import Elements
+from support.made_runs import result_with, results_frame, run_with, runs_frame
+from support.watching import client, until
+
+import retab_analysis as ra
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def headings(explorer: Any) -> list[str]:
+    return re.findall(r"<th [^>]*>(?:<button[^>]*>)?([^<]+)", section(explorer, "list"))
+
+
+def test_columns_of_ones_own_are_shown_chosen_from_and_searched(
+    runs: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    team = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("billing")).otherwise(pl.lit("ops"))
+    explorer = ra.explore(runs.with_columns(team=team, cost=1.5, tags=pl.lit(["x"])))
+    assert headings(explorer)[-2:] == ["team", "cost"]
+    pick(explorer, "team", "billing")
+    assert set(explorer.frame["team"]) == {"billing"}
+    send(explorer, "clear")
+    send(explorer, "search", "billing")
+    assert set(explorer.frame["team"]) == {"billing"}
+    assert ">billing</bdi>" in section(explorer, "list")
+    by_results = ra.explore(results=results.with_columns(handle_inputs=pl.lit("{}"), team=team))
+    assert headings(by_results)[-1] == "team"
+
+
+def test_a_heading_says_what_it_means(runs: pl.DataFrame) -> None:
+    shown = section(ra.explore(runs), "list")
+    assert 'title="passed / (passed + failed + blocked + error) (Shift and' in shown
+
+
+# Runs.
+
+
+def test_runs_are_seen_the_newest_first(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    newest = runs.sort(["created_at", "run_id"], descending=[True, False])["run_id"].to_list()
+    assert explorer.frame["run_id"].to_list() == newest
+    assert f"{runs.height} runs" in section(explorer, "head")
+    assert len(rows_shown(explorer)) == 15
+    assert keys(explorer) == newest[:15]
+
+
+def test_controls_change_what_is_seen(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    pick(explorer, "Status", "completed")
+    assert set(explorer.frame["status"]) == {"completed"}
+    assert "Status: completed" in section(explorer, "filters")
+    send(explorer, "search", " extract_LINES ")
+    assert set(explorer.frame["target_block_id"]) == {"extract_lines"}
+    sort_by(explorer, "Pass rate")
+    assert 'aria-sort="descending"' in section(explorer, "list")
+    rates = explorer.frame["pass_rate"].drop_nulls().to_list()
+    assert rates == sorted(rates, reverse=True)
+    send(explorer, "clear")
+    assert explorer.frame.height == runs.height
+    assert "disabled" in buttons(explorer)["clear"]
+
+
+def test_pages(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    last = -(-runs.height // 15)
+    (field,) = Elements(section(explorer, "pages")).attributes("input")
+    assert (field["max"], field["value"]) == (str(last), "1")
+    send(explorer, "turn", "1")
+    assert explorer.state.listed.page == 1
+    send(explorer, "page", str(last))
+    before, after = Elements(section(explorer, "pages")).attributes("button")
+    assert "disabled" in after
+    assert "disabled" not in before
+    assert explorer.state.listed.page == last - 1
+
+
+def test_a_control_with_nothing_to_choose_is_not_shown(runs: pl.DataFrame) -> None:
+    shown = section(ra.explore(runs), "filters")
+    assert ">Workflow</summary>" not in shown
+    assert ">Status</summary>" in shown
+
+
+def test_counts_beside_choices_respect_the_other_filters(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    pick(explorer, "Scope", "workflow")
+    of_scope = runs.filter(scope="workflow")
+    by_status = dict(of_scope["status"].value_counts().iter_rows())
+    options = re.findall(r"<bdi>(\w+)</bdi> ?<span[^>]*>(\d+)<", section(explorer, "filters"))
+    shown = {value: int(count) for value, count in options}
+    assert {each: shown[each] for each in by_status} == by_status
+    # The filter itself makes no difference to its own counts: what else could be chosen is told.
+    by_scope = dict(runs["scope"].value_counts().iter_rows())
+    assert {each: shown[each] for each in by_scope} == by_scope
+
+
+def test_columns_are_chosen(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    assert "Trigger" in headings(explorer)
+    assert "Run" not in headings(explorer)
+    titles = [each.title for each in explorer.state.listed.listing.columns]
+    for title in ("Trigger", "Run"):
+        send(explorer, "column", str(titles.index(title)))
+    assert "Trigger" not in headings(explorer)
+    assert "Run" in headings(explorer)
+    for number in range(len(titles)):
+        if titles[number] in headings(explorer):
+            send(explorer, "column", str(number))
+    assert len(headings(explorer)) == 1
+
+
+def test_numbers_stand_on_the_right(runs: pl.DataFrame) -> None:
+    made = Elements(section(ra.explore(runs), "list")).attributes("th")
+    numbers = [each["title"] or "" for each in made if each.get("class") == "ra-number"]
+    words = [each.split(" (Shift")[0] for each in numbers]
+    assert words[1:] == ["Passed", "Evals", "Ran (s)", "Queue (s)"]
+
+
+def test_what_a_browser_sends_may_be_anything(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    before = htmls(explorer)
+    for event in ("tab", "open", "facet-0", "facet-99", "facet-x", "column", "sort", "page"):
+        for value in (None, "x", "99999", "-99999", ["a"], {"b": 1}, 1e400):
+            send(explorer, event, value, key=None if value is None else str(value))
+    for event in ("since", "until", "days", "turn", "result", "history", "document", "nonsense"):
+        for value in ("x", ["a"], ["2026-01-01/x", "y"], 1e400, {"b": 1}):
+            send(explorer, event, value)
+    send(explorer, "page", "1")
+    send(explorer, "close")
+    assert htmls(explorer) == before
+
+
+def test_one_change_is_one_message(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
+    explorer = ra.explore(runs)
+    assert explorer.widget is not None
+    time.sleep(0.11)
+    pick(explorer, "Status", "completed")
+    (message,) = sent
+    assert {"html_filters", "html_time", "html_list", "html_pages"} <= set(message)
+    assert "html_actions" in message  # the code
+    sent.clear()
+    time.sleep(0.11)
+    sort_by(explorer, "Created (UTC)")
+    (message,) = sent
+    assert set(message) == {"html_list", "html_actions", "html_code"}
+
+
+def test_only_the_page_is_sent(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
+    many = pl.concat([runs.with_columns(pl.col("run_id") + str(n)) for n in range(50)])
+    explorer = ra.explore(many)
+    assert explorer.widget is not None
+    time.sleep(0.11)
+    send(explorer, "page", "7")
+    assert 0 < sum(len(str(state)) for state in sent) < 25_000
+
+
+def test_twenty_explorers_leave_what_one_leaves(runs: pl.DataFrame) -> None:
+    from ipywidgets.widgets import widget as registry
+
+    def left() -> tuple[int, int]:
+        return len(registry._instances), threading.active_count()
+
+    before = left()
+    for _ in range(20):
+        explorer = ra.explore(runs)
+        send(explorer, "turn", "1")
+        explorer.close()
+    until(lambda: left() == before)  # a timer that was cancelled takes a moment to end
+    first = explorer.widget
+    assert len(registry._instances) == before[0] + 2  # the page and its layout
+    explorer.close()
+    assert first.comm is None
+    assert explorer.frame.height == runs.height
+    assert explorer.widget is not first
+
+
+# Time.
+
+
+def dated(*days: int) -> pl.DataFrame:
+    start = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)
+    return runs_frame(
+        *(
+            run_with(
+                f"r{at}",
+                "completed",
+                passed=day % 3,
+                failed=1,
+                timing__created_at=(start + timedelta(days=day)).isoformat(),
+            )
+            for at, day in enumerate(days)
+        )
+    )
+
+
+def test_a_strip_over_time_is_the_filter_of_dates() -> None:
+    explorer = ra.explore(dated(0, 0, 1, 4, 9))
+    shown = section(explorer, "time")
+    options = Elements(shown).attributes("div")
+    titles = [each["title"] for each in options if each.get("role") == "option"]
+    assert len(titles) == 10
+    assert titles[0] == "2026-05-01: 2 runs, 0.0% passed (0 of 2)"
+    assert titles[1] == "2026-05-02: 1 run, 50.0% passed (1 of 2)"
+    assert titles[2] == "2026-05-03: 0 runs"
+    # From whichever end it was made; the last day is included.
+    send(explorer, "days", ["2026-05-05/2026-05-05", "2026-05-02/2026-05-02"])
+    assert explorer.frame["run_id"].to_list() == ["r3", "r2"]
+    assert "since 2026-05-02, until 2026-05-05" in section(explorer, "filters")
+    assert section(explorer, "time").count('aria-selected="true"') == 4
+    # What does not pass the dates is still there to be chosen.
+    assert "2026-05-10: 1 run," in section(explorer, "time")
+    send(explorer, "days", ["2026-05-02/2026-05-02", "2026-05-05/2026-05-05"])
+    assert explorer.frame.height == 5
+    send(explorer, "since", "2026-05-10")
+    assert explorer.frame["run_id"].to_list() == ["r4"]
+    send(explorer, "since", "")
+    assert explorer.frame.height == 5
+
+
+def test_the_strip_has_no_more_than_sixty_spans() -> None:
+    explorer = ra.explore(dated(0, 400))
+    titles = re.findall(r'title="([^"]+)"', section(explorer, "time"))
+    assert len(titles) <= 60
+    assert titles[0].startswith("2026-05-01 to 2026-05-07: 1 run,")
+    assert titles[-1].startswith("2027-06-04 to 2027-06-05: 1 run,")
+    assert section(ra.explore(dated(3, 3)), "time") == ""
+    assert section(ra.explore(runs_frame()), "time") == ""
+
+
+# What is chosen.
+
+
+def test_a_result_with_what_was_expected_and_what_came(results: pl.DataFrame) -> None:
+    explorer = ra.explore(results=results)
+    assert section(explorer, "panel") == ""
+    pick(explorer, "State", "failed")
+    open_row(explorer, 0)
+    row = explorer.frame.row(0, named=True)
+    explorer.wait(20)
+    shown = section(explorer, "panel")
+    assert row["eval_id"] in shown
+    for title in ("Expected", "Actual", "History"):
+        assert f">{title}</th>" in shown
+    assert f'data-copy="{row["run_id"]}"' in shown
+    # What its history says was weighed meanwhile.
+    evals = ra.summarize_evals(results).filter(eval_id=row["eval_id"]).row(0, named=True)
+    here = results.filter(eval_id=row["eval_id"])["run_id"].n_unique()
+    assert f"in {here} runs: " in shown
+    assert f"failed {evals['failures']} of {evals['outcomes']}" in shown
+    assert 'aria-selected="true"' in section(explorer, "list")
+    send(explorer, "close")
+    assert section(explorer, "panel") == ""
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "said"),
+    [(0.5, 0.8, "0.5, threshold 0.8"), (0.5, None, "0.5"), (None, 0.8, None)],
+)
+def test_a_result_has_a_score_where_there_is_one(
+    results: pl.DataFrame, score: float | None, threshold: float | None, said: str | None
+) -> None:
+    row = results.head(1).with_columns(
+        score=pl.lit(score, pl.Float64),
+        threshold=pl.lit(threshold, pl.Float64),
+        actual_value=pl.lit(None, pl.String),
+    )
+    explorer = ra.explore(results=row)
+    open_row(explorer, 0)
+    shown = section(explorer, "panel")
+    assert ">Expected</th>" in shown
+    assert ">Actual</th>" not in shown
+    if said is None:
+        assert ">Score</th>" not in shown
+    else:
+        assert f'<th scope="row">Score</th><td><bdi>{said}</bdi></td>' in shown
+
+
+def test_a_run_leads_to_its_results_and_back(runs: pl.DataFrame, results: pl.DataFrame) -> None:
+    explorer = ra.explore(runs, results)
+    failed = results.filter(state="failed")["run_id"][0]
+    send(explorer, "search", failed)
+    open_row(explorer, 0)
+    assert ">Why it does not pass</th>" in section(explorer, "panel")
+    of_run = explorer.state.results_of(failed)
+    assert of_run is not None
+    send(explorer, "result", "1")
+    explorer.wait(20)
+    shown = section(explorer, "panel")
+    assert of_run["result_id"][1] in shown
+    assert "Asserts" in shown
+    send(explorer, "history", "0")  # the eval in its newest run
+    assert explorer.state.opened is not None
+    newest = explorer.state.newest_of(of_run["eval_id"][1])
+    assert newest is not None
+    assert explorer.state.opened["result_id"] == newest["result_id"]
+    send(explorer, "back")
+    assert ">Why it does not pass</th>" in section(explorer, "panel")
+
+
+def test_evals_over_the_runs_that_pass_the_filters(
+    runs: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    here = runs.filter(pl.col("run_id").is_in(results["run_id"].unique().implode()))
+    explorer = ra.explore(here, results)
+    send(explorer, "tab", "evals")
+    whole = explorer.frame
+    assert whole.height == results["eval_id"].n_unique()
+    assert "Evals over 6 runs" in section(explorer, "head")
+    send(explorer, "tab", "runs")
+    pick(explorer, "Version", results["workflow_version_id"][0])
+    send(explorer, "tab", "evals")
+    left = explorer.state.runs
+    assert left is not None
+    assert explorer.frame["last_states"].list.len().max() == left.height < 6
+
+
+def test_an_eval_has_a_history(results: pl.DataFrame) -> None:
+    explorer = ra.explore(results=results)
+    send(explorer, "tab", "evals")
+    open_row(explorer, 0)
+    eval_id = explorer.frame["eval_id"][0]
+    shown = section(explorer, "panel")
+    count = results.filter(eval_id=eval_id).height
+    assert f"{count} runs, the newest first" in shown
+    assert shown.count('data-event="history"') == count
+    history = explorer.state.history_of(eval_id)
+    assert history["run_created_at"].is_sorted(descending=True)
+    send(explorer, "history", str(count - 1))
+    assert explorer.state.opened is not None
+    assert explorer.state.opened["run_id"] == history["run_id"][-1]
+
+
+def test_long_details_are_cut(results: pl.DataFrame) -> None:
+    value = "x" * 50_000
+    row = results.head(1).with_columns(expected_value=pl.lit(value))
+    explorer = ra.explore(results=row)
+    open_row(explorer, 0)
+    assert "… and 30,000 characters more" in section(explorer, "panel")
+    many = pl.concat([row.with_columns(run_id=pl.lit(f"r{n}")) for n in range(250)])
+    evals = ra.explore(results=many)
+    evals.tab = "evals"
+    open_row(evals, 0)
+    assert "and 200 earlier ones" in section(evals, "panel")
+
+
+def test_a_document_is_asked_for_only_when_somebody_wants_to_see_it(results: pl.DataFrame) -> None:
+    row = results.head(1).with_columns(
+        document_ids=pl.lit(["file_1", "file_2"]), document_names=pl.lit(["a.pdf", "b.png"])
+    )
+    links = {
+        name: reply(body={"download_url": url, "expires_in": "5m", "filename": name})
+        for name, url in (
+            ("file_1", "https://x.invalid/a.pdf?key=1&b"),
+            ("file_2", "https://x.invalid/b.png"),
+        )
+    }
+
+    def answer(request: str) -> Any:
+        return next(each for name, each in links.items() if f"/{name}/" in request)
+
+    with FaultServer([answer, answer]) as server:
+        explorer = ra.explore(results=row, client=client(server.url))
+        open_row(explorer, 0)
+        explorer.wait(20)
+        assert server.requests == []
+        send(explorer, "document", "0")
+        explorer.wait(20)
+        shown = section(explorer, "panel")
+        assert 'data="https://x.invalid/a.pdf?key=1&amp;b#page=1' in shown
+        send(explorer, "document", "1")
+        explorer.wait(20)
+        shown = section(explorer, "panel")
+        assert '<img src="https://x.invalid/b.png" alt="b.png"' in shown
+        assert "a.pdf?key" not in shown
+        # Whoever has the address can read the document: it is not saved with the notebook.
+        assert "x.invalid" not in str(explorer._repr_mimebundle_())
+
+
+def test_a_document_whose_address_could_run_is_not_shown(results: pl.DataFrame) -> None:
+    row = results.head(1).with_columns(document_ids=pl.lit(["f"]), document_names=pl.lit(["a.png"]))
+    link = {"download_url": "javascript:alert(1)", "expires_in": "5m", "filename": "a.png"}
+    with FaultServer([reply(body=link)]) as server:
+        explorer = ra.explore(results=row, client=client(server.url))
+        open_row(explorer, 0)
+        send(explorer, "document", "0")
+        explorer.wait(20)
+    assert "javascript" not in section(explorer, "panel")
+    assert "not one of the web" in section(explorer, "panel")
+
+
+def test_a_document_that_cannot_be_had_is_told(results: pl.DataFrame) -> None:
+    row = results.head(1).with_columns(document_ids=pl.lit(["f"]), document_names=pl.lit(["a.png"]))
+    with FaultServer([reply(404, {"detail": "gone"})]) as server:
+        explorer = ra.explore(results=row, client=client(server.url))
+        open_row(explorer, 0)
+        send(explorer, "document", "0")
+        with pytest.raises(ra.NotFoundError):
+            explorer.wait(20)
+    assert "ra-alert" in section(explorer, "head")
+    assert "Asking for the document" not in section(explorer, "panel")
+
+
+# Versions.
+
+
+def test_versions_have_short_names() -> None:
+    frame = dated(0, 1, 1, 2).with_columns(
+        workflow_version_id=pl.Series(
+            ["ver_aaaaaaaaaaaaaaaa", "ver_bbbbbbbbbbbb1111", "ver_bbbbbbbbbbbb2222", "v7"]
+        )
+    )
+    explorer = ra.explore(frame)
+    names = explorer.state.listed.versions
+    assert list(map(names.get, frame["workflow_version_id"])) == [
+        *("2026-05-01", "2026-05-02 …1111", "2026-05-02 …2222", "v7")
+    ]
+    published = pl.DataFrame(
+        {"workflow_version_id": ["ver_aaaaaaaaaaaaaaaa"], "version": [3]},
+        schema_overrides={"version": pl.Int64},
+    )
+    explorer.state.take_versions(published)
+    explorer._follow()
+    shown = section(explorer, "list")
+    assert '<bdi title="ver_aaaaaaaaaaaaaaaa">v3</bdi>' in shown
+    open_row(explorer, 3)
+    assert 'data-copy="ver_aaaaaaaaaaaaaaaa"' in section(explorer, "panel")
+
+
+def test_the_numbers_of_versions_are_asked_for(api: ra.Client) -> None:
+    explorer = ra.explore(workflow_id="wf_invoices", client=api)
+    explorer.wait(30)
+    published = ra.fetch_versions("wf_invoices", client=api)
+    names = explorer.state.listed.versions
+    here = published.filter(pl.col("workflow_version_id").is_in(list(names)))
+    assert here.height > 1
+    for version, number in here.select("workflow_version_id", "version").iter_rows():
+        assert names[version] == f"v{number}"
+
+
+# Files and names.
+
+
+def test_the_file_is_named_like_the_tab(results: pl.DataFrame) -> None:
+    def path(explorer: Any) -> str | None:
+        return Elements(section(explorer, "actions")).attributes("input")[0]["value"]
+
+    explorer = ra.explore(results=results)
+    assert path(explorer) == "results.csv"
+    send(explorer, "tab", "evals")
+    assert path(explorer) == "evals.csv"
+    send(explorer, "path", "mine.csv")
+    send(explorer, "tab", "results")
+    assert path(explorer) == "mine.csv"
+
+
+def test_names_from_outside_are_no_markup() -> None:
+    run = run_with(HOSTILE, "error", workflow_version_id=HOSTILE, failed=1)
+    run["lifecycle"] = {"status": "error", "message": HOSTILE, "details": {}}
+    result = result_with(HOSTILE, "failed", HOSTILE, workflow_id="wf")
+    results = results_frame(result).with_columns(
+        document_ids=pl.lit([HOSTILE]), document_names=pl.lit([HOSTILE]), own=pl.lit(HOSTILE)
+    )
+    explorer = ra.explore(runs_frame(run).with_columns(pl.lit("x").alias(HOSTILE)), results)
+    assert explorer.widget is not None
+    pages = ""
+    for tab in explorer.state.tabs:
+        send(explorer, "tab", tab)
+        open_row(explorer, 0)
+        pages += htmls(explorer) + explorer._repr_mimebundle_()["text/html"]
+    assert "<img" not in pages
+    assert "&lt;img" in pages
