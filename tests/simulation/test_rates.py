@@ -1,8 +1,8 @@
 """The rates that the library must reach, on suites that share nothing with its model.
 
 Fewer suites than ``python tests/simulation/table.py`` draws, with a fixed seed. A figure that
-must hold for several histories is taken over all their suites together, and recall and precision
-may be below by what chance does at this size; the table says whether they hold without that.
+must hold for several histories is taken over all their suites together, and recall, precision and
+calibration may be off by what chance does at this size; the table says whether they hold without.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def test_a_stated_probability_comes_true_as_often_as_it_says() -> None:
         total.merge(compared(kind, *HISTORIES).calibration)
     tenths = total.table(least=50)
     assert tenths.height >= 3
-    assert max(map(abs, tenths["off"])) <= 0.15
+    assert max(map(abs, tenths["off"])) <= 0.15 + CHANCE
 
 
 @pytest.mark.parametrize(("histories", "least"), [((0, 1, 3, 10, 20), 0.93), (LONG, 0.90)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json
+from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.json_values import parse_json
 from retab_analysis.comparison.word_marks import Segment, mark_words
 from retab_analysis.markup import Html, tag, without_controls
 
@@ -25,7 +26,7 @@ def render_values(row: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
         row: A row of a RESULTS frame.
     """
     texts = {name: row[f"{name}_value"] for name in ("expected", "actual")}
-    known = {name: write_lines(text) for name, text in texts.items() if text is not None}
+    known = {name: _in_lines(text) for name, text in texts.items() if text is not None}
     segments: Sequence[Segment] = ()
     if len(known) == 2 and _are_alike(row, *texts.values()):
         segments = mark_words(*(each[:_LONGEST] for each in known.values()))
@@ -52,28 +53,6 @@ def _render_segment(segment: Segment) -> object:
     return tag(marks[segment.kind], text) if segment.kind in marks else text
 
 
-def write_lines(text: str) -> str:
-    """A JSON text with a line for each member, where one line would be long.
-
-    Numbers stay as they were written, and what is not JSON stays as it is.
-
-    Example:
-        >>> print(write_lines('{"total":1.10,"lines":[{"name":"' + 'x' * 50 + '"}]}'))
-        {
-          "total": 1.10,
-          "lines": [{"name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}]
-        }
-    """
-    document = parse_json(text)
-    return text if isinstance(document, Verbatim) else _write(document, "\n")
-
-
-def _write(value: object, indent: str) -> str:
-    line = write_json(value)
-    if not isinstance(value, dict | list) or not value or len(line) + len(indent) <= _LINE + 1:
-        return line
-    inner = indent + "  "
-    if isinstance(value, list):
-        return f"[{inner}{f',{inner}'.join(_write(each, inner) for each in value)}{indent}]"
-    members = (f"{write_json(key)}: {_write(each, inner)}" for key, each in value.items())
-    return f"{{{inner}{f',{inner}'.join(members)}{indent}}}"
+def _in_lines(text: str) -> str:
+    """A long object or list with a line for each member; a string keeps its quotes."""
+    return readable(text) if len(text) > _LINE and text.startswith(("{", "[")) else text
