@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.export.csv_cells import check_writable, format_cells
-from retab_analysis.export.formula_escaping import escape_formulas
+from retab_analysis.export.formula_escaping import escape_formulas, may_be_escaped
 from retab_analysis.files import PathOrFile, save
 
 _BOM = "\ufeff"
@@ -104,8 +105,11 @@ def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> byte
     names = _escape_names(frame.columns, spreadsheet_safe=spreadsheet_safe)
     header = ",".join(map(_header_cell, names))
     cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
-    body = cells.write_csv(include_header=False, line_terminator=end) if names else ""
-    return (mark + header + end + body).encode()
+    file = io.BytesIO()
+    file.write((mark + header + end).encode())
+    if names:
+        cells.write_csv(file, include_header=False, line_terminator=end)
+    return file.getvalue()
 
 
 def _escape_names(names: list[str], *, spreadsheet_safe: bool) -> list[str]:
@@ -127,13 +131,17 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
         check_writable(series)
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
-    return numbered.select(
-        pl.col(name)
-        if _is_native(dtype)
-        else escape_formulas(
-            format_cells(pl.col(name), dtype, excel=excel), spreadsheet_safe=spreadsheet_safe
-        ).alias(name)
-        for name, dtype in numbered.schema.items()
+    texts = [name for name, dtype in numbered.schema.items() if not _is_native(dtype)]
+    cells = numbered.with_columns(
+        format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name)
+        for name in texts
+    )
+    # Most columns have nothing that looks like a formula, and are written as they are.
+    looks = cells.select(may_be_escaped(pl.col(name)).any() for name in texts)
+    return cells.with_columns(
+        escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe).alias(name)
+        for name in texts
+        if looks[name].any()
     )
 
 

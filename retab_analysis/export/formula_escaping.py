@@ -31,6 +31,11 @@ def escape_formulas(text: pl.Expr, *, spreadsheet_safe: bool) -> pl.Expr:
     return pl.when(~escaped).then(text).otherwise(pl.concat_str(pl.lit("'"), text))
 
 
+def may_be_escaped(text: pl.Expr) -> pl.Expr:
+    """Whether :func:`escape_formulas` could change a text; false of what it certainly does not."""
+    return text.str.contains(f"^'*{_FORMULA_START}")
+
+
 def unescape_formulas(text: pl.Expr) -> pl.Expr:
     """Text as it was before :func:`escape_formulas`."""
     return pl.when(text.str.contains(_ESCAPED_FORMULA)).then(text.str.slice(1)).otherwise(text)
