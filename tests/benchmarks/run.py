@@ -13,6 +13,7 @@ from types import ModuleType
 NAMES = (
     *("import_cost", "decode_runs", "decode_results", "fetch_results", "history"),
     *("watch", "watch_memory", "compare", "evidence", "explore", "plots", "patch"),
+    *("csv_round_trip", "growth"),
 )
 
 

@@ -1,0 +1,49 @@
+"""A CSV file written and read, against polars' own writer and reader on the same rows."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+import retab_analysis as ra
+from benchmarks import harness
+from benchmarks.compare import side
+from benchmarks.harness import AtMost, Figure
+
+NAME = "csv_round_trip"
+SIZE = 300_000
+WRITE = f"write {SIZE:,} results: processor time"
+READ = f"read {SIZE:,} results: processor time"
+PROMISES = {WRITE: AtMost(3.0), READ: AtMost(4.0)}
+
+
+def measure(size: int = SIZE) -> list[Figure]:
+    """Write and read so many results; polars reads and writes the same columns, lists as text."""
+    frame = side(size, 2)
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    plain = frame.with_columns(pl.col(name).list.join(",") for name in lists)
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder, "ours.csv"), Path(folder, "theirs.csv")
+        write = _against(partial(ra.write_csv, frame, ours), partial(plain.write_csv, theirs))
+        read = _against(
+            partial(ra.read_csv, ours, "results"),
+            partial(pl.read_csv, ours, infer_schema_length=None),
+        )
+        assert ra.read_csv(ours, "results").equals(frame)
+    return [Figure(WRITE, write, "times polars'"), Figure(READ, read, "times polars'")]
+
+
+def _against(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
+    best = harness.best_of_both(lambda: _processor_time(ours), lambda: _processor_time(theirs))
+    return best[0] / best[1]
+
+
+def _processor_time(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
