@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Mapping
 
@@ -18,6 +19,7 @@ from retab_analysis.schema import TABLES, Table
 # there, because the regular expression engine searches for a literal start at full speed.
 _QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*+(?:""[^"]*+)*+"(?![^,\r\n])')
 _SHOWN = 80
+_PIECE = 1 << 20  # bytes that are checked at once
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
@@ -54,12 +56,17 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     if table not in tuple(TABLES):
         raise ConfigError(f"table: got {table!r}, expected one of {', '.join(TABLES)}")
-    data = _without_mark(load(path))
-    _check_text(data)
-    cells = _split_cells(data, _row_width(data))
+    cells = _read_cells(path)
     names = ["" if name is None else name for name in cells.row(0)]
     _check_names(names, TABLES[table])
     return _parse_columns(cells.slice(1), names, TABLES[table].schema)
+
+
+def _read_cells(path: PathOrFile) -> pl.DataFrame:
+    """Every cell as text, the header as the first row; the file's own text is given up here."""
+    data = _without_mark(load(path))
+    _check_text(data)
+    return _split_cells(data, _row_width(data))
 
 
 def _without_mark(data: bytes) -> bytes:
@@ -69,13 +76,18 @@ def _without_mark(data: bytes) -> bytes:
 def _check_text(data: bytes) -> None:
     if not data:
         raise SchemaError("the file is empty, expected at least a header")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        got = data[error.start : error.start + 1].hex()
-        raise SchemaError(
-            f"byte {error.start} is 0x{got}, expected UTF-8 text (in Excel: save as CSV UTF-8)"
-        ) from None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PIECE):
+        end = start + _PIECE
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start:end], final=end >= len(data))
+        except UnicodeDecodeError as error:
+            place = start - pending + error.start
+            raise SchemaError(
+                f"byte {place} is 0x{data[place : place + 1].hex()}, expected UTF-8 text (in "
+                "Excel: save as CSV UTF-8)"
+            ) from None
 
 
 def _row_width(data: bytes) -> int:
@@ -86,13 +98,13 @@ def _row_width(data: bytes) -> int:
     """
     skeleton = _QUOTED_CELL.sub(b"_", data)
     _check_stray(skeleton, b'"', "a quote", "quotes around a whole cell, and doubled inside it")
-    _check_stray(
-        skeleton.replace(b"\r\n", b"\n"), b"\r", "a carriage return", "rows that end in LF or CRLF"
-    )
-    rows = skeleton.removesuffix(b"\n").split(b"\n")
-    width = rows[0].count(b",") + 1
-    for number, row in enumerate(rows):
+    if b"\r" in skeleton:
+        skeleton = skeleton.replace(b"\r\n", b"\n")
+        _check_stray(skeleton, b"\r", "a carriage return", "rows that end in LF or CRLF")
+    width = 0
+    for number, row in enumerate(io.BytesIO(skeleton)):
         got = row.count(b",") + 1
+        width = width or got
         if got != width:
             raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
     return width
@@ -111,7 +123,13 @@ def _split_cells(data: bytes, width: int) -> pl.DataFrame:
     cells = pl.read_csv(
         data, has_header=False, schema={str(n): pl.String() for n in range(width)}, eol_char="\n"
     )
-    return cells.select(unescape_formulas(pl.all()))
+    # Most columns have no apostrophe in front of anything, and are taken as they are.
+    marked = cells.select(pl.all().str.starts_with("'").any()).row(0)
+    return cells.with_columns(
+        unescape_formulas(pl.col(name)).alias(name)
+        for name, is_marked in zip(cells.columns, marked, strict=True)
+        if is_marked
+    )
 
 
 def _check_names(names: list[str], table: Table) -> None:

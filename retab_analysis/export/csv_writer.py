@@ -133,8 +133,7 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
     numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
     texts = [name for name, dtype in numbered.schema.items() if not _is_native(dtype)]
     cells = numbered.with_columns(
-        format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name)
-        for name in texts
+        format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name) for name in texts
     )
     # Most columns have nothing that looks like a formula, and are written as they are.
     looks = cells.select(may_be_escaped(pl.col(name)).any() for name in texts)
