@@ -189,6 +189,4 @@ def _without_none(declared: Any) -> Any:
 def _base(declared: Any) -> Any:
     """The type without None, Annotated and type arguments."""
     declared = _without_none(declared)
-    if declared is wire.Time:
-        return declared
     return typing.get_origin(declared) or declared

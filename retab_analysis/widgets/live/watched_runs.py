@@ -110,7 +110,7 @@ class WatchedRuns(Poller):
             run_id = run["run_id"].item()
             if run_id in self._seen or self._is_followed(run):
                 self._seen.setdefault(run_id, None)
-                self.take(run_id, run)
+                self.take(run)
                 # A run that was not found may be there again.
                 self.gone.discard(run_id)
         return set(runs["run_id"])
