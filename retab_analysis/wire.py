@@ -19,8 +19,8 @@ Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 ABSENT = msgspec.Raw(b"")
 
 _BUILDING = threading.Lock()
-# RFC 3339 with 0 to 6 digits of fraction, each digit as a 0; the offset may be missing. Python would
-# cut further digits in silence, and read much else; what days a month has is left to it.
+# RFC 3339 with 0 to 6 digits of fraction, each digit as a 0; the offset may be missing. Python
+# reads much else, and would cut further digits in silence; which days there are is left to it.
 _SHAPES = frozenset(
     f"0000-00-00{separator}00:00:00{fraction}{offset}".encode()
     for separator in "T "

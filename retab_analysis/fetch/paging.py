@@ -69,27 +69,31 @@ class Gathering:
         self._lock = threading.Lock()
         self._rows = list(rows)
         self._pages: list[tuple[int, list[Any]]] = []
+        self._numbers: set[int] = set()
         self._size = 0
 
     def add(self, page: Page, number: int = 0) -> None:
         """Take in a page of the list with that number."""
         with self._lock:
             self._pages.append((number, page.structs))
+            self._numbers.add(number)
             self._size += page.size
             if self._size >= _GATHERED_AT:
                 self._gather()
 
-    def rows(self) -> pl.DataFrame:
-        """The rows before the table's columns are computed, and the list of each in ``_LIST``.
+    def rows(self, number: int | None = None) -> pl.DataFrame:
+        """The rows, before the table's columns are computed, and in ``_LIST`` the list of each.
 
-        One list comes behind the other, and the rows of each in the order in which they came.
+        One list comes behind the other, and the rows of each in the order in which they came. With
+        ``number`` they are those of one list.
         """
         with self._lock:
             if self._pages or not self._rows:
                 self._gather()
             if len(self._rows) > 1:
                 self._rows = [pl.concat(self._rows).sort(_LIST, maintain_order=True)]
-            return self._rows[0]
+            rows, is_one = self._rows[0], self._numbers <= {number}
+        return rows if number is None or is_one else rows.filter(pl.col(_LIST) == number)
 
     def frame(self) -> pl.DataFrame:
         """The rows of all lists, with the columns of the table."""
@@ -99,8 +103,8 @@ class Gathering:
         self._pages.sort(key=itemgetter(0))
         structs = list(itertools.chain.from_iterable(page for _, page in self._pages))
         numbers = [number for number, page in self._pages for _ in page]
-        rows = gather(self.table, structs).with_columns(pl.Series(_LIST, numbers, pl.Int64))
-        self._rows.append(rows)
+        rows = gather(self.table, structs)
+        self._rows.append(rows.insert_column(0, pl.Series(_LIST, numbers, pl.Int64)))
         self._pages, self._size = [], 0
 
 
@@ -134,7 +138,7 @@ class Collected:
 
     def rows(self) -> pl.DataFrame:
         """The rows so far, before their columns are computed; the later document of an id wins."""
-        return without_repeated(self.gathering.rows().filter(pl.col(_LIST) == self.number))
+        return without_repeated(self.gathering.rows(self.number))
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Put rows in the place of those that have come; no more are to come."""

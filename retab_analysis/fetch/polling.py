@@ -77,26 +77,30 @@ class Poller:
 
     def __init__(self, client: Client, ids: Sequence[str]) -> None:
         self._client = client
-        self._seen: dict[str, pl.DataFrame | None] = dict.fromkeys(ids)
+        # Whether each has ended, None where it was not seen; in the order of the frame.
+        self._seen: dict[str, bool | None] = dict.fromkeys(ids)
         self._missing: dict[str, int] = dict.fromkeys(ids, 0)
+        self._frame = RUNS.empty()
         self.away: RetabAnalysisError | None = None
 
     def frame(self) -> pl.DataFrame:
         """A RUNS frame of the runs seen so far, in the order given."""
-        return pl.concat([RUNS.empty(), *(run for run in self._seen.values() if run is not None)])
+        return self._frame
 
     def pending(self) -> list[str]:
         """The runs that are not known to have ended."""
-        return [
-            run_id
-            for run_id, run in self._seen.items()
-            if run is None or not run["is_terminal"].item()
-        ]
+        return [run_id for run_id, has_ended in self._seen.items() if not has_ended]
 
     def take(self, runs: pl.DataFrame) -> None:
         """Remember runs as they were just seen."""
-        for run_id, run in zip(runs["run_id"], runs.iter_slices(1), strict=True):
-            self._seen[run_id], self._missing[run_id] = run, 0
+        new = dict(zip(runs["run_id"], runs["is_terminal"], strict=True))
+        self._seen.update(new)
+        self._missing.update(dict.fromkeys(new, 0))
+        others = self._frame.filter(~pl.col("run_id").is_in(list(new)))
+        place = {run_id: at for at, run_id in enumerate(self._seen)}
+        rows = pl.concat([others, runs])
+        order = [place[run_id] for run_id in rows["run_id"]]
+        self._frame = rows[sorted(range(len(order)), key=order.__getitem__)]
 
     def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
         """Look once at each run that has not ended.
@@ -116,7 +120,8 @@ class Poller:
             run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)
         finally:
             # Also after an interrupt: what came before it is in the last frame.
-            self.take(to_frame(RUNS, list(outcomes.results.values())))
+            if outcomes.results:
+                self.take(to_frame(RUNS, list(outcomes.results.values())))
         self.away = None
         for index, error in sorted(outcomes.errors.items()):
             self._forgive(ids[index], error)

@@ -89,9 +89,13 @@ class Table:
             for column in self.columns
         ]
 
+    @functools.cached_property
+    def _empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
     def empty(self) -> pl.DataFrame:
         """The frame with no rows."""
-        return pl.DataFrame(schema=self.schema)
+        return self._empty.clone()
 
     @property
     def frame_name(self) -> str:

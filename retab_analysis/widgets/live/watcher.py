@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import polars as pl
 
@@ -42,6 +41,9 @@ _PATIENCE = 0.3
 
 # Seconds. Ctrl-C is noticed only between two waits where polars has set its signal handler.
 _STEP = 0.2
+
+# What is different once an eval of a run has ended, and costs no request to know.
+_MARK = ("run_id", "status", "completed", "error", "cancelled", "running")
 
 Listener = Callable[[Snapshot], None]
 
@@ -282,9 +284,7 @@ class Watcher:
     def _add_results(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the results of runs in which an eval has ended since."""
         # Results are asked for again only where the counts of their run have changed.
-        marks = {
-            run["run_id"]: _summarize_progress(run) for run in snapshot.runs.iter_rows(named=True)
-        }
+        marks = {run_id: mark for run_id, *mark in snapshot.runs.select(_MARK).iter_rows()}
         stale = [
             each
             for each, mark in marks.items()
@@ -407,11 +407,6 @@ class Watcher:
 def _say_left_out(number: int, noun: str) -> str:
     verb = "is" if number == 1 else "are"
     return f"{count_noun(number, noun)} did not decode and {verb} left out"
-
-
-def _summarize_progress(run: dict[str, Any]) -> object:
-    """What is different once an eval of the run has ended, and costs no request to know."""
-    return (run["status"], *(run[name] for name in ("completed", "error", "cancelled", "running")))
 
 
 # The watchers by what they watch, so that a cell that runs again stops the one before. Weak, so
