@@ -96,11 +96,9 @@ class Poller:
         new = dict(zip(runs["run_id"], runs["is_terminal"], strict=True))
         self._seen.update(new)
         self._missing.update(dict.fromkeys(new, 0))
-        others = self._frame.filter(~pl.col("run_id").is_in(list(new)))
-        place = {run_id: at for at, run_id in enumerate(self._seen)}
-        rows = pl.concat([others, runs])
-        order = [place[run_id] for run_id in rows["run_id"]]
-        self._frame = rows[sorted(range(len(order)), key=order.__getitem__)]
+        rows = pl.concat([self._frame, runs])
+        newest = {run_id: at for at, run_id in enumerate(rows["run_id"])}
+        self._frame = rows[[newest[each] for each in self._seen if each in newest]]
 
     def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
         """Look once at each run that has not ended.

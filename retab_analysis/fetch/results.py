@@ -47,6 +47,7 @@ from retab_analysis.transport import Client
 
 _PATH = "/v1/workflows/evals/results"
 _LISTED = 20
+_KNOWN = "#known"  # at the end of a name that no column has
 
 
 def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFrame:
@@ -328,10 +329,12 @@ def _warn_of_unread(problems: Problems) -> None:
 
 def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:
     """Take the columns of ``known`` in place of the results' own."""
-    bare = results.drop(name for name in known.columns if name != on)
     # From the left and in its order: a result whose run or eval is not known stays, with nulls.
-    joined = bare.join(known, on=on, how="left", maintain_order="left")
-    return joined.select(results.columns)
+    joined = results.join(known, on=on, how="left", maintain_order="left", suffix=_KNOWN)
+    taken = [name for name in known.columns if name != on]
+    return joined.select(
+        pl.col(f"{name}{_KNOWN}").alias(name) if name in taken else name for name in results.columns
+    )
 
 
 def _name_missing(

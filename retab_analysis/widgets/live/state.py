@@ -43,6 +43,7 @@ _LIST_OF = {
 _READ = (
     *("run_id", "eval_id", "eval_name", "state", "status", "document_names", "duration_ms"),
     *("expected_value", "actual_value", "failure_code", "failure_message", "status_message"),
+    "completed_at",
 )
 # So many runs are named, or things that runs are held against; the others are counted.
 _NAMED = 3
@@ -186,8 +187,8 @@ def _estimate_end(
 def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     """The results of each run in the order in which they ended."""
     # What ended first stands first, so that lists grow at their end and nothing jumps.
-    ordered = snapshot.results.sort("completed_at", nulls_last=True, maintain_order=True)
-    ordered = ordered.select(_READ)
+    read = snapshot.results.select(_READ)
+    ordered = read.sort("completed_at", nulls_last=True, maintain_order=True)
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in ordered.iter_rows(named=True):
         rows.setdefault(row["run_id"], []).append(row)

@@ -108,7 +108,7 @@ class WatchedRuns(Poller):
             runs = self._read_on(workflow_id, runs)
         taken = [
             run_id
-            for run_id, has_ended in runs.select("run_id", "is_terminal").iter_rows()
+            for run_id, has_ended in zip(runs["run_id"], runs["is_terminal"], strict=True)
             if run_id in self._seen or self._is_followed(run_id, has_ended)
         ]
         self.take(runs.filter(pl.col("run_id").is_in(taken)))

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,9 +41,6 @@ _PATIENCE = 0.3
 
 # Seconds. Ctrl-C is noticed only between two waits where polars has set its signal handler.
 _STEP = 0.2
-
-# What is different once an eval of a run has ended, and costs no request to know.
-_MARK = ("run_id", "status", "completed", "error", "cancelled", "running")
 
 Listener = Callable[[Snapshot], None]
 
@@ -284,7 +281,7 @@ class Watcher:
     def _add_results(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the results of runs in which an eval has ended since."""
         # Results are asked for again only where the counts of their run have changed.
-        marks = {run_id: mark for run_id, *mark in snapshot.runs.select(_MARK).iter_rows()}
+        marks = dict(zip(snapshot.runs["run_id"], _mark(snapshot.runs), strict=True))
         stale = [
             each
             for each, mark in marks.items()
@@ -407,6 +404,12 @@ class Watcher:
 def _say_left_out(number: int, noun: str) -> str:
     verb = "is" if number == 1 else "are"
     return f"{count_noun(number, noun)} did not decode and {verb} left out"
+
+
+def _mark(runs: pl.DataFrame) -> Iterator[object]:
+    """What is different of each run once an eval of it has ended, and costs no request to know."""
+    names = ("status", "completed", "error", "cancelled", "running")
+    return zip(*(runs[name] for name in names), strict=True)
 
 
 # The watchers by what they watch, so that a cell that runs again stops the one before. Weak, so
