@@ -51,8 +51,11 @@ def _read_time(_: type, text: Any) -> Time:
             moment = datetime.fromisoformat(text)
             since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
             found = since // _MICROSECOND
-            # Later versions of Python take the hour 24 for the next day's 0.
-            if _FIRST <= found <= _LAST and (moment.hour or text[11] == "0"):
+            # Python takes 60 minutes of an offset, and later versions the hour 24, for the next 0.
+            is_carried = (text[-2] > "5" and text[-3] == ":") or (
+                text[11] == "2" and not moment.hour
+            )
+            if _FIRST <= found <= _LAST and not is_carried:
                 return Time(found)
     except (AttributeError, ValueError):
         pass
