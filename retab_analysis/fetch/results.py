@@ -262,7 +262,7 @@ def _known(runs: pl.DataFrame | None) -> pl.DataFrame | None:
 
 def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Fill in the columns that come from the runs: known before, or read with the results."""
-    once = runs.unique("run_id", keep="last")
+    once = runs if runs["run_id"].n_unique() == runs.height else runs.unique("run_id", keep="last")
     known = once.select(
         "run_id", "workflow_version_id", pl.col("created_at").alias("run_created_at")
     )

@@ -83,7 +83,9 @@ class WatchedRuns(Poller):
         if self._workflow_id is not None:
             yield self._workflow_id, self._choose_start()
             return
-        seen = self.frame().filter(~pl.col("run_id").is_in(list(self.gone)))
+        seen = self.frame()
+        if self.gone:
+            seen = seen.filter(~pl.col("run_id").is_in(list(self.gone)))
         several = seen.group_by("workflow_id", maintain_order=True).agg(
             pl.len(), pl.col("created_at").min(), pl.col("created_at").null_count().alias("nulls")
         )
