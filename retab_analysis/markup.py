@@ -266,6 +266,9 @@ def one_line(value: object, limit: int | None = None) -> str:
 
 def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
+    # Nearly every text is such, and need not be looked at character by character.
+    if value.isascii() and value.isprintable():
+        return value
     return "".join(
         each if each.isprintable() or each in "\n\t" else _control(each)
         for each in show_turning(value)

@@ -49,7 +49,7 @@ from support.sdk_rows import (
 )
 
 import retab_analysis as ra
-from retab_analysis.decode import parse_page, to_frame
+from retab_analysis.decode import read_page, to_frame
 from retab_analysis.sandbox.sandbox import StoreServer
 from retab_analysis.schema import (
     EVALS,
@@ -425,7 +425,8 @@ def test_what_the_sdk_writes_has_the_cells_that_it_means(name: str, exclude_unse
         written = model.model_validate(document).model_dump(
             mode="json", by_alias=True, exclude_unset=exclude_unset
         )
-        ours = to_frame(table, [parse_page(table, json.dumps(page([written])).encode()).rows])
+        found = read_page(table.record, json.dumps(page([written])).encode())
+        ours = to_frame(table, found.structs)
         assert_same_cells(table, ours, [row(model.model_validate(written))])
 
     check()

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from retab_analysis.decode.frames import parse_any, to_frame
+from retab_analysis.decode.documents import read_any
+from retab_analysis.decode.frames import to_frame
 from retab_analysis.decode.problems import report_problems
 from retab_analysis.errors import ProtocolError, SchemaError
 from retab_analysis.schema import EVALS, RESULTS, RUNS, Table
@@ -99,11 +100,11 @@ def decode_evals(data: Documents) -> pl.DataFrame:
 
 def _decode(table: Table, data: Documents) -> pl.DataFrame:
     try:
-        page = parse_any(table, _as_bytes(data))
+        page = read_any(table.record, _as_bytes(data))
     except ProtocolError as error:
         raise ProtocolError(f"the document is {error}") from None
     report_problems(table, page.problems, strict=True)
-    return to_frame(table, [page.rows])
+    return to_frame(table, page.structs)
 
 
 def _as_bytes(data: Documents) -> bytes:

@@ -25,6 +25,7 @@ from retab_analysis.decode.problems import (
 from retab_analysis.errors import ProtocolError, SchemaError
 
 T = TypeVar("T")
+W = TypeVar("W", bound=wire.Wire)
 Record = type[wire.Wire]
 Check = Callable[[], None]
 
@@ -41,18 +42,18 @@ def never() -> None:
 
 
 @dataclass(slots=True)
-class Records:
+class Page:
     """What a body holds.
 
     Attributes:
+        size: Of the body, in bytes.
         structs: The good records.
-        where: The JSON path of each of them.
         problems: The other records; the first thousand in detail, the rest counted.
         after: The cursor of the next page, or None.
     """
 
+    size: int
     structs: list[Any] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     after: str | None = None
 
@@ -62,7 +63,7 @@ class _WirePage(wire.Wire, Generic[T]):
     list_metadata: wire.ListMetadata
 
 
-def read_page(record: Record, body: bytes, check: Check = never) -> Records:
+def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     """Read a page of a list.
 
     Args:
@@ -76,14 +77,15 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Records:
     """
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
-        return _all_good(page.data, "$.data", page.list_metadata.after)
+        # An empty cursor means that there is no further page, as an absent one does.
+        return Page(len(body), page.data, after=page.list_metadata.after or None)
     split = SplitBody(body)
-    records = _decode_each(record, split, check)
-    records.after = _list_metadata(split).after or None
-    return records
+    found = _decode_each(record, split, check)
+    found.after = _list_metadata(split).after or None
+    return found
 
 
-def read_one(record: Record, body: bytes, check: Check = never) -> Records:
+def read_one(record: Record, body: bytes, check: Check = never) -> Page:
     """Read a single document.
 
     Raises:
@@ -92,15 +94,15 @@ def read_one(record: Record, body: bytes, check: Check = never) -> Records:
     """
     document = _decode_whole(record, body)
     if document is not None:
-        return Records([document], ["$"])
+        return Page(len(body), [document])
     split = SplitBody(body)
-    records = _decode_each(record, split, check)
+    found = _decode_each(record, split, check)
     if split.path != "$" or split.is_array:
         _refuse(split, "an object")
-    return records
+    return found
 
 
-def read_any(record: Record, body: bytes) -> Records:
+def read_any(record: Record, body: bytes) -> Page:
     """Read a page, a list of records, or a single one.
 
     Raises:
@@ -110,21 +112,15 @@ def read_any(record: Record, body: bytes) -> Records:
     if body.lstrip()[:1] == b"[":
         structs = _decode_whole(list[record], body)  # type: ignore[valid-type]
         if structs is not None:
-            return _all_good(structs, "$")
+            return Page(len(body), structs)
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
-        return _all_good(page.data, "$.data")
+        return Page(len(body), page.data)
     split = SplitBody(body)
-    records = _decode_each(record, split, never)
+    found = _decode_each(record, split, never)
     if split.path is None:
         _refuse(split, "an object, a list of objects, or a page")
-    return records
-
-
-def _all_good(structs: list[Any], array: str, after: str | None = None) -> Records:
-    # An empty cursor means that there is no further page, as an absent one does.
-    where = [f"{array}[{n}]" for n in range(len(structs))]
-    return Records(structs, where, Problems(), after or None)
+    return found
 
 
 def _decode_whole(wanted: Any, body: bytes) -> Any:
@@ -137,32 +133,29 @@ def _decode_whole(wanted: Any, body: bytes) -> Any:
         return None
 
 
-def _decode_each(record: Record, split: SplitBody, check: Check) -> Records:
+def _decode_each(record: Record, split: SplitBody, check: Check) -> Page:
     """Decode record by record, and make sure that all of the body is JSON.
 
     Raises:
         ProtocolError: It is not.
     """
-    records = Records()
+    found = Page(split.size)
     for number, text in enumerate(split.records()):
         if number % _CHECKED_EACH == 0:
             check()
         try:
-            struct = wire.decoder(record).decode(text.encode())
+            found.structs.append(wire.decoder(record).decode(text.encode()))
+            continue
         except _DECODE_ERRORS as error:
             message = str(error)
-        else:
-            records.structs.append(struct)
-            records.where.append(split.where(number))
-            continue
-        if records.problems.is_full():
+        if found.problems.is_full():
             check_json(text)
-            records.problems.total += 1
+            found.problems.total += 1
         else:
-            records.problems.add(describe_problem(text, split.where(number), message))
+            found.problems.add(describe_problem(text, split.where(number), message))
     if not check_json(split.rest()) and _depth_at_end(split.rest()) != 0:
         raise ProtocolError("not JSON: it is cut off, in something that is nested too deeply")
-    return records
+    return found
 
 
 def _list_metadata(split: SplitBody) -> wire.ListMetadata:
@@ -183,6 +176,20 @@ def _refuse(split: SplitBody, expected: str) -> NoReturn:
     raise SchemaError(f"expected {expected}; got {found}", path="$")
 
 
+def read_document(record: type[W], body: bytes) -> W:
+    """Read a single document that does not become a row.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is JSON of another shape.
+    """
+    found = read_one(record, body)
+    for problem in found.problems:
+        raise SchemaError(f"at {problem.path}: {problem.reason}", path=problem.path)
+    document: W = found.structs[0]
+    return document
+
+
 class SplitBody:
     """A page, a list or a single object, cut into its records without decoding them.
 
@@ -190,6 +197,7 @@ class SplitBody:
     bad characters inside a record matter, and no more than one record is taken out at a time.
 
     Attributes:
+        size: Of the body, in bytes.
         text: The whole body. Bytes that are not UTF-8 are in it as surrogate escapes.
         path: The JSON path of the records' array, or of the only record; None where there is
             neither.
@@ -197,6 +205,7 @@ class SplitBody:
     """
 
     def __init__(self, body: bytes) -> None:
+        self.size = len(body)
         self.text = body.decode("utf-8", "surrogateescape")
         self.path, self._begin = _find_records(self.text)
         self.is_array = self.path is not None and self._begin is not None

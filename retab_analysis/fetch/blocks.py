@@ -11,8 +11,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.decode import parse_document, to_frame
-from retab_analysis.decode.frames import gather
+from retab_analysis.decode import read_document, to_frame
 from retab_analysis.errors import ProtocolError
 from retab_analysis.fetch.paging import read_list
 from retab_analysis.fetch.params import check_text, quote_id
@@ -47,13 +46,13 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
     path = f"/v1/workflows/versions/{quote_id('version', version)}"
 
     def parse(body: bytes) -> wire.GraphVersion:
-        document = parse_document(wire.GraphVersion, body)
+        document = read_document(wire.GraphVersion, body)
         if document.workflow_id != workflow_id:
             raise ProtocolError(f"a version of workflow {document.workflow_id!r}")
         return document
 
     document = client.get(path, params, parse=parse)
-    return to_frame(BLOCKS, [gather(BLOCKS, document.blocks or [])])
+    return to_frame(BLOCKS, document.blocks or [])
 
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retab_analysis import wire
-from retab_analysis.decode import parse_document
+from retab_analysis.decode import read_document
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.transport import Client
@@ -31,4 +31,4 @@ def fetch_document_link(document_id: str, *, client: Client | None = None) -> st
 def read_link(client: Client, document_id: str) -> wire.FileLink:
     """Read the temporary address of a document, and its name; see :func:`fetch_document_link`."""
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
-    return client.get(path, parse=lambda body: parse_document(wire.FileLink, body))
+    return client.get(path, parse=lambda body: read_document(wire.FileLink, body))

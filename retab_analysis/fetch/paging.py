@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter, itemgetter
+from typing import Any
 
 import polars as pl
 
-from retab_analysis.decode import Page, Problems, parse_one, parse_page, report_problems, to_frame
+from retab_analysis.decode import (
+    Page,
+    Problems,
+    compute,
+    gather,
+    read_one,
+    read_page,
+    report_problems,
+)
 from retab_analysis.errors import PaginationError, ProtocolError, RetabAnalysisError
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
@@ -21,7 +33,12 @@ PAGE_SIZE = 100
 MOST_PAGES_IN_VAIN = 100
 """After so many pages in a row without a new row, a list is taken to have no end."""
 
-Accept = Callable[[pl.DataFrame], None]
+Accept = Callable[[Sequence[Any]], None]
+"""Looks at structs; its ``ProtocolError`` says that they are not what was asked for."""
+
+# Bytes of the bodies whose records are kept before they become rows: some thousands of records.
+_GATHERED_AT = 8 * 2**20
+_LIST = "#list"  # no path of a document is called so
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,45 +57,106 @@ class Fetched:
         return self.frame
 
 
+class Gathering:
+    """The records of one list, or of several that are read at once, on the way to one frame.
+
+    They are kept as they were decoded until there are enough of them, because to make rows of a
+    page costs as much as to make rows of many pages. Any thread may add some.
+    """
+
+    def __init__(self, table: Table, rows: Sequence[pl.DataFrame] = ()) -> None:
+        self.table = table
+        self._lock = threading.Lock()
+        self._rows = list(rows)
+        self._pages: list[tuple[int, list[Any]]] = []
+        self._numbers: set[int] = set()
+        self._size = 0
+
+    def add(self, page: Page, number: int = 0) -> None:
+        """Take in a page of the list with that number."""
+        with self._lock:
+            self._pages.append((number, page.structs))
+            self._numbers.add(number)
+            self._size += page.size
+            if self._size >= _GATHERED_AT:
+                self._gather()
+
+    def rows(self, number: int | None = None) -> pl.DataFrame:
+        """The rows, before the table's columns are computed, and in ``_LIST`` the list of each.
+
+        One list comes behind the other, and the rows of each in the order in which they came. With
+        ``number`` they are those of one list.
+        """
+        with self._lock:
+            if self._pages or not self._rows:
+                self._gather()
+            if len(self._rows) > 1:
+                self._rows = [pl.concat(self._rows).sort(_LIST, maintain_order=True)]
+            rows, is_one = self._rows[0], self._numbers <= {number}
+        return rows if number is None or is_one else rows.filter(pl.col(_LIST) == number)
+
+    def frame(self) -> pl.DataFrame:
+        """The rows of all lists, with the columns of the table."""
+        return compute(self.table, without_repeated(self.rows()))
+
+    def _gather(self) -> None:
+        self._pages.sort(key=itemgetter(0))
+        structs = list(itertools.chain.from_iterable(page for _, page in self._pages))
+        numbers = [number for number, page in self._pages for _ in page]
+        rows = gather(self.table, structs)
+        self._rows.append(rows.insert_column(0, pl.Series(_LIST, numbers, pl.Int64)))
+        self._pages, self._size = [], 0
+
+
 @dataclass(slots=True)
 class Collected:
     """What has come so far of one list.
 
     Attributes:
-        table: The table that the records belong to.
+        gathering: Where its records are put, perhaps among those of other lists.
         cursor: Where the next page is, or None before the first and after the last.
+        number: Which list it is.
+        pages: How many have come.
         ids: The ids of the records so far.
-        pages: Their rows, before the table's columns are computed.
         problems: The records that did not decode.
     """
 
-    table: Table
-    cursor: str | None
+    gathering: Gathering
+    cursor: str | None = None
+    number: int = 0
+    pages: int = 0
     ids: set[str] = field(default_factory=set)
-    pages: list[pl.DataFrame] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
 
     def add(self, page: Page) -> None:
         """Take a page in."""
-        self.ids.update(page.rows["id"])
-        self.pages.append(page.rows)
+        self.gathering.add(page, self.number)
+        self.ids.update(each.id for each in page.structs)
         self.problems.add_all(page.problems)
+        self.pages += 1
         self.cursor = page.after
 
-    def rows(self) -> pl.DataFrame | None:
+    def rows(self) -> pl.DataFrame:
         """The rows so far, before their columns are computed; the later document of an id wins."""
-        if not self.pages:
-            return None
-        rows = pl.concat(self.pages)
-        # While a list is read, new records push older ones onto the next page: they come twice.
-        if rows["id"].n_unique() == rows.height:
-            return rows
-        return rows.unique("id", keep="last", maintain_order=True)
+        return without_repeated(self.gathering.rows(self.number))
+
+    def replace(self, rows: pl.DataFrame) -> None:
+        """Put rows in the place of those that have come; no more are to come."""
+        own = rows.with_columns(pl.lit(self.number, pl.Int64).alias(_LIST))
+        self.gathering = Gathering(self.gathering.table, [own])
+        self.ids, self.cursor = set(rows["id"]), None
 
     def frame(self) -> pl.DataFrame:
         """The rows so far, with the columns of the table."""
-        rows = self.rows()
-        return to_frame(self.table, [] if rows is None else [rows])
+        return compute(self.gathering.table, self.rows())
+
+
+def without_repeated(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of the rows of a list with the same id, the last one."""
+    # While a list is read, new records push older ones onto the next page: they come twice.
+    if rows["id"].n_unique() == rows.height:
+        return rows
+    return rows.unique([_LIST, "id"], keep="last", maintain_order=True)
 
 
 def read_pages(
@@ -89,8 +167,8 @@ def read_pages(
     *,
     wanted: int | None = None,
     strict: bool = True,
-    accept: Accept = lambda rows: None,
-) -> Iterator[Collected]:
+    accept: Accept = lambda structs: None,
+) -> Iterator[Page]:
     """Read a list page by page, from ``into.cursor`` on.
 
     Only an absent cursor is the end of a list: an empty page with a cursor goes on, and so does a
@@ -103,41 +181,42 @@ def read_pages(
         into: Where the pages are put.
         wanted: How many rows are wanted, or None for all.
         strict: Whether a record that does not decode is an error.
-        accept: Looks at the rows of each page; its ``ProtocolError`` says that they are not what
-            was asked for, and has the page asked for again.
+        accept: Looks at the records of each page; its ``ProtocolError`` has the page asked for
+            again.
 
     Yields:
-        ``into``, after each page.
+        Each page, once it is in ``into``.
 
     Raises:
-        RetabAnalysisError: Whatever went wrong, with the rows before it as ``.partial``, and as
-            ``.cursor`` where to go on.
+        RetabAnalysisError: Whatever went wrong. What came before it is in ``into``, and where to
+            go on: the caller puts both on the error.
     """
     # The cursor that the caller gave counts too: to come back to it is to go in a circle.
     seen, in_vain = {into.cursor}, 0
-    parse = _page_parser(into.table, strict, accept)
-    try:
-        while True:
-            before = len(into.ids)
-            into.add(client.get(path, _query(params, into, wanted), parse=parse))
-            yield into
-            if into.cursor is None:
-                return
-            _refuse_repeated(into.cursor, seen, path)
-            in_vain = in_vain + 1 if len(into.ids) == before else 0
-            _refuse_endless(in_vain, path)
-    except RetabAnalysisError as error:
-        error.partial, error.cursor = into.frame(), into.cursor
-        raise
+    parse = _page_parser(into.gathering.table, strict, accept)
+    while True:
+        before = len(into.ids)
+        page = client.get(path, _query(params, into, wanted), parse=parse)
+        into.add(page)
+        yield page
+        if into.cursor is None:
+            return
+        _refuse_repeated(into.cursor, seen, path)
+        in_vain = in_vain + 1 if len(into.ids) == before else 0
+        _refuse_endless(in_vain, path)
 
 
 def read_list(
     client: Client, path: str, params: Params, table: Table, *, strict: bool, progress: Progress
 ) -> Fetched:
     """Read all pages of a list, one after the other; raises as :func:`read_pages` does."""
-    into = Collected(table, None)
-    for _ in read_pages(client, path, params, into, strict=strict):
-        progress.update(len(into.ids))
+    into = Collected(Gathering(table))
+    try:
+        for _ in read_pages(client, path, params, into, strict=strict):
+            progress.update(len(into.ids))
+    except RetabAnalysisError as error:
+        error.partial, error.cursor = into.frame(), into.cursor
+        raise
     return Fetched(into.frame(), into.problems)
 
 
@@ -147,52 +226,52 @@ def read_first_page(client: Client, path: str, params: Params, table: Table) -> 
     Raises:
         RetabAnalysisError: It cannot be read.
     """
-    into = Collected(table, None)
+    into = Collected(Gathering(table))
     next(read_pages(client, path, params, into, strict=False))
     return into.frame()
 
 
-def read_single(client: Client, table: Table, path: str, record_id: str) -> pl.DataFrame:
-    """Read a single document as a frame of one row.
+def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
+    """Read a single document, as a struct of ``table.record``.
 
     Raises:
         SchemaError: It does not decode.
         ProtocolError: Again and again, it was another document.
     """
-    parse = single_parser(table, partial(refuse_other, table.noun, "id", record_id))
+    parse = record_parser(table, partial(refuse_other, table.noun, "id", record_id))
     return client.get(path, parse=parse)
 
 
-def single_parser(table: Table, accept: Accept) -> Callable[[bytes], pl.DataFrame]:
-    """What makes a frame of a single document; ``accept`` looks at its row as it was gathered."""
+def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
+    """What makes a struct of a single document; ``accept`` looks at it."""
 
-    def parse(body: bytes) -> pl.DataFrame:
-        page = parse_one(table, body, check_time)
+    def parse(body: bytes) -> Any:
+        page = read_one(table.record, body, check_time)
         report_problems(table, page.problems, strict=True)
-        accept(page.rows)
-        return to_frame(table, [page.rows])
+        accept(page.structs)
+        return page.structs[0]
 
     return parse
 
 
-def refuse_other(noun: str, path: str, expected: str, rows: pl.DataFrame) -> None:
+def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) -> None:
     """Make sure that records are what was asked for, as far as they say it.
 
     Something between the API and this process may give the answer to another request.
 
     Args:
-        noun: What ``path`` is the id of.
-        path: Where the records say it.
+        noun: What ``name`` is the id of.
+        name: The member in which the records say it.
         expected: What was asked for.
-        rows: The records.
+        structs: The records.
 
     Raises:
         ProtocolError: One of them is something else.
     """
-    others = rows.filter(pl.col(path) != expected)[path]
-    if len(others):
-        of = "" if path == "id" else "of "
-        raise ProtocolError(f"{of}{noun} {others[0]!r}, where {expected!r} was asked for")
+    for found in map(attrgetter(name), structs):
+        if found is not None and found != expected:
+            of = "" if name == "id" else "of "
+            raise ProtocolError(f"{of}{noun} {found!r}, where {expected!r} was asked for")
 
 
 def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes], Page]:
@@ -204,8 +283,8 @@ def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes]
     """
 
     def parse(body: bytes) -> Page:
-        page = parse_page(table, body, check_time)
-        accept(page.rows)
+        page = read_page(table.record, body, check_time)
+        accept(page.structs)
         report_problems(table, page.problems if strict else Problems(), strict=True)
         return page
 

@@ -20,13 +20,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from operator import gt
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.decode import Problems
+from retab_analysis import wire
+from retab_analysis.decode import Page, Problems
 from retab_analysis.errors import RetabAnalysisError
-from retab_analysis.fetch.paging import PAGE_SIZE, Collected, read_pages
+from retab_analysis.fetch.paging import PAGE_SIZE, Collected, Gathering, read_pages
 from retab_analysis.fetch.params import format_moment
 from retab_analysis.fetch.threads import next_done, threads
 from retab_analysis.transport import Client
@@ -66,14 +68,17 @@ def read_history(
             :func:`read_pages`, since only the first reader's errors are raised.
     """
     pages = read_pages(client, path, params, into, strict=strict)
-    for number, _ in enumerate(pages, 1):
+    runs: dict[str, wire.Run] = {}
+    for page in pages:
         yield len(into.ids)
+        if into.pages < _FIRST_PAGES:
+            runs.update({each.id: each for each in page.structs})
         # The last of the first pages is read together with the end of the list.
-        if number == _FIRST_PAGES - 1 and client.max_concurrency > 1:
+        if into.pages == _FIRST_PAGES - 1 and client.max_concurrency > 1:
             break
     if into.cursor is not None:
         first = _Reader(pages, into, -1 if order == "desc" else 1)
-        yield from _History(client, path, params, first, strict).read()
+        yield from _History(client, path, params, first, strict).read(list(runs.values()))
 
 
 class _DoesNotFitError(Exception):
@@ -99,7 +104,7 @@ class _Reader:
         is_busy: Whether a request of it is under way.
     """
 
-    pages: Iterator[Collected]
+    pages: Iterator[Page]
     into: Collected
     sign: int
     start: float = -math.inf
@@ -109,13 +114,13 @@ class _Reader:
     is_done: bool = False
     is_busy: bool = False
 
-    def advance(self, rows: pl.DataFrame) -> None:
+    def advance(self, runs: Sequence[wire.Run]) -> None:
         """Move on over new rows.
 
         Raises:
             _DoesNotFitError: They are not in order, or begin before the place that was asked for.
         """
-        places = _find_places(rows, self.sign)
+        places = _find_places(_times(runs), self.sign)
         if not places:
             return
         if self.position is None and places[0] < self.start:
@@ -147,15 +152,22 @@ class _History:
         self._far: float = -math.inf
         self._is_alone = False
         self._seen = set(first.into.ids)
-        self._in_vain = 0
+        self._made = self._in_vain = 0
         self._joined: pl.DataFrame | None = None
 
-    def read(self) -> Generator[int]:
-        """Read to the end of the list, and put all of it into the first reader's ``into``."""
+    def read(self, runs: Sequence[wire.Run]) -> Generator[int]:
+        """Read to the end of the list, and put all of it into the first reader's ``into``.
+
+        Args:
+            runs: What the first reader has read so far.
+
+        Yields:
+            How many runs have come so far.
+        """
         running: dict[Future[Any], Callable[[Future[Any]], None]] = {}
         workers = self._client.max_concurrency
         with threads(workers) as pool:
-            if self._locate_first():
+            if self._locate_first(runs):
                 running[pool.submit(self._find_last_place)] = self._note_end
             while not self._is_complete():
                 for reader in self._next_readers(workers - len(running)):
@@ -169,26 +181,25 @@ class _History:
         # Only now: until the pool is left, a thread may still add pages to ``into``.
         self._finish()
 
-    def _locate_first(self) -> bool:
+    def _locate_first(self, runs: Sequence[wire.Run]) -> bool:
         """Find out where the first reader is; False where its rows do not tell."""
-        rows = self._first.into.rows()
         try:
-            places = [] if rows is None else _find_places(rows, self._sign)
+            places = _find_places(_times(runs), self._sign)
         except _DoesNotFitError:
             places = []
         # Where all runs are of one moment, no date can lie between two of them.
-        if rows is None or not places or places[0] == places[-1]:
+        if not places or places[0] == places[-1]:
             self._go_alone()
             return False
-        self._first.advance(rows)
+        self._first.advance(runs)
         return True
 
     def _find_last_place(self) -> int | None:
         """Where the list ends: the first row in the opposite order."""
-        into = Collected(self._first.into.table, None)
+        into = Collected(Gathering(self._first.into.gathering.table))
         params = [*self._params, ("order", "asc" if self._sign < 0 else "desc")]
-        next(read_pages(self._client, self._path, params, into, wanted=1, strict=False))
-        places = _find_places(into.pages[0].head(1), self._sign)
+        page = next(read_pages(self._client, self._path, params, into, wanted=1, strict=False))
+        places = _find_places(_times(page.structs[:1]), self._sign)
         return places[0] if places else None
 
     def _note_end(self, future: Future[int | None]) -> None:
@@ -199,7 +210,7 @@ class _History:
     def _divide(self) -> None:
         """Have further readers begin, evenly up to the end, once the first pages are there."""
         near, far, workers = self._first.position, self._end, self._client.max_concurrency
-        if far is None or near is None or len(self._first.into.pages) < _FIRST_PAGES:
+        if far is None or near is None or self._first.into.pages < _FIRST_PAGES:
             return
         self._end = None
         if far > near and not self._is_alone:
@@ -241,7 +252,8 @@ class _History:
         # the other end stays.
         others = [each for each in self._params if each[0] != near]
         params = [*others, ("order", order), (near, date)]
-        into = Collected(self._first.into.table, None)
+        self._made += 1
+        into = Collected(self._first.into.gathering, number=self._made)
         pages = read_pages(self._client, self._path, params, into, strict=self._strict)
         return _Reader(pages, into, self._sign, start, is_further)
 
@@ -252,10 +264,9 @@ class _History:
         if reader not in self._readers:
             return
         try:
-            future.result()
-            page = reader.into.pages[-1]
-            reader.advance(page)
-            self._link(reader, page["id"].to_list())
+            runs = future.result().structs
+            reader.advance(runs)
+            self._link(reader, [each.id for each in runs])
         except (RetabAnalysisError, _DoesNotFitError) as error:
             # An error of another reader is not raised: the first reader will come to the same
             # place, where the caller can resume, or find that there is nothing wrong with it.
@@ -265,7 +276,7 @@ class _History:
 
     def _link(self, reader: _Reader, ids: list[str]) -> None:
         """See which neighbours a reader has met with its newest page."""
-        is_begin = len(reader.into.pages) == 1
+        is_begin = reader.into.pages == 1
         if is_begin and reader.is_further:
             self._in_vain -= not self._seen.issuperset(ids)
         self._seen.update(ids)
@@ -319,24 +330,32 @@ class _History:
             return
         into = self._first.into
         problems = [each.into.problems for each in self._readers]
-        into.pages, into.ids, into.cursor = [self._joined], set(self._joined["id"]), None
+        into.replace(self._joined)
         # The same bad record has another JSON path on another reader's page.
         once = {(each.record_id, each.raw): each for every in problems for each in every}
         into.problems = Problems(once.values())
         into.problems.total += sum(each.total - len(each) for each in problems)
 
 
-def _find_places(rows: pl.DataFrame, sign: int) -> list[int]:
-    """The places of rows, which must be in the order of reading.
+def _times(runs: Sequence[wire.Run]) -> list[int | None]:
+    return [each.timing.created_at for each in runs]
+
+
+def _find_places(times: Sequence[int | None], sign: int) -> list[int]:
+    """The places of runs that were created then, which must be in the order of reading.
 
     Raises:
         _DoesNotFitError: They are not, or one of them has no date.
     """
     # In the other direction time falls, so its sign is turned and the places grow in both.
-    places = rows["timing.created_at"].dt.epoch("us") * sign
-    if places.null_count() or not places.is_sorted():
+    places = [sign * each for each in times if each is not None]
+    if len(places) < len(times) or any(map(gt, places, places[1:])):
         raise _DoesNotFitError
-    return places.to_list()
+    return places
+
+
+def _find_row_places(rows: pl.DataFrame, sign: int) -> list[int]:
+    return _find_places(rows["timing.created_at"].to_physical().to_list(), sign)
 
 
 def _join(readers: Sequence[_Reader]) -> pl.DataFrame:
@@ -345,17 +364,17 @@ def _join(readers: Sequence[_Reader]) -> pl.DataFrame:
     Raises:
         _DoesNotFitError: Two have not met, or a row is not where it belongs.
     """
-    parts = [rows for each in readers if (rows := each.into.rows()) is not None]
+    parts = [each.into.rows() for each in readers]
     for rows, (left, right) in zip(parts, itertools.pairwise(readers), strict=False):
         _check_overlap(rows, left, right)
     joined = pl.concat(parts).unique("id", keep="last", maintain_order=True)
-    _find_places(joined, readers[0].sign)
+    _find_row_places(joined, readers[0].sign)
     return joined
 
 
 def _check_overlap(rows: pl.DataFrame, left: _Reader, right: _Reader) -> None:
     """Check that the right reader has every row that the left one read in the right one's part."""
-    places = _find_places(rows, left.sign)
+    places = _find_row_places(rows, left.sign)
     begin = bisect.bisect_right(places, right.start)
     end = bisect.bisect_left(places, -math.inf if right.position is None else right.position)
     have_met = not left.into.ids.isdisjoint(right.into.ids)

@@ -7,7 +7,9 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.arguments import check_seconds
+from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
     DeadlineExceeded,
@@ -17,7 +19,7 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import RunList, Runs
-from retab_analysis.fetch.runs import get_run
+from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
@@ -75,25 +77,28 @@ class Poller:
 
     def __init__(self, client: Client, ids: Sequence[str]) -> None:
         self._client = client
-        self._seen: dict[str, pl.DataFrame | None] = dict.fromkeys(ids)
+        # Whether each has ended, None where it was not seen; in the order of the frame.
+        self._seen: dict[str, bool | None] = dict.fromkeys(ids)
         self._missing: dict[str, int] = dict.fromkeys(ids, 0)
+        self._frame = RUNS.empty()
         self.away: RetabAnalysisError | None = None
 
     def frame(self) -> pl.DataFrame:
         """A RUNS frame of the runs seen so far, in the order given."""
-        return pl.concat([RUNS.empty(), *(run for run in self._seen.values() if run is not None)])
+        return self._frame
 
     def pending(self) -> list[str]:
         """The runs that are not known to have ended."""
-        return [
-            run_id
-            for run_id, run in self._seen.items()
-            if run is None or not run["is_terminal"].item()
-        ]
+        return [run_id for run_id, has_ended in self._seen.items() if not has_ended]
 
-    def take(self, run_id: str, run: pl.DataFrame) -> None:
-        """Remember a run as it was just seen."""
-        self._seen[run_id], self._missing[run_id] = run, 0
+    def take(self, runs: pl.DataFrame) -> None:
+        """Remember runs as they were just seen."""
+        new = dict(zip(runs["run_id"], runs["is_terminal"], strict=True))
+        self._seen.update(new)
+        self._missing.update(dict.fromkeys(new, 0))
+        rows = pl.concat([self._frame, runs])
+        newest = {run_id: at for at, run_id in enumerate(rows["run_id"])}
+        self._frame = rows[[newest[each] for each in self._seen if each in newest]]
 
     def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
         """Look once at each run that has not ended.
@@ -107,14 +112,14 @@ class Poller:
             RetabAnalysisError: One that waiting does not cure; ``.partial`` is the last frame.
         """
         ids = self.pending() if ids is None else ids
-        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        tasks = [partial(get_run, self._client, run_id) for run_id in ids]
+        outcomes: TaskOutcomes[wire.Run] = TaskOutcomes()
+        tasks = [partial(read_run, self._client, run_id) for run_id in ids]
         try:
             run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)
         finally:
             # Also after an interrupt: what came before it is in the last frame.
-            for index, run in outcomes.results.items():
-                self.take(ids[index], run)
+            if outcomes.results:
+                self.take(to_frame(RUNS, list(outcomes.results.values())))
         self.away = None
         for index, error in sorted(outcomes.errors.items()):
             self._forgive(ids[index], error)

@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.arguments import check_flag
 from retab_analysis.decode import Problem, Problems, to_frame
 from retab_analysis.errors import (
@@ -24,12 +26,13 @@ from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
+    Gathering,
     read_pages,
-    read_single,
+    read_record,
     refuse_other,
 )
 from retab_analysis.fetch.params import RunList, Runs, quote_id
-from retab_analysis.fetch.runs import get_run
+from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import (
@@ -44,6 +47,7 @@ from retab_analysis.transport import Client
 
 _PATH = "/v1/workflows/evals/results"
 _LISTED = 20
+_KNOWN = "#known"  # at the end of a name that no column has
 
 
 def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFrame:
@@ -68,7 +72,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
     if run_id is None:
         return result
     try:
-        return _with_runs(result, _known(get_run(client, run_id)))
+        return _with_runs(result, to_frame(RUNS, [read_run(client, run_id)]))
     except RetabAnalysisError as error:
         error.partial = result
         raise
@@ -82,7 +86,7 @@ def read_result(client: Client, result_id: str) -> pl.DataFrame:
         RetabAnalysisError: Any other failure.
     """
     path = f"{_PATH}/{quote_id('result_id', result_id)}"
-    return read_single(client, RESULTS, path, result_id)
+    return to_frame(RESULTS, [read_record(client, RESULTS, path, result_id)])
 
 
 def fetch_results(
@@ -165,15 +169,7 @@ class _Part:
 
     run_id: str
     into: Collected
-    run: pl.DataFrame | None = None
-
-    def rows(self) -> pl.DataFrame | None:
-        """The rows so far; a result that does not name its run gets it."""
-        rows = self.into.rows()
-        # The list was asked for by run, so the run is known even where a result does not say it.
-        if rows is None:
-            return None
-        return rows.with_columns(pl.col("workflow_eval_run_id").fill_null(self.run_id))
+    run: wire.Run | None = None
 
 
 def list_results(
@@ -188,7 +184,10 @@ def list_results(
     """All results of some runs, in the order of the runs, then the API's."""
     # A part for each run: the order does not depend on which answer comes first, and what has come
     # is there whenever an error or Ctrl-C ends it.
-    parts = [_Part(run_id, Collected(table, None)) for run_id in runs.ids]
+    gathering = Gathering(table)
+    parts = [
+        _Part(run_id, Collected(gathering, number=number)) for number, run_id in enumerate(runs.ids)
+    ]
     known = _known(runs.known)
     outcomes: TaskOutcomes[None] = TaskOutcomes()
 
@@ -198,7 +197,9 @@ def list_results(
         progress.update(done, len(parts), f"{count} results")
 
     def together() -> pl.DataFrame:
-        frame = _with_runs(to_frame(table, _rows(parts)), known, parts)
+        # Every run was read, or none was: a RUNS frame has all of them.
+        read = [part.run for part in parts if part.run is not None]
+        frame = _with_runs(gathering.frame(), known if known is not None else to_frame(RUNS, read))
         return frame if evals is None else fill_in_evals(frame, evals)
 
     tasks = [partial(_read, client, part, strict, known is None) for part in parts]
@@ -222,16 +223,23 @@ def _read(client: Client, part: _Part, strict: bool, with_run: bool) -> None:
     if with_run:
         _read_run(client, part, strict)
     params = [("run_id", part.run_id), ("order", "desc")]
-    accept = partial(refuse_other, "run", "workflow_eval_run_id", part.run_id)
+    accept = partial(_accept, part.run_id)
     # The pages are in ``part.into``, where others can see them before all have come.
     for _ in read_pages(client, _PATH, params, part.into, strict=strict, accept=accept):
         pass
 
 
+def _accept(run_id: str, results: Sequence[Any]) -> None:
+    refuse_other("run", "workflow_eval_run_id", run_id, results)
+    # The list was asked for by run, so the run is known even where a result does not say it.
+    for each in results:
+        each.workflow_eval_run_id = run_id
+
+
 def _read_run(client: Client, part: _Part, strict: bool) -> None:
     """Read the run itself; one that does not decode leaves its two columns null, if lenient."""
     try:
-        part.run = get_run(client, part.run_id)
+        part.run = read_run(client, part.run_id)
     except SchemaError as error:
         if strict or error.problems is None:
             raise
@@ -240,34 +248,25 @@ def _read_run(client: Client, part: _Part, strict: bool) -> None:
             part.into.problems.add(Problem(record_id, path, words, raw))
 
 
-def _rows(parts: Sequence[_Part]) -> list[pl.DataFrame]:
-    return [rows for part in parts if (rows := part.rows()) is not None]
-
-
 def _known(runs: pl.DataFrame | None) -> pl.DataFrame | None:
-    """What a result takes over from its run, or None where the frame is not a RUNS frame.
+    """The runs, or None where the frame is not a RUNS frame.
 
     Other frames have such columns too: in a RESULTS frame, ``created_at`` is the result's.
     """
     wanted = ("run_id", "workflow_version_id", "created_at")
     if runs is None or "result_id" in runs.columns:
         return None
-    if any(runs.schema.get(name) != RUNS.schema[name] for name in wanted):
-        return None
-    return runs.select(*wanted[:2], pl.col("created_at").alias("run_created_at"))
+    is_other = any(runs.schema.get(name) != RUNS.schema[name] for name in wanted)
+    return None if is_other else runs
 
 
-def _with_runs(
-    results: pl.DataFrame, known: pl.DataFrame | None, parts: Sequence[_Part] = ()
-) -> pl.DataFrame:
+def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Fill in the columns that come from the runs: known before, or read with the results."""
-    # Every run was read, or none was: a RUNS frame has all of them.
-    if known is None:
-        read = [run for part in parts if (run := _known(part.run)) is not None]
-        if not read:
-            return results
-        known = pl.concat(read)
-    return _fill_in(results, known.unique("run_id", keep="last"), on="run_id")
+    once = runs if runs["run_id"].n_unique() == runs.height else runs.unique("run_id", keep="last")
+    known = once.select(
+        "run_id", "workflow_version_id", pl.col("created_at").alias("run_created_at")
+    )
+    return _fill_in(results, known, on="run_id")
 
 
 def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
@@ -330,10 +329,12 @@ def _warn_of_unread(problems: Problems) -> None:
 
 def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:
     """Take the columns of ``known`` in place of the results' own."""
-    bare = results.drop(name for name in known.columns if name != on)
     # From the left and in its order: a result whose run or eval is not known stays, with nulls.
-    joined = bare.join(known, on=on, how="left", maintain_order="left")
-    return joined.select(results.columns)
+    joined = results.join(known, on=on, how="left", maintain_order="left", suffix=_KNOWN)
+    taken = [name for name in known.columns if name != on]
+    return joined.select(
+        pl.col(f"{name}{_KNOWN}").alias(name) if name in taken else name for name in results.columns
+    )
 
 
 def _name_missing(

@@ -8,15 +8,17 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.arguments import check_count, check_flag
-from retab_analysis.decode import Problems
+from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
+    Gathering,
     read_pages,
-    read_single,
+    read_record,
 )
 from retab_analysis.fetch.parallel_paging import read_history
 from retab_analysis.fetch.params import (
@@ -49,12 +51,17 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
         NotFoundError: There is no such run.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    return get_run(client_or_default(client), run_id)
+    return to_frame(RUNS, [read_run(client_or_default(client), run_id)])
 
 
-def get_run(client: Client, run_id: str) -> pl.DataFrame:
-    """One eval run, a RUNS frame of one row."""
-    return read_single(client, RUNS, f"{RUNS_PATH}/{quote_id('run_id', run_id)}", run_id)
+def read_run(client: Client, run_id: str) -> wire.Run:
+    """Read one eval run; many are better made one frame than a frame each.
+
+    Raises:
+        RetabAnalysisError: It cannot be read.
+    """
+    run: wire.Run = read_record(client, RUNS, f"{RUNS_PATH}/{quote_id('run_id', run_id)}", run_id)
+    return run
 
 
 def fetch_runs(
@@ -167,14 +174,14 @@ def list_runs(
     done = [Fetched(RUNS.empty(), Problems())]
     for params in requests:
         already = sum(each.frame.height for each in done)
-        into = Collected(RUNS, after)
+        into = Collected(Gathering(RUNS), after)
         counts = _counts(client, params, query.order, limit, into, strict=strict)
         try:
             # Closed whatever happens, so that no thread of theirs goes on.
             with contextlib.closing(counts):
                 frame = _first_rows(_told(counts, progress, already), into, query, limit)
         except RetabAnalysisError as error:
-            error.partial = query.cut(into.frame())
+            error.partial, error.cursor = query.cut(into.frame()), into.cursor
             if len(requests) > 1:
                 _merge_partial(error, done, query)
             raise
@@ -201,7 +208,7 @@ def _counts(
     if limit is None and into.cursor is None:
         return read_history(client, RUNS_PATH, params, order, into, strict=strict)
     pages = read_pages(client, RUNS_PATH, params, into, wanted=limit, strict=strict)
-    return (len(each.ids) for each in pages)
+    return (len(into.ids) for _ in pages)
 
 
 def _told(counts: Iterable[int], progress: Progress, already: int) -> Iterator[int]:

@@ -8,7 +8,9 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.arguments import check_count
+from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
     ConflictError,
@@ -19,7 +21,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import PAGE_SIZE, refuse_other, single_parser
+from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     RunList,
@@ -80,18 +82,18 @@ def start_runs(
     scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
     check_count("repeat", repeat, 1)
     chosen = client_or_default(client)
-    started: list[pl.DataFrame] = []
+    started: list[wire.Run] = []
     # One after the other, so that the frame has the order in which they stand in the queue.
     for scope in (scope for scope in scopes for _ in range(repeat)):
         began = datetime.now(UTC)
         try:
             started.append(_create_run(chosen, workflow_id, scope))
         except (RetabAnalysisError, KeyboardInterrupt) as error:
-            error.partial = _stack(started)  # type: ignore[union-attr]
+            error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
             if isinstance(error, _UNANSWERED):
                 _look_for_start(chosen, workflow_id, scope, began, error)
             raise
-    return _stack(started)
+    return to_frame(RUNS, started)
 
 
 def _scopes(
@@ -104,10 +106,11 @@ def _scopes(
     return singles + [{"type": "block", "block_id": each} for each in block_ids or []]
 
 
-def _create_run(client: Client, workflow_id: str, scope: Mapping[str, str]) -> pl.DataFrame:
+def _create_run(client: Client, workflow_id: str, scope: Mapping[str, str]) -> wire.Run:
     body = {"workflow_id": workflow_id, "scope": dict(scope)}
     accept = partial(refuse_other, "workflow", "workflow_id", workflow_id)
-    return client.post(RUNS_PATH, body, parse=single_parser(RUNS, accept))
+    run: wire.Run = client.post(RUNS_PATH, body, parse=record_parser(RUNS, accept))
+    return run
 
 
 def _look_for_start(
@@ -166,7 +169,7 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
     """
     chosen = client_or_default(client)
     ids = RunList.make(runs).ids
-    cancelled: dict[str, pl.DataFrame] = {}
+    cancelled: dict[str, wire.Run] = {}
     failed: dict[str, RetabAnalysisError] = {}
     for run_id in ids:
         try:
@@ -177,12 +180,12 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
                 break
     if failed:
         raise _not_cancelled(ids, list(cancelled.values()), failed)
-    return _stack(list(cancelled.values()))
+    return to_frame(RUNS, list(cancelled.values()))
 
 
 def _not_cancelled(
     ids: Sequence[str],
-    cancelled: Sequence[pl.DataFrame],
+    cancelled: Sequence[wire.Run],
     failed: Mapping[str, RetabAnalysisError],
 ) -> RetabAnalysisError:
     """The error that says most, with the names of all runs that were not cancelled."""
@@ -194,7 +197,7 @@ def _not_cancelled(
         names = ", ".join(f"{run_id} ({_shortly(error)})" for run_id, error in failed.items())
         rest = f"; not tried: {', '.join(untried)}" if untried else ""
         told.args = (f"{told}. Not cancelled: {names}{rest}; the others are in .partial",)
-    told.partial = _stack(cancelled)
+    told.partial = to_frame(RUNS, cancelled)
     return told
 
 
@@ -202,11 +205,8 @@ def _shortly(error: RetabAnalysisError) -> str:
     return str(error.status_code) if isinstance(error, APIError) else type(error).__name__
 
 
-def _cancel_run(client: Client, run_id: str) -> pl.DataFrame:
+def _cancel_run(client: Client, run_id: str) -> wire.Run:
     path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}/cancel"
     accept = partial(refuse_other, RUNS.noun, "id", run_id)
-    return client.post(path, None, parse=single_parser(RUNS, accept))
-
-
-def _stack(runs: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([RUNS.empty(), *runs])
+    run: wire.Run = client.post(path, None, parse=record_parser(RUNS, accept))
+    return run

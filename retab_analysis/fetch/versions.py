@@ -12,7 +12,7 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.arguments import check_flag
-from retab_analysis.decode import parse_document
+from retab_analysis.decode import read_document
 from retab_analysis.errors import ProtocolError
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import Fetched, read_first_page, read_list
@@ -122,7 +122,7 @@ def _get_diff(client: Client, workflow_id: str, baseline: str, candidate: str) -
     ]
 
     def parse(body: bytes) -> wire.VersionDiff:
-        diff = parse_document(wire.VersionDiff, body)
+        diff = read_document(wire.VersionDiff, body)
         found = (diff.from_workflow_version_id, diff.to_workflow_version_id)
         if found != (baseline, candidate):
             raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")

@@ -89,9 +89,13 @@ class Table:
             for column in self.columns
         ]
 
+    @functools.cached_property
+    def _empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
     def empty(self) -> pl.DataFrame:
         """The frame with no rows."""
-        return pl.DataFrame(schema=self.schema)
+        return self._empty.clone()
 
     @property
     def frame_name(self) -> str:
@@ -189,6 +193,4 @@ def _without_none(declared: Any) -> Any:
 def _base(declared: Any) -> Any:
     """The type without None, Annotated and type arguments."""
     declared = _without_none(declared)
-    if declared is wire.Time:
-        return declared
     return typing.get_origin(declared) or declared

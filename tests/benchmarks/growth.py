@@ -62,16 +62,6 @@ def _compare(size: int) -> Callable[[], object]:
     return lambda: ra.compare(before, results.filter(newest))
 
 
-def _explore(size: int) -> Callable[[], object]:
-    runs = ra.decode_runs(bodies.page(bodies.runs(max(1, size // 10))))
-
-    def work() -> None:
-        explorer = ra.explore(runs)
-        explorer.close()
-
-    return work
-
-
 def _csv(size: int) -> Callable[[], object]:
     frame = side(size, 1)
 
@@ -88,7 +78,6 @@ WORK = {
     "decode": _decode,
     "summarize": _summarize,
     "compare with history": _compare,
-    "explore": _explore,
     "write and read CSV": _csv,
 }
 PROMISES = {f"{name}: growth": MOST for name in WORK}

@@ -7,16 +7,17 @@ from functools import partial
 from support.bulk_world import BULK_WORKFLOW_ID
 
 import retab_analysis as ra
-from benchmarks.harness import Row, best_of_both, seconds
+from benchmarks.harness import AtMost, Figure, Row, best_of_both, seconds
 from benchmarks.programs import BulkServer
 
 NAME = "history"
 TO_MODELS = "the SDK to its models only"
-PROMISES = {TO_MODELS: 4.0}
+PROCESSOR = "processor time / the SDK's"
+PROMISES = {TO_MODELS: 4.0, PROCESSOR: AtMost(0.6)}
 LATENCY = 0.05
 
 
-def measure(size: int = 5_000) -> list[Row]:
+def measure(size: int = 5_000) -> list[Row | Figure]:
     """Compare on ``size`` runs of one workflow."""
     with BulkServer("ended", size, 1, LATENCY) as server:
         with server.sdk() as sdk, server.client() as client:
@@ -25,4 +26,8 @@ def measure(size: int = 5_000) -> list[Row]:
             best = best_of_both(
                 partial(seconds, ours), lambda: sdk.seconds("runs", BULK_WORKFLOW_ID)
             )
-    return [Row(TO_MODELS, "runs", size / best[0], size / best[1])]
+            processor = sdk.processor_ratio(ours, "runs", BULK_WORKFLOW_ID)
+    return [
+        Row(TO_MODELS, "runs", size / best[0], size / best[1]),
+        Figure(PROCESSOR, processor, "times"),
+    ]

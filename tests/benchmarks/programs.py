@@ -10,10 +10,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import retab_analysis as ra
+from benchmarks.harness import best_of_both, processor_seconds
 
 TESTS = Path(__file__).parents[1]
 
@@ -92,3 +94,11 @@ class Sdk(Program):
     def seconds(self, work: str, of: object) -> float:
         """How long the work takes, measured over there with the same code as here."""
         return float(self.ask(want="seconds", work=work, of=of))
+
+    def processor_ratio(self, ours: Callable[[], object], work: str, of: object) -> float:
+        """How much processor time our side takes for what the SDK takes one second for."""
+        best = best_of_both(
+            lambda: processor_seconds(ours),
+            lambda: float(self.ask(want="processor_seconds", work=work, of=of)),
+        )
+        return best[0] / best[1]

@@ -15,7 +15,7 @@ from comm.base_comm import BaseComm
 
 import retab_analysis as ra
 from benchmarks import harness
-from benchmarks.harness import AtMost, Figure, seconds
+from benchmarks.harness import AtMost, Figure, processor_seconds
 from benchmarks.programs import BulkServer
 from retab_analysis.widgets.live.live_page import Actions, LivePage
 from retab_analysis.widgets.live.state import compute_state
@@ -26,7 +26,12 @@ INTERVAL = 2.0
 RUNS = 20
 SHARE = f"{RUNS} runs, interval={INTERVAL:g}: share of a core"
 NEWS = f"{SHARE}, with news"
-PROMISES = {SHARE: AtMost(3.0), NEWS: AtMost(8.0)}
+CYCLE = "a cycle, processor time"
+PROMISES = {
+    SHARE: AtMost(3.0),
+    NEWS: AtMost(8.0),
+    f"{RUNS} runs: {CYCLE}": AtMost(20.0),
+}
 EVALS = 40
 # The cycles that are timed come after those that fetch what had ended before.
 WARM_UP = 2
@@ -41,7 +46,7 @@ def measure(size: int = 200) -> list[Figure]:
     some, rounds = max(2, size // 10), max(1, round(size / 20 / INTERVAL))
     return [
         *_cycle("1 run", "queue", 1),
-        *_cycle(f"{some} runs", "queue", some),
+        *_cycle(f"{RUNS} runs", "queue", RUNS),
         *_cycle(f"{size} runs", "queue", size),
         *_cycle(f"{some} runs, all moving", "moving", some),
         Figure(SHARE, _share("queue", rounds, None), "%"),
@@ -51,7 +56,7 @@ def measure(size: int = 200) -> list[Figure]:
 
 
 def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
-    """The time of a cycle in which evals have ended, and what it sends to the browser."""
+    """What a cycle costs in which evals have ended, and what it sends to the browser."""
     with BulkServer(kind, runs, EVALS, 0) as server, server.client() as client, _sent() as sent:
         run_ids = ra.fetch_runs(progress=False, client=client)["run_id"].to_list()
         watcher = Watcher(client, run_ids, None, None, INTERVAL)
@@ -70,11 +75,11 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
         for _ in range(WARM_UP + harness.ROUNDS):
             server.tick()
             rest()
-            times.append(seconds(cycle))
+            times.append(processor_seconds(cycle))
             sizes.append(sum(map(len, sent)))
         assert watcher.snapshot.runs.height == runs
         assert min(sizes) > 0
-    yield Figure(f"{label}: a cycle", 1000 * min(times[WARM_UP:]), "ms")
+    yield Figure(f"{label}: {CYCLE}", 1000 * min(times[WARM_UP:]), "ms")
     yield Figure(f"{label}: an update", max(sizes[WARM_UP:]) / 1000, "kB")
 
 

@@ -12,7 +12,7 @@ from support.documents import (
 from support.faultserver import page
 
 import retab_analysis as ra
-from retab_analysis.decode import parse_one, parse_page, report_problems
+from retab_analysis.decode import read_one, read_page, report_problems
 from retab_analysis.schema import RUNS
 
 
@@ -20,10 +20,10 @@ from retab_analysis.schema import RUNS
 def test_38_what_is_not_json_is_a_protocol_error(value: bytes) -> None:
     body = json.dumps(page([run_document()])).encode().replace(b"28000", value)
     with pytest.raises(ra.ProtocolError):
-        parse_page(RUNS, body)
+        read_page(RUNS.record, body)
     bad_record_too = body.replace(b'"draft_2026_05_18"', b"7")
     with pytest.raises(ra.ProtocolError):
-        parse_page(RUNS, bad_record_too)
+        read_page(RUNS.record, bad_record_too)
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -32,8 +32,8 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 def test_40_depth_spoils_its_record_only() -> None:
     records = [run_document("a"), run_document("deep", extra="DEEP"), run_document("b")]
     body = json.dumps(page(records)).encode().replace(b'"DEEP"', DEEP)
-    found = parse_page(RUNS, body)
-    assert found.rows["id"].to_list() == ["a", "b"]
+    found = read_page(RUNS.record, body)
+    assert [each.id for each in found.structs] == ["a", "b"]
     assert [(each.record_id, each.reason) for each in found.problems] == [
         ("deep", "nested too deeply")
     ]
@@ -43,9 +43,9 @@ def test_40_depth_spoils_its_record_only() -> None:
     "body", [DEEP, b'{"data":' + DEEP + b"}", b'{"x":' + DEEP + b',"data":[]}']
 )
 def test_40_depth_anywhere_is_an_error_of_ours(body: bytes) -> None:
-    for parse in (parse_page, parse_one):
+    for parse in (read_page, read_one):
         with pytest.raises(ra.SchemaError, match="expected") as caught:
-            report_problems(RUNS, parse(RUNS, body).problems, strict=True)
+            report_problems(RUNS, parse(RUNS.record, body).problems, strict=True)
         assert len(str(caught.value)) < 1000
 
 
@@ -59,8 +59,8 @@ def test_41_bad_text_in_one_record(raw: bytes, reason: str, place: bytes) -> Non
     body = json.dumps(page(records)).encode()
     head, _, tail = body.partition(b'"bad"')
     body = head + b'"bad"' + tail.replace(place, place + raw, 1)
-    found = parse_page(RUNS, body)
-    assert found.rows["id"].to_list() == ["a", "b"]
+    found = read_page(RUNS.record, body)
+    assert [each.id for each in found.structs] == ["a", "b"]
     assert found.problems[0].record_id == "bad"
     assert reason in found.problems[0].reason
     found.problems[0].raw.encode()
@@ -68,7 +68,7 @@ def test_41_bad_text_in_one_record(raw: bytes, reason: str, place: bytes) -> Non
 
 def test_41_bad_text_in_an_id_is_shown_escaped() -> None:
     body = json.dumps(page([run_document("\ud800")])).encode()
-    assert parse_page(RUNS, body).problems[0].record_id == "\\ud800"
+    assert read_page(RUNS.record, body).problems[0].record_id == "\\ud800"
 
 
 @pytest.mark.parametrize("before", ["", "[", "{GOOD},"])
@@ -90,10 +90,10 @@ def many_bad(number: int, bad: bytes = b"{}") -> bytes:
 
 
 def test_59_a_thousand_problems_are_described_and_the_others_counted() -> None:
-    found = parse_page(RUNS, many_bad(5_000))
+    found = read_page(RUNS.record, many_bad(5_000))
     assert (len(found.problems), found.problems.total) == (1_000, 5_000)
     assert found.problems[-1].path == "$.data[999]"
-    assert (found.rows["id"].to_list(), found.after) == (["good"], "c")
+    assert ([each.id for each in found.structs], found.after) == (["good"], "c")
     words = r"\(and 4,999 more, the first 1,000 are in \.problems\)"
     with pytest.raises(ra.SchemaError, match=words) as caught:
         report_problems(RUNS, found.problems, strict=True)
@@ -105,22 +105,22 @@ def test_59_a_thousand_problems_are_described_and_the_others_counted() -> None:
 
 def test_59_so_are_times_that_cannot_be_read() -> None:
     bad = json.dumps(run_document("bad", timing__created_at="noon")).encode()
-    found = parse_page(RUNS, many_bad(1_500, bad))
+    found = read_page(RUNS.record, many_bad(1_500, bad))
     assert (len(found.problems), found.problems.total) == (1_000, 1_500)
-    assert found.rows["id"].to_list() == ["good"]
+    assert [each.id for each in found.structs] == ["good"]
 
 
 def test_59_what_is_only_counted_has_to_be_json_as_well() -> None:
     body = many_bad(1_500).replace(b"{}," + GOOD, b"{]," + GOOD)
     with pytest.raises(ra.ProtocolError, match="not JSON"):
-        parse_page(RUNS, body)
+        read_page(RUNS.record, body)
 
 
 def test_59_memory_is_in_proportion_to_the_body() -> None:
     body = many_bad(20_000)
     tracemalloc.start()
     try:
-        parse_page(RUNS, body)
+        read_page(RUNS.record, body)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -138,7 +138,4 @@ def test_59_who_calls_can_end_it() -> None:
             raise ra.DeadlineExceeded("no time left")
 
     with pytest.raises(ra.DeadlineExceeded):
-        parse_page(RUNS, many_bad(100_000), check)
-    calls = 0
-    with pytest.raises(ra.DeadlineExceeded):
-        parse_page(RUNS, json.dumps(page([run_document()])).encode(), check)
+        read_page(RUNS.record, many_bad(100_000), check)

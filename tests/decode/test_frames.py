@@ -19,7 +19,7 @@ from support.faultserver import page
 from support.oracle import run_row
 
 import retab_analysis as ra
-from retab_analysis.decode import parse_page, to_frame
+from retab_analysis.decode import read_page, to_frame
 from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, RUNS, WORKFLOWS
 
 RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
@@ -170,7 +170,7 @@ def test_any_result_that_the_contract_allows(document: dict[str, Any]) -> None:
 )
 def test_values_are_the_json_that_was_sent(literal: str) -> None:
     body = json.dumps(page([result_document()])).replace("1.5,", f"  {literal} ,", 1)
-    found = to_frame(RESULTS, [parse_page(RESULTS, body.encode()).rows])
+    found = to_frame(RESULTS, read_page(RESULTS.record, body.encode()).structs)
     assert found["actual_value"].to_list() == [literal]
 
 

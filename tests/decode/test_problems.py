@@ -19,7 +19,7 @@ from support.faultserver import page
 from support.oracle import RefusedError, run_row
 
 import retab_analysis as ra
-from retab_analysis.decode import parse_page, to_frame
+from retab_analysis.decode import read_page, to_frame
 from retab_analysis.schema import RUNS
 
 RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
@@ -60,8 +60,9 @@ def test_a_mutated_run_is_refused_or_read_as_it_is(document: Any) -> None:
     except RefusedError:
         with pytest.raises(ra.SchemaError, match="run"):
             decode(RUNS, run_document("good"), document)
-        lenient = parse_page(RUNS, json.dumps(page([run_document("good"), document])).encode())
-        assert lenient.rows["id"].to_list() == ["good"]
+        records = [run_document("good"), document]
+        lenient = read_page(RUNS.record, json.dumps(page(records)).encode())
+        assert [each.id for each in lenient.structs] == ["good"]
         assert [problem.path[:9] for problem in lenient.problems] == ["$.data[1]"]
     else:
         assert row(RUNS, document) == expected
@@ -78,7 +79,7 @@ NEVER_IN_SILENCE = {
     "a truth": ("counts__outcome__passed", True, "found true"),
     "no id": ("id", ..., "missing required field `id`"),
     "a null id": ("id", None, "found null"),
-    "no time": ("timing__created_at", "yesterday", "found 'yesterday'"),
+    "no time": ("timing__created_at", "yesterday", 'found "yesterday"'),
     "nanoseconds": ("timing__created_at", "2026-05-18T10:00:00.1234567Z", "microsecond"),
     "a day that is not": ("timing__started_at", "2026-02-30T10:00:00Z", "ISO 8601"),
     "a leap second": ("timing__started_at", "2026-06-30T23:59:60Z", "ISO 8601"),
@@ -113,7 +114,7 @@ def test_39_strict_names_record_path_and_value(path: str, value: Any, words: str
 )
 def test_39_lenient_keeps_the_others(path: str, value: Any, words: str) -> None:
     records = [run_document("a"), run_document("bad", **{path: value}), run_document("b")]
-    found = parse_page(RUNS, json.dumps(page(records)).encode())
-    assert to_frame(RUNS, [found.rows])["run_id"].to_list() == ["a", "b"]
+    found = read_page(RUNS.record, json.dumps(page(records)).encode())
+    assert to_frame(RUNS, found.structs)["run_id"].to_list() == ["a", "b"]
     assert len(found.problems) == 1
     assert words in found.problems[0].reason

@@ -7,15 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.decode import parse_page, report_problems, to_frame
+from retab_analysis.decode import read_page, report_problems, to_frame
 from retab_analysis.schema import Table
 from support.faultserver import page
 
 
 def decode(table: Table, *records: Any) -> pl.DataFrame:
-    found = parse_page(table, json.dumps(page(records)).encode())
+    found = read_page(table.record, json.dumps(page(records)).encode())
     report_problems(table, found.problems, strict=True)
-    return to_frame(table, [found.rows])
+    return to_frame(table, found.structs)
 
 
 def row(table: Table, document: Any) -> dict[str, Any]:

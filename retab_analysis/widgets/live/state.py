@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,11 @@ _LIST_OF = {
     "still_failing": "known",
     "still_passing": "passed",
 }
+# What is read of a result: a row as a dict costs as much as its columns.
+_READ = (
+    *("run_id", "eval_id", "eval_name", "state", "status", "document_names", "duration_ms"),
+    *("expected_value", "actual_value", "failure_code", "failure_message", "status_message"),
+)
 # So many runs are named, or things that runs are held against; the others are counted.
 _NAMED = 3
 
@@ -138,6 +144,7 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
             are those of the last contact, and stand still while the API is away.
     """
     results = _group_by_run(snapshot)
+    seen = list(snapshot.runs.iter_rows(named=True))
     then = snapshot.seen_at or now
     runs = tuple(
         make_run_line(
@@ -147,7 +154,7 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
             then,
             is_gone=run["run_id"] in snapshot.gone,
         )
-        for run in snapshot.runs.iter_rows(named=True)
+        for run in seen
     )
     news = count_news(snapshot.news)
     lists = _sort_lines(results, snapshot)
@@ -166,24 +173,26 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         phase=snapshot.phase,
         notes=(*snapshot.notes, *_say_missing(snapshot)),
         can_cancel=bool(not snapshot.runs["is_terminal"].all()),
-        eta=_estimate_end(snapshot, results, then),
+        # A run that is gone will not end.
+        eta=estimate_all(
+            [run for run in seen if run["run_id"] not in snapshot.gone],
+            results,
+            snapshot.usual_ms,
+            then,
+        ),
     )
-
-
-def _estimate_end(
-    snapshot: Snapshot, results: Mapping[str, Sequence[Mapping[str, Any]]], then: datetime
-) -> tuple[float, float] | None:
-    # A run that is gone will not end.
-    seen = snapshot.runs.filter(~pl.col("run_id").is_in(snapshot.gone))
-    return estimate_all(list(seen.iter_rows(named=True)), results, snapshot.usual_ms, then)
 
 
 def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     """The results of each run in the order in which they ended."""
     # What ended first stands first, so that lists grow at their end and nothing jumps.
-    ordered = snapshot.results.sort("completed_at", nulls_last=True, maintain_order=True)
+    results = snapshot.results
+    ended = results["completed_at"].to_physical().to_list()
+    order = sorted(range(len(ended)), key=lambda at: math.inf if ended[at] is None else ended[at])
+    values = list(zip(*(results[name].to_list() for name in _READ), strict=True))
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in ordered.iter_rows(named=True):
+    for at in order:
+        row = dict(zip(_READ, values[at], strict=True))
         rows.setdefault(row["run_id"], []).append(row)
     return rows
 

@@ -83,7 +83,9 @@ class WatchedRuns(Poller):
         if self._workflow_id is not None:
             yield self._workflow_id, self._choose_start()
             return
-        seen = self.frame().filter(~pl.col("run_id").is_in(list(self.gone)))
+        seen = self.frame()
+        if self.gone:
+            seen = seen.filter(~pl.col("run_id").is_in(list(self.gone)))
         several = seen.group_by("workflow_id", maintain_order=True).agg(
             pl.len(), pl.col("created_at").min(), pl.col("created_at").null_count().alias("nulls")
         )
@@ -106,13 +108,13 @@ class WatchedRuns(Poller):
         runs = self._list(workflow_id, since, _PAGE)
         if self._workflow_id is not None:
             runs = self._read_on(workflow_id, runs)
-        for run in runs.iter_slices(1):
-            run_id = run["run_id"].item()
-            if run_id in self._seen or self._is_followed(run):
-                self._seen.setdefault(run_id, None)
-                self.take(run_id, run)
-                # A run that was not found may be there again.
-                self.gone.discard(run_id)
+        taken = [
+            run_id
+            for run_id, has_ended in zip(runs["run_id"], runs["is_terminal"], strict=True)
+            if run_id in self._seen or self._is_followed(run_id, has_ended)
+        ]
+        self.take(runs.filter(pl.col("run_id").is_in(taken)))
+        self.gone.difference_update(taken)  # one that was not found may be there again
         return set(runs["run_id"])
 
     def _read_on(self, workflow_id: str, runs: pl.DataFrame) -> pl.DataFrame:
@@ -126,14 +128,14 @@ class WatchedRuns(Poller):
             return self._list(workflow_id, last, None)
         return runs
 
-    def _is_followed(self, run: pl.DataFrame) -> bool:
+    def _is_followed(self, run_id: str, has_ended: bool) -> bool:
         """Whether it is of the followed workflow, and did not end before the watching began.
 
         A run may start and end between two looks: it is new, whatever its status is.
         """
         if self._workflow_id is None or self._old is None:
             return False
-        return not run["is_terminal"].item() or run["run_id"].item() not in self._old
+        return not has_ended or run_id not in self._old
 
     def _list(self, workflow_id: str, since: datetime | None, limit: int | None) -> pl.DataFrame:
         query = RunQuery.make(workflow_id=workflow_id, from_date=since)

@@ -7,11 +7,10 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import polars as pl
 
@@ -282,9 +281,7 @@ class Watcher:
     def _add_results(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the results of runs in which an eval has ended since."""
         # Results are asked for again only where the counts of their run have changed.
-        marks = {
-            run["run_id"]: _summarize_progress(run) for run in snapshot.runs.iter_rows(named=True)
-        }
+        marks = dict(zip(snapshot.runs["run_id"], _mark(snapshot.runs), strict=True))
         stale = [
             each
             for each, mark in marks.items()
@@ -409,9 +406,10 @@ def _say_left_out(number: int, noun: str) -> str:
     return f"{count_noun(number, noun)} did not decode and {verb} left out"
 
 
-def _summarize_progress(run: dict[str, Any]) -> object:
-    """What is different once an eval of the run has ended, and costs no request to know."""
-    return (run["status"], *(run[name] for name in ("completed", "error", "cancelled", "running")))
+def _mark(runs: pl.DataFrame) -> Iterator[object]:
+    """What is different of each run once an eval of it has ended, and costs no request to know."""
+    names = ("status", "completed", "error", "cancelled", "running")
+    return zip(*(runs[name] for name in names), strict=True)
 
 
 # The watchers by what they watch, so that a cell that runs again stops the one before. Weak, so
