@@ -20,7 +20,14 @@ import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_path, check_share
 from retab_analysis.comparison.suite_test import CERTAIN_ENOUGH, suite_regressed
-from retab_analysis.comparison.wording import count_noun, list_evals, phrase, say_p, say_waiting
+from retab_analysis.comparison.wording import (
+    at_least,
+    count_noun,
+    list_evals,
+    phrase,
+    say_p,
+    say_waiting,
+)
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
@@ -188,7 +195,8 @@ class Regressed:
         row = self.summary.row(0, named=True)
         parts = []
         if not self.by_test and (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH:
-            parts.append(f"something got worse with a probability of {row['p_any_regressed']:.2f}")
+            sure = at_least(row["p_any_regressed"])
+            parts.append(f"something got worse with a probability of {sure}")
         if suite_regressed(self.summary, self.alpha):
             fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
             parts.append(f"{fell}, more than chance explains (p {say_p(row['p_value'])})")

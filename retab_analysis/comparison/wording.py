@@ -277,11 +277,20 @@ def _broken_group(group: Row) -> str:
 
 
 def _say_least(n: int, p: float | None) -> str:
-    """How sure that is, rounded down, so that nothing seems surer than it is."""
+    """How sure that is."""
     if p is None:
         return ""
-    at_least = f"{math.floor(100 * p) / 100:.2f}"
-    return f"; the probability of that is at least {at_least}{' for each' if n > 1 else ''}"
+    return f"; the probability of that is {at_least(p)}{' for each' if n > 1 else ''}"
+
+
+def at_least(p: float) -> str:
+    """A probability, rounded down, so that nothing seems surer than it is.
+
+    Example:
+        >>> at_least(0.9999)
+        'at least 0.99'
+    """
+    return f"at least {math.floor(100 * p) / 100:.2f}"
 
 
 def _cause(cause: str | None) -> str:

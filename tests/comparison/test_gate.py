@@ -22,6 +22,7 @@ from comparison.cases import (
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import FAIL_ON, read_accepted
+from retab_analysis.comparison.wording import at_least
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.vocabulary import TRANSITIONS
 
@@ -138,7 +139,9 @@ def test_the_verdict_is_a_reason_of_its_own() -> None:
     assert comparison.verdict == "regressed"
     p = numbers(comparison)["p_any_regressed"]
     (said,) = comparison.gate(fail_on=()).reasons
-    assert said == (f"The verdict is regressed: something got worse with a probability of {p:.2f}.")
+    assert said == (
+        f"The verdict is regressed: something got worse with a probability of {at_least(p)}."
+    )
     assert comparison.gate(fail_on=(), verdict=False).ok
 
 
@@ -163,7 +166,7 @@ def test_the_verdict_is_computed_without_what_is_accepted() -> None:
     # The numbers are those of the rest, not of what was accepted.
     assert comparison.gate(fail_on=(), allow=broken).reasons == (
         "Without the accepted evals, the verdict is regressed: something got worse with a "
-        f"probability of {alone:.2f}.",
+        f"probability of {at_least(alone)}.",
     )
     assert comparison.gate(allow=[*broken, "alone"]).ok
 

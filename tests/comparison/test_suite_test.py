@@ -211,7 +211,7 @@ def test_the_reason_names_the_probability_from_which_on_the_verdict_counts_it(
 ) -> None:
     summary = pl.DataFrame([NOTHING | {"p_any_regressed": p}], schema=SUMMARY_SCHEMA)
     reason = str(Regressed(summary, 0.05, by_test=False, without_accepted=False))
-    assert ("something got worse with a probability of 0.80" in reason) == is_said
+    assert ("something got worse with a probability of at least 0.80" in reason) == is_said
     by_test = str(Regressed(summary, 0.05, by_test=True, without_accepted=False))
     assert "probability" not in by_test
 
