@@ -62,6 +62,9 @@ def opened(page: Page, address: str) -> Locator:
 def turn_to(view: Locator, tab: str) -> None:
     view.locator(f".ra-chip[data-value={tab}]").click()
     expect(view.locator(f".ra-chip[data-value={tab}]")).to_have_attribute("aria-pressed", "true")
+    if tab == "evals":
+        # They are weighed first; a click on what is there until then would hit nothing.
+        expect(view.get_by_text(re.compile(r"^Evals over \d+ runs"))).to_be_visible(timeout=60_000)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
