@@ -118,3 +118,36 @@ def _find_cell() -> tuple[str | None, str]:
     except (AttributeError, LookupError):
         return None, ""
     return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id", "")
+
+
+class ShownPage:
+    """The page of a view, and where it is displayed; each view's own page is one of these.
+
+    Args:
+        view: The view, whose ``close`` takes it away.
+        page: The page.
+        make_still: Makes what stands for the page once nothing drives it.
+    """
+
+    def __init__(
+        self, view: Closable, page: HtmlPage, make_still: Callable[[], dict[str, str]]
+    ) -> None:
+        self._page = page
+        self._display = Display(view, page, make_still)
+
+    @property
+    def widget(self) -> Any:
+        """The widget, to be put beside others."""
+        return self._page.widget
+
+    def mime_bundle(self) -> dict[str, Any]:
+        """What a notebook needs to display the page alone."""
+        return self._page.mime_bundle()
+
+    def display(self) -> None:
+        """Show the page as output of the cell that runs."""
+        self._display.show()
+
+    def close(self) -> None:
+        """Take the page away; where it was displayed, its last state stays."""
+        self._display.close()

@@ -20,13 +20,13 @@ from retab_analysis.transport import Client
 from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import ROUNDS, CompareState
 from retab_analysis.widgets.compare.task import Task
-from retab_analysis.widgets.display import Closable, Display
+from retab_analysis.widgets.display import Closable, ShownPage
 from retab_analysis.widgets.page import Event, HtmlPage
 
 _LABEL = "Comparison of eval runs"
 
 
-class ComparePage:
+class ComparePage(ShownPage):
     """The page of one view.
 
     Args:
@@ -46,27 +46,14 @@ class ComparePage:
         self._task: Task | None = None
         self._look = html.CompareLook()
         self._drawn: dict[str, tuple[object, Html]] = {}
-        self._page = HtmlPage(self._render(), self._on_event, label=_LABEL)
-        self._display = Display(view, self._page, self._make_still)
-
-    @property
-    def widget(self) -> Any:
-        """The widget, to be put beside others."""
-        return self._page.widget
-
-    def mime_bundle(self) -> dict[str, Any]:
-        """What a notebook needs to display the page alone."""
-        return self._page.mime_bundle()
-
-    def display(self) -> None:
-        """Show the view as output of the cell that runs."""
-        self._display.show()
+        page = HtmlPage(self._render(), self._on_event, label=_LABEL)
+        super().__init__(view, page, self._make_still)
 
     def close(self) -> None:
         """Take the page away; where it was displayed, its last state stays."""
         if self._task is not None:
             self._task.stop()
-        self._display.close()
+        super().close()
 
     def _render(self) -> dict[str, str]:
         return dict(html.render_sections(self._state, self._look))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from retab_analysis.widgets.display import Closable, Display
+from retab_analysis.widgets.display import Closable, ShownPage
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.panel import PanelLook, list_documents
@@ -41,7 +41,7 @@ class ExplorerActions:
     document: Callable[[str, str], None]
 
 
-class ExplorerPage:
+class ExplorerPage(ShownPage):
     """The page of one explorer. It has as many sections whatever the number of rows.
 
     Args:
@@ -65,21 +65,8 @@ class ExplorerPage:
         self._save_values = save_values
         # Where a person wants the rows to be written, None while it is called as the tab.
         self._path: str | None = None
-        self._page = HtmlPage(self._render(), self._on_event, label=_LABEL)
-        self._display = Display(view, self._page, self._make_still)
-
-    @property
-    def widget(self) -> Any:
-        """The widget, to be put beside others."""
-        return self._page.widget
-
-    def mime_bundle(self) -> dict[str, Any]:
-        """What a notebook needs to display the page alone."""
-        return self._page.mime_bundle()
-
-    def display(self) -> None:
-        """Show the explorer as output of the cell that runs."""
-        self._display.show()
+        page = HtmlPage(self._render(), self._on_event, label=_LABEL)
+        super().__init__(view, page, self._make_still)
 
     def draw(self, *, keep: bool = False) -> None:
         """Show the state; what has not changed is not sent.
@@ -102,10 +89,6 @@ class ExplorerPage:
             self._page.show(self._render())
             self._page.flush()
             self._display.keep(now=True)
-
-    def close(self) -> None:
-        """Take the page away; where it was displayed, its last state stays."""
-        self._display.close()
 
     def _render(self) -> dict[str, Any]:
         with self._lock:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from retab_analysis.widgets.display import Closable, Display
+from retab_analysis.widgets.display import Closable, ShownPage
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState
 from retab_analysis.widgets.page import Event, HtmlPage
@@ -24,7 +24,7 @@ class Actions:
     code: Callable[[], str]
 
 
-class LivePage:
+class LivePage(ShownPage):
     """The page of one view. It has as many sections whatever the number of runs.
 
     Args:
@@ -47,21 +47,8 @@ class LivePage:
         self._state, self._actions = state, actions
         self._compact, self._save_values = compact, save_values
         self._look = html.LiveLook(can_cancel=actions.cancel is not None)
-        self._page = HtmlPage(self._render(), self._on_event, label=_LABEL)
-        self._display = Display(view, self._page, self._make_still)
-
-    @property
-    def widget(self) -> Any:
-        """The widget, to be put beside others."""
-        return self._page.widget
-
-    def mime_bundle(self) -> dict[str, Any]:
-        """What a notebook needs to display the page alone."""
-        return self._page.mime_bundle()
-
-    def display(self) -> None:
-        """Show the view as output of the cell that runs."""
-        self._display.show()
+        page = HtmlPage(self._render(), self._on_event, label=_LABEL)
+        super().__init__(view, page, self._make_still)
 
     def draw(self, state: LiveState) -> None:
         """Show a state; what has not changed is not sent."""
@@ -75,10 +62,6 @@ class LivePage:
         """Send everything again from the cell that runs, so that who executes it stores it."""
         self._page.flush()
         self._display.keep(now=True)
-
-    def close(self) -> None:
-        """Take the page away; where it was displayed, its last state stays."""
-        self._display.close()
 
     def _render(self) -> dict[str, Any]:
         if self._compact:
