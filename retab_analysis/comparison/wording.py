@@ -315,7 +315,8 @@ def _suspects(evals: pl.DataFrame) -> str | None:
     if still_open.is_empty():
         most = max(suspects["p_regressed"].to_list())
         return f"{said}; a lasting break is unlikely (p is at most {most:.2g})."
-    which = "them" if still_open.height == suspects.height else f"the {still_open.height} likelier"
+    likelier = "the likelier one" if still_open.height == 1 else f"the {still_open.height} likelier"
+    which = "them" if still_open.height == suspects.height else likelier
     return f"{said}; run {which} again (.reruns says how often)."
 
 

@@ -212,6 +212,11 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
             "says how often).",
         ),
         (
+            [of("suspect", candidate_state="failed", p_regressed=p) for p in (0.04, 0.2)],
+            "2 suspects did not pass, which may be bad luck; run the likelier one again (.reruns "
+            "says how often).",
+        ),
+        (
             [of("suspect", candidate_state="failed", p_regressed=p) for p in (0.041, 0.02)],
             "2 suspects did not pass, which may be bad luck; a lasting break is unlikely (p is at "
             "most 0.041).",

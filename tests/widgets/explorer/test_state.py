@@ -38,6 +38,20 @@ def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
     assert f"[{other!r}]" in Elements(section(explorer, "code")).text
 
 
+def test_its_code_ends_where_the_rows_do(runs: pl.DataFrame) -> None:
+    explorer = ra.explore(runs)
+    days = runs["created_at"].dt.date().unique().sort()
+    first, last = days[1], days[-2]
+    explorer.state.listed.filter(since=first, until=last)
+    scope: dict[str, Any] = {"runs": runs}
+    exec(explorer.code(), scope)
+    assert scope["rows"].equals(explorer.frame)
+    # Both days are included, and nothing beyond them.
+    shown = scope["rows"]["created_at"].dt.date()
+    assert (shown.min(), shown.max()) == (first, last)
+    assert shown.len() < runs.height
+
+
 def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) -> None:
     scope: dict[str, Any] = {"results": results, "runs": runs}
     only = ra.explore(results=results)
