@@ -128,7 +128,7 @@ def _open_id(client: Client, ident: str) -> OpenedDocument:
 
 def _open(client: Client, ids: list[str], of: object) -> OpenedDocument:
     if not ids:
-        raise ConfigError(f"result {markup.one_line(of)} has no document: its inputs are no files")
+        raise ConfigError(f"result {markup.one_line(of)} has no document: its inputs are not files")
     first, *others = ids
     link = read_link(client, first)
     return OpenedDocument(link.download_url, link.filename, first, tuple(others))

@@ -107,7 +107,7 @@ def overview(
         The overview: its ``.frame``, and in a notebook a status board.
 
     Raises:
-        ConfigError: A workflow that there is not, or another argument that cannot be used.
+        ConfigError: A workflow that does not exist, or another argument that cannot be used.
         RetabAnalysisError: Any other failure; ``.partial`` is the frame of the others.
     """
     check_progress(progress)

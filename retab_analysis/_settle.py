@@ -55,7 +55,7 @@ def settle(
       that probability is at least 0.5, notes it as a suspect below that, and does not mention it
       once it is at most 0.05 and the eval passed again. Where neither as many passes nor as many
       failures as there are rounds left would bring it from one of these groups to another, its
-      reruns are saved. That the gate is red for another eval is no reason: which evals broke is
+      reruns are saved. That the gate is red for another eval is not a reason: which evals broke is
       worth knowing. Evals that ended in an error are always run again, because they have no
       verdict. What the gate makes of the suite as a whole is not looked at.
 

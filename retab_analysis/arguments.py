@@ -14,7 +14,7 @@ from typing import TypeGuard
 from retab_analysis.errors import ConfigError
 
 LONGEST_WAIT = 366 * 24 * 3600.0
-"""Seconds, a year: nobody waits longer, and no system can be told to wait for ever so long."""
+"""Seconds, a year: nobody waits longer, and operating systems refuse much longer waits."""
 
 
 def check_flag(name: str, value: object) -> bool:

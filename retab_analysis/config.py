@@ -177,8 +177,8 @@ def _problem_of_key(secret: Secret) -> str | None:
         )
     if len(value) < SHORTEST_KEY:
         return (
-            f"has fewer than {SHORTEST_KEY} characters, which no key has, and which could not be "
-            "masked without spoiling words: was it cut off?"
+            f"has fewer than {SHORTEST_KEY} characters: was it cut off? So short a key cannot be "
+            "masked in messages without masking parts of words, too"
         )
     return None
 

@@ -203,12 +203,12 @@ _PAGE_STYLE = (
 )
 
 # Markdown reads what stands between HTML's elements; an entity is never markup to it.
-_ADDRESS = r"(?<=www)\.|:(?=//)"  # without these, www.… and https://… are no links
+_ADDRESS = r"(?<=www)\.|:(?=//)"  # without these, www.… and https://… are not links
 _IN_CELL = re.compile(rf"[|$*`~\\]|\](?=\()|{_ADDRESS}", re.IGNORECASE)
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 # Without what HTML's own entities are made of.
 _ACTIVE = re.compile(rf"[\\`*_\[\]|$~@]|{_ADDRESS}", re.IGNORECASE)
-# What stands before the rest of a link that is no markup: @name, #1, user/repo#1, GH-1, www.… and
+# What stands before the rest of a link that is not markup: @name, #1, user/repo#1, GH-1, www.… and
 # https://…. GitHub looks for some of them in what has been rendered, where no backslash is left.
 _LINKED = re.compile(r"@|#(?=\w)|(?<![a-z0-9])GH-(?=\d)|www(?=\.)|:(?=//)", re.IGNORECASE)
 _APART = "&#8203;"  # a space of no width
@@ -217,7 +217,7 @@ _APART = "&#8203;"  # a space of no width
 def markdown(value: object) -> str:
     r"""Any value as text in one line of Markdown, also in a table.
 
-    What would become a link although it is no markup (``@name``, which notifies somebody on
+    What would become a link although it is not markup (``@name``, which notifies somebody on
     GitHub; ``#1``; ``www.…``) gets an invisible neighbour.
 
     Example:

@@ -34,7 +34,7 @@ NOT_COUNTED = ("flaky", "incomplete", "not_comparable", "removed", "added")
 """The transitions that say nothing about whether the candidate is better or worse."""
 
 TRANSITIONS = (*FLIPPED, *NOT_COUNTED, "still_failing", "still_passing")
-"""What can become of an eval, in the order in which one wants to hear of it."""
+"""The transitions that an eval can make, the most urgent first."""
 
 VERDICTS = ("regressed", "improved", "no_change", "inconclusive")
 """What a comparison can conclude about the suite as a whole."""

@@ -1,4 +1,4 @@
-"""Evals over time: what became of each from run to run."""
+"""Evals over time: how the state of each changes from run to run."""
 
 from __future__ import annotations
 

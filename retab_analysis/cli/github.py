@@ -1,4 +1,4 @@
-"""GitHub Actions: annotations, the summary of a job, and text that its runner does not obey.
+"""GitHub Actions: annotations, the summary of a job, and text that its runner takes for text.
 
 The runner reads commands from whatever a step prints: ``::name …::text`` at the beginning of a
 line, and the older ``##[name]`` anywhere in one

@@ -195,7 +195,7 @@ def _add_sides(parser: Parser) -> None:
         "--baseline",
         default="last_good",
         metavar="WHAT",
-        help="what it is held against: last_good (each eval's own last good result, unless given), "
+        help="what to compare it with: last_good (each eval's own last good result, unless given), "
         "published, last_ok, previous, a run or a version",
     )
 

@@ -3,7 +3,7 @@
 ``compare`` has the public functions, ``comparison`` the object that they give. From the frames of
 ``sides``, and what :mod:`retab_analysis.evidence` says of them, ``eval_rows`` makes one row per
 eval by the rules in ``transitions``, and ``suite_test`` the summary and the verdict. ``gate`` is
-the rule that a build stands or falls by, ``wording`` what is said, ``render`` how it is shown, and
+the rule that passes or fails a build, ``wording`` what is said, ``render`` how it is shown, and
 ``json_diff`` where two JSON values differ.
 """
 

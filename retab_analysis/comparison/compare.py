@@ -55,7 +55,8 @@ def compare(
     told apart; :mod:`retab_analysis.evidence` says how.
 
     Args:
-        baseline: A RESULTS frame: what was. It is earlier by definition, whatever its dates say.
+        baseline: The RESULTS frame to compare with. It is earlier by definition, whatever its dates
+            say.
         candidate: A RESULTS frame: what is. Either may hold several runs.
         history: A RESULTS frame of other runs. Rows of the runs that are compared are left out of
             it, and rows that are later than the candidate's first result.

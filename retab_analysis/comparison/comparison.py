@@ -64,7 +64,7 @@ class Comparison:
             of their pass rate (from -1 to 1) with its interval and test; ``p_any_regressed``;
             ``detectable``, the fall that would be found with 80 % power.
         verdict: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``: statistics. The
-            rule that a build stands or falls by is :meth:`gate`.
+            rule that passes or fails a build is :meth:`gate`.
         sides: The results that were compared.
     """
 
@@ -124,7 +124,7 @@ class Comparison:
         so many further results could not move across 0.5, from where on an eval is called broken:
         whatever came of them, the gate would say of it what it says now. An eval that ended in an
         error has no verdict, so that it is always run again. That the gate is red for another eval
-        is no reason to leave one alone: which evals broke is what the reader wants to know.
+        is not a reason to leave one alone: which evals broke is what the reader wants to know.
         """
         many = self._suite.evals.filter(_expected(rounds) > 0)
         return self.reruns.filter(pl.col("eval_id").is_in(many["eval_id"].implode()))

@@ -1,4 +1,4 @@
-"""The gate: the rule that a build stands or falls by, and the failures that are accepted.
+"""The gate: the rule that passes or fails a build, and the failures that are accepted.
 
 The verdict is statistics and may be inconclusive; the gate is a rule and always says yes or no,
 and why. What is known and accepted is written down in a TOML file beside the code, so that it is

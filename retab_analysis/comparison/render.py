@@ -268,7 +268,7 @@ def markdown_table(evals: pl.DataFrame, limit: int = ROWS, valued: int = 0) -> I
     Args:
         evals: The evals.
         limit: How many rows there are at most.
-        valued: Of how many of them the values are shown as well.
+        valued: For how many of them the values are shown, too.
     """
     header = (*HEADER, *SHOWN_VALUES) if valued else HEADER
     rows = []

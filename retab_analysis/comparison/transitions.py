@@ -1,4 +1,4 @@
-"""What became of each eval between two sides; the first rule that fits is it.
+"""The transition of each eval between two sides: the first rule that fits decides.
 
 The rules are those of the table below, in this order. *Earlier* is the state of the results that
 the eval is held against; *p* is the probability that it got worse to stay.

@@ -42,7 +42,7 @@ def check_writable(series: pl.Series) -> None:
 
 
 def _leaves(series: pl.Series) -> Iterator[pl.Series]:
-    """The series itself, or what its lists and structs are made of."""
+    """The series itself, or, of lists and structs, the series of their items and fields."""
     if isinstance(series.dtype, pl.List | pl.Array):
         yield from _leaves(series.explode())
     elif isinstance(series.dtype, pl.Struct):

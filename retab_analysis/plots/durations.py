@@ -107,7 +107,7 @@ def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _five_numbers(part: str) -> list[pl.Expr]:
-    """What a box is drawn from, and the values themselves where they are few."""
+    """The numbers that a box shows, and the values themselves where they are few."""
     values = pl.col(part).drop_nulls()
     return [
         *(values.quantile(share, "linear").alias(f"{part} {name}") for name, share in _BOX.items()),

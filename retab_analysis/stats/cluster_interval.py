@@ -50,7 +50,7 @@ def cluster_interval(
     order = np.argsort(labels, kind="stable")
     ordered = np.asarray(differences, dtype=np.float64)[order].tolist()
     ends = np.cumsum(sizes).tolist()
-    # fsum, so that the order of the evals is no matter
+    # fsum, so that the order of the evals does not matter
     sums = [math.fsum(ordered[at:end]) for at, end in itertools.pairwise([0, *ends])]
     n = len(ordered)
     mean = math.fsum(ordered) / n

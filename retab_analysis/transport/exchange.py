@@ -64,7 +64,7 @@ def wait_limit() -> float | None:
 
 
 def check_time() -> None:
-    """Raise if the attempt that is under way, if any, shall not go on.
+    """Raise if an attempt is under way that must not go on.
 
     Raises:
         DeadlineExceeded: Its deadline has passed.

@@ -126,7 +126,7 @@ def _redirect_error(response: Response, state: RetryState) -> ProtocolError:
 
 
 def _api_error(response: Response, state: RetryState, settings: Settings, now: float) -> APIError:
-    # Masked once more: what is escaped in the JSON was no key to those who looked at its bytes.
+    # Masked once more: where JSON escapes it, the key was not found in the body's bytes.
     redact = settings.api_key.redact
     code, message = (each and redact(each) for each in _error_detail(response.body))
     request_id = response.headers.get("x-request-id") or None

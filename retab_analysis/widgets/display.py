@@ -124,7 +124,7 @@ class ShownPage:
     """The page of a view, and where it is displayed; each view's own page is one of these.
 
     Args:
-        view: The view, whose ``close`` takes it away.
+        view: The view, whose ``close`` removes the page.
         page: The page.
         make_still: Makes what stands for the page once nothing drives it.
     """

@@ -105,7 +105,7 @@ class Connection(BaseHTTPRequestHandler):
     # Otherwise an answer waits up to 40 ms for the client to acknowledge the one before.
     disable_nagle_algorithm = True
     # Seconds for a request to come in, for a kept connection to be used again, and for an answer to
-    # be taken: whoever keeps a thread here for longer is not going to go on.
+    # be taken: a client that keeps a thread here for longer has most likely gone.
     patience = 60.0
 
     def setup(self) -> None:

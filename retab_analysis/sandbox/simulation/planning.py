@@ -109,7 +109,7 @@ def _child(
 
 
 def _share(name: str, low: float, high: float, number: int = 0) -> float:
-    """Give a name its place between two bounds, by its letters and not by the seed."""
+    """Place a name between two bounds by its hash, so that every seed gives it the same value."""
     share = (sum(name.encode()) * 31 + number * 17) % 101 / 100
     return low + (high - low) * share
 

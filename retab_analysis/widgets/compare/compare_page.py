@@ -30,7 +30,7 @@ class ComparePage(ShownPage):
     """The page of one view.
 
     Args:
-        view: The view, whose ``close`` takes it away.
+        view: The view, whose ``close`` removes the page.
         state: What is compared.
         client: What to ask; None for the default one.
         save_values: Whether what stands for the page in a saved notebook holds values.

@@ -42,7 +42,7 @@ class ExplorerActions:
 
 
 class ExplorerPage(ShownPage):
-    """The page of one explorer. It has as many sections whatever the number of rows.
+    """The page of one explorer. The number of its sections does not depend on the number of rows.
 
     Args:
         view: The explorer, whose ``close`` takes the page away.

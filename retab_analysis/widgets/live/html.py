@@ -111,7 +111,7 @@ def _render_total(state: LiveState) -> Html:
 
 
 def list_total(state: LiveState) -> list[str]:
-    """What is told of several runs together."""
+    """The line that sums up several runs."""
     done, total = sum_progress(state)
     facts = [f"{done} of {total} done"]
     return facts if state.eta is None else [*facts, f"{format_range(*state.eta)} left"]
@@ -387,7 +387,7 @@ def name_folded(state: LiveState) -> tuple[str, str, str]:
 
 
 def describe_eval(line: EvalLine, *, values: bool) -> str:
-    """An eval as one line of text: what became of it, and its message or only the cause."""
+    """An eval as one line of text: its change, and its message or only the cause."""
     why = line.message if values else line.cause
     said = "; ".join(each for each in (describe_change(line), why) if each)
     return one_line(f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {said}")
@@ -400,7 +400,7 @@ def say_nothing_new(state: LiveState) -> str:
             return "Evals that do not pass will be listed here."
         return "Evals that broke, and suspects, will be listed here."
     if state.news is None:
-        return "There is no eval that does not pass."
+        return "No eval failed or was blocked."
     return "No eval is called broken, and none is suspect."
 
 

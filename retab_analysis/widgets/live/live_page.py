@@ -25,10 +25,10 @@ class Actions:
 
 
 class LivePage(ShownPage):
-    """The page of one view. It has as many sections whatever the number of runs.
+    """The page of one view. The number of its sections does not depend on the number of runs.
 
     Args:
-        view: The view, whose ``close`` takes it away.
+        view: The view, whose ``close`` removes the page.
         state: What is shown first.
         actions: What the buttons do.
         compact: Show one line and one bar, without lists and buttons.

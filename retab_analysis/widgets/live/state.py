@@ -105,7 +105,7 @@ class LiveState:
         refreshed: When the API answered last; all numbers are as of then.
         failure: Why watching ended early, or None.
         phase: As in :class:`Snapshot`.
-        notes: What else a person should know, for example why there are no news.
+        notes: What else a person should know, for example why there is no news.
         can_cancel: Whether a run has not ended.
         eta: Low and high end of the seconds until all runs have ended, or None.
     """

@@ -103,7 +103,7 @@ def test_no_news_is_said() -> None:
     watching = seen(run_with(running=1))
     assert html.say_nothing_new(watching) == "Evals that do not pass will be listed here."
     ended = seen(run_with("r1", "completed", passed=1), phase="ended")
-    assert html.say_nothing_new(ended) == "There is no eval that does not pass."
+    assert html.say_nothing_new(ended) == "No eval failed or was blocked."
     news = (news_of({"a": "still_passing"}),)
     going = seen(run_with(passed=1, running=1), news=news)
     assert html.say_nothing_new(going) == "Evals that broke, and suspects, will be listed here."
