@@ -41,7 +41,7 @@ BROKEN, SHAKY = 20, 97
 
 def measure(size: int = SIZE) -> list[Figure]:
     """Compare a tenth of ``size`` results with as many, ``size`` and ten times as many."""
-    sizes = (size // 10, size, 10 * size)
+    sizes = (max(1, size // 10), size, 10 * size)
     took = [_seconds(each) for each in sizes]
     shown = zip((TENTH, WHOLE, TENFOLD), took, strict=True)
     return [
