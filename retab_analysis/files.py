@@ -7,6 +7,7 @@ import io
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,22 +19,29 @@ PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
 _EXPECTED = "a str, a Path or a file open for {}"
 
 
-def load(source: PathOrFile) -> bytes:
-    """Everything in a file, UTF-8 where an open file gives text.
+def load(source: PathOrFile, size: int) -> Iterator[bytes]:
+    """What is in a file, in pieces of so many bytes or characters; UTF-8 where it gives text.
 
     Raises:
         ConfigError: It is neither a path nor a file open for reading, or a folder.
         OSError: It cannot be read, for example because there is none.
     """
     if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
-        return _load_path(check_path("path", source, _EXPECTED.format("reading")))
+        path = check_path("path", source, _EXPECTED.format("reading"))
+        if path.is_dir():
+            raise _is_folder(path)
+        with path.open("rb") as file:
+            yield from _pieces(file, size)
+        return
     if hasattr(source, "reconfigure"):
         # Otherwise Python turns every CR inside a cell into LF. Where the caller has read some of
         # the text already, it cannot be changed any more.
         with contextlib.suppress(io.UnsupportedOperation):
             source.reconfigure(newline="")
-    data = source.read()
-    return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
+    if isinstance(source, io.StringIO):
+        yield from _text_pieces(source, size)
+    else:
+        yield from _pieces(source, size)
 
 
 def save(target: PathOrFile, data: bytes) -> None:
@@ -50,10 +58,21 @@ def save(target: PathOrFile, data: bytes) -> None:
         _save_open(target, data)
 
 
-def _load_path(path: Path) -> bytes:
-    if path.is_dir():
-        raise _is_folder(path)
-    return path.read_bytes()
+def _pieces(file: IO[str] | IO[bytes], size: int) -> Iterator[bytes]:
+    while piece := file.read(size):
+        yield _encode(piece)
+
+
+def _text_pieces(file: io.StringIO, size: int) -> Iterator[bytes]:
+    # It gives all of its text without a copy, but takes four bytes for each character from the
+    # moment on when it is read in parts.
+    text = file.read()
+    for start in range(0, len(text), size):
+        yield _encode(text[start : start + size])
+
+
+def _encode(piece: str | bytes) -> bytes:
+    return piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else bytes(piece)
 
 
 def _is_folder(path: Path) -> ConfigError:

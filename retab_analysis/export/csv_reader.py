@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
-import io
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
 
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.export.csv_cells import CELL_PARSERS, CellParser
-from retab_analysis.export.formula_escaping import unescape_formulas
+from retab_analysis.export.csv_cells import CELL_PARSERS
+from retab_analysis.export.csv_rows import split_cells
 from retab_analysis.files import PathOrFile, load
 from retab_analysis.schema import TABLES, Table
 
-# A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
-# there, because the regular expression engine searches for a literal start at full speed.
-_QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*+(?:""[^"]*+)*+"(?![^,\r\n])')
 _SHOWN = 80
-_PIECE = 1 << 20  # bytes that are checked at once
+_PIECE = 1 << 23  # bytes that are read at once, or characters of an open text file
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
@@ -56,80 +52,14 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     if table not in tuple(TABLES):
         raise ConfigError(f"table: got {table!r}, expected one of {', '.join(TABLES)}")
-    cells = _read_cells(path)
-    names = ["" if name is None else name for name in cells.row(0)]
-    _check_names(names, TABLES[table])
-    return _parse_columns(cells.slice(1), names, TABLES[table].schema)
-
-
-def _read_cells(path: PathOrFile) -> pl.DataFrame:
-    """Every cell as text, the header as the first row; the file's own text is given up here."""
-    data = _without_mark(load(path))
-    _check_text(data)
-    return _split_cells(data, _row_width(data))
-
-
-def _without_mark(data: bytes) -> bytes:
-    return data.removeprefix(codecs.BOM_UTF8)
-
-
-def _check_text(data: bytes) -> None:
-    if not data:
-        raise SchemaError("the file is empty, expected at least a header")
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, len(data), _PIECE):
-        end = start + _PIECE
-        pending = len(decoder.getstate()[0])
-        try:
-            decoder.decode(data[start:end], final=end >= len(data))
-        except UnicodeDecodeError as error:
-            place = start - pending + error.start
-            raise SchemaError(
-                f"byte {place} is 0x{data[place : place + 1].hex()}, expected UTF-8 text (in "
-                "Excel: save as CSV UTF-8)"
-            ) from None
-
-
-def _row_width(data: bytes) -> int:
-    """How many cells every row has.
-
-    polars fills a row that is too short with nulls, so this is checked before it reads. Without
-    the quoted cells, a newline always ends a row, a comma a cell, and a quote is misplaced.
-    """
-    skeleton = _QUOTED_CELL.sub(b"_", data)
-    _check_stray(skeleton, b'"', "a quote", "quotes around a whole cell, and doubled inside it")
-    if b"\r" in skeleton:
-        skeleton = skeleton.replace(b"\r\n", b"\n")
-        _check_stray(skeleton, b"\r", "a carriage return", "rows that end in LF or CRLF")
-    width = 0
-    for number, row in enumerate(io.BytesIO(skeleton)):
-        got = row.count(b",") + 1
-        width = width or got
-        if got != width:
-            raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
-    return width
-
-
-def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> None:
-    place = skeleton.find(character)
-    if place >= 0:
-        row = skeleton.count(b"\n", 0, place)
-        where = f"row {row}" if row else "the header"
-        raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
-
-
-def _split_cells(data: bytes, width: int) -> pl.DataFrame:
-    """Every cell as text, the header as the first row."""
-    cells = pl.read_csv(
-        data, has_header=False, schema={str(n): pl.String() for n in range(width)}, eol_char="\n"
-    )
-    # Most columns have no apostrophe in front of anything, and are taken as they are.
-    marked = cells.select(pl.all().str.starts_with("'").any()).row(0)
-    return cells.with_columns(
-        unescape_formulas(pl.col(name)).alias(name)
-        for name, is_marked in zip(cells.columns, marked, strict=True)
-        if is_marked
-    )
+    columns: _Columns | None = None
+    for cells in split_cells(load(path, _PIECE)):
+        if columns is None:
+            columns = _Columns.from_header(cells.row(0), TABLES[table])
+            cells = cells.slice(1)
+        columns.add(cells)
+    assert columns is not None  # without a header it would have been refused
+    return columns.frame()
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -143,28 +73,71 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-def _parse_columns(
-    cells: pl.DataFrame, names: list[str], declared: Mapping[str, pl.DataType]
-) -> pl.DataFrame:
-    parsers = [CELL_PARSERS[declared.get(name, pl.String())] for name in names]
-    parsed = cells.select(
-        parser.parse(pl.col(str(n))).alias(str(n)) for n, parser in enumerate(parsers)
-    )
-    columns = {}
-    for name, parser, text, half in zip(names, parsers, cells, parsed, strict=True):
-        columns[name] = parser.finish(half)
-        _check_values(name, parser, text, columns[name])
-    return pl.DataFrame(columns)
+@dataclass(slots=True)
+class _Wrong:
+    """The cells of a column that are not values of its dtype."""
+
+    row: int
+    text: str
+    count: int
 
 
-def _check_values(name: str, parser: CellParser, text: pl.Series, value: pl.Series) -> None:
-    bad = (value.is_null() & text.is_not_null()).arg_true()
-    if bad.is_empty():
-        return
-    where = f"row {bad[0] + 1}, column {name!r}"
-    more = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
-    got = _shorten(text[bad[0]])
-    raise SchemaError(f"{where}: got {got!r}, expected {parser.expected}{more}", path=where)
+class _Columns:
+    """The columns of a file, grown from its rows as they come."""
+
+    def __init__(self, names: list[str], declared: Mapping[str, pl.DataType]) -> None:
+        self._names = names
+        self._parsers = [CELL_PARSERS[declared.get(name, pl.String())] for name in names]
+        self._parts: list[list[pl.Series]] = [[] for _ in names]
+        self._wrong: dict[int, _Wrong] = {}
+        self._height = 0
+
+    @classmethod
+    def from_header(cls, header: tuple[str | None, ...], table: Table) -> _Columns:
+        """Columns without rows.
+
+        Raises:
+            SchemaError: None of them is the table's, or one is there twice.
+        """
+        names = ["" if name is None else name for name in header]
+        _check_names(names, table)
+        return cls(names, table.schema)
+
+    def add(self, cells: pl.DataFrame) -> None:
+        """Take in further rows."""
+        parsed = cells.select(
+            parser.parse(pl.col(str(n))).alias(str(n)) for n, parser in enumerate(self._parsers)
+        )
+        for n, parser in enumerate(self._parsers):
+            text, value = cells[str(n)], parser.finish(parsed[str(n)])
+            self._note_wrong(n, text, value)
+            self._parts[n].append(value)
+        self._height += cells.height
+
+    def _note_wrong(self, column: int, text: pl.Series, value: pl.Series) -> None:
+        if value.null_count() == text.null_count():
+            return
+        bad = (value.is_null() & text.is_not_null()).arg_true()
+        first = _Wrong(self._height + bad[0] + 1, text[bad[0]], 0)
+        self._wrong.setdefault(column, first).count += len(bad)
+
+    def frame(self) -> pl.DataFrame:
+        """All rows.
+
+        Raises:
+            SchemaError: A cell is not a value of its column's dtype.
+        """
+        for column in sorted(self._wrong):
+            self._refuse(column, self._wrong[column])
+        return pl.DataFrame(
+            {name: pl.concat(parts) for name, parts in zip(self._names, self._parts, strict=True)}
+        )
+
+    def _refuse(self, column: int, wrong: _Wrong) -> NoReturn:
+        where = f"row {wrong.row}, column {self._names[column]!r}"
+        more = f" ({wrong.count} such cells in all)" if wrong.count > 1 else ""
+        got, expected = _shorten(wrong.text), self._parsers[column].expected
+        raise SchemaError(f"{where}: got {got!r}, expected {expected}{more}", path=where)
 
 
 def _shorten(text: str) -> str:

@@ -117,10 +117,10 @@ def main(size: int) -> None:
     before = peak()
     frames = side(size, 1), side(size, 2)
     ra.compare(*frames)
-    sys.stdout.write(f"{(peak() - before) / sum(map(_bytes, frames))}\n")
+    sys.stdout.write(f"{(peak() - before) / sum(map(frame_bytes, frames))}\n")
 
 
-def _bytes(frame: pl.DataFrame) -> int:
+def frame_bytes(frame: pl.DataFrame) -> int:
     """What a frame takes; polars' estimate leaves out 16 bytes that each text has beside it."""
     texts = sum(kind == pl.String for kind in frame.dtypes)
     return int(frame.estimated_size()) + 16 * texts * frame.height

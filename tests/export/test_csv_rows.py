@@ -1,0 +1,87 @@
+"""A file may be cut anywhere: the same rows come of it, and the same refusals."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from support.csv_files import reread
+from support.examples import examples
+
+from retab_analysis import read_csv
+from retab_analysis.errors import SchemaError
+from retab_analysis.export.csv_rows import split_cells
+
+
+def rows_of_pieces(pieces: list[bytes]) -> list[tuple[object, ...]] | None:
+    """All rows, None where they are refused; which of several faults is named may differ."""
+    try:
+        return [row for cells in split_cells(pieces) for row in cells.rows()]
+    except SchemaError:
+        return None
+
+
+@examples(400)
+@given(
+    text=st.text(st.sampled_from('""",,\r\n\n\na\'= \0\ufeffé'), max_size=24),
+    tail=st.sampled_from([b"", b"", b"\xff\n", b"\xed\xa0\x80"]),
+    cuts=st.sets(st.integers(0, 40)),
+)
+def test_where_a_file_is_cut_makes_no_difference(text: str, tail: bytes, cuts: set[int]) -> None:
+    data = text.encode() + tail
+    ends = [0, *sorted(cuts), len(data)]
+    pieces = [data[start:end] for start, end in itertools.pairwise(ends)]
+    assert rows_of_pieces(pieces) == rows_of_pieces([data])
+
+
+@pytest.mark.parametrize("cut", range(14))
+def test_a_wrong_byte_is_named_by_its_place_in_the_file(cut: int) -> None:
+    data = b'a\n"\n"\n\xc3\xa9\nb\n\xff\n'
+    with pytest.raises(SchemaError, match=r"^byte 11 is 0xff, expected UTF-8"):
+        list(split_cells([data[:cut], data[cut:]]))
+
+
+class Dripping(io.BytesIO):
+    """Gives a few bytes at a time, and keeps how many were asked for."""
+
+    asked: int | None = None
+
+    def read(self, size: int | None = None, /) -> bytes:
+        self.asked = size
+        return super().read(7)
+
+
+def test_a_long_file_is_not_read_at_once() -> None:
+    body = "".join(f'run_{n},{n},"é\n,""{n}"\n' for n in range(20))
+    text = "run_id,passed,note\n" + body
+    file = Dripping(text.encode())
+    assert_frame_equal(read_csv(file), reread(text))
+    assert file.asked is not None
+    assert 0 < file.asked < 2**26
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["1,", "x,", "2,", "3,", "y,z"], r"^row 2, column 'passed': got 'x', .* \(2 such cells"),
+        # The first column, even where another one's bad cell comes earlier.
+        (["1,x", "2,", "3,", "4,", "y,"], "^row 5, column 'passed': got 'y', .*integer$"),
+        (["1,", "2,", "3,", "4"], r"^row 4: got 1 cell\(s\), expected 2"),
+        (["1,", "2,", "3,", '4,a"b'], "^row 4: got a quote in the middle"),
+        (["1,", "2,", "3,", "4,a\rb"], "^row 4: got a carriage return in the middle"),
+    ],
+)
+def test_a_refusal_counts_rows_from_the_start_of_the_file(rows: list[str], message: str) -> None:
+    text = "\n".join(["passed,failed", *rows])
+    with pytest.raises(SchemaError, match=message):
+        read_csv(Dripping(text.encode()))
+
+
+def test_a_mark_is_taken_away_at_the_start_only() -> None:
+    pieces = [b"\xef", b"\xbb\xbf\xef\xbb\xbfa\n", b"\xef\xbb\xbfb\n"]
+    assert pl.concat(split_cells(pieces)).rows() == [("\ufeffa",), ("\ufeffb",)]
