@@ -63,16 +63,16 @@ class BulkServer(Program):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._credentials: dict[str, str] = self.ask(want="credentials")
+        self.credentials: dict[str, str] = self.ask(want="credentials")
         return self
 
     def client(self) -> ra.Client:
         """A client of ours with its default settings."""
-        return ra.Client(**self._credentials)
+        return ra.Client(**self.credentials)
 
     def sdk(self) -> Sdk:
         """The SDK's side, as a program to be entered."""
-        return Sdk(self._credentials)
+        return Sdk(self.credentials)
 
     def tick(self) -> None:
         """Let so much time pass that one more eval ends in every run that is moving."""

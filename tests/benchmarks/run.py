@@ -12,7 +12,7 @@ from types import ModuleType
 
 NAMES = (
     *("import_cost", "decode_runs", "decode_results", "fetch_results", "fetch_run", "history"),
-    *("watch", "watch_memory", "compare", "evidence", "explore", "plots", "patch"),
+    *("check", "watch", "watch_memory", "compare", "evidence", "explore", "plots", "patch"),
     *("csv_round_trip", "growth"),
 )
 
