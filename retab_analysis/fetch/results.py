@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from retab_analysis.fetch.paging import (
 )
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import read_run
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.fetch.threads import TaskOutcomes, run_all, threads
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import (
     EVALS,
@@ -138,10 +138,9 @@ def fetch_results(
     table = RESULTS_WITH_PAYLOADS if check_flag("payloads", payloads) else RESULTS
     client = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        fetched = list_results(client, chosen, table, evals=known, strict=strict, progress=bar)
-        unread = Problems()
-        if evals is True:
-            fetched, unread = _add_evals(client, fetched)
+        reading = _Reading(client, chosen, table, known)
+        reading.read(strict=strict, progress=bar)
+        fetched, unread = _add_evals(client, reading) if evals is True else (reading.give(), None)
     if unread:
         _warn_of_unread(unread)
     return fetched.deliver(table)
@@ -170,6 +169,81 @@ class _Part:
     run_id: str
     into: Collected
     run: wire.Run | None = None
+    workflow_ids: set[str] = field(default_factory=set)
+
+
+class _Reading:
+    """The results of some runs, as they come in."""
+
+    def __init__(
+        self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
+    ) -> None:
+        self._client, self._evals, self._known = client, evals, _known(runs.known)
+        # A part for each run: the order does not depend on which answer comes first, and what has
+        # come is there whenever an error or Ctrl-C ends it.
+        self._gathering = Gathering(table)
+        self._parts = [
+            _Part(run_id, Collected(self._gathering, number=number))
+            for number, run_id in enumerate(runs.ids)
+        ]
+
+    def read(self, *, strict: bool, progress: Progress) -> None:
+        """Send all the requests, and keep what comes back.
+
+        Raises:
+            RetabAnalysisError: Some runs could not be read; ``.partial`` has all that came.
+            KeyboardInterrupt: After Ctrl-C, with the same ``.partial``.
+        """
+        outcomes: TaskOutcomes[None] = TaskOutcomes()
+
+        def tell() -> None:
+            done = len(outcomes.results) + len(outcomes.errors)
+            count = sum(len(part.into.ids) for part in self._parts)
+            progress.update(done, len(self._parts), f"{count} results")
+
+        tasks = [partial(self._read_part, part, strict) for part in self._parts]
+        try:
+            run_all(tasks, self._client.max_concurrency, outcomes, tell)
+        except KeyboardInterrupt as interrupt:
+            interrupt.partial = self.frame()  # type: ignore[attr-defined]
+            raise
+        error = outcomes.error()
+        if error is not None:
+            # Those that failed, and those that were not tried because every run would have failed.
+            parts = enumerate(self._parts)
+            missing = [part.run_id for at, part in parts if at not in outcomes.results]
+            raise _name_missing(error, missing, len(self._parts), self.frame())
+
+    def _read_part(self, part: _Part, strict: bool) -> None:
+        if self._known is None:
+            _read_run(self._client, part, strict)
+        params = [("run_id", part.run_id), ("order", "desc")]
+        accept = partial(_accept, part.run_id)
+        # The pages are in ``part.into``, where others can see them before all have come.
+        for page in read_pages(
+            self._client, _PATH, params, part.into, strict=strict, accept=accept
+        ):
+            part.workflow_ids.update(each.workflow_id for each in page.structs)
+
+    def workflow_ids(self) -> list[str]:
+        """The workflows of the results that have come, each once."""
+        return list(dict.fromkeys(each for part in self._parts for each in part.workflow_ids))
+
+    def frame(self) -> pl.DataFrame:
+        """The results that have come, in the order of the runs, then the API's."""
+        known = self._known
+        if known is None:
+            # Every run was read, or none was: a RUNS frame has all of them.
+            known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
+        frame = _with_runs(self._gathering.frame(), known)
+        return frame if self._evals is None else fill_in_evals(frame, self._evals)
+
+    def give(self) -> Fetched:
+        """The results, and what did not decode."""
+        problems = Problems()
+        for part in self._parts:
+            problems.add_all(part.into.problems)
+        return Fetched(self.frame(), problems)
 
 
 def list_results(
@@ -182,51 +256,9 @@ def list_results(
     progress: Progress,
 ) -> Fetched:
     """All results of some runs, in the order of the runs, then the API's."""
-    # A part for each run: the order does not depend on which answer comes first, and what has come
-    # is there whenever an error or Ctrl-C ends it.
-    gathering = Gathering(table)
-    parts = [
-        _Part(run_id, Collected(gathering, number=number)) for number, run_id in enumerate(runs.ids)
-    ]
-    known = _known(runs.known)
-    outcomes: TaskOutcomes[None] = TaskOutcomes()
-
-    def tell() -> None:
-        done = len(outcomes.results) + len(outcomes.errors)
-        count = sum(len(part.into.ids) for part in parts)
-        progress.update(done, len(parts), f"{count} results")
-
-    def together() -> pl.DataFrame:
-        # Every run was read, or none was: a RUNS frame has all of them.
-        read = [part.run for part in parts if part.run is not None]
-        frame = _with_runs(gathering.frame(), known if known is not None else to_frame(RUNS, read))
-        return frame if evals is None else fill_in_evals(frame, evals)
-
-    tasks = [partial(_read, client, part, strict, known is None) for part in parts]
-    try:
-        run_all(tasks, client.max_concurrency, outcomes, tell)
-    except KeyboardInterrupt as interrupt:
-        interrupt.partial = together()  # type: ignore[attr-defined]
-        raise
-    error = outcomes.error()
-    if error is not None:
-        # Those that failed, and those that were not tried because every run would have failed.
-        missing = [part.run_id for at, part in enumerate(parts) if at not in outcomes.results]
-        raise _name_missing(error, missing, len(parts), together())
-    problems = Problems()
-    for part in parts:
-        problems.add_all(part.into.problems)
-    return Fetched(together(), problems)
-
-
-def _read(client: Client, part: _Part, strict: bool, with_run: bool) -> None:
-    if with_run:
-        _read_run(client, part, strict)
-    params = [("run_id", part.run_id), ("order", "desc")]
-    accept = partial(_accept, part.run_id)
-    # The pages are in ``part.into``, where others can see them before all have come.
-    for _ in read_pages(client, _PATH, params, part.into, strict=strict, accept=accept):
-        pass
+    reading = _Reading(client, runs, table, evals)
+    reading.read(strict=strict, progress=progress)
+    return reading.give()
 
 
 def _accept(run_id: str, results: Sequence[Any]) -> None:
@@ -285,24 +317,32 @@ def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     return _fill_in(results, known, on="eval_id")
 
 
-def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Problems]:
+def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     """Read the saved evals of the results' workflows, and fill in what comes from them.
 
     Returns:
         The results, and what could not be read: whole lists (the record is the workflow), or
         single evals. That is not worth losing the results for.
     """
-    workflow_ids = fetched.frame["workflow_id"].unique(maintain_order=True).to_list()
+    # Thousands of rows are made of the results while the answers are waited for.
+    with threads(1) as pool:
+        making = pool.submit(reading.give)
+        try:
+            evals, unread = _read_evals(client, reading.workflow_ids())
+        except KeyboardInterrupt as interrupt:
+            interrupt.partial = reading.frame()  # type: ignore[attr-defined]
+            raise
+        fetched = making.result()
+    return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
+
+
+def _read_evals(client: Client, workflow_ids: Sequence[str]) -> tuple[pl.DataFrame, Problems]:
     outcomes: TaskOutcomes[Fetched] = TaskOutcomes()
     tasks = [
         partial(list_evals, client, each, None, strict=False, progress=Silent())
         for each in workflow_ids
     ]
-    try:
-        run_all(tasks, client.max_concurrency, outcomes)
-    except KeyboardInterrupt as interrupt:
-        interrupt.partial = fetched.frame  # type: ignore[attr-defined]
-        raise
+    run_all(tasks, client.max_concurrency, outcomes)
     read = [outcomes.results[at] for at in sorted(outcomes.results)]
     unread = Problems()
     for each in read:
@@ -311,8 +351,7 @@ def _add_evals(client: Client, fetched: Fetched) -> tuple[Fetched, Problems]:
         if at not in outcomes.results:  # it failed, or others had failed and it was not tried
             reason = str(outcomes.errors.get(at, outcomes.error()))
             unread.add(Problem(workflow_id, "$", reason, ""))
-    evals = pl.concat([EVALS.empty(), *(each.frame for each in read)])
-    return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
+    return pl.concat([EVALS.empty(), *(each.frame for each in read)]), unread
 
 
 def _warn_of_unread(problems: Problems) -> None:
