@@ -395,10 +395,9 @@ def cavity(patterns: Patterns) -> Callable[[int, Floats, Beliefs], None]:
         block += _IMPOSSIBLE
         support = np.exp(block - block.max(axis=(0, 1, 2)))
         priors = SHARE_HOUR_PRIORS[int(row >= patterns.candidate)]
-        weights = logs  # its memory is used again
-        weigh(support, priors, patterns, row, bool(one_edit[row]), weights)
-        weights /= likelihoods
-        take_means(weights, patterns.jumps[row], row, found)
+        weights = weigh(support, priors, patterns, row, bool(one_edit[row]), logs)
+        # Its memory is used again.
+        take_means(np.divide(weights, likelihoods, out=logs), patterns.jumps[row], row, found)
 
     return infer_row
 
@@ -417,15 +416,17 @@ def share_likelihoods(terms: Floats) -> Floats:
 
 
 def weigh(
-    support: Floats, priors: Floats, patterns: Patterns, row: int, one_edit: bool, out: Floats
-) -> None:
-    """The block's support times the prior that goes with each pattern's edit, (2, 7, 7, G)."""
+    support: Floats, priors: Floats, patterns: Patterns, row: int, one_edit: bool, memory: Floats
+) -> Floats:
+    """The block's support times the prior that goes with each pattern's edit, (2, 7, 7, G or 1)."""
     edited = patterns.edited[row]
-    if one_edit:
-        known = support * priors[..., edited[patterns.first]]
-        np.take(known, patterns.block, axis=3, out=out, mode="clip")  # "raise" would make a copy
-    else:
-        np.multiply(support[..., patterns.block], priors[..., edited], out=out)
+    if not one_edit:
+        return np.multiply(support[..., patterns.block], priors[..., edited], out=memory)
+    known = support * priors[..., edited[patterns.first]]
+    if patterns.first.size == 1:
+        return np.asarray(known)
+    # "raise" would make a copy
+    return np.take(known, patterns.block, axis=3, out=memory, mode="clip")
 
 
 def take_means(weights: Floats, jumps: Bools, row: int, found: Beliefs) -> None:

@@ -34,7 +34,7 @@ HISTORY = f"{ALONE} with {HISTORY_RUNS} runs of history"
 TIME, MEMORY, LOAD = ": processor time", ": memory", "load of the machine, of all cores"
 PROMISES = {
     SMALL + TIME: AtMost(0.15),
-    LARGE + TIME: AtMost(10.0),
+    LARGE + TIME: AtMost(5.0),
     LARGE + MEMORY: AtMost(600.0),
     ALONE + TIME: AtMost(2.0),
     HISTORY + TIME: AtMost(15.0),
