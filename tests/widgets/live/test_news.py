@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -286,6 +287,28 @@ def test_news_come_while_it_runs_and_only_changes_are_compared(
         assert made == [1, 2, 3, 4]
         comparison = ra.check("wf_invoices", candidate="r9", client=client(server.url))
     assert told(view) == counts(comparison)
+
+
+def test_a_round_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    api = LiveApi(past(4))
+    run = going(api)
+    with FaultServer([api]) as server:
+        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
+            step(run, ["failed"])
+            until(lambda: view.state.listed)
+            started.clear()
+            for failed in (2, 3):
+                step(run, ["failed"] * failed)
+                until(lambda: len(view.state.listed) == failed)  # noqa: B023
+            assert [name for name in started if name.startswith("retab_analysis")] == []
 
 
 def test_the_test_of_the_suite_is_made_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
