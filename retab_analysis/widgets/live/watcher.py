@@ -218,6 +218,10 @@ class Watcher:
         self._publish(replace(self.snapshot, phase=phase, failure=words))
         self._ended.set()
         self._pool.stop()
+        # A notebook keeps the views of all its outputs, but nobody needs what their news were
+        # found in.
+        self._finder, self._job, self._asked = NewsFinder(self._client, self.baseline), None, None
+        self._results.clear()
 
     def _watch(self) -> None:
         pause = self._interval

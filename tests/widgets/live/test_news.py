@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from support.made_runs import results_frame, run_with, runs_frame
 from support.watching import client, until
 
 import retab_analysis as ra
+from retab_analysis._baseline import SideReader
 from retab_analysis.comparison import Comparison, comparison
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.suite_test import Suite
@@ -309,6 +311,24 @@ def test_a_round_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
                 step(run, ["failed"] * failed)
                 until(lambda: len(view.state.listed) == failed)  # noqa: B023
             assert [name for name in started if name.startswith("retab_analysis")] == []
+
+
+def readers() -> list[SideReader]:
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, SideReader)]
+
+
+def test_a_view_that_has_ended_holds_no_earlier_results() -> None:
+    api = LiveApi(past(4))
+    run = going(api)
+    others = len(readers())
+    with FaultServer([api]) as server:
+        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
+            step(run, ["passed", "failed", "passed", "passed"])
+            view.wait(10)
+        until(lambda: len(readers()) <= others)
+    assert view.results.height == 4
+    assert told(view)
 
 
 def test_the_test_of_the_suite_is_made_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
