@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -58,13 +59,6 @@ class Comparison:
         compared: What was compared with what, one sentence.
         alpha: The level of the suite's test.
         margin: How far the interval may reach for ``no_change``.
-        summary: One row: how many evals there are of each transition; ``baseline_pass_rate,
-            candidate_pass_rate`` (as in RUNS); ``n_evals`` that were decided on both sides and
-            ``n_documents`` that they form; ``delta, delta_low, delta_high, p_value``, the change
-            of their pass rate (from -1 to 1) with its interval and test; ``p_any_regressed``;
-            ``detectable``, the fall that would be found with 80 % power.
-        verdict: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``: statistics. The
-            rule that passes or fails a build is :meth:`gate`.
         sides: The results that were compared.
     """
 
@@ -72,8 +66,6 @@ class Comparison:
     compared: str
     alpha: float
     margin: float
-    summary: pl.DataFrame
-    verdict: str
     _suite: Suite = field(repr=False)
     sides: Sides = field(repr=False)
     _outage: bool = field(default=False, repr=False)
@@ -90,18 +82,36 @@ class Comparison:
         outage: bool,
     ) -> Comparison:
         """Draw the conclusions from what is known of each eval."""
-        summary = summarize(suite, alpha)
         return cls(
             evals=evals.select(EVALS_SCHEMA.names()),
             compared=_describe(sides, evals),
             alpha=alpha,
             margin=margin,
-            summary=summary,
-            verdict=conclude(suite, summary, alpha, margin),
             _suite=suite,
             sides=sides,
             _outage=outage,
         )
+
+    # The suite's test takes longer than all else, and some ask only what became of the evals.
+    @functools.cached_property
+    def summary(self) -> pl.DataFrame:
+        """The suite as a whole, in one row.
+
+        How many evals there are of each transition; ``baseline_pass_rate, candidate_pass_rate`` (as
+        in RUNS); ``n_evals`` that were decided on both sides and ``n_documents`` that they form;
+        ``delta, delta_low, delta_high, p_value``, the change of their pass rate (from -1 to 1) with
+        its interval and test; ``p_any_regressed``; ``detectable``, the fall that would be found
+        with 80 % power.
+        """
+        return summarize(self._suite, self.alpha)
+
+    @functools.cached_property
+    def verdict(self) -> str:
+        """``regressed``, ``improved``, ``no_change`` or ``inconclusive``: statistics.
+
+        The rule that passes or fails a build is :meth:`gate`.
+        """
+        return conclude(self._suite, self.summary, self.alpha, self.margin)
 
     @property
     def reruns(self) -> pl.DataFrame:

@@ -7,6 +7,7 @@ other one, whatever is wrong with it.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ Check = Callable[[], None]
 # What msgspec raises for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 _SHOWN = 200
+_PIECE = 16 * 1024  # bytes that are looked through together
 _CHECKED_EACH = 256  # records between two looks whether to go on
 # What gives JSON its structure; strings as a whole, so that no bracket inside of one is seen.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
@@ -127,10 +129,19 @@ def _decode_whole(wanted: Any, body: bytes) -> Any:
     """The body as structs, or None where anything in it is wrong."""
     try:
         if not body.isascii():
-            body.decode()  # msgspec does not look inside of what it skips or keeps raw
+            _check_utf8(body)  # msgspec does not look inside of what it skips or keeps raw
         return wire.decoder(wanted).decode(body)
     except _DECODE_ERRORS:
         return None
+
+
+def _check_utf8(body: bytes) -> None:
+    """Raise a ``UnicodeDecodeError`` where a body is not UTF-8."""
+    check = codecs.getincrementaldecoder("utf-8")()
+    # Piece by piece: as one text, a body with a single emoji takes four times its size.
+    for start in range(0, len(body), _PIECE):
+        check.decode(body[start : start + _PIECE])
+    check.decode(b"", final=True)
 
 
 def _decode_each(record: Record, split: SplitBody, check: Check) -> Page:

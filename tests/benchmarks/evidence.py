@@ -17,7 +17,6 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-import retab_analysis as ra
 from benchmarks import compare, harness
 from benchmarks.harness import AtMost, Figure
 from retab_analysis.evidence.answers import answer
@@ -118,7 +117,7 @@ def prepare(kind: str, evals: int, runs: int) -> Callable[[], object]:
         given = suite(evals, runs)
         return lambda: answer(given, infer(given))
     sides = compare.side(evals, 1), compare.side(evals, 2)
-    return partial(ra.compare, *sides, history=results(evals, runs) if runs else None)
+    return partial(compare.conclude, *sides, history=results(evals, runs) if runs else None)
 
 
 def main(kind: str, evals: int, runs: int) -> None:

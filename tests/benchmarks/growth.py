@@ -19,7 +19,7 @@ import polars as pl
 
 import retab_analysis as ra
 from benchmarks import bodies
-from benchmarks.compare import peak, side
+from benchmarks.compare import conclude, peak, side
 from benchmarks.harness import AtMost, Figure
 
 NAME = "growth"
@@ -59,7 +59,7 @@ def _compare(size: int) -> Callable[[], object]:
     newest = pl.col("run_id") == results["run_id"][-1]
     earlier = results.filter(~newest)
     before = earlier if earlier.height else side(results.height, 0)
-    return lambda: ra.compare(before, results.filter(newest))
+    return lambda: conclude(before, results.filter(newest))
 
 
 def _csv(size: int) -> Callable[[], object]:

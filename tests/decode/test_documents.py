@@ -66,6 +66,18 @@ def test_41_bad_text_in_one_record(raw: bytes, reason: str, place: bytes) -> Non
     found.problems[0].raw.encode()
 
 
+def test_looking_for_bad_text_takes_little_memory() -> None:
+    text = "a" * 300_001 + "\N{GRINNING FACE}" * 100_000
+    body = json.dumps({**page([]), "skipped": text}, ensure_ascii=False).encode()
+    read_page(RUNS.record, body)  # what is made at first use
+    tracemalloc.start()
+    try:
+        assert not read_page(RUNS.record, body).problems
+        assert tracemalloc.get_traced_memory()[1] < len(body) / 2
+    finally:
+        tracemalloc.stop()
+
+
 def test_41_bad_text_in_an_id_is_shown_escaped() -> None:
     body = json.dumps(page([run_document("\ud800")])).encode()
     assert read_page(RUNS.record, body).problems[0].record_id == "\\ud800"

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,7 @@ from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.results import list_results
-from retab_analysis.fetch.threads import is_away
+from retab_analysis.fetch.threads import Pool, is_away
 from retab_analysis.progress import Silent
 from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Client
@@ -54,9 +55,10 @@ class _Seen:
 
 
 class NewsJob:
-    """Finds news in a thread of its own, which starts at once.
+    """News that are being found in a thread of their own.
 
     Args:
+        pool: Where to find them.
         find: Finds them.
         wake: Set at the end, if somebody has waited for it in vain.
 
@@ -64,32 +66,31 @@ class NewsJob:
         took: Seconds until it ended; infinite before that.
     """
 
-    def __init__(self, find: Callable[[], tuple[News, ...]], wake: threading.Event) -> None:
-        self._find, self._wake = find, wake
-        self._ended, self._is_late = threading.Event(), False
+    def __init__(
+        self, pool: Pool, find: Callable[[], tuple[News, ...]], wake: threading.Event
+    ) -> None:
+        self._find, self._wake, self._is_late = find, wake, False
         self._began, self.took = time.monotonic(), math.inf
-        self._news: tuple[News, ...] = ()
-        self._error: BaseException | None = None
-        threading.Thread(target=self._run, daemon=True, name="retab_analysis-news").start()
+        self._found = pool.submit(self._measure)
+        self._found.add_done_callback(self._tell)
 
-    def _run(self) -> None:
+    def _measure(self) -> tuple[News, ...]:
         try:
-            self._news = self._find()
-        except (Exception, Cancelled) as error:
-            self._error = error
+            return self._find()
         finally:
             self.took = time.monotonic() - self._began
-            self._ended.set()
-            if self._is_late:
-                self._wake.set()
+
+    def _tell(self, _: Future[tuple[News, ...]]) -> None:
+        if self._is_late:
+            self._wake.set()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; whether it has come."""
-        if self._ended.wait(seconds):
+        if wait([self._found], seconds).done:
             return True
         self._is_late = True
         # It may have ended between the two lines.
-        return self._ended.is_set()
+        return self._found.done()
 
     def result(self) -> tuple[News, ...]:
         """What was found.
@@ -97,9 +98,7 @@ class NewsJob:
         Raises:
             BaseException: What ended it instead.
         """
-        if self._error is not None:
-            raise self._error
-        return self._news
+        return self._found.result()
 
 
 class Watcher:
@@ -125,6 +124,9 @@ class Watcher:
         self._runs = WatchedRuns(client, ids, workflow_id)
         self.baseline = baseline
         self._finder = NewsFinder(client, baseline)
+        # One thread for all news: each new one may be given another arena by the C library, which
+        # keeps as much memory as finding them took.
+        self._pool = Pool(1)
         # The news that are being found, and what they were asked for.
         self._job: NewsJob | None = None
         self._asked: Snapshot | None = None
@@ -215,6 +217,11 @@ class Watcher:
             words = f"{words} (watch takes ids of runs; of a workflow, watch(workflow_id=…))"
         self._publish(replace(self.snapshot, phase=phase, failure=words))
         self._ended.set()
+        self._pool.stop()
+        # A notebook keeps the views of all its outputs, but nobody needs what their news were
+        # found in.
+        self._finder, self._job, self._asked = NewsFinder(self._client, self.baseline), None, None
+        self._results.clear()
 
     def _watch(self) -> None:
         pause = self._interval
@@ -372,7 +379,7 @@ class Watcher:
     def _ask(self, snapshot: Snapshot) -> NewsJob:
         results = {run_id: seen.results for run_id, seen in self._results.items()}
         find = partial(self._finder.find, snapshot.runs, results, dict(self._evals))
-        return NewsJob(partial(self._cancel.run, find), self._wake)
+        return NewsJob(self._pool, partial(self._cancel.run, find), self._wake)
 
     def _collect_news(self, snapshot: Snapshot, patience: float) -> Snapshot:
         """Take over the news that were asked for, once they are there."""

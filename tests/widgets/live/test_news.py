@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +18,10 @@ from support.made_runs import results_frame, run_with, runs_frame
 from support.watching import client, until
 
 import retab_analysis as ra
-from retab_analysis.comparison import Comparison
+from retab_analysis._baseline import SideReader
+from retab_analysis.comparison import Comparison, comparison
 from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.schema import EVALS
 from retab_analysis.vocabulary import DECIDED, TRANSITIONS
 from retab_analysis.widgets.live import html, news
@@ -285,6 +289,67 @@ def test_news_come_while_it_runs_and_only_changes_are_compared(
         assert made == [1, 2, 3, 4]
         comparison = ra.check("wf_invoices", candidate="r9", client=client(server.url))
     assert told(view) == counts(comparison)
+
+
+def test_a_round_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    api = LiveApi(past(4))
+    run = going(api)
+    with FaultServer([api]) as server:
+        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
+            step(run, ["failed"])
+            until(lambda: view.state.listed)
+            started.clear()
+            for failed in (2, 3):
+                step(run, ["failed"] * failed)
+                until(lambda: len(view.state.listed) == failed)  # noqa: B023
+            assert [name for name in started if name.startswith("retab_analysis")] == []
+
+
+def readers() -> list[SideReader]:
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, SideReader)]
+
+
+def test_a_view_that_has_ended_holds_no_earlier_results() -> None:
+    api = LiveApi(past(4))
+    run = going(api)
+    others = len(readers())
+    with FaultServer([api]) as server:
+        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
+            step(run, ["passed", "failed", "passed", "passed"])
+            view.wait(10)
+        until(lambda: len(readers()) <= others)
+    assert view.results.height == 4
+    assert told(view)
+
+
+def test_the_test_of_the_suite_is_made_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    usual = comparison.summarize
+
+    def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
+        made.append(suite.evals.height)
+        return usual(suite, alpha)
+
+    monkeypatch.setattr(comparison, "summarize", summarize)
+    api = LiveApi(past(4))
+    run = going(api)
+    with FaultServer([api]) as server:
+        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
+            step(run, ["passed", "failed"])
+            until(lambda: view.state.listed)
+            assert made == []
+            step(run, ["passed", "failed", "passed", "passed"])
+            view.wait(10)
+    assert made == [4]
 
 
 # Cancelling, a server that is away, fast runs
