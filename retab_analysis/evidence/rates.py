@@ -42,21 +42,22 @@ BROKEN = 5
 
 SHARES: Floats = np.array([0.0, 0.005, 0.02, 0.06, 0.15, 0.35, 0.70])
 UP_SHARES = {
-    EDITED: (0.40, 0.14, 0.17, 0.16, 0.08, 0.035, 0.015),
-    SAME: (0.940, 0.022, 0.015, 0.010, 0.007, 0.004, 0.002),
+    EDITED: (0.30, 0.085, 0.155, 0.205, 0.135, 0.08, 0.04),
+    SAME: (0.88, 0.044, 0.030, 0.020, 0.014, 0.008, 0.004),
 }
+"""How probable it is, before anything was seen, that such a share of a block's evals breaks."""
 DOWN_SHARES = {
     EDITED: (0.45, 0.05, 0.10, 0.10, 0.15, 0.10, 0.05),
     SAME: (0.90, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01),
 }
 UNKNOWN_IS_EDITED = 0.25
 """How often a code that is not known to be the same was in fact edited."""
-OLD_FACTOR = 0.75
-"""By this the weights above share 0 are multiplied for rows before the candidate: what broke there
-is mostly mended by now, and its place in the history matters less."""
-NEW_FACTOR = 2.0
-"""By this they are multiplied for jumps up at the candidate where nobody edited the code: nobody
-has seen yet what broke there, while what broke at an earlier run was seen, and mostly mended."""
+OLD_FACTOR = 0.5
+"""By this the weights of breaks are multiplied for rows before the candidate: what broke there was
+seen and mostly mended, while nobody has seen yet what broke at the candidate."""
+BOTH_FACTOR = 0.3
+"""By this the weight is multiplied that some evals break and others are mended at the same run: a
+block whose evals change in both directions is mostly a shaky one."""
 
 HOUR_SHIFT = 2.5
 HOURS: Floats = np.array([0.96, 0.04])
@@ -95,22 +96,22 @@ def share_weights(edited: int, *, up: bool, new: bool) -> Floats:
         same, changed = (share_weights(kind, up=up, new=new) for kind in (SAME, EDITED))
         return (1 - UNKNOWN_IS_EDITED) * same + UNKNOWN_IS_EDITED * changed
     weights = np.array((UP_SHARES if up else DOWN_SHARES)[edited])
-    if not new:
+    if up and not new:
         weights *= OLD_FACTOR
-    elif up and edited == SAME:
-        weights *= NEW_FACTOR
     weights[0] = 1 - weights[1:].sum()
     return weights
 
 
 def _share_priors() -> Floats:
     """The joint weights of both shares, shape (2, 3, up, down): old and new, by kind of edit."""
+    together = POSSIBLE.astype(np.float64)
+    together[1:, 1:] *= BOTH_FACTOR
     priors = np.empty((2, 3, SHARES.size, SHARES.size))
     for new in (0, 1):
         for edited in (SAME, UNKNOWN, EDITED):
             up = share_weights(edited, up=True, new=bool(new))
             down = share_weights(edited, up=False, new=bool(new))
-            priors[new, edited] = up[:, None] * down[None, :] * POSSIBLE
+            priors[new, edited] = up[:, None] * down[None, :] * together
     return np.asarray(priors / priors.sum(axis=(2, 3), keepdims=True))
 
 
