@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import Comparison
-from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
+from retab_analysis.widgets.common.handle import Handle
 from retab_analysis.widgets.common.inputs import check_client
 from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import CompareState
@@ -69,7 +69,7 @@ def compare_view(
     return CompareView(state, client, save_values=save_values)
 
 
-class CompareView:
+class CompareView(Handle):
     """A comparison to be looked at; made by :func:`compare_view`."""
 
     def __init__(
@@ -89,11 +89,6 @@ class CompareView:
         """What is compared at present, with the reruns that were settled in the view."""
         return self._state.comparison
 
-    @property
-    def widget(self) -> Any:
-        """The widget, to be put beside others."""
-        return self._make_page().widget
-
     def _make_page(self) -> ComparePage:
         with self._lock:
             if self._page is None:
@@ -111,26 +106,10 @@ class CompareView:
         if page is not None:
             page.close()
 
-    def _ipython_display_(self) -> None:
-        """Show the view in a notebook.
-
-        Raises:
-            NotImplementedError: There is no notebook; IPython then shows the text.
-        """
-        if not in_kernel():
-            raise NotImplementedError
-        self._make_page().display()
-
-    def _display_(self) -> Any:
-        """The widget, which is what marimo shows."""
-        return self.widget
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, with the present state as static HTML and text for where there is none."""
-        page = self._make_page().mime_bundle() if in_kernel() else {}
+    def _make_still(self) -> dict[str, str]:
         look = html.CompareLook(values=self._save_values, live=False)
         still = html.render_still_view(self._state, look)
-        return {**page, "text/html": str(still), "text/plain": repr(self)}
+        return {"text/html": str(still), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return html.plain_text(self._state)

@@ -15,9 +15,9 @@ from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import fetch_document_link
 from retab_analysis.markup import one_line
-from retab_analysis.progress import in_kernel
 from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import Client
+from retab_analysis.widgets.common.handle import Handle
 from retab_analysis.widgets.common.inputs import (
     check_client,
     check_frame,
@@ -99,7 +99,7 @@ class _Message:
     is_progress: bool = False
 
 
-class Explorer:
+class Explorer(Handle):
     """An explorer of runs, results and evals; made by :func:`explore`.
 
     ``.frame`` is what passes the filters of the tab that is seen, ``.tab`` turns to another one.
@@ -245,11 +245,6 @@ class Explorer:
         write_csv(frame, target)
         self._say(f"{frame.height:,} {self._explored.listed.listing.noun} written to {target}")
         return target
-
-    @property
-    def widget(self) -> Any:
-        """The widget, to be put beside others."""
-        return self._make_page().widget
 
     def _make_page(self) -> ExplorerPage:
         with self._lock:
@@ -426,28 +421,12 @@ class Explorer:
         left = len(explored.list_missing())
         return f"{over}; {left:,} further runs pass the filters" if left else over
 
-    def _ipython_display_(self) -> None:
-        """Show the explorer in a notebook.
-
-        Raises:
-            NotImplementedError: There is no notebook; IPython then shows the text.
-        """
-        if not in_kernel():
-            raise NotImplementedError
-        self._make_page().display()
-
-    def _display_(self) -> Any:
-        """The widget, which is what marimo shows."""
-        return self.widget
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, with the present state as static HTML and text for where there is none."""
+    def _make_still(self) -> dict[str, str]:
         from retab_analysis.widgets.explorer.explorer_page import make_still
 
-        bundle = self._make_page().mime_bundle() if in_kernel() else {}
         with self._lock:
             still = make_still(self._explored, self._look(), values=self._save_values)
-        return {**bundle, **still, "text/plain": repr(self)}
+        return {**still, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""

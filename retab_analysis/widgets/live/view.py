@@ -22,6 +22,7 @@ from retab_analysis.fetch.params import RunList
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
+from retab_analysis.widgets.common.handle import Handle
 from retab_analysis.widgets.common.inputs import (
     Runs,
     check_workflow_id,
@@ -127,7 +128,7 @@ class _Look:
     save_values: bool
 
 
-class LiveView:
+class LiveView(Handle):
     """A view of eval runs that keeps itself up to date; made by :func:`watch`.
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
@@ -290,11 +291,6 @@ class LiveView:
         threading.Thread(target=context.run, args=(work,), daemon=True).start()
 
     @property
-    def widget(self) -> Any:
-        """The widget, to be put beside others."""
-        return self._make_page().widget
-
-    @property
     def _page(self) -> LivePage | None:
         """The page; None in a terminal, where bars are drawn until somebody asks for the widget."""
         drawing = self._drawing
@@ -325,23 +321,16 @@ class LiveView:
         Raises:
             NotImplementedError: There is no notebook; IPython then shows the text.
         """
-        if not in_kernel():
-            raise NotImplementedError
-        # Some that execute notebooks keep only what is displayed now.
-        self._watcher.wait_for_look(_FIRST_LOOK)
-        self._make_page().display()
+        if in_kernel():
+            # Some that execute notebooks keep only what is displayed now.
+            self._watcher.wait_for_look(_FIRST_LOOK)
+        super()._ipython_display_()
 
-    def _display_(self) -> Any:
-        """The widget, which is what marimo shows."""
-        return self.widget
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, with the present state as static HTML and text for where there is none."""
+    def _make_still(self) -> dict[str, str]:
         from retab_analysis.widgets.live.live_page import make_still
 
-        data = self._make_page().mime_bundle() if in_kernel() else {}
         compact, values = self._look.compact, self._look.save_values
-        return {**data, **make_still(self.state, compact=compact, values=values, code=self.code())}
+        return make_still(self.state, compact=compact, values=values, code=self.code())
 
     def __repr__(self) -> str:
         # What is printed in a notebook is saved with it.
