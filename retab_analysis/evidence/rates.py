@@ -29,7 +29,7 @@ RATES: Floats = np.array(
     [0.0005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
 )
 FIRST: Floats = np.array(
-    [0.67, 0.08, 0.06, 0.045, 0.035, 0.028, 0.02, 0.015, 0.012, 0.01, 0.01, 0.0075, 0.0075]
+    [0.632, 0.08, 0.06, 0.045, 0.045, 0.038, 0.028, 0.021, 0.016, 0.01, 0.01, 0.0075, 0.0075]
 )
 FIRST_WEIGHT = 20.0
 """How many evals the prior of the first rate is worth when it is fitted to a suite."""
@@ -42,7 +42,7 @@ BROKEN = 5
 
 SHARES: Floats = np.array([0.0, 0.005, 0.02, 0.06, 0.15, 0.35, 0.70])
 UP_SHARES = {
-    EDITED: (0.30, 0.085, 0.155, 0.205, 0.135, 0.08, 0.04),
+    EDITED: (0.22, 0.095, 0.173, 0.228, 0.150, 0.089, 0.045),
     SAME: (0.88, 0.044, 0.030, 0.020, 0.014, 0.008, 0.004),
 }
 """How probable it is, before anything was seen, that such a share of a block's evals breaks."""

@@ -135,7 +135,7 @@ def test_one_eval_agrees_with_all_paths(row: str, edited: str, candidate: int) -
         (["PPF", "PPF"], "  e", -1, 0.001),
         (["PPPF", "PPPF", "PPPF"], "   e", -1, 0.001),
         (["PPPPPPF", "PPPPPPP", "PPPPPPP"], "", -1, 0.001),
-        (["PPFF", "PPPF", "PPFF"], "", -1, 0.015),
+        (["PPFF", "PPPF", "PPFF"], "", -1, 0.016),
         (["PPPFF", "PPPFP", "PFPFF"], "   e", -2, 0.01),
         (["PPFFF", "PPFFP", "PPPPP"], "  e", -1, 0.01),
         (["PFFFPP", "PFFFPP", "PPPPPP"], " e  e", -1, 0.002),
