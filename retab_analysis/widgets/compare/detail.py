@@ -23,7 +23,7 @@ from retab_analysis.widgets.common.text import (
     shorten_version,
 )
 from retab_analysis.widgets.compare.state import CompareState
-from retab_analysis.widgets.elements import copy_bar
+from retab_analysis.widgets.elements import beside, copy_bar
 
 _LONGEST = 20_000  # characters of a value
 _PATHS = 60
@@ -104,7 +104,7 @@ def _render_facts(state: CompareState, row: Row, values: bool) -> Html:
         for title, value in facts.items()
         if value
     )
-    return tag("div", *shown, class_="ra-row")
+    return beside(*shown)
 
 
 def _either_side(state: CompareState, row: Row, what: str) -> Any:
@@ -163,7 +163,9 @@ def _render_history(state: CompareState, row: Row) -> Html:
         said.append(f"{title} {', '.join(runs['state'].tail(_RUNS)) or 'no run'}")
     if since is not None:
         said.append(f"worse since run {one_line(since)}")
-    return tag("div", *parts, role="img", aria_label="; ".join(said), class_="ra-signs")
+    return tag(
+        "div", join(*parts, by=" "), role="img", aria_label="; ".join(said), class_="ra-signs"
+    )
 
 
 def _render_runs(runs: pl.DataFrame, since: str | None) -> Iterator[Html]:

@@ -10,6 +10,7 @@ from retab_analysis.widgets.elements import (
     GridColumn,
     GridRow,
     Option,
+    beside,
     button,
     chips,
     copy_button,
@@ -77,7 +78,7 @@ def render_head(explored: ExplorerState, look: ExplorerLook) -> Html:
     """What is explored, what there is to know about it, and which lists there are."""
     looks = "ra-alert" if look.is_trouble else "ra-soft ra-push"
     said = tag("span", look.message, class_=looks, role="status", data_key="message")
-    head = tag("div", tag("b", look.title), said, class_="ra-row ra-head")
+    head = beside(tag("b", look.title), said, is_head=True)
     if not look.panel.is_live:
         return head
     tabs = [

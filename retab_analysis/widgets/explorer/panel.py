@@ -187,7 +187,7 @@ def _render_line(number: int, row: Row, look: PanelLook) -> Html:
     why: object = one_line(row["failure_code"])
     if row["state"] != "passed" and look.values:
         why = join(_describe_reason(row), *_render_short_values(row))
-    cells = (sign(row["state"]), join(called, tag("small", about) if about else None), why)
+    cells = (sign(row["state"]), join(called, tag("small", about) if about else None, by=" "), why)
     return tag("tr", *(tag("td", each) for each in cells), data_key=str(number))
 
 

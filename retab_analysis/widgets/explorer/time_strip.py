@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from retab_analysis.markup import Html, tag
+from retab_analysis.markup import Html, join, tag
 from retab_analysis.vocabulary import FAILING
 from retab_analysis.widgets.common.text import count_noun
 from retab_analysis.widgets.explorer.list_state import DAYS, ListState
@@ -105,7 +105,7 @@ def render_strip(state: ListState, event: str | None) -> Html:
     scale = None
     if rates:
         ends = (tag("span", f"{each:.1%}") for each in dict.fromkeys((high, low)))
-        scale = tag("div", *ends, class_="ra-scale")
+        scale = tag("div", join(*ends, by=" "), class_="ra-scale")
     strip = tag(
         "div",
         picture,
@@ -187,13 +187,9 @@ def _render_legend(state: ListState, spans: Sequence[Span], has_rates: bool) -> 
     each = "a day" if length == 1 else f"{length} days"
     line = "line: pass rate; " if has_rates else ""
     bars = f"bars: {state.listing.noun} {state.listing.moment[0]}"
-    return tag(
-        "div",
-        tag("span", spans[0].first),
-        tag("span", f"{line}{bars}, each {each}"),
-        tag("span", spans[-1].last),
-        class_="ra-legend ra-soft",
-    )
+    words = (spans[0].first, f"{line}{bars}, each {each}", spans[-1].last)
+    shown = join(*(tag("span", each) for each in words), by=" ")
+    return tag("div", shown, class_="ra-legend ra-soft")
 
 
 def join_days(one: str, other: str) -> tuple[date, date]:

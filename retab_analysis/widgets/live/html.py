@@ -23,7 +23,7 @@ from retab_analysis.widgets.common.text import (
     format_seconds,
     name_transition,
 )
-from retab_analysis.widgets.elements import button, copy_button, render_still, scroll_area
+from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
 from retab_analysis.widgets.live.state import LiveState
 
@@ -133,12 +133,10 @@ def _render_run(run: RunLine, *, is_told: bool = False) -> Html:
     """A run as a card, with its status unless that is told already."""
     return tag(
         "div",
-        tag(
-            "div",
+        beside(
             None if is_told else tag("b", name_status(run)),
             tag("span", run.about),
             tag("code", run.run_id, class_="ra-soft ra-push ra-id"),
-            class_="ra-row",
         ),
         _render_bar(run.counts),
         _render_counts(run.counts, " · ".join(list_facts(run))),
@@ -159,13 +157,16 @@ def _render_line(run: RunLine) -> Html:
         (run.about, counts, *list_facts(run), *([run.message] if run.message else []))
     )
     status = run.status if run.status in ("queued", "pending") else name_status(run)
-    return tag(
-        "div",
+    parts = (
         tag("b", status),
         tag("span", run.message or run.about, class_="ra-soft"),
         _render_bar(run.counts),
         tag("span", said),
         tag("code", run.run_id, class_="ra-soft"),
+    )
+    return tag(
+        "div",
+        join(*parts, by=" "),
         title=hint,
         data_key=run.run_id,
         class_="ra-run ra-line",
@@ -217,9 +218,7 @@ def _render_counts(counts: Counts, facts: str) -> Html:
     signs = (
         tag("span", sign(state), f" {count} {state}", class_="ra-count") for state, count in counts
     )
-    return tag(
-        "div", tag("span", *signs), tag("span", facts, class_="ra-soft ra-push"), class_="ra-row"
-    )
+    return beside(tag("span", join(*signs, by=" ")), tag("span", facts, class_="ra-soft ra-push"))
 
 
 def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look: LiveLook) -> Html:
@@ -253,7 +252,7 @@ def _render_eval(line: EvalLine, columns: Sequence[str], several: bool) -> Html:
     about += [line.run_id] if several else []
     cells: dict[str, object] = {
         "": sign(line.state),
-        "eval": join(line.name, tag("small", " · ".join(about)) if about else None),
+        "eval": join(line.name, tag("small", " · ".join(about)) if about else None, by=" "),
         "change": describe_change(line),
         "expected and actual": _render_values(line),
         "cause": line.cause or "",

@@ -67,10 +67,10 @@ def press(page: LivePage, event: str) -> None:
 def test_what_is_shown() -> None:
     page = Clicked().page(state())
     assert "running: 1 broke" in section(page, "head")
-    assert ">e0<" in section(page, "news")
-    assert ">e1<" not in section(page, "news")
-    assert ">e1<" in section(page, "known")
-    assert ">p0<" in section(page, "apart")
+    assert ">e0 <" in section(page, "news")
+    assert ">e1 <" not in section(page, "news")
+    assert ">e1 <" in section(page, "known")
+    assert ">p0 <" in section(page, "apart")
     assert section(page, "passed").count("<tr") == 3
     for name, title in (
         ("apart", "Not counted as news (1 fixed)"),

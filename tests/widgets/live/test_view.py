@@ -50,7 +50,7 @@ def test_the_page_follows_the_watcher_and_its_last_state_arrives() -> None:
         assert view.widget is widget
         view.wait(10)
     assert "completed, 1 does not pass" in widget.html_head
-    assert ">e2<" in widget.html_news
+    assert ">e2 <" in widget.html_news
 
 
 def test_buttons_of_a_real_view() -> None:
