@@ -57,7 +57,8 @@ class Display:
         if (owner := self._owner()) is not None:
             _close_earlier(owner)
         still = dict(self._make_still())
-        live = show({**self._page.mime_bundle(), **_NOTHING}, raw=True, display_id=True)
+        page, about = self._page.mime_bundle_and_metadata()
+        live = show({**page, **_NOTHING}, raw=True, metadata=about, display_id=True)
         stands = show(still, raw=True, display_id=True)
         with self._lock:
             self._handles.append((live, stands))

@@ -26,7 +26,8 @@ _HERE = Path(__file__).parent
 
 BUSY = (
     "The kernel has not answered yet: it does so once the cell that is running has ended. "
-    "A cell that awaits does not keep it busy: `await view` instead of `view.wait()`."
+    "A cell that awaits does not keep it busy: `await view` instead of `view.wait()`. "
+    "Where no cell is running there is no kernel any more: run the cell again."
 )
 
 
@@ -100,8 +101,12 @@ class HtmlPage:
 
     def mime_bundle(self) -> dict[str, Any]:
         """What a notebook needs to display the page."""
+        return self.mime_bundle_and_metadata()[0]
+
+    def mime_bundle_and_metadata(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same, and what Colab has to know beside it: where its widget manager is."""
         found = self.widget._repr_mimebundle_()
-        return {} if found is None else dict(found[0])
+        return ({}, {}) if found is None else (dict(found[0]), dict(found[1]))
 
     @property
     def is_closed(self) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import types
 from typing import Any
 
+import IPython.display
 import pytest
 from support.watching import until
 
+from retab_analysis.widgets.display import Display
 from retab_analysis.widgets.elements import GridColumn, GridRow, chips, grid, multi_select
 from retab_analysis.widgets.page import BUSY, Event, HtmlPage
 
@@ -116,6 +120,7 @@ def test_what_is_not_an_event_is_ignored(content: Any) -> None:
 
 def test_the_page_names_what_to_await() -> None:
     assert "await view" in BUSY
+    assert "run the cell again" in BUSY
     assert page().widget.busy == BUSY
 
 
@@ -142,3 +147,23 @@ def test_elements_escape_what_they_are_given() -> None:
 def test_a_row_has_a_cell_for_each_column() -> None:
     with pytest.raises(ValueError, match="shorter"):
         grid([GridColumn("a", "A"), GridColumn("b", "B")], [GridRow("r", ["1"])], label="Rows")
+
+
+def test_colab_is_told_where_its_widget_manager_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As anywidget tells it; without that a page that is shown again stays empty there."""
+    colab = types.ModuleType("google.colab.output")
+    vars(colab)["enable_custom_widget_manager"] = lambda: None
+    vars(colab)["_widgets"] = types.SimpleNamespace(_installed_url="https://manager.example")
+    monkeypatch.setitem(sys.modules, "google.colab.output", colab)
+    shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def display(bundle: dict[str, Any], *, metadata: Any = None, **how: Any) -> None:
+        shown.append((bundle, metadata))
+
+    monkeypatch.setattr(IPython.display, "display", display)
+    made = page()
+    Display(made, made, dict).show()
+    bundle, metadata = shown[0]
+    (kind,) = metadata
+    assert bundle[kind]["model_id"] == made.widget.model_id
+    assert metadata[kind]["colab"]["custom_widget_manager"]["url"] == "https://manager.example"
