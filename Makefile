@@ -1,9 +1,11 @@
 # make demo       the quickstart notebook, executed: build/quickstart.html and build/runs.csv
 # make lab        JupyterLab on the notebook
 # make dashboard  runs, live progress and comparison as an app; VOILA="--theme=dark" for options
-# make test       every test; `make test-core` leaves out browser and contract tests,
-#                 `make test-floors` is the core with the lowest versions that pyproject.toml allows;
-#                 TESTS="tests/fetch tests/decode" for a part of it
+# make test       every test but those of `make browsers`; `make test-core` leaves out all of a
+#                 browser, and contract tests; `make test-floors` is the core with the lowest
+#                 versions that pyproject.toml allows; TESTS="tests/fetch tests/decode" for a part
+# make browsers   the views elsewhere than in JupyterLab: Notebook 7, Voilà, marimo, what VS Code
+#                 and Colab load widgets with, and what GitHub leaves of a saved notebook
 # make test-long  the core with laws on three times as many examples, and more worlds
 # make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
@@ -23,7 +25,7 @@ PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-r
 TESTS ?=
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test test-core test-floors test-long soak bench lint node mutants clean
+.PHONY: demo lab dashboard test browsers test-core test-floors test-long soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -34,10 +36,13 @@ lab: $(VENV)/.notebook
 dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
-# What is tested in a browser is watched as it moves: it has the machine for itself.
+# A browser and a kernel need a core each: of what is tested in a browser, two files run at a time.
 test: $(VENV)/.test node
 	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov --cov-report=
-	$(RUN) -m pytest -m browser --cov --cov-append
+	$(RUN) -m pytest $(PARALLEL) --maxprocesses=2 -m "browser and not hosts" --cov --cov-append
+
+browsers: $(VENV)/.test node-hosts
+	$(RUN) -m pytest $(PARALLEL) --maxprocesses=2 -m hosts
 
 test-core: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract"
@@ -90,14 +95,26 @@ $(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
 
 # What checks page.js, and looks at the views with the eyes of people who do not see them. Versions
 # are in package.json. Without Node.js the tests that need it are skipped, and `make lint` says so.
-node:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.installed; \
-	else echo "There is no Node.js here (apt-get install nodejs npm): page.js is not checked."; \
+node node-hosts:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(STAMP_$@); \
+	else echo "There is no Node.js here (apt-get install nodejs npm): $(UNCHECKED_$@)."; \
 	test -z "$(findstring lint,$(MAKECMDGOALS))$(CI)"; fi
 
+STAMP_node = node_modules/.installed
+STAMP_node-hosts = node_modules/.hosts
+UNCHECKED_node = page.js is not checked
+UNCHECKED_node-hosts = VS Code, Colab and GitHub are left out
+
+NPM = npm install --no-package-lock --no-audit --no-fund --silent
+
 node_modules/.installed: package.json
-	npm install --no-package-lock --no-audit --no-fund --silent
+	$(NPM) --omit=dev
 	@touch $@
+
+# The widgets' scripts of other hosts, which are large: only `make browsers` needs them.
+node_modules/.hosts: package.json
+	$(NPM)
+	@touch node_modules/.installed $@
 
 %/bin/python:
 	$(PYTHON) -m venv $*

@@ -78,6 +78,7 @@ class Lab:
     url: str
     token: str
     root: Path
+    settings: Path
     process: subprocess.Popen[bytes]
 
     def end_kernels(self) -> None:
@@ -93,44 +94,34 @@ class Lab:
 
 
 @pytest.fixture(scope="session")
-def _labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lab]]:
-    """Those that run, by their themes."""
-    running: dict[str, Lab] = {}
-    yield running
-    for lab in running.values():
-        end(lab.process)
+def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = start_lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    # Its kernels have ended, and its own way of ending takes a minute where one ended by itself.
+    lab.process.kill()
+    lab.process.wait()
 
 
 @pytest.fixture
-def labs(
-    _labs: dict[str, Lab], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Lab]]:
-    """JupyterLab in a theme, started at first use; what ran in it is ended with the test.
+def lab(_lab: Lab) -> Iterator[Lab]:
+    """JupyterLab in its light theme; what ran in it is ended with the test.
 
     A view that goes on in a kernel that nobody looks at takes time from all tests after it.
     """
-
-    def lab(theme: str) -> Lab:
-        if theme not in _labs:
-            _labs[theme] = start_lab(tmp_path_factory.mktemp(f"lab-{theme}"), theme)
-        return _labs[theme]
-
-    yield lab
-    for each in _labs.values():
-        each.end_kernels()
+    # Another test may have turned it dark.
+    (_lab.settings / "themes.jupyterlab-settings").write_text('{"theme": "JupyterLab Light"}')
+    yield _lab
+    _lab.end_kernels()
 
 
-def start_lab(home: Path, theme: str) -> Lab:
+def start_lab(home: Path) -> Lab:
     port = free_port()
     url, token, root = f"http://127.0.0.1:{port}", "test", home / "notebooks"
     root.mkdir()
-    extension = home / "settings" / "@jupyterlab" / "apputils-extension"
-    extension.mkdir(parents=True)
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (extension / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    if theme == "dark":
-        dark = {"theme": "JupyterLab Dark"}
-        (extension / "themes.jupyterlab-settings").write_text(json.dumps(dark))
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     options = [
         "--no-browser",
         "--allow-root",
@@ -145,7 +136,7 @@ def start_lab(home: Path, theme: str) -> Lab:
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
     ]
     status = f"{url}/api/status?token={token}"
-    return Lab(url, token, root, start(home, ["jupyterlab", *options], status))
+    return Lab(url, token, root, settings, start(home, ["jupyterlab", *options], status))
 
 
 @dataclass(frozen=True)

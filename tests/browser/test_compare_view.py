@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from support.axe import find_barriers
-from support.lab import run_all, save
+from support.lab import run_all, save, turn_dark
 
 pytestmark = pytest.mark.browser
 
@@ -90,12 +90,11 @@ def place(page: Page, words: str) -> Locator:
     return page.get_by_role("status").filter(has_text=re.compile(rf"^{words}$"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_from_eval_to_eval_by_keyboard(
-    page: Page, console: list[str], labs: Any, screenshots: Path, theme: str
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
     page.set_viewport_size({"width": 1600, "height": 1100})
-    open_notebook(page, labs(theme), f"compare-{theme}.ipynb", STORY, LAST)
+    open_notebook(page, lab, "compare.ipynb", STORY, LAST)
     names = titles(page)
     count = len(names)
     assert count >= 8
@@ -106,7 +105,7 @@ def test_from_eval_to_eval_by_keyboard(
     page.keyboard.press("Space")
     expect(place(page, f"2 of {count}")).to_be_visible()
     expect(detail(page)).to_contain_text(names[1])
-    page.screenshot(path=screenshots / f"compare-{theme}.png")
+    page.screenshot(path=screenshots / "compare-light.png")
     page.keyboard.press("Enter")
     expect(detail(page)).to_contain_text(names[2])
     page.keyboard.press("Shift+Tab")
@@ -127,14 +126,17 @@ def test_from_eval_to_eval_by_keyboard(
     assert page.locator(".jp-CodeCell").count() == 2
     assert detail(page).evaluate("box => box.offsetHeight") == height
     assert find_barriers(page, VIEW) == []
+    turn_dark(page)
+    assert find_barriers(page, VIEW) == []
+    page.screenshot(path=screenshots / "compare-dark.png")
     assert console == []
 
 
-def test_other_sides_and_chips(
-    page: Page, console: list[str], labs: Any, screenshots: Path
-) -> None:
+def test_other_sides_and_chips(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
     page.set_viewport_size({"width": 1280, "height": 1000})
-    open_notebook(page, labs("light"), "compare-sides.ipynb", STORY)
+    open_notebook(page, lab, "compare-sides.ipynb", STORY)
+    is_readable_in_a_narrow_cell(page, screenshots)
+    page.set_viewport_size({"width": 1280, "height": 1000})
     flipped = rows(page).count()
     flaky = int(chip(page, "flaky").inner_text().split()[-1])
     chip(page, "flaky").focus()
@@ -153,10 +155,23 @@ def test_other_sides_and_chips(
     assert console == []
 
 
-def test_plots_and_a_report(page: Page, console: list[str], labs: Any, screenshots: Path) -> None:
+def is_readable_in_a_narrow_cell(page: Page, screenshots: Path) -> None:
+    page.set_viewport_size({"width": 620, "height": 1500})
+    # Values stand one in the other.
+    expect(detail(page).locator(".ra-was")).to_be_hidden()
+    expect(detail(page).locator(".ra-is del").first).to_be_visible()
+    wide = page.locator(VIEW).evaluate("box => [box.scrollWidth, box.clientWidth]")
+    assert wide[0] <= wide[1], "nothing is cut off"
+    page.screenshot(path=screenshots / "compare-narrow.png")
+    page.set_viewport_size({"width": 1600, "height": 1500})
+    expect(detail(page).locator(".ra-was del").first).to_be_visible()
+    expect(detail(page).locator(".ra-is del").first).to_be_hidden()
+
+
+def test_plots_and_a_report(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
     page.set_viewport_size({"width": 1280, "height": 1080})
-    lab = labs("dark")
     open_notebook(page, lab, "compare-plots.ipynb", STORY)
+    turn_dark(page)
     chip(page, "Plot by block").press("Enter")
     expect(page.get_by_role("img", name="What flipped in each").first).to_be_visible()
     chip(page, "Plot by eval").press("Enter")
@@ -175,9 +190,8 @@ def test_plots_and_a_report(page: Page, console: list[str], labs: Any, screensho
     assert console == []
 
 
-def test_from_the_first_tab_stop_to_the_last(page: Page, labs: Any) -> None:
+def test_from_the_first_tab_stop_to_the_last(page: Page, lab: Any) -> None:
     """All that the view offers is reached by Tab, and what is written at its end is a report."""
-    lab = labs("light")
     page.set_viewport_size({"width": 1280, "height": 1000})
     open_notebook(page, lab, "compare-tabs.ipynb", STORY)
     page.get_by_label("Compare", exact=True).focus()
@@ -211,9 +225,9 @@ def test_from_the_first_tab_stop_to_the_last(page: Page, labs: Any) -> None:
     assert (lab.root / "by keyboard.md").exists()
 
 
-def test_settling(page: Page, console: list[str], labs: Any, screenshots: Path) -> None:
+def test_settling(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
     page.set_viewport_size({"width": 1280, "height": 1000})
-    open_notebook(page, labs("light"), "compare-settle.ipynb", UNDECIDED, LAST)
+    open_notebook(page, lab, "compare-settle.ipynb", UNDECIDED, LAST)
     before = page.locator(f"{VIEW} .ra-text").first.inner_text()
     assert "results of reruns" not in before
     press(page, "Settle…").press("Enter")
@@ -236,9 +250,9 @@ def test_settling(page: Page, console: list[str], labs: Any, screenshots: Path) 
 
 
 def test_hostile_strings_run_no_script(
-    page: Page, console: list[str], labs: Any, screenshots: Path
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
-    open_notebook(page, labs("light"), "compare-hostile.ipynb", MADE_UP)
+    open_notebook(page, lab, "compare-hostile.ipynb", MADE_UP)
     expect(detail(page)).to_contain_text("<img src=x onerror=window.hacked=1>")
     chip(page, "Plot by eval").press("Enter")
     expect(page.get_by_role("img", name="The verdicts of").first).to_be_visible()
@@ -248,31 +262,11 @@ def test_hostile_strings_run_no_script(
     assert console == []
 
 
-def test_a_narrow_cell_is_readable(
-    page: Page, console: list[str], labs: Any, screenshots: Path
-) -> None:
-    page.set_viewport_size({"width": 620, "height": 1500})
-    open_notebook(page, labs("light"), "compare-narrow.ipynb", STORY)
-    press(page, "Next").press("Space")
-    expect(place(page, r"2 of \d+")).to_be_visible()
-    wide = page.locator(VIEW).evaluate("box => [box.scrollWidth, box.clientWidth]")
-    assert wide[0] <= wide[1], "nothing is cut off"
-    # Values stand one in the other.
-    expect(detail(page).locator(".ra-was")).to_be_hidden()
-    expect(detail(page).locator(".ra-is del").first).to_be_visible()
-    page.set_viewport_size({"width": 1600, "height": 1500})
-    expect(detail(page).locator(".ra-was del").first).to_be_visible()
-    expect(detail(page).locator(".ra-is del").first).to_be_hidden()
-    page.set_viewport_size({"width": 620, "height": 1500})
-    page.screenshot(path=screenshots / "compare-narrow.png")
-    assert console == []
-
-
-def test_twenty_displays_leave_what_one_leaves(page: Page, labs: Any) -> None:
-    page.goto(save(labs("light"), "compare-again.ipynb", SMALL, "ra.compare_view(results)", COUNT))
+def test_five_displays_leave_what_one_leaves(page: Page, lab: Any) -> None:
+    page.goto(save(lab, "compare-again.ipynb", SMALL, "ra.compare_view(results)", COUNT))
     left = page.get_by_text("left: ").last
     seen: list[str] = []
-    for number in range(1, 21):
+    for number in range(1, 6):
         run_all(page)
         expect(page.locator(".jp-InputPrompt").nth(2)).to_have_text(f"[{3 * number}]:")
         seen.append(left.inner_text())
@@ -281,8 +275,7 @@ def test_twenty_displays_leave_what_one_leaves(page: Page, labs: Any) -> None:
     assert set(seen) == {seen[0]}
 
 
-def test_what_is_saved_stays_when_the_kernel_is_gone(page: Page, labs: Any) -> None:
-    lab = labs("light")
+def test_what_is_saved_stays_when_the_kernel_is_gone(page: Page, lab: Any) -> None:
     open_notebook(page, lab, "compare-gone.ipynb", STORY)
     page.get_by_label("Compare", exact=True).select_option("Runs")
     # The page is there before what stands for it has been replaced.

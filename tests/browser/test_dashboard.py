@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from support.lab import run_all
+from support.lab import run_all, turn_dark
 
 import retab_analysis as ra
 
@@ -27,7 +27,9 @@ Opener = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def opened(page: Page, labs: Any, voilas: Any, monkeypatch: pytest.MonkeyPatch) -> Opener:
+def opened(
+    page: Page, request: pytest.FixtureRequest, voilas: Any, monkeypatch: pytest.MonkeyPatch
+) -> Opener:
     """Opens the dashboard somewhere, in a theme; gives the folder that it writes to."""
     # Before a server starts: its kernels must meet the sandbox, not somebody's account.
     for name in ("RETAB_API_KEY", "RETAB_API_BASE_URL", "RETAB_WORKFLOW_ID"):
@@ -39,7 +41,7 @@ def opened(page: Page, labs: Any, voilas: Any, monkeypatch: pytest.MonkeyPatch) 
             app = voilas(DASHBOARD, theme)
             page.goto(app.url, timeout=60_000)
             return Path(app.root)
-        lab = labs(theme)
+        lab = request.getfixturevalue("lab")
         shutil.copy(DASHBOARD, lab.root)
         page.goto(f"{lab.url}/lab/tree/{DASHBOARD.name}?token={lab.token}&reset")
         run_all(page)
@@ -49,8 +51,14 @@ def opened(page: Page, labs: Any, voilas: Any, monkeypatch: pytest.MonkeyPatch) 
     return open_
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("where", ["lab", "voila"])
+@pytest.mark.parametrize(
+    ("where", "theme"),
+    [
+        ("lab", "light"),
+        pytest.param("voila", "light", marks=pytest.mark.hosts),
+        pytest.param("voila", "dark", marks=pytest.mark.hosts),
+    ],
+)
 def test_a_person_finds_out_what_the_new_version_broke(
     page: Page, console: list[str], opened: Opener, screenshots: Path, where: str, theme: str
 ) -> None:
@@ -69,6 +77,8 @@ def test_a_person_finds_out_what_the_new_version_broke(
     expect(heading).to_be_in_viewport()
     page.screenshot(path=screenshots / f"dashboard-{where}-{theme}.png")
     if where == "lab":
+        turn_dark(page)
+        page.screenshot(path=screenshots / "dashboard-lab-dark.png")
         saves_no_values(page, folder / DASHBOARD.name)
         assert console == []  # Voilà asks the network for things that it can do without
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from support.lab import run_all, save
+from support.lab import run_all, save, turn_dark
 
 import retab_analysis as ra
 
@@ -67,16 +67,14 @@ def turn_to(view: Locator, tab: str) -> None:
         expect(view.get_by_text(re.compile(r"^Evals over \d+ runs"))).to_be_visible(timeout=60_000)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_runs_are_filtered_sorted_chosen_and_exported(
-    page: Page, console: list[str], labs: Any, screenshots: Path, theme: str
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
-    lab = labs(theme)
     page.set_viewport_size({"width": 1600, "height": 1000})
-    view = opened(page, save(lab, f"explore-{theme}.ipynb", EXPLORE))
+    view = opened(page, save(lab, "explore.ipynb", EXPLORE))
     place = view.get_by_text(re.compile(r"1 to 15 of \d+ runs"))
     expect(place).to_have_text(re.compile(r"1 to 15 of \d\d+ runs$"))
-    page.screenshot(path=screenshots / f"explore-{theme}.png")
+    page.screenshot(path=screenshots / "explore-light.png")
 
     view.locator("summary", has_text="Status").click()
     view.get_by_role("option", name=re.compile("^completed")).click()
@@ -98,7 +96,9 @@ def test_runs_are_filtered_sorted_chosen_and_exported(
     assert page.locator(".jp-CodeCell").count() == 1
     panel = view.locator(".ra-aside")
     expect(panel.get_by_text("Why it does not pass")).to_be_visible(timeout=30_000)
-    page.screenshot(path=screenshots / f"explore-{theme}-run.png")
+    page.screenshot(path=screenshots / "explore-light-run.png")
+    turn_dark(page)
+    page.screenshot(path=screenshots / "explore-dark-run.png")
 
     view.get_by_label("File").fill("chosen.csv")
     view.get_by_role("button", name="Export CSV").click()
@@ -112,10 +112,10 @@ def test_runs_are_filtered_sorted_chosen_and_exported(
 
 
 def test_evals_their_history_and_a_document(
-    page: Page, console: list[str], labs: Any, screenshots: Path
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
     page.set_viewport_size({"width": 1600, "height": 1000})
-    view = opened(page, save(labs("dark"), "explore-evals.ipynb", EXPLORE))
+    view = opened(page, save(lab, "explore-evals.ipynb", EXPLORE))
     turn_to(view, "evals")
     expect(view.get_by_text("Evals over 20 runs;")).to_be_visible(timeout=60_000)
     expect(view.locator("td .ra-signs").first.locator("span")).to_have_count(10)
@@ -141,10 +141,10 @@ def test_evals_their_history_and_a_document(
 
 
 def test_hostile_names_are_shown_and_run_nothing(
-    page: Page, console: list[str], labs: Any, screenshots: Path
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
     page.set_viewport_size({"width": 1400, "height": 1500})
-    view = opened(page, save(labs("light"), "explore-hostile.ipynb", HOSTILE_RUNS))
+    view = opened(page, save(lab, "explore-hostile.ipynb", HOSTILE_RUNS))
     for tab in ("runs", "results", "evals"):
         turn_to(view, tab)
         rows_of(page).first.locator("td").first.click()
@@ -159,9 +159,8 @@ def test_hostile_names_are_shown_and_run_nothing(
 
 
 def test_what_was_saved_is_read_again_without_the_kernel(
-    page: Page, labs: Any, screenshots: Path
+    page: Page, lab: Any, screenshots: Path
 ) -> None:
-    lab = labs("light")
     page.set_viewport_size({"width": 1400, "height": 1000})
     address = save(lab, "explore-saved.ipynb", EXPLORE)
     view = opened(page, address)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.lab import save
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.hosts]
 
 LIVE = ".ra-page:not([data-stands-for])"
 QUEUED = """import retab_analysis as ra
@@ -84,8 +84,7 @@ def press_shortcuts(page: Page) -> None:
         page.keyboard.press(key)
 
 
-def test_notebook_7(page: Page, console: list[str], labs: Any, screenshots: Path) -> None:
-    lab = labs("light")
+def test_notebook_7(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
     address = save(lab, "seven.ipynb", QUEUED, "view.wait(60)['status'][0]")
     page.goto(address.replace("/lab/tree/", "/notebooks/"))
     ready = """() => {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.lab import run_all, save
+from support.lab import run_all, save, turn_dark
 
 pytestmark = pytest.mark.browser
 
@@ -63,21 +63,19 @@ def counted(page: Page) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_bar_grows_while_another_cell_computes(
-    page: Page, console: list[str], labs: Any, screenshots: Path, theme: str
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
-    lab = labs(theme)
     page.set_viewport_size({"width": 1280, "height": 1000})
     cells = (START.format(speed=40), COMPUTE.format(seconds=6), FINISH)
-    page.goto(save(lab, f"live-{theme}.ipynb", *cells))
+    page.goto(save(lab, "live.ipynb", *cells))
     run_all(page)
     page.wait_for_selector(".ra-run", timeout=30_000)
     steps: set[int] = set()
     while page.get_by_text("computed").count() < 2:  # the cell's own code says it too
         steps.add(done_of(page))
         if len(steps) == 4:
-            page.screenshot(path=screenshots / f"live-{theme}-going.png")
+            page.screenshot(path=screenshots / "live-going.png")
         time.sleep(0.1)
     assert len(steps) >= 5, steps
     expect(page.get_by_text("ended: completed")).to_be_visible(timeout=30_000)
@@ -92,14 +90,22 @@ def test_the_bar_grows_while_another_cell_computes(
     assert view.evaluate("(box) => box.getBoundingClientRect().height") < 500
     # What stands for it in the saved notebook is there, and is not seen.
     expect(page.locator("[data-stands-for]")).to_be_hidden()
-    page.screenshot(path=screenshots / f"live-{theme}-ended.png")
+    page.screenshot(path=screenshots / "live-light-ended.png")
+    turn_dark(page)
+    page.screenshot(path=screenshots / "live-dark-ended.png")
+    # In a narrow cell, too.
+    page.set_viewport_size({"width": 620, "height": 900})
+    page.wait_for_function(
+        "() => document.querySelector('.ra-run').getBoundingClientRect().width < 600"
+    )
+    page.screenshot(path=screenshots / "live-narrow.png")
     assert console == []
 
 
 def test_it_survives_a_reload_and_keeps_what_was_opened(
-    page: Page, console: list[str], labs: Any, screenshots: Path
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
-    page.goto(save(labs("light"), "reload.ipynb", START.format(speed=8)))
+    page.goto(save(lab, "reload.ipynb", START.format(speed=8)))
     run_all(page)
     page.wait_for_selector(".ra-run", timeout=30_000)
     passed = page.get_by_text("Passed (").first
@@ -109,24 +115,31 @@ def test_it_survives_a_reload_and_keeps_what_was_opened(
     before = done_of(page)
     card = page.locator(".ra-run").first
     total = counted(page)[1]
-    expect(card).not_to_contain_text(f"{before} of {total} done", timeout=10_000)
+    expect(card).not_to_contain_text(f"{before} of {total} done")
     expect(opened).to_be_visible()
     # Without "reset", which would close the notebook; the kernel goes on.
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-    time.sleep(1)
-    page.goto(page.url.partition("?")[0] + f"?token={labs('light').token}")
+    page.goto(page.url.partition("?")[0] + f"?token={lab.token}")
     page.wait_for_selector(f"{LIVE} .ra-run", timeout=30_000)
     after = done_of(page)
     assert after >= before
-    expect(card).not_to_contain_text(f"{after} of {total} done", timeout=15_000)
+    expect(card).not_to_contain_text(f"{after} of {total} done")
     page.screenshot(path=screenshots / "live-after-reload.png")
+    page.get_by_role("button", name="Stop watching").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("stopped, last seen").first).to_be_visible()
     assert console == []
 
 
-def test_the_buttons_work(page: Page, console: list[str], labs: Any, screenshots: Path) -> None:
-    page.goto(save(labs("light"), "buttons.ipynb", IN_QUEUE))
+def test_the_buttons_work(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
+    page.goto(save(lab, "buttons.ipynb", IN_QUEUE, "1"))
     run_all(page)
     page.wait_for_selector(".ra-run", timeout=30_000)
+    # The notebook's shortcuts, of which two d delete a cell, do not reach the view.
+    page.get_by_role("button", name="Stop watching").focus()
+    for key in ("d", "d", "a", "b", "x"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-CodeCell").count() == 2
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy code").click()
     expect(page.get_by_role("status").get_by_text("Copied.")).to_be_visible()
@@ -134,31 +147,29 @@ def test_the_buttons_work(page: Page, console: list[str], labs: Any, screenshots
     assert re.search(r"ra\.fetch_results\(runs\)[\s\S]*ra\.check\(", copied)
     refreshed = page.locator(".ra-about").first
     before = refreshed.inner_text()
-    time.sleep(1.1)
     page.get_by_role("button", name="Refresh now").click()
-    expect(refreshed).not_to_have_text(before, timeout=5_000)
+    expect(refreshed).not_to_have_text(before)
     page.get_by_role("button", name="Cancel run").click()
     page.screenshot(path=screenshots / "live-cancel-question.png")
     page.get_by_role("button", name="Yes, cancel").click()
-    expect(page.locator(".ra-head").first).to_contain_text("cancelled", timeout=10_000)
+    expect(page.locator(".ra-head").first).to_contain_text("cancelled")
     expect(page.get_by_role("button", name="Stop watching")).to_be_disabled()
     assert console == []
 
 
 @pytest.mark.parametrize("cell", [FINISH, AWAIT], ids=["wait", "await"])
 def test_buttons_answer_while_a_cell_waits(
-    page: Page, console: list[str], labs: Any, cell: str
+    page: Page, console: list[str], lab: Any, cell: str
 ) -> None:
     name = "awaiting.ipynb" if cell == AWAIT else "waiting.ipynb"
-    page.goto(save(labs("light"), name, IN_QUEUE, cell, "'then: ' + str(1 + 1)"))
+    page.goto(save(lab, name, IN_QUEUE, cell, "'then: ' + str(1 + 1)"))
     run_all(page)
     page.wait_for_selector(".ra-run", timeout=30_000)
     expect(page.locator(".jp-InputPrompt").nth(1)).to_have_text("[*]:")
     refreshed = page.locator(".ra-about").first
     before = refreshed.inner_text()
-    time.sleep(1.1)
     page.get_by_role("button", name="Refresh now").click()
-    expect(refreshed).not_to_have_text(before, timeout=5_000)
+    expect(refreshed).not_to_have_text(before)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Yes, cancel").click()
     expect(page.get_by_text("ended: cancelled")).to_be_visible(timeout=10_000)
@@ -170,37 +181,24 @@ def test_buttons_answer_while_a_cell_waits(
     assert console == []
 
 
-def test_shortcuts_of_the_notebook_do_not_reach_the_view(page: Page, labs: Any) -> None:
-    page.goto(save(labs("light"), "shortcuts.ipynb", IN_QUEUE, "1"))
-    run_all(page)
-    page.wait_for_selector(".ra-run", timeout=30_000)
-    page.get_by_role("button", name="Stop watching").focus()
-    for key in ("d", "d", "a", "b", "x"):
-        page.keyboard.press(key)
-    assert page.locator(".jp-CodeCell").count() == 2
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("stopped, last seen").first).to_be_visible()
-
-
 @pytest.mark.parametrize("ended", [True, False], ids=["ended", "in the middle"])
 def test_the_last_state_stays_when_the_kernel_is_gone(
-    page: Page, labs: Any, screenshots: Path, ended: bool
+    page: Page, lab: Any, screenshots: Path, ended: bool
 ) -> None:
     cells = (START.format(speed=40), FINISH) if ended else (IN_QUEUE,)
-    page.goto(save(labs("light"), f"gone-{ended}.ipynb", *cells))
+    page.goto(save(lab, f"gone-{ended}.ipynb", *cells))
     run_all(page)
     page.wait_for_selector(".ra-run", timeout=30_000)
     if ended:
         expect(page.get_by_text("ended: completed")).to_be_visible(timeout=60_000)
     else:
         # The page is there before what stands for it has been replaced.
-        expect(page.locator("[data-stands-for]")).to_contain_text("0 of 20 done", timeout=10_000)
+        expect(page.locator("[data-stands-for]")).to_contain_text("0 of 20 done")
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.evaluate("""async () => {
         const session = window.jupyterapp.shell.currentWidget.sessionContext.session;
         await session.kernel.shutdown();
     }""")
-    time.sleep(1)
     page.goto(page.url)
     expect(page.locator("[data-stands-for]")).to_be_visible(timeout=30_000)
     said = page.locator(".jp-Notebook").inner_text()
@@ -212,18 +210,19 @@ def test_the_last_state_stays_when_the_kernel_is_gone(
     page.screenshot(path=screenshots / f"live-gone-{'ended' if ended else 'middle'}.png")
 
 
-def test_a_cell_that_runs_again_leaves_nothing_behind(page: Page, labs: Any) -> None:
-    # A thread that was stopped ends on its own, which takes a moment.
+def test_a_cell_that_runs_again_leaves_nothing_behind(page: Page, lab: Any) -> None:
+    # The sandbox, the watcher and what fetches for it. A thread that was stopped ends on its own,
+    # which takes a moment.
     count = """import threading, time, ipywidgets.widgets.widget as w, IPython
 comms = len(IPython.get_ipython().kernel.comm_manager.comms)
 names = lambda: [each.name for each in threading.enumerate()]
 mine = lambda: [each for each in names() if "retab" in each or "atch" in each]
 end = time.monotonic() + 10
-while len(mine()) > 2 and time.monotonic() < end: time.sleep(0.05)
+while len(mine()) > 3 and time.monotonic() < end: time.sleep(0.05)
 f"left: {len(w._instances)} models, {comms} comms, {len(mine())} threads\""""
     make = "import retab_analysis as ra\nsandbox = ra.demo(speed=0.05)"
     show = 'view = ra.watch(ra.start_runs("wf_claims"), interval=0.3)\nview'
-    page.goto(save(labs("light"), "again.ipynb", make, show, count))
+    page.goto(save(lab, "again.ipynb", make, show, count))
     left = page.get_by_text("left: ").last
     seen: list[str] = []
     for number in range(1, 4):
@@ -231,14 +230,14 @@ f"left: {len(w._instances)} models, {comms} comms, {len(mine())} threads\""""
         expect(page.locator(".jp-InputPrompt").nth(2)).to_have_text(f"[{3 * number}]:")
         expect(page.locator(".ra-page").first).to_be_visible()
         seen.append(left.inner_text())
-    assert "2 models, 2 comms, 2 threads" in seen[0]
+    assert "2 models, 2 comms, 3 threads" in seen[0]
     assert seen[0] == seen[1] == seen[2]
 
 
 def test_hostile_strings_run_no_script(
-    page: Page, console: list[str], labs: Any, screenshots: Path
+    page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
-    page.goto(save(labs("light"), "hostile.ipynb", MADE_UP))
+    page.goto(save(lab, "hostile.ipynb", MADE_UP))
     run_all(page)
     page.wait_for_selector(".ra-run", timeout=30_000)
     assert page.evaluate("() => window.hacked") is None
@@ -246,14 +245,3 @@ def test_hostile_strings_run_no_script(
     assert HOSTILE in page.locator(".ra-run").first.inner_text()
     page.screenshot(path=screenshots / "live-hostile.png")
     assert console == []
-
-
-def test_a_narrow_cell_is_readable(page: Page, labs: Any, screenshots: Path) -> None:
-    page.set_viewport_size({"width": 620, "height": 900})
-    page.goto(save(labs("light"), "narrow.ipynb", START.format(speed=60), FINISH))
-    run_all(page)
-    expect(page.get_by_text("ended: completed")).to_be_visible(timeout=60_000)
-    box = page.locator(".ra-run").first.bounding_box()
-    assert box is not None
-    assert box["width"] < 600
-    page.screenshot(path=screenshots / "live-narrow.png")

@@ -25,3 +25,10 @@ def run_all(page: Page) -> None:
     }"""
     page.wait_for_function(ready, timeout=60_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+
+def turn_dark(page: Page) -> None:
+    """Change the theme, as in the menu Settings."""
+    page.evaluate("""() => window.jupyterapp.commands.execute(
+        "apputils:change-theme", {theme: "JupyterLab Dark"})""")
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
