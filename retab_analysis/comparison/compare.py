@@ -227,7 +227,7 @@ def _collect_suite(
         now.sort("at")
         .select("eval_id", documents=pl.coalesce(named))
         .drop_nulls("documents")
-        .unique("eval_id", keep="last", maintain_order=True)
+        .unique("eval_id", keep="last")
     )
     return Suite(
         evals=evals.select(

@@ -153,7 +153,7 @@ def _parse_time(text: pl.Expr) -> pl.Expr:
     clock = exact.str.slice(11).str.replace(r"Z\z", "+00:00")
     clock = clock.str.replace(r"^([^+-]*)\z", "${1}+00:00")
     moment = pl.concat_str(exact.str.head(10), pl.lit("T"), clock).str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False
+        "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False
     )
     return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)
 
