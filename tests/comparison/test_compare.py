@@ -131,6 +131,13 @@ def test_many_versions_are_listed_in_part() -> None:
         compare_versions(EMPTY, "v1", "v2")
 
 
+def test_versions_whose_time_is_not_known_are_listed_last() -> None:
+    rows = [result("e", "passed", at, workflow_version_id=f"v{at}") for at in range(3)]
+    rows[0] |= {"run_created_at": None}
+    with pytest.raises(ConfigError, match=r"there are v2, v1, v0$"):
+        compare_versions(results(*rows), "v0", "nope")
+
+
 @pytest.mark.parametrize("by", ["eval_id", "version", None, 3, ["run_id"]])
 def test_versions_are_told_apart_by_three_columns_only(by: Any) -> None:
     with pytest.raises(ConfigError, match="by must be one of workflow_version_id, run_id"):

@@ -219,6 +219,16 @@ def test_a_line_item_that_moved_and_changed_is_told_so() -> None:
     assert [row["path"] for row in found] == ["$[3] (was [7])", "$[3].amount"]
 
 
+def test_of_two_items_that_are_like_one_elsewhere_the_other_was_dropped() -> None:
+    first, second, now = ({**dict.fromkeys("abcd", 7), "e": each} for each in (1, 2, 1))
+    found = rows([second, first, 1, 2], [1, 2, {**now, "d": 8}])
+    assert [(row["path"], row["candidate"] is None) for row in found] == [
+        ("$[0]", True),
+        ("$[2] (was [1])", False),
+        ("$[2].d", False),
+    ]
+
+
 def test_an_item_that_has_nothing_in_common_with_what_stood_there_is_one_row() -> None:
     one, other = ({key: f"{key}{at}" for key in "abcd"} for at in range(2))
     assert [row["path"] for row in rows([one, 1, 2], [other, 1, 2])] == ["$[0]"]
@@ -235,6 +245,7 @@ def test_an_item_that_has_nothing_in_common_with_what_stood_there_is_one_row() -
         ([1, 2], [1, 4], 3, [("$[1]", None, "2", "4")]),
         ([1, 2], [1, 2], 3, []),
         ({"a": 1}, {"a": 2}, {"kind": "between", "lower": 1}, [("$.a", None, "1", "2")]),
+        ({"a": 1}, {"a": 2}, {"a": 3, "b": 4}, [("$.a", "3", "1", "2"), ("$.b", "4", None, None)]),
         # Deeper than that it is a value like others, unless it would hide how the others differ.
         ({"a": [1], "b": 1}, {"a": [1], "b": 1}, {"a": 1, "b": 1}, [("$.a", "1", "[1]", "[1]")]),
         ({"a": [1], "b": 1}, {"a": [2], "b": 1}, {"a": 1, "b": 1}, [("$.a[0]", None, "1", "2")]),

@@ -95,6 +95,12 @@ def test_every_section_and_sign_is_there_once() -> None:
     assert len(set(signs)) == len(signs)
 
 
+def test_what_needs_attention_is_open_under_its_heading() -> None:
+    page = of_every_transition().to_html()
+    for heading in ("Broke: 2", "Suspects: 1", "Ended in an error: 1", "Fixed: 1"):
+        assert f'<div class="rta-title">{heading}</div><div class="rta-scroll"' in page
+
+
 def test_what_is_folded_stays_readable() -> None:
     page = of_every_transition().to_html()
     assert page.count("<details>") == 2

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import (
+    hand_made,
     held_against,
     held_against_own_past,
     history,
@@ -259,6 +260,12 @@ def test_where_the_baseline_has_no_verdict_the_newest_of_the_history_stands_in()
     assert (alone["baseline_state"], alone["transition"]) == ("error", "still_failing")
 
 
+def test_an_eval_that_passes_now_is_held_against_its_newest_decided_result() -> None:
+    for letters, newest in (("PFEUP", ("run_2", "failed")), ("FPEP", ("run_2", "passed"))):
+        row = the_only(held_against_own_past(history("e", letters), len(letters)))
+        assert (row["baseline_run_id"], row["baseline_state"]) == newest
+
+
 def test_an_eval_that_only_the_history_has_is_not_told_of() -> None:
     rows = [*history("e", "PPP"), *history("gone", "P..")]
     assert held_against(rows, 2, 3).evals["eval_id"].to_list() == ["e"]
@@ -404,3 +411,13 @@ def test_what_needs_attention_comes_first() -> None:
     ]
     frame = pl.DataFrame([dict.fromkeys(EVALS_SCHEMA) | row for row in rows], schema=EVALS_SCHEMA)
     assert order_evals(frame)["eval_id"].to_list() == ["x", "y", "a", "b", "f", "z"]
+
+
+def test_evals_that_are_equally_sure_stay_together_by_block() -> None:
+    rows = [
+        {"transition": "regressed", "eval_id": "x", "p_regressed": 0.9991, "block_id": "one"},
+        {"transition": "regressed", "eval_id": "y", "p_regressed": 0.9994, "block_id": "two"},
+        {"transition": "regressed", "eval_id": "z", "p_regressed": 0.9988, "block_id": "one"},
+        {"transition": "regressed", "eval_id": "first", "p_regressed": 0.9996, "block_id": "two"},
+    ]
+    assert order_evals(hand_made(*rows))["eval_id"].to_list() == ["first", "x", "z", "y"]

@@ -196,6 +196,7 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
             [of("suspect", eval_name="Total", reason="passed 0 of 1; before, 16 of 16")],
             "1 suspect, Total: passed 0 of 1; before, 16 of 16.",
         ),
+        ([of("suspect", reason="passed 0 of 1")], "1 suspect, e0: passed 0 of 1."),
         (
             [of("suspect", candidate_state="failed")] * 2,
             "2 suspects did not pass, which may be bad luck; run them again (.reruns says how "

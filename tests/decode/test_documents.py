@@ -93,6 +93,11 @@ def test_40_what_is_cut_off_in_the_deep_is_not_dropped(before: str, depth: int) 
             ra.decode_runs(broken)
 
 
+def test_40_what_is_cut_off_in_the_deep_around_the_records_is_told_so() -> None:
+    with pytest.raises(ra.ProtocolError, match="is not JSON: it is cut off, in something that is "):
+        ra.decode_runs('{"data":[],"x":' + "[" * 100_000)
+
+
 GOOD = json.dumps(run_document("good")).encode()
 
 

@@ -211,6 +211,12 @@ def test_what_other_programs_write_is_understood() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["", '""'])
+def test_a_column_may_have_no_name(name: str) -> None:
+    frame = reread(f"{name},run_id\n0,run_1\n")
+    assert frame.to_dict(as_series=False) == {"": ["0"], "run_id": ["run_1"]}
+
+
 @pytest.mark.parametrize("text", ["run_id", '"run_id"', "run_id\r\n", '\ufeff"run_id"\n'])
 def test_a_header_alone_is_an_empty_frame(text: str) -> None:
     assert_frame_equal(reread(text), pl.DataFrame(schema={"run_id": pl.String}))

@@ -102,6 +102,7 @@ def test_an_error_with_an_endless_body_is_cut() -> None:
     answer = reply(403, b"x" * 1_000_000)
     with FaultServer([answer]) as server, pytest.raises(ra.PermissionDeniedError) as caught:
         ra.fetch_run("r", client=client_for(server.url))
+    assert f": '{'x' * 200}…'" in str(caught.value)
     assert len(str(caught.value)) < 500
 
 
