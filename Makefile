@@ -20,8 +20,10 @@ SEED ?= 0
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
-# A file's tests go to one process, which makes what they share only once.
-PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# One more than there are cores: a quarter of the time a test waits for a server or a program. A
+# file's tests go to one process, which makes what they share only once.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+PARALLEL = --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 TESTS ?=
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
@@ -39,10 +41,10 @@ dashboard: $(VENV)/.dashboard
 # A browser and a kernel need a core each: of what is tested in a browser, two files run at a time.
 test: $(VENV)/.test node
 	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov --cov-report=
-	$(RUN) -m pytest $(PARALLEL) --maxprocesses=2 -m "browser and not hosts" --cov --cov-append
+	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts" --cov --cov-append
 
 browsers: $(VENV)/.test node-hosts
-	$(RUN) -m pytest $(PARALLEL) --maxprocesses=2 -m hosts
+	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m hosts
 
 test-core: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract"

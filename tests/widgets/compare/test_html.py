@@ -125,7 +125,8 @@ def test_the_history_of_an_eval_before_and_after_the_step() -> None:
 
 
 def test_what_would_decide_an_eval_is_told() -> None:
-    shown = detail(CompareState(suite(v1="P", v2="P", v3="F")))
+    state = CompareState(results(*many("e1", "P" * 16 + "F", 1)), "run_16", "run_17")
+    shown = detail(state)
     assert re.search(r"p 0\.\d\d, \d more \w+ would clear it, \d more \w+ would confirm it", shown)
 
 
