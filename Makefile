@@ -40,8 +40,8 @@ dashboard: $(VENV)/.dashboard
 
 # A browser and a kernel need a core each: of what is tested in a browser, two files run at a time.
 test: $(VENV)/.test node
-	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov --cov-report=
-	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts" --cov --cov-append
+	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov
+	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts"
 
 browsers: $(VENV)/.test node-hosts
 	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m hosts
