@@ -33,7 +33,7 @@ from retab_analysis.fetch.paging import (
 )
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import read_run
-from retab_analysis.fetch.threads import TaskOutcomes, run_all, threads
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import (
     EVALS,
@@ -205,7 +205,7 @@ class _Reading:
         try:
             run_all(tasks, self._client.max_concurrency, outcomes, tell)
         except KeyboardInterrupt as interrupt:
-            interrupt.partial = self.frame()  # type: ignore[attr-defined]
+            self.hand_over(interrupt)
             raise
         error = outcomes.error()
         if error is not None:
@@ -237,6 +237,15 @@ class _Reading:
             known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
         frame = _with_runs(self._gathering.frame(), known)
         return frame if self._evals is None else fill_in_evals(frame, self._evals)
+
+    def hand_over(self, interrupt: KeyboardInterrupt) -> None:
+        """Let a Ctrl-C have the results that have come as its ``.partial``."""
+        try:
+            frame = self.frame()
+        except KeyboardInterrupt:
+            # Where polars computed in another thread when it came, polars raises it again.
+            frame = self.frame()
+        interrupt.partial = frame  # type: ignore[attr-defined]
 
     def give(self) -> Fetched:
         """The results, and what did not decode."""
@@ -324,15 +333,14 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
         The results, and what could not be read: whole lists (the record is the workflow), or
         single evals. That is not worth losing the results for.
     """
-    # Thousands of rows are made of the results while the answers are waited for.
-    with threads(1) as pool:
-        making = pool.submit(reading.give)
-        try:
-            evals, unread = _read_evals(client, reading.workflow_ids())
-        except KeyboardInterrupt as interrupt:
-            interrupt.partial = reading.frame()  # type: ignore[attr-defined]
-            raise
-        fetched = making.result()
+    # Not while the answers are waited for: after a Ctrl-C that comes while polars computes in some
+    # thread, it refuses to compute in all others, until that one has ended.
+    fetched = reading.give()
+    try:
+        evals, unread = _read_evals(client, reading.workflow_ids())
+    except KeyboardInterrupt as interrupt:
+        interrupt.partial = fetched.frame  # type: ignore[attr-defined]
+        raise
     return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
 
 

@@ -30,7 +30,6 @@ from support.results_api import (
 )
 
 import retab_analysis as ra
-from retab_analysis.fetch.paging import Gathering
 from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
@@ -291,28 +290,6 @@ def test_saved_evals_that_do_not_decode_leave_their_results_without_a_name() -> 
     assert names(frame) == [NAMED, NAMELESS]
     problems = caught[0].message.problems  # type: ignore[union-attr]
     assert problems["record_id"].to_list() == ["e1"]
-
-
-def test_rows_are_made_while_the_saved_evals_are_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked, waited = threading.Event(), []
-    usual = Gathering.frame
-
-    def frame(gathering: Gathering) -> pl.DataFrame:
-        if gathering.table is RESULTS:
-            waited.append(asked.wait(timeout=5))
-        return usual(gathering)
-
-    def evals(workflow_id: str) -> Reply:
-        asked.set()
-        return reply(body=page(saved_evals(workflow_id)))
-
-    monkeypatch.setattr(Gathering, "frame", frame)
-    with FaultServer([ResultsApi(some_runs(2), evals=evals)]) as server:
-        results = ra.fetch_results(["r0", "r1"], client=client_for(server.url))
-    assert waited == [True]
-    assert names(results) == [NAMED, NAMELESS] * 2
 
 
 def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
