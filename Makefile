@@ -4,6 +4,7 @@
 # make test       every test but those of `make browsers`; `make test-core` leaves out all of a
 #                 browser, and contract tests; `make test-floors` is the core with the lowest
 #                 versions that pyproject.toml allows; TESTS="tests/fetch tests/decode" for a part
+# make coverage   the core, and which of its branches no test takes; fails below 95 %
 # make browsers   the views elsewhere than in JupyterLab: Notebook 7, Voilà, marimo, what VS Code
 #                 and Colab load widgets with, and what GitHub leaves of a saved notebook
 # make test-long  the core with laws on three times as many examples, and more worlds
@@ -27,7 +28,7 @@ PARALLEL = --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 TESTS ?=
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test browsers test-core test-floors test-long soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard test browsers test-core coverage test-floors test-long soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -40,7 +41,7 @@ dashboard: $(VENV)/.dashboard
 
 # A browser and a kernel need a core each: of what is tested in a browser, two files run at a time.
 test: $(VENV)/.test node
-	$(RUN) -m pytest $(PARALLEL) -m "not browser" --cov
+	$(RUN) -m pytest $(PARALLEL) -m "not browser"
 	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts"
 
 browsers: $(VENV)/.test node-hosts
@@ -48,6 +49,10 @@ browsers: $(VENV)/.test node-hosts
 
 test-core: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract"
+
+# By itself, because a test takes half as long again while its branches are noted.
+coverage: $(VENV)/.test
+	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract" --cov
 
 # Not with the newest versions that fit, but with the lowest ones of what we name ourselves.
 test-floors: $(FLOORS)/.floors
