@@ -23,9 +23,7 @@ def use(client: Client | None) -> None:
     Raises:
         ConfigError: It is not a client.
     """
-    if client is not None and not isinstance(client, Client):
-        raise ConfigError(f"use() takes a Client or None, got {type(client).__name__}")
-    use_while(client, None)
+    use_while(check_client(client), None)
 
 
 def use_while(client: Client | None, find_problem: Callable[[], str | None] | None) -> None:
@@ -40,6 +38,17 @@ def use_while(client: Client | None, find_problem: Callable[[], str | None] | No
         _default, _find_problem = client, find_problem
 
 
+def check_client(client: Client | None) -> Client | None:
+    """Check a client that is needed later, if at all; none is made from the environment.
+
+    Raises:
+        ConfigError: It is neither a client nor None.
+    """
+    if client is not None and not isinstance(client, Client):
+        raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
+    return client
+
+
 def client_or_default(client: Client | None) -> Client:
     """The given client, else the default, made from the environment at first use.
 
@@ -48,9 +57,8 @@ def client_or_default(client: Client | None) -> Client:
             was the default was stopped.
     """
     global _default
+    check_client(client)
     if client is not None:
-        if not isinstance(client, Client):
-            raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
         return client
     # Under the lock, so that threads that come first together share one client, and with it the
     # limit of requests at once.

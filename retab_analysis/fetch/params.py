@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
 from urllib.parse import quote
 
 import polars as pl
 
 from retab_analysis.errors import ConfigError, described
+from retab_analysis.schema.conversion import as_polars
 from retab_analysis.transport.request import Params
 
 When = date | datetime | timedelta | str | None
@@ -111,24 +113,24 @@ class RunList:
 
     @classmethod
     def make(cls, runs: Runs, name: str = "runs") -> RunList:
-        """Read an id, several, a RUNS frame, or its ``run_id`` column.
+        """Read an id, several, a RUNS frame (of polars, pandas, pyarrow, duckdb), or its column.
 
         Raises:
             ConfigError: It is something else.
         """
-        if isinstance(runs, pl.LazyFrame):
-            runs = runs.collect()
-        if not isinstance(runs, pl.DataFrame):
-            # Iterating over another library's frame would give the names of its columns.
+        frame = as_polars(runs, name)
+        if frame is None:
+            # Iterating over a frame that cannot be read would give the names of its columns.
             if hasattr(runs, "columns"):
                 raise ConfigError(f"{name} must be ids or a RUNS frame, got {described(runs)}")
-            ids = list_values(name, runs)
+            ids = list_values(name, cast(OneOrSeveral, runs))
             if ids is None:
                 raise ConfigError(f"{name} is None; expected an id, ids or a RUNS frame")
             return cls(ids, None)
-        if "run_id" not in runs.columns:
-            raise ConfigError(f"{name} has no column run_id; it has {', '.join(runs.columns)}")
-        return cls(list_values(name, runs["run_id"]) or [], runs)
+        known = frame.lazy().collect()
+        if "run_id" not in known.columns:
+            raise ConfigError(f"{name} has no column run_id; it has {', '.join(known.columns)}")
+        return cls(list_values(name, known["run_id"]) or [], known)
 
 
 def quote_id(name: str, value: str) -> str:

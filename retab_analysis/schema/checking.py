@@ -54,7 +54,7 @@ def _with_dtypes(
     found, lazy = frame.collect_schema(), frame.lazy()
     conversions = find_conversions(found, table.schema)
     after = {each: table.schema[each] if each in conversions else found[each] for each in found}
-    mismatch = table.mismatch(after, needed) or _other_table(table, found)
+    mismatch = _other_table(table, found) or table.mismatch(after, needed)
     if mismatch is not None:
         raise SchemaError(f"{name} is {mismatch}")
     lost = lost_values(lazy, conversions)

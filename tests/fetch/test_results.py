@@ -19,6 +19,7 @@ import pytest
 from support.documents import eval_document, result_document, run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.frames import ArrowFrame
 from support.results_api import (
     RESULTS_PATH,
     RUNS_PATH,
@@ -674,6 +675,15 @@ def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() 
     frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
     with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
         ra.fetch_results(frame, client=ra.Client("some_key", "http://127.0.0.1:1"))
+
+
+def test_a_frame_of_another_library_names_the_runs_and_knows_their_versions() -> None:
+    api = ResultsApi(some_runs(2))
+    with FaultServer([api]) as server:
+        runs: Any = ArrowFrame(FRAME)
+        frame = ra.fetch_results(runs, evals=False, client=client_for(server.url))
+        assert set(frame["run_id"]) == {"r0", "r1"}
+        assert not any(each.startswith("run ") for each in api.asked)
 
 
 def test_62_the_results_of_another_run_are_asked_for_again() -> None:

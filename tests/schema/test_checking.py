@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from support.frames import ArrowFrame
 
 from retab_analysis.errors import ConfigError, SchemaError
 from retab_analysis.schema import EVALS, RESULTS, RUNS, TABLES, WORKFLOWS, Table, checked
@@ -168,16 +169,6 @@ def test_the_later_of_two_rows_with_the_same_id_counts(table: Table) -> None:
     rows = rows.with_columns(order=pl.int_range(5))
     for frame in (rows, rows.cast(dict.fromkeys(table.key, pl.Categorical))):
         assert taken(frame, table, table.key)["order"].to_list() == [1, 2, 3, 4]
-
-
-class ArrowFrame:
-    """A frame of a library that speaks Arrow, as pyarrow's and duckdb's do."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame, self.columns = frame, frame.columns
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
 
 
 def test_a_frame_that_speaks_arrow_is_taken() -> None:

@@ -77,3 +77,13 @@ def run(run_id: str, day: int, **more: Any) -> dict[str, Any]:
 
 def runs(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame([dict.fromkeys(RUNS.schema) | row for row in rows], schema=RUNS.schema)
+
+
+class ArrowFrame:
+    """A frame of a library that speaks Arrow, as pyarrow's and duckdb's do."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame, self.columns = frame, frame.columns
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)

@@ -9,9 +9,9 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import Comparison
+from retab_analysis.fetch.default_client import check_client
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.handle import Handle
-from retab_analysis.widgets.common.inputs import check_client
 from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import CompareState
 

@@ -14,16 +14,12 @@ from retab_analysis.arguments import check_flag, check_path, check_seconds
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import fetch_document_link
+from retab_analysis.fetch.default_client import check_client, client_or_default
+from retab_analysis.fetch.params import check_text
 from retab_analysis.markup import one_line
-from retab_analysis.schema import RESULTS, RUNS
+from retab_analysis.schema import RESULTS, RUNS, Table, checked
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.handle import Handle
-from retab_analysis.widgets.common.inputs import (
-    check_client,
-    check_frame,
-    check_workflow_id,
-    choose_client,
-)
 from retab_analysis.widgets.common.text import count_noun
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import Fetcher, JobQueue
@@ -71,17 +67,27 @@ def explore(
         raise ConfigError("pass runs, results= or both, or else workflow_id= alone")
     check_flag("save_values", save_values)
     if workflow_id is not None:
-        check_workflow_id(workflow_id)
+        check_text("workflow_id", workflow_id)
         empty = ExplorerState(RUNS.empty(), None, FrameOrigin())
-        return Explorer(empty, choose_client(client), workflow_id, save_values=save_values)
-    shown_runs = None if runs is None else check_frame(runs, RUNS, "runs")
-    shown_results = None if results is None else check_frame(results, RESULTS, "results")
+        return Explorer(empty, client_or_default(client), workflow_id, save_values=save_values)
+    shown_runs = None if runs is None else _whole(runs, RUNS, "runs")
+    shown_results = None if results is None else _whole(results, RESULTS, "results")
     source = FrameOrigin(
         runs="# runs: the frame that was passed to explore",
         results="# results: the frame that was passed to explore",
     )
     explored = ExplorerState(shown_runs, shown_results, source)
     return Explorer(explored, check_client(client), save_values=save_values)
+
+
+def _whole(frame: object, table: Table, name: str) -> pl.DataFrame:
+    """A frame with all columns of its table; one's own may stand beside them."""
+    if isinstance(frame, str):
+        raise ConfigError(
+            f"{name} must be {table.frame_name}, got a text; to explore a workflow, name it: "
+            f"explore(workflow_id={frame!r})"
+        )
+    return checked(frame, table, table.schema, name).collect()
 
 
 @dataclass(frozen=True, slots=True)

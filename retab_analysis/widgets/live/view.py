@@ -18,17 +18,12 @@ from retab_analysis._baseline import LAST_GOOD
 from retab_analysis.arguments import check_flag, check_seconds
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
-from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.common.handle import Handle
-from retab_analysis.widgets.common.inputs import (
-    Runs,
-    check_workflow_id,
-    choose_client,
-    list_run_ids,
-)
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
@@ -100,7 +95,8 @@ def watch(
         may_cancel=check_flag("allow_cancel", may_cancel),
         save_values=check_flag("save_values", save_values),
     )
-    ids, chosen = list_run_ids(runs), choose_client(client)
+    ids = [] if runs is None else list(RunList.make(runs).ids)
+    chosen = client_or_default(client)
     watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval))
     view = LiveView(watcher, chosen, look)
     watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
@@ -113,7 +109,7 @@ def _check_arguments(
     if (runs is None) == (workflow_id is None):
         raise ConfigError("pass either runs or workflow_id=")
     if workflow_id is not None:
-        check_workflow_id(workflow_id)
+        check_text("workflow_id", workflow_id)
     check_seconds("interval", interval)
     if baseline is not None:
         RunList.make(baseline, "baseline")

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.explored import pick, section, send
+from support.frames import ArrowFrame
 
 import retab_analysis as ra
 
@@ -26,7 +27,10 @@ def pandas_frame() -> Any:
         ({}, "pass runs, results= or both"),
         ({"runs": ra.decode_runs([]), "workflow_id": "wf"}, "pass runs, results= or both"),
         ({"workflow_id": ""}, "workflow_id"),
-        ({"runs": [1]}, "runs must be a RUNS frame (polars), got list"),
+        (
+            {"runs": [1]},
+            "runs must be a RUNS frame (of polars, pandas, pyarrow or duckdb)",
+        ),
         ({"runs": "wf_1"}, "explore(workflow_id='wf_1')"),
         ({"runs": pandas_frame()}, "pandas.DataFrame (polars.from_pandas converts it)"),
         ({"results": "run_1"}, "results must be a RESULTS frame"),
@@ -42,7 +46,7 @@ def test_what_it_cannot_use(arguments: dict[str, Any], words: str) -> None:
 def test_a_frame_of_another_kind_says_what_is_missing(results: pl.DataFrame) -> None:
     with pytest.raises(ra.SchemaError) as caught:
         ra.explore(results)
-    assert str(caught.value) == "runs is a RESULTS frame: pass it as results="
+    assert str(caught.value) == "runs is not a RUNS frame, but a RESULTS frame"
     with pytest.raises(ra.SchemaError) as caught:
         ra.explore(results.select("run_id"))
     assert "runs is not a RUNS frame: it has no column status, passed, failed," in str(caught.value)
@@ -62,6 +66,12 @@ def test_lazy_frames_and_columns_of_nulls_and_of_ones_own(runs: pl.DataFrame) ->
     explorer = ra.explore(mine.lazy())  # type: ignore[arg-type]
     assert explorer.frame.columns == mine.columns
     assert explorer.frame["eval_id"].dtype == pl.String
+
+
+def test_a_frame_of_another_library_is_explored(runs: pl.DataFrame) -> None:
+    nanoseconds = runs.with_columns(pl.col("created_at").dt.cast_time_unit("ns"))
+    explorer = ra.explore(ArrowFrame(nanoseconds))  # type: ignore[arg-type]
+    assert explorer.frame.equals(ra.explore(runs).frame)
 
 
 # CSV, saved pages, terminals.
