@@ -56,8 +56,17 @@ SHOW_OUTPUTS = f"""async () => {{
     const inside = document.getElementById("vscode").contentWindow;
     const [place, stands] = inside.document.querySelectorAll(".output");
     stands.innerHTML = [still["text/html"]].flat().join("");
-    const model = await inside.manager.get_model(live["{VIEW}"].model_id);
-    const view = await inside.manager.create_view(model, {{ el: place }});
+    // What the kernel tells of a widget comes by a connection of its own, and perhaps later.
+    const find = async (tries) => {{
+        try {{
+            return await inside.manager.get_model(live["{VIEW}"].model_id);
+        }} catch (error) {{
+            if (!tries) throw error;
+            await new Promise((done) => setTimeout(done, 100));
+            return find(tries - 1);
+        }}
+    }};
+    const view = await inside.manager.create_view(await find(300), {{ el: place }});
     await inside.manager.display_view({{}}, view, {{ node: place }});
 }}"""
 # Colab runs the text of a module as a function with a `define` of its own, and no requirejs.
