@@ -8,12 +8,14 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.fetch.paging import Collected, Fetched, read_list, read_pages
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.workflows import warn_of_unknown
 from retab_analysis.progress import Progress, Silent, choose_progress
 from retab_analysis.schema import EVALS, EVALS_WITH_REASONS, Table
 from retab_analysis.transport import Client
+
+_PATH = "/v1/workflows/evals"
 
 
 def fetch_evals(
@@ -59,6 +61,16 @@ def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
     return list_evals(chosen, workflow_id, None, strict=True, progress=Silent()).frame
 
 
+def collect_evals(client: Client, workflow_id: str, into: Collected) -> None:
+    """Read the saved evals of a workflow as they are, without making rows of them.
+
+    Raises:
+        RetabAnalysisError: Whatever went wrong; what came before it is in ``into``.
+    """
+    for _ in read_pages(client, _PATH, _params(workflow_id), into, strict=False):
+        pass
+
+
 def list_evals(
     client: Client,
     workflow_id: str,
@@ -69,10 +81,14 @@ def list_evals(
     table: Table = EVALS,
 ) -> Fetched:
     """The saved evals of a workflow, the newest first."""
-    params = [("workflow_id", check_text("workflow_id", workflow_id)), ("order", "desc")]
+    params = _params(workflow_id)
     if target_block_id is not None:
         params.append(("target_block_id", check_text("target_block_id", target_block_id)))
-    return read_list(client, "/v1/workflows/evals", params, table, strict=strict, progress=progress)
+    return read_list(client, _PATH, params, table, strict=strict, progress=progress)
+
+
+def _params(workflow_id: str) -> list[tuple[str, str]]:
+    return [("workflow_id", check_text("workflow_id", workflow_id)), ("order", "desc")]
 
 
 def read_saved(client: Client, workflow_id: str) -> Fetched:

@@ -22,7 +22,7 @@ from retab_analysis.errors import (
     described,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.evals import list_evals
+from retab_analysis.fetch.evals import collect_evals
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -33,8 +33,8 @@ from retab_analysis.fetch.paging import (
 )
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import read_run
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.progress import Progress, Silent, choose_progress
+from retab_analysis.fetch.threads import TaskOutcomes, next_done, run_all, threads
+from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     EVALS,
     RESULTS,
@@ -333,33 +333,52 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
         The results, and what could not be read: whole lists (the record is the workflow), or
         single evals. That is not worth losing the results for.
     """
-    # Not while the answers are waited for: after a Ctrl-C that comes while polars computes in some
-    # thread, it refuses to compute in all others, until that one has ended.
-    fetched = reading.give()
+    saved = _SavedEvals(client, reading.workflow_ids())
     try:
-        evals, unread = _read_evals(client, reading.workflow_ids())
+        # While the answers are waited for, thousands of rows are made. Here, because only one
+        # thread may have polars compute: a Ctrl-C during that makes polars raise in all others too.
+        with threads(1) as pool:
+            asking = pool.submit(saved.read)
+            fetched = reading.give()
+            next_done([asking])
+            asking.result()
     except KeyboardInterrupt as interrupt:
-        interrupt.partial = fetched.frame  # type: ignore[attr-defined]
+        reading.hand_over(interrupt)
         raise
-    return Fetched(fill_in_evals(fetched.frame, evals), fetched.problems), unread
+    return Fetched(fill_in_evals(fetched.frame, saved.frame()), fetched.problems), saved.unread()
 
 
-def _read_evals(client: Client, workflow_ids: Sequence[str]) -> tuple[pl.DataFrame, Problems]:
-    outcomes: TaskOutcomes[Fetched] = TaskOutcomes()
-    tasks = [
-        partial(list_evals, client, each, None, strict=False, progress=Silent())
-        for each in workflow_ids
-    ]
-    run_all(tasks, client.max_concurrency, outcomes)
-    read = [outcomes.results[at] for at in sorted(outcomes.results)]
-    unread = Problems()
-    for each in read:
-        unread.add_all(each.problems)
-    for at, workflow_id in enumerate(workflow_ids):
-        if at not in outcomes.results:  # it failed, or others had failed and it was not tried
-            reason = str(outcomes.errors.get(at, outcomes.error()))
-            unread.add(Problem(workflow_id, "$", reason, ""))
-    return pl.concat([EVALS.empty(), *(each.frame for each in read)]), unread
+class _SavedEvals:
+    """The saved evals of some workflows, as they come in; polars is used only at the end."""
+
+    def __init__(self, client: Client, workflow_ids: Sequence[str]) -> None:
+        self._client, self._workflow_ids = client, workflow_ids
+        self._lists = [Collected(Gathering(EVALS)) for _ in workflow_ids]
+        self._outcomes: TaskOutcomes[None] = TaskOutcomes()
+
+    def read(self) -> None:
+        """Ask for all lists; what fails is in :meth:`unread`."""
+        tasks = [
+            partial(collect_evals, self._client, each, into)
+            for each, into in zip(self._workflow_ids, self._lists, strict=True)
+        ]
+        run_all(tasks, self._client.max_concurrency, self._outcomes)
+
+    def frame(self) -> pl.DataFrame:
+        """An EVALS frame of the lists that came to their end."""
+        whole = [self._lists[at].frame() for at in sorted(self._outcomes.results)]
+        return pl.concat([EVALS.empty(), *whole])
+
+    def unread(self) -> Problems:
+        """The evals that did not decode, and the lists that could not be read."""
+        unread = Problems()
+        for at, workflow_id in enumerate(self._workflow_ids):
+            if at in self._outcomes.results:
+                unread.add_all(self._lists[at].problems)
+            else:  # it failed, or others had failed and it was not tried
+                reason = str(self._outcomes.errors.get(at, self._outcomes.error()))
+                unread.add(Problem(workflow_id, "$", reason, ""))
+        return unread
 
 
 def _warn_of_unread(problems: Problems) -> None:

@@ -271,7 +271,15 @@ def test_ids_are_copied_from_one_tab_stop(page: Page) -> None:
     expect(page.locator(".ra-notice")).to_have_text("Copied.")
     assert page.evaluate("() => navigator.clipboard.readText()") == "r2"
     page.get_by_role("button", name="eval").click()
-    page.wait_for_function("async () => await navigator.clipboard.readText() === 'e <1>'")
+    # wait_for_function would take the promise itself for an answer.
+    changed = """async (before) => {
+        for (let tries = 0; tries < 200; tries++) {
+            const text = await navigator.clipboard.readText();
+            if (text !== before) return text;
+            await new Promise((done) => setTimeout(done, 20));
+        }
+    }"""
+    assert page.evaluate(changed, "r2") == "e <1>"
     page.keyboard.press("Tab")
     expect(page.locator("#after")).to_be_focused()
 
