@@ -274,6 +274,9 @@ class Explorer(Handle):
                 )
             return self._page
 
+    def _wait_for_content(self, seconds: float) -> None:
+        self._jobs.wait(seconds)
+
     def close(self) -> None:
         """Take the page away; what was shown last stays, and the next ``.widget`` is a new one."""
         with self._lock:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 # More bars than that leave no room in a terminal.
 _MOST_BARS = 10
-# Seconds that displaying a view waits for the first look at the runs.
-_FIRST_LOOK = 1.0
 
 Callback = Callable[["LiveView"], object]
 
@@ -311,16 +309,8 @@ class LiveView(Handle):
             page.draw(self.state)
         return page
 
-    def _ipython_display_(self) -> None:
-        """Show the view in a notebook, once the first look has been taken or a second has passed.
-
-        Raises:
-            NotImplementedError: There is no notebook; IPython then shows the text.
-        """
-        if in_kernel():
-            # Some that execute notebooks keep only what is displayed now.
-            self._watcher.wait_for_look(_FIRST_LOOK)
-        super()._ipython_display_()
+    def _wait_for_content(self, seconds: float) -> None:
+        self._watcher.wait_for_look(seconds)
 
     def _make_still(self) -> dict[str, str]:
         from retab_analysis.widgets.live.live_page import make_still

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,13 +183,14 @@ def left():
 """
 
 
-def test_a_cell_that_runs_twenty_times_leaves_what_it_leaves_once() -> None:
+@pytest.fixture(scope="module")
+def run_cell() -> Iterator[Callable[[str], str]]:
+    """Runs code in one and the same cell, as JupyterLab does; gives what it has displayed."""
     from jupyter_client.manager import start_new_kernel
 
     manager, kernel = start_new_kernel()
 
     def run(code: str) -> str:
-        """Run code in one and the same cell, as JupyterLab does; gives what it has displayed."""
         content = {"code": code, "silent": False, "store_history": True}
         message = kernel.session.msg("execute_request", content)
         message["metadata"]["cellId"] = "a cell"
@@ -203,13 +205,28 @@ def test_a_cell_that_runs_twenty_times_leaves_what_it_leaves_once() -> None:
                 return "".join(shown)
 
     try:
-        run(DISPLAYED)
-        left = []
-        for _ in range(20):
-            assert "no runs" in run("view = ra.explore(runs)\nview")
-            left.append(run("left()"))
-        assert left[0].startswith("(2, ")  # the page and its layout
-        assert left[-1] == left[1]
+        yield run
     finally:
         kernel.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def test_a_cell_that_runs_twenty_times_leaves_what_it_leaves_once(
+    run_cell: Callable[[str], str],
+) -> None:
+    run_cell(DISPLAYED)
+    left = []
+    for _ in range(20):
+        assert "no runs" in run_cell("view = ra.explore(runs)\nview")
+        left.append(run_cell("left()"))
+    assert left[0].startswith("(2, ")  # the page and its layout
+    assert left[-1] == left[1]
+
+
+def test_what_is_displayed_first_has_the_runs(run_cell: Callable[[str], str]) -> None:
+    """Who executes a notebook without a browser keeps that, and nothing that comes later."""
+    run_cell("import retab_analysis as ra\nsandbox = ra.demo()")
+    first = run_cell("ra.explore(workflow_id='wf_invoices')")
+    run_cell("sandbox.stop()")
+    assert re.search(r"1 to 15 of [1-9]\d* runs", first), first
+    assert "Fetching" not in first
