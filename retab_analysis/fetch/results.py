@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -137,8 +137,11 @@ def fetch_results(
     chosen, known = RunList.make(runs), _check_evals(evals)
     table = RESULTS_WITH_PAYLOADS if check_flag("payloads", payloads) else RESULTS
     client = client_or_default(client)
-    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        reading = _Reading(client, chosen, table, known)
+    reading = _Reading(client, chosen, table, known)
+    with (
+        reading.handing_over(),
+        contextlib.closing(choose_progress(progress, "results", "runs")) as bar,
+    ):
         reading.read(strict=strict, progress=bar)
         fetched, unread = _add_evals(client, reading) if evals is True else (reading.give(), None)
     if unread:
@@ -192,7 +195,6 @@ class _Reading:
 
         Raises:
             RetabAnalysisError: Some runs could not be read; ``.partial`` has all that came.
-            KeyboardInterrupt: After Ctrl-C, with the same ``.partial``.
         """
         outcomes: TaskOutcomes[None] = TaskOutcomes()
 
@@ -202,11 +204,7 @@ class _Reading:
             progress.update(done, len(self._parts), f"{count} results")
 
         tasks = [partial(self._read_part, part, strict) for part in self._parts]
-        try:
-            run_all(tasks, self._client.max_concurrency, outcomes, tell)
-        except KeyboardInterrupt as interrupt:
-            self.hand_over(interrupt)
-            raise
+        run_all(tasks, self._client.max_concurrency, outcomes, tell)
         error = outcomes.error()
         if error is not None:
             # Those that failed, and those that were not tried because every run would have failed.
@@ -238,14 +236,19 @@ class _Reading:
         frame = _with_runs(self._gathering.frame(), known)
         return frame if self._evals is None else fill_in_evals(frame, self._evals)
 
-    def hand_over(self, interrupt: KeyboardInterrupt) -> None:
-        """Let a Ctrl-C have the results that have come as its ``.partial``."""
+    @contextlib.contextmanager
+    def handing_over(self) -> Iterator[None]:
+        """Let a Ctrl-C in the block have the results that have come as its ``.partial``."""
         try:
-            frame = self.frame()
-        except KeyboardInterrupt:
-            # Where polars computed in another thread when it came, polars raises it again.
-            frame = self.frame()
-        interrupt.partial = frame  # type: ignore[attr-defined]
+            yield
+        except KeyboardInterrupt as interrupt:
+            try:
+                frame = self.frame()
+            except KeyboardInterrupt:
+                # Where polars computed in another thread when it came, polars raises it again.
+                frame = self.frame()
+            interrupt.partial = frame  # type: ignore[attr-defined]
+            raise
 
     def give(self) -> Fetched:
         """The results, and what did not decode."""
@@ -334,17 +337,13 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
         single evals. That is not worth losing the results for.
     """
     saved = _SavedEvals(client, reading.workflow_ids())
-    try:
-        # While the answers are waited for, thousands of rows are made. Here, because only one
-        # thread may have polars compute: a Ctrl-C during that makes polars raise in all others too.
-        with threads(1) as pool:
-            asking = pool.submit(saved.read)
-            fetched = reading.give()
-            next_done([asking])
-            asking.result()
-    except KeyboardInterrupt as interrupt:
-        reading.hand_over(interrupt)
-        raise
+    # While the answers are waited for, thousands of rows are made. Here, because only one thread
+    # may have polars compute: a Ctrl-C during that makes polars raise in all others too.
+    with threads(1) as pool:
+        asking = pool.submit(saved.read)
+        fetched = reading.give()
+        next_done([asking])
+        asking.result()
     return Fetched(fill_in_evals(fetched.frame, saved.frame()), fetched.problems), saved.unread()
 
 
