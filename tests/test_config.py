@@ -139,7 +139,7 @@ def test_the_default_client_is_made_once_and_can_be_set(monkeypatch: pytest.Monk
 
 
 def test_what_is_no_client_is_refused() -> None:
-    with pytest.raises(ra.ConfigError, match=r"use\(\) takes a Client or None, got str"):
+    with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
         ra.use("key")  # type: ignore[arg-type]
     with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
         ra.fetch_runs(client="key")  # type: ignore[arg-type]
