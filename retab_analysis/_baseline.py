@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import polars as pl
@@ -43,6 +43,10 @@ _WHOLE = pl.col("scope") == "workflow"
 _ENDED = _WHOLE & pl.col("is_terminal")
 _COMPLETE = _WHOLE & (pl.col("status") == "completed")
 _MANY_MISSING = 0.1
+# So many runs that end with the last pass of an eval are read where the newest ones hardly have it,
+# unless so few are read in all that each of these tells more.
+_LAST_PASSES = 3
+_FEW_RUNS = 10
 
 
 class NoBaselineError(ConfigError):
@@ -210,11 +214,13 @@ class Baseline:
 
     Attributes:
         choice: The runs of the baseline; None holds each eval against its own last good result.
-        history: Further earlier runs, the newest first.
+        history: Further earlier runs whose results are read, the newest first.
+        earlier: All earlier runs of the whole workflow that are known, the newest first.
     """
 
     choice: Choice | None
     history: pl.DataFrame
+    earlier: pl.DataFrame
 
     @property
     def runs(self) -> pl.DataFrame:
@@ -222,6 +228,35 @@ class Baseline:
         if self.choice is None:
             return self.history
         return _each_once(self.choice.runs, self.history)
+
+    def with_last_passes(self, evals: pl.DataFrame) -> Baseline:
+        """Read other runs in place of some of the newest ones, as many in all, if they tell more.
+
+        A break that lasts leaves ever fewer passes among the newest runs; with a single one left it
+        would look like an eval that was never any good, and with none it would begin anew with each
+        run. So up to half of the runs are those around the last passes of evals that hardly pass in
+        the newest ones: three that end with the oldest of these passes tell that the evals were
+        good, and the first run after each pass since when, and on which version, they are not.
+
+        Args:
+            evals: The EVALS frame of the workflow, which says when each eval passed last.
+        """
+        newest, created = self.history, pl.col("created_at")
+        if newest.height < _FEW_RUNS:
+            return self
+        passed = evals["last_passed_at"]
+        lost = passed.filter(passed < newest["created_at"][-_LAST_PASSES]).unique().sort()
+        # What was before the page of runs is left to what the saved evals remember.
+        before = [(at, self.earlier.filter(created <= at)) for at in lost]
+        reached = [at for at, runs in before if runs.height]
+        if not reached:
+            return self
+        good = [runs.head(_LAST_PASSES) for _, runs in before if runs.height >= _LAST_PASSES]
+        passes = good[0] if good else newest.clear()
+        missed = [self.earlier.filter(created > at).tail(1) for at in reversed(reached)]
+        telling = _each_once(passes, *missed).head(newest.height // 2)
+        chosen = _each_once(telling, newest).head(newest.height)
+        return replace(self, history=chosen.sort("created_at", "run_id", descending=True))
 
 
 def _each_once(*runs: pl.DataFrame) -> pl.DataFrame:
@@ -252,13 +287,14 @@ def choose_baseline(
                 f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
                 f"candidate against{'' if history else ', because history=0'}. {window}"
             )
-        return Baseline(None, _choose_history(window, candidate, earlier, history))
+        return Baseline(None, _newest(window, candidate, earlier, history), earlier)
     choice = _choose(window, earlier, wanted)
     known = pl.col("run_id").is_in(choice.runs["run_id"].implode())
-    return Baseline(choice, _choose_history(window, candidate, earlier.filter(~known), history))
+    others = earlier.filter(~known)
+    return Baseline(choice, _newest(window, candidate, others, history), others)
 
 
-def _choose_history(
+def _newest(
     window: RunWindow, candidate: pl.DataFrame, earlier: pl.DataFrame, history: int
 ) -> pl.DataFrame:
     """The newest of the earlier whole runs, and of the blocks' runs on the candidate's version."""

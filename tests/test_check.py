@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from support.fakes import STILL, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.lettered_api import FLOW as FLOW_OF_LETTERS
+from support.lettered_api import LetteredApi
 from support.made_runs import run_with
 from support.small_world import (
     CURED,
@@ -222,6 +224,72 @@ def test_a_break_does_not_leave_the_window_of_the_history(small: Small) -> None:
     (same,) = broken(longer).iter_rows(named=True)
     assert (same["eval_name"], same["since_run_id"]) == ("classify 1", small.run_of(LATE))
     assert same["baseline_run_id"] == small.run_of(LATE - 1)
+
+
+LETTERED = {f"fine {at}": "P" * 130 for at in range(8)}
+
+
+def check_lettered(upto: int, codes: str, history: int = 20, **evals: str) -> Comparison:
+    """Check the newest of so many runs; the code of the last letter stays."""
+    api = LetteredApi({**LETTERED, **evals}, codes=codes, upto=upto)
+    with FaultServer([api]) as server:
+        made = ra.check(
+            FLOW_OF_LETTERS, history=history, client=client_for(server.url), progress=False
+        )
+        assert server.paths.count("/v1/workflows/evals/results") == 0
+        read = sum("evals/results?" in path for path in server.paths)
+    assert read == 1 + min(upto - 1, history)
+    return made
+
+
+@pytest.mark.parametrize("history", [10, 20])
+def test_a_break_stays_red_and_keeps_its_date_while_the_window_moves_over_it(history: int) -> None:
+    codes = "A" * 20 + "B" * 15 + "C"  # broken by B, and not by the edit that followed
+    for upto in (24, 30, 31, 32, 37, 38, 39, 40, 41, 42, 55, 90, 119):
+        made = check_lettered(upto, codes, history, bad="P" * 20 + "F" * 110)
+        (row,) = broken(made).iter_rows(named=True)
+        assert not made.gate().ok
+        assert row["since_version_id"] == "version_B", upto
+        assert (row["since_run_id"], row["cause"]) == ("run_20", "edit"), upto
+        # In the end that is not among the hundred runs that come with one request.
+        assert row["baseline_run_id"] == ("run_19" if upto < 119 else None)
+
+
+def test_what_drifted_stays_red_with_any_number_of_passes_in_the_window() -> None:
+    for upto in (24, *range(36, 46), 125, 130):
+        made = check_lettered(upto, "A", bad="P" * 20 + "F" * 110)
+        assert [each["eval_name"] for each in broken(made).iter_rows(named=True)] == ["bad"], upto
+
+
+def test_several_old_breaks_have_their_own_dates() -> None:
+    made = check_lettered(
+        60, "A", one="P" * 20 + "F" * 40, two="P" * 30 + "F" * 30, three="P" * 33 + "F" * 27
+    )
+    since = dict(broken(made).select("eval_name", "since_run_id").iter_rows())
+    assert since == {"one": "run_20", "two": "run_30", "three": "run_33"}
+
+
+def test_a_definition_that_was_edited_long_ago_is_no_break() -> None:
+    class Edited(LetteredApi):
+        def _result(self, eval_id: str, state: str, run: dict[str, Any]) -> dict[str, Any]:
+            document = super()._result(eval_id, state, run)
+            if eval_id == "edited" and run["at"] >= 20:
+                document["assertion_result"]["expected_value"] = "another"
+            return document
+
+    api = Edited({**LETTERED, "edited": "P" * 20 + "F" * 25})
+    with FaultServer([api]) as server:
+        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    assert broken(made).is_empty()
+
+
+@pytest.mark.parametrize("letters", ["P" * 15 + "FE", "P" * 15 + "FFFFE", "P" * 15 + "FFFFEEEE"])
+def test_an_error_does_not_hide_a_break(letters: str) -> None:
+    made = check_lettered(len(letters), "A" * 15 + "B", bad=letters)
+    (row,) = made.evals.filter(eval_name="bad").iter_rows(named=True)
+    assert (row["transition"], row["baseline_state"]) == ("newly_errored", "passed")
+    assert not made.gate().ok
+    assert "bad" in made.reruns["eval_name"]
 
 
 def test_the_code_of_a_block_is_compared_with_each_evals_own_result(small: Small) -> None:
@@ -484,7 +552,7 @@ def test_a_run_of_another_workflow_is_refused(client: ra.Client, whole: pl.DataF
             check("wf_claims", candidate=candidate, client=client, progress=False)
 
 
-def test_what_a_saved_eval_remembers_counts_only_where_it_is_of_its_present_form() -> None:
+def test_what_a_saved_eval_remembers_counts_once_and_only_as_earlier() -> None:
     from retab_analysis.comparison.sides import add_last_passes
     from retab_analysis.schema import EVALS, RESULTS, RUNS
 
@@ -507,9 +575,8 @@ def test_what_a_saved_eval_remembers_counts_only_where_it_is_of_its_present_form
     assert added["block_execution_fingerprint"] == row["last_passed_block_fingerprint"]
     day = timedelta(days=1)
     assert remembered(last_passed_at=None).is_empty()
-    assert remembered(updated_at=passed_at + day).is_empty()
-    assert remembered(updated_at=passed_at - day).height == 1
-    assert remembered(updated_at=None).height == 1
+    # That moves with a new name, too, or whenever the API notes how a run went.
+    assert remembered(updated_at=passed_at + day).height == 1
     assert remembered(last_passed_at=candidate["created_at"].item() + day).is_empty()
     # What was read already is not added once more.
     read = remembered().with_columns(completed_at=pl.col("created_at"))

@@ -171,11 +171,16 @@ def _hold_against_last_good(
 
 
 def _is_passing(outcomes: Outcomes) -> pl.DataFrame:
-    """``eval, passing``: whether all decided results of the candidate passed."""
+    """``eval, passing``: whether all decided results of the candidate passed, and there are some.
+
+    What ended in an error does not pass; an eval without either is left out.
+    """
+    decided = pl.col("state").is_in(DECIDED)
     now = outcomes.results.filter(
-        pl.col("side") == CANDIDATE, "comparable", pl.col("state").is_in(DECIDED)
+        pl.col("side") == CANDIDATE, "comparable", decided | (pl.col("state") == "error")
     )
-    return now.group_by("eval").agg((pl.col("state") == "passed").all().alias("passing"))
+    passed = pl.col("state") == "passed"
+    return now.group_by("eval").agg((decided.any() & (passed | ~decided).all()).alias("passing"))
 
 
 def _last_decided(chosen: pl.DataFrame, outcomes: Outcomes) -> pl.DataFrame:

@@ -283,8 +283,9 @@ def add_last_passes(
     """Add each eval's last pass where it lies before all the results that were read.
 
     A saved eval remembers when it passed last, however long ago. Without that a break would leave
-    the window of the history one day, and turn from "broken" into "never passed" by itself. A pass
-    from before the eval was edited last says nothing about it, and is left out.
+    the window of the history one day, and turn from "broken" into "never passed" by itself. Whether
+    its inputs were those of the candidate is told by their fingerprint; whether it asserted the
+    same is not known, since ``updated_at`` moves whenever anything is saved.
     """
     first = candidate["created_at"].min()
     passed = (
@@ -298,7 +299,6 @@ def add_last_passes(
         .filter(
             at < first,
             (at > pl.col("seen")).fill_null(True),
-            (pl.col("updated_at") <= at).fill_null(True),
         )
         .select(
             "eval_id",

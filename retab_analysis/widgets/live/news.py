@@ -274,12 +274,13 @@ class WorkflowNews:
             window.renew()
         try:
             baseline = choose_baseline(window, runs, self._wanted, HISTORY)
+            if has_ended:
+                self._read_last_passes(runs)
+            baseline = baseline.with_last_passes(self.reader.evals)
             self.reader.read(baseline.runs)
             against = _describe(baseline)
             if not (has_ended or any(_has_outcome(each) for each in results)):
                 return News(ids, counts=NO_NEWS, against=against)
-            if has_ended:
-                self._read_last_passes(runs)
             sides = self.reader.make_sides(Choice(runs, "which is watched"), baseline)
             self.compared += 1
             comparison = compare_sides(sides, _ALPHA, _MARGIN)
