@@ -81,6 +81,7 @@ from retab_analysis.evidence.rates import (
     Bools,
     Floats,
     Ints,
+    find_age,
 )
 
 SWEEPS = 4
@@ -105,7 +106,7 @@ _SUMS = np.stack(
 ).reshape(3, -1)
 _IMPOSSIBLE = np.where(POSSIBLE, 0.0, -np.inf)[:, :, None]
 SHARE_HOUR_PRIORS = HOURS[None, :, None, None, None] * np.moveaxis(SHARE_PRIORS, 1, -1)[:, None]
-"""The prior of hour and shares, shape (2, 2, 7, 7, 3): old or new, hour, share up, down, edit."""
+"""The prior of hour and shares, shape (ages, 2, 7, 7, 3): age, hour, share up, down, edit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,9 +258,9 @@ class Beliefs:
 
 def expect_shares(patterns: Patterns) -> Beliefs:
     """What is believed of hours and shares before any outcome was seen."""
-    new = (np.arange(patterns.n_rows) >= patterns.candidate).astype(np.int64)[:, None]
-    up = (SHARE_PRIORS.sum(axis=3) @ SHARES)[new, patterns.edited] * patterns.jumps
-    down = (SHARE_PRIORS.sum(axis=2) @ SHARES)[new, patterns.edited] * patterns.jumps
+    age = find_age(np.arange(patterns.n_rows), patterns.candidate)[:, None]
+    up = (SHARE_PRIORS.sum(axis=3) @ SHARES)[age, patterns.edited] * patterns.jumps
+    down = (SHARE_PRIORS.sum(axis=2) @ SHARES)[age, patterns.edited] * patterns.jumps
     hour = np.broadcast_to(HOURS[None, :, None], (patterns.n_rows, 2, patterns.size)).copy()
     return Beliefs(hour, np.repeat(up[:, None], 2, axis=1), np.repeat(down[:, None], 2, axis=1))
 
@@ -386,6 +387,7 @@ def cavity(patterns: Patterns) -> Callable[[int, Floats, Beliefs], None]:
     several = np.flatnonzero(patterns.count != 1)
     times = patterns.count[several]
     one_edit = patterns.one_edit
+    age = find_age(np.arange(patterns.n_rows), patterns.candidate)
 
     def infer_row(row: int, terms: Floats, found: Beliefs) -> None:
         likelihoods = share_likelihoods(terms)
@@ -394,7 +396,7 @@ def cavity(patterns: Patterns) -> Callable[[int, Floats, Beliefs], None]:
         block = np.add.reduceat(logs, patterns.first, axis=3)
         block += _IMPOSSIBLE
         support = np.exp(block - block.max(axis=(0, 1, 2)))
-        priors = SHARE_HOUR_PRIORS[int(row >= patterns.candidate)]
+        priors = SHARE_HOUR_PRIORS[age[row]]
         weights = weigh(support, priors, patterns, row, bool(one_edit[row]), logs)
         # Its memory is used again.
         take_means(np.divide(weights, likelihoods, out=logs), patterns.jumps[row], row, found)

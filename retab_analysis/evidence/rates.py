@@ -52,9 +52,11 @@ DOWN_SHARES = {
 }
 UNKNOWN_IS_EDITED = 0.25
 """How often a code that is not known to be the same was in fact edited."""
-OLD_FACTOR = 0.5
-"""By this the weights of breaks are multiplied for rows before the candidate: what broke there was
-seen and mostly mended, while nobody has seen yet what broke at the candidate."""
+AGE_FACTORS: Floats = np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+"""By this the weights of breaks are multiplied at the candidate, at the row before it, and so on;
+the last holds for all older rows. What broke there was seen and mostly mended, while nobody has
+seen yet what broke at the candidate. It falls slowly, so that a break that is still there does not
+look less probable one run later."""
 BOTH_FACTOR = 0.3
 """By this the weight is multiplied that some evals break and others are mended at the same run: a
 block whose evals change in both directions is mostly a shaky one."""
@@ -87,31 +89,33 @@ def rates_by_hour() -> Floats:
     return np.stack([RATES, odds / (1 + odds)])
 
 
-def share_weights(edited: int, *, up: bool, new: bool) -> Floats:
-    """How probable each of :data:`SHARES` is before anything was seen, at a new row or an old one.
+def find_age(row: Ints, candidate: int) -> Ints:
+    """How many rows a row lies before the candidate, as far as that matters."""
+    return np.clip(candidate - row, 0, AGE_FACTORS.size - 1)
 
-    Rows are new from the candidate on.
-    """
+
+def share_weights(edited: int, *, up: bool, age: int) -> Floats:
+    """How probable each of :data:`SHARES` is before anything was seen, at a row of that age."""
     if edited == UNKNOWN:
-        same, changed = (share_weights(kind, up=up, new=new) for kind in (SAME, EDITED))
+        same, changed = (share_weights(kind, up=up, age=age) for kind in (SAME, EDITED))
         return (1 - UNKNOWN_IS_EDITED) * same + UNKNOWN_IS_EDITED * changed
     weights = np.array((UP_SHARES if up else DOWN_SHARES)[edited])
-    if up and not new:
-        weights *= OLD_FACTOR
+    if up:
+        weights *= AGE_FACTORS[age]
     weights[0] = 1 - weights[1:].sum()
     return weights
 
 
 def _share_priors() -> Floats:
-    """The joint weights of both shares, shape (2, 3, up, down): old and new, by kind of edit."""
+    """The joint weights of both shares, shape (ages, 3, up, down), by age and kind of edit."""
     together = POSSIBLE.astype(np.float64)
     together[1:, 1:] *= BOTH_FACTOR
-    priors = np.empty((2, 3, SHARES.size, SHARES.size))
-    for new in (0, 1):
+    priors = np.empty((AGE_FACTORS.size, 3, SHARES.size, SHARES.size))
+    for age in range(AGE_FACTORS.size):
         for edited in (SAME, UNKNOWN, EDITED):
-            up = share_weights(edited, up=True, new=bool(new))
-            down = share_weights(edited, up=False, new=bool(new))
-            priors[new, edited] = up[:, None] * down[None, :] * together
+            up = share_weights(edited, up=True, age=age)
+            down = share_weights(edited, up=False, age=age)
+            priors[age, edited] = up[:, None] * down[None, :] * together
     return np.asarray(priors / priors.sum(axis=(2, 3), keepdims=True))
 
 

@@ -295,13 +295,13 @@ def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
     assert (worse["candidate_state"], worse["failure"]) == ("mixed", "wrong")
     suspect = the_only(held_against(history("e", "P" * 6 + "F"), 6, 7))
     assert suspect["reason"] == (
-        "passed 0 of 1; before, 6 of 6 in a block that nobody edited; 3 more failures confirm it, "
+        "passed 0 of 1; before, 6 of 6 in a block that nobody edited; 5 more failures confirm it, "
         "2 more passes clear it"
     )
 
 
 def test_counts_of_a_reason_are_those_of_both_sides() -> None:
-    flaky = the_only(held_against_own_past(history("e", "FFPFFFFFFF"), 10))
+    flaky = the_only(held_against_own_past(history("e", "FFFPFFFFFF"), 10))
     assert flaky["transition"] == "flaky"
     assert flaky["reason"] == "passed 1 of 9 before and 0 of 1 now: no lasting change"
     mended = the_only(held_against(history("e", "PPPPPFFFFP", "A" * 9 + "B"), 9, 10))

@@ -16,6 +16,7 @@ from retab_analysis.evidence.rates import (
     SHARE_PRIORS,
     SHARES,
     Floats,
+    find_age,
 )
 
 N = RATES.size
@@ -80,7 +81,7 @@ def _exact(given: Histories, first: Floats, order: list[int]) -> float:
 
 
 def _move(given: Histories, joint: Floats, row: int) -> Floats:
-    prior = SHARE_PRIORS[int(row >= given.candidate), given.edited[0, row]]
+    prior = SHARE_PRIORS[find_age(row, given.candidate), given.edited[0, row]]
     total = np.zeros_like(joint)
     for (i, j), weight in np.ndenumerate(prior):
         moved = np.tensordot(labelled_moves(SHARES[i], SHARES[j]).T, joint, 1)

@@ -47,20 +47,32 @@ def test_jumps_are_large_and_sum_to_one_where_there_are_any() -> None:
 
 
 @pytest.mark.parametrize("edited", [rates.SAME, rates.UNKNOWN, rates.EDITED])
-@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("age", [0, 1, 5])
 @pytest.mark.parametrize("up", [True, False])
-def test_share_weights_are_probabilities(edited: int, up: bool, new: bool) -> None:
-    weights = rates.share_weights(edited, up=up, new=new)
+def test_share_weights_are_probabilities(edited: int, up: bool, age: int) -> None:
+    weights = rates.share_weights(edited, up=up, age=age)
     assert weights.sum() == pytest.approx(1)
     assert (weights >= 0).all()
 
 
 @pytest.mark.parametrize("edited", [rates.SAME, rates.EDITED])
 def test_what_nobody_has_seen_yet_is_more_likely_broken(edited: int) -> None:
-    old, new = (rates.share_weights(edited, up=True, new=new) for new in (False, True))
-    np.testing.assert_allclose(new[1:], old[1:] / rates.OLD_FACTOR)
-    old, new = (rates.share_weights(edited, up=False, new=new) for new in (False, True))
+    new, newer, old = (rates.share_weights(edited, up=True, age=age) for age in (0, 1, 5))
+    np.testing.assert_allclose(newer[1:], new[1:] * 0.9)
+    np.testing.assert_allclose(old[1:], new[1:] * 0.5)
+    new, old = (rates.share_weights(edited, up=False, age=age) for age in (0, 5))
     np.testing.assert_array_equal(new, old)
+
+
+@pytest.mark.parametrize("others", [0, 3, 4, 20])
+@pytest.mark.parametrize("edit", ["e", " "])
+def test_a_break_looks_hardly_less_probable_one_run_later(others: int, edit: str) -> None:
+    found = []
+    for failures in range(1, 16):
+        rows = ["P" + "F" * failures, *["P" * (failures + 1)] * others]
+        found.append(float(infer(histories(rows, " " + edit)).worse[0].sum()))
+        assert found[-1] > max(found) - 0.03
+    assert found[-1] == max(found)
 
 
 def test_a_block_that_changes_both_ways_is_rather_a_shaky_one() -> None:
@@ -74,7 +86,7 @@ def test_a_block_that_changes_both_ways_is_rather_a_shaky_one() -> None:
 
 def test_an_unknown_edit_lies_between_an_edit_and_none() -> None:
     low, middle, high = (
-        rates.share_weights(edited, up=True, new=True) @ rates.SHARES
+        rates.share_weights(edited, up=True, age=0) @ rates.SHARES
         for edited in (rates.SAME, rates.UNKNOWN, rates.EDITED)
     )
     assert low < middle < high
@@ -87,7 +99,8 @@ def paths(given: Histories, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sum(rates.HOURS[h] * likelihood(given, 0, t, h) for h in (0, 1)) for t in range(n_rows)
     ]
     priors = [
-        rates.SHARE_PRIORS[int(t >= given.candidate), given.edited[0, t]] for t in range(n_rows)
+        rates.SHARE_PRIORS[rates.find_age(t, given.candidate), given.edited[0, t]]
+        for t in range(n_rows)
     ]
     up = [p.sum(axis=1) @ rates.SHARES for p in priors]
     down = [p.sum(axis=0) @ rates.SHARES for p in priors]
@@ -163,8 +176,8 @@ def test_shares_are_inferred_from_the_others_exactly_where_messages_are_given() 
     inference.cavity(patterns)(2, terms, found)
     for e in range(5):
         others = [o for o in range(5) if o != e and given.block[o] == given.block[e]]
-        new = int(given.candidate <= 2)
-        weights = rates.HOURS[:, None, None] * rates.SHARE_PRIORS[new, rates.EDITED]
+        age = rates.find_age(2, given.candidate)
+        weights = rates.HOURS[:, None, None] * rates.SHARE_PRIORS[age, rates.EDITED]
         for a, b, c in (terms[:, :, pattern[o]] for o in others):
             linear = np.add.outer(a, 0 * rates.SHARES)
             linear = linear[:, :, None] + np.multiply.outer(b, rates.SHARES)[:, :, None]
