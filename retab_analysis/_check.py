@@ -20,7 +20,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_evals
-from retab_analysis.fetch.params import Runs
+from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.fetch.versions import read_newest_versions
 from retab_analysis.fetch.workflows import find_workflow
@@ -72,6 +72,7 @@ def check(
             check, nothing to compare it with, or another argument cannot be used.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
+    check_text("workflow_id", workflow_id)
     check_count("history", history)
     check_share("alpha", alpha)
     check_share("margin", margin)

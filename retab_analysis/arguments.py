@@ -8,6 +8,7 @@ wrote that meant something else, and is told so.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeGuard
 
@@ -15,6 +16,9 @@ from retab_analysis.errors import ConfigError
 
 LONGEST_WAIT = 366 * 24 * 3600.0
 """Seconds, a year: nobody waits longer, and operating systems refuse much longer waits."""
+
+LARGEST_COUNT = 2**31 - 1
+"""Nobody has so many runs, and no frame takes a larger number of rows for granted."""
 
 
 def check_flag(name: str, value: object) -> bool:
@@ -32,11 +36,35 @@ def check_count(name: str, value: object, least: int = 0) -> int:
     """Check a whole number.
 
     Raises:
-        ConfigError: It is not one, or is less than ``least``.
+        ConfigError: It is not one, is less than ``least``, or more than anything can be counted.
     """
     if not _is_number(value) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if value > LARGEST_COUNT:
+        raise ConfigError(f"{name} must be at most {LARGEST_COUNT:,}, got {value!r}")
     return value
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> str:
+    """Check a word that is one of several.
+
+    Raises:
+        ConfigError: It is another one, or not a word.
+    """
+    # A column of another library's frame would be compared with each, and give a column.
+    if not isinstance(value, str) or value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def check_callable(name: str, value: object) -> None:
+    """Check a function that is called later.
+
+    Raises:
+        ConfigError: It cannot be called.
+    """
+    if not callable(value):
+        raise ConfigError(f"{name} must be a function, got {type(value).__name__} ({value!r})")
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> float:

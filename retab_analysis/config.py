@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import ipaddress
+import itertools
 import json
 import os
 import re
@@ -81,6 +82,12 @@ def _spellings(value: str) -> tuple[str, ...]:
     # Every character of it escaped, which changes nothing to who reads it.
     for each in ("%{:02x}", "%{:02X}", "\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};"):
         found.append("".join(map(each.format, codes)))
+    # Some escape a few more characters than HTML asks for.
+    special = [each for each in "/+=" if each in value]
+    for count in range(1, len(special) + 1):
+        for chosen in itertools.combinations(special, count):
+            for each in ("&#{};", "&#x{:x};", "&#x{:X};"):
+                found.append(value.translate({ord(c): each.format(ord(c)) for c in chosen}))
     for start in range(3):
         # In base64 a text looks different by where it starts among the three bytes of a group; the
         # characters at both ends depend on what is beside it.

@@ -90,6 +90,7 @@ class ListMetadata(Wire):
 class ErrorDetails(Wire):
     """Where and how something failed to execute."""
 
+    message: str | None = None
     error_code: str | None = None
     block_id: str | None = None
 

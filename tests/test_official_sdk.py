@@ -574,7 +574,6 @@ NOT_READ_OF_A_SUMMARY = {
 }.items()
 NOT_READ: dict[Table, dict[str, str]] = {
     RUNS: {
-        "lifecycle.details.message": "lifecycle.message says it",
         "lifecycle.details.stack_trace": "long, and about the engine's code",
         "lifecycle.details.block_name": "block_id identifies the block",
         "lifecycle.details.context": "free-form",
@@ -583,7 +582,11 @@ NOT_READ: dict[Table, dict[str, str]] = {
         "freshness.baseline_run_id": "the authoritative freshness is the saved eval's",
     },
     RESULTS: {
-        "lifecycle.details": "the message is enough beside the assertion's failure",
+        "lifecycle.details.error_code": "the message is enough beside the assertion's failure",
+        "lifecycle.details.stack_trace": "long, and about the engine's code",
+        "lifecycle.details.block_id": "the result has its own",
+        "lifecycle.details.block_name": "block_id identifies the block",
+        "lifecycle.details.context": "free-form",
         "handle_inputs.*.type": "a file is known by its document",
         "handle_inputs.*.data": "only with payloads, as a whole",
         "handle_inputs.*.document.mime_type": "the file's name shows it",

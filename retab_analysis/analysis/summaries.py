@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, count_rows, count_where
+from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RUNS
 from retab_analysis.stats import wilson_over
@@ -68,8 +69,8 @@ def summarize_runs(
     outcome = [each.meta.output_name() for each in (*period, *_aggregates())]
     by_time_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
     keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome)
-    if scope is not None and scope not in _SCOPES:
-        raise ConfigError(f"scope must be one of {', '.join(_SCOPES)} or None, got {scope!r}")
+    if scope is not None:
+        check_choice("scope", scope, _SCOPES)
 
     def summarized(lazy: pl.LazyFrame) -> pl.LazyFrame:
         if scope is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from retab_analysis.arguments import check_share
+from retab_analysis.arguments import check_choice, check_share
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.eval_rows import describe_evals
 from retab_analysis.comparison.sides import (
@@ -112,8 +112,7 @@ def compare_versions(
             another argument that cannot be used.
         SchemaError: A frame that is not a RESULTS frame.
     """
-    if by not in _BY:
-        raise ConfigError(f"by must be one of {', '.join(_BY)}, got {by!r}")
+    check_choice("by", by, _BY)
     frame = check_results(results, "results", also=(by,)).collect()
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         _check_known(frame, by, name, value)

@@ -233,7 +233,8 @@ def apply_rule(
     reasons += _check_pass_rate(rule, pass_rate)
     reasons += _check_accepted(rule, evals)
     notes = _note_others(evals.filter(~is_free), rule.fail_on, waiting)
-    known = evals.filter(is_free, pl.col("candidate_state").is_in((*FAILING, "mixed")))
+    fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
+    known = evals.filter(is_free, fails | rule.counting())
     if known.height:
         notes.append(f"{known.height} accepted: {list_evals(known)}.")
     return Gate(

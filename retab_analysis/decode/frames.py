@@ -7,6 +7,7 @@ on how many rows there are, so it pays to do it for many records at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from retab_analysis.errors import ConfigError
 from retab_analysis.schema import Table
 
 # Row by row a cell costs 100 ns, a list 3 µs; a column costs 10 µs once, then 10 ns for each cell.
@@ -46,8 +48,46 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """Compute the table's columns of rows that were gathered."""
+    """Compute the table's columns of rows that were gathered.
+
+    Raises:
+        ConfigError: This process was forked from one that had used polars.
+    """
+    _polars.check()
     return rows.select(table.expressions)
+
+
+class _PolarsUse:
+    """Whether polars was used in this process, and in the one that it was forked from.
+
+    Of polars' threads none survives a fork, so that a child would wait for them for ever.
+    """
+
+    def __init__(self) -> None:
+        self._here = self._in_parent = False
+
+    def check(self) -> None:
+        """Note that polars is going to be used.
+
+        Raises:
+            ConfigError: It cannot be, and waiting for it would never end.
+        """
+        if self._in_parent:
+            raise ConfigError(
+                "this process was forked from one in which frames had been made, and polars does "
+                "not survive that: start processes with spawn or forkserver, for example "
+                "multiprocessing.get_context('spawn'), or fork before the first frame"
+            )
+        self._here = True
+
+    def enter_child(self) -> None:
+        """Called in a process that was forked."""
+        self._in_parent = self._in_parent or self._here
+
+
+_polars = _PolarsUse()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_polars.enter_child)
 
 
 class _Absent:

@@ -92,13 +92,16 @@ class Problems(Sequence[Problem]):
         return pl.DataFrame(rows, schema=PROBLEMS, orient="row")
 
 
-def report_problems(table: Table, problems: Problems, *, strict: bool) -> None:
+def report_problems(
+    table: Table, problems: Problems, *, strict: bool, is_list: bool = False
+) -> None:
     """Say what did not decode: raise, or warn once.
 
     Args:
         table: What the records are.
         problems: Those that did not decode; nothing happens where there are none.
         strict: Whether to raise.
+        is_list: Whether they are of a list, of which the good ones could be kept.
 
     Raises:
         SchemaError: There is a problem and ``strict`` is set.
@@ -109,9 +112,10 @@ def report_problems(table: Table, problems: Problems, *, strict: bool) -> None:
     named = f"{table.noun} {first.record_id or '(no id)'}: at {first.path}: {first.reason}"
     first_of = "" if problems.total == len(problems) else f"the first {len(problems):,} are in "
     if strict:
+        advice = f"; fetch_{table.name}(…, strict=False) keeps the good records"
         more = f" (and {problems.total - 1:,} more, {first_of or 'see '}.problems)"
         raise SchemaError(
-            f"{named}{more if problems.total > 1 else ''}. strict=False keeps the good records",
+            f"{named}{more if problems.total > 1 else ''}{advice if is_list else ''}",
             record_id=first.record_id,
             path=first.path,
             problems=problems.frame(),

@@ -8,7 +8,8 @@ from typing import NoReturn
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.arguments import check_choice
+from retab_analysis.errors import SchemaError
 from retab_analysis.export.csv_cells import CELL_PARSERS
 from retab_analysis.export.csv_rows import split_cells
 from retab_analysis.files import PathOrFile, load
@@ -50,8 +51,7 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
             ...
         retab_analysis.errors.SchemaError: row 1, column 'passed': got '7.5', expected ...
     """
-    if table not in tuple(TABLES):
-        raise ConfigError(f"table: got {table!r}, expected one of {', '.join(TABLES)}")
+    check_choice("table", table, TABLES)
     columns: _Columns | None = None
     for cells in split_cells(load(path, _PIECE)):
         if columns is None:

@@ -285,7 +285,8 @@ def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes]
     def parse(body: bytes) -> Page:
         page = read_page(table.record, body, check_time)
         accept(page.structs)
-        report_problems(table, page.problems if strict else Problems(), strict=True)
+        problems = page.problems if strict else Problems()
+        report_problems(table, problems, strict=True, is_list=True)
         return page
 
     return parse

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import polars as pl
 
+from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.schema.conversion import as_polars
 from retab_analysis.transport.request import Params
@@ -68,8 +69,7 @@ class RunQuery:
         end = read_moment("to_date", to_date, now, last=True)
         if start is not None and end is not None and start > end:
             raise ConfigError(f"from_date ({start}) is after to_date ({end})")
-        if order not in ("asc", "desc"):
-            raise ConfigError(f"order must be 'asc' or 'desc', got {order!r}")
+        check_choice("order", order, ("asc", "desc"))
         given = {name: values for name, values in filters.items() if values is not None}
         return cls(given, start, end, order)
 
@@ -139,24 +139,23 @@ def quote_id(name: str, value: str) -> str:
     Raises:
         ConfigError: It is empty, a dot segment, or not text.
     """
-    value = check_text(name, value)
-    # Servers and clients resolve these before they look at the path, quoted or not.
-    if value in (".", ".."):
-        raise ConfigError(f"{name} {value!r} cannot be in a URL")
     # Nothing is safe: an id with a slash in it would name another path.
-    return quote(value, safe="")
+    return quote(check_text(name, value), safe="")
 
 
 def check_text(name: str, value: object) -> str:
     """Check a text that goes into a URL.
 
     Raises:
-        ConfigError: It is not a string, is empty, or holds a lone surrogate.
+        ConfigError: It is not a string, is empty or a dot segment, or holds a lone surrogate.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
     if not value:
         raise ConfigError(f"{name} is empty")
+    # Servers and clients resolve these before they look at the path, quoted or not.
+    if value in (".", ".."):
+        raise ConfigError(f"{name} {value!r} cannot be in a URL")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -8,7 +8,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_seconds
+from retab_analysis.arguments import check_callable, check_seconds
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
@@ -65,6 +65,8 @@ def wait_for_runs(
     ids = RunList.make(runs).ids
     check_seconds("timeout", timeout, zero=True)
     check_seconds("interval", interval, zero=True)
+    if on_poll is not None:
+        check_callable("on_poll", on_poll)
     return _wait(client_or_default(client), ids, timeout, interval, on_poll)
 
 

@@ -29,9 +29,12 @@ def _milliseconds(start: str, end: str) -> pl.Expr:
 
 
 def _message(path: str) -> pl.Expr:
-    """An error's message or a cancellation's reason; the API's placeholder is not a message."""
-    said = _at(f"{path}.message")
-    return pl.coalesce(pl.when(said != "(no message)").then(said), _at(f"{path}.reason"))
+    """An error's message or a cancellation's reason; for the API's placeholder that of its details.
+
+    A null message is one that is not there.
+    """
+    said = (_at(f"{path}.message"), _at(f"{path}.reason"), _at(f"{path}.details.message"))
+    return pl.coalesce(pl.when(each != "(no message)").then(each) for each in said)
 
 
 def _json(path: str) -> pl.Expr:

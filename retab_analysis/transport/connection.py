@@ -201,6 +201,9 @@ class _HeldConnection(HTTPConnection):
             raise
         return sock
 
+    # Whoever debugs with ``HTTPConnection.debuglevel`` has all headers printed, with the key.
+    debuglevel = 0
+
     def _leave_twin(self, sock: socket.socket) -> None:
         token = current_token()
         if token is not None:

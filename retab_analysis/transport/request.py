@@ -19,7 +19,12 @@ from requests.auth import AuthBase
 from requests.utils import get_environ_proxies, select_proxy
 
 from retab_analysis.config import Secret, Settings, is_loopback
-from retab_analysis.errors import ResponseTooLarge, RetabAnalysisError, TransportError
+from retab_analysis.errors import (
+    ConfigError,
+    ResponseTooLarge,
+    RetabAnalysisError,
+    TransportError,
+)
 from retab_analysis.transport.cancellation import cancellable
 from retab_analysis.transport.connection import TimedAdapter
 from retab_analysis.transport.exchange import check_time
@@ -216,9 +221,27 @@ def _without_frames(error: E) -> E:
 def _choose_proxies(settings: Settings) -> dict[str, str]:
     """The environment's proxies; an address of this machine is not sent to another one."""
     proxies = dict(get_environ_proxies(settings.base_url, no_proxy=None))
+    chosen = select_proxy(settings.base_url, proxies)
+    if chosen is not None:
+        _check_proxy(chosen, settings.base_url)
     if settings.is_loopback:
         return {scheme: url for scheme, url in proxies.items() if _host_is_loopback(url)}
     return proxies
+
+
+def _check_proxy(proxy: str, base_url: str) -> None:
+    try:
+        _ = urlsplit(_with_scheme(proxy)).port
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return
+    # Not the address itself, which may hold a password.
+    scheme = urlsplit(base_url).scheme.upper()
+    raise ConfigError(
+        f"the proxy that the environment names ({scheme}_PROXY or ALL_PROXY) is not an address: "
+        f"{reason}; expected for example http://proxy.example.com:3128"
+    )
 
 
 def _host_is_loopback(url: str) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,8 @@ BACKOFF_CAP = 8.0
 # As in botocore's standard mode.
 BUDGET = 500
 RETRY_COST, TIMEOUT_COST = 5, 10
+# Python also reads "1_0", "nan" and digits of other scripts as numbers.
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 
 _log = logging.getLogger("retab_analysis")
 
@@ -270,10 +273,8 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     """
     if value is None:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _seconds_until(value, now)
+    is_number = _NUMBER.fullmatch(value.strip())
+    seconds = float(value) if is_number else _seconds_until(value, now)
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 

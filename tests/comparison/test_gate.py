@@ -257,7 +257,7 @@ def test_what_is_accepted_goes_round(tmp_path: Path) -> None:
     for given in (path, str(path)):
         gate = comparison.gate(allow=given, verdict=False)
         assert gate.ok
-        assert gate.notes[-1].startswith("3 accepted: ")
+        assert gate.notes[-1].startswith("4 accepted: ")
     # What is accepted now is all that failed the gate.
     comparison.accept(path, reason="again")
     assert tomllib.loads(path.read_text(encoding="utf-8"))["accepted"] == entries

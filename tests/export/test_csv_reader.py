@@ -226,6 +226,6 @@ def test_a_header_alone_is_an_empty_frame(text: str) -> None:
 def test_an_unknown_table_is_refused(table: str) -> None:
     got = re.escape(repr(table))
     with pytest.raises(
-        ConfigError, match=f"^table: got {got}, expected one of runs, results, evals, workflows$"
+        ConfigError, match=f"^table must be one of runs, results, evals, workflows, got {got}$"
     ):
         read_csv(io.StringIO("run_id\n"), table)

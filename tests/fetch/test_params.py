@@ -134,7 +134,7 @@ def test_the_partial_rows_are_cut_too() -> None:
         ({"from_date": "yesterday"}, "from_date 'yesterday' is not an ISO 8601 date"),
         ({"to_date": 7}, "to_date must be a date"),
         ({"from_date": "2026-05-19", "to_date": "2026-05-18"}, "is after to_date"),
-        ({"order": "newest"}, "order must be 'asc' or 'desc', got 'newest'"),
+        ({"order": "newest"}, "order must be one of asc, desc, got 'newest'"),
         ({"limit": -1}, "limit must be a whole number of at least 0, got -1"),
         ({"limit": 1.5}, "limit must be"),
         ({"limit": True}, "limit must be"),

@@ -129,12 +129,17 @@ def run_row(run: Any) -> dict[str, Any]:
         "trigger_type": required(run, "trigger.type", (str,)),
         "total_evals": required(run, "total_evals", (int,)),
         "is_terminal": terminal,
-        "status_message": reason if message in (None, "(no message)") else message,
+        "status_message": said(message, reason, member(run, "lifecycle.details.message", (str,))),
         "error_code": member(run, "lifecycle.details.error_code", (str,)),
         "error_block_id": member(run, "lifecycle.details.block_id", (str,)),
         "freshness_status": member(run, "freshness.status", (str,), "unknown"),
         "freshness_reasons": strings(run, "freshness.reasons"),
     }
+
+
+def said(*messages: str | None) -> str | None:
+    """The first message that is one."""
+    return next((each for each in messages if each not in (None, "(no message)")), None)
 
 
 def ok(status: str, counts: dict[str, int | None]) -> bool | None:

@@ -130,7 +130,8 @@ def times(timing: WorkflowEvalRunTiming | None) -> Row:
 
 def message(lifecycle: Any) -> str | None:
     if isinstance(lifecycle, ErrorWorkflowEvalRun):
-        return None if lifecycle.message == "(no message)" else lifecycle.message
+        found = (lifecycle.message, of(lifecycle.details, "message"))
+        return next((each for each in found if each not in (None, "(no message)")), None)
     return lifecycle.reason if isinstance(lifecycle, CancelledWorkflowEvalRun) else None
 
 

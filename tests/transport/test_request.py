@@ -237,6 +237,19 @@ def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.Mon
         assert "pa55word" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://h:abc", "http://user:pa55word@h:99999", "h:abc"]
+)
+def test_a_proxy_that_is_not_an_address_is_named(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(ra.ConfigError, match=r"proxy that the environment names \(HTTPS_PROXY"):
+        ra.fetch_runs(client=client_for("https://api.retab.com", max_attempts=1))
+    monkeypatch.setenv("NO_PROXY", "api.retab.com")
+    client_for("https://api.retab.com")
+
+
 def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer([GOOD]) as proxy, FaultServer([GOOD]) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)

@@ -62,6 +62,9 @@ def test_11_retry_after_is_waited_for(header: str, seconds: float) -> None:
 
 NONSENSE = [
     "-5",
+    "0_3",
+    "1_0",
+    "\u0663",
     "0",
     "nan",
     "inf",

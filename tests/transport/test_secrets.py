@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import http.client
 import json
 import logging
 import os
@@ -246,6 +247,29 @@ def test_64_the_key_is_masked_in_every_spelling(spelling: Callable[[str], str], 
     assert not is_shown(masked, key)
     body = f"before {spelling(key)} after".encode()
     assert Secret(key).redact_bytes(body) == masked.encode()
+
+
+@pytest.mark.parametrize(
+    "escaped",
+    [
+        "sk&#x2F;ab+cd=efgh1234",
+        "sk&#x2F;ab+cd&#x3D;efgh1234",
+        "sk/ab+cd&#x3D;efgh1234",
+        "sk&#x2f;ab&#x2b;cd&#x3d;efgh1234",
+        "sk&#47;ab&#43;cd&#61;efgh1234",
+    ],
+)
+def test_64_the_key_is_masked_as_template_engines_escape_it(escaped: str) -> None:
+    assert Secret("sk/ab+cd=efgh1234").redact(f"bad key {escaped}.") == "bad key ***."
+
+
+def test_the_key_is_not_printed_by_http_clients_own_debugging(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with FaultServer([reply(body=page([run_document()]))]) as server:
+        assert ra.fetch_runs(client=client_for(server.url)).height == 1
+    assert KEY not in capsys.readouterr().out
 
 
 def test_64_other_texts_are_left_alone() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from retab_analysis._baseline import LAST_GOOD
-from retab_analysis.arguments import check_flag, check_seconds
+from retab_analysis.arguments import check_callable, check_flag, check_seconds
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import client_or_default
@@ -221,7 +221,12 @@ class LiveView(Handle):
         self._watcher.refresh()
 
     def on_update(self, callback: Callback) -> Self:
-        """Have a function called with this view after each round, in the watching thread."""
+        """Have a function called with this view after each round, in the watching thread.
+
+        Raises:
+            ConfigError: It is not a function.
+        """
+        check_callable("callback", callback)
         self._on_update.append(callback)
         return self
 
