@@ -21,16 +21,18 @@ def flaky_evals(results: Frame) -> Frame:
     """The evals that fail now and then, and those that failed for a while and do not any more.
 
     An eval that broke is not flaky, whether by an edit or by itself, and neither is one that never
-    passed. Only outcomes count: an execution error or a cancelled result says nothing. An eval
-    whose inputs, condition or expected value were edited starts anew.
+    passed, or that has not passed again since it failed. Only outcomes count: an execution error or
+    a cancelled result says nothing. An eval whose inputs, condition or expected value were edited
+    starts anew.
 
     Args:
         results: A RESULTS frame of several runs.
 
     Returns:
-        One row per eval and code of its block in which it failed, the newest code first, then by
-        ``eval_id``: ``eval_name, eval_id, block_id``; ``code`` (the block's fingerprint, or
-        ``version …`` where that is not known); ``workflow_version_id`` (the newest with it);
+        One row per eval and code of its block on which it failed, and passed too unless it is an
+        episode; the newest code first, then by ``eval_id``: ``eval_name, eval_id, block_id``;
+        ``code`` (the block's fingerprint, or ``version …`` where that is not known);
+        ``workflow_version_id`` (the newest with it);
         ``outcomes`` and ``failures`` (Int64); ``rate`` of failing with its Wilson interval at 95 %
         ``rate_low, rate_high`` (Float64); ``kind`` (``flaky``, or ``episode`` where it was mended);
         ``first_created_at, last_created_at, last_failed_at``.
@@ -79,6 +81,8 @@ def _flaky(assessment: Assessment) -> pl.DataFrame:
         groups.filter(pl.col("failures") > 0)
         .with_columns(rate=rate, rate_low=low, rate_high=high)
         .join(evals.select("eval", "eval_name", "eval_id", "block_id", "kind"), on="eval")
+        # On a code on which it never passed, it may be broken.
+        .filter((pl.col("kind") == "episode") | (pl.col("failures") < pl.col("outcomes")))
     )
     order = ("last_created_at", "eval_id", "code")
     newest_first = named.sort(order, descending=[True, False, False], nulls_last=True)

@@ -24,6 +24,7 @@ from retab_analysis.evidence.findings import Findings, weigh
 from retab_analysis.evidence.outcomes import (
     BASELINE,
     CANDIDATE,
+    EARLIER,
     Outcomes,
     collect_outcomes,
     combine_sides,
@@ -151,8 +152,15 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     evals = describe_evals(results, outcomes, findings, earlier, after, blocks)
     chosen = None if sides.baseline is None else earlier
     suite = _collect_suite(*_without_reruns(results, outcomes, sides), evals, chosen)
+    is_further = outcomes.results["side"] == EARLIER
     return Comparison.conclude(
-        evals, suite, sides=sides, alpha=alpha, margin=margin, outage=outcomes.outage
+        evals,
+        suite,
+        sides=sides,
+        alpha=alpha,
+        margin=margin,
+        outage=outcomes.outage,
+        further=outcomes.results["run_id"].filter(is_further).drop_nulls().n_unique(),
     )
 
 

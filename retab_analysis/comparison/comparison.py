@@ -80,11 +80,12 @@ class Comparison:
         alpha: float,
         margin: float,
         outage: bool,
+        further: int,
     ) -> Comparison:
-        """Draw the conclusions from what is known of each eval."""
+        """Draw the conclusions from what is known of each eval, in the light of further runs."""
         return cls(
             evals=evals.select(EVALS_SCHEMA.names()),
-            compared=_describe(sides, evals),
+            compared=_describe(sides, evals, further),
             alpha=alpha,
             margin=margin,
             _suite=suite,
@@ -313,6 +314,7 @@ class Comparison:
             "margin": self.margin,
             "outage": self._outage,
             "own_past": self.sides.baseline is None,
+            "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }
         again = 0 if self.sides.reruns is None else self.sides.reruns.height
@@ -370,12 +372,18 @@ class Comparison:
         return render.to_text(self.document())
 
 
-def _describe(sides: Sides, evals: pl.DataFrame) -> str:
-    """What was compared with what."""
+def _describe(sides: Sides, evals: pl.DataFrame, further: int) -> str:
+    """What was compared with what.
+
+    Args:
+        sides: The results.
+        evals: ``Comparison.evals``.
+        further: How many earlier runs count besides the two sides.
+    """
     if sides.baseline is None:
         earlier = sides.candidate.clear() if sides.history is None else sides.history
         return describe_last_good(sides.compared, evals, earlier)
-    return sides.compared or describe_sides(sides.baseline, sides.candidate, sides.history)
+    return sides.compared or describe_sides(sides.baseline, sides.candidate, further)
 
 
 def _expected(rounds: int) -> pl.Expr:

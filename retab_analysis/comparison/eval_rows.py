@@ -9,6 +9,7 @@ from retab_analysis.comparison.sides import choose_candidate, pick_rows, summari
 from retab_analysis.comparison.transitions import (
     DEFINITION_WORDS,
     EVALS_SCHEMA,
+    LIKELY,
     find_transition,
     order_evals,
 )
@@ -231,6 +232,8 @@ def _suspect() -> pl.Expr:
     block = (
         pl.when(pl.col("cause") == "edit")
         .then(pl.lit(" in a block that was edited"))
+        .when((pl.col("cause") == "drift") & pl.col("block_changed").fill_null(False))
+        .then(pl.lit("; nobody had edited its block then"))
         .when(pl.col("cause") == "drift")
         .then(pl.lit(" in a block that nobody edited"))
         .otherwise(pl.lit(""))
@@ -263,7 +266,8 @@ def _errored() -> pl.Expr:
 def _flaky() -> pl.Expr:
     both = pl.format("passed {} before and {} now", _share("earlier"), _share("candidate"))
     # What never passed before and passes now and then did change; how far, nobody knows yet.
-    same = pl.when(pl.col("passed_before")).then(pl.lit(": no lasting change"))
+    is_better = (pl.col("p_improved") > LIKELY).fill_null(False)
+    same = pl.when(pl.col("passed_before") & ~is_better).then(pl.lit(": no lasting change"))
     return pl.concat_str(both, same.otherwise(pl.lit("")))
 
 

@@ -19,7 +19,8 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_path, check_share
-from retab_analysis.comparison.suite_test import CERTAIN_ENOUGH, suite_regressed
+from retab_analysis.comparison.suite_test import suite_regressed
+from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.comparison.wording import (
     at_least,
     count_noun,

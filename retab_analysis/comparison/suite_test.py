@@ -15,14 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.evidence.answers import p_any_regressed
 from retab_analysis.stats.clusters import join_clusters
 from retab_analysis.stats.outcome_table import OutcomeTable
 from retab_analysis.stats.suite import clustered_change
 from retab_analysis.vocabulary import BROKEN, RATED, TRANSITIONS, pass_rate
-
-CERTAIN_ENOUGH = 0.8
-"""From this probability on that any eval got worse, the suite did."""
 
 SUMMARY_SCHEMA = pl.Schema(
     {
@@ -114,7 +112,12 @@ def conclude(suite: Suite, summary: pl.DataFrame, alpha: float, margin: float) -
     row = summary.row(0, named=True)
     significant = is_significant(row, alpha)
     broken = any(row[each] for each in BROKEN)
-    if (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH or (significant and row["delta"] < 0):
+    # Of many blocks that were edited, one may well have got worse unseen; where all evals pass,
+    # that is no reason to call it so.
+    any_worse = (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH and any(
+        row[each] for each in (*_UNSETTLED, "flaky")
+    )
+    if any_worse or (significant and row["delta"] < 0):
         return "regressed"
     got_better = (_any(suite.evals, "p_improved") or 0) >= CERTAIN_ENOUGH
     if (got_better or (significant and row["delta"] > 0)) and not (broken or row["newly_errored"]):

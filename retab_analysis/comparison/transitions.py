@@ -28,6 +28,8 @@ SURE = 0.95
 LIKELY = 0.5
 UNLIKELY = 0.05
 """The probabilities of a worsening from which on it is certain enough, called, or ruled out."""
+CERTAIN_ENOUGH = 0.8
+"""From this probability on that any eval got worse, the suite did."""
 
 EVALS_SCHEMA = pl.Schema(
     {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.transitions import UNLIKELY
+from retab_analysis.comparison.transitions import CERTAIN_ENOUGH, UNLIKELY
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
 
@@ -59,6 +59,7 @@ def label_side(frame: pl.DataFrame) -> str:
     runs = _distinct(frame, "run_id")
     versions = _distinct(frame, "workflow_version_id")
     what = f"run {one_line(runs[0])}" if len(runs) == 1 else count_noun(len(runs), "run")
+    what = what if runs else "results of unknown runs"
     if not versions:
         return what
     named = ", ".join(one_line(version) for version in versions[:3])
@@ -70,14 +71,11 @@ def _distinct(frame: pl.DataFrame, name: str) -> Sequence[str]:
     return frame[name].drop_nulls().unique().sort().to_list()
 
 
-def describe_sides(
-    baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame | None
-) -> str:
-    """One sentence about what was compared with what."""
+def describe_sides(baseline: pl.DataFrame, candidate: pl.DataFrame, further: int) -> str:
+    """One sentence about what was compared with what, and in the light of how many other runs."""
     now = f"{label_side(candidate)} ({count_noun(candidate['eval_id'].n_unique(), 'eval')})"
     before = f"{label_side(baseline)} ({count_noun(baseline['eval_id'].n_unique(), 'eval')})"
-    runs = 0 if history is None else history["run_id"].drop_nulls().n_unique()
-    seen = f", in the light of {count_noun(runs, 'further run')}" if runs else ""
+    seen = f", in the light of {count_noun(further, 'further run')}" if further else ""
     return f"Compared {now} with {before}{seen}."
 
 
@@ -151,7 +149,8 @@ def write_headline(
     broken = evals.filter(pl.col("transition").is_in(BROKEN))
     parts = [f"{broken.height} broke{_where(broken)}"] if broken.height else []
     if outage:
-        parts.append(f"{summary['newly_errored']} newly errored in an outage")
+        new = summary["newly_errored"]
+        parts.append(f"{new} newly errored in an outage" if new else "an outage")
     for name in ("newly_errored", "suspect", "fixed", *NOT_COUNTED):
         if summary[name] and not (outage and name == "newly_errored"):
             parts.append(f"{summary[name]} {phrase(name)}")
@@ -195,21 +194,22 @@ def _where(broken: pl.DataFrame) -> str:
     if causes[0] == "edit":
         return f" since an edit of {block}" if block else " since an edit of their blocks"
     if causes[0] == "drift":
-        return f" in {block}, which nobody edited" if block else " in blocks that nobody edited"
+        return f" in {block} without an edit" if block else " without an edit of their blocks"
     return f" in {block}" if block else ""
 
 
 def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
     """What leads the headline where no single eval is called broken."""
     if verdict == "regressed":
-        if summary["delta"] is not None and summary["delta"] < 0 and summary["suspect"] == 0:
+        is_sure = (summary["p_any_regressed"] or 0) >= CERTAIN_ENOUGH
+        if not (is_sure and summary["suspect"]) and (summary["delta"] or 0) < 0:
             all_evals = summary["n_evals"] == evals.height
             over = (
                 "all evals together" if all_evals else "the evals that were decided on both sides"
             )
             return f"the pass rate fell by {_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
-    undecided = summary["incomplete"]
+    undecided = summary["incomplete"] if verdict == "inconclusive" else 0
     if undecided and undecided * 2 >= evals.height:
         return f"not decided: {_have(undecided, evals.height)} no verdict to compare"
     return ""
@@ -230,12 +230,12 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         verdict: The verdict.
         test: ``alpha``, ``margin``, ``outage``; ``significant``: whether test and interval say
             that the pass rate changed; ``own_past``: whether each eval was held against its own
-            earlier results.
+            earlier results; ``has_reruns``: whether there are reruns, which the test leaves out.
     """
     sentences = [
         compared,
         *_broken(evals),
-        _suspects(evals),
+        _suspects(evals, verdict),
         _errors(summary, evals, test["outage"]),
         _fixed(summary),
         _flaky(evals),
@@ -301,7 +301,7 @@ def _cause(cause: str | None) -> str:
     return ""
 
 
-def _suspects(evals: pl.DataFrame) -> str | None:
+def _suspects(evals: pl.DataFrame, verdict: str) -> str | None:
     suspects = evals.filter(transition="suspect")
     still_open = suspects.filter(pl.col("p_regressed").fill_null(1.0) > UNLIKELY)
     if suspects.is_empty():
@@ -311,7 +311,8 @@ def _suspects(evals: pl.DataFrame) -> str | None:
         name = one_line(row["eval_name"] or row["eval_id"], 80)
         return f"1 suspect, {name}: {row['reason']}."
     always = "" if "mixed" not in suspects["candidate_state"] else " always"
-    said = f"{count_noun(suspects.height, 'suspect')} did not{always} pass, which may be bad luck"
+    luck = "" if verdict == "regressed" else ", which may be bad luck"
+    said = f"{count_noun(suspects.height, 'suspect')} did not{always} pass{luck}"
     if still_open.is_empty():
         most = max(suspects["p_regressed"].to_list())
         return f"{said}; a lasting break is unlikely (p is at most {most:.2g})."
@@ -339,9 +340,9 @@ def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:
 
 def _fixed(summary: Row) -> str | None:
     fixed = summary["fixed"]
-    return (
-        f"{count_noun(fixed, 'eval')} {'was' if fixed == 1 else 'were'} fixed." if fixed else None
-    )
+    one = "1 eval that did not pass before passes now."
+    several = f"{fixed:,} evals that did not pass before pass now."
+    return (one if fixed == 1 else several) if fixed else None
 
 
 def _flaky(evals: pl.DataFrame) -> str | None:
@@ -352,7 +353,10 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     said = []
     if same:
         verb = "passes sometimes and fails" if same == 1 else "pass sometimes and fail"
-        said.append(f"{count_noun(same, 'eval')} {verb} sometimes; that did not change.")
+        who = "it" if same == 1 else "they"
+        said.append(
+            f"{count_noun(same, 'eval')} {verb} sometimes; that {who} got worse is unlikely."
+        )
     if new:
         verb = "passes" if new == 1 else "pass"
         said.append(f"{count_noun(new, 'eval')} did not pass before and {verb} sometimes now.")
@@ -378,15 +382,20 @@ def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
 def _suite(summary: Row, verdict: str, test: Row) -> str:
     """What the test of the suite as a whole says."""
     n = summary["n_evals"]
+    apart = " without reruns" if test["has_reruns"] else ""
     if not n:
         return (
-            "No eval was decided on both sides, so that nothing can be concluded about the suite."
+            f"No eval was decided on both sides{apart}, so that nothing can be concluded about the "
+            "suite."
         )
-    over = (
-        f"Over the {count_noun(n, 'eval')} that {'was' if n == 1 else 'were'} decided on both sides"
-    )
+    was = "was" if n == 1 else "were"
+    over = f"Over the {count_noun(n, 'eval')} that {was} decided on both sides{apart}"
     if summary["delta_low"] is None:
-        return "Only one document was compared, which says nothing about the suite as a whole."
+        shared = "Only one eval was" if n == 1 else "The evals that were"
+        why = "" if n == 1 else " all share documents: they are one observation"
+        return (
+            f"{shared} decided on both sides{why}, which says nothing about the suite as a whole."
+        )
     moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
     moved += _moved(summary, test["alpha"])
     if test["own_past"]:

@@ -48,7 +48,8 @@ class Answers:
             shape (n,).
         p_improved: The same of a lasting improvement, shape (n,).
         since: The likeliest row at which the worsening began, the first at which the eval has an
-            outcome; -1 where ``p_regressed`` is NaN or nothing points to any row, shape (n,).
+            outcome, of those that fit the cause; -1 where ``p_regressed`` is NaN or nothing points
+            to any row, shape (n,).
         since_rows: The smallest set of rows that holds 90 % of the probability, shape (n, T).
         cause: ``edit``, ``drift`` or ``unknown``: whether the worsening began where the code of the
             block was edited; empty where ``since`` is -1, shape (n,).
@@ -90,14 +91,16 @@ def answer(
     probability = predict_regressed(posterior, rows)
     p_regressed = np.where(known, probability[0, 0], np.nan)
     worse = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
-    since = find_since(worse, known)
+    begun = find_since(worse, known)
+    cause = find_cause(histories, worse, begun)
+    since = find_since(np.where(_at_cause(histories, cause), worse, 0.0), begun >= 0)
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
     return Answers(
         p_regressed=p_regressed,
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
         since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
-        cause=find_cause(histories, worse, since),
+        cause=cause,
         rate=posterior.rate,
         reruns_to_clear=count_reruns(probability[0], known, clear=True),
         reruns_to_confirm=count_reruns(probability[1], known, clear=False),
@@ -177,6 +180,13 @@ def find_cause(histories: Histories, worse: Floats, since: Ints) -> Words:
     return np.where(since >= 0, cause, "")
 
 
+def _at_cause(histories: Histories, cause: Words) -> Bools:
+    """The rows at which a worsening of that cause may have begun; all where it is not known."""
+    edited = collect_edits(histories, histories.observed)
+    fits = np.where(cause[:, None] == "edit", edited == EDITED, edited == SAME)
+    return np.asarray(fits | np.isin(cause, ("unknown", ""))[:, None])
+
+
 def p_any_regressed(p_regressed: Floats, block: npt.NDArray[np.integer]) -> float:
     """The probability that anything got worse: 1 − Π over blocks of (1 − the block's largest p).
 
@@ -194,8 +204,10 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
 
     ``never_passed`` where no outcome passed. ``broken`` where a lasting worsening is likelier than
     not. ``episode`` where it had passed, failed for a while and was mended for good, as far as is
-    known, and fails less than once in ten since. ``flaky`` where it failed since its rate last
-    changed, and fails at least 3 times in 100. Else ``steady``. Empty where there is no outcome.
+    known, and fails less than once in ten since. ``flaky`` where it failed and then passed again
+    since its rate last changed, and fails at least 3 times in 100: what fails without having passed
+    again may be a break of which nobody is sure yet. Else ``steady``. Empty where there is no
+    outcome.
     """
     seen = histories.observed
     passed, failed = (histories.passes > 0) & seen, (histories.fails > 0) & seen
@@ -206,7 +218,8 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
     jumped = mended | (worse.sum(axis=1) > _LIKELY)
     current = rows >= np.where(jumped, changed, 0)[:, None]
     ended = mended & (first_row(passed) < last_row(failed & ~current))
-    flaky = (failed & current).any(axis=1) & (posterior.rate >= _FLAKY_RATE)
+    comes_and_goes = first_row(failed & current) <= last_row(passed & current)
+    flaky = comes_and_goes & (posterior.rate >= _FLAKY_RATE)
     ended &= (posterior.rate < _OFTEN) | ~flaky
     kinds = np.where(ended, "episode", np.where(flaky, "flaky", "steady"))
     kinds = np.where(worse.sum(axis=1) >= _LIKELY, "broken", kinds)

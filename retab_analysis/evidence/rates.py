@@ -52,7 +52,7 @@ DOWN_SHARES = {
 }
 UNKNOWN_IS_EDITED = 0.25
 """How often a code that is not known to be the same was in fact edited."""
-AGE_FACTORS: Floats = np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+AGE_FACTORS: Floats = np.array([1.0, 0.8, 0.65, 0.5])
 """By this the weights of breaks are multiplied at the candidate, at the row before it, and so on;
 the last holds for all older rows. What broke there was seen and mostly mended, while nobody has
 seen yet what broke at the candidate. It falls slowly, so that a break that is still there does not

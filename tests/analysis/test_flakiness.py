@@ -68,6 +68,25 @@ def test_who_does_not_pass_and_fail_by_turns_is_not_flaky(outcomes: str) -> None
     assert found(history("e", outcomes), many_evals(4, "P" * 20)) == []
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "codes"),
+    [
+        ("P" * 20 + "F", "A" * 21),  # nobody knows yet
+        ("P" * 20 + "F", "A" * 20 + "B"),
+        ("P" + "F" * 20, "A" * 21),
+        ("PPFFFF", "A" * 6),
+        ("PF", "AA"),
+    ],
+)
+def test_what_has_not_passed_again_is_not_flaky(outcomes: str, codes: str) -> None:
+    assert found(history("e", outcomes, codes), many_evals(79, "P" * len(codes), codes)) == []
+
+
+def test_a_code_on_which_it_never_passed_is_not_told_of() -> None:
+    (row,) = found(history("e", "P" * 19 + "FPF", "A" * 21 + "B"), many_evals(60, "P" * 22))
+    assert (row["code"], row["outcomes"], row["failures"]) == ("A", 21, 1)
+
+
 @pytest.mark.parametrize("codes", ["A" * 10 + "B" * 10, None])
 def test_a_break_is_not_flakiness_whoever_made_it(codes: str | None) -> None:
     rows = history("broken", "P" * 10 + "FFFPFFFFFF", codes)

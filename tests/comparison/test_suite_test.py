@@ -166,8 +166,11 @@ def verdict(improved: float | None = None, **changes: Any) -> str:
     [
         ({}, "no_change"),
         ({"p_any_regressed": None}, "no_change"),
-        ({"p_any_regressed": 0.8}, "regressed"),
-        ({"p_any_regressed": 0.79}, "no_change"),
+        ({"p_any_regressed": 0.8, "regressed": 1}, "regressed"),
+        ({"p_any_regressed": 0.8, "suspect": 3}, "regressed"),
+        ({"p_any_regressed": 0.79, "suspect": 3}, "inconclusive"),
+        # A hundred blocks that were edited and pass: one may be worse, and none is called so.
+        ({"p_any_regressed": 0.9}, "no_change"),
         (FELL, "regressed"),
         (FELL | {"p_value": 0.051}, "inconclusive"),
         (ROSE, "improved"),

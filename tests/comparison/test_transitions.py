@@ -295,7 +295,7 @@ def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
     assert (worse["candidate_state"], worse["failure"]) == ("mixed", "wrong")
     suspect = the_only(held_against(history("e", "P" * 6 + "F"), 6, 7))
     assert suspect["reason"] == (
-        "passed 0 of 1; before, 6 of 6 in a block that nobody edited; 5 more failures confirm it, "
+        "passed 0 of 1; before, 6 of 6 in a block that nobody edited; 4 more failures confirm it, "
         "2 more passes clear it"
     )
 

@@ -37,7 +37,10 @@ from retab_analysis.comparison.wording import (
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
-NO_TEST = {"alpha": 0.05, "margin": 0.05, "outage": False, "own_past": False, "significant": False}
+NO_TEST = {
+    **{"alpha": 0.05, "margin": 0.05, "outage": False},
+    **{"own_past": False, "significant": False, "has_reruns": False},
+}
 
 
 def summarized(evals: pl.DataFrame, **more: Any) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def test_the_counts_add_up_whatever_there_is(
         ),
         ([of("regressed", cause="edit")], "1 broke since an edit of extract"),
         ([of("newly_blocked", cause="edit")], "1 broke since an edit of extract"),
-        ([of("regressed", cause="drift")], "1 broke in extract, which nobody edited"),
+        ([of("regressed", cause="drift")], "1 broke in extract without an edit"),
         ([of("regressed", cause="unknown")], "1 broke in extract"),
         (
             [of("regressed", cause="edit"), of("regressed", cause="edit", block_id="split")],
@@ -115,7 +118,7 @@ def test_the_counts_add_up_whatever_there_is(
         ),
         (
             [of("regressed", cause="drift"), of("regressed", cause="drift", block_id="split")],
-            "2 broke in blocks that nobody edited",
+            "2 broke without an edit of their blocks",
         ),
         (
             [of("regressed", cause="edit"), of("regressed", cause="drift")],
@@ -148,7 +151,10 @@ def test_the_headline_of_a_verdict_that_no_eval_explains() -> None:
         "the pass rate fell by 12.3 points over all evals together, 2 unchanged"
     )
     suspects = [of("suspect")] * 2
-    assert headline(*suspects, verdict="regressed", delta=-0.123) == (
+    assert headline(*suspects, verdict="regressed", delta=-0.123, n_evals=2) == (
+        "the pass rate fell by 12.3 points over all evals together, 2 suspect"
+    )
+    assert headline(*suspects, verdict="regressed", delta=-0.123, p_any_regressed=0.8) == (
         "something probably broke, but it is not certain which, 2 suspect"
     )
     assert headline(*evals, verdict="improved", delta=0.1) == "2 unchanged"
@@ -230,15 +236,15 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
             [of("newly_errored", candidate_state="error")] * 2,
             "2 evals ended in execution errors, which are not verdicts; run them again.",
         ),
-        ([of("fixed")], "1 eval was fixed."),
-        ([of("fixed")] * 2, "2 evals were fixed."),
+        ([of("fixed")], "1 eval that did not pass before passes now."),
+        ([of("fixed")] * 2, "2 evals that did not pass before pass now."),
         (
             [of("flaky", baseline_state="passed", candidate_state="failed")],
-            "1 eval passes sometimes and fails sometimes; that did not change.",
+            "1 eval passes sometimes and fails sometimes; that it got worse is unlikely.",
         ),
         (
             [of("flaky", baseline_state="mixed", candidate_state="mixed")] * 2,
-            "2 evals pass sometimes and fail sometimes; that did not change.",
+            "2 evals pass sometimes and fail sometimes; that they got worse is unlikely.",
         ),
         (
             [of("flaky", baseline_state="failed", candidate_state="mixed")],
@@ -356,7 +362,13 @@ TESTED: dict[str, Any] = {
         ),
         (
             {"n_evals": 1, "n_documents": 1, "delta_low": None, "delta_high": None},
-            "Only one document was compared, which says nothing about the suite as a whole.",
+            "Only one eval was decided on both sides, which says nothing about the suite as a "
+            "whole.",
+        ),
+        (
+            {"n_evals": 10, "n_documents": 1, "delta_low": None, "delta_high": None},
+            "The evals that were decided on both sides all share documents: they are one "
+            "observation, which says nothing about the suite as a whole.",
         ),
     ],
 )
@@ -403,7 +415,7 @@ def test_two_sides_are_described_by_runs_versions_and_evals() -> None:
     rows = many_evals(3, "PPPP", "AABB")
     assert held_against(rows, 2, 3).compared == (
         "Compared run run_3 of version vB (3 evals) with run run_2 of version vA (3 evals), in the "
-        "light of 4 further runs."
+        "light of 1 further run."
     )
     several = held_against(rows, (1, 2), (3, 4)).compared
     assert several.startswith("Compared 2 runs of version vB (3 evals) with 2 runs of version vA")
@@ -464,7 +476,10 @@ def sentences_hold(comparison: Comparison) -> None:
     groups = re.findall(r"(\d+) evals?(?: in [^.]*)? (?:is|are) broken", said)
     more = re.findall(r"(\d+) more evals? broke", said)
     assert sum(map(int, [*groups, *more])) == broken
-    for words, name in (("was fixed|were fixed", "fixed"), ("new;|new\\.", "added")):
+    for words, name in (
+        ("that did not pass before pass(?:es)? now", "fixed"),
+        ("new;|new\\.", "added"),
+    ):
         found = re.search(rf"(\d+) (?:evals? |is |are )?(?:{words})", said)
         assert (int(found.group(1)) if found else 0) == row[name]
     assert ("may be chance" in said) is False

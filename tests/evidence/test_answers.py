@@ -57,10 +57,10 @@ def test_reruns_are_predicted_as_they_come_out() -> None:
 
 
 def test_what_decides_is_the_least_number_of_reruns() -> None:
-    found = told("P" * 16 + "F")
+    found = told("P" * 20 + "F")
     for k in range(1, 6):
-        passed = told("P" * 16 + "F" + "P" * k, candidate=-1 - k).p_regressed[0]
-        failed = told("P" * 16 + "F" + "F" * k, candidate=-1 - k).p_regressed[0]
+        passed = told("P" * 20 + "F" + "P" * k, candidate=-1 - k).p_regressed[0]
+        failed = told("P" * 20 + "F" + "F" * k, candidate=-1 - k).p_regressed[0]
         assert (passed <= 0.05) == (k >= found.reruns_to_clear[0] > 0)
         assert (failed >= 0.95) == (k >= found.reruns_to_confirm[0] > 0)
 
@@ -268,3 +268,20 @@ def test_twelve_that_fail_together_are_named() -> None:
 def test_kinds(row: str, edited: str, kind: str) -> None:
     given = histories([row, *["P" * len(row)] * 10], edited)
     assert find_kinds(given, infer(given))[0] == kind
+
+
+def test_the_row_that_is_named_fits_the_cause() -> None:
+    # The failure before the edit is likelier the beginning than any other row without an edit,
+    # although the edit itself is the likeliest row of all.
+    found = ask(histories(["PPPPFPPFFFFF", *["P" * 12] * 6], "   e"), -1)
+    assert found.cause[0] == "drift"
+    assert found.since[0] == 7
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        rows = ["".join(rng.choice(list("PF"), 10, p=[0.6, 0.4])) for _ in range(5)]
+        edits = "".join(rng.choice(list(" e"), 10, p=[0.7, 0.3]))
+        given = histories(rows, edits)
+        found = ask(given, -1)
+        for cause, since in zip(found.cause, found.since, strict=True):
+            if cause in ("edit", "drift"):
+                assert (edits[since] == "e") == (cause == "edit")

@@ -47,7 +47,7 @@ def test_jumps_are_large_and_sum_to_one_where_there_are_any() -> None:
 
 
 @pytest.mark.parametrize("edited", [rates.SAME, rates.UNKNOWN, rates.EDITED])
-@pytest.mark.parametrize("age", [0, 1, 5])
+@pytest.mark.parametrize("age", [0, 1, 3])
 @pytest.mark.parametrize("up", [True, False])
 def test_share_weights_are_probabilities(edited: int, up: bool, age: int) -> None:
     weights = rates.share_weights(edited, up=up, age=age)
@@ -57,10 +57,10 @@ def test_share_weights_are_probabilities(edited: int, up: bool, age: int) -> Non
 
 @pytest.mark.parametrize("edited", [rates.SAME, rates.EDITED])
 def test_what_nobody_has_seen_yet_is_more_likely_broken(edited: int) -> None:
-    new, newer, old = (rates.share_weights(edited, up=True, age=age) for age in (0, 1, 5))
-    np.testing.assert_allclose(newer[1:], new[1:] * 0.9)
+    new, newer, old = (rates.share_weights(edited, up=True, age=age) for age in (0, 1, 3))
+    np.testing.assert_allclose(newer[1:], new[1:] * 0.8)
     np.testing.assert_allclose(old[1:], new[1:] * 0.5)
-    new, old = (rates.share_weights(edited, up=False, age=age) for age in (0, 5))
+    new, old = (rates.share_weights(edited, up=False, age=age) for age in (0, 3))
     np.testing.assert_array_equal(new, old)
 
 
