@@ -233,6 +233,7 @@ def test_the_sandbox_of_the_wheel_and_the_line_of_the_readme(installed: Installe
         finally:
             serving.terminate()
     assert ended.returncode == 1, (ended.stdout, ended.stderr)
-    assert "broke since an edit of extract_lines" in ended.stdout.splitlines()[0]
+    # Where a flaky eval failed again and again, there is another number before.
+    assert "since an edit of extract_lines" in ended.stdout.splitlines()[0]
     assert ended.stderr.startswith("Started run ")
     assert version.stdout == f"retab-analysis {ra.__version__}\n"

@@ -186,10 +186,11 @@ def say_waiting(waiting: tuple[int, int]) -> str:
 
 
 def _where(broken: pl.DataFrame) -> str:
-    """The block and the cause that all of the broken evals have in common."""
+    """The block and the cause that the broken evals have in common, or those of an edit."""
     causes, blocks = broken["cause"].unique(), broken["block_id"].unique()
     if len(causes) != 1:
-        return ""
+        edited = broken.filter(cause="edit")
+        return f" ({edited.height}{_where(edited)})" if edited.height else ""
     block = one_line(blocks[0]) if len(blocks) == 1 and blocks[0] is not None else None
     if causes[0] == "edit":
         return f" since an edit of {block}" if block else " since an edit of their blocks"

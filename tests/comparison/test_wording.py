@@ -122,7 +122,7 @@ def test_the_counts_add_up_whatever_there_is(
         ),
         (
             [of("regressed", cause="edit"), of("regressed", cause="drift")],
-            "2 broke",
+            "2 broke (1 since an edit of extract)",
         ),
         ([of("regressed", cause="edit", block_id=None)], "1 broke since an edit of their blocks"),
     ],
