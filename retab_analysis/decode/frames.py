@@ -54,7 +54,8 @@ def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
         ConfigError: This process was forked from one that had used polars.
     """
     _polars.check()
-    return rows.select(table.expressions)
+    # One after the other, because each is cheap: to share them out costs more than to compute them.
+    return rows.select_seq(table.expressions)
 
 
 class _PolarsUse:

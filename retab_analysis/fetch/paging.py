@@ -36,8 +36,9 @@ MOST_PAGES_IN_VAIN = 100
 Accept = Callable[[Sequence[Any]], None]
 """Looks at structs; its ``ProtocolError`` says that they are not what was asked for."""
 
-# Bytes of the bodies whose records are kept before they become rows: some thousands of records.
-_GATHERED_AT = 8 * 2**20
+# Bytes of the bodies whose records are kept before they become rows: a thousand results, or a few
+# thousand runs. The more there are, the longer the last of them hold up the frame in the end.
+_GATHERED_AT = 2 * 2**20
 _LIST = "#list"  # no path of a document is called so
 
 
