@@ -292,6 +292,19 @@ def test_an_error_does_not_hide_a_break(letters: str) -> None:
     assert "bad" in made.reruns["eval_name"]
 
 
+def test_a_soft_break_that_passes_now_and_then_is_not_called_mended() -> None:
+    codes = "A" * 20 + "B"
+    for letters, red in (("FFF", True), ("FFFP", False), ("FFFPFF", True), ("FFFPFFP", False)):
+        made = check_lettered(20 + len(letters), codes, bad="P" * 20 + letters)
+        (row,) = made.evals.filter(eval_name="bad").iter_rows(named=True)
+        assert made.gate().ok != red
+        if not red:
+            failed = letters.count("P"), len(letters)
+            assert "probably still worse: {} of {} since it broke".format(*failed) in row["reason"]
+            assert "mended" not in made.explain()
+            assert "was fixed" not in made.explain()
+
+
 def test_the_code_of_a_block_is_compared_with_each_evals_own_result(small: Small) -> None:
     # The version before the candidate's differs in the other block alone.
     made = checked(small, LATE)

@@ -205,7 +205,19 @@ def _fixed() -> pl.Expr:
     # Where nothing was decided before, it ended in errors: a count would be "0 of 0".
     before = pl.when(pl.col("outcomes_earlier") > 0).then(_share("earlier"))
     said = before.otherwise(pl.lit("nothing but errors"))
-    return pl.format("passed {}; before, {}", _share("candidate"), said)
+    told = pl.format("passed {}; before, {}", _share("candidate"), said)
+    return pl.concat_str(told, _still_worse())
+
+
+def _still_worse() -> pl.Expr:
+    """Of an eval that passes now: that it passes less often than it did before it broke."""
+    since, before = _share("since"), _share("before")
+    words = pl.format("; probably still worse: {} since it broke, {} before that", since, before)
+    return pl.when(_is_worse_for_long()).then(words).otherwise(pl.lit(""))
+
+
+def _is_worse_for_long() -> pl.Expr:
+    return (pl.col("p_ever") >= LIKELY).fill_null(False)
 
 
 def _broken() -> pl.Expr:
@@ -267,8 +279,9 @@ def _flaky() -> pl.Expr:
     both = pl.format("passed {} before and {} now", _share("earlier"), _share("candidate"))
     # What never passed before and passes now and then did change; how far, nobody knows yet.
     is_better = (pl.col("p_improved") > LIKELY).fill_null(False)
-    same = pl.when(pl.col("passed_before") & ~is_better).then(pl.lit(": no lasting change"))
-    return pl.concat_str(both, same.otherwise(pl.lit("")))
+    is_same = pl.col("passed_before") & ~is_better & ~_is_worse_for_long()
+    same = pl.when(is_same).then(pl.lit(": no lasting change"))
+    return pl.concat_str(both, same.otherwise(pl.lit("")), _still_worse())
 
 
 def _incomplete() -> pl.Expr:

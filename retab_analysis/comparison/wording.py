@@ -354,10 +354,7 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     said = []
     if same:
         verb = "passes sometimes and fails" if same == 1 else "pass sometimes and fail"
-        who = "it" if same == 1 else "they"
-        said.append(
-            f"{count_noun(same, 'eval')} {verb} sometimes; that {who} got worse is unlikely."
-        )
+        said.append(f"{count_noun(same, 'eval')} {verb} sometimes.")
     if new:
         verb = "passes" if new == 1 else "pass"
         said.append(f"{count_noun(new, 'eval')} did not pass before and {verb} sometimes now.")
