@@ -13,7 +13,7 @@ from retab_analysis.errors import SchemaError
 from retab_analysis.export.csv_cells import CELL_PARSERS
 from retab_analysis.export.csv_rows import split_cells
 from retab_analysis.files import PathOrFile, load
-from retab_analysis.schema import TABLES, Table
+from retab_analysis.schema import TABLES, Table, find_other_table
 
 _SHOWN = 80
 _PIECE = 1 << 23  # bytes that are read at once, or characters of an open text file
@@ -35,10 +35,10 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
 
     Raises:
         ConfigError: There is no such table, or ``path`` is neither a path nor a file, or a folder.
-        SchemaError: The file has none of the table's columns, a column twice, rows of different
-            lengths, quotes in wrong places, text that is not UTF-8, or a cell that is not a
-            value of its column's dtype. Nothing is dropped, rounded or nulled instead. Rows are
-            counted from 1 after the header.
+        SchemaError: The file has none of the table's columns, all of another one's, a column twice,
+            rows of different lengths, quotes in wrong places, text that is not UTF-8, or a cell
+            that is not a value of its column's dtype. Nothing is dropped, rounded or nulled
+            instead. Rows are counted from 1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
     Examples:
@@ -70,6 +70,13 @@ def _check_names(names: list[str], table: Table) -> None:
         raise SchemaError(
             f"got the columns {_shorten(', '.join(map(repr, names)))}, expected some of those of "
             f"{table.name}: {_shorten(', '.join(table.schema))}"
+        )
+    other = find_other_table(table, names)
+    # With a column that only the expected table has, it may be a part of that, joined with the other.
+    if other is not None and set(names) & set(table.schema) <= set(other.schema):
+        raise SchemaError(
+            f"got the columns of {other.name}, expected those of {table.name}: "
+            f"read_csv(path, {other.name!r}) reads them"
         )
 
 

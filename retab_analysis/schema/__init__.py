@@ -8,7 +8,7 @@ asserts. ``checking`` looks at the frames that users pass, and ``conversion`` tu
 through pandas or duckdb back into one of ours.
 """
 
-from retab_analysis.schema.checking import checked
+from retab_analysis.schema.checking import checked, find_other_table
 from retab_analysis.schema.conditions import describe_condition
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
@@ -46,5 +46,6 @@ __all__ = [
     "Table",
     "checked",
     "describe_condition",
+    "find_other_table",
     "path_type",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import polars as pl
 
@@ -91,8 +91,14 @@ def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
 
 def _other_table(table: Table, found: pl.Schema) -> str | None:
     """Say so where a frame is of another table, although the columns that are needed are there."""
-    if table.schema.keys() <= found.keys():
+    other = find_other_table(table, found)
+    return None if other is None else f"not {table.frame_name}, but {other.frame_name}"
+
+
+def find_other_table(table: Table, names: Collection[str]) -> Table | None:
+    """The table whose columns are all there, where not all of the one that was expected are."""
+    there = set(names)
+    if there.issuperset(table.schema):
         return None
     others = (each for each in TABLES.values() if each is not table)
-    other = next((each for each in others if each.schema.keys() <= found.keys()), None)
-    return None if other is None else f"not {table.frame_name}, but {other.frame_name}"
+    return next((each for each in others if there.issuperset(each.schema)), None)

@@ -17,6 +17,7 @@ from support.examples import examples
 
 from retab_analysis import read_csv
 from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.schema import RUNS, TABLES
 
 NAIVE = dt.datetime(2024, 5, 1, 10, 0, 0, 1)
 
@@ -220,6 +221,17 @@ def test_a_column_may_have_no_name(name: str) -> None:
 @pytest.mark.parametrize("text", ["run_id", '"run_id"', "run_id\r\n", '\ufeff"run_id"\n'])
 def test_a_header_alone_is_an_empty_frame(text: str) -> None:
     assert_frame_equal(reread(text), pl.DataFrame(schema={"run_id": pl.String}))
+
+
+@pytest.mark.parametrize("name", ["results", "evals", "workflows"])
+def test_a_file_of_another_table_is_not_read_as_texts(name: str) -> None:
+    text = ",".join(["note", *TABLES[name].schema]) + "\n"
+    with pytest.raises(SchemaError, match=rf"columns of {name}, .* read_csv\(path, '{name}'\)"):
+        reread(text)
+    assert read_csv(io.StringIO(text), name).is_empty()
+    # Who joined two tables has columns of both.
+    for runs in (RUNS.schema, {"passed": None}):
+        assert reread(",".join({**runs, **TABLES[name].schema}) + "\n").is_empty()
 
 
 @pytest.mark.parametrize("table", ["run", "", None, 3, ["runs"]])
