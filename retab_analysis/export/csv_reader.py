@@ -72,7 +72,7 @@ def _check_names(names: list[str], table: Table) -> None:
             f"{table.name}: {_shorten(', '.join(table.schema))}"
         )
     other = find_other_table(table, names)
-    # With a column that only the expected table has, it may be a part of that with the other joined.
+    # With a column that only the expected table has, it may be part of that, joined with the other.
     if other is not None and set(names) & set(table.schema) <= set(other.schema):
         raise SchemaError(
             f"got the columns of {other.name}, expected those of {table.name}: "
