@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -219,11 +220,15 @@ def test_a_break_does_not_leave_the_window_of_the_history(small: Small) -> None:
     assert (row["baseline_state"], row["baseline_run_id"]) == ("passed", None)
     assert row["cause"] == "edit"
     assert "what the saved evals remember" in made.compared
+    # There were other runs between that pass and those that were read.
+    assert " at the latest: 0 of 4 passed; before, 1 of 1" in row["reason"]
+    assert re.search(r"is broken since .* at the latest, when the block", made.explain())
     assert not made.gate().ok
     longer = checked(small, history=LATE * -2)
     (same,) = broken(longer).iter_rows(named=True)
     assert (same["eval_name"], same["since_run_id"]) == ("classify 1", small.run_of(LATE))
     assert same["baseline_run_id"] == small.run_of(LATE - 1)
+    assert "at the latest" not in same["reason"] + longer.explain()
 
 
 LETTERED = {f"fine {at}": "P" * 130 for at in range(8)}

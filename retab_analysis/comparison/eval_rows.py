@@ -230,10 +230,14 @@ def _broken() -> pl.Expr:
     )
     # What still passes now and then is not broken altogether.
     word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
+    # Between a pass that only the saved eval remembers and the runs that were read may be others.
+    is_remembered = (pl.col("state") == "passed") & pl.col("run_id").is_null()
+    latest = pl.when(is_remembered).then(pl.lit(" at the latest")).otherwise(pl.lit(""))
     return pl.format(
-        "{} since {}: {} passed; before, {}{}",
+        "{} since {}{}: {} passed; before, {}{}",
         word,
         _since(),
+        latest,
         _share("since"),
         _share("before"),
         cause,

@@ -257,6 +257,10 @@ def _broken(evals: pl.DataFrame) -> list[str]:
             pl.col("block_id").unique().sort(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
+            # Only the saved evals remember that they passed, from before the runs that were read.
+            (pl.col("baseline_state").is_not_null() & pl.col("baseline_run_id").is_null())
+            .any()
+            .alias("latest"),
         )
         .sort("n", "since_at", "since_run_id", descending=[True, False, False], nulls_last=True)
     )
@@ -271,9 +275,12 @@ def _broken_group(group: Row) -> str:
     version = group["since_version_id"] or group["since_run_id"]
     since = f" since {one_line(version)}" if version else ""
     day = f" ({_day(group['since_at'])})" if group["since_at"] is not None and version else ""
+    latest = " at the latest" if version and group["latest"] else ""
     blocks = [one_line(block) for block in group["block_id"] if block is not None]
     where = f" in {', '.join(blocks[:3])}" if blocks and len(blocks) <= 3 else ""
-    told = f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{_cause(group['cause'])}"
+    told = (
+        f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{latest}{_cause(group['cause'])}"
+    )
     return f"{told}{_say_least(n, group['least'])}."
 
 
