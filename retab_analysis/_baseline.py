@@ -287,14 +287,14 @@ def choose_baseline(
                 f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
                 f"candidate against{'' if history else ', because history=0'}. {window}"
             )
-        return Baseline(None, _newest(window, candidate, earlier, history), earlier)
+        return Baseline(None, _choose_newest(window, candidate, earlier, history), earlier)
     choice = _choose(window, earlier, wanted)
     known = pl.col("run_id").is_in(choice.runs["run_id"].implode())
     others = earlier.filter(~known)
-    return Baseline(choice, _newest(window, candidate, others, history), others)
+    return Baseline(choice, _choose_newest(window, candidate, others, history), others)
 
 
-def _newest(
+def _choose_newest(
     window: RunWindow, candidate: pl.DataFrame, earlier: pl.DataFrame, history: int
 ) -> pl.DataFrame:
     """The newest of the earlier whole runs, and of the blocks' runs on the candidate's version."""

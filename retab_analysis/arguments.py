@@ -17,8 +17,8 @@ from retab_analysis.errors import ConfigError
 LONGEST_WAIT = 366 * 24 * 3600.0
 """Seconds, a year: nobody waits longer, and operating systems refuse much longer waits."""
 
-LARGEST_COUNT = 2**31 - 1
-"""Nobody has so many runs, and no frame takes a larger number of rows for granted."""
+LARGEST_COUNT = 2**63 - 1
+"""``sys.maxsize``; frames count their rows in 64 bits."""
 
 
 def check_flag(name: str, value: object) -> bool:
@@ -36,7 +36,7 @@ def check_count(name: str, value: object, least: int = 0) -> int:
     """Check a whole number.
 
     Raises:
-        ConfigError: It is not one, is less than ``least``, or more than anything can be counted.
+        ConfigError: It is not one, is less than ``least``, or does not fit into 64 bits.
     """
     if not _is_number(value) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
@@ -51,7 +51,7 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
     Raises:
         ConfigError: It is another one, or not a word.
     """
-    # A column of another library's frame would be compared with each, and give a column.
+    # A polars column that is compared with a word gives a column, which is neither true nor false.
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value

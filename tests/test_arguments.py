@@ -193,7 +193,7 @@ def test_72_what_is_not_one_of_several_words(function: str, name: str) -> None:
 
 @pytest.mark.parametrize(("function", "name"), [("check", "history"), ("settle", "max_rounds")])
 def test_72_more_than_can_be_counted(function: str, name: str) -> None:
-    refuse(function, {name: 2**70}, f"{name} must be at most 2,147,483,647, got ")
+    refuse(function, {name: 2**70}, f"{name} must be at most 9,223,372,036,854,775,807, got ")
 
 
 def test_72_what_is_not_a_function() -> None:

@@ -396,11 +396,9 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     was = "was" if n == 1 else "were"
     over = f"Over the {count_noun(n, 'eval')} that {was} decided on both sides{apart}"
     if summary["delta_low"] is None:
-        shared = "Only one eval was" if n == 1 else "The evals that were"
+        who = "Only one eval was" if n == 1 else "The evals that were"
         why = "" if n == 1 else " all share documents: they are one observation"
-        return (
-            f"{shared} decided on both sides{why}, which says nothing about the suite as a whole."
-        )
+        return f"{who} decided on both sides{why}, which says nothing about the suite as a whole."
     moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
     moved += _moved(summary, test["alpha"])
     if test["own_past"]:

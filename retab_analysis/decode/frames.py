@@ -48,12 +48,8 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """Compute the table's columns of rows that were gathered.
-
-    Raises:
-        ConfigError: This process was forked from one that had used polars.
-    """
-    _polars.check()
+    """Compute the table's columns of rows that were gathered."""
+    _polars.note()
     # One after the other, because each is cheap: to share them out costs more than to compute them.
     return rows.select_seq(table.expressions)
 
@@ -61,25 +57,29 @@ def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
 class _PolarsUse:
     """Whether polars was used in this process, and in the one that it was forked from.
 
-    Of polars' threads none survives a fork, so that a child would wait for them for ever.
+    Of polars' threads none survives a fork: a child would wait for them for ever.
     """
 
     def __init__(self) -> None:
         self._here = self._in_parent = False
 
-    def check(self) -> None:
-        """Note that polars is going to be used.
+    def note(self) -> None:
+        """Polars is used here."""
+        self._here = True
+
+    def check_threads(self) -> None:
+        """Make sure that polars' threads can be used.
 
         Raises:
-            ConfigError: It cannot be, and waiting for it would never end.
+            ConfigError: They were left in the process that this one was forked from.
         """
         if self._in_parent:
             raise ConfigError(
-                "this process was forked from one in which frames had been made, and polars does "
-                "not survive that: start processes with spawn or forkserver, for example "
-                "multiprocessing.get_context('spawn'), or fork before the first frame"
+                "this process was forked from one in which frames had been made, and polars' "
+                "threads, which results are joined with, do not survive that: start processes with "
+                "spawn or forkserver, for example multiprocessing.get_context('spawn'), or fork "
+                "before the first frame"
             )
-        self._here = True
 
     def enter_child(self) -> None:
         """Called in a process that was forked."""
@@ -87,6 +87,7 @@ class _PolarsUse:
 
 
 _polars = _PolarsUse()
+check_polars_threads = _polars.check_threads
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_polars.enter_child)
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.arguments import check_flag
-from retab_analysis.decode import Problem, Problems, to_frame
+from retab_analysis.decode import Problem, Problems, check_polars_threads, to_frame
 from retab_analysis.errors import (
     ConfigError,
     ProblemsWarning,
@@ -181,6 +181,7 @@ class _Reading:
     def __init__(
         self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
     ) -> None:
+        check_polars_threads()  # before anything is asked for
         self._client, self._evals, self._known = client, evals, _known(runs.known)
         # A part for each run: the order does not depend on which answer comes first, and what has
         # come is there whenever an error or Ctrl-C ends it.

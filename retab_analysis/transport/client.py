@@ -35,9 +35,9 @@ class Client:
     """A connection to the Retab API.
 
     Safe for many threads, which share its kept connections; a context manager that closes them. In
-    a process that was forked it makes connections of its own; but polars does not survive a fork
-    once it was used, so that frames need a process that was spawned. The key shows in no repr,
-    error, traceback or log record, and a client cannot be pickled.
+    a process that was forked it makes connections of its own; but of polars' threads none survives
+    a fork, so that results, and whatever else joins frames, need a process that was spawned. The
+    key shows in no repr, error, traceback or log record, and a client cannot be pickled.
 
     Args:
         api_key: The key; else the variable ``RETAB_API_KEY``.

@@ -140,10 +140,19 @@ def test_61_a_look_up_of_the_parent_is_not_waited_for(monkeypatch: pytest.Monkey
             waiting.join(5)
 
 
+def test_61_a_run_becomes_a_frame_in_a_child_too() -> None:
+    with FaultServer([run_of]) as server, ra.Client(KEY, server.url) as client:
+        ra.fetch_run("before", client=client)
+        found = in_child(lambda: ra.fetch_run("in-child", client=client)["run_id"].item())
+        assert found == "in-child"
+
+
 def test_a_child_in_which_polars_would_wait_for_ever_says_so() -> None:
     with FaultServer([run_of]) as server, ra.Client(KEY, server.url) as client:
         ra.fetch_run("before", client=client)
-        said = in_child(lambda: ra.fetch_run("in-child", client=client).height)
+        asked = len(server.requests)
+        said = in_child(lambda: ra.fetch_results("in-child", client=client).height)
         assert said.startswith("ConfigError: this process was forked")
         assert "spawn" in said
+        assert len(server.requests) == asked
         assert ra.fetch_run("after", client=client).height == 1

@@ -70,8 +70,8 @@ def explore(
         check_text("workflow_id", workflow_id)
         empty = ExplorerState(RUNS.empty(), None, FrameOrigin())
         return Explorer(empty, client_or_default(client), workflow_id, save_values=save_values)
-    shown_runs = None if runs is None else _whole(runs, RUNS, "runs")
-    shown_results = None if results is None else _whole(results, RESULTS, "results")
+    shown_runs = None if runs is None else _check_frame(runs, RUNS, "runs")
+    shown_results = None if results is None else _check_frame(results, RESULTS, "results")
     source = FrameOrigin(
         runs="# runs: the frame that was passed to explore",
         results="# results: the frame that was passed to explore",
@@ -80,7 +80,7 @@ def explore(
     return Explorer(explored, check_client(client), save_values=save_values)
 
 
-def _whole(frame: object, table: Table, name: str) -> pl.DataFrame:
+def _check_frame(frame: object, table: Table, name: str) -> pl.DataFrame:
     """A frame with all columns of its table; one's own may stand beside them."""
     if isinstance(frame, str):
         raise ConfigError(
