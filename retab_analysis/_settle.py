@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import polars as pl
 
@@ -30,6 +31,7 @@ from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
 from retab_analysis.fetch.blocks import read_live_blocks
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_saved
+from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
@@ -192,7 +194,7 @@ class _Settling:
             asked = self._choose(self.rounds)
             plan = RerunPlan(self.comparison, asked, self.rounds, self.most, len(self.gone))
             self.most = plan.most
-            self._announce(str(plan), self.most)
+            self._announce(apart(partial(str, plan)), self.most)
             for left in range(self.rounds - 1, -1, -1):
                 if asked.is_empty():
                     break
@@ -227,7 +229,8 @@ class _Settling:
         Raises:
             ConfigError: One of them was edited.
         """
-        chosen = self.comparison.choose_reruns(left).filter(~pl.col("eval_id").is_in([*self.gone]))
+        chosen = apart(partial(self.comparison.choose_reruns, left))
+        chosen = chosen.filter(~pl.col("eval_id").is_in([*self.gone]))
         chosen = chosen.head(self.most - self.started)
         if chosen.is_empty():
             return chosen
@@ -282,16 +285,10 @@ class _Settling:
             ConfigError: Some of them are of other code; the others count.
         """
         results = self._collect(self.waiting)
-        self.ended += self.waiting.height
-        self.waiting = RUNS.empty()
-        sides = self.comparison.sides
-        named = _with_names(results, sides.candidate)
-        new = check_results(named, "reruns").collect().select(sides.candidate.columns)
-        same, edited = split_reruns(sides.candidate, new)
-        if same.height:
-            reruns = same if sides.reruns is None else pl.concat([sides.reruns, same])
-            grown = replace(sides, reruns=reruns)
-            self.comparison = compare_sides(grown, self.comparison.alpha, self.comparison.margin)
+        counted, edited = apart(partial(_count_results, self.comparison, results))
+        ended, nothing = self.ended + self.waiting.height, RUNS.empty()
+        # At once: what is neither waited for nor counted would be lost to a Ctrl-C between them.
+        self.comparison, self.ended, self.waiting = counted, ended, nothing
         if edited.height:
             raise ConfigError(
                 f"{say_edited(edited)}: {count_noun(edited.height, 'rerun')} ran other code, or "
@@ -336,6 +333,21 @@ class _Settling:
             ),
             stacklevel=4,  # the line that called settle
         )
+
+
+def _count_results(
+    comparison: Comparison, results: pl.DataFrame
+) -> tuple[Comparison, pl.DataFrame]:
+    """The comparison with the results of reruns, and those that are of other code."""
+    sides = comparison.sides
+    named = _with_names(results, sides.candidate)
+    new = check_results(named, "reruns").collect().select(sides.candidate.columns)
+    same, edited = split_reruns(sides.candidate, new)
+    if same.is_empty():
+        return comparison, edited
+    reruns = same if sides.reruns is None else pl.concat([sides.reruns, same])
+    grown = replace(sides, reruns=reruns)
+    return compare_sides(grown, comparison.alpha, comparison.margin), edited
 
 
 def _with_started(comparison: Comparison, started: pl.DataFrame | None) -> Comparison:

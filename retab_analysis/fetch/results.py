@@ -33,7 +33,7 @@ from retab_analysis.fetch.paging import (
 )
 from retab_analysis.fetch.params import RunList, Runs, quote_id
 from retab_analysis.fetch.runs import read_run
-from retab_analysis.fetch.threads import TaskOutcomes, next_done, run_all, threads
+from retab_analysis.fetch.threads import TaskOutcomes, apart, next_done, run_all, threads
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     EVALS,
@@ -230,6 +230,9 @@ class _Reading:
 
     def frame(self) -> pl.DataFrame:
         """The results that have come, in the order of the runs, then the API's."""
+        return apart(self._make_frame)
+
+    def _make_frame(self) -> pl.DataFrame:
         known = self._known
         if known is None:
             # Every run was read, or none was: a RUNS frame has all of them.
@@ -243,12 +246,7 @@ class _Reading:
         try:
             yield
         except KeyboardInterrupt as interrupt:
-            try:
-                frame = self.frame()
-            except KeyboardInterrupt:
-                # Where polars computed in another thread when it came, polars raises it again.
-                frame = self.frame()
-            interrupt.partial = frame  # type: ignore[attr-defined]
+            interrupt.partial = self.frame()  # type: ignore[attr-defined]
             raise
 
     def give(self) -> Fetched:
@@ -338,14 +336,14 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
         single evals. That is not worth losing the results for.
     """
     saved = _SavedEvals(client, reading.workflow_ids())
-    # While the answers are waited for, thousands of rows are made. Here, because only one thread
-    # may have polars compute: a Ctrl-C during that makes polars raise in all others too.
+    # While the answers are waited for, thousands of rows are made.
     with threads(1) as pool:
         asking = pool.submit(saved.read)
         fetched = reading.give()
         next_done([asking])
         asking.result()
-    return Fetched(fill_in_evals(fetched.frame, saved.frame()), fetched.problems), saved.unread()
+    frame = apart(lambda: fill_in_evals(fetched.frame, saved.frame()))
+    return Fetched(frame, fetched.problems), saved.unread()
 
 
 class _SavedEvals:

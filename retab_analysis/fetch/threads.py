@@ -41,6 +41,8 @@ _STEP = 0.5
 # Seconds to wait for stopped threads to end. A name that is being looked up and a connection that
 # is being made cannot be cut short.
 _GIVE_UP = 0.8
+# How often, and how many seconds apart, polars is asked again for what a Ctrl-C stopped.
+_TRIES, _TRY_AFTER = 100, 0.05
 
 
 class OutOfPatienceError(Exception):
@@ -135,6 +137,26 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
             return done
         if left <= 0:
             raise OutOfPatienceError
+
+
+def apart(function: Callable[[], T]) -> T:
+    """Call a function that has polars compute, in a thread of its own.
+
+    In the main thread a Ctrl-C during that would do harm. It raises twice: polars raises, then
+    Python does, as soon as a block begins to clean up. Or it does not raise at all, because polars
+    calls Python and drops what that raises, and fails with an error of its own instead. Here the
+    main thread only waits, which a Ctrl-C ends once.
+    """
+    with threads(1) as pool:
+        for _ in range(_TRIES):
+            future = pool.submit(function)
+            next_done([future])
+            # Python raises in the main thread only, so this is polars, which stops for a Ctrl-C
+            # whatever any thread has it compute, and goes on once all of it has stopped.
+            if not isinstance(future.exception(), KeyboardInterrupt):
+                break
+            time.sleep(_TRY_AFTER)
+        return future.result()
 
 
 def is_away(error: BaseException | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import signal
 import socket
 import ssl
 import threading
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import polars as pl
 import pytest
 from support.documents import run_document
 from support.fakes import KEY, client_for
@@ -23,6 +26,7 @@ from retab_analysis.fetch.threads import (
     AWAY_LIMIT,
     OutOfPatienceError,
     TaskOutcomes,
+    apart,
     next_done,
     run_all,
     threads,
@@ -222,6 +226,33 @@ def test_a_thread_that_cannot_be_stopped_does_not_hold_the_caller_up() -> None:
     assert future.result(5) is True
     with pytest.raises(Cancelled):  # what had not begun is not begun any more
         late.result(5)
+
+
+def test_what_polars_stopped_for_an_interrupt_is_computed_again() -> None:
+    tried: list[int] = []
+
+    def compute() -> int:
+        tried.append(threading.get_ident())
+        if len(tried) < 3:
+            raise KeyboardInterrupt
+        return 7
+
+    assert apart(compute) == 7
+    assert threading.get_ident() not in tried
+    assert our_threads() == []
+
+
+def test_an_interrupt_ends_the_wait_for_polars_once_and_not_polars_itself() -> None:
+    frame = pl.DataFrame({"a": range(100_000)})
+
+    def compute() -> pl.DataFrame:
+        os.kill(os.getpid(), signal.SIGINT)
+        return frame.select(pl.col("a").sort(descending=True))
+
+    with pytest.raises(KeyboardInterrupt):
+        apart(compute)
+    assert our_threads() == []
+    assert apart(lambda: frame.select(pl.col("a").sum()).item()) == 4_999_950_000
 
 
 def test_an_interrupt_while_a_thread_is_started_forgets_it_not(
