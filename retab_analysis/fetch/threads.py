@@ -41,7 +41,7 @@ _STEP = 0.5
 # Seconds to wait for stopped threads to end. A name that is being looked up and a connection that
 # is being made cannot be cut short.
 _GIVE_UP = 0.8
-# How often, and how many seconds apart, polars is asked again for what a Ctrl-C stopped.
+# How often, and after how many seconds, polars is asked again for what a Ctrl-C stopped.
 _TRIES, _TRY_AFTER = 100, 0.05
 
 
@@ -140,23 +140,31 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
 
 
 def apart(function: Callable[[], T]) -> T:
-    """Call a function that has polars compute, in a thread of its own.
+    """Call a function that has polars compute, not in the main thread.
 
-    In the main thread a Ctrl-C during that would do harm. It raises twice: polars raises, then
-    Python does, as soon as a block begins to clean up. Or it does not raise at all, because polars
-    calls Python and drops what that raises, and fails with an error of its own instead. Here the
-    main thread only waits, which a Ctrl-C ends once.
+    There a Ctrl-C during that would do harm. It raises twice: polars raises, then Python does, as
+    soon as a block begins to clean up. Or it does not raise at all, because polars calls Python and
+    drops what that raises, and fails with an error of its own instead. So the main thread only
+    waits, which a Ctrl-C ends once.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return _insist(function)
     with threads(1) as pool:
-        for _ in range(_TRIES):
-            future = pool.submit(function)
-            next_done([future])
-            # Python raises in the main thread only, so this is polars, which stops for a Ctrl-C
-            # whatever any thread has it compute, and goes on once all of it has stopped.
-            if not isinstance(future.exception(), KeyboardInterrupt):
-                break
-            time.sleep(_TRY_AFTER)
+        future = pool.submit(partial(_insist, function))
+        next_done([future])
         return future.result()
+
+
+def _insist(function: Callable[[], T]) -> T:
+    for _ in range(_TRIES):
+        try:
+            return function()
+        except KeyboardInterrupt:
+            # From polars, since Python raises it in the main thread only: for a Ctrl-C polars stops
+            # what it computes in any thread, and goes on once all of that has stopped.
+            check_cancelled()
+            time.sleep(_TRY_AFTER)
+    return function()
 
 
 def is_away(error: BaseException | None) -> bool:
