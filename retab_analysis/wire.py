@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +29,6 @@ _SHAPES = frozenset(
 )
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in UTC
 
 
@@ -50,10 +49,10 @@ def _read_time(_: type, text: Any) -> Time:
         if text.encode().translate(_DIGITS) in _SHAPES:
             moment = datetime.fromisoformat(text)
             since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-            found = since // _MICROSECOND
+            found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
             # Python takes 60 minutes of an offset, and later versions the hour 24, for the next 0.
-            is_carried = (text[-2] > "5" and text[-3] == ":") or (
-                text[11] == "2" and not moment.hour
+            is_carried = (text[-3] == ":" and text[-2] > "5") or (
+                not moment.hour and text[11] == "2"
             )
             if _FIRST <= found <= _LAST and not is_carried:
                 return Time(found)

@@ -11,7 +11,7 @@ from benchmarks.sdk_frames import sdk_frame
 
 NAME = "decode_runs"
 IN_ONE_CALL = "all in one call"
-PROMISES = {IN_ONE_CALL: 5.0}
+PROMISES = {IN_ONE_CALL: 8.0}
 PAGE = 100
 
 
