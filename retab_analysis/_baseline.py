@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
+from retab_analysis.comparison.same_code import split_reruns
 from retab_analysis.comparison.sides import (
     Sides,
     add_last_passes,
+    add_missing,
     check_results,
     restrict_scope,
 )
@@ -35,6 +37,9 @@ HISTORY = 20
 
 PAGE = 100
 """So many runs come with one request."""
+
+MOST_PAGES = 10
+"""Further back than so many requests reach, runs of the whole workflow are not looked for."""
 
 OLD = timedelta(days=30)
 """A baseline that is older than that is said to be."""
@@ -68,12 +73,13 @@ class RunWindow:
     client: Client
     workflow_id: str
     runs: pl.DataFrame
+    _further: int = MOST_PAGES - 1
 
     @classmethod
     def read(cls, client: Client, workflow_id: str) -> RunWindow:
         """Read one page of runs."""
         runs = read_newest_runs(client, workflow_id, limit=PAGE)
-        return cls(client, workflow_id, runs)
+        return cls(client, workflow_id, runs, MOST_PAGES - 1 if runs.height >= PAGE else 0)
 
     def earlier(self, than: pl.DataFrame) -> pl.DataFrame:
         """The whole-workflow runs that ended, and were created before some runs; newest first.
@@ -97,11 +103,47 @@ class RunWindow:
         block = pl.col("scope") == "block"
         return self.runs.filter(block, pl.col("is_terminal"), before, same, ~known)
 
-    def reach_before(self, runs: pl.DataFrame) -> None:
-        """Read the runs before some runs, where the window ends too soon."""
-        if self.runs.height >= PAGE and self.earlier(runs).is_empty():
-            first = runs.select(pl.col("created_at").min()).item()
-            self.add(read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=first))
+    def reruns(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The runs of single evals after some runs, on the version of these.
+
+        They end with the next run of the whole workflow, which they belong to.
+        """
+        created, last = pl.col("created_at"), runs.select(pl.col("created_at").max())
+        later = self.runs.join(last.rename({"created_at": "last"}), how="cross")
+        later = later.filter(created > pl.col("last")).drop("last")
+        following = later.filter(_WHOLE).select(pl.col("created_at").min()).item()
+        known = pl.col("run_id").is_in(runs["run_id"].implode())
+        same = pl.col("workflow_version_id").is_in(runs["workflow_version_id"].implode())
+        single = later.filter(pl.col("scope") == "eval", pl.col("is_terminal"), same, ~known)
+        return single if following is None else single.filter(created < following)
+
+    def reach_before(self, runs: pl.DataFrame, wanted: int) -> None:
+        """Read older runs until so many of the whole workflow before some runs are known.
+
+        Runs of blocks and of single evals may be the more by far. Runs that are older than the
+        window are looked for in any case.
+        """
+        first: datetime | None = runs.select(pl.col("created_at").min()).item()
+        is_older = first is not None and self.runs.filter(pl.col("created_at") <= first).is_empty()
+        if self._further and is_older and not self._read_before(first):
+            self._further = 0
+        while self.earlier(runs).height < wanted and self._read_older():
+            pass
+
+    def _read_older(self) -> bool:
+        """Read the page before the window; False where there is none, or it is too far back."""
+        if not self._further:
+            return False
+        before = self.runs.height
+        is_full = self._read_before(self.runs.select(pl.col("created_at").min()).item())
+        self._further = self._further - 1 if is_full and self.runs.height > before else 0
+        return self.runs.height > before
+
+    def _read_before(self, moment: datetime | None) -> bool:
+        """Read a page of runs up to a moment; whether it was full."""
+        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=moment)
+        self.add(page)
+        return page.height >= PAGE
 
     def renew(self) -> None:
         """Read the newest runs again."""
@@ -125,7 +167,8 @@ class RunWindow:
         """
         if wanted is not None:
             return self.find("candidate", wanted)
-        ended = self.runs.filter(_ENDED).head(1)
+        while (ended := self.runs.filter(_ENDED).head(1)).is_empty() and self._read_older():
+            pass
         if not ended.is_empty():
             return Choice(ended, "the newest run of the whole workflow that has ended")
         if self.runs.is_empty():
@@ -216,18 +259,19 @@ class Baseline:
         choice: The runs of the baseline; None holds each eval against its own last good result.
         history: Further earlier runs whose results are read, the newest first.
         earlier: All earlier runs of the whole workflow that are known, the newest first.
+        reruns: Later runs of single evals on the same version: evals that were run again.
     """
 
     choice: Choice | None
     history: pl.DataFrame
     earlier: pl.DataFrame
+    reruns: pl.DataFrame
 
     @property
     def runs(self) -> pl.DataFrame:
         """All runs whose results are needed."""
-        if self.choice is None:
-            return self.history
-        return _each_once(self.choice.runs, self.history)
+        chosen = self.history if self.choice is None else self.choice.runs
+        return _each_once(chosen, self.history, self.reruns)
 
     def with_last_passes(self, evals: pl.DataFrame) -> Baseline:
         """Read other runs in place of some of the newest ones, as many in all, if they tell more.
@@ -279,19 +323,20 @@ def choose_baseline(
         NoBaselineError: There is nothing to compare with.
         ConfigError: There is no such run or version.
     """
-    window.reach_before(candidate)
-    earlier = window.earlier(candidate)
+    window.reach_before(candidate, max(history, 1))
+    earlier, reruns = window.earlier(candidate), window.reruns(candidate)
     if isinstance(wanted, str) and wanted == LAST_GOOD:
         if earlier.is_empty() or not history:
             raise NoBaselineError(
                 f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
                 f"candidate against{'' if history else ', because history=0'}. {window}"
             )
-        return Baseline(None, _choose_newest(window, candidate, earlier, history), earlier)
+        newest = _choose_newest(window, candidate, earlier, history)
+        return Baseline(None, newest, earlier, reruns)
     choice = _choose(window, earlier, wanted)
     known = pl.col("run_id").is_in(choice.runs["run_id"].implode())
     others = earlier.filter(~known)
-    return Baseline(choice, _choose_newest(window, candidate, others, history), others)
+    return Baseline(choice, _choose_newest(window, candidate, others, history), others, reruns)
 
 
 def _choose_newest(
@@ -401,11 +446,19 @@ class SideReader:
         before = None
         if baseline.choice is not None:
             before = restrict_scope(self._of(baseline.choice.runs), candidate.runs, now)
+        known = earlier if before is None else pl.concat([earlier, before])
+        now = add_missing(now, known, candidate.runs, self.evals)
+        if baseline.choice is not None and before is not None:
             now = restrict_scope(now, baseline.choice.runs, before)
+        judged = check_results(now, "candidate").collect()
+        again = check_results(self._of(baseline.reruns), "reruns").collect()
+        # Of other code, where a draft was edited since, they say nothing about the candidate.
+        reruns, _ = split_reruns(judged, again.join(judged, on="eval_id", how="semi"))
         return Sides(
-            candidate=check_results(now, "candidate").collect(),
+            candidate=judged,
             baseline=None if before is None else check_results(before, "baseline").collect(),
             history=check_results(earlier, "history").collect(),
+            reruns=None if reruns.is_empty() else reruns.select(judged.columns),
             version_diff=self._read_diff(candidate, baseline),
             compared=describe(candidate, baseline, now, before),
             waiting=count_waiting(candidate.runs),

@@ -98,13 +98,24 @@ def test_everything_is_decided_by_running_again_what_is_open(unsure: Small) -> N
 
 
 def test_what_is_decided_is_left_alone_in_the_next_round(unsure: Small) -> None:
-    settled(unsure)
+    first = checked(unsure)
+    settled(unsure, first)
     counts = Counter(started_runs(unsure)["eval_id"])
-    one_round = checked(unsure)
-    assert one_round.reruns.height == len(counts) == 3
+    assert first.reruns.height == len(counts) == 3
     # Each eval was run as often as it took, and not as often as there are rounds.
     assert min(counts.values()) < 4
     assert max(counts.values()) <= 4
+
+
+def test_the_next_check_says_what_settle_found_out(unsure: Small) -> None:
+    first = checked(unsure)
+    last = settled(unsure, first)
+    again = checked(unsure)
+    assert again.evals.equals(last.evals)
+    assert again.gate() == last.gate()
+    assert again.explain() == last.explain()
+    assert not again.evals.equals(first.evals)
+    assert settled(unsure, again) is again
 
 
 def test_rounds_are_counted(unsure: Small) -> None:
@@ -531,7 +542,8 @@ def test_the_plan_is_said_before_anything_is_started(unsure: Small) -> None:
 
 def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
     bar = Recorder()
-    last = settled(unsure, progress=bar)
+    first = checked(unsure)
+    last = settled(unsure, first, progress=bar)
     done = [done for done, _, _ in bar.seen]
     assert done == sorted(done)
     assert done[-1] == starts(unsure) == counted(last)
@@ -541,7 +553,7 @@ def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
     failing = Recorder()
     unsure.server.inject({"match": RUNS, "method": "POST", "status": 403})
     with pytest.raises(ra.PermissionDeniedError):
-        settled(unsure, progress=failing)
+        settled(unsure, first, progress=failing)
     assert failing.closed == 1
 
 

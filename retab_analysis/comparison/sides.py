@@ -21,6 +21,7 @@ from retab_analysis.vocabulary import (
     BLOCK_CODE,
     DECIDED,
     NOT_PASSING,
+    SAME_EVAL,
     combined_state,
     eval_rate,
     state_counts,
@@ -319,3 +320,49 @@ def add_last_passes(
     ]
     rows = remembered.with_columns(missing).select(RESULTS.schema.names())
     return pl.concat([results.select(RESULTS.schema.names()), rows])
+
+
+def add_missing(
+    candidate: pl.DataFrame, earlier: pl.DataFrame, runs: pl.DataFrame, evals: pl.DataFrame
+) -> pl.DataFrame:
+    """Add a result without a verdict for each eval that the candidate's runs left out.
+
+    A run that was cancelled or that broke down may have ended before it had a result of each of its
+    evals. It says how many they are; which ones are missing is told by the earlier results. An eval
+    that is not saved any more is not missed.
+
+    Args:
+        candidate: The candidate's results.
+        earlier: The earlier ones, of the same scope.
+        runs: The RUNS frame of the candidate.
+        evals: The saved evals.
+    """
+    told = candidate.group_by("run_id").len("results")
+    short = runs.filter("is_terminal").join(told, on="run_id", how="left")
+    short = short.filter(pl.col("total_evals") > pl.col("results").fill_null(0)).tail(1)
+    if short.is_empty():
+        return candidate
+    known = (
+        earlier.join(candidate, on="eval_id", how="anti")
+        .join(evals, on="eval_id", how="semi")
+        .sort("run_created_at", nulls_last=False, maintain_order=True)
+        .unique("eval_id", keep="last", maintain_order=True)
+    )
+    said = {
+        "state": pl.lit("unscored"),
+        "run_id": pl.lit(short["run_id"].item()),
+        "workflow_version_id": pl.lit(short["workflow_version_id"].item(), pl.String),
+        "run_created_at": pl.lit(short["created_at"].item(), RESULTS.schema["run_created_at"]),
+        "created_at": pl.lit(short["created_at"].item(), RESULTS.schema["created_at"]),
+        "status_message": pl.lit(short["status_message"].item(), pl.String),
+    }
+    # Which eval it is, and what it asserts, stays; what came out of it goes.
+    kept = (
+        *("eval_id", "eval_name", "block_id", "block_type", "workflow_id", "path", "condition"),
+        *("condition_kind", "expected_value", "document_names", "document_ids", SAME_EVAL[0]),
+    )
+    rows = [
+        said.get(name, pl.col(name) if name in kept else pl.lit(None, dtype)).alias(name)
+        for name, dtype in RESULTS.schema.items()
+    ]
+    return pl.concat([candidate, known.select(rows)])
