@@ -295,8 +295,8 @@ class Baseline:
         reached = [at for at, runs in before if runs.height]
         if not reached:
             return self
-        good = [runs.head(_LAST_PASSES) for _, runs in before if runs.height >= _LAST_PASSES]
-        passes = good[0] if good else newest.clear()
+        ending = [runs.head(_LAST_PASSES) for _, runs in before if runs.height]
+        passes = next((each for each in ending if each.height == _LAST_PASSES), ending[0])
         missed = [self.earlier.filter(created > at).tail(1) for at in reversed(reached)]
         telling = _each_once(passes, *missed).head(newest.height // 2)
         chosen = _each_once(telling, newest).head(newest.height)

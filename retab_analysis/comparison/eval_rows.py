@@ -69,7 +69,14 @@ def describe_evals(
         .join(facts, on="eval", how="left")
         .join(findings.of_each_eval(after), on="eval", how="left")
     )
-    judged = joined.with_columns(transition=find_transition(), outage=pl.lit(outcomes.outage))
+    judged = joined.with_columns(
+        transition=find_transition(),
+        outage=pl.lit(outcomes.outage),
+        # Which of the runs that were not read was on edited code is not known.
+        cause=pl.when(_is_remembered() & (pl.col("cause") == "edit"))
+        .then(pl.lit("unknown"))
+        .otherwise("cause"),
+    )
     explained = judged.with_columns(
         *_concluded(),
         block_changed=_block_changed(changed_blocks),
@@ -226,13 +233,13 @@ def _broken() -> pl.Expr:
         .then(pl.lit("; its block was edited then"))
         .when(pl.col("cause") == "drift")
         .then(pl.lit("; nobody edited its block then"))
+        .when(_is_remembered() & pl.col("block_changed"))
+        .then(pl.lit("; its block was edited since that pass"))
         .otherwise(pl.lit(""))
     )
     # What still passes now and then is not broken altogether.
     word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
-    # Between a pass that only the saved eval remembers and the runs that were read may be others.
-    is_remembered = (pl.col("state") == "passed") & pl.col("run_id").is_null()
-    latest = pl.when(is_remembered).then(pl.lit(" at the latest")).otherwise(pl.lit(""))
+    latest = pl.when(_is_remembered()).then(pl.lit(" at the latest")).otherwise(pl.lit(""))
     return pl.format(
         "{} since {}{}: {} passed; before, {}{}",
         word,
@@ -242,6 +249,11 @@ def _broken() -> pl.Expr:
         _share("before"),
         cause,
     )
+
+
+def _is_remembered() -> pl.Expr:
+    """Whether only the saved eval remembers that it passed: other runs may lie between."""
+    return (pl.col("state") == "passed") & pl.col("run_id").is_null()
 
 
 def _suspect() -> pl.Expr:

@@ -203,18 +203,20 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
     """What kind of eval each is, over its whole comparable history, shape (n,).
 
     ``never_passed`` where no outcome passed. ``broken`` where a lasting worsening is likelier than
-    not. ``episode`` where it had passed, failed for a while and was mended for good, as far as is
-    known, and fails less than once in ten since. ``flaky`` where it failed and then passed again
-    since its rate last changed, and fails at least 3 times in 100: what fails without having passed
-    again may be a break of which nobody is sure yet. Else ``steady``. Empty where there is no
-    outcome.
+    not, as far as its own outcomes reach. ``episode`` where it had passed, failed for a while and
+    was mended for good, as far as is known, and fails less than once in ten since. ``flaky`` where
+    it failed and then passed again since its rate last changed, and fails at least 3 times in 100:
+    what fails without having passed again may be a break of which nobody is sure yet. Else
+    ``steady``. Empty where there is no outcome.
     """
     seen = histories.observed
     passed, failed = (histories.passes > 0) & seen, (histories.fails > 0) & seen
-    worse, better = posterior.worse, posterior.better
+    better = posterior.better
+    rows = np.arange(histories.shape[1])[None, :]
+    # What other evals of its block suggest for later runs, it has not shown itself.
+    worse = np.where(rows <= last_row(seen)[:, None], posterior.worse, 0.0)
     mended = better.sum(axis=1) > _LIKELY
     changed = find_since(np.maximum(worse, better), np.asarray(seen.any(axis=1)))
-    rows = np.arange(histories.shape[1])[None, :]
     jumped = mended | (worse.sum(axis=1) > _LIKELY)
     current = rows >= np.where(jumped, changed, 0)[:, None]
     ended = mended & (first_row(passed) < last_row(failed & ~current))

@@ -130,6 +130,13 @@ class LetteredApi:
         begin = int(query.get("after", "0"))
         end = begin + int(query["limit"])
         runs = [self._document(run) for run in reversed(self._runs())]
+        if "to_date" in query:
+            last = datetime.fromisoformat(query["to_date"])
+            runs = [
+                each
+                for each in runs
+                if datetime.fromisoformat(each["timing"]["created_at"]) <= last
+            ]
         return reply(body=page(runs[begin:end], f"{end}" if end < len(runs) else None))
 
     def _document(self, run: dict[str, Any]) -> dict[str, Any]:
