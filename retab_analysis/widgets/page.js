@@ -437,13 +437,15 @@ class View {
     const box = focused?.closest(ROVING);
     const place = box && focused ? placeOf(rowsOf(box), focused) : null;
     const section = focused?.closest("[data-section]");
-    for (const name of this.changed) {
+    // Before the patches: if one of them failed, the page would never be patched again.
+    const changed = [...this.changed];
+    this.changed.clear();
+    for (const name of changed) {
       const fresh = document.createElement("template");
       fresh.innerHTML = `<div data-section="${name}">${this.model.get(`html_${name}`)}</div>`;
       const made = /** @type {Element} */ (fresh.content.firstChild);
       patchChildren(/** @type {Element} */ (this.sections.get(name)), made);
     }
-    this.changed.clear();
     this.settle();
     if (marked) mark(marked);
     if (focused && this.focused() !== focused) {

@@ -50,6 +50,16 @@ def kind_of(outcomes: str, codes: str | None = None, **more: Any) -> str | None:
     return kind
 
 
+@pytest.mark.parametrize("last", ["C", "E"])
+def test_what_never_failed_is_not_broken_by_its_block(last: str) -> None:
+    codes = "A" * 10 + "B"
+    others = [history(f"other {at}", "P" * 10 + "F", codes) for at in range(9)]
+    found = summarized(history("e", "P" * 10 + last, codes), *others)
+    assert {found[f"other {at}"]["kind"] for at in range(9)} == {"broken"}
+    assert (found["e"]["kind"], found["e"]["failures"]) == ("steady", 0)
+    assert (found["e"]["cause"], found["e"]["since_run_id"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "codes", "kind"),
     [

@@ -51,6 +51,27 @@ def test_only_what_differs_is_touched(page: Page) -> None:
     assert page.locator("[data-section=top]").inner_html() == "<p>a</p>"
 
 
+def test_a_patch_that_fails_is_not_the_last(page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    shown = Shown(page, {"top": "<p>1</p>", "rest": "<i>1</i>"})
+    page.evaluate(
+        """() => {
+          const create = document.createElement;
+          document.createElement = (name) => {
+            document.createElement = create;
+            throw new Error("no memory");
+          };
+        }"""
+    )
+    shown.show(top="<p>2</p>")
+    shown.show(top="<p>3</p>", rest="<i>3</i>")
+    expect(page.locator("[data-section=top]")).to_have_text("3")
+    expect(page.locator("[data-section=rest]")).to_have_text("3")
+    assert len(errors) == 1
+    assert "no memory" in errors[0]
+
+
 def test_elements_with_a_key_are_moved_and_not_made_anew(page: Page) -> None:
     shown = Shown(page, {"list": table("abcd")})
     page.evaluate(
