@@ -43,12 +43,15 @@ def check(
 
     A break stays visible until it is mended, the eval is edited, or somebody accepts it: by
     default each eval is held against its own past, not against one run. The same check, repeated
-    with nothing changed, says the same.
+    with nothing changed, says the same. An eval of which a run that broke off has no result is
+    ``incomplete``.
 
     Args:
         workflow_id: The workflow.
         candidate: What to check: a run's id, a version (its newest run), several ids or a RUNS
-            frame. None for the newest run of the whole workflow that has ended.
+            frame. None for the newest run of the whole workflow that has ended. What was run again
+            since, as :func:`settle` does, is counted too: the later runs of single evals on its
+            version, up to the next run of the whole workflow.
         baseline: What to hold it against. ``"last_good"``: each eval against its own last good
             result. Or one frame for all evals: ``"published"``, the newest run of the published
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
