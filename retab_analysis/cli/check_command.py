@@ -20,7 +20,6 @@ from retab_analysis.cli.conclusion import (
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.eval_checks import list_checks
 from retab_analysis.cli.junit import write_junit
-from retab_analysis.cli.parser import split_list
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
@@ -90,7 +89,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
         UsageError: No gate takes it.
     """
     rule = {
-        "fail_on": split_list(options.fail_on) if options.fail_on else FAIL_ON,
+        "fail_on": options.fail_on or FAIL_ON,
         "allow": options.allow or (),
     }
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -203,7 +202,8 @@ def _add_sides(parser: Parser) -> None:
 def _add_rule(parser: Parser) -> None:
     parser.add_argument(
         "--fail-on",
-        action="append",
+        type=words,
+        action="extend",
         metavar="WHAT",
         help="what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
         "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …",
@@ -308,6 +308,12 @@ def moment(text: str) -> date | datetime:
         ) from None
 
 
-def split_list(given: Sequence[str]) -> list[str]:
-    """The words of an option that may be repeated and may hold commas."""
-    return [word.strip() for each in given for word in each.split(",") if word.strip()]
+def words(text: str) -> list[str]:
+    """The words of an option that may hold commas, at least one."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(
+            "must name at least one transition, for example regressed,suspect; leave the option "
+            f"out for the usual ones; got {text!r}"
+        )
+    return found
