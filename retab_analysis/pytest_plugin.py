@@ -73,11 +73,11 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
         if config.option.retab_allow:
             read_accepted(config.option.retab_allow)
     except ConfigError as error:
-        raise pytest.UsageError(f"--retab-allow: {error}") from None
+        raise pytest.UsageError(_as_output(f"--retab-allow: {error}")) from None
     try:
         return [_check(workflow_id, config) for workflow_id in config.option.retab]
     except RetabAnalysisError as error:
-        pytest.exit(f"--retab: no answer: {error}", returncode=NOT_ASKED)
+        pytest.exit(_as_output(f"--retab: no answer: {error}"), returncode=NOT_ASKED)
 
 
 def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
@@ -105,7 +105,22 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
 
 def _as_told(workflow_id: str, lines: list[str], checks: list[Any]) -> dict[str, Any]:
     """What is told of a workflow, as plain values that a worker can be sent."""
-    return {"workflow": workflow_id, "lines": lines, "checks": [asdict(each) for each in checks]}
+    # Disarmed here, since pytest prints names and reasons in many places.
+    return {
+        "workflow": _as_output(workflow_id),
+        "lines": [_as_output(line) for line in lines],
+        "checks": [
+            {name: _as_output(text) for name, text in asdict(each).items()} for each in checks
+        ],
+    }
+
+
+def _as_output(text: str) -> str:
+    """Text as pytest may print it: nothing in it steers a terminal or the runner of GitHub."""
+    from retab_analysis.cli import github
+    from retab_analysis.markup import without_controls
+
+    return github.as_output(without_controls(text))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -138,6 +138,21 @@ def test_one_test_for_each_eval(all_of_it: Ended) -> None:
     assert all_of_it.checks == 1
 
 
+def test_names_give_the_runner_no_command(session: Session) -> None:
+    hostile = "\n::error::pwn ##[error]x"
+    session.api.names = dict.fromkeys(ROWS, hostile)
+    session.variables["GITHUB_ACTIONS"] = "true"
+    for ended in (
+        session("--retab", FLOW, "-v", "-rA"),
+        session("--retab", FLOW, "--collect-only"),
+        session("--retab", hostile),
+        session("--retab", FLOW, "--retab-allow", f"{hostile}.toml"),
+    ):
+        said = (ended.stdout + ended.stderr).splitlines()
+        assert any("error::pwn" in line or "error:pwn" in line for line in said)
+        assert not [line for line in said if line.lstrip().startswith("::") or "##[" in line]
+
+
 def test_values_can_be_left_out(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab-no-values")
     assert ended.returncode == 1, ended.stderr

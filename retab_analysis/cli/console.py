@@ -71,8 +71,7 @@ class Console:
         print(line, file=self.errors, flush=True)
 
     def _print(self, text: str, stream: TextIO) -> None:
-        shown = github.disarm(text) if github.in_actions() else text
-        print(shown, file=stream, flush=True)
+        print(github.as_output(text), file=stream, flush=True)
 
     @property
     def progress(self) -> bool | None:

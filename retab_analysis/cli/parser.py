@@ -7,7 +7,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from retab_analysis.cli import github
 from retab_analysis.cli.console import USAGE
+from retab_analysis.markup import without_controls
 
 DESCRIPTION = """\
 Did a change of a Retab workflow break anything, since when, and how sure is that?
@@ -45,7 +47,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
-        self.exit(USAGE, f"{self.format_usage()}{self.prog}: {message}\n")
+        said = github.as_output(without_controls(f"{self.prog}: {message}"))
+        self.exit(USAGE, f"{self.format_usage()}{said}\n")
 
 
 def build_parser() -> Parser:

@@ -108,6 +108,14 @@ def test_names_give_the_runner_no_command(
         assert HOSTILE["total"] in names
 
 
+def test_arguments_give_the_runner_no_command(
+    summary: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", FLOW, "a\n::error::x ##[group]\x1b[2J"]) == 4
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: a\n\u200b::error::x ##\u200b[group]\ufffd[2J" in said
+
+
 def test_outside_of_actions_nothing_is_written(
     summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
