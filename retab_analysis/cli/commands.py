@@ -120,6 +120,8 @@ def _fetch_runs(options: Namespace, console: Console, session: Session) -> pl.Da
 def _write_table(frame: pl.DataFrame, options: Namespace, console: Console) -> int:
     """Write a frame to the file, or to standard output and nothing beside it."""
     to_file = options.output is not None
+    if not to_file and sys.stdout is None:
+        raise UsageError("the standard output is closed: write the table to a file with -o")
     suffix = options.output.suffix.lower() if to_file else ""
     parquet = (options.format or ("parquet" if suffix == ".parquet" else "csv")) == "parquet"
     if parquet and not to_file and console.out.isatty():

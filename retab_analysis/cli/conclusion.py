@@ -155,7 +155,7 @@ def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> No
     """Add the report to the job's summary, and make annotations of what fails the gate."""
     if not github.in_actions():
         return
-    github.add_summary(conclusion.markdown(values=values))
+    _add_summary(console, conclusion.markdown(values=values))
     title = f"Retab check of {one_line(conclusion.workflow_id)}"
     level, said = "error", conclusion.gate.reasons
     if conclusion.open:
@@ -168,5 +168,13 @@ def tell_failure(console: Console, workflow_id: str, message: str) -> None:
     """The same where there is no comparison."""
     if github.in_actions():
         title = f"Retab check of {one_line(workflow_id)}"
-        github.add_summary(f"**{markdown(title)}**\n\n{markdown(message)}\n")
+        _add_summary(console, f"**{markdown(title)}**\n\n{markdown(message)}\n")
         console.command_runner(github.annotation("error", title, message))
+
+
+def _add_summary(console: Console, text: str) -> None:
+    """Add to the job's summary; where that fails, what was concluded holds all the same."""
+    try:
+        github.add_summary(text)
+    except OSError as error:
+        console.warn(f"Warning: GITHUB_STEP_SUMMARY cannot be written: {error}")

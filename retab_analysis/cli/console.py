@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -34,6 +36,8 @@ class Console:
         quiet: Whether only errors are said.
         out: What was asked for; read when it is written to, because tests replace it.
         errors: Everything else.
+
+    A stream that the caller closed (``>&-``) is None to Python; what is written there is lost.
     """
 
     quiet: bool = False
@@ -41,6 +45,7 @@ class Console:
     errors: TextIO = field(default_factory=lambda: sys.stderr)
 
     def __post_init__(self) -> None:
+        self.out, self.errors = self.out or io.StringIO(), self.errors or io.StringIO()
         for stream in (self.out, self.errors):
             # A terminal that has no ✗ shows \u2717 instead of a traceback.
             if hasattr(stream, "reconfigure"):
@@ -63,12 +68,14 @@ class Console:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Say what somebody has to know."""
-        self._print(text, self.errors)
+        """Say what somebody has to know; where it cannot be written, the exit code says it."""
+        with contextlib.suppress(OSError):
+            self._print(text, self.errors)
 
     def command_runner(self, line: str) -> None:
         """Give a command to the runner of GitHub Actions."""
-        print(line, file=self.errors, flush=True)
+        with contextlib.suppress(OSError):
+            print(line, file=self.errors, flush=True)
 
     def _print(self, text: str, stream: TextIO) -> None:
         print(github.as_output(text), file=stream, flush=True)

@@ -52,7 +52,12 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
 def _print_version() -> int:
     from importlib.metadata import version
 
-    Console().show(f"retab-analysis {version('retab_analysis')}")
+    console = Console()
+    try:
+        console.show(f"retab-analysis {version('retab_analysis')}")
+    except OSError as error:
+        console.warn(f"Cannot write to the standard output: {error}")
+        return NOT_ASKED
     return 0
 
 
@@ -86,7 +91,9 @@ def _fail(options: Namespace, console: Console, session: Session, code: int, mes
     told = " ".join([without_controls(message), *session.describe_started()])
     console.warn(told)
     if getattr(options, "json", False):
-        console.show_json({"exit_code": code, "error": told})
+        # It may be the standard output that cannot be written.
+        with contextlib.suppress(OSError):
+            console.show_json({"exit_code": code, "error": told})
     if code != INTERRUPTED and options.command == "check":
         tell_failure(console, options.workflow, told)
     return code

@@ -76,6 +76,25 @@ def test_a_green_check_has_a_summary_and_no_annotation(
     assert "**The gate holds.**" in summary.read_text()
 
 
+@pytest.mark.parametrize("path", ["missing/summary.md", "."])
+@pytest.mark.parametrize(("workflow", "code"), [(FLOW, 1), ("wf_nope", 3)])
+def test_a_summary_that_cannot_be_written_changes_nothing_else(
+    summary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    workflow: str,
+    code: int,
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary.parent / path))
+    api = LetteredApi(ROWS, "A" * PAST + "B")
+    assert ask(monkeypatch, api, "check", workflow, "--json") == code
+    told = capsys.readouterr()
+    assert json.loads(told.out)["exit_code"] == code
+    assert "Warning: GITHUB_STEP_SUMMARY cannot be written: [Errno" in told.err
+    assert "::error title=Retab check of" in told.err
+
+
 def test_without_an_answer_that_is_said(
     summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -256,6 +256,39 @@ def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
     assert ended.stdout.strip() in ("0", "141")
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("check wf_letters >/dev/full", 3),
+        ("check wf_letters --json >/dev/full", 3),
+        ("runs wf_letters >/dev/full", 3),
+        ("--version >/dev/full", 3),
+        ("check wf_letters 2>/dev/full", 1),
+        ("check wf_nope 2>/dev/full", 3),
+        ("check wf_letters >&-", 1),
+        ("check wf_letters --json >&-", 1),
+        ("check wf_letters 2>&-", 1),
+        ("runs wf_letters -o runs.csv >&-", 0),
+        ("runs wf_letters >&-", 4),
+        ("runs wf_letters --format parquet >&-", 4),
+    ],
+)
+def test_a_stream_that_cannot_be_written_is_no_traceback(
+    red: Served, command: str, code: int
+) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m retab_analysis {command}"],
+        capture_output=True,
+        encoding="utf-8",
+        env=red.variables,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) <= 1
+    if code >= 3 and "2>" not in command:
+        assert re.search("annot write|standard output is closed", ended.stderr)
+
+
 def test_warnings_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
     import warnings
 
