@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,11 @@ ROUNDS = 4
 
 _ADVISED = 12  # so many reruns are advised, as in the documents
 _LISTED = 30  # so many evals are listed in a terminal
+
+# Of the 65,536 characters of a comment on GitHub a report may have 60,000. As Markdown a text is at
+# most eight times as long, so that the first reason always has room.
+_LONGEST_REASON = 500
+_ROOM_FOR_REASONS = 4_500
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,21 @@ class Conclusion:
             path = Path(folder, "report.md")
             write_report(self.comparison, path, values=values, gate=self.gate)
             report = path.read_text(encoding="utf-8")
-        gate = "\n".join(f"- {markdown(line)}" for line in self.gate.reasons)
+        gate = "\n".join(_list_reasons(self.gate.reasons))
         return f"**The gate {markdown(self.describe_gate())}**\n\n{gate}\n\n{report}"
+
+
+def _list_reasons(reasons: Sequence[str]) -> Iterator[str]:
+    """The reasons as a list of Markdown, short enough to leave a comment's room to the report."""
+    room = _ROOM_FOR_REASONS
+    for at, reason in enumerate(reasons):
+        line = f"- {markdown(one_line(reason, _LONGEST_REASON))}"
+        room -= len(line) + 1
+        if room < 0:
+            more = count_noun(len(reasons) - at, "more reason")
+            yield f"- … and {more}, for which there is no room here; the log has all of them"
+            break
+        yield line
 
 
 def _list_evals(comparison: Comparison) -> Iterator[str]:

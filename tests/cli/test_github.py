@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,26 @@ def test_what_is_open_is_a_warning(
         "check --settle 12 runs 1 undecided eval again, at most 4 runs.\n"
     )
     assert "**The gate holds, but 1 eval is suspect" in summary.read_text()
+
+
+@pytest.mark.parametrize("letters", ["a name of sixty characters", "@"])
+def test_a_summary_fits_into_a_comment(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], letters: str
+) -> None:
+    evals = [f"{at:03}" for at in range(400)]
+    names = {each: f"{each} {letters * (400 // len(letters))}" for each in evals}
+    entries = (f'[[accepted]]\nid = "gone {each}"\nname = "{names[each]}"\n' for each in evals)
+    accepted = summary.with_name("accepted.toml")
+    accepted.write_text("".join(entries))
+    api = LetteredApi(dict.fromkeys(evals, "P" * 12 + "F"), "A" * 12 + "B", names)
+    assert ask(monkeypatch, api, "check", FLOW, "--allow", str(accepted)) == 1
+    text = summary.read_text()
+    # What the action adds are its marker and a link.
+    assert len(text) < 65_000
+    assert "- 400 regressed since version" in text
+    left_out = int(re.findall(r"^- … and (\d+) more reasons", text, re.MULTILINE)[0])
+    assert left_out + text.partition("\n# ")[0].count("\n- ") - 1 == 402
+    assert capsys.readouterr().out.count("Accepted, but not compared") == 400
 
 
 def test_a_green_check_has_a_summary_and_no_annotation(
