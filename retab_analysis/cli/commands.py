@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from retab_analysis.cli.check_command import (
     run_check,
 )
 from retab_analysis.cli.console import HOLDS, Console, UsageError
+from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.gate import read_accepted
 from retab_analysis.comparison.wording import count_noun
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.export import write_csv
-from retab_analysis.fetch import fetch_results, fetch_runs
+from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 from retab_analysis.report import write_report
@@ -96,25 +98,75 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _runs(options: Namespace, console: Console, session: Session) -> int:
-    return _write_table(_fetch_runs(options, console, session), options, console)
+    runs = _fetch_runs(options, console, session, options.limit)
+    return _write_table(runs, options, console)
 
 
 def _results(options: Namespace, console: Console, session: Session) -> int:
-    runs: Any = options.runs or _fetch_runs(options, console, session)
+    if options.runs:
+        given = (options.status, options.from_date, options.to_date, options.limit)
+        if any(each is not None for each in given):
+            raise UsageError(
+                "--run names the runs: leave --from, --to, --status and --limit out, or --run"
+            )
+        runs = _read_runs(options, session)
+    else:
+        limit = RUNS_OF_RESULTS if options.limit is None else options.limit
+        runs = _fetch_runs(options, console, session, limit)
     results = fetch_results(runs, client=session.client, progress=console.progress)
     return _write_table(results, options, console)
 
 
-def _fetch_runs(options: Namespace, console: Console, session: Session) -> pl.DataFrame:
-    return fetch_runs(
-        options.workflow,
-        status=options.status,
-        from_date=options.from_date,
-        to_date=options.to_date,
-        limit=options.limit,
-        client=session.client,
-        progress=console.progress,
-    )
+def _fetch_runs(
+    options: Namespace, console: Console, session: Session, limit: int | None
+) -> pl.DataFrame:
+    """The runs that the options mean, if there is such a workflow."""
+    names = ("status", "from_date", "to_date")
+    filters: dict[str, Any] = {name: getattr(options, name, None) for name in names}
+    with warnings.catch_warnings():
+        # What it may warn of is an error here.
+        warnings.simplefilter("ignore", ProblemsWarning)
+        runs = fetch_runs(
+            options.workflow,
+            **filters,
+            limit=limit,
+            client=session.client,
+            progress=console.progress,
+        )
+    if runs.is_empty():
+        _check_workflow(options, session)
+    return runs
+
+
+def _check_workflow(options: Namespace, session: Session) -> None:
+    """Look whether there are no runs because there is no such workflow, as far as can be told.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        known = fetch_workflows(client=session.client, progress=False)
+    except RetabAnalysisError:
+        return  # a key that may not list them
+    if options.workflow not in known["workflow_id"]:
+        raise ConfigError(
+            f"there is no workflow {options.workflow}; overview lists those that there are"
+        )
+
+
+def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:
+    """The runs that ``--run`` names.
+
+    Raises:
+        ConfigError: One is of another workflow.
+        NotFoundError: One is not there.
+    """
+    chosen = dict.fromkeys(options.runs)
+    runs = pl.concat([fetch_run(run_id, client=session.client) for run_id in chosen])
+    for run_id, workflow_id in runs.select("run_id", "workflow_id").iter_rows():
+        if workflow_id not in (None, options.workflow):
+            raise ConfigError(f"run {run_id} is of workflow {workflow_id}, not {options.workflow}")
+    return runs
 
 
 def _write_table(frame: pl.DataFrame, options: Namespace, console: Console) -> int:
@@ -143,7 +195,11 @@ def _write_table(frame: pl.DataFrame, options: Namespace, console: Console) -> i
 
 def _watch(options: Namespace, console: Console, session: Session) -> int:
     """Follow runs; on a terminal bars are drawn, elsewhere a line is printed at each change."""
-    which: Any = {"runs": options.runs} if options.runs else {"workflow_id": options.workflow}
+    which: Any = {"workflow_id": options.workflow}
+    if options.runs:
+        which = {"runs": _read_runs(options, session)}
+    else:
+        _fetch_runs(options, console, session, 1)  # asks whether there is such a workflow
     on_terminal = console.errors.isatty()
     said: list[str] = []
 

@@ -37,6 +37,8 @@ In GitHub Actions the report is also added to the job's summary, and what fails 
 becomes annotations.
 """
 
+RUNS_OF_RESULTS = 20
+"""Of so many runs ``results`` gives the results unless it is told otherwise."""
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction["Parser"]
@@ -159,7 +161,7 @@ def _add_overview(commands: _Commands) -> None:
 def _add_runs(commands: _Commands) -> None:
     parser = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
     parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
-    _add_filters(parser, None)
+    _add_filters(parser, "all")
     _add_output(parser, "a file instead of the standard output")
 
 
@@ -167,9 +169,13 @@ def _add_results(commands: _Commands) -> None:
     parser = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
     parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
-        "--run", action="append", dest="runs", metavar="ID", help="of this run; may be repeated"
+        "--run",
+        action="append",
+        dest="runs",
+        metavar="ID",
+        help="of this run, instead of --from, --to, --status and --limit; may be repeated",
     )
-    _add_filters(parser, 20)
+    _add_filters(parser, str(RUNS_OF_RESULTS))
     _add_output(parser, "a file instead of the standard output")
 
 
@@ -181,8 +187,8 @@ def _add_watch(commands: _Commands) -> None:
         action="append",
         dest="runs",
         metavar="ID",
-        help="only this run, until it has ended; may be repeated. Without it the workflow's runs "
-        "are followed until Ctrl-C",
+        help="only this run, until it has ended; may be repeated. Without it: the workflow's runs "
+        "that are going on, and those that start meanwhile, until none is going on any more",
     )
 
 
@@ -224,7 +230,7 @@ def _add_values(parser: Parser) -> None:
     )
 
 
-def _add_filters(parser: Parser, limit: int | None) -> None:
+def _add_filters(parser: Parser, usual: str) -> None:
     parser.add_argument(
         "--from", type=moment, dest="from_date", metavar="DATE", help="created then or later"
     )
@@ -235,9 +241,8 @@ def _add_filters(parser: Parser, limit: int | None) -> None:
     parser.add_argument(
         "--limit",
         type=count,
-        default=limit,
         metavar="N",
-        help=f"of the newest N runs ({'all' if limit is None else limit} unless given)",
+        help=f"of the newest N runs ({usual} unless given)",
     )
 
 

@@ -138,6 +138,9 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["accept", "wf", "a.toml", "--reason", "x", "--until", "soon"], "must be a date such as"),
         (["runs", "wf", "--from", "yesterday"], "must be a date such as"),
         (["runs", "wf", "--limit", "many"], "must be a whole number"),
+        (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
+        (["results", "wf", "--run", "r", "--status", "completed"], "--run names the runs"),
+        (["results", "wf", "--run", "r", "--from", "2026-01-01"], "--run names the runs"),
     ],
 )
 def test_what_cannot_be_used_is_4_and_asks_nothing(
@@ -605,6 +608,39 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         said = capsys.readouterr().out
         assert "16 of 16 done" in said
         assert run_id in said
+
+
+def test_a_workflow_that_is_not_there_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+    from support.small_world import FLOW as SMALL
+    from support.small_world import small_api
+
+    with small_api() as api:
+        client = RecordingClient(api.client._settings.api_key.reveal(), api.server.base_url)
+        session = Session(client)
+        for command in (["runs"], ["runs", "--from", "2020-01-01"], ["results"], ["watch"]):
+            assert main([command[0], "wf_nope", *command[1:]], session) == 3
+            told = capsys.readouterr()
+            assert told.err == (
+                "No answer: there is no workflow wf_nope; overview lists those that there are\n"
+            )
+            assert told.out == ""
+        # One that is there may well have none.
+        assert main(["runs", SMALL, "--to", "2020-01-01"], session) == 0
+        assert capsys.readouterr().err == "0 rows.\n"
+        assert main(["watch", SMALL], session) == 0
+        assert "No run is going on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["results", "watch"])
+def test_a_run_of_another_workflow_is_3(
+    green: Served, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert green(command, "wf_nope", "--run", "run_3") == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"No answer: run run_3 is of workflow {FLOW}, not wf_nope\n"
+    assert green(command, FLOW, "--run", "run_3", "--run", "nope") == 3
+    assert capsys.readouterr().out == ""
 
 
 def test_several_candidates_are_one_side(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
