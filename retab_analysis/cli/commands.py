@@ -25,7 +25,9 @@ from retab_analysis.comparison.gate import read_accepted
 from retab_analysis.comparison.wording import count_noun
 from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.export import write_csv
+from retab_analysis.export.csv_writer import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
+from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 from retab_analysis.report import write_report
@@ -69,10 +71,7 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
     candidate = chosen_runs(options.candidate)
     comparison = compare_sides(options, console, session, candidate)
     said = {"reason": options.reason, "until": options.until, "who": options.who}
-    try:
-        comparison.accept(options.file, options.evals, **said)
-    except ConfigError as error:
-        raise UsageError(str(error)) from None
+    comparison.accept(options.file, options.evals, **said)
     after = read_accepted(options.file)
     new = [one_line(each.name or each.id) for each in after if each.id not in before]
     named = f": {', '.join(new)}" if new else ""
@@ -90,19 +89,23 @@ def _accepted_ids(path: Path) -> set[str]:
 
 
 def _overview(options: Namespace, console: Console, session: Session) -> int:
+    as_table = options.output or options.format
+    kind = _choose_format(options, console) if as_table else None
     shown = overview(options.workflows or None, client=session.client, progress=console.progress)
-    if options.output or options.format:
-        return _write_table(shown.frame, options, console)
+    if kind:
+        return _write_table(shown.frame, kind, options, console)
     console.show(repr(shown))
     return HOLDS
 
 
 def _runs(options: Namespace, console: Console, session: Session) -> int:
+    kind = _choose_format(options, console)
     runs = _fetch_runs(options, console, session, options.limit)
-    return _write_table(runs, options, console)
+    return _write_table(runs, kind, options, console)
 
 
 def _results(options: Namespace, console: Console, session: Session) -> int:
+    kind = _choose_format(options, console)
     if options.runs:
         given = (options.status, options.from_date, options.to_date, options.limit)
         if any(each is not None for each in given):
@@ -114,7 +117,7 @@ def _results(options: Namespace, console: Console, session: Session) -> int:
         limit = RUNS_OF_RESULTS if options.limit is None else options.limit
         runs = _fetch_runs(options, console, session, limit)
     results = fetch_results(runs, client=session.client, progress=console.progress)
-    return _write_table(results, options, console)
+    return _write_table(results, kind, options, console)
 
 
 def _fetch_runs(
@@ -123,6 +126,10 @@ def _fetch_runs(
     """The runs that the options mean, if there is such a workflow."""
     names = ("status", "from_date", "to_date")
     filters: dict[str, Any] = {name: getattr(options, name, None) for name in names}
+    try:
+        RunQuery.make(**filters)
+    except ConfigError as error:
+        raise UsageError(f"--from and --to cannot be used together: {error}") from None
     with warnings.catch_warnings():
         # What it may warn of is an error here.
         warnings.simplefilter("ignore", ProblemsWarning)
@@ -169,18 +176,37 @@ def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:
     return runs
 
 
-def _write_table(frame: pl.DataFrame, options: Namespace, console: Console) -> int:
-    """Write a frame to the file, or to standard output and nothing beside it."""
-    to_file = options.output is not None
+def _is_to_file(options: Namespace) -> bool:
+    return options.output not in (None, Path("-"))
+
+
+def _choose_format(options: Namespace, console: Console) -> str:
+    """Whether a table is to be CSV or Parquet, which is looked at before anything is asked.
+
+    Raises:
+        UsageError: It cannot be written so.
+    """
+    to_file = _is_to_file(options)
+    suffix = options.output.suffix.lower() if to_file else ""
+    kind: str = options.format or ("parquet" if suffix == ".parquet" else "csv")
     if not to_file and sys.stdout is None:
         raise UsageError("the standard output is closed: write the table to a file with -o")
-    suffix = options.output.suffix.lower() if to_file else ""
-    parquet = (options.format or ("parquet" if suffix == ".parquet" else "csv")) == "parquet"
-    if parquet and not to_file and console.out.isatty():
+    if kind == "parquet" and not to_file and console.out.isatty():
         raise UsageError("Parquet is not text: write it to a file with -o, or into a pipe")
+    if kind == "csv" and suffix in OTHER_KINDS:
+        raise UsageError(
+            f"-o {options.output}: what would be written is CSV, and files that end in {suffix} "
+            "are not; let it end in .csv"
+        )
+    return kind
+
+
+def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Console) -> int:
+    """Write a frame to the file, or to standard output and nothing beside it."""
+    to_file = _is_to_file(options)
     # Bytes, so that nothing translates the ends of lines.
     target: Any = options.output if to_file else getattr(console.out, "buffer", sys.stdout.buffer)
-    if parquet:
+    if kind == "parquet":
         body = io.BytesIO()
         frame.write_parquet(body)
         save(target, body.getvalue())

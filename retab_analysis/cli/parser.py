@@ -89,7 +89,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
 
 def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     add = parser.add_argument
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     add(
@@ -124,7 +124,7 @@ def _add_check(commands: _Commands) -> None:
 
 def _add_report(commands: _Commands) -> None:
     parser = _add(commands, "report", "write what a check says to a file")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
         "report", type=report_file, nargs="+", metavar="PATH", help="the file, .md or .html"
     )
@@ -135,15 +135,18 @@ def _add_report(commands: _Commands) -> None:
 
 def _add_accept(commands: _Commands) -> None:
     parser = _add(commands, "accept", "write down failures that are known and accepted")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument("file", type=accepted_file, metavar="FILE", help="the file, .toml")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why they are accepted")
+    parser.add_argument(
+        "--reason", type=word, required=True, metavar="TEXT", help="why they are accepted"
+    )
     parser.add_argument(
         "--until", type=day, metavar="DATE", help="the last day, for example 2026-12-31"
     )
-    parser.add_argument("--who", metavar="NAME", help="who accepts them")
+    parser.add_argument("--who", type=word, metavar="NAME", help="who accepts them")
     parser.add_argument(
         "--eval",
+        type=word,
         action="append",
         dest="evals",
         metavar="ID",
@@ -154,22 +157,25 @@ def _add_accept(commands: _Commands) -> None:
 
 def _add_overview(commands: _Commands) -> None:
     parser = _add(commands, "overview", "show how all workflows stand")
-    parser.add_argument("workflows", nargs="*", metavar="WORKFLOW", help="ids; all unless given")
+    parser.add_argument(
+        "workflows", type=word, nargs="*", metavar="WORKFLOW", help="ids; all unless given"
+    )
     _add_output(parser, "the table to a file, instead of text to the standard output")
 
 
 def _add_runs(commands: _Commands) -> None:
     parser = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     _add_filters(parser, "all")
     _add_output(parser, "a file instead of the standard output")
 
 
 def _add_results(commands: _Commands) -> None:
     parser = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
         "--run",
+        type=word,
         action="append",
         dest="runs",
         metavar="ID",
@@ -181,9 +187,10 @@ def _add_results(commands: _Commands) -> None:
 
 def _add_watch(commands: _Commands) -> None:
     parser = _add(commands, "watch", "follow runs while they go on")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
         "--run",
+        type=word,
         action="append",
         dest="runs",
         metavar="ID",
@@ -195,12 +202,14 @@ def _add_watch(commands: _Commands) -> None:
 def _add_sides(parser: Parser) -> None:
     parser.add_argument(
         "--candidate",
+        type=word,
         action="append",
         metavar="RUN",
         help="what is checked: a run, or a version's newest run; may be repeated for runs",
     )
     parser.add_argument(
         "--baseline",
+        type=word,
         default="last_good",
         metavar="WHAT",
         help="what to compare it with: last_good (each eval's own last good result, unless given), "
@@ -237,7 +246,9 @@ def _add_filters(parser: Parser, usual: str) -> None:
     parser.add_argument(
         "--to", type=moment, dest="to_date", metavar="DATE", help="created then or earlier"
     )
-    parser.add_argument("--status", action="append", metavar="STATUS", help="completed, running, …")
+    parser.add_argument(
+        "--status", type=word, action="append", metavar="STATUS", help="completed, running, …"
+    )
     parser.add_argument(
         "--limit",
         type=count,
@@ -247,11 +258,12 @@ def _add_filters(parser: Parser, usual: str) -> None:
 
 
 def _add_output(parser: Parser, says: str) -> None:
-    parser.add_argument("-o", "--output", type=new_file, metavar="FILE", help=says)
+    parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=f"{says} (-)")
     parser.add_argument(
         "--format",
         choices=("csv", "parquet"),
-        help="by the file's name unless given: .parquet is Parquet, anything else CSV",
+        help="by the file's name unless given: .parquet is Parquet, anything else CSV, "
+        "for which a name of another kind of file, such as .xlsx, is refused",
     )
 
 
@@ -269,11 +281,18 @@ def count(text: str) -> int:
 def new_file(text: str) -> Path:
     """A file that can be written, as far as can be said before."""
     path = Path(text)
+    if text == "-":
+        raise argparse.ArgumentTypeError("must be a file, got '-'")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
     return path
+
+
+def table_file(text: str) -> Path:
+    """A file for a table, or ``-`` for the standard output."""
+    return Path(text) if text == "-" else new_file(text)
 
 
 def report_file(text: str) -> Path:
@@ -290,6 +309,17 @@ def accepted_file(text: str) -> Path:
     if path.suffix != ".toml":
         raise argparse.ArgumentTypeError(f"must end in .toml, got {path.name!r}")
     return path
+
+
+def word(text: str) -> str:
+    """A text that can be sent as an id, and is not there by mistake."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"must be UTF-8, got {text!r}") from None
+    if text.strip() in ("", ".", ".."):
+        raise argparse.ArgumentTypeError(f"must be an id, a name or a text, got {text!r}")
+    return text
 
 
 def day(text: str) -> date:
