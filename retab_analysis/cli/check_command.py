@@ -27,7 +27,7 @@ from retab_analysis.comparison.wording import count_noun
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_evals, start_runs, wait_for_runs
 from retab_analysis.fetch.params import Runs
-from retab_analysis.markup import one_line
+from retab_analysis.markup import one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.report import write_report
 
@@ -60,8 +60,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     conclusion = Conclusion(
         options.workflow, comparison, comparison.gate(**rule), options.undecided
     )
-    _tell(options, console, conclusion)
-    return conclusion.exit_code
+    return _tell(options, console, conclusion)
 
 
 def chosen_runs(given: list[str] | None) -> str | list[str] | None:
@@ -150,21 +149,36 @@ def _settle(
     )
 
 
-def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> None:
-    """Write the files that were asked for, then say what came out."""
-    comparison = conclusion.comparison
-    for path in options.report:
-        write_report(comparison, path, values=options.values, gate=conclusion.gate)
-    if options.junit:
-        checks = list_checks(comparison, conclusion.gate, values=options.values)
-        write_junit(options.junit, options.workflow, checks)
+def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
+    """Write the files that were asked for, and say what came out; gives the exit code."""
+    unwritten = _write_files(options, conclusion)
     if options.json:
-        console.show_json(conclusion.to_dict(values=options.values))
+        failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
+        console.show_json(conclusion.to_dict(values=options.values) | failed)
     else:
         title, *lines = conclusion.lines()
-        _, kind = comparison.document().mark
+        _, kind = conclusion.comparison.document().mark
         console.show("\n".join([console.coloured(title, kind), *lines]))
     tell_github(console, conclusion, values=options.values)
+    if unwritten:
+        console.warn(unwritten)
+        tell_failure(console, options.workflow, unwritten)
+        return NOT_ASKED
+    return conclusion.exit_code
+
+
+def _write_files(options: Namespace, conclusion: Conclusion) -> str:
+    """Write them; gives what went wrong, which does not keep back what was concluded."""
+    comparison, gate = conclusion.comparison, conclusion.gate
+    try:
+        for path in options.report:
+            write_report(comparison, path, values=options.values, gate=gate)
+        if options.junit:
+            checks = list_checks(comparison, gate, values=options.values)
+            write_junit(options.junit, options.workflow, checks)
+    except (ConfigError, OSError) as error:
+        return without_controls(f"Cannot write a file: {error}")
+    return ""
 
 
 def _tell_no_baseline(options: Namespace, console: Console, error: NoBaselineError) -> int:

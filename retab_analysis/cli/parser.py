@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from retab_analysis.cli import github
 from retab_analysis.cli.console import USAGE
+from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
 
 DESCRIPTION = """\
@@ -23,7 +24,7 @@ exit codes:
   0    the gate holds
   1    the gate does not hold
   2    it holds, but an eval is suspect or nothing was decided (see --undecided)
-  3    it could not be asked: the network, the key, no such workflow
+  3    it could not be asked (the network, the key, no such workflow), or a file not written
   4    the command line cannot be used
   130  interrupted; runs that were started go on, and are named
 """
@@ -160,14 +161,14 @@ def _add_overview(commands: _Commands) -> None:
     parser.add_argument(
         "workflows", type=word, nargs="*", metavar="WORKFLOW", help="ids; all unless given"
     )
-    _add_output(parser, "the table to a file, instead of text to the standard output")
+    _add_output(parser, "the table to a file, or to the standard output (-), instead of text")
 
 
 def _add_runs(commands: _Commands) -> None:
     parser = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
     parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     _add_filters(parser, "all")
-    _add_output(parser, "a file instead of the standard output")
+    _add_output(parser, "a file instead of the standard output (-)")
 
 
 def _add_results(commands: _Commands) -> None:
@@ -182,7 +183,7 @@ def _add_results(commands: _Commands) -> None:
         help="of this run, instead of --from, --to, --status and --limit; may be repeated",
     )
     _add_filters(parser, str(RUNS_OF_RESULTS))
-    _add_output(parser, "a file instead of the standard output")
+    _add_output(parser, "a file instead of the standard output (-)")
 
 
 def _add_watch(commands: _Commands) -> None:
@@ -258,7 +259,7 @@ def _add_filters(parser: Parser, usual: str) -> None:
 
 
 def _add_output(parser: Parser, says: str) -> None:
-    parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=f"{says} (-)")
+    parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=says)
     parser.add_argument(
         "--format",
         choices=("csv", "parquet"),
@@ -287,6 +288,10 @@ def new_file(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
+    try:
+        check_writable(path)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
     return path
 
 

@@ -152,6 +152,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["watch", "wf", "--run", ""], "--run: must be an id"),
         (["accept", "wf", "a.toml", "--reason", " "], "--reason: must be"),
         (["accept", "wf", "a.toml", "--reason", "x", "--eval", ""], "--eval: must be"),
+        (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
+        (["runs", "wf", "-o", "/proc/x.csv"], "'/proc/x.csv' cannot be written: "),
         (["check", "wf", "--junit", "-"], "--junit: must be a file, got '-'"),
         (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
         (["results", "wf", "--run", "r", "--status", "completed"], "--run names the runs"),
@@ -606,7 +608,16 @@ def test_a_file_that_cannot_be_written_is_3(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LetteredApi, "__call__", vanish)
         assert red(*arguments) == 3
-    assert "there is no folder" in capsys.readouterr().err
+        told = capsys.readouterr()
+        assert "Cannot write a file: path: there is no folder" in told.err
+        # What was concluded is said all the same.
+        assert told.out.startswith("✗ 1 broke since an edit of extract")
+        (tmp_path / "gone").mkdir()
+        assert red(*arguments, "--json", "--quiet") == 3
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["exit_code"], document["gate"]["ok"]) == (3, False)
+    assert document["error"] == told.err.strip()
 
 
 def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
