@@ -87,7 +87,8 @@ class Conclusion:
         yield f"The gate {self.describe_gate()}"
         yield from (f"  - {one_line(reason)}" for reason in self.gate.reasons)
         if self.advice and not self.gate.ok:
-            yield f"What may change that: {self.advice}."
+            beginning = "What may change that" if self.is_for_now else "Not decided yet"
+            yield f"{beginning}: {self.advice}."
         if self.gate.notes:
             yield "Also worth knowing:"
             yield from (f"  - {one_line(note)}" for note in self.gate.notes)
@@ -101,10 +102,21 @@ class Conclusion:
         return f"holds, but {'; '.join(filter(None, (self.open, self.advice)))}."
 
     @property
+    def is_for_now(self) -> bool:
+        """Whether the gate may hold once undecided evals have been run again."""
+        # An entry of accepted failures that has to go stays a reason, whatever is run again.
+        stale = any(reason.startswith("Accepted") for reason in self.gate.reasons)
+        return bool(self.gate.failing) and {*self.gate.failing} <= self._chosen and not stale
+
+    @property
+    def _chosen(self) -> set[str]:
+        """The evals that ``--settle`` would run again."""
+        return {*self.comparison.choose_reruns(ROUNDS)["eval_id"]}
+
+    @property
     def advice(self) -> str:
         """How to have undecided evals decided; empty where reruns would not do it."""
-        chosen = self.comparison.choose_reruns(ROUNDS)["eval_id"]
-        again = len({*chosen} - {*self.gate.accepted})
+        again = len(self._chosen - {*self.gate.accepted})
         evals = count_noun(again, "undecided eval")
         most = min(_ADVISED, ROUNDS * again)
         return f"check --settle {_ADVISED} runs {evals} again, at most {most} runs" if again else ""

@@ -359,6 +359,24 @@ def test_where_the_gate_does_not_hold_only_for_now_that_is_said(
     assert "--settle" not in capsys.readouterr().out
 
 
+def test_where_reruns_cannot_make_the_gate_hold_they_are_not_said_to(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    advice = "check --settle 12 runs 1 undecided eval again, at most 4 runs."
+    broken = {"total": "P" * PAST + "FF", "other": "P" * (PAST + 1) + "E"}
+    for served in serve(LetteredApi({**GREEN, **broken}, f"{CODES}B")):
+        assert served("check", FLOW) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"Not decided yet: {advice}" in lines
+    assert not any("may change" in line for line in lines)
+    (tmp_path / "old.toml").write_text('[[accepted]]\nid = "gone"\n')
+    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "E"})):
+        assert served("check", FLOW, "--allow", "old.toml") == 1
+        assert f"Not decided yet: {advice}" in capsys.readouterr().out.splitlines()
+        assert served("check", FLOW) == 1
+        assert f"What may change that: {advice}" in capsys.readouterr().out.splitlines()
+
+
 def test_what_a_rerun_could_not_move_is_neither_planned_nor_advised(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
