@@ -205,6 +205,16 @@ def test_inputs(runner: Runner, api: LetteredApi) -> None:
     assert check(runner, undecided="sometimes", **inputs) == 4
 
 
+@pytest.mark.parametrize("name", ["settle", "undecided"])
+def test_an_input_that_cannot_be_used_is_said(runner: Runner, api: LetteredApi, name: str) -> None:
+    assert check(runner, **{name: ""}) == 4
+    assert api.asked == []
+    assert f"::error title=retab-analysis check::argument --{name}: " in runner.log
+    (comment,) = runner.github["comments"]
+    for text in (runner.summary.read_text(), comment["body"]):
+        assert f"argument --{name}: " in text
+
+
 @pytest.mark.parametrize("name", ["start", "values", "comment", "status"])
 def test_a_flag_is_true_or_false_and_nothing_else(
     runner: Runner, api: LetteredApi, name: str

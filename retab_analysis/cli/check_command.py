@@ -14,7 +14,6 @@ from retab_analysis.cli.conclusion import (
     ROUNDS,
     UNDECIDED_CODES,
     Conclusion,
-    tell_failure,
     tell_github,
 )
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
@@ -162,7 +161,7 @@ def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
     tell_github(console, conclusion, values=options.values)
     if unwritten:
         console.warn(unwritten)
-        tell_failure(console, options.workflow, unwritten)
+        console.tell_failure(conclusion.about, unwritten)
         return NOT_ASKED
     return conclusion.exit_code
 
@@ -189,5 +188,5 @@ def _tell_no_baseline(options: Namespace, console: Console, error: NoBaselineErr
         console.show_json({"exit_code": code, "error": told})
     else:
         console.show(told)
-    tell_failure(console, options.workflow, told)
+    console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
     return code

@@ -50,6 +50,11 @@ class Conclusion:
     undecided: str = "2"
 
     @property
+    def about(self) -> str:
+        """What it is of."""
+        return f"Retab check of {one_line(self.workflow_id)}"
+
+    @property
     def suspects(self) -> set[str]:
         """The evals that are suspect, and nobody accepted that."""
         suspects = self.comparison.evals.filter(transition="suspect")["eval_id"]
@@ -185,26 +190,10 @@ def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> No
     """Add the report to the job's summary, and make annotations of what fails the gate."""
     if not github.in_actions():
         return
-    _add_summary(console, conclusion.markdown(values=values))
-    title = f"Retab check of {one_line(conclusion.workflow_id)}"
+    console.add_summary(conclusion.markdown(values=values))
+    title = conclusion.about
     level, said = "error", conclusion.gate.reasons
     if conclusion.open:
         level, said = "warning", (f"The gate {conclusion.describe_gate()}",)
     for reason in said[: github.MOST_ANNOTATIONS]:
         console.command_runner(github.annotation(level, title, one_line(reason)))
-
-
-def tell_failure(console: Console, workflow_id: str, message: str) -> None:
-    """The same where there is no comparison."""
-    if github.in_actions():
-        title = f"Retab check of {one_line(workflow_id)}"
-        _add_summary(console, f"**{markdown(title)}**\n\n{markdown(message)}\n")
-        console.command_runner(github.annotation("error", title, message))
-
-
-def _add_summary(console: Console, text: str) -> None:
-    """Add to the job's summary; where that fails, what was concluded holds all the same."""
-    try:
-        github.add_summary(text)
-    except OSError as error:
-        console.warn(f"Warning: GITHUB_STEP_SUMMARY cannot be written: {error}")

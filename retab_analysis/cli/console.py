@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from retab_analysis.cli import github
+from retab_analysis.markup import markdown
 
 HOLDS, FAILS, UNDECIDED, NOT_ASKED, USAGE = range(5)
 """The exit codes: the gate holds, does not, or holds but something is open; no answer; usage."""
@@ -76,6 +77,19 @@ class Console:
         """Give a command to the runner of GitHub Actions."""
         with contextlib.suppress(OSError):
             print(line, file=self.errors, flush=True)
+
+    def add_summary(self, text: str) -> None:
+        """Add to the job's summary; where that fails, what was concluded holds all the same."""
+        try:
+            github.add_summary(text)
+        except OSError as error:
+            self.warn(f"Warning: GITHUB_STEP_SUMMARY cannot be written: {error}")
+
+    def tell_failure(self, title: str, message: str) -> None:
+        """Tell GitHub Actions, where this is one of its steps, why there is no answer."""
+        if github.in_actions():
+            self.add_summary(f"**{markdown(title)}**\n\n{markdown(message)}\n")
+            self.command_runner(github.annotation("error", title, message))
 
     def _print(self, text: str, stream: TextIO) -> None:
         print(github.as_output(text), file=stream, flush=True)

@@ -7,8 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from retab_analysis.cli import github
-from retab_analysis.cli.console import USAGE
+from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
 
@@ -50,8 +49,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
-        said = github.as_output(without_controls(f"{self.prog}: {message}"))
-        self.exit(USAGE, f"{self.format_usage()}{said}\n")
+        said = without_controls(message)
+        console = Console()
+        console.warn(f"{self.format_usage()}{self.prog}: {said}")
+        console.tell_failure(self.prog, said)
+        self.exit(USAGE)
 
 
 def build_parser() -> Parser:

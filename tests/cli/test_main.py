@@ -442,6 +442,21 @@ def test_ctrl_c_is_130_and_names_what_was_started() -> None:
     assert not any("cancel" in each for each in api.asked)
 
 
+def test_ctrl_c_while_polars_is_loaded_is_130() -> None:
+    code = (
+        "import sys\nfrom retab_analysis.cli import main\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'polars':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.exit(main(['check', 'wf', '--json']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert (ended.returncode, ended.stderr) == (130, "Interrupted.\n")
+    assert json.loads(ended.stdout) == {"exit_code": 130, "error": "Interrupted."}
+
+
 # On a terminal
 
 
