@@ -154,6 +154,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["accept", "wf", "a.toml", "--reason", "x", "--eval", ""], "--eval: must be"),
         (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
         (["runs", "wf", "-o", "/proc/x.csv"], "'/proc/x.csv' cannot be written: "),
+        (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
         (["check", "wf", "--junit", "-"], "--junit: must be a file, got '-'"),
         (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
         (["results", "wf", "--run", "r", "--status", "completed"], "--run names the runs"),
