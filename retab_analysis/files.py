@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -58,6 +60,22 @@ def save(target: PathOrFile, data: bytes) -> None:
         _save_open(target, data)
 
 
+def check_writable(path: Path) -> None:
+    """Find out whether a path can be written, as far as that can be known before.
+
+    Raises:
+        ConfigError: It is a folder.
+        OSError: It cannot be written.
+    """
+    before = _look_at(path)
+    if before is None or _is_replaced(before):
+        # Only trying tells: not everything that forbids it is a permission.
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
+            pass
+    elif not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def _pieces(file: IO[str] | IO[bytes], size: int) -> Iterator[bytes]:
     while piece := file.read(size):
         yield _encode(piece)
@@ -99,13 +117,18 @@ def _write_bytes(file: IO[bytes], data: bytes) -> None:
 
 def _save_path(path: Path, data: bytes) -> None:
     before = _look_at(path)
-    if before is None or (stat.S_ISREG(before.st_mode) and before.st_nlink == 1):
+    if before is None or _is_replaced(before):
         _replace(path.resolve(), data, before)
     elif stat.S_ISREG(before.st_mode):
         _overwrite(path, data)
     else:
         # A pipe or a device is written to: it must not become a regular file.
         path.write_bytes(data)
+
+
+def _is_replaced(before: os.stat_result) -> bool:
+    """Whether what is at a path gives way to a new file; anything else is written to."""
+    return stat.S_ISREG(before.st_mode) and before.st_nlink == 1
 
 
 def _look_at(path: Path) -> os.stat_result | None:
@@ -136,9 +159,12 @@ def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
     try:
         _write_durably(temporary, data, before)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            # Whoever asked for the file does not know the temporary one.
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     _sync_folder(target.parent)
 

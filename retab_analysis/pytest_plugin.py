@@ -7,6 +7,7 @@ what came out, so that they all collect the same.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -28,25 +29,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add = group.addoption
     add(
         "--retab",
+        type=_word,
         action="append",
         default=[],
         metavar="WORKFLOW",
         help="check this workflow's newest run, one test for each saved eval; may be repeated",
     )
-    add("--retab-candidate", metavar="RUN", help="check this run, or a version's newest run")
+    add(
+        "--retab-candidate",
+        type=_word,
+        metavar="RUN",
+        help="check this run, or a version's newest run",
+    )
     add(
         "--retab-baseline",
+        type=_word,
         default="last_good",
         metavar="WHAT",
         help="hold it against: last_good (unless given), published, last_ok, previous, a run or a "
         "version",
     )
-    add("--retab-allow", metavar="FILE", help="accepted failures (TOML), which are xfailed")
+    add(
+        "--retab-allow",
+        type=_word,
+        metavar="FILE",
+        help="accepted failures (TOML), which are xfailed",
+    )
     add(
         "--retab-no-values",
         action="store_true",
         help="do not show expected and actual values, which are the customers' data",
     )
+
+
+def _word(text: str) -> str:
+    """An argument that is not empty by mistake, as where a variable is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"must not be empty, got {text!r}")
+    return text
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -73,11 +93,12 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
         if config.option.retab_allow:
             read_accepted(config.option.retab_allow)
     except ConfigError as error:
-        raise pytest.UsageError(f"--retab-allow: {error}") from None
+        raise pytest.UsageError(_as_output(f"--retab-allow: {error}")) from None
     try:
-        return [_check(workflow_id, config) for workflow_id in config.option.retab]
+        # Named twice, a workflow would have two tests of each name.
+        return [_check(workflow_id, config) for workflow_id in dict.fromkeys(config.option.retab)]
     except RetabAnalysisError as error:
-        pytest.exit(f"--retab: no answer: {error}", returncode=NOT_ASKED)
+        pytest.exit(_as_output(f"--retab: no answer: {error}"), returncode=NOT_ASKED)
 
 
 def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
@@ -105,7 +126,22 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
 
 def _as_told(workflow_id: str, lines: list[str], checks: list[Any]) -> dict[str, Any]:
     """What is told of a workflow, as plain values that a worker can be sent."""
-    return {"workflow": workflow_id, "lines": lines, "checks": [asdict(each) for each in checks]}
+    # Disarmed here, since pytest prints names and reasons in many places.
+    return {
+        "workflow": _as_output(workflow_id),
+        "lines": [_as_output(line) for line in lines],
+        "checks": [
+            {name: _as_output(text) for name, text in asdict(each).items()} for each in checks
+        ],
+    }
+
+
+def _as_output(text: str) -> str:
+    """Text as pytest may print it: nothing in it steers a terminal or the runner of GitHub."""
+    from retab_analysis.cli import github
+    from retab_analysis.markup import without_controls
+
+    return github.as_output(without_controls(text))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -205,6 +205,34 @@ def test_inputs(runner: Runner, api: LetteredApi) -> None:
     assert check(runner, undecided="sometimes", **inputs) == 4
 
 
+@pytest.mark.parametrize("name", ["settle", "undecided"])
+def test_an_input_that_cannot_be_used_is_said(runner: Runner, api: LetteredApi, name: str) -> None:
+    assert check(runner, **{name: ""}) == 4
+    assert api.asked == []
+    assert f"::error title=retab-analysis check::argument --{name}: " in runner.log
+    (comment,) = runner.github["comments"]
+    for text in (runner.summary.read_text(), comment["body"]):
+        assert f"argument --{name}: " in text
+
+
+@pytest.mark.parametrize("name", ["start", "values", "comment", "status"])
+def test_a_flag_is_true_or_false_and_nothing_else(
+    runner: Runner, api: LetteredApi, name: str
+) -> None:
+    quiet = {"comment": "false", "status": "false"}
+    for value in ("yes", "", "1", "$(touch stolen)\n::error::x"):
+        assert check(runner, **{**quiet, name: value}) == 4
+    assert api.asked == []
+    said = f"The input {name} must be true or false"
+    assert f"::error::{said}" in runner.log
+    assert said in runner.summary.read_text()
+    assert "::error::x" not in runner.log
+    assert not (runner.folder / "stolen").exists()
+    for value in ("False", "TRUE"):
+        assert check(runner, **{"start": "false", **quiet, name: value}) == 0, runner.log
+    assert len(api.started) == (name == "start")
+
+
 def test_an_input_is_never_a_command(runner: Runner) -> None:
     hostile = '$(touch stolen)"; touch stolen; `touch stolen` -->'
     assert check(runner, workflow=hostile, baseline="$(touch stolen)") in (3, 4)

@@ -22,6 +22,7 @@ from support.csv_files import column
 
 from retab_analysis import compare_versions, read_csv, write_csv
 from retab_analysis.errors import ConfigError
+from retab_analysis.files import check_writable
 
 FRAME, OTHER = column("new", "frame"), column("a", "longer", "frame")
 COMPARISON = compare_versions(THREE, "v1", "v3")
@@ -231,6 +232,29 @@ def test_a_device_stays_one() -> None:
     with pytest.raises(OSError, match="No space left"):
         write_csv(FRAME, "/dev/full")
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs a folder that takes no file")
+def test_an_error_names_the_file_that_was_asked_for(path: Path) -> None:
+    for write in (check_writable, lambda path: write_csv(FRAME, path)):
+        with pytest.raises(FileNotFoundError, match=r"^\[Errno 2\] .*: '/proc/") as caught:
+            write(Path("/proc/runs.csv"))
+        assert ".tmp" not in str(caught.value)
+    with pytest.raises(FileNotFoundError, match=r": '/proc/runs\.csv'$"):
+        write_csv(FRAME, "/proc/runs.csv")
+
+
+def test_what_can_be_written_is_left_as_it_is(path: Path) -> None:
+    pipe, twice = path.with_name("pipe"), path.with_name("twice")
+    os.mkfifo(pipe)
+    twice.hardlink_to(path)
+    new = path.with_name("new.csv")
+    for each in (path, pipe, twice, new, Path("/dev/null")):
+        check_writable(each)
+    assert values(path) == ["old"]
+    assert {each.name for each in path.parent.iterdir()} == {path.name, "pipe", "twice"}
+    with pytest.raises(ConfigError, match="is a folder"):
+        check_writable(path.parent)
 
 
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from support.fakes import KEY
 from support.faultserver import FaultServer
 from support.lettered_api import FLOW, LetteredApi
 
+import retab_analysis as ra
+
 ROOT = Path(__file__).parents[1]
 SURE = 20
 ROWS = {
@@ -138,6 +140,21 @@ def test_one_test_for_each_eval(all_of_it: Ended) -> None:
     assert all_of_it.checks == 1
 
 
+def test_names_give_the_runner_no_command(session: Session) -> None:
+    hostile = "\n::error::pwn ##[error]x"
+    session.api.names = dict.fromkeys(ROWS, hostile)
+    session.variables["GITHUB_ACTIONS"] = "true"
+    for ended in (
+        session("--retab", FLOW, "-v", "-rA"),
+        session("--retab", FLOW, "--collect-only"),
+        session("--retab", hostile),
+        session("--retab", FLOW, "--retab-allow", f"{hostile}.toml"),
+    ):
+        said = (ended.stdout + ended.stderr).splitlines()
+        assert any("error::pwn" in line or "error:pwn" in line for line in said)
+        assert not [line for line in said if line.lstrip().startswith("::") or "##[" in line]
+
+
 def test_values_can_be_left_out(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab-no-values")
     assert ended.returncode == 1, ended.stderr
@@ -228,8 +245,28 @@ def test_other_runs_and_baselines(session: Session) -> None:
 
 
 def test_several_workflows(session: Session) -> None:
+    with ra.Sandbox() as sandbox:
+        given = sandbox.credentials
+        session.variables["RETAB_API_KEY"] = given["api_key"]
+        session.variables["RETAB_API_BASE_URL"] = given["base_url"]
+        flows = ("wf_claims", "wf_contracts")
+        ended = session("--retab", flows[0], "--retab", flows[1], "-q", "--collect-only")
+    assert ended.returncode == 0, ended.stderr
+    assert {f"retab/{each}::suite" for each in flows} <= set(ended.stdout.splitlines())
+
+
+def test_a_workflow_that_is_named_twice_is_checked_once(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab", FLOW, "-k", "suite")
-    assert (ended.returncode, counts(ended)) == (0, {"passed": 2, "deselected": 18})
+    assert (ended.returncode, counts(ended)) == (0, {"passed": 1, "deselected": 9})
+    assert session.checks == 1
+
+
+@pytest.mark.parametrize("option", ["", "-candidate", "-baseline", "-allow"])
+def test_an_empty_option_is_4(session: Session, option: str) -> None:
+    ended = session("--retab", FLOW, f"--retab{option}=")
+    assert ended.returncode == 4
+    assert f"--retab{option}: must not be empty, got ''" in ended.stderr
+    assert session.api.asked == []
 
 
 def test_nothing_to_compare_with_is_a_skipped_test(session: Session) -> None:

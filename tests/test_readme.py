@@ -26,14 +26,26 @@ def test_the_longer_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert ra.read_csv(tmp_path / "runs.csv").height > 10
 
 
-def test_the_five_lines_at_the_top_run() -> None:
+def test_the_lines_at_the_top_print_what_stands_below_them() -> None:
+    *lines, settle = EXAMPLES[0].splitlines()
+    assert "settle" in settle
     sandbox = ra.demo(speed=200)
     names: dict[str, object] = {}
     try:
-        exec(compile(EXAMPLES[0], "README.md", "exec"), names)
+        exec(compile("\n".join(lines), "README.md", "exec"), names)
+        printed = _undated(str(names["verdict"]))
+        exec(compile(settle, "README.md", "exec"), names)
     finally:
         sandbox.stop()
+    for piece in re.findall(r"```\n(✗.*?)```", README, re.DOTALL)[0].split("…"):
+        assert _undated(piece) in printed
     assert "broke" in repr(names["verdict"])
+
+
+def _undated(text: str) -> str:
+    """The text in one line without the day of the edit, which is that of yesterday or today."""
+    days = r"draft_\d{4}_\d\d_\d\d \(\d+ \w+ \d{4}\)"
+    return re.sub(days, "draft", " ".join(text.split()))
 
 
 def test_every_name_in_the_table_is_public() -> None:

@@ -14,13 +14,11 @@ from retab_analysis.cli.conclusion import (
     ROUNDS,
     UNDECIDED_CODES,
     Conclusion,
-    tell_failure,
     tell_github,
 )
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.eval_checks import list_checks
 from retab_analysis.cli.junit import write_junit
-from retab_analysis.cli.parser import split_list
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
@@ -28,7 +26,7 @@ from retab_analysis.comparison.wording import count_noun
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_evals, start_runs, wait_for_runs
 from retab_analysis.fetch.params import Runs
-from retab_analysis.markup import one_line
+from retab_analysis.markup import one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.report import write_report
 
@@ -61,8 +59,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     conclusion = Conclusion(
         options.workflow, comparison, comparison.gate(**rule), options.undecided
     )
-    _tell(options, console, conclusion)
-    return conclusion.exit_code
+    return _tell(options, console, conclusion)
 
 
 def chosen_runs(given: list[str] | None) -> str | list[str] | None:
@@ -90,7 +87,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
         UsageError: No gate takes it.
     """
     rule = {
-        "fail_on": split_list(options.fail_on) if options.fail_on else FAIL_ON,
+        "fail_on": options.fail_on or FAIL_ON,
         "allow": options.allow or (),
     }
     try:
@@ -151,21 +148,36 @@ def _settle(
     )
 
 
-def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> None:
-    """Write the files that were asked for, then say what came out."""
-    comparison = conclusion.comparison
-    for path in options.report:
-        write_report(comparison, path, values=options.values, gate=conclusion.gate)
-    if options.junit:
-        checks = list_checks(comparison, conclusion.gate, values=options.values)
-        write_junit(options.junit, options.workflow, checks)
+def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
+    """Write the files that were asked for, and say what came out; gives the exit code."""
+    unwritten = _write_files(options, conclusion)
     if options.json:
-        console.show_json(conclusion.to_dict(values=options.values))
+        failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
+        console.show_json(conclusion.to_dict(values=options.values) | failed)
     else:
         title, *lines = conclusion.lines()
-        _, kind = comparison.document().mark
+        _, kind = conclusion.comparison.document().mark
         console.show("\n".join([console.coloured(title, kind), *lines]))
     tell_github(console, conclusion, values=options.values)
+    if unwritten:
+        console.warn(unwritten)
+        console.tell_failure(conclusion.about, unwritten)
+        return NOT_ASKED
+    return conclusion.exit_code
+
+
+def _write_files(options: Namespace, conclusion: Conclusion) -> str:
+    """Write them; gives what went wrong, which does not keep back what was concluded."""
+    comparison, gate = conclusion.comparison, conclusion.gate
+    try:
+        for path in options.report:
+            write_report(comparison, path, values=options.values, gate=gate)
+        if options.junit:
+            checks = list_checks(comparison, gate, values=options.values)
+            write_junit(options.junit, options.workflow, checks)
+    except (ConfigError, OSError) as error:
+        return without_controls(f"Cannot write a file: {error}")
+    return ""
 
 
 def _tell_no_baseline(options: Namespace, console: Console, error: NoBaselineError) -> int:
@@ -176,5 +188,5 @@ def _tell_no_baseline(options: Namespace, console: Console, error: NoBaselineErr
         console.show_json({"exit_code": code, "error": told})
     else:
         console.show(told)
-    tell_failure(console, options.workflow, told)
+    console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
     return code

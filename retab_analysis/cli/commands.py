@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from retab_analysis.cli.check_command import (
     run_check,
 )
 from retab_analysis.cli.console import HOLDS, Console, UsageError
+from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.gate import read_accepted
 from retab_analysis.comparison.wording import count_noun
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.export import write_csv
-from retab_analysis.fetch import fetch_results, fetch_runs
+from retab_analysis.export.csv_writer import OTHER_KINDS
+from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
+from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 from retab_analysis.report import write_report
@@ -67,10 +71,7 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
     candidate = chosen_runs(options.candidate)
     comparison = compare_sides(options, console, session, candidate)
     said = {"reason": options.reason, "until": options.until, "who": options.who}
-    try:
-        comparison.accept(options.file, options.evals, **said)
-    except ConfigError as error:
-        raise UsageError(str(error)) from None
+    comparison.accept(options.file, options.evals, **said)
     after = read_accepted(options.file)
     new = [one_line(each.name or each.id) for each in after if each.id not in before]
     named = f": {', '.join(new)}" if new else ""
@@ -88,45 +89,124 @@ def _accepted_ids(path: Path) -> set[str]:
 
 
 def _overview(options: Namespace, console: Console, session: Session) -> int:
+    as_table = options.output or options.format
+    kind = _choose_format(options, console) if as_table else None
     shown = overview(options.workflows or None, client=session.client, progress=console.progress)
-    if options.output or options.format:
-        return _write_table(shown.frame, options, console)
+    if kind:
+        return _write_table(shown.frame, kind, options, console)
     console.show(repr(shown))
     return HOLDS
 
 
 def _runs(options: Namespace, console: Console, session: Session) -> int:
-    return _write_table(_fetch_runs(options, console, session), options, console)
+    kind = _choose_format(options, console)
+    runs = _fetch_runs(options, console, session, options.limit)
+    return _write_table(runs, kind, options, console)
 
 
 def _results(options: Namespace, console: Console, session: Session) -> int:
-    runs: Any = options.runs or _fetch_runs(options, console, session)
+    kind = _choose_format(options, console)
+    if options.runs:
+        given = (options.status, options.from_date, options.to_date, options.limit)
+        if any(each is not None for each in given):
+            raise UsageError(
+                "--run names the runs: leave --from, --to, --status and --limit out, or --run"
+            )
+        runs = _read_runs(options, session)
+    else:
+        limit = RUNS_OF_RESULTS if options.limit is None else options.limit
+        runs = _fetch_runs(options, console, session, limit)
     results = fetch_results(runs, client=session.client, progress=console.progress)
-    return _write_table(results, options, console)
+    return _write_table(results, kind, options, console)
 
 
-def _fetch_runs(options: Namespace, console: Console, session: Session) -> pl.DataFrame:
-    return fetch_runs(
-        options.workflow,
-        status=options.status,
-        from_date=options.from_date,
-        to_date=options.to_date,
-        limit=options.limit,
-        client=session.client,
-        progress=console.progress,
-    )
+def _fetch_runs(
+    options: Namespace, console: Console, session: Session, limit: int | None
+) -> pl.DataFrame:
+    """The runs that the options mean, if there is such a workflow."""
+    names = ("status", "from_date", "to_date")
+    filters: dict[str, Any] = {name: getattr(options, name, None) for name in names}
+    try:
+        RunQuery.make(**filters)
+    except ConfigError as error:
+        raise UsageError(f"--from and --to cannot be used together: {error}") from None
+    with warnings.catch_warnings():
+        # What it may warn of is an error here.
+        warnings.simplefilter("ignore", ProblemsWarning)
+        runs = fetch_runs(
+            options.workflow,
+            **filters,
+            limit=limit,
+            client=session.client,
+            progress=console.progress,
+        )
+    if runs.is_empty():
+        _check_workflow(options, session)
+    return runs
 
 
-def _write_table(frame: pl.DataFrame, options: Namespace, console: Console) -> int:
-    """Write a frame to the file, or to standard output and nothing beside it."""
-    to_file = options.output is not None
+def _check_workflow(options: Namespace, session: Session) -> None:
+    """Look whether there are no runs because there is no such workflow, as far as can be told.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        known = fetch_workflows(client=session.client, progress=False)
+    except RetabAnalysisError:
+        return  # a key that may not list them
+    if options.workflow not in known["workflow_id"]:
+        raise ConfigError(
+            f"there is no workflow {options.workflow}; overview lists those that there are"
+        )
+
+
+def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:
+    """The runs that ``--run`` names.
+
+    Raises:
+        ConfigError: One is of another workflow.
+        NotFoundError: One is not there.
+    """
+    chosen = dict.fromkeys(options.runs)
+    runs = pl.concat([fetch_run(run_id, client=session.client) for run_id in chosen])
+    for run_id, workflow_id in runs.select("run_id", "workflow_id").iter_rows():
+        if workflow_id not in (None, options.workflow):
+            raise ConfigError(f"run {run_id} is of workflow {workflow_id}, not {options.workflow}")
+    return runs
+
+
+def _is_to_file(options: Namespace) -> bool:
+    return options.output not in (None, Path("-"))
+
+
+def _choose_format(options: Namespace, console: Console) -> str:
+    """Whether a table is to be CSV or Parquet, which is looked at before anything is asked.
+
+    Raises:
+        UsageError: It cannot be written so.
+    """
+    to_file = _is_to_file(options)
     suffix = options.output.suffix.lower() if to_file else ""
-    parquet = (options.format or ("parquet" if suffix == ".parquet" else "csv")) == "parquet"
-    if parquet and not to_file and console.out.isatty():
+    kind: str = options.format or ("parquet" if suffix == ".parquet" else "csv")
+    if not to_file and sys.stdout is None:
+        raise UsageError("the standard output is closed: write the table to a file with -o")
+    if kind == "parquet" and not to_file and console.out.isatty():
         raise UsageError("Parquet is not text: write it to a file with -o, or into a pipe")
+    if kind == "csv" and suffix in OTHER_KINDS:
+        raise UsageError(
+            f"-o {options.output}: what would be written is CSV, and files that end in {suffix} "
+            "are not; let it end in .csv"
+        )
+    return kind
+
+
+def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Console) -> int:
+    """Write a frame to the file, or to standard output and nothing beside it."""
+    to_file = _is_to_file(options)
     # Bytes, so that nothing translates the ends of lines.
     target: Any = options.output if to_file else getattr(console.out, "buffer", sys.stdout.buffer)
-    if parquet:
+    if kind == "parquet":
         body = io.BytesIO()
         frame.write_parquet(body)
         save(target, body.getvalue())
@@ -141,7 +221,11 @@ def _write_table(frame: pl.DataFrame, options: Namespace, console: Console) -> i
 
 def _watch(options: Namespace, console: Console, session: Session) -> int:
     """Follow runs; on a terminal bars are drawn, elsewhere a line is printed at each change."""
-    which: Any = {"runs": options.runs} if options.runs else {"workflow_id": options.workflow}
+    which: Any = {"workflow_id": options.workflow}
+    if options.runs:
+        which = {"runs": _read_runs(options, session)}
+    else:
+        _fetch_runs(options, console, session, 1)  # asks whether there is such a workflow
     on_terminal = console.errors.isatty()
     said: list[str] = []
 

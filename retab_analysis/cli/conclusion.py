@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,11 @@ ROUNDS = 4
 _ADVISED = 12  # so many reruns are advised, as in the documents
 _LISTED = 30  # so many evals are listed in a terminal
 
+# Of the 65,536 characters of a comment on GitHub a report may have 60,000. As Markdown a text is at
+# most eight times as long, so that the first reason always has room.
+_LONGEST_REASON = 500
+_ROOM_FOR_REASONS = 4_500
+
 
 @dataclass(frozen=True)
 class Conclusion:
@@ -43,6 +48,11 @@ class Conclusion:
     comparison: Comparison
     gate: Gate
     undecided: str = "2"
+
+    @property
+    def about(self) -> str:
+        """What it is of."""
+        return f"Retab check of {one_line(self.workflow_id)}"
 
     @property
     def suspects(self) -> set[str]:
@@ -82,7 +92,8 @@ class Conclusion:
         yield f"The gate {self.describe_gate()}"
         yield from (f"  - {one_line(reason)}" for reason in self.gate.reasons)
         if self.advice and not self.gate.ok:
-            yield f"What may change that: {self.advice}."
+            beginning = "What may change that" if self.is_for_now else "Not decided yet"
+            yield f"{beginning}: {self.advice}."
         if self.gate.notes:
             yield "Also worth knowing:"
             yield from (f"  - {one_line(note)}" for note in self.gate.notes)
@@ -96,10 +107,21 @@ class Conclusion:
         return f"holds, but {'; '.join(filter(None, (self.open, self.advice)))}."
 
     @property
+    def is_for_now(self) -> bool:
+        """Whether the gate may hold once undecided evals have been run again."""
+        # An entry of accepted failures that has to go stays a reason, whatever is run again.
+        stale = any(reason.startswith("Accepted") for reason in self.gate.reasons)
+        return bool(self.gate.failing) and {*self.gate.failing} <= self._chosen and not stale
+
+    @property
+    def _chosen(self) -> set[str]:
+        """The evals that ``--settle`` would run again."""
+        return {*self.comparison.choose_reruns(ROUNDS)["eval_id"]}
+
+    @property
     def advice(self) -> str:
         """How to have undecided evals decided; empty where reruns would not do it."""
-        chosen = self.comparison.choose_reruns(ROUNDS)["eval_id"]
-        again = len({*chosen} - {*self.gate.accepted})
+        again = len(self._chosen - {*self.gate.accepted})
         evals = count_noun(again, "undecided eval")
         most = min(_ADVISED, ROUNDS * again)
         return f"check --settle {_ADVISED} runs {evals} again, at most {most} runs" if again else ""
@@ -131,8 +153,21 @@ class Conclusion:
             path = Path(folder, "report.md")
             write_report(self.comparison, path, values=values, gate=self.gate)
             report = path.read_text(encoding="utf-8")
-        gate = "\n".join(f"- {markdown(line)}" for line in self.gate.reasons)
+        gate = "\n".join(_list_reasons(self.gate.reasons))
         return f"**The gate {markdown(self.describe_gate())}**\n\n{gate}\n\n{report}"
+
+
+def _list_reasons(reasons: Sequence[str]) -> Iterator[str]:
+    """The reasons as a list of Markdown, short enough to leave a comment's room to the report."""
+    room = _ROOM_FOR_REASONS
+    for at, reason in enumerate(reasons):
+        line = f"- {markdown(one_line(reason, _LONGEST_REASON))}"
+        room -= len(line) + 1
+        if room < 0:
+            more = count_noun(len(reasons) - at, "more reason")
+            yield f"- … and {more}, for which there is no room here; the log has all of them"
+            break
+        yield line
 
 
 def _list_evals(comparison: Comparison) -> Iterator[str]:
@@ -155,18 +190,10 @@ def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> No
     """Add the report to the job's summary, and make annotations of what fails the gate."""
     if not github.in_actions():
         return
-    github.add_summary(conclusion.markdown(values=values))
-    title = f"Retab check of {one_line(conclusion.workflow_id)}"
+    console.add_summary(conclusion.markdown(values=values))
+    title = conclusion.about
     level, said = "error", conclusion.gate.reasons
     if conclusion.open:
         level, said = "warning", (f"The gate {conclusion.describe_gate()}",)
     for reason in said[: github.MOST_ANNOTATIONS]:
         console.command_runner(github.annotation(level, title, one_line(reason)))
-
-
-def tell_failure(console: Console, workflow_id: str, message: str) -> None:
-    """The same where there is no comparison."""
-    if github.in_actions():
-        title = f"Retab check of {one_line(workflow_id)}"
-        github.add_summary(f"**{markdown(title)}**\n\n{markdown(message)}\n")
-        console.command_runner(github.annotation("error", title, message))

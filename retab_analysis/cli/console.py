@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -9,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from retab_analysis.cli import github
+from retab_analysis.markup import markdown
 
 HOLDS, FAILS, UNDECIDED, NOT_ASKED, USAGE = range(5)
 """The exit codes: the gate holds, does not, or holds but something is open; no answer; usage."""
@@ -34,6 +37,8 @@ class Console:
         quiet: Whether only errors are said.
         out: What was asked for; read when it is written to, because tests replace it.
         errors: Everything else.
+
+    A stream that the caller closed (``>&-``) is None to Python; what is written there is lost.
     """
 
     quiet: bool = False
@@ -41,6 +46,7 @@ class Console:
     errors: TextIO = field(default_factory=lambda: sys.stderr)
 
     def __post_init__(self) -> None:
+        self.out, self.errors = self.out or io.StringIO(), self.errors or io.StringIO()
         for stream in (self.out, self.errors):
             # A terminal that has no ✗ shows \u2717 instead of a traceback.
             if hasattr(stream, "reconfigure"):
@@ -63,16 +69,30 @@ class Console:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Say what somebody has to know."""
-        self._print(text, self.errors)
+        """Say what somebody has to know; where it cannot be written, the exit code says it."""
+        with contextlib.suppress(OSError):
+            self._print(text, self.errors)
 
     def command_runner(self, line: str) -> None:
         """Give a command to the runner of GitHub Actions."""
-        print(line, file=self.errors, flush=True)
+        with contextlib.suppress(OSError):
+            print(line, file=self.errors, flush=True)
+
+    def add_summary(self, text: str) -> None:
+        """Add to the job's summary; where that fails, what was concluded holds all the same."""
+        try:
+            github.add_summary(text)
+        except OSError as error:
+            self.warn(f"Warning: GITHUB_STEP_SUMMARY cannot be written: {error}")
+
+    def tell_failure(self, title: str, message: str) -> None:
+        """Tell GitHub Actions, where this is one of its steps, why there is no answer."""
+        if github.in_actions():
+            self.add_summary(f"**{markdown(title)}**\n\n{markdown(message)}\n")
+            self.command_runner(github.annotation("error", title, message))
 
     def _print(self, text: str, stream: TextIO) -> None:
-        shown = github.disarm(text) if github.in_actions() else text
-        print(shown, file=stream, flush=True)
+        print(github.as_output(text), file=stream, flush=True)
 
     @property
     def progress(self) -> bool | None:

@@ -34,6 +34,11 @@ def disarm(text: str) -> str:
     )
 
 
+def as_output(text: str) -> str:
+    """Text as this process may print it: disarmed in GitHub Actions, as it is elsewhere."""
+    return disarm(text) if in_actions() else text
+
+
 def annotation(level: str, title: str, message: str) -> str:
     r"""The command that makes an annotation.
 

@@ -20,6 +20,7 @@ from retab_analysis.cli.console import (
 )
 from retab_analysis.cli.parser import build_parser
 from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.markup import one_line, without_controls
 
 if TYPE_CHECKING:
     from retab_analysis.cli.session import Session
@@ -52,18 +53,23 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
 def _print_version() -> int:
     from importlib.metadata import version
 
-    Console().show(f"retab-analysis {version('retab_analysis')}")
+    console = Console()
+    try:
+        console.show(f"retab-analysis {version('retab_analysis')}")
+    except OSError as error:
+        console.warn(f"Cannot write to the standard output: {error}")
+        return NOT_ASKED
     return 0
 
 
 def _run(options: Namespace, console: Console, session: Session | None) -> int:
     """Run a command; whatever goes wrong becomes one line and an exit code."""
-    # Not before the arguments were read: these load polars.
-    from retab_analysis.cli.commands import run_command
-    from retab_analysis.cli.session import Session
-
-    session = session or Session()
     try:
+        # Not before the arguments were read: these load polars, which takes a while.
+        from retab_analysis.cli.commands import run_command
+        from retab_analysis.cli.session import Session
+
+        session = session or Session()
         return run_command(options, console, session)
     except UsageError as error:
         return _fail(options, console, session, USAGE, f"retab-analysis: {error}")
@@ -79,16 +85,18 @@ def _run(options: Namespace, console: Console, session: Session | None) -> int:
         return _fail(options, console, session, NOT_ASKED, f"Cannot write a file: {error}")
 
 
-def _fail(options: Namespace, console: Console, session: Session, code: int, message: str) -> int:
-    from retab_analysis.cli.conclusion import tell_failure
-    from retab_analysis.markup import without_controls
-
-    told = " ".join([without_controls(message), *session.describe_started()])
+def _fail(
+    options: Namespace, console: Console, session: Session | None, code: int, message: str
+) -> int:
+    started = session.describe_started() if session else ()
+    told = " ".join([without_controls(message), *started])
     console.warn(told)
     if getattr(options, "json", False):
-        console.show_json({"exit_code": code, "error": told})
+        # It may be the standard output that cannot be written.
+        with contextlib.suppress(OSError):
+            console.show_json({"exit_code": code, "error": told})
     if code != INTERRUPTED and options.command == "check":
-        tell_failure(console, options.workflow, told)
+        console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
     return code
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from retab_analysis.cli.console import USAGE
+from retab_analysis.cli.console import USAGE, Console
+from retab_analysis.files import check_writable
+from retab_analysis.markup import without_controls
 
 DESCRIPTION = """\
 Did a change of a Retab workflow break anything, since when, and how sure is that?
@@ -22,7 +23,7 @@ exit codes:
   0    the gate holds
   1    the gate does not hold
   2    it holds, but an eval is suspect or nothing was decided (see --undecided)
-  3    it could not be asked: the network, the key, no such workflow
+  3    it could not be asked (the network, the key, no such workflow), or a file not written
   4    the command line cannot be used
   130  interrupted; runs that were started go on, and are named
 """
@@ -36,6 +37,8 @@ In GitHub Actions the report is also added to the job's summary, and what fails 
 becomes annotations.
 """
 
+RUNS_OF_RESULTS = 20
+"""Of so many runs ``results`` gives the results unless it is told otherwise."""
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction["Parser"]
@@ -46,7 +49,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
-        self.exit(USAGE, f"{self.format_usage()}{self.prog}: {message}\n")
+        said = without_controls(message)
+        console = Console()
+        console.warn(f"{self.format_usage()}{self.prog}: {said}")
+        console.tell_failure(self.prog, said)
+        self.exit(USAGE)
 
 
 def build_parser() -> Parser:
@@ -85,7 +92,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
 
 def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     add = parser.add_argument
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     add(
@@ -120,7 +127,7 @@ def _add_check(commands: _Commands) -> None:
 
 def _add_report(commands: _Commands) -> None:
     parser = _add(commands, "report", "write what a check says to a file")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
         "report", type=report_file, nargs="+", metavar="PATH", help="the file, .md or .html"
     )
@@ -131,15 +138,18 @@ def _add_report(commands: _Commands) -> None:
 
 def _add_accept(commands: _Commands) -> None:
     parser = _add(commands, "accept", "write down failures that are known and accepted")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument("file", type=accepted_file, metavar="FILE", help="the file, .toml")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why they are accepted")
+    parser.add_argument(
+        "--reason", type=word, required=True, metavar="TEXT", help="why they are accepted"
+    )
     parser.add_argument(
         "--until", type=day, metavar="DATE", help="the last day, for example 2026-12-31"
     )
-    parser.add_argument("--who", metavar="NAME", help="who accepts them")
+    parser.add_argument("--who", type=word, metavar="NAME", help="who accepts them")
     parser.add_argument(
         "--eval",
+        type=word,
         action="append",
         dest="evals",
         metavar="ID",
@@ -150,49 +160,59 @@ def _add_accept(commands: _Commands) -> None:
 
 def _add_overview(commands: _Commands) -> None:
     parser = _add(commands, "overview", "show how all workflows stand")
-    parser.add_argument("workflows", nargs="*", metavar="WORKFLOW", help="ids; all unless given")
-    _add_output(parser, "the table to a file, instead of text to the standard output")
+    parser.add_argument(
+        "workflows", type=word, nargs="*", metavar="WORKFLOW", help="ids; all unless given"
+    )
+    _add_output(parser, "the table to a file, or to the standard output (-), instead of text")
 
 
 def _add_runs(commands: _Commands) -> None:
     parser = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
-    _add_filters(parser, None)
-    _add_output(parser, "a file instead of the standard output")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
+    _add_filters(parser, "all")
+    _add_output(parser, "a file instead of the standard output (-)")
 
 
 def _add_results(commands: _Commands) -> None:
     parser = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
-        "--run", action="append", dest="runs", metavar="ID", help="of this run; may be repeated"
+        "--run",
+        type=word,
+        action="append",
+        dest="runs",
+        metavar="ID",
+        help="of this run, instead of --from, --to, --status and --limit; may be repeated",
     )
-    _add_filters(parser, 20)
-    _add_output(parser, "a file instead of the standard output")
+    _add_filters(parser, str(RUNS_OF_RESULTS))
+    _add_output(parser, "a file instead of the standard output (-)")
 
 
 def _add_watch(commands: _Commands) -> None:
     parser = _add(commands, "watch", "follow runs while they go on")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the workflow's id")
+    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     parser.add_argument(
         "--run",
+        type=word,
         action="append",
         dest="runs",
         metavar="ID",
-        help="only this run, until it has ended; may be repeated. Without it the workflow's runs "
-        "are followed until Ctrl-C",
+        help="only this run, until it has ended; may be repeated. Without it: the workflow's runs "
+        "that are going on, and those that start meanwhile, until none is going on any more",
     )
 
 
 def _add_sides(parser: Parser) -> None:
     parser.add_argument(
         "--candidate",
+        type=word,
         action="append",
         metavar="RUN",
         help="what is checked: a run, or a version's newest run; may be repeated for runs",
     )
     parser.add_argument(
         "--baseline",
+        type=word,
         default="last_good",
         metavar="WHAT",
         help="what to compare it with: last_good (each eval's own last good result, unless given), "
@@ -203,7 +223,8 @@ def _add_sides(parser: Parser) -> None:
 def _add_rule(parser: Parser) -> None:
     parser.add_argument(
         "--fail-on",
-        action="append",
+        type=words,
+        action="extend",
         metavar="WHAT",
         help="what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
         "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …",
@@ -221,29 +242,31 @@ def _add_values(parser: Parser) -> None:
     )
 
 
-def _add_filters(parser: Parser, limit: int | None) -> None:
+def _add_filters(parser: Parser, usual: str) -> None:
     parser.add_argument(
         "--from", type=moment, dest="from_date", metavar="DATE", help="created then or later"
     )
     parser.add_argument(
         "--to", type=moment, dest="to_date", metavar="DATE", help="created then or earlier"
     )
-    parser.add_argument("--status", action="append", metavar="STATUS", help="completed, running, …")
+    parser.add_argument(
+        "--status", type=word, action="append", metavar="STATUS", help="completed, running, …"
+    )
     parser.add_argument(
         "--limit",
         type=count,
-        default=limit,
         metavar="N",
-        help=f"of the newest N runs ({'all' if limit is None else limit} unless given)",
+        help=f"of the newest N runs ({usual} unless given)",
     )
 
 
 def _add_output(parser: Parser, says: str) -> None:
-    parser.add_argument("-o", "--output", type=new_file, metavar="FILE", help=says)
+    parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=says)
     parser.add_argument(
         "--format",
         choices=("csv", "parquet"),
-        help="by the file's name unless given: .parquet is Parquet, anything else CSV",
+        help="by the file's name unless given: .parquet is Parquet, anything else CSV, "
+        "for which a name of another kind of file, such as .xlsx, is refused",
     )
 
 
@@ -261,11 +284,22 @@ def count(text: str) -> int:
 def new_file(text: str) -> Path:
     """A file that can be written, as far as can be said before."""
     path = Path(text)
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
+    if text == "-":
+        raise argparse.ArgumentTypeError("must be a file, got '-'")
+    try:
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
+        check_writable(path)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
     return path
+
+
+def table_file(text: str) -> Path:
+    """A file for a table, or ``-`` for the standard output."""
+    return Path(text) if text == "-" else new_file(text)
 
 
 def report_file(text: str) -> Path:
@@ -282,6 +316,17 @@ def accepted_file(text: str) -> Path:
     if path.suffix != ".toml":
         raise argparse.ArgumentTypeError(f"must end in .toml, got {path.name!r}")
     return path
+
+
+def word(text: str) -> str:
+    """A text that can be sent as an id, and is not there by mistake."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"must be UTF-8, got {text!r}") from None
+    if text.strip() in ("", ".", ".."):
+        raise argparse.ArgumentTypeError(f"must be an id, a name or a text, got {text!r}")
+    return text
 
 
 def day(text: str) -> date:
@@ -308,6 +353,12 @@ def moment(text: str) -> date | datetime:
         ) from None
 
 
-def split_list(given: Sequence[str]) -> list[str]:
-    """The words of an option that may be repeated and may hold commas."""
-    return [word.strip() for each in given for word in each.split(",") if word.strip()]
+def words(text: str) -> list[str]:
+    """The words of an option that may hold commas, at least one."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(
+            "must name at least one transition, for example regressed,suspect; leave the option "
+            f"out for the usual ones; got {text!r}"
+        )
+    return found

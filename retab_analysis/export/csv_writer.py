@@ -17,7 +17,7 @@ from retab_analysis.files import PathOrFile, save
 
 _BOM = "\ufeff"
 # Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
-_OTHER_KINDS = (
+OTHER_KINDS = (
     *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
     *(".gz", ".zip", ".zst", ".bz2", ".xz"),
 )
@@ -93,7 +93,7 @@ def write_csv(
 def _check_name(path: PathOrFile) -> None:
     if isinstance(path, str | os.PathLike):
         suffix = Path(path).suffix.lower()
-        if suffix in _OTHER_KINDS:
+        if suffix in OTHER_KINDS:
             raise ConfigError(
                 f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
                 "spreadsheet opens too, or use write_excel or write_parquet of the frame"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,26 @@ def test_what_is_open_is_a_warning(
     assert "**The gate holds, but 1 eval is suspect" in summary.read_text()
 
 
+@pytest.mark.parametrize("letters", ["a name of sixty characters", "@"])
+def test_a_summary_fits_into_a_comment(
+    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], letters: str
+) -> None:
+    evals = [f"{at:03}" for at in range(400)]
+    names = {each: f"{each} {letters * (400 // len(letters))}" for each in evals}
+    entries = (f'[[accepted]]\nid = "gone {each}"\nname = "{names[each]}"\n' for each in evals)
+    accepted = summary.with_name("accepted.toml")
+    accepted.write_text("".join(entries))
+    api = LetteredApi(dict.fromkeys(evals, "P" * 12 + "F"), "A" * 12 + "B", names)
+    assert ask(monkeypatch, api, "check", FLOW, "--allow", str(accepted)) == 1
+    text = summary.read_text()
+    # What the action adds are its marker and a link.
+    assert len(text) < 65_000
+    assert "- 400 regressed since version" in text
+    left_out = int(re.findall(r"^- … and (\d+) more reasons", text, re.MULTILINE)[0])
+    assert left_out + text.partition("\n# ")[0].count("\n- ") - 1 == 402
+    assert capsys.readouterr().out.count("Accepted, but not compared") == 400
+
+
 def test_a_green_check_has_a_summary_and_no_annotation(
     summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +95,25 @@ def test_a_green_check_has_a_summary_and_no_annotation(
     assert ask(monkeypatch, LetteredApi(rows), "check", FLOW) == 0
     assert capsys.readouterr().err == ""
     assert "**The gate holds.**" in summary.read_text()
+
+
+@pytest.mark.parametrize("path", ["missing/summary.md", "."])
+@pytest.mark.parametrize(("workflow", "code"), [(FLOW, 1), ("wf_nope", 3)])
+def test_a_summary_that_cannot_be_written_changes_nothing_else(
+    summary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    workflow: str,
+    code: int,
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary.parent / path))
+    api = LetteredApi(ROWS, "A" * PAST + "B")
+    assert ask(monkeypatch, api, "check", workflow, "--json") == code
+    told = capsys.readouterr()
+    assert json.loads(told.out)["exit_code"] == code
+    assert "Warning: GITHUB_STEP_SUMMARY cannot be written: [Errno" in told.err
+    assert "::error title=Retab check of" in told.err
 
 
 def test_without_an_answer_that_is_said(
@@ -106,6 +146,14 @@ def test_names_give_the_runner_no_command(
     if arguments:
         names = [row["eval_name"] for row in json.loads(told.out)["evals"]]
         assert HOSTILE["total"] in names
+
+
+def test_arguments_give_the_runner_no_command(
+    summary: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", FLOW, "a\n::error::x ##[group]\x1b[2J"]) == 4
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: a\n\u200b::error::x ##\u200b[group]\ufffd[2J" in said
 
 
 def test_outside_of_actions_nothing_is_written(

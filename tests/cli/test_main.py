@@ -127,13 +127,38 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
+        (["check", "wf", "--fail-on="], "--fail-on: must name at least one transition"),
+        (["check", "wf", "--fail-on", " , "], "leave the option out for the usual ones"),
+        (["report", "wf", "r.md", "--fail-on", ","], "must name at least one transition"),
         (["check", "wf", "--allow", "missing.toml"], "cannot be read"),
+        (["check", "wf", "--allow="], "cannot be read"),
         (["check", "wf", "--star"], "unrecognized arguments: --star"),
         (["accept", "wf", "a.toml"], "required: --reason"),
         (["accept", "wf", "a.txt", "--reason", "x"], "must end in .toml"),
         (["accept", "wf", "a.toml", "--reason", "x", "--until", "soon"], "must be a date such as"),
         (["runs", "wf", "--from", "yesterday"], "must be a date such as"),
         (["runs", "wf", "--limit", "many"], "must be a whole number"),
+        (["runs", "wf", "-o", "a.xlsx"], "-o a.xlsx: what would be written is CSV"),
+        (["results", "wf", "-o", "a.parquet", "--format", "csv"], "let it end in .csv"),
+        (["overview", "-o", "a.csv.gz"], "files that end in .gz are not"),
+        (["runs", "wf", "--from", "2030-01-01", "--to", "2020-01-01"], "--from and --to cannot"),
+        (["check", ""], "WORKFLOW: must be an id, a name or a text, got ''"),
+        (["check", " "], "WORKFLOW: must be an id"),
+        (["watch", ".."], "WORKFLOW: must be an id"),
+        (["overview", "wf", ""], "WORKFLOW: must be an id"),
+        (["check", "wf\udcff"], "WORKFLOW: must be UTF-8"),
+        (["check", "wf", "--baseline", ""], "--baseline: must be an id"),
+        (["check", "wf", "--candidate", ""], "--candidate: must be an id"),
+        (["watch", "wf", "--run", ""], "--run: must be an id"),
+        (["accept", "wf", "a.toml", "--reason", " "], "--reason: must be"),
+        (["accept", "wf", "a.toml", "--reason", "x", "--eval", ""], "--eval: must be"),
+        (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
+        (["runs", "wf", "-o", "/proc/x.csv"], "'/proc/x.csv' cannot be written: "),
+        (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
+        (["check", "wf", "--junit", "-"], "--junit: must be a file, got '-'"),
+        (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
+        (["results", "wf", "--run", "r", "--status", "completed"], "--run names the runs"),
+        (["results", "wf", "--run", "r", "--from", "2026-01-01"], "--run names the runs"),
     ],
 )
 def test_what_cannot_be_used_is_4_and_asks_nothing(
@@ -254,6 +279,39 @@ def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
     assert ended.stdout.strip() in ("0", "141")
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("check wf_letters >/dev/full", 3),
+        ("check wf_letters --json >/dev/full", 3),
+        ("runs wf_letters >/dev/full", 3),
+        ("--version >/dev/full", 3),
+        ("check wf_letters 2>/dev/full", 1),
+        ("check wf_nope 2>/dev/full", 3),
+        ("check wf_letters >&-", 1),
+        ("check wf_letters --json >&-", 1),
+        ("check wf_letters 2>&-", 1),
+        ("runs wf_letters -o runs.csv >&-", 0),
+        ("runs wf_letters >&-", 4),
+        ("runs wf_letters --format parquet >&-", 4),
+    ],
+)
+def test_a_stream_that_cannot_be_written_is_no_traceback(
+    red: Served, command: str, code: int
+) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m retab_analysis {command}"],
+        capture_output=True,
+        encoding="utf-8",
+        env=red.variables,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) <= 1
+    if code >= 3 and "2>" not in command:
+        assert re.search("annot write|standard output is closed", ended.stderr)
+
+
 def test_warnings_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
     import warnings
 
@@ -302,6 +360,24 @@ def test_where_the_gate_does_not_hold_only_for_now_that_is_said(
     for served in serve(LetteredApi({**GREEN, **many}, f"{CODES}B")):
         assert served("check", FLOW) == 1  # broken for sure
     assert "--settle" not in capsys.readouterr().out
+
+
+def test_where_reruns_cannot_make_the_gate_hold_they_are_not_said_to(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    advice = "check --settle 12 runs 1 undecided eval again, at most 4 runs."
+    broken = {"total": "P" * PAST + "FF", "other": "P" * (PAST + 1) + "E"}
+    for served in serve(LetteredApi({**GREEN, **broken}, f"{CODES}B")):
+        assert served("check", FLOW) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"Not decided yet: {advice}" in lines
+    assert not any("may change" in line for line in lines)
+    (tmp_path / "old.toml").write_text('[[accepted]]\nid = "gone"\n')
+    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "E"})):
+        assert served("check", FLOW, "--allow", "old.toml") == 1
+        assert f"Not decided yet: {advice}" in capsys.readouterr().out.splitlines()
+        assert served("check", FLOW) == 1
+        assert f"What may change that: {advice}" in capsys.readouterr().out.splitlines()
 
 
 def test_what_a_rerun_could_not_move_is_neither_planned_nor_advised(
@@ -367,6 +443,21 @@ def test_ctrl_c_is_130_and_names_what_was_started() -> None:
         f"Interrupted. 1 run was started; what has not ended goes on: started_{PAST + 1}"
     )
     assert not any("cancel" in each for each in api.asked)
+
+
+def test_ctrl_c_while_polars_is_loaded_is_130() -> None:
+    code = (
+        "import sys\nfrom retab_analysis.cli import main\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'polars':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.exit(main(['check', 'wf', '--json']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert (ended.returncode, ended.stderr) == (130, "Interrupted.\n")
+    assert json.loads(ended.stdout) == {"exit_code": 130, "error": "Interrupted."}
 
 
 # On a terminal
@@ -471,7 +562,7 @@ def test_without_a_terminal_there_is_no_bar_and_nobody_is_asked() -> None:
 # Tables
 
 
-def test_runs_are_csv_on_stdout_and_nothing_else(green: Served) -> None:
+def test_runs_are_csv_on_stdout_and_nothing_else(green: Served, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "retab_analysis", "runs", FLOW, "--limit", "3"],
         capture_output=True,
@@ -479,6 +570,10 @@ def test_runs_are_csv_on_stdout_and_nothing_else(green: Served) -> None:
     )
     assert ended.returncode == 0
     assert ended.stderr == b"3 rows.\n"
+    named = subprocess.run(
+        [*ended.args, "-o", "-"], capture_output=True, env=green.variables, cwd=tmp_path
+    )
+    assert (named.returncode, named.stdout, list(tmp_path.iterdir())) == (0, ended.stdout, [])
     runs = ra.read_csv(io.BytesIO(ended.stdout))
     assert runs["run_id"].to_list() == [f"run_{at}" for at in (PAST, PAST - 1, PAST - 2)]
 
@@ -529,7 +624,7 @@ def test_what_is_accepted_passes(
     assert red("accept", FLOW, "known.toml", "--reason", "more", "--eval", "fine 1") == 0
     assert "holds 2 accepted failures, 1 of them new: fine 1." in capsys.readouterr().err
     assert red("check", FLOW, "--allow", "known.toml") == 1
-    assert red("accept", FLOW, "known.toml", "--reason", "x", "--eval", "nope") == 4
+    assert red("accept", FLOW, "known.toml", "--reason", "x", "--eval", "nope") == 3
     (tmp_path / "bad.toml").write_text("x = 1")
     assert red("accept", FLOW, "bad.toml", "--reason", "x") == 4
 
@@ -549,7 +644,16 @@ def test_a_file_that_cannot_be_written_is_3(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LetteredApi, "__call__", vanish)
         assert red(*arguments) == 3
-    assert "there is no folder" in capsys.readouterr().err
+        told = capsys.readouterr()
+        assert "Cannot write a file: path: there is no folder" in told.err
+        # What was concluded is said all the same.
+        assert told.out.startswith("✗ 1 broke since an edit of extract")
+        (tmp_path / "gone").mkdir()
+        assert red(*arguments, "--json", "--quiet") == 3
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["exit_code"], document["gate"]["ok"]) == (3, False)
+    assert document["error"] == told.err.strip()
 
 
 def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -570,6 +674,39 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         said = capsys.readouterr().out
         assert "16 of 16 done" in said
         assert run_id in said
+
+
+def test_a_workflow_that_is_not_there_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+    from support.small_world import FLOW as SMALL
+    from support.small_world import small_api
+
+    with small_api() as api:
+        client = RecordingClient(api.client._settings.api_key.reveal(), api.server.base_url)
+        session = Session(client)
+        for command in (["runs"], ["runs", "--from", "2020-01-01"], ["results"], ["watch"]):
+            assert main([command[0], "wf_nope", *command[1:]], session) == 3
+            told = capsys.readouterr()
+            assert told.err == (
+                "No answer: there is no workflow wf_nope; overview lists those that there are\n"
+            )
+            assert told.out == ""
+        # One that is there may well have none.
+        assert main(["runs", SMALL, "--to", "2020-01-01"], session) == 0
+        assert capsys.readouterr().err == "0 rows.\n"
+        assert main(["watch", SMALL], session) == 0
+        assert "No run is going on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["results", "watch"])
+def test_a_run_of_another_workflow_is_3(
+    green: Served, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert green(command, "wf_nope", "--run", "run_3") == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"No answer: run run_3 is of workflow {FLOW}, not wf_nope\n"
+    assert green(command, FLOW, "--run", "run_3", "--run", "nope") == 3
+    assert capsys.readouterr().out == ""
 
 
 def test_several_candidates_are_one_side(red: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ def watch(
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
         workflow_id: Instead: every run of this workflow that is in flight, and those that start
-            meanwhile.
+            meanwhile, until none is in flight any more.
         baseline: What to hold the runs against, as for :func:`check`: ``"last_good"`` (each eval
             against its own last good result), ``"published"``, ``"last_ok"``, ``"previous"``, a run
             or a version. None looks for no news: what does not pass stands first. Where there is
