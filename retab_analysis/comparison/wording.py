@@ -29,6 +29,7 @@ _PHRASES = {
 _NAMED = 20
 _GROUPS = 3
 _GOOD = ("passed", "mixed")
+_APART = ("not_comparable", "added", "removed")
 _SINCE = ("since_run_id", "since_version_id", "since_at", "cause")
 
 Row = Mapping[str, Any]
@@ -210,10 +211,17 @@ def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
             )
             return f"the pass rate fell by {_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
-    undecided = summary["incomplete"] if verdict == "inconclusive" else 0
+    undecided = _undecided(evals).height if verdict == "inconclusive" else 0
     if undecided and undecided * 2 >= evals.height:
         return f"not decided: {_have(undecided, evals.height)} no verdict to compare"
     return ""
+
+
+def _undecided(evals: pl.DataFrame) -> pl.DataFrame:
+    """Those that have no verdict on one of the sides, of those that both sides have."""
+    state = pl.concat_list("baseline_state", "candidate_state")
+    errored = state.list.contains("error") & ~pl.col("transition").is_in(_APART)
+    return evals.filter((pl.col("transition") == "incomplete") | errored)
 
 
 def _have(number: int, total: int) -> str:
@@ -240,7 +248,7 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         _errors(summary, evals, test["outage"]),
         _fixed(summary),
         _flaky(evals),
-        _not_counted(summary, evals),
+        _not_counted(summary, evals, test),
         _suite(summary, verdict, test),
     ]
     return "\n".join(sentence for sentence in sentences if sentence)
@@ -368,11 +376,14 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     return " ".join(said) or None
 
 
-def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
+def _not_counted(summary: Row, evals: pl.DataFrame, test: Row) -> str | None:
+    """What is not among the evals of the suite's test, which are all the others."""
     said = []
-    if n := summary["incomplete"]:
+    apart = sum(summary[name] for name in _APART)
+    if (n := evals.height - apart - summary["n_evals"]) > 0:
         verb = "was" if n == 1 else "were"
-        said.append(f"{n} of {count_noun(evals.height, 'eval')} {verb} not decided on both sides")
+        who = f"{n} of {count_noun(evals.height, 'eval')}"
+        said.append(f"{who} {verb} not decided on both sides{_without_reruns(test)}")
     if n := summary["not_comparable"]:
         said.append(
             f"{n} {'was' if n == 1 else 'were'} edited, so that earlier results do not count"
@@ -387,7 +398,7 @@ def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
 def _suite(summary: Row, verdict: str, test: Row) -> str:
     """What the test of the suite as a whole says."""
     n = summary["n_evals"]
-    apart = " without reruns" if test["has_reruns"] else ""
+    apart = _without_reruns(test)
     if not n:
         return (
             f"No eval was decided on both sides{apart}, so that nothing can be concluded about the "
@@ -410,6 +421,10 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     if summary["delta_low"] >= -test["margin"] and summary["delta_high"] <= test["margin"]:
         return f"{moved}, which lies within {margin}."
     return f"{moved}; the interval reaches beyond {margin}{_power(summary)}."
+
+
+def _without_reruns(test: Row) -> str:
+    return " without reruns" if test["has_reruns"] else ""
 
 
 def _moved(summary: Row, alpha: float) -> str:

@@ -37,6 +37,7 @@ from retab_analysis.comparison.wording import (
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
+UNDECIDED = ("newly_errored", "incomplete", "not_comparable", "removed", "added")
 NO_TEST = {
     **{"alpha": 0.05, "margin": 0.05, "outage": False},
     **{"own_past": False, "significant": False, "has_reruns": False},
@@ -46,8 +47,9 @@ NO_TEST = {
 def summarized(evals: pl.DataFrame, **more: Any) -> dict[str, Any]:
     """The row of a summary of hand-made evals, of which no number is known."""
     counts = dict(evals["transition"].value_counts().iter_rows())
-    row = dict.fromkeys(SUMMARY_SCHEMA) | dict.fromkeys(TRANSITIONS, 0) | counts | {"n_evals": 0}
-    return row | more
+    decided = evals.filter(~pl.col("transition").is_in(UNDECIDED)).height
+    row = dict.fromkeys(SUMMARY_SCHEMA) | dict.fromkeys(TRANSITIONS, 0) | counts
+    return row | {"n_evals": decided} | more
 
 
 def headline(*evals: dict[str, Any], verdict: str = "inconclusive", **more: Any) -> str:
@@ -280,8 +282,20 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
     ],
 )
 def test_each_sentence(evals: list[dict[str, Any]], sentence: str) -> None:
-    nothing = "No eval was decided on both sides, so that nothing can be concluded about the suite."
-    assert explained(*evals).splitlines() == ["Compared.", sentence, nothing]
+    compared, *said, suite_as_a_whole = explained(*evals).splitlines()
+    assert compared == "Compared."
+    assert said[0] == sentence
+    assert all(each.startswith("Not counted: ") for each in said[1:])
+    assert "decided on both sides" in suite_as_a_whole
+
+
+def test_an_eval_without_a_verdict_on_one_side_is_not_counted_whatever_its_transition() -> None:
+    letters = ["PPP"] * 3 + ["EEE"] + ["PPE"] * 2 + ["PPC", "UPP"]
+    rows = [row for at, each in enumerate(letters) for row in history(f"e{at}", each)]
+    said = held_against(rows, 1, 3)
+    assert "4 of 8 evals have no verdict to compare" in said.headline
+    assert "Not counted: 4 of 8 evals were not decided on both sides." in said.explain()
+    assert "Over the 4 evals that were decided on both sides" in said.explain()
 
 
 def test_what_is_broken_since_many_runs_is_cut_and_counted() -> None:
@@ -490,6 +504,13 @@ def sentences_hold(comparison: Comparison) -> None:
         raise AssertionError(f"1 {singular}: {said}")
     assert "None" not in said
     assert "nan" not in said
+    apart = sum(row[name] for name in ("added", "removed", "not_comparable"))
+    undecided = re.search(r"Not counted: (\d+) of \d+ evals? (?:was|were) not decided", said)
+    assert row["n_evals"] + apart + (int(undecided[1]) if undecided else 0) == height
+    not_decided = re.search(r"not decided: (\d+) of", comparison.headline)
+    if not_decided and comparison.sides.reruns is None:
+        assert undecided is not None
+        assert not_decided[1] == undecided[1]
     if row["n_evals"] < height:
         assert "all evals" not in f"{said} {comparison.headline}"
 
