@@ -264,7 +264,8 @@ class Comparison:
             ``path, expected, baseline, candidate`` (String): one row per path such as
             ``$.lines[0].price``; what stands there as JSON, numbers as they were written, null
             where nothing does. What is not known at all (an eval without an expected value, a side
-            without the eval) takes no part.
+            without the eval) takes no part; nor does an expected value of another shape, the
+            length of a list for example, unless the condition is ``equals``.
 
         Raises:
             ConfigError: There is no such eval.
@@ -279,7 +280,8 @@ class Comparison:
             "baseline": row["baseline_actual"],
             "candidate": row["candidate_actual"],
         }
-        return pl.DataFrame(differing_paths(texts), schema=_DIFF)
+        is_whole = self.sides.condition_kind(row["eval_id"]) == "equals"
+        return pl.DataFrame(differing_paths(texts, is_whole=is_whole), schema=_DIFF)
 
     @property
     def causes(self) -> pl.DataFrame:
