@@ -27,6 +27,7 @@ from retab_analysis.comparison.wording import (
     list_evals,
     phrase,
     say_p,
+    say_points,
     say_waiting,
 )
 from retab_analysis.errors import ConfigError
@@ -142,7 +143,9 @@ class GateRule:
         elif self.verdict:
             said.append("the verdict on the suite may not be regressed")
         if self.min_pass_rate is not None:
-            said.append(f"the pass rate must be at least {self.min_pass_rate:.1%}")
+            said.append(
+                f"the pass rate must be at least {self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
+            )
         known = len(self.names) + len(self.accepted)
         verb = "is" if known == 1 else "are"
         free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
@@ -199,7 +202,7 @@ class Regressed:
             sure = at_least(row["p_any_regressed"])
             parts.append(f"something got worse with a probability of {sure}")
         if suite_regressed(self.summary, self.alpha):
-            fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
+            fell = f"the pass rate fell by {say_points(row['delta'])}"
             parts.append(f"{fell}, more than chance explains (p {say_p(row['p_value'])})")
         beginning = "Without the accepted evals, the" if self.without_accepted else "The"
         return f"{beginning} verdict is regressed: {', and '.join(parts)}."
@@ -279,8 +282,17 @@ def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
     least = rule.min_pass_rate
     if least is None or (pass_rate is not None and pass_rate >= least):
         return []
-    rate = "not known" if pass_rate is None else f"{pass_rate:.1%}"
-    return [f"The pass rate is {rate}; at least {least:.1%} is asked for."]
+    asked = _digits(least)
+    if pass_rate is None:
+        return [f"The pass rate is not known; at least {least:.{asked}%} is asked for."]
+    digits = next((n for n in range(asked, 15) if f"{pass_rate:.{n}%}" != f"{least:.{n}%}"), 15)
+    rate = f"{pass_rate:.{digits}%}"
+    return [f"The pass rate is {rate}; at least {least:.{digits}%} is asked for."]
+
+
+def _digits(share: float) -> int:
+    """How many decimals a percentage is written with: all that it has, and at least one."""
+    return next((n for n in range(1, 6) if round(share, n + 2) == share), 6)
 
 
 def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:

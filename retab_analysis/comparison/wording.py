@@ -27,6 +27,7 @@ _PHRASES = {
     "still_passing": "still passing",
 }
 _NAMED = 20
+_ROUNDING = 1e-9
 _GROUPS = 3
 _GOOD = ("passed", "mixed")
 _APART = ("not_comparable", "added", "removed")
@@ -209,7 +210,7 @@ def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
             over = (
                 "all evals together" if all_evals else "the evals that were decided on both sides"
             )
-            return f"the pass rate fell by {_points(summary['delta'])} over {over}"
+            return f"the pass rate fell by {say_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
     undecided = _undecided(evals).height if verdict == "inconclusive" else 0
     if undecided and undecided * 2 >= evals.height:
@@ -300,13 +301,13 @@ def _say_least(n: int, p: float | None) -> str:
 
 
 def at_least(p: float) -> str:
-    """A probability, rounded down, so that nothing seems surer than it is.
+    """A probability, rounded down, so that nothing seems surer than it is; never certain.
 
     Example:
-        >>> at_least(0.9999)
-        'at least 0.99'
+        >>> at_least(0.9999), at_least(1.0)
+        ('at least 0.99', 'at least 0.99')
     """
-    return f"at least {math.floor(100 * p) / 100:.2f}"
+    return f"at least {min(math.floor(100 * p), 99) / 100:.2f}"
 
 
 def _cause(cause: str | None) -> str:
@@ -331,7 +332,9 @@ def _suspects(evals: pl.DataFrame, verdict: str) -> str | None:
     said = f"{count_noun(suspects.height, 'suspect')} did not{always} pass{luck}"
     if still_open.is_empty():
         most = max(suspects["p_regressed"].to_list())
-        return f"{said}; a lasting break is unlikely (p is at most {most:.2g})."
+        return (
+            f"{said}; a lasting break is unlikely (p is at most {math.ceil(1000 * most) / 1000:g})."
+        )
     likelier = "the likelier one" if still_open.height == 1 else f"the {still_open.height} likelier"
     which = "them" if still_open.height == suspects.height else likelier
     return f"{said}; run {which} again (.reruns says how often)."
@@ -431,20 +434,27 @@ def _moved(summary: Row, alpha: float) -> str:
     low, high = (f"{100 * summary[name]:+z.1f}" for name in ("delta_low", "delta_high"))
     interval = f"{100 - 100 * alpha:.4g} % interval {low} to {high} points".replace("-", "−")
     delta = summary["delta"]
-    if round(100 * delta, 1) == 0:
+    if abs(delta) < _ROUNDING:
         return f"stayed the same ({interval})"
-    return f"{'fell' if delta < 0 else 'rose'} by {_points(delta)} ({interval})"
+    return f"{'fell' if delta < 0 else 'rose'} by {say_points(delta)} ({interval})"
 
 
-def _points(delta: float) -> str:
-    return f"{abs(100 * delta):.1f} points"
+def say_points(delta: float) -> str:
+    """A change of a rate without its sign; of a small one the first digit that is not zero.
+
+    Example:
+        >>> say_points(-0.123), say_points(0.0004)
+        ('12.3 points', '0.04 points')
+    """
+    points = abs(100 * delta)
+    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
 
 
 def _power(summary: Row) -> str:
     detectable = summary["detectable"]
     if detectable is None:
         return ", and this suite is too small to find any change with 80 % power"
-    return f"; a fall of {_points(detectable)} would be found with 80 % power"
+    return f"; a fall of {say_points(detectable)} would be found with 80 % power"
 
 
 def say_p(p: float) -> str:

@@ -189,6 +189,11 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
     assert gate.ok is ok
     if not ok:
         assert gate.reasons == (f"The pass rate is 50.0%; at least {least:.1%} is asked for.",)
+    close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95, verdict=False)
+    assert close.reasons == ("The pass rate is 94.97%; at least 95.00% is asked for.",)
+    assert (
+        "the pass rate must be at least 99.95%" in suite("P", "P").gate(min_pass_rate=0.9995).rule
+    )
     assert suite("P", "C").gate((), min_pass_rate=0.1).reasons == (
         "The pass rate is not known; at least 10.0% is asked for.",
     )

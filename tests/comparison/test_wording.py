@@ -231,6 +231,15 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
             "most 0.041).",
         ),
         (
+            [of("suspect", candidate_state="failed", p_regressed=p) for p in (0.0414, 0.02)],
+            "2 suspects did not pass, which may be bad luck; a lasting break is unlikely (p is at "
+            "most 0.042).",
+        ),
+        (
+            [of("regressed", p_regressed=1.0)],
+            "1 eval in extract is broken; the probability of that is at least 0.99.",
+        ),
+        (
             [of("newly_errored", candidate_state="error")],
             "1 eval ended in an execution error, which is not a verdict; run it again.",
         ),
@@ -348,6 +357,12 @@ TESTED: dict[str, Any] = {
             {"delta": 0.0, "delta_low": -0.0001, "delta_high": 0.03, "p_value": 1.0},
             "Over the 40 evals that were decided on both sides (38 independent documents) the pass "
             "rate stayed the same (95 % interval +0.0 to +3.0 points), which lies within ± 5 "
+            "points.",
+        ),
+        (
+            {"delta": 0.00025, "delta_low": -0.0002, "delta_high": 0.03, "p_value": 1.0},
+            "Over the 40 evals that were decided on both sides (38 independent documents) the pass "
+            "rate rose by 0.03 points (95 % interval +0.0 to +3.0 points), which lies within ± 5 "
             "points.",
         ),
         (
