@@ -319,9 +319,8 @@ class Comparison:
             "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }
-        again = 0 if self.sides.reruns is None else self.sides.reruns.height
         started = 0 if self.sides.started is None else self.sides.started.height
-        compared = f"{self.compared} {say_reruns(again, started)}".strip()
+        compared = f"{self.compared} {say_reruns(self.sides.rerun_verdicts, started)}".strip()
         told = explain(compared, row, self.evals, self.verdict, test)
         edits = self.sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"

@@ -90,6 +90,11 @@ class Sides:
         """All results of the candidate's code."""
         return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
 
+    @property
+    def rerun_verdicts(self) -> int:
+        """How many reruns came to a verdict; a cancelled one, or an error, says nothing."""
+        return 0 if self.reruns is None else int(self.reruns["state"].is_in(DECIDED).sum())
+
     def condition_kind(self, eval_id: str) -> str | None:
         """Which kind of condition an eval has, as the newest side that knows it says."""
         for side in (self.candidate, self.baseline, self.history):

@@ -170,11 +170,16 @@ def write_headline(
 
 
 def say_reruns(counted: int, started: int = 0) -> str:
-    """That evals were run again, and how many of these runs nobody waited for; empty for none."""
+    """That evals were run again, and how many of these runs nobody waited for; empty for none.
+
+    Args:
+        counted: How many reruns came to a verdict.
+        started: How many were not waited for.
+    """
     said = []
     if counted:
         verb = "is" if counted == 1 else "are"
-        said.append(f"{count_noun(counted, 'result')} of reruns {verb} counted as well.")
+        said.append(f"{count_noun(counted, 'verdict')} of reruns {verb} counted as well.")
     if started:
         verb = "was" if started == 1 else "were"
         said.append(f"{count_noun(started, 'rerun')} {verb} started and not waited for.")

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import (
+    STATES,
     hand_made,
     held_against,
     held_against_own_past,
@@ -21,8 +22,10 @@ from comparison.cases import (
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
+from support.frames import result, results
 
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.sides import check_results
 from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, is_significant
 from retab_analysis.comparison.wording import (
     describe_last_good,
@@ -420,8 +423,17 @@ def test_p_values_in_words() -> None:
 
 
 def test_reruns_in_words() -> None:
-    assert say_reruns(1) == "1 result of reruns is counted as well."
-    assert say_reruns(2) == "2 results of reruns are counted as well."
+    assert say_reruns(1) == "1 verdict of reruns is counted as well."
+    assert say_reruns(2) == "2 verdicts of reruns are counted as well."
+
+
+def test_only_reruns_that_came_to_a_verdict_are_counted() -> None:
+    past = history("e", "PPPPF")
+    again = [result("e", state, 6, result_id=state) for state in STATES.values()]
+    comparison = held_against_own_past(
+        past, 5, reruns=check_results(results(*again), "reruns").collect()
+    )
+    assert "3 verdicts of reruns are counted as well." in comparison.explain()
 
 
 def test_the_words_of_transitions() -> None:
