@@ -180,7 +180,8 @@ class Comparison:
             max_failures: How many evals may have them. Above 0 the verdict counts only where the
                 suite's own test says that the pass rate fell.
             allow: Ids or names of evals that do not count, or a file of accepted failures (a
-                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it.
+                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. One that
+                passes, was not compared, or has run out is a reason itself.
             min_pass_rate: The least pass rate of the candidate, from 0 to 1.
             verdict: Whether the verdict ``regressed`` counts, which is then computed without the
                 accepted evals.

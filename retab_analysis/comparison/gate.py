@@ -39,6 +39,7 @@ FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
 _UNDECIDED = ("unscored", "cancelled")
+_FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 _KEYS = ("id", "name", "reason", "who", "until")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
 
@@ -87,6 +88,10 @@ class Accepted:
     who: str | None = None
     until: date | None = None
 
+    def has_run_out(self) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and self.until < datetime.now(UTC).date()
+
     def to_toml(self) -> str:
         """The entry as a table of a TOML array."""
         values = {name: getattr(self, name) for name in _KEYS}
@@ -126,6 +131,11 @@ class GateRule:
         is_file = isinstance(allow, os.PathLike) or (
             isinstance(allow, str) and allow.endswith(".toml")
         )
+        if isinstance(allow, str) and not is_file and _looks_like_file(allow):
+            raise ConfigError(
+                f"allow={allow!r} is taken for the id of an eval, and looks like a file: accepted "
+                "failures are read from a Path, or from a text that ends in .toml"
+            )
         return cls(
             fail_on=_check_transitions(fail_on),
             max_failures=max_failures,
@@ -135,18 +145,20 @@ class GateRule:
             verdict=verdict,
         )
 
-    def describe(self) -> str:
-        """The rule in words, for the reader of a report."""
+    def describe(self, known: int) -> str:
+        """The rule in words, for the reader of a report.
+
+        Args:
+            known: How many evals do not pass and are accepted.
+        """
         said = [self._describe_evals()] if self.fail_on else []
         if self.verdict and self.max_failures:
             said.append("the suite's own test may not find that the pass rate fell")
         elif self.verdict:
             said.append("the verdict on the suite may not be regressed")
         if self.min_pass_rate is not None:
-            said.append(
-                f"the pass rate must be at least {self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
-            )
-        known = len(self.names) + len(self.accepted)
+            least = f"{self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
+            said.append(f"the pass rate must be at least {least}")
         verb = "is" if known == 1 else "are"
         free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
         return (", and ".join(said) or "nothing fails it") + free
@@ -161,8 +173,7 @@ class GateRule:
 
     def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
         """The evals whose failure does not count: by id or name, and not run out."""
-        today = datetime.now(UTC).date()
-        ids = [each.id for each in self.accepted if each.until is None or each.until >= today]
+        ids = [each.id for each in self.accepted if not each.has_run_out()]
         named = pl.col("eval_id").is_in([*ids, *self.names]) | pl.col("eval_name").is_in(
             self.names
         ).fill_null(False)
@@ -247,7 +258,7 @@ def apply_rule(
         tuple(notes),
         failing=tuple(named["eval_id"]),
         accepted=tuple(known["eval_id"]),
-        rule=rule.describe(),
+        rule=rule.describe(known.height),
     )
 
 
@@ -297,18 +308,24 @@ def _digits(share: float) -> int:
 
 def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
     """Entries that have no reason any more."""
-    states = dict(evals.select("eval_id", "candidate_state").iter_rows())
-    today = datetime.now(UTC).date()
     reasons = []
-    for entry in rule.accepted:
+    for entry in (*rule.accepted, *map(Accepted, dict.fromkeys(rule.names))):
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
-        if entry.id not in states:
+        named = pl.col("eval_id") == entry.id
+        if entry.id in rule.names:
+            named |= pl.col("eval_name") == entry.id
+        states = evals.filter(named)["candidate_state"]
+        if states.is_empty():
             reasons.append(f"Accepted, but not compared: {name}. Remove the entry.")
-        elif states[entry.id] == "passed":
+        elif (states == "passed").all(ignore_nulls=False):
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
-        elif entry.until is not None and entry.until < today:
+        elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
     return reasons
+
+
+def _looks_like_file(text: str) -> bool:
+    return text.lower().endswith(_FILES) or os.path.isfile(text)
 
 
 def _note_others(

@@ -64,6 +64,7 @@ USUAL = "no eval may be regressed, newly blocked, newly errored or incomplete on
             {"fail_on": (), "min_pass_rate": 0.9, "verdict": False, "allow": ["broken"]},
             "the pass rate must be at least 90.0%; 1 failure is accepted",
         ),
+        ({"fail_on": (), "verdict": False, "allow": ["nobody", "fine0"]}, "nothing fails it"),
     ],
 )
 def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None:
@@ -128,10 +129,27 @@ def test_ids_and_names_are_allowed() -> None:
     assert reasons(allow=FAILING) == ()
     assert reasons(allow=[f"name of {each}" for each in FAILING]) == ()
     assert reasons(fail_on="regressed", allow="broken") == ()
-    assert len(reasons(allow=["broken", "nobody"])) == 3
     notes = of_every_transition().gate(allow=["broken", "doubtful"], verdict=False).notes
     assert notes[-1] == "2 accepted: name of broken (broken), name of doubtful (doubtful)."
     assert not any(note.startswith("1 suspect") for note in notes)
+
+
+def test_an_id_or_name_that_has_no_reason_any_more_is_a_reason() -> None:
+    assert reasons(allow=[*FAILING, "nobody", "fine0", "name of fine1"]) == (
+        "Accepted, but not compared: nobody. Remove the entry.",
+        "Accepted, but passes again: fine0. Remove the entry.",
+        "Accepted, but passes again: name of fine1. Remove the entry.",
+    )
+
+
+def test_what_looks_like_a_file_is_not_taken_for_an_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "accepted").write_text("", encoding="utf-8")
+    for name in ("accepted", "accepted.txt", "accepted.TOML"):
+        with pytest.raises(ConfigError, match="looks like a file: accepted failures are read from"):
+            of_every_transition().gate(allow=name)
 
 
 def test_the_verdict_is_a_reason_of_its_own() -> None:
