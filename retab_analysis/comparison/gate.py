@@ -22,6 +22,7 @@ from retab_analysis.arguments import check_count, check_flag, check_path, check_
 from retab_analysis.comparison.suite_test import suite_regressed
 from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.comparison.wording import (
+    add_since,
     at_least,
     count_noun,
     list_evals,
@@ -279,9 +280,8 @@ def _name_failures(
     reasons = [f"{say_waiting(waiting)}.".capitalize()] if coming else []
     for transition in TRANSITIONS:
         chosen = named.filter(transition=transition)
-        for (since,), group in chosen.group_by("since_version_id", maintain_order=True):
-            began = "" if since is None else f" since {one_line(since)}"
-            reasons.append(f"{group.height} {phrase(transition)}{began}: {list_evals(group)}.")
+        for (since,), group in add_since(chosen).group_by("since", maintain_order=True):
+            reasons.append(f"{group.height} {phrase(transition)}{since}: {list_evals(group)}.")
     if rule.max_failures:
         verb = "counts" if total == 1 else "count"
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
@@ -325,7 +325,8 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
 
 
 def _looks_like_file(text: str) -> bool:
-    return text.lower().endswith(_FILES) or os.path.isfile(text)
+    # Of a text that is too long for a path, Path.is_file raises.
+    return text.lower().endswith(_FILES) or os.path.isfile(text)  # noqa: PTH113
 
 
 def _note_others(

@@ -31,7 +31,6 @@ _ROUNDING = 1e-9
 _GROUPS = 3
 _GOOD = ("passed", "mixed")
 _APART = ("not_comparable", "added", "removed")
-_SINCE = ("since_run_id", "since_version_id", "since_at", "cause")
 
 Row = Mapping[str, Any]
 
@@ -90,7 +89,8 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
         earlier: The results of the history: ``run_id, run_created_at``.
     """
     said = beginning or "Compared each eval with its own last good result"
-    held = evals.filter(pl.col("baseline_state").is_not_null())
+    is_held = pl.col("baseline_state").is_not_null()
+    held = evals.filter(is_held, ~pl.col("transition").is_in(_APART))
     runs = (
         held.group_by("baseline_run_id")
         .agg(pl.len().alias("n"))
@@ -260,15 +260,32 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
+def add_since(evals: pl.DataFrame) -> pl.DataFrame:
+    """``since`` (String): since which version or run, and which day; empty where not known."""
+    known = evals.select("since_version_id", "since_run_id", "since_at").iter_rows()
+    said = [_since(version or run, moment) for version, run, moment in known]
+    return evals.with_columns(pl.Series("since", said, pl.String))
+
+
+def _since(name: str | None, moment: datetime | None) -> str:
+    if not name:
+        return ""
+    return f" since {one_line(name)}" + (f" ({_day(moment)})" if moment is not None else "")
+
+
 def _broken(evals: pl.DataFrame) -> list[str]:
-    """One sentence for each run since which evals are broken, the largest group first."""
-    broken = evals.filter(pl.col("transition").is_in(BROKEN))
+    """One sentence for each beginning of what is broken, the largest group first.
+
+    Reruns are runs of their own: evals that broke on one day, with one version, are told together.
+    """
+    broken = add_since(evals.filter(pl.col("transition").is_in(BROKEN)))
     if broken.is_empty():
         return []
     groups = (
-        broken.group_by(_SINCE, maintain_order=True)
+        broken.group_by("since", "cause", maintain_order=True)
         .agg(
             pl.col("block_id").unique().sort(),
+            pl.col("since_at").min(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
             # Only the saved evals remember that they passed, from before the runs that were read.
@@ -276,7 +293,7 @@ def _broken(evals: pl.DataFrame) -> list[str]:
             .any()
             .alias("latest"),
         )
-        .sort("n", "since_at", "since_run_id", descending=[True, False, False], nulls_last=True)
+        .sort("n", "since_at", "since", descending=[True, False, False], nulls_last=True)
     )
     said = [_broken_group(row) for row in groups.head(_GROUPS).iter_rows(named=True)]
     rest = int(groups["n"][_GROUPS:].sum())
@@ -286,15 +303,11 @@ def _broken(evals: pl.DataFrame) -> list[str]:
 def _broken_group(group: Row) -> str:
     n = group["n"]
     verb = "is" if n == 1 else "are"
-    version = group["since_version_id"] or group["since_run_id"]
-    since = f" since {one_line(version)}" if version else ""
-    day = f" ({_day(group['since_at'])})" if group["since_at"] is not None and version else ""
-    latest = " at the latest" if version and group["latest"] else ""
-    blocks = [one_line(block) for block in group["block_id"] if block is not None]
-    where = f" in {', '.join(blocks[:3])}" if blocks and len(blocks) <= 3 else ""
-    told = (
-        f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{latest}{_cause(group['cause'])}"
-    )
+    latest = " at the latest" if group["since"] and group["latest"] else ""
+    known = [one_line(block) for block in group["block_id"] if block is not None]
+    where = f" in {', '.join(known[:3])}" if known and len(known) <= 3 else ""
+    why = _cause(group["cause"], len(group["block_id"]))
+    told = f"{count_noun(n, 'eval')}{where} {verb} broken{group['since']}{latest}{why}"
     return f"{told}{_say_least(n, group['least'])}."
 
 
@@ -315,11 +328,11 @@ def at_least(p: float) -> str:
     return f"at least {min(math.floor(100 * p), 99) / 100:.2f}"
 
 
-def _cause(cause: str | None) -> str:
+def _cause(cause: str | None, blocks: int) -> str:
     if cause == "edit":
-        return ", when the block was edited"
+        return f", when {'the block was' if blocks == 1 else 'their blocks were'} edited"
     if cause == "drift":
-        return ", although nobody edited the block then"
+        return f", although nobody edited {'the block' if blocks == 1 else 'their blocks'} then"
     return ""
 
 

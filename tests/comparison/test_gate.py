@@ -38,8 +38,8 @@ def reasons(**arguments: Any) -> tuple[str, ...]:
 
 def test_what_counts_by_default_is_named_with_its_moment() -> None:
     assert reasons() == (
-        "1 regressed since vB: name of broken (broken).",
-        "1 newly blocked since vB: name of blocked (blocked).",
+        "1 regressed since vB (8 Jun 2026): name of broken (broken).",
+        "1 newly blocked since vB (8 Jun 2026): name of blocked (blocked).",
         "1 newly errored: name of crashed (crashed).",
         "1 incomplete: name of stopped (stopped).",
     )
@@ -88,7 +88,16 @@ def test_what_is_broken_since_different_versions_is_told_apart() -> None:
         ),
     ]
     said = held_against_own_past(rows, 12).gate(verdict=False).reasons
-    assert [each.split(":")[0] for each in said] == ["3 regressed since vB", "2 regressed since vC"]
+    assert [each.split(":")[0] for each in said] == [
+        "3 regressed since vB (28 May 2026)",
+        "2 regressed since vC (30 May 2026)",
+    ]
+
+
+def test_since_when_is_said_of_a_drift_too() -> None:
+    rows = [*history("e", "P" * 15 + "FFF"), *many_evals(20, "P" * 18)]
+    said = held_against_own_past(rows, 18).gate(verdict=False).reasons
+    assert said == ("1 regressed since vA (3 Jun 2026): name of e (e).",)
 
 
 def test_incomplete_counts_only_where_the_candidate_is_undecided() -> None:
@@ -238,7 +247,7 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
 def test_many_evals_are_named_in_part() -> None:
     rows = many_evals(30, "P" * 9 + "F", "A" * 9 + "B")
     said = held_against(rows, 9, 10).gate(verdict=False).reasons[0]
-    assert said.startswith("30 regressed since vB: name of e000 (e000), ")
+    assert said.startswith("30 regressed since vB (28 May 2026): name of e000 (e000), ")
     assert said.endswith(" and 10 more.")
 
 
@@ -252,7 +261,9 @@ def test_texts_from_outside_stay_in_their_line() -> None:
 
 def test_raising() -> None:
     comparison = of_every_transition()
-    with pytest.raises(RegressionError, match="1 regressed since vB: name of broken") as caught:
+    with pytest.raises(
+        RegressionError, match=r"1 regressed since vB \(8 Jun 2026\): name of broken"
+    ) as caught:
         comparison.raise_if_regressed()
     assert caught.value.comparison is comparison
     assert caught.value.reasons == comparison.gate().reasons
@@ -327,7 +338,7 @@ until = "{TODAY}"
     )
     gate = of_every_transition().gate(BROKEN, allow=path, verdict=False)
     assert gate.reasons == (
-        "1 regressed since vB: name of broken (broken).",
+        "1 regressed since vB (8 Jun 2026): name of broken (broken).",
         "Accepted, but passes again: Fine (fine0). Remove the entry.",
         "Accepted, but not compared: nobody. Remove the entry.",
         f"Accepted until {YESTERDAY}, which is over: broken.",

@@ -318,6 +318,29 @@ def test_what_is_broken_since_many_runs_is_cut_and_counted() -> None:
     assert "2 more evals broke in other runs." in explained(*evals, of("regressed"))
 
 
+def test_what_broke_on_one_day_with_one_version_is_told_together() -> None:
+    # Of an eval that ended in an error first, the rerun says that it broke.
+    at = [DAY.replace(hour=hour) for hour in (9, 9, 10)]
+    shared = {"cause": "edit", "since_version_id": "v2", "p_regressed": 0.99}
+    evals = [
+        of("regressed", since_run_id=f"run_{moment.hour}", since_at=moment, **shared)
+        for moment in at
+    ]
+    assert "3 evals in extract are broken since v2 (24 Nov 2026), when" in explained(*evals)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("edit", "when their blocks were edited."),
+        ("drift", "although nobody edited their blocks then."),
+    ],
+)
+def test_of_evals_of_several_blocks_the_blocks_are_spoken_of(cause: str, words: str) -> None:
+    evals = [of("regressed", cause=cause, block_id=f"b{at}") for at in range(5)]
+    assert f"5 evals are broken, {words}" in explained(*evals)
+
+
 def test_an_outage_is_told_with_all_that_ended_in_an_error() -> None:
     evals = [
         *[of("newly_errored", candidate_state="error", block_id=f"b{at}") for at in range(3)],
@@ -491,6 +514,11 @@ def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
     rows = [*many_evals(3, "PPPP"), *history("first", "PFFF"), *history("second", "PPFF")]
     said = held_against_own_past(rows, 4).compared
     assert said.endswith("2 from 2 other runs (the oldest of 19 May 2026).")
+    # What is not compared is not held against anything.
+    rows = [*many_evals(3, "PP"), *history("gone", "P."), *history("edited", "P")]
+    rows += history("edited", ".F", expected_value="9")
+    said = held_against_own_past(rows, 2).compared
+    assert said.startswith("Compared each eval with its own last good result: 3 from run run_1 of ")
     nothing = held_against_own_past(history("e", ".F"), 2).compared
     assert nothing == "Compared each eval with its own last good result; there is none."
 

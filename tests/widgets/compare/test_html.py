@@ -34,7 +34,7 @@ def test_the_head() -> None:
     assert "✗ 2 broke since an edit of block_1" in shown["head"]
     assert "Compared run run_3 of version v3" in shown["said"]
     assert "✗ Gate does not hold" in shown["said"]
-    assert "1 regressed since v3: name of e0 (e0)." in shown["said"]
+    assert "1 regressed since v3 (21 May 2026): name of e0 (e0)." in shown["said"]
     held = sections(CompareState(suite(v1="PP", v2="PP")))["said"]
     assert "✓ Gate holds" in held
     assert "<details" not in held
