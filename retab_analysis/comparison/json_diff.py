@@ -84,13 +84,25 @@ def differing_paths(
     known = {name: parse_json(text) for name, text in texts.items() if text is not None}
     if len(known) < 2:
         return []
-    rows = []
+    rows: dict[str, list[dict[str, str | None]]] = {}
     for spot in _Differ(tuple(known)).differences(tuple(known.values()), is_whole):
         if spot.moved and not spot.elsewhere:
             continue  # other items moved around it
         found = dict(zip(known, map(_written, spot.values), strict=True))
-        rows.append({"path": spot.label, **{name: found.get(name) for name in texts}})
-    return rows
+        row = {"path": spot.label, **{name: found.get(name) for name in texts}}
+        _add_row(rows.setdefault(spot.label, []), row)
+    return [row for same_path in rows.values() for row in same_path]
+
+
+def _add_row(rows: list[dict[str, str | None]], row: dict[str, str | None]) -> None:
+    """Add a row to those of its path; what one side has there and another side is one row."""
+    values = [name for name, value in row.items() if name != "path" and value is not None]
+    free = (each for each in rows if all(each[name] is None for name in values))
+    beside = next(free, None)
+    if beside is None:
+        rows.append(row)
+    else:
+        beside.update({name: row[name] for name in values})
 
 
 def is_moved(path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -294,6 +294,17 @@ def test_what_the_whole_value_should_be_is_told_whatever_its_shape(
     before: Any, after: Any, expected: Any, found: list[Any]
 ) -> None:
     assert told(before, after, expected, is_whole=True) == found
+
+
+def test_two_values_at_one_path_are_one_row() -> None:
+    first, second = {"k": 1, "z": 2}, {"q": 5, "w": [1, 2]}
+    found = told([first, False, second, "c"], [second, [], first, "c"])
+    assert [row[0] for row in found] == ["$[1]", "$[2] (was [0])"]
+    assert found[0] == ("$[1]", None, "false", "[]")
+    lists = [[*each] for size in range(4) for each in product([1, 2, [3], "x"], repeat=size)]
+    for before, after in product(lists, lists):
+        paths = [row["path"] for row in rows(before, after)]
+        assert len({*paths}) == len(paths)
 
 
 def test_numbers_are_compared_and_told_as_they_were_written() -> None:
