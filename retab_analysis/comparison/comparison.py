@@ -239,13 +239,15 @@ class Comparison:
     ) -> None:
         """Write down failures that are known and accepted, for :meth:`gate`'s ``allow``.
 
-        Entries that are there already stay; the file is replaced whole or not at all.
+        Entries that are there already stay as they are, with the comments beside them; one that has
+        run out is written anew. The file is replaced whole or not at all.
 
         Args:
             path: The file, TOML.
             evals: Ids, or a frame with a column ``eval_id``; None for what fails the gate now.
             reason: Why they are accepted.
-            until: The last day on which they are, a date or ``"2026-12-31"``; None for ever.
+            until: The last day on which they are, a date or ``"2026-12-31"``, today or later; None
+                for ever.
             who: Who accepts them.
 
         Raises:

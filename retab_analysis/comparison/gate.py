@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,9 @@ FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
 _UNDECIDED = ("unscored", "cancelled")
+_TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
+"""The beginning of an entry: its head, and the comments that stand right above it."""
+
 _FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 _KEYS = ("id", "name", "reason", "who", "until")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
@@ -408,14 +413,45 @@ def accept(
     if not isinstance(who, str | None):
         raise ConfigError(f"who must be a text or None, got {who!r}")
     last = _check_until(until, "accept")
+    if last is not None and last < datetime.now(UTC).date():
+        raise ConfigError(f"until: {last} is over; the last day must be today or later")
     chosen = _choose(compared, evals)
     target = check_path("path", path)
-    entries = {entry.id: entry for entry in read_accepted(target)} if target.exists() else {}
-    for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
-        entries.setdefault(eval_id, Accepted(eval_id, name, reason, who, last))
-    tables = (entries[eval_id].to_toml() for eval_id in sorted(entries))
+    known = read_accepted(target) if target.exists() else ()
+    kept = {entry.id for entry in known if not entry.has_run_out()}
+    new = [
+        Accepted(eval_id, name, reason, who, last)
+        for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows()
+        if eval_id not in kept
+    ]
+    text = target.read_text(encoding="utf-8") if target.exists() else _HEAD
+    head, tables = _split_tables(text, known)
+    for entry in new:
+        comments = [line for line in tables.get(entry.id, "").splitlines() if line[:1] == "#"]
+        tables[entry.id] = "\n".join([*comments, entry.to_toml()])
+    parts = [head, *(tables[each] for each in sorted(tables))] if new else [text]
+    written = "\n".join(f"{part.strip()}\n" for part in parts if part.strip())
     # Half a surrogate pair cannot be written in UTF-8.
-    save(target, "\n".join([_HEAD, *tables]).encode(errors="replace"))
+    save(target, written.encode(errors="replace"))
+
+
+def _split_tables(text: str, entries: Sequence[Accepted]) -> tuple[str, dict[str, str]]:
+    """What stands before the entries of a file, and the text of each, with its comments, by id.
+
+    Where the entries are written in another way than as tables, the comments are lost.
+    """
+    starts = [found.start() for found in _TABLE.finditer(text)]
+    head = text[: starts[0]] if starts else text
+    tables = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    try:
+        found = [tomllib.loads(each)["accepted"] for each in tables]
+        whole = tomllib.loads(text).get("accepted", [])
+        is_split = not tomllib.loads(head) and [each for [each] in found] == whole
+    except (ValueError, KeyError, TypeError):
+        is_split = False
+    if not is_split:
+        head, tables = _HEAD, [entry.to_toml() for entry in entries]
+    return head, dict(zip((entry.id for entry in entries), tables, strict=True))
 
 
 def _choose(compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None) -> pl.DataFrame:

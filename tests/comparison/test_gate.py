@@ -21,7 +21,7 @@ from comparison.cases import (
 )
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.gate import FAIL_ON, read_accepted
+from retab_analysis.comparison.gate import FAIL_ON, Accepted, read_accepted
 from retab_analysis.comparison.wording import at_least
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.vocabulary import TRANSITIONS
@@ -310,6 +310,68 @@ def test_existing_entries_stay_and_new_ones_are_sorted_in(tmp_path: Path) -> Non
         ("shaky", "new"),
     ]
     assert read_accepted(path)[2].until == date(2099, 12, 31)
+
+
+BY_HAND = f"""# What the team knows.
+
+# Waits for the provider.
+[[accepted]]
+id = "gap"  # since May
+reason = "old"
+
+[[accepted]]
+# The one with the long name.
+id = "shaky"
+until = {YESTERDAY}
+"""
+
+
+def test_what_was_written_by_hand_stays_and_what_has_run_out_is_written_anew(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(BY_HAND, encoding="utf-8")
+    of_every_transition().accept(path, "gap", reason="other")
+    assert path.read_text(encoding="utf-8") == BY_HAND
+    of_every_transition().accept(path, ["gap", "shaky", "fine0"], reason="new", until=TOMORROW)
+    written = path.read_text(encoding="utf-8")
+    assert [line for line in written.splitlines() if "#" in line] == [
+        "# What the team knows.",
+        "# Waits for the provider.",
+        'id = "gap"  # since May',
+        "# The one with the long name.",
+    ]
+    assert [(each.id, each.reason, each.until) for each in read_accepted(path)] == [
+        ("fine0", "new", TOMORROW),
+        ("gap", "old", None),
+        ("shaky", "new", TOMORROW),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "accepted = []",
+        "accepted = [{id = 'gap', reason = 'old'}]",
+        '[[accepted]]\nid = \'gap\'\nreason = """\n[[accepted]]\n"""',
+        "[[accepted]]\nid = 'gap'\n[[accepted]]\nid = 'gap'",
+    ],
+)
+def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(text, encoding="utf-8")
+    before = {each.id: each for each in read_accepted(path)}
+    of_every_transition().accept(path, "fine0", reason="new")
+    assert {each.id: each for each in read_accepted(path)} == before | {
+        "fine0": Accepted("fine0", "name of fine0", "new")
+    }
+
+
+def test_a_last_day_that_is_over_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is over; the last day must be today or later"):
+        of_every_transition().accept(tmp_path / "a.toml", "gap", reason="x", until=YESTERDAY)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_a_surrogate_does_not_break_the_file(tmp_path: Path) -> None:
