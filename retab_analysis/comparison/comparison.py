@@ -266,9 +266,11 @@ class Comparison:
         Returns:
             ``path, expected, baseline, candidate`` (String): one row per path such as
             ``$.lines[0].price``; what stands there as JSON, numbers as they were written, null
-            where nothing does. What is not known at all (an eval without an expected value, a side
-            without the eval) takes no part; nor does an expected value of another shape, the
-            length of a list for example, unless the condition is ``equals``.
+            where nothing does. An item that was dropped has the index that it had; where an item
+            from another index stands there now, each of the two has a row. What is not known at all
+            (an eval without an expected value, a side without the eval) takes no part; nor does an
+            expected value of another shape, the length of a list for example, unless the condition
+            is ``equals``.
 
         Raises:
             ConfigError: There is no such eval.

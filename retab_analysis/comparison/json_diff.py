@@ -76,8 +76,9 @@ def differing_paths(
     Returns:
         One row per path, in the order of the documents: ``path`` (``$.lines[3].price``), and for
         each name what stands there as JSON, or None where nothing does. An index is that of the
-        last text, or of the one before where only that has the item. An object or list that one
-        side lacks is one row with its whole JSON. An item that stands elsewhere is one row whose
+        last text, or of the one before where only that has the item; where an item from another
+        index stands there now, each of the two has a row. An object or list that one side lacks is
+        one row with its whole JSON. An item that stands elsewhere is one row whose
         path names both places, ``$.lines[3] (was [7])`` (or ``(expected at [7])``, or both), with
         the item's whole JSON on each side; :func:`is_moved` tells these rows.
     """
