@@ -125,7 +125,7 @@ def test_rounds_are_counted(unsure: Small) -> None:
     once = settled(unsure, first, max_rounds=1)
     assert starts(unsure) == first.choose_reruns(1).height >= 2
     assert once.evals.filter(pl.col("candidate_n") > 1).height >= 1
-    assert "results of reruns are counted as well." in once.explain()
+    assert "verdicts of reruns are counted as well." in once.explain()
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 4])

@@ -11,6 +11,7 @@ from retab_analysis.schema import RESULTS, RESULTS_WITH_PAYLOADS
 from retab_analysis.vocabulary import FAILING, MOMENT
 
 _TIMES = ("run_created_at", "created_at")
+_DOCUMENTS = ("document_names", "document_ids")
 _READING = (
     "eval_name",
     "eval_id",
@@ -68,8 +69,9 @@ def count_failures(results: Frame, by: str | Sequence[str] = "block_id") -> Fram
     Args:
         results: A RESULTS frame.
         by: One or several columns: ``block_id``, ``condition_kind``, ``failure_code``, ``path``,
-            ``document_names`` (a result counts for each of its documents), or others, your own
-            included, but none that bears the name of a column of the outcome.
+            ``document_names`` (a result counts for each of its documents, with ``document_ids`` for
+            each name and its id), or others, your own included, but none that bears the name of a
+            column of the outcome.
 
     Returns:
         One row per group in which something did not pass, the one with the most failures first,
@@ -100,11 +102,24 @@ def _counted(lazy: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
         *("eval_id", "state"),
         moment=MOMENT,
     )
+    documents = [name for name, key in names.items() if key in _DOCUMENTS]
+    if len(documents) == len(_DOCUMENTS):
+        ended = _one_document_each(ended, documents)
     groups = _one_value_each(ended, list(names)).group_by(list(names)).agg(_counts())
     order = ["n_failures", "first_created_at", *names]
     most_first = [True, *(False for _ in order[1:])]
     failing = groups.filter(pl.col("n_failures") > 0)
     return failing.sort(order, descending=most_first, nulls_last=True).rename(names)
+
+
+def _one_document_each(lazy: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    """A row for each different document, of which each list has one thing at the same place."""
+    none = pl.lit([], dtype=pl.List(pl.String))
+    filled = lazy.with_row_index("row").with_columns(pl.col(names).fill_null(none))
+    longest = pl.max_horizontal(1, *(pl.col(name).list.len() for name in names))
+    places = pl.int_ranges(longest)
+    padded = filled.with_columns(pl.col(names).list.gather(places, null_on_oob=True))
+    return padded.explode(names).unique(["row", *names]).drop("row")
 
 
 def _one_value_each(lazy: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:

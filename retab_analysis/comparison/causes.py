@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import polars as pl
@@ -49,6 +50,7 @@ _SAID = {
 }
 """Each kind of change in words: at one path, and at several. What tells more comes first."""
 
+_OF_ITEMS = ("dropped item", "added item", "replaced item", "moved item")
 _STATES = ("error", "blocked")
 _VARIOUS = "various"
 _RANKS = {change: rank for rank, change in enumerate((*_STATES, *_SAID))}
@@ -205,7 +207,10 @@ def _same_number(change: Change) -> bool:
         each.text if isinstance(each, Verbatim) else str(each)
         for each in (change.before, change.after)
     )
-    return float(before) == float(after) and abs(float(before)) < 2**53
+    try:
+        return Decimal(before) == Decimal(after)
+    except InvalidOperation:  # an exponent of twenty digits
+        return False
 
 
 def _cover(flips: list[_Flip]) -> Iterator[tuple[_Trait, list[_Flip]]]:
@@ -254,7 +259,7 @@ def _sentence(trait: _Trait, members: list[_Flip]) -> str:
         who += f" ({suspects} suspect)"
     passing = f" {'pass' if count > 1 else 'passes'} again"
     if trait.change == _VARIOUS:
-        return f"{who}{passing if trait.fixed else ' broke'}, each in another way."
+        return f"{who}{passing if trait.fixed else ' changed'}, each in another way."
     return f"{who}{passing if trait.fixed else ''}: {_said(trait, count)}."
 
 
@@ -274,4 +279,5 @@ def _said(trait: _Trait, count: int) -> str:
     at_one, at_several = _SAID[trait.change]
     if trait.path is None:
         return at_several
-    return at_one.format(one_line(trait.path.removesuffix("[*]")))
+    path = trait.path.removesuffix("[*]") if trait.change in _OF_ITEMS else trait.path
+    return at_one.format(one_line(path))

@@ -180,7 +180,8 @@ class Comparison:
             max_failures: How many evals may have them. Above 0 the verdict counts only where the
                 suite's own test says that the pass rate fell.
             allow: Ids or names of evals that do not count, or a file of accepted failures (a
-                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it.
+                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. One that
+                passes, was not compared, or has run out is a reason itself.
             min_pass_rate: The least pass rate of the candidate, from 0 to 1.
             verdict: Whether the verdict ``regressed`` counts, which is then computed without the
                 accepted evals.
@@ -238,13 +239,15 @@ class Comparison:
     ) -> None:
         """Write down failures that are known and accepted, for :meth:`gate`'s ``allow``.
 
-        Entries that are there already stay; the file is replaced whole or not at all.
+        Entries that are there already stay as they are, with the comments beside them; one that has
+        run out is written anew. The file is replaced whole or not at all.
 
         Args:
             path: The file, TOML.
             evals: Ids, or a frame with a column ``eval_id``; None for what fails the gate now.
             reason: Why they are accepted.
-            until: The last day on which they are, a date or ``"2026-12-31"``; None for ever.
+            until: The last day on which they are, a date or ``"2026-12-31"``, today or later; None
+                for ever.
             who: Who accepts them.
 
         Raises:
@@ -263,8 +266,11 @@ class Comparison:
         Returns:
             ``path, expected, baseline, candidate`` (String): one row per path such as
             ``$.lines[0].price``; what stands there as JSON, numbers as they were written, null
-            where nothing does. What is not known at all (an eval without an expected value, a side
-            without the eval) takes no part.
+            where nothing does. An item that was dropped has the index that it had; where an item
+            from another index stands there now, each of the two has a row. What is not known at all
+            (an eval without an expected value, a side without the eval) takes no part; nor does an
+            expected value of another shape, the length of a list for example, unless the condition
+            is ``equals``.
 
         Raises:
             ConfigError: There is no such eval.
@@ -279,7 +285,8 @@ class Comparison:
             "baseline": row["baseline_actual"],
             "candidate": row["candidate_actual"],
         }
-        return pl.DataFrame(differing_paths(texts), schema=_DIFF)
+        is_whole = self.sides.condition_kind(row["eval_id"]) == "equals"
+        return pl.DataFrame(differing_paths(texts, is_whole=is_whole), schema=_DIFF)
 
     @property
     def causes(self) -> pl.DataFrame:
@@ -317,9 +324,8 @@ class Comparison:
             "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }
-        again = 0 if self.sides.reruns is None else self.sides.reruns.height
         started = 0 if self.sides.started is None else self.sides.started.height
-        compared = f"{self.compared} {say_reruns(again, started)}".strip()
+        compared = f"{self.compared} {say_reruns(self.sides.rerun_verdicts, started)}".strip()
         told = explain(compared, row, self.evals, self.verdict, test)
         edits = self.sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from retab_analysis.arguments import check_count, check_flag, check_path, check_
 from retab_analysis.comparison.suite_test import suite_regressed
 from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.comparison.wording import (
+    add_since,
     at_least,
     count_noun,
     list_evals,
     phrase,
     say_p,
+    say_points,
     say_waiting,
 )
 from retab_analysis.errors import ConfigError
@@ -38,6 +42,10 @@ FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
 _UNDECIDED = ("unscored", "cancelled")
+_TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
+"""The beginning of an entry: its head, and the comments that stand right above it."""
+
+_FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 _KEYS = ("id", "name", "reason", "who", "until")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
 
@@ -86,6 +94,10 @@ class Accepted:
     who: str | None = None
     until: date | None = None
 
+    def has_run_out(self) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and self.until < datetime.now(UTC).date()
+
     def to_toml(self) -> str:
         """The entry as a table of a TOML array."""
         values = {name: getattr(self, name) for name in _KEYS}
@@ -125,6 +137,11 @@ class GateRule:
         is_file = isinstance(allow, os.PathLike) or (
             isinstance(allow, str) and allow.endswith(".toml")
         )
+        if isinstance(allow, str) and not is_file and _looks_like_file(allow):
+            raise ConfigError(
+                f"allow={allow!r} is taken for the id of an eval, and looks like a file: accepted "
+                "failures are read from a Path, or from a text that ends in .toml"
+            )
         return cls(
             fail_on=_check_transitions(fail_on),
             max_failures=max_failures,
@@ -134,16 +151,20 @@ class GateRule:
             verdict=verdict,
         )
 
-    def describe(self) -> str:
-        """The rule in words, for the reader of a report."""
+    def describe(self, known: int) -> str:
+        """The rule in words, for the reader of a report.
+
+        Args:
+            known: How many evals do not pass and are accepted.
+        """
         said = [self._describe_evals()] if self.fail_on else []
         if self.verdict and self.max_failures:
             said.append("the suite's own test may not find that the pass rate fell")
         elif self.verdict:
             said.append("the verdict on the suite may not be regressed")
         if self.min_pass_rate is not None:
-            said.append(f"the pass rate must be at least {self.min_pass_rate:.1%}")
-        known = len(self.names) + len(self.accepted)
+            least = f"{self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
+            said.append(f"the pass rate must be at least {least}")
         verb = "is" if known == 1 else "are"
         free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
         return (", and ".join(said) or "nothing fails it") + free
@@ -158,8 +179,7 @@ class GateRule:
 
     def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
         """The evals whose failure does not count: by id or name, and not run out."""
-        today = datetime.now(UTC).date()
-        ids = [each.id for each in self.accepted if each.until is None or each.until >= today]
+        ids = [each.id for each in self.accepted if not each.has_run_out()]
         named = pl.col("eval_id").is_in([*ids, *self.names]) | pl.col("eval_name").is_in(
             self.names
         ).fill_null(False)
@@ -199,7 +219,7 @@ class Regressed:
             sure = at_least(row["p_any_regressed"])
             parts.append(f"something got worse with a probability of {sure}")
         if suite_regressed(self.summary, self.alpha):
-            fell = f"the pass rate fell by {abs(100 * row['delta']):.1f} points"
+            fell = f"the pass rate fell by {say_points(row['delta'])}"
             parts.append(f"{fell}, more than chance explains (p {say_p(row['p_value'])})")
         beginning = "Without the accepted evals, the" if self.without_accepted else "The"
         return f"{beginning} verdict is regressed: {', and '.join(parts)}."
@@ -244,7 +264,7 @@ def apply_rule(
         tuple(notes),
         failing=tuple(named["eval_id"]),
         accepted=tuple(known["eval_id"]),
-        rule=rule.describe(),
+        rule=rule.describe(known.height),
     )
 
 
@@ -265,9 +285,8 @@ def _name_failures(
     reasons = [f"{say_waiting(waiting)}.".capitalize()] if coming else []
     for transition in TRANSITIONS:
         chosen = named.filter(transition=transition)
-        for (since,), group in chosen.group_by("since_version_id", maintain_order=True):
-            began = "" if since is None else f" since {one_line(since)}"
-            reasons.append(f"{group.height} {phrase(transition)}{began}: {list_evals(group)}.")
+        for (since,), group in add_since(chosen).group_by("since", maintain_order=True):
+            reasons.append(f"{group.height} {phrase(transition)}{since}: {list_evals(group)}.")
     if rule.max_failures:
         verb = "counts" if total == 1 else "count"
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
@@ -279,24 +298,40 @@ def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
     least = rule.min_pass_rate
     if least is None or (pass_rate is not None and pass_rate >= least):
         return []
-    rate = "not known" if pass_rate is None else f"{pass_rate:.1%}"
-    return [f"The pass rate is {rate}; at least {least:.1%} is asked for."]
+    asked = _digits(least)
+    if pass_rate is None:
+        return [f"The pass rate is not known; at least {least:.{asked}%} is asked for."]
+    digits = next((n for n in range(asked, 15) if f"{pass_rate:.{n}%}" != f"{least:.{n}%}"), 15)
+    rate = f"{pass_rate:.{digits}%}"
+    return [f"The pass rate is {rate}; at least {least:.{digits}%} is asked for."]
+
+
+def _digits(share: float) -> int:
+    """How many decimals a percentage is written with: all that it has, and at least one."""
+    return next((n for n in range(1, 6) if round(share, n + 2) == share), 6)
 
 
 def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
     """Entries that have no reason any more."""
-    states = dict(evals.select("eval_id", "candidate_state").iter_rows())
-    today = datetime.now(UTC).date()
     reasons = []
-    for entry in rule.accepted:
+    for entry in (*rule.accepted, *map(Accepted, dict.fromkeys(rule.names))):
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
-        if entry.id not in states:
+        named = pl.col("eval_id") == entry.id
+        if entry.id in rule.names:
+            named |= pl.col("eval_name") == entry.id
+        states = evals.filter(named)["candidate_state"]
+        if states.is_empty():
             reasons.append(f"Accepted, but not compared: {name}. Remove the entry.")
-        elif states[entry.id] == "passed":
+        elif (states == "passed").all(ignore_nulls=False):
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
-        elif entry.until is not None and entry.until < today:
+        elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
     return reasons
+
+
+def _looks_like_file(text: str) -> bool:
+    # Of a text that is too long for a path, Path.is_file raises.
+    return text.lower().endswith(_FILES) or os.path.isfile(text)  # noqa: PTH113
 
 
 def _note_others(
@@ -378,14 +413,45 @@ def accept(
     if not isinstance(who, str | None):
         raise ConfigError(f"who must be a text or None, got {who!r}")
     last = _check_until(until, "accept")
+    if last is not None and last < datetime.now(UTC).date():
+        raise ConfigError(f"until: {last} is over; the last day must be today or later")
     chosen = _choose(compared, evals)
     target = check_path("path", path)
-    entries = {entry.id: entry for entry in read_accepted(target)} if target.exists() else {}
-    for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
-        entries.setdefault(eval_id, Accepted(eval_id, name, reason, who, last))
-    tables = (entries[eval_id].to_toml() for eval_id in sorted(entries))
+    known = read_accepted(target) if target.exists() else ()
+    kept = {entry.id for entry in known if not entry.has_run_out()}
+    new = [
+        Accepted(eval_id, name, reason, who, last)
+        for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows()
+        if eval_id not in kept
+    ]
+    text = target.read_text(encoding="utf-8") if target.exists() else _HEAD
+    head, tables = _split_tables(text, known)
+    for entry in new:
+        comments = [line for line in tables.get(entry.id, "").splitlines() if line[:1] == "#"]
+        tables[entry.id] = "\n".join([*comments, entry.to_toml()])
+    parts = [head, *(tables[each] for each in sorted(tables))] if new else [text]
+    written = "\n".join(f"{part.strip()}\n" for part in parts if part.strip())
     # Half a surrogate pair cannot be written in UTF-8.
-    save(target, "\n".join([_HEAD, *tables]).encode(errors="replace"))
+    save(target, written.encode(errors="replace"))
+
+
+def _split_tables(text: str, entries: Sequence[Accepted]) -> tuple[str, dict[str, str]]:
+    """What stands before the entries of a file, and the text of each, with its comments, by id.
+
+    Where the entries are written in another way than as tables, the comments are lost.
+    """
+    starts = [found.start() for found in _TABLE.finditer(text)]
+    head = text[: starts[0]] if starts else text
+    tables = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    try:
+        found = [tomllib.loads(each)["accepted"] for each in tables]
+        whole = tomllib.loads(text).get("accepted", [])
+        is_split = not tomllib.loads(head) and [each for [each] in found] == whole
+    except (ValueError, KeyError, TypeError):
+        is_split = False
+    if not is_split:
+        head, tables = _HEAD, [entry.to_toml() for entry in entries]
+    return head, dict(zip((entry.id for entry in entries), tables, strict=True))
 
 
 def _choose(compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None) -> pl.DataFrame:

@@ -319,8 +319,16 @@ def _alike_elsewhere(
 def _same_place(
     height: int, width: int, stay: dict[int, int], moved: dict[int, int]
 ) -> dict[int, int]:
-    gaps = _gaps(height, width, stay, moved)
-    return {i: j for left, right in gaps for i, j in zip(left, right, strict=False)}
+    found: dict[int, int] = {}
+    for left, right in _gaps(height, width, stay, moved):
+        if left and right:
+            # Of the longer side the items that have the same index as those of the other.
+            skipped = right[0] - left[0]
+            more = len(left) - len(right)
+            old = left[min(max(skipped, 0), max(more, 0)) :]
+            new = right[min(max(-skipped, 0), max(-more, 0)) :]
+            found.update(zip(old, new, strict=False))
+    return found
 
 
 def _in_order(

@@ -54,7 +54,9 @@ class Change:
     numbering: frozenset[str] = frozenset()
 
 
-def differing_paths(texts: dict[str, str | None]) -> list[dict[str, str | None]]:
+def differing_paths(
+    texts: dict[str, str | None], *, is_whole: bool = False
+) -> list[dict[str, str | None]]:
     """The paths at which some JSON texts do not all agree, list items aligned.
 
     The last text that is known is what the others are aligned with. A value that is not known
@@ -62,31 +64,46 @@ def differing_paths(texts: dict[str, str | None]) -> list[dict[str, str | None]]
     deeper than 100, is compared as a whole. Members that only count a list's items do not count
     where items were added, dropped or moved.
 
-    What is called ``expected`` says nothing about what is inside of an object or list where it is
-    of another shape: a scalar (the length that a list should have, for example), a list where an
-    object is, or an object that has less than half of its members in common.
+    Unless it is what the whole value should be, what is called ``expected`` says nothing about an
+    object or list where it is of another shape: a scalar (the length that a list should have, for
+    example), a list where an object is, or an object that has less than half of its members in
+    common.
 
     Args:
         texts: The JSON text of each, by name.
+        is_whole: Whether the others should be equal to what is called ``expected``.
 
     Returns:
         One row per path, in the order of the documents: ``path`` (``$.lines[3].price``), and for
         each name what stands there as JSON, or None where nothing does. An index is that of the
-        last text, or of the one before where only that has the item. An object or list that one
-        side lacks is one row with its whole JSON. An item that stands elsewhere is one row whose
+        last text, or of the one before where only that has the item; where an item from another
+        index stands there now, each of the two has a row. An object or list that one side lacks is
+        one row with its whole JSON. An item that stands elsewhere is one row whose
         path names both places, ``$.lines[3] (was [7])`` (or ``(expected at [7])``, or both), with
         the item's whole JSON on each side; :func:`is_moved` tells these rows.
     """
     known = {name: parse_json(text) for name, text in texts.items() if text is not None}
     if len(known) < 2:
         return []
-    rows = []
-    for spot in _Differ(tuple(known)).differences(tuple(known.values())):
+    rows: dict[str, list[dict[str, str | None]]] = {}
+    for spot in _Differ(tuple(known)).differences(tuple(known.values()), is_whole):
         if spot.moved and not spot.elsewhere:
             continue  # other items moved around it
         found = dict(zip(known, map(_written, spot.values), strict=True))
-        rows.append({"path": spot.label, **{name: found.get(name) for name in texts}})
-    return rows
+        row = {"path": spot.label, **{name: found.get(name) for name in texts}}
+        _add_row(rows.setdefault(spot.label, []), row)
+    return [row for same_path in rows.values() for row in same_path]
+
+
+def _add_row(rows: list[dict[str, str | None]], row: dict[str, str | None]) -> None:
+    """Add a row to those of its path; what one side has there and another side is one row."""
+    values = [name for name, value in row.items() if name != "path" and value is not None]
+    free = (each for each in rows if all(each[name] is None for name in values))
+    beside = next(free, None)
+    if beside is None:
+        rows.append(row)
+    else:
+        beside.update({name: row[name] for name in values})
 
 
 def is_moved(path: str) -> bool:
@@ -170,10 +187,11 @@ class _Differ:
         self._identities = Identities()
         self._aligner = Aligner(self._identities)
 
-    def differences(self, documents: tuple[object, ...]) -> Iterator[_Spot]:
+    def differences(self, documents: tuple[object, ...], is_whole: bool = True) -> Iterator[_Spot]:
         """Every place at which the documents differ."""
         expected, *others = documents
-        silent = self._names[0] == _EXPECTED and not _same_shape(expected, others)
+        is_expected = self._names[0] == _EXPECTED
+        silent = is_expected and not is_whole and not _same_shape(expected, others)
         values = (_SILENT, *others) if silent else documents
         return self._inside(_Spot(values, ((),) * len(documents)))
 
@@ -184,7 +202,10 @@ class _Differ:
             spot = replace(spot, moved=False, elsewhere="")
         if self._agree(spot.values, spot.numbering):
             return
-        spot = self._without_expected(spot)
+        if self._hides(spot):
+            if spot.values[0] is not _ABSENT:
+                yield spot
+            spot = replace(spot, values=(_SILENT, *spot.values[1:]))
         kinds = {_container(value) for value in spot.values if value is not _SILENT}
         inside = spot.alike or self._overlap(spot)
         if kinds == {dict} and inside:
@@ -203,16 +224,14 @@ class _Differ:
             return all(value is _ABSENT for value in asked)
         return len({self._identities.of_item(value, without) for value in asked}) < 2
 
-    def _without_expected(self, spot: _Spot) -> _Spot:
-        """The same spot without an expected value that would hide how the others differ inside."""
+    def _hides(self, spot: _Spot) -> bool:
+        """Whether an expected value of another shape would hide how the others differ inside."""
         expected, *others = spot.values
         if self._names[0] != _EXPECTED or expected is _SILENT or len(others) < 2:
-            return spot
+            return False
         kinds = {_container(value) for value in others}
         apart = kinds in ({dict}, {list}) and _container(expected) not in kinds
-        if not apart or self._agree(others, spot.numbering):
-            return spot
-        return replace(spot, values=(_SILENT, *others))
+        return apart and not self._agree(others, spot.numbering)
 
     def _overlap(self, spot: _Spot) -> bool:
         """Whether what has only its place in common is small, or still shares something inside."""

@@ -91,6 +91,20 @@ class Sides:
         """All results of the candidate's code."""
         return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
 
+    @property
+    def rerun_verdicts(self) -> int:
+        """How many reruns came to a verdict; a cancelled one, or an error, says nothing."""
+        return 0 if self.reruns is None else int(self.reruns["state"].is_in(DECIDED).sum())
+
+    def condition_kind(self, eval_id: str) -> str | None:
+        """Which kind of condition an eval has, as the newest side that knows it says."""
+        for side in (self.candidate, self.baseline, self.history):
+            if side is not None:
+                known = side.filter(pl.col("eval_id") == eval_id)["condition_kind"].drop_nulls()
+                if len(known):
+                    return str(known[-1])
+        return None
+
     def asserted_paths(self) -> dict[str, str]:
         """Which part of its block's output each eval looks at, where that is known."""
         known = self.candidate.select("eval_id", "path").drop_nulls()

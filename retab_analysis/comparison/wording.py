@@ -27,9 +27,10 @@ _PHRASES = {
     "still_passing": "still passing",
 }
 _NAMED = 20
+_ROUNDING = 1e-9
 _GROUPS = 3
 _GOOD = ("passed", "mixed")
-_SINCE = ("since_run_id", "since_version_id", "since_at", "cause")
+_APART = ("not_comparable", "added", "removed")
 
 Row = Mapping[str, Any]
 
@@ -88,7 +89,8 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
         earlier: The results of the history: ``run_id, run_created_at``.
     """
     said = beginning or "Compared each eval with its own last good result"
-    held = evals.filter(pl.col("baseline_state").is_not_null())
+    is_held = pl.col("baseline_state").is_not_null()
+    held = evals.filter(is_held, ~pl.col("transition").is_in(_APART))
     runs = (
         held.group_by("baseline_run_id")
         .agg(pl.len().alias("n"))
@@ -168,11 +170,16 @@ def write_headline(
 
 
 def say_reruns(counted: int, started: int = 0) -> str:
-    """That evals were run again, and how many of these runs nobody waited for; empty for none."""
+    """That evals were run again, and how many of these runs nobody waited for; empty for none.
+
+    Args:
+        counted: How many reruns came to a verdict.
+        started: How many were not waited for.
+    """
     said = []
     if counted:
         verb = "is" if counted == 1 else "are"
-        said.append(f"{count_noun(counted, 'result')} of reruns {verb} counted as well.")
+        said.append(f"{count_noun(counted, 'verdict')} of reruns {verb} counted as well.")
     if started:
         verb = "was" if started == 1 else "were"
         said.append(f"{count_noun(started, 'rerun')} {verb} started and not waited for.")
@@ -208,12 +215,19 @@ def _nothing_broke(summary: Row, verdict: str, evals: pl.DataFrame) -> str:
             over = (
                 "all evals together" if all_evals else "the evals that were decided on both sides"
             )
-            return f"the pass rate fell by {_points(summary['delta'])} over {over}"
+            return f"the pass rate fell by {say_points(summary['delta'])} over {over}"
         return "something probably broke, but it is not certain which"
-    undecided = summary["incomplete"] if verdict == "inconclusive" else 0
+    undecided = _undecided(evals).height if verdict == "inconclusive" else 0
     if undecided and undecided * 2 >= evals.height:
         return f"not decided: {_have(undecided, evals.height)} no verdict to compare"
     return ""
+
+
+def _undecided(evals: pl.DataFrame) -> pl.DataFrame:
+    """Those that have no verdict on one of the sides, of those that both sides have."""
+    state = pl.concat_list("baseline_state", "candidate_state")
+    errored = state.list.contains("error") & ~pl.col("transition").is_in(_APART)
+    return evals.filter((pl.col("transition") == "incomplete") | errored)
 
 
 def _have(number: int, total: int) -> str:
@@ -240,21 +254,38 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         _errors(summary, evals, test["outage"]),
         _fixed(summary),
         _flaky(evals),
-        _not_counted(summary, evals),
+        _not_counted(summary, evals, test),
         _suite(summary, verdict, test),
     ]
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
+def add_since(evals: pl.DataFrame) -> pl.DataFrame:
+    """``since`` (String): since which version or run, and which day; empty where not known."""
+    known = evals.select("since_version_id", "since_run_id", "since_at").iter_rows()
+    said = [_since(version or run, moment) for version, run, moment in known]
+    return evals.with_columns(pl.Series("since", said, pl.String))
+
+
+def _since(name: str | None, moment: datetime | None) -> str:
+    if not name:
+        return ""
+    return f" since {one_line(name)}" + (f" ({_day(moment)})" if moment is not None else "")
+
+
 def _broken(evals: pl.DataFrame) -> list[str]:
-    """One sentence for each run since which evals are broken, the largest group first."""
-    broken = evals.filter(pl.col("transition").is_in(BROKEN))
+    """One sentence for each beginning of what is broken, the largest group first.
+
+    Reruns are runs of their own: evals that broke on one day, with one version, are told together.
+    """
+    broken = add_since(evals.filter(pl.col("transition").is_in(BROKEN)))
     if broken.is_empty():
         return []
     groups = (
-        broken.group_by(_SINCE, maintain_order=True)
+        broken.group_by("since", "cause", maintain_order=True)
         .agg(
             pl.col("block_id").unique().sort(),
+            pl.col("since_at").min(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
             # Only the saved evals remember that they passed, from before the runs that were read.
@@ -262,7 +293,7 @@ def _broken(evals: pl.DataFrame) -> list[str]:
             .any()
             .alias("latest"),
         )
-        .sort("n", "since_at", "since_run_id", descending=[True, False, False], nulls_last=True)
+        .sort("n", "since_at", "since", descending=[True, False, False], nulls_last=True)
     )
     said = [_broken_group(row) for row in groups.head(_GROUPS).iter_rows(named=True)]
     rest = int(groups["n"][_GROUPS:].sum())
@@ -272,15 +303,11 @@ def _broken(evals: pl.DataFrame) -> list[str]:
 def _broken_group(group: Row) -> str:
     n = group["n"]
     verb = "is" if n == 1 else "are"
-    version = group["since_version_id"] or group["since_run_id"]
-    since = f" since {one_line(version)}" if version else ""
-    day = f" ({_day(group['since_at'])})" if group["since_at"] is not None and version else ""
-    latest = " at the latest" if version and group["latest"] else ""
-    blocks = [one_line(block) for block in group["block_id"] if block is not None]
-    where = f" in {', '.join(blocks[:3])}" if blocks and len(blocks) <= 3 else ""
-    told = (
-        f"{count_noun(n, 'eval')}{where} {verb} broken{since}{day}{latest}{_cause(group['cause'])}"
-    )
+    latest = " at the latest" if group["since"] and group["latest"] else ""
+    known = [one_line(block) for block in group["block_id"] if block is not None]
+    where = f" in {', '.join(known[:3])}" if known and len(known) <= 3 else ""
+    why = _cause(group["cause"], len(group["block_id"]))
+    told = f"{count_noun(n, 'eval')}{where} {verb} broken{group['since']}{latest}{why}"
     return f"{told}{_say_least(n, group['least'])}."
 
 
@@ -292,20 +319,20 @@ def _say_least(n: int, p: float | None) -> str:
 
 
 def at_least(p: float) -> str:
-    """A probability, rounded down, so that nothing seems surer than it is.
+    """A probability, rounded down, so that nothing seems surer than it is; never certain.
 
     Example:
-        >>> at_least(0.9999)
-        'at least 0.99'
+        >>> at_least(0.9999), at_least(1.0)
+        ('at least 0.99', 'at least 0.99')
     """
-    return f"at least {math.floor(100 * p) / 100:.2f}"
+    return f"at least {min(math.floor(100 * p), 99) / 100:.2f}"
 
 
-def _cause(cause: str | None) -> str:
+def _cause(cause: str | None, blocks: int) -> str:
     if cause == "edit":
-        return ", when the block was edited"
+        return f", when {'the block was' if blocks == 1 else 'their blocks were'} edited"
     if cause == "drift":
-        return ", although nobody edited the block then"
+        return f", although nobody edited {'the block' if blocks == 1 else 'their blocks'} then"
     return ""
 
 
@@ -323,7 +350,9 @@ def _suspects(evals: pl.DataFrame, verdict: str) -> str | None:
     said = f"{count_noun(suspects.height, 'suspect')} did not{always} pass{luck}"
     if still_open.is_empty():
         most = max(suspects["p_regressed"].to_list())
-        return f"{said}; a lasting break is unlikely (p is at most {most:.2g})."
+        return (
+            f"{said}; a lasting break is unlikely (p is at most {math.ceil(1000 * most) / 1000:g})."
+        )
     likelier = "the likelier one" if still_open.height == 1 else f"the {still_open.height} likelier"
     which = "them" if still_open.height == suspects.height else likelier
     return f"{said}; run {which} again (.reruns says how often)."
@@ -368,11 +397,14 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     return " ".join(said) or None
 
 
-def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
+def _not_counted(summary: Row, evals: pl.DataFrame, test: Row) -> str | None:
+    """What is not among the evals of the suite's test, which are all the others."""
     said = []
-    if n := summary["incomplete"]:
+    apart = sum(summary[name] for name in _APART)
+    if (n := evals.height - apart - summary["n_evals"]) > 0:
         verb = "was" if n == 1 else "were"
-        said.append(f"{n} of {count_noun(evals.height, 'eval')} {verb} not decided on both sides")
+        who = f"{n} of {count_noun(evals.height, 'eval')}"
+        said.append(f"{who} {verb} not decided on both sides{_without_reruns(test)}")
     if n := summary["not_comparable"]:
         said.append(
             f"{n} {'was' if n == 1 else 'were'} edited, so that earlier results do not count"
@@ -387,7 +419,7 @@ def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
 def _suite(summary: Row, verdict: str, test: Row) -> str:
     """What the test of the suite as a whole says."""
     n = summary["n_evals"]
-    apart = " without reruns" if test["has_reruns"] else ""
+    apart = _without_reruns(test)
     if not n:
         return (
             f"No eval was decided on both sides{apart}, so that nothing can be concluded about the "
@@ -412,24 +444,35 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     return f"{moved}; the interval reaches beyond {margin}{_power(summary)}."
 
 
+def _without_reruns(test: Row) -> str:
+    return " without reruns" if test["has_reruns"] else ""
+
+
 def _moved(summary: Row, alpha: float) -> str:
     low, high = (f"{100 * summary[name]:+z.1f}" for name in ("delta_low", "delta_high"))
     interval = f"{100 - 100 * alpha:.4g} % interval {low} to {high} points".replace("-", "−")
     delta = summary["delta"]
-    if round(100 * delta, 1) == 0:
+    if abs(delta) < _ROUNDING:
         return f"stayed the same ({interval})"
-    return f"{'fell' if delta < 0 else 'rose'} by {_points(delta)} ({interval})"
+    return f"{'fell' if delta < 0 else 'rose'} by {say_points(delta)} ({interval})"
 
 
-def _points(delta: float) -> str:
-    return f"{abs(100 * delta):.1f} points"
+def say_points(delta: float) -> str:
+    """A change of a rate without its sign; of a small one the first digit that is not zero.
+
+    Example:
+        >>> say_points(-0.123), say_points(0.0004)
+        ('12.3 points', '0.04 points')
+    """
+    points = abs(100 * delta)
+    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
 
 
 def _power(summary: Row) -> str:
     detectable = summary["detectable"]
     if detectable is None:
         return ", and this suite is too small to find any change with 80 % power"
-    return f"; a fall of {_points(detectable)} would be found with 80 % power"
+    return f"; a fall of {say_points(detectable)} would be found with 80 % power"
 
 
 def say_p(p: float) -> str:

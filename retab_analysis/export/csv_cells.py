@@ -7,6 +7,8 @@ read back as the identical value.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 # From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
 _DAYS = (-719162, 2932896)
 _SECONDS = (_DAYS[0] * 86400, (_DAYS[1] + 1) * 86400 - 1)
+_EXACT = 2**53  # whole numbers up to there are Float64
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
     r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
@@ -113,7 +116,7 @@ def _keep_text(text: pl.Expr) -> pl.Expr:
     return text
 
 
-def _keep_values(values: pl.Series) -> pl.Series:
+def _keep_values(values: pl.Series, _: pl.Series) -> pl.Series:
     return values
 
 
@@ -124,12 +127,12 @@ class CellParser:
     Attributes:
         expected: What a cell may be, in words.
         parse: What expressions can do, for all columns at once.
-        finish: What they cannot.
+        finish: What they cannot, of the values and the text.
     """
 
     expected: str
     parse: Callable[[pl.Expr], pl.Expr]
-    finish: Callable[[pl.Series], pl.Series] = _keep_values
+    finish: Callable[[pl.Series, pl.Series], pl.Series] = _keep_values
 
 
 def _parse_integer(text: pl.Expr) -> pl.Expr:
@@ -137,9 +140,28 @@ def _parse_integer(text: pl.Expr) -> pl.Expr:
 
 
 def _parse_number(text: pl.Expr) -> pl.Expr:
-    value = text.cast(pl.Float64, strict=False)
-    overflown = value.is_infinite() & ~text.str.contains("(?i)inf")
-    return pl.when(~overflown).then(value)
+    return text.cast(pl.Float64, strict=False)
+
+
+def _refuse_rounded(values: pl.Series, text: pl.Series) -> pl.Series:
+    """The values without those that are not what the text says, but for the digits of a fraction.
+
+    Only a few values may be: to look at every text costs as much as all the rest.
+    """
+    is_zero = (values == 0) & (text.str.len_bytes() > len("-0.0"))
+    odd = (values.is_infinite() | is_zero | (values.abs() >= _EXACT)).arg_true()
+    found = zip(odd, text.gather(odd), values.gather(odd), strict=True)
+    wrong = [at for at, said, value in found if not _is_said(said, value)]
+    return values.scatter(wrong, None) if wrong else values
+
+
+def _is_said(text: str, value: float) -> bool:
+    if math.isinf(value):
+        return "inf" in text.lower()
+    if value == 0:
+        return re.match("[^eE]*[1-9]", text) is None
+    whole = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", text)
+    return whole is None or int(whole[1]) == int(value)
 
 
 def _parse_boolean(text: pl.Expr) -> pl.Expr:
@@ -158,7 +180,7 @@ def _parse_time(text: pl.Expr) -> pl.Expr:
     return pl.when(moment.dt.year().is_between(1, 9999)).then(moment)
 
 
-def _parse_lists(text: pl.Series) -> pl.Series:
+def _parse_lists(text: pl.Series, _: pl.Series) -> pl.Series:
     wrong = [each for each in text.drop_nulls().unique() if not _is_list(each)]
     lists = text.set(text.is_in(wrong), None) if wrong else text
     # By way of lists of Python it would take four times the memory of all the rest.
@@ -179,7 +201,7 @@ def _is_list(text: str) -> bool:
 CELL_PARSERS: Mapping[pl.DataType, CellParser] = {
     pl.String(): CellParser("text", _keep_text),
     pl.Int64(): CellParser("a 64-bit integer", _parse_integer),
-    pl.Float64(): CellParser("a number", _parse_number),
+    pl.Float64(): CellParser("a number", _parse_number, _refuse_rounded),
     pl.Boolean(): CellParser("true or false", _parse_boolean),
     Datetime: CellParser(
         "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00", _parse_time

@@ -37,8 +37,9 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
         ConfigError: There is no such table, or ``path`` is neither a path nor a file, or a folder.
         SchemaError: The file has none of the table's columns, all of another one's, a column twice,
             rows of different lengths, quotes in wrong places, text that is not UTF-8, or a cell
-            that is not a value of its column's dtype. Nothing is dropped, rounded or nulled
-            instead. Rows are counted from 1 after the header.
+            that is not a value of its column's dtype. Nothing is dropped or nulled instead, nor
+            rounded, but that a fraction becomes the nearest Float64. Cells are separated by commas.
+            Rows are counted from 1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
     Examples:
@@ -116,7 +117,8 @@ class _Columns:
             parser.parse(pl.col(str(n))).alias(str(n)) for n, parser in enumerate(self._parsers)
         )
         for n, parser in enumerate(self._parsers):
-            text, value = cells[str(n)], parser.finish(parsed[str(n)])
+            text = cells[str(n)]
+            value = parser.finish(parsed[str(n)], text)
             self._note_wrong(n, text, value)
             self._parts[n].append(value)
         self._height += cells.height

@@ -73,18 +73,21 @@ def plot_pass_rate(
     key = check_key(by, runs, RUNS)
     lazy = check_frame(runs, RUNS, (key, *_READ)).select(*_READ, key=key)
     summarize_runs(lazy, "key", scope=scope)  # which refuses an unknown scope
-    scoped = lazy if scope is None else lazy.filter(pl.col("scope") == scope)
+    is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
+    scoped = lazy.filter(is_scoped)
+    others = lazy.select((~is_scoped).sum()).collect().item()
     columns = find_columns(scoped, by, versions)
     ax = prepare_axes(ax, width=1.2 + 0.75 * columns.height, height=5.4 + columns.notes_height)
     if not columns.height:
-        return show_message(ax, "no runs")
+        beside = f"no {scope} runs, {others:,} of another scope"
+        return show_message(ax, beside if others else "no runs")
     columns = columns.fit(ax, _THINNEST)
     placed = _mark_used(columns.place(scoped)).collect()
     rates = _rates(placed)
     bottom = _draw(ax, rates, newest=columns.by == VERSION)
     said = [f"the axis begins at {bottom:.0%}, not at 0"] if bottom else []
     notes = [f"n={n}" for n in rates["rated_evals"]]
-    said += _said(placed, rates)
+    said += _said(placed, rates, others)
     label_groups(ax, columns, notes, n="evals that the rate is of", said=said)
     return ax
 
@@ -105,11 +108,12 @@ def _rates(placed: pl.DataFrame) -> pl.DataFrame:
     return summarize_runs(used, "x").join(partial, on="x").sort("x")
 
 
-def _said(placed: pl.DataFrame, rates: pl.DataFrame) -> list[str]:
+def _said(placed: pl.DataFrame, rates: pl.DataFrame, others: int) -> list[str]:
     """Which runs are in no rate, and what a hollow point is."""
     counts = {
         "that did not complete": placed.filter(~pl.col("used")).height,
         "without counts from the API": int((rates["n_runs"] - rates["rated_runs"]).sum()),
+        "of another scope": others,
     }
     left = [f"{n:,} run{'s' * (n > 1)} {why}" for why, n in counts.items() if n]
     said = [f"left out: {', '.join(left)}"] if left else []

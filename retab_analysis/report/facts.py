@@ -197,9 +197,8 @@ def list_left_out(comparison: Comparison, values: bool, listed: int) -> Iterator
             "Expected and actual values, conditions, failure messages, and what prompts and "
             "schemas say: the report was written without values, because they are the customers'."
         )
-    reruns = comparison.sides.reruns
-    if reruns is not None and reruns.height:
-        again = count_noun(reruns.height, "result")
+    if reruns := comparison.sides.rerun_verdicts:
+        again = count_noun(reruns, "verdict")
         yield (
             f"{again} of reruns: counted for the evals that were run again, and left out of the "
             "pass rates and of the suite's test, because they were chosen for having failed."

@@ -54,6 +54,23 @@ def test_failures_are_counted_for_each_document() -> None:
     assert found.select("document_names", "n_failures").rows() == [("b", 2), (None, 2), ("a", 1)]
 
 
+def test_a_name_and_an_id_are_of_one_document() -> None:
+    frame = results(
+        result("e1", "failed", 1, document_names=["a", "b", "a"], document_ids=["1", "2", "1"]),
+        result("e2", "failed", 1, document_names=["b"], document_ids=["2"]),
+        result("e3", "failed", 1, document_names=["b"], document_ids=None),
+        result("e4", "failed", 1, document_names=[], document_ids=[]),
+    )
+    columns = ["document_names", "document_ids"]
+    found = analysis.count_failures(frame, by=[*columns, "block_id"])
+    assert sorted(found.select(*columns, "n_failures").rows(), key=str) == [
+        ("a", "1", 1),
+        ("b", "2", 2),
+        ("b", None, 1),
+        (None, None, 1),
+    ]
+
+
 def test_a_document_that_is_named_twice_counts_once() -> None:
     found = analysis.count_failures(
         results(result("e", "failed", document_names=["a", "a"])), by="document_names"

@@ -105,6 +105,10 @@ def test_an_incident_that_ended_is_an_episode() -> None:
     assert [(row["kind"], row["code"], row["outcomes"]) for row in mended] == [("episode", "B", 5)]
 
 
+def test_a_beginning_that_failed_and_was_mended_is_a_step() -> None:
+    assert found(history("e", "FFFFPPPPPP", "AAAABBBBBB"), many_evals(4, "P" * 10)) == []
+
+
 def test_codes_are_never_pooled_and_the_newest_comes_first() -> None:
     codes = "A" * 20 + "B" * 20
     rows = found(history("shaky", SHAKY * 2, codes), many_evals(4, "P" * 40, codes))

@@ -229,7 +229,7 @@ def test_settling(page: Page, console: list[str], lab: Any, screenshots: Path) -
     page.set_viewport_size({"width": 1280, "height": 1000})
     open_notebook(page, lab, "compare-settle.ipynb", UNDECIDED, LAST)
     before = page.locator(f"{VIEW} .ra-text").first.inner_text()
-    assert "results of reruns" not in before
+    assert "verdicts of reruns" not in before
     press(page, "Settle…").press("Enter")
     expect(page.get_by_text(re.compile("at most 4 times"))).to_be_visible()
     page.screenshot(path=screenshots / "compare-plan.png")

@@ -47,7 +47,10 @@ def test_what_fails_the_gate_is_annotated_and_summarized(
     assert ask(monkeypatch, api, "check", FLOW) == 1
     lines = [each for each in capsys.readouterr().err.splitlines() if each.startswith("::")]
     title = f"::error title=Retab check of {FLOW}::"
-    assert lines[0] == f"{title}2 regressed since version_B: lines (lines), total (total)."
+    assert (
+        lines[0]
+        == f"{title}2 regressed since version_B (21 Apr 2026): lines (lines), total (total)."
+    )
     assert lines[1].startswith(f"{title}The verdict is regressed: ")
     assert len(lines) == 2
     written = summary.read_text()

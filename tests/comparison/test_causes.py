@@ -147,7 +147,7 @@ def test_the_same_change_at_several_paths() -> None:
 def test_what_is_left_of_a_block_is_one_row() -> None:
     causes = group_causes(frame(flip("a", "b"), flip(1, 2), error("lines"), flip(block="other")))
     assert causes.rows() == [
-        ("lines", None, "various", 3, "e0", "3 evals of lines broke, each in another way."),
+        ("lines", None, "various", 3, "e0", "3 evals of lines changed, each in another way."),
         ("other", "$", "changed number", 1, "e3", "1 eval of other: the number at $ changed."),
     ]
 
@@ -183,6 +183,34 @@ def test_what_was_fixed_is_apart_from_what_broke() -> None:
         "1 eval of b passes again: before, it did not run.",
     ]
     assert causes["change"].to_list() == ["fixed: added item", "added item", "fixed: error"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        ("0", "1e-400", "changed number"),
+        ("0.1", "0.10000000000000000001", "changed number"),
+        ("9007199254740993", "9007199254740992.0", "changed number"),
+        ("9007199254740993", "9007199254740993.0", "rewritten number"),
+        ("1.10", "11e-1", "rewritten number"),
+        ("1e99999999999999999999", "1e99999999999999999998", "changed number"),
+    ],
+)
+def test_numbers_are_the_same_where_they_are_exactly(before: str, after: str, change: str) -> None:
+    values = {"baseline_actual": before, "candidate_actual": after}
+    assert group_causes(frame(flip() | values))["change"].to_list() == [change]
+
+
+def test_an_item_is_named_as_one_of_its_list() -> None:
+    causes = group_causes(frame(flip({"scores": [1, 2, 3]}, {"scores": [1, 9, 3]})))
+    assert causes["sentence"].to_list() == ["1 eval of lines: the number at $.scores[*] changed."]
+
+
+def test_suspects_are_not_called_broken() -> None:
+    suspects = [flip(1, 2, transition="suspect"), flip("a", None, transition="suspect")]
+    assert group_causes(frame(*suspects))["sentence"].to_list() == [
+        "2 evals of lines (2 suspect) changed, each in another way."
+    ]
 
 
 def test_suspects_are_named_as_such() -> None:

@@ -122,8 +122,10 @@ def test_its_frames_are_kept() -> None:
     assert (own.baseline, own.history.height) == (None, 6)
 
 
-def diff_of(expected: str | None, before: str | None, after: str | None) -> list[Any]:
-    values = {"expected_value": expected, "eval_name": "e"}
+def diff_of(
+    expected: str | None, before: str | None, after: str | None, kind: str | None = None
+) -> list[Any]:
+    values = {"expected_value": expected, "eval_name": "e", "condition_kind": kind}
     return (
         compare(
             results(result("e", "passed", 1, **values, actual_value=before)),
@@ -140,6 +142,13 @@ def test_where_the_values_of_an_eval_differ() -> None:
     assert diff_of("1.10", "1.10", "1.1") == [("$", "1.10", "1.10", "1.1")]
     assert diff_of('{"a":1,"b":2}', '{"a":1,"b":2}', '{"a":1,"b":3}') == [("$.b", "2", "2", "3")]
     assert diff_of(None, None, None) == []
+
+
+def test_an_expected_value_of_another_shape_is_told_where_it_is_the_whole_value() -> None:
+    whole = [("$", '"USD"', '["USD"]', '["USD"]')]
+    assert diff_of('"USD"', '["USD"]', '["USD"]', "equals") == whole
+    assert diff_of('"USD"', '"USD"', '["USD"]', "equals") == [("$", '"USD"', '"USD"', '["USD"]')]
+    assert diff_of("2", "[1,2]", "[1]", "length_compare") == [("$[1]", None, "2", None)]
 
 
 def test_an_item_that_was_dropped_is_one_row() -> None:

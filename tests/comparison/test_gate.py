@@ -21,7 +21,7 @@ from comparison.cases import (
 )
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.gate import FAIL_ON, read_accepted
+from retab_analysis.comparison.gate import FAIL_ON, Accepted, read_accepted
 from retab_analysis.comparison.wording import at_least
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.vocabulary import TRANSITIONS
@@ -38,8 +38,8 @@ def reasons(**arguments: Any) -> tuple[str, ...]:
 
 def test_what_counts_by_default_is_named_with_its_moment() -> None:
     assert reasons() == (
-        "1 regressed since vB: name of broken (broken).",
-        "1 newly blocked since vB: name of blocked (blocked).",
+        "1 regressed since vB (8 Jun 2026): name of broken (broken).",
+        "1 newly blocked since vB (8 Jun 2026): name of blocked (blocked).",
         "1 newly errored: name of crashed (crashed).",
         "1 incomplete: name of stopped (stopped).",
     )
@@ -64,6 +64,7 @@ USUAL = "no eval may be regressed, newly blocked, newly errored or incomplete on
             {"fail_on": (), "min_pass_rate": 0.9, "verdict": False, "allow": ["broken"]},
             "the pass rate must be at least 90.0%; 1 failure is accepted",
         ),
+        ({"fail_on": (), "verdict": False, "allow": ["nobody", "fine0"]}, "nothing fails it"),
     ],
 )
 def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None:
@@ -87,7 +88,16 @@ def test_what_is_broken_since_different_versions_is_told_apart() -> None:
         ),
     ]
     said = held_against_own_past(rows, 12).gate(verdict=False).reasons
-    assert [each.split(":")[0] for each in said] == ["3 regressed since vB", "2 regressed since vC"]
+    assert [each.split(":")[0] for each in said] == [
+        "3 regressed since vB (28 May 2026)",
+        "2 regressed since vC (30 May 2026)",
+    ]
+
+
+def test_since_when_is_said_of_a_drift_too() -> None:
+    rows = [*history("e", "P" * 15 + "FFF"), *many_evals(20, "P" * 18)]
+    said = held_against_own_past(rows, 18).gate(verdict=False).reasons
+    assert said == ("1 regressed since vA (3 Jun 2026): name of e (e).",)
 
 
 def test_incomplete_counts_only_where_the_candidate_is_undecided() -> None:
@@ -128,10 +138,27 @@ def test_ids_and_names_are_allowed() -> None:
     assert reasons(allow=FAILING) == ()
     assert reasons(allow=[f"name of {each}" for each in FAILING]) == ()
     assert reasons(fail_on="regressed", allow="broken") == ()
-    assert len(reasons(allow=["broken", "nobody"])) == 3
     notes = of_every_transition().gate(allow=["broken", "doubtful"], verdict=False).notes
     assert notes[-1] == "2 accepted: name of broken (broken), name of doubtful (doubtful)."
     assert not any(note.startswith("1 suspect") for note in notes)
+
+
+def test_an_id_or_name_that_has_no_reason_any_more_is_a_reason() -> None:
+    assert reasons(allow=[*FAILING, "nobody", "fine0", "name of fine1"]) == (
+        "Accepted, but not compared: nobody. Remove the entry.",
+        "Accepted, but passes again: fine0. Remove the entry.",
+        "Accepted, but passes again: name of fine1. Remove the entry.",
+    )
+
+
+def test_what_looks_like_a_file_is_not_taken_for_an_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "accepted").write_text("", encoding="utf-8")
+    for name in ("accepted", "accepted.txt", "accepted.TOML"):
+        with pytest.raises(ConfigError, match="looks like a file: accepted failures are read from"):
+            of_every_transition().gate(allow=name)
 
 
 def test_the_verdict_is_a_reason_of_its_own() -> None:
@@ -189,6 +216,11 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
     assert gate.ok is ok
     if not ok:
         assert gate.reasons == (f"The pass rate is 50.0%; at least {least:.1%} is asked for.",)
+    close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95, verdict=False)
+    assert close.reasons == ("The pass rate is 94.97%; at least 95.00% is asked for.",)
+    assert (
+        "the pass rate must be at least 99.95%" in suite("P", "P").gate(min_pass_rate=0.9995).rule
+    )
     assert suite("P", "C").gate((), min_pass_rate=0.1).reasons == (
         "The pass rate is not known; at least 10.0% is asked for.",
     )
@@ -215,7 +247,7 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
 def test_many_evals_are_named_in_part() -> None:
     rows = many_evals(30, "P" * 9 + "F", "A" * 9 + "B")
     said = held_against(rows, 9, 10).gate(verdict=False).reasons[0]
-    assert said.startswith("30 regressed since vB: name of e000 (e000), ")
+    assert said.startswith("30 regressed since vB (28 May 2026): name of e000 (e000), ")
     assert said.endswith(" and 10 more.")
 
 
@@ -229,7 +261,9 @@ def test_texts_from_outside_stay_in_their_line() -> None:
 
 def test_raising() -> None:
     comparison = of_every_transition()
-    with pytest.raises(RegressionError, match="1 regressed since vB: name of broken") as caught:
+    with pytest.raises(
+        RegressionError, match=r"1 regressed since vB \(8 Jun 2026\): name of broken"
+    ) as caught:
         comparison.raise_if_regressed()
     assert caught.value.comparison is comparison
     assert caught.value.reasons == comparison.gate().reasons
@@ -278,6 +312,68 @@ def test_existing_entries_stay_and_new_ones_are_sorted_in(tmp_path: Path) -> Non
     assert read_accepted(path)[2].until == date(2099, 12, 31)
 
 
+BY_HAND = f"""# What the team knows.
+
+# Waits for the provider.
+[[accepted]]
+id = "gap"  # since May
+reason = "old"
+
+[[accepted]]
+# The one with the long name.
+id = "shaky"
+until = {YESTERDAY}
+"""
+
+
+def test_what_was_written_by_hand_stays_and_what_has_run_out_is_written_anew(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(BY_HAND, encoding="utf-8")
+    of_every_transition().accept(path, "gap", reason="other")
+    assert path.read_text(encoding="utf-8") == BY_HAND
+    of_every_transition().accept(path, ["gap", "shaky", "fine0"], reason="new", until=TOMORROW)
+    written = path.read_text(encoding="utf-8")
+    assert [line for line in written.splitlines() if "#" in line] == [
+        "# What the team knows.",
+        "# Waits for the provider.",
+        'id = "gap"  # since May',
+        "# The one with the long name.",
+    ]
+    assert [(each.id, each.reason, each.until) for each in read_accepted(path)] == [
+        ("fine0", "new", TOMORROW),
+        ("gap", "old", None),
+        ("shaky", "new", TOMORROW),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "accepted = []",
+        "accepted = [{id = 'gap', reason = 'old'}]",
+        '[[accepted]]\nid = \'gap\'\nreason = """\n[[accepted]]\n"""',
+        "[[accepted]]\nid = 'gap'\n[[accepted]]\nid = 'gap'",
+    ],
+)
+def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(text, encoding="utf-8")
+    before = {each.id: each for each in read_accepted(path)}
+    of_every_transition().accept(path, "fine0", reason="new")
+    assert {each.id: each for each in read_accepted(path)} == before | {
+        "fine0": Accepted("fine0", "name of fine0", "new")
+    }
+
+
+def test_a_last_day_that_is_over_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is over; the last day must be today or later"):
+        of_every_transition().accept(tmp_path / "a.toml", "gap", reason="x", until=YESTERDAY)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_half_a_surrogate_does_not_break_the_file(tmp_path: Path) -> None:
     path = tmp_path / "accepted.toml"
     of_every_transition().accept(path, "gap", reason="a\ud800b")
@@ -304,7 +400,7 @@ until = "{TODAY}"
     )
     gate = of_every_transition().gate(BROKEN, allow=path, verdict=False)
     assert gate.reasons == (
-        "1 regressed since vB: name of broken (broken).",
+        "1 regressed since vB (8 Jun 2026): name of broken (broken).",
         "Accepted, but passes again: Fine (fine0). Remove the entry.",
         "Accepted, but not compared: nobody. Remove the entry.",
         f"Accepted until {YESTERDAY}, which is over: broken.",

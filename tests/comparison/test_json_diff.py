@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -68,15 +68,18 @@ def renumbered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**item, "position": at} for at, item in enumerate(items, 1)]
 
 
-def rows(before: Any, after: Any, expected: Any = None) -> list[dict[str, str | None]]:
+def rows(
+    before: Any, after: Any, expected: Any = None, *, is_whole: bool = False
+) -> list[dict[str, str | None]]:
     texts = {"expected": expected, "baseline": before, "candidate": after}
     return differing_paths(
-        {name: None if value is None else json.dumps(value) for name, value in texts.items()}
+        {name: None if value is None else json.dumps(value) for name, value in texts.items()},
+        is_whole=is_whole,
     )
 
 
-def told(before: Any, after: Any, expected: Any = None) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in rows(before, after, expected)]
+def told(before: Any, after: Any, expected: Any = None, **more: bool) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in rows(before, after, expected, **more)]
 
 
 # What is true of any two documents.
@@ -128,6 +131,18 @@ def test_an_expected_value_hides_nothing(expected: object, before: object, after
         )
     elif same(expected, after):
         assert found == []
+
+
+@RELAXED
+@given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
+def test_where_the_whole_value_is_expected_another_one_has_a_row(
+    expected: object, before: object, after: object
+) -> None:
+    texts = {"expected": expected, "baseline": before, "candidate": after}
+    found = differing_paths(
+        {name: write_json(value) for name, value in texts.items()}, is_whole=True
+    )
+    assert bool(found) != (same(expected, before) and same(before, after))
 
 
 @RELAXED
@@ -246,9 +261,9 @@ def test_an_item_that_has_nothing_in_common_with_what_stood_there_is_one_row() -
         ([1, 2], [1, 2], 3, []),
         ({"a": 1}, {"a": 2}, {"kind": "between", "lower": 1}, [("$.a", None, "1", "2")]),
         ({"a": 1}, {"a": 2}, {"a": 3, "b": 4}, [("$.a", "3", "1", "2"), ("$.b", "4", None, None)]),
-        # Deeper than that it is a value like others, unless it would hide how the others differ.
+        # Deeper than that it is a value like others; how the others differ is told beside it.
         ({"a": [1], "b": 1}, {"a": [1], "b": 1}, {"a": 1, "b": 1}, [("$.a", "1", "[1]", "[1]")]),
-        ({"a": [1], "b": 1}, {"a": [2], "b": 1}, {"a": 1, "b": 1}, [("$.a[0]", None, "1", "2")]),
+        ({"a": [1], "b": 1}, {"a": [2], "b": 1}, {"a": 1, "b": 1}, [("$.a", "1", "[1]", "[2]"), ("$.a[0]", None, "1", "2")]),  # noqa: E501
         ("no", "no", "yes", [("$", '"yes"', '"no"', '"no"')]),
         (["a", "b"], ["a", "b"], ["b", "a"], [("$[1] (expected at [0])", '"b"', '"b"', '"b"')]),
         # An expected item stands where the item is that it was of; and a row names a place once.
@@ -263,6 +278,33 @@ def test_an_item_that_has_nothing_in_common_with_what_stood_there_is_one_row() -
 )  # fmt: skip
 def test_rows(before: Any, after: Any, expected: Any, found: list[Any]) -> None:
     assert told(before, after, expected) == found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "found"),
+    [
+        (["USD"], ["USD"], "USD", [("$", '"USD"', '["USD"]', '["USD"]')]),
+        ("USD", ["USD"], "USD", [("$", '"USD"', '"USD"', '["USD"]')]),
+        ([1, 2], [1, 3], 1, [("$", "1", "[1,2]", "[1,3]"), ("$[1]", None, "2", "3")]),
+        ({"x": 1}, {"x": 1}, {"a": 1, "b": 2, "c": 3}, [("$.x", None, "1", "1"), ("$.a", "1", None, None), ("$.b", "2", None, None), ("$.c", "3", None, None)]),  # noqa: E501
+        ([1], None, 1, [("$", "1", "[1]", None)]),
+    ],
+)  # fmt: skip
+def test_what_the_whole_value_should_be_is_told_whatever_its_shape(
+    before: Any, after: Any, expected: Any, found: list[Any]
+) -> None:
+    assert told(before, after, expected, is_whole=True) == found
+
+
+def test_two_values_at_one_path_are_one_row() -> None:
+    first, second = {"k": 1, "z": 2}, {"q": 5, "w": [1, 2]}
+    found = told([first, False, second, "c"], [second, [], first, "c"])
+    assert [row[0] for row in found] == ["$[1]", "$[2] (was [0])"]
+    assert found[0] == ("$[1]", None, "false", "[]")
+    lists = [[*each] for size in range(4) for each in product([1, 2, [3], "x"], repeat=size)]
+    for before, after in product(lists, lists):
+        paths = [row["path"] for row in rows(before, after)]
+        assert len({*paths}) == len(paths)
 
 
 def test_numbers_are_compared_and_told_as_they_were_written() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import (
+    STATES,
     hand_made,
     held_against,
     held_against_own_past,
@@ -21,8 +22,10 @@ from comparison.cases import (
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
+from support.frames import result, results
 
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.sides import check_results
 from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, is_significant
 from retab_analysis.comparison.wording import (
     describe_last_good,
@@ -37,6 +40,7 @@ from retab_analysis.comparison.wording import (
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
+UNDECIDED = ("newly_errored", "incomplete", "not_comparable", "removed", "added")
 NO_TEST = {
     **{"alpha": 0.05, "margin": 0.05, "outage": False},
     **{"own_past": False, "significant": False, "has_reruns": False},
@@ -46,8 +50,9 @@ NO_TEST = {
 def summarized(evals: pl.DataFrame, **more: Any) -> dict[str, Any]:
     """The row of a summary of hand-made evals, of which no number is known."""
     counts = dict(evals["transition"].value_counts().iter_rows())
-    row = dict.fromkeys(SUMMARY_SCHEMA) | dict.fromkeys(TRANSITIONS, 0) | counts | {"n_evals": 0}
-    return row | more
+    decided = evals.filter(~pl.col("transition").is_in(UNDECIDED)).height
+    row = dict.fromkeys(SUMMARY_SCHEMA) | dict.fromkeys(TRANSITIONS, 0) | counts
+    return row | {"n_evals": decided} | more
 
 
 def headline(*evals: dict[str, Any], verdict: str = "inconclusive", **more: Any) -> str:
@@ -229,6 +234,15 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
             "most 0.041).",
         ),
         (
+            [of("suspect", candidate_state="failed", p_regressed=p) for p in (0.0414, 0.02)],
+            "2 suspects did not pass, which may be bad luck; a lasting break is unlikely (p is at "
+            "most 0.042).",
+        ),
+        (
+            [of("regressed", p_regressed=1.0)],
+            "1 eval in extract is broken; the probability of that is at least 0.99.",
+        ),
+        (
             [of("newly_errored", candidate_state="error")],
             "1 eval ended in an execution error, which is not a verdict; run it again.",
         ),
@@ -280,8 +294,20 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
     ],
 )
 def test_each_sentence(evals: list[dict[str, Any]], sentence: str) -> None:
-    nothing = "No eval was decided on both sides, so that nothing can be concluded about the suite."
-    assert explained(*evals).splitlines() == ["Compared.", sentence, nothing]
+    compared, *said, suite_as_a_whole = explained(*evals).splitlines()
+    assert compared == "Compared."
+    assert said[0] == sentence
+    assert all(each.startswith("Not counted: ") for each in said[1:])
+    assert "decided on both sides" in suite_as_a_whole
+
+
+def test_an_eval_without_a_verdict_on_one_side_is_not_counted_whatever_its_transition() -> None:
+    letters = ["PPP"] * 3 + ["EEE"] + ["PPE"] * 2 + ["PPC", "UPP"]
+    rows = [row for at, each in enumerate(letters) for row in history(f"e{at}", each)]
+    said = held_against(rows, 1, 3)
+    assert "4 of 8 evals have no verdict to compare" in said.headline
+    assert "Not counted: 4 of 8 evals were not decided on both sides." in said.explain()
+    assert "Over the 4 evals that were decided on both sides" in said.explain()
 
 
 def test_what_is_broken_since_many_runs_is_cut_and_counted() -> None:
@@ -290,6 +316,29 @@ def test_what_is_broken_since_many_runs_is_cut_and_counted() -> None:
     assert said.count("are broken since") == 3
     assert "1 more eval broke in other runs." in said
     assert "2 more evals broke in other runs." in explained(*evals, of("regressed"))
+
+
+def test_what_broke_on_one_day_with_one_version_is_told_together() -> None:
+    # Of an eval that ended in an error first, the rerun says that it broke.
+    at = [DAY.replace(hour=hour) for hour in (9, 9, 10)]
+    shared = {"cause": "edit", "since_version_id": "v2", "p_regressed": 0.99}
+    evals = [
+        of("regressed", since_run_id=f"run_{moment.hour}", since_at=moment, **shared)
+        for moment in at
+    ]
+    assert "3 evals in extract are broken since v2 (24 Nov 2026), when" in explained(*evals)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("edit", "when their blocks were edited."),
+        ("drift", "although nobody edited their blocks then."),
+    ],
+)
+def test_of_evals_of_several_blocks_the_blocks_are_spoken_of(cause: str, words: str) -> None:
+    evals = [of("regressed", cause=cause, block_id=f"b{at}") for at in range(5)]
+    assert f"5 evals are broken, {words}" in explained(*evals)
 
 
 def test_an_outage_is_told_with_all_that_ended_in_an_error() -> None:
@@ -334,6 +383,12 @@ TESTED: dict[str, Any] = {
             {"delta": 0.0, "delta_low": -0.0001, "delta_high": 0.03, "p_value": 1.0},
             "Over the 40 evals that were decided on both sides (38 independent documents) the pass "
             "rate stayed the same (95 % interval +0.0 to +3.0 points), which lies within ± 5 "
+            "points.",
+        ),
+        (
+            {"delta": 0.00025, "delta_low": -0.0002, "delta_high": 0.03, "p_value": 1.0},
+            "Over the 40 evals that were decided on both sides (38 independent documents) the pass "
+            "rate rose by 0.03 points (95 % interval +0.0 to +3.0 points), which lies within ± 5 "
             "points.",
         ),
         (
@@ -391,8 +446,17 @@ def test_p_values_in_words() -> None:
 
 
 def test_reruns_in_words() -> None:
-    assert say_reruns(1) == "1 result of reruns is counted as well."
-    assert say_reruns(2) == "2 results of reruns are counted as well."
+    assert say_reruns(1) == "1 verdict of reruns is counted as well."
+    assert say_reruns(2) == "2 verdicts of reruns are counted as well."
+
+
+def test_only_reruns_that_came_to_a_verdict_are_counted() -> None:
+    past = history("e", "PPPPF")
+    again = [result("e", state, 6, result_id=state) for state in STATES.values()]
+    comparison = held_against_own_past(
+        past, 5, reruns=check_results(results(*again), "reruns").collect()
+    )
+    assert "3 verdicts of reruns are counted as well." in comparison.explain()
 
 
 def test_the_words_of_transitions() -> None:
@@ -450,6 +514,11 @@ def test_its_own_past_is_described_by_where_the_results_are_from() -> None:
     rows = [*many_evals(3, "PPPP"), *history("first", "PFFF"), *history("second", "PPFF")]
     said = held_against_own_past(rows, 4).compared
     assert said.endswith("2 from 2 other runs (the oldest of 19 May 2026).")
+    # What is not compared is not held against anything.
+    rows = [*many_evals(3, "PP"), *history("gone", "P."), *history("edited", "P")]
+    rows += history("edited", ".F", expected_value="9")
+    said = held_against_own_past(rows, 2).compared
+    assert said.startswith("Compared each eval with its own last good result: 3 from run run_1 of ")
     nothing = held_against_own_past(history("e", ".F"), 2).compared
     assert nothing == "Compared each eval with its own last good result; there is none."
 
@@ -490,6 +559,13 @@ def sentences_hold(comparison: Comparison) -> None:
         raise AssertionError(f"1 {singular}: {said}")
     assert "None" not in said
     assert "nan" not in said
+    apart = sum(row[name] for name in ("added", "removed", "not_comparable"))
+    undecided = re.search(r"Not counted: (\d+) of \d+ evals? (?:was|were) not decided", said)
+    assert row["n_evals"] + apart + (int(undecided[1]) if undecided else 0) == height
+    not_decided = re.search(r"not decided: (\d+) of", comparison.headline)
+    if not_decided and comparison.sides.reruns is None:
+        assert undecided is not None
+        assert not_decided[1] == undecided[1]
     if row["n_evals"] < height:
         assert "all evals" not in f"{said} {comparison.headline}"
 

@@ -29,7 +29,11 @@ NAIVE = dt.datetime(2024, 5, 1, 10, 0, 0, 1)
         ("\ufeff", "^the file is empty"),
         ("\n", r"^got the columns '', expected some of those of runs: run_id, status, .*…$"),
         ("\n\nrun_id\n", "^got the columns ''"),
-        ("a;run_id\n", "^got the columns 'a;run_id', expected some of those of runs"),
+        (
+            "a;run_id\nx;0,5\n",
+            "^the header is 'a;run_id': got cells separated by ';'",
+        ),
+        ('"a"\t"run_id"\nx\ty\n', r"separated by '\\t', expected commas; write the file anew"),
         ("run_id,a,run_id\n", "^column 'run_id': got it 2 times, expected it once$"),
         ("run_id,'=a,=a\n", "^column '=a': got it 2 times"),
         ("run_id,passed\nx,1\ny\n", r"^row 2: got 1 cell\(s\), expected 2 as in the header$"),
@@ -131,6 +135,10 @@ INTEGER, TIME = (
         ("pass_rate", "0,5", "expected a number$"),
         ("pass_rate", "1e400", "expected a number$"),
         ("pass_rate", "-1e400", "expected a number$"),
+        ("pass_rate", "1e-400", "expected a number$"),
+        ("pass_rate", "9007199254740993", "expected a number$"),
+        ("pass_rate", f"{10**40 + 1}", "expected a number$"),
+        ("pass_rate", "-9007199254740993.0", "expected a number$"),
         ("ok", "1", "expected true or false$"),
         ("ok", "yes", "expected true or false$"),
         ("created_at", "2024-05-01", TIME),
@@ -161,6 +169,13 @@ def test_a_cell_that_is_no_value_is_refused(name: str, cell: str, expected: str)
     ) as caught:
         reread(file.getvalue())
     assert caught.value.path == where
+
+
+def test_numbers_that_are_floats_are_read() -> None:
+    cells = ["0", "-0.0", "0e-400", "9007199254740992", "9007199254740994.0", "1e300", "0.1", "inf"]
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([["run_id", "pass_rate"], *(["r", cell] for cell in cells)])
+    assert reread(file.getvalue())["pass_rate"].to_list() == list(map(float, cells))
 
 
 def test_a_refusal_names_the_first_bad_row_and_counts_them() -> None:

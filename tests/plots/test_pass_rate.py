@@ -38,7 +38,8 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
     ends = [tuple(segment[:, 1]) for segment in segments]
     assert ends == [pytest.approx(wilson_interval(18, 20)), pytest.approx(wilson_interval(5, 10))]
     assert "d\n23 May\nn=1\nnewest" in texts(plot_pass_rate(frame, scope=None))
-    assert texts(plot_pass_rate(frame, scope="block")) == ["no runs"]
+    assert texts(plot_pass_rate(frame, scope="block")) == ["no block runs, 5 of another scope"]
+    assert "left out: 1 run without counts from the API, 1 run of another scope" in said_below(ax)
 
 
 def test_an_unknown_scope_is_refused() -> None:

@@ -123,7 +123,10 @@ def test_of_long_values_it_is_said_where_they_differ(tmp_path: Path, kind: str) 
 
 def test_many_differing_paths_are_cut_and_counted(tmp_path: Path) -> None:
     old, new = ("{" + ",".join(f'"k{at}":{at + by}' for at in range(50)) + "}" for by in (0, 100))
-    comparison = pair(old={"actual_value": old}, new={"actual_value": new})
+    comparison = pair(
+        old={"actual_value": old, "condition_kind": "contains"},
+        new={"actual_value": new, "condition_kind": "contains"},
+    )
     assert "… and 20 more" in written(comparison, tmp_path, "md")
 
 

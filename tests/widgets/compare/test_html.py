@@ -34,7 +34,7 @@ def test_the_head() -> None:
     assert "✗ 2 broke since an edit of block_1" in shown["head"]
     assert "Compared run run_3 of version v3" in shown["said"]
     assert "✗ Gate does not hold" in shown["said"]
-    assert "1 regressed since v3: name of e0 (e0)." in shown["said"]
+    assert "1 regressed since v3 (21 May 2026): name of e0 (e0)." in shown["said"]
     held = sections(CompareState(suite(v1="PP", v2="PP")))["said"]
     assert "✓ Gate holds" in held
     assert "<details" not in held
@@ -92,7 +92,7 @@ def test_values_that_do_not_differ_have_no_marks() -> None:
 def test_an_eval_of_a_part_expects_nothing_of_the_rest() -> None:
     rows = [
         result("e1", state, run, workflow_version_id=f"v{run}", expected_value="1")
-        | {"actual_value": f'{{"a":{run},"b":[]}}'}
+        | {"actual_value": f'{{"a":{run},"b":[]}}', "condition_kind": "length_compare"}
         for run, state in ((1, "passed"), (2, "failed"))
     ]
     shown = detail(CompareState(results(*rows)))
@@ -187,8 +187,11 @@ def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:
         json.dumps({"long": value, **{f"k{at}": [value] for at in range(100)}})
         for value in (long, "short")
     ]
-    before = result("e1", "passed", 1, workflow_version_id="v1", actual_value=texts[0])
-    after = result("e1", "failed", 2, workflow_version_id="v2", actual_value=texts[1])
+    before, after = (
+        result("e1", state, run, workflow_version_id=f"v{run}", actual_value=texts[run - 1])
+        | {"condition_kind": "contains"}
+        for run, state in ((1, "passed"), (2, "failed"))
+    )
     shown = detail(CompareState(results(before, after)))
     assert "characters more" in shown
     assert "Where they differ: 101 paths" in shown
