@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -18,10 +18,10 @@ from retab_analysis.comparison.sides import (
 )
 from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
-from retab_analysis.fetch import fetch_run, fetch_version_diff, fetch_versions
+from retab_analysis.fetch import fetch_version_diff, fetch_versions
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.results import list_results
-from retab_analysis.fetch.runs import read_newest_runs
+from retab_analysis.fetch.run_window import COMPLETE, WHOLE, Choice, RunWindow, each_once
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
@@ -35,18 +35,9 @@ BASELINES = (LAST_GOOD, "published", "last_ok", "previous")
 HISTORY = 20
 """So many earlier runs are read, unless somebody asks for another number."""
 
-PAGE = 100
-"""So many runs come with one request."""
-
-MOST_PAGES = 10
-"""Further back than so many requests reach, runs of the whole workflow are not looked for."""
-
 OLD = timedelta(days=30)
 """A baseline that is older than that is said to be."""
 
-_WHOLE = pl.col("scope") == "workflow"
-_ENDED = _WHOLE & pl.col("is_terminal")
-_COMPLETE = _WHOLE & (pl.col("status") == "completed")
 _MANY_MISSING = 0.1
 # So many runs that end with the last pass of an eval are read where the newest ones hardly have it,
 # unless so few are read in all that each of these tells more.
@@ -56,199 +47,6 @@ _FEW_RUNS = 10
 
 class NoBaselineError(ConfigError):
     """There is nothing to hold a candidate against: it is the first run, for example."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Some runs, and why these."""
-
-    runs: pl.DataFrame
-    why: str
-
-
-@dataclass(slots=True)
-class RunWindow:
-    """The newest runs of a workflow; older ones are read where they are asked for."""
-
-    client: Client
-    workflow_id: str
-    runs: pl.DataFrame
-    _further: int = MOST_PAGES - 1
-
-    @classmethod
-    def read(cls, client: Client, workflow_id: str) -> RunWindow:
-        """Read one page of runs."""
-        runs = read_newest_runs(client, workflow_id, limit=PAGE)
-        return cls(client, workflow_id, runs, MOST_PAGES - 1 if runs.height >= PAGE else 0)
-
-    def earlier(self, than: pl.DataFrame) -> pl.DataFrame:
-        """The whole-workflow runs that ended, and were created before some runs; newest first.
-
-        Runs that were cancelled or ended in an error are among them: what was decided in them was
-        decided.
-        """
-        known = pl.col("run_id").is_in(than["run_id"].implode())
-        before = pl.col("created_at") < than["created_at"].min()
-        return self.runs.filter(_ENDED, before, ~known)
-
-    def on_same_version(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The runs of whole blocks that ended before some runs, on the version of these.
-
-        Whoever edits a block runs it alone first: what failed then did not break later. Runs of
-        single evals are left out, because those are run again that have just failed.
-        """
-        before = pl.col("created_at") < runs["created_at"].min()
-        same = pl.col("workflow_version_id").is_in(runs["workflow_version_id"].implode())
-        known = pl.col("run_id").is_in(runs["run_id"].implode())
-        block = pl.col("scope") == "block"
-        return self.runs.filter(block, pl.col("is_terminal"), before, same, ~known)
-
-    def reruns(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The runs of single evals after some runs, on the version of these.
-
-        They end with the next run of the whole workflow, which they belong to.
-        """
-        created, last = pl.col("created_at"), runs.select(pl.col("created_at").max())
-        later = self.runs.join(last.rename({"created_at": "last"}), how="cross")
-        later = later.filter(created > pl.col("last")).drop("last")
-        following = later.filter(_WHOLE).select(pl.col("created_at").min()).item()
-        known = pl.col("run_id").is_in(runs["run_id"].implode())
-        same = pl.col("workflow_version_id").is_in(runs["workflow_version_id"].implode())
-        single = later.filter(pl.col("scope") == "eval", pl.col("is_terminal"), same, ~known)
-        return single if following is None else single.filter(created < following)
-
-    def reach_before(self, runs: pl.DataFrame, wanted: int) -> None:
-        """Read older runs until so many of the whole workflow before some runs are known.
-
-        Runs of blocks and of single evals may be the more by far. Runs that are older than the
-        window are looked for in any case.
-        """
-        first: datetime | None = runs.select(pl.col("created_at").min()).item()
-        is_older = first is not None and self.runs.filter(pl.col("created_at") <= first).is_empty()
-        if self._further and is_older and not self._read_before(first):
-            self._further = 0
-        while self.earlier(runs).height < wanted and self._read_older():
-            pass
-
-    def _read_older(self) -> bool:
-        """Read the page before the window; False where there is none, or it is too far back."""
-        if not self._further:
-            return False
-        before = self.runs.height
-        is_full = self._read_before(self.runs.select(pl.col("created_at").min()).item())
-        self._further = self._further - 1 if is_full and self.runs.height > before else 0
-        return self.runs.height > before
-
-    def _read_before(self, moment: datetime | None) -> bool:
-        """Read a page of runs up to a moment; whether it was full."""
-        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=moment)
-        self.add(page)
-        return page.height >= PAGE
-
-    def renew(self) -> None:
-        """Read the newest runs again."""
-        self.add(RunWindow.read(self.client, self.workflow_id).runs)
-
-    def is_waiting_before(self, runs: pl.DataFrame) -> bool:
-        """Whether a whole-workflow run from before some runs had not ended when it was read."""
-        before = pl.col("created_at") < runs["created_at"].min()
-        return not self.runs.filter(_WHOLE, ~pl.col("is_terminal"), before).is_empty()
-
-    def add(self, runs: pl.DataFrame) -> None:
-        """Take in further runs; of one that is known already, this is how it is now."""
-        merged = _each_once(runs, self.runs)
-        self.runs = merged.sort("created_at", "run_id", descending=True)
-
-    def find_candidate(self, wanted: Runs | None) -> Choice:
-        """What is to be checked: what was asked for, else the newest whole run that ended.
-
-        Raises:
-            ConfigError: There is no such run.
-        """
-        if wanted is not None:
-            return self.find("candidate", wanted)
-        while (ended := self.runs.filter(_ENDED).head(1)).is_empty() and self._read_older():
-            pass
-        if not ended.is_empty():
-            return Choice(ended, "the newest run of the whole workflow that has ended")
-        if self.runs.is_empty():
-            raise ConfigError(
-                f"workflow {self.workflow_id} has no run; is that its id? overview lists those "
-                "that there are, and start_runs (check --start) starts a run"
-            )
-        raise ConfigError(
-            f"no run of the whole workflow {self.workflow_id} has ended among the "
-            f"{self.runs.height} newest; start one with start_runs (check --start), or name a "
-            "candidate"
-        )
-
-    def find(self, name: str, wanted: Runs) -> Choice:
-        """The runs that an argument names.
-
-        Raises:
-            ConfigError: There are none, or they are of another workflow.
-        """
-        if isinstance(wanted, str):
-            return self._find_version(wanted) or self._find_run(name, wanted)
-        listed = RunList.make(wanted, name)
-        if not listed.ids:
-            raise ConfigError(f"{name} names no run")
-        known = listed.known
-        # A frame from when the runs were started does not say how they are now.
-        if known is not None and known.columns == self.runs.columns and known["is_terminal"].all():
-            return Choice(self._check_workflow(name, known), "as given")
-        found = [self._find_run(name, run_id).runs for run_id in listed.ids]
-        return Choice(pl.concat(found), "as given")
-
-    def find_version(self, version: str) -> Choice:
-        """The newest run of a version, however old.
-
-        Raises:
-            ConfigError: There is none.
-        """
-        found = self._find_version(version)
-        return found or self._find_older_version("baseline", version)
-
-    def _find_version(self, wanted: str) -> Choice | None:
-        runs = self.runs.filter(_ENDED, pl.col("workflow_version_id") == wanted)
-        completed = runs.filter(_COMPLETE)
-        newest = (runs if completed.is_empty() else completed).head(1)
-        return None if newest.is_empty() else Choice(newest, "the newest run of that version")
-
-    def _find_run(self, name: str, run_id: str) -> Choice:
-        known = self.runs.filter(pl.col("run_id") == run_id)
-        if known.is_empty():
-            try:
-                known = fetch_run(run_id, client=self.client)
-            except NotFoundError:
-                return self._find_older_version(name, run_id)
-        return Choice(self._check_workflow(name, known), "as given")
-
-    def _find_older_version(self, name: str, wanted: str) -> Choice:
-        if self.runs.height >= PAGE:
-            self.add(read_newest_runs(self.client, self.workflow_id))
-        found = self._find_version(wanted)
-        if found is None:
-            raise ConfigError(
-                f"{name}={wanted!r} is not a run or a version of this workflow. {self}"
-            )
-        return found
-
-    def _check_workflow(self, name: str, runs: pl.DataFrame) -> pl.DataFrame:
-        others = set(runs["workflow_id"].drop_nulls()) - {self.workflow_id}
-        if others:
-            raise ConfigError(
-                f"{name} is of workflow {', '.join(sorted(others))}, not {self.workflow_id}"
-            )
-        return runs
-
-    def __str__(self) -> str:
-        runs = self.runs.filter(_WHOLE)
-        versions = runs["workflow_version_id"].drop_nulls().unique(maintain_order=True)
-        return (
-            f"Its newest whole-workflow runs: {', '.join(runs['run_id'].head(5)) or 'none'}; "
-            f"versions: {', '.join(versions.head(10)) or 'none'}"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +69,7 @@ class Baseline:
     def runs(self) -> pl.DataFrame:
         """All runs whose results are needed."""
         chosen = self.history if self.choice is None else self.choice.runs
-        return _each_once(chosen, self.history, self.reruns)
+        return each_once(chosen, self.history, self.reruns)
 
     def with_last_passes(self, evals: pl.DataFrame) -> Baseline:
         """Read other runs in place of some of the newest ones, as many in all, if they tell more.
@@ -298,14 +96,9 @@ class Baseline:
         ending = [runs.head(_LAST_PASSES) for _, runs in before if runs.height]
         passes = next((each for each in ending if each.height == _LAST_PASSES), ending[0])
         missed = [self.earlier.filter(created > at).tail(1) for at in reversed(reached)]
-        telling = _each_once(passes, *missed).head(newest.height // 2)
-        chosen = _each_once(telling, newest).head(newest.height)
+        telling = each_once(passes, *missed).head(newest.height // 2)
+        chosen = each_once(telling, newest).head(newest.height)
         return replace(self, history=chosen.sort("created_at", "run_id", descending=True))
-
-
-def _each_once(*runs: pl.DataFrame) -> pl.DataFrame:
-    """All runs of some RUNS frames; of one that is in several, the first row."""
-    return pl.concat(runs).unique("run_id", keep="first", maintain_order=True)
 
 
 def choose_baseline(
@@ -352,7 +145,7 @@ def _choose(window: RunWindow, earlier: pl.DataFrame, wanted: Runs) -> Choice:
         return _choose_published(window)
     if not isinstance(wanted, str) or wanted not in BASELINES:
         return window.find("baseline", wanted)
-    completed = earlier.filter(_COMPLETE)
+    completed = earlier.filter(COMPLETE)
     if completed.is_empty():
         raise NoBaselineError(
             f"baseline={wanted!r}: no run of the whole workflow completed before the candidate. "
@@ -439,7 +232,7 @@ class SideReader:
             baseline: What it is held against.
             progress: As for :func:`fetch_results`.
         """
-        self.read(_each_once(candidate.runs, baseline.runs), progress)
+        self.read(each_once(candidate.runs, baseline.runs), progress)
         now = self._of(candidate.runs)
         earlier = add_last_passes(self._of(baseline.history), self.evals, candidate.runs)
         earlier = restrict_scope(earlier, candidate.runs, now)
@@ -469,7 +262,7 @@ class SideReader:
 
     def _read_diff(self, candidate: Choice, baseline: Baseline) -> pl.DataFrame | None:
         """The blocks that differ, or None where that is not known; each pair is asked for once."""
-        whole = baseline.history.filter(_WHOLE).head(1)
+        whole = baseline.history.filter(WHOLE).head(1)
         before = whole if baseline.choice is None else baseline.choice.runs
         versions = [
             side["workflow_version_id"].unique().to_list() for side in (before, candidate.runs)

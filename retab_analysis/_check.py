@@ -10,7 +10,6 @@ import polars as pl
 from retab_analysis._baseline import (
     HISTORY,
     LAST_GOOD,
-    RunWindow,
     SideReader,
     choose_baseline,
 )
@@ -21,6 +20,7 @@ from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.evals import read_evals
 from retab_analysis.fetch.params import Runs, check_text
+from retab_analysis.fetch.run_window import RunWindow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.fetch.versions import read_newest_versions
 from retab_analysis.fetch.workflows import find_workflow

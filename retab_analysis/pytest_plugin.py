@@ -86,7 +86,7 @@ def pytest_configure_node(node: Any) -> None:
 
 def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
     """What is told of each workflow, as plain values."""
-    from retab_analysis.comparison.gate import read_accepted
+    from retab_analysis.comparison.accepted import read_accepted
     from retab_analysis.errors import ConfigError, RetabAnalysisError
 
     try:

@@ -322,7 +322,7 @@ def test_what_was_run_again_on_the_same_version_counts(letter: str) -> None:
     made = check_after(singles(4, letter))
     assert made.sides.reruns is not None
     assert made.sides.reruns.height == 4
-    assert "4 results of reruns are counted as well." in made.explain()
+    assert "4 verdicts of reruns are counted as well." in made.explain()
     before, now = (each.evals.filter(eval_id="bad").row(0, named=True) for each in (alone, made))
     assert (before["transition"], before["candidate_n"], now["candidate_n"]) == ("suspect", 1, 5)
     assert (now["p_regressed"] > before["p_regressed"]) == (letter == "F")

@@ -21,7 +21,7 @@ from retab_analysis.cli.check_command import (
 from retab_analysis.cli.console import HOLDS, Console, UsageError
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
-from retab_analysis.comparison.gate import read_accepted
+from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.comparison.wording import count_noun
 from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.export import write_csv

@@ -14,9 +14,16 @@ import polars.selectors as cs
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import render
+from retab_analysis.comparison.accepted import accept as accept_failures
 from retab_analysis.comparison.causes import group_causes
-from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule, Regressed, apply_rule
-from retab_analysis.comparison.gate import accept as accept_failures
+from retab_analysis.comparison.gate import (
+    FAIL_ON,
+    Gate,
+    GateRule,
+    Regressed,
+    apply_rule,
+    choose_failures,
+)
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.suite_test import (
@@ -180,8 +187,9 @@ class Comparison:
             max_failures: How many evals may have them. Above 0 the verdict counts only where the
                 suite's own test says that the pass rate fell.
             allow: Ids or names of evals that do not count, or a file of accepted failures (a
-                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. One that
-                passes, was not compared, or has run out is a reason itself.
+                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. An entry
+                of a file that passes, was not compared, or has run out is a reason itself; an id or
+                a name that passes or was not compared is noted.
             min_pass_rate: The least pass rate of the candidate, from 0 to 1.
             verdict: Whether the verdict ``regressed`` counts, which is then computed without the
                 accepted evals.
@@ -255,7 +263,8 @@ class Comparison:
                 that is not one of accepted failures.
             OSError: It cannot be written.
         """
-        accept_failures(self.evals, path, evals, reason=reason, until=until, who=who)
+        chosen = choose_failures(self.evals, evals)
+        accept_failures(chosen, path, reason=reason, until=until, who=who)
 
     def diff(self, eval_id: str) -> pl.DataFrame:
         """The JSON paths at which an eval's expected, baseline and candidate value differ.

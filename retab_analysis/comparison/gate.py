@@ -7,20 +7,14 @@ reviewed like code, runs out, and does not outlive its reason.
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag, check_path, check_share
+from retab_analysis.arguments import check_count, check_flag, check_share
+from retab_analysis.comparison.accepted import Accepted, read_accepted
 from retab_analysis.comparison.suite_test import suite_regressed
 from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.comparison.wording import (
@@ -34,7 +28,6 @@ from retab_analysis.comparison.wording import (
     say_waiting,
 )
 from retab_analysis.errors import ConfigError
-from retab_analysis.files import save
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 
@@ -42,12 +35,7 @@ FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
 _UNDECIDED = ("unscored", "cancelled")
-_TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
-"""The beginning of an entry: its head, and the comments that stand right above it."""
-
 _FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
-_KEYS = ("id", "name", "reason", "who", "until")
-_HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +62,6 @@ class Gate:
 
     def __bool__(self) -> bool:
         return self.ok
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """One accepted failure.
-
-    Attributes:
-        id: The eval's id.
-        name: Its name when it was accepted, for the reader.
-        reason: Why it is accepted.
-        who: Who accepted it.
-        until: The last day on which it is; None for ever.
-    """
-
-    id: str
-    name: str | None = None
-    reason: str | None = None
-    who: str | None = None
-    until: date | None = None
-
-    def has_run_out(self) -> bool:
-        """Whether its last day is over."""
-        return self.until is not None and self.until < datetime.now(UTC).date()
-
-    def to_toml(self) -> str:
-        """The entry as a table of a TOML array."""
-        values = {name: getattr(self, name) for name in _KEYS}
-        lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
-        return "\n".join(["[[accepted]]", *lines, ""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +213,7 @@ def apply_rule(
     reasons += _check_pass_rate(rule, pass_rate)
     reasons += _check_accepted(rule, evals)
     notes = _note_others(evals.filter(~is_free), rule.fail_on, waiting)
+    notes += _note_idle(rule, evals)
     fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
     known = evals.filter(is_free, fails | rule.counting())
     if known.height:
@@ -314,12 +274,9 @@ def _digits(share: float) -> int:
 def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
     """Entries that have no reason any more."""
     reasons = []
-    for entry in (*rule.accepted, *map(Accepted, dict.fromkeys(rule.names))):
+    for entry in rule.accepted:
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
-        named = pl.col("eval_id") == entry.id
-        if entry.id in rule.names:
-            named |= pl.col("eval_name") == entry.id
-        states = evals.filter(named)["candidate_state"]
+        states = evals.filter(pl.col("eval_id") == entry.id)["candidate_state"]
         if states.is_empty():
             reasons.append(f"Accepted, but not compared: {name}. Remove the entry.")
         elif (states == "passed").all(ignore_nulls=False):
@@ -327,6 +284,19 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
         elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
     return reasons
+
+
+def _note_idle(rule: GateRule, evals: pl.DataFrame) -> list[str]:
+    """Ids and names that were allowed and that no eval needs."""
+    notes = []
+    for name in dict.fromkeys(rule.names):
+        named = (pl.col("eval_id") == name) | (pl.col("eval_name") == name)
+        states = evals.filter(named)["candidate_state"]
+        if states.is_empty():
+            notes.append(f"Allowed, but not compared: {one_line(name)}.")
+        elif (states == "passed").all(ignore_nulls=False):
+            notes.append(f"Allowed, but passes: {one_line(name)}.")
+    return notes
 
 
 def _looks_like_file(text: str) -> bool:
@@ -353,108 +323,14 @@ def _note_others(
     ]
 
 
-def read_accepted(path: str | os.PathLike[str]) -> tuple[Accepted, ...]:
-    """Read a file of accepted failures.
+def choose_failures(
+    compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None
+) -> pl.DataFrame:
+    """The evals that are to be accepted; None for all that fail the usual gate.
 
     Raises:
-        ConfigError: It cannot be read, or is not such a file.
+        ConfigError: One of them was not compared.
     """
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"the accepted failures in {str(path)!r} cannot be read: {error}"
-        ) from None
-    entries = document.get("accepted", [])
-    if not isinstance(entries, list) or set(document) - {"accepted"}:
-        raise ConfigError(
-            f"{str(path)!r} is not a file of accepted failures: it must hold [[accepted]] tables "
-            f"with {', '.join(_KEYS)}, as Comparison.accept writes them"
-        )
-    return tuple(_check_entry(entry, path) for entry in entries)
-
-
-def _check_entry(entry: Any, path: object) -> Accepted:
-    where = f"an entry of {str(path)!r}"
-    if not isinstance(entry, Mapping) or set(entry) - set(_KEYS):
-        raise ConfigError(f"{where} has keys other than {', '.join(_KEYS)}: {entry!r}")
-    if not isinstance(entry.get("id"), str) or not entry["id"]:
-        raise ConfigError(f"{where} has no id: {dict(entry)!r}")
-    for name in ("name", "reason", "who"):
-        if not isinstance(entry.get(name), str | None):
-            raise ConfigError(f"{where}: {name} must be a text, got {entry[name]!r}")
-    known = {name: entry[name] for name in _KEYS if name in entry}
-    return Accepted(**{**known, "until": _check_until(entry.get("until"), where)})
-
-
-def _check_until(until: object, where: str) -> date | None:
-    if until is None or (isinstance(until, date) and not isinstance(until, datetime)):
-        return until
-    if isinstance(until, str):
-        try:
-            return date.fromisoformat(until)
-        except ValueError:
-            pass
-    raise ConfigError(f"{where}: until must be a date such as 2026-12-31, got {until!r}")
-
-
-def accept(
-    compared: pl.DataFrame,
-    path: str | os.PathLike[str],
-    evals: Iterable[str] | pl.DataFrame | None,
-    *,
-    reason: str,
-    until: date | str | None,
-    who: str | None,
-) -> None:
-    """Add entries to a file of accepted failures; see :meth:`Comparison.accept`."""
-    if not isinstance(reason, str) or not reason.strip():
-        raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
-    if not isinstance(who, str | None):
-        raise ConfigError(f"who must be a text or None, got {who!r}")
-    last = _check_until(until, "accept")
-    if last is not None and last < datetime.now(UTC).date():
-        raise ConfigError(f"until: {last} is over; the last day must be today or later")
-    chosen = _choose(compared, evals)
-    target = check_path("path", path)
-    known = read_accepted(target) if target.exists() else ()
-    kept = {entry.id for entry in known if not entry.has_run_out()}
-    new = [
-        Accepted(eval_id, name, reason, who, last)
-        for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows()
-        if eval_id not in kept
-    ]
-    text = target.read_text(encoding="utf-8") if target.exists() else _HEAD
-    head, tables = _split_tables(text, known)
-    for entry in new:
-        comments = [line for line in tables.get(entry.id, "").splitlines() if line[:1] == "#"]
-        tables[entry.id] = "\n".join([*comments, entry.to_toml()])
-    parts = [head, *(tables[each] for each in sorted(tables))] if new else [text]
-    written = "\n".join(f"{part.strip()}\n" for part in parts if part.strip())
-    # Half a surrogate pair cannot be written in UTF-8.
-    save(target, written.encode(errors="replace"))
-
-
-def _split_tables(text: str, entries: Sequence[Accepted]) -> tuple[str, dict[str, str]]:
-    """What stands before the entries of a file, and the text of each, with its comments, by id.
-
-    Where the entries are written in another way than as tables, the comments are lost.
-    """
-    starts = [found.start() for found in _TABLE.finditer(text)]
-    head = text[: starts[0]] if starts else text
-    tables = [text[start:end] for start, end in pairwise([*starts, len(text)])]
-    try:
-        found = [tomllib.loads(each)["accepted"] for each in tables]
-        whole = tomllib.loads(text).get("accepted", [])
-        is_split = not tomllib.loads(head) and [each for [each] in found] == whole
-    except (ValueError, KeyError, TypeError):
-        is_split = False
-    if not is_split:
-        head, tables = _HEAD, [entry.to_toml() for entry in entries]
-    return head, dict(zip((entry.id for entry in entries), tables, strict=True))
-
-
-def _choose(compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None) -> pl.DataFrame:
     if evals is None:
         rule = GateRule.check(FAIL_ON, 0, (), None, True)
         return compared.filter(rule.counting())
@@ -486,10 +362,3 @@ def _check_texts(name: str, values: object) -> tuple[str, ...]:
     if not all(isinstance(value, str) for value in several):
         raise ConfigError(f"{name} must hold texts, got {list(several)!r}")
     return several
-
-
-def _toml(value: str | date) -> str:
-    """A value as TOML; its basic strings are JSON's, but for DEL."""
-    if isinstance(value, date):
-        return value.isoformat()
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

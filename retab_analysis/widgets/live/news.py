@@ -17,8 +17,6 @@ import polars as pl
 from retab_analysis._baseline import (
     HISTORY,
     Baseline,
-    Choice,
-    RunWindow,
     SideReader,
     choose_baseline,
 )
@@ -29,6 +27,7 @@ from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysi
 from retab_analysis.fetch.evals import list_evals
 from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.polling import GRACE
+from retab_analysis.fetch.run_window import Choice, RunWindow
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.progress import Silent
 from retab_analysis.transport import Client

@@ -1,0 +1,172 @@
+"""Accepted failures: a TOML file that is reviewed like code, read and written here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.arguments import check_path
+from retab_analysis.errors import ConfigError
+from retab_analysis.files import save
+
+_TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
+"""The beginning of an entry: its head, and the comments that stand right above it."""
+_KEYS = ("id", "name", "reason", "who", "until")
+_HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One accepted failure.
+
+    Attributes:
+        id: The eval's id.
+        name: Its name when it was accepted, for the reader.
+        reason: Why it is accepted.
+        who: Who accepted it.
+        until: The last day on which it is; None for ever.
+    """
+
+    id: str
+    name: str | None = None
+    reason: str | None = None
+    who: str | None = None
+    until: date | None = None
+
+    def has_run_out(self) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and self.until < datetime.now(UTC).date()
+
+    def to_toml(self) -> str:
+        """The entry as a table of a TOML array."""
+        values = {name: getattr(self, name) for name in _KEYS}
+        lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+        return "\n".join(["[[accepted]]", *lines, ""])
+
+
+def read_accepted(path: str | os.PathLike[str]) -> tuple[Accepted, ...]:
+    """Read a file of accepted failures.
+
+    Raises:
+        ConfigError: It cannot be read, or is not such a file.
+    """
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"the accepted failures in {str(path)!r} cannot be read: {error}"
+        ) from None
+    entries = document.get("accepted", [])
+    if not isinstance(entries, list) or set(document) - {"accepted"}:
+        raise ConfigError(
+            f"{str(path)!r} is not a file of accepted failures: it must hold [[accepted]] tables "
+            f"with {', '.join(_KEYS)}, as Comparison.accept writes them"
+        )
+    return tuple(_check_entry(entry, path) for entry in entries)
+
+
+def _check_entry(entry: Any, path: object) -> Accepted:
+    where = f"an entry of {str(path)!r}"
+    if not isinstance(entry, Mapping) or set(entry) - set(_KEYS):
+        raise ConfigError(f"{where} has keys other than {', '.join(_KEYS)}: {entry!r}")
+    if not isinstance(entry.get("id"), str) or not entry["id"]:
+        raise ConfigError(f"{where} has no id: {dict(entry)!r}")
+    for name in ("name", "reason", "who"):
+        if not isinstance(entry.get(name), str | None):
+            raise ConfigError(f"{where}: {name} must be a text, got {entry[name]!r}")
+    known = {name: entry[name] for name in _KEYS if name in entry}
+    return Accepted(**{**known, "until": _check_until(entry.get("until"), where)})
+
+
+def _check_until(until: object, where: str) -> date | None:
+    if until is None or (isinstance(until, date) and not isinstance(until, datetime)):
+        return until
+    if isinstance(until, str):
+        try:
+            return date.fromisoformat(until)
+        except ValueError:
+            pass
+    raise ConfigError(f"{where}: until must be a date such as 2026-12-31, got {until!r}")
+
+
+def accept(
+    chosen: pl.DataFrame,
+    path: str | os.PathLike[str],
+    *,
+    reason: str,
+    until: date | str | None,
+    who: str | None,
+) -> None:
+    """Add entries to a file of accepted failures; see :meth:`Comparison.accept`.
+
+    Args:
+        chosen: The evals, with ``eval_name`` and ``eval_id``.
+        path: The file.
+        reason: Why they are accepted.
+        until: The last day.
+        who: Who accepts them.
+
+    Raises:
+        ConfigError: An argument cannot be used, or the file is not one of accepted failures.
+        OSError: It cannot be written.
+    """
+    if not isinstance(reason, str) or not reason.strip():
+        raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
+    if not isinstance(who, str | None):
+        raise ConfigError(f"who must be a text or None, got {who!r}")
+    last = _check_until(until, "accept")
+    if last is not None and last < datetime.now(UTC).date():
+        raise ConfigError(f"until: {last} is over; the last day must be today or later")
+    target = check_path("path", path)
+    known = read_accepted(target) if target.exists() else ()
+    kept = {entry.id for entry in known if not entry.has_run_out()}
+    new = [
+        Accepted(eval_id, name, reason, who, last)
+        for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows()
+        if eval_id not in kept
+    ]
+    text = target.read_text(encoding="utf-8") if target.exists() else _HEAD
+    head, tables = _split_tables(text, known)
+    for entry in new:
+        comments = [line for line in tables.get(entry.id, "").splitlines() if line[:1] == "#"]
+        tables[entry.id] = "\n".join([*comments, entry.to_toml()])
+    parts = [head, *(tables[each] for each in sorted(tables))] if new else [text]
+    written = "\n".join(f"{part.strip()}\n" for part in parts if part.strip())
+    # Half a surrogate pair cannot be written in UTF-8.
+    save(target, written.encode(errors="replace"))
+
+
+def _split_tables(text: str, entries: Sequence[Accepted]) -> tuple[str, dict[str, str]]:
+    """What stands before the entries of a file, and the text of each, with its comments, by id.
+
+    Where the entries are written in another way than as tables, the comments are lost.
+    """
+    starts = [found.start() for found in _TABLE.finditer(text)]
+    head = text[: starts[0]] if starts else text
+    tables = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    try:
+        found = [tomllib.loads(each)["accepted"] for each in tables]
+        whole = tomllib.loads(text).get("accepted", [])
+        is_split = not tomllib.loads(head) and [each for [each] in found] == whole
+    except (ValueError, KeyError, TypeError):
+        is_split = False
+    if not is_split:
+        head, tables = _HEAD, [entry.to_toml() for entry in entries]
+    return head, dict(zip((entry.id for entry in entries), tables, strict=True))
+
+
+def _toml(value: str | date) -> str:
+    """A value as TOML; its basic strings are JSON's, but for DEL."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
