@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -144,7 +144,7 @@ def _add_accept(commands: _Commands) -> None:
         "--reason", type=word, required=True, metavar="TEXT", help="why they are accepted"
     )
     parser.add_argument(
-        "--until", type=day, metavar="DATE", help="the last day, for example 2026-12-31"
+        "--until", type=last_day, metavar="DATE", help="the last day, for example 2026-12-31"
     )
     parser.add_argument("--who", type=word, metavar="NAME", help="who accepts them")
     parser.add_argument(
@@ -329,14 +329,17 @@ def word(text: str) -> str:
     return text
 
 
-def day(text: str) -> date:
-    """A date."""
+def last_day(text: str) -> date:
+    """A date that is not over."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"must be a date such as 2026-12-31, got {text!r}"
         ) from None
+    if day < datetime.now(UTC).date():
+        raise argparse.ArgumentTypeError(f"must be today or later, got {text}")
+    return day
 
 
 def moment(text: str) -> date | datetime:

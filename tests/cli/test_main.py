@@ -147,6 +147,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["watch", ".."], "WORKFLOW: must be an id"),
         (["overview", "wf", ""], "WORKFLOW: must be an id"),
         (["check", "wf\udcff"], "WORKFLOW: must be UTF-8"),
+        (["accept", "wf", "a.toml", "--reason", "x", "--until", "2020-01-01"], "today or later"),
         (["check", "wf", "--baseline", ""], "--baseline: must be an id"),
         (["check", "wf", "--candidate", ""], "--candidate: must be an id"),
         (["watch", "wf", "--run", ""], "--run: must be an id"),

@@ -233,7 +233,6 @@ SITUATIONS = (
         _broken("F", EDIT),
         "--allow accepted.toml",
         _accepted("2026-01-01"),
-        shown=f"{ACCEPT} --until 2026-01-01; check wf_contracts --allow accepted.toml",
     ),
     Situation(
         "no eval is sure, all together got worse",
