@@ -15,7 +15,7 @@ from dataclasses import dataclass
 ROUNDS = 3
 # What is short is measured more often: one round in which the machine did something else would
 # stand for a third of what was seen.
-_AT_LEAST, _MOST_ROUNDS = 5.0, 15
+AT_LEAST, _MOST_ROUNDS = 5.0, 15
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,7 @@ def compare(
 def best_of_both(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
     """Measure both sides in turns, each by a function that gives seconds; the best of each."""
     rounds: list[tuple[float, float]] = []
-    while len(rounds) < ROUNDS or (
-        sum(map(sum, rounds)) < _AT_LEAST and len(rounds) < _MOST_ROUNDS
-    ):
+    while len(rounds) < ROUNDS or (sum(map(sum, rounds)) < AT_LEAST and len(rounds) < _MOST_ROUNDS):
         rounds.append((ours(), theirs()))
     return min(each[0] for each in rounds), min(each[1] for each in rounds)
 
