@@ -71,7 +71,7 @@ class RunWindow:
     def reruns(self, runs: pl.DataFrame) -> pl.DataFrame:
         """The runs of single evals after some runs, on the version of these.
 
-        They end with the next run of the whole workflow, which they belong to.
+        Those after the next run of the whole workflow are reruns of that one.
         """
         created, last = pl.col("created_at"), runs.select(pl.col("created_at").max())
         later = self.runs.join(last.rename({"created_at": "last"}), how="cross")
