@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,7 @@ from retab_analysis.evidence.outcomes import (
     combine_sides,
     count_outcomes,
 )
+from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.outcome_table import OutcomeTable
 from retab_analysis.vocabulary import DECIDED
 
@@ -85,8 +87,8 @@ def compare(
 
 def compare_versions(
     results: Results,
-    baseline: str,
-    candidate: str,
+    baseline: object,
+    candidate: object,
     *,
     by: str = "workflow_version_id",
     version_diff: pl.DataFrame | None = None,
@@ -97,10 +99,10 @@ def compare_versions(
 
     Args:
         results: A RESULTS frame of several runs.
-        baseline: The version that was.
-        candidate: The version that is.
-        by: What makes a version: ``workflow_version_id``, ``run_id`` or
-            ``workflow_draft_fingerprint``.
+        baseline: The version that was: a value of the column ``by``.
+        candidate: The version that is, likewise.
+        by: What makes a version: ``workflow_version_id``, ``run_id``,
+            ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
         version_diff: As for :func:`compare`.
         alpha: As for :func:`compare`.
         margin: As for :func:`compare`.
@@ -113,7 +115,8 @@ def compare_versions(
             another argument that cannot be used.
         SchemaError: A frame that is not a RESULTS frame.
     """
-    check_choice("by", by, _BY)
+    if not _is_own(by, results):
+        check_choice("by", by, (*_BY, "a column of your own, of single values"))
     frame = check_results(results, "results", also=(by,)).collect()
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         _check_known(frame, by, name, value)
@@ -253,6 +256,14 @@ def _collect_suite(
     )
 
 
+def _is_own(by: object, results: object) -> bool:
+    """Whether versions are told apart by a column that the user has put beside ours."""
+    if not isinstance(by, str) or by in RESULTS.schema:
+        return False
+    dtype = checked(results, RESULTS, (), "results").collect_schema().get(by)
+    return dtype is not None and not dtype.is_nested() and dtype != pl.Object
+
+
 def _check_known(frame: pl.DataFrame, by: str, name: str, value: object) -> None:
     known = (
         frame.group_by(by)
@@ -261,9 +272,9 @@ def _check_known(frame: pl.DataFrame, by: str, name: str, value: object) -> None
         .drop_nulls()
         .to_list()
     )
-    if not isinstance(value, str) or value not in known:
+    if not isinstance(value, Hashable) or value not in set(known):
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-        listed = ", ".join(known[:_LISTED]) or "none"
+        listed = ", ".join(map(str, known[:_LISTED])) or "none"
         raise ConfigError(
             f"{name}={value!r} is not a {by} of these results; there are {listed}{more}"
         )

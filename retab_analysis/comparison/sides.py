@@ -117,7 +117,7 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
     Args:
         frame: The frame.
         name: What the caller calls it.
-        also: Further columns to keep.
+        also: Further columns to keep, a user's own too.
 
     Raises:
         ConfigError: It is not a frame.
@@ -127,7 +127,8 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
     columns = list(dict.fromkeys((*READ, *also)))
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
     absent = [each for each in _OPTIONAL if each not in there]
-    known = checked(frame, RESULTS, [each for each in columns if each not in absent], name)
+    needed = [each for each in columns if each in RESULTS.schema and each not in absent]
+    known = checked(frame, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
     return known.with_columns(filled).select(columns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals, runs
@@ -138,10 +139,29 @@ def test_versions_whose_time_is_not_known_are_listed_last() -> None:
         compare_versions(results(*rows), "v0", "nope")
 
 
-@pytest.mark.parametrize("by", ["eval_id", "version", None, 3, ["run_id"]])
-def test_versions_are_told_apart_by_three_columns_only(by: Any) -> None:
-    with pytest.raises(ConfigError, match="by must be one of workflow_version_id, run_id"):
-        compare_versions(FRAME, "vA", "vB", by=by)
+@pytest.mark.parametrize("by", ["eval_id", "version", "labels", None, 3, ["run_id"]])
+def test_other_columns_of_ours_do_not_tell_versions_apart(by: Any) -> None:
+    labelled = FRAME.with_columns(labels=pl.lit(["prompt"]))
+    with pytest.raises(ConfigError, match=r"one of workflow_version_id, .*a column of your own"):
+        compare_versions(labelled, "vA", "vB", by=by)
+
+
+@pytest.mark.parametrize(
+    ("values", "candidate"), [(["old", "new"], "new"), ([7, 8], 8), ([7, 8], np.int64(8))]
+)
+def test_versions_may_be_told_apart_by_a_column_of_ones_own(
+    values: list[Any], candidate: Any
+) -> None:
+    rows = [result("e", "passed", 0), result("e", "passed", 1), result("e", "failed", 2)]
+    frame = results(*rows).with_columns(prompt=pl.Series([None, *values]))
+    expected = compare(frame[1:2], frame[2:], history=frame[:1])
+    for given in (frame, frame.lazy()):
+        found = compare_versions(given, values[0], candidate, by="prompt")
+        assert same(found, expected)
+    with pytest.raises(ConfigError, match=f"'gone' is not a prompt .* there are {values[1]}, "):
+        compare_versions(frame, values[0], "gone", by="prompt")
+    with pytest.raises(ConfigError, match=r"candidate=\[8\] is not a prompt"):
+        compare_versions(frame, values[0], [8], by="prompt")
 
 
 @pytest.mark.parametrize(
