@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import polars as pl
@@ -19,12 +19,14 @@ from retab_analysis.comparison.sides import (
 from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
 from retab_analysis.fetch import fetch_version_diff, fetch_versions
+from retab_analysis.fetch.earlier_runs import EarlierRuns
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.run_window import COMPLETE, WHOLE, Choice, RunWindow, each_once
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
 LAST_GOOD = "last_good"
 """Each eval is held against its own last good result."""
@@ -39,10 +41,7 @@ OLD = timedelta(days=30)
 """A baseline that is older than that is said to be."""
 
 _MANY_MISSING = 0.1
-# So many runs that end with the last pass of an eval are read where the newest ones hardly have it,
-# unless so few are read in all that each of these tells more.
-_LAST_PASSES = 3
-_FEW_RUNS = 10
+_MOST = 0.6
 
 
 class NoBaselineError(ConfigError):
@@ -55,54 +54,24 @@ class Baseline:
 
     Attributes:
         choice: The runs of the baseline; None holds each eval against its own last good result.
-        history: Further earlier runs whose results are read, the newest first.
-        earlier: All earlier runs of the whole workflow that are known, the newest first.
+        earlier: Further earlier runs.
         reruns: Later runs of single evals on the same version: evals that were run again.
     """
 
     choice: Choice | None
-    history: pl.DataFrame
-    earlier: pl.DataFrame
+    earlier: EarlierRuns
     reruns: pl.DataFrame
 
     @property
     def runs(self) -> pl.DataFrame:
-        """All runs whose results are needed."""
-        chosen = self.history if self.choice is None else self.choice.runs
-        return each_once(chosen, self.history, self.reruns)
-
-    def with_last_passes(self, evals: pl.DataFrame) -> Baseline:
-        """Read other runs in place of some of the newest ones, as many in all, if they tell more.
-
-        A break that lasts leaves ever fewer passes among the newest runs; with a single one left it
-        would look like an eval that was never any good, and with none it would begin anew with each
-        run. So up to half of the runs are those around the last passes of evals that hardly pass in
-        the newest ones: three that end with the oldest of these passes tell that the evals were
-        good, and the first run after each pass since when, and on which version, they are not.
-
-        Args:
-            evals: The EVALS frame of the workflow, which says when each eval passed last.
-        """
-        newest, created = self.history, pl.col("created_at")
-        if newest.height < _FEW_RUNS:
-            return self
-        passed = evals["last_passed_at"]
-        lost = passed.filter(passed < newest["created_at"][-_LAST_PASSES]).unique().sort()
-        # What was before the page of runs is left to what the saved evals remember.
-        before = [(at, self.earlier.filter(created <= at)) for at in lost]
-        reached = [at for at, runs in before if runs.height]
-        if not reached:
-            return self
-        ending = [runs.head(_LAST_PASSES) for _, runs in before if runs.height]
-        passes = next((each for each in ending if each.height == _LAST_PASSES), ending[0])
-        missed = [self.earlier.filter(created > at).tail(1) for at in reversed(reached)]
-        telling = each_once(passes, *missed).head(newest.height // 2)
-        chosen = each_once(telling, newest).head(newest.height)
-        return replace(self, history=chosen.sort("created_at", "run_id", descending=True))
+        """The runs whose results are needed first."""
+        chosen = self.earlier.newest if self.choice is None else self.choice.runs
+        again = self.earlier.reruns.drop("rerun_of")
+        return each_once(chosen, self.earlier.newest, self.earlier.telling, self.reruns, again)
 
 
 def choose_baseline(
-    window: RunWindow, candidate: pl.DataFrame, wanted: Runs, history: int
+    window: RunWindow, candidate: pl.DataFrame, wanted: Runs, history: int, evals: pl.DataFrame
 ) -> Baseline:
     """Choose what some runs are held against.
 
@@ -111,33 +80,28 @@ def choose_baseline(
         candidate: The RUNS frame of what is checked.
         wanted: As ``baseline`` of :func:`check`.
         history: How many earlier runs to look at, at most.
+        evals: The EVALS frame of the workflow.
 
     Raises:
         NoBaselineError: There is nothing to compare with.
         ConfigError: There is no such run or version.
     """
     window.reach_before(candidate, max(history, 1))
-    earlier, reruns = window.earlier(candidate), window.reruns(candidate)
+    earlier, choice = window.earlier(candidate), None
     if isinstance(wanted, str) and wanted == LAST_GOOD:
         if earlier.is_empty() or not history:
             raise NoBaselineError(
                 f"baseline={wanted!r}: there is no earlier run of the whole workflow to hold the "
                 f"candidate against{'' if history else ', because history=0'}. {window}"
             )
-        newest = _choose_newest(window, candidate, earlier, history)
-        return Baseline(None, newest, earlier, reruns)
-    choice = _choose(window, earlier, wanted)
-    known = pl.col("run_id").is_in(choice.runs["run_id"].implode())
-    others = earlier.filter(~known)
-    return Baseline(choice, _choose_newest(window, candidate, others, history), others, reruns)
-
-
-def _choose_newest(
-    window: RunWindow, candidate: pl.DataFrame, earlier: pl.DataFrame, history: int
-) -> pl.DataFrame:
-    """The newest of the earlier whole runs, and of the blocks' runs on the candidate's version."""
-    runs = pl.concat([earlier, window.on_same_version(candidate)])
-    return runs.sort("created_at", "run_id", descending=True).head(history)
+    else:
+        choice = _choose(window, earlier, wanted)
+        earlier = earlier.filter(~pl.col("run_id").is_in(choice.runs["run_id"].implode()))
+    # Whoever edits a block runs it alone first.
+    known = pl.concat([earlier, window.on_same_version(candidate)])
+    known = known.sort("created_at", "run_id", descending=True)
+    past = EarlierRuns.of(known, window.earlier_reruns(candidate), evals, history)
+    return Baseline(choice, past, window.reruns(candidate))
 
 
 def _choose(window: RunWindow, earlier: pl.DataFrame, wanted: Runs) -> Choice:
@@ -234,7 +198,12 @@ class SideReader:
         """
         self.read(each_once(candidate.runs, baseline.runs), progress)
         now = self._of(candidate.runs)
-        earlier = add_last_passes(self._of(baseline.history), self.evals, candidate.runs)
+        is_long = fails_for_long(now, self._of(baseline.earlier.newest), self.evals)
+        history, after_gaps = baseline.earlier.choose(reach_back=is_long)
+        self.read(history, progress)
+        again = self._of_earlier_reruns(baseline.earlier.reruns)
+        earlier = pl.concat([self._of(history), again])
+        earlier = add_last_passes(earlier, self.evals, candidate.runs)
         earlier = restrict_scope(earlier, candidate.runs, now)
         before = None
         if baseline.choice is not None:
@@ -244,25 +213,34 @@ class SideReader:
         if baseline.choice is not None and before is not None:
             now = restrict_scope(now, baseline.choice.runs, before)
         judged = check_results(now, "candidate").collect()
-        again = check_results(self._of(baseline.reruns), "reruns").collect()
-        # Of other code, where a draft was edited since, they say nothing about the candidate.
-        reruns, _ = split_reruns(judged, again.join(judged, on="eval_id", how="semi"))
+        later = check_results(self._of(baseline.reruns), "reruns").collect()
+        reruns = _of_same_code(judged, later)
         return Sides(
             candidate=judged,
             baseline=None if before is None else check_results(before, "baseline").collect(),
             history=check_results(earlier, "history").collect(),
             reruns=None if reruns.is_empty() else reruns.select(judged.columns),
+            earlier_reruns=frozenset(again["run_id"]),
+            after_gaps=after_gaps,
             version_diff=self._read_diff(candidate, baseline),
-            compared=describe(candidate, baseline, now, before),
+            compared=describe(candidate, baseline, now, before, history),
             waiting=count_waiting(candidate.runs),
         )
 
     def _of(self, runs: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([RESULTS.empty(), *(self._results[each] for each in runs["run_id"])])
 
+    def _of_earlier_reruns(self, again: pl.DataFrame) -> pl.DataFrame:
+        """The results of reruns that are of the same code as those of the runs before them."""
+        parts = again.partition_by("rerun_of", maintain_order=True)
+        return pl.concat(
+            [RESULTS.empty()]
+            + [_of_same_code(self._results[part["rerun_of"][0]], self._of(part)) for part in parts]
+        )
+
     def _read_diff(self, candidate: Choice, baseline: Baseline) -> pl.DataFrame | None:
         """The blocks that differ, or None where that is not known; each pair is asked for once."""
-        whole = baseline.history.filter(WHOLE).head(1)
+        whole = baseline.earlier.newest.filter(WHOLE).head(1)
         before = whole if baseline.choice is None else baseline.choice.runs
         versions = [
             side["workflow_version_id"].unique().to_list() for side in (before, candidate.runs)
@@ -279,6 +257,31 @@ class SideReader:
             workflow_id = candidate.runs["workflow_id"][0]
             self._diffs[pair] = fetch_known_diff(self.client, workflow_id, pair[0], pair[1])
         return self._diffs[pair]
+
+
+def _of_same_code(results: pl.DataFrame, reruns: pl.DataFrame) -> pl.DataFrame:
+    """The reruns of a run's evals; of other code, where a draft was edited since, they are left."""
+    same, _ = split_reruns(results, reruns.join(results, on="eval_id", how="semi"))
+    return same
+
+
+def fails_for_long(now: pl.DataFrame, latest: pl.DataFrame, evals: pl.DataFrame) -> bool:
+    """Whether an eval that passed once fails now, and in most of its latest outcomes.
+
+    Args:
+        now: The candidate's results.
+        latest: Those of the newest earlier runs.
+        evals: The EVALS frame of the workflow.
+    """
+    is_failure = pl.col("state").is_in(NOT_PASSING)
+    failing = now.filter(is_failure).select("eval_id").unique()
+    once_passed = evals.filter(pl.col("last_passed_at").is_not_null()).select("eval_id")
+    decided = pl.concat([now, latest]).filter(pl.col("state").is_in(DECIDED))
+    decided = decided.join(failing, on="eval_id", how="semi").join(
+        once_passed, on="eval_id", how="semi"
+    )
+    rates = decided.group_by("eval_id").agg(is_failure.mean().alias("failing"))
+    return not rates.filter(pl.col("failing") >= _MOST).is_empty()
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
@@ -312,14 +315,18 @@ def fetch_known_diff(
 
 
 def describe(
-    candidate: Choice, baseline: Baseline, now: pl.DataFrame, before: pl.DataFrame | None
+    candidate: Choice,
+    baseline: Baseline,
+    now: pl.DataFrame,
+    before: pl.DataFrame | None,
+    history: pl.DataFrame,
 ) -> str | None:
     """One sentence about what is compared with what, and why; None where each eval has its own."""
     what = f"Compared {label_side(candidate.runs)}, {candidate.why},"
     if baseline.choice is None or before is None:
         return f"{what} with each eval's own last good result"
     with_what = f"with {label_side(baseline.choice.runs)}, {baseline.choice.why}"
-    more = baseline.history.height
+    more = history.height + baseline.earlier.reruns.height
     seen = f", in the light of {count_noun(more, 'further run')}" if more else ""
     return f"{what} {with_what}{_warn(candidate, baseline.choice, now, before)}{seen}."
 

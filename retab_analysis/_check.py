@@ -56,9 +56,10 @@ def check(
             result. Or one frame for all evals: ``"published"``, the newest run of the published
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
             newest that completed; or a run or version, as for ``candidate``.
-        history: How many earlier runs to read at most: the newest, and in place of some of them
-            those around the last passes of evals that have not passed for long. The more there are,
-            the better drift, flaky evals and breaks are told apart.
+        history: How many earlier runs to read at most: the newest; where these do not say since
+            when an eval fails, those around last passes and some that are spread over what is older
+            in place of two in five; and reruns of single evals in place of up to one in five. The
+            more there are, the better drift, flaky evals and breaks are told apart.
         alpha: As for :func:`compare`.
         margin: As for :func:`compare`.
         client: What to ask; the default one if not given.
@@ -83,9 +84,8 @@ def check(
     client = client_or_default(client)
     window = RunWindow.read(client, workflow_id)
     now = window.find_candidate(candidate)
-    before = choose_baseline(window, now.runs, baseline, history)
     evals, workflow, versions = _read_saved(client, workflow_id)
-    before = before.with_last_passes(evals)
+    before = choose_baseline(window, now.runs, baseline, history, evals)
     sides = SideReader(client, evals).make_sides(now, before, progress)
     named = replace(sides, workflow=workflow, versions=versions)
     return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)

@@ -298,7 +298,7 @@ def test_runs_of_single_evals_do_not_hide_those_of_the_workflow(number: int) -> 
     assert made.sides.history["run_id"].n_unique() == 20  # type: ignore[index]
 
 
-def test_runs_of_single_evals_between_do_not_shorten_the_history() -> None:
+def test_runs_of_single_evals_between_hardly_shorten_the_history() -> None:
     class Between(LetteredApi):
         def _runs(self) -> list[dict[str, Any]]:
             past = super()._runs()
@@ -312,8 +312,10 @@ def test_runs_of_single_evals_between_do_not_shorten_the_history() -> None:
     evals = {**{f"fine {at}": "P" * 30 for at in range(8)}, "bad": "P" * 29 + "F"}
     with FaultServer([Between(evals)]) as server:
         made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
-    assert made.sides.history["run_id"].n_unique() == 20  # type: ignore[index]
-    assert made.evals.equals(check_after([]).evals)
+    # They have no results, and are not more than one in five of what is read.
+    assert made.sides.history["run_id"].n_unique() == 16  # type: ignore[index]
+    told = ("eval_id", "transition", "since_run_id", "cause")
+    assert made.evals.select(told).equals(check_after([]).evals.select(told))
 
 
 @pytest.mark.parametrize("letter", ["P", "F"])
@@ -328,8 +330,138 @@ def test_what_was_run_again_on_the_same_version_counts(letter: str) -> None:
     assert (now["p_regressed"] > before["p_regressed"]) == (letter == "F")
     assert now["transition"] == {"P": "flaky", "F": "regressed"}[letter]
     # Reruns belong to the run before them.
-    last = {"id": "whole", "at": 40, "states": {"bad": STATES["F"]}, "eval_id": None}
-    assert check_after([*singles(4, letter), last]).sides.reruns is None
+    assert check_after([*singles(4, letter), whole_run(34)]).sides.reruns is None
+
+
+def whole_run(at: int, letter: str = "F") -> dict[str, Any]:
+    states = {**{f"fine {each}": STATES["P"] for each in range(8)}, "bad": STATES[letter]}
+    return {"id": f"whole_{at}", "at": at, "states": states, "eval_id": None}
+
+
+def look_at_bad(
+    *started: dict[str, Any], before: int = 12, **more: Any
+) -> tuple[Comparison, dict[str, Any]]:
+    """Check after so many runs, the last of which failed, and what was started since."""
+    evals = {**{f"fine {at}": "P" * before for at in range(8)}, "bad": "P" * (before - 1) + "F"}
+    with FaultServer([LetteredApi(evals, started=[*started], **more)]) as server:
+        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    return made, made.evals.filter(eval_id="bad").row(0, named=True)
+
+
+def test_what_was_run_again_still_counts_once_there_is_a_newer_run() -> None:
+    alone, without = look_at_bad(whole_run(16))
+    assert without["transition"] == "regressed"
+    cleared, passed = look_at_bad(*singles(4, "P", 12), whole_run(16))
+    assert passed["transition"] != "regressed"
+    assert "4 verdicts of reruns are counted as well." in cleared.explain()
+    _, failed = look_at_bad(*singles(4, "F", 12), whole_run(16))
+    assert failed["p_regressed"] > without["p_regressed"]
+    assert failed["since_run_id"] == "run_11"
+    assert "0 of 6 passed" in failed["reason"]
+    # One pass does not mend what was confirmed.
+    _, lucky = look_at_bad(*singles(4, "F", 12), whole_run(16, "P"))
+    _, thought_mended = look_at_bad(whole_run(16, "P"))
+    assert "still worse" in lucky["reason"]
+    assert "still worse" not in thought_mended["reason"]
+    # What was chosen because it failed does not say how the suite does.
+    shown = ("delta", "delta_low", "delta_high", "p_value", "baseline_pass_rate")
+    assert cleared.summary.select(shown).equals(alone.summary.select(shown))
+
+
+def test_a_break_that_reruns_confirmed_is_still_red_in_the_next_run() -> None:
+    _, once = look_at_bad(before=4)
+    confirmed, sure = look_at_bad(*singles(4, "F", 4), before=4)
+    following, still = look_at_bad(*singles(4, "F", 4), whole_run(8), before=4)
+    assert once["transition"] == "suspect"
+    assert (sure["transition"], still["transition"]) == ("regressed", "regressed")
+    assert not confirmed.gate().ok
+    assert not following.gate().ok
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_edited"), [("A" * 12 + "BBBBA", False), ("A", True)], ids=["version", "code"]
+)
+def test_what_was_run_again_on_other_code_does_not_count(codes: str, is_edited: bool) -> None:
+    class Edited(LetteredApi):
+        def _result(self, eval_id: str, state: str, run: dict[str, Any]) -> dict[str, Any]:
+            document = super()._result(eval_id, state, run)
+            if is_edited and run["id"].startswith("single"):
+                document["block_execution_fingerprint"] = "a draft that was edited"
+            return document
+
+    evals = {**{f"fine {at}": "P" * 12 for at in range(8)}, "bad": "P" * 11 + "F"}
+    api = Edited(evals, codes=codes, started=[*singles(4, "P", 12), whole_run(16)])
+    with FaultServer([api]) as server:
+        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    _, without = look_at_bad(whole_run(16), codes=codes)
+    assert made.evals.filter(eval_id="bad").row(0, named=True) == without
+
+
+@pytest.mark.parametrize(("history", "reruns"), [(2, 0), (5, 1), (20, 4)])
+def test_one_in_five_of_the_earlier_runs_may_be_a_rerun(history: int, reruns: int) -> None:
+    evals = {**{f"fine {at}": "P" * 30 for at in range(8)}, "bad": "P" * 29 + "F"}
+    api = LetteredApi(evals, started=[*singles(30), whole_run(60)])
+    with FaultServer([api]) as server:
+        made = ra.check(
+            FLOW_OF_LETTERS, history=history, client=client_for(server.url), progress=False
+        )
+        read = sum("evals/results?" in path for path in server.paths)
+    assert read == 1 + history
+    assert made.sides.rerun_verdicts == reruns
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "P" * 15 + "FFFP" + "F" * 80,
+        "P" * 13 + "FP" + "F" * 80,
+        "PCCPCCPCCPCCPCCP" + "F" * 80,
+        "P" * 16 + "FFP" * 10,
+    ],
+    ids=["a lucky pass", "one failure before", "cancelled runs before", "two of three fail"],
+)
+def test_a_break_does_not_turn_green_as_the_good_past_gets_older(bad: str) -> None:
+    for upto in (22, 30, 35, 36, 38, 44, 60, 80):
+        if upto <= len(bad) and bad[upto - 1] == "F":
+            made = check_lettered(upto, "A" * 16 + "B", bad=bad)
+            assert [each["eval_name"] for each in broken(made).iter_rows(named=True)] == ["bad"]
+            assert not made.gate().ok
+
+
+def test_what_may_have_begun_in_runs_that_were_not_read_is_said() -> None:
+    # The saved eval remembers the lucky pass, and not where the passes before the break ended.
+    made = check_lettered(60, "A" * 16 + "B", bad="P" * 16 + "FFFP" + "F" * 40)
+    (row,) = broken(made).iter_rows(named=True)
+    assert row["since_run_id"] not in (None, "run_16")
+    assert row["cause"] == "unknown"
+    assert re.search(r"^worse since version_B .* runs read\) at the latest: 1 of", row["reason"])
+    assert "is broken since version_B" in made.explain()
+    assert "at the latest" in made.explain()
+
+
+def test_dates_of_breaks_between_which_runs_are_not_read_stay_right() -> None:
+    codes = "A" * 40 + "B"
+    for upto in (45, 55, 58, 60, 66, 70):
+        made = check_lettered(upto, codes, old="P" * 15 + "F" * 55, edited="P" * 40 + "F" * 30)
+        since = dict(broken(made).select("eval_name", "since_run_id").iter_rows())
+        cause = dict(broken(made).select("eval_name", "cause").iter_rows())
+        assert since == {"old": "run_15", "edited": "run_40"}, upto
+        assert cause == {"old": "drift", "edited": "edit"}, upto
+
+
+def test_an_old_candidate_is_not_judged_by_what_passed_later() -> None:
+    for upto in (46, 47, 56):
+        api = LetteredApi(
+            {**LETTERED, "bad": "P" * 15 + "F" * 31 + "P" * 20}, codes="A" * 15 + "B", upto=upto
+        )
+        with FaultServer([api]) as server:
+            made = ra.check(
+                FLOW_OF_LETTERS,
+                candidate="run_45",
+                client=client_for(server.url),
+                progress=False,
+            )
+        assert [each["eval_name"] for each in broken(made).iter_rows(named=True)] == ["bad"], upto
 
 
 def test_what_a_run_that_ended_early_left_out_is_not_removed() -> None:

@@ -152,9 +152,10 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     else:
         earlier = choose_baseline(outcomes)
         after = _last_decided(earlier, outcomes)
-    evals = describe_evals(results, outcomes, findings, earlier, after, blocks)
+    evals = describe_evals(results, outcomes, findings, earlier, after, blocks, sides.after_gaps)
     chosen = None if sides.baseline is None else earlier
-    suite = _collect_suite(*_without_reruns(results, outcomes, sides), evals, chosen)
+    results, outcomes = _without_reruns(results, outcomes, sides.rerun_ids)
+    suite = _collect_suite(results, outcomes, evals, chosen)
     is_further = outcomes.results["side"] == EARLIER
     return Comparison.conclude(
         evals,
@@ -201,12 +202,12 @@ def _last_decided(chosen: pl.DataFrame, outcomes: Outcomes) -> pl.DataFrame:
 
 
 def _without_reruns(
-    results: pl.DataFrame, outcomes: Outcomes, sides: Sides
+    results: pl.DataFrame, outcomes: Outcomes, reruns: set[str]
 ) -> tuple[pl.DataFrame, Outcomes]:
     """What the suite's test and the two pass rates may look at."""
-    if sides.reruns is None:
+    if not reruns:
         return results, outcomes
-    again = pl.col("run_id").is_in(sides.reruns["run_id"].drop_nulls().implode()).fill_null(False)
+    again = pl.col("run_id").is_in(list(reruns)).fill_null(False)
     first = replace(outcomes, results=outcomes.results.filter(~again))
     return results.filter(~again), first
 

@@ -330,7 +330,8 @@ class Comparison:
             "margin": self.margin,
             "outage": self._outage,
             "own_past": self.sides.baseline is None,
-            "has_reruns": self.sides.reruns is not None,
+            "after_gaps": self.sides.after_gaps,
+            "has_reruns": bool(self.sides.rerun_ids),
             "significant": is_significant(row, self.alpha),
         }
         started = 0 if self.sides.started is None else self.sides.started.height

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import polars as pl
 
@@ -11,6 +13,7 @@ from retab_analysis.comparison.transitions import (
     EVALS_SCHEMA,
     LIKELY,
     find_transition,
+    is_latest,
     order_evals,
 )
 from retab_analysis.evidence.findings import Findings
@@ -37,6 +40,7 @@ def describe_evals(
     earlier: pl.DataFrame,
     after: pl.DataFrame,
     changed_blocks: frozenset[str] | None,
+    after_gaps: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
     """One row per eval, what needs attention first.
 
@@ -47,6 +51,7 @@ def describe_evals(
         earlier: ``eval, at``: the results that each eval is held against.
         after: ``eval, after``: the row after which a worsening of the eval counts.
         changed_blocks: The blocks in which the versions differ, None where that is not known.
+        after_gaps: The ids of the runs before which there are some that were not read.
 
     Returns:
         The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``expected_reruns``, how
@@ -72,10 +77,11 @@ def describe_evals(
     judged = joined.with_columns(
         transition=find_transition(),
         outage=pl.lit(outcomes.outage),
+        is_latest=is_latest(after_gaps, "state", "run_id"),
+        has_unread=pl.lit(_find_newest_gap(outcomes, after_gaps)) > pl.col("since_at"),
+    ).with_columns(
         # Which of the runs that were not read was on edited code is not known.
-        cause=pl.when(_is_remembered() & (pl.col("cause") == "edit"))
-        .then(pl.lit("unknown"))
-        .otherwise("cause"),
+        cause=pl.when("is_latest", cause="edit").then(pl.lit("unknown")).otherwise("cause"),
     )
     explained = judged.with_columns(
         *_concluded(),
@@ -83,6 +89,13 @@ def describe_evals(
     )
     reasoned = explained.with_columns(reason=_reason(), failure=_failure())
     return order_evals(_shaped(reasoned))
+
+
+def _find_newest_gap(outcomes: Outcomes, after_gaps: frozenset[str]) -> datetime | None:
+    """When the newest of the runs began before which there are some that were not read."""
+    later = outcomes.results.filter(pl.col("run_id").is_in(list(after_gaps)))
+    newest: datetime | None = later.select(pl.col("moment").max()).item()
+    return newest
 
 
 def _listed(outcomes: Outcomes) -> pl.Series:
@@ -198,8 +211,9 @@ def _reason() -> pl.Expr:
 def _since() -> pl.Expr:
     version = pl.coalesce("since_version_id", "since_run_id", pl.lit("the candidate"))
     noun = pl.when(pl.col("runs_since") == 1).then(pl.lit("run")).otherwise(pl.lit("runs"))
+    read = pl.when(pl.col("has_unread").fill_null(False)).then(pl.lit(" read"))
     day = pl.col("since_at").dt.strftime(_DATE)
-    runs = pl.format("{} {}", "runs_since", noun)
+    runs = pl.format("{} {}{}", "runs_since", noun, read.otherwise(pl.lit("")))
     when = pl.concat_str(day, runs, separator=", ", ignore_nulls=True)
     return pl.format("{} ({})", version, when)
 
@@ -233,13 +247,13 @@ def _broken() -> pl.Expr:
         .then(pl.lit("; its block was edited then"))
         .when(pl.col("cause") == "drift")
         .then(pl.lit("; nobody edited its block then"))
-        .when(_is_remembered() & pl.col("block_changed"))
+        .when(pl.col("is_latest") & pl.col("block_changed"))
         .then(pl.lit("; its block was edited since that pass"))
         .otherwise(pl.lit(""))
     )
     # What still passes now and then is not broken altogether.
     word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
-    latest = pl.when(_is_remembered()).then(pl.lit(" at the latest")).otherwise(pl.lit(""))
+    latest = pl.when("is_latest").then(pl.lit(" at the latest")).otherwise(pl.lit(""))
     return pl.format(
         "{} since {}{}: {} passed; before, {}{}",
         word,
@@ -249,11 +263,6 @@ def _broken() -> pl.Expr:
         _share("before"),
         cause,
     )
-
-
-def _is_remembered() -> pl.Expr:
-    """Whether only the saved eval remembers that it passed: other runs may lie between."""
-    return (pl.col("state") == "passed") & pl.col("run_id").is_null()
 
 
 def _suspect() -> pl.Expr:

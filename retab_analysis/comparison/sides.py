@@ -66,6 +66,10 @@ class Sides:
         reruns: Results of evals that were run again because they were not sure. They tell of these
             evals, and are left out of the suite's test: what was chosen because it failed would
             make every suite look worse.
+        earlier_reruns: The ids of the runs of the history in which single evals were run again,
+            which are left out of the suite's test likewise.
+        after_gaps: The ids of the runs of the history before which there are runs that were not
+            read: what shows there first may have begun earlier.
         started: A RUNS frame of reruns that were started and whose results are not counted yet;
             None where there are none.
         waiting: How many of the candidate's evals are still to come, and of how many.
@@ -81,6 +85,8 @@ class Sides:
     compared: str | None = None
     waiting: tuple[int, int] = (0, 0)
     reruns: pl.DataFrame | None = None
+    earlier_reruns: frozenset[str] = frozenset()
+    after_gaps: frozenset[str] = frozenset()
     started: pl.DataFrame | None = None
     edits: Edits | None = None
     workflow: pl.DataFrame | None = None
@@ -92,9 +98,19 @@ class Sides:
         return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
 
     @property
+    def rerun_ids(self) -> set[str]:
+        """The ids of all runs in which single evals were run again."""
+        now = set() if self.reruns is None else set(self.reruns["run_id"].drop_nulls())
+        return now | self.earlier_reruns
+
+    @property
     def rerun_verdicts(self) -> int:
         """How many reruns came to a verdict; a cancelled one, or an error, says nothing."""
-        return 0 if self.reruns is None else int(self.reruns["state"].is_in(DECIDED).sum())
+        known = [] if self.reruns is None else [self.reruns]
+        if self.history is not None:
+            again = pl.col("run_id").is_in(list(self.earlier_reruns))
+            known.append(self.history.filter(again))
+        return sum(int(each["state"].is_in(DECIDED).sum()) for each in known)
 
     def condition_kind(self, eval_id: str) -> str | None:
         """Which kind of condition an eval has, as the newest side that knows it says."""

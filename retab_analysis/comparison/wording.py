@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.transitions import CERTAIN_ENOUGH, UNLIKELY
+from retab_analysis.comparison.transitions import CERTAIN_ENOUGH, UNLIKELY, is_latest
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
 
@@ -245,11 +245,12 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         verdict: The verdict.
         test: ``alpha``, ``margin``, ``outage``; ``significant``: whether test and interval say
             that the pass rate changed; ``own_past``: whether each eval was held against its own
-            earlier results; ``has_reruns``: whether there are reruns, which the test leaves out.
+            earlier results; ``after_gaps``: the runs before which some were not read;
+            ``has_reruns``: whether there are reruns, which the test leaves out.
     """
     sentences = [
         compared,
-        *_broken(evals),
+        *_broken(evals, test["after_gaps"]),
         _suspects(evals, verdict),
         _errors(summary, evals, test["outage"]),
         _fixed(summary),
@@ -273,7 +274,7 @@ def _since(name: str | None, moment: datetime | None) -> str:
     return f" since {one_line(name)}" + (f" ({_day(moment)})" if moment is not None else "")
 
 
-def _broken(evals: pl.DataFrame) -> list[str]:
+def _broken(evals: pl.DataFrame, after_gaps: frozenset[str]) -> list[str]:
     """One sentence for each beginning of what is broken, the largest group first.
 
     Reruns are runs of their own: evals that broke on one day, with one version, are told together.
@@ -288,10 +289,7 @@ def _broken(evals: pl.DataFrame) -> list[str]:
             pl.col("since_at").min(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
-            # Only the saved evals remember that they passed, from before the runs that were read.
-            (pl.col("baseline_state").is_not_null() & pl.col("baseline_run_id").is_null())
-            .any()
-            .alias("latest"),
+            is_latest(after_gaps, "baseline_state", "baseline_run_id").any().alias("latest"),
         )
         .sort("n", "since_at", "since", descending=[True, False, False], nulls_last=True)
     )

@@ -82,6 +82,26 @@ class RunWindow:
         single = later.filter(pl.col("scope") == "eval", pl.col("is_terminal"), same, ~known)
         return single if following is None else single.filter(created < following)
 
+    def earlier_reruns(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The runs of single evals before some runs, where they are reruns of an earlier run.
+
+        That is the whole run before them, if it has their version.
+
+        Returns:
+            A RUNS frame, the newest first, with ``rerun_of``, the id of the earlier run.
+        """
+        whole = self.runs.filter(WHOLE, pl.col("created_at").is_not_null()).select(
+            "created_at", rerun_of="run_id", rerun_version="workflow_version_id"
+        )
+        before = self.runs.filter(
+            pl.col("scope") == "eval",
+            pl.col("is_terminal"),
+            pl.col("created_at") < runs["created_at"].min(),
+        )
+        found = before.sort("created_at").join_asof(whole.sort("created_at"), on="created_at")
+        same = pl.col("workflow_version_id") == pl.col("rerun_version")
+        return found.filter(same).drop("rerun_version").reverse()
+
     def reach_before(self, runs: pl.DataFrame, wanted: int) -> None:
         """Read older runs until so many of the whole workflow before some runs are known.
 

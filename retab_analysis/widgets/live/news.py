@@ -247,13 +247,13 @@ class WorkflowNews:
         self._window.add(runs)
         return self._window
 
-    def _read_last_passes(self, candidate: pl.DataFrame) -> None:
+    def _has_read_last_passes(self, candidate: pl.DataFrame) -> bool:
         """Read again what the saved evals remember, where a candidate went on when they were read.
 
         They remember one pass each, and ``check`` would find what they remember now.
         """
         if self._remembered.issuperset(candidate["run_id"]):
-            return
+            return False
         try:
             self.reader.evals = list_evals(
                 self._client, self._workflow_id, None, strict=False, progress=Silent()
@@ -262,6 +262,7 @@ class WorkflowNews:
             # What they remembered before will do.
             self._raise_if_passing(error)
         self._remembered.update(candidate["run_id"])
+        return True
 
     def _compare(
         self, window: RunWindow, runs: pl.DataFrame, results: Sequence[pl.DataFrame]
@@ -272,10 +273,9 @@ class WorkflowNews:
         if has_ended and window.is_waiting_before(runs):
             window.renew()
         try:
-            baseline = choose_baseline(window, runs, self._wanted, HISTORY)
-            if has_ended:
-                self._read_last_passes(runs)
-            baseline = baseline.with_last_passes(self.reader.evals)
+            baseline = choose_baseline(window, runs, self._wanted, HISTORY, self.reader.evals)
+            if has_ended and self._has_read_last_passes(runs):
+                baseline = choose_baseline(window, runs, self._wanted, HISTORY, self.reader.evals)
             self.reader.read(baseline.runs)
             against = _describe(baseline)
             if not (has_ended or any(_has_outcome(each) for each in results)):

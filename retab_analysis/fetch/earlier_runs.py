@@ -1,0 +1,128 @@
+"""Which earlier runs a candidate is held against: as many as may be read, those that tell most.
+
+The newest are read first. What else is read depends on what they show: a break that lasts leaves
+ever fewer passes among the newest runs, so that it would look like an eval that was never any good,
+and turn green by itself. Then the others reach further back.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from dataclasses import dataclass
+
+import polars as pl
+
+from retab_analysis.fetch.run_window import each_once
+
+# So many runs that end with the last pass of an eval are read where the newest hardly have it.
+_LAST_PASSES = 3
+# If fewer are read in all, they are the newest: each of these tells more then.
+_FEW_RUNS = 10
+_NEWEST = 0.6
+_RERUNS = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class EarlierRuns:
+    """What may be read of the past.
+
+    Attributes:
+        newest: The runs that are read in any case, the newest first.
+        older: All other runs that are known, the newest first.
+        telling: Those of them that are read first.
+        reruns: What was run again of the newest, as far as it is read; with ``rerun_of``.
+        most: How many are read in all.
+    """
+
+    newest: pl.DataFrame
+    older: pl.DataFrame
+    telling: pl.DataFrame
+    reruns: pl.DataFrame
+    most: int
+
+    @classmethod
+    def of(
+        cls, known: pl.DataFrame, reruns: pl.DataFrame, evals: pl.DataFrame, most: int
+    ) -> EarlierRuns:
+        """Choose what is read in any case.
+
+        Args:
+            known: All earlier runs that are known, the newest first.
+            reruns: What was run again of them, the newest first; with ``rerun_of``.
+            evals: The EVALS frame of the workflow, which says when each eval passed last.
+            most: How many may be read in all.
+        """
+        newest = known.head(most if most < _FEW_RUNS else round(_NEWEST * most))
+        again = reruns.filter(pl.col("rerun_of").is_in(newest["run_id"].implode()))
+        again = again.head(max(round(_RERUNS * most), most - known.height))
+        newest = newest.head(most - again.height)
+        again = again.filter(pl.col("rerun_of").is_in(newest["run_id"].implode()))
+        older, left = known[newest.height :], most - newest.height - again.height
+        telling = _find_around_last_passes(newest, older, evals).head(left)
+        return cls(newest, older, telling, again, most)
+
+    def choose(self, *, reach_back: bool) -> tuple[pl.DataFrame, frozenset[str]]:
+        """Choose all that is read beside reruns.
+
+        Args:
+            reach_back: Whether the rest is spread over what is older, or is the next newest.
+
+        Returns:
+            A RUNS frame, the newest first, and the ids of those runs in it before which there are
+            some that are not read.
+        """
+        left = self.most - self.newest.height - self.telling.height - self.reruns.height
+        others = self.older.join(self.telling, on="run_id", how="anti", maintain_order="left")
+        rest = _spread(others, left) if reach_back else others.head(left)
+        chosen = pl.concat([self.newest["run_id"], self.telling["run_id"], rest["run_id"]])
+        known = pl.concat([self.newest, self.older])
+        is_read = known["run_id"].is_in(chosen.implode())
+        after_gap = is_read & ~is_read.shift(-1, fill_value=True)
+        return known.filter(is_read), frozenset(known["run_id"].filter(after_gap))
+
+
+def _find_around_last_passes(
+    newest: pl.DataFrame, older: pl.DataFrame, evals: pl.DataFrame
+) -> pl.DataFrame:
+    """The runs around the last passes of evals that hardly pass in the newest ones.
+
+    Three that end with the oldest of these passes tell that the evals were good; the run of each
+    pass and the one after it tell since when, and on which version, they are not.
+    """
+    created, passed = pl.col("created_at"), evals["last_passed_at"]
+    if newest.height < _LAST_PASSES:
+        return older.clear()
+    lost = passed.filter(passed < newest["created_at"][-_LAST_PASSES]).unique().sort()
+    known = pl.concat([newest, older])
+    # What was before the runs that are known is left to what the saved evals remember.
+    before = [(at, known.filter(created <= at)) for at in lost]
+    reached = [(at, runs) for at, runs in before if runs.height]
+    if not reached:
+        return older.clear()
+    ending = [runs.head(_LAST_PASSES) for _, runs in reached]
+    passes = next((each for each in ending if each.height == _LAST_PASSES), ending[0])
+    around = [
+        each
+        for at, runs in reversed(reached)
+        for each in (known.filter(created > at).tail(1), runs.head(1))
+    ]
+    telling = each_once(passes, *around)
+    return telling.filter(pl.col("run_id").is_in(older["run_id"].implode()))
+
+
+def _spread(runs: pl.DataFrame, number: int) -> pl.DataFrame:
+    """So many of some runs, spread over all of them.
+
+    Which one of each stretch is told by the run's id, so that the next choice, when there is one
+    run more, is nearly the same: dates do not move from check to check.
+    """
+    ids = runs["run_id"].to_list()
+    if len(ids) <= number:
+        return runs
+    edges = [len(ids) * at // number for at in range(number + 1)] if number else []
+    chosen = [
+        min(ids[begin:end], key=lambda each: zlib.crc32(each.encode()))
+        for begin, end in itertools.pairwise(edges)
+    ]
+    return runs.filter(pl.col("run_id").is_in(chosen))
