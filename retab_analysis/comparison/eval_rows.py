@@ -14,8 +14,8 @@ from retab_analysis.comparison.transitions import (
     order_evals,
 )
 from retab_analysis.evidence.findings import Findings
-from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Outcomes
-from retab_analysis.vocabulary import BROKEN, FAILING, SAME_EVAL
+from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Flags, Outcomes
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, SAME_EVAL
 
 _SINCE = ("since_at", "since_version_id", "since_run_id")
 _RERUNS = ("reruns_to_clear", "reruns_to_confirm")
@@ -49,8 +49,9 @@ def describe_evals(
         changed_blocks: The blocks in which the versions differ, None where that is not known.
 
     Returns:
-        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``expected_reruns``, how
-        many an eval will get in the mean if it gets at most 0, 1, ….
+        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; ``expected_reruns``, how many an
+        eval will get in the mean if it gets at most 0, 1, …; and ``unknown`` (List(String)), of
+        which parts of its definition it is not known whether they changed.
     """
     chosen = choose_candidate(outcomes)
     rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
@@ -124,7 +125,36 @@ def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
             "errors_repeat": (count(is_now & (state == "error")) > 1) & fails_now,
         }
     )
+    facts = facts.with_columns(_unknown(outcomes, results))
     return facts.join(_differences(outcomes, results), on="eval", how="left")
+
+
+def _unknown(outcomes: Outcomes, results: pl.DataFrame) -> pl.Series:
+    """``unknown``: in words, what of each eval the comparable results of one side do not say.
+
+    Only decided results count: an error does not say what it asserted. An expected value that
+    neither side has is none that could have changed: not every condition has one.
+    """
+    rows, n = outcomes.results, outcomes.evals.height
+    is_told = rows["comparable"] & rows["state"].is_in(DECIDED)
+    sides = [is_told & (rows["side"] != CANDIDATE), is_told & (rows["side"] == CANDIDATE)]
+    at, place = rows["at"].to_numpy(), rows["eval"].to_numpy()
+
+    def have(known: Flags) -> list[Flags]:
+        """Which evals have such a result before and now."""
+        return [np.bincount(place[side.to_numpy() & known], minlength=n) > 0 for side in sides]
+
+    before, now = have(np.ones(at.size, dtype=bool))
+    is_known = np.zeros(1 + at.max(initial=-1), dtype=bool)
+    words = {}
+    for name, word in DEFINITION_WORDS.items():
+        is_known[results["at"].to_numpy()] = results[name].is_not_null().to_numpy()
+        said_before, said_now = have(is_known[at])
+        is_one = said_before != said_now
+        either = is_one if name == "expected_value" else ~(said_before & said_now)
+        words[word] = before & now & either
+    said = [pl.when(pl.lit(pl.Series(of))).then(pl.lit(word)) for word, of in words.items()]
+    return pl.select(unknown=pl.concat_list(said).list.drop_nulls()).to_series()
 
 
 def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
@@ -241,14 +271,22 @@ def _broken() -> pl.Expr:
     word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
     latest = pl.when(_is_remembered()).then(pl.lit(" at the latest")).otherwise(pl.lit(""))
     return pl.format(
-        "{} since {}{}: {} passed; before, {}{}",
+        "{} since {}{}: {} passed; before, {}{}{}",
         word,
         _since(),
         latest,
         _share("since"),
         _share("before"),
         cause,
+        _say_unknown(),
     )
+
+
+def _say_unknown() -> pl.Expr:
+    """Of what it is not known whether it is still the same."""
+    what = pl.col("unknown").list.join(" or ")
+    words = pl.format("; whether the eval's {} changed is not known", what)
+    return pl.when(what != "").then(words).otherwise(pl.lit(""))
 
 
 def _is_remembered() -> pl.Expr:
@@ -267,7 +305,8 @@ def _suspect() -> pl.Expr:
         .otherwise(pl.lit(""))
     )
     counts = pl.format("passed {}; before, {}{}", _share("since"), _share("before"), block)
-    return pl.concat_str(counts, _reruns(), separator="; ", ignore_nulls=True)
+    told = pl.concat_str(counts, _say_unknown())
+    return pl.concat_str(told, _reruns(), separator="; ", ignore_nulls=True)
 
 
 def _reruns() -> pl.Expr:
@@ -351,4 +390,5 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()),
         "p_improved",
         "expected_reruns",
+        "unknown",
     )
