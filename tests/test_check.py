@@ -394,8 +394,8 @@ def test_a_soft_break_that_passes_now_and_then_is_not_called_mended() -> None:
         (row,) = made.evals.filter(eval_name="bad").iter_rows(named=True)
         assert made.gate().ok != red
         if not red:
-            failed = letters.count("P"), len(letters)
-            assert "probably still worse: {} of {} since it broke".format(*failed) in row["reason"]
+            passed = letters.count("P"), len(letters)
+            assert "{} of {} passed since it broke".format(*passed) in row["reason"]
             assert "mended" not in made.explain()
             assert "was fixed" not in made.explain()
 

@@ -243,11 +243,19 @@ def _fixed() -> pl.Expr:
     before = pl.when(pl.col("outcomes_earlier") > 0).then(_share("earlier"))
     said = before.otherwise(pl.lit("nothing but errors"))
     told = pl.format("passed {}; before, {}", _share("candidate"), said)
-    return pl.concat_str(told, _still_worse())
+    doubt = pl.format(
+        "; it may still fail now and then (with a probability of at least 0.{}): {} passed since "
+        "it broke, {} before that; run it again",
+        # Rounded down, and never certain: from 50 to 99.
+        (100 * pl.col("p_ever")).floor().clip(upper_bound=99).cast(pl.Int64),
+        _share("since"),
+        _share("before"),
+    )
+    return pl.concat_str(told, pl.when(_is_worse_for_long()).then(doubt).otherwise(pl.lit("")))
 
 
 def _still_worse() -> pl.Expr:
-    """Of an eval that passes now: that it passes less often than it did before it broke."""
+    """Of a flaky eval: that it passes less often than it did before it broke."""
     since, before = _share("since"), _share("before")
     words = pl.format("; probably still worse: {} since it broke, {} before that", since, before)
     return pl.when(_is_worse_for_long()).then(words).otherwise(pl.lit(""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -311,6 +312,20 @@ def test_counts_of_a_reason_are_those_of_both_sides() -> None:
     assert (first["transition"], first["reason"]) == (
         "flaky",
         "passed 0 of 10 before and 1 of 2 now",
+    )
+
+
+def test_what_passes_again_and_may_not_be_mended_is_not_called_worse() -> None:
+    rows = [
+        *history("e", "PPPPPPFFFFFFP"),
+        *(row for at in range(9) for row in history(f"fine{at}", "P" * 13)),
+    ]
+    row = held_against_own_past(rows, 13).evals.filter(eval_id="e").row(0, named=True)
+    assert row["transition"] == "fixed"
+    assert re.fullmatch(
+        r"passed 1 of 1; before, 6 of 12; it may still fail now and then \(with a probability of "
+        r"at least 0\.[5-9]\d\): 1 of 7 passed since it broke, 6 of 6 before that; run it again",
+        row["reason"],
     )
 
 
