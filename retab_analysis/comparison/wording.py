@@ -398,8 +398,8 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     same = flaky.height - new
     said = []
     if same:
-        verb = "passes sometimes and fails" if same == 1 else "pass sometimes and fail"
-        said.append(f"{count_noun(same, 'eval')} {verb} sometimes.")
+        verb = "does" if same == 1 else "do"
+        said.append(f"{count_noun(same, 'eval')} passed and failed before, or {verb} both now.")
     if new:
         verb = "passes" if new == 1 else "pass"
         said.append(f"{count_noun(new, 'eval')} did not pass before and {verb} sometimes now.")

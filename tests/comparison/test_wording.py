@@ -255,11 +255,11 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
         ([of("fixed")] * 2, "2 evals that did not pass before pass now."),
         (
             [of("flaky", baseline_state="passed", candidate_state="failed")],
-            "1 eval passes sometimes and fails sometimes.",
+            "1 eval passed and failed before, or does both now.",
         ),
         (
             [of("flaky", baseline_state="mixed", candidate_state="mixed")] * 2,
-            "2 evals pass sometimes and fail sometimes.",
+            "2 evals passed and failed before, or do both now.",
         ),
         (
             [of("flaky", baseline_state="failed", candidate_state="mixed")],
@@ -524,6 +524,14 @@ def test_frames_without_any_fingerprint_get_one_sentence() -> None:
         "f", "PPPPP", **UNKNOWN["condition"]
     )
     assert "Whether the inputs or condition of 2 of 2" in held_against(different, 4, 5).explain()
+
+
+def test_of_an_eval_that_broke_within_the_baseline_it_is_not_said_that_it_comes_and_goes() -> None:
+    rows = history("e", "P" * 10 + "F" * 11) + many_evals(9, "P" * 21)
+    made = held_against(rows, (1, 20), 21)
+    assert made.headline == "1 flaky, 9 unchanged"
+    assert "1 eval passed and failed before, or does both now.\n" in made.explain()
+    assert "sometimes" not in made.explain()
 
 
 def test_the_words_of_transitions() -> None:
