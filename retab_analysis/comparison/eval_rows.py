@@ -343,7 +343,7 @@ def _flaky() -> pl.Expr:
     # What never passed before and passes now and then did change; how far, nobody knows yet.
     is_better = (pl.col("p_improved") > LIKELY).fill_null(False)
     is_same = pl.col("passed_before") & ~is_better & ~_is_worse_for_long()
-    same = pl.when(is_same).then(pl.lit(": no lasting change"))
+    same = pl.when(is_same).then(pl.lit(": this eval alone shows no lasting change"))
     return pl.concat_str(both, same.otherwise(pl.lit("")), _still_worse())
 
 

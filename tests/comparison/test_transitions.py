@@ -304,7 +304,9 @@ def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
 def test_counts_of_a_reason_are_those_of_both_sides() -> None:
     flaky = the_only(held_against_own_past(history("e", "FFFPFFFFFF"), 10))
     assert flaky["transition"] == "flaky"
-    assert flaky["reason"] == "passed 1 of 9 before and 0 of 1 now: no lasting change"
+    assert flaky["reason"] == (
+        "passed 1 of 9 before and 0 of 1 now: this eval alone shows no lasting change"
+    )
     mended = the_only(held_against(history("e", "PPPPPFFFFP", "A" * 9 + "B"), 9, 10))
     assert mended["transition"] == "fixed"
     assert mended["reason"] == "passed 1 of 1; before, 5 of 9"
