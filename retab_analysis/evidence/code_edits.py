@@ -18,10 +18,12 @@ def find_edits(
 ) -> Ints:
     """Whether the code of an eval's block in a row is another than in the row before.
 
-    The block's code says so where both are known. Where neither that nor an equal version does, a
-    version diff says it of the candidate, and of others that the version is another. A block was
-    edited where that is so for at least half of its evals; and so it is for an eval whose own
-    results say it, however long ago its result before was.
+    It is told of where an eval has results, but for the first of these rows. The block's code says
+    so where both are known. Where neither that nor an equal version does, a version diff says it of
+    the candidate, and of others that the version is another. Where a code is not known, but is
+    before and after, nothing is told if these are equal, and it is not known if they differ. A
+    block was edited where that is so for at least half of its evals; and so it is for an eval whose
+    own results say it, however long ago its result before was.
 
     Args:
         codes: The code of each eval's block, shape (n, T).
@@ -39,7 +41,12 @@ def find_edits(
     if told is not None:
         is_other = by_version[:, candidate] != SAME
         by_version[:, candidate] = np.where(is_other & told, EDITED, SAME)
-    own = np.where(_is_told(codes, has_results), _compare(codes, by_version), _NOT_TOLD)
+    before, after = _last_known(codes), _last_known(codes[:, ::-1])[:, ::-1]
+    is_between = (codes == 0) & (before > 0) & (after > 0)
+    own = np.where(is_between, UNKNOWN, _compare(codes, by_version))
+    is_first = np.arange(codes.shape[1]) == has_results.argmax(axis=1)[:, None]
+    is_told = has_results & ~is_first & ~(is_between & (before == after))
+    own = np.where(is_told, own, _NOT_TOLD)
     return np.where(own == EDITED, EDITED, _of_most(own, block))
 
 
@@ -48,17 +55,6 @@ def _compare(numbers: Ints, otherwise: Ints) -> Ints:
     before = _last_known(numbers)
     changed = np.where(numbers != before, EDITED, SAME)
     return np.where((numbers > 0) & (before > 0), changed, otherwise)
-
-
-def _is_told(codes: Ints, has_results: Bools) -> Bools:
-    """Where it is told of: where an eval has results, but for the first of these rows.
-
-    Where a code is not known, but is before and after, it is told of at the one after.
-    """
-    after = _last_known(codes[:, ::-1])[:, ::-1]
-    is_between = (codes == 0) & (_last_known(codes) > 0) & (after > 0)
-    is_first = np.arange(codes.shape[1]) == has_results.argmax(axis=1)[:, None]
-    return np.asarray(has_results & ~is_between & ~is_first)
 
 
 def _last_known(numbers: Ints) -> Ints:

@@ -12,6 +12,7 @@ from comparison.cases import (
     held_against,
     held_against_own_past,
     history,
+    many_evals,
     runs,
     suite,
     the_only,
@@ -329,6 +330,18 @@ def test_what_passes_again_and_may_not_be_mended_is_not_called_worse() -> None:
         r"at least 0\.[5-9]\d\): 1 of 7 passed since it broke, 6 of 6 before that; run it again",
         row["reason"],
     )
+
+
+def test_of_a_code_that_changed_somewhere_in_between_no_cause_is_named() -> None:
+    code = "block_execution_fingerprint"
+    known = {f"run_{at}": {code: letter} for at, letter in enumerate("AAAA  BB", 1)}
+    known |= {run: {code: None} for run in ("run_5", "run_6")}
+    rows = history("e", "PPPPPFFF", workflow_version_id=None)
+    rows += many_evals(4, "P" * 8, workflow_version_id=None)
+    rows = [row | known[row["run_id"]] for row in rows]
+    row = held_against(rows, 7, 8).evals.filter(eval_id="e").row(0, named=True)
+    assert (row["since_run_id"], row["cause"]) == ("run_6", "unknown")
+    assert row["reason"].endswith("0 of 3 passed; before, 5 of 5")
 
 
 @pytest.mark.parametrize(
