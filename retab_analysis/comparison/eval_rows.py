@@ -66,7 +66,7 @@ def describe_evals(
     facts = _facts(outcomes, results)
     joined = (
         outcomes.evals.filter(pl.col("eval").is_in(listed.implode()))
-        .join(both, on="eval", how="left")
+        .join(both.rename({"block_id": "earlier_block_id"}), on="eval", how="left")
         .join(facts, on="eval", how="left")
         .join(findings.of_each_eval(after), on="eval", how="left")
     )
@@ -192,7 +192,8 @@ def _concluded() -> list[pl.Expr]:
 
 def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
     if changed_blocks is None:
-        return pl.col("code") != pl.col("c_code")
+        # Codes of two blocks say nothing of either.
+        return pl.when(~_is_moved()).then(pl.col("code") != pl.col("c_code"))
     return pl.coalesce("c_block_id", "block_id").is_in(sorted(changed_blocks))
 
 
@@ -286,15 +287,25 @@ def _broken() -> pl.Expr:
         _share("since"),
         _share("before"),
         cause,
-        _say_unknown(),
+        _say_definition(),
     )
 
 
-def _say_unknown() -> pl.Expr:
-    """Of what it is not known whether it is still the same."""
+def _say_definition() -> pl.Expr:
+    """That the eval was moved, and of what it is not known whether it is still the same."""
     what = pl.col("unknown").list.join(" or ")
     words = pl.format("; whether the eval's {} changed is not known", what)
-    return pl.when(what != "").then(words).otherwise(pl.lit(""))
+    return pl.concat_str(
+        pl.when(_is_moved())
+        .then(pl.lit("; it was moved to another block since"))
+        .otherwise(pl.lit("")),
+        pl.when(what != "").then(words).otherwise(pl.lit("")),
+    )
+
+
+def _is_moved() -> pl.Expr:
+    """Whether the eval's earlier result is of another block."""
+    return (pl.col("earlier_block_id") != pl.col("c_block_id")).fill_null(False)
 
 
 def _is_remembered() -> pl.Expr:
@@ -313,7 +324,7 @@ def _suspect() -> pl.Expr:
         .otherwise(pl.lit(""))
     )
     counts = pl.format("passed {}; before, {}{}", _share("since"), _share("before"), block)
-    told = pl.concat_str(counts, _say_unknown())
+    told = pl.concat_str(counts, _say_definition())
     return pl.concat_str(told, _reruns(), separator="; ", ignore_nulls=True)
 
 

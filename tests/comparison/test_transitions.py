@@ -344,6 +344,31 @@ def test_of_a_code_that_changed_somewhere_in_between_no_cause_is_named() -> None
     assert row["reason"].endswith("0 of 3 passed; before, 5 of 5")
 
 
+@pytest.mark.parametrize("own_past", [False, True])
+def test_an_eval_that_was_moved_to_another_block_is_not_said_to_be_edited(own_past: bool) -> None:
+    there = {"block_id": "b", "block_execution_fingerprint": "B"}
+    rows = [
+        *history("e", "P" * 10),
+        *history("e", "." * 10 + "FFF", **there),
+        *(row for at in range(5) for row in history(f"there{at}", "P" * 13, **there)),
+        *many_evals(5, "P" * 13),
+    ]
+    made = held_against_own_past(rows, 13) if own_past else held_against(rows, 10, (11, 13))
+    row = made.evals.filter(eval_id="e").row(0, named=True)
+    assert (row["transition"], row["cause"], row["block_changed"]) == ("regressed", "unknown", None)
+    said = ": 0 of 3 passed; before, 10 of 10; it was moved to another block since"
+    assert row["reason"].endswith(said)
+    assert "edited" not in made.explain() + made.headline
+
+
+def test_a_suspect_that_was_moved_to_another_block_is_said_to_be() -> None:
+    rows = [*history("e", "PPP"), *history("e", "...F", block_id="b")]
+    rows += many_evals(9, "PPPP", block_id="b")
+    suspect = held_against(rows, 3, 4).evals.filter(eval_id="e").row(0, named=True)
+    assert (suspect["transition"], suspect["cause"]) == ("suspect", "unknown")
+    assert "before, 3 of 3; it was moved to another block since; " in suspect["reason"]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [

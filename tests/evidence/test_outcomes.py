@@ -406,6 +406,42 @@ def test_a_cancelled_run_in_between_was_on_the_new_code() -> None:
     assert edits(read(many("a", "F", NOW, **{CODE: "B"}), None, history)) == "..e."
 
 
+def moved(*evals: Row) -> list[Row]:
+    """An eval that goes from block 1 with code A to block 2 with code X, at the second run."""
+    return coded("a", "A") + coded("a", "X", 2, block_id="block_2") + list(evals)
+
+
+def test_an_eval_that_was_moved_to_another_block_is_not_on_edited_code() -> None:
+    now = coded("a", "X", NOW, block_id="block_2")
+    assert edits(read(now, None, moved())) == ".?."
+    stayed = coded("b", "XX", block_id="block_2") + coded("c", "AA")
+    found = read(now, None, moved(*stayed))
+    assert [edits(found, name) for name in "abc"] == [".?.", "...", "..."]
+    edited = coded("b", "WX", block_id="block_2") + coded("c", "AA")
+    found = read(now, None, moved(*edited))
+    assert [edits(found, name) for name in "abc"] == [".e.", ".e.", "..."]
+
+
+def test_what_is_said_of_a_block_is_said_of_the_evals_that_it_had_then() -> None:
+    history = coded("a", "AABB") + coded("b", "AABB")
+    history += coded("c", "A") + coded("c", "B", 4) + coded("d", "XXYY", block_id="block_2")
+    now = coded("c", "Y", NOW, block_id="block_2") + coded("d", "Y", NOW, block_id="block_2")
+    found = read(now, None, history)
+    assert [edits(found, name) for name in "cd"] == ["..ee?", "..e.."]
+    history = coded("c", "AA") + coded("d", "XY", block_id="block_2")
+    assert edits(read(now, None, history), "c") == "..?"
+
+
+def test_a_move_is_none_of_the_codes_whichever_results_say_them() -> None:
+    other = {"block_id": "block_2"}
+    now = coded("a", "X", NOW, **other)
+    assert edits(read(now, None, coded("a", "A") + coded("a", ".", 2, **other))) == ".??"
+    assert edits(read(now, None, coded("a", "A.") + coded("a", ".", 3, block_id=None))) == ".???"
+    unknown = coded("a", ".", NOW, **other)
+    assert edits(read(unknown, None, coded("a", ".."))) == "..?"
+    assert edits(read(unknown, None, coded("a", ".", block_id=None))) == ".."
+
+
 def test_reruns_are_of_the_candidates_code() -> None:
     now = coded("a", "B", NOW) + coded("a", "C", NOW + 1)
     assert edits(read(now, coded("a", "A"))) == ".e."
