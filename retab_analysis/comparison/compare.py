@@ -247,7 +247,8 @@ def _collect_suite(
     )
     return Suite(
         evals=evals.select(
-            *("eval_id", "transition", "p_regressed", "p_improved", "block_id", "expected_reruns")
+            *("eval_id", "transition", "p_regressed", "p_improved", "block_id"),
+            *("expected_reruns", "unknown"),
         ),
         table=table,
         documents=outcomes.evals.select("eval_id").join(

@@ -39,6 +39,7 @@ from retab_analysis.comparison.wording import (
     describe_sides,
     explain,
     say_reruns,
+    say_unknown,
     write_headline,
 )
 from retab_analysis.errors import ConfigError, RegressionError
@@ -335,7 +336,9 @@ class Comparison:
             "significant": is_significant(row, self.alpha),
         }
         started = 0 if self.sides.started is None else self.sides.started.height
-        compared = f"{self.compared} {say_reruns(self.sides.rerun_verdicts, started)}".strip()
+        unknown = say_unknown(self._suite.evals["unknown"])
+        reruns = say_reruns(self.sides.rerun_verdicts, started)
+        compared = " ".join(filter(None, (self.compared, unknown, reruns)))
         told = explain(compared, row, self.evals, self.verdict, test)
         edits = self.sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"

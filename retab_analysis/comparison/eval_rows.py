@@ -17,8 +17,8 @@ from retab_analysis.comparison.transitions import (
     order_evals,
 )
 from retab_analysis.evidence.findings import Findings
-from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Outcomes
-from retab_analysis.vocabulary import BROKEN, FAILING, SAME_EVAL
+from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Flags, Outcomes
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, SAME_EVAL
 
 _SINCE = ("since_at", "since_version_id", "since_run_id")
 _RERUNS = ("reruns_to_clear", "reruns_to_confirm")
@@ -54,8 +54,9 @@ def describe_evals(
         after_gaps: The ids of the runs before which there are some that were not read.
 
     Returns:
-        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; and ``expected_reruns``, how
-        many an eval will get in the mean if it gets at most 0, 1, ….
+        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; ``expected_reruns``, how many an
+        eval will get in the mean if it gets at most 0, 1, …; and ``unknown`` (List(String)), of
+        which parts of its definition it is not known whether they changed.
     """
     chosen = choose_candidate(outcomes)
     rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
@@ -70,7 +71,7 @@ def describe_evals(
     facts = _facts(outcomes, results)
     joined = (
         outcomes.evals.filter(pl.col("eval").is_in(listed.implode()))
-        .join(both, on="eval", how="left")
+        .join(both.rename({"block_id": "earlier_block_id"}), on="eval", how="left")
         .join(facts, on="eval", how="left")
         .join(findings.of_each_eval(after), on="eval", how="left")
     )
@@ -137,7 +138,36 @@ def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
             "errors_repeat": (count(is_now & (state == "error")) > 1) & fails_now,
         }
     )
+    facts = facts.with_columns(_unknown(outcomes, results))
     return facts.join(_differences(outcomes, results), on="eval", how="left")
+
+
+def _unknown(outcomes: Outcomes, results: pl.DataFrame) -> pl.Series:
+    """``unknown``: in words, what of each eval the comparable results of one side do not say.
+
+    Only decided results count: an error does not say what it asserted. An expected value that
+    neither side has is none that could have changed: not every condition has one.
+    """
+    rows, n = outcomes.results, outcomes.evals.height
+    is_told = rows["comparable"] & rows["state"].is_in(DECIDED)
+    sides = [is_told & (rows["side"] != CANDIDATE), is_told & (rows["side"] == CANDIDATE)]
+    at, place = rows["at"].to_numpy(), rows["eval"].to_numpy()
+
+    def have(known: Flags) -> list[Flags]:
+        """Which evals have such a result before and now."""
+        return [np.bincount(place[side.to_numpy() & known], minlength=n) > 0 for side in sides]
+
+    before, now = have(np.ones(at.size, dtype=bool))
+    is_known = np.zeros(1 + at.max(initial=-1), dtype=bool)
+    words = {}
+    for name, word in DEFINITION_WORDS.items():
+        is_known[results["at"].to_numpy()] = results[name].is_not_null().to_numpy()
+        said_before, said_now = have(is_known[at])
+        is_one = said_before != said_now
+        either = is_one if name == "expected_value" else ~(said_before & said_now)
+        words[word] = before & now & either
+    said = [pl.when(pl.lit(pl.Series(of))).then(pl.lit(word)) for word, of in words.items()]
+    return pl.select(unknown=pl.concat_list(said).list.drop_nulls()).to_series()
 
 
 def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
@@ -175,7 +205,8 @@ def _concluded() -> list[pl.Expr]:
 
 def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
     if changed_blocks is None:
-        return pl.col("code") != pl.col("c_code")
+        # Codes of two blocks say nothing of either.
+        return pl.when(~_is_moved()).then(pl.col("code") != pl.col("c_code"))
     return pl.coalesce("c_block_id", "block_id").is_in(sorted(changed_blocks))
 
 
@@ -227,11 +258,19 @@ def _fixed() -> pl.Expr:
     before = pl.when(pl.col("outcomes_earlier") > 0).then(_share("earlier"))
     said = before.otherwise(pl.lit("nothing but errors"))
     told = pl.format("passed {}; before, {}", _share("candidate"), said)
-    return pl.concat_str(told, _still_worse())
+    doubt = pl.format(
+        "; it may still fail now and then (with a probability of at least 0.{}): {} passed since "
+        "it broke, {} before that; run it again",
+        # Rounded down, and never certain: from 50 to 99.
+        (100 * pl.col("p_ever")).floor().clip(upper_bound=99).cast(pl.Int64),
+        _share("since"),
+        _share("before"),
+    )
+    return pl.concat_str(told, pl.when(_is_worse_for_long()).then(doubt).otherwise(pl.lit("")))
 
 
 def _still_worse() -> pl.Expr:
-    """Of an eval that passes now: that it passes less often than it did before it broke."""
+    """Of a flaky eval: that it passes less often than it did before it broke."""
     since, before = _share("since"), _share("before")
     words = pl.format("; probably still worse: {} since it broke, {} before that", since, before)
     return pl.when(_is_worse_for_long()).then(words).otherwise(pl.lit(""))
@@ -255,14 +294,32 @@ def _broken() -> pl.Expr:
     word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
     latest = pl.when("is_latest").then(pl.lit(" at the latest")).otherwise(pl.lit(""))
     return pl.format(
-        "{} since {}{}: {} passed; before, {}{}",
+        "{} since {}{}: {} passed; before, {}{}{}",
         word,
         _since(),
         latest,
         _share("since"),
         _share("before"),
         cause,
+        _say_definition(),
     )
+
+
+def _say_definition() -> pl.Expr:
+    """That the eval was moved, and of what it is not known whether it is still the same."""
+    what = pl.col("unknown").list.join(" or ")
+    words = pl.format("; whether the eval's {} changed is not known", what)
+    return pl.concat_str(
+        pl.when(_is_moved())
+        .then(pl.lit("; it was moved to another block since"))
+        .otherwise(pl.lit("")),
+        pl.when(what != "").then(words).otherwise(pl.lit("")),
+    )
+
+
+def _is_moved() -> pl.Expr:
+    """Whether the eval's earlier result is of another block."""
+    return (pl.col("earlier_block_id") != pl.col("c_block_id")).fill_null(False)
 
 
 def _suspect() -> pl.Expr:
@@ -276,7 +333,8 @@ def _suspect() -> pl.Expr:
         .otherwise(pl.lit(""))
     )
     counts = pl.format("passed {}; before, {}{}", _share("since"), _share("before"), block)
-    return pl.concat_str(counts, _reruns(), separator="; ", ignore_nulls=True)
+    told = pl.concat_str(counts, _say_definition())
+    return pl.concat_str(told, _reruns(), separator="; ", ignore_nulls=True)
 
 
 def _reruns() -> pl.Expr:
@@ -305,7 +363,7 @@ def _flaky() -> pl.Expr:
     # What never passed before and passes now and then did change; how far, nobody knows yet.
     is_better = (pl.col("p_improved") > LIKELY).fill_null(False)
     is_same = pl.col("passed_before") & ~is_better & ~_is_worse_for_long()
-    same = pl.when(is_same).then(pl.lit(": no lasting change"))
+    same = pl.when(is_same).then(pl.lit(": this eval alone shows no lasting change"))
     return pl.concat_str(both, same.otherwise(pl.lit("")), _still_worse())
 
 
@@ -360,4 +418,5 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()),
         "p_improved",
         "expected_reruns",
+        "unknown",
     )

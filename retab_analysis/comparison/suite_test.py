@@ -48,7 +48,8 @@ class Suite:
     """What the summary of some evals is made of.
 
     Attributes:
-        evals: One row per eval: ``eval_id, transition, p_regressed, p_improved, block_id``.
+        evals: One row per eval: ``eval_id, transition, p_regressed, p_improved, block_id,
+            expected_reruns, unknown``.
         table: The comparable decided results of some evals in each row of time.
         documents: What the rows of ``table`` are: ``eval_id, documents`` (List(String)).
         pass_rates: Those of all results before and after.

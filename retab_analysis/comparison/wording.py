@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.transitions import CERTAIN_ENOUGH, UNLIKELY, is_latest
+from retab_analysis.comparison.transitions import (
+    CERTAIN_ENOUGH,
+    DEFINITION_WORDS,
+    UNLIKELY,
+    is_latest,
+)
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
 
@@ -167,6 +172,15 @@ def write_headline(
     if waiting[0]:
         parts.insert(0, say_waiting(waiting))
     return ", ".join(part for part in parts if part)
+
+
+def say_unknown(unknown: pl.Series) -> str:
+    """That it is not known of some evals whether they are what they were; empty for none."""
+    n, found = (unknown.list.len() > 0).sum(), unknown.explode().to_list()
+    what = " or ".join(word for word in DEFINITION_WORDS.values() if word in found)
+    said = f"Whether the {what} of {n:,} of {count_noun(len(unknown), 'eval')} changed is not known"
+    they = "it is" if n == 1 else "they are"
+    return f"{said}; {they} compared as if nothing had." if n else ""
 
 
 def say_reruns(counted: int, started: int = 0) -> str:
@@ -387,8 +401,8 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     same = flaky.height - new
     said = []
     if same:
-        verb = "passes sometimes and fails" if same == 1 else "pass sometimes and fail"
-        said.append(f"{count_noun(same, 'eval')} {verb} sometimes.")
+        verb = "does" if same == 1 else "do"
+        said.append(f"{count_noun(same, 'eval')} passed and failed before, or {verb} both now.")
     if new:
         verb = "passes" if new == 1 else "pass"
         said.append(f"{count_noun(new, 'eval')} did not pass before and {verb} sometimes now.")

@@ -141,7 +141,7 @@ def collect_outcomes(
     ids = results["eval_id"].drop_nulls().unique().sort()
     table = _number_evals(results, ids)
     evals = _evals(table, ids)
-    table = table.with_columns(comparable=_comparable(table, evals)).drop("block_id", *SAME_EVAL)
+    table = table.with_columns(comparable=_comparable(table, evals)).drop(SAME_EVAL)
     now = int((table["side"] != CANDIDATE).sum())  # the candidate's results come last
     earlier, rows = _rows_of_earlier(table[:now], evals.height)
     row = np.concatenate([earlier, _rows_of_candidate(table[now:], rows)])
@@ -153,7 +153,7 @@ def collect_outcomes(
         errors = _repeated_errors(table[now:])
         fails[errors["eval"].to_numpy(), errors["row"].to_numpy()] += errors["errors"].to_numpy()
     return Outcomes(
-        results=table.drop("result_id", BLOCK_CODE),
+        results=table.drop("result_id", "block_id", BLOCK_CODE),
         evals=evals.drop(SAME_EVAL).join(_edited_at(table), on="eval", how="left").sort("eval"),
         histories=Histories(
             passes=passes,
@@ -404,15 +404,15 @@ def _edited(
     row = np.minimum(table["row"].to_numpy(), candidate)  # reruns are of the same code
     cell = table["eval"].to_numpy() * shape[1] + row
     at, size = table["at"].to_numpy(), shape[0] * shape[1]
-    codes, versions = (
+    codes, versions, blocks = (
         _newest(_number(table[name]), at, cell, size).fill_null(0).to_numpy().reshape(shape)
-        for name in (BLOCK_CODE, "workflow_version_id")
+        for name in (BLOCK_CODE, "workflow_version_id", "block_id")
     )
     has_results = np.bincount(cell, minlength=size).reshape(shape) > 0
     told = None
     if changed_blocks is not None:
         told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
-    return find_edits(codes, versions, has_results, evals["block"].to_numpy(), candidate, told)
+    return find_edits(codes, versions, blocks, has_results, candidate, told)
 
 
 def _number(names: pl.Series) -> pl.Series:

@@ -87,6 +87,18 @@ def test_thirty_shaky_evals_that_all_fail_at_once_are_a_regression() -> None:
     assert held_against_own_past(rows, 21).verdict == "regressed"
 
 
+def test_what_all_of_them_show_is_not_denied_by_what_one_alone_shows() -> None:
+    rows = many_evals(30, "P" * 21, "A" * 20 + "B")
+    for at in range(30):
+        past = "".join("F" if (3 * run + 7 * at) % 10 == 0 else "P" for run in range(20))
+        rows += history(f"shaky{at:02}", f"{past}F", "A" * 20 + "B")
+    made = held_against(rows, 20, 21)
+    assert made.verdict == "regressed"
+    flaky = made.evals.filter(transition="flaky")["reason"]
+    assert len(flaky) == 27
+    assert flaky.str.ends_with("0 of 1 now: this eval alone shows no lasting change").all()
+
+
 def test_nothing_is_concluded_from_one_of_two_hundred() -> None:
     rows = [row for at in range(200) for row in history(f"e{at:03}", "PP" if at == 0 else "PC")]
     comparison = held_against(rows, 1, 2)

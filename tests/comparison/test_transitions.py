@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from comparison.cases import (
     held_against,
     held_against_own_past,
     history,
+    many_evals,
     runs,
     suite,
     the_only,
@@ -303,7 +305,9 @@ def test_a_reason_says_since_when_how_often_and_what_would_settle_it() -> None:
 def test_counts_of_a_reason_are_those_of_both_sides() -> None:
     flaky = the_only(held_against_own_past(history("e", "FFFPFFFFFF"), 10))
     assert flaky["transition"] == "flaky"
-    assert flaky["reason"] == "passed 1 of 9 before and 0 of 1 now: no lasting change"
+    assert flaky["reason"] == (
+        "passed 1 of 9 before and 0 of 1 now: this eval alone shows no lasting change"
+    )
     mended = the_only(held_against(history("e", "PPPPPFFFFP", "A" * 9 + "B"), 9, 10))
     assert mended["transition"] == "fixed"
     assert mended["reason"] == "passed 1 of 1; before, 5 of 9"
@@ -312,6 +316,57 @@ def test_counts_of_a_reason_are_those_of_both_sides() -> None:
         "flaky",
         "passed 0 of 10 before and 1 of 2 now",
     )
+
+
+def test_what_passes_again_and_may_not_be_mended_is_not_called_worse() -> None:
+    rows = [
+        *history("e", "PPPPPPFFFFFFP"),
+        *(row for at in range(9) for row in history(f"fine{at}", "P" * 13)),
+    ]
+    row = held_against_own_past(rows, 13).evals.filter(eval_id="e").row(0, named=True)
+    assert row["transition"] == "fixed"
+    assert re.fullmatch(
+        r"passed 1 of 1; before, 6 of 12; it may still fail now and then \(with a probability of "
+        r"at least 0\.[5-9]\d\): 1 of 7 passed since it broke, 6 of 6 before that; run it again",
+        row["reason"],
+    )
+
+
+def test_of_a_code_that_changed_somewhere_in_between_no_cause_is_named() -> None:
+    code = "block_execution_fingerprint"
+    known = {f"run_{at}": {code: letter} for at, letter in enumerate("AAAA  BB", 1)}
+    known |= {run: {code: None} for run in ("run_5", "run_6")}
+    rows = history("e", "PPPPPFFF", workflow_version_id=None)
+    rows += many_evals(4, "P" * 8, workflow_version_id=None)
+    rows = [row | known[row["run_id"]] for row in rows]
+    row = held_against(rows, 7, 8).evals.filter(eval_id="e").row(0, named=True)
+    assert (row["since_run_id"], row["cause"]) == ("run_6", "unknown")
+    assert row["reason"].endswith("0 of 3 passed; before, 5 of 5")
+
+
+@pytest.mark.parametrize("own_past", [False, True])
+def test_an_eval_that_was_moved_to_another_block_is_not_said_to_be_edited(own_past: bool) -> None:
+    there = {"block_id": "b", "block_execution_fingerprint": "B"}
+    rows = [
+        *history("e", "P" * 10),
+        *history("e", "." * 10 + "FFF", **there),
+        *(row for at in range(5) for row in history(f"there{at}", "P" * 13, **there)),
+        *many_evals(5, "P" * 13),
+    ]
+    made = held_against_own_past(rows, 13) if own_past else held_against(rows, 10, (11, 13))
+    row = made.evals.filter(eval_id="e").row(0, named=True)
+    assert (row["transition"], row["cause"], row["block_changed"]) == ("regressed", "unknown", None)
+    said = ": 0 of 3 passed; before, 10 of 10; it was moved to another block since"
+    assert row["reason"].endswith(said)
+    assert "edited" not in made.explain() + made.headline
+
+
+def test_a_suspect_that_was_moved_to_another_block_is_said_to_be() -> None:
+    rows = [*history("e", "PPP"), *history("e", "...F", block_id="b")]
+    rows += many_evals(9, "PPPP", block_id="b")
+    suspect = held_against(rows, 3, 4).evals.filter(eval_id="e").row(0, named=True)
+    assert (suspect["transition"], suspect["cause"]) == ("suspect", "unknown")
+    assert "before, 3 of 3; it was moved to another block since; " in suspect["reason"]
 
 
 @pytest.mark.parametrize(

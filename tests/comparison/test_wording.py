@@ -18,6 +18,7 @@ from comparison.cases import (
     numbers,
     of_every_transition,
     suite,
+    the_only,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,11 +256,11 @@ def test_an_outage_and_evals_to_come_are_said_first() -> None:
         ([of("fixed")] * 2, "2 evals that did not pass before pass now."),
         (
             [of("flaky", baseline_state="passed", candidate_state="failed")],
-            "1 eval passes sometimes and fails sometimes.",
+            "1 eval passed and failed before, or does both now.",
         ),
         (
             [of("flaky", baseline_state="mixed", candidate_state="mixed")] * 2,
-            "2 evals pass sometimes and fail sometimes.",
+            "2 evals passed and failed before, or do both now.",
         ),
         (
             [of("flaky", baseline_state="failed", candidate_state="mixed")],
@@ -458,6 +459,80 @@ def test_only_reruns_that_came_to_a_verdict_are_counted() -> None:
         past, 5, reruns=check_results(results(*again), "reruns").collect()
     )
     assert "3 verdicts of reruns are counted as well." in comparison.explain()
+
+
+UNKNOWN = {
+    "inputs": {"handle_inputs_fingerprint": None},
+    "condition": {"condition_kind": None},
+    "expected value": {"expected_value": None},
+    "inputs or condition": {"handle_inputs_fingerprint": None, "condition_kind": None},
+}
+
+
+@pytest.mark.parametrize("own_past", [False, True])
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("what", UNKNOWN)
+def test_what_is_not_known_to_be_the_same_is_said(what: str, before: bool, own_past: bool) -> None:
+    rows = many_evals(3, "P" * 20 + "P", "A" * 20 + "B")
+    for outcomes, eval_id in (("F", "broken"), ("P", "fine"), ("C", "stopped"), ("E", "crashed")):
+        rows += history(eval_id, "P" * 20, **(UNKNOWN[what] if before else {}))
+        rows += history(
+            eval_id, "." * 20 + outcomes, "A" * 20 + "B", **({} if before else UNKNOWN[what])
+        )
+    made = held_against_own_past(rows, 21) if own_past else held_against(rows, 20, 21)
+    said = (
+        f"Whether the {what} of 2 of 7 evals changed is not known; they are compared as if nothing "
+        "had."
+    )
+    assert made.explain().splitlines()[0] == f"{made.compared} {said}"
+    assert made.explain().count("not known") == 1
+    broken = made.evals.filter(eval_id="broken").row(0, named=True)
+    assert broken["transition"] == "regressed"
+    assert broken["reason"].endswith(f"; whether the eval's {what} changed is not known")
+    unsure = history("e", "PPPP", **UNKNOWN[what]) + history("e", "....F")
+    suspect = the_only(held_against(unsure, 4, 5))
+    assert f"; whether the eval's {what} changed is not known; " in suspect["reason"]
+
+
+def test_one_result_that_says_it_is_enough() -> None:
+    rows = [
+        *history("a", "PPP", handle_inputs_fingerprint=None),
+        *history("a", "...PP"),
+        # What a saved eval remembers of its last pass.
+        *history("b", "P", run_id=None, condition_kind=None, expected_value=None),
+        *history("b", ".FFFF"),
+    ]
+    assert "not known" not in held_against_own_past(rows, 5).explain()
+    # An error does not say what it asserted.
+    crashed = history("a", "PPPP") + history("a", "....E", handle_inputs_fingerprint=None)
+    again = check_results(results(*history("a", ".....F")), "reruns").collect()
+    assert "not known" not in held_against_own_past(crashed, 5, reruns=again).explain()
+
+
+def test_an_expected_value_that_there_never_was_did_not_change() -> None:
+    rows = many_evals(2, "PPPPF", condition_kind="exists", expected_value=None)
+    assert "not known" not in held_against(rows, 4, 5).explain()
+
+
+def test_frames_without_any_fingerprint_get_one_sentence() -> None:
+    unknown = {"handle_inputs_fingerprint": None, "block_execution_fingerprint": None}
+    said = held_against(many_evals(3, "PPPPP", **unknown), 4, 5).explain()
+    assert "Whether the inputs of 3 of 3 evals changed is not known; they are" in said
+    one = held_against(history("e", "PPPPP", **unknown), 4, 5).explain()
+    assert "Whether the inputs of 1 of 1 eval changed is not known; it is compared" in one
+    assert said.count("not known") == one.count("not known") == 1
+    different = history("e", "PPPPP", **UNKNOWN["inputs"]) + history(
+        "f", "PPPPP", **UNKNOWN["condition"]
+    )
+    assert "Whether the inputs or condition of 2 of 2" in held_against(different, 4, 5).explain()
+
+
+def test_of_an_eval_that_broke_within_the_baseline_it_is_not_said_that_it_comes_and_goes() -> None:
+    rows = history("e", "P" * 10 + "F" * 11) + many_evals(9, "P" * 21)
+    made = held_against(rows, (1, 20), 21)
+    assert made.headline == "1 flaky, 9 unchanged"
+    assert "1 eval passed and failed before, or does both now.\n" in made.explain()
+    assert "sometimes" not in made.explain()
 
 
 def test_the_words_of_transitions() -> None:

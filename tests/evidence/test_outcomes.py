@@ -341,7 +341,7 @@ def coded(eval_id: str, codes: str, first_run: int = 1, **more: Any) -> list[Row
         ("AAB", "..e"),
         ("ABA", ".ee"),
         ("ABB", ".e."),
-        ("A..B", "...e"),  # when it changed in between is not known: at the next that knows
+        ("A..B", ".??e"),  # when it changed in between is not known
         ("A..A", "...."),
         ("...", "..."),  # the version is the same
         (".AA", "..."),
@@ -368,7 +368,7 @@ def test_a_version_is_no_edit_of_a_block_whose_code_is_known_before_and_after() 
     now = coded("a", "A", NOW, workflow_version_id="v2")
     assert edits(read(now, None, history)) == "..."
     now = coded("a", "B", NOW, workflow_version_id="v2")
-    assert edits(read(now, None, history)) == "..e"
+    assert edits(read(now, None, history)) == ".?e"
 
 
 def test_what_neither_code_nor_version_tells_is_unknown() -> None:
@@ -404,6 +404,42 @@ def test_an_eval_that_was_not_run_for_long_is_told_of_the_edit_at_its_next_resul
 def test_a_cancelled_run_in_between_was_on_the_new_code() -> None:
     history = many("a", "PP", 1, **{CODE: "A"}) + many("a", "C", 3, **{CODE: "B"})
     assert edits(read(many("a", "F", NOW, **{CODE: "B"}), None, history)) == "..e."
+
+
+def moved(*evals: Row) -> list[Row]:
+    """An eval that goes from block 1 with code A to block 2 with code X, at the second run."""
+    return coded("a", "A") + coded("a", "X", 2, block_id="block_2") + list(evals)
+
+
+def test_an_eval_that_was_moved_to_another_block_is_not_on_edited_code() -> None:
+    now = coded("a", "X", NOW, block_id="block_2")
+    assert edits(read(now, None, moved())) == ".?."
+    stayed = coded("b", "XX", block_id="block_2") + coded("c", "AA")
+    found = read(now, None, moved(*stayed))
+    assert [edits(found, name) for name in "abc"] == [".?.", "...", "..."]
+    edited = coded("b", "WX", block_id="block_2") + coded("c", "AA")
+    found = read(now, None, moved(*edited))
+    assert [edits(found, name) for name in "abc"] == [".e.", ".e.", "..."]
+
+
+def test_what_is_said_of_a_block_is_said_of_the_evals_that_it_had_then() -> None:
+    history = coded("a", "AABB") + coded("b", "AABB")
+    history += coded("c", "A") + coded("c", "B", 4) + coded("d", "XXYY", block_id="block_2")
+    now = coded("c", "Y", NOW, block_id="block_2") + coded("d", "Y", NOW, block_id="block_2")
+    found = read(now, None, history)
+    assert [edits(found, name) for name in "cd"] == ["..ee?", "..e.."]
+    history = coded("c", "AA") + coded("d", "XY", block_id="block_2")
+    assert edits(read(now, None, history), "c") == "..?"
+
+
+def test_a_move_is_none_of_the_codes_whichever_results_say_them() -> None:
+    other = {"block_id": "block_2"}
+    now = coded("a", "X", NOW, **other)
+    assert edits(read(now, None, coded("a", "A") + coded("a", ".", 2, **other))) == ".??"
+    assert edits(read(now, None, coded("a", "A.") + coded("a", ".", 3, block_id=None))) == ".???"
+    unknown = coded("a", ".", NOW, **other)
+    assert edits(read(unknown, None, coded("a", ".."))) == "..?"
+    assert edits(read(unknown, None, coded("a", ".", block_id=None))) == ".."
 
 
 def test_reruns_are_of_the_candidates_code() -> None:
