@@ -138,6 +138,14 @@ def test_history_spares_a_simple_rule_false_alarms_that_the_naive_one_raises() -
     assert step.calibration.cases.sum() > 12 * 20
 
 
+def test_the_naive_rule_is_right_about_half_of_what_it_calls() -> None:
+    tally = Tally()
+    for runs in (0, 3, 10):
+        tally.merge(scoring.tally_compare([NaiveRule()], Cell("edit", runs, 60, 1))["naive"])
+    assert 0.35 <= tally.precision <= 0.55
+    assert 0.75 <= tally.recall <= 0.9
+
+
 def test_reruns_are_counted_one_by_one_and_add_evidence() -> None:
     cell = Cell("edit", 10, 8, 4)
     once = scoring.tally_compare([OneStep()], cell)["one step"]
