@@ -30,8 +30,9 @@ def blame(results: Frame) -> Frame:
         ``since_at, since_run_id, since_version_id``, the likeliest run; ``since_runs``
         (List(String)), the smallest set of runs that holds it with 90 %; ``last_good_run_id``, the
         newest run before that in which it passed; ``streak`` (Int64), in how many runs on end it
-        did not pass. There is no row for evals that are flaky, that never passed, or that the
-        newest run of the whole workflow does not have.
+        did not pass. There is no row for evals that are flaky (see :func:`summarize_evals`: none
+        whose failure now may be a break is), that never passed, or that the newest run of the whole
+        workflow does not have.
 
     Raises:
         ConfigError: It is not a polars frame.

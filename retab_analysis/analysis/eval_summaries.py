@@ -30,12 +30,16 @@ def summarize_evals(results: Frame) -> Frame:
         ``last_states`` (List(String)), its states in its newest ten runs, the newest last;
         ``outcomes`` and ``failures`` (Int64) in its present definition, with the ``rate`` of
         failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null without
-        outcomes); ``kind``: ``steady``, ``flaky``, ``broken``, ``episode`` (it was broken for a
-        while), ``never_passed``, null without outcomes; for the broken ones ``since_at,
-        since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
-        ``last_passed_at, last_failed_at``.
+        outcomes); ``kind``, null without outcomes; for the broken ones ``since_at, since_run_id,
+        since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``); ``last_passed_at,
+        last_failed_at``.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
+        ``never_passed``: no outcome passed. ``broken``: it probably got worse and was not mended,
+        or it passed once, now mostly fails, and that may be a break: :func:`blame` says how
+        probable it is. ``episode``: it had passed, was broken for a while and was mended.
+        ``flaky``: it passes and fails by turns without an edit of its block. ``steady``: none of
+        these, as far as is known. An eval whose newest failure may be a break is not called flaky.
 
     Raises:
         ConfigError: It is not a polars frame.

@@ -21,8 +21,9 @@ def flaky_evals(results: Frame) -> Frame:
     """The evals that fail now and then, and those that passed, failed for a while, and pass again.
 
     An eval that broke is not flaky, whether by an edit or by itself, and neither is one that never
-    passed, or that has not passed again since it failed. What failed from its first result on and
-    was mended is not among them: a step is not flakiness, and nobody saw it break. Only outcomes
+    passed, that does not pass now and may have broken, or that changed only once on the same code,
+    from passing to failing or back: a step is not flakiness. What failed from its first result on
+    and was mended is not among them either, as nobody saw it break. Only outcomes
     count: an execution error or a cancelled result says nothing. An eval whose inputs, condition or
     expected value were edited starts anew.
 

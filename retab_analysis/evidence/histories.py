@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retab_analysis.evidence.rates import EDITED, HOUR_RATES, SAME, Bools, Floats, Ints
+from retab_analysis.evidence.rates import EDITED, HOUR_RATES, SAME, UNKNOWN, Bools, Floats, Ints
 
 _LEAST_LIKELIHOOD = 1e-100  # of a row's outcomes, against the likeliest rate; keeps sums above 0
 
-_CARRIED = 10  # rows with an outcome that are carried into a window
+_GROUPED = 10  # of so many rows of a window, one is a group of older rows
+
+_EDIT_GAIN = 2.3  # the log of how much likelier an eval breaks where its block was edited
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,59 +93,132 @@ class Histories:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The last rows of :class:`Histories`, into which some outcomes from before may be carried.
+    """:class:`Histories` in which the older rows are put together in a few groups.
 
     Attributes:
-        histories: What is left. If rows were dropped, its first row holds what was carried alone.
-        dropped: How many rows of the original are not in it.
-        resumed: For an eval that passed before the window and not in it, the original row of its
-            first outcome after that pass, -1 for the others, shape (n,).
+        histories: What the model looks at: first one row for each group, then the newer rows.
+        older: How many rows of the original are in groups.
+        broke: The original row that stands for each group where a worsening began in it: the first
+            at which the eval failed or its block was edited, else the group's first, shape
+            (n, groups).
+        mended: Likewise for an improvement: the first at which it passed or its block was edited.
     """
 
     histories: Histories
-    dropped: int
-    resumed: Ints
-
-    @property
-    def offset(self) -> int:
-        """The original row of the window's row 0, which may be a row of carried outcomes."""
-        return self.dropped - 1 if self.dropped else 0
+    older: int
+    broke: Ints
+    mended: Ints
 
 
 def cut_window(histories: Histories, max_rows: int) -> Window:
-    """The last ``max_rows`` rows before the candidate, and all of the candidate's.
+    """Cut the rows before the candidate to ``max_rows``, by putting the oldest together in groups.
 
-    Each eval's last ten outcomes from before are carried as its first row. Where an eval has no
-    pass in the window, before the candidate, but had one earlier, these are the ten that end with
-    its last pass, with an edit after them if there was one on any row since: without them the
-    model would take an eval that broke long ago for one that never passed.
+    Nine tenths of ``max_rows`` are left to the newest rows, one tenth are groups. No outcome is
+    dropped, so that an eval that passed and broke long ago is not taken for one that always failed
+    now and then. A group is one row to the model, within which no rate jumps. So that a break is
+    not blurred, each eval has groups of its own: where it passed and failed in a group, the next
+    one begins at the row at which its rate changed most.
+
+    Args:
+        histories: All rows.
+        max_rows: At least 1. Histories with no more rows before the candidate stay as they are.
     """
-    dropped = max(0, histories.candidate - max_rows)
-    if not dropped:
-        return Window(histories, 0, np.full(histories.shape[0], -1, dtype=np.int64))
-    passed = (histories.passes > 0) & histories.comparable
-    earlier, within = passed[:, :dropped], passed[:, dropped : histories.candidate]
-    lost = earlier.any(axis=1) & ~within.any(axis=1)
-    last = dropped - 1 - np.where(lost, np.argmax(earlier[:, ::-1], axis=1), 0)
-    since = np.arange(histories.shape[1])[None, :] > last[:, None]
-    resumed = np.where(lost, np.argmax(histories.observed & since, axis=1), -1)
-    return Window(_carry(histories, dropped, since), dropped, resumed)
+    groups = -(-max_rows // _GROUPED)
+    older = histories.candidate - max_rows + groups
+    if histories.candidate <= max_rows:
+        none = np.zeros((histories.shape[0], 0), dtype=np.int64)
+        return Window(histories, 0, none, none)
+    passes, fails = (
+        np.where(histories.comparable, outcomes, 0)[:, :older]
+        for outcomes in (histories.passes, histories.fails)
+    )
+    edits = histories.edited[:, :older]
+    ends = np.linspace(0, older, groups, dtype=np.int64)[1:]
+    borders = _find_borders(_count_before(passes), _count_before(fails), edits == EDITED, ends)
+    place = (borders[:, 1:] <= histories.start[:, None]).sum(axis=1)
+    grouped = Histories(
+        passes=np.hstack([_sum_groups(passes, borders), histories.passes[:, older:]]),
+        fails=np.hstack([_sum_groups(fails, borders), histories.fails[:, older:]]),
+        block=histories.block,
+        edited=np.hstack(
+            [_find_edits(edits, borders, histories.block), histories.edited[:, older:]]
+        ),
+        start=np.where(histories.start < older, place, histories.start - older + groups),
+        candidate=histories.candidate - older + groups,
+    )
+    broke, mended = (
+        _find_first((outcomes > 0) | (edits == EDITED), borders) for outcomes in (fails, passes)
+    )
+    return Window(grouped, older, broke, mended)
 
 
-def _carry(histories: Histories, dropped: int, since: Bools) -> Histories:
-    """The histories without their first rows, in whose place is what comes before ``since``."""
-    ended = histories.observed & ~since
-    kept = ended & (np.cumsum(ended[:, ::-1], axis=1)[:, ::-1] <= _CARRIED)
-    carried = kept.any(axis=1)
-    passes = histories.passes[:, dropped - 1 :].copy()
-    fails = histories.fails[:, dropped - 1 :].copy()
-    edited = histories.edited[:, dropped - 1 :].copy()
-    passes[:, 0] = np.where(kept, histories.passes, 0).sum(axis=1)
-    fails[:, 0] = np.where(kept, histories.fails, 0).sum(axis=1)
-    edited[:, 1] = np.where(since, histories.edited, SAME)[:, : dropped + 1].max(axis=1)
-    start = np.where(carried, 0, np.maximum(histories.start - dropped + 1, 1))
-    candidate = histories.candidate - dropped + 1
-    return Histories(passes, fails, histories.block, edited, start, candidate)
+def _find_borders(passed: Ints, failed: Ints, edited: Bools, ends: Ints) -> Ints:
+    """Where each eval's groups begin, and the last one ends, shape (n, groups + 1).
+
+    The last group has only what the one before leaves to it.
+
+    Args:
+        passed: How many outcomes passed before each of the older rows, and in all, (n, older + 1).
+        failed: How many did not, likewise.
+        edited: Whether the block was edited at a row, shape (n, older).
+        ends: Where groups end in which an eval only passed or only failed.
+    """
+    n, older = edited.shape
+    borders = [np.zeros(n, dtype=np.int64)]
+    for end in ends:
+        parts = [
+            np.maximum(before[:, : end + 1], np.take_along_axis(before, borders[-1][:, None], 1))
+            for before in (passed, failed)
+        ]
+        mixed = np.all([part[:, -1] > part[:, 0] for part in parts], axis=0)
+        first = [part[mixed] - part[mixed, :1] for part in parts]
+        second = [part[mixed, -1:] - part[mixed] for part in parts]
+        gain = _explain(*first) + _explain(*second)
+        gain[:, :end] += _EDIT_GAIN * edited[mixed, :end]
+        gain[np.arange(end + 1) <= borders[-1][mixed, None]] = -np.inf
+        border = np.full(n, end)
+        border[mixed] = np.argmax(gain, axis=1)
+        borders.append(border)
+    return np.stack([*borders, np.full(n, older)], axis=1)
+
+
+def _explain(passes: Ints, fails: Ints) -> Floats:
+    """The log likelihood of outcomes, given the rate that explains them best."""
+    total = np.maximum(passes + fails, 1)
+    logs = [counts * np.log(np.maximum(counts, 1) / total) for counts in (passes, fails)]
+    return np.asarray(logs[0] + logs[1])
+
+
+def _count_before(counts: npt.NDArray[np.integer] | Bools) -> Ints:
+    """The sum of what is before each row, and of all rows, shape (n, rows + 1)."""
+    return np.pad(np.cumsum(counts, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
+
+
+def _sum_groups(counts: npt.NDArray[np.integer] | Bools, borders: Ints) -> Ints:
+    return np.diff(np.take_along_axis(_count_before(counts), borders, axis=1), axis=1)
+
+
+def _find_edits(
+    edits: npt.NDArray[np.integer], borders: Ints, block: npt.NDArray[np.integer]
+) -> Ints:
+    """What is known of edits in each group: the most of all evals of a block, shape (n, groups)."""
+    found = np.zeros((block.size, borders.shape[1] - 1), dtype=np.int64)
+    for kind in (UNKNOWN, EDITED):
+        found[_sum_groups(edits == kind, borders) > 0] = kind
+    labels, place = np.unique(block, return_inverse=True)
+    most = np.zeros((labels.size, found.shape[1]), dtype=np.int64)
+    np.maximum.at(most, place, found)
+    return most[place]
+
+
+def _find_first(mask: Bools, borders: Ints) -> Ints:
+    """The first row of each group at which the mask holds, else its first, shape (n, groups)."""
+    older = mask.shape[1]
+    rows = np.where(mask, np.arange(older), older)
+    following = np.minimum.accumulate(rows[:, ::-1], axis=1)[:, ::-1]
+    begin, end = borders[:, :-1], borders[:, 1:]
+    found = np.take_along_axis(np.pad(following, ((0, 0), (0, 1))), begin, axis=1)
+    return np.where((begin < end) & (found < end), found, begin)
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,8 +123,9 @@ class Posterior:
         present: The probabilities of the rate at the last row, shape (13, G).
         first: The fitted prior of an eval's first rate, shape (13,).
         n_rows: T.
-        offset: The original row of the window's row 0.
-        resumed: See ``histories.Window``, shape (n,).
+        older: How many of the T rows the window has in groups; see ``histories.Window``.
+        broke: The row that stands for each group where a worsening began, shape (n, groups).
+        mended: The row that stands for it where an improvement began.
     """
 
     pattern: Ints
@@ -133,8 +134,9 @@ class Posterior:
     present: Floats
     first: Floats
     n_rows: int
-    offset: int
-    resumed: Ints
+    older: int
+    broke: Ints
+    mended: Ints
 
     @property
     def worse(self) -> Floats:
@@ -143,12 +145,12 @@ class Posterior:
         It has not been mended since; the sum over rows is the probability that the eval is worse
         now than before its last jump.
         """
-        return self._by_row(self.up.sum(axis=1))
+        return self._by_row(self.up.sum(axis=1), self.broke)
 
     @property
     def better(self) -> Floats:
         """The probability that a lasting improvement began at a row, shape (n, T)."""
-        return self._by_row(self.down)
+        return self._by_row(self.down, self.mended)
 
     @property
     def rate(self) -> Floats:
@@ -164,12 +166,16 @@ class Posterior:
         rows = self.up.shape[0]
         later = np.zeros((rows + 1, *self.up.shape[1:]))
         later[:-1] = np.cumsum(self.up[::-1], axis=0)[::-1]
-        begin = np.clip(after + 1 - self.offset, 0, rows)
-        gone = (self.resumed >= 0) & (self.resumed <= after)
-        begin = np.where(gone, np.maximum(begin, min(2, rows)), begin)
         by_rate = np.zeros((_STATES, after.size))
-        by_rate[BROKEN:] = later[begin, :, self.pattern].T
+        by_rate[BROKEN:] = later[self._find_later(after), :, self.pattern].T
         return by_rate
+
+    def _find_later(self, after: Ints) -> Ints:
+        """The first row of the window at which a worsening is later than ``after``, shape (n,)."""
+        grouped = (self.broke <= after[:, None]).sum(axis=1)
+        newer = after + 1 - self.older + self.broke.shape[1]
+        later = np.where(after < self.older, grouped, newer)
+        return np.asarray(np.clip(later, 0, self.up.shape[0]))
 
     def each_once(self, after: Ints) -> tuple[Posterior, Ints, Ints]:
         """One eval of those of which the same is said: most of a large suite always pass.
@@ -181,24 +187,24 @@ class Posterior:
             What is said of m evals, no two alike; their ``after``, shape (m,); and which of them
             stands for each eval, shape (n,).
         """
-        span = self.n_rows + 2
-        key = (self.pattern * span + after + 1) * span + self.resumed + 1
+        key = self.pattern * (self.up.shape[0] + 1) + self._find_later(after)
         _, chosen, which = np.unique(key, return_index=True, return_inverse=True)
-        alone = replace(self, pattern=self.pattern[chosen], resumed=self.resumed[chosen])
+        alone = replace(
+            self,
+            pattern=self.pattern[chosen],
+            broke=self.broke[chosen],
+            mended=self.mended[chosen],
+        )
         return alone, after[chosen], which
 
-    def _by_row(self, probabilities: Floats) -> Floats:
-        """Window rows of patterns as original rows of evals."""
+    def _by_row(self, probabilities: Floats, shown: Ints) -> Floats:
+        """Window rows of patterns as original rows of evals; ``shown`` has those of the groups."""
         found = np.zeros((self.pattern.size, self.n_rows))
-        skip = 1 if self.offset else 0
-        if self.n_rows:
-            found[:, self.offset + skip :] = probabilities[skip:, self.pattern].T
-        moved = np.flatnonzero(self.resumed >= 0)
-        if moved.size:
-            row = self.offset + 1
-            carried = found[moved, row]
-            found[moved, row] = 0.0
-            found[moved, self.resumed[moved]] += carried
+        groups = shown.shape[1]
+        found[:, self.older :] = probabilities[groups:, self.pattern].T
+        evals = np.arange(self.pattern.size)
+        for group in range(groups):
+            found[evals, shown[:, group]] += probabilities[group, self.pattern]
         return found
 
 
@@ -209,8 +215,8 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, max_rows: int = MAX_ROW
         histories: The outcomes.
         sweeps: How often shares and hours are inferred anew; with 4, probabilities are mostly
             within .001 of where they settle.
-        max_rows: So many rows before the candidate are looked at, and ten outcomes of what is
-            older; see ``histories.cut_window``.
+        max_rows: At most so many rows before the candidate go into the model; where there are
+            more, the oldest are put together in groups, see ``histories.cut_window``.
     """
     n, n_rows = histories.shape
     if not n or not n_rows:
@@ -224,7 +230,9 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, max_rows: int = MAX_ROW
         for part, learnt in zip(parts, beliefs, strict=True)
     ]
     up, down, present = (np.concatenate(trace, axis=-1) for trace in zip(*traces, strict=True))
-    return Posterior(pattern, up, down, present, first, n_rows, window.offset, window.resumed)
+    return Posterior(
+        pattern, up, down, present, first, n_rows, window.older, window.broke, window.mended
+    )
 
 
 def _nothing(n: int, n_rows: int) -> Posterior:
@@ -236,8 +244,9 @@ def _nothing(n: int, n_rows: int) -> Posterior:
         present=FIRST[:, None],
         first=FIRST,
         n_rows=n_rows,
-        offset=0,
-        resumed=np.full(n, -1, dtype=np.int64),
+        older=0,
+        broke=np.zeros((n, 0), dtype=np.int64),
+        mended=np.zeros((n, 0), dtype=np.int64),
     )
 
 

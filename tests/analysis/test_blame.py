@@ -87,6 +87,23 @@ def test_who_is_not_broken_is_not_blamed(outcomes: str) -> None:
     assert blamed(history("e", outcomes), many_evals(6, "P" * len(outcomes))) == {}
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "codes", "since", "cause"),
+    [
+        ("FFFFPPPPF", "AAAABBBBA", 9, "edit"),
+        ("PPFFFFF", "AAAAAAA", 3, "drift"),
+        ("PPFPPPFPPPPPPF", "A" * 13 + "B", 14, "edit"),
+    ],
+)
+def test_what_may_have_broken_is_blamed_with_its_probability(
+    outcomes: str, codes: str, since: int, cause: str
+) -> None:
+    others = many_evals(9, "P" * len(outcomes), codes)
+    row = blamed(history("e", outcomes, codes), others)["e"]
+    assert 0.05 < row["p_regressed"] < 0.5
+    assert (row["since_run_id"], row["cause"]) == (f"run_{since}", cause)
+
+
 def test_an_eval_that_the_newest_whole_run_does_not_have_is_gone() -> None:
     others = many_evals(6, "P" * 10)
     assert "gone" not in blamed(history("gone", "PPPPPFFFF."), others)

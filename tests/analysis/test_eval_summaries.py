@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from comparison.cases import Rows, history, many_evals
+from comparison.cases import Rows, held_against_own_past, history, many_evals
 from support.frames import START, results
 
-from retab_analysis.analysis import summarize_evals
+from retab_analysis.analysis import blame, flaky_evals, summarize_evals
 from retab_analysis.errors import ConfigError, SchemaError
 from retab_analysis.stats import wilson_interval
 
@@ -83,6 +84,32 @@ def test_what_never_failed_is_not_broken_by_its_block(last: str) -> None:
 )
 def test_the_kinds(outcomes: str, codes: str | None, kind: str | None) -> None:
     assert kind_of(outcomes, codes) == kind
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kinds_blame_and_flaky_evals_agree_with_a_check(seed: int) -> None:
+    rng = random.Random(seed)
+    codes = "".join(rng.choice("AAAAAB") * 3 for _ in range(8))
+    rows = many_evals(10, "P" * 24, codes)
+    for at in range(60):
+        rates = [rng.choice((0.05, 0.3, 0.6, 0.9))] * rng.randrange(24)
+        rates += [rng.choice((0.0, 0.1, 0.9, 1.0))] * (24 - len(rates))
+        drawn = ["CE"[at % 2] if rng.random() < 0.05 else "PF"[rng.random() < q] for q in rates]
+        rows += history(f"e{at}", "".join(drawn), codes)
+    frame = results(*rows)
+    kinds = dict(summarize_evals(frame).select("eval_id", "kind").iter_rows())
+    blamed = set(blame(frame)["eval_id"])
+    fickle = flaky_evals(frame)
+    checked = held_against_own_past(rows, 24).evals
+    found = {name: set(part["eval_id"]) for (name,), part in checked.group_by("transition")}
+    assert len(found["suspect"]) > 1
+    assert {kinds[each] for each in found["regressed"]} == {"broken"}
+    assert found["regressed"] | found["suspect"] <= blamed
+    assert not {kinds[each] for each in found["suspect"]} & {"flaky", "never_passed"}
+    assert not {kinds[each] for each in blamed} & {"flaky", "never_passed"}
+    for kind in ("flaky", "episode"):
+        told = set(fickle.filter(kind=kind)["eval_id"])
+        assert told == {each for each, name in kinds.items() if name == kind}
 
 
 def test_what_is_broken_has_a_moment_and_a_cause_and_nothing_else_has() -> None:

@@ -83,8 +83,25 @@ def test_what_has_not_passed_again_is_not_flaky(outcomes: str, codes: str) -> No
 
 
 def test_a_code_on_which_it_never_passed_is_not_told_of() -> None:
-    (row,) = found(history("e", "P" * 19 + "FPF", "A" * 21 + "B"), many_evals(60, "P" * 22))
-    assert (row["code"], row["outcomes"], row["failures"]) == ("A", 21, 1)
+    codes = "A" * 20 + "BC"
+    (row,) = found(history("e", SHAKY + "FP", codes), many_evals(60, "P" * 22, codes))
+    assert (row["code"], row["outcomes"], row["failures"]) == ("A", 20, 5)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "codes"),
+    [
+        ("P" * 19 + "FPF", "A" * 21 + "B"),  # suspect
+        ("PPPPPFFP", "AAAAABBC"),
+        ("PPPPPFFP", "AAAAABBA"),
+        ("FFFFPPPPF", "AAAABBBBA"),
+        ("FFFFFFFFP", "AAAAAAAAA"),
+        ("FP", "AA"),
+        ("PFPFPFPF", "ABABABAB"),
+    ],
+)
+def test_who_changes_once_on_a_code_is_not_flaky(outcomes: str, codes: str) -> None:
+    assert found(history("e", outcomes, codes), many_evals(9, "P" * len(codes), codes)) == []
 
 
 @pytest.mark.parametrize("codes", ["A" * 10 + "B" * 10, None])

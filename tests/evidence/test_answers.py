@@ -8,6 +8,7 @@ from evidence.exact import histories
 from evidence.test_inference import drawn
 
 from retab_analysis.evidence.answers import (
+    CLEARED,
     Answers,
     answer,
     find_credible_rows,
@@ -261,6 +262,17 @@ def test_twelve_that_fail_together_are_named() -> None:
         ("P" * 12 + "FFPFFF", " " * 12 + "e", "broken"),
         ("PPPPPPFFFFPPPPPPPPPP", "      e   e", "episode"),
         ("FFFFFFFFPPPPPPPPPPPP", "        e", "steady"),
+        # One change on a code is a step, whoever made it.
+        ("PPPPPFFP", "     e e", "steady"),
+        ("FFFFFFFFP", "", "steady"),
+        ("FFPPFFPP", "", "flaky"),
+        ("FFPPFFPP", "  e e e ", "steady"),
+        # What may have broken is not flaky; it is broken where it mostly fails.
+        ("PPFFFFF", "", "broken"),
+        ("FFFFPPPPF", "    e   e", "broken"),
+        ("P" * 12 + "F", "", "steady"),
+        ("PPFPPPFPPPPPPF", " " * 13 + "e", "steady"),
+        ("PPFPPPFPPPPPPF", "", "flaky"),
         ("F" * 20, "", "never_passed"),
         ("-----", "", ""),
     ],
@@ -268,6 +280,29 @@ def test_twelve_that_fail_together_are_named() -> None:
 def test_kinds(row: str, edited: str, kind: str) -> None:
     given = histories([row, *["P" * len(row)] * 10], edited)
     assert find_kinds(given, infer(given))[0] == kind
+
+
+def test_several_outcomes_of_one_run_come_and_go() -> None:
+    rows = ["F" * 5, "P" * 5, *["P" * 5] * 9]
+    given = histories(rows)
+    passes, fails = given.passes.copy(), given.fails.copy()
+    passes[0, 2:] = fails[1, 2:] = 1
+    given = replace(given, passes=passes, fails=fails)
+    assert find_kinds(given, infer(given))[0] == "flaky"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_kind_contradicts_a_comparison(seed: int) -> None:
+    given = drawn(seed, n=120, n_rows=30)
+    posterior = infer(given)
+    p = answer(given, posterior).p_regressed
+    kinds = find_kinds(given, posterior)
+    fails = given.fails[:, -1] > 0
+    suspect = fails & (p > CLEARED)
+    assert suspect.any()
+    assert not np.isin(kinds[suspect], ["flaky", "never_passed"]).any()
+    assert set(kinds[fails & (p >= 0.5)]) == {"broken"}
+    assert not (kinds[~fails & (p <= 0.05)] == "broken").any()
 
 
 def test_the_row_that_is_named_fits_the_cause() -> None:

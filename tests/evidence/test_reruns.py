@@ -134,15 +134,19 @@ def test_evals_of_which_the_same_is_said_are_asked_once_and_told_apart(seed: int
     posterior = infer(twice)
     after = np.random.default_rng(seed).integers(-1, 12, 120)
     alone, rows, which = posterior.each_once(after)
-    assert len(set(zip(alone.pattern, rows, alone.resumed, strict=True))) == rows.size < 120
+    assert len(set(zip(alone.pattern, rows, strict=True))) == rows.size < 120
     assert (alone.pattern[which] == posterior.pattern).all()
-    assert (alone.resumed[which] == posterior.resumed).all()
     assert (rows[which] == after).all()
     decided = np.random.default_rng(seed + 9).random(120) < 0.7
     found = expect_reruns(posterior, after, decided)
     each = [
         expect_reruns(
-            replace(posterior, pattern=posterior.pattern[[e]], resumed=posterior.resumed[[e]]),
+            replace(
+                posterior,
+                pattern=posterior.pattern[[e]],
+                broke=posterior.broke[[e]],
+                mended=posterior.mended[[e]],
+            ),
             after[[e]],
             decided[[e]],
         )

@@ -128,7 +128,7 @@ def test_evals_of_one_name_are_told_apart_by_id() -> None:
 
 def test_rings_are_where_analysis_finds_flaky_evals() -> None:
     frame = results(
-        *many("flaky", "PFPPFPPFPEPF"),
+        *many("flaky", "PFPPFPPFPEFP"),
         *many("drifted", "PPPPPPFFFFFF"),
         *many("steady", "P" * 12),
         *many("edited", "PPPPPP"),
