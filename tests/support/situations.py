@@ -119,7 +119,7 @@ SITUATIONS = (
         "flaky only, and it fails now",
         0,
         _one(_FLAKY + "F"),
-        shown="check wf_contracts --candidate {contracts[6]}",
+        shown="check wf_contracts --candidate {contracts[7]}",
     ),
     Situation("flaky only, and it passes now", 0, _one(_FLAKY + "P")),
     Situation(
