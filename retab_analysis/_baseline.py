@@ -23,7 +23,7 @@ from retab_analysis.fetch.earlier_runs import EarlierRuns
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.run_window import COMPLETE, WHOLE, Choice, RunWindow, each_once
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Part, Progress, Silent, choose_progress
 from retab_analysis.schema import RESULTS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
@@ -161,25 +161,24 @@ class SideReader:
         """Take in the results of a run that somebody else has read."""
         self._results[run_id] = results
 
-    def read(self, runs: pl.DataFrame, progress: Progress | bool | None = False) -> None:
+    def read(self, runs: pl.DataFrame, progress: Progress | None = None) -> None:
         """Read the results of those runs that are not known yet, several runs at once.
 
         Args:
             runs: A RUNS frame.
-            progress: As for :func:`fetch_results`.
+            progress: What is told how many runs were read; None for nothing.
         """
         missing = runs.filter(~pl.col("run_id").is_in(list(self._results)))
         if missing.is_empty():
             return
-        with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-            fetched = list_results(
-                self.client,
-                RunList.make(missing),
-                RESULTS,
-                evals=self.evals,
-                strict=self.strict,
-                progress=bar,
-            )
+        fetched = list_results(
+            self.client,
+            RunList.make(missing),
+            RESULTS,
+            evals=self.evals,
+            strict=self.strict,
+            progress=progress or Silent(),
+        )
         self.unread += len(fetched.problems)
         # A run without results is known, too.
         self._results.update(dict.fromkeys(missing["run_id"], RESULTS.empty()))
@@ -196,11 +195,14 @@ class SideReader:
             baseline: What it is held against.
             progress: As for :func:`fetch_results`.
         """
-        self.read(each_once(candidate.runs, baseline.runs), progress)
-        now = self._of(candidate.runs)
-        is_long = fails_for_long(now, self._of(baseline.earlier.newest), self.evals)
-        history, after_gaps = baseline.earlier.choose(reach_back=is_long)
-        self.read(history, progress)
+        first = each_once(candidate.runs, baseline.runs)
+        total = first.height + baseline.earlier.rest
+        with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+            self.read(first, Part(bar, 0, total))
+            now = self._of(candidate.runs)
+            is_long = fails_for_long(now, self._of(baseline.earlier.newest), self.evals)
+            history, after_gaps = baseline.earlier.choose(reach_back=is_long)
+            self.read(history, Part(bar, first.height, total))
         again = self._of_earlier_reruns(baseline.earlier.reruns)
         earlier = pl.concat([self._of(history), again])
         earlier = add_last_passes(earlier, self.evals, candidate.runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from retab_analysis.errors import ConfigError
@@ -32,6 +33,28 @@ class Silent:
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the work that one progress is told of; it is closed with the whole.
+
+    Attributes:
+        whole: What is told.
+        before: How much was done before this part.
+        total: How much there is in all.
+    """
+
+    whole: Progress
+    before: int
+    total: int
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Say how much of the whole is done; a note would be of this part alone."""
+        self.whole.update(self.before + done, self.total)
 
     def close(self) -> None:
         """Do nothing."""

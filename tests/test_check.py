@@ -146,6 +146,26 @@ def test_of_everything_it_asks_once(world: ra.Sandbox, client: ra.Client) -> Non
     assert asked(world, "/evals/results") == 21
 
 
+def test_one_progress_tells_of_all_that_is_read(client: ra.Client) -> None:
+    class Told:
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, int | None]] = []
+            self.closed = 0
+
+        def update(self, done: int, total: int | None = None, note: str = "") -> None:
+            self.seen.append((done, total))
+
+        def close(self) -> None:
+            self.closed += 1
+
+    told = Told()
+    check(WORKFLOW, client=client, progress=told)
+    assert told.seen == sorted(told.seen)
+    assert {total for _, total in told.seen} == {21}
+    assert told.seen[-1] == (21, 21)
+    assert told.closed == 1
+
+
 @pytest.mark.parametrize("history", [1, 5])
 def test_the_history_is_as_long_as_asked(
     world: ra.Sandbox, client: ra.Client, history: int

@@ -62,6 +62,12 @@ class EarlierRuns:
         telling = _find_around_last_passes(newest, older, evals).head(left)
         return cls(newest, older, telling, again, most)
 
+    @property
+    def rest(self) -> int:
+        """How many are read that are not chosen yet."""
+        left = self.most - self.newest.height - self.telling.height - self.reruns.height
+        return min(left, self.older.height - self.telling.height)
+
     def choose(self, *, reach_back: bool) -> tuple[pl.DataFrame, frozenset[str]]:
         """Choose all that is read beside reruns.
 
@@ -72,9 +78,8 @@ class EarlierRuns:
             A RUNS frame, the newest first, and the ids of those runs in it before which there are
             some that are not read.
         """
-        left = self.most - self.newest.height - self.telling.height - self.reruns.height
         others = self.older.join(self.telling, on="run_id", how="anti", maintain_order="left")
-        rest = _spread(others, left) if reach_back else others.head(left)
+        rest = _spread(others, self.rest) if reach_back else others.head(self.rest)
         chosen = pl.concat([self.newest["run_id"], self.telling["run_id"], rest["run_id"]])
         known = pl.concat([self.newest, self.older])
         is_read = known["run_id"].is_in(chosen.implode())
