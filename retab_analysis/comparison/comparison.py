@@ -332,12 +332,13 @@ class Comparison:
             "outage": self._outage,
             "own_past": self.sides.baseline is None,
             "after_gaps": self.sides.after_gaps,
-            "has_reruns": bool(self.sides.rerun_ids),
+            "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }
         started = 0 if self.sides.started is None else self.sides.started.height
         unknown = say_unknown(self._suite.evals["unknown"])
-        reruns = say_reruns(self.sides.rerun_verdicts, started)
+        verdicts = self.sides.rerun_verdicts, self.sides.earlier_rerun_verdicts
+        reruns = say_reruns(*verdicts, started)
         compared = " ".join(filter(None, (self.compared, unknown, reruns)))
         told = explain(compared, row, self.evals, self.verdict, test)
         edits = self.sides.edits

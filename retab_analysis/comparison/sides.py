@@ -106,11 +106,15 @@ class Sides:
     @property
     def rerun_verdicts(self) -> int:
         """How many reruns came to a verdict; a cancelled one, or an error, says nothing."""
-        known = [] if self.reruns is None else [self.reruns]
-        if self.history is not None:
-            again = pl.col("run_id").is_in(list(self.earlier_reruns))
-            known.append(self.history.filter(again))
-        return sum(int(each["state"].is_in(DECIDED).sum()) for each in known)
+        return 0 if self.reruns is None else int(self.reruns["state"].is_in(DECIDED).sum())
+
+    @property
+    def earlier_rerun_verdicts(self) -> int:
+        """The same of the reruns in the history."""
+        if self.history is None:
+            return 0
+        again = pl.col("run_id").is_in(list(self.earlier_reruns))
+        return self.history.filter(again, pl.col("state").is_in(DECIDED)).height
 
     def condition_kind(self, eval_id: str) -> str | None:
         """Which kind of condition an eval has, as the newest side that knows it says."""

@@ -183,17 +183,20 @@ def say_unknown(unknown: pl.Series) -> str:
     return f"{said}; {they} compared as if nothing had." if n else ""
 
 
-def say_reruns(counted: int, started: int = 0) -> str:
+def say_reruns(counted: int, earlier: int = 0, started: int = 0) -> str:
     """That evals were run again, and how many of these runs nobody waited for; empty for none.
 
     Args:
         counted: How many reruns came to a verdict.
+        earlier: How many reruns of earlier runs did.
         started: How many were not waited for.
     """
-    said = []
-    if counted:
-        verb = "is" if counted == 1 else "are"
-        said.append(f"{count_noun(counted, 'verdict')} of reruns {verb} counted as well.")
+    told = ((counted, "reruns", ""), (earlier, "earlier reruns", ", but not in the pass rate"))
+    said = [
+        f"{count_noun(n, 'verdict')} of {which} {'is' if n == 1 else 'are'} counted as well{but}."
+        for n, which, but in told
+        if n
+    ]
     if started:
         verb = "was" if started == 1 else "were"
         said.append(f"{count_noun(started, 'rerun')} {verb} started and not waited for.")

@@ -197,7 +197,7 @@ def list_left_out(comparison: Comparison, values: bool, listed: int) -> Iterator
             "Expected and actual values, conditions, failure messages, and what prompts and "
             "schemas say: the report was written without values, because they are the customers'."
         )
-    if reruns := comparison.sides.rerun_verdicts:
+    if reruns := comparison.sides.rerun_verdicts + comparison.sides.earlier_rerun_verdicts:
         again = count_noun(reruns, "verdict")
         yield (
             f"{again} of reruns: counted for the evals that were run again, and left out of the "
