@@ -57,9 +57,9 @@ def check(
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
             newest that completed; or a run or version, as for ``candidate``.
         history: How many earlier runs to read at most: the newest; where these do not say since
-            when an eval fails, those around last passes and some that are spread over what is older
-            in place of two in five; and reruns of single evals in place of up to one in five. The
-            more there are, the better drift, flaky evals and breaks are told apart.
+            when an eval fails, those around last passes, and some of the oldest and in between, in
+            place of two in five; and reruns of single evals in place of up to one in five. The more
+            there are, the better drift, flaky evals and breaks are told apart.
         alpha: As for :func:`compare`.
         margin: As for :func:`compare`.
         client: What to ask; the default one if not given.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.fetch.run_window import each_once
+from retab_analysis.fetch.run_window import WHOLE, each_once
 
 # So many runs that end with the last pass of an eval are read where the newest hardly have it.
 _LAST_PASSES = 3
@@ -72,14 +72,14 @@ class EarlierRuns:
         """Choose all that is read beside reruns.
 
         Args:
-            reach_back: Whether the rest is spread over what is older, or is the next newest.
+            reach_back: Whether the rest is taken from all that is older, or is the next newest.
 
         Returns:
             A RUNS frame, the newest first, and the ids of those runs in it before which there are
             some that are not read.
         """
         others = self.older.join(self.telling, on="run_id", how="anti", maintain_order="left")
-        rest = _spread(others, self.rest) if reach_back else others.head(self.rest)
+        rest = _reach_back(others, self.rest) if reach_back else others.head(self.rest)
         chosen = pl.concat([self.newest["run_id"], self.telling["run_id"], rest["run_id"]])
         known = pl.concat([self.newest, self.older])
         is_read = known["run_id"].is_in(chosen.implode())
@@ -99,7 +99,7 @@ def _find_around_last_passes(
     if newest.height < _LAST_PASSES:
         return older.clear()
     lost = passed.filter(passed < newest["created_at"][-_LAST_PASSES]).unique().sort()
-    known = pl.concat([newest, older])
+    known = pl.concat([newest, older]).filter(WHOLE)
     # What was before the runs that are known is left to what the saved evals remember.
     before = [(at, known.filter(created <= at)) for at in lost]
     reached = [(at, runs) for at, runs in before if runs.height]
@@ -116,18 +116,20 @@ def _find_around_last_passes(
     return telling.filter(pl.col("run_id").is_in(older["run_id"].implode()))
 
 
-def _spread(runs: pl.DataFrame, number: int) -> pl.DataFrame:
-    """So many of some runs, spread over all of them.
+def _reach_back(runs: pl.DataFrame, number: int) -> pl.DataFrame:
+    """So many of some runs: half of them the oldest, and half spread over the others.
 
-    Which one of each stretch is told by the run's id, so that the next choice, when there is one
-    run more, is nearly the same: dates do not move from check to check.
+    The oldest tell most surely that an eval was good, and the others about when that ended. Which
+    one of each stretch is told by the run's id, so that the next choice, when there is one run
+    more, is nearly the same: dates do not move from check to check.
     """
-    ids = runs["run_id"].to_list()
-    if len(ids) <= number:
+    if runs.height <= number:
         return runs
-    edges = [len(ids) * at // number for at in range(number + 1)] if number else []
+    ids, far = runs["run_id"].to_list(), number // 2
+    between, parts = len(ids) - far, number - far
+    edges = [between * at // parts for at in range(parts + 1)] if parts else []
     chosen = [
         min(ids[begin:end], key=lambda each: zlib.crc32(each.encode()))
         for begin, end in itertools.pairwise(edges)
     ]
-    return runs.filter(pl.col("run_id").is_in(chosen))
+    return runs.filter(pl.col("run_id").is_in([*chosen, *ids[between:]]))

@@ -61,15 +61,13 @@ def test_a_few_are_the_newest(most: int) -> None:
 
 
 @pytest.mark.parametrize("number", [21, 25, 40, 99, 500])
-def test_others_are_spread_over_what_is_older(number: int) -> None:
+def test_the_others_reach_back_to_the_oldest(number: int) -> None:
     read, after_gaps = choose(past(number))
-    assert len(read) == 20
+    assert read == sorted(set(read), reverse=True)
     assert read[:12] == list(range(number - 1, number - 13, -1))
-    older, stretch = read[12:], (number - 12) / 8
-    assert older == sorted(older, reverse=True)
-    assert older[-1] <= stretch
-    gaps = [one - other for one, other in itertools.pairwise(read)]
-    assert max(gaps) <= 2 * stretch + 1
+    assert read[16:] == [3, 2, 1, 0]
+    stretch = (number - 16) / 4
+    assert max(one - other for one, other in itertools.pairwise(read)) <= 2 * stretch + 1
     assert after_gaps == {
         day for at, day in enumerate(read) if day > 0 and read[at + 1 : at + 2] != [day - 1]
     }
@@ -89,6 +87,16 @@ def test_those_around_the_last_passes_are_read_first() -> None:
         assert len(read) == 20
         assert {3, 4, 5, 6, 20, 21} <= set(read)
         assert not {4, 5, 6, 21} & after_gaps
+
+
+def test_runs_of_blocks_are_not_around_a_pass() -> None:
+    blocks = [
+        run(f"block_{day}", day, scope="block", created_at=START + timedelta(days=day, hours=2))
+        for day in (19, 20)
+    ]
+    known = pl.concat([past(60), runs(*blocks)]).sort("created_at", descending=True)
+    earlier = EarlierRuns.of(known, NO_RERUNS, passed_on(20), 20)
+    assert earlier.telling["run_id"].to_list() == ["run_20", "run_19", "run_18", "run_21"]
 
 
 def test_what_passed_before_all_runs_that_are_known_is_left_to_the_saved_evals() -> None:
