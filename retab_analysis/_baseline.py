@@ -19,7 +19,7 @@ from retab_analysis.comparison.sides import (
 from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import ConfigError, InvalidRequestError, NotFoundError
 from retab_analysis.fetch import fetch_version_diff, fetch_versions
-from retab_analysis.fetch.earlier_runs import EarlierRuns
+from retab_analysis.fetch.earlier_runs import EarlierRuns, find_gaps
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.run_window import COMPLETE, WHOLE, Choice, RunWindow, each_once
@@ -67,7 +67,7 @@ class Baseline:
         """The runs whose results are needed first."""
         chosen = self.earlier.newest if self.choice is None else self.choice.runs
         again = self.earlier.reruns.drop("rerun_of")
-        return each_once(chosen, self.earlier.newest, self.earlier.telling, self.reruns, again)
+        return each_once(chosen, self.earlier.first, self.reruns, again)
 
 
 def choose_baseline(
@@ -200,8 +200,8 @@ class SideReader:
         with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
             self.read(first, Part(bar, 0, total))
             now = self._of(candidate.runs)
-            is_long = fails_for_long(now, self._of(baseline.earlier.newest), self.evals)
-            history, after_gaps = baseline.earlier.choose(reach_back=is_long)
+            hides = hides_good_past(now, self._of(baseline.earlier.first), self.evals)
+            history = baseline.earlier.choose(reach_back=hides)
             self.read(history, Part(bar, first.height, total))
         again = self._of_earlier_reruns(baseline.earlier.reruns)
         earlier = pl.concat([self._of(history), again])
@@ -223,7 +223,7 @@ class SideReader:
             history=check_results(earlier, "history").collect(),
             reruns=None if reruns.is_empty() else reruns.select(judged.columns),
             earlier_reruns=frozenset(again["run_id"]),
-            after_gaps=after_gaps,
+            after_gaps=_find_gaps(candidate, baseline, history),
             version_diff=self._read_diff(candidate, baseline),
             compared=describe(candidate, baseline, now, before, history),
             waiting=count_waiting(candidate.runs),
@@ -267,23 +267,45 @@ def _of_same_code(results: pl.DataFrame, reruns: pl.DataFrame) -> pl.DataFrame:
     return same
 
 
-def fails_for_long(now: pl.DataFrame, latest: pl.DataFrame, evals: pl.DataFrame) -> bool:
-    """Whether an eval that passed once fails now, and in most of its latest outcomes.
+def hides_good_past(now: pl.DataFrame, first: pl.DataFrame, evals: pl.DataFrame) -> bool:
+    """Whether an eval fails for long, and what was read does not show that it ever was good.
+
+    It fails now, and in most of its outcomes; and its last pass came after a failure, or is the
+    first outcome that is known, or the saved eval remembers a later one instead. Where it passed
+    twice in a row before it broke, that is seen.
 
     Args:
         now: The candidate's results.
-        latest: Those of the newest earlier runs.
+        first: The results of the runs that were read first.
         evals: The EVALS frame of the workflow.
     """
     is_failure = pl.col("state").is_in(NOT_PASSING)
     failing = now.filter(is_failure).select("eval_id").unique()
-    once_passed = evals.filter(pl.col("last_passed_at").is_not_null()).select("eval_id")
-    decided = pl.concat([now, latest]).filter(pl.col("state").is_in(DECIDED))
-    decided = decided.join(failing, on="eval_id", how="semi").join(
-        once_passed, on="eval_id", how="semi"
+    decided = pl.concat([first, now]).filter(pl.col("state").is_in(DECIDED))
+    decided = decided.join(failing, on="eval_id", how="semi").sort("run_created_at")
+    passed = pl.col("state") == "passed"
+    good = passed & passed.shift(fill_value=False)
+    last = pl.col("run_created_at").filter(passed).max()
+    found = decided.group_by("eval_id").agg(
+        is_failure.mean().alias("failing"),
+        passed.any().alias("passed"),
+        good.filter(pl.col("run_created_at") == last).any().alias("good"),
     )
-    rates = decided.group_by("eval_id").agg(is_failure.mean().alias("failing"))
-    return not rates.filter(pl.col("failing") >= _MOST).is_empty()
+    begun = now["run_created_at"].min()
+    passed_later = evals.filter(pl.col("last_passed_at") >= begun)["eval_id"]
+    is_later = pl.col("eval_id").is_in(passed_later.implode())
+    is_hidden = pl.when("passed").then(~pl.col("good")).otherwise(is_later)
+    return not found.filter(is_hidden, pl.col("failing") >= _MOST).is_empty()
+
+
+def _find_gaps(candidate: Choice, baseline: Baseline, history: pl.DataFrame) -> frozenset[str]:
+    """The ids of the runs before which there are some that were not read, the candidate's too."""
+    chosen = history.clear() if baseline.choice is None else baseline.choice.runs
+    known = each_once(baseline.earlier.known, chosen).sort("created_at", "run_id", descending=True)
+    read = pl.concat([history["run_id"], chosen["run_id"]])
+    found = frozenset(find_gaps(known, read))
+    is_next = known["run_id"].head(1).is_in(read.implode()).all()
+    return found if is_next else found | frozenset(candidate.runs["run_id"])
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:

@@ -470,6 +470,62 @@ def test_dates_of_breaks_between_which_runs_are_not_read_stay_right() -> None:
         assert cause == {"old": "drift", "edited": "edit"}, upto
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "P" * 5 + "F" * 25 + "P" * 20 + "F" * 45,
+        "F" * 25 + "P" * 20 + "F" * 45,
+        "P" * 15 + "F" * 15 + "P" * 30 + "F" * 50,
+    ],
+    ids=["an episode", "bad at first", "an episode long ago"],
+)
+def test_what_was_bad_long_ago_does_not_hide_a_break(bad: str) -> None:
+    broke = len(bad.rstrip("F"))
+    for upto in (broke + 5, broke + 10, broke + 14, broke + 18, broke + 30, broke + 44):
+        made = check_lettered(upto, "A", bad=bad)
+        assert not made.gate().ok, upto
+        (row,) = broken(made).iter_rows(named=True)
+        assert row["since_run_id"] == f"run_{broke}"
+
+
+@pytest.mark.parametrize("others", [0, 1, 4])
+def test_old_breaks_of_others_do_not_hide_one_with_a_lucky_pass(others: int) -> None:
+    more = {f"old {at}": "P" * (25 + 5 * at) + "F" * 90 for at in range(others)}
+    for upto in (42, 58, 75, 90):
+        made = check_lettered(upto, "A", bad="P" * 15 + "FFFFFP" + "F" * 80, **more)
+        assert "bad" in broken(made)["eval_name"].to_list(), upto
+
+
+def test_a_cause_is_not_told_across_runs_that_were_not_read() -> None:
+    # Read are hardly any of the runs between the drift at 30 and the edit that broke others.
+    evals = {
+        **{f"edited {at}": "P" * 45 + "F" * 20 for at in range(3)},
+        **{"older": "P" * 27 + "F" * 40, "bad": "P" * 30 + "F" * 40},
+    }
+    api = LetteredApi({**evals, "fine": "P" * 60}, codes="A" * 42 + "BBBC", upto=60)
+    with FaultServer([api]) as server:
+        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    (row,) = broken(made).filter(eval_name="bad").iter_rows(named=True)
+    assert (row["since_run_id"], row["cause"]) == ("run_30", "drift") or (
+        row["cause"] == "unknown" and "at the latest" in row["reason"]
+    )
+    # A baseline that is much older than the candidate, and nothing in between.
+    broke = {**LETTERED, "bad": "P" * 40 + "F" * 30}
+    with FaultServer([LetteredApi(broke, codes="A" * 40 + "B")]) as server:
+        for baseline, history in (("run_20", 0), ("run_20", 5), ("run_55", 5)):
+            made = ra.check(
+                FLOW_OF_LETTERS,
+                candidate="run_69",
+                baseline=baseline,
+                history=history,
+                client=client_for(server.url),
+                progress=False,
+            )
+            (row,) = made.evals.filter(eval_name="bad").iter_rows(named=True)
+            assert row["cause"] == "unknown"
+            assert "at the latest" in row["reason"]
+
+
 def test_an_old_candidate_is_not_judged_by_what_passed_later() -> None:
     for upto in (46, 47, 56):
         api = LetteredApi(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -118,13 +117,14 @@ def compare_versions(
     if not _is_own(by, results):
         check_choice("by", by, (*_BY, "a column of your own, of single values"))
     frame = check_results(results, "results", also=(by,)).collect()
-    for name, value in (("baseline", baseline), ("candidate", candidate)):
-        _check_known(frame, by, name, value)
-    version = pl.col(by)
+    before, now = (
+        (frame[by] == _find_known(frame, by, name, value)).fill_null(False)
+        for name, value in (("baseline", baseline), ("candidate", candidate))
+    )
     return compare(
-        frame.filter(version == baseline),
-        frame.filter(version == candidate),
-        history=frame.filter(~version.is_in((baseline, candidate)).fill_null(False)),
+        frame.filter(before),
+        frame.filter(now),
+        history=frame.filter(~(before | now)),
         version_diff=version_diff,
         alpha=alpha,
         margin=margin,
@@ -248,7 +248,7 @@ def _collect_suite(
     return Suite(
         evals=evals.select(
             *("eval_id", "transition", "p_regressed", "p_improved", "block_id"),
-            *("expected_reruns", "unknown"),
+            *("expected_reruns", "unknown", "is_latest"),
         ),
         table=table,
         documents=outcomes.evals.select("eval_id").join(
@@ -260,13 +260,19 @@ def _collect_suite(
 
 def _is_own(by: object, results: object) -> bool:
     """Whether versions are told apart by a column that the user has put beside ours."""
-    if not isinstance(by, str) or by in RESULTS.schema:
+    # What begins with ^ or is * names several columns to polars.
+    if not isinstance(by, str) or by in RESULTS.schema or by.startswith(("^", "*")):
         return False
     dtype = checked(results, RESULTS, (), "results").collect_schema().get(by)
     return dtype is not None and not dtype.is_nested() and dtype != pl.Object
 
 
-def _check_known(frame: pl.DataFrame, by: str, name: str, value: object) -> None:
+def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> object:
+    """The version that equals a value, as the column has it.
+
+    Raises:
+        ConfigError: There is none.
+    """
     known = (
         frame.group_by(by)
         .agg(pl.col("run_created_at").max())
@@ -274,12 +280,14 @@ def _check_known(frame: pl.DataFrame, by: str, name: str, value: object) -> None
         .drop_nulls()
         .to_list()
     )
-    if not isinstance(value, Hashable) or value not in set(known):
+    try:
+        return {each: each for each in known}[value]
+    except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
         listed = ", ".join(map(str, known[:_LISTED])) or "none"
         raise ConfigError(
             f"{name}={value!r} is not a {by} of these results; there are {listed}{more}"
-        )
+        ) from None
 
 
 def _changed_blocks(version_diff: pl.DataFrame | None) -> frozenset[str] | None:

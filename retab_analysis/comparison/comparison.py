@@ -331,7 +331,7 @@ class Comparison:
             "margin": self.margin,
             "outage": self._outage,
             "own_past": self.sides.baseline is None,
-            "after_gaps": self.sides.after_gaps,
+            "latest": self._suite.evals.filter("is_latest")["eval_id"].to_list(),
             "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }

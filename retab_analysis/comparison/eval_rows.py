@@ -13,7 +13,6 @@ from retab_analysis.comparison.transitions import (
     EVALS_SCHEMA,
     LIKELY,
     find_transition,
-    is_latest,
     order_evals,
 )
 from retab_analysis.evidence.findings import Findings
@@ -55,8 +54,9 @@ def describe_evals(
 
     Returns:
         The columns of :data:`EVALS_SCHEMA`; ``p_improved``; ``expected_reruns``, how many an
-        eval will get in the mean if it gets at most 0, 1, …; and ``unknown`` (List(String)), of
-        which parts of its definition it is not known whether they changed.
+        eval will get in the mean if it gets at most 0, 1, …; ``unknown`` (List(String)), of which
+        parts of its definition it is not known whether they changed; and ``is_latest``, whether it
+        may have broken earlier than it shows.
     """
     chosen = choose_candidate(outcomes)
     rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
@@ -78,7 +78,7 @@ def describe_evals(
     judged = joined.with_columns(
         transition=find_transition(),
         outage=pl.lit(outcomes.outage),
-        is_latest=is_latest(after_gaps, "state", "run_id"),
+        is_latest=_is_remembered() | _is_beyond_gap(outcomes, joined, after_gaps),
         has_unread=pl.lit(_find_newest_gap(outcomes, after_gaps)) > pl.col("since_at"),
     ).with_columns(
         # Which of the runs that were not read was on edited code is not known.
@@ -90,6 +90,35 @@ def describe_evals(
     )
     reasoned = explained.with_columns(reason=_reason(), failure=_failure())
     return order_evals(_shaped(reasoned))
+
+
+def _is_remembered() -> pl.Expr:
+    """Whether only the saved eval remembers that it passed: other runs may lie between."""
+    return ((pl.col("state") == "passed") & pl.col("run_id").is_null()).fill_null(False)
+
+
+def _is_beyond_gap(
+    outcomes: Outcomes, evals: pl.DataFrame, after_gaps: frozenset[str]
+) -> pl.Series:
+    """Whether runs that were not read lie between the last pass and that since which it is broken.
+
+    Args:
+        outcomes: What the runs are taken from.
+        evals: One row per eval, with ``eval`` and ``since_row``.
+        after_gaps: The ids of the runs before which there are some that were not read.
+    """
+    told = outcomes.histories
+    rows = outcomes.results.filter(pl.col("run_id").is_in(list(after_gaps)))["row"]
+    gaps = np.zeros(told.shape[1] + 1, dtype=np.int64)
+    gaps[rows.to_numpy() + 1] = 1
+    before = np.cumsum(gaps)  # how many gaps lie before the result of a row
+    passed = (told.passes > 0) & told.comparable
+    places = np.where(passed, np.arange(told.shape[1]), -1)
+    last = np.pad(np.maximum.accumulate(places, axis=1), ((0, 0), (1, 0)), constant_values=-1)
+    eval_, since = evals["eval"].to_numpy(), evals["since_row"].fill_null(-1).to_numpy()
+    passes = last[eval_, np.maximum(since, 0)]
+    is_beyond = before[since + 1] > before[np.where(passes < 0, since, passes + 1)]
+    return pl.Series(is_beyond & (since >= 0))
 
 
 def _find_newest_gap(outcomes: Outcomes, after_gaps: frozenset[str]) -> datetime | None:
@@ -419,4 +448,5 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
         "p_improved",
         "expected_reruns",
         "unknown",
+        "is_latest",
     )

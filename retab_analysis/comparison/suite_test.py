@@ -49,7 +49,7 @@ class Suite:
 
     Attributes:
         evals: One row per eval: ``eval_id, transition, p_regressed, p_improved, block_id,
-            expected_reruns, unknown``.
+            expected_reruns, unknown, is_latest``.
         table: The comparable decided results of some evals in each row of time.
         documents: What the rows of ``table`` are: ``eval_id, documents`` (List(String)).
         pass_rates: Those of all results before and after.

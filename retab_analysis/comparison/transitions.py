@@ -75,18 +75,6 @@ DEFINITION_WORDS = dict(zip(SAME_EVAL, ("inputs", "condition", "expected value")
 _UNDECIDED = ("unscored", "cancelled")
 
 
-def is_latest(after_gaps: frozenset[str], state: str, run_id: str) -> pl.Expr:
-    """Whether what broke may have broken earlier than it shows, in runs that were not read.
-
-    Args:
-        after_gaps: The ids of the runs before which there are some that were not read.
-        state: The column of the earlier state.
-        run_id: The column of its run. Where there is none, only the saved eval remembers it.
-    """
-    remembered = (pl.col(state) == "passed") & pl.col(run_id).is_null()
-    return (remembered | pl.col("since_run_id").is_in(list(after_gaps))).fill_null(False)
-
-
 def find_transition() -> pl.Expr:
     """The transition, over one row per eval that holds both sides and the evidence.
 

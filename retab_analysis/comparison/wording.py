@@ -16,7 +16,6 @@ from retab_analysis.comparison.transitions import (
     CERTAIN_ENOUGH,
     DEFINITION_WORDS,
     UNLIKELY,
-    is_latest,
 )
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
@@ -262,12 +261,12 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         verdict: The verdict.
         test: ``alpha``, ``margin``, ``outage``; ``significant``: whether test and interval say
             that the pass rate changed; ``own_past``: whether each eval was held against its own
-            earlier results; ``after_gaps``: the runs before which some were not read;
+            earlier results; ``latest``: the evals that may have broken earlier;
             ``has_reruns``: whether there are reruns, which the test leaves out.
     """
     sentences = [
         compared,
-        *_broken(evals, test["after_gaps"]),
+        *_broken(evals, test["latest"]),
         _suspects(evals, verdict),
         _errors(summary, evals, test["outage"]),
         _fixed(summary),
@@ -291,7 +290,7 @@ def _since(name: str | None, moment: datetime | None) -> str:
     return f" since {one_line(name)}" + (f" ({_day(moment)})" if moment is not None else "")
 
 
-def _broken(evals: pl.DataFrame, after_gaps: frozenset[str]) -> list[str]:
+def _broken(evals: pl.DataFrame, latest: list[str]) -> list[str]:
     """One sentence for each beginning of what is broken, the largest group first.
 
     Reruns are runs of their own: evals that broke on one day, with one version, are told together.
@@ -306,7 +305,7 @@ def _broken(evals: pl.DataFrame, after_gaps: frozenset[str]) -> list[str]:
             pl.col("since_at").min(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
-            is_latest(after_gaps, "baseline_state", "baseline_run_id").any().alias("latest"),
+            pl.col("eval_id").is_in(latest).any().alias("latest"),
         )
         .sort("n", "since_at", "since", descending=[True, False, False], nulls_last=True)
     )

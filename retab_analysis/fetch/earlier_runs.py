@@ -1,8 +1,9 @@
 """Which earlier runs a candidate is held against: as many as may be read, those that tell most.
 
-The newest are read first. What else is read depends on what they show: a break that lasts leaves
-ever fewer passes among the newest runs, so that it would look like an eval that was never any good,
-and turn green by itself. Then the others reach further back.
+The newest are read first, and some around the last passes that the saved evals remember. What else
+is read depends on what these show. Where an eval fails for long, and its last pass was a lucky one,
+they do not show that it was good: it would look like an eval that was never any good, and turn
+green by itself. Then the others reach further back.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _LAST_PASSES = 3
 _FEW_RUNS = 10
 _NEWEST = 0.6
 _RERUNS = 0.2
+_FAR = 0.67
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class EarlierRuns:
     Attributes:
         newest: The runs that are read in any case, the newest first.
         older: All other runs that are known, the newest first.
-        telling: Those of them that are read first.
+        telling: Those of them around last passes, the most telling first.
         reruns: What was run again of the newest, as far as it is read; with ``rerun_of``.
         most: How many are read in all.
     """
@@ -58,33 +60,54 @@ class EarlierRuns:
         again = again.head(max(round(_RERUNS * most), most - known.height))
         newest = newest.head(most - again.height)
         again = again.filter(pl.col("rerun_of").is_in(newest["run_id"].implode()))
-        older, left = known[newest.height :], most - newest.height - again.height
-        telling = _find_around_last_passes(newest, older, evals).head(left)
-        return cls(newest, older, telling, again, most)
+        older = known[newest.height :]
+        return cls(newest, older, _find_around_last_passes(newest, older, evals), again, most)
+
+    @property
+    def first(self) -> pl.DataFrame:
+        """The runs that are read before it is chosen what else is."""
+        return pl.concat([self.newest, self.telling.head(self._others // 2)])
 
     @property
     def rest(self) -> int:
-        """How many are read that are not chosen yet."""
-        left = self.most - self.newest.height - self.telling.height - self.reruns.height
-        return min(left, self.older.height - self.telling.height)
+        """How many runs are read then."""
+        return self.newest.height + min(self._others, self.older.height) - self.first.height
 
-    def choose(self, *, reach_back: bool) -> tuple[pl.DataFrame, frozenset[str]]:
+    @property
+    def _others(self) -> int:
+        return self.most - self.newest.height - self.reruns.height
+
+    def choose(self, *, reach_back: bool) -> pl.DataFrame:
         """Choose all that is read beside reruns.
 
         Args:
-            reach_back: Whether the rest is taken from all that is older, or is the next newest.
+            reach_back: Whether the rest is taken from all that is older; otherwise it is what else
+                is around last passes, and the next newest.
 
         Returns:
-            A RUNS frame, the newest first, and the ids of those runs in it before which there are
-            some that are not read.
+            A RUNS frame, the newest first.
         """
-        others = self.older.join(self.telling, on="run_id", how="anti", maintain_order="left")
+        ordered = self.older if reach_back else each_once(self.telling, self.older)
+        others = ordered.join(self.first, on="run_id", how="anti", maintain_order="left")
         rest = _reach_back(others, self.rest) if reach_back else others.head(self.rest)
-        chosen = pl.concat([self.newest["run_id"], self.telling["run_id"], rest["run_id"]])
-        known = pl.concat([self.newest, self.older])
-        is_read = known["run_id"].is_in(chosen.implode())
-        after_gap = is_read & ~is_read.shift(-1, fill_value=True)
-        return known.filter(is_read), frozenset(known["run_id"].filter(after_gap))
+        chosen = pl.concat([self.first["run_id"], rest["run_id"]])
+        return self.known.filter(pl.col("run_id").is_in(chosen.implode()))
+
+    @property
+    def known(self) -> pl.DataFrame:
+        """All runs that may be read, the newest first."""
+        return pl.concat([self.newest, self.older])
+
+
+def find_gaps(known: pl.DataFrame, read: pl.Series) -> pl.Series:
+    """The ids of those runs that are read, and the run before them is not.
+
+    Args:
+        known: All runs that are known, the newest first.
+        read: The ids of those that are read.
+    """
+    is_read = known["run_id"].is_in(read.implode())
+    return known["run_id"].filter(is_read & ~is_read.shift(-1, fill_value=True))
 
 
 def _find_around_last_passes(
@@ -117,7 +140,7 @@ def _find_around_last_passes(
 
 
 def _reach_back(runs: pl.DataFrame, number: int) -> pl.DataFrame:
-    """So many of some runs: half of them the oldest, and half spread over the others.
+    """So many of some runs: two thirds of them the oldest, the others spread over the rest.
 
     The oldest tell most surely that an eval was good, and the others about when that ended. Which
     one of each stretch is told by the run's id, so that the next choice, when there is one run
@@ -125,7 +148,7 @@ def _reach_back(runs: pl.DataFrame, number: int) -> pl.DataFrame:
     """
     if runs.height <= number:
         return runs
-    ids, far = runs["run_id"].to_list(), number // 2
+    ids, far = runs["run_id"].to_list(), round(_FAR * number)
     between, parts = len(ids) - far, number - far
     edges = [between * at // parts for at in range(parts + 1)] if parts else []
     chosen = [

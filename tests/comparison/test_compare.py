@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -139,15 +140,23 @@ def test_versions_whose_time_is_not_known_are_listed_last() -> None:
         compare_versions(results(*rows), "v0", "nope")
 
 
-@pytest.mark.parametrize("by", ["eval_id", "version", "labels", None, 3, ["run_id"]])
-def test_other_columns_of_ours_do_not_tell_versions_apart(by: Any) -> None:
-    labelled = FRAME.with_columns(labels=pl.lit(["prompt"]))
+@pytest.mark.parametrize("by", ["eval_id", "version", "labels", "^own$", "*", None, 3, ["run_id"]])
+def test_other_columns_do_not_tell_versions_apart(by: Any) -> None:
+    labelled = FRAME.with_columns(pl.lit(1).alias("^own$"), labels=pl.lit(["prompt"]))
     with pytest.raises(ConfigError, match=r"one of workflow_version_id, .*a column of your own"):
         compare_versions(labelled, "vA", "vB", by=by)
 
 
 @pytest.mark.parametrize(
-    ("values", "candidate"), [(["old", "new"], "new"), ([7, 8], 8), ([7, 8], np.int64(8))]
+    ("values", "candidate"),
+    [
+        (["old", "new"], "new"),
+        ([7, 8], 8),
+        ([7, 8], np.int64(8)),
+        ([0, 1], True),
+        ([False, True], 1),
+        ([date(2026, 1, 1), date(2026, 2, 1)], date(2026, 2, 1)),
+    ],
 )
 def test_versions_may_be_told_apart_by_a_column_of_ones_own(
     values: list[Any], candidate: Any
@@ -160,8 +169,9 @@ def test_versions_may_be_told_apart_by_a_column_of_ones_own(
         assert same(found, expected)
     with pytest.raises(ConfigError, match=f"'gone' is not a prompt .* there are {values[1]}, "):
         compare_versions(frame, values[0], "gone", by="prompt")
-    with pytest.raises(ConfigError, match=r"candidate=\[8\] is not a prompt"):
-        compare_versions(frame, values[0], [8], by="prompt")
+    for wrong in ([8], pl.Series([8]), pl.lit(8), None):
+        with pytest.raises(ConfigError, match=r"(?s)candidate=.* is not a prompt"):
+            compare_versions(frame, values[0], wrong, by="prompt")
 
 
 @pytest.mark.parametrize(

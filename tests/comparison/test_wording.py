@@ -45,7 +45,7 @@ UNDECIDED = ("newly_errored", "incomplete", "not_comparable", "removed", "added"
 NO_TEST = {
     **{"alpha": 0.05, "margin": 0.05, "outage": False},
     **{"own_past": False, "significant": False, "has_reruns": False},
-    "after_gaps": frozenset(),
+    "latest": [],
 }
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from support.frames import START, run, runs
 
-from retab_analysis.fetch.earlier_runs import EarlierRuns
+from retab_analysis.fetch.earlier_runs import EarlierRuns, find_gaps
 from retab_analysis.schema import EVALS
 
 NO_EVALS = EVALS.empty()
@@ -41,7 +41,8 @@ def choose(
     reach_back: bool = True,
 ) -> tuple[list[int], set[int]]:
     """The days of what is read, and of those before which some are not."""
-    chosen, after_gaps = EarlierRuns.of(known, reruns, evals, most).choose(reach_back=reach_back)
+    chosen = EarlierRuns.of(known, reruns, evals, most).choose(reach_back=reach_back)
+    after_gaps = find_gaps(known, chosen["run_id"])
     return days(chosen), {int(each.removeprefix("run_")) for each in after_gaps}
 
 
@@ -65,8 +66,8 @@ def test_the_others_reach_back_to_the_oldest(number: int) -> None:
     read, after_gaps = choose(past(number))
     assert read == sorted(set(read), reverse=True)
     assert read[:12] == list(range(number - 1, number - 13, -1))
-    assert read[16:] == [3, 2, 1, 0]
-    stretch = (number - 16) / 4
+    assert read[15:] == [4, 3, 2, 1, 0]
+    stretch = (number - 17) / 3
     assert max(one - other for one, other in itertools.pairwise(read)) <= 2 * stretch + 1
     assert after_gaps == {
         day for at, day in enumerate(read) if day > 0 and read[at + 1 : at + 2] != [day - 1]
@@ -81,12 +82,20 @@ def test_one_run_more_leaves_most_of_the_choice_as_it_was() -> None:
     assert sum(same) / len(same) > 6
 
 
-def test_those_around_the_last_passes_are_read_first() -> None:
-    for reach_back in (False, True):
-        read, after_gaps = choose(past(60), evals=passed_on(59, 20, 5), reach_back=reach_back)
-        assert len(read) == 20
-        assert {3, 4, 5, 6, 20, 21} <= set(read)
-        assert not {4, 5, 6, 21} & after_gaps
+def test_those_around_the_last_passes_are_read() -> None:
+    read, after_gaps = choose(past(60), evals=passed_on(59, 20, 5), reach_back=False)
+    assert len(read) == 20
+    assert {3, 4, 5, 6, 20, 21} <= set(read)
+    assert not {4, 5, 6, 21} & after_gaps
+
+
+def test_half_of_the_others_are_read_first() -> None:
+    earlier = EarlierRuns.of(past(60), NO_RERUNS, passed_on(59, 20, 5), 20)
+    assert days(earlier.first) == [*range(59, 47, -1), 5, 4, 3, 21]
+    assert earlier.rest == 4
+    read = days(earlier.choose(reach_back=True))
+    assert set(days(earlier.first)) | {0, 1, 2} < set(read)
+    assert len(read) == 20
 
 
 def test_runs_of_blocks_are_not_around_a_pass() -> None:
@@ -116,7 +125,7 @@ def rerun_of(day: int, number: int) -> pl.DataFrame:
 def test_reruns_are_read_too(number: int, most: int, expected: int) -> None:
     reruns = pl.concat([rerun_of(number - 1, 9), rerun_of(number - 3, 9)])
     earlier = EarlierRuns.of(past(number), reruns, NO_EVALS, most)
-    read, _ = earlier.choose(reach_back=True)
+    read = earlier.choose(reach_back=True)
     assert earlier.reruns["run_id"].to_list() == [
         f"again_{number - 1}_{at}" for at in range(expected)
     ]
@@ -126,7 +135,7 @@ def test_reruns_are_read_too(number: int, most: int, expected: int) -> None:
 def test_reruns_of_what_is_not_read_are_not_read() -> None:
     earlier = EarlierRuns.of(past(50), rerun_of(20, 3), NO_EVALS, 20)
     assert earlier.reruns.is_empty()
-    assert days(earlier.choose(reach_back=False)[0]) == list(range(49, 29, -1))
+    assert days(earlier.choose(reach_back=False)) == list(range(49, 29, -1))
 
 
 def test_times_that_are_not_known_are_no_last_passes() -> None:
