@@ -41,7 +41,7 @@ OLD = timedelta(days=30)
 """A baseline that is older than that is said to be."""
 
 _MANY_MISSING = 0.1
-_MOST = 0.6
+_MOST = 0.6  # an eval that fails in that share of its latest outcomes is not just shaky
 
 
 class NoBaselineError(ConfigError):

@@ -56,11 +56,10 @@ def check(
             result. Or one frame for all evals: ``"published"``, the newest run of the published
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
             newest that completed; or a run or version, as for ``candidate``.
-        history: How many earlier runs to read at most: the newest; those around the last passes of
-            evals that have not passed for long, or, where a lucky pass hides that an eval was good,
-            some of the oldest, in place of two in five; and reruns of single evals in place of up
-            to one in five. The more there are, the better drift, flaky evals and breaks are told
-            apart.
+        history: How many earlier runs to read at most: the newest; in place of up to two in five
+            those around last passes, or the oldest where a lucky pass hides that an eval was good;
+            and up to one in five reruns of single evals. The more there are, the better drift,
+            flaky evals and breaks are told apart.
         alpha: As for :func:`compare`.
         margin: As for :func:`compare`.
         client: What to ask; the default one if not given.

@@ -458,6 +458,7 @@ def test_what_may_have_begun_in_runs_that_were_not_read_is_said() -> None:
     assert re.search(r"^worse since version_B .* runs read\) at the latest: 1 of", row["reason"])
     assert "is broken since version_B" in made.explain()
     assert "at the latest" in made.explain()
+    assert re.search(r"^1 regressed since version_B .* at the latest: bad", made.gate().reasons[0])
 
 
 def test_dates_of_breaks_between_which_runs_are_not_read_stay_right() -> None:

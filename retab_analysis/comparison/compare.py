@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from retab_analysis.arguments import check_choice, check_share
+from retab_analysis.arguments import check_share
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.eval_rows import describe_evals
 from retab_analysis.comparison.sides import (
@@ -114,8 +114,7 @@ def compare_versions(
             another argument that cannot be used.
         SchemaError: A frame that is not a RESULTS frame.
     """
-    if not _is_own(by, results):
-        check_choice("by", by, (*_BY, "a column of your own, of single values"))
+    _check_by(by, results)
     frame = check_results(results, "results", also=(by,)).collect()
     before, now = (
         (frame[by] == _find_known(frame, by, name, value)).fill_null(False)
@@ -258,13 +257,24 @@ def _collect_suite(
     )
 
 
-def _is_own(by: object, results: object) -> bool:
-    """Whether versions are told apart by a column that the user has put beside ours."""
-    # What begins with ^ or is * names several columns to polars.
-    if not isinstance(by, str) or by in RESULTS.schema or by.startswith(("^", "*")):
-        return False
-    dtype = checked(results, RESULTS, (), "results").collect_schema().get(by)
-    return dtype is not None and not dtype.is_nested() and dtype != pl.Object
+def _check_by(by: object, results: object) -> None:
+    """Check what tells versions apart: three columns of ours, or one that the user put beside them.
+
+    Raises:
+        ConfigError: It is another column of ours, or is not there, or has not single values.
+    """
+    if isinstance(by, str):
+        if by in _BY:
+            return
+        dtype = checked(results, RESULTS, (), "results").collect_schema().get(by)
+        is_single = dtype is not None and not dtype.is_nested() and dtype != pl.Object
+        # What begins with ^ or is * names several columns to polars.
+        if is_single and by not in RESULTS.schema and not by.startswith(("^", "*")):
+            return
+    raise ConfigError(
+        f"by must be one of {', '.join(_BY)}, or a column of your own with single values; "
+        f"got {by!r}"
+    )
 
 
 def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> object:
@@ -284,9 +294,10 @@ def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> objec
         return {each: each for each in known}[value]
     except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+        noun = f"a {by}" if by in _BY else f"a value of {by}"
         listed = ", ".join(map(str, known[:_LISTED])) or "none"
         raise ConfigError(
-            f"{name}={value!r} is not a {by} of these results; there are {listed}{more}"
+            f"{name}={value!r} is not {noun} of these results; there are {listed}{more}"
         ) from None
 
 

@@ -204,7 +204,13 @@ class Comparison:
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
         regressed = self._find_regressed(rule) if rule.verdict else None
         pass_rate = self.summary["candidate_pass_rate"].item()
-        return apply_rule(rule, self.evals, pass_rate, regressed, self.sides.waiting)
+        waiting, latest = self.sides.waiting, self._latest
+        return apply_rule(rule, self.evals, pass_rate, regressed, waiting, latest)
+
+    @property
+    def _latest(self) -> frozenset[str]:
+        """The ids of the evals that may have broken earlier than it shows."""
+        return frozenset(self._suite.evals.filter("is_latest")["eval_id"])
 
     def _find_regressed(self, rule: GateRule) -> Regressed | None:
         """The verdict where it counts against the candidate, without what is accepted."""
@@ -331,7 +337,7 @@ class Comparison:
             "margin": self.margin,
             "outage": self._outage,
             "own_past": self.sides.baseline is None,
-            "latest": self._suite.evals.filter("is_latest")["eval_id"].to_list(),
+            "latest": self._latest,
             "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }

@@ -8,7 +8,7 @@ reviewed like code, runs out, and does not outlive its reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -190,6 +190,7 @@ def apply_rule(
     pass_rate: float | None,
     regressed: Regressed | None,
     waiting: tuple[int, int] = (0, 0),
+    latest: Collection[str] = (),
 ) -> Gate:
     """Apply a rule to the evals of a comparison.
 
@@ -199,6 +200,7 @@ def apply_rule(
         pass_rate: The candidate's.
         regressed: The verdict where it counts against the candidate, else None.
         waiting: How many evals of the candidate are still to come, and of how many.
+        latest: The ids of the evals that may have broken earlier than it shows.
     """
     is_free = pl.col("eval_id").is_in(rule.accepted_ids(evals).implode())
     coming = waiting[0] if "incomplete" in rule.fail_on else 0
@@ -207,7 +209,7 @@ def apply_rule(
     named = against.filter(pl.col("candidate_state") != "unscored") if coming else against
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
-    reasons = _name_failures(rule, named, coming, waiting)
+    reasons = _name_failures(rule, add_since(named, latest), coming, waiting)
     if regressed is not None:
         reasons.append(str(regressed))
     reasons += _check_pass_rate(rule, pass_rate)
@@ -235,7 +237,7 @@ def _name_failures(
 
     Args:
         rule: The rule.
-        named: The evals that count and are more than are tolerated.
+        named: The evals that count and are more than are tolerated; with ``since``.
         coming: How many evals count because they are still to come.
         waiting: How many there are still to come, and of how many.
     """
@@ -245,7 +247,7 @@ def _name_failures(
     reasons = [f"{say_waiting(waiting)}.".capitalize()] if coming else []
     for transition in TRANSITIONS:
         chosen = named.filter(transition=transition)
-        for (since,), group in add_since(chosen).group_by("since", maintain_order=True):
+        for (since,), group in chosen.group_by("since", maintain_order=True):
             reasons.append(f"{group.height} {phrase(transition)}{since}: {list_evals(group)}.")
     if rule.max_failures:
         verb = "counts" if total == 1 else "count"

@@ -68,8 +68,8 @@ class Sides:
             make every suite look worse.
         earlier_reruns: The ids of the runs of the history in which single evals were run again,
             which are left out of the suite's test likewise.
-        after_gaps: The ids of the runs of the history before which there are runs that were not
-            read: what shows there first may have begun earlier.
+        after_gaps: The ids of the runs, the candidate's too, before which there are some that were
+            not read: what shows there first may have begun earlier.
         started: A RUNS frame of reruns that were started and whose results are not counted yet;
             None where there are none.
         waiting: How many of the candidate's evals are still to come, and of how many.

@@ -7,16 +7,12 @@ hold; no sentence speaks of all evals where some are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.transitions import (
-    CERTAIN_ENOUGH,
-    DEFINITION_WORDS,
-    UNLIKELY,
-)
+from retab_analysis.comparison.transitions import CERTAIN_ENOUGH, DEFINITION_WORDS, UNLIKELY
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
 
@@ -277,25 +273,31 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
-def add_since(evals: pl.DataFrame) -> pl.DataFrame:
-    """``since`` (String): since which version or run, and which day; empty where not known."""
-    known = evals.select("since_version_id", "since_run_id", "since_at").iter_rows()
-    said = [_since(version or run, moment) for version, run, moment in known]
+def add_since(evals: pl.DataFrame, latest: Collection[str]) -> pl.DataFrame:
+    """``since`` (String): since which version or run, and which day; empty where not known.
+
+    Args:
+        evals: ``Comparison.evals``.
+        latest: The ids of those that may have broken earlier than it shows.
+    """
+    known = evals.select("eval_id", "since_version_id", "since_run_id", "since_at").iter_rows()
+    said = [_since(version or run, moment, at in latest) for at, version, run, moment in known]
     return evals.with_columns(pl.Series("since", said, pl.String))
 
 
-def _since(name: str | None, moment: datetime | None) -> str:
+def _since(name: str | None, moment: datetime | None, is_latest: bool) -> str:
     if not name:
         return ""
-    return f" since {one_line(name)}" + (f" ({_day(moment)})" if moment is not None else "")
+    day = f" ({_day(moment)})" if moment is not None else ""
+    return f" since {one_line(name)}{day}{' at the latest' if is_latest else ''}"
 
 
-def _broken(evals: pl.DataFrame, latest: list[str]) -> list[str]:
+def _broken(evals: pl.DataFrame, latest: Collection[str]) -> list[str]:
     """One sentence for each beginning of what is broken, the largest group first.
 
     Reruns are runs of their own: evals that broke on one day, with one version, are told together.
     """
-    broken = add_since(evals.filter(pl.col("transition").is_in(BROKEN)))
+    broken = add_since(evals.filter(pl.col("transition").is_in(BROKEN)), latest)
     if broken.is_empty():
         return []
     groups = (
@@ -305,7 +307,6 @@ def _broken(evals: pl.DataFrame, latest: list[str]) -> list[str]:
             pl.col("since_at").min(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
-            pl.col("eval_id").is_in(latest).any().alias("latest"),
         )
         .sort("n", "since_at", "since", descending=[True, False, False], nulls_last=True)
     )
@@ -317,11 +318,10 @@ def _broken(evals: pl.DataFrame, latest: list[str]) -> list[str]:
 def _broken_group(group: Row) -> str:
     n = group["n"]
     verb = "is" if n == 1 else "are"
-    latest = " at the latest" if group["since"] and group["latest"] else ""
     known = [one_line(block) for block in group["block_id"] if block is not None]
     where = f" in {', '.join(known[:3])}" if known and len(known) <= 3 else ""
     why = _cause(group["cause"], len(group["block_id"]))
-    told = f"{count_noun(n, 'eval')}{where} {verb} broken{group['since']}{latest}{why}"
+    told = f"{count_noun(n, 'eval')}{where} {verb} broken{group['since']}{why}"
     return f"{told}{_say_least(n, group['least'])}."
 
 

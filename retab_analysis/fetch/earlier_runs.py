@@ -20,8 +20,9 @@ from retab_analysis.fetch.run_window import WHOLE, each_once
 _LAST_PASSES = 3
 # If fewer are read in all, they are the newest: each of these tells more then.
 _FEW_RUNS = 10
-_NEWEST = 0.6
-_RERUNS = 0.2
+# These shares of what is read are the newest runs, and reruns at most.
+_NEWEST, _RERUNS = 0.6, 0.2
+# This share of what is read further back are the oldest runs.
 _FAR = 0.67
 
 

@@ -140,7 +140,9 @@ def test_versions_whose_time_is_not_known_are_listed_last() -> None:
         compare_versions(results(*rows), "v0", "nope")
 
 
-@pytest.mark.parametrize("by", ["eval_id", "version", "labels", "^own$", "*", None, 3, ["run_id"]])
+@pytest.mark.parametrize(
+    "by", ["eval_id", "version", "labels", "^own$", "*", None, 3, ["run_id"], pl.Series(["a"])]
+)
 def test_other_columns_do_not_tell_versions_apart(by: Any) -> None:
     labelled = FRAME.with_columns(pl.lit(1).alias("^own$"), labels=pl.lit(["prompt"]))
     with pytest.raises(ConfigError, match=r"one of workflow_version_id, .*a column of your own"):
@@ -167,10 +169,12 @@ def test_versions_may_be_told_apart_by_a_column_of_ones_own(
     for given in (frame, frame.lazy()):
         found = compare_versions(given, values[0], candidate, by="prompt")
         assert same(found, expected)
-    with pytest.raises(ConfigError, match=f"'gone' is not a prompt .* there are {values[1]}, "):
+    with pytest.raises(
+        ConfigError, match=f"'gone' is not a value of prompt .* there are {values[1]}, "
+    ):
         compare_versions(frame, values[0], "gone", by="prompt")
     for wrong in ([8], pl.Series([8]), pl.lit(8), None):
-        with pytest.raises(ConfigError, match=r"(?s)candidate=.* is not a prompt"):
+        with pytest.raises(ConfigError, match=r"(?s)candidate=.* is not a value of prompt"):
             compare_versions(frame, values[0], wrong, by="prompt")
 
 

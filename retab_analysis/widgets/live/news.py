@@ -247,10 +247,11 @@ class WorkflowNews:
         self._window.add(runs)
         return self._window
 
-    def _has_read_last_passes(self, candidate: pl.DataFrame) -> bool:
+    def _renew_last_passes(self, candidate: pl.DataFrame) -> bool:
         """Read again what the saved evals remember, where a candidate went on when they were read.
 
-        They remember one pass each, and ``check`` would find what they remember now.
+        They remember one pass each, and ``check`` would find what they remember now. Says whether
+        they may remember others now.
         """
         if self._remembered.issuperset(candidate["run_id"]):
             return False
@@ -274,7 +275,7 @@ class WorkflowNews:
             window.renew()
         try:
             baseline = choose_baseline(window, runs, self._wanted, HISTORY, self.reader.evals)
-            if has_ended and self._has_read_last_passes(runs):
+            if has_ended and self._renew_last_passes(runs):
                 baseline = choose_baseline(window, runs, self._wanted, HISTORY, self.reader.evals)
             self.reader.read(baseline.runs)
             against = _describe(baseline)
