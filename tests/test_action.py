@@ -260,7 +260,7 @@ def test_the_examples_of_the_document_fit() -> None:
     assert set(used["with"]) <= set(ACTION["inputs"])
     needed = {name for name, each in ACTION["inputs"].items() if each.get("required")}
     assert needed <= set(used["with"])
-    from retab_analysis.cli.parser import build_parser
+    from support.inside import build_parser
 
     for line in (step[0]["run"], gitlab["retab"]["script"]):
         command = line.partition("&& retab-analysis ")[2].split()

@@ -244,3 +244,18 @@ def test_names_of_classes_are_told_apart() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert not [name for name, count in defined.items() if count > 1]
+
+
+TESTS = Path(__file__).parent
+
+
+def test_the_tests_reach_inside_through_one_door() -> None:
+    """A module of the package is named in ``tests/support/inside.py`` and nowhere else in them."""
+    reaches = {
+        str(path.relative_to(TESTS))
+        for path in TESTS.rglob("*.py")
+        for name in imports(path)
+        if name.startswith("retab_analysis.")
+        and name.split(".")[1] not in {*retab_analysis.__all__, "__version__"}
+    }
+    assert not reaches

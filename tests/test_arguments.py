@@ -15,11 +15,9 @@ import polars as pl
 import pytest
 from support.compared import THREE
 from support.fakes import client_for
+from support.inside import EVALS, RESULTS, RUNS, LiveView, Watcher, _Look
 
 import retab_analysis as ra
-from retab_analysis.schema import EVALS, RESULTS, RUNS
-from retab_analysis.widgets.live.view import LiveView, _Look
-from retab_analysis.widgets.live.watcher import Watcher
 
 NOWHERE = "http://127.0.0.1:9"
 

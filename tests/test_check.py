@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.inside import BROKEN, Comparison, NoBaselineError
 from support.lettered_api import FLOW as FLOW_OF_LETTERS
 from support.lettered_api import STATES, LetteredApi
 from support.made_runs import run_with
@@ -28,10 +29,7 @@ from support.small_world import (
 )
 
 import retab_analysis as ra
-from retab_analysis._baseline import NoBaselineError
-from retab_analysis._check import check
-from retab_analysis.comparison import Comparison
-from retab_analysis.vocabulary import BROKEN
+from retab_analysis import check
 
 WORKFLOW = "wf_invoices"
 PLANTED = "extract_lines"  # the block whose prompt the newest version changed
@@ -871,8 +869,7 @@ def test_a_run_of_another_workflow_is_refused(client: ra.Client, whole: pl.DataF
 
 
 def test_what_a_saved_eval_remembers_counts_once_and_only_as_earlier() -> None:
-    from retab_analysis.comparison.sides import add_last_passes
-    from retab_analysis.schema import EVALS, RESULTS, RUNS
+    from support.inside import EVALS, RESULTS, RUNS, add_last_passes
 
     with small_api() as api:
         evals = ra.fetch_evals(FLOW, client=api.client, progress=False)

@@ -16,20 +16,24 @@ from hypothesis import strategies as st
 from support.fakes import STILL, FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import many, results
-
-import retab_analysis as ra
-from retab_analysis._config_changes import add_config_changes, choose_versions
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.config_changes import (
+from support.inside import (
+    BLOCKS,
+    CONFIG_CHANGES,
+    VERSIONS,
+    Comparison,
+    Fault,
+    Sides,
+    add_config_changes,
+    check_results,
+    choose_versions,
     compare_blocks,
+    compare_sides,
     diff_text,
     mark_change,
     readable,
 )
-from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.sandbox.http.faults import Fault
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, VERSIONS
+
+import retab_analysis as ra
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"

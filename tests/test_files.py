@@ -19,10 +19,9 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.compared import THREE
 from support.csv_files import column
+from support.inside import check_writable
 
-from retab_analysis import compare_versions, read_csv, write_csv
-from retab_analysis.errors import ConfigError
-from retab_analysis.files import check_writable
+from retab_analysis import ConfigError, compare_versions, read_csv, write_csv
 
 FRAME, OTHER = column("new", "frame"), column("a", "longer", "frame")
 COMPARISON = compare_versions(THREE, "v1", "v3")

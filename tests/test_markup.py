@@ -6,8 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-
-from retab_analysis import markup
+from support.inside import markup
 
 EVIL = '<img src=x onerror="alert(1)"> & \'quoted\' "$x_$"'
 

@@ -33,6 +33,21 @@ from support.contract import Schema, documents, openapi, resolve, schema_of
 from support.documents import result_document, run_document
 from support.examples import examples
 from support.faultserver import page
+from support.inside import (
+    DECIDED,
+    EVALS,
+    RESULTS,
+    RESULTS_WITH_PAYLOADS,
+    RUNS,
+    TABLES,
+    TERMINAL,
+    WORKFLOWS,
+    StoreServer,
+    Table,
+    describe_condition,
+    read_page,
+    to_frame,
+)
 from support.sandbox_api import make_store
 from support.sdk_models import CONDITIONS, kind_of, leaves, saved_evals
 from support.sdk_process import SdkError, SdkProcess
@@ -49,19 +64,6 @@ from support.sdk_rows import (
 )
 
 import retab_analysis as ra
-from retab_analysis.decode import read_page, to_frame
-from retab_analysis.sandbox.sandbox import StoreServer
-from retab_analysis.schema import (
-    EVALS,
-    RESULTS,
-    RESULTS_WITH_PAYLOADS,
-    RUNS,
-    TABLES,
-    WORKFLOWS,
-    Table,
-    describe_condition,
-)
-from retab_analysis.vocabulary import DECIDED, TERMINAL
 
 pytestmark = pytest.mark.contract
 

@@ -12,9 +12,9 @@ from support.fakes import STILL, client_for
 from support.faultserver import FaultServer, Reply, reply
 from support.frames import result, results
 from support.html_elements import Elements
+from support.inside import OpenedDocument
 
 import retab_analysis as ra
-from retab_analysis._open_document import OpenedDocument
 
 NOWHERE = "http://127.0.0.1:9"
 URL = "https://files.example/x?signature=1&expires=2"

@@ -10,11 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 from support.fakes import STILL, FakeTime, client_for
+from support.inside import OVERVIEW, WHY, Fault, Overview
 
 import retab_analysis as ra
-from retab_analysis._overview import OVERVIEW, Overview
-from retab_analysis.analysis.triage import WHY
-from retab_analysis.sandbox.http.faults import Fault
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 

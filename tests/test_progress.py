@@ -7,9 +7,9 @@ import sys
 
 import pytest
 from support.fakes import client_for
+from support.inside import progress
 
 import retab_analysis as ra
-from retab_analysis import progress
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.inside import errors
 
 import retab_analysis as ra
-from retab_analysis import errors
 
 NAMES = """
 APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded InvalidRequestError

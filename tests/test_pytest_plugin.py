@@ -305,7 +305,7 @@ def test_collecting_says_what_there_is(session: Session) -> None:
 
 def test_what_workers_are_told_is_text() -> None:
     """execnet takes no lone surrogate, which JSON writes as an escape."""
-    from retab_analysis.pytest_plugin import _TOLD, _WORKER_INPUT, pytest_configure_node
+    from support.inside import _TOLD, _WORKER_INPUT, pytest_configure_node
 
     class Config:
         stash = pytest.Stash()

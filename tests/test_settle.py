@@ -14,14 +14,11 @@ import pytest
 from comparison.cases import hand_made
 from support.fakes import FakeTime, client_for
 from support.frames import many, results
+from support.inside import SURE, UNLIKELY, Comparison, compare, compare_sides
 from support.small_world import DRIFTED, FLOW, Small, small_api
 
 import retab_analysis as ra
-from retab_analysis._check import check
-from retab_analysis._settle import settle
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.transitions import SURE, UNLIKELY
+from retab_analysis import check, settle
 
 UNDECIDED = ["classify 1", "extract 3", "extract 4"]
 """What one run leaves open in the small world: a break, an accident, and an error."""

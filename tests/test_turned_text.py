@@ -13,16 +13,13 @@ from matplotlib.text import Text
 from support.drawn import walk
 from support.explored import htmls
 from support.frames import result, results, run, runs
+from support.inside import OVERVIEW, OpenedDocument, Overview, TerminalBars, show_turning
+from support.inside import live_html as html
 from support.live_states import seen
 from support.made_runs import result_with, run_with
 from support.plotted import figure_of
 
 import retab_analysis as ra
-from retab_analysis._open_document import OpenedDocument
-from retab_analysis._overview import OVERVIEW, Overview
-from retab_analysis.markup import show_turning
-from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.view import TerminalBars
 
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # A plot of many runs shortens their names, so that little of a longer one would be left.

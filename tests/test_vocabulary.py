@@ -12,12 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.documents import run_document
 from support.frames import result, results
-
-from retab_analysis.analysis import states as states_of
-from retab_analysis.analysis import summarize_runs
-from retab_analysis.comparison import compare
-from retab_analysis.decode import decode_runs
-from retab_analysis.vocabulary import (
+from support.inside import (
     BROKEN,
     DECIDED,
     FAILING,
@@ -28,6 +23,7 @@ from retab_analysis.vocabulary import (
     STATES,
     TRANSITIONS,
     combined_state,
+    compare,
     eval_label,
     eval_rate,
     known_state,
@@ -35,6 +31,9 @@ from retab_analysis.vocabulary import (
     rated_total,
     state_counts,
 )
+from support.inside import states as states_of
+
+from retab_analysis import decode_runs, summarize_runs
 
 several_states = st.lists(st.sampled_from(STATES), min_size=1, max_size=12)
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
 from support.frames import START, results
+from support.inside import blame
 
-from retab_analysis.analysis import blame
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis import ConfigError, SchemaError
 
 SCHEMA = pl.Schema(
     {

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 from comparison.cases import Rows, held_against_own_past, history, many_evals
 from support.frames import START, results
+from support.inside import blame, wilson_interval
 
-from retab_analysis.analysis import blame, flaky_evals, summarize_evals
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.stats import wilson_interval
+from retab_analysis import ConfigError, SchemaError, flaky_evals, summarize_evals
 
 SCHEMA = pl.Schema(
     {

@@ -7,10 +7,9 @@ from datetime import timedelta
 import polars as pl
 import pytest
 from support.frames import START, many, result, results
+from support.inside import RESULTS, analysis
 
-from retab_analysis import analysis
-from retab_analysis.errors import ConfigError
-from retab_analysis.schema import RESULTS
+from retab_analysis import ConfigError
 
 
 def test_failures_are_what_did_not_pass() -> None:

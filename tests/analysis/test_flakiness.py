@@ -9,12 +9,9 @@ import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
 from support.frames import START, results
+from support.inside import NEEDED, blame, mark_results, wilson_interval
 
-from retab_analysis.analysis import blame, flaky_evals
-from retab_analysis.analysis.assessment import NEEDED
-from retab_analysis.analysis.flakiness import mark_results
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.stats import wilson_interval
+from retab_analysis import ConfigError, SchemaError, flaky_evals
 
 SCHEMA = pl.Schema(
     {

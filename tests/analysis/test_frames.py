@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 from support.frames import many, result, results, run, runs
+from support.inside import RESULTS, RUNS, analysis
 
-from retab_analysis import analysis
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.schema import RESULTS, RUNS
+from retab_analysis import ConfigError, SchemaError
 
 CODE = "block_execution_fingerprint"
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from support.frames import many, results
 
-from retab_analysis.analysis import eval_history
+from retab_analysis import eval_history
 
 CODE, INPUTS = "block_execution_fingerprint", "handle_inputs_fingerprint"
 COLUMNS = [

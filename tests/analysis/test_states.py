@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 from support.frames import many, result, results
+from support.inside import RESULTS, analysis
 
-from retab_analysis import analysis
-from retab_analysis.errors import ConfigError
-from retab_analysis.schema import RESULTS
+from retab_analysis import ConfigError
 
 
 def test_the_newest_decided_result_of_each_eval() -> None:

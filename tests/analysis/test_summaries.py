@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 from support.frames import START, run, runs
+from support.inside import RUNS, analysis, stats, vocabulary
 
-from retab_analysis import analysis, stats, vocabulary
-from retab_analysis.errors import ConfigError
-from retab_analysis.schema import RUNS
+from retab_analysis import ConfigError
 
 SUMMARY = {
     "workflow_version_id": pl.String,

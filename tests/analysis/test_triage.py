@@ -9,10 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.inside import EVALS, WHY
 
 import retab_analysis as ra
-from retab_analysis.analysis.triage import WHY
-from retab_analysis.schema import EVALS
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 COLUMNS = (

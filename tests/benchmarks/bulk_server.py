@@ -19,11 +19,8 @@ import time
 from dataclasses import replace
 
 from support.bulk_world import bulk_runs, bulk_world
+from support.inside import SimulatedRun, Store, StoreServer
 from support.sandbox_api import START, make_store
-
-from retab_analysis.sandbox.sandbox import StoreServer
-from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
-from retab_analysis.sandbox.store import Store
 
 TICK = 1_000_000
 # With the gap of 60 ms that the sandbox leaves between two evals, one ends with each tick.

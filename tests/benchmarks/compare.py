@@ -16,12 +16,11 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
+from support.inside import RESULTS, Comparison
 
 import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.harness import AtMost, Figure, seconds
-from retab_analysis.comparison import Comparison
-from retab_analysis.schema import RESULTS
 
 NAME = "compare"
 SIZE = 100_000

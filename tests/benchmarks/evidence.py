@@ -16,12 +16,10 @@ from functools import partial
 
 import numpy as np
 import polars as pl
+from support.inside import Histories, answer, infer
 
 from benchmarks import compare, harness
 from benchmarks.harness import AtMost, Figure
-from retab_analysis.evidence.answers import answer
-from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.inference import infer
 
 NAME = "evidence"
 SIZE = 100_000

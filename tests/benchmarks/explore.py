@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from support.inside import Explorer
 
 import retab_analysis as ra
 from benchmarks import bodies, harness
 from benchmarks.harness import AtMost, Figure
-from retab_analysis.widgets import Explorer
 
 NAME = "explore"
 SIZE = 10_000

@@ -6,11 +6,10 @@ import shutil
 import statistics
 
 from playwright.sync_api import sync_playwright
+from support.inside import GridColumn, GridRow, Html, grid
 from support.pages import Shown
 
 from benchmarks.harness import AtMost, Figure
-from retab_analysis.markup import Html
-from retab_analysis.widgets.elements import GridColumn, GridRow, grid
 
 NAME = "patch"
 ALL = "100 rows × 10 columns, every cell changes"

@@ -12,14 +12,12 @@ from typing import Any, ClassVar
 
 import comm
 from comm.base_comm import BaseComm
+from support.inside import Actions, LivePage, Watcher, compute_state
 
 import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.harness import AtMost, Figure, processor_seconds
 from benchmarks.programs import BulkServer
-from retab_analysis.widgets.live.live_page import Actions, LivePage
-from retab_analysis.widgets.live.state import compute_state
-from retab_analysis.widgets.live.watcher import Watcher
 
 NAME = "watch"
 INTERVAL = 2.0

@@ -17,11 +17,11 @@ import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
+from support.inside import Watcher, compute_state
+
 import retab_analysis as ra
 from benchmarks.harness import AtMost, Figure
 from benchmarks.programs import BulkServer
-from retab_analysis.widgets.live.state import compute_state
-from retab_analysis.widgets.live.watcher import Watcher
 
 NAME = "watch_memory"
 FLOW = "wf_invoices"

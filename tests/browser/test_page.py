@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.pages import Shown
-
-from retab_analysis.markup import Html, join, tag
-from retab_analysis.widgets.elements import (
+from support.inside import (
     GridColumn,
     GridRow,
+    Html,
     Option,
     button,
     chips,
     copy_bar,
     copy_button,
     grid,
+    join,
     multi_select,
     scroll_area,
     select,
+    tag,
 )
+from support.pages import Shown
 
 pytestmark = pytest.mark.browser
 

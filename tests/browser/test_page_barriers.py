@@ -9,25 +9,24 @@ import pytest
 from playwright.sync_api import Page
 from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
-from support.live_states import news_of, seen
-from support.made_runs import result_with, run_with
-from support.pages import Shown
-
-from retab_analysis.markup import Html
-from retab_analysis.widgets.compare import html as compare
-from retab_analysis.widgets.compare.html import CompareLook
-from retab_analysis.widgets.compare.state import CompareState
-from retab_analysis.widgets.compare.task import TaskState
-from retab_analysis.widgets.elements import (
+from support.inside import (
+    CompareLook,
+    CompareState,
     GridColumn,
     GridRow,
+    Html,
+    LiveState,
     Option,
+    TaskState,
     chips,
     grid,
     multi_select,
 )
-from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import LiveState
+from support.inside import compare_html as compare
+from support.inside import live_html as html
+from support.live_states import news_of, seen
+from support.made_runs import result_with, run_with
+from support.pages import Shown
 
 pytestmark = pytest.mark.browser
 
@@ -128,7 +127,7 @@ def test_nothing_moves_where_that_is_not_wanted(page: Page) -> None:
 def test_there_is_one_prefix() -> None:
     import re
 
-    from retab_analysis.widgets.elements import STYLE
+    from support.inside import STYLE
 
     classes = set(re.findall(r"\.([a-zA-Z][\w-]*)", re.sub(r"/\*.*?\*/", "", STYLE, flags=re.S)))
     foreign = {"vscode-dark", "vscode-light", "vscode-high-contrast"}

@@ -7,11 +7,9 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from comparison.cases import TRANSITION_OF, held_against, history, of_every_transition
+from support.inside import SUITE, TRANSITIONS, EvalCheck, list_checks, write_junit
 
-from retab_analysis.cli.eval_checks import SUITE, EvalCheck, list_checks
-from retab_analysis.cli.junit import write_junit
-from retab_analysis.errors import ConfigError
-from retab_analysis.vocabulary import TRANSITIONS
+from retab_analysis import ConfigError
 
 COMES_OUT = {
     "broken": "failed",

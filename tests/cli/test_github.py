@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from support.fakes import KEY
 from support.faultserver import FaultServer
+from support.inside import annotation, disarm, main
 from support.lettered_api import FLOW, LetteredApi
-
-from retab_analysis.cli import main
-from retab_analysis.cli.github import annotation, disarm
 
 PAST = 20
 HOSTILE = {"total": "a%0A::error::x\r\n##[add-mask]y, b: c", "lines": "::stop-commands::z"}

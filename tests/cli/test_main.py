@@ -19,12 +19,10 @@ import polars as pl
 import pytest
 from support.fakes import KEY, FakeTime
 from support.faultserver import FaultServer, reply
+from support.inside import Console, RecordingClient, Session, main
 from support.lettered_api import FLOW, LetteredApi
 
 import retab_analysis as ra
-from retab_analysis.cli import main
-from retab_analysis.cli.console import Console
-from retab_analysis.cli.session import RecordingClient, Session
 
 PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
@@ -316,7 +314,7 @@ def test_a_stream_that_cannot_be_written_is_no_traceback(
 def test_warnings_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
     import warnings
 
-    from retab_analysis.cli.main import _warnings_to
+    from support.inside import _warnings_to
 
     with _warnings_to(Console()):
         warnings.simplefilter("always")

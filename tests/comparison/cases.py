@@ -8,11 +8,7 @@ from typing import Any
 
 import polars as pl
 from support.frames import START, result, results
-
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.transitions import EVALS_SCHEMA
+from support.inside import EVALS_SCHEMA, Comparison, Sides, check_results, compare, compare_sides
 
 STATES = {
     "P": "passed",

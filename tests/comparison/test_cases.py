@@ -19,9 +19,7 @@ from comparison.cases import (
     runs,
     the_only,
 )
-
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.vocabulary import BROKEN
+from support.inside import BROKEN, Comparison, compare
 
 CALLED = (*BROKEN, "suspect")
 

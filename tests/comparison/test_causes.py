@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
-
-from retab_analysis.comparison.causes import CAUSES_SCHEMA, group_causes
-from retab_analysis.vocabulary import FLIPPED
+from support.inside import CAUSES_SCHEMA, FLIPPED, group_causes
 
 SECRET = "Confidential Ltd"
 LINES = [{"text": f"{SECRET} {at}", "price": at + 0.5} for at in range(5)]

@@ -12,9 +12,9 @@ from comparison.cases import Rows, history, many_evals, runs
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
+from support.inside import Comparison, compare
 
-from retab_analysis.comparison import Comparison, compare, compare_versions
-from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis import ConfigError, SchemaError, compare_versions
 
 ROWS: Rows = [
     *many_evals(3, "PPPPF", "AAAAB"),

@@ -22,9 +22,9 @@ from comparison.cases import (
     the_only,
 )
 from support.frames import result, results
+from support.inside import compare
 
-from retab_analysis.comparison import compare
-from retab_analysis.errors import ConfigError
+from retab_analysis import ConfigError
 
 
 def test_what_to_run_again() -> None:

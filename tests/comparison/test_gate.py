@@ -19,13 +19,9 @@ from comparison.cases import (
     of_every_transition,
     suite,
 )
+from support.inside import FAIL_ON, TRANSITIONS, Accepted, Comparison, at_least, read_accepted
 
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.accepted import Accepted, read_accepted
-from retab_analysis.comparison.gate import FAIL_ON
-from retab_analysis.comparison.wording import at_least
-from retab_analysis.errors import ConfigError, RegressionError
-from retab_analysis.vocabulary import TRANSITIONS
+from retab_analysis import ConfigError, RegressionError
 
 TODAY = datetime.now(UTC).date()
 YESTERDAY, TOMORROW = TODAY - timedelta(days=1), TODAY + timedelta(days=1)

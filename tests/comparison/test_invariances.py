@@ -25,12 +25,15 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.examples import examples
 from support.frames import results
-
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA
-from retab_analysis.comparison.transitions import EVALS_SCHEMA
+from support.inside import (
+    EVALS_SCHEMA,
+    SUMMARY_SCHEMA,
+    Comparison,
+    Sides,
+    check_results,
+    compare,
+    compare_sides,
+)
 
 ROWS = [
     *every_transition(),

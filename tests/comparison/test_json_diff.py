@@ -11,21 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
-
-from retab_analysis.comparison.json_alignment import PAIRS_OF_LISTS
-from retab_analysis.comparison.json_diff import (
+from support.inside import (
+    PAIRS_OF_LISTS,
+    Identities,
+    Verbatim,
     apply_changes,
     diff_documents,
     differing_paths,
     is_moved,
-)
-from retab_analysis.comparison.json_values import (
-    Identities,
-    Verbatim,
+    mark_words,
     parse_json,
     write_json,
 )
-from retab_analysis.comparison.word_marks import mark_words
 
 RELAXED = examples(80)
 NUMBERS = st.sampled_from(["0", "1", "2", "1.0", "1.10", "1e1", str(10**30)]).map(Verbatim)

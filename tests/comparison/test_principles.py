@@ -25,10 +25,9 @@ from simulation.table import Study
 from support.frames import results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
+from support.inside import BROKEN, Comparison, blame, compare
 
-from retab_analysis.analysis import blame, summarize_evals, summarize_runs
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.vocabulary import BROKEN
+from retab_analysis import summarize_evals, summarize_runs
 
 
 @functools.cache

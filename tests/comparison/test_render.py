@@ -10,11 +10,9 @@ import polars as pl
 import pytest
 from comparison.cases import hand_made, history, many_evals, of_every_transition, runs
 from support.frames import results
+from support.inside import TRANSITIONS, VERDICTS, Comparison, compare, markup, render
 
-from retab_analysis import markup
-from retab_analysis.comparison import Comparison, compare, render
-from retab_analysis.errors import ConfigError
-from retab_analysis.vocabulary import TRANSITIONS, VERDICTS
+from retab_analysis import ConfigError
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -8,10 +8,14 @@ from typing import Any
 import polars as pl
 import pytest
 from support.frames import START, result, results
-
-from retab_analysis.comparison.same_code import find_edited, say_edited, split_reruns
-from retab_analysis.comparison.sides import check_results
-from retab_analysis.schema import EVALS_WITH_REASONS, LIVE_BLOCKS
+from support.inside import (
+    EVALS_WITH_REASONS,
+    LIVE_BLOCKS,
+    check_results,
+    find_edited,
+    say_edited,
+    split_reruns,
+)
 
 CODE, INPUTS = "code of the candidate", "inputs of the candidate"
 RAN = START + timedelta(days=9)

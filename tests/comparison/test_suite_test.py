@@ -21,15 +21,21 @@ from comparison.cases import (
 from support.frames import many, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
+from support.inside import (
+    SUMMARY_SCHEMA,
+    TRANSITIONS,
+    OutcomeTable,
+    Regressed,
+    Sides,
+    Suite,
+    check_results,
+    compare,
+    compare_sides,
+    conclude,
+    suite_regressed,
+)
 
-from retab_analysis.analysis import summarize_runs
-from retab_analysis.comparison import compare
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.gate import Regressed
-from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, Suite, conclude, suite_regressed
-from retab_analysis.stats import OutcomeTable
-from retab_analysis.vocabulary import TRANSITIONS
+from retab_analysis import summarize_runs
 
 
 @pytest.mark.parametrize("own_past", [False, True])

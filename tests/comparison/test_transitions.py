@@ -18,14 +18,14 @@ from comparison.cases import (
     the_only,
 )
 from support.frames import results
-
-from retab_analysis.comparison import compare
-from retab_analysis.comparison.transitions import (
+from support.inside import (
     EVALS_SCHEMA,
+    SAME_EVAL,
+    TRANSITIONS,
+    compare,
     find_transition,
     order_evals,
 )
-from retab_analysis.vocabulary import SAME_EVAL, TRANSITIONS
 
 KNOWN = pl.Schema(
     {

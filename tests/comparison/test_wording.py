@@ -24,13 +24,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 from support.frames import result, results
-
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.sides import check_results
-from retab_analysis.comparison.suite_test import SUMMARY_SCHEMA, is_significant
-from retab_analysis.comparison.wording import (
+from support.inside import (
+    BROKEN,
+    SUMMARY_SCHEMA,
+    TRANSITIONS,
+    Comparison,
+    check_results,
     describe_last_good,
     explain,
+    is_significant,
     list_evals,
     phrase,
     say_p,
@@ -38,7 +40,6 @@ from retab_analysis.comparison.wording import (
     say_waiting,
     write_headline,
 )
-from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
 UNDECIDED = ("newly_errored", "incomplete", "not_comparable", "removed", "added")

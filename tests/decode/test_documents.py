@@ -10,10 +10,9 @@ from support.documents import (
     run_document,
 )
 from support.faultserver import page
+from support.inside import RUNS, read_one, read_page, report_problems
 
 import retab_analysis as ra
-from retab_analysis.decode import read_one, read_page, report_problems
-from retab_analysis.schema import RUNS
 
 
 @pytest.mark.parametrize("value", [b"NaN", b"Infinity", b"-Infinity", b"01", b"'x'", b"{", b"tru"])

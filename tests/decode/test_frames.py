@@ -16,11 +16,18 @@ from support.documents import (
     run_document,
 )
 from support.faultserver import page
+from support.inside import (
+    EVALS,
+    RESULTS,
+    RESULTS_WITH_PAYLOADS,
+    RUNS,
+    WORKFLOWS,
+    read_page,
+    to_frame,
+)
 from support.oracle import run_row
 
 import retab_analysis as ra
-from retab_analysis.decode import read_page, to_frame
-from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS, RUNS, WORKFLOWS
 
 RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
 

@@ -16,11 +16,10 @@ from support.documents import (
 )
 from support.examples import examples
 from support.faultserver import page
+from support.inside import RUNS, read_page, to_frame
 from support.oracle import RefusedError, run_row
 
 import retab_analysis as ra
-from retab_analysis.decode import read_page, to_frame
-from retab_analysis.schema import RUNS
 
 RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
 

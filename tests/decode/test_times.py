@@ -11,9 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.documents import run_document
 from support.faultserver import page
-
-from retab_analysis.decode import read_page, to_frame
-from retab_analysis.schema import RUNS
+from support.inside import RUNS, read_page, to_frame
 
 # RFC 3339 with 0 to 6 digits of fraction; the offset may be missing. polars would cut further
 # digits, and move a sixtieth second. There is no year 0, though in UTC it may be the year 1.

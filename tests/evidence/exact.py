@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.rates import (
+from support.inside import (
     BREAKS,
     CAN_BREAK,
     CAN_MEND,
@@ -16,6 +14,7 @@ from retab_analysis.evidence.rates import (
     SHARE_PRIORS,
     SHARES,
     Floats,
+    Histories,
     find_age,
 )
 

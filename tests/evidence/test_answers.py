@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 from evidence.exact import histories
 from evidence.test_inference import drawn
-
-from retab_analysis.evidence.answers import (
+from support.inside import (
     CLEARED,
     Answers,
+    Histories,
     answer,
     find_credible_rows,
     find_kinds,
+    infer,
     p_any_regressed,
     predict_regressed,
 )
-from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.inference import infer
 
 
 def ask(given: Histories, after: int = -1) -> Answers:

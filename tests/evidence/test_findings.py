@@ -9,11 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 from support.frames import START, many, result, results
-
-from retab_analysis.evidence.answers import answer
-from retab_analysis.evidence.findings import Findings, weigh
-from retab_analysis.evidence.outcomes import collect_outcomes, combine_sides
-from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
+from support.inside import (
+    ROUNDS,
+    Findings,
+    answer,
+    collect_outcomes,
+    combine_sides,
+    expect_reruns,
+    weigh,
+)
 
 Row = dict[str, Any]
 NOW = 50

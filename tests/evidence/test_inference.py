@@ -5,10 +5,16 @@ import itertools
 import numpy as np
 import pytest
 from evidence.exact import exact_worse, histories, likelihood
-
-from retab_analysis.evidence import inference, rates
-from retab_analysis.evidence.histories import Histories, cut_window, group_equal, split_blocks
-from retab_analysis.evidence.inference import Posterior, infer
+from support.inside import (
+    Histories,
+    Posterior,
+    cut_window,
+    group_equal,
+    infer,
+    inference,
+    rates,
+    split_blocks,
+)
 
 
 def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Histories:

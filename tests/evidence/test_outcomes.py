@@ -12,13 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.frames import START, many, result, results
+from support.inside import (
+    EDITED,
+    SAME,
+    SAME_EVAL,
+    STATES,
+    UNKNOWN,
+    Outcomes,
+    blame,
+    collect_outcomes,
+    combine_sides,
+    compare,
+)
 
-from retab_analysis.analysis import blame
-from retab_analysis.comparison import compare
-from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.outcomes import Outcomes, collect_outcomes, combine_sides
-from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN
-from retab_analysis.vocabulary import SAME_EVAL, STATES
+from retab_analysis import ConfigError
 
 Row = dict[str, Any]
 CODE = "block_execution_fingerprint"

@@ -12,13 +12,19 @@ import pytest
 from evidence.exact import histories
 from evidence.test_inference import drawn
 from support.frames import many, results
-
-from retab_analysis.comparison import compare
-from retab_analysis.evidence.answers import CLEARED, CONFIRMED, answer
-from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.inference import infer
-from retab_analysis.evidence.rates import HOUR_RATES, HOURS
-from retab_analysis.evidence.reruns import CALLED, ROUNDS, expect_reruns
+from support.inside import (
+    CALLED,
+    CLEARED,
+    CONFIRMED,
+    HOUR_RATES,
+    HOURS,
+    ROUNDS,
+    Histories,
+    answer,
+    compare,
+    expect_reruns,
+    infer,
+)
 
 NOW = 50
 CASES = ["PPPPPPPF", "PPFPPPPF", "PPPPPPPP", "PFPFFPFF", "FFFFFFFF", "PPPPFFFF", "P......F"]

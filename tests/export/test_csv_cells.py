@@ -22,9 +22,9 @@ from support.csv_files import (
     written,
 )
 from support.examples import examples
+from support.inside import TABLES, Datetime
 
 from retab_analysis import write_csv
-from retab_analysis.schema import TABLES, Datetime
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

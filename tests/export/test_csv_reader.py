@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.csv_files import TEXT, is_active, reread, rows_of
 from support.examples import examples
+from support.inside import RUNS, TABLES
 
-from retab_analysis import read_csv
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.schema import RUNS, TABLES
+from retab_analysis import ConfigError, SchemaError, read_csv
 
 NAIVE = dt.datetime(2024, 5, 1, 10, 0, 0, 1)
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.csv_files import reread
 from support.examples import examples
+from support.inside import split_cells
 
-from retab_analysis import read_csv
-from retab_analysis.errors import SchemaError
-from retab_analysis.export.csv_rows import split_cells
+from retab_analysis import SchemaError, read_csv
 
 
 def rows_of_pieces(pieces: list[bytes]) -> list[tuple[object, ...]] | None:

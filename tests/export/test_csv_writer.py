@@ -9,10 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.csv_files import DAY, column, reread, rows_of, written
+from support.inside import Datetime
 
-from retab_analysis import write_csv
-from retab_analysis.errors import ConfigError
-from retab_analysis.schema import Datetime
+from retab_analysis import ConfigError, write_csv
 
 UTC_TIME = dt.datetime(2024, 5, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
 

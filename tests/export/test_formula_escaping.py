@@ -8,8 +8,7 @@ from hypothesis import given
 from polars.testing import assert_frame_equal
 from support.csv_files import frames, is_active, is_json_number, reread, rows_of, written
 from support.examples import examples
-
-from retab_analysis.schema import TABLES
+from support.inside import TABLES
 
 
 @pytest.mark.parametrize(

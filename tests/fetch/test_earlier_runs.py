@@ -8,9 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 from support.frames import START, run, runs
-
-from retab_analysis.fetch.earlier_runs import EarlierRuns, find_gaps
-from retab_analysis.schema import EVALS
+from support.inside import EVALS, EarlierRuns, find_gaps
 
 NO_EVALS = EVALS.empty()
 NO_RERUNS = runs().with_columns(rerun_of=pl.lit(None, pl.String))

@@ -10,9 +10,9 @@ import pytest
 from support.documents import eval_document, workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
+from support.inside import EVALS
 
 import retab_analysis as ra
-from retab_analysis.schema import EVALS
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -14,13 +14,10 @@ from support.documents import result_document, run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page
 from support.history_api import HOUR, TODAY, HistoryApi, runs_at
+from support.inside import RESULTS, RUNS, Collected, Gathering, Page, paging, read_page
 from support.results_api import ResultsApi, results_of
 
 import retab_analysis as ra
-from retab_analysis.decode import Page, read_page
-from retab_analysis.fetch import paging
-from retab_analysis.fetch.paging import Collected, Gathering
-from retab_analysis.schema import RESULTS, RUNS
 
 AT = [1, 5_000, math.inf]
 

@@ -37,10 +37,10 @@ from support.history_api import (
     read_iso,
     runs_at,
 )
+from support.inside import StoreServer
 from support.results_api import our_threads
 
 import retab_analysis as ra
-from retab_analysis.sandbox.sandbox import StoreServer
 
 
 def fetched(api: HistoryApi, max_attempts: int = 5, **arguments: object) -> list[str]:

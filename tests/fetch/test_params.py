@@ -9,9 +9,9 @@ import pytest
 from support.documents import run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
+from support.inside import RUNS, WORKFLOWS
 
 import retab_analysis as ra
-from retab_analysis.schema import RUNS, WORKFLOWS
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -13,10 +13,9 @@ import pytest
 from support.documents import run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, reply
+from support.inside import LONGEST_WAIT, RUNS
 
 import retab_analysis as ra
-from retab_analysis.arguments import LONGEST_WAIT
-from retab_analysis.schema import RUNS
 
 NOWHERE = "http://127.0.0.1:9"
 

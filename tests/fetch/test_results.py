@@ -20,6 +20,7 @@ from support.documents import eval_document, result_document, run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import ArrowFrame
+from support.inside import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
 from support.results_api import (
     RESULTS_PATH,
     RUNS_PATH,
@@ -31,7 +32,6 @@ from support.results_api import (
 )
 
 import retab_analysis as ra
-from retab_analysis.schema import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
 
 AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"

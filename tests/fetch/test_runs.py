@@ -6,10 +6,9 @@ import pytest
 from support.documents import run_document, workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.inside import PAGE_SIZE, RUNS
 
 import retab_analysis as ra
-from retab_analysis.fetch.paging import PAGE_SIZE
-from retab_analysis.schema import RUNS
 
 NOWHERE = "http://127.0.0.1:9"
 

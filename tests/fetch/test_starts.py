@@ -13,9 +13,9 @@ import pytest
 from support.documents import run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.inside import RUNS
 
 import retab_analysis as ra
-from retab_analysis.schema import RUNS
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -20,19 +20,21 @@ import pytest
 from support.documents import run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
-
-import retab_analysis as ra
-from retab_analysis.fetch.threads import (
+from support.inside import (
     AWAY_LIMIT,
+    CancellationToken,
+    Cancelled,
     OutOfPatienceError,
     TaskOutcomes,
     apart,
+    check_cancelled,
+    current_token,
     next_done,
     run_all,
     threads,
 )
-from retab_analysis.transport import CancellationToken
-from retab_analysis.transport.cancellation import Cancelled, check_cancelled, current_token
+
+import retab_analysis as ra
 
 GOOD = reply(body=page([run_document()]))
 

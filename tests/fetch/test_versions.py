@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.inside import VERSION_DIFF, VERSIONS
 
 import retab_analysis as ra
-from retab_analysis.fetch import fetch_versions
-from retab_analysis.schema import VERSION_DIFF, VERSIONS
+from retab_analysis import fetch_versions
 
 NOWHERE = "http://127.0.0.1:9"
 PUBLISHED = {

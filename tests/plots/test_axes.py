@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from support.frames import result, results
+from support.inside import Comparison, compare
 from support.plotted import (
     ALL,
     HOSTILE,
@@ -24,8 +25,7 @@ from support.plotted import (
     version,
 )
 
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.plots import plot_outcomes, plot_pass_rate
+from retab_analysis import plot_outcomes, plot_pass_rate
 
 
 def overlapping(labels: list[Any]) -> int:

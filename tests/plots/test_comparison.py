@@ -5,11 +5,10 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from support.frames import many, result, results
+from support.inside import TRANSITION_LOOKS, compare
 from support.plotted import legend_texts, texts
 
-from retab_analysis.comparison import compare
-from retab_analysis.plots import plot_comparison
-from retab_analysis.plots.palette import TRANSITION_LOOKS
+from retab_analysis import plot_comparison
 
 
 def widths(ax: Axes) -> dict[str, list[float]]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from support.frames import run, runs
 from support.plotted import figure_of, legend_texts, said_below, texts
 
-from retab_analysis.plots import plot_durations
+from retab_analysis import plot_durations
 
 
 def queue_of(ax: Axes) -> Axes:

@@ -7,16 +7,17 @@ from typing import Any
 import polars as pl
 import pytest
 from matplotlib import pyplot as plt
+from support.inside import RESULTS, RUNS
 from support.plotted import ALL, OF_FRAMES, Plot, drawn, some, texts, version
 
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.plots import (
+from retab_analysis import (
+    ConfigError,
+    SchemaError,
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
     plot_verdicts,
 )
-from retab_analysis.schema import RESULTS, RUNS
 
 
 @pytest.mark.parametrize("plot", OF_FRAMES)

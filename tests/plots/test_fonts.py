@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 from matplotlib import font_manager
 from matplotlib.font_manager import FontEntry
+from support.inside import choose_families, fonts, replace_undrawable, shorten_names
 from support.plotted import ALL, Plot, figure_of, some, texts
-
-from retab_analysis.plots import fonts
-from retab_analysis.plots.fonts import choose_families, replace_undrawable
-from retab_analysis.plots.labels import shorten_names
 
 CJK, ARABIC, HEBREW = (
     "\u307f\u3069\u308a\u5546\u4e8b",

@@ -6,9 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.inside import clip, measure_width, shorten_names, wrap_name
 from support.plotted import version
-
-from retab_analysis.plots.labels import clip, measure_width, shorten_names, wrap_name
 
 
 @pytest.mark.parametrize("limit", [8, 16, 28])

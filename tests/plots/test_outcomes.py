@@ -8,11 +8,10 @@ import polars as pl
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from support.frames import run, runs
+from support.inside import RUNS, STATE_LOOKS
 from support.plotted import heights, legend_texts, said_below, texts
 
-from retab_analysis.plots import plot_outcomes
-from retab_analysis.plots.palette import STATE_LOOKS
-from retab_analysis.schema import RUNS
+from retab_analysis import plot_outcomes
 
 
 def test_outcomes_are_stacked_to_the_number_of_evals() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 
 from matplotlib.colors import to_rgb
-
-from retab_analysis.plots.palette import STATE_LOOKS, TRANSITION_LOOKS
-from retab_analysis.vocabulary import FLIPPED, NOT_COUNTED, STATES
+from support.inside import FLIPPED, NOT_COUNTED, STATE_LOOKS, STATES, TRANSITION_LOOKS
 
 
 def test_every_colour_has_a_second_sign() -> None:

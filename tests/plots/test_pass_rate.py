@@ -10,13 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from support.frames import START, run, runs
+from support.inside import VERSIONS, wilson_interval
 from support.plotted import Plot, said_below, texts
 
-from retab_analysis.analysis import summarize_runs
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.plots import plot_durations, plot_outcomes, plot_pass_rate
-from retab_analysis.schema import VERSIONS
-from retab_analysis.stats import wilson_interval
+from retab_analysis import (
+    ConfigError,
+    SchemaError,
+    plot_durations,
+    plot_outcomes,
+    plot_pass_rate,
+    summarize_runs,
+)
 
 
 def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:

@@ -8,10 +8,10 @@ import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from support.frames import START, run, runs
+from support.inside import STATE_LOOKS
 from support.plotted import heights, legend_texts, said_below, texts
 
-from retab_analysis.plots import plot_timeline
-from retab_analysis.plots.palette import STATE_LOOKS
+from retab_analysis import plot_timeline
 
 
 def test_the_timeline_says_what_became_of_each_run() -> None:

@@ -12,12 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from support.frames import many, result, results
+from support.inside import DECIDED, STATE_LOOKS, blame
 from support.plotted import figure_of, legend_texts
 
-from retab_analysis.analysis import blame, flaky_evals
-from retab_analysis.plots import plot_verdicts
-from retab_analysis.plots.palette import STATE_LOOKS
-from retab_analysis.vocabulary import DECIDED
+from retab_analysis import flaky_evals, plot_verdicts
 
 
 def grid_of(ax: Axes) -> Any:

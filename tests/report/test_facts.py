@@ -13,13 +13,17 @@ from typing import Any
 import polars as pl
 import pytest
 from support.frames import many, result, results
+from support.inside import (
+    CONFIG_CHANGES,
+    LONGEST_MARKDOWN,
+    VERSIONS,
+    WORKFLOWS,
+    Comparison,
+    Edits,
+    list_origins,
+)
 
 import retab_analysis as ra
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.config_changes import Edits
-from retab_analysis.comparison.render import LONGEST_MARKDOWN
-from retab_analysis.report.facts import list_origins
-from retab_analysis.schema import CONFIG_CHANGES, VERSIONS, WORKFLOWS
 
 KINDS = ("md", "html")
 MADE = datetime(2026, 5, 20, 9, 5, tzinfo=UTC)

@@ -14,12 +14,10 @@ from comparison.cases import of_every_transition
 from support.fakes import STILL
 from support.frames import result, results
 from support.html_elements import Elements
+from support.inside import BROKEN, Comparison, compare, markup
 
 import retab_analysis as ra
-from retab_analysis import markup
-from retab_analysis.comparison import Comparison, compare
-from retab_analysis.report import write_report
-from retab_analysis.vocabulary import BROKEN
+from retab_analysis import write_report
 
 KINDS = ("md", "html")
 HOSTILE = (

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from support.inside import StoreServer, parse_instant
 from support.sandbox_api import KEY, Api, Clock, make_server, make_store, past_of, plan_world
-
-from retab_analysis.sandbox.instants import parse_instant
-from retab_analysis.sandbox.sandbox import StoreServer
 
 CONTRACT = Path(__file__).parents[1] / "data" / "openapi.yaml"
 RUNS = "/v1/workflows/evals/runs"

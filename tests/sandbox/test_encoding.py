@@ -7,8 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from retab_analysis.sandbox.encoding import from_json, number, to_json
+from support.inside import from_json, number, to_json
 
 
 @pytest.mark.parametrize("literal", ["1.10", "-0.0", "1.5e6", "12345678901234567890", "2", "1E-3"])

@@ -11,8 +11,7 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
-
-from retab_analysis.sandbox.__main__ import main
+from support.inside import sandbox_main as main
 
 
 def ask(exports: dict[str, str]) -> int:

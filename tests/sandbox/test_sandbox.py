@@ -11,10 +11,10 @@ import time
 from typing import Any
 
 import pytest
+from support.inside import StoreServer
 from support.sandbox_api import KEY, ask, make_store, port_of
 
-from retab_analysis.sandbox import Sandbox
-from retab_analysis.sandbox.sandbox import StoreServer
+from retab_analysis import Sandbox
 
 RUNS = "/v1/workflows/evals/runs"
 

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.bulk_world import bulk_store
 from support.examples import examples
+from support.inside import SECOND, iso, parse_instant
 from support.sandbox_api import ANCHOR, Api, status_of
-
-from retab_analysis.sandbox.instants import SECOND, iso, parse_instant
 
 RUNS = "/v1/workflows/evals/runs"
 API = Api()

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from support.frames import ArrowFrame
+from support.inside import EVALS, RESULTS, RUNS, TABLES, WORKFLOWS, Table, checked
 
-from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.schema import EVALS, RESULTS, RUNS, TABLES, WORKFLOWS, Table, checked
+from retab_analysis import ConfigError, SchemaError
 
 NOON = datetime(2026, 5, 18, 12, 0, 0, 123456, UTC)
 

@@ -8,9 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 from support.contract import Schema, schema_of, types_of, variants
-
-from retab_analysis import wire
-from retab_analysis.schema import (
+from support.inside import (
     EVALS,
     RESULTS,
     RESULTS_WITH_PAYLOADS,
@@ -20,6 +18,7 @@ from retab_analysis.schema import (
     WORKFLOWS,
     Datetime,
     Table,
+    wire,
 )
 
 DOCUMENTS = {

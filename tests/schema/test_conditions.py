@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.contract import JSON, WORDS, schema_of
-
-from retab_analysis.schema import describe_condition
+from support.inside import describe_condition
 
 KINDS: list[str] = schema_of("Condition")["properties"]["kind"]["enum"]
 WORDED = {

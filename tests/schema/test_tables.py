@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.documents import eval_document, result_document, run_document
+from support.inside import vocabulary
 
 import retab_analysis as ra
-from retab_analysis import vocabulary
 
 
 def counts(**given: int | None) -> dict[str, Any]:

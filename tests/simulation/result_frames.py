@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+from support.inside import RESULTS
 
-from retab_analysis.schema import RESULTS
 from simulation.luck import BLOCKED, FAILED, PASSED, STATES
 from simulation.population import Bools, Ints, Suite
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support.inside import RESULTS
 
-from retab_analysis.schema import RESULTS
 from simulation import luck
 from simulation.population import SHAKY_MEAN, SOLID_MEAN, draw_rates, draw_suite
 from simulation.world import KINDS, Scenario, simulate

@@ -10,8 +10,7 @@ from scipy import stats as scipy_stats
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from statsmodels.regression.linear_model import OLS
-
-from retab_analysis.stats import cluster_interval, label_clusters, t_quantile
+from support.inside import cluster_interval, label_clusters, t_quantile
 
 
 @given(st.lists(st.one_of(st.none(), st.lists(st.sampled_from("abcdefghij"), max_size=3))))

@@ -9,8 +9,7 @@ from fractions import Fraction
 import pytest
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar
-
-from retab_analysis import stats
+from support.inside import stats
 
 
 @pytest.mark.parametrize(("worse", "better"), [*itertools.product((0, 1, 2, 5, 6, 13), repeat=2)])

@@ -12,10 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from support.examples import examples
-
-from retab_analysis.stats import OutcomeTable, mcnemar_exact
-from retab_analysis.stats.null_sums import NullPart, binomial, two_sided_p
-from retab_analysis.stats.relabelling import relabel
+from support.inside import NullPart, OutcomeTable, binomial, mcnemar_exact, relabel, two_sided_p
 
 
 def p_value(table: OutcomeTable, clusters: list[int]) -> float:

@@ -9,8 +9,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
-
-from retab_analysis import stats
+from support.inside import stats
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from statsmodels.stats.proportion import proportion_confint
-
-from retab_analysis import stats
+from support.inside import stats
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])

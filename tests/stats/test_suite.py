@@ -8,11 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.inside import (
+    Design,
+    OutcomeTable,
+    SuiteChange,
+    detectable_change,
+    least_broken_clusters,
+    suite_change,
+    whole_run_p,
+)
 from support.suites import Suite
-
-from retab_analysis.stats import OutcomeTable, SuiteChange, suite_change
-from retab_analysis.stats.power import Design, detectable_change, least_broken_clusters
-from retab_analysis.stats.suite import whole_run_p
 
 TRIES = 200
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from retab_analysis.sandbox.catalog.specs import workflow_spec
-from retab_analysis.sandbox.instants import SECOND, wall_clock
-from retab_analysis.sandbox.simulation.planning import Circumstances, make_plan
-from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
-from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world.model import World
-from retab_analysis.sandbox.world.world import build_workflow, files_of
+from support.inside import (
+    SECOND,
+    Circumstances,
+    SimulatedRun,
+    Store,
+    World,
+    build_workflow,
+    files_of,
+    make_plan,
+    wall_clock,
+    workflow_spec,
+)
 
 BULK_WORKFLOW_ID = "wf_bulk"
 FIRST_DAY = -400

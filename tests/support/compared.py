@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.widgets.compare.state import CompareState
 from support.frames import many, results
+from support.inside import CompareState
 
 
 def suite(**versions: str) -> pl.DataFrame:

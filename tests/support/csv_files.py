@@ -12,7 +12,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from retab_analysis import read_csv, write_csv
-from retab_analysis.schema import RESULTS_WITH_PAYLOADS, TABLES, Datetime
+from support.inside import RESULTS_WITH_PAYLOADS, TABLES, Datetime
 
 # What a spreadsheet may execute, what CSV has to quote, what looks like nothing, what is not ASCII.
 NASTY = [

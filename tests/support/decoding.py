@@ -7,9 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.decode import read_page, report_problems, to_frame
-from retab_analysis.schema import Table
 from support.faultserver import page
+from support.inside import Table, read_page, report_problems, to_frame
 
 
 def decode(table: Table, *records: Any) -> pl.DataFrame:

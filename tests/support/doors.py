@@ -23,10 +23,9 @@ import polars as pl
 import pytest
 
 import retab_analysis as ra
-from retab_analysis.cli import main
-from retab_analysis.cli.session import RecordingClient, Session
 from support.fakes import KEY, FakeTime, client_for
 from support.faultserver import FaultServer
+from support.inside import RecordingClient, Session, main
 from support.lettered_api import LetteredApi
 from support.situations import SITUATIONS, Situation
 from support.story import FLOWS

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Locator
 from playwright.sync_api import Page as Tab
 
-from retab_analysis.widgets import Explorer
+from support.inside import Explorer
 from support.pages import Shown
 
 

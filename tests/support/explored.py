@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 import retab_analysis as ra
-from retab_analysis.widgets import Explorer
 from support.html_elements import Elements
+from support.inside import Explorer
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from retab_analysis import Client
-from retab_analysis.transport.retry import TimeSource
+from support.inside import TimeSource
 
 
 @dataclass

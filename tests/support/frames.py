@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.schema import RESULTS, RUNS
+from support.inside import RESULTS, RUNS
 
 START = datetime(2026, 5, 18, tzinfo=UTC)
 

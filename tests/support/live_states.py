@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.widgets.live.news import NO_NEWS, News
-from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
+from support.inside import NO_NEWS, LiveState, News, Snapshot, compute_state
 from support.made_runs import result_with, results_frame, runs_frame
 
 CREATED = datetime(2026, 5, 18, 10, tzinfo=UTC)

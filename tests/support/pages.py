@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page as Tab
 
-from retab_analysis import widgets
+from support.inside import widgets
 
 ROOT = Path(widgets.__file__).parent
 ADDRESS = "http://localhost/page"  # a secure context, as 127.0.0.1 is

@@ -8,8 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from retab_analysis.comparison import compare
-from retab_analysis.plots import (
+from retab_analysis import (
     plot_comparison,
     plot_durations,
     plot_outcomes,
@@ -18,6 +17,7 @@ from retab_analysis.plots import (
     plot_verdicts,
 )
 from support.frames import result, results, run, runs
+from support.inside import compare
 
 Plot = Callable[..., Axes]
 

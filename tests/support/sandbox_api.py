@@ -9,15 +9,19 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from retab_analysis.sandbox.http.messages import ApiError, Request
-from retab_analysis.sandbox.http.routes import answer
-from retab_analysis.sandbox.instants import SECOND, parse_instant
-from retab_analysis.sandbox.sandbox import StoreServer
-from retab_analysis.sandbox.simulation.past_runs import past_runs
-from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
-from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world.model import World
-from retab_analysis.sandbox.world.world import build_world
+from support.inside import (
+    SECOND,
+    ApiError,
+    Request,
+    SimulatedRun,
+    Store,
+    StoreServer,
+    World,
+    build_world,
+    parse_instant,
+    past_runs,
+)
+from support.inside import answer_request as answer
 
 KEY = "sandbox-key"
 ANCHOR = parse_instant("2026-11-24") or 0

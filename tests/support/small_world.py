@@ -12,12 +12,16 @@ from typing import Any
 import polars as pl
 
 import retab_analysis as ra
-from retab_analysis.sandbox.catalog.specs import workflow_spec
-from retab_analysis.sandbox.http.messages import Request, Response
-from retab_analysis.sandbox.queries import SortedRows
-from retab_analysis.sandbox.sandbox import StoreServer
-from retab_analysis.sandbox.world.model import World
-from retab_analysis.sandbox.world.world import build_workflow, files_of
+from support.inside import (
+    Request,
+    Response,
+    SortedRows,
+    StoreServer,
+    World,
+    build_workflow,
+    files_of,
+    workflow_spec,
+)
 from support.sandbox_api import ANCHOR, KEY, Clock, make_store
 
 FLOW = "wf_small"

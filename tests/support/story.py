@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
 
-from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
-from retab_analysis.sandbox.world.model import Assertion, Child, Workflow
+from support.inside import Assertion, Child, SimulatedRun, Workflow
 from support.sandbox_api import START, past_of, plan_world
 
 FLOWS = ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements")

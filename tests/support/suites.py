@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retab_analysis.stats import OutcomeTable
+from support.inside import OutcomeTable
 
 
 @dataclass(frozen=True, slots=True)

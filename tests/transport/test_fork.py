@@ -16,9 +16,9 @@ from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, reply
 from support.forked import in_child
+from support.inside import connection
 
 import retab_analysis as ra
-from retab_analysis.transport import connection
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
 

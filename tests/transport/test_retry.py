@@ -11,9 +11,7 @@ import pytest
 from support.documents import run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
-
-import retab_analysis as ra
-from retab_analysis.transport.retry import (
+from support.inside import (
     BUDGET,
     RETRY_COST,
     TIMEOUT_COST,
@@ -23,6 +21,8 @@ from retab_analysis.transport.retry import (
     RetryState,
     TimeSource,
 )
+
+import retab_analysis as ra
 
 GOOD = reply(body=page([run_document()]))
 

@@ -23,9 +23,9 @@ import pytest
 from support.documents import run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.inside import Secret
 
 import retab_analysis as ra
-from retab_analysis.config import Secret
 
 GOOD = reply(body=page([run_document()]))
 UNUSED = "http://127.0.0.1:9"

@@ -16,11 +16,10 @@ from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import Answer, FaultServer, Reply, page, reply
 from support.forked import in_child
+from support.inside import CancellationToken, Cancelled, connection
 from support.tlsproxy import TlsProxy
 
 import retab_analysis as ra
-from retab_analysis.transport import CancellationToken, connection
-from retab_analysis.transport.cancellation import Cancelled
 
 DEADLINE = 0.6
 GRACE = 4.0  # as in ``test_deadline``

@@ -10,11 +10,18 @@ from typing import Any
 
 import IPython.display
 import pytest
+from support.inside import (
+    BUSY,
+    Display,
+    Event,
+    GridColumn,
+    GridRow,
+    HtmlPage,
+    chips,
+    grid,
+    multi_select,
+)
 from support.watching import until
-
-from retab_analysis.widgets.display import Display
-from retab_analysis.widgets.elements import GridColumn, GridRow, chips, grid, multi_select
-from retab_analysis.widgets.page import BUSY, Event, HtmlPage
 
 
 def ignore(event: Event) -> None:
@@ -125,7 +132,7 @@ def test_the_page_names_what_to_await() -> None:
 
 
 def test_elements_escape_what_they_are_given() -> None:
-    from retab_analysis.widgets.elements import Option
+    from support.inside import Option
 
     hostile = "<img src=x onerror=alert(1)>\"'&"
     choices = [Option(hostile, hostile, 1, True)]

@@ -7,9 +7,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
-
-from retab_analysis.sandbox.catalog.specs import WorkflowSpec, read_catalog, workflow_spec
-from retab_analysis.sandbox.encoding import to_json
+from support.inside import WorkflowSpec, read_catalog, to_json, workflow_spec
 
 NAMES = read_catalog("world")["workflows"]
 

@@ -11,10 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from support.inside import Fault, FaultInjector, StoreServer
 from support.sandbox_api import KEY, make_server
-
-from retab_analysis.sandbox.http.faults import Fault, FaultInjector
-from retab_analysis.sandbox.sandbox import StoreServer
 
 RUNS = "/v1/workflows/evals/runs"
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.inside import File, StoreServer
 from support.sandbox_api import KEY, ask, make_server, make_store, plan_world
-
-from retab_analysis.sandbox.sandbox import StoreServer
-from retab_analysis.sandbox.world.model import File
 
 RUNS = "/v1/workflows/evals/runs"
 

@@ -12,11 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.inside import Connection, StoreServer, TcpServer
 from support.sandbox_api import KEY, ask, make_server, port_of
-
-from retab_analysis.sandbox.http.connection import Connection
-from retab_analysis.sandbox.http.server import TcpServer
-from retab_analysis.sandbox.sandbox import StoreServer
 
 RUNS = "/v1/workflows/evals/runs"
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
+from support.inside import SANDBOX_TERMINAL as TERMINAL
+from support.inside import SECOND, parse_instant
 from support.sandbox_api import START, Api, make_store, status_of
-
-from retab_analysis.sandbox.instants import SECOND, parse_instant
-from retab_analysis.sandbox.simulation.timing import TERMINAL
 
 OPEN = ("pending", "queued", "running")
 RANK = {"pending": 0, "queued": 1, "running": 2, "completed": 3, "error": 3, "cancelled": 3}

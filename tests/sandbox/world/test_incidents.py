@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.inside import DAY, Incident, Window, World, build_workflow, workflow_spec
 from support.sandbox_api import ANCHOR, Api, past_of, status_of
-
-from retab_analysis.sandbox.catalog.specs import workflow_spec
-from retab_analysis.sandbox.instants import DAY
-from retab_analysis.sandbox.world.model import Incident, Window, World
-from retab_analysis.sandbox.world.world import build_workflow
 
 WRONG = {"values": ["wrong"]}
 

@@ -12,11 +12,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
+from support.inside import DAY, MILLI, build_world, parse_instant, past_runs
 from support.sandbox_api import ANCHOR, Api, past_of, plan_world, status_of, whole
-
-from retab_analysis.sandbox.instants import DAY, MILLI, parse_instant
-from retab_analysis.sandbox.simulation.past_runs import past_runs
-from retab_analysis.sandbox.world.world import build_world
 
 CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
 SEEDS = (0, 1, 20260518)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from retab_analysis.widgets.common.text import format_range, label_documents, shorten_version
+from support.inside import format_range, label_documents, shorten_version
 
 
 def test_a_long_version_is_shortened() -> None:

@@ -14,16 +14,12 @@ from support.compared import THREE, sides, suite
 from support.fakes import FakeTime
 from support.frames import result, results
 from support.html_elements import Elements
+from support.inside import STOPPED, ComparePage, CompareState, Comparison, Progress
+from support.inside import compare_html as html
 from support.small_world import FLOW, small_api
 from support.watching import until
 
 import retab_analysis as ra
-from retab_analysis.comparison import Comparison
-from retab_analysis.progress import Progress
-from retab_analysis.widgets.compare import html
-from retab_analysis.widgets.compare.compare_page import ComparePage
-from retab_analysis.widgets.compare.state import CompareState
-from retab_analysis.widgets.compare.task import STOPPED
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

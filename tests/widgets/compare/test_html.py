@@ -11,14 +11,9 @@ import pytest
 from support.compared import THREE, suite
 from support.frames import many, result, results
 from support.html_elements import Elements
-
-from retab_analysis.markup import Html
-from retab_analysis.widgets.common.text import format_probability
-from retab_analysis.widgets.compare import detail as compare_detail
-from retab_analysis.widgets.compare import html
-from retab_analysis.widgets.compare.detail import indent
-from retab_analysis.widgets.compare.html import CompareLook
-from retab_analysis.widgets.compare.state import CompareState
+from support.inside import CompareLook, CompareState, Html, format_probability, indent
+from support.inside import compare_html as html
+from support.inside import detail as compare_detail
 
 
 def sections(state: CompareState, **look: Any) -> dict[str, Html]:

@@ -10,11 +10,10 @@ import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
 from support.frames import START, many, result, results, run, runs
+from support.inside import CompareState, compare_state
+from support.inside import compare_html as html
 
 import retab_analysis as ra
-from retab_analysis.widgets.compare import html
-from retab_analysis.widgets.compare import state as compare_state
-from retab_analysis.widgets.compare.state import CompareState
 
 
 def listed(state: CompareState) -> list[str]:

@@ -7,12 +7,10 @@ import warnings
 
 import pytest
 from support.compared import THREE
+from support.inside import STOPPED, Comparison, Progress, Task, TaskState
 from support.watching import until
 
 import retab_analysis as ra
-from retab_analysis.comparison import Comparison
-from retab_analysis.progress import Progress
-from retab_analysis.widgets.compare.task import STOPPED, Task, TaskState
 
 COMPARED = ra.compare_versions(THREE, "v2", "v3")
 

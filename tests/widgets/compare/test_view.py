@@ -12,9 +12,9 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from nbclient import NotebookClient
 from support.compared import THREE
+from support.inside import CompareView
 
 import retab_analysis as ra
-from retab_analysis.widgets.compare.view import CompareView
 
 
 def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch) -> None:

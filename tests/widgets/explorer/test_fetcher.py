@@ -13,11 +13,11 @@ from support.documents import eval_document
 from support.explored import buttons, htmls, keys, open_row, section, send, sort_by
 from support.fakes import KEY
 from support.faultserver import FaultServer, page, reply
+from support.inside import JobQueue
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
 
 import retab_analysis as ra
-from retab_analysis.widgets.explorer.fetcher import JobQueue
 
 FIRST, LAST = "2026-05-18T10:00:00Z", "2026-05-20T10:00:00Z"
 

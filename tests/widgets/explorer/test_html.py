@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 import pytest
 from support.explored import RUNS
 from support.frames import result, results
-
-from retab_analysis.widgets.explorer import html
-from retab_analysis.widgets.explorer.list_state import PAGE
-from retab_analysis.widgets.explorer.panel import PanelLook, describe_evidence, render_panel
-from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
-from retab_analysis.widgets.explorer.values import render_values
+from support.inside import (
+    PAGE,
+    ExplorerState,
+    FrameOrigin,
+    PanelLook,
+    describe_evidence,
+    render_panel,
+    render_values,
+)
+from support.inside import explorer_html as html
 
 
 @pytest.fixture

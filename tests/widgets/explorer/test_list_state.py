@@ -10,17 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.explored import RESULTS, RUNS, STATUSES, run_code
-
-from retab_analysis.widgets.explorer.list_state import (
+from support.inside import (
     MOST_OPTIONS,
     PAGE,
+    RESULTS_LISTING,
+    Facet,
     FacetValue,
     Filters,
     ListState,
-)
-from retab_analysis.widgets.explorer.lists import (
-    RESULTS_LISTING,
-    Facet,
     list_runs,
 )
 

@@ -8,16 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 from support.explored import RESULTS, RUNS, START
+from support.inside import EVALS_LISTING, Formatter, ListState, list_runs, lists
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
-from retab_analysis.analysis import summarize_evals
-from retab_analysis.widgets.explorer import lists
-from retab_analysis.widgets.explorer.list_state import ListState
-from retab_analysis.widgets.explorer.lists import (
-    EVALS_LISTING,
-    Formatter,
-    list_runs,
-)
+from retab_analysis import summarize_evals
 
 
 def test_an_eval_by_its_last_states_and_its_kind() -> None:

@@ -9,12 +9,12 @@ import pytest
 from support.explored import RESULTS, RUNS, pick, run_code, section, send
 from support.faultserver import FaultServer, page, reply
 from support.html_elements import Elements
+from support.inside import ExplorerState, FrameOrigin
+from support.inside import explorer_state as state
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client
 
 import retab_analysis as ra
-from retab_analysis.widgets.explorer import state
-from retab_analysis.widgets.explorer.state import ExplorerState, FrameOrigin
 
 
 def test_its_code_gives_the_same_runs(api: ra.Client) -> None:

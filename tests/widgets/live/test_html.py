@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from support.inside import Snapshot, compute_state
+from support.inside import live_html as html
 from support.live_states import NOW, RESULTS, news_of, seen
 from support.made_runs import result_with, run_with
-
-from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import Snapshot, compute_state
 
 WITH, WITHOUT = (html.LiveLook(values=each, limit=None) for each in (True, False))
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"

@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from support.html_elements import Elements
+from support.inside import Actions, LivePage, LiveState, Snapshot, compute_state
 from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
-
-from retab_analysis.widgets.live.live_page import Actions, LivePage
-from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
 NEWS = news_of({"e0": "regressed", "e1": "still_failing", "p0": "fixed"})

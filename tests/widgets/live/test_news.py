@@ -13,21 +13,27 @@ import pytest
 from support.documents import eval_document
 from support.fakes import STILL
 from support.faultserver import FaultServer, page, reply
+from support.inside import (
+    DECIDED,
+    EVALS,
+    LISTS,
+    TRANSITIONS,
+    Comparison,
+    LiveState,
+    LiveView,
+    SideReader,
+    Sides,
+    Suite,
+    comparison,
+    group_runs,
+    news,
+)
+from support.inside import live_html as html
 from support.live_api import LiveApi, MadeRun, past, step
 from support.made_runs import results_frame, run_with, runs_frame
 from support.watching import client, until
 
 import retab_analysis as ra
-from retab_analysis._baseline import SideReader
-from retab_analysis.comparison import Comparison, comparison
-from retab_analysis.comparison.sides import Sides
-from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.schema import EVALS
-from retab_analysis.vocabulary import DECIDED, TRANSITIONS
-from retab_analysis.widgets.live import html, news
-from retab_analysis.widgets.live.news import group_runs
-from retab_analysis.widgets.live.state import LISTS, LiveState
-from retab_analysis.widgets.live.view import LiveView
 
 WORKFLOWS = ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements")
 

@@ -6,13 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.inside import LISTS, News, Snapshot, compute_rate, compute_state, estimate_seconds_left
+from support.inside import live_html as html
 from support.live_states import CREATED, NOW, RESULTS, news_of, seen
 from support.made_runs import result_with, results_frame, run_with, runs_frame
-
-from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.news import News
-from retab_analysis.widgets.live.run_lines import compute_rate, estimate_seconds_left
-from retab_analysis.widgets.live.state import LISTS, Snapshot, compute_state
 
 
 def test_nothing_is_known_at_first() -> None:

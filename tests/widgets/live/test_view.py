@@ -18,14 +18,13 @@ from nbconvert import HTMLExporter
 from support.fakes import STILL
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
+from support.inside import Snapshot, TerminalBars, compute_state
+from support.inside import live_html as html
 from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
-from retab_analysis.widgets.live import html
-from retab_analysis.widgets.live.state import Snapshot, compute_state
-from retab_analysis.widgets.live.view import TerminalBars
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
 THEN = news_of({"e0": "still_passing", "e1": "still_failing"})

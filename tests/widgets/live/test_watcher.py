@@ -13,12 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.documents import eval_document
 from support.faultserver import FaultServer, Reply, page, reply
+from support.inside import Fault, LiveView
 from support.made_runs import run_with
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
-from retab_analysis.sandbox import Fault
-from retab_analysis.widgets.live.view import LiveView
 
 
 def watching_threads() -> list[str]:

@@ -1,0 +1,143 @@
+"""The one door through which the tests reach inside the package.
+
+Tests use public names; where one has to reach inside, it imports the name from here. A module of
+the package is named in this file and nowhere else in the tests, so that a move changes one line.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+# What tests use of each module: names, or modules below it. `name=other` calls a name other.
+MODULES = {
+    "": "analysis errors markup progress stats vocabulary widgets wire",
+    "_baseline": "NoBaselineError SideReader",
+    "_config_changes": "add_config_changes choose_versions",
+    "_open_document": "OpenedDocument",
+    "_overview": "OVERVIEW Overview",
+    "analysis": "blame states",
+    "analysis.assessment": "NEEDED",
+    "analysis.flakiness": "mark_results",
+    "analysis.triage": "WHY",
+    "arguments": "LONGEST_WAIT",
+    "cli": "main",
+    "cli.console": "Console",
+    "cli.eval_checks": "EvalCheck SUITE list_checks",
+    "cli.github": "annotation disarm",
+    "cli.junit": "write_junit",
+    "cli.main": "_warnings_to",
+    "cli.parser": "build_parser",
+    "cli.session": "RecordingClient Session",
+    "comparison": "Comparison compare comparison render",
+    "comparison.accepted": "Accepted read_accepted",
+    "comparison.causes": "CAUSES_SCHEMA group_causes",
+    "comparison.compare": "compare_sides",
+    "comparison.config_changes": "Edits compare_blocks diff_text mark_change readable",
+    "comparison.gate": "FAIL_ON Regressed",
+    "comparison.json_alignment": "PAIRS_OF_LISTS",
+    "comparison.json_diff": "apply_changes diff_documents differing_paths is_moved",
+    "comparison.json_values": "Identities Verbatim parse_json write_json",
+    "comparison.render": "LONGEST_MARKDOWN",
+    "comparison.same_code": "find_edited say_edited split_reruns",
+    "comparison.sides": "Sides add_last_passes check_results",
+    "comparison.suite_test": "SUMMARY_SCHEMA Suite conclude is_significant suite_regressed",
+    "comparison.transitions": "EVALS_SCHEMA SURE UNLIKELY find_transition order_evals",
+    "comparison.word_marks": "mark_words",
+    "comparison.wording": "at_least describe_last_good explain list_evals phrase say_p say_reruns say_waiting write_headline",
+    "config": "Secret",
+    "decode": "Page read_one read_page report_problems to_frame",
+    "evidence": "inference rates",
+    "evidence.answers": "Answers CLEARED CONFIRMED answer find_credible_rows find_kinds p_any_regressed predict_regressed",
+    "evidence.findings": "Findings weigh",
+    "evidence.histories": "Histories cut_window group_equal split_blocks",
+    "evidence.inference": "Posterior infer",
+    "evidence.outcomes": "Outcomes collect_outcomes combine_sides",
+    "evidence.rates": "BREAKS CAN_BREAK CAN_MEND EDITED Floats HOURS HOUR_RATES MENDS RATES SAME SHARES SHARE_PRIORS UNKNOWN find_age",
+    "evidence.reruns": "CALLED ROUNDS expect_reruns",
+    "export.csv_rows": "split_cells",
+    "fetch": "paging",
+    "fetch.earlier_runs": "EarlierRuns find_gaps",
+    "fetch.paging": "Collected Gathering PAGE_SIZE",
+    "fetch.threads": "AWAY_LIMIT OutOfPatienceError TaskOutcomes apart next_done run_all threads",
+    "files": "check_writable",
+    "markup": "Html join show_turning tag",
+    "plots": "fonts",
+    "plots.fonts": "choose_families replace_undrawable",
+    "plots.labels": "clip measure_width shorten_names wrap_name",
+    "plots.palette": "STATE_LOOKS TRANSITION_LOOKS",
+    "progress": "Progress",
+    "pytest_plugin": "_TOLD _WORKER_INPUT pytest_configure_node",
+    "report.facts": "list_origins",
+    "sandbox": "Fault",
+    "sandbox.__main__": "main=sandbox_main",
+    "sandbox.catalog.specs": "WorkflowSpec read_catalog workflow_spec",
+    "sandbox.encoding": "from_json number to_json",
+    "sandbox.http.connection": "Connection",
+    "sandbox.http.faults": "Fault FaultInjector",
+    "sandbox.http.messages": "ApiError Request Response",
+    "sandbox.http.routes": "answer=answer_request",
+    "sandbox.http.server": "TcpServer",
+    "sandbox.instants": "DAY MILLI SECOND iso parse_instant wall_clock",
+    "sandbox.queries": "SortedRows",
+    "sandbox.sandbox": "StoreServer",
+    "sandbox.simulation.past_runs": "past_runs",
+    "sandbox.simulation.planning": "Circumstances make_plan",
+    "sandbox.simulation.simulated_runs": "SimulatedRun",
+    "sandbox.simulation.timing": "TERMINAL=SANDBOX_TERMINAL",
+    "sandbox.store": "Store",
+    "sandbox.world.model": "Assertion Child File Incident Window Workflow World",
+    "sandbox.world.world": "build_workflow build_world files_of",
+    "schema": "BLOCKS CONFIG_CHANGES Datetime EVALS EVALS_WITH_REASONS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS VERSION_DIFF WORKFLOWS checked describe_condition",
+    "stats": "OutcomeTable SuiteChange cluster_interval label_clusters mcnemar_exact suite_change t_quantile wilson_interval",
+    "stats.null_sums": "NullPart binomial two_sided_p",
+    "stats.power": "Design detectable_change least_broken_clusters",
+    "stats.relabelling": "relabel",
+    "stats.suite": "whole_run_p",
+    "transport": "CancellationToken connection",
+    "transport.cancellation": "Cancelled check_cancelled current_token",
+    "transport.retry": "BUDGET FailedAttempt RETRY_COST RateLimitPause RetryBudget RetryState TIMEOUT_COST TimeSource",
+    "vocabulary": "BROKEN DECIDED FAILING FLIPPED NOT_COUNTED NOT_PASSING RATED SAME_EVAL STATES TERMINAL TRANSITIONS VERDICTS combined_state eval_label eval_rate known_state pass_rate rated_total state_counts",
+    "widgets": "Explorer",
+    "widgets.common.text": "format_probability format_range label_documents shorten_version",
+    "widgets.compare": "detail html=compare_html state=compare_state",
+    "widgets.compare.compare_page": "ComparePage",
+    "widgets.compare.detail": "indent",
+    "widgets.compare.html": "CompareLook",
+    "widgets.compare.state": "CompareState",
+    "widgets.compare.task": "STOPPED Task TaskState",
+    "widgets.compare.view": "CompareView",
+    "widgets.display": "Display",
+    "widgets.elements": "GridColumn GridRow Option STYLE button chips copy_bar copy_button grid multi_select scroll_area select",
+    "widgets.explorer": "html=explorer_html lists state=explorer_state",
+    "widgets.explorer.fetcher": "JobQueue",
+    "widgets.explorer.list_state": "FacetValue Filters ListState MOST_OPTIONS PAGE",
+    "widgets.explorer.lists": "EVALS_LISTING Facet Formatter RESULTS_LISTING list_runs",
+    "widgets.explorer.panel": "PanelLook describe_evidence render_panel",
+    "widgets.explorer.state": "ExplorerState FrameOrigin",
+    "widgets.explorer.values": "render_values",
+    "widgets.live": "html=live_html news",
+    "widgets.live.live_page": "Actions LivePage",
+    "widgets.live.news": "NO_NEWS News group_runs",
+    "widgets.live.run_lines": "compute_rate estimate_seconds_left",
+    "widgets.live.state": "LISTS LiveState Snapshot compute_state",
+    "widgets.live.view": "LiveView TerminalBars _Look",
+    "widgets.live.watcher": "Watcher",
+    "widgets.page": "BUSY Event HtmlPage",
+}
+
+_HOMES = {
+    name.rpartition("=")[2]: (module, name.partition("=")[0])
+    for module, names in MODULES.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name from its module when a test asks for it."""
+    if name not in _HOMES:
+        raise AttributeError(f"{name} is not among the names in {__name__}.MODULES")
+    home, inner = _HOMES[name]
+    module = importlib.import_module(f"retab_analysis.{home}".rstrip("."))
+    if not hasattr(module, inner):
+        return importlib.import_module(f"{module.__name__}.{inner}")
+    return getattr(module, inner)
