@@ -18,6 +18,9 @@ NOT_PASSING = ("failed", "blocked")
 DECIDED = ("passed", *NOT_PASSING)
 """The verdicts. Only these say something about the output; an execution error does not."""
 
+NO_VERDICT = ("unscored", "cancelled")
+"""The states of an eval about which nothing was said."""
+
 FAILING = (*NOT_PASSING, "error")
 """The states of a result that somebody has to look into: it did not pass, or it did not run."""
 
@@ -38,6 +41,14 @@ TRANSITIONS = (*FLIPPED, *NOT_COUNTED, "still_failing", "still_passing")
 
 VERDICTS = ("regressed", "improved", "no_change", "inconclusive")
 """What a comparison can conclude about the suite as a whole."""
+
+UNLIKELY, LIKELY, SURE = 0.05, 0.5, 0.95
+"""The probabilities that an eval got worse which matter: up to the first it is cleared, from the
+second on it is called regressed, and from the third on no rerun is needed to confirm that."""
+
+CERTAIN_ENOUGH = 0.8
+"""From this probability on that any eval got worse, the suite did; and an eval that passes now is
+called regressed."""
 
 DRAFT = "draft"
 """Stands for the workflow as it is now; the version ids of its drafts begin with it."""
