@@ -874,7 +874,7 @@ def test_what_a_saved_eval_remembers_counts_once_and_only_as_earlier() -> None:
     with small_api() as api:
         evals = ra.fetch_evals(FLOW, client=api.client, progress=False)
         candidate = ra.fetch_run(api.run_of(-1), client=api.client)
-    (row,) = evals.filter(name="classify 1").to_dicts()
+    (row,) = evals.filter(eval_name="classify 1").to_dicts()
     passed_at = row["last_passed_at"]
 
     def remembered(**changes: Any) -> pl.DataFrame:

@@ -13,7 +13,7 @@ WHY = ("block_changed", "inputs_changed", "same_code", "never_passed")
 
 _LATEST, _PASSED = "latest_{}_fingerprint", "last_passed_{}_fingerprint"
 _NEEDED = (
-    *("eval_id", "name", "target_block_id", "latest_run_status", "latest_run_outcome"),
+    *("eval_id", "eval_name", "block_id", "latest_run_status", "latest_run_outcome"),
     *("latest_run_completed_at", "last_passed_at", "last_failed_at", "workflow_id"),
     *(pattern.format(what) for pattern in (_LATEST, _PASSED) for what in ("block", "inputs")),
 )
@@ -49,9 +49,9 @@ def _triage(lazy: pl.LazyFrame) -> pl.LazyFrame:
     order = pl.col("why").replace_strict(WHY, range(len(WHY)), return_dtype=pl.Int8, default=None)
     failing = lazy.with_columns(state=eval_state()).filter(pl.col("state").is_in(FAILING))
     told = failing.select(
-        pl.col("name").alias("eval_name"),
+        "eval_name",
         "eval_id",
-        pl.col("target_block_id").alias("block_id"),
+        "block_id",
         why_failing().alias("why"),
         *("state", "last_passed_at", "last_failed_at", "workflow_id"),
     )

@@ -338,8 +338,8 @@ def add_last_passes(
         )
         .select(
             "eval_id",
-            pl.col("name").alias("eval_name"),
-            pl.col("target_block_id").alias("block_id"),
+            "eval_name",
+            "block_id",
             pl.lit("passed").alias("state"),
             at.alias("run_created_at"),
             at.alias("created_at"),

@@ -155,7 +155,7 @@ def _check_evals(evals: bool | pl.DataFrame | None) -> pl.DataFrame | None:
         return None
     if not isinstance(evals, pl.DataFrame):
         raise ConfigError(f"evals must be True, False or an EVALS frame, got {described(evals)}")
-    needed = ("eval_id", "name", "path", "condition")
+    needed = ("eval_id", "eval_name", "path", "condition")
     missing = [name for name in needed if evals.schema.get(name) != EVALS.schema[name]]
     if missing:
         raise ConfigError(
@@ -321,7 +321,7 @@ def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     words = [each if each is None else describe_condition(each) for each in once["condition"]]
     known = once.select(
         "eval_id",
-        pl.col("name").alias("eval_name"),
+        "eval_name",
         "path",
         pl.Series("condition", words, pl.String),
     )

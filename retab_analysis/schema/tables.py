@@ -243,8 +243,8 @@ EVALS = Table(
     wire.Eval,
     _columns(
         ("eval_id", String, "id", "the saved eval"),
-        ("name", String, "name", "its name"),
-        ("target_block_id", String, "target.block_id", "the block that it evaluates"),
+        ("eval_name", String, "name", "its name"),
+        ("block_id", String, "target.block_id", "the block that it evaluates"),
         ("output_handle_id", String, "assertion.target.output_handle_id", "the block's output"),
         ("path", String, "assertion.target.path", "where in the output"),
         (

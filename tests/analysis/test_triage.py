@@ -24,9 +24,9 @@ def saved(eval_id: str, outcome: str | None = "failed", **more: Any) -> dict[str
     """An eval that passed once, on the same code and inputs as now."""
     values = {
         "eval_id": eval_id,
-        "name": f"name of {eval_id}",
+        "eval_name": f"name of {eval_id}",
         "workflow_id": "wf",
-        "target_block_id": "b",
+        "block_id": "b",
         "latest_run_status": "completed",
         "latest_run_outcome": outcome,
         "last_passed_at": MAY,
@@ -123,7 +123,7 @@ def test_what_was_edited_comes_first() -> None:
 
 @given(st.permutations(range(6)))
 def test_the_order_of_the_rows_does_not_matter(order: list[int]) -> None:
-    made = [saved(f"e{at}", target_block_id=None if at % 2 else "b") for at in range(6)]
+    made = [saved(f"e{at}", block_id=None if at % 2 else "b") for at in range(6)]
     told = ra.triage(evals(*(made[at] for at in order)))
     assert told.equals(ra.triage(evals(*made)))
 

@@ -233,8 +233,8 @@ def test_an_eval_column_by_column() -> None:
     }
     assert found == {
         "eval_id": "wfnodeeval_1",
-        "name": "Total of invoice 1",
-        "target_block_id": "block_extract_invoice",
+        "eval_name": "Total of invoice 1",
+        "block_id": "block_extract_invoice",
         "output_handle_id": "out",
         "path": "total.amount",
         "condition_kind": "equals",

@@ -208,7 +208,7 @@ NAMELESS = (None, None, None)
 
 def test_an_evals_frame_fills_names_paths_and_conditions() -> None:
     evals = ra.decode_evals(saved_evals("wf"))
-    again = evals.with_columns(name=pl.lit("again"))
+    again = evals.with_columns(eval_name=pl.lit("again"))
     api = ResultsApi(some_runs(2))
     with FaultServer([api]) as server:
         client = client_for(server.url)
@@ -314,7 +314,7 @@ def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
         0,
         pl.DataFrame({"eval_id": ["a"]}),
         EVALS.empty().drop("condition"),
-        EVALS.empty().cast({"name": pl.Int64}),
+        EVALS.empty().cast({"eval_name": pl.Int64}),
         FRAME,
     ],
 )

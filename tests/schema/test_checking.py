@@ -242,7 +242,7 @@ def test_what_is_not_a_frame_is_refused(given_: object, got: str) -> None:
     with pytest.raises(ConfigError, match=rf"^expected a RUNS frame \(of polars, pandas, .*{got}"):
         taken(given_)
     with pytest.raises(ConfigError, match=r"^evals must be an EVALS frame"):
-        checked(given_, EVALS, ["name"], "evals")
+        checked(given_, EVALS, ["eval_name"], "evals")
 
 
 @pytest.mark.parametrize("other", TABLES.values(), ids=TABLES)

@@ -159,7 +159,7 @@ failure_details routing_decisions artifact_operation artifact_id handle_inputs_f
 block_execution_fingerprint workflow_draft_fingerprint execution_fingerprint
 """
 EVALS_COLUMNS = """
-eval_id name target_block_id output_handle_id path condition_kind assertion_label condition
+eval_id eval_name block_id output_handle_id path condition_kind assertion_label condition
 source_type source_run_id source_step_id assertion_drift_status schema_drift drift_status
 freshness_status validation_status latest_run_status latest_run_outcome latest_run_completed_at
 latest_run_duration_ms created_at updated_at workflow_id last_passed_at last_failed_at

@@ -208,9 +208,9 @@ def eval_row(saved: WorkflowEval) -> Row:
     step = source if isinstance(source, RunStepWorkflowEvalSource) else None
     return {
         "eval_id": saved.id,
-        "name": saved.name,
+        "eval_name": saved.name,
         "workflow_id": saved.workflow_id,
-        "target_block_id": saved.target.block_id,
+        "block_id": saved.target.block_id,
         "output_handle_id": of(assertion and assertion.target, "output_handle_id"),
         "path": of(assertion and assertion.target, "path"),
         "condition_kind": of(assertion and assertion.condition, "kind"),

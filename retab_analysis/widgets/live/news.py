@@ -372,7 +372,7 @@ def group_runs(
         mine = set() if is_whole else {*results[run_id]["eval_id"], run["eval_id"]} - {None}
         if run["scope"] == "block":
             # The block itself, too: two runs of it have the same evals, known or not.
-            mine |= {*evals.filter(target_block_id=block)["eval_id"], f"block {block}"}
+            mine |= {*evals.filter(block_id=block)["eval_id"], f"block {block}"}
         new = _Group([run_id], run["workflow_version_id"], mine, is_whole)
         group = next((each for each in groups if each.takes(new)), None)
         if group is None:

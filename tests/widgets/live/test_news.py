@@ -198,7 +198,7 @@ def test_runs_of_a_workflow_are_candidates_of_their_own(mine: ra.Client) -> None
 
 def test_runs_started_block_by_block_are_one_candidate(moving: ra.Client) -> None:
     evals = ra.fetch_evals("wf_contracts", client=moving)
-    blocks = evals["target_block_id"].unique().sort().to_list()
+    blocks = evals["block_id"].unique().sort().to_list()
     assert len(blocks) > 1
     view, together = compare_at_its_end("wf_contracts", moving, block_ids=blocks)
     assert view.frame.height == len(blocks)
