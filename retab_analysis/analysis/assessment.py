@@ -68,8 +68,8 @@ def assess(results: pl.LazyFrame) -> Assessment:
 def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
     """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
     # numpy, which the model needs, is loaded only by who asks it.
-    from retab_analysis.evidence.answers import find_kinds
     from retab_analysis.evidence.findings import weigh
+    from retab_analysis.evidence.kinds import find_kinds
     from retab_analysis.evidence.outcomes import collect_outcomes, combine_sides
 
     newest = _newest_run(results)

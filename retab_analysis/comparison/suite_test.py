@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
-from retab_analysis.evidence.answers import p_any_regressed
+from retab_analysis.evidence.since import p_any_regressed
 from retab_analysis.stats.clusters import join_clusters
 from retab_analysis.stats.outcome_table import OutcomeTable
 from retab_analysis.stats.suite import clustered_change

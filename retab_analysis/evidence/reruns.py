@@ -4,7 +4,7 @@ After i further passes and j further failures the probability that an eval got w
 
     p(i, j) = Σ W e₊^i e₋^j / Σ A e₊^i e₋^j,
 
-with W and A as in :mod:`retab_analysis.evidence.answers`, and the next outcome is a pass with the
+with W and A as in :mod:`retab_analysis.evidence.since`, and the next outcome is a pass with the
 probability Σ A e₊^(i+1) e₋^j / Σ A e₊^i e₋^j. With r reruns left, a sequence of reruns stops
 
 * once p is at least 0.95 or at most 0.05, because then it is decided; and
@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from retab_analysis.evidence.answers import CLEARED, CONFIRMED
 from retab_analysis.evidence.inference import Posterior
 from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Bools, Floats, Ints
+from retab_analysis.evidence.since import CLEARED, CONFIRMED
 
 ROUNDS = 8
 """So many rounds are looked ahead."""
