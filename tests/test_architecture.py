@@ -28,7 +28,7 @@ DIRECT: dict[str, set[str]] = {
     "files": {"errors", "arguments"},
     "schema": {"wire", "vocabulary", "errors"},
     "transport": {"errors", "config"},
-    "decode": {"errors", "wire", "schema"},
+    "decode": {"errors", "arguments", "wire", "schema"},
     "fetch": {"errors", "config", "progress", "transport", "schema", "decode"},
     "export": {"errors", "arguments", "schema", "files"},
     "evidence": {"errors", "vocabulary", "schema", "stats"},

@@ -44,9 +44,9 @@ SIGNATURES = {
     "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, "
     "alpha=0.05, margin=0.05, save_values=False, client=None)",
     "count_failures": "(results, by='block_id')",
-    "decode_evals": "(data)",
-    "decode_results": "(data)",
-    "decode_runs": "(data)",
+    "decode_evals": "(data, *, strict=True)",
+    "decode_results": "(data, *, strict=True)",
+    "decode_runs": "(data, *, strict=True)",
     "demo": "(seed=0, speed=1.0)",
     "eval_history": "(results)",
     "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from retab_analysis.arguments import check_flag
 from retab_analysis.decode.documents import read_any
 from retab_analysis.decode.frames import to_frame
 from retab_analysis.decode.problems import report_problems
@@ -24,19 +25,19 @@ class Model(Protocol):
 
     def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Any:
         """The document that the object was made from."""
-        ...
 
 
 Documents = bytes | str | dict[str, Any] | Model | Sequence[dict[str, Any] | Model]
 """One document of the API, several, or a page of a list, in whatever form."""
 
 
-def decode_runs(data: Documents) -> pl.DataFrame:
+def decode_runs(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     """Make a RUNS frame of documents of the API.
 
     Args:
         data: One eval run, a list of them, or a page; as bytes, text, parsed JSON, or objects of
             the official SDK.
+        strict: Raise for a record that does not decode. False keeps the good ones and warns once.
 
     Returns:
         A RUNS frame, one row per run.
@@ -44,6 +45,9 @@ def decode_runs(data: Documents) -> pl.DataFrame:
     Raises:
         ProtocolError: The text is not JSON.
         SchemaError: A record has the wrong shape.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
 
     Example:
         >>> run = {
@@ -58,10 +62,10 @@ def decode_runs(data: Documents) -> pl.DataFrame:
         >>> decode_runs(run).select("run_id", "status", "duration_ms").rows()
         [('wfevalrun_1', 'completed', 28000)]
     """
-    return _decode(RUNS, data)
+    return _decode(RUNS, data, strict)
 
 
-def decode_results(data: Documents) -> pl.DataFrame:
+def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     """Make a RESULTS frame of documents of the API.
 
     ``eval_name``, ``path``, ``workflow_version_id`` and ``run_created_at`` are null: they are not
@@ -70,6 +74,7 @@ def decode_results(data: Documents) -> pl.DataFrame:
     Args:
         data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of the
             official SDK. Numbers inside values stay as they were written in bytes and text only.
+        strict: As for :func:`decode_runs`.
 
     Returns:
         A RESULTS frame, one row per result.
@@ -77,16 +82,20 @@ def decode_results(data: Documents) -> pl.DataFrame:
     Raises:
         ProtocolError: The text is not JSON.
         SchemaError: A record has the wrong shape.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    return _decode(RESULTS, data)
+    return _decode(RESULTS, data, strict)
 
 
-def decode_evals(data: Documents) -> pl.DataFrame:
+def decode_evals(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     """Make an EVALS frame of documents of the API.
 
     Args:
         data: One saved eval, a list of them, or a page; as bytes, text, parsed JSON, or objects of
             the official SDK.
+        strict: As for :func:`decode_runs`.
 
     Returns:
         An EVALS frame, one row per saved eval.
@@ -94,16 +103,20 @@ def decode_evals(data: Documents) -> pl.DataFrame:
     Raises:
         ProtocolError: The text is not JSON.
         SchemaError: A record has the wrong shape.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    return _decode(EVALS, data)
+    return _decode(EVALS, data, strict)
 
 
-def _decode(table: Table, data: Documents) -> pl.DataFrame:
+def _decode(table: Table, data: Documents, strict: bool) -> pl.DataFrame:
+    check_flag("strict", strict)
     try:
         page = read_any(table.record, _as_bytes(data))
     except ProtocolError as error:
         raise ProtocolError(f"the document is {error}") from None
-    report_problems(table, page.problems, strict=True)
+    report_problems(table, page.problems, strict=strict, verb="decode")
     return to_frame(table, page.structs)
 
 
@@ -118,7 +131,7 @@ def _as_bytes(data: Documents) -> bytes:
             f"got {type(data).__name__}"
         )
     try:
-        return json.dumps(data, allow_nan=False, default=_document_of).encode()
+        return json.dumps(data, allow_nan=False, default=_dump_model).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise ProtocolError(f"not JSON: {reason}")
@@ -128,7 +141,7 @@ def _is_model(value: object) -> bool:
     return hasattr(value, "model_dump") and not isinstance(value, type)
 
 
-def _document_of(value: Any) -> Any:
+def _dump_model(value: Any) -> Any:
     """The document that a model was made from; ``json.dumps`` asks for what it does not know."""
     if not _is_model(value):
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

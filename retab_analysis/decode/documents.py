@@ -1,13 +1,14 @@
 """Bytes become structs: in one go where every record is good, else record by record.
 
-The usual body is decoded whole, by msgspec. Where that fails, the body is cut into the texts of its
-records without decoding them, and each is decoded for itself, so that one bad record spoils no
-other one, whatever is wrong with it.
+The usual body is decoded whole, by msgspec. Where that fails, Python's own decoder cuts the body
+into its records, and each is decoded for itself, so that one bad record spoils no other one.
 """
 
 from __future__ import annotations
 
 import codecs
+import itertools
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ import msgspec
 
 from retab_analysis import wire
 from retab_analysis.decode.problems import (
+    JsonNumber,
     Problems,
-    check_json,
     describe_problem,
     printable,
     shorten,
@@ -35,8 +36,7 @@ _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 _SHOWN = 200
 _PIECE = 16 * 1024  # bytes that are looked through together
 _CHECKED_EACH = 256  # records between two looks whether to go on
-# What gives JSON its structure; strings as a whole, so that no bracket inside of one is seen.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def never() -> None:
@@ -81,13 +81,21 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     if page is not None:
         # An empty cursor means that there is no further page, as an absent one does.
         return Page(len(body), page.data, after=page.list_metadata.after or None)
-    split = SplitBody(body)
-    found = _decode_each(record, split, check)
-    found.after = _list_metadata(split).after or None
-    return found
+    found, members = _read_each(record, body, check)
+    expected = "a page, {data: […], list_metadata: {…}}"
+    if found is None:
+        _refuse(body, expected)
+    try:
+        metadata = members.get("list_metadata", "null").encode("utf-8", "surrogateescape")
+        found.after = wire.decoder(wire.ListMetadata).decode(metadata).after or None
+    except _DECODE_ERRORS as error:
+        reason = f"{expected}; list_metadata: {error}"
+    else:
+        return found
+    _refuse(body, reason)
 
 
-def read_one(record: Record, body: bytes, check: Check = never) -> Page:
+def read_one(record: Record, body: bytes) -> Page:
     """Read a single document.
 
     Raises:
@@ -97,10 +105,12 @@ def read_one(record: Record, body: bytes, check: Check = never) -> Page:
     document = _decode_whole(record, body)
     if document is not None:
         return Page(len(body), [document])
-    split = SplitBody(body)
-    found = _decode_each(record, split, check)
-    if split.path != "$" or split.is_array:
-        _refuse(split, "an object")
+    cut, found = _Cut(body), Page(len(body))
+    text, value = cut.take()
+    cut.end()
+    if not isinstance(value, dict):
+        _refuse(body, "an object, a list of objects, or a page")
+    _decode_one(record, text, value, "$", found)
     return found
 
 
@@ -115,76 +125,12 @@ def read_any(record: Record, body: bytes) -> Page:
         structs = _decode_whole(list[record], body)  # type: ignore[valid-type]
         if structs is not None:
             return Page(len(body), structs)
-    page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
-    if page is not None:
-        return Page(len(body), page.data)
-    split = SplitBody(body)
-    found = _decode_each(record, split, never)
-    if split.path is None:
-        _refuse(split, "an object, a list of objects, or a page")
-    return found
-
-
-def _decode_whole(wanted: Any, body: bytes) -> Any:
-    """The body as structs, or None where anything in it is wrong."""
-    try:
-        if not body.isascii():
-            _check_utf8(body)  # msgspec does not look inside of what it skips or keeps raw
-        return wire.decoder(wanted).decode(body)
-    except _DECODE_ERRORS:
-        return None
-
-
-def _check_utf8(body: bytes) -> None:
-    """Raise a ``UnicodeDecodeError`` where a body is not UTF-8."""
-    check = codecs.getincrementaldecoder("utf-8")()
-    # Piece by piece: as one text, a body with a single emoji takes four times its size.
-    for start in range(0, len(body), _PIECE):
-        check.decode(body[start : start + _PIECE])
-    check.decode(b"", final=True)
-
-
-def _decode_each(record: Record, split: SplitBody, check: Check) -> Page:
-    """Decode record by record, and make sure that all of the body is JSON.
-
-    Raises:
-        ProtocolError: It is not.
-    """
-    found = Page(split.size)
-    for number, text in enumerate(split.records()):
-        if number % _CHECKED_EACH == 0:
-            check()
-        try:
-            found.structs.append(wire.decoder(record).decode(text.encode()))
-            continue
-        except _DECODE_ERRORS as error:
-            message = str(error)
-        if found.problems.is_full():
-            check_json(text)
-            found.problems.total += 1
-        else:
-            found.problems.add(describe_problem(text, split.where(number), message))
-    if not check_json(split.rest()) and _depth_at_end(split.rest()) != 0:
-        raise ProtocolError("not JSON: it is cut off, in something that is nested too deeply")
-    return found
-
-
-def _list_metadata(split: SplitBody) -> wire.ListMetadata:
-    expected = "a page, {data: […], list_metadata: {…}}"
-    if split.path != "$.data":
-        _refuse(split, expected)
-    try:
-        page: _WirePage[None] = wire.decoder(_WirePage[None]).decode(split.rest())
-    except _DECODE_ERRORS as error:
-        reason = str(error)
     else:
-        return page.list_metadata
-    _refuse(split, f"{expected}: {reason}")
-
-
-def _refuse(split: SplitBody, expected: str) -> NoReturn:
-    found = shorten(printable(split.text[: _SHOWN + 1]), _SHOWN)
-    raise SchemaError(f"expected {expected}; got {found}", path="$")
+        page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
+        if page is not None:
+            return Page(len(body), page.data)
+    found, _ = _read_each(record, body, never)
+    return read_one(record, body) if found is None else found
 
 
 def read_document(record: type[W], body: bytes) -> W:
@@ -201,90 +147,128 @@ def read_document(record: type[W], body: bytes) -> W:
     return document
 
 
-class SplitBody:
-    """A page, a list or a single object, cut into its records without decoding them.
+def _decode_whole(wanted: Any, body: bytes) -> Any:
+    """The body as structs, or None where anything in it is wrong."""
+    try:
+        if not body.isascii():
+            # msgspec does not look inside of what it skips or keeps raw. Piece by piece: as one
+            # text, a body with a single emoji takes four times its size.
+            utf8 = codecs.getincrementaldecoder("utf-8")()
+            for start in range(0, len(body), _PIECE):
+                utf8.decode(body[start : start + _PIECE])
+            utf8.decode(b"", final=True)
+        return wire.decoder(wanted).decode(body)
+    except _DECODE_ERRORS:
+        return None
 
-    Only strings and brackets are looked at, one token after the other, so that neither depth nor
-    bad characters inside a record matter, and no more than one record is taken out at a time.
 
-    Attributes:
-        size: Of the body, in bytes.
-        text: The whole body. Bytes that are not UTF-8 are in it as surrogate escapes.
-        path: The JSON path of the records' array, or of the only record; None where there is
-            neither.
-        is_array: Whether there is an array.
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _Cut:
+    """Takes one JSON value after the other out of a body.
+
+    Bytes that are not UTF-8 are in the text as surrogate escapes; lone surrogates are JSON.
     """
 
+    _json = json.JSONDecoder(
+        parse_constant=_refuse_constant, parse_int=JsonNumber, parse_float=JsonNumber
+    )
+
     def __init__(self, body: bytes) -> None:
-        self.size = len(body)
-        self.text = body.decode("utf-8", "surrogateescape")
-        self.path, self._begin = _find_records(self.text)
-        self.is_array = self.path is not None and self._begin is not None
-        self._end = len(self.text)
+        self._text, self._at = body.decode("utf-8", "surrogateescape"), 0
 
-    def where(self, number: int) -> str:
-        """The JSON path of a record."""
-        return f"{self.path}[{number}]" if self.is_array else str(self.path)
+    def peek(self) -> str:
+        """The next character behind white space; nothing at the end."""
+        self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+        return self._text[self._at : self._at + 1]
 
-    def records(self) -> Iterator[str]:
-        """The text of each record.
+    def skip(self, character: str) -> bool:
+        """Go past a character if it comes next."""
+        is_next = self.peek() == character
+        self._at += is_next
+        return is_next
 
-        Raises:
-            ProtocolError: Something is missing between two of them, or the array does not end.
-        """
-        if self._begin is None:
-            if self.path is not None:
-                yield self.text.strip()
+    def take(self) -> tuple[str, Any]:
+        """The next value: its text, and what it is."""
+        self.peek()
+        start = self._at
+        try:
+            value, self._at = self._json.raw_decode(self._text, start)
+        except RecursionError:
+            raise SchemaError("the document is nested too deeply", path="$") from None
+        except ValueError as error:
+            reason = str(error)
+        else:
+            return self._text[start : self._at], value
+        raise ProtocolError(f"not JSON: {reason}")
+
+    def items(self, end: str) -> Iterator[int]:
+        """Stop before each item of what has just been opened; the caller takes it."""
+        if self.skip(end):
             return
-        depth, start, is_first = 0, self._begin + 1, True
-        for token in _TOKEN.finditer(self.text, self._begin):
-            found = token.group()
-            depth += (found in "[{") - (found in "]}")
-            if depth == 0 or (found == "," and depth == 1):
-                text = self.text[start : token.start()].strip()
-                if text:
-                    yield text
-                elif depth or not is_first:
-                    raise ProtocolError("not JSON: there is nothing between two commas")
-                start, is_first = token.end(), False
-            if depth == 0:
-                self._end = token.start()
+        for number in itertools.count():
+            yield number
+            if self.skip(end):
                 return
-        raise ProtocolError("not JSON: it is cut off")
+            if not self.skip(","):
+                raise ProtocolError(f"not JSON: no comma and no {end} at character {self._at}")
 
-    def rest(self) -> str:
-        """The JSON around the records, once all of them were taken out."""
-        if self._begin is None:
-            return "null" if self.path is not None else self.text
-        return self.text[: self._begin + 1] + self.text[self._end :]
-
-
-def _depth_at_end(text: str) -> int:
-    """How many brackets are still open."""
-    tokens = (token.group() for token in _TOKEN.finditer(text))
-    return sum((each in "[{") - (each in "]}") for each in tokens)
+    def end(self) -> None:
+        """Make sure that nothing follows."""
+        if self.peek():
+            raise ProtocolError(f"not JSON: there is more behind its end, character {self._at}")
 
 
-def _find_records(text: str) -> tuple[str | None, int | None]:
-    """The JSON path of the records, and where the array starts that they stand in."""
-    first = text.lstrip()[:1]
-    if first == "[":
-        return "$", text.index("[")
-    if first != "{":
-        return None, None
-    array = _data_array(text)
-    return ("$", None) if array is None else ("$.data", array)
+def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, dict[str, str]]:
+    """Decode the records of a list or of a page one by one.
+
+    Returns:
+        What was found, None where there is no list; and the other members of a page.
+
+    Raises:
+        ProtocolError: The body is not JSON.
+        SchemaError: It is nested too deeply.
+    """
+    cut, members = _Cut(body), dict[str, str]()
+    found: Page | None = None
+    if cut.skip("["):
+        found = _decode_list(record, cut, "$", Page(len(body)), check)
+    elif cut.skip("{"):
+        for _ in cut.items("}"):
+            _, name = cut.take()
+            if not isinstance(name, str) or isinstance(name, JsonNumber) or not cut.skip(":"):
+                raise ProtocolError("not JSON: a member has no name")
+            if name == "data" and cut.skip("["):
+                found = _decode_list(record, cut, "$.data", Page(len(body)), check)
+            else:
+                members[name], _ = cut.take()
+    else:
+        cut.take()
+    cut.end()
+    return found, members
 
 
-def _data_array(text: str) -> int | None:
-    """Where the array starts that is the member ``data`` of the outermost object."""
-    depth, last, key = 0, "", ""
-    for token in _TOKEN.finditer(text):
-        found = token.group()
-        if found == "[" and depth == 1 and key == '"data"' and last == ":":
-            return token.start()
-        if found == ":" and depth == 1:
-            key = last
-        depth += (found in "[{") - (found in "]}")
-        last = found
-    return None
+def _decode_list(record: Record, cut: _Cut, path: str, found: Page, check: Check) -> Page:
+    for number in cut.items("]"):
+        if number % _CHECKED_EACH == 0:
+            check()
+        text, value = cut.take()
+        _decode_one(record, text, value, f"{path}[{number}]", found)
+    return found
+
+
+def _decode_one(record: Record, text: str, value: Any, where: str, found: Page) -> None:
+    try:
+        found.structs.append(wire.decoder(record).decode(text.encode()))
+    except _DECODE_ERRORS as error:
+        if found.problems.is_full():
+            found.problems.total += 1
+        else:
+            found.problems.add(describe_problem(text, value, where, str(error)))
+
+
+def _refuse(body: bytes, expected: str) -> NoReturn:
+    found = shorten(printable(body[: 4 * _SHOWN].decode("utf-8", "surrogateescape")), _SHOWN)
+    raise SchemaError(f"expected {expected}; got {found}", path="$")

@@ -247,7 +247,7 @@ def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
     """What makes a struct of a single document; ``accept`` looks at it."""
 
     def parse(body: bytes) -> Any:
-        page = read_one(table.record, body, check_time)
+        page = read_one(table.record, body)
         report_problems(table, page.problems, strict=True)
         accept(page.structs)
         return page.structs[0]
@@ -287,7 +287,7 @@ def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes]
         page = read_page(table.record, body, check_time)
         accept(page.structs)
         problems = page.problems if strict else Problems()
-        report_problems(table, problems, strict=True, is_list=True)
+        report_problems(table, problems, strict=True, verb="fetch")
         return page
 
     return parse
