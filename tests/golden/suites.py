@@ -15,6 +15,10 @@ LARGEST = 100
 SEED = 2026
 EARLIER = (0, 1, 3, 10, 20)
 EACH = 4
+DIGESTED = (
+    *("eval_id", "transition", "cause", "since_run_id", "baseline_state", "candidate_state"),
+    *("reruns_to_clear", "reruns_to_confirm"),
+)
 CALLED = ("newly_blocked", "regressed", "suspect")
 
 
@@ -42,8 +46,9 @@ def describe_suite(title: str, scenario: Scenario) -> str:
     rows = made.evals.rows(named=True)
     called = name_evals([row for row in rows if row["transition"] in CALLED], len(rows))
     others = sum(row["p_regressed"] or 0 for row in rows if row["transition"] not in CALLED)
-    asked = ("eval_id", "reruns_to_clear", "reruns_to_confirm")
-    everything = [*name_evals(rows, len(rows)), *made.evals.select(asked).sort("eval_id").rows()]
+    everything = sorted(
+        f"{[row[each] for each in DIGESTED]} {say_number(row['p_regressed'])}" for row in rows
+    )
     parts = [
         f"{title}: {count_transitions(rows)}",
         *(called or ["none called"]),
