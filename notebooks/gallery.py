@@ -185,7 +185,6 @@ def main() -> None:
         draw(f"pass_rate_{n}", plots.plot_pass_rate, frame)
         draw(f"outcomes_{n}", plots.plot_outcomes, frame)
         draw(f"durations_{n}", plots.plot_durations, repeated(frame))
-        draw(f"timeline_{n}", plots.plot_timeline, frame)
         if n in (1, 12):
             draw(f"pass_rate_notes_{n}", plots.plot_pass_rate, frame, versions=known)
             shares = {"by": "workflow_version_id", "versions": known}

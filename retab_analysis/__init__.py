@@ -74,7 +74,6 @@ if _TYPE_CHECKING:
     from retab_analysis.plots import plot_durations as plot_durations
     from retab_analysis.plots import plot_outcomes as plot_outcomes
     from retab_analysis.plots import plot_pass_rate as plot_pass_rate
-    from retab_analysis.plots import plot_timeline as plot_timeline
     from retab_analysis.plots import plot_verdicts as plot_verdicts
     from retab_analysis.report import write_report as write_report
     from retab_analysis.sandbox import Sandbox as Sandbox
@@ -140,7 +139,6 @@ _HOMES = {
     "plot_durations": "plots",
     "plot_outcomes": "plots",
     "plot_pass_rate": "plots",
-    "plot_timeline": "plots",
     "plot_verdicts": "plots",
     "read_csv": "export",
     "settle": "_settle",

@@ -79,7 +79,6 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "plot_durations": (ra.plot_durations, {"runs": RUNS.empty()}),
     "plot_outcomes": (ra.plot_outcomes, {"runs": RUNS.empty()}),
     "plot_pass_rate": (ra.plot_pass_rate, {"runs": RUNS.empty()}),
-    "plot_timeline": (ra.plot_timeline, {"runs": RUNS.empty()}),
     "plot_verdicts": (ra.plot_verdicts, {"results": RESULTS.empty()}),
     "read_csv": (ra.read_csv, {"path": "runs.csv"}),
     "settle": (ra.settle, {"comparison": COMPARISON}),

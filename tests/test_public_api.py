@@ -26,7 +26,7 @@ WaitTimeout blame cancel_runs check compare compare_versions compare_view count_
 decode_evals decode_results decode_runs demo eval_history explore failures fetch_config_changes
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
 fetch_versions fetch_workflows flaky_evals latest_results open_document overview plot_comparison
-plot_durations plot_outcomes plot_pass_rate plot_timeline plot_verdicts read_csv settle start_runs
+plot_durations plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs
 states summarize_evals summarize_runs triage use wait_for_runs watch write_csv write_report
 """
 
@@ -77,7 +77,6 @@ SIGNATURES = {
     "plot_pass_rate": (
         "(runs, *, by='workflow_version_id', scope='workflow', versions=None, ax=None)"
     ),
-    "plot_timeline": "(runs, *, ax=None)",
     "plot_verdicts": "(results, *, by='run_id', ax=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",

@@ -164,7 +164,6 @@ def test_68_nothing_turns_a_report_round(tmp_path: Path) -> None:
         (ra.plot_outcomes, RUNS, {}),
         (ra.plot_pass_rate, RUNS, {"scope": None}),
         (ra.plot_durations, RUNS, {}),
-        (ra.plot_timeline, RUNS, {}),
         (ra.plot_verdicts, RESULTS, {}),
         (ra.plot_comparison, COMPARISON, {}),
     ],

@@ -13,7 +13,6 @@ from retab_analysis.plots.comparison import plot_comparison
 from retab_analysis.plots.durations import plot_durations
 from retab_analysis.plots.outcomes import plot_outcomes
 from retab_analysis.plots.pass_rate import plot_pass_rate
-from retab_analysis.plots.timeline import plot_timeline
 from retab_analysis.plots.verdicts import plot_verdicts
 
 __all__ = [
@@ -21,6 +20,5 @@ __all__ = [
     "plot_durations",
     "plot_outcomes",
     "plot_pass_rate",
-    "plot_timeline",
     "plot_verdicts",
 ]

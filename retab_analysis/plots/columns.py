@@ -99,8 +99,8 @@ def label_groups(
     *,
     n: str = "",
     said: Sequence[str] = (),
-    width: float | None = None,
-) -> float:
+    room: float = 0.9,
+) -> None:
     """Name the groups along x with their dates, and say below what a name consists of.
 
     Args:
@@ -109,60 +109,42 @@ def label_groups(
         notes: How many there are of what, ``n=…``, at each place.
         n: What that counts.
         said: What else is said below.
-        width: How many pixels the layout will leave; estimated where it is not known.
-
-    Returns:
-        How high all of that is, in pixels.
+        room: The share of the width that a layout will leave.
     """
-    days = _Days(columns.keys["created_at"].to_list())
-    first = days.words[:: columns.each]
-    if columns.each > 1:
-        names: list[object] = list(first)
-        parts: list[list[str]] = [[] for _ in names]
-    else:
-        names = [_name(key, columns) for key in columns.keys["key"]]
-        parts = [[day] if day and columns.by in _NOUNS else [] for day in first]
-    for at, note in enumerate(notes):
-        parts[at].append(note)
-    if columns.by == VERSION and len(parts) > 1 and columns.each == 1:
+    moments = columns.keys["created_at"].to_list()
+    years = {moment.year for moment in moments if moment is not None}
+    days = ["" if moment is None else _day(moment, years) for moment in moments[:: columns.each]]
+    apart = columns.each == 1
+    names: list[object] = [_name(key, columns) for key in columns.keys["key"]] if apart else [*days]
+    dated = apart and columns.by in _NOUNS
+    parts = [[day] if day and dated else [] for day in days]
+    for part, note in zip(parts, notes, strict=False):
+        part.append(note)
+    if columns.by == VERSION and len(parts) > 1 and apart:
         parts[-1].append("newest")
-    high = label_columns(ax, names, parts if any(parts) else (), width=width)
-    # There may have been no room for them; the last place is named in any case.
-    last = " ".join(ax.get_xticklabels()[-1].get_text().split())
-    title = _title(columns, days.year if first[-1] in last else None, dated=first[-1] in last)
-    title += f"; n: {n}" if notes and notes[-1] in last else ""
-    return high + describe_below(ax, [title, *said], _release_notes(columns), taken=high)
+    noted = label_columns(ax, names, parts if any(parts) else (), room=room)
+    when = f" ({min(years)}, UTC)" if len(years) == 1 else " (UTC)"
+    if not apart:
+        together = f"{columns.each:,} {columns.noun}s in a row at each place"
+        title = f"{together}, with the day of the first{when}"
+    elif dated and noted:
+        event = "first run" if columns.by == VERSION else "creation"
+        title = f"{columns.noun}, with the day of its {event}{when}"
+    else:
+        title = _NOUNS.get(columns.by, to_one_line(columns.by))
+    title += f"; n: {n}" if notes and noted else ""
+    describe_below(ax, [title, *said], _release_notes(columns))
 
 
-class _Days:
-    """Days in words; the year is in each only where there are several."""
-
-    def __init__(self, moments: Sequence[datetime | None]) -> None:
-        years = {moment.year for moment in moments if moment is not None}
-        self.year = min(years) if len(years) == 1 else None
-        self.words = [self._say(moment) for moment in moments]
-
-    def _say(self, moment: datetime | None) -> str:
-        if moment is None:
-            return ""
-        day = f"{moment.day} {_MONTHS[moment.month - 1]}"
-        return day if self.year else f"{day} {moment.year}"
+def _day(moment: datetime, years: set[int]) -> str:
+    """A day in words; the year is there only where there are several."""
+    day = f"{moment.day} {_MONTHS[moment.month - 1]}"
+    return day if len(years) == 1 else f"{day} {moment.year}"
 
 
 def _name(key: object, columns: Columns) -> object:
     known = (columns.versions or {}).get(key)
     return key if known is None else f"v{known[0]}"
-
-
-def _title(columns: Columns, year: int | None, *, dated: bool) -> str:
-    when = f" ({year}, UTC)" if year else " (UTC)"
-    if columns.each > 1:
-        together = f"{columns.each:,} {columns.noun}s in a row at each place"
-        return f"{together}, with the day of the first{when}"
-    if columns.by not in _NOUNS or not dated:
-        return _NOUNS.get(columns.by, to_one_line(columns.by))
-    event = "first run" if columns.by == VERSION else "creation"
-    return f"{columns.noun}, with the day of its {event}{when}"
 
 
 def _release_notes(columns: Columns) -> list[str]:

@@ -58,20 +58,16 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         )
     shown = [each for each in _DRAWN if blocks[each].sum() > 0]
     _draw(ax, blocks, shown)
-    name_axes(ax, x=_measure(every.height - blocks.height))
+    others = every.height - blocks.height
+    more = f"; {others} more block{'s' * (others > 1)} as before" if others else ""
+    name_axes(ax, x=f"evals{more}")
     draw_legend(
-        ax,
-        [(area_handle(TRANSITION_LOOKS[each]), each.replace("_", " ")) for each in shown],
-        room=0.9,
+        ax, [(area_handle(TRANSITION_LOOKS[each]), each.replace("_", " ")) for each in shown]
     )
-    label_rows(ax, blocks["block_id"], _notes(blocks))
+    words = {True: ["code changed"], False: ["same code"], None: []}
+    rows = blocks.select("block_changed", "same").rows()
+    label_rows(ax, blocks["block_id"], [[*words[how], f"{same} as before"] for how, same in rows])
     return ax
-
-
-def _measure(others: int) -> str:
-    if not others:
-        return "evals"
-    return f"evals; {others} more block{'s' if others > 1 else ''} as before"
 
 
 def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
@@ -83,14 +79,6 @@ def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
     )
     broken, drawn = pl.sum_horizontal(BROKEN), pl.sum_horizontal(_DRAWN)
     return counts.sort(-broken, -drawn, "block_id", nulls_last=True)
-
-
-def _notes(blocks: pl.DataFrame) -> list[list[str]]:
-    words = {True: ["code changed"], False: ["same code"], None: []}
-    return [
-        [*words[changed], f"{same} as before"]
-        for changed, same in blocks.select("block_changed", "same").iter_rows()
-    ]
 
 
 def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:

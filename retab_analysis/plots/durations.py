@@ -90,12 +90,9 @@ def plot_durations(
         space_columns(panel, columns.height)
     queue.tick_params(labelbottom=False)
     if len(scopes) > 1:
-        draw_legend(queue, [(area_handle(_look(each)[0]), _look(each)[1]) for each in scopes])
+        looks = [_SCOPES.get(each, _OTHER) for each in scopes]
+        draw_legend(queue, [(area_handle(look), name) for look, name in looks])
     return ax
-
-
-def _look(scope: str) -> tuple[Look, str]:
-    return _SCOPES.get(scope, _OTHER)
 
 
 def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
@@ -130,12 +127,7 @@ def _add_panel(ax: Axes) -> Axes:
         ax.set_position((box.x0, box.y0, box.width, box.height * lower))
         above = (box.x0, box.y1 - box.height * upper, box.width, box.height * upper)
         panel = figure.add_axes(above, sharex=ax, facecolor=ax.get_facecolor())
-    _dress_like(panel, ax)
-    return panel
-
-
-def _dress_like(panel: Axes, ax: Axes) -> None:
-    """Give axes the colours and the letters of others, whatever style holds now."""
+    # The colours and the letters of the given ones, whatever style holds now.
     colour, size = text_colour(ax), ax.xaxis.label.get_fontsize()
     for axis in (panel.xaxis, panel.yaxis):
         axis.label.set(color=colour, fontsize=size)
@@ -143,6 +135,7 @@ def _dress_like(panel: Axes, ax: Axes) -> None:
     panel.tick_params(which="both", color=colour, labelcolor=colour, labelsize=points)
     for name, spine in ax.spines.items():
         panel.spines[name].set_color(spine.get_edgecolor())
+    return panel
 
 
 def _draw_panel(
@@ -152,45 +145,40 @@ def _draw_panel(
         name_axes(ax, y=name)
         return write_message(ax, f"no {name} times yet")
     least, most = (groups[f"{part} {end}"] for end in ("whislo", "whishi"))
-    unit, milliseconds = _unit(most.max())
+    # The largest unit of which the longest duration is at least two.
+    longest: Any = most.max()
+    unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
     width = _WIDE / len(scopes)
     for at, scope in enumerate(scopes):
         shift = (at - (len(scopes) - 1) / 2) * width
+        colour = _SCOPES.get(scope, _OTHER)[0].colour
         shown = groups.filter(scope=scope).with_columns(pl.col("x") + shift)
-        _boxes(ax, shown.filter(pl.col(f"{part} n") >= _FEWEST), part, milliseconds, scope, width)
+        boxes = shown.filter(pl.col(f"{part} n") >= _FEWEST).select(
+            "x", **{name: pl.col(f"{part} {name}") / milliseconds for name in _BOX}
+        )
+        _draw_boxes(ax, boxes, colour, width)
         few = shown.filter(pl.col(f"{part} n") < _FEW).explode(f"{part} values")
-        _points(ax, few["x"].to_list(), few[f"{part} values"] / milliseconds, scope)
+        values = (few[f"{part} values"] / milliseconds).to_list()
+        style: Style = {"color": colour, "edgecolor": text_colour(ax), "zorder": 3}
+        ax.scatter(few["x"].to_list(), values, s=14, linewidth=0.6, **style)
     if (least < 0).sum() == 0:
         ax.set_ylim(bottom=0)
     name_axes(ax, y=f"{name}\n[{unit}]")
 
 
-def _unit(longest: Any) -> tuple[str, float]:
-    """The largest unit of which the longest duration is at least two, and its milliseconds."""
-    return next((each for each in _UNITS if (longest or 0) >= 2 * each[1]), ("ms", 1.0))
-
-
-def _boxes(
-    ax: Axes, rows: pl.DataFrame, part: str, milliseconds: float, scope: str, width: float
-) -> None:
-    if rows.is_empty():
+def _draw_boxes(ax: Axes, boxes: pl.DataFrame, colour: str, width: float) -> None:
+    if boxes.is_empty():
         return
-    boxes = rows.select((pl.col(f"{part} {name}") / milliseconds).alias(name) for name in _BOX)
     line: Style = {"color": text_colour(ax), "linewidth": 0.8}
     ax.bxp(
-        [{**box, "fliers": []} for box in boxes.to_dicts()],
-        positions=rows["x"].to_list(),
+        [{**box, "fliers": []} for box in boxes.drop("x").to_dicts()],
+        positions=boxes["x"].to_list(),
         widths=width * 0.8,
         manage_ticks=False,
         patch_artist=True,
         showfliers=False,
-        boxprops={"facecolor": _look(scope)[0].colour, "edgecolor": EDGE, "linewidth": 0.5},
+        boxprops={"facecolor": colour, "edgecolor": EDGE, "linewidth": 0.5},
         whiskerprops=line,
         capprops=line,
         medianprops={"color": EDGE, "linewidth": 2},
     )
-
-
-def _points(ax: Axes, places: list[float], values: pl.Series, scope: str) -> None:
-    style: Style = {"color": _look(scope)[0].colour, "edgecolor": text_colour(ax), "zorder": 3}
-    ax.scatter(places, values.to_list(), s=14, linewidth=0.6, **style)

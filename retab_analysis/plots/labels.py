@@ -1,18 +1,22 @@
-"""Names as labels: short, and still different from one another."""
+"""Names as labels: short, still different from one another, and in a font that can draw them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable
 from datetime import datetime, time
-from itertools import takewhile
+from functools import cache, lru_cache
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from retab_analysis.markup import one_line
-from retab_analysis.plots.fonts import replace_undrawable
 
 NO_NAME = "(none)"
+_NO_GLYPH = "□"
 _SEPARATORS = "_/.:, -"
 _TOKEN = re.compile(rf"(?:^[{_SEPARATORS}]+)?[^{_SEPARATORS}]+[{_SEPARATORS}]*|^[{_SEPARATORS}]*$")
 
@@ -21,7 +25,7 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
     """Each name in one line of about ``limit`` characters; wide ones count twice.
 
     A name that is too long loses its end. Names that would be alike then show their beginning and
-    the places at which they differ; what is still alike is numbered. None is ``(none)``.
+    the place at which they differ; what is still alike is numbered. None is ``(none)``.
 
     Example:
         >>> shorten_names(["short", "wfv_0123456789abcdef", None], 12)
@@ -30,66 +34,41 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
         ['draft…07_24', 'draft…08_22', 'ver_1171a6f…']
     """
     values = list(names)
-    lines = {
-        value: NO_NAME if value is None else to_one_line(value) for value in dict.fromkeys(values)
-    }
-    short = _tell_apart(list(dict.fromkeys(lines.values())), limit, ())
-    return _numbered(values, [short[lines[value]] for value in values])
+    distinct = list(dict.fromkeys(values))
+    lines = [NO_NAME if value is None else to_one_line(value) for value in distinct]
+    short = {line: clip(line, limit) for line in lines}
+    head = limit // 2 - 1
+    room = limit - head - 1
+    # Those that differ at one place may be alike until a later one.
+    for _ in range(3):
+        for group in _alike(short):
+            letters = enumerate(zip(*group, strict=False))
+            place = next((at for at, each in letters if len(set(each)) > 1), min(map(len, group)))
+            word = max(group[0].rfind(each, 0, place) + 1 for each in _SEPARATORS)
+            start = max(head, word, place - room // 2)
+            short |= {line: f"{line[:head]}…{clip(line[start:], room)}" for line in group}
+    seen: dict[str, int] = {}
+    labels = {}
+    for value, line in zip(distinct, lines, strict=True):
+        label = short[line]
+        seen[label] = seen.get(label, 0) + 1
+        labels[value] = label if seen[label] == 1 else f"{label} ({seen[label]})"
+    return [labels[value] for value in values]
 
 
-def _tell_apart(lines: list[str], limit: int, places: tuple[int, ...]) -> dict[str, str]:
-    """Lines as labels that show, besides their beginning, what stands at these places."""
-    short = {line: _show(line, limit, places) for line in lines}
-    alike: dict[str, list[str]] = {}
+def _alike(short: dict[str, str]) -> list[list[str]]:
+    """The lines that have a label in common with others."""
+    groups: dict[str, list[str]] = {}
     for line, label in short.items():
-        alike.setdefault(label, []).append(line)
-    differ = _common(lines)
-    for group in alike.values():
-        if len(group) > 1 and (len(group) < len(lines) or not places):
-            # The first place tells this group from the others, the last one its own lines.
-            short |= _tell_apart(group, limit, ((*places, differ)[0], _common(group)))
-    return short
-
-
-def _show(line: str, limit: int, places: Iterable[int]) -> str:
-    shown = sorted({0, *places})
-    if _cells(line) <= limit or len(shown) == 1:
-        return clip(line, limit)
-    room, end, label = max(3, limit // len(shown) - 1), 0, ""
-    for place in shown:
-        begin = max(end, _token_start(line, place, room))
-        label += "…" * (begin > end) + line[begin : begin + room]
-        end = begin + room
-    return label + "…" * (end < len(line))
-
-
-def _token_start(line: str, place: int, room: int) -> int:
-    """Where the word at a place begins; if that is too far away, just before the place."""
-    near = range(place, max(place - room + 1, 0), -1)
-    return next((at for at in near if line[at - 1 : at] in _SEPARATORS), max(place - 1, 0))
-
-
-def _common(lines: list[str]) -> int:
-    """How many characters all the lines have in common at their beginning."""
-    columns = zip(*lines, strict=False)
-    return sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, columns))
-
-
-def _numbered(values: Sequence[object], lines: Sequence[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    found: dict[object, str] = {}
-    for value, line in zip(values, lines, strict=True):
-        if value not in found:
-            seen[line] += 1
-            found[value] = line if seen[line] == 1 else f"{line} ({seen[line]})"
-    return [found[value] for value in values]
+        groups.setdefault(label, []).append(line)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def clip(line: str, width: int) -> str:
     """A line without its end where it is too long."""
-    if _cells(line) <= width:
+    if count_cells(line) <= width:
         return line
-    while _cells(line) > width - 1:
+    while count_cells(line) > width - 1:
         line = line[:-1]
     return f"{line.rstrip()}…"
 
@@ -98,51 +77,70 @@ def wrap_name(line: str, width: int, most: int = 3) -> str | None:
     r"""A name in up to ``most`` lines, broken between its words; None where that is not possible.
 
     Example:
-        >>> wrap_name("draft_2026_06_26", 9), wrap_name("ver_1171a6f77028", 9)
-        ('draft_\n2026_\n06_26', None)
+        >>> wrap_name("draft_2026_06_26", 11), wrap_name("ver_1171a6f77028", 9)
+        ('draft_2026_\n06_26', None)
     """
-    lines = _wrap(line, width)
-    if len(lines) > most or any(_cells(each) > width for each in lines):
-        return None
-    # As many lines as that, but none longer than it has to be.
-    even = (_wrap(line, narrow) for narrow in range(1, width + 1))
-    return "\n".join(next(each for each in even if len(each) <= len(lines)))
-
-
-def _wrap(line: str, width: int) -> list[str]:
     lines = [""]
     for token in _TOKEN.findall(line):
-        if _cells((lines[-1] + token).rstrip()) <= width or not lines[-1]:
+        if count_cells((lines[-1] + token).rstrip()) <= width or not lines[-1]:
             lines[-1] += token
         else:
             lines.append(token)
-    return [each.rstrip() for each in lines]
+    fits = len(lines) <= most and all(count_cells(each.rstrip()) <= width for each in lines)
+    return "\n".join(each.rstrip() for each in lines) if fits else None
 
 
 def to_one_line(value: object) -> str:
     """Any value in one line.
 
-    As :func:`retab_analysis.markup.one_line`, but what no installed font has is a box. A time is
-    told to the minute, and midnight is the day alone, as where runs are grouped by day or week.
+    A time is told to the minute, and midnight is the day alone, as where runs are grouped by day or
+    week. A character that no installed font has is a box, which a warning says; matplotlib would
+    warn once for each.
     """
     if isinstance(value, datetime):
         midnight = value.time() == time.min
         return value.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
-    return replace_undrawable(one_line(value))
+    line = one_line(value)
+    missing = {each for each in line if find_family(each) is None}
+    if missing:
+        warnings.warn(
+            "no installed font has some of the characters in the names, which are drawn as boxes",
+            stacklevel=2,
+        )
+    return "".join(_NO_GLYPH if each in missing else each for each in line)
 
 
-def measure_width(label: str) -> float:
-    """About how wide a label is, in units of its font size; of several lines the longest."""
-    return max(map(_ems, label.split("\n")))
+def choose_families(text: str) -> list[str]:
+    """The user's own font families, and after them those that some characters need."""
+    own = list(mpl.rcParams["font.family"])
+    return list(dict.fromkeys([*own, *(find_family(each) or own[0] for each in text)]))
 
 
-def _ems(line: str) -> float:
-    return sum(1.05 if _is_wide(each) else 0.66 for each in line)
+def find_family(character: str) -> str | None:
+    """A family that has a character: the user's own, or an installed one; None where none has."""
+    own = tuple(mpl.rcParams["font.family"])
+    return own[0] if character.isascii() else _search(ord(character), own)
 
 
-def _cells(line: str) -> int:
-    return len(line) + sum(map(_is_wide, line))
+@lru_cache(maxsize=4096)
+def _search(code: int, own: tuple[str, ...]) -> str | None:
+    for family in own:
+        if code in _characters(findfont(FontProperties(family=[family]))):
+            return family
+    # "Last Resort" has a box for every character.
+    fonts = (each for each in fontManager.ttflist if not each.name.startswith("Last Resort"))
+    return next((each.name for each in fonts if code in _characters(each.fname)), None)
 
 
-def _is_wide(character: str) -> bool:
-    return not character.isascii() and unicodedata.east_asian_width(character) in "WF"
+@cache
+def _characters(path: Any) -> frozenset[int]:
+    try:
+        return frozenset(get_font(path).get_charmap())
+    except (OSError, RuntimeError):  # a file that is gone, or no font
+        return frozenset()
+
+
+def count_cells(line: str) -> int:
+    """How many characters wide a line is; those of East Asian scripts count twice."""
+    wide = (not each.isascii() and unicodedata.east_asian_width(each) in "WF" for each in line)
+    return len(line) + sum(wide)

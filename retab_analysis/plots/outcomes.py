@@ -68,39 +68,26 @@ def plot_outcomes(
     if not columns.height:
         return show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)
-    counts = _counts(columns.place(lazy))
+    other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(_COUNTS)
+    placed = columns.place(lazy).with_columns(unscored=other.clip(lower_bound=0))
+    counts = placed.group_by("x").agg(pl.col(*_SHOWN).sum()).sort("x").collect()
     shown = [state for state in _SHOWN if counts[state].sum() > 0]
     total = counts.select(pl.sum_horizontal(_SHOWN)).to_series()
     if by == RUN and columns.each == 1:
-        _draw_counts(ax, counts, shown)
+        highest = _stack(ax, counts, shown)
+        ax.set_ylim(0, max(highest, 1) * 1.02)
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        name_axes(ax, y="evals")
         label_groups(ax, columns)
     else:
-        _draw_shares(ax, counts.with_columns(pl.col(_SHOWN) / total.replace(0, None)), shown)
+        _stack(ax, counts.with_columns(pl.col(_SHOWN) / total.replace(0, None)), shown)
+        ax.set_ylim(0, 1.02)
+        ax.set_yticks(_QUARTERS)
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+        name_axes(ax, y="share of evals")
         label_groups(ax, columns, [f"n={n}" for n in total], n="evals, counted once a run")
     draw_legend(ax, [(area_handle(STATE_LOOKS[state]), state) for state in shown])
     return ax
-
-
-def _counts(placed: pl.LazyFrame) -> pl.DataFrame:
-    """One row per place, in their order: how many evals there are in each state."""
-    other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(_COUNTS)
-    groups = placed.with_columns(unscored=other.clip(lower_bound=0)).group_by("x")
-    return groups.agg(pl.col(*_SHOWN).sum()).sort("x").collect()
-
-
-def _draw_counts(ax: Axes, counts: pl.DataFrame, shown: list[str]) -> None:
-    highest = _stack(ax, counts, shown)
-    ax.set_ylim(0, max(highest, 1) * 1.02)
-    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    name_axes(ax, y="evals")
-
-
-def _draw_shares(ax: Axes, shares: pl.DataFrame, shown: list[str]) -> None:
-    _stack(ax, shares, shown)
-    ax.set_ylim(0, 1.02)
-    ax.set_yticks(_QUARTERS)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    name_axes(ax, y="share of evals")
 
 
 def _stack(ax: Axes, parts: pl.DataFrame, shown: list[str]) -> float:

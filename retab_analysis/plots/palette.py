@@ -25,13 +25,11 @@ class Look:
     Attributes:
         colour: The fill.
         hatch: On an area, so that it is told apart in grey; matplotlib's hatch letters.
-        marker: Where it is a point.
         sign: On a small cell; empty for none.
     """
 
     colour: str
     hatch: str = ""
-    marker: str = "o"
     sign: str = ""
 
 
@@ -41,16 +39,16 @@ class Look:
 # what would be as light as another one.
 STATE_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "passed": Look("#009E73", "", "o"),
-        "failed": Look("#D55E00", "///", "X", "x"),
-        "blocked": Look("#E69F00", "", "s", "_"),
-        "error": Look("#CC79A7", "xxx", "P", "+"),
-        "mixed": Look(YELLOW, "", "*", "|"),
-        "cancelled": Look("#7F7F7F", "", "D", "."),
-        "running": Look(SKY, "...", ">"),
-        "queued": Look("#B6C0C9", "", "^"),
-        "pending": Look("#D0D7DD", "", "v"),
-        "unscored": Look("#EBEEF0", "", "h"),
+        "passed": Look("#009E73"),
+        "failed": Look("#D55E00", "///", "x"),
+        "blocked": Look("#E69F00", "", "_"),
+        "error": Look("#CC79A7", "xxx", "+"),
+        "mixed": Look(YELLOW, "", "|"),
+        "cancelled": Look("#7F7F7F", "", "."),
+        "running": Look(SKY, "..."),
+        "queued": Look("#B6C0C9"),
+        "pending": Look("#D0D7DD"),
+        "unscored": Look("#EBEEF0"),
     }
 )
 

@@ -83,7 +83,9 @@ def plot_pass_rate(
         return show_message(ax, beside if others else "no runs")
     columns = columns.fit(ax, _THINNEST)
     placed = _mark_used(columns.place(scoped)).collect()
-    rates = _rates(placed)
+    used = placed.filter("used")
+    partial = used.group_by("x").agg(pl.col("partial").all())
+    rates = summarize_runs(used, "x").join(partial, on="x").sort("x")
     bottom = _draw(ax, rates, newest=columns.by == VERSION)
     said = [f"the axis begins at {bottom:.0%}, not at 0"] if bottom else []
     notes = [f"n={n}" for n in rates["rated_evals"]]
@@ -99,13 +101,6 @@ def _mark_used(runs: pl.LazyFrame) -> pl.LazyFrame:
     has_complete = (~pl.col("partial") & rated_total().is_not_null()).any().over("x")
     marked = runs.with_columns(partial=partial)
     return marked.with_columns(used=~(pl.col("partial") & has_complete))
-
-
-def _rates(placed: pl.DataFrame) -> pl.DataFrame:
-    """The summary of each place's runs, with ``partial``: all of them are."""
-    used = placed.filter("used")
-    partial = used.group_by("x").agg(pl.col("partial").all())
-    return summarize_runs(used, "x").join(partial, on="x").sort("x")
 
 
 def _said(placed: pl.DataFrame, rates: pl.DataFrame, others: int) -> list[str]:
@@ -143,23 +138,12 @@ def _draw(ax: Axes, rates: pl.DataFrame, *, newest: bool) -> float:
     ax.grid(axis="y", color=text_colour(ax), alpha=0.15, linewidth=0.6)
     ax.set_axisbelow(True)
     if newest and places and places[-1] == rates.height - 1:
-        _mark_newest(ax, places[-1], rate[-1], hollow=known["partial"][-1])
+        x, y, size = places[-1], rate[-1], measure_font(ax) * 72 / ax.figure.dpi
+        ground = ax.get_facecolor() if known["partial"][-1] else BLUE
+        ax.scatter([x], [y], s=70, marker="D", zorder=4, facecolor=ground, edgecolor=BLUE)
+        words: Style = {"va": "center", "fontsize": size, "color": text_colour(ax)}
+        ax.annotate(f"{y:.1%}", (x, y), (8, 0), textcoords="offset points", **words, **plain())
     return bottom
-
-
-def _mark_newest(ax: Axes, x: int, rate: float, *, hollow: bool) -> None:
-    fill: Style = {"facecolor": ax.get_facecolor() if hollow else BLUE, "edgecolor": BLUE}
-    ax.scatter([x], [rate], s=70, marker="D", zorder=4, **fill)
-    ax.annotate(
-        f"{rate:.1%}",
-        (x, rate),
-        (8, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=measure_font(ax) * 72 / ax.figure.dpi,
-        color=text_colour(ax),
-        **plain(),
-    )
 
 
 def _zoom(ax: Axes, low: Any, high: Any) -> float:

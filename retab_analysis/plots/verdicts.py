@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.lines import Line2D
 
 from retab_analysis.analysis.assessment import NEEDED
 from retab_analysis.analysis.flakiness import mark_results
@@ -15,15 +16,11 @@ from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.plots.axes import (
     Entry,
-    cell_handle,
     draw_legend,
-    empty_cell_handle,
-    estimate_width,
     label_rows,
-    measure_rows,
     prepare_axes,
     show_message,
-    sign_handle,
+    text_colour,
 )
 from retab_analysis.plots.columns import Columns, label_groups
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
@@ -70,15 +67,17 @@ def plot_verdicts(
     size: Style = {"width": 5.5 + _COLUMN * keys.height, "height": 3.4 + _ROW * evals.height}
     ax = prepare_axes(ax, **size)
     _mesh(ax, cells, keys.height, evals.height)
-    columns, names = Columns(by, keys.select("key", created_at="opened")), _row_names(evals)
-    width = estimate_width(ax, measure_rows(ax, names))
-    below = label_groups(ax, columns, width=width)
-    left = 1 - below / ax.bbox.height
+    label_groups(ax, Columns(by, keys.select("key", created_at="opened")), room=0.65)
     ax.spines[:].set_visible(False)
     has_gaps = cells.height < keys.height * evals.height
-    draw_legend(ax, _entries(ax, cells, has_gaps=has_gaps), room=left)
-    _signs(ax, cells, _cell_points(ax, width, ax.bbox.height * left))
-    label_rows(ax, names, room=left)
+    draw_legend(ax, _entries(ax, cells, has_gaps=has_gaps))
+    _signs(ax, cells, keys.height, evals.height)
+    # With its id where two have one name.
+    names = evals.select(eval_label()).to_series()
+    if names.n_unique() < evals.height:
+        both = pl.concat_str("eval_name", "eval_id", separator=" ")
+        names = evals.select(pl.coalesce(both, "eval_id")).to_series()
+    label_rows(ax, names, room=0.7)
     return ax
 
 
@@ -94,49 +93,28 @@ def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
     """
     kept = {name: pl.col(name).max() for name in ("eval_name", "block_id", *SAME_EVAL)}
     kept |= {name: pl.col(name).any() for name in ("flaky", "broke")}
-    marked = combine_results(mark_results(lazy), "key", "eval_id", **kept)
-    placed = _with_x(marked.collect()).sort("x", "eval_id").with_columns(changed=_changed())
-    return _with_y(placed).sort("y", "x")
-
-
-def _with_x(cells: pl.DataFrame) -> pl.DataFrame:
-    """Columns in order of appearance."""
+    cells = combine_results(mark_results(lazy), "key", "eval_id", **kept).collect()
     first = cells.group_by("key").agg(pl.col("moment").min().alias("opened"))
     ordered = first.sort("opened", "key", nulls_last=True).with_row_index("x")
-    return cells.join(ordered.cast({"x": pl.Int64}), on="key", nulls_equal=True)
-
-
-def _changed() -> pl.Expr:
-    """Against the newest column before in which it is known; rows are in the columns' order."""
-    return pl.any_horizontal(
+    cells = cells.join(ordered.cast({"x": pl.Int64}), on="key", nulls_equal=True)
+    # Against the newest column before in which it is known.
+    changed = pl.any_horizontal(
         (pl.col(name) != pl.col(name).forward_fill().shift(1).over("eval_id")).fill_null(False)
         for name in SAME_EVAL
     )
-
-
-def _with_y(cells: pl.DataFrame) -> pl.DataFrame:
-    """Evals in the order in which one wants to see them, each with its newest name."""
+    cells = cells.sort("x", "eval_id").with_columns(changed=changed)
+    # Evals in the order in which one wants to see them, each with its newest name.
     evals = cells.group_by("eval_id", maintain_order=True).agg(
         passing=pl.col("state").last() == "passed",
         steady=~pl.col("flaky").any(),
         block=pl.col("block_id").max(),
         name=pl.col("eval_name").drop_nulls().last(),
     )
-    ordered = evals.sort("passing", "steady", "block", "name", "eval_id", nulls_last=True)
-    placed = ordered.select("eval_id", "name").with_row_index("y").cast({"y": pl.Int64})
-    return cells.join(placed, on="eval_id", nulls_equal=True).select(
-        *("x", "y", "key", "opened", "eval_id", "state", "flaky", "broke", "changed"),
-        eval_name="name",
-    )
-
-
-def _row_names(evals: pl.DataFrame) -> Sequence[object]:
-    """What each eval is called; with its id where two have one name."""
-    names = evals.select(eval_label()).to_series()
-    if names.n_unique() == evals.height:
-        return names.to_list()
-    both = pl.concat_str("eval_name", "eval_id", separator=" ")
-    return evals.select(pl.coalesce(both, "eval_id")).to_series().to_list()
+    rows = evals.sort("passing", "steady", "block", "name", "eval_id", nulls_last=True)
+    placed = rows.select("eval_id", "name").with_row_index("y").cast({"y": pl.Int64})
+    columns = ("x", "y", "key", "opened", "eval_id", "state", "flaky", "broke", "changed")
+    found = cells.join(placed, on="eval_id", nulls_equal=True)
+    return found.select(*columns, eval_name="name").sort("y", "x")
 
 
 def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
@@ -155,31 +133,20 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     ax.set_ylim(down - 0.5, -0.5)
 
 
-def _cell_points(ax: Axes, width: float, height: float) -> float:
-    """The shorter side of a cell in points, of a grid of so many pixels.
-
-    The limits are whole cells, plus what the legend has taken of y.
-    """
-    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    return min(width / (right - left), height / abs(high - low)) * 72 / ax.figure.dpi
-
-
-def _signs(ax: Axes, cells: pl.DataFrame, side: float) -> None:
+def _signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
+    # In points, of axes of which a quarter goes to labels and legend.
+    side = 0.75 * min(ax.bbox.width / across, ax.bbox.height / down) * 72 / ax.figure.dpi
     for state in _STATES:
         if STATE_LOOKS[state].sign:
-            of_state = cells.filter(pl.col("state") == state)
-            _scatter(ax, of_state, STATE_LOOKS[state].sign, side * 0.45)
+            _scatter(ax, cells.filter(state=state), STATE_LOOKS[state].sign, side * 0.45)
     _scatter(ax, cells.filter("flaky"), "o", side * 0.75, hollow=True)
-    _steps(ax, cells.filter("broke"), side)
-    shift = pl.col("x", "y") - _CORNER
-    _scatter(ax, cells.filter("changed").with_columns(shift), "^", side * 0.28)
-
-
-def _steps(ax: Axes, cells: pl.DataFrame, side: float) -> None:
-    """A line between the last column in which an eval was whole and the first in which it broke."""
-    if cells.is_empty():
+    corner = cells.filter("changed").with_columns(pl.col("x", "y") - _CORNER)
+    _scatter(ax, corner, "^", side * 0.28)
+    broke = cells.filter("broke")
+    if broke.is_empty():
         return
-    x, y = (cells[name].cast(pl.Float64) for name in ("x", "y"))
+    # A line between the last column in which an eval was whole and the first in which it broke.
+    x, y = (broke[name].cast(pl.Float64) for name in ("x", "y"))
     ends = (x - 0.5).to_list(), (y - 0.48).to_list(), (y + 0.48).to_list()
     # Black is not seen beside a dark ground's empty cell, and white not beside a light one's.
     for colour, width in (("white", 0.42), (EDGE, 0.24)):
@@ -198,15 +165,25 @@ def _scatter(
 
 
 def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[Entry]:
+    """The legend: each state that occurs, and each sign."""
+
+    def cell(state: str, sign: str, size: float = 6.0, **more: Any) -> tuple[Line2D, ...]:
+        ground = _mark("s", 10.0, color=STATE_LOOKS[state].colour)
+        return (ground, _mark(sign, size, color=EDGE, **more)) if sign else (ground,)
+
     found = set(cells["state"])
-    entries: list[Entry] = [(cell_handle(STATE_LOOKS[s]), s) for s in _STATES if s in found]
-    ground = cell_handle(STATE_LOOKS["unscored"])
+    entries: list[Entry] = [(cell(s, STATE_LOOKS[s].sign), s) for s in _STATES if s in found]
     if has_gaps:
-        entries.append((empty_cell_handle(ax), "no result"))
+        outline: Style = {"color": "none", "mec": text_colour(ax), "mew": 0.5, "alpha": 0.6}
+        entries.append((_mark("s", 9.5, **outline), "no result"))
     if cells["flaky"].any():
-        entries.append(((*ground, sign_handle("o", 7.0, fillstyle="none")), "flaky"))
+        entries.append((cell("unscored", "o", 7.0, fillstyle="none"), "flaky"))
     if cells["broke"].any():
-        entries.append(((*ground, sign_handle("|", 11.0, markeredgewidth=3)), "broke here"))
+        entries.append((cell("unscored", "|", 11.0, markeredgewidth=3), "broke here"))
     if cells["changed"].any():
-        entries.append(((*ground, sign_handle("^", 5.0)), "eval changed"))
+        entries.append((cell("unscored", "^", 5.0), "eval changed"))
     return entries
+
+
+def _mark(marker: str, size: float, **style: Any) -> Line2D:
+    return Line2D([], [], ls="", marker=marker, markersize=size, **style)

@@ -25,8 +25,7 @@ SIZE = 50_000
 DECODED = 2_000
 LARGER = 10
 PLOTS: dict[str, Callable[..., Axes]] = {
-    each.__name__: each
-    for each in (ra.plot_outcomes, ra.plot_pass_rate, ra.plot_durations, ra.plot_timeline)
+    each.__name__: each for each in (ra.plot_outcomes, ra.plot_pass_rate, ra.plot_durations)
 }
 LOAD = "load of the machine, of all cores"
 

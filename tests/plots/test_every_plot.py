@@ -103,5 +103,5 @@ def test_a_key_may_be_a_column_of_your_own(plot: Plot, values: list[Any]) -> Non
 @pytest.mark.parametrize("plot", KEYED)
 def test_a_key_may_be_a_column_that_is_read_as_well(plot: Plot) -> None:
     ax = plot(some(plot, ["a", "b"]), by="created_at")
-    labels = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
-    assert labels == ["2026-05-18", "2026-05-19"]
+    labels = [each.get_text().replace("\n", "") for each in ax.get_xticklabels()]
+    assert [label[:10] for label in labels] == ["2026-05-18", "2026-05-19"]

@@ -13,7 +13,6 @@ from retab_analysis import (
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
-    plot_timeline,
     plot_verdicts,
 )
 from support.frames import result, results, run, runs
@@ -22,7 +21,7 @@ from support.inside import compare
 Plot = Callable[..., Axes]
 
 
-OF_RUNS: tuple[Plot, ...] = (plot_pass_rate, plot_outcomes, plot_durations, plot_timeline)
+OF_RUNS: tuple[Plot, ...] = (plot_pass_rate, plot_outcomes, plot_durations)
 
 
 OF_FRAMES: tuple[Plot, ...] = (*OF_RUNS, plot_verdicts)
