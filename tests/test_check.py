@@ -12,8 +12,7 @@ import pytest
 from support.fakes import STILL, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import BROKEN, Comparison, NoBaselineError
-from support.lettered_api import FLOW as FLOW_OF_LETTERS
-from support.lettered_api import STATES, LetteredApi
+from support.lettered_api import LetteredApi, alike
 from support.made_runs import run_with
 from support.small_world import (
     CURED,
@@ -252,19 +251,14 @@ def test_a_break_does_not_leave_the_window_of_the_history(small: Small) -> None:
     assert "at the latest" not in same["reason"] + longer.explain()
 
 
-LETTERED = {f"fine {at}": "P" * 130 for at in range(8)}
+LETTERED = alike(8, "P" * 130)
 
 
 def check_lettered(upto: int, codes: str, history: int = 20, **evals: str) -> Comparison:
     """Check the newest of so many runs; the code of the last letter stays."""
-    api = LetteredApi({**LETTERED, **evals}, codes=codes, upto=upto)
-    with FaultServer([api]) as server:
-        made = ra.check(
-            FLOW_OF_LETTERS, history=history, client=client_for(server.url), progress=False
-        )
-        assert server.paths.count("/v1/workflows/evals/results") == 0
-        read = sum("evals/results?" in path for path in server.paths)
-    assert read == 1 + min(upto - 1, history)
+    with LetteredApi({**LETTERED, **evals}, codes, upto=upto) as api:
+        made = api.check(history=history)
+    assert api.asked.count("GET /v1/workflows/evals/results") == 1 + min(upto - 1, history)
     return made
 
 
@@ -286,100 +280,94 @@ def test_what_drifted_stays_red_with_any_number_of_passes_in_the_window() -> Non
         assert [each["eval_name"] for each in broken(made).iter_rows(named=True)] == ["bad"], upto
 
 
-def singles(number: int, letter: str = "P", after: int = 30) -> list[dict[str, Any]]:
-    """Runs of one eval alone, each a day after the other."""
-    return [
+def look_at_bad(
+    again: str = "",
+    then: str = "",
+    before: int = 12,
+    codes: str = "A",
+    memory: bool = True,
+    **changes: Any,
+) -> tuple[Comparison, dict[str, Any]]:
+    """Check after so many runs, the last of which failed.
+
+    Args:
+        again: What became of it in runs of it alone since.
+        then: What became of it in whole runs after these.
+        before: How many whole runs there were first.
+        codes: The code of each run.
+        memory: Whether the saved evals remember their latest pass.
+        **changes: What is changed in each result of the runs of it alone.
+    """
+    api = LetteredApi(
         {
-            "id": f"single_{at}",
-            "at": after + at,
-            "states": {"bad": STATES[letter]},
-            "eval_id": "bad",
-        }
-        for at in range(number)
-    ]
+            **alike(8, "P" * before + "." * len(again) + "P" * len(then)),
+            "bad": "P" * (before - 1) + "F" + again + then,
+        },
+        codes,
+        scopes="W" * before + "E" * len(again) + "W",
+        memory=memory,
+    )
+    for run in api.runs:
+        if run.scope == "E":
+            api.change(f"res_{run.id}_bad", **changes)
+    made = api.check()
+    return made, made.evals.filter(eval_id="bad").row(0, named=True)
 
 
-def check_after(started: list[dict[str, Any]], **more: Any) -> Comparison:
-    evals = {**{f"fine {at}": "P" * 30 for at in range(8)}, "bad": "P" * 29 + "F"}
-    api = LetteredApi(evals, started=started, **more)
-    with FaultServer([api]) as server:
-        return ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
-
-
-@pytest.mark.parametrize("number", [99, 100, 101, 250])
+@pytest.mark.parametrize("number", [99, 101])
 def test_runs_of_single_evals_do_not_hide_those_of_the_workflow(number: int) -> None:
     # On another version, so that they say nothing about the candidate.
-    made = check_after(singles(number), codes="A" * 30 + "B")
-    alone = check_after([], codes="A" * 30 + "B")
+    made, _ = look_at_bad("P" * number, before=30, codes="A" * 30 + "B")
+    alone, _ = look_at_bad(before=30)
     assert made.evals.equals(alone.evals)
     assert set(made.evals["candidate_run_id"]) == {"run_29"}
     assert made.sides.history["run_id"].n_unique() == 20  # type: ignore[index]
 
 
 def test_runs_of_single_evals_between_hardly_shorten_the_history() -> None:
-    class Between(LetteredApi):
-        def _runs(self) -> list[dict[str, Any]]:
-            past = super()._runs()
-            again = [{**each, "states": {}, "eval_id": "bad"} for each in past]
-            return [
-                {**run, "id": f"{run['id']}_{copy}" if copy else run["id"]}
-                for run, other in zip(past, again, strict=True)
-                for copy, run in enumerate([run, *[other] * 12])
-            ]
-
-    evals = {**{f"fine {at}": "P" * 30 for at in range(8)}, "bad": "P" * 29 + "F"}
-    with FaultServer([Between(evals)]) as server:
-        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    bad = "P" * 29 + "F"
+    fine = alike(8, ("P" + "." * 12) * 30)
+    between = "".join(letter + "P" * 12 for letter in bad)
+    api = LetteredApi({**fine, "bad": between}, scopes=("W" + "E" * 12) * 30)
+    for run in api.runs:
+        if run.scope == "E":
+            run.results = []
+    made = api.check()
     # They have no results, and are not more than one in five of what is read.
     assert made.sides.history["run_id"].n_unique() == 16  # type: ignore[index]
-    told = ("eval_id", "transition", "since_run_id", "cause")
-    assert made.evals.select(told).equals(check_after([]).evals.select(told))
+    alone, _ = look_at_bad(before=30)
+    told = ("eval_id", "transition", "cause")
+    assert made.evals.select(told).equals(alone.evals.select(told))
 
 
 @pytest.mark.parametrize("letter", ["P", "F"])
 def test_what_was_run_again_on_the_same_version_counts(letter: str) -> None:
-    alone = check_after([])
-    made = check_after(singles(4, letter))
+    _, before = look_at_bad(before=30)
+    made, now = look_at_bad(4 * letter, before=30)
     assert made.sides.reruns is not None
     assert made.sides.reruns.height == 4
     assert "4 verdicts of reruns are counted as well." in made.explain()
-    before, now = (each.evals.filter(eval_id="bad").row(0, named=True) for each in (alone, made))
     assert (before["transition"], before["candidate_n"], now["candidate_n"]) == ("suspect", 1, 5)
     assert (now["p_regressed"] > before["p_regressed"]) == (letter == "F")
     assert now["transition"] == {"P": "flaky", "F": "regressed"}[letter]
     # Reruns belong to the run before them.
-    assert check_after([*singles(4, letter), whole_run(34)]).sides.reruns is None
-
-
-def whole_run(at: int, letter: str = "F") -> dict[str, Any]:
-    states = {**{f"fine {each}": STATES["P"] for each in range(8)}, "bad": STATES[letter]}
-    return {"id": f"whole_{at}", "at": at, "states": states, "eval_id": None}
-
-
-def look_at_bad(
-    *started: dict[str, Any], before: int = 12, **more: Any
-) -> tuple[Comparison, dict[str, Any]]:
-    """Check after so many runs, the last of which failed, and what was started since."""
-    evals = {**{f"fine {at}": "P" * before for at in range(8)}, "bad": "P" * (before - 1) + "F"}
-    with FaultServer([LetteredApi(evals, started=[*started], **more)]) as server:
-        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
-    return made, made.evals.filter(eval_id="bad").row(0, named=True)
+    assert look_at_bad(4 * letter, "F", before=30)[0].sides.reruns is None
 
 
 def test_what_was_run_again_still_counts_once_there_is_a_newer_run() -> None:
-    alone, without = look_at_bad(whole_run(16))
+    alone, without = look_at_bad("", "F")
     assert without["transition"] == "regressed"
-    cleared, passed = look_at_bad(*singles(4, "P", 12), whole_run(16))
+    cleared, passed = look_at_bad("PPPP", "F")
     assert passed["transition"] != "regressed"
     said = "4 verdicts of earlier reruns are counted as well, but not in the pass rate."
     assert said in cleared.explain()
-    _, failed = look_at_bad(*singles(4, "F", 12), whole_run(16))
+    _, failed = look_at_bad("FFFF", "F")
     assert failed["p_regressed"] > without["p_regressed"]
     assert failed["since_run_id"] == "run_11"
     assert "0 of 6 passed" in failed["reason"]
     # One pass does not mend what was confirmed.
-    _, lucky = look_at_bad(*singles(4, "F", 12), whole_run(16, "P"))
-    _, thought_mended = look_at_bad(whole_run(16, "P"))
+    _, lucky = look_at_bad("FFFF", "P")
+    _, thought_mended = look_at_bad("", "P")
     assert "it may still fail now and then" in lucky["reason"]
     assert "may still fail" not in thought_mended["reason"]
     # What was chosen because it failed does not say how the suite does.
@@ -389,43 +377,29 @@ def test_what_was_run_again_still_counts_once_there_is_a_newer_run() -> None:
 
 def test_a_break_that_reruns_confirmed_is_still_red_in_the_next_run() -> None:
     _, once = look_at_bad(before=4)
-    confirmed, sure = look_at_bad(*singles(4, "F", 4), before=4)
-    following, still = look_at_bad(*singles(4, "F", 4), whole_run(8), before=4)
+    confirmed, sure = look_at_bad("FFFF", before=4)
+    following, still = look_at_bad("FFFF", "F", before=4)
     assert once["transition"] == "suspect"
     assert (sure["transition"], still["transition"]) == ("regressed", "regressed")
     assert not confirmed.gate().ok
     assert not following.gate().ok
 
 
-@pytest.mark.parametrize(
-    ("codes", "is_edited"), [("A" * 12 + "BBBBA", False), ("A", True)], ids=["version", "code"]
-)
-def test_what_was_run_again_on_other_code_does_not_count(codes: str, is_edited: bool) -> None:
-    class Edited(LetteredApi):
-        def _result(self, eval_id: str, state: str, run: dict[str, Any]) -> dict[str, Any]:
-            document = super()._result(eval_id, state, run)
-            if is_edited and run["id"].startswith("single"):
-                document["block_execution_fingerprint"] = "a draft that was edited"
-            return document
-
-    evals = {**{f"fine {at}": "P" * 12 for at in range(8)}, "bad": "P" * 11 + "F"}
-    api = Edited(evals, codes=codes, started=[*singles(4, "P", 12), whole_run(16)])
-    with FaultServer([api]) as server:
-        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
-    _, without = look_at_bad(whole_run(16), codes=codes)
-    assert made.evals.filter(eval_id="bad").row(0, named=True) == without
+@pytest.mark.parametrize("codes", ["A" * 12 + "BBBBA", "A"], ids=["version", "code"])
+def test_what_was_run_again_on_other_code_does_not_count(codes: str) -> None:
+    other = {"block_execution_fingerprint": "a draft that was edited"} if codes == "A" else {}
+    _, row = look_at_bad("PPPP", "F", codes=codes, memory=False, **other)
+    _, without = look_at_bad("", "F", memory=False)
+    told = ("transition", "p_regressed", "cause", "since_run_id", "baseline_run_id", "candidate_n")
+    assert [row[each] for each in told] == [without[each] for each in told]
 
 
 @pytest.mark.parametrize(("history", "reruns"), [(2, 0), (5, 1), (20, 4)])
 def test_one_in_five_of_the_earlier_runs_may_be_a_rerun(history: int, reruns: int) -> None:
-    evals = {**{f"fine {at}": "P" * 30 for at in range(8)}, "bad": "P" * 29 + "F"}
-    api = LetteredApi(evals, started=[*singles(30), whole_run(60)])
-    with FaultServer([api]) as server:
-        made = ra.check(
-            FLOW_OF_LETTERS, history=history, client=client_for(server.url), progress=False
-        )
-        read = sum("evals/results?" in path for path in server.paths)
-    assert read == 1 + history
+    evals = {**alike(8, "P" * 30 + "." * 30 + "P"), "bad": "P" * 29 + "F" + "P" * 30 + "F"}
+    with LetteredApi(evals, scopes="W" * 30 + "E" * 30 + "W") as api:
+        made = api.check(history=history)
+    assert api.asked.count("GET /v1/workflows/evals/results") == 1 + history
     assert made.sides.earlier_rerun_verdicts == reruns
 
 
@@ -501,63 +475,34 @@ def test_a_cause_is_not_told_across_runs_that_were_not_read() -> None:
         **{f"edited {at}": "P" * 45 + "F" * 20 for at in range(3)},
         **{"older": "P" * 27 + "F" * 40, "bad": "P" * 30 + "F" * 40},
     }
-    api = LetteredApi({**evals, "fine": "P" * 60}, codes="A" * 42 + "BBBC", upto=60)
-    with FaultServer([api]) as server:
-        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    made = LetteredApi({**evals, "fine": "P" * 60}, codes="A" * 42 + "BBBC", upto=60).check()
     (row,) = broken(made).filter(eval_name="bad").iter_rows(named=True)
     assert (row["since_run_id"], row["cause"]) == ("run_30", "drift") or (
         row["cause"] == "unknown" and "at the latest" in row["reason"]
     )
     # A baseline that is much older than the candidate, and nothing in between.
-    broke = {**LETTERED, "bad": "P" * 40 + "F" * 30}
-    with FaultServer([LetteredApi(broke, codes="A" * 40 + "B")]) as server:
-        for baseline, history in (("run_20", 0), ("run_20", 5), ("run_55", 5)):
-            made = ra.check(
-                FLOW_OF_LETTERS,
-                candidate="run_69",
-                baseline=baseline,
-                history=history,
-                client=client_for(server.url),
-                progress=False,
-            )
-            (row,) = made.evals.filter(eval_name="bad").iter_rows(named=True)
-            assert row["cause"] == "unknown"
-            assert "at the latest" in row["reason"]
+    api = LetteredApi({**LETTERED, "bad": "P" * 40 + "F" * 30}, codes="A" * 40 + "B")
+    for baseline, history in (("run_20", 0), ("run_20", 5), ("run_55", 5)):
+        made = api.check(candidate="run_69", baseline=baseline, history=history)
+        (row,) = made.evals.filter(eval_name="bad").iter_rows(named=True)
+        assert row["cause"] == "unknown"
+        assert "at the latest" in row["reason"]
 
 
 def test_an_old_candidate_is_not_judged_by_what_passed_later() -> None:
+    evals = {**LETTERED, "bad": "P" * 15 + "F" * 31 + "P" * 20}
     for upto in (46, 47, 56):
-        api = LetteredApi(
-            {**LETTERED, "bad": "P" * 15 + "F" * 31 + "P" * 20}, codes="A" * 15 + "B", upto=upto
-        )
-        with FaultServer([api]) as server:
-            made = ra.check(
-                FLOW_OF_LETTERS,
-                candidate="run_45",
-                client=client_for(server.url),
-                progress=False,
-            )
+        made = LetteredApi(evals, codes="A" * 15 + "B", upto=upto).check(candidate="run_45")
         assert [each["eval_name"] for each in broken(made).iter_rows(named=True)] == ["bad"], upto
 
 
 def test_what_a_run_that_ended_early_left_out_is_not_removed() -> None:
-    class Short(LetteredApi):
-        status = "error"
-
-        def _document(self, run: dict[str, Any]) -> dict[str, Any]:
-            document = super()._document(run)
-            document["total_evals"] = 9
-            if run["id"] == "run_30":
-                document["lifecycle"] = {"status": self.status, "message": "lost its worker"}
-            return document
-
-    evals = {**{f"fine {at}": "P" * 30 + "." for at in range(8)}, "bad": "P" * 28 + "FF."}
-    evals["fine 0"] = "P" * 31
+    evals = {**alike(8, "P" * 30), "fine 0": "P" * 31, "bad": "P" * 28 + "FF."}
     for status in ("error", "cancelled", "completed"):
-        api = Short(evals)
-        api.status = status
-        with FaultServer([api]) as server:
-            made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+        api = LetteredApi(evals)
+        api.change("run_30", total_evals=9)
+        api.runs[-1].status = status
+        made = api.check()
         counts = made.summary.row(0, named=True)
         assert (counts["incomplete"], counts["removed"], counts["still_passing"]) == (8, 0, 1)
         assert not made.gate().ok
@@ -573,16 +518,8 @@ def test_several_old_breaks_have_their_own_dates() -> None:
 
 
 def test_a_definition_that_was_edited_long_ago_is_no_break() -> None:
-    class Edited(LetteredApi):
-        def _result(self, eval_id: str, state: str, run: dict[str, Any]) -> dict[str, Any]:
-            document = super()._result(eval_id, state, run)
-            if eval_id == "edited" and run["at"] >= 20:
-                document["assertion_result"]["expected_value"] = "another"
-            return document
-
-    api = Edited({**LETTERED, "edited": "P" * 20 + "F" * 25})
-    with FaultServer([api]) as server:
-        made = ra.check(FLOW_OF_LETTERS, client=client_for(server.url), progress=False)
+    evals = {**alike(8, "P" * 45), "edited": "P" * 20 + "F" * 25}
+    made = LetteredApi(evals, definitions={"edited": "A" * 20 + "B" * 25}).check()
     assert broken(made).is_empty()
 
 

@@ -22,7 +22,7 @@ import coverage
 import pytest
 from support.fakes import KEY
 from support.faultserver import FaultServer
-from support.lettered_api import FLOW, LetteredApi
+from support.lettered_api import FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
@@ -83,7 +83,7 @@ def _python() -> list[str]:
 
 @contextmanager
 def session_in(folder: Path) -> Iterator[Session]:
-    api = LetteredApi(ROWS, CODES, NAMES, edited=("changed",))
+    api = LetteredApi(ROWS, CODES, NAMES, definitions={"changed": CODES})
     with FaultServer([api]) as server:
         yield Session(folder, api, server)
 
@@ -128,7 +128,7 @@ def test_one_test_for_each_eval(all_of_it: Ended) -> None:
     assert f"XFAIL retab/{FLOW}::gap - still failing: never passed" in said
     assert "not comparable: " in said
     # Of a failure: the condition, the values, and the words that differ.
-    assert "  condition    = 2" in said
+    assert "  condition    = {" in said
     assert '  now          {"total":"12.50","note":"two green apples"}' in said
     assert '    $.note: "two [-red-]{+green+} apples"' in said
     # The verdict, in the summary.
@@ -229,7 +229,7 @@ def test_what_is_accepted_is_expected(session: Session) -> None:
 def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:
     entry = '[[accepted]]\nid = "fine 0"\nreason = "known"\n'
     (session.folder / "known.toml").write_text(entry)
-    session.api.evals = {f"fine {at}": "P" * 13 for at in range(6)}
+    session.api.write(alike(6, "P" * 13))
     ended = session("--retab", FLOW, "--retab-allow", "known.toml")
     assert ended.returncode == 1
     assert counts(ended) == {"failed": 1, "passed": 6}
@@ -270,7 +270,7 @@ def test_an_empty_option_is_4(session: Session, option: str) -> None:
 
 
 def test_nothing_to_compare_with_is_a_skipped_test(session: Session) -> None:
-    session.api.evals = {"fine": "P"}
+    session.api.write({"fine": "P"})
     ended = session("--retab", FLOW, "-rs")
     assert ended.returncode == 0
     assert counts(ended) == {"skipped": 1}

@@ -333,7 +333,7 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
         "cancel it.\n"
     )
     assert f"run started_{PAST + 1} of version" in told.out
-    assert [run["eval_id"] for run in green.api.started] == [None]
+    assert [run.eval_id for run in green.api.started] == [None]
 
 
 def test_settle_says_how_many_before_it_starts(
@@ -395,7 +395,7 @@ def test_what_a_rerun_could_not_move_is_neither_planned_nor_advised(
 def test_the_plan_is_of_what_settle_runs_again(capsys: pytest.CaptureFixture[str]) -> None:
     for served in serve(LetteredApi({**HARDLY, "other": "PE"})):
         assert served("check", FLOW, "--settle", "12", "--undecided", "ok") == 0
-        assert {run["eval_id"] for run in served.api.started} == {"other"}
+        assert {run.eval_id for run in served.api.started} == {"other"}
     assert "Running 1 undecided eval again: about 1 run, at most 4.\n" in capsys.readouterr().err
 
 
@@ -418,7 +418,7 @@ def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) ->
 
 def test_ctrl_c_is_130_and_names_what_was_started() -> None:
     # The run is never over: one of its evals has no result.
-    api = LetteredApi(GREEN, starts={"fine 0": "U"})
+    api = LetteredApi(GREEN, reruns={"fine 0": "U"})
     for served in serve(api):
         with subprocess.Popen(
             [sys.executable, "-m", "retab_analysis", "check", FLOW, "--start"],

@@ -5,75 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support.lettered_api import LetteredApi
 
 FILE = Path(__file__).with_suffix(".toml")
-
-
-@dataclass
-class BlocksApi(LetteredApi):
-    """Runs as letters of a workflow with several blocks.
-
-    Attributes:
-        edits: For each block a letter per run for its code; together they are the version.
-        block: The blocks of evals; ``extract`` where it is not said.
-        document: The documents of evals; one of its own where it is not said.
-        expected: For each eval another expected value, and from which run on.
-        partial: Runs that are of a block (``block split``) or of an eval (``eval total``) alone.
-        forgetful: Whether saved evals remember no run in which they passed.
-    """
-
-    edits: Mapping[str, str] = field(default_factory=dict)
-    block: Mapping[str, str] = field(default_factory=dict)
-    document: Mapping[str, str] = field(default_factory=dict)
-    expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    partial: Mapping[int, str] = field(default_factory=dict)
-    forgetful: bool = False
-
-    def _code(self, at: int) -> str:
-        return "".join(self._code_of(each, at) for each in sorted(self.edits)) or "A"
-
-    def _code_of(self, block: str, at: int) -> str:
-        letters = self.edits.get(block, "A")
-        return letters[min(at, len(letters) - 1)]
-
-    def _document(self, run: dict[str, Any]) -> dict[str, Any]:
-        document = super()._document(run)
-        kind, _, name = self.partial.get(run["at"], "").partition(" ")
-        if kind == "block":
-            document["target"] = {"type": "block", "block_id": name}
-        if kind == "eval":
-            document["eval_id"] = name
-        return document
-
-    def _result(self, eval_id: str, state: str, run: dict[str, Any]) -> dict[str, Any]:
-        document = super()._result(eval_id, state, run)
-        block = self.block.get(eval_id, "extract")
-        document["block_id"] = block
-        document["block_execution_fingerprint"] = f"{block} {self._code_of(block, run['at'])}"
-        read = document["handle_inputs"]["document"]["document"]
-        read["id"] = self.document.get(eval_id, read["id"])
-        other = self.expected.get(eval_id)
-        if document["assertion_result"] is not None and other and run["at"] >= other["from"]:
-            document["assertion_result"]["expected_value"] = other["value"]
-        return document
-
-    def _eval(self, eval_id: str) -> dict[str, Any]:
-        document = super()._eval(eval_id)
-        block = self.block.get(eval_id, "extract")
-        document["target"]["block_id"] = block
-        if document["latest_passing_run_summary"] is not None:
-            code = self._code_of(block, self.evals[eval_id][: self.past].rfind("P"))
-            document["latest_passing_run_summary"]["block_execution_fingerprint"] = (
-                f"{block} {code}"
-            )
-        if self.forgetful:
-            document["latest_passing_run_summary"] = None
-        return document
 
 
 @dataclass(frozen=True)
@@ -90,7 +28,7 @@ class History:
 
     about: str
     written: str
-    api: BlocksApi
+    api: LetteredApi
     after: list[int]
     asking: Mapping[str, Any]
 
@@ -106,11 +44,11 @@ def read_histories() -> Iterator[History]:
         ]
         api = _make_api(entry)
         asking = {"candidate": entry["candidate"]} if "candidate" in entry else {}
-        after = entry.get("after", [api.past])
+        after = entry.get("after", [len(api.runs)])
         yield History(entry["about"], "\n".join(lines), api, after, asking)
 
 
-def _make_api(entry: Mapping[str, Any]) -> BlocksApi:
+def _make_api(entry: Mapping[str, Any]) -> LetteredApi:
     evals, members = {}, {}
     for group, letters in entry["evals"].items():
         name, _, number = group.partition(" x")
@@ -119,17 +57,28 @@ def _make_api(entry: Mapping[str, Any]) -> BlocksApi:
     length = max(map(len, evals.values()))
     for at in range(entry.get("fine", 6)):
         evals[f"fine {at}"] = "P" * length
-    of_evals = {
-        table: {each: said for name, said in entry.get(table, {}).items() for each in members[name]}
+    blocks, documents, expected = (
+        {each: said for name, said in entry.get(table, {}).items() for each in members[name]}
         for table in ("block", "document", "expected")
-    }
-    edits = {block: _spell(letters) for block, letters in entry.get("edits", {}).items()}
-    partial = {}
+    )
+    letters = dict(zip(expected, "BCDEFG", strict=False))
+    scopes = ["W"] * length
     for runs, scope in entry.get("partial", {}).items():
         first, _, last = runs.partition("-")
-        partial.update(dict.fromkeys(range(int(first), int(last or first) + 1), scope))
-    forgetful = entry.get("forgetful", False)
-    return BlocksApi(evals, edits=edits, partial=partial, forgetful=forgetful, **of_evals)
+        for at in range(int(first), int(last or first) + 1):
+            scopes[at] = {"block": "B", "eval": "E"}[scope.split()[0]]
+    return LetteredApi(
+        evals,
+        {block: _spell(codes) for block, codes in sorted(entry.get("edits", {}).items())},
+        scopes="".join(scopes),
+        blocks=blocks,
+        documents=documents,
+        definitions={
+            each: "A" * expected[each]["from"] + letter for each, letter in letters.items()
+        },
+        values={letter: expected[each]["value"] for each, letter in letters.items()},
+        memory=not entry.get("forgetful", False),
+    )
 
 
 def _spell(letters: str) -> str:

@@ -51,7 +51,7 @@ def _ask_situation(situation: Situation) -> str:
 
 def _check_history(history: History, upto: int) -> str:
     title = f"{history.about}, after {upto} run{'s' * (upto > 1)}"
-    api = replace(history.api, upto=upto, started=[], asked=[])
+    api = replace(history.api, upto=upto)
     with FaultServer([api]) as server, ra.Client(KEY, server.url) as client:
         try:
             made = ra.check(FLOW, client=client, progress=False, **history.asking)

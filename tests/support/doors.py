@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -109,9 +109,7 @@ def ask_all_doors(situation: Situation) -> Answer:
 
 def fresh(api: LetteredApi) -> LetteredApi:
     """The same API, of which nothing was asked yet."""
-    return LetteredApi(
-        api.evals, api.codes, api.names, api.edited, api.reruns, api.starts, api.broken
-    )
+    return replace(api)
 
 
 def ask_command_line(situation: Situation) -> Answer:

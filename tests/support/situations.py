@@ -206,9 +206,9 @@ SITUATIONS = (
     Situation(
         "every eval was edited, and passes",
         2,
-        _all(P + "P", 3, edited=("eval 0", "eval 1", "eval 2")),
+        _all(P + "P", 3, definitions={f"eval {at}": EDIT for at in range(3)}),
     ),
-    Situation("an edited eval fails", 0, _one(P + "F", edited=("total",))),
+    Situation("an edited eval fails", 0, _one(P + "F", definitions={"total": EDIT})),
     Situation("a new eval fails", 0, _one("." * PAST + "F")),
     Situation("an eval was removed", 0, _one(P + ".")),
     Situation(
@@ -251,7 +251,7 @@ SITUATIONS = (
     Situation(
         "a fresh run of an edited block breaks two evals",
         1,
-        _broken("", "A" * PAST + "B", starts={"total": "F", "lines": "F"}),
+        _broken("", "A" * PAST + "B", reruns={"total": "F", "lines": "F"}),
         "--start",
         shown="check wf_contracts --start",
     ),
