@@ -44,24 +44,14 @@ def copy_button(words: object, text: str, *, hint: str | None = None) -> Html:
 
 
 def copy_bar(texts: Iterable[tuple[str, str]], *, label: str) -> Html:
-    """Buttons that copy texts, which their tooltips show: one tab stop.
+    """Buttons that copy texts, which their tooltips show: one tab stop, with a label before it.
 
     Args:
         texts: What each is called, and the text.
-        label: What they copy; it stands before them.
+        label: What they copy.
     """
-    made = (
-        tag(
-            "button",
-            words,
-            type="button",
-            tabindex=-1,
-            title=text,
-            data_copy=text,
-            class_="ra-button",
-        )
-        for words, text in texts
-    )
+    looks = {"type": "button", "tabindex": -1, "class_": "ra-button"}
+    made = (tag("button", words, title=text, data_copy=text, **looks) for words, text in texts)
     about = tag("span", label, class_="ra-soft")
     return tag("div", about, *made, role="toolbar", aria_label=label, class_="ra-actions")
 
@@ -84,13 +74,7 @@ class Option:
 
 
 def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
-    """Buttons that stay pressed: one tab stop, and a click sends ``event`` with the value.
-
-    Args:
-        choices: What there is to choose from.
-        event: What a click sends.
-        label: What is chosen, for screen readers.
-    """
+    """Buttons that stay pressed: one tab stop, and a click sends ``event`` with the value."""
     made = (
         tag(
             "button",
@@ -112,11 +96,7 @@ def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
 def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str) -> Html:
     """A list that opens below its name; a click or Space sends ``event`` with the value.
 
-    Args:
-        choices: What there is to choose from, any number of it.
-        event: What choosing sends.
-        label: What is chosen.
-        key: Which list it is; an open one stays open.
+    Any number of it can be chosen. The list that has the same key afterwards stays open.
     """
     chosen = sum(each.chosen for each in choices)
     said = f"{label}: {chosen} of {len(choices)}" if chosen else label
@@ -147,14 +127,7 @@ def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str)
 
 
 def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool = False) -> Html:
-    """One of several things, in the browser's own list.
-
-    Args:
-        choices: What there is to choose from.
-        event: What choosing sends, with the value.
-        label: What is chosen; it stands before the list.
-        disabled: Whether nothing else can be chosen now.
-    """
+    """One of several things, in the browser's own list; its label stands before it."""
     options = (
         tag("option", each.words, value=each.value, selected=each.chosen, data_key=each.value)
         for each in choices
@@ -186,7 +159,7 @@ class GridColumn:
         is_number: Whether it stands on the right, so that digits are below one another.
         sort: What its heading sends when it is clicked, or None where it does not sort.
         order: How the rows are sorted by it: ``ascending``, ``descending``, or None.
-        width: As CSS, or None where it shares what is left.
+        width: In em, or None where it shares what is left.
         hint: What it means, where the heading does not say it.
     """
 
@@ -195,7 +168,7 @@ class GridColumn:
     is_number: bool = False
     sort: str | None = None
     order: str | None = None
-    width: str | None = None
+    width: float | None = None
     hint: str = ""
 
 
@@ -216,9 +189,11 @@ def grid(
     event: str | None = None,
     follow: bool = False,
     key: str | None = None,
-    width: str | None = None,
 ) -> Html:
-    """A table that is one tab stop; its columns can be made wider and narrower.
+    """A table that is one tab stop.
+
+    Where each column has a width, it is as wide at least as these together, and scrolls where there
+    is less room.
 
     Args:
         columns: The columns.
@@ -226,50 +201,38 @@ def grid(
         label: What is listed, for screen readers.
         event: What a click on a row sends, with the row's key; None where that does nothing.
         follow: Whether a row is clicked also when a key moves the focus to it.
-        key: Which grid it is; the widths that somebody gave to columns belong to one.
-        width: How wide it is at least, as CSS; where there is less room it scrolls.
+        key: Which grid it is, among those that stand in its place.
     """
-    cols = (_col(each) for each in columns)
+    widths = [each.width for each in columns if each.width is not None]
+    styles = [None if each.width is None else f"width:{each.width:g}em" for each in columns]
     table = tag(
         "table",
-        tag("colgroup", *cols),
-        tag("thead", tag("tr", *(_heading(each) for each in columns))),
+        tag("colgroup", *(tag("col", style=each) for each in styles)),
+        tag("thead", tag("tr", *map(_heading, columns))),
         tag("tbody", *(_row(columns, row, event) for row in rows)),
         role="grid",
         aria_label=label,
         data_follow=follow,
-        data_key=key,
+        style=f"min-width:{sum(widths):g}em" if len(widths) == len(columns) else None,
         class_="ra-grid",
     )
-    # The table's own style belongs to whoever changes the widths of its columns.
-    box = table if width is None else tag("div", table, style=f"min-width:{width}")
-    return tag("div", box, data_key=key, class_="ra-scroll")
-
-
-def _col(column: GridColumn) -> Html:
-    style = None if column.width is None else f"width:{column.width}"
-    return tag("col", data_key=column.key, style=style)
+    return tag("div", table, data_key=key, class_="ra-scroll")
 
 
 def _heading(column: GridColumn) -> Html:
     words: object = column.words
     if column.sort is not None:
         arrow = {"ascending": " ▲", "descending": " ▼"}.get(column.order or "", "")
+        mark = tag("span", arrow, aria_hidden="true")
         words = tag(
-            "button",
-            column.words,
-            tag("span", arrow, aria_hidden="true"),
-            type="button",
-            tabindex=-1,
-            data_event=column.sort,
+            "button", column.words, mark, type="button", tabindex=-1, data_event=column.sort
         )
     return tag(
         "th",
         words,
-        tag("span", data_resize=True, aria_hidden="true"),
         scope="col",
         tabindex=-1,
-        title=f"{column.hint or column.words} (Shift and the arrow keys change the width)",
+        title=column.hint or column.words,
         aria_sort=column.order,
         data_key=column.key,
         class_="ra-number" if column.is_number else None,

@@ -15,11 +15,6 @@
  *   in them (cells, buttons, options) has `tabindex="-1"`.
  * - `data-follow` on a grid: a row to which a key moves the focus is clicked. A row that has become
  *   `aria-selected` is scrolled to within its grid.
- * - `data-range` on a listbox: some of its options in a row are chosen together. Dragging over them,
- *   or Shift with an arrow key and then Enter, sends this event with the first and the last value.
- * - `aria-orientation="horizontal"` on a listbox: its options stand beside one another.
- * - `data-resize` in a heading of a grid: drag it to change the width of the column, or press Shift
- *   and an arrow key on the heading. The table needs a `<col>` for each column.
  * - `<details data-menu>` closes with Escape and with a click elsewhere.
  *
  * @typedef {{get(name: string): any, send(content: any): void,
@@ -31,8 +26,6 @@ const GAP_TYPING = 250; // milliseconds without a key before what was typed is s
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
 const GAP_MOVING = 120; // milliseconds without a key before the row that has the focus is clicked
 const SHOWN_FOR = 2500; // milliseconds that a short notice stays
-const STEP = 16; // pixels by which a key changes the width of a column
-const NARROWEST = 40; // pixels
 const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex='0']";
 const ROVING = 'table[role="grid"],[role="toolbar"],[role="listbox"]';
 
@@ -42,7 +35,6 @@ const ROVING = 'table[role="grid"],[role="toolbar"],[role="listbox"]';
 const OWNED = {
   open: "details",
   tabindex: "td,th,[role=option],[role=toolbar] button",
-  style: "col,table[role=grid]",
   "data-copied": "*",
 };
 
@@ -190,8 +182,7 @@ function rowsOf(box) {
   const list = box.getAttribute("role") === "listbox";
   /** @type {HTMLElement[]} */
   const items = [...box.querySelectorAll(list ? "[role=option]" : "button")].map(asHtml);
-  const beside = box.getAttribute("aria-orientation") === "horizontal";
-  return list && !beside ? items.map((item) => [item]) : [items];
+  return list ? items.map((item) => [item]) : [items];
 }
 
 /** @param {any} element @returns {HTMLElement} */
@@ -255,67 +246,6 @@ function setStop(box, item) {
   item.setAttribute("tabindex", "0");
 }
 
-// ----------------------------------------------------------------------------- widths of columns
-
-/** @param {HTMLTableCellElement} heading @returns {{table: HTMLTableElement, cols: HTMLElement[]}} */
-function columnsOf(heading) {
-  const table = /** @type {HTMLTableElement} */ (heading.closest("table"));
-  return { table, cols: [...table.querySelectorAll("col")] };
-}
-
-/**
- * Give a column a width; the others keep theirs, and the table scrolls where they need more room.
- *
- * @param {HTMLTableCellElement} heading @param {number} width In pixels.
- */
-function setWidth(heading, width) {
-  const { table, cols } = columnsOf(heading);
-  if (cols.length === 0) return;
-  const headings = [...table.rows[0].cells];
-  const widths = headings.map((each) => each.getBoundingClientRect().width);
-  widths[heading.cellIndex] = Math.max(NARROWEST, Math.round(width));
-  cols.forEach((col, index) => (col.style.width = `${widths[index]}px`));
-  table.style.width = `${widths.reduce((sum, each) => sum + each, 0)}px`;
-}
-
-/** @param {HTMLElement} handle @param {PointerEvent} event */
-function dragWidth(handle, event) {
-  const heading = /** @type {HTMLTableCellElement} */ (handle.closest("th"));
-  const begin = event.clientX;
-  const before = heading.getBoundingClientRect().width;
-  const sign = getComputedStyle(heading).direction === "rtl" ? -1 : 1;
-  /** @param {PointerEvent} moved */
-  const follow = (moved) => setWidth(heading, before + sign * (moved.clientX - begin));
-  handle.setPointerCapture(event.pointerId);
-  handle.addEventListener("pointermove", follow);
-  handle.addEventListener(
-    "lostpointercapture",
-    () => handle.removeEventListener("pointermove", follow),
-    { once: true },
-  );
-  event.preventDefault();
-}
-
-// --------------------------------------------------------------------------------- ranges of options
-
-/**
- * Mark the options from where a range began to another one; gives their values.
- *
- * @param {Element} box @param {Element} from @param {Element} to
- */
-function markRange(box, from, to) {
-  const options = [...box.querySelectorAll("[role=option]")].map(asHtml);
-  const ends = [options.indexOf(asHtml(from)), options.indexOf(asHtml(to))];
-  const inside = options.slice(Math.min(...ends), Math.max(...ends) + 1);
-  for (const each of options) each.toggleAttribute("data-marked", inside.includes(each));
-  return [inside[0]?.dataset.value, inside[inside.length - 1]?.dataset.value];
-}
-
-/** @param {Element} box */
-function unmarkRange(box) {
-  for (const each of box.querySelectorAll("[data-marked]")) each.removeAttribute("data-marked");
-}
-
 // ------------------------------------------------------------------------------------- clipboard
 
 /**
@@ -371,8 +301,6 @@ class View {
     this.quiet = 0;
     /** The row of each grid that was selected last. @type {WeakMap<Element, string | null>} */
     this.selected = new WeakMap();
-    /** Where a range of options began that is being chosen. @type {HTMLElement | null} */
-    this.anchor = null;
     this.build();
     this.listen();
     host.append(this.root);
@@ -400,7 +328,6 @@ class View {
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("input", (event) => this.onInput(event), options);
     root.addEventListener("focusin", (event) => this.onFocus(event), options);
-    root.addEventListener("pointerdown", (event) => this.onPointer(event), options);
     document.addEventListener("pointerdown", (event) => this.closeMenus(event), options);
     // The notebook's own shortcuts (two d on a cell delete it) are read at the document. In
     // Notebook 7 they come before whatever the page could do at its root.
@@ -503,15 +430,15 @@ class View {
 
   // Sending
 
-  /** @param {HTMLElement} element @param {any} value @param {string | undefined} event */
-  send(element, value, event = element.dataset.event) {
+  /** @param {HTMLElement} element @param {any} value */
+  send(element, value) {
     const id = `${this.mark}-${(this.sent += 1)}`;
     const key = element.closest("[data-key]")?.getAttribute("data-key") ?? null;
     this.open.add(id);
     this.told.set(element, value);
     setTimeout(() => this.open.has(id) && this.say(this.model.get("busy"), true), PATIENCE);
     try {
-      this.model.send({ id, event, key, value });
+      this.model.send({ id, event: element.dataset.event, key, value });
     } catch {
       this.say(this.model.get("busy"), true);
     }
@@ -581,60 +508,6 @@ class View {
     if (box && item && rowsOf(box).flat().includes(asHtml(item))) setStop(box, item);
   }
 
-  /** @param {PointerEvent} event */
-  onPointer(event) {
-    const target = /** @type {Element} */ (event.target);
-    const handle = target.closest("[data-resize]");
-    if (handle) dragWidth(asHtml(handle), event);
-    const option = event.button === 0 ? target.closest("[data-range] [role=option]") : null;
-    if (option) this.dragRange(asHtml(option), event);
-  }
-
-  /** @param {HTMLElement} option @param {PointerEvent} event */
-  dragRange(option, event) {
-    const box = asHtml(option.closest("[data-range]"));
-    const tree = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
-    let values = markRange(box, option, option);
-    /** @param {PointerEvent} moved */
-    const follow = (moved) => {
-      const line = option.getBoundingClientRect();
-      const below = tree.elementFromPoint(moved.clientX, line.top + line.height / 2);
-      const over = below?.closest("[role=option]");
-      if (over && box.contains(over)) values = markRange(box, option, over);
-    };
-    /** @param {PointerEvent} ended */
-    const end = (ended) => {
-      option.removeEventListener("pointermove", follow);
-      unmarkRange(box);
-      if (ended.type === "pointerup") this.send(box, values, box.dataset.range);
-    };
-    option.setPointerCapture(event.pointerId);
-    option.addEventListener("pointermove", follow);
-    option.addEventListener("pointerup", end, { once: true });
-    option.addEventListener("pointercancel", end, { once: true });
-  }
-
-  /**
-   * Choose some options in a row with the keyboard; false where a key is for something else.
-   *
-   * @param {KeyboardEvent} event @param {HTMLElement} box @param {HTMLElement} item
-   */
-  answerRange(event, box, item) {
-    if (event.key === "Enter" || event.key === " ") {
-      this.send(box, markRange(box, this.anchor ?? item, item), box.dataset.range);
-    }
-    const next = event.shiftKey ? findTarget(box, item, event) : null;
-    if (next) {
-      this.anchor ??= item;
-      markRange(box, this.anchor, next);
-      next.focus();
-      return true;
-    }
-    this.anchor = null;
-    unmarkRange(box);
-    return event.key === "Enter" || event.key === " ";
-  }
-
   /** @param {Event} event */
   closeMenus(event) {
     for (const menu of this.root.querySelectorAll("details[data-menu][open]")) {
@@ -669,11 +542,7 @@ class View {
     if (!box || event.metaKey || event.altKey || target.matches("input,select,textarea")) {
       return false;
     }
-    const isRange = box.matches("[data-range]") && event.key !== "Shift";
-    if (isRange && this.answerRange(event, asHtml(box), target)) return true;
     if (event.key === "Enter" || event.key === " ") return !event.ctrlKey && choose(target);
-    const heading = target.closest("th");
-    if (event.shiftKey && heading?.querySelector("[data-resize]")) return resizeBy(event, heading);
     const item = asHtml(target.closest("td,th,[role=option]") ?? target);
     const next = event.shiftKey ? null : findTarget(box, item, event);
     next?.focus();
@@ -686,14 +555,6 @@ class View {
     clearTimeout(this.moving);
     this.moving = window.setTimeout(() => item.isConnected && item.click(), GAP_MOVING);
   }
-}
-
-/** @param {KeyboardEvent} event @param {HTMLTableCellElement} heading */
-function resizeBy(event, heading) {
-  const steps = { ArrowLeft: -STEP, ArrowRight: STEP };
-  const step = steps[/** @type {keyof typeof steps} */ (event.key)];
-  if (step) setWidth(heading, heading.getBoundingClientRect().width + step);
-  return step !== undefined;
 }
 
 /**

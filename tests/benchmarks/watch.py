@@ -7,12 +7,11 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import comm
 from comm.base_comm import BaseComm
-from support.inside import Actions, LivePage, Watcher, compute_state
+from support.inside import LiveView, Watcher, _Look
 
 import retab_analysis as ra
 from benchmarks import harness
@@ -58,11 +57,13 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
     with BulkServer(kind, runs, EVALS, 0) as server, server.client() as client, _sent() as sent:
         run_ids = ra.fetch_runs(progress=False, client=client)["run_id"].to_list()
         watcher = Watcher(client, run_ids, None, None, INTERVAL)
-        view = LivePage(watcher, _state(watcher), _actions())
+        # At a terminal there would be bars instead of widgets.
+        with contextlib.redirect_stderr(io.StringIO()):
+            view = LiveView(watcher, client, _Look(False, True, False))
+        assert view.widget is not None
 
         def cycle() -> None:
             watcher._look_once()
-            view.draw(_state(watcher))
 
         def rest() -> None:
             # A message follows another after a tenth of a second: until then nothing is measured.
@@ -104,18 +105,6 @@ def _until(seen: list[object], rounds: int) -> None:
     while len(seen) < rounds:
         assert time.monotonic() < end, "the view is not kept up to date"
         time.sleep(INTERVAL / 40)
-
-
-def _state(watcher: Watcher) -> Any:
-    return compute_state(watcher.snapshot, datetime.now(UTC))
-
-
-def _actions() -> Actions:
-    return Actions(stop=_nothing, refresh=_nothing, cancel=_nothing, code=str)
-
-
-def _nothing() -> None:
-    pass
 
 
 class Recording(BaseComm):

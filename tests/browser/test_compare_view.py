@@ -168,30 +168,8 @@ def is_readable_in_a_narrow_cell(page: Page, screenshots: Path) -> None:
     expect(detail(page).locator(".ra-is del").first).to_be_hidden()
 
 
-def test_plots_and_a_report(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
-    page.set_viewport_size({"width": 1280, "height": 1080})
-    open_notebook(page, lab, "compare-plots.ipynb", STORY)
-    turn_dark(page)
-    chip(page, "Plot by block").press("Enter")
-    expect(page.get_by_role("img", name="What flipped in each").first).to_be_visible()
-    chip(page, "Plot by eval").press("Enter")
-    expect(page.get_by_role("img", name="The verdicts of").first).to_be_visible()
-    press(page, "Write report…").press("Enter")
-    page.get_by_label("File", exact=True).fill("report.html")
-    expect(page.get_by_role("checkbox")).not_to_be_checked()
-    press(page, "Write").press("Enter")
-    expect(page.get_by_text("Written to")).to_be_visible()
-    assert "Buffet lunch" not in (lab.root / "report.html").read_text()
-    chip(page, "Plot by block").evaluate("button => button.scrollIntoView()")
-    page.screenshot(path=screenshots / "compare-plots.png")
-    page.get_by_label("File", exact=True).fill("report.pdf")
-    press(page, "Write").press("Enter")
-    expect(page.get_by_text("Not written: path must end in .md or .html")).to_be_visible()
-    assert console == []
-
-
 def test_from_the_first_tab_stop_to_the_last(page: Page, lab: Any) -> None:
-    """All that the view offers is reached by Tab, and what is written at its end is a report."""
+    """All that the view offers is reached by Tab."""
     page.set_viewport_size({"width": 1280, "height": 1000})
     open_notebook(page, lab, "compare-tabs.ipynb", STORY)
     page.get_by_label("Compare", exact=True).focus()
@@ -204,25 +182,14 @@ def test_from_the_first_tab_stop_to_the_last(page: Page, lab: Any) -> None:
     }"""
     for _ in range(25):
         stops.append(page.evaluate(said))
-        if stops[-1] == "Write report…":
+        if stops[-1] == "Copy the id of":
             break
         page.keyboard.press("Tab")
     wanted = ["Compare", "Baseline", "Candidate", "Gate", "Example", "What was edited?"]
-    wanted += ["What is listed", "Next", "Evals", "The eval", "Copy the id of", "Plots"]
-    wanted += ["Write report…"]
+    wanted += ["What is listed", "Next", "Evals", "The eval", "Copy the id of"]
     found = [next((at for at, each in enumerate(stops) if word in each), -1) for word in wanted]
     assert found == sorted(found), "\n".join(stops)
     assert -1 not in found, "\n".join(stops)
-    page.keyboard.press("Enter")
-    expect(press(page, "No report")).to_be_focused()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("by keyboard.md")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("Written to")).to_be_visible()
-    assert (lab.root / "by keyboard.md").exists()
 
 
 def test_settling(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
@@ -254,8 +221,6 @@ def test_hostile_strings_run_no_script(
 ) -> None:
     open_notebook(page, lab, "compare-hostile.ipynb", MADE_UP)
     expect(detail(page)).to_contain_text("<img src=x onerror=window.hacked=1>")
-    chip(page, "Plot by eval").press("Enter")
-    expect(page.get_by_role("img", name="The verdicts of").first).to_be_visible()
     assert page.evaluate("() => window.hacked") is None
     assert page.locator(".ra-page img").count() == 0
     page.screenshot(path=screenshots / "compare-hostile.png")

@@ -67,63 +67,6 @@ def test_filters_sorts_and_counts(page: Page, explorer: Any) -> None:
     assert explorer.frame.height == whole
 
 
-def test_days_are_chosen_by_dragging_over_the_strip(page: Page, explorer: Any) -> None:
-    driven = Driven(page, explorer)
-    spans = page.locator(".ra-strip [role=option]")
-    boxes = [spans.nth(at).bounding_box() for at in (2, 5)]
-    assert boxes[0]
-    assert boxes[1]
-    page.mouse.move(boxes[1]["x"] + 3, boxes[1]["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(
-        boxes[0]["x"] + 3, boxes[0]["y"] + 90, steps=5
-    )  # also where it leaves the strip
-    assert page.locator(".ra-strip [data-marked]").count() == 4
-    page.mouse.up()
-    driven.settle()
-    first, last = (spans.nth(at).get_attribute("data-key") for at in (2, 5))
-    filters = explorer.state.listed.filters
-    assert [str(filters.since), str(filters.until)] == [first, last]
-    days = explorer.frame["created_at"].dt.date().cast(pl.String)
-    assert days.is_between(pl.lit(first), pl.lit(last)).all()
-    assert page.locator(".ra-strip [aria-selected=true]").count() == 4
-    assert page.locator(".ra-strip [data-marked]").count() == 0
-    assert page.get_by_label("since").input_value() == first
-
-
-def test_days_are_chosen_with_the_keyboard(page: Page, explorer: Any) -> None:
-    driven = Driven(page, explorer)
-    spans = page.locator(".ra-strip [role=option]")
-    spans.first.focus()
-    driven.press("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight")
-    assert page.locator(".ra-strip [data-marked]").count() == 3
-    driven.press("Enter")
-    filters = explorer.state.listed.filters
-    ends = [spans.nth(at).get_attribute("data-key") for at in (1, 3)]
-    assert [str(filters.since), str(filters.until)] == ends
-    driven.press("End", " ")  # one by itself, and once more gives it up
-    assert str(explorer.state.listed.filters.since) == spans.last.get_attribute("data-key")
-    driven.press(" ")
-    assert explorer.state.listed.filters.since is None
-
-
-def test_columns_are_chosen_and_keep_their_widths(page: Page, explorer: Any) -> None:
-    driven = Driven(page, explorer)
-    heading = page.locator(".ra-main th").first
-    heading.focus()
-    before = heading.bounding_box()
-    driven.press("Shift+ArrowRight", "Shift+ArrowRight")
-    after = heading.bounding_box()
-    assert before
-    assert after
-    assert after["width"] == pytest.approx(before["width"] + 32, abs=1)
-    driven.pick("Columns", "Trigger")
-    assert "Trigger" not in page.locator(".ra-main th").all_inner_texts()
-    kept = heading.bounding_box()
-    assert kept
-    assert kept["width"] == pytest.approx(after["width"], abs=40)  # shares what has become free
-
-
 def test_from_the_first_tab_stop_to_a_file_with_the_keyboard_alone(
     page: Page, frames: Any, tmp_path: Path
 ) -> None:

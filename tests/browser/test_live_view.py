@@ -32,10 +32,8 @@ sandbox = ra.demo(speed=0.05)
 run = ra.start_runs("wf_claims")
 view = ra.watch(run, interval=0.3)
 view"""
-MADE_UP = """from datetime import UTC, datetime
-import retab_analysis as ra
-from retab_analysis.widgets.live.live_page import Actions, LivePage
-from retab_analysis.widgets.live.state import Snapshot, compute_state
+MADE_UP = """import retab_analysis as ra
+from retab_analysis.widgets.live.state import Snapshot
 hostile = "<img src=x onerror=window.hacked=1>"
 run = ra.decode_runs({"id": hostile, "workflow_id": hostile, "workflow_version_id": hostile,
     "trigger": {"type": "api"}, "lifecycle": {"status": "error", "message": hostile},
@@ -46,9 +44,11 @@ result = ra.decode_results({"id": "r", "eval_id": hostile, "workflow_id": "w", "
     "condition_kind": "equals", "outcome": "failed", "expected_value": hostile,
     "actual_value": hostile, "failure": {"code": "c", "message": hostile}}})
 snapshot = Snapshot(runs=run, results=result, notes=(hostile,), trouble=hostile, failure=hostile)
-nothing = lambda: None
-actions = Actions(stop=nothing, refresh=nothing, cancel=nothing, code=lambda: hostile)
-LivePage(Snapshot, compute_state(snapshot, datetime.now(UTC)), actions).display()"""
+with ra.Sandbox() as sandbox:
+    view = ra.watch("evalrun_none", client=ra.Client(**sandbox.credentials))
+    view.stop()
+view._watcher._publish(snapshot)
+view"""
 
 
 def done_of(page: Page) -> int:

@@ -1,4 +1,4 @@
-"""The page itself in a browser: patching, focus, keys, events, clipboard, widths of columns."""
+"""The page itself in a browser: patching, focus, keys, events, clipboard."""
 
 from __future__ import annotations
 
@@ -343,33 +343,6 @@ def test_chips_and_lists_to_choose_from(page: Page) -> None:
     expect(page.get_by_role("listbox")).to_be_hidden()
 
 
-def test_columns_are_made_wider_by_mouse_and_by_keyboard_and_stay_so(page: Page) -> None:
-    shown = Shown(page, {"list": table("ab")})
-
-    def width(name: str) -> float:
-        box = page.get_by_role("columnheader", name=name).bounding_box()
-        assert box is not None
-        return box["width"]
-
-    name, rate, note = width("Name"), width("Rate"), width("Note")
-    handle = page.get_by_role("columnheader", name="Name").locator("[data-resize]")
-    box = handle.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 3, box["y"] + 3)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 83, box["y"] + 3, steps=4)
-    page.mouse.up()
-    assert width("Name") == pytest.approx(name + 80, abs=2)
-    assert width("Rate") == pytest.approx(rate, abs=2)
-    shown.show(list=table("abc"))
-    assert width("Name") == pytest.approx(name + 80, abs=2)
-    page.get_by_role("columnheader", name="Note").focus()
-    for _ in range(3):
-        page.keyboard.press("Shift+ArrowLeft")
-    assert width("Note") == pytest.approx(note - 48, abs=2)
-    assert shown.sent() == []
-
-
 @pytest.mark.parametrize("secure", [True, False])
 def test_a_text_is_copied_without_a_kernel(page: Page, secure: bool) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -438,37 +411,6 @@ def test_in_a_shadow_root(page: Page) -> None:
     shown.show(list=table("cab"))
     inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
     assert page.evaluate(inside) == "97 %"
-
-
-@pytest.mark.parametrize("shadow", [False, True])
-def test_some_options_in_a_row_are_chosen_together(page: Page, shadow: bool) -> None:
-    options = (
-        tag("span", each, role="option", tabindex=-1, data_value=each, style="padding:9px")
-        for each in "abcde"
-    )
-    box = tag(
-        "div",
-        *options,
-        role="listbox",
-        aria_orientation="horizontal",
-        data_range="range",
-        style="display:flex",
-    )
-    shown = Shown(page, {"top": box}, shadow=shadow)
-    one, other = (page.get_by_role("option", name=each).bounding_box() for each in "db")
-    assert one
-    assert other
-    page.mouse.move(one["x"] + 4, one["y"] + 4)
-    page.mouse.down()
-    page.mouse.move(other["x"] + 4, other["y"] + 4, steps=4)
-    assert page.locator("[data-marked]").all_inner_texts() == ["b", "c", "d"]
-    page.mouse.up()
-    assert page.locator("[data-marked]").count() == 0
-    page.get_by_role("option", name="a").focus()
-    for key in ("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight", "Enter", "End", "Enter"):
-        page.keyboard.press(key)
-    ranges = [value for event, _, value in shown.sent() if event == "range"]
-    assert ranges == [["b", "d"], ["b", "d"], ["e", "e"]]
 
 
 def test_five_minutes_of_changes_leave_nothing_behind(page: Page) -> None:

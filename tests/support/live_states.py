@@ -8,7 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from support.inside import NO_NEWS, LiveState, News, Snapshot, compute_state
+import retab_analysis as ra
+from support.fakes import KEY
+from support.inside import (
+    NO_NEWS,
+    LiveState,
+    LiveView,
+    News,
+    Snapshot,
+    Watcher,
+    _Look,
+    compute_state,
+)
 from support.made_runs import result_with, results_frame, runs_frame
 
 CREATED = datetime(2026, 5, 18, 10, tzinfo=UTC)
@@ -51,3 +62,17 @@ RESULTS = [
     result_with("e", "cancelled"),
     result_with("f", "unscored"),
 ]
+
+
+def view_of(snapshot: Snapshot, **look: bool) -> LiveView:
+    """A view of what is known, which asks nobody; tell it more with :func:`tell`."""
+    nobody = ra.Client(KEY, "http://127.0.0.1:9")
+    shown = {"compact": False, "may_cancel": True, "save_values": False, **look}
+    view = LiveView(Watcher(nobody, ["r1"], None, None, 2.0), nobody, _Look(**shown))
+    tell(view, snapshot)
+    return view
+
+
+def tell(view: LiveView, snapshot: Snapshot) -> None:
+    """Have a view show what is known now, as its watching thread does."""
+    view._watcher._publish(snapshot)

@@ -12,7 +12,6 @@ import IPython.display
 import pytest
 from support.inside import (
     BUSY,
-    Display,
     Event,
     GridColumn,
     GridRow,
@@ -22,6 +21,8 @@ from support.inside import (
     multi_select,
 )
 from support.watching import until
+
+import retab_analysis as ra
 
 
 def ignore(event: Event) -> None:
@@ -140,7 +141,7 @@ def test_elements_escape_what_they_are_given() -> None:
         chips(choices, hostile, label=hostile),
         multi_select(choices, hostile, label=hostile, key=hostile),
         grid(
-            [GridColumn(hostile, hostile, sort=hostile, width=hostile)],
+            [GridColumn(hostile, hostile, sort=hostile)],
             [GridRow(hostile, [hostile])],
             label=hostile,
             event=hostile,
@@ -168,9 +169,9 @@ def test_colab_is_told_where_its_widget_manager_is(monkeypatch: pytest.MonkeyPat
         shown.append((bundle, metadata))
 
     monkeypatch.setattr(IPython.display, "display", display)
-    made = page()
-    Display(made, made, dict).show()
+    view = ra.explore(ra.decode_runs([]))
+    view._make_page().display()
     bundle, metadata = shown[0]
     (kind,) = metadata
-    assert bundle[kind]["model_id"] == made.widget.model_id
+    assert bundle[kind]["model_id"] == view.widget.model_id
     assert metadata[kind]["colab"]["custom_widget_manager"]["url"] == "https://manager.example"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import polars as pl
 
 from retab_analysis.comparison.config_changes import readable
 from retab_analysis.comparison.json_diff import is_moved
-from retab_analysis.comparison.render import BLOCKS, SIGNS, VALUES, html_code
+from retab_analysis.comparison.render import BLOCKS, VALUES, html_code
 from retab_analysis.comparison.word_marks import Segment, mark_words
-from retab_analysis.comparison.wording import phrase
-from retab_analysis.markup import Html, join, name, one_line, sign, tag, without_controls
+from retab_analysis.markup import Html, join, name, one_line, tag, without_controls
 from retab_analysis.report.differences import html_change
-from retab_analysis.widgets.common.text import (
+from retab_analysis.widgets.compare.evals import SIDES, join_sides, label_transition, mark_side
+from retab_analysis.widgets.compare.state import CompareState
+from retab_analysis.widgets.elements import beside, copy_bar
+from retab_analysis.widgets.text import (
     count_noun,
     format_milliseconds,
     format_probability,
@@ -22,8 +22,6 @@ from retab_analysis.widgets.common.text import (
     label_eval,
     shorten_version,
 )
-from retab_analysis.widgets.compare.state import CompareState
-from retab_analysis.widgets.elements import beside, copy_bar
 
 _LONGEST = 20_000  # characters of a value
 _PATHS = 60
@@ -43,57 +41,43 @@ def render_eval(state: CompareState, row: Row, *, values: bool, live: bool = Tru
     """
     failure = one_line(row["failure"]) if values else ""
     ids = _list_ids(state, row)
+    if live:
+        known = copy_bar(ids, label="Copy the id of")
+    else:
+        shown = (join(f"{words} ", tag("code", one_line(text))) for words, text in ids)
+        known = tag("div", join(*shown, by=" · "), class_="ra-soft")
     return join(
         _render_facts(state, row, values),
         _render_history(state, row),
         *(tag("div", name(each)) for each in (one_line(row["reason"]), failure) if each),
-        copy_bar(ids, label="Copy the id of") if live else _render_ids(ids),
+        known,
         *(_render_values(state, row) if values else ()),
     )
 
 
 def render_title(row: Row) -> Html:
     """What became of an eval, and its name."""
-    return join(f"{label_transition(row['transition'])} · ", name(label_eval(row)))
-
-
-def label_transition(transition: str) -> str:
-    """A transition's sign and name."""
-    return f"{SIGNS[transition][0]} {phrase(transition)}"
-
-
-def render_sides(row: Row) -> Html:
-    """The states of both sides as signs."""
-    return _from_to(_render_sign(row[f"{side}_state"]) for side in _SIDES)
-
-
-def _from_to(sides: Iterable[Html]) -> Html:
-    """Both sides; the arrow leads from one to the other on a page from right to left, too."""
-    return tag("span", join(*sides, by=" → "), dir="ltr")
-
-
-_SIDES = ("baseline", "candidate")
-
-
-def _render_sign(state: str | None, title: str | None = None) -> Html:
-    if state is None:
-        return tag("span", "–", title="absent")
-    # ``mixed`` is a state of several results; a single one cannot have it, and it has no colour.
-    return tag("span", "~", title=title or state) if state == "mixed" else sign(state, title)
+    return join(f"{label_transition(row)} · ", name(label_eval(row)))
 
 
 def _render_facts(state: CompareState, row: Row, values: bool) -> Html:
-    asserted = {
-        "path": _either_side(state, row, "path"),
-        "asserted": one_line(row["condition"]),
-    }
-    facts = {
-        "": _from_to(_describe_side(row, side) for side in _SIDES),
-        "got worse": _describe_probability(row),
-        "block": _render_block(row),
+    p, block, delta = row["p_regressed"], row["block_id"], row["duration_delta_ms"]
+    # How sure it is that the eval got worse, and what would settle that.
+    sure = [] if p is None else [format_probability(p)]
+    for word, nouns in (("clear", ("pass", "passes")), ("confirm", ("failure", "failures"))):
+        if p is not None and (n := row[f"reruns_to_{word}"]):
+            sure.append(f"{n} more {nouns[n > 1]} would {word} it")
+    code = BLOCKS[row["block_changed"]]
+    longer = "longer" if (delta or 0) > 0 else "less"
+    took = f"{format_milliseconds(abs(delta))} {longer}" if delta else "as long"
+    facts: dict[str, object] = {
+        "": join_sides(_describe_side(row, side) for side in SIDES),
+        "got worse": ", ".join(sure),
+        "block": block and join(name(one_line(block)), f" (code {code})" if code else None),
         "document": label_documents(row),
-        **(asserted if values else {}),
-        "took": _describe_delay(row["duration_delta_ms"]),
+        "path": _either_side(state, row, "path") if values else None,
+        "asserted": one_line(row["condition"]) if values else None,
+        "took": None if delta is None else took,
     }
     shown = (
         tag(
@@ -115,9 +99,8 @@ def _describe_side(row: Row, side: str) -> Html:
     state, n, rate = (row[f"{side}_{each}"] for each in ("state", "n", "pass_rate"))
     if state is None:
         return tag("span", "absent")
-    return join(
-        _render_sign(state), f" {state}", _describe_passed(n, round(rate * n)) if n > 1 else None
-    )
+    passed = _describe_passed(n, round(rate * n)) if n > 1 else None
+    return join(mark_side(state), f" {state}", passed)
 
 
 def _describe_passed(n: int, passed: int) -> str:
@@ -125,56 +108,24 @@ def _describe_passed(n: int, passed: int) -> str:
     return f" ({many.get(passed, f'{passed} of {n} passed')})"
 
 
-def _describe_probability(row: Row) -> str | None:
-    """How sure it is that the eval got worse, and what would settle that."""
-    p = row["p_regressed"]
-    if p is None:
-        return None
-    more = {"clear": ("pass", "passes"), "confirm": ("failure", "failures")}
-    said = [format_probability(p)]
-    for word, nouns in more.items():
-        if n := row[f"reruns_to_{word}"]:
-            said.append(f"{n} more {nouns[n > 1]} would {word} it")
-    return ", ".join(said)
-
-
-def _render_block(row: Row) -> Html | None:
-    if row["block_id"] is None:
-        return None
-    code = BLOCKS[row["block_changed"]]
-    block = name(one_line(row["block_id"]))
-    return join(block, f" (code {code})") if code else block
-
-
-def _describe_delay(delta: int | None) -> str | None:
-    if not delta:
-        return None if delta is None else "as long"
-    return f"{format_milliseconds(abs(delta))} {'longer' if delta > 0 else 'less'}"
-
-
 def _render_history(state: CompareState, row: Row) -> Html:
     """A sign for each run, before the candidate and on its side; a line where it got worse."""
     since = row["since_run_id"]
     parts, said = [], []
     for title, runs in zip(("before", "now"), state.history_of(row["eval_id"]), strict=True):
-        cut = runs.height - _RUNS
-        parts.append(tag("span", title, f" (newest {_RUNS})" if cut > 0 else "", class_="ra-soft"))
-        parts += _render_runs(runs.tail(_RUNS), since)
-        said.append(f"{title} {', '.join(runs['state'].tail(_RUNS)) or 'no run'}")
+        shown = runs.tail(_RUNS)
+        newest = f" (newest {_RUNS})" if runs.height > _RUNS else ""
+        parts.append(tag("span", title, newest, class_="ra-soft"))
+        for run in shown.iter_rows(named=True):
+            if run["run_id"] == since:
+                parts.append(tag("span", title="Worse since this run", class_="ra-step"))
+            parts.append(mark_side(run["state"], _describe_run(run)))
+        parts += [tag("span", "no run")] if runs.is_empty() else []
+        said.append(f"{title} {', '.join(shown['state']) or 'no run'}")
     if since is not None:
         said.append(f"worse since run {one_line(since)}")
-    return tag(
-        "div", join(*parts, by=" "), role="img", aria_label="; ".join(said), class_="ra-signs"
-    )
-
-
-def _render_runs(runs: pl.DataFrame, since: str | None) -> Iterator[Html]:
-    for run in runs.iter_rows(named=True):
-        if run["run_id"] == since:
-            yield tag("span", title="Worse since this run", class_="ra-step")
-        yield _render_sign(run["state"], _describe_run(run))
-    if runs.is_empty():
-        yield tag("span", "no run")
+    label = "; ".join(said)
+    return tag("div", join(*parts, by=" "), role="img", aria_label=label, class_="ra-signs")
 
 
 def _describe_run(run: Row) -> str:
@@ -193,20 +144,14 @@ def _describe_run(run: Row) -> str:
 def _list_ids(state: CompareState, row: Row) -> list[tuple[str, str]]:
     """The ids by which an eval, its results and its documents are asked for."""
     documents = [each for each in _either_side(state, row, "document_ids") or () if each]
-    since = row["since_version_id"] or row["since_run_id"]
     known = [
         ("eval", row["eval_id"]),
-        ("since", since),
-        *((f"{side} result", row[f"{side}_result_id"]) for side in _SIDES),
-        *((f"{side} run", row[f"{side}_run_id"]) for side in _SIDES),
+        ("since", row["since_version_id"] or row["since_run_id"]),
+        *((f"{side} result", row[f"{side}_result_id"]) for side in SIDES),
+        *((f"{side} run", row[f"{side}_run_id"]) for side in SIDES),
         *(("document", each) for each in documents),
     ]
     return [(words, text) for words, text in known if text]
-
-
-def _render_ids(ids: list[tuple[str, str]]) -> Html:
-    shown = (join(f"{words} ", tag("code", one_line(text))) for words, text in ids)
-    return tag("div", join(*shown, by=" · "), class_="ra-soft")
 
 
 def _render_values(state: CompareState, row: Row) -> Iterator[Html]:
@@ -218,24 +163,22 @@ def _render_values(state: CompareState, row: Row) -> Iterator[Html]:
     if (paths := _render_paths(state, row["eval_id"])) is not None:
         yield paths
     expected, before, now = (row[column] for column in VALUES.values())
-    was, is_ = (f"{title}{_describe_shown(row, side)}" for side, title in _TITLES.items())
+    # Where several results differ, it is said which one is shown.
+    mixed = " (the newest that did not pass)"
+    was, is_ = (
+        f"{title}{mixed if row[f'{side}_state'] == 'mixed' else ''}"
+        for side, title in zip(SIDES, [*VALUES][1:], strict=True)
+    )
     if before is None or now is None or before == now:
-        sides = {was: before, is_: now}
-        columns = [_render_column(title, _render_text(text)) for title, text in sides.items()]
+        columns = [
+            _render_column(title, _render_text(text)) for title, text in ((was, before), (is_, now))
+        ]
     else:
         marked = join(*_mark(mark_words(indent(before), indent(now))))
         inline = join(tag("span", f"{was} → ", class_="ra-inline"), is_)
         columns = [_render_column(was, marked, "ra-was"), _render_column(inline, marked, "ra-is")]
     shown = _render_column("Expected", _render_text(expected))
     yield tag("div", shown, *columns, class_="ra-values")
-
-
-_TITLES = dict(zip(_SIDES, [*VALUES][1:], strict=True))
-
-
-def _describe_shown(row: Row, side: str) -> str:
-    """Which of several results is shown, where they differ."""
-    return " (the newest that did not pass)" if row[f"{side}_state"] == "mixed" else ""
 
 
 def _render_column(title: str, shown: Html, css_class: str | None = None) -> Html:
@@ -287,15 +230,13 @@ def _render_paths(state: CompareState, eval_id: str) -> Html | None:
     expects = any(row["expected"] is not None for row in rows)
     titles = ["Path", *(title for title in VALUES if expects or title != "Expected")]
     head = tag("tr", *(tag("th", each, scope="col") for each in titles))
-    body = (_render_path(row, expects) for row in rows[:_PATHS])
+    body = []
+    for row in rows[:_PATHS]:
+        path, *sides = html_change((row["path"], row["baseline"], row["candidate"]))
+        expected = [html_code(row["expected"])] if expects else []
+        body.append(tag("tr", *(tag("td", each) for each in (path, *expected, *sides))))
     return join(
         tag("h4", f"Where they differ: {count_noun(len(rows), 'path')}"),
         tag("table", tag("thead", head), tag("tbody", *body)),
         tag("div", f"… and {more:,} more", class_="ra-soft") if more > 0 else None,
     )
-
-
-def _render_path(row: Row, expects: bool) -> Html:
-    path, *sides = html_change((row["path"], row["baseline"], row["candidate"]))
-    expected = [html_code(row["expected"])] if expects else []
-    return tag("tr", *(tag("td", each) for each in (path, *expected, *sides)))

@@ -3,66 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import polars as pl
 
 from retab_analysis.comparison.wording import list_evals, phrase
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.report.differences import count_fields, edit_segments, html_marks, name_block
 from retab_analysis.report.facts import list_causes
-from retab_analysis.widgets.common.text import count_noun, format_probability, label_eval
-from retab_analysis.widgets.compare.detail import (
-    label_transition,
-    render_eval,
-    render_sides,
-    render_title,
-)
-from retab_analysis.widgets.compare.plot import render_plot
-from retab_analysis.widgets.compare.state import ROUNDS, SIDE_COLUMNS, CompareState
+from retab_analysis.widgets.compare.detail import render_eval, render_title
+from retab_analysis.widgets.compare.state import PAGE, ROUNDS, CompareState
 from retab_analysis.widgets.compare.task import TaskState
 from retab_analysis.widgets.elements import (
-    GridColumn,
-    GridRow,
     Option,
     button,
     chips,
-    grid,
     render_still,
     scroll_area,
     select,
 )
+from retab_analysis.widgets.table_html import render_rows
+from retab_analysis.widgets.text import count_noun
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."
-PLOTS = {"block": "Plot by block", "eval": "Plot by eval"}
 
-# Rows of the list that are sent at once; evals that a saved notebook holds, and those of them that
-# can be opened there.
-PAGE, SAVED, OPENED = 100, 200, 20
+# Evals that a saved notebook holds, and those of them that can be opened there.
+SAVED, OPENED = 200, 20
 _CAUSES, _EDITS = 6, 40
-# More evals and columns than that cannot be told apart in a plot.
-_PLOTTED_EVALS, _PLOTTED_COLUMNS = 60, 16
-
 _KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
-_COLUMNS = (
-    GridColumn("what", "What", width="11em"),
-    GridColumn("eval", "Eval"),
-    GridColumn("sides", "Before, now", width="8.2em"),
-    GridColumn("p", "Got worse", is_number=True, width="7.2em"),
-)
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportForm:
-    """What a report is to be: the file, whether with values; and what became of the last one."""
-
-    path: str = "comparison.html"
-    values: bool = False
-    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,55 +44,43 @@ class CompareLook:
         live: Whether there are buttons.
         asking: Whether it is being asked if evals are to be run again.
         task: What goes on beside the notebook, or has failed.
-        plots: The plots that are open, by their name.
-        form: The report that is to be written, or None.
     """
 
     values: bool = True
     live: bool = True
     asking: bool = False
     task: TaskState | None = None
-    plots: Mapping[str, Html] = field(default_factory=dict)
-    form: ReportForm | None = None
 
 
 def render_sections(state: CompareState, look: CompareLook) -> dict[str, Html]:
     """The whole view by the sections of its page, from the top to the bottom."""
     return {
-        "sides": _render_sides(state, look),
+        "sides": _render_sides(state, look.task),
         "head": _render_title(state),
         "said": _render_said(state),
         "causes": _render_causes(state, look),
         "work": _render_work(state, look),
         "chips": _render_chips(state),
-        "list": _render_list(state),
+        "list": tag("div", render_rows(state.table, follow=True), class_="ra-pane"),
         "detail": _render_detail(state, look),
-        "plots": _render_plots(look),
-        "report": _render_report(state, look.form),
     }
 
 
-def _render_sides(state: CompareState, look: CompareLook) -> Html:
+def _render_sides(state: CompareState, task: TaskState | None) -> Html:
     # What is being settled is the pair that was chosen then.
-    held = look.task is not None and look.task.is_running
-    offered = state.sides[state.kind]
-    chosen = {"baseline": state.baseline, "candidate": state.candidate}
-    lists = (
-        select(
-            [Option(side.value, side.words, chosen=side.value == value) for side in offered],
-            event,
-            label=event.capitalize(),
-            disabled=held,
-        )
-        for event, value in chosen.items()
-    )
+    held = task is not None and task.is_running
     kinds = [Option(each, _KINDS[each], chosen=each == state.kind) for each in state.sides]
-    kind = select(kinds, "kind", label="Compare", disabled=held)
-    return tag("div", kind, *lists, class_="ra-actions")
+    lists = [select(kinds, "kind", label="Compare", disabled=held)]
+    for event, value in (("baseline", state.baseline), ("candidate", state.candidate)):
+        offered = (
+            Option(side.value, side.words, chosen=side.value == value)
+            for side in state.sides[state.kind]
+        )
+        lists.append(select(offered, event, label=event.capitalize(), disabled=held))
+    return tag("div", *lists, class_="ra-actions")
 
 
 def _render_title(state: CompareState) -> Html:
-    """What broke, in one line."""
     if state.same:
         return tag("div", SAME, class_="ra-alert", role="status")
     return tag("div", tag("b", state.comparison.title, role="status"), class_="ra-head")
@@ -132,16 +90,14 @@ def _render_said(state: CompareState) -> Html:
     """What the numbers say, and the gate."""
     if state.same:
         return Html("")
+    gate = tag("b", "✓ Gate holds" if state.gate else "✗ Gate does not hold")
+    if state.gate.reasons:
+        opened = tag("summary", gate, tag("span", " · why", class_="ra-soft"))
+        gate = tag("details", opened, _list(state.gate.reasons))
+    else:
+        gate = tag("div", gate)
     said = tag("div", state.comparison.explain(), class_="ra-text ra-soft")
-    return tag("div", said, _render_gate(state), class_="ra-pane ra-wide")
-
-
-def _render_gate(state: CompareState) -> Html:
-    said = tag("b", "✓ Gate holds" if state.gate else "✗ Gate does not hold")
-    if not state.gate.reasons:
-        return tag("div", said)
-    opened = tag("summary", said, tag("span", " · why", class_="ra-soft"))
-    return tag("details", opened, _list(state.gate.reasons))
+    return tag("div", said, gate, class_="ra-pane ra-wide")
 
 
 def _list(items: Iterable[object]) -> Html:
@@ -156,10 +112,8 @@ def _render_work(state: CompareState, look: CompareLook) -> Html:
     if task is not None and task.is_running:
         return _render_task(task)
     failure = None if task is None else task.failure
-    return join(
-        tag("div", failure, class_="ra-alert ra-text", role="alert") if failure else None,
-        _render_plan(state, look.asking),
-    )
+    alert = tag("div", failure, class_="ra-alert ra-text", role="alert") if failure else None
+    return join(alert, tag("div", *_offer_reruns(state, look.asking), class_="ra-actions"))
 
 
 def _render_task(task: TaskState) -> Html:
@@ -179,33 +133,29 @@ def _render_task(task: TaskState) -> Html:
     return join(tag("div", said, role="status"), bar, tag("div", stop, class_="ra-actions"))
 
 
-def _render_plan(state: CompareState, asking: bool) -> Html:
+def _offer_reruns(state: CompareState, asking: bool) -> Iterator[object]:
+    """A button that settles, and before it does, what it would start."""
     if state.plan is None or state.same:
-        words = "No eval is undecided: running one again would not change what is said of it."
-        return tag("div", button("Settle…", "ask", disabled=True), words, class_="ra-actions")
-    if not asking:
-        settle = button("Settle…", "ask", hint="Shows first what would be run")
-        return tag("div", settle, describe_undecided(state), class_="ra-actions")
-    return tag(
-        "div",
-        tag("div", describe_plan(state), role="alert", class_="ra-text"),
-        button("Start", "settle", hint="Starts runs of the workflow as it is now"),
-        button("No", "keep", hint="Nothing is run"),
-        class_="ra-actions",
-    )
+        yield button("Settle…", "ask", disabled=True)
+        yield "No eval is undecided: running one again would not change what is said of it."
+    elif not asking:
+        yield button("Settle…", "ask", hint="Shows first what would be run")
+        yield describe_undecided(state)
+    else:
+        yield tag("div", describe_plan(state), role="alert", class_="ra-text")
+        yield button("Start", "settle", hint="Starts runs of the workflow as it is now")
+        yield button("No", "keep", hint="Nothing is run")
 
 
 def describe_undecided(state: CompareState) -> str:
     """How many evals could be run again to know more."""
     plan = state.plan
-    if plan is None:
-        return ""
     said = []
-    if plan.evals:
+    if plan is not None and plan.evals:
         verb, them = ("is", "it") if len(plan.evals) == 1 else ("are", "them")
         evals = count_noun(len(plan.evals), "eval")
         said.append(f"{evals} {verb} undecided: more results may decide {them}.")
-    if plan.started:
+    if plan is not None and plan.started:
         said.append(f"{count_noun(plan.started, 'run')} that you did not wait for may have ended.")
     return " ".join(said)
 
@@ -213,12 +163,10 @@ def describe_undecided(state: CompareState) -> str:
 def describe_plan(state: CompareState) -> str:
     """What settling would start, in plain words."""
     plan = state.plan
-    if plan is None:
-        return ""
     lines = []
-    if plan.started:
+    if plan is not None and plan.started:
         lines.append(f"First {count_noun(plan.started, 'run')} that were started are waited for.")
-    if plan.evals:
+    if plan is not None and plan.evals:
         undecided = list_evals(state.comparison.choose_reruns(ROUNDS))
         lines.append(
             f"Run {count_noun(len(plan.evals), 'undecided eval')} again, at most {ROUNDS} times "
@@ -235,25 +183,21 @@ def _render_causes(state: CompareState, look: CompareLook) -> Html:
     """What the flips have in common, and what was edited."""
     if state.same:
         return Html("")
-    causes, edits = _list_causes(state, look), _render_edits(state, look)
+    edits = _render_edits(state, look)
+    causes: list[object] = []
+    if look.live:
+        hint = "Open an eval of this group"
+        for sentence, example in state.causes.select("sentence", "example_eval_id").iter_rows():
+            shown = button("Example", "reveal", value=example, hint=hint)
+            causes.append(join(f"{sentence} ", shown))
+    else:
+        causes = [*list_causes(state.comparison, look.values)]
     if not causes:
         return edits
-    shown, more = causes[:_CAUSES], causes[_CAUSES:]
+    more = causes[_CAUSES:]
     title = tag("h4", "What the evals that flipped have in common")
     rest = tag("details", tag("summary", f"and {len(more)} more"), _list(more)) if more else None
-    return tag("div", title, _list(shown), rest, edits, class_="ra-pane")
-
-
-def _list_causes(state: CompareState, look: CompareLook) -> list[object]:
-    """A sentence for each; with buttons, each leads to an example."""
-    if not look.live:
-        return [*list_causes(state.comparison, look.values)]
-    found = state.causes.select("sentence", "example_eval_id").iter_rows()
-    return [join(f"{sentence} ", _render_example(eval_id)) for sentence, eval_id in found]
-
-
-def _render_example(eval_id: str) -> Html:
-    return button("Example", "reveal", value=eval_id, hint="Open an eval of this group")
+    return tag("div", title, _list(causes[:_CAUSES]), rest, edits, class_="ra-pane")
 
 
 def _render_edits(state: CompareState, look: CompareLook) -> Html:
@@ -264,7 +208,13 @@ def _render_edits(state: CompareState, look: CompareLook) -> Html:
             return Html("")
         words = button("What was edited?", "look_up", hint="Asks the API: two requests")
         return tag("div", words, class_="ra-actions")
-    rows = [_render_edit(row, look.values) for row in edits.changes.head(_EDITS).to_dicts()]
+    rows = []
+    for row in edits.changes.head(_EDITS).iter_rows(named=True):
+        field = (name(name_block(row)), tag("code", row["field"]))
+        marks = html_marks(edit_segments(row), "removed", "added") if look.values else ()
+        marked = tag("pre", *marks) if look.values else None
+        about = join(*field, by=" · ")
+        rows.append(tag("div", about, f" {row['change']}", marked, class_="ra-run"))
     more = edits.changes.height - len(rows)
     title = f"What was edited: {count_fields(edits.changes)}"
     box = scroll_area(
@@ -276,12 +226,6 @@ def _render_edits(state: CompareState, look: CompareLook) -> Html:
     return tag("details", tag("summary", title), box, class_="ra-fold", data_key="edits")
 
 
-def _render_edit(row: Row, values: bool) -> Html:
-    block, path = name(name_block(row)), tag("code", row["field"])
-    marked = tag("pre", *html_marks(edit_segments(row), "removed", "added")) if values else None
-    return tag("div", join(block, " · ", path, f" {row['change']}"), marked, class_="ra-run")
-
-
 # The evals
 
 
@@ -290,10 +234,9 @@ def _render_chips(state: CompareState) -> Html:
         Option(each, phrase(each), count, each in state.shown)
         for each, count in state.counts.items()
     )
-    place = state.place or 0
-    several = len(state.listed) > 1
+    place, several = state.table.chosen_place or 0, state.table.height > 1
     steps = [("Previous", -1, several), ("Next", 1, several)]
-    if len(state.listed) > PAGE:
+    if state.table.pages > 1:
         steps += [(f"{PAGE} back", -PAGE, place >= PAGE), (f"{PAGE} on", PAGE, True)]
     buttons = (
         button(words, "step", value=str(by), disabled=not can, hint="Also: arrow keys in the list")
@@ -306,111 +249,18 @@ def _render_chips(state: CompareState) -> Html:
 
 def describe_position(state: CompareState) -> str:
     """Which eval of how many is open."""
-    if state.place is None:
-        return "none listed"
-    shown = len(state.listed)
-    more = f" (the first of {shown + state.hidden:,})" if state.hidden else ""
-    return f"{state.place + 1} of {shown:,}{more}"
-
-
-def _render_list(state: CompareState) -> Html:
-    """The page of the list in which the open eval is."""
-    begin = (state.place or 0) // PAGE * PAGE
-    rows = (
-        GridRow(row["eval_id"], _list_cells(row), row["eval_id"] == state.chosen)
-        for row in state.listed[begin : begin + PAGE]
-    )
-    listed = grid(_COLUMNS, rows, label="Evals", event="open", follow=True)
-    return tag("div", listed, class_="ra-pane")
-
-
-def _list_cells(row: Row) -> list[object]:
-    p = row["p_regressed"]
-    label = label_eval(row)
-    return [
-        label_transition(row["transition"]),
-        tag("div", label, title=label, dir="auto"),
-        render_sides(row),
-        "" if p is None else format_probability(p).removeprefix("p "),
-    ]
+    place = state.table.chosen_place
+    return "none listed" if place is None else f"{place + 1:,} of {state.table.height:,}"
 
 
 def _render_detail(state: CompareState, look: CompareLook) -> Html:
-    if state.row is None:
-        shown: tuple[Html, ...] = (tag("div", NOTHING, class_="ra-soft"),)
-    else:
-        title = tag("div", render_title(state.row), class_="ra-title")
-        shown = title, render_eval(state, state.row, values=look.values)
+    shown = [tag("div", NOTHING, class_="ra-soft")]
+    if (row := state.row) is not None:
+        title = tag("div", render_title(row), class_="ra-title")
+        shown = [title, render_eval(state, row, values=look.values)]
     # Another eval starts at its top.
-    box = scroll_area(*shown, label="The eval", key=state.chosen)
+    box = scroll_area(*shown, label="The eval", key=state.table.chosen)
     return tag("div", box, class_="ra-pane ra-wide")
-
-
-# What is asked for
-
-
-def _render_plots(look: CompareLook) -> Html:
-    options = [Option(each, words, chosen=each in look.plots) for each, words in PLOTS.items()]
-    shown = (scroll_area(each, label=PLOTS[name]) for name, each in look.plots.items())
-    return join(tag("div", chips(options, "plot", label="Plots"), class_="ra-actions"), *shown)
-
-
-def draw_plot(state: CompareState, which: str) -> Html:
-    """Draw one of the plots; it takes a second."""
-    return _plot_by_block(state) if which == "block" else _plot_by_eval(state)
-
-
-def _plot_by_block(state: CompareState) -> Html:
-    """What flipped, by block."""
-    from retab_analysis.plots import plot_comparison
-
-    blocks = state.comparison.evals["block_id"].n_unique()
-    return render_plot(
-        lambda ax: plot_comparison(state.comparison, ax=ax),
-        label=f"What flipped in each of {blocks} blocks",
-        width=9.0,
-        height=min(1.6 + 0.4 * blocks, 12.0),
-    )
-
-
-def _plot_by_eval(state: CompareState) -> Html:
-    """The listed evals as a grid of verdicts, over the newest versions or runs."""
-    from retab_analysis.plots import plot_verdicts
-
-    column = SIDE_COLUMNS[state.kind]
-    evals = [row["eval_id"] for row in state.listed[:_PLOTTED_EVALS]]
-    shown = {side.value for side in state.sides[state.kind][:_PLOTTED_COLUMNS]}
-    shown |= {state.baseline, state.candidate}
-    rows = state.results.filter(pl.col("eval_id").is_in(evals), pl.col(column).is_in(sorted(shown)))
-    across = rows[column].n_unique()
-    drawing = render_plot(
-        lambda ax: plot_verdicts(rows, by=column, ax=ax),
-        label=f"The verdicts of {len(evals)} evals in {across} {state.kind}s",
-        width=max(9.0, 3.2 + 0.3 * across),
-        height=min(2.4 + 0.26 * len(evals), 18.0),
-    )
-    cut = len(state.listed) + state.hidden - len(evals)
-    words = f"The first {len(evals)} of the listed evals." if cut else None
-    return join(tag("div", words, class_="ra-soft") if words else None, drawing)
-
-
-def _render_report(state: CompareState, form: ReportForm | None) -> Html:
-    words = "Write report…" if form is None else "No report"
-    opener = button(words, "report", hint="A file for somebody else")
-    if form is None:
-        return tag("div", opener, class_="ra-actions")
-    field_ = tag("input", type="text", value=form.path, data_event="path", class_="ra-field")
-    box = tag("input", type="checkbox", checked=form.values, data_event="values")
-    write = button("Write", "write", hint="A file that is there is replaced", disabled=state.same)
-    return tag(
-        "div",
-        opener,
-        tag("label", tag("span", "File", class_="ra-soft"), field_, class_="ra-labelled"),
-        tag("label", box, "with expected and actual values"),
-        write,
-        tag("span", form.said, role="status"),
-        class_="ra-actions",
-    )
 
 
 # Where nothing drives it
@@ -424,7 +274,6 @@ def render_still_view(state: CompareState, look: CompareLook, token: str | None 
             "said": _render_said(state),
             "causes": _render_causes(state, look),
             "evals": join(*_render_evals(state, look.values)),
-            "plots": join(*look.plots.values()),
         },
         token=token,
     )
@@ -433,8 +282,8 @@ def render_still_view(state: CompareState, look: CompareLook, token: str | None 
 def _render_evals(state: CompareState, values: bool) -> Iterator[Html]:
     counts = (f"{count:,} {phrase(each)}" for each, count in state.counts.items())
     yield tag("div", " · ".join(counts), class_="ra-soft")
-    shown = [] if state.same else state.listed[:SAVED]
-    for at, row in enumerate(shown):
+    shown = 0 if state.same else SAVED
+    for at, row in enumerate(state.table.rows.head(shown).iter_rows(named=True)):
         reason = tag("span", " · ", name(one_line(row["reason"])), class_="ra-soft")
         line = join(render_title(row), reason if row["reason"] else None)
         if at < OPENED:
@@ -442,7 +291,7 @@ def _render_evals(state: CompareState, values: bool) -> Iterator[Html]:
             yield tag("details", tag("summary", line), about, class_="ra-run")
         else:
             yield tag("div", line, class_="ra-run")
-    more = len(state.listed) + state.hidden - len(shown)
+    more = state.table.height - shown
     if more > 0:
         yield tag("div", f"… and {more:,} more evals", class_="ra-soft")
 
@@ -450,6 +299,7 @@ def _render_evals(state: CompareState, values: bool) -> Iterator[Html]:
 def plain_text(state: CompareState) -> str:
     """The state as text, without expected and actual values."""
     if state.same:
-        return f"{one_line(state.side(state.baseline).words)}\n{SAME}"
+        side = next(each for each in state.sides[state.kind] if each.value == state.baseline)
+        return f"{one_line(side.words)}\n{SAME}"
     gate = "Gate holds." if state.gate else "Gate does not hold."
     return "\n".join([repr(state.comparison), " ".join([gate, *state.gate.reasons])])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +16,12 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
-from retab_analysis.widgets.common.text import count_noun, label_eval, shorten_version
+from retab_analysis.widgets.compare.evals import COMPARED
+from retab_analysis.widgets.table import TableState
+from retab_analysis.widgets.text import count_noun, label_eval, shorten_version
 
-# Nobody reads a longer list; the buttons of the transitions make it shorter.
-LISTED = 1_000
+# How many evals are sent at once.
+PAGE = 100
 
 ROUNDS = 4
 """How often each undecided eval is run again at most."""
@@ -32,8 +33,6 @@ SIDE_COLUMNS = {
 }
 """What can stand on a side, and the column of RESULTS that has it."""
 
-# What is read here; the comparison itself checks what it needs.
-_READ = ("eval_id", "state", "run_created_at", "created_at", *SIDE_COLUMNS.values())
 _SAID = ("path", "document_ids")
 
 
@@ -79,8 +78,7 @@ class CompareState:
         baseline: The earlier side.
         candidate: The later side.
         comparison: The two, compared.
-        shown: The transitions whose evals are listed.
-        chosen: The ``eval_id`` that is open; None where nothing is listed.
+        table: The evals, of which those of some transitions are listed, and one is open.
     """
 
     def __init__(
@@ -93,7 +91,9 @@ class CompareState:
         alpha: float = 0.05,
         margin: float = 0.05,
     ) -> None:
-        checked(results, RESULTS, _READ, "results")
+        # What is read here; the comparison itself checks what it needs.
+        read = ("eval_id", "state", "run_created_at", "created_at", *SIDE_COLUMNS.values())
+        checked(results, RESULTS, read, "results")
         self.results = results.lazy().collect()
         self.sides = find_sides(self.results)
         self._alpha, self._margin = alpha, margin
@@ -155,10 +155,9 @@ class CompareState:
             self._newest(kind, SIDE_COLUMNS[self.kind], value)
             for value in (self.baseline, self.candidate)
         )
-        values = [side.value for side in self.sides[kind]]
         # One version may have no draft, or two versions the same one.
         if before is None or now is None or before == now:
-            now, before = values[:2]
+            now, before = [side.value for side in self.sides[kind]][:2]
         self.kind, self.baseline, self.candidate = kind, before, now
         self._compare()
 
@@ -178,29 +177,23 @@ class CompareState:
             self.baseline, self.candidate = before, now
             self._compare()
 
-    def side(self, value: str) -> Side:
-        """What is known of one that can be chosen."""
-        return next(side for side in self.sides[self.kind] if side.value == value)
-
     def _compare(self) -> None:
-        known = self._known.get(self.pair)
-        self._use(self._compare_results() if known is None else known)
+        comparison = self._known.get(self.pair)
+        if comparison is None:
+            comparison = compare_versions(
+                self.results,
+                self.baseline,
+                self.candidate,
+                by=SIDE_COLUMNS[self.kind],
+                version_diff=self._diffs.get((self.kind, *sorted((self.baseline, self.candidate)))),
+                alpha=self._alpha,
+                margin=self._margin,
+            )
+        self._use(comparison)
+        self.table = TableState(COMPARED, comparison.evals, page_size=PAGE)
         # Where nothing flipped, an empty list would look like an error: all are listed.
-        flipped = [each for each in FLIPPED if each in self.counts]
-        self.shown = frozenset(flipped or self.counts)
-        self.chosen: str | None = None
-        self._list()
-
-    def _compare_results(self) -> Comparison:
-        return compare_versions(
-            self.results,
-            self.baseline,
-            self.candidate,
-            by=SIDE_COLUMNS[self.kind],
-            version_diff=self._diffs.get((self.kind, *sorted((self.baseline, self.candidate)))),
-            alpha=self._alpha,
-            margin=self._margin,
-        )
+        flipped = {each for each in FLIPPED if each in self.counts}
+        self._list(flipped or {*self.counts})
 
     def _use(self, comparison: Comparison) -> None:
         self.comparison: Comparison = comparison
@@ -219,62 +212,46 @@ class CompareState:
         if pair != self.pair:
             return
         self._use(comparison)
+        self.table.frame = comparison.evals
         # What is open stays listed, whatever became of it.
-        self.shown |= {*self._transition_of(self.chosen)}
-        self.shown |= {each for each in FLIPPED if each in self.counts}
-        self._list()
+        is_open = set() if self.row is None else {self.row["transition"]}
+        self._list(self.shown | is_open | {each for each in FLIPPED if each in self.counts})
 
-    def _transition_of(self, eval_id: str | None) -> Sequence[str]:
-        """The transition of an eval; nothing where it was not compared."""
-        is_it = pl.col("eval_id").eq_missing(pl.lit(eval_id, pl.String))
-        return self.comparison.evals.filter(is_it)["transition"].to_list()
+    # What is listed
+
+    @property
+    def shown(self) -> set[str]:
+        """The transitions whose evals are listed."""
+        return {*self.table.filters.facets["transition"]}
 
     def show(self, transition: str, on: bool) -> None:
         """List the evals of a transition, or do not."""
-        self.shown = self.shown | {transition} if on else self.shown - {transition}
-        self._list()
+        self._list(self.shown | {transition} if on else self.shown - {transition})
 
-    def _list(self) -> None:
+    def _list(self, shown: set[str]) -> None:
         """List what is wanted; the eval that was open stays open if it is still there."""
-        wanted = pl.col("transition").is_in(sorted(self.shown))
-        found = self.comparison.evals.filter(wanted)
-        self.hidden = max(found.height - LISTED, 0)
-        self.listed: Sequence[Mapping[str, Any]] = found.head(LISTED).to_dicts()
-        self._places = {row["eval_id"]: at for at, row in enumerate(self.listed)}
-        if self.chosen not in self._places:
-            self.chosen = self.listed[0]["eval_id"] if self.listed else None
-
-    @property
-    def place(self) -> int | None:
-        """Where in the list the open eval is, from 0."""
-        return None if self.chosen is None else self._places[self.chosen]
+        self.table.filter(facets={"transition": tuple(sorted(shown))})
+        place = self.table.chosen_place
+        if place is None:
+            self.table.choose(None)
+        self.table.choose_place(place or 0)
 
     @property
     def row(self) -> Mapping[str, Any] | None:
-        """The open eval, a row of ``comparison.evals``."""
-        return None if self.place is None else self.listed[self.place]
-
-    def choose(self, eval_id: str | None) -> None:
-        """Open an eval of the list; one that is not in it changes nothing."""
-        if eval_id in self._places:
-            self.chosen = eval_id
+        """The open eval, a row of ``comparison.evals``; None where nothing is listed."""
+        return self.table.chosen_row
 
     def reveal(self, eval_id: str | None) -> None:
         """Open an eval, and list those of its transition where it is not listed."""
-        for transition in self._transition_of(eval_id):
-            if transition not in self.shown:
-                self.show(transition, True)
-        self.choose(eval_id)
+        number = self.comparison.evals["eval_id"].index_of(eval_id)
+        if number is not None:
+            self.table.choose(number)
+            self._list(self.shown | {self.comparison.evals["transition"][number]})
 
     def step(self, by: int) -> None:
         """Go on in the list, or back; at its ends it stays there."""
-        if self.place is not None:
-            self.move_to(self.place + by)
-
-    def move_to(self, place: int) -> None:
-        """Open the eval at a place of the list, from 0, or the nearest there is."""
-        if self.listed:
-            self.chosen = self.listed[min(max(place, 0), len(self.listed) - 1)]["eval_id"]
+        if (place := self.table.chosen_place) is not None:
+            self.table.choose_place(place + by)
 
     def history_of(self, eval_id: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """What became of an eval from run to run, in time order.
@@ -346,23 +323,16 @@ def _list_sides(results: pl.DataFrame, kind: str, column: str) -> tuple[Side, ..
         .sort("moment", "value", descending=True, nulls_last=True)
         .collect()
     )
-    return tuple(
-        Side(value, _describe_side(kind, value, moment, version, runs, evals), evals)
-        for value, moment, runs, evals, version in rows.iter_rows()
-    )
-
-
-def _describe_side(
-    kind: str, value: str, moment: datetime | None, version: str | None, runs: int, evals: int
-) -> str:
-    when = "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
-    named = shorten_version(one_line(value)) or "(no name)"
-    if kind == "run":
+    sides = []
+    for value, moment, runs, evals, version in rows.iter_rows():
+        when = "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+        named = shorten_version(one_line(value)) or "(no name)"
         of = "" if version is None else shorten_version(one_line(version))
-        parts = [when, of, count_noun(evals, "eval"), named]
-    else:
         parts = [named, when and f"since {when[:10]}", count_noun(runs, "run")]
-    return " · ".join(part for part in parts if part)
+        if kind == "run":
+            parts = [when, of, count_noun(evals, "eval"), named]
+        sides.append(Side(value, " · ".join(part for part in parts if part), evals))
+    return tuple(sides)
 
 
 def choose_kind(sides: dict[str, tuple[Side, ...]], *wanted: str | None) -> str | None:
@@ -398,7 +368,10 @@ def choose_sides(
         if not isinstance(value, str | None):
             raise ConfigError(f"{name} must be a string, got {type(value).__name__}")
     if not sides:
-        raise ConfigError(_describe_too_few(results))
+        runs = count_noun(results["run_id"].drop_nulls().n_unique(), "run")
+        raise ConfigError(
+            f"results must be of at least two runs, or versions, to be compared; they are of {runs}"
+        )
     kind = choose_kind(sides, baseline, candidate)
     if kind is None:
         raise _explain_unknown(results, sides, baseline, candidate)
@@ -437,14 +410,6 @@ def _choose_partner(results: pl.DataFrame, kind: str, value: str, offered: Seque
         .iter_rows()
     )
     return next((each for each in offered if 2 * shared.get(each, 0) >= len(evals)), offered[0])
-
-
-def _describe_too_few(results: pl.DataFrame) -> str:
-    runs = results["run_id"].drop_nulls().n_unique()
-    return (
-        "results must be of at least two runs, or versions, to be compared; "
-        f"they are of {count_noun(runs, 'run')}"
-    )
 
 
 def _explain_unknown(

@@ -92,13 +92,8 @@ class Task:
             except Exception as error:
                 partial = getattr(error, "partial", None)
                 found = partial if isinstance(partial, Comparison) else None
-                said = [_describe(error), *(str(each.message) for each in caught)]
+                # Of one that nobody expected, also its kind.
+                kind = "" if isinstance(error, RetabAnalysisError) else f"{type(error).__name__}: "
+                said = [f"{kind}{error}", *(str(each.message) for each in caught)]
         self.state = replace(self.state, failure="\n".join(said) or None, is_running=False)
         self._on_change(found)
-
-
-def _describe(error: Exception) -> str:
-    """An error as somebody reads it; of one that nobody expected, also its kind."""
-    if isinstance(error, RetabAnalysisError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from retab_analysis._config_changes import fetch_config_changes
+from retab_analysis._settle import settle
 from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.fetch.default_client import check_client
+from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.handle import Handle
 from retab_analysis.widgets.compare import html
-from retab_analysis.widgets.compare.state import CompareState
+from retab_analysis.widgets.compare.state import ROUNDS, CompareState
+from retab_analysis.widgets.compare.task import Task
+from retab_analysis.widgets.handle import Handle
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.compare.compare_page import ComparePage
+    from retab_analysis.widgets.page import Event
 
 
 def compare_view(
@@ -72,12 +79,15 @@ def compare_view(
 class CompareView(Handle):
     """A comparison to be looked at; made by :func:`compare_view`."""
 
+    _label = "Comparison of eval runs"
+
     def __init__(
         self, state: CompareState, client: Client | None = None, *, save_values: bool = False
     ) -> None:
+        super().__init__()
         self._state, self._client, self._save_values = state, client, save_values
-        self._page: ComparePage | None = None
-        self._lock = threading.Lock()
+        self._task: Task | None = None
+        self._asking = False
 
     @property
     def state(self) -> CompareState:
@@ -89,27 +99,100 @@ class CompareView(Handle):
         """What is compared at present, with the reruns that were settled in the view."""
         return self._state.comparison
 
-    def _make_page(self) -> ComparePage:
-        with self._lock:
-            if self._page is None:
-                # Loaded here, because a terminal needs no widgets.
-                from retab_analysis.widgets.compare.compare_page import ComparePage
-
-                values = self._save_values
-                self._page = ComparePage(self, self._state, self._client, save_values=values)
-            return self._page
-
     def close(self) -> None:
         """Take the view away: Jupyter keeps that of a cell that runs again, with its rows."""
-        with self._lock:
-            page, self._page = self._page, None
-        if page is not None:
-            page.close()
+        if self._task is not None:
+            self._task.stop()
+        super().close()
 
-    def _make_still(self) -> dict[str, str]:
-        look = html.CompareLook(values=self._save_values, live=False)
-        still = html.render_still_view(self._state, look)
-        return {"text/html": str(still), "text/plain": repr(self)}
+    def _render(self) -> dict[str, str]:
+        task = None if self._task is None else self._task.state
+        return dict(
+            html.render_sections(self._state, html.CompareLook(asking=self._asking, task=task))
+        )
+
+    def _make_still(self, token: str | None = None) -> dict[str, str]:
+        with self._lock:
+            look = html.CompareLook(values=self._save_values, live=False)
+            still = html.render_still_view(self._state, look, token)
+            return {"text/html": str(still), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return html.plain_text(self._state)
+
+    # What a person does
+
+    def _on_event(self, event: Event) -> None:
+        with self._lock, contextlib.suppress(ValueError, TypeError, OverflowError):
+            before = self.comparison
+            # Whatever else is done answers the question.
+            self._asking = event.name == "ask"
+            self._act(event)
+            self._draw(before)
+
+    def _act(self, event: Event) -> None:
+        state, value = self._state, event.value
+        if event.name in ("kind", "baseline", "candidate"):
+            self._choose(event.name, value)
+        elif event.name == "chip" and value in state.counts:
+            state.show(value, value not in state.shown)
+        elif event.name == "open":
+            place = state.table.numbers.index_of(int(event.key or ""))
+            state.table.choose_place(state.table.chosen_place or 0 if place is None else place)
+        elif event.name == "reveal" and isinstance(value, str):
+            state.reveal(value)
+        elif event.name == "step":
+            state.step(int(value))
+        elif event.name == "settle":
+            self._start("Running evals again", self._settle)
+        elif event.name == "look_up" and state.edited_between is not None:
+            self._start("Looking up what was edited", self._look_up)
+        elif event.name == "leave" and self._task is not None:
+            self._task.stop()
+
+    def _choose(self, what: str, value: object) -> None:
+        """Compare something else, unless what is compared is being settled."""
+        if self._is_busy or not isinstance(value, str):
+            return
+        if what == "kind":
+            self._state.choose_kind(value)
+        else:
+            self._state.choose_side(**{what: value})
+        self._task = None
+
+    def _draw(self, before: Comparison) -> None:
+        """Show what there is now; where something else is compared, it is kept at once."""
+        if self._page is not None:
+            self._page.draw(now=self.comparison is not before)
+
+    # What takes time
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._task is not None and self._task.state.is_running
+
+    def _start(self, words: str, work: Callable[[Comparison, Progress], Comparison]) -> None:
+        """Do something beside the notebook; what comes of it is compared from then on."""
+        if self._is_busy:
+            return
+        pair, comparison = self._state.pair, self.comparison
+
+        def on_change(found: Comparison | None) -> None:
+            with self._lock:
+                before = self.comparison
+                if found is not None:
+                    self._state.learn(pair, found)
+                self._draw(before)
+
+        self._task = Task(words, lambda progress: work(comparison, progress), on_change)
+        self._task.start()
+
+    def _settle(self, comparison: Comparison, progress: Progress) -> Comparison:
+        return settle(comparison, max_rounds=ROUNDS, client=self._client, progress=progress)
+
+    def _look_up(self, comparison: Comparison, progress: Progress) -> Comparison:
+        between = self._state.edited_between
+        assert between is not None
+        workflow_id = comparison.sides.candidate["workflow_id"].drop_nulls()[0]
+        changes = fetch_config_changes(workflow_id, *between, client=self._client)
+        return replace(comparison, sides=replace(comparison.sides, edits=Edits(changes, *between)))

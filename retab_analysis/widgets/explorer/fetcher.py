@@ -27,8 +27,8 @@ from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.runs import list_runs
 from retab_analysis.fetch.versions import read_newest_versions
 from retab_analysis.transport import Client
-from retab_analysis.widgets.explorer.list_state import ListState
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
+from retab_analysis.widgets.table import TableState
 
 DAYS = 90
 # Seconds; polars' signal handler keeps Ctrl-C from a longer wait.
@@ -273,7 +273,7 @@ class Fetcher:
                 self._explored.take_versions(published)
 
     @property
-    def _runs(self) -> ListState:
+    def _runs(self) -> TableState:
         assert self._explored.runs is not None
         return self._explored.runs
 

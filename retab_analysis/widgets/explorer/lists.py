@@ -2,120 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import polars as pl
 
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
-from retab_analysis.widgets.common.text import label_documents, label_eval
+from retab_analysis.widgets.table import Facet, Listing, Row, TableColumn
+from retab_analysis.widgets.text import label_documents, label_eval
 
 _LONGEST = 200
-# The columns whose values are ids of versions, which are shown by a shorter name.
-VERSIONS = ("workflow_version_id", "since_version_id")
-
-Row = Mapping[str, Any]
-Formatter = Callable[[Row], str]
-
-
-@dataclass(frozen=True, slots=True)
-class ListColumn:
-    """One column of a list as it is shown.
-
-    Attributes:
-        name: The column of the frame by which a click on the heading sorts.
-        title: The heading, with the unit of all that stands below it.
-        width: In em; a column gets more where there is room.
-        text: What a row shows there.
-        html: The same with signs and colours, where that differs.
-        is_number: Whether it stands on the right.
-        falling: Whether the first click puts the largest on top.
-        hint: What it means, where the heading does not say it.
-        is_extra: Whether it is shown only where somebody asks for it.
-    """
-
-    name: str
-    title: str
-    width: float
-    text: Formatter
-    html: Callable[[Row], Html] | None = None
-    is_number: bool = False
-    falling: bool = False
-    hint: str = ""
-    is_extra: bool = False
-
-    @property
-    def is_version(self) -> bool:
-        """Whether its values are ids of versions, which have shorter names."""
-        return self.name in VERSIONS
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """A column of which values can be chosen.
-
-    Attributes:
-        title: What it is called.
-        name: The column.
-        newest_first: Whether its values are ordered by their last moment, else by frequency.
-    """
-
-    title: str
-    name: str
-    newest_first: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What is listed.
-
-    Attributes:
-        noun: Of its rows, in the plural; also the variable's name in code.
-        key: The column that tells rows apart.
-        columns: What is shown.
-        facets: Of what values can be chosen.
-        moment: Title and column of what the dates of the filter refer to.
-        texts: The columns that are searched.
-        sort: The column by which it is sorted at first, the largest on top.
-        lists: The columns of several texts that are searched, too.
-    """
-
-    noun: str
-    key: str
-    columns: tuple[ListColumn, ...]
-    facets: tuple[Facet, ...]
-    moment: tuple[str, str]
-    texts: tuple[str, ...]
-    sort: str
-    lists: tuple[str, ...] = ()
 
 
 # How a row reads in a cell: as text, and with signs where they say it faster
 
 
-def format_text(column: str) -> Formatter:
+def format_text(column: str) -> Callable[[Row], str]:
     """A text in one line; empty where there is none."""
     return lambda row: one_line(row[column], _LONGEST)
 
 
-def format_time(column: str) -> Formatter:
+def format_time(column: str) -> Callable[[Row], str]:
     """A moment in UTC, to the minute."""
     return lambda row: "" if row[column] is None else f"{row[column]:%Y-%m-%d %H:%M}"
 
 
-def format_duration(column: str) -> Formatter:
+def format_duration(column: str) -> Callable[[Row], str]:
     """Milliseconds as seconds, to the millisecond, also below zero: clocks may disagree."""
     return lambda row: "" if row[column] is None else f"{row[column] / 1000:,.3f}"
 
 
-def format_number(column: str) -> Formatter:
+def format_number(column: str) -> Callable[[Row], str]:
     """A number, in groups of three digits."""
     return lambda row: "" if row[column] is None else f"{row[column]:,}"
 
 
-def format_share(column: str) -> Formatter:
+def format_share(column: str) -> Callable[[Row], str]:
     """A share in percent; 0.0 % and 100.0 % only where it is exactly 0 or 1."""
 
     def format_percent(row: Row) -> str:
@@ -128,7 +51,7 @@ def format_share(column: str) -> Formatter:
     return format_percent
 
 
-def format_changed(column: str) -> Formatter:
+def format_changed(column: str) -> Callable[[Row], str]:
     """Whether something is another than in the run before."""
     return lambda row: {True: "changed", False: "same"}.get(row[column], "")
 
@@ -151,7 +74,7 @@ def format_change(row: Row) -> str:
     return one_line(row["change"]).replace("_", " ")
 
 
-def format_day(column: str) -> Formatter:
+def format_day(column: str) -> Callable[[Row], str]:
     """A day in UTC."""
     return lambda row: "" if row[column] is None else f"{row[column]:%Y-%m-%d}"
 
@@ -185,39 +108,24 @@ def mark_sign(state: str) -> Html:
     return tag("span", "~", title="mixed", class_="ra-mixed") if state == "mixed" else sign(state)
 
 
-def render_cell(column: ListColumn, row: Row, versions: Mapping[str, str]) -> Html:
-    """A cell of a list; all of what is longer than its column is in the tooltip.
-
-    Args:
-        column: The column.
-        row: The row.
-        versions: What versions are called, by their ids.
-    """
-    if column.html is not None:
-        return column.html(row)
-    text = column.text(row)
-    called = versions.get(row[column.name]) if column.is_version else None
-    return tag("bdi", called or text, title=text or None)
-
-
 # What is listed
 
 
-def _text(name: str, title: str, width: float, *, is_extra: bool = False) -> ListColumn:
-    return ListColumn(name, title, width, format_text(name), is_extra=is_extra)
+def _text(name: str, title: str, width: float, *, is_extra: bool = False) -> TableColumn:
+    return TableColumn(name, title, width, format_text(name), is_extra=is_extra)
 
 
 def _number(
-    name: str, title: str, text: Formatter, hint: str = "", *, is_extra: bool = False
-) -> ListColumn:
+    name: str, title: str, text: Callable[[Row], str], hint: str = "", *, is_extra: bool = False
+) -> TableColumn:
     width = 3.5 + 0.5 * len(title)
-    return ListColumn(
+    return TableColumn(
         name, title, width, text, is_number=True, falling=True, hint=hint, is_extra=is_extra
     )
 
 
-def _moment(name: str, title: str, *, is_extra: bool = False) -> ListColumn:
-    return ListColumn(name, title, 10.5, format_time(name), falling=True, is_extra=is_extra)
+def _moment(name: str, title: str, *, is_extra: bool = False) -> TableColumn:
+    return TableColumn(name, title, 10.5, format_time(name), falling=True, is_extra=is_extra)
 
 
 def list_runs(runs: pl.DataFrame) -> Listing:
@@ -260,7 +168,7 @@ _RUNS = Listing(
     noun="runs",
     key="run_id",
     columns=(
-        ListColumn("status", "Status", 9, format_text("status"), mark_status),
+        TableColumn("status", "Status", 9, format_text("status"), mark_status),
         _moment("created_at", "Created (UTC)"),
         _text("workflow_version_id", "Version", 9),
         _number("pass_rate", "Pass rate", format_share("pass_rate"), _RATE),
@@ -268,7 +176,7 @@ _RUNS = Listing(
         _number("total_evals", "Evals", format_number("total_evals")),
         _number("duration_ms", "Ran (s)", format_duration("duration_ms")),
         _number("queue_ms", "Queue (s)", format_duration("queue_ms")),
-        ListColumn("scope", "Scope", 12, format_scope),
+        TableColumn("scope", "Scope", 12, format_scope),
         _text("trigger_type", "Trigger", 7),
         _text("run_id", "Run", 16, is_extra=True),
         _text("status_message", "Message", 16, is_extra=True),
@@ -295,10 +203,10 @@ RESULTS_LISTING = Listing(
     noun="results",
     key="result_id",
     columns=(
-        ListColumn("state", "State", 8, format_text("state"), mark_state),
-        ListColumn("eval_name", "Eval", 20, label_eval),
+        TableColumn("state", "State", 8, format_text("state"), mark_state),
+        TableColumn("eval_name", "Eval", 20, label_eval),
         _text("block_id", "Block", 11),
-        ListColumn("document_names", "Document", 14, label_documents),
+        TableColumn("document_names", "Document", 14, label_documents),
         _text("failure_code", "Failure", 11),
         _number("duration_ms", "Took (s)", format_duration("duration_ms")),
         _text("workflow_version_id", "Version", 9),
@@ -333,12 +241,12 @@ EVALS_LISTING = Listing(
     noun="evals",
     key="eval_id",
     columns=(
-        ListColumn("state", "Now", 8, format_text("state"), mark_state),
-        ListColumn("eval_name", "Eval", 20, label_eval),
+        TableColumn("state", "Now", 8, format_text("state"), mark_state),
+        TableColumn("eval_name", "Eval", 20, label_eval),
         _text("block_id", "Block", 11),
-        ListColumn("last_states", "Last 10 runs", 13, format_recent, mark_recent),
-        ListColumn("kind", "Kind", 9, format_kind),
-        ListColumn("since_at", "Broken since", 9.5, format_day("since_at"), falling=True),
+        TableColumn("last_states", "Last 10 runs", 13, format_recent, mark_recent),
+        TableColumn("kind", "Kind", 9, format_kind),
+        TableColumn("since_at", "Broken since", 9.5, format_day("since_at"), falling=True),
         _text("cause", "Cause", 6),
         _number("rate", "Failed", format_share("rate"), "of the outcomes of its definition now"),
         _number("outcomes", "Outcomes", format_number("outcomes")),
@@ -360,12 +268,12 @@ EVALS_LISTING = Listing(
 
 
 HISTORY_COLUMNS = (
-    ListColumn("state", "State", 8, format_text("state"), mark_state),
-    ListColumn("change", "Change", 9, format_change),
+    TableColumn("state", "State", 8, format_text("state"), mark_state),
+    TableColumn("change", "Change", 9, format_change),
     _moment("run_created_at", "Run (UTC)"),
     _text("workflow_version_id", "Version", 8),
-    ListColumn("block_changed", "Edited", 6, format_changed("block_changed")),
-    ListColumn("inputs_changed", "Inputs", 6, format_changed("inputs_changed")),
+    TableColumn("block_changed", "Edited", 6, format_changed("block_changed")),
+    TableColumn("inputs_changed", "Inputs", 6, format_changed("inputs_changed")),
     _number("duration_ms", "Took (s)", format_duration("duration_ms")),
 )
 """An eval's history, run by run; see :func:`retab_analysis.eval_history`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +12,6 @@ import polars as pl
 
 from retab_analysis._open_document import IMAGES
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
-from retab_analysis.widgets.common.text import count_noun, label_documents, label_eval
 from retab_analysis.widgets.elements import (
     GridColumn,
     GridRow,
@@ -23,7 +22,6 @@ from retab_analysis.widgets.elements import (
 )
 from retab_analysis.widgets.explorer.lists import (
     HISTORY_COLUMNS,
-    Row,
     format_duration,
     format_kind,
     format_scope,
@@ -32,16 +30,16 @@ from retab_analysis.widgets.explorer.lists import (
     mark_sign,
     mark_state,
     mark_status,
-    render_cell,
 )
 from retab_analysis.widgets.explorer.state import ExplorerState
-from retab_analysis.widgets.explorer.values import render_values
+from retab_analysis.widgets.table import Row
+from retab_analysis.widgets.table_html import render_cell
+from retab_analysis.widgets.text import count_noun, label_documents, label_eval
+from retab_analysis.widgets.values import render_values
 
 # More than that are counted.
 SHOWN_RESULTS, SHOWN_STILL, SHOWN_RUNS, SHOWN_SIGNS = 200, 20, 50, 40
 _LONGEST_VALUE = 80
-
-Facts = Iterator[tuple[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +98,13 @@ def render_panel(explored: ExplorerState, look: PanelLook) -> Html:
     return tag("div", heading, area, class_="ra-aside")
 
 
-def _render_facts(facts: Facts) -> Html:
-    lines = (
-        tag("tr", tag("th", title, scope="row"), tag("td", _isolate(shown)), data_key=title)
-        for title, shown in facts
-        if shown
-    )
+def _render_facts(facts: Iterable[tuple[str, object]]) -> Html:
+    lines = []
+    for title, shown in facts:
+        if shown:
+            cell = tag("td", shown if isinstance(shown, Html) else name(shown))
+            lines.append(tag("tr", tag("th", title, scope="row"), cell, data_key=title))
     return tag("table", tag("tbody", *lines), class_="ra-facts")
-
-
-def _isolate(shown: object) -> Html:
-    return shown if isinstance(shown, Html) else name(shown)
 
 
 def _render_id(text: str | None, look: PanelLook, before: str = "") -> Html | None:
@@ -127,10 +121,12 @@ def _render_id(text: str | None, look: PanelLook, before: str = "") -> Html | No
 
 
 def _render_run(explored: ExplorerState, run: Row, look: PanelLook) -> Iterator[Html | None]:
-    version = run["workflow_version_id"]
+    version, passed = run["workflow_version_id"], run["passed"]
+    evals, rate = count_noun(run["total_evals"], "eval"), format_share("pass_rate")(run)
+    known = "" if passed is None else f"{passed:,} of {evals}" + (f", {rate}" if rate else "")
     first = {
         "Status": mark_status(run),
-        "Passed": _describe_passed(run),
+        "Passed": known or f"not known, {evals}",
         "Message": one_line(run["status_message"]),
         "Version": _render_id(version, look, explored.listed.versions.get(version, "")),
         "Run": _render_id(run["run_id"], look),
@@ -143,22 +139,14 @@ def _render_run(explored: ExplorerState, run: Row, look: PanelLook) -> Iterator[
         "Trigger": one_line(run["trigger_type"]),
         "Workflow": _render_id(run["workflow_id"], look),
     }
-    yield _render_facts(iter(first.items()))
+    yield _render_facts(first.items())
     results = explored.results_of(run["run_id"])
     if results is not None:
         yield _render_results(results, look)
     else:
         words = "Fetching its results …" if look.fetching else "Its results could not be fetched."
         yield tag("div", words, class_="ra-soft")
-    yield _render_facts(iter(last.items()))
-
-
-def _describe_passed(run: Row) -> str:
-    passed = run["passed"]
-    if passed is None:
-        return f"not known, {count_noun(run['total_evals'], 'eval')}"
-    rate = format_share("pass_rate")(run)
-    return f"{passed:,} of {count_noun(run['total_evals'], 'eval')}" + (f", {rate}" if rate else "")
+    yield _render_facts(last.items())
 
 
 def _add_unit(text: str, unit: str) -> str:
@@ -207,15 +195,18 @@ def _render_result(explored: ExplorerState, row: Row, look: PanelLook) -> Iterat
     yield _render_facts(_list_facts(explored, row, look))
 
 
-def _list_facts(explored: ExplorerState, row: Row, look: PanelLook) -> Facts:
-    """All that is told of one result."""
+def _list_facts(explored: ExplorerState, row: Row, look: PanelLook) -> Iterator[tuple[str, object]]:
     versions, version = explored.listed.versions, row["workflow_version_id"]
     yield "State", mark_state(row)
     if look.values:
-        yield "Asserts", _describe_assertion(row)
+        # In words where they are known, and where in the output.
+        asserted = (row["condition"] or row["condition_kind"], row["path"])
+        yield "Asserts", " at ".join(one_line(each) for each in asserted if each)
         yield "Reason", _describe_reason(row)
         yield from render_values(row)
-        yield "Score", _describe_score(row)
+        score, threshold = row["score"], row["threshold"]
+        least = "" if threshold is None else f", threshold {threshold:g}"
+        yield "Score", "" if score is None else f"{score:g}{least}"
     else:
         yield "Reason", one_line(row["failure_code"])
     yield "History", _render_history(explored, row["eval_id"], look)
@@ -228,23 +219,10 @@ def _list_facts(explored: ExplorerState, row: Row, look: PanelLook) -> Facts:
     yield "Result", _render_id(row["result_id"], look)
 
 
-def _describe_assertion(row: Row) -> str:
-    """What is asserted, in words where they are known, and where in the output."""
-    said = (row["condition"] or row["condition_kind"], row["path"])
-    return " at ".join(one_line(each) for each in said if each)
-
-
 def _describe_reason(row: Row) -> str:
     """Why a result does not pass: code and message."""
     message = row["failure_message"] or row["status_message"]
     return ": ".join(one_line(each) for each in (row["failure_code"], message) if each)
-
-
-def _describe_score(row: Row) -> str:
-    if row["score"] is None:
-        return ""
-    threshold = row["threshold"]
-    return f"{row['score']:g}" + ("" if threshold is None else f", threshold {threshold:g}")
 
 
 def list_documents(row: Row) -> list[tuple[str, str]]:
@@ -259,24 +237,15 @@ def _render_documents(row: Row, look: PanelLook) -> Html | None:
     documents = list_documents(row)
     if not documents:
         return name(label_documents(row)) if label_documents(row) else None
-    return join(
-        *(
-            tag(
-                "div",
-                name(one_line(called)),
-                " ",
-                button("Show", "document", value=str(at), hint="Ask for the document")
-                if look.is_live
-                else None,
-                " ",
-                _render_id(each, look),
-                _render_preview(look.preview)
-                if look.preview is not None and look.preview.document_id == each
-                else None,
-            )
-            for at, (each, called) in enumerate(documents)
-        )
-    )
+    lines = []
+    for at, (document_id, called) in enumerate(documents):
+        hint = "Ask for the document"
+        show = button("Show", "document", value=str(at), hint=hint) if look.is_live else None
+        is_shown = look.preview is not None and look.preview.document_id == document_id
+        preview = _render_preview(look.preview) if look.preview and is_shown else None
+        about = (name(one_line(called)), " ", show, " ", _render_id(document_id, look))
+        lines.append(tag("div", *about, preview))
+    return join(*lines)
 
 
 def _render_preview(preview: Preview) -> Html:
@@ -308,15 +277,18 @@ def _render_eval(explored: ExplorerState, row: Row, look: PanelLook) -> Iterator
         yield tag("div", name(label_eval(row)), class_="ra-title")
         return
     yield from _render_result(explored, newest, look)
-    history, versions = explored.history_of(row["eval_id"]), explored.listed.versions
-    columns = [GridColumn(each.name, each.title, each.is_number) for each in HISTORY_COLUMNS]
+    history = explored.history_of(row["eval_id"])
+    columns = [
+        GridColumn(each.name, each.title, each.is_number, width=each.width)
+        for each in HISTORY_COLUMNS
+    ]
     runs = [
-        GridRow(str(number), [render_cell(each, run, versions) for each in HISTORY_COLUMNS])
+        GridRow(str(number), [render_cell(explored.listed, each, run) for each in HISTORY_COLUMNS])
         for number, run in enumerate(history.head(SHOWN_RUNS).iter_rows(named=True))
     ]
     words = f"{count_noun(history.height, 'run')}, the newest first"
     yield tag("div", words, class_="ra-title")
-    yield grid(columns, runs, label=words, width=f"{sum(each.width for each in HISTORY_COLUMNS)}em")
+    yield grid(columns, runs, label=words)
     left = history.height - len(runs)
     if left:
         yield tag("div", f"and {left:,} earlier ones", class_="ra-soft")
@@ -332,7 +304,20 @@ def _render_history(explored: ExplorerState, eval_id: str, look: PanelLook) -> H
     for before, (state, at, version) in enumerate(runs.iter_rows(), 1 - runs.height):
         when = "" if at is None else f"{at:%Y-%m-%d %H:%M} "
         words = f"{state}, {when}{versions.get(version, one_line(version))}"
-        marks.append(_render_mark(str(-before), state, words, look))
+        mark = tag("span", mark_sign(state), title=words)
+        if look.is_live:
+            at_click = {"data_key": str(-before), "data_value": str(-before)}
+            mark = tag(
+                "button",
+                mark_sign(state),
+                type="button",
+                tabindex=-1,
+                title=words,
+                aria_label=words,
+                data_event="history",
+                **at_click,
+            )
+        marks.append(mark)
     said = describe_evidence(explored.eval_row(eval_id), versions)
     role = "toolbar" if look.is_live else "group"
     label = "Its newest runs, the newest last"
@@ -340,23 +325,6 @@ def _render_history(explored: ExplorerState, eval_id: str, look: PanelLook) -> H
     # Of how many runs it is said: those whose results have not been read say nothing.
     over = f"in {count_noun(history.height, 'run')}: {said}"
     return join(strip, tag("div", over, data_key="evidence") if said else None)
-
-
-def _render_mark(before: str, state: str, words: str, look: PanelLook) -> Html:
-    """The state in one run, which is so many runs before the newest."""
-    if not look.is_live:
-        return tag("span", mark_sign(state), title=words)
-    return tag(
-        "button",
-        mark_sign(state),
-        type="button",
-        tabindex=-1,
-        title=words,
-        aria_label=words,
-        data_key=before,
-        data_event="history",
-        data_value=before,
-    )
 
 
 _CAUSES = {"edit": "by an edit", "drift": "although nothing was edited", "unknown": "cause unknown"}
@@ -378,8 +346,7 @@ def describe_evidence(row: Mapping[str, Any] | None, versions: Mapping[str, str]
         cause = _CAUSES.get(row["cause"] or "", one_line(row["cause"]))
         parts[0] += " ".join(["", f"since {row['since_at']:%Y-%m-%d}", cause]).rstrip() + by
     if row["outcomes"]:
-        shares = (format_share(each)(row) for each in ("rate", "rate_low", "rate_high"))
-        rate, low, high = shares
+        rate, low, high = (format_share(each)(row) for each in ("rate", "rate_low", "rate_high"))
         parts.append(
             f"failed {row['failures']:,} of {row['outcomes']:,}: {rate} (95 %: {low} to {high})"
         )

@@ -12,12 +12,8 @@ import polars as pl
 
 from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.schema import RESULTS
-from retab_analysis.widgets.explorer.list_state import ListState
-from retab_analysis.widgets.explorer.lists import (
-    EVALS_LISTING,
-    list_results,
-    list_runs,
-)
+from retab_analysis.widgets.explorer.lists import EVALS_LISTING, list_results, list_runs
+from retab_analysis.widgets.table import TableState
 
 # How many runs' results are fetched at a time.
 BATCH = 20
@@ -25,8 +21,6 @@ BATCH = 20
 WEIGHED = 50_000
 # Ids that are not longer are shown as they are.
 _SHORT_ID = 10
-# The code that *Copy code* shows for the list of evals.
-_EVALS_CODE = "evals = ra.summarize_evals(results)"
 _BAD_FIRST = pl.col("state").replace_strict(
     {"error": 0, "failed": 1, "blocked": 2, "cancelled": 3, "passed": 9}, default=4
 )
@@ -61,14 +55,14 @@ class ExplorerState:
         self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: FrameOrigin
     ) -> None:
         self.source = source
-        self.runs = None if runs is None else ListState(list_runs(runs), runs)
-        self.results = None if results is None else ListState(list_results(results), results)
+        self.runs = None if runs is None else TableState(list_runs(runs), runs)
+        self.results = None if results is None else TableState(list_results(results), results)
         self._known = RESULTS.empty() if results is None else results
         self._given = set(self._known["run_id"].drop_nulls())
         self.fetched, self.failed = set(self._given), set[str]()
         # Of which of the given frames some rows have been fetched again: the code has to say so.
         self._refreshed: set[str] = set()
-        self._evals = ListState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
+        self._evals = TableState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
         self._weighed: tuple[object, ...] = ()
         self._in_sight: tuple[Any, tuple[pl.DataFrame, datetime | None]] | None = None
         # Versions that were published, and their numbers.
@@ -86,13 +80,13 @@ class ExplorerState:
         found = {"runs": self.runs, "results": self.results}
         return [*(name for name, state in found.items() if state is not None), "evals"]
 
-    def list_of(self, tab: str) -> ListState:
+    def list_of(self, tab: str) -> TableState:
         """One of the lists; that of the evals as it was when it was last up to date."""
         found = {"runs": self.runs, "results": self.results}.get(tab)
         return self._evals if found is None else found
 
     @property
-    def listed(self) -> ListState:
+    def listed(self) -> TableState:
         """The list that is seen."""
         return self.evals if self.tab == "evals" else self.list_of(self.tab)
 
@@ -133,7 +127,7 @@ class ExplorerState:
     # Evals
 
     @property
-    def evals(self) -> ListState:
+    def evals(self) -> TableState:
         """One row per eval, over the results of the runs that pass the filters."""
         # It takes longer than all the rest, and is done only where the list is looked at.
         if not self.is_weighed:
@@ -200,7 +194,9 @@ class ExplorerState:
         before = self.runs.frame
         # Their results were fetched while they went on, and are out of date.
         going = before.filter(~pl.col("is_terminal")).join(found, on="run_id", how="semi")
-        self._forget(going["run_id"])
+        if gone := {*going["run_id"]} & self.fetched:
+            self.fetched -= gone
+            self._set_known(self._without(gone))
         rest = before.join(found, on="run_id", how="anti")
         self.runs.frame = pl.concat([_add_own_columns(found, before, "run_id"), rest])
         self.name_versions()
@@ -208,25 +204,19 @@ class ExplorerState:
         if rest.height < before.height:
             self._refreshed.add("runs")
 
-    def _forget(self, run_ids: Iterable[str]) -> None:
-        gone = set(run_ids) & self.fetched
-        if gone:
-            self.fetched -= gone
-            # Results without a run id belong to none of these runs, and stay.
-            of_gone = pl.col("run_id").is_in(gone).fill_null(False)
-            self._set_known(self._known.filter(~of_gone))
-
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
         read, known = set(run_ids), self._known
-        # Results without a run id belong to none of these runs, and stay.
-        others = known.filter(~pl.col("run_id").is_in(read).fill_null(False))
         named = _add_names(_add_own_columns(found, known, "result_id"), known)
-        self._set_known(pl.concat([others, named]))
+        self._set_known(pl.concat([self._without(read), named]))
         self.failed -= read
         self.fetched |= read
         if read & self._given:
             self._refreshed.add("results")
+
+    def _without(self, run_ids: set[str]) -> pl.DataFrame:
+        # Results without a run id belong to none of these runs, and stay.
+        return self._known.filter(~pl.col("run_id").is_in(run_ids).fill_null(False))
 
     def _set_known(self, results: pl.DataFrame) -> None:
         self._known, self.opened = results, None
@@ -304,10 +294,8 @@ class ExplorerState:
 
     def code(self) -> str:
         """The code that makes :attr:`frame`."""
-        made = {"runs": self._write_runs, "results": self._write_results}.get(
-            self.tab, self._write_evals
-        )
-        body = f"{made()}\n\n{self.listed.code()}"
+        write = {"runs": self._write_runs, "results": self._write_results}
+        body = f"{write.get(self.tab, self._write_evals)()}\n\n{self.listed.code()}"
         header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []
         header += ["import polars as pl"] if "pl." in body else []
         header += ["import retab_analysis as ra"] if "ra." in body else []
@@ -347,7 +335,7 @@ class ExplorerState:
             results += (
                 f'\nresults = results.filter(pl.col("run_created_at") >= {moment}, tzinfo=UTC))'
             )
-        return f"{results}\n{_EVALS_CODE}"
+        return f"{results}\nevals = ra.summarize_evals(results)"
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
         return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()
@@ -381,18 +369,15 @@ def _shorten(first: Mapping[str, datetime | None], numbers: Mapping[str, int]) -
         first: The versions, and when the first run of each was created.
         numbers: The numbers of those that were published.
     """
-    names = {each: _name_version(each, at, numbers.get(each)) for each, at in first.items()}
+    names = {}
+    for version, at in first.items():
+        day = version if at is None or len(version) <= _SHORT_ID else f"{at:%Y-%m-%d}"
+        names[version] = f"v{numbers[version]}" if version in numbers else day
     alike = Counter(names.values())
     # The ends of ids tell apart what has the same number or day; else the whole ids do.
     longer = {each: f"{name} …{each[-4:]}" for each, name in names.items() if alike[name] > 1}
     twice = Counter(longer.values())
     return names | {each: name if twice[name] == 1 else each for each, name in longer.items()}
-
-
-def _name_version(version: str, at: datetime | None, number: int | None) -> str:
-    if number is not None:
-        return f"v{number}"
-    return version if at is None or len(version) <= _SHORT_ID else f"{at:%Y-%m-%d}"
 
 
 def _add_own_columns(found: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,16 @@ from retab_analysis.fetch.params import check_text
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, RUNS, Table, checked
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.handle import Handle
-from retab_analysis.widgets.common.text import count_noun
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import Fetcher, JobQueue
-from retab_analysis.widgets.explorer.panel import PanelLook, Preview
+from retab_analysis.widgets.explorer.panel import PanelLook, Preview, list_documents
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
+from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.kernel_events import wait_answering
+from retab_analysis.widgets.text import count_noun
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.explorer.explorer_page import ExplorerPage
+    from retab_analysis.widgets.page import Event
 
 
 def explore(
@@ -113,6 +113,8 @@ class Explorer(Handle):
     raises why it is not. ``.export(path)`` and ``.code()`` are two of the buttons.
     """
 
+    _label = "Explorer of eval runs"
+
     def __init__(
         self,
         explored: ExplorerState,
@@ -121,17 +123,17 @@ class Explorer(Handle):
         *,
         save_values: bool = False,
     ) -> None:
+        super().__init__()
         self._explored, self._client, self._save_values = explored, client, save_values
-        # Clicks may come in several threads; the jobs are in one of their own.
-        self._lock = threading.RLock()
         self._jobs = JobQueue(self._finish_job)
         self._fetcher = Fetcher(explored, self._lock, self._say, self._report, client, workflow_id)
         self._asked: set[str] = set()
         self._chosen_before: Any = None
         self._error: BaseException | None = None
         self._message = _Message()
-        self._page: ExplorerPage | None = None
         self._preview: Preview | None = None
+        # Where a person wants the rows to be written, None while it is called as the tab.
+        self._path: str | None = None
         if workflow_id is not None:
             self.load_more()
 
@@ -252,56 +254,115 @@ class Explorer(Handle):
         self._say(f"{frame.height:,} {self._explored.listed.listing.noun} written to {target}")
         return target
 
-    def _make_page(self) -> ExplorerPage:
-        with self._lock:
-            if self._page is None:
-                # Loaded here, because a terminal needs no widgets.
-                from retab_analysis.widgets.explorer.explorer_page import (
-                    ExplorerActions,
-                    ExplorerPage,
-                )
-
-                actions = ExplorerActions(
-                    look=self._look,
-                    looked=self._follow,
-                    refresh=self.refresh,
-                    more=self.load_more,
-                    export=self._export,
-                    document=self._show_document,
-                )
-                self._page = ExplorerPage(
-                    self, self._explored, actions, self._lock, save_values=self._save_values
-                )
-            return self._page
-
     def _wait_for_content(self, seconds: float) -> None:
         self._jobs.wait(seconds)
 
-    def close(self) -> None:
-        """Take the page away; what was shown last stays, and the next ``.widget`` is a new one."""
+    # What is shown
+
+    def _render(self) -> dict[str, str]:
         with self._lock:
-            page, self._page = self._page, None
-        if page is not None:
-            page.close()
+            return dict(html.render_sections(self._explored, self._look()))
 
     def _look(self) -> html.ExplorerLook:
         """What is shown besides the lists."""
-        message = self._message
-        panel = PanelLook(fetching=bool(self._asked), preview=self._preview)
+        explored, more = self._explored, self._fetcher.more
+        if explored.tab == "evals" and explored.weighed_since is not None:
+            results = explored.results_in_sight().height
+            more = f"Weigh all {results:,} results, which takes longer"
         return html.ExplorerLook(
             title=self._write_title(),
-            message=message.words,
-            is_trouble=message.is_trouble,
-            more=self._describe_more(),
-            code=self._explored.code(),
-            panel=panel,
+            message=self._message.words,
+            is_trouble=self._message.is_trouble,
+            more=more,
+            path=self._file,
+            code=explored.code(),
+            panel=PanelLook(fetching=bool(self._asked), preview=self._preview),
         )
 
-    def _describe_more(self) -> str:
+    @property
+    def _file(self) -> str:
+        return f"{self._explored.tab}.csv" if self._path is None else self._path
+
+    def _write_title(self) -> str:
+        explored, workflow_id = self._explored, self._fetcher.workflow_id
+        if workflow_id is not None and explored.runs is not None and not explored.runs.frame.height:
+            return f"Runs of {one_line(workflow_id)}"
+        if explored.tab == "evals":
+            return self._title_evals()
+        if workflow_id is not None:
+            return f"Runs of {one_line(workflow_id)} since {self._fetcher.since:%Y-%m-%d}"
+        first = explored.list_of(explored.tabs[0])
+        return f"{first.frame.height:,} {first.listing.noun}"
+
+    def _title_evals(self) -> str:
         explored = self._explored
-        if explored.tab == "evals" and explored.weighed_since is not None:
-            return f"Weigh all {explored.results_in_sight().height:,} results, which takes longer"
-        return self._fetcher.more
+        runs, since = explored.results_in_sight()["run_id"].n_unique(), explored.weighed_since
+        over = f"Evals over {count_noun(runs, 'run')}"
+        if since is not None:
+            weighed = explored.results_to_weigh()["run_id"].n_unique()
+            over = f"Evals over the newest {weighed:,} of {runs:,} runs, since {since:%Y-%m-%d}"
+        left = len(explored.list_missing())
+        return f"{over}; {left:,} further runs pass the filters" if left else over
+
+    def _make_still(self, token: str | None = None) -> dict[str, str]:
+        with self._lock:
+            panel = PanelLook(values=self._save_values, is_live=False)
+            look = replace(self._look(), panel=panel)
+            still = html.render_still_view(self._explored, look, token)
+            # What is saved tells nobody to wait.
+            text = html.plain_text(self._explored, look.title, look.message)
+            return {"text/html": str(still), "text/plain": text if token else repr(self)}
+
+    def __repr__(self) -> str:
+        waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""
+        with self._lock:
+            message = " ".join(each for each in (self._message.words, waiting) if each)
+            return html.plain_text(self._explored, self._write_title(), message)
+
+    # What a person does
+
+    def _on_event(self, event: Event) -> None:
+        with self._lock, contextlib.suppress(ValueError, LookupError, TypeError, OverflowError):
+            name, value, explored = event.name, event.value, self._explored
+            if name == "path":
+                self._path = str(value)
+            elif name == "export":
+                self._export(self._file.strip())
+            elif name == "refresh":
+                self.refresh()
+            elif name == "more":
+                self.load_more()
+            elif name == "document" and (row := explored.looked_into) is not None:
+                self._show_document(*list_documents(row)[int(value)])
+            else:
+                self._change(event)
+                self._follow()
+
+    def _change(self, event: Event) -> None:
+        """What a person changes of the lists, and of what is chosen."""
+        explored, value = self._explored, event.value
+        if event.name == "tab" and value in explored.tabs:
+            explored.turn_to(value)
+        elif event.name == "open":
+            explored.choose(int(event.key or ""))
+        elif event.name == "close":
+            explored.choose(None)
+        elif event.name == "back":
+            explored.opened = None
+        elif event.name == "result":
+            explored.open_result(int(value))
+        elif event.name == "history":
+            explored.open_run_of_eval(int(value))
+        else:
+            explored.listed.change(event.name, event.key, value)
+
+    def _export(self, path: str) -> None:
+        try:
+            self.export(path)
+        except (ConfigError, OSError) as error:
+            self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
+
+    # What is fetched
 
     def _show_document(self, document_id: str, name: str) -> None:
         """Ask for the address of a document, in the background, and show it."""
@@ -370,12 +431,6 @@ class Explorer(Handle):
             self._asked.update(missing)
             self._jobs.run(tuple(missing), fetch)
 
-    def _export(self, path: str) -> None:
-        try:
-            self.export(path)
-        except (ConfigError, OSError) as error:
-            self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
-
     def _finish_job(self, error: BaseException | None) -> None:
         """Tell how a job has ended, and go on with what is missing; runs in the jobs' thread."""
         with self._lock:
@@ -388,7 +443,7 @@ class Explorer(Handle):
                     self._message = _Message()
                 self._fetch_results(self._list_missing())
             # What is saved with the notebook must not be what stood there before.
-            self._draw(keep=True)
+            self._draw(now=True)
 
     def _say(self, words: str) -> None:
         """Tell what was done, or what came of a fetch."""
@@ -402,43 +457,10 @@ class Explorer(Handle):
         with self._lock:
             self._message = message
             if self._page is not None:
-                self._page.draw_head()
+                # How far a fetch is changes often, and nothing else with it.
+                self._page.page.show({"head": html.render_head(self._explored, self._look())})
 
-    def _draw(self, *, keep: bool = False) -> None:
+    def _draw(self, *, now: bool = False) -> None:
         with self._lock:
             if self._page is not None:
-                self._page.draw(keep=keep)
-
-    def _write_title(self) -> str:
-        explored, workflow_id = self._explored, self._fetcher.workflow_id
-        if workflow_id is not None and explored.runs is not None and not explored.runs.frame.height:
-            return f"Runs of {one_line(workflow_id)}"
-        if explored.tab == "evals":
-            return self._title_evals()
-        if workflow_id is not None:
-            return f"Runs of {one_line(workflow_id)} since {self._fetcher.since:%Y-%m-%d}"
-        first = explored.list_of(explored.tabs[0])
-        return f"{first.frame.height:,} {first.listing.noun}"
-
-    def _title_evals(self) -> str:
-        explored = self._explored
-        runs, since = explored.results_in_sight()["run_id"].n_unique(), explored.weighed_since
-        over = f"Evals over {count_noun(runs, 'run')}"
-        if since is not None:
-            weighed = explored.results_to_weigh()["run_id"].n_unique()
-            over = f"Evals over the newest {weighed:,} of {runs:,} runs, since {since:%Y-%m-%d}"
-        left = len(explored.list_missing())
-        return f"{over}; {left:,} further runs pass the filters" if left else over
-
-    def _make_still(self) -> dict[str, str]:
-        from retab_analysis.widgets.explorer.explorer_page import make_still
-
-        with self._lock:
-            still = make_still(self._explored, self._look(), values=self._save_values)
-        return {**still, "text/plain": repr(self)}
-
-    def __repr__(self) -> str:
-        waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""
-        with self._lock:
-            message = " ".join(each for each in (self._message.words, waiting) if each)
-            return html.plain_text(self._explored, self._write_title(), message)
+                self._page.draw(now=now)

@@ -16,16 +16,16 @@ from retab_analysis.markup import (
     tag,
     without_controls,
 )
-from retab_analysis.widgets.common.text import (
+from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
+from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
+from retab_analysis.widgets.live.state import LiveState
+from retab_analysis.widgets.text import (
     EvalLine,
     describe_change,
     format_range,
     format_seconds,
     name_transition,
 )
-from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
-from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
-from retab_analysis.widgets.live.state import LiveState
 
 # More than that are not listed, but counted; of more than three runs each is one line.
 SHOWN_RUNS, SHOWN_CARDS = 20, 3

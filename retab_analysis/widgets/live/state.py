@@ -16,11 +16,6 @@ import polars as pl
 
 from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
-from retab_analysis.widgets.common.text import (
-    EvalLine,
-    format_seconds,
-    make_eval_line,
-)
 from retab_analysis.widgets.live.news import News
 from retab_analysis.widgets.live.run_lines import (
     TOLD,
@@ -28,6 +23,11 @@ from retab_analysis.widgets.live.run_lines import (
     estimate_all,
     make_run_line,
     say_not_passing,
+)
+from retab_analysis.widgets.text import (
+    EvalLine,
+    format_seconds,
+    make_eval_line,
 )
 
 LISTS = ("broke", "suspects", "unjudged", "apart", "known", "passed")

@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,14 +23,14 @@ from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.transport import Client
-from retab_analysis.widgets.common.handle import Handle
+from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from retab_analysis.widgets.live.watcher import Watcher
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.live.live_page import LivePage
+    from retab_analysis.widgets.page import Event
 
 # More bars than that leave no room in a terminal.
 _MOST_BARS = 10
@@ -85,7 +85,13 @@ def watch(
     Raises:
         ConfigError: An argument cannot be used.
     """
-    _check_arguments(runs, workflow_id, baseline, interval)
+    if (runs is None) == (workflow_id is None):
+        raise ConfigError("pass either runs or workflow_id=")
+    if workflow_id is not None:
+        check_text("workflow_id", workflow_id)
+    check_seconds("interval", interval)
+    if baseline is not None:
+        RunList.make(baseline, "baseline")
     # Of a followed workflow, the runs of other people are there, too.
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
     look = _Look(
@@ -99,18 +105,6 @@ def watch(
     view = LiveView(watcher, chosen, look)
     watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
     return view
-
-
-def _check_arguments(
-    runs: object, workflow_id: object, baseline: Runs | None, interval: object
-) -> None:
-    if (runs is None) == (workflow_id is None):
-        raise ConfigError("pass either runs or workflow_id=")
-    if workflow_id is not None:
-        check_text("workflow_id", workflow_id)
-    check_seconds("interval", interval)
-    if baseline is not None:
-        RunList.make(baseline, "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +123,28 @@ class LiveView(Handle):
     ``view.wait()`` does without blocking the event loop.
     """
 
+    _label = "Live view of eval runs"
+
     def __init__(self, watcher: Watcher, client: Client, look: _Look) -> None:
+        super().__init__()
         self._watcher, self._client, self._look = watcher, client, look
-        self._drawing: Any = None
+        self._shown = html.LiveLook(can_cancel=look.may_cancel)
+        self._bars: TerminalBars | None = None
         self._computed: tuple[Snapshot, LiveState] | None = None
+        self._has_runs = False
         self._on_update: list[Callback] = []
         self._on_done: list[Callback] = []
-        self._lock = threading.Lock()
         # The thread must not keep the view alive: a view that nobody holds stops watching.
         me = weakref.ref(self)
-        watcher.add_listener(lambda snapshot: _notify(me, snapshot))
+
+        def update(snapshot: Snapshot) -> None:
+            if (view := me()) is not None:
+                view._update(snapshot)
+
+        watcher.add_listener(update)
         weakref.finalize(self, watcher.stop)
         if not in_kernel() and sys.stderr.isatty():
-            self._drawing = TerminalBars(compact=look.compact)
+            self._bars = TerminalBars(compact=look.compact)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -212,9 +215,10 @@ class LiveView(Handle):
     def close(self) -> None:
         """Stop watching, and take the widgets or the bars away. What was seen can still be read."""
         self.stop()
-        drawing, self._drawing = self._drawing, None
-        if drawing is not None:
-            drawing.close()
+        bars, self._bars = self._bars, None
+        if bars is not None:
+            bars.close()
+        super().close()
 
     def refresh(self) -> None:
         """Look at once."""
@@ -271,9 +275,56 @@ class LiveView(Handle):
                 call(self)
             except Exception as error:
                 self._watcher.note(f"a callback raised {type(error).__name__}: {error}")
-        # Another thread may close the view between the two lines.
-        if (drawing := self._drawing) is not None:
-            drawing.draw(self.state)
+        state, has_begun = self.state, bool(snapshot.runs.height) and not self._has_runs
+        self._has_runs |= has_begun
+        # A page that another thread is making has this state, or is there once the lock is free.
+        with self._lock:
+            if self._page is not None:
+                # What was saved first may say nothing yet; what is saved last stays.
+                self._page.draw(now=has_begun or state.phase != "watching")
+            elif self._bars is not None:
+                self._bars.draw(state)
+
+    # The page
+
+    def _render(self) -> dict[str, str]:
+        if self._look.compact:
+            return dict(html.render_brief_sections(self.state))
+        return dict(html.render_sections(self.state, replace(self._shown, code=self.code())))
+
+    def _make_still(self, token: str | None = None) -> dict[str, str]:
+        state, values = self.state, self._look.save_values
+        if self._look.compact:
+            line = html.describe_briefly(state)
+            return {"text/html": html.render_still_line(state, token), "text/plain": line}
+        look = html.LiveLook(values=values, limit=None, code=self.code())
+        still = html.render_still_view(state, look, token)
+        return {"text/html": str(still), "text/plain": html.plain_text(state, values=values)}
+
+    def _wait_for_content(self, seconds: float) -> None:
+        self._watcher.wait_for_look(seconds)
+
+    def __repr__(self) -> str:
+        # What is printed in a notebook is saved with it.
+        if self._look.compact:
+            return html.describe_briefly(self.state)
+        return html.plain_text(self.state, values=self._look.save_values or not in_kernel())
+
+    def _on_event(self, event: Event) -> None:
+        if event.name == "stop":
+            self._watcher.stop()
+        elif event.name == "refresh":
+            self._watcher.refresh()
+        elif event.name == "cancel" and self._look.may_cancel:
+            self._cancel()
+        with self._lock:
+            limit = self._shown.limit
+            if event.name == "show":
+                limit = None if limit else html.SHOWN_EVALS
+            # Whatever else is done answers the question.
+            self._shown = replace(self._shown, limit=limit, asking=event.name == "ask")
+            if self._page is not None:
+                self._page.draw()
 
     def _cancel(self) -> None:
         """Cancel what has not ended, in a thread: a click must not wait for the network."""
@@ -289,45 +340,7 @@ class LiveView(Handle):
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(work,), daemon=True).start()
 
-    @property
-    def _page(self) -> LivePage | None:
-        """The page; None in a terminal, where bars are drawn until somebody asks for the widget."""
-        drawing = self._drawing
-        return None if isinstance(drawing, TerminalBars) else drawing
-
-    def _make_page(self) -> LivePage:
-        # Loaded here, because a terminal needs no widgets.
-        from retab_analysis.widgets.live.live_page import Actions, LivePage
-
-        page = self._page
-        if page is None:
-            actions = Actions(
-                stop=self._watcher.stop,
-                refresh=self._watcher.refresh,
-                cancel=self._cancel if self._look.may_cancel else None,
-                code=self.code,
-            )
-            compact, save_values = self._look.compact, self._look.save_values
-            page = LivePage(self, self.state, actions, compact=compact, save_values=save_values)
-            self._drawing = page
-            # Something may have come between the state and the assignment.
-            page.draw(self.state)
-        return page
-
-    def _wait_for_content(self, seconds: float) -> None:
-        self._watcher.wait_for_look(seconds)
-
-    def _make_still(self) -> dict[str, str]:
-        from retab_analysis.widgets.live.live_page import make_still
-
-        compact, values = self._look.compact, self._look.save_values
-        return make_still(self.state, compact=compact, values=values, code=self.code())
-
-    def __repr__(self) -> str:
-        # What is printed in a notebook is saved with it.
-        if self._look.compact:
-            return html.describe_briefly(self.state)
-        return html.plain_text(self.state, values=self._look.save_values or not in_kernel())
+    # How it is waited for
 
     def __enter__(self) -> Self:
         return self
@@ -345,12 +358,6 @@ class LiveView(Handle):
         return self._finish()
 
 
-def _notify(me: weakref.ref[LiveView], snapshot: Snapshot) -> None:
-    view = me()
-    if view is not None:
-        view._update(snapshot)
-
-
 class TerminalBars:
     """The view in a terminal: tqdm's bars, and a line for each eval that is news.
 
@@ -365,9 +372,11 @@ class TerminalBars:
 
     def draw(self, state: LiveState) -> None:
         """Show a state."""
-        if self._compact:
-            self._draw_sum(state)
-        else:
+        if self._compact and state.runs:
+            counts = ", ".join(f"{n} {name}" for name, n in html.sum_counts(state).items())
+            heading = one_line(state.heading)
+            self._bars.update("all runs", heading, *html.sum_progress(state), counts)
+        elif not self._compact:
             self._print_news(state)
             for run in state.runs[:_MOST_BARS]:
                 counts = ", ".join(f"{count} {name}" for name, count in run.counts)
@@ -387,12 +396,6 @@ class TerminalBars:
             if key not in self._shown:
                 self._shown.add(key)
                 self._bars.say(html.describe_eval(line, values=True))
-
-    def _draw_sum(self, state: LiveState) -> None:
-        if state.runs:
-            counts = ", ".join(f"{n} {name}" for name, n in html.sum_counts(state).items())
-            heading = one_line(state.heading)
-            self._bars.update("all runs", heading, *html.sum_progress(state), counts)
 
     def close(self) -> None:
         """Leave the bars as they are."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
 from support.fakes import FakeTime
 from support.frames import result, results
 from support.html_elements import Elements
-from support.inside import STOPPED, ComparePage, CompareState, Comparison, Progress
+from support.inside import STOPPED, CompareState, CompareView, Comparison, Progress
 from support.inside import compare_html as html
 from support.small_world import FLOW, small_api
 from support.watching import until
@@ -24,44 +22,45 @@ import retab_analysis as ra
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-class Nobody:
-    def close(self) -> None:
-        """Nothing is shown."""
+def page(state: CompareState | None = None, client: ra.Client | None = None) -> CompareView:
+    return CompareView(state or CompareState(THREE), client)
 
 
-def page(
-    state: CompareState | None = None, client: ra.Client | None = None, *, save_values: bool = False
-) -> ComparePage:
-    return ComparePage(Nobody(), state or CompareState(THREE), client, save_values=save_values)
-
-
-def section(shown: ComparePage, name: str) -> str:
+def section(shown: CompareView, name: str) -> str:
     found: str = getattr(shown.widget, f"html_{name}")
     return found
 
 
-def everything(shown: ComparePage) -> str:
+def everything(shown: CompareView) -> str:
     return "".join(section(shown, each) for each in shown.widget.sections)
 
 
-def do(shown: ComparePage, event: str, value: Any = None, key: str | None = None) -> None:
+def do(shown: CompareView, event: str, value: Any = None, key: str | None = None) -> None:
     """What the browser sends; what follows another change within a tenth of a second waits."""
     content = {"id": "1", "event": event, "key": key, "value": value}
     shown.widget._handle_custom_msg(content, [])
-    shown._page.flush()
+    shown._make_page().flush()
 
 
-def listed(shown: ComparePage) -> list[str | None]:
-    rows = Elements(section(shown, "list")).attributes("tr")[1:]
-    return [each["data-key"] for each in rows]
+def rows(shown: CompareView, **wanted: str) -> list[str]:
+    """The evals whose rows have some attributes."""
+    evals = shown.comparison.evals["eval_id"]
+    made = Elements(section(shown, "list")).attributes("tr")[1:]
+    found = [each for each in made if wanted.items() <= each.items()]
+    return [evals[int(each["data-key"] or "")] for each in found]
 
 
-def opened(shown: ComparePage) -> list[str | None]:
-    rows = Elements(section(shown, "list")).attributes("tr")
-    return [each["data-key"] for each in rows if each.get("aria-selected") == "true"]
+def listed(shown: CompareView) -> list[str]:
+    return rows(shown)
 
 
-def chips(shown: ComparePage) -> dict[str | None, bool]:
+def opened(shown: CompareView) -> str | None:
+    """The eval whose row is marked."""
+    marked = rows(shown, **{"aria-selected": "true"})
+    return marked[0] if marked else None
+
+
+def chips(shown: CompareView) -> dict[str | None, bool]:
     made = Elements(section(shown, "chips")).attributes("button")
     return {
         each["data-value"]: each["aria-pressed"] == "true"
@@ -70,13 +69,13 @@ def chips(shown: ComparePage) -> dict[str | None, bool]:
     }
 
 
-def buttons(shown: ComparePage, name: str) -> dict[str | None, bool]:
+def buttons(shown: CompareView, name: str) -> dict[str | None, bool]:
     """Whether each button of a section can be pressed."""
     made = Elements(section(shown, name)).attributes("button")
     return {each.get("data-event"): "disabled" not in each for each in made}
 
 
-def chosen(shown: ComparePage, event: str) -> list[str | None]:
+def chosen(shown: CompareView, event: str) -> list[str | None]:
     """What is offered of a list, and last what is chosen."""
     found, take = [], False
     picked = None
@@ -90,21 +89,16 @@ def chosen(shown: ComparePage, event: str) -> list[str | None]:
 
 
 def test_hostile_names_are_escaped_everywhere() -> None:
-    rows = [
+    made = [
         result(HOSTILE, state, run, workflow_version_id=f"{HOSTILE}{run}", eval_name=HOSTILE)
         | dict.fromkeys(("block_id", "expected_value", "path", "failure_message"), HOSTILE)
         | {"actual_value": f'{{"{HOSTILE}":{run}}}', "document_names": [HOSTILE]}
         for run, state in ((1, "passed"), (2, "failed"))
     ]
-    shown = page(CompareState(results(*rows)))
-    for which in html.PLOTS:
-        do(shown, "plot", which)
-    do(shown, "report")
-    do(shown, "path", f"/nowhere/{HOSTILE}.md")
-    do(shown, "write")
+    shown = page(CompareState(results(*made)))
     do(shown, "ask")
     there = [name for name in shown.widget.sections if "&lt;img" in section(shown, name)]
-    assert {"said", "work", "list", "detail", "plots", "report", "sides"} <= {*there}
+    assert {"said", "work", "list", "detail", "sides"} <= {*there}
     for text in (everything(shown), shown._make_still()["text/html"]):
         assert not Elements(text).attributes("img")
 
@@ -119,7 +113,7 @@ def test_what_is_shown_at_first() -> None:
         "still_passing": False,
     }
     assert listed(shown) == ["e0", "e1", "e2", "e5"]
-    assert opened(shown) == ["e0"]
+    assert opened(shown) == "e0"
     assert chosen(shown, "baseline") == ["v3", "v2", "v1", "v2"]
     assert chosen(shown, "candidate") == ["v3", "v2", "v1", "v3"]
     assert "name of e0" in section(shown, "detail")
@@ -133,44 +127,25 @@ def test_the_causes_come_above_the_evals_and_lead_to_examples() -> None:
     assert "3 evals of block_1" in section(shown, "causes")
     do(shown, "chip", "fixed")
     do(shown, "reveal", "e5")
-    assert opened(shown) == ["e5"]
+    assert opened(shown) == "e5"
     do(shown, "reveal", "nonsense")
-    assert opened(shown) == ["e5"]
+    assert opened(shown) == "e5"
 
 
 def test_next_previous_and_a_click() -> None:
     shown = page()
     do(shown, "step", "1")
     do(shown, "step", "1")
-    assert opened(shown) == ["e2"]
+    assert opened(shown) == "e2"
     assert "name of e2" in section(shown, "detail")
     do(shown, "step", "-1")
-    assert opened(shown) == ["e1"]
-    do(shown, "open", key="e5")
-    assert opened(shown) == ["e5"]
+    assert opened(shown) == "e1"
+    do(shown, "open", key=str(shown.comparison.evals["eval_id"].index_of("e5")))
+    assert opened(shown) == "e5"
+    for nonsense in ("e5", "99999", None):
+        do(shown, "open", key=nonsense)
+    assert opened(shown) == "e5"
     assert "4 of 4" in section(shown, "chips")
-
-
-def test_one_step_is_one_message_with_what_it_changed(sent: list[dict[str, Any]]) -> None:
-    shown = page()
-    time.sleep(0.11)
-    content = {"id": "1", "event": "step", "value": "1"}
-    shown.widget._handle_custom_msg(content, [])
-    assert [sorted(each) for each in sent] == [["html_chips", "html_detail", "html_list"]]
-    time.sleep(0.11)
-    sent.clear()
-    shown.widget._handle_custom_msg({"id": "2", "event": "open", "key": "e1"}, [])
-    assert sent == []
-
-
-def test_a_long_list_is_sent_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html, "PAGE", 3)
-    shown = page()
-    assert listed(shown) == ["e0", "e1", "e2"]
-    do(shown, "step", "3")
-    assert (listed(shown), opened(shown)) == (["e5"], ["e5"])
-    do(shown, "step", "-1")
-    assert (listed(shown), opened(shown)) == (["e0", "e1", "e2"], ["e2"])
 
 
 def test_other_sides_and_kinds() -> None:
@@ -199,74 +174,7 @@ def test_chips_filter_the_list() -> None:
     assert html.NOTHING in section(shown, "detail")
     do(shown, "chip", "regressed")
     do(shown, "chip", "nonsense")
-    assert opened(shown) == ["e0"]
-
-
-def test_the_same_on_both_sides_has_no_report_and_settles_nothing() -> None:
-    shown = page()
-    do(shown, "report")
-    assert buttons(shown, "report")["write"]
-    do(shown, "candidate", "v2")
-    assert html.SAME in section(shown, "head")
-    assert not buttons(shown, "report")["write"]
-    assert not buttons(shown, "work")["ask"]
-
-
-def test_plots_are_drawn_when_they_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[str] = []
-    draw = html.draw_plot
-    monkeypatch.setattr(html, "draw_plot", lambda of, which: drawn.append(which) or draw(of, which))
-    shown = page()
-    assert "<svg" not in section(shown, "plots")
-    do(shown, "plot", "block")
-    assert "currentColor" in section(shown, "plots")
-    do(shown, "plot", "eval")
-    assert 'aria-label="The verdicts of 4 evals in 3 versions"' in section(shown, "plots")
-    do(shown, "step", "1")
-    assert drawn == ["block", "eval"]
-    do(shown, "chip", "fixed")
-    assert "3 evals" in section(shown, "plots")
-    assert "<svg" in shown._make_still()["text/html"]
-    do(shown, "plot", "eval")
-    do(shown, "plot", "block")
-    do(shown, "plot", "nonsense")
-    assert "<svg" not in section(shown, "plots")
-
-
-def test_the_report_is_written_where_it_is_said(tmp_path: Path) -> None:
-    frame = THREE.with_columns(actual_value=pl.lit('"secret"'))
-    shown = page(CompareState(frame))
-    do(shown, "write")
-    do(shown, "path", "nothing is open")
-    do(shown, "report")
-    path = tmp_path / "report.md"
-    do(shown, "path", f" {path} ")
-    do(shown, "write")
-    assert f"Written to {path}" in section(shown, "report")
-    assert "secret" not in path.read_text()
-    do(shown, "values", True)
-    do(shown, "write")
-    assert "secret" in path.read_text()
-    do(shown, "baseline", "v1")
-    assert "Written" not in section(shown, "report")
-    do(shown, "report")
-    assert "write" not in buttons(shown, "report")
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("report.pdf", "must end in .md or .html"),
-        ("", "must end in"),
-        ("no/such/r.md", "there is no folder"),
-    ],
-)
-def test_a_report_that_cannot_be_written(path: str, words: str, tmp_path: Path) -> None:
-    shown = page()
-    do(shown, "report")
-    do(shown, "path", path and str(tmp_path / path))
-    do(shown, "write")
-    assert words in section(shown, "report").split("Not written")[1]
+    assert opened(shown) == "e0"
 
 
 def test_events_from_several_threads_leave_one_state() -> None:
@@ -283,20 +191,20 @@ def test_events_from_several_threads_leave_one_state() -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    shown._page.flush()
-    assert opened(shown) == [state.chosen]
-    assert f"name of {state.chosen}<" in section(shown, "detail")
+    shown._make_page().flush()
+    assert opened(shown) == state.table.chosen
+    assert f"name of {state.table.chosen}<" in section(shown, "detail")
 
 
 # What takes time
 
 
-def wait_for_task(shown: ComparePage) -> None:
+def wait_for_task(shown: CompareView) -> None:
     def names() -> list[str]:
         return [each.name for each in threading.enumerate()]
 
     until(lambda: "retab compare" not in names(), seconds=60)
-    shown._page.flush()
+    shown._make_page().flush()
 
 
 @pytest.fixture
@@ -345,7 +253,7 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     assert after.sides.reruns is not None
     assert set(after.sides.reruns["eval_id"]) == {*undecided}
     assert 1 <= after.sides.reruns.height <= 4 * len(undecided)
-    assert undecided[0] in opened(shown), "what is open stays open, whatever became of it"
+    assert opened(shown) == undecided[0], "what is open stays open, whatever became of it"
     assert "rerun" in section(shown, "said")
     # Who looks at something else, and comes back, finds it again.
     do(shown, "kind", "run")
@@ -411,9 +319,6 @@ def test_nobody_has_to_wait_for_the_end() -> None:
 def test_closing_ends_what_goes_on() -> None:
     view = ra.compare_view(THREE)
     assert view.widget is not None
-    assert view._page is not None
-    shown = view._page
-    shown._start("Running evals again", wait_for_ever)
+    view._start("Running evals again", wait_for_ever)
     view.close()
     until(lambda: "retab compare" not in [each.name for each in threading.enumerate()])
-    assert shown._page.is_closed

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
 from support.frames import START, many, result, results, run, runs
-from support.inside import CompareState, compare_state
+from support.inside import CompareState
 from support.inside import compare_html as html
 
 import retab_analysis as ra
 
 
 def listed(state: CompareState) -> list[str]:
-    return [row["eval_id"] for row in state.listed]
+    return state.table.rows["eval_id"].to_list()
 
 
 # What is compared
@@ -151,7 +151,7 @@ def test_other_sides_are_compared_and_the_list_starts_anew() -> None:
     assert state.comparison is not before
     assert state.gate is not gate
     assert state.shown == {"suspect"}
-    assert listed(state) == [state.chosen] == ["e5"]
+    assert listed(state) == [state.table.chosen] == ["e5"]
     now = state.comparison
     state.choose_side(baseline="v9")
     state.choose_side(candidate="v2")
@@ -225,55 +225,13 @@ def test_what_flipped_is_listed_first() -> None:
     }
     assert state.shown == {"regressed", "newly_blocked", "newly_errored", "fixed"}
     assert listed(state) == ["e0", "e1", "e2", "e5"]
-    assert (state.chosen, state.place) == ("e0", 0)
+    assert (state.table.chosen, state.table.chosen_place) == ("e0", 0)
 
 
 def test_where_nothing_flipped_all_are_listed() -> None:
     state = CompareState(suite(v1="PF", v2="PF"))
     assert state.shown == {"still_passing", "still_failing"}
     assert listed(state) == ["e1", "e0"]
-
-
-def test_an_open_eval_stays_open_while_it_is_listed() -> None:
-    state = CompareState(THREE)
-    state.choose("e5")
-    state.show("regressed", False)
-    assert (state.chosen, state.place) == ("e5", 2)
-    state.show("fixed", False)
-    assert state.chosen == "e1"
-    state.show("regressed", True)
-    assert (listed(state), state.chosen, state.place) == (["e0", "e1", "e2"], "e1", 1)
-    for each in tuple(state.shown):
-        state.show(each, False)
-    assert (listed(state), state.chosen, state.place, state.row) == ([], None, None, None)
-    state.step(1)
-    state.move_to(3)
-    assert state.chosen is None
-    assert html.describe_position(state) == "none listed"
-
-
-def test_steps_end_at_the_ends() -> None:
-    state = CompareState(THREE)
-    seen = [state.chosen]
-    for _ in range(5):
-        state.step(1)
-        seen.append(state.chosen)
-    assert seen == ["e0", "e1", "e2", "e5", "e5", "e5"]
-    assert html.describe_position(state) == "4 of 4"
-    state.step(-1)
-    assert state.chosen == "e2"
-    state.move_to(-7)
-    state.step(-1)
-    assert state.chosen == "e0"
-    state.choose("e4")
-    assert state.chosen == "e0", "it is not in the list"
-
-
-def test_a_long_list_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_state, "LISTED", 3)
-    state = CompareState(THREE)
-    assert len(state.listed) == 3
-    assert html.describe_position(state) == "1 of 3 (the first of 4)"
 
 
 def test_what_the_shown_results_say() -> None:
@@ -303,6 +261,25 @@ def test_what_an_eval_did_from_run_to_run() -> None:
     before, now = state.history_of("e0")
     assert before["run_id"].to_list() == ["run_1", "run_3"], "a baseline is earlier by definition"
     assert now["state"].to_list() == ["passed"]
+
+
+def test_an_open_eval_stays_open_while_it_is_listed() -> None:
+    state = CompareState(THREE)
+    state.reveal("e5")
+    state.show("regressed", False)
+    assert (state.table.chosen, html.describe_position(state)) == ("e5", "3 of 3")
+    state.show("fixed", False)
+    assert state.table.chosen == "e1"
+    state.show("regressed", True)
+    assert (listed(state), state.table.chosen) == (["e0", "e1", "e2"], "e1")
+    for by, place in ((1, 2), (1, 2), (-7, 0)):
+        state.step(by)
+        assert state.table.chosen_place == place
+    for each in state.shown:
+        state.show(each, False)
+    state.step(1)
+    assert (listed(state), state.row) == ([], None)
+    assert html.describe_position(state) == "none listed"
 
 
 # What is undecided
@@ -350,20 +327,20 @@ def test_what_is_learned_of_a_pair_is_used_wherever_it_is_compared() -> None:
 
 def test_an_open_eval_stays_listed_whatever_became_of_it() -> None:
     state = CompareState(THREE)
-    state.choose("e5")
+    state.reveal("e5")
     passing = pl.col("eval_id") == "e5"
     evals = state.comparison.evals.with_columns(
         transition=pl.when(passing).then(pl.lit("still_passing")).otherwise("transition")
     )
     state.learn(state.pair, replace(state.comparison, evals=evals))
-    assert state.chosen == "e5"
+    assert state.table.chosen == "e5"
     assert "still_passing" in state.shown
 
 
 def test_an_eval_that_is_not_listed_can_be_opened() -> None:
     state = CompareState(THREE)
     state.reveal("e3")
-    assert state.chosen == "e3"
+    assert state.table.chosen == "e3"
     assert "still_passing" in state.shown
     state.reveal(None)
-    assert state.chosen == "e3"
+    assert state.table.chosen == "e3"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import pytest
 from support.explored import RESULTS, RUNS, START
-from support.inside import EVALS_LISTING, Formatter, ListState, list_runs, lists
+from support.inside import EVALS_LISTING, TableState, list_runs, lists
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 from retab_analysis import summarize_evals
 
 
 def test_an_eval_by_its_last_states_and_its_kind() -> None:
-    evals = ListState(EVALS_LISTING, summarize_evals(RESULTS))
+    evals = TableState(EVALS_LISTING, summarize_evals(RESULTS))
     row = evals.rows.filter(pl.col("eval_id") == "e0").row(0, named=True)
     assert row["last_states"] == ["passed", "failed", "error", "unscored", "passed", "passed"]
     assert (row["state"], row["outcomes"], row["failures"]) == ("passed", 4, 1)
@@ -41,7 +42,7 @@ def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
 
 
 def test_no_results_are_no_evals() -> None:
-    assert ListState(EVALS_LISTING, summarize_evals(RESULTS.clear())).position == "no evals"
+    assert TableState(EVALS_LISTING, summarize_evals(RESULTS.clear())).position == "no evals"
 
 
 def test_the_workflow_is_shown_where_there_are_several() -> None:
@@ -71,7 +72,7 @@ def test_the_workflow_is_shown_where_there_are_several() -> None:
         (lists.format_text("x"), 3, "3"),
     ],
 )
-def test_a_cell(cell: Formatter, value: Any, said: str) -> None:
+def test_a_cell(cell: Callable[[Any], str], value: Any, said: str) -> None:
     assert cell({"x": value}) == said
 
 

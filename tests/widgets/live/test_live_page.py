@@ -7,16 +7,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from support.html_elements import Elements
-from support.inside import Actions, LivePage, LiveState, Snapshot, compute_state
-from support.live_states import news_of
+from support.inside import LiveView, Snapshot
+from support.live_states import news_of, tell, view_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
 NEWS = news_of({"e0": "regressed", "e1": "still_failing", "p0": "fixed"})
 
 
-def state(passed: int = 3, failed: int = 2, seconds: float = 0, **more: Any) -> LiveState:
+def seen(passed: int = 3, failed: int = 2, seconds: float = 0, **more: Any) -> Snapshot:
     results = [result_with(f"e{i}", "failed") for i in range(failed)]
     results += [result_with(f"p{i}", "passed") for i in range(passed)]
     run = run_with(passed=passed, failed=failed, running=1, queued=4)
@@ -24,158 +25,113 @@ def state(passed: int = 3, failed: int = 2, seconds: float = 0, **more: Any) -> 
     snapshot = Snapshot(
         runs=runs_frame(run), results=results_frame(*results), seen_at=when, news=(NEWS,)
     )
-    return compute_state(replace(snapshot, **more), when)
+    return replace(snapshot, **more)
 
 
-class Clicked:
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def close(self) -> None:
-        self.calls.append("close")
-
-    def page(self, shown: LiveState, *, cancel: bool = True, **more: Any) -> LivePage:
-        actions = Actions(
-            stop=lambda: self.calls.append("stop"),
-            refresh=lambda: self.calls.append("refresh"),
-            cancel=(lambda: self.calls.append("cancel")) if cancel else None,
-            code=lambda: "the <code>",
-        )
-        return LivePage(self, shown, actions, **more)
-
-
-def section(page: LivePage, name: str) -> str:
-    html: str = getattr(page.widget, f"html_{name}")
+def section(view: LiveView, name: str) -> str:
+    html: str = getattr(view.widget, f"html_{name}")
     return html
 
 
-def buttons(page: LivePage) -> dict[str, dict[str, str | None]]:
+def buttons(view: LiveView) -> dict[str, dict[str, str | None]]:
     """The attributes of each button that can be pressed, by its event."""
-    made = Elements(section(page, "actions")).attributes("button")
+    made = Elements(section(view, "actions")).attributes("button")
     return {each.get("data-event") or "copy": each for each in made if "disabled" not in each}
 
 
-def press(page: LivePage, event: str) -> None:
+def press(view: LiveView, event: str) -> None:
     """A click, as the browser sends it."""
-    assert event in buttons(page)
-    page.widget._handle_custom_msg({"id": "1", "event": event}, [])
-    page.flush()  # what follows another change within a tenth of a second waits for its end
+    assert event in buttons(view)
+    view.widget._handle_custom_msg({"id": "1", "event": event}, [])
+    view._make_page().flush()  # what follows another change within a tenth of a second waits
 
 
 def test_what_is_shown() -> None:
-    page = Clicked().page(state())
-    assert "running: 1 broke" in section(page, "head")
-    assert ">e0 <" in section(page, "news")
-    assert ">e1 <" not in section(page, "news")
-    assert ">e1 <" in section(page, "known")
-    assert ">p0 <" in section(page, "apart")
-    assert section(page, "passed").count("<tr") == 3
-    for name, title in (
-        ("apart", "Not counted as news (1 fixed)"),
-        ("known", "Known failures (1)"),
-        ("passed", "Passed (2)"),
-    ):
-        assert f"<summary>{title}</summary>" in section(page, name)
-        assert "<details open" not in section(page, name)
-
-
-def test_the_news_come_before_the_runs() -> None:
-    sections: list[str] = Clicked().page(state()).widget.sections
+    view = view_of(seen())
+    assert "running: 1 broke" in section(view, "head")
+    assert ">e0 <" in section(view, "news")
+    assert ">e1 <" not in section(view, "news")
+    assert ">e1 <" in section(view, "known")
+    assert ">p0 <" in section(view, "apart")
+    assert section(view, "passed").count("<tr") == 3
+    for name, count in (("apart", "1 fixed"), ("known", "1"), ("passed", "2")):
+        assert f"({count})</summary>" in section(view, name)
+        assert "<details open" not in section(view, name)
+    sections: list[str] = view.widget.sections
     assert sections[0] == "head"
     assert sections.index("news") < sections.index("runs")
 
 
 def test_without_a_baseline_nothing_is_said_of_before() -> None:
-    page = Clicked().page(state(news=()))
-    assert section(page, "apart") == section(page, "known") == ""
-    assert "Passed (3)" in section(page, "passed")
+    view = view_of(seen(news=()))
+    assert section(view, "apart") == section(view, "known") == ""
+    assert "Passed (3)" in section(view, "passed")
 
 
-def test_nothing_is_sent_when_nothing_changes(sent: list[dict[str, Any]]) -> None:
-    page = Clicked().page(state())
+@pytest.mark.parametrize(
+    ("then", "changed"),
+    [
+        (seen(), []),
+        (seen(seconds=2), ["html_head", "html_total"]),
+        (seen(passed=4), ["html_passed", "html_total"]),
+    ],
+)
+def test_a_round_sends_what_it_changed(
+    then: Snapshot, changed: list[str], sent: list[dict[str, Any]]
+) -> None:
+    view = view_of(seen())
+    assert view.widget is not None
     time.sleep(0.11)
-    page.draw(state())
-    assert sent == []
-
-
-def test_a_round_without_news_is_one_small_message(sent: list[dict[str, Any]]) -> None:
-    page = Clicked().page(state())
-    time.sleep(0.11)
-    page.draw(state(seconds=2))
-    assert [sorted(each) for each in sent] == [["html_head", "html_total"]]
-    assert "10:01:02" in sent[0]["html_head"]
-
-
-def test_an_eval_that_passed_is_a_message_with_what_it_changed(sent: list[dict[str, Any]]) -> None:
-    page = Clicked().page(state())
-    time.sleep(0.11)
-    page.draw(state(passed=4))
-    assert [sorted(each) for each in sent] == [["html_passed", "html_total"]]
+    tell(view, then)
+    assert [each for message in sent for each in sorted(message)] == changed
+    assert len(sent) <= 1
 
 
 def test_twenty_rows_then_all() -> None:
-    page = Clicked().page(state(failed=57, news=()))
-    assert section(page, "news").count("<tr") == 21
-    assert "and 37 more" in section(page, "news")
-    press(page, "show")
-    assert section(page, "news").count("<tr") == 58
-    assert "Show fewer" in section(page, "actions")
-    press(page, "show")
-    assert section(page, "news").count("<tr") == 21
-    assert "show" not in buttons(Clicked().page(state()))
+    view = view_of(seen(passed=58, failed=57, news=()))
+    for lines in (21, 58, 21):
+        assert section(view, "news").count("<tr") == lines
+        assert section(view, "passed").count("<tr") == min(lines + 1, 59) - (lines == 21)
+        press(view, "show")
+    assert "show" not in buttons(view_of(seen()))
 
 
-def test_folded_lists_are_cut_alike() -> None:
-    page = Clicked().page(state(passed=58))
-    assert section(page, "passed").count("<tr") == 21
-    press(page, "show")
-    assert section(page, "passed").count("<tr") == 58
+def test_cancelling_asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, cancelled = view_of(seen()), []
+    monkeypatch.setattr(view, "_cancel", lambda: cancelled.append("yes"))
+    assert "cancel" not in buttons(view)
+    press(view, "ask")
+    press(view, "keep")
+    assert "cancel" not in buttons(view)
+    press(view, "ask")
+    tell(view, seen(seconds=2))
+    assert cancelled == []
+    press(view, "cancel")
+    assert cancelled == ["yes"]
+    assert "cancel" not in buttons(view)
 
 
-def test_buttons_do_what_they_say() -> None:
-    clicked = Clicked()
-    page = clicked.page(state())
-    press(page, "stop")
-    press(page, "refresh")
-    assert clicked.calls == ["stop", "refresh"]
-
-
-def test_cancelling_asks_once() -> None:
-    clicked = Clicked()
-    page = clicked.page(state())
-    assert "cancel" not in buttons(page)
-    press(page, "ask")
-    press(page, "keep")
-    assert "cancel" not in buttons(page)
-    assert clicked.calls == []
-    press(page, "ask")
-    page.draw(state(seconds=2))
-    press(page, "cancel")
-    assert clicked.calls == ["cancel"]
-    assert "cancel" not in buttons(page)
-
-
-def test_cancelling_is_offered_only_where_it_can_be_done() -> None:
-    clicked = Clicked()
-    page = clicked.page(state(), cancel=False)
-    assert "Cancel run" not in section(page, "actions")
-    page.widget._handle_custom_msg({"id": "1", "event": "cancel"}, [])
-    assert clicked.calls == []
-    ended = state(runs=runs_frame(run_with("r1", "completed", passed=1)), phase="ended")
-    assert [*buttons(Clicked().page(ended))] == ["copy"]
+def test_cancelling_is_offered_only_where_it_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, cancelled = view_of(seen(), may_cancel=False), []
+    monkeypatch.setattr(view, "_cancel", lambda: cancelled.append("yes"))
+    assert "Cancel run" not in section(view, "actions")
+    view.widget._handle_custom_msg({"id": "1", "event": "cancel"}, [])
+    assert cancelled == []
+    ended = seen(runs=runs_frame(run_with("r1", "completed", passed=1)), phase="ended")
+    assert [*buttons(view_of(ended))] == ["copy"]
 
 
 def test_the_code_is_shown_and_can_be_copied() -> None:
-    page = Clicked().page(state())
-    assert "<pre>the &lt;code&gt;</pre>" in section(page, "code")
-    assert buttons(page)["copy"]["data-copy"] == "the <code>"
+    view = view_of(seen())
+    assert view.code() in Elements(section(view, "code")).text
+    assert buttons(view)["copy"]["data-copy"] == view.code()
 
 
 def test_the_compact_form_has_one_bar_and_no_buttons() -> None:
-    page = Clicked().page(state(), compact=True)
-    assert page.widget.sections == ["line"]
-    assert section(page, "line").count("ra-bar") == 1
-    assert "<button" not in section(page, "line")
+    view = view_of(seen(), compact=True)
+    assert view.widget.sections == ["line"]
+    assert section(view, "line").count("ra-bar") == 1
+    assert "<button" not in section(view, "line")
 
 
 def test_hostile_names_are_escaped_in_every_section() -> None:
@@ -185,5 +141,5 @@ def test_hostile_names_are_escaped_in_every_section() -> None:
         results=results_frame(result_with(hostile, "failed")),
         notes=(hostile,),
     )
-    page = Clicked().page(compute_state(snapshot, NOW))
-    assert all("<img" not in section(page, name) for name in page.widget.sections)
+    view = view_of(snapshot)
+    assert all("<img" not in section(view, name) for name in view.widget.sections)

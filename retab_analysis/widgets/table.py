@@ -1,4 +1,7 @@
-"""What a person has chosen of a list, and which rows follow: filters, order, page, one row."""
+"""A table as a person uses it: which rows pass the filters, in which order, on which page.
+
+It draws nothing; ``table_html`` does. Explorer and comparison have one for each of their lists.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,92 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
 from operator import and_
-from typing import Any, TypeVar
+from typing import Any
 from unicodedata import normalize
 
 import polars as pl
 
-from retab_analysis.markup import one_line
-from retab_analysis.widgets.explorer.lists import VERSIONS, Facet, ListColumn, Listing
+from retab_analysis.markup import Html, one_line
 
 PAGE = 15
 NO_VALUE = "(none)"
 # Of a facet with more values than that, the first ones are offered; the others can be searched.
 MOST_OPTIONS = 100
-# A column that no frame of a user has.
+# A column that no frame of a user has, and the names of the terms that are not of a facet.
 _NUMBER = "the number of the row"
+_DAYS, _TEXT = "the days of the filter", "the text of the filter"
+# The columns whose values are ids of versions, which are shown by a shorter name.
+_VERSIONS = ("workflow_version_id", "since_version_id")
 
-Kept = TypeVar("Kept")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """One column as it is shown.
+
+    Attributes:
+        name: The column of the frame by which a click on the heading sorts.
+        title: The heading, with the unit of all that stands below it.
+        width: In em, or None where it shares what is left; it gets more where there is room.
+        text: What a row shows there.
+        html: The same with signs and colours, where that differs.
+        is_number: Whether it stands on the right.
+        falling: Whether the first click puts the largest on top.
+        hint: What it means, where the heading does not say it.
+        is_extra: Whether it is shown only where somebody asks for it.
+    """
+
+    name: str
+    title: str
+    width: float | None
+    text: Callable[[Row], str]
+    html: Callable[[Row], Html] | None = None
+    is_number: bool = False
+    falling: bool = False
+    hint: str = ""
+    is_extra: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A column of which values can be chosen.
+
+    Attributes:
+        title: What it is called.
+        name: The column.
+        newest_first: Whether its values are ordered by their last moment, else by frequency.
+    """
+
+    title: str
+    name: str
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is listed.
+
+    Attributes:
+        noun: Of its rows, in the plural; also the variable's name in code.
+        key: The column that tells rows apart.
+        columns: What is shown.
+        facets: Of what values can be chosen.
+        moment: Title and column of what the dates of the filter refer to.
+        texts: The columns that are searched.
+        sort: The column by which it is sorted at first, the largest on top; None for a list that
+            stands as its frame does, and cannot be sorted.
+        lists: The columns of several texts that are searched, too.
+    """
+
+    noun: str
+    key: str
+    columns: tuple[TableColumn, ...]
+    facets: tuple[Facet, ...] = ()
+    moment: tuple[str, str] = ("", "")
+    texts: tuple[str, ...] = ()
+    sort: str | None = None
+    lists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +132,37 @@ class FacetValue:
     chosen: bool
 
 
-class ListState:
+class TableState:
     """Which rows of a frame are seen, in which order, on which page, and which one is chosen.
 
     Attributes:
         listing: What is listed.
         filters: What passes.
-        sort: The column by which the rows are sorted.
+        sort: The column by which the rows are sorted, or None.
         descending: Whether the largest stands on top.
         hidden: The columns that are not shown.
         page: Which page of the rows is seen, counted from 0.
+        page_size: How many rows a page has.
         versions: What versions are called, by their ids.
     """
 
-    def __init__(self, listing: Listing, frame: pl.DataFrame) -> None:
+    def __init__(self, listing: Listing, frame: pl.DataFrame, *, page_size: int = PAGE) -> None:
         self.listing, self.filters = listing, Filters()
         self.sort, self.descending = listing.sort, True
         self.hidden = {each.name for each in listing.columns if each.is_extra}
-        self.page = 0
+        self.page, self.page_size = 0, page_size
         self.versions: Mapping[str, str] = {}
-        self._chosen: int | None = None
-        self._frame = frame
-        self._forget()
+        self._take(frame, None)
 
-    def _forget(self) -> None:
-        """Nothing is known of the rows yet. What stays the same from one step to the next is kept.
-
-        The order of all rows, which of them fulfil each term of the filters, and the values of the
-        facets: so a filter that changes costs as much as this filter alone.
-        """
+    def _take(self, frame: pl.DataFrame, chosen: int | None) -> None:
+        self._frame, self._chosen = frame, chosen
+        # What stays the same from one step to the next is kept: the order of all rows, which of
+        # them fulfil each term of the filters, the values of the facets and their counts. So a
+        # filter that changes costs as much as this filter alone.
         self._order: pl.Series | None = None
-        self._fulfilled: dict[str, tuple[Any, pl.Series]] = {}
+        self._fulfilled: dict[str, tuple[str, pl.Series]] = {}
         self._values: dict[str, list[Any]] = {}
-        self._kept: dict[str, tuple[list[str], Any]] = {}
+        self._counts: dict[str, tuple[list[str], dict[Any, int]]] = {}
         self._numbers: pl.Series | None = None
         self._rows: pl.DataFrame | None = None
 
@@ -103,9 +174,7 @@ class ListState:
     @frame.setter
     def frame(self, frame: pl.DataFrame) -> None:
         chosen = self.chosen
-        self._frame = frame
-        self._chosen = None if chosen is None else frame[self.listing.key].index_of(chosen)
-        self._forget()
+        self._take(frame, None if chosen is None else frame[self.listing.key].index_of(chosen))
         self.go_to(self.page)
 
     # Rows
@@ -115,18 +184,21 @@ class ListState:
         """The places in the frame of the rows that pass the filters, sorted."""
         if self._numbers is None:
             if self._order is None:
-                # The key comes last, so that equal rows keep their order from page to page.
-                by = list(dict.fromkeys((self.sort, self.listing.key)))
-                falling = [self.descending, False][: len(by)]
-                order = self._frame.select(by).with_row_index(_NUMBER)
-                self._order = order.sort(
-                    by, descending=falling, nulls_last=True, maintain_order=True
-                )[_NUMBER]
+                self._order = self._find_order()
             passing = self._passing()
             self._numbers = (
                 self._order if passing is None else self._order.filter(passing.gather(self._order))
             )
         return self._numbers
+
+    def _find_order(self) -> pl.Series:
+        if self.sort is None:
+            return pl.int_range(self._frame.height, dtype=pl.UInt32, eager=True)
+        # The key comes last, so that equal rows keep their order from page to page.
+        by = list(dict.fromkeys((self.sort, self.listing.key)))
+        order = self._frame.select(by).with_row_index(_NUMBER)
+        falling = [self.descending, False][: len(by)]
+        return order.sort(by, descending=falling, nulls_last=True, maintain_order=True)[_NUMBER]
 
     @property
     def rows(self) -> pl.DataFrame:
@@ -140,20 +212,18 @@ class ListState:
         """How many rows pass the filters."""
         return len(self.numbers)
 
-    def select(self, *names: str) -> pl.DataFrame:
-        """Some columns of the rows that pass the filters, as they lie in the frame."""
-        return self._select(self._passing(), names)
+    def select(self, *names: str, but: str | None = None) -> pl.DataFrame:
+        """Some columns of the rows that pass the filters, as they lie in the frame.
 
-    def _select(self, passing: pl.Series | None, names: Collection[str]) -> pl.DataFrame:
-        found = self._frame.select(*names)
+        Args:
+            *names: The columns.
+            but: The column of a facet that does not count.
+        """
+        found, passing = self._frame.select(*names), self._passing(but)
         return found if passing is None else found.filter(passing)
 
     def _passing(self, but: str | None = None) -> pl.Series | None:
-        """For each row of the frame whether it passes the filters; None where all do.
-
-        Args:
-            but: One term that does not count.
-        """
+        """For each row of the frame whether it passes the filters; None where all do."""
         wanted = list_terms(self.listing, self.filters)
         fresh = {
             name: term.expression.fill_null(False)
@@ -176,13 +246,13 @@ class ListState:
     @property
     def shown_numbers(self) -> list[int]:
         """The places in the frame of the rows of the page; a key may be there twice."""
-        found: list[int] = self.numbers.slice(self.page * PAGE, PAGE).to_list()
+        found: list[int] = self.numbers.slice(self.page * self.page_size, self.page_size).to_list()
         return found
 
     @property
     def pages(self) -> int:
         """How many pages there are, at least one."""
-        return max(1, -(-self.height // PAGE))
+        return max(1, -(-self.height // self.page_size))
 
     def go_to(self, page: int) -> None:
         """Show a page, counted from 0; the nearest one that exists."""
@@ -194,14 +264,14 @@ class ListState:
         noun, total, whole = self.listing.noun, self.height, self._frame.height
         if not total:
             return f"none of {whole:,} {noun}" if whole else f"no {noun}"
-        first = self.page * PAGE + 1
-        last = min(first + PAGE - 1, total)
+        first = self.page * self.page_size + 1
+        last = min(first + self.page_size - 1, total)
         # Where filters hide something, it is said of how many.
         of = f" (of {whole:,})" if total < whole else ""
         return f"{first:,} to {last:,} of {total:,} {noun}{of}"
 
     @property
-    def columns(self) -> list[ListColumn]:
+    def columns(self) -> list[TableColumn]:
         """The columns that are shown."""
         return [each for each in self.listing.columns if each.name not in self.hidden]
 
@@ -222,25 +292,64 @@ class ListState:
         """The place in the frame of the row that was chosen, or None."""
         return self._chosen
 
+    @property
+    def chosen_place(self) -> int | None:
+        """Which of the rows that pass is chosen, counted from 0; None where none of them is."""
+        return None if self._chosen is None else self.numbers.index_of(self._chosen)
+
     def choose(self, number: int | None) -> None:
         """Choose a row by its place in the frame, or none."""
         there = number is not None and 0 <= number < self._frame.height
         self._chosen = number if there else None
 
+    def choose_place(self, place: int) -> None:
+        """Choose one of the rows that pass, the nearest there is, and turn to its page."""
+        if self.height:
+            place = min(max(place, 0), self.height - 1)
+            self._chosen = self.numbers[place]
+            self.go_to(place // self.page_size)
+
     # What a person changes
+
+    def change(self, event: str, key: str | None, value: Any) -> None:
+        """Do what a person did on the part of a page that ``table_html`` makes.
+
+        Raises:
+            ValueError: It is not what such a page sends; as the other errors.
+            LookupError: The same.
+            TypeError: The same.
+            OverflowError: The same.
+        """
+        columns = self.listing.columns
+        if event == "search":
+            self.filter(text=str(value).strip())
+        elif event in ("since", "until"):
+            self.filter(**{event: date.fromisoformat(value) if value else None})
+        elif event == "clear":
+            self.filter(facets={}, since=None, until=None, text="")
+        elif event.startswith("facet-"):
+            facet = self.listing.facets[int(event.removeprefix("facet-"))]
+            self.toggle(facet, self.values(facet)[int(value)])
+        elif event == "column":
+            # One column at least is left.
+            hidden = self.hidden ^ {columns[int(value)].name}
+            self.hidden = hidden if len(hidden) < len(columns) else self.hidden
+        elif event == "sort":
+            self.sort_by(columns[int(key or "")].name)
+        elif event == "page":
+            self.go_to(int(value) - 1)
+        elif event == "turn":
+            self.go_to(self.page + int(value))
 
     def filter(self, **wanted: Any) -> bool:
         """Change what passes the filters, and go to the first page.
 
         Args:
-            **wanted: Fields of :class:`Filters`; a facet without values lets all pass.
+            **wanted: Fields of :class:`Filters`.
 
         Returns:
             Whether that is any different.
         """
-        # An empty choice lets all pass, and must not count as a filter.
-        if "facets" in wanted:
-            wanted["facets"] = {name: values for name, values in wanted["facets"].items() if values}
         changed = replace(self.filters, **wanted)
         if changed == self.filters:
             return False
@@ -249,11 +358,12 @@ class ListState:
         return True
 
     def toggle(self, facet: Facet, value: Any) -> bool:
-        """Let a value of a facet pass, or no longer."""
+        """Let a value of a facet pass, or no longer; where none is chosen, all pass."""
         chosen = self.filters.facets.get(facet.name, ())
         rest = tuple(each for each in chosen if each != value)
         values = rest if len(rest) < len(chosen) else (*chosen, value)
-        return self.filter(facets={**self.filters.facets, facet.name: values})
+        facets = {**self.filters.facets, facet.name: values}
+        return self.filter(facets={name: each for name, each in facets.items() if each})
 
     def sort_by(self, name: str) -> None:
         """Sort by a column; by the same one again, the other way round."""
@@ -283,18 +393,20 @@ class ListState:
 
     def choices(self, facet: Facet) -> list[FacetValue]:
         """What can be chosen of a facet, with how many rows there would be."""
-        chosen = self.filters.facets.get(facet.name, ())
-
-        def count() -> dict[Any, int]:
-            found = self._select(self._passing(but=facet.name), [facet.name])[facet.name]
-            return dict(found.value_counts().iter_rows())
-
-        counts = self.keep(f"counts of {facet.name}", facet.name, count)
+        name, chosen = facet.name, self.filters.facets.get(facet.name, ())
+        terms = list_terms(self.listing, self.filters)
+        others = [term.code for each, term in terms.items() if each != name]
+        if name not in self._counts or self._counts[name][0] != others:
+            found = self.select(name, but=name)[name].value_counts()
+            self._counts[name] = others, dict(found.iter_rows())
+        counts = self._counts[name][1]
         return [
             FacetValue(number, value, counts.get(value, 0), value in chosen)
             for number, value in enumerate(self.values(facet))
             if number < MOST_OPTIONS or value in chosen
         ]
+
+    # In words, and as code
 
     def label(self, column: str, value: Any) -> str:
         """What a value is called where it is offered."""
@@ -302,7 +414,11 @@ class ListState:
             return "yes" if value else "no"
         if value is None:
             return NO_VALUE
-        return self.versions.get(value, one_line(value)) if column in VERSIONS else one_line(value)
+        return self.version_name(column, value) or one_line(value)
+
+    def version_name(self, column: str, value: Any) -> str | None:
+        """The short name of a version, None where a column has none or it is not known."""
+        return self.versions.get(value) if column in _VERSIONS else None
 
     def describe_filters(self) -> str:
         """What passes the filters in words, empty where all do."""
@@ -317,26 +433,6 @@ class ListState:
         parts += [f"with “{one_line(filters.text)}”"] if filters.text else []
         return ", ".join(parts)
 
-    def rows_of_all_days(self, *names: str) -> pl.DataFrame:
-        """Some columns of the rows that pass all filters but that of the dates."""
-        return self._select(self._passing(but=DAYS), names)
-
-    def keep(self, what: str, but: str, make: Callable[[], Kept]) -> Kept:
-        """What was made of the rows that pass, or make it where other ones pass now.
-
-        Args:
-            what: What it is.
-            but: The term of the filters that makes no difference to it.
-            make: Makes it.
-        """
-        terms = list_terms(self.listing, self.filters)
-        passing = [each.code for name, each in terms.items() if name != but]
-        before = self._kept.get(what)
-        if before is None or before[0] != passing:
-            before = self._kept[what] = passing, make()
-        kept: Kept = before[1]
-        return kept
-
     def code(self, name: str = "rows") -> str:
         """The polars expression that makes :attr:`rows` of a frame named like the noun.
 
@@ -348,10 +444,6 @@ class ListState:
         filtered = f".filter(\n{lines})" if lines else ""
         order = f"{[self.sort, self.listing.key]!r}, descending={[self.descending, False]!r}"
         return f"{name} = {self.listing.noun}{filtered}.sort({order}, nulls_last=True)"
-
-
-# The names of the terms that are not of a facet; no column of a user is called so.
-DAYS, _TEXT = "the days of the filter", "the text of the filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,13 +469,13 @@ def list_terms(listing: Listing, filters: Filters) -> dict[str, Term]:
         days.append(_compare_day(moment, "<", filters.until + timedelta(days=1)))
     if days:
         both = reduce(and_, (each.expression for each in days))
-        found[DAYS] = Term(both, ",\n    ".join(each.code for each in days))
+        found[_DAYS] = Term(both, ",\n    ".join(each.code for each in days))
     if filters.text:
         found[_TEXT] = _match_text(listing, normalize("NFKC", filters.text).lower())
     return found
 
 
-def _match_values(name: str, values: list[Any]) -> Term:
+def _match_values(name: str, values: Collection[Any]) -> Term:
     if None in values:
         # Without nulls_equal a null is in no list, not even in one that has it.
         code = f"pl.col({name!r}).is_in({values!r}, nulls_equal=True)"
@@ -393,22 +485,18 @@ def _match_values(name: str, values: list[Any]) -> Term:
 
 def _compare_day(name: str, sign: str, day: date) -> Term:
     # Days are days in UTC, as all dates here.
-    moment = datetime.combine(day, time(), UTC)
-    column = pl.col(name)
+    moment, column = datetime.combine(day, time(), UTC), pl.col(name)
     code = f"pl.col({name!r}) {sign} datetime({day.year}, {day.month}, {day.day}, tzinfo=UTC)"
     return Term(column >= moment if sign == ">=" else column < moment, code)
 
 
 def _match_text(listing: Listing, text: str) -> Term:
     # One letter may be one character or two: é, and e with an accent. NFKC makes them the same.
-    columns = ", ".join(map(repr, listing.texts))
-    sources = [
-        f"pl.col({columns})",
-        *(f"pl.col({name!r}).list.join(' ')" for name in listing.lists),
-    ]
     how = f'.str.normalize("NFKC").str.to_lowercase().str.contains({text!r}, literal=True)'
-    texts = [pl.col(*listing.texts), *(pl.col(name).list.join(" ") for name in listing.lists)]
-    plain = [each.str.normalize("NFKC").str.to_lowercase() for each in texts]
+    sources = [f"pl.col({', '.join(map(repr, listing.texts))})"]
+    sources += [f"pl.col({name!r}).list.join(' ')" for name in listing.lists]
+    columns = [pl.col(*listing.texts), *(pl.col(name).list.join(" ") for name in listing.lists)]
+    plain = [each.str.normalize("NFKC").str.to_lowercase() for each in columns]
     found = [each.str.contains(text, literal=True) for each in plain]
     code = ", ".join(f"{source}{how}" for source in sources)
     return Term(pl.any_horizontal(found), f"pl.any_horizontal({code})")

@@ -1,4 +1,4 @@
-"""Filters, order, pages and choice of a list, and the code that gives the same rows."""
+"""Filters, order, pages and choice of a table, and the code that gives the same rows."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from support.inside import (
     Facet,
     FacetValue,
     Filters,
-    ListState,
+    TableState,
     list_runs,
 )
 
 
 @pytest.fixture
-def runs() -> ListState:
-    return ListState(list_runs(RUNS), RUNS)
+def runs() -> TableState:
+    return TableState(list_runs(RUNS), RUNS)
 
 
-def test_all_rows_the_newest_first_a_page_at_a_time(runs: ListState) -> None:
+def test_all_rows_the_newest_first_a_page_at_a_time(runs: TableState) -> None:
     assert runs.rows.height == 40
     assert runs.shown["run_id"].to_list() == [f"run_{n:03}" for n in range(39, 39 - PAGE, -1)]
     assert runs.pages == 3
@@ -41,7 +41,7 @@ def test_all_rows_the_newest_first_a_page_at_a_time(runs: ListState) -> None:
     assert runs.page == 0
 
 
-def test_filters_are_taken_together(runs: ListState) -> None:
+def test_filters_are_taken_together(runs: TableState) -> None:
     assert runs.filter(facets={"status": ("completed", "error"), "target_block_id": (None,)})
     assert set(runs.rows["status"]) == {"completed", "error"}
     assert runs.rows["target_block_id"].null_count() == runs.rows.height == 16
@@ -58,13 +58,25 @@ def test_filters_are_taken_together(runs: ListState) -> None:
     )
 
 
-def test_a_filter_that_is_none_changes_nothing(runs: ListState) -> None:
-    assert not runs.filter(facets={"status": ()}, since=None, until=None, text="")
+def test_a_filter_that_is_none_changes_nothing(runs: TableState) -> None:
+    assert not runs.filter(facets={}, since=None, until=None, text="")
     assert runs.filters == Filters()
     assert runs.describe_filters() == ""
 
 
-def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: ListState) -> None:
+def test_the_chosen_row_has_a_place_among_those_that_pass(runs: TableState) -> None:
+    assert runs.chosen_place is None
+    runs.choose_place(20)
+    assert (runs.chosen, runs.chosen_place, runs.page) == ("run_019", 20, 1)
+    runs.choose_place(-3)
+    assert (runs.chosen_place, runs.page) == (0, 0)
+    runs.choose_place(99)
+    assert (runs.chosen, runs.page) == ("run_000", 2)
+    runs.filter(text="run_03")
+    assert runs.chosen_place is None
+
+
+def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: TableState) -> None:
     runs.go_to(1)
     runs.frame = RUNS.head(30)
     assert runs.page == 1
@@ -76,19 +88,19 @@ def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: ListState) ->
     assert runs.page == 0
 
 
-def test_the_last_day_that_there_is_lets_all_pass(runs: ListState) -> None:
+def test_the_last_day_that_there_is_lets_all_pass(runs: TableState) -> None:
     runs.filter(until=date.max)
     assert runs.rows.height == 40
 
 
-def test_the_text_is_looked_for_in_whatever_case_and_literally(runs: ListState) -> None:
+def test_the_text_is_looked_for_in_whatever_case_and_literally(runs: TableState) -> None:
     runs.filter(text="RUN_00")
     assert runs.rows.height == 10
     runs.filter(text="run_.0")
     assert runs.rows.is_empty()
 
 
-def test_a_heading_sorts_and_once_more_the_other_way_round(runs: ListState) -> None:
+def test_a_heading_sorts_and_once_more_the_other_way_round(runs: TableState) -> None:
     runs.sort_by("passed")
     passed = runs.rows["passed"].to_list()
     assert passed == sorted(passed, reverse=True)
@@ -100,7 +112,7 @@ def test_a_heading_sorts_and_once_more_the_other_way_round(runs: ListState) -> N
     assert same == sorted(same)
 
 
-def test_what_is_not_known_comes_last_either_way(runs: ListState) -> None:
+def test_what_is_not_known_comes_last_either_way(runs: TableState) -> None:
     for _ in range(2):
         runs.sort_by("duration_ms")
         known = runs.rows["duration_ms"].is_not_null().to_list()
@@ -108,7 +120,7 @@ def test_what_is_not_known_comes_last_either_way(runs: ListState) -> None:
         assert not all(known)
 
 
-def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
+def test_a_choice_stays_where_it_is_hidden(runs: TableState) -> None:
     runs.choose(36)
     assert runs.chosen == "run_036"
     assert runs.chosen_number == 36
@@ -129,7 +141,7 @@ def test_a_choice_stays_where_it_is_hidden(runs: ListState) -> None:
 
 def test_a_row_is_chosen_by_its_place_where_keys_are_there_twice() -> None:
     twice = pl.concat([RUNS.head(2), RUNS.head(2).with_columns(status=pl.lit("error"))])
-    runs = ListState(list_runs(twice), twice)
+    runs = TableState(list_runs(twice), twice)
     assert runs.shown_numbers == [1, 3, 0, 2]
     runs.choose(3)
     assert runs.chosen_row is not None
@@ -137,7 +149,7 @@ def test_a_row_is_chosen_by_its_place_where_keys_are_there_twice() -> None:
     assert runs.chosen_row["run_id"] == runs.shown["run_id"][0] == runs.shown["run_id"][1]
 
 
-def test_what_is_chosen_in_a_filter_stays_to_be_given_up(runs: ListState) -> None:
+def test_what_is_chosen_in_a_filter_stays_to_be_given_up(runs: TableState) -> None:
     status = next(each for each in runs.listing.facets if each.name == "status")
     runs.toggle(status, "running")
     runs.frame = RUNS.filter(pl.col("status") != "running")
@@ -153,7 +165,7 @@ def test_of_many_values_the_first_and_the_chosen_ones_are_offered() -> None:
     frame = (
         pl.concat([RUNS] * 3).head(len(names)).with_columns(workflow_version_id=pl.Series(names))
     )
-    state = ListState(list_runs(frame), frame)
+    state = TableState(list_runs(frame), frame)
     version = Facet("Version", "workflow_version_id")
     assert [each.value for each in state.choices(version)] == names[:MOST_OPTIONS]
     state.toggle(version, names[-1])
@@ -163,20 +175,20 @@ def test_of_many_values_the_first_and_the_chosen_ones_are_offered() -> None:
 def test_composed_and_decomposed_letters_are_the_same() -> None:
     decomposed = "Ka\u0308se.pdf"
     results = RESULTS.with_columns(document_names=pl.concat_list(pl.lit(decomposed)))
-    state = ListState(RESULTS_LISTING, results)
+    state = TableState(RESULTS_LISTING, results)
     state.filter(text="käse")
     assert state.rows.height == results.height
     assert run_code(state.code(), results=results).equals(state.rows)
 
 
-def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: ListState) -> None:
+def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: TableState) -> None:
     found = runs.choices(Facet("Block", "target_block_id"))
     assert found == [FacetValue(0, None, 33, False), FacetValue(1, "extract", 7, False)]
     newest = runs.choices(Facet("Version", "workflow_version_id", newest_first=True))
     assert [each.value for each in newest] == ["v4", "v3", "v2", "v1", "v0"]
 
 
-def test_counts_are_of_the_rows_that_pass_the_other_filters(runs: ListState) -> None:
+def test_counts_are_of_the_rows_that_pass_the_other_filters(runs: TableState) -> None:
     status, version = (Facet("", name) for name in ("status", "workflow_version_id"))
     runs.toggle(status, "error")
     runs.filter(until=date(2026, 5, 20), text="run_0")
@@ -205,7 +217,7 @@ def test_counts_are_of_the_rows_that_pass_the_other_filters(runs: ListState) -> 
         ("workflow_version_id", "other", "other"),
     ],
 )
-def test_a_value_as_it_is_chosen(runs: ListState, column: str, value: Any, said: str) -> None:
+def test_a_value_as_it_is_chosen(runs: TableState, column: str, value: Any, said: str) -> None:
     runs.versions = {"wfv_a465": "v5"}
     assert runs.label(column, value) == said
 
@@ -220,7 +232,7 @@ sorts = st.sampled_from([column.name for column in list_runs(RUNS).columns])
 def test_the_code_gives_the_same_rows(
     statuses: Any, versions: Any, since: Any, until: Any, text: str, sort: str
 ) -> None:
-    runs = ListState(list_runs(RUNS), RUNS)
+    runs = TableState(list_runs(RUNS), RUNS)
     facets = {"status": statuses, "workflow_version_id": versions}
     runs.filter(facets=facets, since=since, until=until, text=text)
     runs.sort_by(sort)
@@ -231,7 +243,7 @@ def test_the_code_gives_the_same_rows(
 
 
 def test_results_are_found_by_the_names_of_their_documents() -> None:
-    results = ListState(RESULTS_LISTING, RESULTS)
+    results = TableState(RESULTS_LISTING, RESULTS)
     results.filter(text="käse 3", facets={"state": ("passed",)})
     assert set(results.rows["run_id"]) == {"r3"}
     assert run_code(results.code(), results=RESULTS).equals(results.rows)
