@@ -315,10 +315,7 @@ class TableState:
         """Do what a person did on the part of a page that ``table_html`` makes.
 
         Raises:
-            ValueError: It is not what such a page sends; as the other errors.
-            LookupError: The same.
-            TypeError: The same.
-            OverflowError: The same.
+            ValueError: It is not what such a page sends; or a LookupError, TypeError, OverflowError.
         """
         columns = self.listing.columns
         if event == "search":
@@ -342,14 +339,7 @@ class TableState:
             self.go_to(self.page + int(value))
 
     def filter(self, **wanted: Any) -> bool:
-        """Change what passes the filters, and go to the first page.
-
-        Args:
-            **wanted: Fields of :class:`Filters`.
-
-        Returns:
-            Whether that is any different.
-        """
+        """Change fields of :attr:`filters`, and go to the first page; whether that is different."""
         changed = replace(self.filters, **wanted)
         if changed == self.filters:
             return False
@@ -434,11 +424,7 @@ class TableState:
         return ", ".join(parts)
 
     def code(self, name: str = "rows") -> str:
-        """The polars expression that makes :attr:`rows` of a frame named like the noun.
-
-        Args:
-            name: The variable that it is given to.
-        """
+        """The line that makes :attr:`rows`, by a name, of a frame named like the noun."""
         terms = list_terms(self.listing, self.filters).values()
         lines = "".join(f"    {term.code},\n" for term in terms)
         filtered = f".filter(\n{lines})" if lines else ""

@@ -8,16 +8,31 @@ exported or reopened shows the last state, wherever it is read.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import weakref
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from retab_analysis.widgets.handle import Handle
-from retab_analysis.widgets.page import HtmlPage
+from retab_analysis.widgets.page import Event, HtmlPage
 
 # Seconds between two replacements while the page changes: each is as large as the whole page.
 _PAUSE = 10.0
 _NOTHING = {"text/html": "", "text/plain": ""}
+
+
+class Shown(Protocol):
+    """A view as its page needs it; every :class:`~retab_analysis.widgets.handle.Handle` is one."""
+
+    # Held first, whatever thread draws.
+    _lock: threading.RLock
+
+    def _render(self) -> Mapping[str, str]: ...
+    def _make_still(self, token: str | None = None) -> dict[str, str]: ...
+    def _on_event(self, event: Event) -> None: ...
+    def close(self) -> None:
+        """Take the page away."""
+        ...
 
 
 class ViewPage:
@@ -31,8 +46,7 @@ class ViewPage:
         page: The page itself.
     """
 
-    def __init__(self, view: Handle, label: str) -> None:
-        # The view has the lock that is held first, whatever thread draws.
+    def __init__(self, view: Shown, label: str) -> None:
         self._view, self._lock = view, view._lock
         self.page = HtmlPage(view._render(), view._on_event, label=label)
         self._handles: list[tuple[Any, Any]] = []
@@ -101,10 +115,10 @@ class ViewPage:
 
 
 # For each cell: the execution that displayed views last, and these.
-_shown: dict[str, tuple[str, list[weakref.ref[Handle]]]] = {}
+_shown: dict[str, tuple[str, list[weakref.ref[Shown]]]] = {}
 
 
-def _close_earlier(view: Handle) -> None:
+def _close_earlier(view: Shown) -> None:
     """Close what an earlier execution of the same cell has displayed: nobody sees it any more."""
     try:
         parent = sys.modules["IPython"].get_ipython().kernel.get_parent()

@@ -1,6 +1,6 @@
 """Two sides of a frame of results, eval by eval.
 
-``state`` is what can be compared, what is, and which eval is open; ``evals`` how evals read in its
+``state`` is what can be compared, what is, and which eval is open; ``compared`` how evals read in its
 table. ``html`` draws that as HTML and text, ``detail`` the eval that is open. ``view`` has
 ``compare_view`` and what it returns, which does what a person asks for; ``task`` is what takes
 time.

@@ -11,7 +11,7 @@ from retab_analysis.comparison.render import BLOCKS, VALUES, html_code
 from retab_analysis.comparison.word_marks import Segment, mark_words
 from retab_analysis.markup import Html, join, name, one_line, tag, without_controls
 from retab_analysis.report.differences import html_change
-from retab_analysis.widgets.compare.evals import SIDES, join_sides, label_transition, mark_side
+from retab_analysis.widgets.compare.compared import SIDES, join_sides, label_transition, mark_side
 from retab_analysis.widgets.compare.state import CompareState
 from retab_analysis.widgets.elements import beside, copy_bar
 from retab_analysis.widgets.text import (

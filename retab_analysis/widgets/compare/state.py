@@ -16,7 +16,7 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
-from retab_analysis.widgets.compare.evals import COMPARED
+from retab_analysis.widgets.compare.compared import COMPARED
 from retab_analysis.widgets.table import TableState
 from retab_analysis.widgets.text import count_noun, label_eval, shorten_version
 
