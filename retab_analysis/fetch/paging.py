@@ -24,8 +24,7 @@ from retab_analysis.decode import (
 from retab_analysis.errors import PaginationError, ProtocolError, RetabAnalysisError
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
-from retab_analysis.transport import Client
-from retab_analysis.transport.exchange import check_time
+from retab_analysis.transport import Client, check_time
 from retab_analysis.transport.request import Params
 
 PAGE_SIZE = 100

@@ -27,8 +27,7 @@ from retab_analysis.errors import (
     ServerError,
     TransportError,
 )
-from retab_analysis.transport import CancellationToken
-from retab_analysis.transport.cancellation import check_cancelled, current_token
+from retab_analysis.transport import CancellationToken, check_cancelled, current_token
 
 T = TypeVar("T")
 

@@ -11,8 +11,7 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import ProtocolError, SchemaError
-from retab_analysis.transport.cancellation import current_token
-from retab_analysis.transport.exchange import Exchange, under_way
+from retab_analysis.transport.deadline import Attempt, current_token, under_way
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, wrong_body
 from retab_analysis.transport.retry import (
@@ -172,12 +171,11 @@ class Client:
             max_attempts=settings.max_attempts if method in RETRIED_METHODS else 1,
         )
 
-        redact = settings.api_key.redact
-
         def attempt(state: RetryState) -> T | FailedAttempt:
-            with under_way(Exchange(state, settings.timeout, redact)):
+            current = Attempt(state, settings.api_key.redact)
+            with under_way(current):
                 url = settings.base_url + path
-                response = self._sender.send(method, url, params, json, state)
+                response = self._sender.send(method, url, params, json, current)
                 if isinstance(response, FailedAttempt):
                     return response
                 return self._read(response, state, parse)

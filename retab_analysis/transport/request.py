@@ -1,22 +1,30 @@
 """Send one request and read its whole body, over kept connections.
 
-Only this file, ``connection`` and ``cancellation`` use requests and urllib3. What goes wrong on the
-way comes back as a :class:`FailedAttempt`; whether it is tried again is for ``retry``.
+Only this file and ``deadline`` use requests and urllib3. What goes wrong on the way comes back as a
+:class:`FailedAttempt`; whether it is tried again is for ``retry``.
 """
 
 from __future__ import annotations
 
 import http.client
+import io
+import logging
+import queue
 import ssl
 import traceback
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from retab_analysis.config import Secret, Settings, is_loopback
 from retab_analysis.errors import (
@@ -25,22 +33,14 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     TransportError,
 )
-from retab_analysis.transport.cancellation import cancellable
-from retab_analysis.transport.connection import TimedAdapter
-from retab_analysis.transport.exchange import check_time
-from retab_analysis.transport.response import Response
-from retab_analysis.transport.retry import (
-    FailedAttempt,
-    RetryState,
-    attempts_made,
-    deadline_exceeded,
-)
-
-E = TypeVar("E", bound=BaseException)
+from retab_analysis.transport.deadline import Attempt, current_attempt
+from retab_analysis.transport.response import Response, is_compressed_otherwise
+from retab_analysis.transport.retry import FailedAttempt, attempts_made
 
 MAX_BODY = 128 * 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
 CHUNK = 256 * 1024
+MOST_INTERIM = 100
 
 Params = Sequence[tuple[str, str]]
 
@@ -52,6 +52,143 @@ NETWORK_ERRORS = (
     http.client.HTTPException,
     OSError,
 )
+
+
+class _Reader(io.RawIOBase):
+    """Reads a socket while somebody waits for it: no timeout ends what keeps coming."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw, self._attempt = raw, current_attempt()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._attempt is not None:
+            self._attempt.check()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The answer itself: what may come before it (103 Early Hints) is read and forgotten."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(self.fp.detach()))
+
+    def begin(self) -> None:
+        """Read the status and the headers."""
+        super().begin()
+        interim = 0
+        while 100 <= self.status < 200:
+            interim += 1
+            if interim > MOST_INTERIM:
+                raise http.client.HTTPException(f"{MOST_INTERIM} times no answer, but a 1xx status")
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
+class _Connection(HTTPConnection):
+    """A connection that the attempt under way can shut down."""
+
+    response_class = _FinalResponse
+    # Whoever debugs with ``HTTPConnection.debuglevel`` has all headers printed, with the key.
+    debuglevel = 0
+
+    def connect(self) -> None:
+        self._hold()
+        super().connect()
+        self._hold()  # now that there is a socket; or the time was up meanwhile
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._hold()
+        super().request(*args, **kwargs)
+
+    def _hold(self) -> None:
+        attempt = current_attempt()
+        if attempt is not None:
+            attempt.hold(self)
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _KeptConnections(queue.LifoQueue[Any]):
+    """The connections of a pool that nobody uses now.
+
+    It has no locks, so that a fork leaves none of them locked, and lists need none.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._most = maxsize
+        self._kept: list[Any] = []
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        attempt = current_attempt()
+        if attempt is not None:
+            attempt.release()  # first, because another thread may get it
+        if len(self._kept) >= self._most:
+            raise queue.Full
+        self._kept.append(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return self._kept.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def qsize(self) -> int:
+        return len(self._kept)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    QueueCls = _KeptConnections
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+    QueueCls = _KeptConnections
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter of requests with such pools."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Make, or find, the pools of a proxy."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        return manager
+
+
+class _KeyMask(logging.Filter):
+    """Masks the key in what urllib3 logs: it quotes headers that a server sent, and addresses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record; it is logged in any case."""
+        attempt = current_attempt()
+        if attempt is not None:
+            record.msg, record.args = attempt.redact(record.getMessage()), ()
+            if record.exc_info:
+                text = logging.Formatter().formatException(record.exc_info)
+                # Without its traceback, whose frames a handler may show with their variables.
+                record.exc_text, record.exc_info = attempt.redact(text), None
+        return True
+
+
+# At the loggers themselves, because a filter does not see the records of loggers below it.
+for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_KeyMask())
 
 
 class BearerAuth(AuthBase):
@@ -89,76 +226,78 @@ class RequestSender:
     def start_anew(self) -> None:
         """Forget all connections without a word to the server; for a child that was forked."""
         size = self._settings.max_concurrency
-        self._adapter = TimedAdapter(pool_connections=2, pool_maxsize=size, max_retries=0)
+        self._adapter = _Adapter(pool_connections=2, pool_maxsize=size, max_retries=0)
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the kept connections; what is under way goes on."""
         self._adapter.close()
 
     def send(
-        self, method: str, url: str, params: Params, json: Any, state: RetryState
+        self, method: str, url: str, params: Params, json: Any, attempt: Attempt
     ) -> Response | FailedAttempt:
-        """Send one request and read its whole body.
+        """Send one request and read its whole body, within the time of the attempt.
 
-        The frames of the HTTP library hold the key in their locals, so no exception takes them
-        along: the network's come back as values, and any other one (Ctrl-C, a lack of memory, a
-        mistake) is raised from here, outside of any ``except`` block.
+        Raises:
+            DeadlineExceeded: The time was over before.
+            BaseException: What is not ours and not the network's (Ctrl-C, a lack of memory, a
+                mistake), without the frames of the HTTP library.
         """
-        try:
-            with cancellable():
-                return self._send_and_read(method, url, params, json, state)
-        except BaseException as error:
-            failure = error
-        try:
-            if isinstance(failure, RetabAnalysisError):
-                return FailedAttempt(_without_frames(failure), retry=False)
-            if isinstance(failure, NETWORK_ERRORS):
-                return self._network_failure(f"{method} {url}", failure, state)
-            raise self._safe_to_show(failure)
-        finally:
-            # Its traceback refers to this frame: the cycle would keep the socket open until the
-            # garbage collector comes.
-            del failure
+        return attempt.call(partial(self._try, method, url, params, json, attempt))
 
-    def _safe_to_show(self, error: E) -> E:
-        """An exception that is not ours, without the frames that hold the key."""
-        redact = self._settings.api_key.redact
-        error.args = tuple(redact(each) if isinstance(each, str) else each for each in error.args)
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        if isinstance(error, Exception):
-            error.add_note(
-                f"raised at {last.filename}:{last.lineno}; the frames of the HTTP library are left "
-                "out, because they hold the API key"
+    def _try(
+        self, method: str, url: str, params: Params, json: Any, attempt: Attempt
+    ) -> Response | FailedAttempt:
+        try:
+            return self._send_and_read(method, url, params, json, attempt)
+        except BaseException as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            # They hold the key, and in cycles, which would keep the socket open for a while.
+            for each in _causes(error):
+                traceback.clear_frames(each.__traceback__)
+            if isinstance(error, RetabAnalysisError):
+                return FailedAttempt(error.with_traceback(None), retry=False)
+            if isinstance(error, NETWORK_ERRORS):
+                return self._network_failure(f"{method} {url}", error, attempt.state.attempt)
+            redact = self._settings.api_key.redact
+            error.args = tuple(
+                redact(each) if isinstance(each, str) else each for each in error.args
             )
-        return _without_frames(error)
+            if isinstance(error, Exception):
+                error.add_note(
+                    f"raised at {last.filename}:{last.lineno}; the frames of the HTTP library are "
+                    "left out, because they hold the API key"
+                )
+            raise
 
     def _send_and_read(
-        self, method: str, url: str, params: Params, json: Any, state: RetryState
+        self, method: str, url: str, params: Params, json: Any, attempt: Attempt
     ) -> Response:
+        settings = self._settings
         request = requests.Request(
             method, url, params=list(params), json=json, headers=self._headers, auth=self._auth
         ).prepare()
-        response = self._adapter.send(
+        # Where the deadline is near, whoever waits for this gives up first, and says so.
+        timeout = min(settings.timeout, attempt.state.remaining() + 1)
+        answer = self._adapter.send(
             request,
             stream=True,
-            timeout=self._settings.timeout,  # and less where the deadline is near: ``connection``
-            verify=self._settings.ca_bundle or True,
+            timeout=timeout,
+            verify=settings.ca_bundle or True,
             proxies=self._proxies,
         )
-        try:
-            body = _read_body(response, state, f"{method} {url}")
-        finally:
-            response.close()
         # Masked here, before anything of ours can show, log or keep it.
-        redact, redact_body = self._settings.api_key.redact, self._settings.api_key.redact_bytes
-        headers = {redact(name.lower()): redact(text) for name, text in response.headers.items()}
-        return Response(response.status_code, headers, redact_body(body))
+        redact, redact_body = settings.api_key.redact, settings.api_key.redact_bytes
+        headers = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
+        response = Response(answer.status_code, headers, b"")
+        if response.status >= 400:
+            attempt.known = response
+        try:
+            body = _read_body(answer, f"{method} {url}", attempt.state.attempt)
+        finally:
+            answer.close()
+        return replace(response, body=redact_body(body))
 
-    def _network_failure(
-        self, request: str, error: BaseException, state: RetryState
-    ) -> FailedAttempt:
-        if state.remaining() <= 0:
-            return FailedAttempt(deadline_exceeded(state), retry=False)
+    def _network_failure(self, request: str, error: BaseException, attempts: int) -> FailedAttempt:
         reason = self._settings.api_key.redact(_innermost_message(error))
         text = f"{request}: {reason}{self._through_proxy()}"
         if _is_tls(error):
@@ -166,9 +305,9 @@ class RequestSender:
                 f"{request}: TLS failed: {reason}{self._through_proxy()}; if this network has a "
                 "certificate authority of its own, name its bundle in REQUESTS_CA_BUNDLE"
             )
-            return FailedAttempt(TransportError(text, attempts=state.attempt), retry=False)
-        told = TransportError(f"{text}{attempts_made(state.attempt)}", attempts=state.attempt)
-        return FailedAttempt(told, retry=True, timed_out=_is_timeout(error))
+            return FailedAttempt(TransportError(text, attempts=attempts), retry=False)
+        failed = TransportError(f"{text}{attempts_made(attempts)}", attempts=attempts)
+        return FailedAttempt(failed, retry=True, timed_out=_is_timeout(error))
 
     def _through_proxy(self) -> str:
         """Which proxy the requests take, if any: the one thing that a URL does not say."""
@@ -180,16 +319,16 @@ class RequestSender:
         return f" (through the proxy {parts.scheme}://{parts.hostname}{port})"
 
 
-def _read_body(response: requests.Response, state: RetryState, request: str) -> bytes:
-    """Read the body in pieces as they come, so that a dripping one meets the deadline."""
-    is_error = response.status_code >= 400
+def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
+    """Read the body in pieces as they come, so that it is not unpacked beyond the limit."""
+    is_error = answer.status_code >= 400
     limit = MAX_ERROR_BODY if is_error else MAX_BODY
     body = bytearray()
+    if is_compressed_otherwise(answer.headers.get("Content-Encoding", "")):
+        return b""
     while True:
         try:
-            check_time()
-            _refuse_nested(response)
-            piece = response.raw.read1(CHUNK, decode_content=True)
+            piece = answer.raw.read1(CHUNK, decode_content=True)
         except NETWORK_ERRORS as error:
             if is_error:  # the status is enough, even if its message did not arrive whole
                 return bytes(body)
@@ -202,20 +341,8 @@ def _read_body(response: requests.Response, state: RetryState, request: str) -> 
         if len(body) > limit:
             raise ResponseTooLarge(
                 f"{request}: the body is larger than {limit // 1024**2} MiB once decompressed",
-                attempts=state.attempt,
+                attempts=attempts,
             )
-
-
-def _refuse_nested(response: requests.Response) -> None:
-    """Refuse a body that is compressed twice: a few bytes can keep a processor busy for minutes."""
-    encoding = response.headers.get("Content-Encoding", "")
-    if "," in encoding:
-        raise ConnectionError(f"the body is compressed more than once ({encoding[:80]})")
-
-
-def _without_frames(error: E) -> E:
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
 
 
 def _choose_proxies(settings: Settings) -> dict[str, str]:
@@ -232,16 +359,17 @@ def _choose_proxies(settings: Settings) -> dict[str, str]:
 def _check_proxy(proxy: str, base_url: str) -> None:
     try:
         _ = urlsplit(_with_scheme(proxy)).port
-    except ValueError as error:
-        reason = str(error)
+    except ValueError:
+        is_address = False
     else:
-        return
-    # Not the address itself, which may hold a password.
-    scheme = urlsplit(base_url).scheme.upper()
-    raise ConfigError(
-        f"the proxy that the environment names ({scheme}_PROXY or ALL_PROXY) is not an address: "
-        f"{reason}; expected for example http://proxy.example.com:3128"
-    )
+        is_address = True
+    if not is_address:
+        # Neither the address nor what urlsplit says of it: either may hold a password.
+        scheme = urlsplit(base_url).scheme.upper()
+        raise ConfigError(
+            f"the proxy that the environment names ({scheme}_PROXY or ALL_PROXY) is not an "
+            "address; expected for example http://proxy.example.com:3128"
+        )
 
 
 def _host_is_loopback(url: str) -> bool:

@@ -28,6 +28,7 @@ from retab_analysis.transport.retry import (
 )
 
 SNIPPET_LENGTH = 200
+_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _PARTIAL_STATUSES = (206, 226)  # a range, and what differs from an earlier answer
 
 _ERROR_BY_STATUS: dict[int, type[APIError]] = {
@@ -70,6 +71,10 @@ def classify_response(
     Returns:
         None for a 2xx status and a whole answer, else the failure.
     """
+    encoding = response.headers.get("content-encoding", "")
+    if response.status < 300 and is_compressed_otherwise(encoding):
+        found = f"compressed as {encoding[:80]!r}, which nobody asked for, and was not read"
+        return wrong_body(response, found, state)
     if response.status in _PARTIAL_STATUSES or _is_part(response):
         return wrong_body(response, "a part of a document, which nobody asked for", state)
     if 200 <= response.status < 300:
@@ -78,6 +83,15 @@ def classify_response(
         return FailedAttempt(_redirect_error(response, state), retry=False)
     error = _api_error(response, state, settings, now)
     return FailedAttempt(error, retry=response.status in RETRIED_STATUSES)
+
+
+def is_compressed_otherwise(encoding: str) -> bool:
+    """Whether a body is compressed as was not asked for.
+
+    It is not read: a kilobyte of Brotli becomes a gigabyte before anybody can look at it, and what
+    is compressed twice keeps a processor busy for minutes.
+    """
+    return encoding.strip().lower() not in _ENCODINGS
 
 
 def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttempt:

@@ -6,11 +6,9 @@ import contextvars
 import os
 import signal
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -29,7 +27,6 @@ from support.inside import (
     apart,
     check_cancelled,
     current_token,
-    next_done,
     run_all,
     threads,
 )
@@ -63,12 +60,6 @@ def test_every_task_is_run_and_told_of() -> None:
     assert told[-1] == 50
     assert len(told) == 50
     assert our_threads() == []
-
-
-def test_no_tasks_are_no_threads() -> None:
-    outcomes: TaskOutcomes[int] = TaskOutcomes()
-    run_all([], 4, outcomes)
-    assert (outcomes.results, outcomes.errors) == ({}, {})
 
 
 def test_a_single_task_stays_in_a_thread_that_can_be_stopped_itself() -> None:
@@ -288,15 +279,6 @@ def test_a_thread_that_never_came_to_life_is_not_waited_for(
         pool.submit(lambda: 1)
 
 
-def test_a_thread_that_is_told_to_stop_waits_for_no_others() -> None:
-    cancel, never = CancellationToken(), Future[int]()
-    threading.Timer(0.05, cancel.set).start()
-    begun = time.monotonic()
-    with pytest.raises(Cancelled):
-        cancel.run(partial(next_done, [never]))
-    assert time.monotonic() - begun < 1.0
-
-
 # --- cancelling requests
 
 
@@ -398,36 +380,6 @@ def test_told_while_tls_shakes_hands() -> None:
                     cancel.run(partial(fetch, client))
 
 
-def test_told_while_it_waits_for_the_answer_over_tls(trusted_tls: ssl.SSLContext) -> None:
-    release = threading.Event()
-
-    def answer(request: str) -> Reply:
-        release.wait(10)
-        return GOOD
-
-    with FaultServer([answer], trusted_tls) as server, ra.Client(KEY, server.url) as client:
-        with stopped_when(lambda: bool(server.requests)) as cancel:
-            with pytest.raises((Cancelled, ra.TransportError)):
-                cancel.run(partial(fetch, client))
-        release.set()
-        assert CancellationToken().run(partial(fetch, client)).height == 1
-
-
-@pytest.mark.parametrize(
-    ("variable", "url"),
-    [("HTTPS_PROXY", "https://api.retab.com"), ("HTTP_PROXY", "http://localhost:9")],
-)
-def test_told_while_a_proxy_does_not_answer(
-    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with hanging() as (proxy, _):
-        monkeypatch.setenv(variable, proxy.url)
-        with ra.Client(KEY, url, max_attempts=1) as client:
-            with stopped_when(lambda: bool(proxy.requests)) as cancel:
-                with pytest.raises((Cancelled, ra.TransportError)):
-                    cancel.run(partial(fetch, client))
-
-
 def test_told_while_it_connects_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the name's look-up and the socket there is nothing yet to be shut down."""
     cancel = CancellationToken()
@@ -462,25 +414,6 @@ def test_a_connection_that_was_given_back_is_not_shut_down() -> None:
         assert other == [1]
         assert server.connections == 1
         assert len(server.requests) == 2
-
-
-def test_a_connection_is_forgotten_before_another_can_have_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from urllib3.connectionpool import HTTPConnectionPool
-
-    cancel = CancellationToken()
-    held: list[int] = []
-    put = HTTPConnectionPool._put_conn
-
-    def watched(self: Any, conn: Any) -> None:
-        held.append(len(cancel._connections))
-        put(self, conn)
-
-    monkeypatch.setattr(HTTPConnectionPool, "_put_conn", watched)
-    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
-        cancel.run(partial(fetch, client))
-    assert held == [0]
 
 
 def test_other_threads_of_the_same_client_go_on() -> None:

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import gzip
+import http.client
+import json
+import os
 import socket
 import ssl
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
 from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, page, reply
+from support.forked import in_child
+from support.inside import MOST_LEFT_BEHIND
 
 import retab_analysis as ra
 
+HTTP = {http.client.__file__}
 DEADLINE = 0.6
-# A second is what the library may take on top. The rest is for machines that do much else: before
-# there was one deadline for everything, all of these went on for as long as the server did.
-GRACE = 4.0
+# All of it goes on for as long as the server does, so that an end within a minute is one that the
+# deadline made; how soon it comes depends on the machine.
+GRACE = 60.0
 
+GOOD = reply(body=page([run_document()]))
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 GZIPPED = OK + b"Content-Encoding: gzip\r\n\r\n"
@@ -63,23 +74,34 @@ def seconds_until_exceeded(client: ra.Client) -> float:
     return time.monotonic() - began
 
 
-def clients_of(servers: dict[str, FaultServer]) -> dict[str, ra.Client]:
-    return {name: ra.Client(KEY, each.url, deadline=DEADLINE) for name, each in servers.items()}
-
-
 def all_at_once(tasks: dict[str, Callable[[], float]]) -> dict[str, float]:
     with ThreadPoolExecutor(len(tasks)) as pool:
         running = {name: pool.submit(task) for name, task in tasks.items()}
         return {name: future.result() for name, future in running.items()}
 
 
-def assert_all_meet_the_deadline(clients: dict[str, ra.Client]) -> None:
-    took = all_at_once(
-        {name: lambda c=each: seconds_until_exceeded(c) for name, each in clients.items()}
-    )
+def assert_all_meet_the_deadline(servers: dict[str, FaultServer], scheme: str = "http") -> None:
+    clients = {
+        name: ra.Client(KEY, each.url.replace("http:", f"{scheme}:"), deadline=DEADLINE)
+        for name, each in servers.items()
+    }
+    took = all_at_once({name: partial(seconds_until_exceeded, c) for name, c in clients.items()})
     assert not {name: seconds for name, seconds in took.items() if seconds > DEADLINE + GRACE}
-    # One client after the other: its threads, if it had any, do not outlive the deadline.
-    assert not [each for each in threading.enumerate() if each.name.startswith("retab_analysis")]
+    assert_none_reads()
+
+
+def assert_none_reads() -> None:
+    """No thread goes on to read what comes."""
+    end = time.monotonic() + 60
+    while reading := [
+        each for each in map(files_of, sys._current_frames().values()) if HTTP & each
+    ]:
+        assert time.monotonic() < end, reading
+        time.sleep(0.01)
+
+
+def files_of(frame: FrameType) -> set[str]:
+    return {each.f_code.co_filename for each, _ in traceback.walk_stack(frame)}
 
 
 @pytest.mark.parametrize("answers", [DRIPS, FLOODS], ids=["drips", "floods"])
@@ -88,39 +110,34 @@ def test_57_whatever_comes_slowly_or_for_ever_meets_the_deadline(
 ) -> None:
     with ExitStack() as stack:
         servers = {name: stack.enter_context(FaultServer([each])) for name, each in answers.items()}
-        assert_all_meet_the_deadline(clients_of(servers))
+        assert_all_meet_the_deadline(servers)
 
 
-def test_57_a_proxy_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    with ExitStack() as stack:
-        clients = {}
-        for name in ("status line", "header", "headers", "nothing"):
-            proxy = stack.enter_context(FaultServer([DRIPS[name]]))
-            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            clients[name] = ra.Client(KEY, "https://api.retab.com", deadline=DEADLINE)
-        assert_all_meet_the_deadline(clients)
+PROXY_DRIPS = {name: DRIPS[name] for name in ("status line", "header", "headers", "nothing")}
+PROXY_DRIPS["handshake"] = Reply(b"HTTP/1.1 200 OK\r\n\r\n" + HANDSHAKE, drip=DEADLINE / 30)
 
 
-def test_57_a_tls_handshake_meets_the_deadline(
-    trusted_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It drips, says nothing, or comes after a slow answer of a proxy; and what is inside drips."""
+# Python itself leaves a TLS socket to the garbage collector where the one below was shut down.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("drip", PROXY_DRIPS.values(), ids=PROXY_DRIPS)
+def test_57_a_proxy_meets_the_deadline(drip: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([drip]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = ra.Client(KEY, "https://api.retab.com", deadline=DEADLINE)
+        assert seconds_until_exceeded(client) < DEADLINE + GRACE
+        assert_none_reads()
+
+
+def test_57_a_tls_handshake_meets_the_deadline(trusted_tls: ssl.SSLContext) -> None:
+    """It drips, says nothing, or what is inside drips."""
     drips = Reply(HANDSHAKE, endless=b"\0")
-    slow_proxy = Reply(b"HTTP/1.1 200 OK\r\n\r\n" + HANDSHAKE, drip=DEADLINE / 30)
     with ExitStack() as stack:
         servers = {
             "drips": stack.enter_context(FaultServer([], banner=drips)),
             "nothing": stack.enter_context(FaultServer([])),
             "inside": stack.enter_context(FaultServer([DRIPS["status line"]], trusted_tls)),
         }
-        clients = {
-            name: ra.Client(KEY, each.url.replace("http:", "https:"), deadline=DEADLINE)
-            for name, each in servers.items()
-        }
-        proxy = stack.enter_context(FaultServer([slow_proxy]))
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        clients["after a proxy"] = ra.Client(KEY, "https://api.retab.com", deadline=DEADLINE)
-        assert_all_meet_the_deadline(clients)
+        assert_all_meet_the_deadline(servers, "https")
 
 
 def test_57_an_error_status_whose_body_drips_is_told_by_the_deadline() -> None:
@@ -137,18 +154,6 @@ def test_57_an_error_status_whose_body_drips_is_told_by_the_deadline() -> None:
     assert time.monotonic() - began < DEADLINE + GRACE
 
 
-def test_57_a_body_compressed_twice_is_refused_before_it_is_unpacked() -> None:
-    """A megabyte of empty members that is packed again is a few kilobytes, and minutes of work."""
-    bomb = gzip.compress(EMPTY_MEMBER * 200_000)
-    assert len(bomb) < 20_000
-    answer = reply(body=bomb, headers={"Content-Encoding": "gzip, gzip"})
-    began = time.monotonic()
-    with FaultServer([answer]) as server:
-        with pytest.raises(ra.TransportError, match="compressed more than once"):
-            ra.fetch_runs(client=ra.Client(KEY, server.url, max_attempts=1))
-    assert time.monotonic() - began < GRACE
-
-
 # --- FAULTS.md 58: before there is a connection
 
 
@@ -162,49 +167,58 @@ def resolver(look_up: Callable[[Look], Look], monkeypatch: pytest.MonkeyPatch) -
     yield
 
 
+def fetch_at_last(client: ra.Client) -> Any:
+    """Once the threads that were left behind have ended."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return ra.fetch_runs(client=client)
+        except ra.TransportError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def test_58_a_resolver_that_sleeps_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    release, calls = threading.Event(), []
+    """Nothing ends a look-up, so a thread is left behind for each; but not for ever more."""
+    release = threading.Event()
 
     def asleep(real: Look) -> Look:
         def look_up(*args: Any, **kwargs: Any) -> list[Any]:
-            calls.append(args)
-            release.wait(20)
+            release.wait(60)
             return real("127.0.0.1", *args[1:], **kwargs)
 
         return look_up
 
-    good = reply(body=page([run_document()]))
-    with FaultServer([good]) as server, resolver(asleep, monkeypatch):
-        url = server.url.replace("127.0.0.1", "localhost")
-        clients = [ra.Client(KEY, url, deadline=DEADLINE) for _ in range(8)]
-        tasks = {
-            f"client {at}": lambda c=each: seconds_until_exceeded(c)
-            for at, each in enumerate(clients)
-        }
-        took = all_at_once(tasks)
+    with FaultServer([GOOD]) as server, resolver(asleep, monkeypatch):
+        client = ra.Client(
+            KEY, server.url.replace("127.0.0.1", "localhost"), deadline=DEADLINE, max_attempts=1
+        )
+        one = partial(seconds_until_exceeded, client)
+        took = all_at_once({f"thread {at}": one for at in range(MOST_LEFT_BEHIND)})
         assert max(took.values()) < DEADLINE + GRACE
-        # Nothing ends a look-up, so one thread is left; it is shared, and does not hold Python up.
-        left = [each for each in threading.enumerate() if each.name.startswith("retab_analysis")]
-        assert len(left) == len(calls) == 1
-        assert left[0].daemon
+        with pytest.raises(ra.TransportError, match="32 earlier requests") as caught:
+            ra.fetch_runs(client=client)
+        assert not isinstance(caught.value, ra.DeadlineExceeded)
+        assert server.connections == 0
         release.set()
-        left[0].join(5)
-        assert not left[0].is_alive()
-        assert ra.fetch_runs(client=clients[0]).height == 1
+        later = ra.Client(KEY, client.base_url, max_attempts=1)
+        assert fetch_at_last(later).height == 1
+        # None of them sent what nobody waited for any more.
+        assert len(server.requests) == 1
 
 
 def test_58_a_dozen_dead_addresses_meet_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    with silent_address() as dead, ExitStack() as stack:
-        server = stack.enter_context(FaultServer([Reply()]))
+    with silent_address() as dead:
 
         def many(real: Look) -> Look:
             return lambda *args, **kwargs: [
                 (socket.AF_INET, socket.SOCK_STREAM, 6, "", dead) for _ in range(12)
             ]
 
-        stack.enter_context(resolver(many, monkeypatch))
-        url = server.url.replace("127.0.0.1", "localhost")
-        assert_all_meet_the_deadline({"dead": ra.Client(KEY, url, deadline=DEADLINE)})
+        with resolver(many, monkeypatch):
+            client = ra.Client(KEY, f"http://localhost:{dead[1]}", deadline=DEADLINE)
+            assert seconds_until_exceeded(client) < DEADLINE + GRACE
 
 
 @contextmanager
@@ -222,8 +236,7 @@ def silent_address() -> Iterator[tuple[str, int]]:
 
 
 def test_58_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    good = reply(body=page([run_document()]))
-    with FaultServer([good]) as server, FaultServer([good]) as closed:
+    with FaultServer([GOOD]) as server, FaultServer([GOOD]) as closed:
         refused = ("127.0.0.1", closed.port)
         closed.__exit__()
 
@@ -238,42 +251,36 @@ def test_58_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
             assert ra.fetch_runs(client=client).height == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "not known"),
-        (UnicodeError("label empty or too long"), "is not the name of a host"),
-    ],
-)
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.invalid"])
 def test_58_a_name_that_is_not_known_is_a_transport_error(
-    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+    host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(real: Look) -> Look:
         def look_up(*args: Any, **kwargs: Any) -> list[Any]:
-            raise error
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         return look_up
 
     with resolver(fail, monkeypatch):
-        client = ra.Client(KEY, "http://localhost:9", max_attempts=1)
-        with pytest.raises(ra.TransportError, match=words):
+        client = ra.Client(KEY, f"https://{host}", max_attempts=1)
+        with pytest.raises(ra.TransportError, match=r"not known|label empty or too long"):
             ra.fetch_runs(client=client)
 
 
-def test_58_where_no_thread_can_be_had_the_name_is_looked_up_all_the_same(
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_where_no_thread_can_be_had_the_request_is_sent_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with FaultServer([reply(body=page([run_document()]))]) as server:
-        client = ra.Client(KEY, server.url.replace("127.0.0.1", "localhost"))
-        start = threading.Thread.start
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
 
-        def refuse(thread: threading.Thread) -> None:
-            if thread.name.startswith("retab_analysis"):
-                raise RuntimeError("can't start new thread")
-            start(thread)
+    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
 
-        monkeypatch.setattr(threading.Thread, "start", refuse)
-        assert ra.fetch_runs(client=client).height == 1
+        def fetch() -> list[Any]:
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+            return client.get("/v1/workflows/evals/runs", parse=json.loads)["data"]
+
+        assert len(in_child(fetch)) == 1  # which has no threads yet
 
 
 # --- FAULTS.md 59: after the answer

@@ -23,8 +23,7 @@ from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.threads import Pool, is_away
 from retab_analysis.progress import Silent
 from retab_analysis.schema import EVALS, RESULTS
-from retab_analysis.transport import CancellationToken, Client
-from retab_analysis.transport.cancellation import Cancelled
+from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.widgets.live.news import News, NewsFinder
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns
