@@ -12,7 +12,7 @@ from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, coun
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RUNS
-from retab_analysis.stats import wilson_over
+from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import RATED, rated_total
 
 PERIOD = "period_start"

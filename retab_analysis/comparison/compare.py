@@ -18,11 +18,10 @@ from retab_analysis.comparison.sides import (
     choose_last_good,
     pick_rows,
 )
-from retab_analysis.comparison.suite_test import Suite, rate_results
+from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.findings import Findings, weigh
 from retab_analysis.evidence.outcomes import (
-    BASELINE,
     CANDIDATE,
     EARLIER,
     Outcomes,
@@ -31,7 +30,7 @@ from retab_analysis.evidence.outcomes import (
     count_outcomes,
 )
 from retab_analysis.schema import RESULTS, checked
-from retab_analysis.stats.outcome_table import OutcomeTable
+from retab_analysis.stats.outcomes import OutcomeTable
 from retab_analysis.vocabulary import DECIDED
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
@@ -231,11 +230,6 @@ def _collect_suite(
     table = OutcomeTable(
         passes, passes + fails, np.arange(shape[1]) >= outcomes.histories.candidate
     )
-    before = (
-        outcomes.results.filter(~is_after & outcomes.results["comparable"])
-        if earlier is None
-        else results.filter(results["side"] == BASELINE)
-    )
     now = results.filter(results["side"] == CANDIDATE)
     named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in _DOCUMENTS)
     documents = (
@@ -246,14 +240,14 @@ def _collect_suite(
     )
     return Suite(
         evals=evals.select(
-            *("eval_id", "transition", "p_regressed", "p_improved", "block_id"),
-            *("expected_reruns", "unknown", "is_latest"),
+            *("eval_id", "transition", "block_id", "expected_reruns", "unknown", "is_latest"),
+            p_worse="p_regressed",
+            p_better="p_improved",
         ),
         table=table,
         documents=outcomes.evals.select("eval_id").join(
             documents, on="eval_id", how="left", maintain_order="left"
         ),
-        pass_rates=(rate_results(before), rate_results(now)),
     )
 
 

@@ -1,26 +1,26 @@
 """The suite as a whole: the one row of ``Comparison.summary``, and the verdict.
 
 The change of the pass rate is over *all* evals that were decided on both sides, flaky ones
-included, with evals of one document held together; :mod:`retab_analysis.stats.suite` has the test
-and the interval. The verdict adds what the model knows of single evals.
+included, with evals of one document held together. Rates, test and interval are of the same rows;
+:mod:`retab_analysis.stats.suite` has them. The verdict adds what the model knows of single evals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.evidence.since import p_any_regressed
-from retab_analysis.stats.clusters import join_clusters
-from retab_analysis.stats.outcome_table import OutcomeTable
-from retab_analysis.stats.suite import clustered_change
-from retab_analysis.vocabulary import BROKEN, RATED, TRANSITIONS, pass_rate
+from retab_analysis.stats.clusters import find_clusters
+from retab_analysis.stats.interval import cluster_interval
+from retab_analysis.stats.outcomes import OutcomeTable
+from retab_analysis.stats.suite import suite_change
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, TRANSITIONS
 
 SUMMARY_SCHEMA = pl.Schema(
     {
@@ -39,8 +39,8 @@ SUMMARY_SCHEMA = pl.Schema(
 )
 """The columns of ``Comparison.summary``."""
 
-_UNSETTLED = (*BROKEN, "newly_errored", "suspect")
-_WEIGHED = (*BROKEN, "newly_errored", "suspect", "fixed", "flaky", "still_passing")
+_NOT_SETTLED = (*BROKEN, "newly_errored", "incomplete")
+_DECIDED = (*BROKEN, "suspect", "fixed", "flaky", "still_passing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +48,30 @@ class Suite:
     """What the summary of some evals is made of.
 
     Attributes:
-        evals: One row per eval: ``eval_id, transition, p_regressed, p_improved, block_id,
-            expected_reruns, unknown, is_latest``.
-        table: The comparable decided results of some evals in each row of time.
+        evals: One row per eval: ``eval_id, transition, block_id, p_worse, p_better,
+            expected_reruns, unknown, is_latest``; ``p_worse`` is the probability that it got worse,
+            whenever that began, ``p_better`` that it got better.
+        table: The results of some evals in each row of time, of which 0 outcomes where they are no
+            part of what the candidate is held against.
         documents: What the rows of ``table`` are: ``eval_id, documents`` (List(String)).
-        pass_rates: Those of all results before and after.
     """
 
     evals: pl.DataFrame
     table: OutcomeTable
     documents: pl.DataFrame
-    pass_rates: tuple[float | None, float | None]
 
     def without(self, eval_ids: pl.Series) -> Suite:
-        """The same without some evals; the pass rates stay those of all results."""
+        """The same without some evals."""
         left_out = pl.col("eval_id").is_in(eval_ids.implode())
         counted = ~self.documents.select(left_out).to_series()
-        return replace(
-            self,
-            evals=self.evals.filter(~left_out),
-            table=self.table.take(counted.to_numpy()),
-            documents=self.documents.filter(counted),
-        )
+        table = self.table.take(counted.to_numpy())
+        return Suite(self.evals.filter(~left_out), table, self.documents.filter(counted))
+
+    def comparable(self) -> tuple[OutcomeTable, npt.NDArray[np.int64]]:
+        """The evals that were decided on both sides, and the number of each one's cluster."""
+        kept = self.table.is_comparable()
+        clusters = _find_clusters(self.documents["documents"].filter(pl.Series(kept)))
+        return self.table.take(kept), clusters
 
 
 def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
@@ -79,23 +81,19 @@ def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
         suite: The evals and their outcomes.
         alpha: The level of the test, and one minus that of the interval.
     """
-    counts = dict(suite.evals["transition"].value_counts().iter_rows())
-    kept = suite.table.comparable()
-    table = _in_order(suite.table.take(kept))
-    clusters = _find_clusters(suite.documents["documents"].filter(pl.Series(kept)))
-    change = clustered_change(table, clusters, alpha)
+    change = suite_change(*suite.comparable(), alpha)
     row = {
         **dict.fromkeys(TRANSITIONS, 0),
-        **counts,
-        "baseline_pass_rate": suite.pass_rates[0],
-        "candidate_pass_rate": suite.pass_rates[1],
+        **dict(suite.evals["transition"].value_counts().iter_rows()),
+        "baseline_pass_rate": change.baseline_pass_rate,
+        "candidate_pass_rate": change.candidate_pass_rate,
         "n_evals": change.n_evals,
         "n_documents": change.n_documents,
         "delta": change.delta,
         "delta_low": change.low,
         "delta_high": change.high,
         "p_value": change.p_value,
-        "p_any_regressed": _any(suite.evals, "p_regressed"),
+        "p_any_regressed": _any(suite.evals, "p_worse"),
         "detectable": change.detectable,
     }
     return pl.DataFrame([row], schema=SUMMARY_SCHEMA)
@@ -108,26 +106,29 @@ def conclude(suite: Suite, summary: pl.DataFrame, alpha: float, margin: float) -
         suite: The evals.
         summary: Their summary.
         alpha: The level of the suite's test.
-        margin: How far the interval may reach to either side for ``no_change``.
+        margin: By how much the pass rate may have fallen for ``no_change``.
     """
     row = summary.row(0, named=True)
     significant = is_significant(row, alpha)
-    broken = any(row[each] for each in BROKEN)
-    # Of many blocks that were edited, one may well have got worse unseen; where all evals pass,
-    # that is no reason to call it so.
-    any_worse = (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH and any(
-        row[each] for each in (*_UNSETTLED, "flaky")
-    )
-    if any_worse or (significant and row["delta"] < 0):
+    if (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH or (significant and row["delta"] < 0):
         return "regressed"
-    got_better = (_any(suite.evals, "p_improved") or 0) >= CERTAIN_ENOUGH
-    if (got_better or (significant and row["delta"] > 0)) and not (broken or row["newly_errored"]):
+    got_better = (_any(suite.evals, "p_better") or 0) >= CERTAIN_ENOUGH
+    if (got_better or significant) and not any(row[each] for each in BROKEN):
         return "improved"
-    settled = not any(row[each] for each in _UNSETTLED)
-    is_inside = (
-        row["delta_low"] is not None and row["delta_low"] >= -margin and row["delta_high"] <= margin
-    )
-    return "no_change" if settled and is_inside else "inconclusive"
+    # That the suite may be better is no doubt, so that one side of the interval is enough. What is
+    # suspect is none either: the headline and the gate name it.
+    at_least = _lower_end(suite, 2 * alpha)
+    is_not_worse = at_least is not None and at_least > -margin
+    settled = not any(row[each] for each in _NOT_SETTLED)
+    return "no_change" if settled and is_not_worse else "inconclusive"
+
+
+def _lower_end(suite: Suite, alpha: float) -> float | None:
+    """Where the interval of the pass rate's change begins; None where there is no interval."""
+    table, clusters = suite.comparable()
+    change = table.rates(after=True) - table.rates(after=False)
+    interval = cluster_interval(change, clusters, min(alpha, 1.0))
+    return interval[0] if interval else None
 
 
 def suite_regressed(summary: pl.DataFrame, alpha: float) -> bool:
@@ -152,37 +153,19 @@ def is_significant(row: Mapping[str, Any], alpha: float) -> bool:
     return bool(row["delta_low"] > 0 or row["delta_high"] < 0)
 
 
-def _in_order(table: OutcomeTable) -> OutcomeTable:
-    """Without the rows of time in which there is no outcome.
-
-    They are sorted as texts, because where orders of runs are drawn it matters which run is first.
-    """
-    is_after, used = table.is_after, np.flatnonzero(table.outcomes.any(axis=0))
-    runs = sorted(used.tolist(), key=lambda run: (is_after[run], str(run)))
-    return OutcomeTable(table.passes[:, runs], table.outcomes[:, runs], is_after[runs])
-
-
 def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
-    """The number of each eval's cluster of documents, see :func:`label_clusters`."""
+    """The number of each eval's cluster of documents, see :func:`find_clusters`."""
     frame = documents.alias("document").to_frame().with_row_index("eval")
     pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
     known = pl.Enum(pairs["document"].drop_nulls().unique())
     number = pairs["document"].cast(known).to_physical().cast(pl.Int64).fill_null(-1) + 1
-    return join_clusters(pairs["eval"].to_numpy(), number.to_numpy(), len(documents))
-
-
-def rate_results(results: pl.DataFrame) -> float | None:
-    """The pass rate of some results."""
-    counts = [(pl.col("state") == each).sum().alias(each) for each in RATED]
-    rate: float | None = results.select(counts).select(pass_rate()).item()
-    return rate
+    return find_clusters(pairs["eval"].to_numpy(), number.to_numpy(), len(documents))
 
 
 def _any(evals: pl.DataFrame, column: str) -> float | None:
     """The probability that it holds for any eval, where it can be said of at least one."""
-    known = evals.filter(pl.col("transition").is_in(_WEIGHED)).drop_nulls(column)
+    known = evals.filter(pl.col("transition").is_in(_DECIDED)).drop_nulls(column)
     if known.is_empty():
         return None
-    p = known[column].to_numpy()
     blocks = known["block_id"].fill_null("").rank("dense").to_numpy().astype(np.int64)
-    return p_any_regressed(p, blocks)
+    return p_any_regressed(known[column].to_numpy(), blocks)

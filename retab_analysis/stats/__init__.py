@@ -1,30 +1,7 @@
-"""Statistics: plain functions of numbers.
+"""Statistics: plain functions of numbers, which import numpy when they are called.
 
-``proportions`` has the interval of one share, ``exact`` the exact tests, ``paired`` the interval of
-a difference of shares. ``suite`` has the change of a whole suite with its test and its interval; it
-uses numpy, and imports it when called.
+``outcomes`` has the table of what every eval came to in every run, ``suite`` the change of the
+whole suite: its ``permutations`` test, its ``interval`` and the fall that both would find
+(``power``). ``clusters`` finds the evals that read the same documents, ``proportions`` has the
+interval of one share.
 """
-
-from retab_analysis.stats.cluster_interval import cluster_interval
-from retab_analysis.stats.clusters import label_clusters
-from retab_analysis.stats.exact import fisher_exact, least_flips, mcnemar_exact
-from retab_analysis.stats.outcome_table import OutcomeTable
-from retab_analysis.stats.paired import paired_interval
-from retab_analysis.stats.proportions import wilson_interval, wilson_over
-from retab_analysis.stats.students_t import t_quantile
-from retab_analysis.stats.suite import SuiteChange, suite_change
-
-__all__ = [
-    "OutcomeTable",
-    "SuiteChange",
-    "cluster_interval",
-    "fisher_exact",
-    "label_clusters",
-    "least_flips",
-    "mcnemar_exact",
-    "paired_interval",
-    "suite_change",
-    "t_quantile",
-    "wilson_interval",
-    "wilson_over",
-]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,48 +11,29 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
-def label_clusters(documents: Sequence[Iterable[str] | None]) -> list[int]:
+def find_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
     """Number the clusters of evals that share documents, directly or through other evals.
 
     The clusters are the connected components of the graph that joins two evals with a document in
-    common. An eval without documents is a cluster of its own.
-
-    Args:
-        documents: For every eval the ids (or names) of its documents, or None.
-
-    Returns:
-        For every eval the number of its cluster, from 0 in the order in which they first appear.
-
-    Example:
-        >>> label_clusters([["a"], ["b"], ["a", "c"], None, ["c"]])
-        [0, 1, 0, 2, 0]
-    """
-    import numpy as np
-
-    numbers: dict[str, int] = {}
-    pairs = [
-        (at, numbers.setdefault(name, len(numbers)))
-        for at, names in enumerate(documents)
-        for name in names or ()
-    ]
-    evals, read = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    labels: list[int] = join_clusters(evals, read, len(documents)).tolist()
-    return labels
-
-
-def join_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
-    """As :func:`label_clusters`, from pairs of an eval and a document that it reads.
-
-    Every cluster has the number of its first eval. In each round a cluster is joined to the one
-    with the smallest number among those with which it shares a document; few rounds are needed.
+    common. An eval without documents is a cluster of its own. In each round a cluster is joined to
+    the one with the smallest number among those with which it shares a document; few rounds are
+    needed.
 
     Source: Y. Shiloach and U. Vishkin, "An O(log n) parallel connectivity algorithm", Journal of
     Algorithms 3 (1982) 57-67.
 
     Args:
-        evals: The evals of the pairs, numbered from 0.
-        documents: Their documents, numbered from 0.
+        evals: Of each pair of an eval and a document that it reads the eval, numbered from 0.
+        documents: Of each pair the document, numbered from 0.
         n: How many evals there are.
+
+    Returns:
+        For every eval the number of its cluster, from 0 in the order in which they first appear.
+
+    Example:
+        >>> import numpy as np
+        >>> find_clusters(np.array([0, 1, 2, 2, 4]), np.array([0, 1, 0, 2, 2]), 5).tolist()
+        [0, 1, 0, 2, 0]
     """
     import numpy as np
 

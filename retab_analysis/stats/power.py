@@ -1,103 +1,115 @@
-"""How large a change must be for the suite's test to find it."""
+"""How large a fall must be for the suite's test and interval to find it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-from retab_analysis.stats.null_sums import binomial
+from retab_analysis.stats.interval import t_quantile
+from retab_analysis.stats.outcomes import OutcomeTable, gaps_of_whole_runs
 
-_HALVINGS = 48
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
+    Ints = NDArray[np.int64]
 
-@dataclass(frozen=True, slots=True)
-class Design:
-    """What the power of the suite's test depends on.
-
-    Attributes:
-        sizes: How many clusters there are of each number of evals.
-        noise: The variance of Σ (rate after - rate before) if nothing changed, in evals².
-        surprise: How likely a cluster of solid evals, all of which fail after the change, is to
-            have its failures on the candidate's side, if they fell at random: 1/2 for one run
-            against one, 1/(R + 1) for one run against R.
-        spread: The variance of what such an eval adds to the sum under that null distribution: 1
-            for one run against one, 1/R for one against R.
-        mirrored: Whether the opposite pattern is as far from 0, as it is with sign flips.
-    """
-
-    sizes: Mapping[int, int]
-    noise: float
-    surprise: float
-    spread: float
-    mirrored: bool
+POWER = 0.8
+_HALVINGS = 30
 
 
-def detectable_change(design: Design, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """The fall of the pass rate that the suite's test finds with the power asked for.
+def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float | None:
+    """The fall of the pass rate that test *and* interval find with 80 % power.
 
-    The fall is made up of evals that break, each with the same probability, independently of the
-    others, on top of the noise that the suite has. If nothing was broken the sum has the variance V
-    = noise, and with a share δ of the n evals broken it has V + n δ (1 - δ), while the test
-    compares it with a null variance of V + spread · Σ (m δ (1 - δ) + m² δ²), m being the evals of
-    a cluster. So δ solves
+    With n evals in clusters of m, the variance V of the sum of failures (see :func:`_noise`), F = Σ
+    m / (1 - m / n)² / n and M = Σ m² / n, a fall by x evals is as wide as its own interval where
 
-        n δ = z(1 - α/2) √(null variance) + z(power) √(variance),
+        x = t(G - 1) √(F (V + x) (1 - x / n) + M),
 
-    which for one run against one and no clusters is Connor's equation for McNemar's test. Where
-    there is little noise the null distribution is coarse, and what counts is that enough clusters
-    break for the test to be significant at all; the larger of the two is given.
+    a quadratic equation. The test asks for as many broken clusters as make a pattern rare enough,
+    and for a candidate that is worse than the worst whole run before. The fall is the smallest
+    share δ of evals, each of which breaks with that probability, at which
 
-    Source: R. J. Connor, "Sample size for testing differences in proportions for the paired-sample
-    design", Biometrics 43 (1987) 207-211, equation 1.
+        Σ over k of Binomial(k; n, δ) Φ((k - x) / √(V (1 - x / n))) ≥ 0.8.
+
+    Args:
+        table: Evals with outcomes on both sides; only what was before is looked at.
+        clusters: The number of each eval's cluster, from 0.
+        alpha: The level of the test, and one minus that of the interval.
 
     Returns:
-        The fall, above 0 and at most 1, or None if even the failure of every eval would not do.
-
-    Raises:
-        ValueError: ``alpha`` or ``power`` is not between 0 and 1.
+        The fall, from 0 to 1, or None if even the failure of every eval would not do.
     """
-    if not (0 < alpha < 1 and 0 < power < 1):
-        raise ValueError(f"alpha and power must be between 0 and 1, got {alpha!r} and {power!r}")
-    needed = least_broken_clusters(design, alpha)
-    large = _solve(lambda share: _excess(design, share, alpha, power) >= 0)
-    coarse = _solve(lambda share: _chance_of_hits(design.sizes, share, needed) >= power)
-    return None if large is None or coarse is None else max(large, coarse)
+    import numpy as np
 
-
-def least_broken_clusters(design: Design, alpha: float) -> int:
-    """How many clusters must break, with no noise at all, for the test to be significant."""
-    sides = 2 if design.mirrored else 1
-    return max(1, math.ceil(math.log(sides / alpha) / -math.log(design.surprise) - 1e-9))
-
-
-def _excess(design: Design, share: float, alpha: float, power: float) -> float:
-    """By how much the sum is larger than it must be."""
-    normal, sizes = NormalDist(), design.sizes.items()
-    n = sum(m * count for m, count in sizes)
-    squares = sum(count * (m * share * (1 - share) + (m * share) ** 2) for m, count in sizes)
-    null = math.sqrt(design.noise + design.spread * squares)
-    actual = math.sqrt(design.noise + n * share * (1 - share))
-    return n * share - normal.inv_cdf(1 - alpha / 2) * null - normal.inv_cdf(power) * actual
-
-
-def _chance_of_hits(sizes: Mapping[int, int], share: float, needed: int) -> float:
-    """The probability that in at least ``needed`` clusters an eval breaks."""
-    fewer = [1.0] + [0.0] * (needed - 1)  # the probability of 0, 1, … hits so far
-    for m, count in sizes.items():
-        hit = 1 - (1 - share) ** m
-        hits = [binomial(k, count, hit) for k in range(needed)]
-        fewer = [math.fsum(fewer[i] * hits[k - i] for i in range(k + 1)) for k in range(needed)]
-    return 1 - math.fsum(fewer)
-
-
-def _solve(is_enough: Callable[[float], bool]) -> float | None:
-    """The smallest share from 0 to 1 that is enough, given that more is."""
-    if not is_enough(1.0):
+    sizes = np.bincount(clusters)
+    n = len(clusters)
+    if len(sizes) < 2:
         return None
+    noise = _noise(table, clusters)
+    square = t_quantile(alpha, len(sizes) - 1) ** 2
+    inflation = float((sizes / (1 - sizes / n) ** 2).sum()) / n
+    a = 1 + square * inflation / n
+    b = square * inflation * (1 - noise / n)
+    c = square * (inflation * noise + float((sizes**2).sum()) / n)
+    by_interval = (b + math.sqrt(b * b + 4 * a * c)) / (2 * a)
+    runs = float((table.outcomes[:, ~table.is_after] > 0).sum(axis=1).mean())
+    sides = 2 if runs == 1 else 1  # where signs flip, the opposite pattern is as far from 0
+    by_test = math.ceil(math.log(sides / alpha) / math.log1p(runs) - 1e-9)
+    gaps = gaps_of_whole_runs(table.passes[:, ~table.is_after], table.outcomes[:, ~table.is_after])
+    least = max(by_interval, by_test, -n * np.nanmin(gaps, initial=0))
+    if least > n:
+        return None
+    found = _chances_to_find(n, least, math.sqrt(noise * (1 - least / n)))
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
+        is_found = float(_binomial(n, middle) @ found) >= POWER
+        low, high = (low, middle) if is_found else (middle, high)
     return high
+
+
+def _noise(table: OutcomeTable, clusters: Ints) -> float:
+    """The variance of Σ (rate after - rate before) over the evals if nothing changed, in evals².
+
+    It is the sum over clusters of the variance over the earlier runs of the cluster's sum of
+    failures, times 1 + 1 / R. Of one earlier run it cannot be known: there it is twice the sum of
+    the squared deviations of the clusters from their mean.
+    """
+    import numpy as np
+
+    passes, outcomes = (each[:, ~table.is_after] for each in (table.passes, table.outcomes))
+    rates = passes.sum(axis=1, keepdims=True) / outcomes.sum(axis=1, keepdims=True)
+    groups = np.zeros((int(clusters.max()) + 1, outcomes.shape[1]))
+    np.add.at(groups, clusters, np.where(outcomes > 0, passes / np.maximum(outcomes, 1) - rates, 0))
+    present = np.zeros(groups.shape, dtype=bool)
+    np.logical_or.at(present, clusters, outcomes > 0)
+    runs = present.sum(axis=1)
+    several = runs > 1
+    variances = (groups**2).sum(axis=1) / np.maximum(runs - 1, 1)
+    noise = float((variances * (1 + 1 / runs))[several].sum())
+    failures = np.bincount(clusters, 1 - rates[:, 0])[~several]
+    return noise + 2 * float(failures.var() * len(failures) if len(failures) else 0.0)
+
+
+def _chances_to_find(n: int, least: float, spread: float) -> NDArray[np.float64]:
+    """For each number of broken evals from 0 to n, how likely the fall is at least ``least``."""
+    import numpy as np
+
+    broken = np.arange(n + 1)
+    if spread < 1e-9:
+        return (broken >= least - 1e-9).astype(np.float64)
+    normal = NormalDist(least, spread)
+    return np.array([normal.cdf(each) for each in broken.tolist()])
+
+
+def _binomial(n: int, chance: float) -> NDArray[np.float64]:
+    """The probability of each number of hits, from 0 to n, for a chance between 0 and 1."""
+    import numpy as np
+
+    logs = np.concatenate([[0.0], np.log(np.arange(1, n + 1)).cumsum()])
+    k = np.arange(n + 1)
+    odds = k * math.log(chance) + (n - k) * math.log1p(-chance)
+    chances: NDArray[np.float64] = np.exp(logs[n] - logs - logs[::-1] + odds)
+    return chances

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
+from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, results
-from support.inside import NEEDED, blame, mark_results, wilson_interval
+from support.inside import NEEDED, blame, mark_results
 
 from retab_analysis import ConfigError, SchemaError, flaky_evals
 
@@ -44,7 +45,7 @@ def test_one_row_tells_how_often_it_fails_on_a_code() -> None:
     (row,) = found(history("shaky", SHAKY), many_evals(4, "P" * 20))
     assert (row["eval_id"], row["kind"], row["code"]) == ("shaky", "flaky", "A")
     assert (row["outcomes"], row["failures"], row["rate"]) == (20, 5, 0.25)
-    low, high = wilson_interval(5, 20)
+    low, high = proportion_confint(5, 20, method="wilson")
     assert (row["rate_low"], row["rate_high"]) == (pytest.approx(low), pytest.approx(high))
     assert row["first_created_at"] == START + timedelta(days=1)
     assert row["last_created_at"] == START + timedelta(days=20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from comparison.cases import (
@@ -19,8 +20,6 @@ from comparison.cases import (
     suite,
 )
 from support.frames import many, results
-from support.frames import run as run_row
-from support.frames import runs as runs_frame
 from support.inside import (
     SUMMARY_SCHEMA,
     TRANSITIONS,
@@ -34,8 +33,6 @@ from support.inside import (
     conclude,
     suite_regressed,
 )
-
-from retab_analysis import summarize_runs
 
 
 @pytest.mark.parametrize("own_past", [False, True])
@@ -53,29 +50,23 @@ def test_the_counts_are_those_of_the_evals(own_past: bool) -> None:
     assert row["n_evals"] == len(TRANSITION_OF) - 5
 
 
-STATES = {"passed": 5, "failed": 2, "blocked": 1, "error": 2, "cancelled": 3}
-
-
-def test_the_pass_rate_has_the_definition_of_runs() -> None:
-    letters = "PPPPPFFBEECCCU"
-    row = numbers(suite("P" * len(letters), letters))
-    assert (row["baseline_pass_rate"], row["candidate_pass_rate"]) == (1.0, 0.5)
-    counted = runs_frame(run_row("run_2", 2, pass_rate=0.5, **STATES))
-    assert summarize_runs(counted)["pass_rate"].item() == row["candidate_pass_rate"]
-
-
-def test_a_rate_is_of_all_results_of_a_side() -> None:
-    before = results(*many("e", "PPPF"), *many("gone", "P"))
-    now = results(*many("e", "FFP", 10), *many("new", "E", 10))
+def test_the_pass_rates_are_of_the_same_evals_before_and_after() -> None:
+    """Not of what is new, gone, in an error or without an end; and each eval counts once."""
+    row = numbers(suite("PPPPCU" + "FP", "PFBECU" + "PP"))
+    assert row["n_evals"] == 5
+    assert (row["baseline_pass_rate"], row["candidate_pass_rate"]) == (4 / 5, 3 / 5)
+    assert row["delta"] == row["candidate_pass_rate"] - row["baseline_pass_rate"]
+    before = results(*many("e", "PPPF"), *many("f", "P"), *many("gone", "F"))
+    now = results(*many("e", "FFP", 10), *many("f", "P", 10), *many("new", "E", 10))
     row = numbers(compare(before, now))
-    assert row["baseline_pass_rate"] == pytest.approx(4 / 5)
-    assert row["candidate_pass_rate"] == pytest.approx(1 / 4)
+    assert row["baseline_pass_rate"] == pytest.approx((3 / 4 + 1) / 2)
+    assert row["candidate_pass_rate"] == pytest.approx((1 / 3 + 1) / 2)
 
 
-def test_without_an_ended_result_there_is_no_rate() -> None:
+def test_without_an_eval_that_was_decided_on_both_sides_there_is_no_rate() -> None:
     row = numbers(suite("CU", "PP"))
-    assert (row["baseline_pass_rate"], row["candidate_pass_rate"]) == (None, 1.0)
-    assert (row["n_evals"], row["delta"], row["p_value"], row["delta_low"]) == (0, *[None] * 3)
+    rates = ("baseline_pass_rate", "candidate_pass_rate", "delta", "p_value", "delta_low")
+    assert (row["n_evals"], *(row[each] for each in rates)) == (0, *[None] * 5)
 
 
 def test_against_its_own_past_the_rate_before_is_of_everything_comparable() -> None:
@@ -86,7 +77,7 @@ def test_against_its_own_past_the_rate_before_is_of_everything_comparable() -> N
     ]
     row = numbers(held_against_own_past(rows, 9))
     # Never the chosen good results alone; and nothing of an earlier definition.
-    assert row["baseline_pass_rate"] == pytest.approx((2 + 8) / (4 + 8))
+    assert row["baseline_pass_rate"] == pytest.approx((2 / 4 + 8 / 8) / 2)
     assert row["candidate_pass_rate"] == 1.0
 
 
@@ -156,14 +147,17 @@ FELL = {"delta": -0.1, "delta_low": -0.15, "delta_high": -0.05, "p_value": 0.05}
 ROSE = {"delta": 0.1, "delta_low": 0.05, "delta_high": 0.15, "p_value": 0.05}
 
 
-def verdict(improved: float | None = None, **changes: Any) -> str:
-    evals = pl.DataFrame(
-        {"transition": ["fixed"], "p_improved": [improved], "p_regressed": [None], "block_id": "b"},
-        schema_overrides={"p_improved": pl.Float64, "p_regressed": pl.Float64},
+def verdict(evals: int = 100, better: float | None = None, **changes: Any) -> str:
+    """The verdict on a summary, of a suite in which all of some evals pass before and after."""
+    known = pl.DataFrame(
+        {"transition": ["fixed"], "p_better": [better], "p_worse": [None], "block_id": "b"},
+        schema_overrides={"p_better": pl.Float64, "p_worse": pl.Float64},
     )
-    table, documents = OutcomeTable.from_arrays([], [], [False, True]), pl.DataFrame()
+    ones = np.ones((evals, 2), dtype=np.int64)
+    names = [[str(at)] for at in range(evals)]
+    documents = pl.DataFrame({"documents": names}, schema={"documents": pl.List(pl.String)})
+    made = Suite(known, OutcomeTable(ones, ones, np.array([False, True])), documents)
     summary = pl.DataFrame([NOTHING | changes], schema=SUMMARY_SCHEMA)
-    made = Suite(evals, table, documents, pass_rates=(0.9, 0.9))
     return conclude(made, summary, alpha=0.05, margin=0.05)
 
 
@@ -174,30 +168,29 @@ def verdict(improved: float | None = None, **changes: Any) -> str:
         ({"p_any_regressed": None}, "no_change"),
         ({"p_any_regressed": 0.8, "regressed": 1}, "regressed"),
         ({"p_any_regressed": 0.8, "suspect": 3}, "regressed"),
-        ({"p_any_regressed": 0.79, "suspect": 3}, "inconclusive"),
-        # A hundred blocks that were edited and pass: one may be worse, and none is called so.
-        ({"p_any_regressed": 0.9}, "no_change"),
+        ({"p_any_regressed": 0.8}, "regressed"),
+        # A suspect is no doubt about the suite: headline and gate name it.
+        ({"p_any_regressed": 0.79, "suspect": 3}, "no_change"),
         (FELL, "regressed"),
-        (FELL | {"p_value": 0.051}, "inconclusive"),
+        (FELL | {"p_value": 0.051, "regressed": 1}, "inconclusive"),
         (ROSE, "improved"),
-        (ROSE | {"p_value": 0.051}, "inconclusive"),
-        ({"improved": 0.8}, "improved"),
-        ({"improved": 0.79}, "no_change"),
+        (ROSE | {"p_value": 0.051}, "no_change"),
+        ({"better": 0.8}, "improved"),
+        ({"better": 0.79}, "no_change"),
+        ({"better": 0.8, "newly_errored": 1}, "improved"),
         # Both at once is worse; and nothing is better while something is broken.
         (ROSE | {"p_any_regressed": 0.9, "regressed": 1}, "regressed"),
-        ({"improved": 0.9, "p_any_regressed": 0.9, "regressed": 1}, "regressed"),
+        ({"better": 0.9, "p_any_regressed": 0.9, "regressed": 1}, "regressed"),
         (ROSE | {"regressed": 1, "p_any_regressed": 0.6}, "inconclusive"),
         (ROSE | {"newly_blocked": 1}, "inconclusive"),
-        (ROSE | {"newly_errored": 1}, "inconclusive"),
-        # No change needs a whole interval within the margin, and nothing open.
-        ({"suspect": 1}, "inconclusive"),
+        # No change needs an interval whose lower end is above the margin, and nothing open.
         ({"newly_errored": 1}, "inconclusive"),
+        ({"incomplete": 1}, "inconclusive"),
         ({"regressed": 1, "p_any_regressed": 0.5}, "inconclusive"),
-        ({"delta_low": -0.05, "delta_high": 0.05}, "no_change"),
-        ({"delta_low": -0.051}, "inconclusive"),
-        ({"delta_high": 0.051}, "inconclusive"),
-        ({"delta_low": None, "delta_high": None}, "inconclusive"),
-        ({"delta": None, "delta_low": None, "delta_high": None, "p_value": None}, "inconclusive"),
+        ({"evals": 34}, "no_change"),
+        ({"evals": 33}, "inconclusive"),
+        ({"evals": 1}, "inconclusive"),
+        ({"evals": 0}, "inconclusive"),
     ],
 )
 def test_the_verdict(changes: dict[str, Any], expected: str) -> None:

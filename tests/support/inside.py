@@ -10,7 +10,7 @@ import importlib
 
 # What tests use of each module: names, or modules below it. `name=other` calls a name other.
 MODULES = {
-    "": "analysis errors markup progress stats vocabulary widgets wire",
+    "": "analysis errors markup progress vocabulary widgets wire",
     "_baseline": "NoBaselineError SideReader",
     "_config_changes": "add_config_changes choose_versions",
     "_open_document": "OpenedDocument",
@@ -87,11 +87,13 @@ MODULES = {
     "sandbox.world.model": "Assertion Child File Incident Window Workflow World",
     "sandbox.world.world": "build_workflow build_world files_of",
     "schema": "BLOCKS CONFIG_CHANGES Datetime EVALS EVALS_WITH_REASONS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS VERSION_DIFF WORKFLOWS checked describe_condition",
-    "stats": "OutcomeTable SuiteChange cluster_interval label_clusters mcnemar_exact suite_change t_quantile wilson_interval",
-    "stats.null_sums": "NullPart binomial two_sided_p",
-    "stats.power": "Design detectable_change least_broken_clusters",
-    "stats.relabelling": "relabel",
-    "stats.suite": "whole_run_p",
+    "stats.clusters": "find_clusters",
+    "stats.interval": "cluster_interval t_quantile",
+    "stats.outcomes": "OutcomeTable gaps_of_whole_runs",
+    "stats.permutations": "DRAWS permutation_p two_sided_p",
+    "stats.power": "detectable_fall",
+    "stats.proportions": "wilson_over",
+    "stats.suite": "SuiteChange suite_change",
     "transport": "Cancelled CancellationToken check_cancelled current_token",
     "transport.deadline": "MOST_LEFT_BEHIND",
     "transport.retry": "BUDGET FailedAttempt RETRY_COST RateLimitPause RetryBudget RetryState TIMEOUT_COST TimeSource",

@@ -16,7 +16,7 @@ class Suite:
     ``alike`` is the sum of the distribution's parameters: small where few evals do most of the
     failing, large where all fail equally often. Every document has a good or a bad day in each run;
     a bad hour raises the log odds of failing by 3 in a whole run; outcomes are missing at random
-    before, never after.
+    before, but for one of each eval, and never after.
     """
 
     n: int = 72
@@ -29,22 +29,23 @@ class Suite:
     candidates: int = 1
 
     @property
-    def documents(self) -> list[list[str]]:
-        return [[f"document {at // self.per_document}"] for at in range(self.n)]
+    def clusters(self) -> np.ndarray:
+        """The number of each eval's document."""
+        return np.arange(self.n) // self.per_document
 
     def draw(self, dice: np.random.Generator, fall: float = 0.0) -> OutcomeTable:
         """A table; ``fall`` is by how much the pass rate falls, through evals that break."""
         columns = self.runs + self.candidates
         rates = dice.beta(self.alike * self.failing, self.alike * (1 - self.failing), self.n)
         rates = rates.clip(1e-4, 0.999)
-        day = np.arange(self.n) // self.per_document
-        days = dice.normal(0, self.per_document > 1, (day[-1] + 1, columns))[day]
+        days = dice.normal(0, self.per_document > 1, (self.clusters[-1] + 1, columns))
         hours = 3 * (dice.random(columns) < self.bad_hours)
-        odds = np.log(rates / (1 - rates))[:, None] + days + hours
+        odds = np.log(rates / (1 - rates))[:, None] + days[self.clusters] + hours
         passes = dice.random((self.n, columns)) >= 1 / (1 + np.exp(-odds))
         there = dice.random((self.n, columns)) >= self.missing
         there[:, self.runs :] = True
+        there[:, 0] |= ~there[:, : self.runs].any(axis=1)
         for run in range(self.runs, columns):
             passes[:, run] &= dice.random(self.n) >= fall / max(passes[:, run].mean(), fall)
         is_after = [False] * self.runs + [True] * self.candidates
-        return OutcomeTable.from_arrays(passes & there, there, is_after)
+        return OutcomeTable((passes & there).astype(int), there.astype(int), np.array(is_after))
