@@ -1,17 +1,17 @@
 # make demo       the quickstart notebook, executed: build/quickstart.html and build/runs.csv
 # make lab        JupyterLab on the notebook
-# make dashboard  runs, live progress and comparison as an app; VOILA="--theme=dark" for options
-# make test       every test but those of `make browsers`; `make test-core` leaves out all of a
-#                 browser, and contract tests; `make test-floors` is the core with the lowest
-#                 versions that pyproject.toml allows; TESTS="tests/fetch tests/decode" for a part
-# make coverage   the core, and which of its branches no test takes; fails below 95 %
+# make test       every test but those of `make browsers`; TESTS="tests/fetch tests/decode" for a
+#                 part, OPTIONS=--hypothesis-profile=long for what takes its time
+# make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
+# make coverage   which branches no test of the core takes; fails below 95 %
 # make browsers   the views elsewhere than in JupyterLab: Notebook 7, Voilà, marimo, what VS Code
 #                 and Colab load widgets with, and what GitHub leaves of a saved notebook
-# make test-long  the core with laws on three times as many examples, and more worlds
-# make soak       faults, interrupts, kills and forks at random moments, for eight minutes
 # make bench      speed, as ratios against the official SDK
-# make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
+#
+# And now and then: `make dashboard` (runs, live progress and comparison as an app), `make soak`
+# (faults, interrupts, kills and forks for eight minutes), `make test-floors` (the lowest versions
+# that pyproject.toml allows), `make clean`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,9 +26,11 @@ RUN = $(VENV)/bin/python
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PARALLEL = --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 TESTS ?=
+OPTIONS ?=
+CORE = -m "not browser and not contract"
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test browsers test-core coverage test-floors test-long soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard test browsers coverage test-floors soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -40,27 +42,23 @@ dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
 # A browser and a kernel need a core each: of what is tested in a browser, two files run at a time.
+# In a part there may be no test of one kind, which pytest calls exit code 5.
 test: $(VENV)/.test node
-	$(RUN) -m pytest $(PARALLEL) -m "not browser"
-	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts"
+	$(RUN) -m pytest $(PARALLEL) -m "not browser" $(OPTIONS) $(TESTS) $(MAYBE_NONE)
+	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts" $(TESTS) $(MAYBE_NONE)
+
+MAYBE_NONE = $(if $(TESTS),|| test $$? = 5)
 
 browsers: $(VENV)/.test node-hosts
 	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m hosts
 
-test-core: $(VENV)/.test
-	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract"
-
 # By itself, because a test takes half as long again while its branches are noted.
 coverage: $(VENV)/.test
-	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract" --cov
+	$(RUN) -m pytest $(PARALLEL) $(CORE) --cov
 
 # Not with the newest versions that fit, but with the lowest ones of what we name ourselves.
 test-floors: $(FLOORS)/.floors
-	$(FLOORS)/bin/python -m pytest $(PARALLEL) -m "not browser and not contract" $(TESTS)
-
-# What the other runs try on fewer examples.
-test-long: $(VENV)/.test
-	$(RUN) -m pytest $(PARALLEL) -m "not browser and not contract" --hypothesis-profile=long
+	$(FLOORS)/bin/python -m pytest $(PARALLEL) $(CORE) $(TESTS)
 
 soak: $(VENV)/.test
 	$(RUN) tests/soak/run.py

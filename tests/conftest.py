@@ -15,7 +15,7 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 # How long an example takes says something about the machine, and nothing about the library. What is
-# laid down as a law is tried on fewer examples than ``make test-long`` tries, which takes its time.
+# laid down as a law is tried on few examples; ``--hypothesis-profile=long`` takes its time.
 settings.register_profile("short", deadline=None, max_examples=30)
 settings.register_profile("long", deadline=None, max_examples=100)
 settings.load_profile("short")

@@ -19,7 +19,7 @@ from support.story import FLOWS, Since, Story, story_of
 
 import retab_analysis as ra
 
-# Of twenty worlds six, unless it is ``make test-long``.
+# Of twenty worlds six, unless it is ``--hypothesis-profile=long``.
 SEEDS = range(settings.default.max_examples // 5)
 BROKEN = ("regressed", "newly_blocked")
 

@@ -138,7 +138,7 @@ def commands_in_sandbox(situation: Situation, runs: Mapping[str, list[str]]) -> 
 def list_whole_runs(sandbox: ra.Sandbox) -> dict[str, list[str]]:
     """The runs of whole workflows that have ended, the newest first, by workflow without ``wf_``.
 
-    Under ``going`` there are a workflow and a run of it that is in flight.
+    Under ``going`` there are a workflow and a run of it that is in flight, as long as one is.
     """
     with ra.Client(**sandbox.credentials) as client:
         of_all = [ra.fetch_runs(flow, client=client, progress=False) for flow in FLOWS]
@@ -147,8 +147,8 @@ def list_whole_runs(sandbox: ra.Sandbox) -> dict[str, list[str]]:
         flow.removeprefix("wf_"): known.filter("is_terminal", workflow_id=flow)["run_id"].to_list()
         for flow in FLOWS
     }
-    going = known.filter(~pl.col("is_terminal")).row(0, named=True)
-    return {**ended, "going": [going["workflow_id"], going["run_id"]]}
+    going = known.filter(~pl.col("is_terminal")).select("workflow_id", "run_id").head(1)
+    return {**ended, **{"going": list(row) for row in going.iter_rows()}}
 
 
 def _run(situation: Situation, folder: Path, more: list[str]) -> Answer:

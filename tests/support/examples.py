@@ -6,7 +6,7 @@ from hypothesis import settings
 
 
 def examples(number: int) -> settings:
-    """For a law that is slow, or that needs more than others: so many in ``make test-long``.
+    """For a law that is slow, or that needs more than others: so many in the long profile.
 
     In any other run it is the same part of them that laws without a number are tried on.
     """

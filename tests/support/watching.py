@@ -41,7 +41,7 @@ def client(url: str, **settings: Any) -> ra.Client:
     return ra.Client(KEY, url, **{"max_attempts": 1, **settings})
 
 
-def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something that another thread does."""
     end = time.monotonic() + seconds
     while not condition():
