@@ -31,6 +31,7 @@ import retab_analysis as ra
 from retab_analysis import check
 
 WORKFLOW = "wf_invoices"
+DIFF = "GET /v1/workflows/versions/diff"
 PLANTED = "extract_lines"  # the block whose prompt the newest version changed
 
 
@@ -121,9 +122,9 @@ def asked(world: ra.Sandbox, piece: str) -> int:
 def requests_of(small: Small, day: int) -> int:
     """How many requests a check of that day's run takes, without asking for the run."""
     run_id = small.run_of(day)
-    small.server.requests.clear()
+    small.asked.clear()
     check(FLOW, candidate=run_id, client=small.client, progress=False)
-    return len(small.server.requests)
+    return len(small.asked)
 
 
 def test_it_asks_as_often_whether_red_or_green_and_not_more_than_needed(small: Small) -> None:
@@ -608,7 +609,7 @@ def test_where_nothing_is_published_that_is_said(client: ra.Client) -> None:
 
 
 def test_runs_and_versions_by_name(small: Small) -> None:
-    runs = small.runs()
+    runs = small.runs_frame()
     new, old = small.run_of(-1), small.run_of(EDITED - 3)
     given = runs.filter(run_id=new)
     for candidate in (new, [new], given, given.lazy(), given["run_id"]):
@@ -707,14 +708,9 @@ def test_what_failed_in_a_run_of_its_block_did_not_break_later(client: ra.Client
 
 def test_a_run_that_goes_on_is_counted_and_its_evals_are_not_listed() -> None:
     with small_api() as api:
-        started = ra.start_runs(FLOW, client=api.client)
-        while True:
-            api.clock.forward(1)
-            run = ra.fetch_run(started["run_id"].item(), client=api.client)
-            if run["completed"].item() >= 3:
-                break
-        assert not run["is_terminal"].item()
-        ended = run["completed"].item() + run["error"].item()
+        ended = 3
+        started = api.run("P" * ended + "U" * (2 * EVALS - ended)).id
+        run = ra.fetch_run(started, client=api.client)
         made = check(FLOW, candidate=started, client=api.client, progress=False)
         again = check(FLOW, candidate=run, client=api.client, progress=False)
     total = 2 * EVALS
@@ -746,15 +742,15 @@ def test_the_run_that_was_just_waited_for() -> None:
 @pytest.mark.parametrize("status", [404, 422])
 def test_without_a_version_diff_the_fingerprints_do(status: int) -> None:
     with small_api() as api:
-        api.server.inject({"match": "/versions/diff", "status": status})
+        api.fail(DIFF, reply(status))
         made = checked(api, EDITED, baseline="previous")
-        assert len(api.server.requests.matching("/versions/diff")) == 1
+        assert api.asked.count(DIFF) == 1
     assert broken(made)["block_changed"].all()
 
 
 def test_any_other_failure_is_one() -> None:
     with small_api() as api:
-        api.server.inject({"match": "/versions/diff", "status": 403})
+        api.fail(DIFF, reply(403))
         with pytest.raises(ra.PermissionDeniedError):
             checked(api, EDITED)
 

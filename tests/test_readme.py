@@ -29,7 +29,7 @@ def test_the_longer_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_lines_at_the_top_print_what_stands_below_them() -> None:
     *lines, settle = EXAMPLES[0].splitlines()
     assert "settle" in settle
-    sandbox = ra.demo(speed=200)
+    sandbox = ra.demo(speed=100)
     names: dict[str, object] = {}
     try:
         exec(compile("\n".join(lines), "README.md", "exec"), names)

@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import hand_made
-from support.fakes import FakeTime, client_for
+from support.fakes import client_for
+from support.faultserver import Reply, reply
 from support.frames import many, results
 from support.inside import SURE, UNLIKELY, Comparison, compare, compare_sides
 from support.small_world import DRIFTED, FLOW, Small, small_api
@@ -23,13 +24,14 @@ from retab_analysis import check, settle
 UNDECIDED = ["classify 1", "extract 3", "extract 4"]
 """What one run leaves open in the small world: a break, an accident, and an error."""
 RUNS = "/v1/workflows/evals/runs"
+EDITED = "A" * 60 + "B"
+"""The letters of what was edited after the sixtieth run."""
 
 
 @pytest.fixture
 def unsure() -> Iterator[Small]:
     """A world in which the last edit came today; nobody waits for real."""
     with small_api(unsure=True) as api:
-        api.client._set_time(FakeTime().as_time())
         yield api
 
 
@@ -39,13 +41,13 @@ def checked(api: Small, **more: Any) -> Comparison:
 
 def settled(api: Small, comparison: Comparison | None = None, **more: Any) -> Comparison:
     first = checked(api) if comparison is None else comparison
-    api.server.requests.clear()
+    api.asked.clear()
     return settle(first, client=api.client, **({"progress": False} | more))
 
 
 def starts(api: Small) -> int:
     """How many runs were asked for since the requests were counted anew."""
-    return sum(seen.method == "POST" for seen in api.server.requests.matching(RUNS))
+    return api.asked.count(f"POST {RUNS}")
 
 
 def counted(comparison: object) -> int:
@@ -139,7 +141,7 @@ def test_what_is_decided_starts_nothing(unsure: Small) -> None:
 
 def test_nothing_is_ever_cancelled(unsure: Small) -> None:
     settled(unsure)
-    assert unsure.server.requests.matching("/cancel") == []
+    assert not any("cancel" in each for each in unsure.asked)
     assert started_runs(unsure)["status"].unique().to_list() == ["completed"]
 
 
@@ -154,7 +156,7 @@ def test_reruns_have_the_names_conditions_and_documents_of_their_evals(unsure: S
 
 def test_a_failing_start_keeps_what_was_started(unsure: Small) -> None:
     first = checked(unsure)
-    unsure.server.inject({"match": RUNS, "method": "POST", "status": 500, "after": 1})
+    unsure.fail(f"POST {RUNS}", reply(500), after=1)
     with pytest.raises(ra.ServerError) as caught:
         settled(unsure, first)
     partial: Any = caught.value.partial
@@ -169,16 +171,20 @@ def test_a_failing_start_keeps_what_was_started(unsure: Small) -> None:
 
 def test_where_nothing_could_be_started_the_comparison_is_what_it_was(unsure: Small) -> None:
     first = checked(unsure)
-    unsure.server.inject({"match": RUNS, "method": "POST", "status": 403})
+    unsure.fail(f"POST {RUNS}", reply(403))
     with pytest.raises(ra.PermissionDeniedError) as caught:
         settled(unsure, first)
     assert caught.value.partial is first
 
 
-@pytest.mark.parametrize("kind", ["reset", "cut"])
-def test_a_start_of_which_nothing_is_known_is_not_tried_again(unsure: Small, kind: str) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [Reply(then="reset"), reply(201, b"{", length=99, then="close")],
+    ids=["reset", "cut"],
+)
+def test_a_start_of_which_nothing_is_known_is_not_tried_again(unsure: Small, answer: Reply) -> None:
     first = checked(unsure)
-    unsure.server.inject({"match": RUNS, "method": "POST", "kind": kind, "after": 1})
+    unsure.fail(f"POST {RUNS}", answer, after=1)
     with pytest.raises(ra.TransportError) as caught:
         settled(unsure, first)
     assert starts(unsure) == 2
@@ -187,7 +193,7 @@ def test_a_start_of_which_nothing_is_known_is_not_tried_again(unsure: Small, kin
 
 def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure: Small) -> None:
     first = checked(unsure)
-    unsure.server.inject({"match": "/evals/results", "status": 403})
+    unsure.fail("GET /v1/workflows/evals/results", reply(403))
     with pytest.raises(ra.PermissionDeniedError) as caught:
         settled(unsure, first)
     partial: Any = caught.value.partial
@@ -232,7 +238,7 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
     waiting = 0 if partial.sides.started is None else partial.sides.started.height
     assert counted(partial) + waiting == asked == started_runs(unsure).height
     assert waiting >= 1
-    assert unsure.server.requests.matching("/cancel") == []
+    assert not any("cancel" in each for each in unsure.asked)
     last = settled(unsure, partial)
     assert last.reruns.is_empty()
     assert counted(last) == asked + starts(unsure) == started_runs(unsure).height
@@ -307,7 +313,6 @@ def test_a_draft_that_somebody_edited_and_ran_is_refused_as_well(unsure: Small) 
 
 def test_an_old_version_is_not_what_would_run(unsure: Small) -> None:
     with small_api() as api:
-        api.client._set_time(FakeTime().as_time())
         old = check(FLOW, candidate=api.run_of(DRIFTED), client=api.client, progress=False)
         assert old.reruns["eval_name"].to_list() == ["classify 0"]
         with pytest.raises(ra.ConfigError, match=r"edited since .* \(block classify\)"):
@@ -318,7 +323,8 @@ def test_an_old_version_is_not_what_would_run(unsure: Small) -> None:
 def test_where_the_api_does_not_say_whether_a_result_is_up_to_date_the_blocks_do(
     unsure: Small,
 ) -> None:
-    unsure.forget("freshness")
+    for each in unsure.evals:
+        unsure.change(each, freshness=None)
     first = checked(unsure)
     once = settled(unsure, first, max_rounds=1)
     assert counted(once) == first.choose_reruns(1).height >= 2
@@ -333,9 +339,9 @@ def test_where_the_api_does_not_say_whether_a_result_is_up_to_date_the_blocks_do
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"inputs_fingerprint": "other"}, "the inputs of eval extract 3"),
-        ({"condition": {"kind": "equals", "expected": "7"}}, "the assertion of eval extract 3"),
-        ({"condition": {"kind": "exists"}}, "the assertion of eval extract 3"),
+        ({"inputs": {"extract 3": EDITED}}, "the inputs of eval extract 3"),
+        ({"definitions": {"extract 3": EDITED}}, "the assertion of eval extract 3"),
+        ({}, "the assertion of eval extract 3"),
     ],
 )
 def test_an_eval_that_was_edited_is_refused(
@@ -343,7 +349,10 @@ def test_an_eval_that_was_edited_is_refused(
 ) -> None:
     first = checked(unsure)
     assert "extract 3" in first.reruns["eval_name"]
-    unsure.redefine("extract 3", **changes)
+    for name, letters in changes.items():
+        setattr(unsure, name, letters)
+    if not changes:
+        unsure.change("extract 3", assertion__condition={"kind": "exists"})
     with pytest.raises(ra.ConfigError, match=f"was edited since the candidate ran .*{what}"):
         settled(unsure, first)
     assert starts(unsure) == 0
@@ -402,7 +411,7 @@ def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small
 
 def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
     first = checked(unsure)
-    unsure.delete("extract 3")
+    unsure.remove("extract 3")
     with pytest.warns(
         ra.ProblemsWarning, match=r"1 eval could not be run again.*extract 3"
     ) as said:
@@ -422,7 +431,7 @@ def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
 
 def test_an_eval_that_is_deleted_before_its_start_does_not_stop_the_others(unsure: Small) -> None:
     first = checked(unsure)
-    before_start(unsure, 1, lambda: unsure.delete(first.reruns["eval_name"][0]))
+    before_start(unsure, 1, lambda: unsure.remove(first.reruns["eval_name"][0]))
     with pytest.warns(ra.ProblemsWarning, match="1 eval could not be run again"):
         last = settled(unsure, first)
     assert last.reruns["eval_name"].to_list() == [first.reruns["eval_name"][0]]
@@ -432,7 +441,7 @@ def test_an_eval_that_is_deleted_before_its_start_does_not_stop_the_others(unsur
 def test_a_run_that_is_deleted_with_its_eval_does_not_stop_the_others(unsure: Small) -> None:
     first = checked(unsure)
     name = first.reruns["eval_name"][0]
-    before_start(unsure, 3, lambda: unsure.delete(name))
+    before_start(unsure, 3, lambda: unsure.remove(name))
     with pytest.warns(ra.ProblemsWarning, match=f"1 eval could not be run again.*{name}"):
         last = settled(unsure, first)
     assert last.reruns["eval_name"].to_list() == [name]
@@ -441,7 +450,7 @@ def test_a_run_that_is_deleted_with_its_eval_does_not_stop_the_others(unsure: Sm
 
 def test_a_workflow_that_is_gone_is_an_error(unsure: Small) -> None:
     first = checked(unsure)
-    unsure.server.inject({"match": "/v1/workflows/evals?", "status": 404})
+    unsure.fail("GET /v1/workflows/evals?", reply(404))
     with pytest.raises(ra.NotFoundError) as caught:
         settled(unsure, first)
     assert caught.value.partial is first
@@ -472,7 +481,7 @@ def _as_results(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_a_comparison_of_frames_can_be_settled_too(unsure: Small) -> None:
-    runs = unsure.runs()
+    runs = unsure.runs_frame()
     results = ra.fetch_results(runs[-21:], client=unsure.client, progress=False)
     newest = results["run_created_at"].max()
     before = results.filter(pl.col("run_created_at") < newest)
@@ -490,7 +499,7 @@ def test_a_comparison_of_frames_can_be_settled_too(unsure: Small) -> None:
 def test_frames_that_were_kept_as_csv_can_be_settled_too(
     unsure: Small, tmp_path: Path, excel: bool
 ) -> None:
-    results = ra.fetch_results(unsure.runs()[-21:], client=unsure.client, progress=False)
+    results = ra.fetch_results(unsure.runs_frame()[-21:], client=unsure.client, progress=False)
     ra.write_csv(results, tmp_path / "results.csv", excel=excel)
     read = ra.read_csv(tmp_path / "results.csv", table="results")
     newest = pl.col("run_created_at") == pl.col("run_created_at").max()
@@ -548,7 +557,7 @@ def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
     assert {total for _, total, _ in bar.seen} == {12}
     assert bar.closed == 1
     failing = Recorder()
-    unsure.server.inject({"match": RUNS, "method": "POST", "status": 403})
+    unsure.fail(f"POST {RUNS}", reply(403))
     with pytest.raises(ra.PermissionDeniedError):
         settled(unsure, first, progress=failing)
     assert failing.closed == 1
@@ -642,7 +651,7 @@ def test_what_is_not_a_comparison_is_refused(given: Any) -> None:
 
 
 def test_results_that_do_not_say_their_workflow_cannot_be_run_again(unsure: Small) -> None:
-    runs = unsure.runs()
+    runs = unsure.runs_frame()
     results = ra.fetch_results(runs[-2:], client=unsure.client, progress=False)
     nameless = results.with_columns(workflow_id=pl.lit(None, pl.String))
     ids = runs["run_id"].to_list()

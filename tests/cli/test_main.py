@@ -660,12 +660,12 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     from support.small_world import small_api
 
     with small_api() as api:
-        client = RecordingClient(api.client._settings.api_key.reveal(), api.server.base_url)
+        client = RecordingClient(KEY, api.server.url)
         session = Session(client)
         assert main(["overview"], session) == 0
-        assert re.match(r"Small \(wf_small\): \d+ of 16 evals pass", capsys.readouterr().out)
+        assert re.match(r"Letters \(wf_letters\): \d+ of 16 evals pass", capsys.readouterr().out)
         assert main(["overview", SMALL, "-o", "o.csv"], session) == 0
-        assert "wf_small" in (tmp_path / "o.csv").read_text()
+        assert SMALL in (tmp_path / "o.csv").read_text()
         assert main(["overview", "wf_nope"], session) == 3
         run_id = api.run_of(-1)
         capsys.readouterr()
@@ -680,7 +680,7 @@ def test_a_workflow_that_is_not_there_is_3(capsys: pytest.CaptureFixture[str]) -
     from support.small_world import small_api
 
     with small_api() as api:
-        client = RecordingClient(api.client._settings.api_key.reveal(), api.server.base_url)
+        client = RecordingClient(KEY, api.server.url)
         session = Session(client)
         for command in (["runs"], ["runs", "--from", "2020-01-01"], ["results"], ["watch"]):
             assert main([command[0], "wf_nope", *command[1:]], session) == 3

@@ -147,8 +147,8 @@ def list_whole_runs(sandbox: ra.Sandbox) -> dict[str, list[str]]:
         flow.removeprefix("wf_"): known.filter("is_terminal", workflow_id=flow)["run_id"].to_list()
         for flow in FLOWS
     }
-    going = known.filter(~pl.col("is_terminal")).select("workflow_id", "run_id").head(1)
-    return {**ended, **{"going": list(row) for row in going.iter_rows()}}
+    going = known.filter(~pl.col("is_terminal")).select("workflow_id", "run_id").rows()
+    return {**ended, "going": list(going[0])} if going else ended
 
 
 def _run(situation: Situation, folder: Path, more: list[str]) -> Answer:

@@ -48,6 +48,7 @@ What must not pass for green, between two checks::
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -178,6 +179,7 @@ class LetteredApi:
 
     def __enter__(self) -> LetteredApi:
         self.server = FaultServer([self]).__enter__()
+        self.client = client_for(self.server.url)  # never waits for real
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -196,12 +198,6 @@ class LetteredApi:
             scope = _letter(self.scopes, at) if self.scopes else "W"
             self.run(letters, scope=scope.upper(), after=MINUTE if scope.islower() else DAY)
         self.upto = hidden
-
-    @property
-    def client(self) -> ra.Client:
-        """A client of it that never waits for real."""
-        assert self.server is not None
-        return client_for(self.server.url)
 
     def check(self, **more: Any) -> ra.Comparison:
         """Check the workflow; where it is not served yet, it is served as long as that takes."""
@@ -230,6 +226,18 @@ class LetteredApi:
         if self.upto is not None:
             self.upto += 1
         return run
+
+    def edit(self, block: str) -> None:
+        """Edit a block of the draft."""
+        column = self._column(now=True)
+        rows = self.codes if isinstance(self.codes, Mapping) else dict.fromkeys([block], self.codes)
+        row = rows.get(block, "A")[:column]
+        self.codes = {**rows, block: row.ljust(column, row[-1]) + chr(ord(row[-1]) + 1)}
+
+    def fail(self, request: str, answer: Reply, *, after: int = 0, times: int = 1) -> None:
+        """Answer so a few times whatever begins like that, after so many right answers."""
+        seen = itertools.count()
+        self.broken[request] = lambda _: answer if after <= next(seen) < after + times else None
 
     def remove(self, *evals: str) -> None:
         """Delete saved evals, and with them the runs of each alone."""
@@ -348,7 +356,9 @@ class LetteredApi:
             letters[each] = self.reruns.get(each, "")[before : before + 1] or "P"
         draft = self._codes(self._column(now=True))
         name = f"started_{len(self.shown())}"
-        run = self.run(letters, scope=kind, codes=draft, after=MINUTE, id=name, looks=self.looks)
+        # Runs wait for each other in one queue.
+        looks = self.looks * (1 + sum(run.looks > 0 for run in self.runs))
+        run = self.run(letters, scope=kind, codes=draft, after=MINUTE, id=name, looks=looks)
         pending = {"lifecycle": {"status": "pending"}, "counts": None}
         return self._reply(changed(self._document(run), **pending), 201)
 
@@ -503,9 +513,11 @@ class LetteredApi:
         column = self._column(now=True)
         code = f"code {self._codes(column)[self._block(eval_id)]}"
         known = had[-1:] and self._code(eval_id, had[-1]) == code
-        rows = (self.definitions.get(eval_id, ""), self.inputs.get(eval_id, ""))
-        edited = had[-1:] and any(_letter(r, column) != _letter(r, had[-1].column) for r in rows)
-        reasons = ["validity_changed"] * (not known) + ["inputs_changed"] * bool(edited)
+        asserted, given = (
+            bool(had) and _letter(row, column) != _letter(row, had[-1].column)
+            for row in (self.definitions.get(eval_id, ""), self.inputs.get(eval_id, ""))
+        )
+        reasons = ["validity_changed"] * (not known) + ["inputs_changed"] * given
         passed = [run for run in had if run.letters[eval_id] == "P" and self.memory]
         failed = [run for run in had if run.letters[eval_id] in "FB" and self.memory]
         created = min((run.at for run in had), default=FIRST) - HOUR
@@ -520,7 +532,7 @@ class LetteredApi:
             latest_passing_run_summary=self._summary(eval_id, passed),
             latest_failing_run_summary=self._summary(eval_id, failed),
             created_at=_iso(created),
-            updated_at=_iso(self._now() if edited else created),
+            updated_at=_iso(self._now() if asserted or given else created),
         )
         return changed(document, **self._changes.get(eval_id, {}))
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from support.compared import THREE, sides, suite
-from support.fakes import FakeTime
 from support.frames import result, results
 from support.html_elements import Elements
 from support.inside import STOPPED, CompareState, CompareView, Comparison, Progress
@@ -211,7 +210,6 @@ def wait_for_task(shown: CompareView) -> None:
 def compared() -> Iterator[tuple[CompareState, ra.Client]]:
     """A world in which the last edit came today, and left three evals undecided; and its API."""
     with small_api(unsure=True) as api:
-        api.client._set_time(FakeTime().as_time())
         runs = ra.fetch_runs(FLOW, client=api.client, progress=False)
         results = ra.fetch_results(runs, client=api.client, progress=False)
         yield CompareState(results), api.client

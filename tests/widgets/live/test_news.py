@@ -6,13 +6,14 @@ import contextlib
 import gc
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from support.documents import eval_document
 from support.fakes import STILL
-from support.faultserver import FaultServer, page, reply
+from support.faultserver import FaultServer, reply
 from support.inside import (
     DECIDED,
     EVALS,
@@ -29,7 +30,7 @@ from support.inside import (
     news,
 )
 from support.inside import live_html as html
-from support.live_api import LiveApi, MadeRun, past, step
+from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.made_runs import results_frame, run_with, runs_frame
 from support.watching import client, until
 
@@ -250,11 +251,19 @@ def test_the_past_is_read_once(world: ra.Sandbox, mine: ra.Client) -> None:
     assert len(world.requests.matching("/v1/workflows/evals?")) == 1
 
 
-def going(api: LiveApi) -> MadeRun:
-    """A run of today that has just begun, on top of an API's list."""
-    run = MadeRun("r9", 20, ["unscored"] * api.evals, "running")
-    api.runs.insert(0, run)
-    return run
+def past(evals: int = 4, runs: int = 9) -> LetteredApi:
+    """Earlier runs in which everything passed."""
+    return LetteredApi(alike(evals, "P" * runs))
+
+
+def going(api: LetteredApi, letters: str = "") -> Run:
+    """A run that has just begun, and is so far."""
+    return api.run(letters.ljust(len(api.evals), "U"), id="r9")
+
+
+def step(run: Run, letters: str) -> None:
+    """Let the evals of a run end in this, those left over still to come."""
+    run.letters = dict(zip(run.letters, letters.ljust(len(run.letters), "U"), strict=True))
 
 
 def rounds_of(view: LiveView) -> list[LiveState]:
@@ -275,12 +284,12 @@ def test_news_come_while_it_runs_and_only_changes_are_compared(
         return usual(sides, alpha, margin)
 
     monkeypatch.setattr(news, "compare_sides", compare)
-    api = LiveApi(past(4))
+    api = past()
     run = going(api)
     with FaultServer([api]) as server:
         with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
             states = rounds_of(view)
-            for ended in (["passed"], ["passed", "failed"], ["passed", "failed", "passed"]):
+            for ended in ("P", "PF", "PFP"):
                 step(run, ended)
                 until(lambda: made and made[-1] == len(ended))  # noqa: B023
                 more = len(states) + 3
@@ -288,12 +297,12 @@ def test_news_come_while_it_runs_and_only_changes_are_compared(
             assert made == [1, 2, 3]
             assert view.state.heading.startswith("running: ")
             (line,) = view.state.listed
-            assert (line.eval_id, line.transition) == ("e1", "suspect")
+            assert (line.eval_id, line.transition) == ("fine 1", "suspect")
             assert line.p is not None
-            step(run, ["passed", "failed", "passed", "passed"])
+            step(run, "PFPP")
             view.wait(10)
         assert made == [1, 2, 3, 4]
-        comparison = ra.check("wf_invoices", candidate="r9", client=client(server.url))
+        comparison = ra.check(FLOW, candidate="r9", client=client(server.url))
     assert told(view) == counts(comparison)
 
 
@@ -306,15 +315,15 @@ def test_a_round_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", noted)
-    api = LiveApi(past(4))
+    api = past()
     run = going(api)
     with FaultServer([api]) as server:
         with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            step(run, ["failed"])
+            step(run, "F")
             until(lambda: view.state.listed)
             started.clear()
             for failed in (2, 3):
-                step(run, ["failed"] * failed)
+                step(run, "F" * failed)
                 until(lambda: len(view.state.listed) == failed)  # noqa: B023
             assert [name for name in started if name.startswith("retab_analysis")] == []
 
@@ -325,12 +334,12 @@ def readers() -> list[SideReader]:
 
 
 def test_a_view_that_has_ended_holds_no_earlier_results() -> None:
-    api = LiveApi(past(4))
+    api = past()
     run = going(api)
     others = len(readers())
     with FaultServer([api]) as server:
         with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            step(run, ["passed", "failed", "passed", "passed"])
+            step(run, "PFPP")
             view.wait(10)
         until(lambda: len(readers()) <= others)
     assert view.results.height == 4
@@ -346,14 +355,14 @@ def test_the_test_of_the_suite_is_made_at_the_end_only(monkeypatch: pytest.Monke
         return usual(suite, alpha)
 
     monkeypatch.setattr(comparison, "summarize", summarize)
-    api = LiveApi(past(4))
+    api = past()
     run = going(api)
     with FaultServer([api]) as server:
         with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            step(run, ["passed", "failed"])
+            step(run, "PF")
             until(lambda: view.state.listed)
             assert made == []
-            step(run, ["passed", "failed", "passed", "passed"])
+            step(run, "PFPP")
             view.wait(10)
     assert made == [4]
 
@@ -387,15 +396,15 @@ def test_a_run_that_is_cancelled_half_way_makes_no_news() -> None:
 
 
 def test_numbers_freeze_while_the_server_is_away() -> None:
-    api = LiveApi(past(4))
-    step(going(api), ["passed", "failed"])
+    api = past()
+    going(api, "PF")
     with FaultServer([api]) as server:
         with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
             until(lambda: view.state.news and not view.state.is_comparing)
             before = view.state
             # First the results, then everything: neither makes card and list disagree.
-            for piece in ("/v1/workflows/evals/results", "/v1"):
-                api.runs[0].states[2] = "passed"
+            for piece in ("GET /v1/workflows/evals/results", "GET /v1"):
+                api.runs[-1].letters["fine 2"] = "P"
                 api.broken = {piece: reply(503, {"detail": "away"})}
                 until(lambda: view.state.connection)
                 states = rounds_of(view)
@@ -410,36 +419,33 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
 
 
 def test_a_run_that_starts_and_ends_between_two_looks_is_seen() -> None:
-    api = LiveApi(past(4))
-    going(api)
+    api = past()
+    run = going(api)
     with FaultServer([api]) as server:
-        watching = ra.watch(workflow_id="wf_invoices", interval=0.02, client=client(server.url))
+        watching = ra.watch(workflow_id=FLOW, interval=0.02, client=client(server.url))
         with watching as view:
             until(lambda: view.frame.height == 1)
-            fast = MadeRun("fast", 20, ["passed", "passed", "passed", "failed"], second=30)
-            api.runs.insert(0, fast)
+            api.run("PPPF", id="fast", after=timedelta(seconds=30))
             until(lambda: view.frame.height == 2)
             assert set(view.frame["run_id"]) == {"r9", "fast"}
-            until(lambda: "e3" in [line.eval_id for line in view.state.listed])
-            step(api.runs[1], ["passed"] * 4)
+            until(lambda: "fine 3" in [line.eval_id for line in view.state.listed])
+            step(run, "PPPP")
             view.wait(10)
     assert view.frame["is_terminal"].all()
     assert view.frame.height == 2, "what had ended before is not watched"
 
 
 def test_more_runs_than_a_page_between_two_looks_are_seen() -> None:
-    api = LiveApi(past(1), evals=1)
+    api = past(1, runs=1)
     going(api)
     with FaultServer([api]) as server:
         watching = ra.watch(
-            workflow_id="wf_invoices", baseline=None, interval=0.02, client=client(server.url)
+            workflow_id=FLOW, baseline=None, interval=0.02, client=client(server.url)
         )
         with watching as view:
             until(lambda: view.frame.height == 1)
-            many = [
-                MadeRun(f"fast{at}", 20, ["passed"], second=120 + at) for at in range(130, 0, -1)
-            ]
-            api.runs[:0] = many
+            for at in range(130):
+                api.run("P", id=f"fast{at}", after=timedelta(seconds=1))
             until(lambda: view.frame.height == 131, 10)
 
 
@@ -447,8 +453,8 @@ def test_more_runs_than_a_page_between_two_looks_are_seen() -> None:
 
 
 def test_a_workflow_without_a_past_says_so_and_goes_on() -> None:
-    api = LiveApi([])
-    step(going(api), ["passed", "failed", "passed", "passed"])
+    api = past(runs=0)
+    going(api, "PFPP")
     with FaultServer([api]) as server:
         view = ra.watch("r9", interval=0.02, client=client(server.url))
         view.wait(10)
@@ -461,25 +467,27 @@ def test_a_workflow_without_a_past_says_so_and_goes_on() -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 422, 503])
 @pytest.mark.parametrize(
-    "piece", ["/v1/workflows/evals/runs?", "/v1/workflows/evals/results?run_id=p"]
+    "piece", ["/v1/workflows/evals/runs?", "/v1/workflows/evals/results?run_id=run_"]
 )
 def test_a_past_that_cannot_be_read_is_told_and_not_fatal(status: int, piece: str) -> None:
-    api = LiveApi(past(4), broken={piece: reply(status, {"detail": "not now"})})
-    step(going(api), ["passed", "failed", "passed", "passed"])
+    api = past()
+    api.broken[f"GET {piece}"] = reply(status, {"detail": "not now"})
+    going(api, "PFPP")
     with FaultServer([api]) as server:
         view = ra.watch("r9", interval=0.02, client=client(server.url))
         assert view.wait(20)["status"].to_list() == ["completed"]
     (note,) = view.state.notes
     assert note.startswith("Held against nothing: ")
     assert str(status) in note
-    assert [line.eval_id for line in view.state.unjudged] == ["e1"]
+    assert [line.eval_id for line in view.state.unjudged] == ["fine 1"]
     assert view.state.phase == "ended"
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_past_that_comes_late_is_waited_for(status: int) -> None:
-    api = LiveApi(past(4), broken={"/v1/workflows/evals/runs?": reply(status)})
-    step(going(api), ["passed", "failed", "passed", "passed"])
+    api = past()
+    api.broken["GET /v1/workflows/evals/runs?"] = reply(status)
+    going(api, "PFPP")
     with FaultServer([api]) as server:
         view = ra.watch("r9", interval=0.3, client=client(server.url))
         until(lambda: view.state.connection)
@@ -492,7 +500,8 @@ def test_a_past_that_comes_late_is_waited_for(status: int) -> None:
 
 def test_a_key_that_is_refused_ends_it() -> None:
     refused = reply(401, {"detail": "revoked"})
-    api = LiveApi(past(4), broken={"/v1/workflows/evals/runs?": refused})
+    api = past()
+    api.broken["GET /v1/workflows/evals/runs?"] = refused
     going(api)
     with FaultServer([api]) as server:
         view = ra.watch("r9", interval=0.02, client=client(server.url))
@@ -514,10 +523,9 @@ def test_a_baseline_that_there_is_not_is_told(wanted: str, mine: ra.Client) -> N
 
 
 def test_results_that_do_not_decode_are_left_out_and_told() -> None:
-    api = LiveApi(past(4))
-    step(going(api), ["passed", "failed", "passed", "passed"])
-    bad = reply(body=page([*api.runs[1].results()[:3], {"id": "bad", "lifecycle": 7}]))
-    api.broken = {f"/v1/workflows/evals/results?run_id={api.runs[1].run_id}&": bad}
+    api = past()
+    going(api, "PFPP")
+    api.change("res_run_8_fine 3", lifecycle=7)
     with FaultServer([api]) as server:
         view = ra.watch("r9", interval=0.02, client=client(server.url))
         view.wait(10)
@@ -526,9 +534,9 @@ def test_results_that_do_not_decode_are_left_out_and_told() -> None:
 
 
 def test_many_ended_runs_are_all_compared_in_the_end() -> None:
-    api = LiveApi(past(2, 28), evals=2)
+    api = past(2, runs=28)
     with FaultServer([api]) as server:
-        ids = [run.run_id for run in api.runs[:20]]
+        ids = [run.id for run in api.runs[-20:]]
         view = ra.watch(ids, interval=5.0, client=client(server.url))
         view.wait(60)
     assert told(view)["still_passing"] == 40
