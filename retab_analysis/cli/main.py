@@ -73,8 +73,10 @@ def _run(options: Namespace, console: Console, session: Session | None) -> int:
         return run_command(options, console, session)
     except UsageError as error:
         return _fail(options, console, session, USAGE, f"retab-analysis: {error}")
-    except KeyboardInterrupt:
-        return _fail(options, console, session, INTERRUPTED, "Interrupted.")
+    except KeyboardInterrupt as interrupt:
+        # A start that was not answered says which run may go on.
+        message = f"Interrupted. {interrupt}".rstrip()
+        return _fail(options, console, session, INTERRUPTED, message)
     except BrokenPipeError:
         # Python would say so once more when it closes the stream at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

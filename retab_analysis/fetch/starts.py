@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -17,6 +20,7 @@ from retab_analysis.errors import (
     NotFoundError,
     ProtocolError,
     RetabAnalysisError,
+    SchemaError,
     ServerError,
     TransportError,
 )
@@ -32,16 +36,19 @@ from retab_analysis.fetch.params import (
     quote_id,
 )
 from retab_analysis.fetch.runs import RUNS_PATH, list_runs
+from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
 from retab_analysis.progress import Silent
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
 # What is wrong with one run, and says nothing about the others.
 _OF_ONE_RUN = (ConflictError, NotFoundError)
-# After these it is not known whether the API acted on the request.
-_UNANSWERED = (TransportError, ProtocolError, ServerError)
-# This machine's clock may be ahead of the API's by as much.
+# After these it is not known whether the API acted on the request; nor after a 408.
+_UNANSWERED = (KeyboardInterrupt, TransportError, ProtocolError, ServerError, SchemaError)
+# The ``Date`` of an answer is of whole seconds, and an answer takes a while.
 _SLACK = timedelta(seconds=5)
+# Seconds that somebody who has pressed Ctrl-C waits to hear which run goes on.
+_LOOK = 5.0
 
 
 def start_runs(
@@ -75,25 +82,47 @@ def start_runs(
             happened; ``.partial`` has the runs started before. Where no answer came, or none that
             can be read, the runs of that workflow and scope that have appeared since are looked
             for: the message names them, and they are in ``.unconfirmed``.
-        KeyboardInterrupt: After Ctrl-C; ``.partial`` as above, in a notebook
-            ``sys.last_value.partial``. What was started goes on.
+        KeyboardInterrupt: After Ctrl-C, and after SIGTERM in a program that does not handle it.
+            The run whose start was not answered is looked for, for at most five seconds, and named;
+            ``.partial`` has it too, in a notebook ``sys.last_value.partial``. What was started goes
+            on.
     """
     check_text("workflow_id", workflow_id)
     scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
     check_count("repeat", repeat, 1)
     chosen = client_or_default(client)
     started: list[wire.Run] = []
-    # One after the other, so that the frame has the order in which they stand in the queue.
-    for scope in (scope for scope in scopes for _ in range(repeat)):
-        began = datetime.now(UTC)
-        try:
-            started.append(_create_run(chosen, workflow_id, scope))
-        except (RetabAnalysisError, KeyboardInterrupt) as error:
-            error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
-            if isinstance(error, _UNANSWERED):
-                _look_for_start(chosen, workflow_id, scope, began, error)
-            raise
+    with _terminating_as_interrupt():
+        # One after the other, so that the frame has the order in which they stand in the queue.
+        for scope in (scope for scope in scopes for _ in range(repeat)):
+            began = datetime.now(UTC)
+            try:
+                started.append(_create_run(chosen, workflow_id, scope))
+            except (RetabAnalysisError, KeyboardInterrupt) as error:
+                error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
+                is_408 = isinstance(error, APIError) and error.status_code == 408
+                if is_408 or isinstance(error, _UNANSWERED):
+                    _look_for_start(chosen, workflow_id, scope, began, error)
+                raise
     return to_frame(RUNS, started)
+
+
+@contextlib.contextmanager
+def _terminating_as_interrupt() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does, where it would end Python without a word."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt("terminated (SIGTERM)")
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _scopes(
@@ -118,19 +147,33 @@ def _look_for_start(
     workflow_id: str,
     scope: Mapping[str, str],
     began: datetime,
-    error: RetabAnalysisError,
+    error: RetabAnalysisError | KeyboardInterrupt,
 ) -> None:
     """Say on the error which runs may be the one whose start was not answered."""
+    is_interrupt = isinstance(error, KeyboardInterrupt)
+    known: pl.DataFrame = error.partial  # type: ignore[union-attr, assignment]
+    look = partial(_runs_since, client, workflow_id, scope, began)
+    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+    reason: object = None
     try:
-        found = _runs_since(client, workflow_id, scope, began)
-    except RetabAnalysisError as reason:
-        error.args = (f"{error}. Whether the run was started is not known: {reason}",)
+        run_all([look], 1, outcomes, patience=_LOOK if is_interrupt else None)
+    except OutOfPatienceError:
+        reason = f"the API did not say so within {_LOOK:g} s"
+    except KeyboardInterrupt:
+        reason = "interrupted again"
+    else:
+        reason = outcomes.error()
+    told = str(error) or "interrupted"
+    if reason is not None:
+        error.args = (f"{told}. Whether the run was started is not known: {reason}",)
         return
-    known = RUNS.empty() if error.partial is None else error.partial
-    error.unconfirmed = found.filter(~pl.col("run_id").is_in(known["run_id"].implode()))
-    names = ", ".join(error.unconfirmed["run_id"])
-    told = f"; it may be {names}, see .unconfirmed" if names else "; no such run has appeared yet"
-    error.args = (f"{error}. Whether the run was started is not known{told}",)
+    found = outcomes.results[0].filter(~pl.col("run_id").is_in(known["run_id"].implode()))
+    error.unconfirmed = found  # type: ignore[union-attr]
+    if is_interrupt:
+        error.partial = pl.concat([known, found])  # type: ignore[union-attr]
+    names = ", ".join(found["run_id"])
+    which = f"; it may be {names}, see .unconfirmed" if names else "; no such run has appeared yet"
+    error.args = (f"{told}. Whether the run was started is not known{which}",)
 
 
 def _runs_since(
@@ -142,12 +185,14 @@ def _runs_since(
         eval_id=scope.get("eval_id"),
         target_block_id=scope.get("block_id"),
         trigger_type="api",
-        from_date=began - _SLACK,
-        order="asc",
     )
+    # The newest ones, and cut here: the clock of this machine may be wrong by minutes, and the
+    # answer says by how much.
     fetched = list_runs(client, query, limit=PAGE_SIZE, after=None, strict=False, progress=Silent())
+    since = began + timedelta(seconds=client.clock_offset) - _SLACK
     name = {"single": "eval"}.get(scope["type"], scope["type"])
-    return fetched.frame.filter(pl.col("scope") == name)
+    is_new = (pl.col("created_at") >= since).fill_null(value=True)
+    return fetched.frame.filter(pl.col("scope") == name, is_new).reverse()
 
 
 def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import weakref
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from retab_analysis.transport.retry import (
     RetryState,
     TimeSource,
     call_with_retries,
+    seconds_until,
 )
 
 T = TypeVar("T")
@@ -48,6 +50,10 @@ class Client:
         max_attempts: How often a GET is tried. A POST is sent once. All requests of a client have
             a budget for further attempts, so that a server that is down is not stormed.
         max_concurrency: How many requests a fetch of many things has under way at once.
+
+    Attributes:
+        clock_offset: Seconds by which the API's clock is ahead of this machine's, by the ``Date``
+            of its latest answer.
 
     Raises:
         ConfigError: There is no key, or a value cannot be used.
@@ -80,6 +86,7 @@ class Client:
         )
         self._sender = RequestSender(self._settings, f"retab-analysis/{version('retab_analysis')}")
         self._set_time(TimeSource())
+        self.clock_offset = 0.0
         _clients.add(self)
 
     def _set_time(self, source: TimeSource) -> None:
@@ -186,7 +193,11 @@ class Client:
         self, response: Response, state: RetryState, parse: Callable[[bytes], T]
     ) -> T | FailedAttempt:
         _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))
-        failed = classify_response(response, state, self._settings, self._source.wall())
+        now = self._source.wall()
+        offset = seconds_until(response.headers.get("date", ""), now)
+        if not math.isnan(offset):
+            self.clock_offset = offset
+        failed = classify_response(response, state, self._settings, now)
         if failed is not None:
             return failed
         try:

@@ -274,11 +274,12 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     is_number = _NUMBER.fullmatch(value.strip())
-    seconds = float(value) if is_number else _seconds_until(value, now)
+    seconds = float(value) if is_number else seconds_until(value, now)
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
-def _seconds_until(date: str, now: float) -> float:
+def seconds_until(date: str, now: float) -> float:
+    """Read an HTTP date; NaN for anything else."""
     try:
         moment = parsedate_to_datetime(date)
         if moment.tzinfo is None:

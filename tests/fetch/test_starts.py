@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import polars as pl
@@ -67,6 +68,8 @@ UNANSWERED = {
     "reset": Reply(b"", "reset"),
     "closed": Reply(b"", "close"),
     "html": reply(body=b"<p>"),
+    "408": reply(408),
+    "another shape": reply(201, {"id": "r9", "workflow_id": 7}),
     "another workflow's": reply(201, run_document("r9", workflow_id="wf_other")),
 }
 
@@ -94,10 +97,13 @@ def test_a_start_that_was_refused_is_not_looked_for(status: int) -> None:
     assert caught.value.unconfirmed is None
 
 
-def listed(*runs: tuple[str, dict[str, Any]]) -> Reply:
+def listed(*runs: tuple[str, dict[str, Any]], dated: datetime | None = None) -> Reply:
+    headers = {} if dated is None else {"Date": format_datetime(dated, usegmt=True)}
     now = datetime.now(UTC).isoformat()
     usual = {"workflow_id": "wf", "target": None, "timing__created_at": now}
-    return reply(body=page([run_document(each, **{**usual, **how}) for each, how in runs]))
+    return reply(
+        body=page([run_document(each, **{**usual, **how}) for each, how in runs]), headers=headers
+    )
 
 
 OF_BLOCK = {"target": {"type": "block", "block_id": "b1"}}
@@ -114,8 +120,6 @@ def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
             ra.start_runs("wf", repeat=2, client=client_for(server.url))
         asked = server.queries[-1]
     assert (asked["workflow_id"], asked["trigger_type"]) == ("wf", "api")
-    since = datetime.fromisoformat(asked["from_date"])
-    assert timedelta() < datetime.now(UTC) - since < timedelta(minutes=1)
     assert caught.value.unconfirmed is not None
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
     assert caught.value.partial is not None
@@ -163,17 +167,73 @@ def test_where_runs_cannot_be_listed_that_is_said() -> None:
     assert caught.value.unconfirmed is None
 
 
-def test_an_interrupt_keeps_what_was_started() -> None:
+def interrupted_by(number: int, server: FaultServer) -> KeyboardInterrupt:
+    """Start three runs; the third start gets the signal, and no answer."""
+
     def interrupt(request: str) -> Reply:
+        os.kill(os.getpid(), number)
+        return Reply(b"")
+
+    server.answers[:] = [*started("r1", "r2"), interrupt, *server.answers]
+    with ra.Client(KEY, server.url) as client, pytest.raises(KeyboardInterrupt) as caught:
+        ra.start_runs("wf", repeat=5, client=client)
+    assert posts(server) == 3
+    return caught.value
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_82_after_an_interrupt_the_run_is_looked_for_and_named(number: int) -> None:
+    with FaultServer([listed(("r7", {}), ("r2", {}), ("r1", {}))]) as server:
+        interrupt: Any = interrupted_by(number, server)
+    assert "it may be r7" in str(interrupt)
+    assert interrupt.unconfirmed["run_id"].to_list() == ["r7"]
+    assert interrupt.partial["run_id"].to_list() == ["r1", "r2", "r7"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_82_a_second_interrupt_ends_the_look() -> None:
+    def again(request: str) -> Reply:
         os.kill(os.getpid(), signal.SIGINT)
         return Reply(b"")
 
-    with FaultServer([*started("r1", "r2"), interrupt]) as server:
-        with ra.Client("some_key", server.url) as client:
-            with pytest.raises(KeyboardInterrupt) as caught:
-                ra.start_runs("wf", repeat=5, client=client)
-        assert len(server.requests) == 3
-    assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]  # type: ignore[attr-defined]
+    with FaultServer([again]) as server:
+        interrupt: Any = interrupted_by(signal.SIGINT, server)
+    assert "interrupted again" in str(interrupt)
+    assert interrupt.partial["run_id"].to_list() == ["r1", "r2"]
+
+
+def test_82_a_program_that_handles_sigterm_keeps_its_handler() -> None:
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
+    try:
+        with FaultServer([listed(("r7", {}))]) as server:
+
+            def terminate(request: str) -> Reply:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return started("r1")[0]
+
+            server.answers[:] = [terminate]
+            assert ra.start_runs("wf", client=client_for(server.url)).height == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert got == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes: int) -> None:
+    there = datetime.now(UTC) + timedelta(minutes=minutes)  # what the API's clock says
+
+    def run_at(moment: datetime) -> dict[str, Any]:
+        return {"timing__created_at": moment.isoformat()}
+
+    answer = listed(
+        ("r7", run_at(there)), ("r6", run_at(there - timedelta(minutes=5))), dated=there
+    )
+    with FaultServer([Reply(b"", "close"), answer]) as server, ra.Client(KEY, server.url) as client:
+        with pytest.raises(ra.TransportError, match="it may be r7, see") as caught:
+            ra.start_runs("wf", client=client)
+    assert caught.value.unconfirmed is not None
+    assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
 
 
 @pytest.mark.parametrize(
