@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import weakref
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 DEFAULT_BASE_URL = "https://api.retab.com"
 SHORTEST_KEY = 8
 
+_keys: set[weakref.ref[Secret]] = set()  # of all clients
 _URL_SAFE = str.maketrans("+/", "-_")
 _HEX = re.compile("%[0-9A-F]{2}")
 
@@ -35,7 +37,7 @@ class Secret:
     It has no ``__dict__``, its repr is masked, a copy is itself, and it cannot be pickled.
     """
 
-    __slots__ = ("reveal", "spellings")
+    __slots__ = ("__weakref__", "reveal", "spellings")
 
     # Closures, because whatever shows an object's slots would show a text.
     reveal: Callable[[], str]
@@ -96,6 +98,18 @@ def _spellings(value: str) -> tuple[str, ...]:
         whole = middle[: len(middle) - (1 if (start + len(value)) % 3 else 0)]
         found += [whole, whole.translate(_URL_SAFE)]
     return tuple(dict.fromkeys(found))
+
+
+def _mask_keys(text: str) -> str:
+    """Mask the keys of all clients, and that of the environment."""
+    secret = _from_environment()
+    for each in (secret, *(key() for key in list(_keys))):
+        if each is not None and _problem_of_key(each) is None:
+            text = each.redact(text)
+    return text
+
+
+ConfigError.masks.append(_mask_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +175,14 @@ def _api_key(given: Secret | None) -> tuple[Secret, str]:
     problem = _problem_of_key(secret)
     if problem is not None:
         raise ConfigError(f"{source} {problem}")
-    return Secret(secret.reveal().strip()), source
+    key = Secret(secret.reveal().strip())
+    _keys.add(weakref.ref(key, _keys.discard))
+    return key, source
 
 
 def _from_environment() -> Secret | None:
     value = os.environ.get(KEY_VARIABLE)
-    return None if value is None else Secret(value)
+    return None if value is None else Secret(value.strip())
 
 
 def _problem_of_key(secret: Secret) -> str | None:
@@ -182,6 +198,8 @@ def _problem_of_key(secret: Secret) -> str | None:
             "holds a space, a line break or a character outside ASCII, which no key does: "
             "was more than the key copied?"
         )
+    if "://" in value:
+        return "is an address: was it given in the place of base_url?"
     if len(value) < SHORTEST_KEY:
         return (
             f"has fewer than {SHORTEST_KEY} characters: was it cut off? So short a key cannot be "
@@ -205,9 +223,12 @@ def _base_url(argument: str | None) -> tuple[str, bool]:
     # The URL is in no message before it is known that it holds no password.
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{source} holds user information (…@host): a key goes into api_key")
-    shown = f"{source} {value.strip()!r}"
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"{shown} is not an http(s) URL; expected for example {DEFAULT_BASE_URL}")
+        # Not shown either: it may be the key.
+        raise ConfigError(
+            f"{source} is not an http(s) URL; expected for example {DEFAULT_BASE_URL}"
+        )
+    shown = f"{source} {value.strip()!r}"
     if parts.query or parts.fragment or not _is_plain(value.strip()):
         raise ConfigError(f"{shown} must be scheme, host and path only")
     loopback = is_loopback(host)

@@ -27,10 +27,15 @@ arrived before it, and ``.cursor``, where a further fetch can resume (``after=``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import polars as pl
+
+# Most keys look so; one that is passed in the place of something else is not known to be a key.
+_KEY = re.compile(r"\bsk[-_][A-Za-z0-9_-]{5,}")
 
 
 class RetabAnalysisError(Exception):
@@ -53,7 +58,21 @@ class RetabAnalysisError(Exception):
 
 
 class ConfigError(RetabAnalysisError, ValueError):
-    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id."""
+    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id.
+
+    Messages quote what was passed, which may be the key, in the wrong place: it is masked.
+    """
+
+    masks: ClassVar[list[Callable[[str], str]]] = []
+    """What masks the keys that are known: ``config`` adds it."""
+
+    def __init__(
+        self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
+    ) -> None:
+        message = _KEY.sub("***", message)
+        for mask in self.masks:
+            message = mask(message)
+        super().__init__(message, partial=partial, cursor=cursor)
 
 
 class TransportError(RetabAnalysisError):

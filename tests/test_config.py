@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from traceback import TracebackException
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from support.documents import run_document
@@ -90,7 +91,7 @@ def test_the_environment_is_read_when_a_client_is_made(monkeypatch: pytest.Monke
     monkeypatch.setenv("RETAB_API_BASE_URL", "")
     assert ra.Client().base_url == "https://api.retab.com"
     monkeypatch.setenv("RETAB_API_BASE_URL", "nonsense")
-    with pytest.raises(ra.ConfigError, match="RETAB_API_BASE_URL 'nonsense'"):
+    with pytest.raises(ra.ConfigError, match="RETAB_API_BASE_URL is not an http"):
         ra.Client()
     monkeypatch.setenv("RETAB_API_KEY", "  ")
     with pytest.raises(ra.ConfigError, match="variable RETAB_API_KEY is empty"):
@@ -136,6 +137,59 @@ def test_the_default_client_is_made_once_and_can_be_set(monkeypatch: pytest.Monk
         ra.use(None)
         ra.fetch_runs()
         assert server.header("Authorization") == "Bearer from_environment"
+
+
+KEY = "rt_live_7f3a9c+/55"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"base_url": KEY},
+        {"base_url": f"https://api.retab.com/{KEY}?x=1"},
+        {"base_url": f"https://api.retab.com/{quote(KEY, safe='')} x"},
+        {"base_url": f"http://{KEY.replace('/', '')}.example"},
+        *({name: KEY} for name in ("timeout", "deadline", "max_attempts", "max_concurrency")),
+    ],
+)
+@pytest.mark.parametrize("source", ["argument", "variable"])
+def test_86_a_key_in_the_place_of_another_argument_is_masked(
+    arguments: dict[str, Any], source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = KEY.replace("/", "") if "example" in str(arguments) else KEY
+    if source == "variable":
+        monkeypatch.setenv("RETAB_API_KEY", f" {key}\n")
+    else:
+        arguments = {"api_key": key, **arguments}
+    with pytest.raises(ra.ConfigError) as caught:
+        ra.Client(**arguments)
+    assert "7f3a9c" not in str(caught.value)
+
+
+def test_86_nor_does_any_other_function_show_it() -> None:
+    client = ra.Client(KEY, "http://127.0.0.1:9")
+    for call in (
+        lambda: ra.fetch_runs(order=KEY, client=client),
+        lambda: ra.fetch_runs(from_date=KEY, client=client),
+        lambda: ra.wait_for_runs("r", timeout=KEY, client=client),  # type: ignore[arg-type]
+        lambda: ra.start_runs("wf", repeat=KEY, client=client),  # type: ignore[arg-type]
+        lambda: ra.demo(seed=KEY),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ra.ConfigError) as caught:
+            call()
+        assert "7f3a9c" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk_retab_7f3a9c55", "sk-live-7f3a9c55"])
+def test_86_what_looks_like_a_key_is_masked_where_none_is_known(key: str) -> None:
+    with pytest.raises(ra.ConfigError, match=r"must be.*\*\*\*"):
+        ra.wait_for_runs("r", timeout=key)  # type: ignore[arg-type]
+
+
+def test_86_a_key_and_a_url_that_were_swapped_are_told_apart() -> None:
+    with pytest.raises(ra.ConfigError, match="is an address") as caught:
+        ra.Client("https://api.retab.com", KEY)
+    assert KEY not in str(caught.value)
 
 
 def test_what_is_no_client_is_refused() -> None:
