@@ -18,12 +18,10 @@ from retab_analysis.arguments import check_count, check_share
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.evals import read_evals
+from retab_analysis.fetch.lists import find_workflow, read_evals, read_newest_versions
 from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.fetch.run_window import RunWindow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.fetch.versions import read_newest_versions
-from retab_analysis.fetch.workflows import find_workflow
 from retab_analysis.progress import Progress, check_progress
 from retab_analysis.transport import Client
 

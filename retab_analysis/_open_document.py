@@ -13,7 +13,7 @@ import polars as pl
 from retab_analysis import markup
 from retab_analysis.errors import ConfigError, NotFoundError, described
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.documents import read_link
+from retab_analysis.fetch.lists import read_link
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.results import read_result
 from retab_analysis.markup import Html, tag

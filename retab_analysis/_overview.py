@@ -14,7 +14,7 @@ from retab_analysis.analysis.triage import WHY, eval_state, why_failing
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.evals import read_evals
+from retab_analysis.fetch.lists import read_evals
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all

@@ -28,9 +28,8 @@ from retab_analysis.errors import (
     RetabAnalysisError,
 )
 from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
-from retab_analysis.fetch.blocks import read_live_blocks
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.evals import read_saved
+from retab_analysis.fetch.lists import read_live_blocks, read_saved
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS

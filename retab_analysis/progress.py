@@ -45,12 +45,12 @@ class Part:
     Attributes:
         whole: What is told.
         before: How much was done before this part.
-        total: How much there is in all.
+        total: How much there is in all, or None while that is not known.
     """
 
     whole: Progress
     before: int
-    total: int
+    total: int | None
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Say how much of the whole is done; a note would be of this part alone."""

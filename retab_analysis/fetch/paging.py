@@ -64,10 +64,10 @@ class Gathering:
     page costs as much as to make rows of many pages. Any thread may add some.
     """
 
-    def __init__(self, table: Table, rows: Sequence[pl.DataFrame] = ()) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
         self._lock = threading.Lock()
-        self._rows = list(rows)
+        self._rows: list[pl.DataFrame] = []
         self._pages: list[tuple[int, list[Any]]] = []
         self._numbers: set[int] = set()
         self._size = 0
@@ -97,7 +97,7 @@ class Gathering:
 
     def frame(self) -> pl.DataFrame:
         """The rows of all lists, with the columns of the table."""
-        return compute(self.table, without_repeated(self.rows()))
+        return compute(self.table, _without_repeated(self.rows(), _LIST, "id"))
 
     def _gather(self) -> None:
         self._pages.sort(key=itemgetter(0))
@@ -115,48 +115,49 @@ class Collected:
     Attributes:
         gathering: Where its records are put, perhaps among those of other lists.
         cursor: Where the next page is, or None before the first and after the last.
-        number: Which list it is.
-        pages: How many have come.
+        number: Which list it is; None for all of those that are gathered.
         ids: The ids of the records so far.
         problems: The records that did not decode.
     """
 
     gathering: Gathering
     cursor: str | None = None
-    number: int = 0
-    pages: int = 0
+    number: int | None = 0
     ids: set[str] = field(default_factory=set)
     problems: Problems = field(default_factory=Problems)
 
     def add(self, page: Page) -> None:
         """Take a page in."""
-        self.gathering.add(page, self.number)
+        self.gathering.add(page, self.number or 0)
         self.ids.update(each.id for each in page.structs)
         self.problems.add_all(page.problems)
-        self.pages += 1
         self.cursor = page.after
 
     def rows(self) -> pl.DataFrame:
         """The rows so far, before their columns are computed; the later document of an id wins."""
-        return without_repeated(self.gathering.rows(self.number))
+        return _without_repeated(self.gathering.rows(self.number), "id")
 
-    def replace(self, rows: pl.DataFrame) -> None:
-        """Put rows in the place of those that have come; no more are to come."""
-        own = rows.with_columns(pl.lit(self.number, pl.Int64).alias(_LIST))
-        self.gathering = Gathering(self.gathering.table, [own])
-        self.ids, self.cursor = set(rows["id"]), None
+    def join(self, others: Sequence[Collected]) -> None:
+        """Take in all other lists of the same gathering, as the rest of this one."""
+        self.number, self.cursor = None, None
+        self.ids.update(*(each.ids for each in others))
+        # A record that is in two of them has another JSON path in each.
+        lists = [self.problems, *(each.problems for each in others)]
+        once = {(each.record_id, each.raw): each for problems in lists for each in problems}
+        self.problems = Problems(once.values())
+        self.problems.total += sum(each.total - len(each) for each in lists)
 
     def frame(self) -> pl.DataFrame:
         """The rows so far, with the columns of the table."""
         return compute(self.gathering.table, self.rows())
 
 
-def without_repeated(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of the rows of a list with the same id, the last one."""
+def _without_repeated(rows: pl.DataFrame, *key: str) -> pl.DataFrame:
+    """Of the rows with the same key, the last one."""
     # While a list is read, new records push older ones onto the next page: they come twice.
     if rows["id"].n_unique() == rows.height:
         return rows
-    return rows.unique([_LIST, "id"], keep="last", maintain_order=True)
+    return rows.unique(key, keep="last", maintain_order=True)
 
 
 def read_pages(
@@ -207,17 +208,34 @@ def read_pages(
 
 
 def read_list(
-    client: Client, path: str, params: Params, table: Table, *, strict: bool, progress: Progress
+    client: Client,
+    path: str,
+    params: Params,
+    table: Table,
+    *,
+    strict: bool = True,
+    progress: Progress | None = None,
 ) -> Fetched:
-    """Read all pages of a list, one after the other; raises as :func:`read_pages` does."""
-    into = Collected(Gathering(table))
+    """Read all pages of a list, the newest record first where that was asked for.
+
+    Raises:
+        ProtocolError: A record is of another workflow than the one that was asked for.
+        RetabAnalysisError: As :func:`read_pages` does, with ``.partial`` and ``.cursor``.
+    """
+    into, asked = Collected(Gathering(table)), dict(params)
+    accept = refuse_other_workflow(asked.get("workflow_id"), table)
     try:
-        for _ in read_pages(client, path, params, into, strict=strict):
-            progress.update(len(into.ids))
+        for _ in read_pages(client, path, params, into, strict=strict, accept=accept):
+            if progress is not None:
+                progress.update(len(into.ids))
     except RetabAnalysisError as error:
         error.partial, error.cursor = into.frame(), into.cursor
         raise
-    return Fetched(into.frame(), into.problems)
+    rows = into.frame()
+    # The API may ignore the order that it was asked for.
+    if "order" in asked and not rows["created_at"].drop_nulls().is_sorted(descending=True):
+        rows = rows.sort("created_at", descending=True, nulls_last=True, maintain_order=True)
+    return Fetched(rows, into.problems)
 
 
 def read_first_page(client: Client, path: str, params: Params, table: Table) -> pl.DataFrame:
@@ -272,6 +290,13 @@ def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) ->
         if found is not None and found != expected:
             of = "" if name == "id" else "of "
             raise ProtocolError(f"{of}{noun} {found!r}, where {expected!r} was asked for")
+
+
+def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:
+    """What makes sure that records are of a workflow, where one was asked for and they name it."""
+    if workflow_id is None or "workflow_id" not in table.paths:
+        return lambda structs: None
+    return partial(refuse_other, "workflow", "workflow_id", workflow_id)
 
 
 def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes], Page]:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import polars as pl
 
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.schema.conversion import as_polars
+from retab_analysis.schema import RUNS, as_polars, converted
 from retab_analysis.transport.request import Params
 
 When = date | datetime | timedelta | str | None
-Runs = str | Iterable[str] | pl.Series | pl.DataFrame | pl.LazyFrame
+Runs = (
+    str
+    | Mapping[str, Any]
+    | Iterable[str | Mapping[str, Any]]
+    | pl.Series
+    | pl.DataFrame
+    | pl.LazyFrame
+)
 OneOrSeveral = str | Iterable[str] | pl.Series | None
 
 
@@ -30,12 +37,14 @@ class RunQuery:
         start: The earliest ``created_at``, or None.
         end: The latest ``created_at``, or None.
         order: ``desc`` for the newest first, or ``asc``.
+        scope: ``workflow``, ``block`` or ``eval``, or None for all.
     """
 
     filters: dict[str, Sequence[str]]
     start: datetime | None
     end: datetime | None
     order: str
+    scope: str | None = None
 
     @classmethod
     def make(
@@ -47,6 +56,7 @@ class RunQuery:
         status: OneOrSeveral = None,
         exclude_status: str | None = None,
         trigger_type: OneOrSeveral = None,
+        scope: str | None = None,
         from_date: When = None,
         to_date: When = None,
         order: str = "desc",
@@ -71,7 +81,9 @@ class RunQuery:
             raise ConfigError(f"from_date ({start}) is after to_date ({end})")
         check_choice("order", order, ("asc", "desc"))
         given = {name: values for name, values in filters.items() if values is not None}
-        return cls(given, start, end, order)
+        if scope is not None:
+            check_choice("scope", scope, ("workflow", "block", "eval"))
+        return cls(given, start, end, order, scope)
 
     def requests(self) -> list[Params]:
         """The parameters of each request: one for each combination of values.
@@ -82,21 +94,34 @@ class RunQuery:
         slack = timedelta(seconds=1)
         common = [("order", self.order)]
         if self.start is not None:
-            common.append(("from_date", format_moment(_shift(self.start, -slack))))
+            common.append(("from_date", format_moment(shift(self.start, -slack))))
         if self.end is not None:
-            common.append(("to_date", format_moment(_shift(self.end, slack))))
+            common.append(("to_date", format_moment(shift(self.end, slack))))
         combinations = itertools.product(*self.filters.values())
         return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
 
     def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The rows between the dates, both ends included; rows without a date stay."""
+        """The rows of the scope and between the dates, both included; rows without a date stay."""
         # A row without a date may lie between them: what the API gave is not dropped in silence.
         created = pl.col("created_at")
         if self.start is not None:
             runs = runs.filter((created >= self.start) | created.is_null())
         if self.end is not None:
             runs = runs.filter((created <= self.end) | created.is_null())
-        return runs
+        return runs if self.scope is None else runs.filter(pl.col("scope") == self.scope)
+
+    def sort(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The rows in the order that was asked for, also where the API ignores it."""
+        is_desc = self.order == "desc"
+        if runs["created_at"].drop_nulls().is_sorted(descending=is_desc):
+            return runs
+        return runs.sort("created_at", descending=is_desc, nulls_last=True, maintain_order=True)
+
+    def is_turned(self, runs: pl.DataFrame) -> bool:
+        """Whether the rows come in the other order than was asked for."""
+        created = runs["created_at"].drop_nulls()
+        ends = [*created.head(1), *created.tail(1)]
+        return ends != sorted(ends, reverse=self.order == "desc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +138,7 @@ class RunList:
 
     @classmethod
     def make(cls, runs: Runs, name: str = "runs") -> RunList:
-        """Read an id, several, a RUNS frame (of polars, pandas, pyarrow, duckdb), or its column.
+        """Read an id, a dict of a run, several of them, a RUNS frame of any library, or its column.
 
         Raises:
             ConfigError: It is something else.
@@ -123,14 +148,27 @@ class RunList:
             # Iterating over a frame that cannot be read would give the names of its columns.
             if hasattr(runs, "columns"):
                 raise ConfigError(f"{name} must be ids or a RUNS frame, got {described(runs)}")
-            ids = list_values(name, cast(OneOrSeveral, runs))
+            several = [runs] if isinstance(runs, str | Mapping) else runs
+            if isinstance(several, Iterable) and not isinstance(several, bytes):
+                several = [_id_of_run(name, each) for each in several]
+            ids = list_values(name, cast(OneOrSeveral, several))
             if ids is None:
                 raise ConfigError(f"{name} is None; expected an id, ids or a RUNS frame")
             return cls(ids, None)
         known = frame.lazy().collect()
         if "run_id" not in known.columns:
             raise ConfigError(f"{name} has no column run_id; it has {', '.join(known.columns)}")
+        known = converted(known, RUNS.schema)
         return cls(list_values(name, known["run_id"]) or [], known)
+
+
+def _id_of_run(name: str, run: Any) -> Any:
+    """The id of a run that may be given as a row of a RUNS frame or as a document of the API."""
+    if not isinstance(run, Mapping):
+        return run
+    if "run_id" not in run and "id" not in run:
+        raise ConfigError(f"{name} has a dict without a run_id; it has {', '.join(map(str, run))}")
+    return run.get("run_id", run.get("id"))
 
 
 def quote_id(name: str, value: str) -> str:
@@ -208,7 +246,7 @@ def read_moment(name: str, value: When, now: datetime, *, last: bool = False) ->
             raise ConfigError(
                 f"{name} must not be a negative timedelta: it is how long ago, got {value!r}"
             )
-        return _shift(now, -value)
+        return shift(now, -value)
     # Before ``date``: every datetime is one.
     if isinstance(value, datetime):
         try:
@@ -237,7 +275,7 @@ def _parsed(name: str, value: str) -> date:
     )
 
 
-def _shift(moment: datetime, by: timedelta) -> datetime:
+def shift(moment: datetime, by: timedelta) -> datetime:
     """Add, and stop at the ends of the calendar."""
     # "A million days ago" means from the beginning, so it is not worth an error.
     try:

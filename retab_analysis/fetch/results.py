@@ -16,13 +16,14 @@ from retab_analysis.arguments import check_flag
 from retab_analysis.decode import Problem, Problems, check_polars_threads, to_frame
 from retab_analysis.errors import (
     ConfigError,
+    NotFoundError,
     ProblemsWarning,
     RetabAnalysisError,
     SchemaError,
     described,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.evals import collect_evals
+from retab_analysis.fetch.lists import collect_evals, say_what_it_is
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -41,6 +42,8 @@ from retab_analysis.schema import (
     RESULTS_WITH_PAYLOADS,
     RUNS,
     Table,
+    as_polars,
+    checked,
     describe_condition,
 )
 from retab_analysis.transport import Client
@@ -68,11 +71,13 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
     """
     client = client_or_default(client)
     result = read_result(client, result_id)
-    run_id = result["run_id"][0]
+    run_id, workflow_id = result["run_id"][0], result["workflow_id"][0]
     if run_id is None:
         return result
     try:
-        return _with_runs(result, to_frame(RUNS, [read_run(client, run_id)]))
+        run = read_run(client, run_id)
+        refuse_other("workflow", "workflow_id", workflow_id, [run])
+        return _with_runs(result, to_frame(RUNS, [run]))
     except RetabAnalysisError as error:
         error.partial = result
         raise
@@ -92,7 +97,7 @@ def read_result(client: Client, result_id: str) -> pl.DataFrame:
 def fetch_results(
     runs: Runs,
     *,
-    evals: bool | pl.DataFrame | None = True,
+    evals: bool | pl.DataFrame | Any = True,
     payloads: bool = False,
     client: Client | None = None,
     progress: Progress | bool | None = None,
@@ -149,20 +154,14 @@ def fetch_results(
     return fetched.deliver(table)
 
 
-def _check_evals(evals: bool | pl.DataFrame | None) -> pl.DataFrame | None:
+def _check_evals(evals: object) -> pl.DataFrame | None:
     """The EVALS frame that was passed, if one was."""
     if evals is None or isinstance(evals, bool):
         return None
-    if not isinstance(evals, pl.DataFrame):
+    if as_polars(evals, "evals") is None:
         raise ConfigError(f"evals must be True, False or an EVALS frame, got {described(evals)}")
     needed = ("eval_id", "eval_name", "path", "condition")
-    missing = [name for name in needed if evals.schema.get(name) != EVALS.schema[name]]
-    if missing:
-        raise ConfigError(
-            f"evals must be an EVALS frame ({', '.join(EVALS.schema)}); "
-            f"it has no String column {', '.join(missing)}"
-        )
-    return evals
+    return checked(evals, EVALS, needed, "evals").collect()
 
 
 @dataclass(slots=True)
@@ -183,6 +182,10 @@ class _Reading:
     ) -> None:
         check_polars_threads()  # before anything is asked for
         self._client, self._evals, self._known = client, evals, _known(runs.known)
+        # Which workflow each run is of, where the frame says so.
+        self._workflows: dict[str, str | None] = {}
+        if self._known is not None and "workflow_id" in self._known.columns:
+            self._workflows = dict(self._known["run_id", "workflow_id"].iter_rows())
         # A part for each run: the order does not depend on which answer comes first, and what has
         # come is there whenever an error or Ctrl-C ends it.
         self._gathering = Gathering(table)
@@ -211,13 +214,17 @@ class _Reading:
             # Those that failed, and those that were not tried because every run would have failed.
             parts = enumerate(self._parts)
             missing = [part.run_id for at, part in parts if at not in outcomes.results]
+            if isinstance(error, NotFoundError):
+                say_what_it_is(self._client, missing[0], error)
             raise _name_missing(error, missing, len(self._parts), self.frame())
 
     def _read_part(self, part: _Part, strict: bool) -> None:
+        workflow_id = self._workflows.get(part.run_id)
         if self._known is None:
             _read_run(self._client, part, strict)
+            workflow_id = None if part.run is None else part.run.workflow_id
         params = [("run_id", part.run_id), ("order", "desc")]
-        accept = partial(_accept, part.run_id)
+        accept = partial(_accept, part.run_id, workflow_id)
         # The pages are in ``part.into``, where others can see them before all have come.
         for page in read_pages(
             self._client, _PATH, params, part.into, strict=strict, accept=accept
@@ -272,8 +279,10 @@ def list_results(
     return reading.give()
 
 
-def _accept(run_id: str, results: Sequence[Any]) -> None:
+def _accept(run_id: str, workflow_id: str | None, results: Sequence[Any]) -> None:
     refuse_other("run", "workflow_eval_run_id", run_id, results)
+    if workflow_id is not None:
+        refuse_other("workflow", "workflow_id", workflow_id, results)
     # The list was asked for by run, so the run is known even where a result does not say it.
     for each in results:
         each.workflow_eval_run_id = run_id

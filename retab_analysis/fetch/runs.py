@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems, to_frame
-from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import refuse_unknown, say_what_it_is
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
     Gathering,
     read_pages,
     read_record,
+    refuse_other_workflow,
 )
-from retab_analysis.fetch.parallel_paging import read_history
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     RunQuery,
@@ -28,10 +29,11 @@ from retab_analysis.fetch.params import (
     check_text,
     quote_id,
 )
-from retab_analysis.fetch.workflows import warn_of_unknown
-from retab_analysis.progress import Progress, Silent, choose_progress
+from retab_analysis.fetch.windows import read_history
+from retab_analysis.progress import Part, Progress, Silent, choose_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
+from retab_analysis.transport.request import Params
 
 RUNS_PATH = "/v1/workflows/evals/runs"
 
@@ -51,7 +53,12 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
         NotFoundError: There is no such run.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    return to_frame(RUNS, [read_run(client_or_default(client), run_id)])
+    client = client_or_default(client)
+    try:
+        return to_frame(RUNS, [read_run(client, run_id)])
+    except NotFoundError as error:
+        say_what_it_is(client, run_id, error)
+        raise
 
 
 def read_run(client: Client, run_id: str) -> wire.Run:
@@ -72,6 +79,7 @@ def fetch_runs(
     status: OneOrSeveral = None,
     exclude_status: str | None = None,
     trigger_type: OneOrSeveral = None,
+    scope: str | None = None,
     from_date: When = None,
     to_date: When = None,
     order: str = "desc",
@@ -92,6 +100,8 @@ def fetch_runs(
             ``error``, ``cancelled``), or one of these.
         exclude_status: Only without this status.
         trigger_type: Only started by this (``manual``, ``api``, ``schedule``, …), or one of these.
+        scope: Only of this: ``workflow``, ``block`` or ``eval``. The API has no such filter, so all
+            of them are read.
         from_date: Only created then or later: a date, a datetime (in UTC where it has no zone), a
             timedelta (that long ago) or an ISO 8601 string.
         to_date: Only created then or earlier; a date means the end of that day.
@@ -108,16 +118,15 @@ def fetch_runs(
         queries, merged by ``created_at``.
 
     Raises:
-        ConfigError: An argument cannot be used, or there is no key.
+        ConfigError: An argument cannot be used, or there is no key. Or nothing came, and there is
+            no such workflow, block or eval, as far as one more request tells; it names the nearest.
         SchemaError: A run does not decode, with its id and JSON path.
         PaginationError: The API's cursors go in a circle.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`. All of them carry
             the rows so far as ``.partial`` and, for a single query, ``.cursor`` to go on with.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``. Or
-            there are no runs of a workflow, whatever their date, and no such workflow, as far as
-            one more request tells.
+        ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``.
     """
     check_flag("strict", strict)
     query = RunQuery.make(
@@ -127,6 +136,7 @@ def fetch_runs(
         status=status,
         exclude_status=exclude_status,
         trigger_type=trigger_type,
+        scope=scope,
         from_date=from_date,
         to_date=to_date,
         order=order,
@@ -145,105 +155,81 @@ def fetch_runs(
         )
     # Between two dates there may well be none, and a list that is resumed was there before.
     is_all = query.start is None and query.end is None and after is None
-    if is_all and fetched.frame.height < _all(limit):
-        warn_of_unknown(chosen, query.filters.get("workflow_id", ()), fetched)
+    if is_all and limit != 0 and not fetched.problems:
+        refuse_unknown(chosen, query.filters, fetched.frame)
     return fetched.deliver(RUNS)
 
 
 def read_newest_runs(
     client: Client, workflow_id: str, *, limit: int | None = None, to_date: When = None
 ) -> pl.DataFrame:
-    """The newest runs of a workflow, without a bar and without a warning."""
+    """The newest runs of a workflow; none where there is no such workflow."""
     query = RunQuery.make(workflow_id=workflow_id, to_date=to_date)
-    fetched = list_runs(client, query, limit=limit, after=None, strict=True, progress=Silent())
-    return fetched.frame
+    return list_runs(client, query, limit=limit).frame
 
 
 def list_runs(
     client: Client,
     query: RunQuery,
     *,
-    limit: int | None,
-    after: str | None,
-    strict: bool,
-    progress: Progress,
+    limit: int | None = None,
+    after: str | None = None,
+    strict: bool = True,
+    progress: Progress | None = None,
 ) -> Fetched:
     """The runs that a query means, each once and in its order."""
-    # One after the other, not at once: the list of one filter is read at several places already.
     requests = query.requests() if limit != 0 else []
-    done = [Fetched(RUNS.empty(), Problems())]
+    frames, problems = [RUNS.empty()], Problems()
+    # One after the other: of a single list, several parts are read at once already.
     for params in requests:
-        already = sum(each.frame.height for each in done)
         into = Collected(Gathering(RUNS), after)
-        counts = _counts(client, params, query.order, limit, into, strict=strict)
+        bar = Part(progress or Silent(), sum(each.height for each in frames), None)
         try:
-            # Closed whatever happens, so that no thread of theirs goes on.
-            with contextlib.closing(counts):
-                frame = _first_rows(_told(counts, progress, already), into, query, limit)
+            _read_runs(client, query, params, into, limit, strict, bar)
         except RetabAnalysisError as error:
-            error.partial, error.cursor = query.cut(into.frame()), into.cursor
-            if len(requests) > 1:
-                _merge_partial(error, done, query)
+            frames.append(query.cut(into.frame()))
+            # Several lists have no common cursor.
+            is_one = len(requests) == 1
+            error.partial = frames[1] if is_one else _merge(frames, query)
+            error.cursor = into.cursor if is_one else None
             raise
-        done.append(Fetched(frame, into.problems))
-    if len(requests) == 1:
-        return done[1]
-    problems = Problems()
-    for each in done:
-        problems.add_all(each.problems)
-    return Fetched(_merge([each.frame for each in done], query).head(_all(limit)), problems)
+        frames.append(query.cut(into.frame()))
+        problems.add_all(into.problems)
+    return Fetched(_merge(frames, query).head(sys.maxsize if limit is None else limit), problems)
 
 
-def _counts(
+def _read_runs(
     client: Client,
-    params: Sequence[tuple[str, str]],
-    order: str,
-    limit: int | None,
+    query: RunQuery,
+    params: Params,
     into: Collected,
-    *,
+    limit: int | None,
     strict: bool,
-) -> Generator[int]:
-    """Read one list, and give how many of its runs have come so far."""
-    # Only the whole list can be read at several places: a cursor or a limit needs the API's order.
+    progress: Progress,
+) -> None:
+    """Read one list: all of it, or until there are enough rows."""
+    accept = refuse_other_workflow(dict(params).get("workflow_id"), RUNS)
+    # Only a whole list can be read in parts: a cursor or a limit needs the API's order.
     if limit is None and into.cursor is None:
-        return read_history(client, RUNS_PATH, params, order, into, strict=strict)
-    pages = read_pages(client, RUNS_PATH, params, into, wanted=limit, strict=strict)
-    return (len(into.ids) for _ in pages)
-
-
-def _told(counts: Iterable[int], progress: Progress, already: int) -> Iterator[int]:
-    for count in counts:
-        progress.update(already + count)
-        yield count
-
-
-def _first_rows(
-    counts: Iterable[int], into: Collected, query: RunQuery, limit: int | None
-) -> pl.DataFrame:
-    """As many rows as are wanted; those that the dates cut off do not count."""
-    for count in counts:
+        read_history(
+            client, RUNS_PATH, params, into, strict=strict, accept=accept, progress=progress
+        )
+        return
+    wanted = limit if query.scope is None else None
+    for _ in read_pages(
+        client, RUNS_PATH, params, into, wanted=wanted, strict=strict, accept=accept
+    ):
+        progress.update(len(into.ids))
         # Counted first, because computing a frame after each page would cost more than the pages.
-        if limit is not None and count >= limit:
+        if limit is not None and len(into.ids) >= limit:
             runs = query.cut(into.frame())
-            if runs.height >= limit:
-                return runs.head(limit)
-    return query.cut(into.frame())
-
-
-def _all(limit: int | None) -> int:
-    return sys.maxsize if limit is None else limit
-
-
-def _merge_partial(error: RetabAnalysisError, done: Sequence[Fetched], query: RunQuery) -> None:
-    """Several lists have no common cursor: what has come is given, where to go on is not."""
-    partial = [] if error.partial is None else [error.partial]
-    error.partial = _merge([*(each.frame for each in done), *partial], query)
-    error.cursor = None
+            # Where the API ignores the order, the first rows may be the last ones.
+            if runs.height >= limit and not query.is_turned(runs):
+                return
 
 
 def _merge(frames: Sequence[pl.DataFrame], query: RunQuery) -> pl.DataFrame:
     # A run whose status changes between two queries is in both: the later one counts.
-    merged = pl.concat(frames).unique("run_id", keep="last", maintain_order=True)
-    return merged.sort(
-        "created_at", descending=query.order == "desc", nulls_last=True, maintain_order=True
-    )
+    if len(frames) == 2:
+        return query.sort(frames[1])
+    return query.sort(pl.concat(frames).unique("run_id", keep="last", maintain_order=True))

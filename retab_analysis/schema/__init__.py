@@ -10,6 +10,7 @@ through pandas or duckdb back into one of ours.
 
 from retab_analysis.schema.checking import checked, find_other_table
 from retab_analysis.schema.conditions import describe_condition
+from retab_analysis.schema.conversion import as_polars, converted
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
     BLOCKS,
@@ -44,7 +45,9 @@ __all__ = [
     "Column",
     "Datetime",
     "Table",
+    "as_polars",
     "checked",
+    "converted",
     "describe_condition",
     "find_other_table",
     "path_type",

@@ -174,3 +174,12 @@ def lost_values(frame: pl.LazyFrame, conversions: Mapping[str, Conversion]) -> d
         return {}
     row = frame.select(firsts).collect().row(0, named=True)
     return {name: value for name, value in row.items() if value is not None}
+
+
+def converted(frame: pl.DataFrame, declared: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """A frame whose columns have the declared dtypes, as far as no value changes by that."""
+    conversions = find_conversions(frame.schema, declared)
+    lost = lost_values(frame.lazy(), conversions)
+    return frame.with_columns(
+        each.value.alias(name) for name, each in conversions.items() if name not in lost
+    )

@@ -46,9 +46,9 @@ def test_evals_strictly_and_leniently() -> None:
     with FaultServer(answers) as server:
         client = client_for(server.url)
         with pytest.raises(ra.SchemaError, match=r"eval e2: at \$\.data\[1\]\.created_at"):
-            ra.fetch_evals("wf", client=client)
+            ra.fetch_evals("wf_invoices", client=client)
         with pytest.warns(ra.ProblemsWarning, match="1 eval left out") as caught:
-            frame = ra.fetch_evals("wf", client=client, strict=False)
+            frame = ra.fetch_evals("wf_invoices", client=client, strict=False)
     assert frame["eval_id"].to_list() == ["e1"]
     assert caught[0].filename == __file__
 

@@ -33,9 +33,15 @@ def test_lists_come_one_behind_the_other_whenever_their_pages_came(
     monkeypatch.setattr(paging, "_GATHERED_AT", at)
     gathering = Gathering(RUNS)
     lists = [Collected(gathering, number=number) for number in range(3)]
-    for number, names in [(2, "ab"), (0, "cd"), (2, "e"), (0, "fc"), (2, "ga")]:
+    for number, at_page, names in [
+        (2, 0, "ab"),
+        (0, 0, "cd"),
+        (2, 1, "e"),
+        (0, 1, "fc"),
+        (2, 2, "ga"),
+    ]:
         # The later document of an id wins, and stands where it came.
-        documents = [run_document(name, total_evals=lists[number].pages) for name in names]
+        documents = [run_document(name, total_evals=at_page) for name in names]
         lists[number].add(read(*documents))
     assert gathering.frame()["run_id"].to_list() == list("dfcbega")
     assert gathering.frame()["total_evals"].to_list() == [0, 1, 1, 0, 1, 2, 2]

@@ -215,7 +215,8 @@ def test_several_values_are_one_request_each_of_every_combination() -> None:
 
 
 def test_a_failure_among_several_queries_has_the_rows_but_no_cursor() -> None:
-    answers = [reply(body=page(runs("a"))), reply(body=page(runs("b"), "c")), reply(500)]
+    of_each = [run_document(name, workflow_id=of) for name, of in (("a", "w1"), ("b", "w2"))]
+    answers = [reply(body=page(of_each[:1])), reply(body=page(of_each[1:], "c")), reply(500)]
     with FaultServer(answers) as server:
         with pytest.raises(ra.ServerError) as caught:
             ra.fetch_runs(["w1", "w2"], client=client_for(server.url, max_attempts=1))

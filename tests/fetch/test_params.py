@@ -102,7 +102,7 @@ def test_the_answer_is_cut_to_exactly_the_dates() -> None:
         one = ra.fetch_runs(
             from_date=datetime(2026, 5, 18), to_date=datetime(2026, 5, 18), client=client
         )
-    assert day["run_id"].to_list() == ["first", "last", "never"]
+    assert day["run_id"].to_list() == ["last", "first", "never"]
     assert one["run_id"].to_list() == ["first", "never"]
 
 

@@ -47,7 +47,9 @@ def all_ids(api: ResultsApi, runs: list[str]) -> list[str]:
 
 
 def runs_frame(*run_ids: str) -> pl.DataFrame:
-    return pl.concat([ra.decode_runs(json.loads(body(ResultsApi.run(each)))) for each in run_ids])
+    return pl.concat(
+        [ra.decode_runs(json.loads(body(ResultsApi({}).run(each)))) for each in run_ids]
+    )
 
 
 # --- what comes, and in which order
@@ -283,7 +285,7 @@ def test_saved_evals_that_cannot_be_read_cost_no_result(
 
 
 def test_saved_evals_that_do_not_decode_leave_their_results_without_a_name() -> None:
-    documents = [*saved_evals("wf"), eval_document("e1", created_at=7)]
+    documents = [*saved_evals("wf_invoices"), eval_document("e1", created_at=7)]
     api = ResultsApi(some_runs(1), evals=lambda flow: reply(body=page(documents)))
     with FaultServer([api]) as server:
         with pytest.warns(ra.ProblemsWarning, match="saved evals could not be read") as caught:
@@ -319,7 +321,7 @@ def test_an_interrupt_while_the_saved_evals_come_loses_no_result() -> None:
     ],
 )
 def test_what_is_not_an_evals_frame_is_refused(evals: Any) -> None:
-    with pytest.raises(ra.ConfigError, match=r"evals must be .*an EVALS frame"):
+    with pytest.raises((ra.ConfigError, ra.SchemaError), match=r"evals .*an EVALS frame"):
         ra.fetch_results("r0", evals=evals, client=client_for(NOWHERE))
 
 
@@ -345,7 +347,7 @@ def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
         assertion_result__expected_value="@",
     )
     text = json.dumps(page([document])).replace('"@"', sent).encode()
-    with FaultServer([ResultsApi.run("r0"), reply(body=text)]) as server:
+    with FaultServer([ResultsApi({}).run("r0"), reply(body=text)]) as server:
         client = client_for(server.url)
         frame = ra.fetch_results("r0", evals=False, payloads=True, client=client)
     assert frame.schema == RESULTS_WITH_PAYLOADS.schema
@@ -631,7 +633,10 @@ def test_an_error_of_the_callers_progress_leaves_no_thread() -> None:
 
 
 def test_one_result_has_what_its_run_knows() -> None:
-    answers = [reply(body=result_document("x", workflow_eval_run_id="r7")), ResultsApi.run("r7")]
+    answers = [
+        reply(body=result_document("x", workflow_eval_run_id="r7")),
+        ResultsApi({}).run("r7"),
+    ]
     with FaultServer(answers) as server:
         frame = ra.fetch_result("x", client=client_for(server.url))
         assert server.paths == [f"{RESULTS_PATH}/x", f"{RUNS_PATH}r7"]
@@ -688,11 +693,11 @@ def test_a_frame_of_another_library_names_the_runs_and_knows_their_versions() ->
 
 def test_62_the_results_of_another_run_are_asked_for_again() -> None:
     other, mine = (reply(body=page(results_of(each))) for each in ("r1", "r0"))
-    with FaultServer([ResultsApi.run("r0"), other, mine]) as server:
+    with FaultServer([ResultsApi({}).run("r0"), other, mine]) as server:
         frame = ra.fetch_results("r0", evals=False, client=client_for(server.url, AT_ONCE))
         assert len(server.requests) == 3
     assert set(frame["run_id"]) == {"r0"}
-    with FaultServer([ResultsApi.run("r0"), other]) as server:
+    with FaultServer([ResultsApi({}).run("r0"), other]) as server:
         with pytest.raises(ra.ProtocolError, match="is of run 'r1', where 'r0' was asked for"):
             ra.fetch_results("r0", evals=False, client=client_for(server.url, AT_ONCE))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from support.documents import run_document, workflow_document
+from support.documents import eval_document, run_document, workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import PAGE_SIZE, RUNS
@@ -50,6 +52,10 @@ def test_37_an_impossible_id_is_refused(run_id: object) -> None:
         ra.fetch_run(run_id, client=client_for(NOWHERE))  # type: ignore[arg-type]
 
 
+def block_document(block_id: str) -> dict[str, Any]:
+    return {"id": block_id, "type": "extract"}
+
+
 EMPTY = reply(body=page([]))
 
 
@@ -57,37 +63,66 @@ def workflows(*ids: str) -> Reply:
     return reply(body=page([workflow_document(each) for each in ids]))
 
 
-@pytest.mark.parametrize("fetch", [ra.fetch_runs, ra.fetch_evals])
-def test_an_unknown_workflow_is_said_with_one_more_request(fetch: object) -> None:
-    with FaultServer([EMPTY, workflows("wf_invoices")]) as server:
-        with pytest.warns(ra.ProblemsWarning, match="there is no such workflow") as caught:
-            frame = fetch("wf_invoice", client=client_for(server.url))  # type: ignore[operator]
+@pytest.mark.parametrize("fetch", [ra.fetch_runs, ra.fetch_evals, ra.fetch_versions])
+@pytest.mark.parametrize("asked", ["wf_invoice", "Invoces"])
+def test_an_unknown_workflow_is_an_error_that_names_the_nearest(fetch: Any, asked: str) -> None:
+    with FaultServer([EMPTY, workflows("wf_other", "wf_invoices")]) as server:
+        with pytest.raises(ra.ConfigError, match=rf"{asked}.*did you mean 'wf_invoices'"):
+            fetch(asked, client=client_for(server.url))
         assert len(server.requests) == 2
         assert server.paths[1].startswith("/v1/workflows?")
-    assert frame.is_empty()
-    assert [each.filename for each in caught] == [__file__]
-    problems = caught[0].message.problems  # type: ignore[union-attr]
-    assert problems.rows() == [("wf_invoice", "$", "there is no such workflow", "")]
 
 
-def test_a_workflow_beyond_the_newest_hundred_may_be_there() -> None:
-    newest = workflows(*(f"wf_{number}" for number in range(PAGE_SIZE)))
-    with FaultServer([EMPTY, newest]) as server:
-        with pytest.warns(ra.ProblemsWarning, match="not among the newest 100 workflows"):
-            ra.fetch_runs("wf_old", client=client_for(server.url))
+def test_where_none_is_near_some_are_named() -> None:
+    with FaultServer([EMPTY, workflows("wf_a", "wf_b")]) as server:
+        with pytest.raises(ra.ConfigError, match="wf_a, wf_b"):
+            ra.fetch_runs("something else", client=client_for(server.url))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listed", "path"),
+    [
+        ({"target_block_id": "extrct"}, block_document("extract"), "/v1/workflows/blocks?"),
+        ({"eval_id": "extrct"}, eval_document("extract"), "/v1/workflows/evals?"),
+    ],
+)
+def test_so_is_an_unknown_block_or_eval(arguments: Any, listed: Any, path: str) -> None:
+    with FaultServer([EMPTY, reply(body=page([listed]))]) as server:
+        with pytest.raises(ra.ConfigError, match=r"'extrct'.*did you mean 'extract'"):
+            ra.fetch_runs("wf_invoices", **arguments, client=client_for(server.url))
+        assert [each.startswith(path) for each in server.paths] == [False, True]
+
+
+def test_an_unknown_block_of_an_unknown_workflow() -> None:
+    known = workflows("wf_invoices")
+    for blocks in (reply(404), EMPTY):
+        with FaultServer([EMPTY, blocks, known]) as server:
+            with pytest.raises(ra.ConfigError, match="did you mean 'wf_invoices'"):
+                ra.fetch_evals("wf_invoice", target_block_id="b", client=client_for(server.url))
+
+
+def test_so_is_an_unknown_project() -> None:
+    one = workflow_document("wf", project_id="proj_finance")
+    with FaultServer([EMPTY, reply(body=page([one]))]) as server:
+        with pytest.raises(ra.ConfigError, match="did you mean 'proj_finance'"):
+            ra.fetch_workflows(project_id="proj_fiance", client=client_for(server.url))
 
 
 def test_of_several_workflows_those_without_runs_are_asked_for() -> None:
     first = reply(body=page([run_document(workflow_id="wf_a")]))
     with FaultServer([first, EMPTY, EMPTY, workflows("wf_a", "wf_b")]) as server:
-        with pytest.warns(ra.ProblemsWarning, match="nothing was found for wf_c: "):
-            frame = ra.fetch_runs(["wf_a", "wf_b", "wf_c"], client=client_for(server.url))
-    assert frame.height == 1
+        with pytest.raises(ra.ConfigError, match="no workflow 'wf_c'"):
+            ra.fetch_runs(["wf_a", "wf_b", "wf_c"], client=client_for(server.url))
 
 
-@pytest.mark.parametrize("answer", [workflows("wf"), reply(403), reply(body=b"<html>")])
-def test_a_known_workflow_without_runs_is_an_empty_frame(answer: Reply) -> None:
-    """So is one of which nothing could be found out."""
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(workflows("wf"), reply(403), reply(body=b"<html>")),
+        workflows(*(f"wf_{number}" for number in range(PAGE_SIZE))),
+    ],
+)
+def test_a_workflow_that_may_be_there_without_runs_is_an_empty_frame(answer: Reply) -> None:
     with FaultServer([EMPTY, answer]) as server:
         frame = ra.fetch_runs("wf", client=client_for(server.url, max_attempts=1))
         assert len(server.requests) == 2
@@ -101,6 +136,60 @@ def test_nobody_asks_where_an_empty_answer_says_nothing(arguments: dict[str, obj
     with FaultServer([EMPTY]) as server:
         ra.fetch_runs(**{"workflow_id": "wf", **arguments}, client=client_for(server.url))  # type: ignore[arg-type]
         assert len(server.requests) <= 1
+
+
+@pytest.mark.parametrize("fetch", [ra.fetch_run, ra.fetch_results])
+def test_a_workflow_in_the_place_of_a_run_is_called_so(fetch: Any) -> None:
+    with FaultServer([reply(404), workflows("wf_invoices")]) as server:
+        with pytest.raises(ra.NotFoundError, match=r"'wf_invoices' is a workflow; fetch_runs\("):
+            fetch("wf_invoices", client=client_for(server.url))
+
+
+def test_only_runs_of_a_scope() -> None:
+    runs = [
+        run_document("whole", target=None),
+        run_document("block", eval_id=None),
+        run_document("eval", eval_id="e"),
+    ]
+    with FaultServer([reply(body=page(runs[:1], "c")), reply(body=page(runs[1:]))]) as server:
+        client = client_for(server.url)
+        assert ra.fetch_runs(scope="block", limit=1, client=client)["run_id"].to_list() == ["block"]
+        assert all("limit=100" in path for path in server.paths)
+    with pytest.raises(ra.ConfigError, match="scope"):
+        ra.fetch_runs(scope="all", client=client)
+
+
+def at(hour: int, run_id: str) -> dict[str, Any]:
+    return run_document(run_id, timing__created_at=f"2026-05-18T{hour:02}:00:00Z")
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_90_a_list_that_ignores_the_order_is_sorted(limit: int | None) -> None:
+    pages = [reply(body=page([at(1, "a"), at(2, "b")], "c")), reply(body=page([at(3, "c")]))]
+    with FaultServer(pages) as server:
+        frame = ra.fetch_runs(limit=limit, client=client_for(server.url))
+    assert frame["run_id"].to_list() == ["c", "b", "a"][:limit]
+
+
+def test_90_so_are_saved_evals() -> None:
+    evals = [eval_document(str(day), created_at=f"2026-01-0{day}T00:00:00Z") for day in (1, 3, 2)]
+    with FaultServer([reply(body=page(evals))]) as server:
+        found = ra.fetch_evals(evals[0]["workflow_id"], client=client_for(server.url))
+    assert found["eval_id"].to_list() == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("fetch", "document"),
+    [
+        (ra.fetch_runs, run_document()),
+        (ra.fetch_evals, eval_document()),
+        (ra.fetch_versions, {"workflow_id": "wf_invoices", "id": "v"}),
+    ],
+)
+def test_75_a_list_of_another_workflow_is_a_protocol_error(fetch: Any, document: Any) -> None:
+    with FaultServer([reply(body=page([document]))]) as server:
+        with pytest.raises(ra.ProtocolError, match="of workflow 'wf_invoices', where 'other'"):
+            fetch("other", client=client_for(server.url, max_attempts=1))
 
 
 def run(run_id: str) -> Reply:

@@ -13,7 +13,7 @@ import retab_analysis as ra
 
 
 def test_the_query_of_workflows() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
+    with FaultServer([reply(body=page([workflow_document()]))]) as server:
         ra.fetch_workflows(client=client_for(server.url))
         assert server.paths[0].startswith("/v1/workflows?")
         ra.fetch_workflows(project_id="p & q", client=client_for(server.url))

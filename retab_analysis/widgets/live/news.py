@@ -24,7 +24,7 @@ from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.wording import label_side
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
-from retab_analysis.fetch.evals import list_evals
+from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.run_window import Choice, RunWindow

@@ -16,7 +16,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.evals import list_evals
+from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.results import list_results

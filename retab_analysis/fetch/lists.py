@@ -1,0 +1,444 @@
+"""Saved evals, workflows, versions, blocks and documents: short lists, and single documents.
+
+All lists are read by :func:`retab_analysis.fetch.paging.read_list`. Where nothing came, the id
+that was asked for may be misspelled: see :func:`refuse_unknown`.
+
+The API's endpoints for versions know published versions only. A draft is answered with 404, which
+is raised: an empty answer would claim that nothing was published, or that nothing changed. What the
+draft is now is another list, and what it was at an earlier moment cannot be asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import polars as pl
+
+from retab_analysis import wire
+from retab_analysis.arguments import check_flag
+from retab_analysis.decode import read_document, to_frame
+from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, RetabAnalysisError
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.paging import (
+    PAGE_SIZE,
+    Collected,
+    Fetched,
+    read_first_page,
+    read_list,
+    read_pages,
+    refuse_other_workflow,
+)
+from retab_analysis.fetch.params import check_text, quote_id
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import (
+    BLOCKS,
+    EVALS,
+    EVALS_WITH_REASONS,
+    LIVE_BLOCKS,
+    VERSION_DIFF,
+    VERSIONS,
+    WORKFLOWS,
+    Table,
+)
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DRAFT
+
+_EVALS, _BLOCKS = "/v1/workflows/evals", "/v1/workflows/blocks"
+_VERSIONS, _WORKFLOWS = "/v1/workflows/versions", "/v1/workflows"
+_NEWEST_FIRST = [("sort_by", "created_at"), ("order", "desc")]
+_LISTED = 5
+
+
+def fetch_evals(
+    workflow_id: str,
+    *,
+    target_block_id: str | None = None,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the saved evals of a workflow, the newest first.
+
+    Args:
+        workflow_id: The workflow.
+        target_block_id: Only those of this block.
+        client: The client to ask with; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for an eval that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        An EVALS frame, one row per saved eval; ``condition`` is the JSON that was sent.
+
+    Raises:
+        ConfigError: An id cannot be used. Or there are no evals, and no such workflow or block, as
+            far as one more request tells; it names the nearest.
+        SchemaError: An eval does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    check_flag("strict", strict)
+    chosen = client_or_default(client)
+    with contextlib.closing(choose_progress(progress, "saved evals", "evals")) as bar:
+        fetched = list_evals(chosen, workflow_id, target_block_id, strict=strict, progress=bar)
+    if not fetched.problems:
+        asked = {"workflow_id": workflow_id, "target_block_id": target_block_id}
+        filters = {name: [each] for name, each in asked.items() if each is not None}
+        refuse_unknown(chosen, filters, fetched.frame)
+    return fetched.deliver(EVALS)
+
+
+def list_evals(
+    client: Client,
+    workflow_id: str,
+    target_block_id: str | None = None,
+    *,
+    strict: bool = True,
+    progress: Progress | None = None,
+    table: Table = EVALS,
+) -> Fetched:
+    """The saved evals of a workflow, the newest first."""
+    params = _of_workflow(workflow_id, order="desc")
+    if target_block_id is not None:
+        params.append(("target_block_id", check_text("target_block_id", target_block_id)))
+    return read_list(client, _EVALS, params, table, strict=strict, progress=progress)
+
+
+def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
+    """The saved evals of a workflow; none where there is no such workflow."""
+    return list_evals(client_or_default(client), workflow_id).frame
+
+
+def read_saved(client: Client, workflow_id: str) -> Fetched:
+    """Read the saved evals of a workflow, each with why its newest result is out of date.
+
+    Returns:
+        An EVALS frame with the column ``freshness_reasons`` (List(String)) at its end, and the
+        evals that did not decode.
+
+    Raises:
+        NotFoundError: There is no such workflow.
+        RetabAnalysisError: Any other failure.
+    """
+    return list_evals(client, workflow_id, strict=False, table=EVALS_WITH_REASONS)
+
+
+def collect_evals(client: Client, workflow_id: str, into: Collected) -> None:
+    """Read the saved evals of a workflow as they are, without making rows of them.
+
+    Raises:
+        RetabAnalysisError: Whatever went wrong; what came before it is in ``into``.
+    """
+    accept = refuse_other_workflow(workflow_id, EVALS)
+    params = _of_workflow(workflow_id, order="desc")
+    for _ in read_pages(client, _EVALS, params, into, strict=False, accept=accept):
+        pass
+
+
+def fetch_workflows(
+    *,
+    project_id: str | None = None,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the workflows, the newest first.
+
+    Args:
+        project_id: Only those of this project.
+        client: The client to ask with; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for a workflow that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        A WORKFLOWS frame, one row per workflow.
+
+    Raises:
+        ConfigError: The id cannot be used, or there is no workflow of that project, as far as one
+            more request tells; it names the nearest.
+        SchemaError: A workflow does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    check_flag("strict", strict)
+    params = [*_NEWEST_FIRST]
+    if project_id is not None:
+        params.append(("project_id", check_text("project_id", project_id)))
+    chosen = client_or_default(client)
+    with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
+        fetched = read_list(chosen, _WORKFLOWS, params, WORKFLOWS, strict=strict, progress=bar)
+    if project_id is not None and fetched.frame.is_empty() and not fetched.problems:
+        projects = _read_newest_workflows(chosen)["project_id"].drop_nulls()
+        _refuse("project", project_id, dict.fromkeys(projects))
+    return fetched.deliver(WORKFLOWS)
+
+
+def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Look for a workflow among the newest 100, with one request; the API has none for just one.
+
+    Returns:
+        A WORKFLOWS frame of one row, or of none.
+
+    Raises:
+        RetabAnalysisError: The list cannot be read.
+    """
+    newest = read_first_page(client, _WORKFLOWS, _NEWEST_FIRST, WORKFLOWS)
+    return newest.filter(pl.col("workflow_id") == workflow_id)
+
+
+def fetch_versions(
+    workflow_id: str,
+    *,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the published versions of a workflow, the newest first.
+
+    Args:
+        workflow_id: The workflow.
+        client: The client to ask with; the default one if not given.
+        progress: As for :func:`fetch_runs`.
+        strict: Raise for a version that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        A VERSIONS frame, one row per publication, in the API's order. Its ``workflow_version_id``
+        is what :func:`fetch_version_diff` takes.
+
+    Raises:
+        ConfigError: The id cannot be used. Or there are no versions, and no such workflow, as far
+            as one more request tells; it names the nearest.
+        NotFoundError: The API says that there is no such workflow.
+        SchemaError: A version does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+    """
+    check_flag("strict", strict)
+    params, chosen = _of_workflow(workflow_id), client_or_default(client)
+    with contextlib.closing(choose_progress(progress, "versions", "versions")) as bar:
+        fetched = read_list(chosen, _VERSIONS, params, VERSIONS, strict=strict, progress=bar)
+    if not fetched.problems:
+        refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)
+    return fetched.deliver(VERSIONS)
+
+
+def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Read the newest 100 publications of a workflow, with one request.
+
+    Raises:
+        RetabAnalysisError: The list cannot be read.
+    """
+    return read_first_page(client, _VERSIONS, [("workflow_id", workflow_id)], VERSIONS)
+
+
+def fetch_version_diff(
+    workflow_id: str, baseline: str, candidate: str, *, client: Client | None = None
+) -> pl.DataFrame:
+    """Fetch the blocks and edges in which two published versions of a workflow differ.
+
+    Args:
+        workflow_id: The workflow.
+        baseline: The ``workflow_version_id`` to start from.
+        candidate: The one to go to.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A frame of ``block_id, edge_id, change`` (String), blocks first: ``change`` is added,
+        removed or changed, and the other id is null. No rows: nothing changed.
+
+    Raises:
+        ConfigError: An id cannot be used.
+        NotFoundError: The API does not know one of the versions, for example because it is a
+            draft. That is not an empty diff, because nothing is known then.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    params = _of_workflow(
+        workflow_id,
+        from_workflow_version_id=check_text("baseline", baseline),
+        to_workflow_version_id=check_text("candidate", candidate),
+    )
+
+    def parse(body: bytes) -> wire.VersionDiff:
+        diff = read_document(wire.VersionDiff, body)
+        found = (diff.from_workflow_version_id, diff.to_workflow_version_id)
+        if found != (baseline, candidate):
+            raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")
+        return diff
+
+    diff = client_or_default(client).get(f"{_VERSIONS}/diff", params, parse=parse)
+    changes = ("added", "removed", "changed")
+    rows = [
+        {f"{kind}_id": each, "change": change}
+        for kind in ("block", "edge")
+        for change in changes
+        for each in getattr(diff, f"{change}_{kind}_ids") or []
+    ]
+    return pl.DataFrame(rows, schema=VERSION_DIFF)
+
+
+def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
+    """Read the blocks of a published version, or of the draft as it is now.
+
+    Args:
+        client: The client to ask with.
+        workflow_id: The workflow.
+        version: The id of a published version, or ``"draft"``.
+
+    Returns:
+        One row per block: ``block_id, block_type, label, config, parent_id`` (String); ``config``
+        is compact JSON, null where there is none.
+
+    Raises:
+        ConfigError: An id cannot be used.
+        NotFoundError: The API does not know the version or the workflow.
+        SchemaError: A block does not decode.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    if version == DRAFT:
+        return read_live_blocks(client, workflow_id).select(BLOCKS.schema.names())
+    path = f"{_VERSIONS}/{quote_id('version', version)}"
+
+    def parse(body: bytes) -> wire.GraphVersion:
+        document = read_document(wire.GraphVersion, body)
+        if document.workflow_id != workflow_id:
+            raise ProtocolError(f"a version of workflow {document.workflow_id!r}")
+        return document
+
+    document = client.get(path, _of_workflow(workflow_id), parse=parse)
+    return to_frame(BLOCKS, document.blocks or [])
+
+
+def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Read the blocks of the draft as it is now, each with when it was saved last.
+
+    Returns:
+        As :func:`read_blocks`, and ``updated_at`` (Datetime), null
+        where that is not known.
+
+    Raises:
+        RetabAnalysisError: As :func:`read_blocks` does.
+    """
+    return read_list(client, _BLOCKS, _of_workflow(workflow_id), LIVE_BLOCKS).frame
+
+
+def read_two_versions(
+    client: Client, workflow_id: str, baseline: str, candidate: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the blocks of two versions at the same time; see :func:`read_blocks`.
+
+    Raises:
+        RetabAnalysisError: As :func:`read_blocks` does.
+    """
+    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+    tasks = [partial(read_blocks, client, workflow_id, each) for each in (baseline, candidate)]
+    run_all(tasks, client.max_concurrency, outcomes)
+    if error := outcomes.error():
+        raise error
+    return outcomes.results[0], outcomes.results[1]
+
+
+def fetch_document_link(document_id: str, *, client: Client | None = None) -> str:
+    """Fetch a temporary address of a document.
+
+    Args:
+        document_id: One of ``document_ids`` of a RESULTS frame.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        A URL that needs no key and expires soon. Whoever has it can read the document. The answer
+        has nothing that could be compared with ``document_id``: that it is the link of this
+        document rests on the API, and on no connection being shared with another process.
+
+    Raises:
+        NotFoundError: There is no such document.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+    """
+    return read_link(client_or_default(client), document_id).download_url
+
+
+def read_link(client: Client, document_id: str) -> wire.FileLink:
+    """Read the temporary address of a document, and its name; see :func:`fetch_document_link`."""
+    path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
+    return client.get(path, parse=lambda body: read_document(wire.FileLink, body))
+
+
+def refuse_unknown(
+    client: Client, filters: Mapping[str, Sequence[str]], found: pl.DataFrame
+) -> None:
+    """Find out whether a list is empty because an id is misspelled.
+
+    Args:
+        client: The client to ask with.
+        filters: What was asked for: ``workflow_id`` and perhaps ``target_block_id`` or ``eval_id``.
+        found: What came; it has a column ``workflow_id``.
+
+    Raises:
+        ConfigError: There is no such workflow, block or eval; it names the nearest.
+    """
+    there = set(found["workflow_id"])
+    empty = [each for each in filters.get("workflow_id", ()) if each not in there]
+    if not empty:
+        return
+    asked: Sequence[str]
+    noun, asked, known = "workflow", empty, pl.DataFrame()
+    try:
+        if blocks := filters.get("target_block_id"):
+            noun, asked = "block", blocks
+            known = read_live_blocks(client, empty[0])["block_id", "label"]
+        elif evals := filters.get("eval_id"):
+            noun, asked = "eval", evals
+            known = read_evals(client, empty[0])["eval_id", "eval_name"]
+    except NotFoundError:
+        pass  # the workflow itself may be unknown
+    except RetabAnalysisError:
+        return  # the list that was asked for is there, and nobody asked for this one
+    if known.is_empty():
+        newest = _read_newest_workflows(client)
+        noun, asked, known = "workflow", empty, newest["workflow_id", "name"]
+    for each in asked:
+        _refuse(noun, each, dict(known.iter_rows()))
+
+
+def say_what_it_is(client: Client, run_id: str, error: NotFoundError) -> None:
+    """Say on the error of a run that is not there whether the id is a workflow's."""
+    with contextlib.suppress(RetabAnalysisError):
+        if find_workflow(client, run_id).height:
+            told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
+            error.args = (f"{error}. {told}",)
+
+
+def _read_newest_workflows(client: Client) -> pl.DataFrame:
+    """All workflows; none where they cannot be read, or are more than one request gives."""
+    try:
+        newest = read_first_page(client, _WORKFLOWS, _NEWEST_FIRST, WORKFLOWS)
+    except RetabAnalysisError:
+        return WORKFLOWS.empty()
+    return newest if newest.height < PAGE_SIZE else WORKFLOWS.empty()
+
+
+def _refuse(noun: str, asked: str, known: Mapping[str, str | None]) -> None:
+    """Raise where an id is not one of those that are known, if any are; ``known`` has their names.
+
+    Raises:
+        ConfigError: It is not; the nearest one is named.
+    """
+    if not known or asked in known:
+        return
+    ids = {text: each for each, name in known.items() for text in (each, name) if text}
+    near = difflib.get_close_matches(asked, ids, n=1)
+    listed = ", ".join([*known][:_LISTED])
+    told = f"did you mean {ids[near[0]]!r}?" if near else f"known are for example {listed}"
+    raise ConfigError(f"there is no {noun} {asked!r}; {told}")
+
+
+def _of_workflow(workflow_id: str, **others: str) -> list[tuple[str, str]]:
+    return [("workflow_id", check_text("workflow_id", workflow_id)), *others.items()]

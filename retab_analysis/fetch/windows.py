@@ -1,0 +1,156 @@
+"""Read a long history of runs in windows of time, several at once.
+
+A cursor is sequential by nature. So after the first pages the rest of the history is cut at dates:
+each window is a list of its own, neighbours overlap by a second, and a run that is in two of them
+counts once. Whatever an API makes of the fraction of a second, no run is lost then.
+
+An API that takes the dates for something else shows by rows outside of their window, or by the lack
+of rows that are known to be in one. Then, or where a date is missing, an error comes, or nothing is
+known to lie apart, the list is read on in sequence, as if there had been no windows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from retab_analysis import wire
+from retab_analysis.decode import Page
+from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.fetch.paging import Accept, Collected, Gathering, read_pages
+from retab_analysis.fetch.params import format_moment, shift
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.progress import Progress
+from retab_analysis.transport import Client
+from retab_analysis.transport.request import Params
+
+_FIRST_PAGES = 5
+# A window costs a request at least. How many rows it will have is a guess, from the first pages.
+_ROWS_OF_A_WINDOW = 250
+_MOST_WINDOWS_OF_A_WORKER = 4
+_SECOND = 1_000_000
+_SHORTEST_WINDOW = 10  # seconds
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_ReadPages = Callable[[Params, Collected], Iterator[Page]]
+
+
+def read_history(
+    client: Client,
+    path: str,
+    params: Params,
+    into: Collected,
+    *,
+    strict: bool,
+    accept: Accept,
+    progress: Progress,
+) -> None:
+    """Read a whole list of runs as :func:`read_pages` does, and faster where it is long.
+
+    Raises:
+        RetabAnalysisError: As :func:`read_pages` does. An error in a window is not raised: reading
+            on in sequence comes to the same place, where the caller can resume.
+    """
+    read = partial(read_pages, client, path, strict=strict, accept=accept)
+    pages, runs, most = read(params, into), dict[str, wire.Run](), 0
+
+    def tell(count: int) -> None:
+        nonlocal most
+        most = max(most, count)
+        progress.update(most)
+
+    for page in itertools.islice(pages, _FIRST_PAGES):
+        tell(len(into.ids))
+        runs.update({each.id: each for each in page.structs})
+    if into.cursor is None or (
+        client.max_concurrency > 1
+        and _read_windows(read, client.max_concurrency, params, list(runs.values()), into, tell)
+    ):
+        return
+    for _ in pages:
+        tell(len(into.ids))
+
+
+def _read_windows(
+    read: _ReadPages,
+    workers: int,
+    params: Params,
+    runs: Sequence[wire.Run],
+    into: Collected,
+    tell: Callable[[int], None],
+) -> bool:
+    """Read what is behind the first pages; False where it did not work, and nothing has changed."""
+    last = _find_last_run(read, params, into) if _is_in_order(runs) else None
+    windows = [] if last is None else _cut_history([*runs, last], workers)
+    filters = [each for each in params if each[0] not in ("from_date", "to_date")]
+    parts = [Collected(into.gathering, number=at) for at in range(1, len(windows) + 1)]
+    does_not_fit = threading.Event()
+
+    def read_window(begin: int, end: int, part: Collected) -> None:
+        dates = [("from_date", _format(begin)), ("to_date", _format(end + _SECOND))]
+        try:
+            for page in read([*filters, *dates], part):
+                times = [each.timing.created_at for each in page.structs]
+                # The API may take the last second as a whole.
+                if any(at is None or not begin <= at < end + 2 * _SECOND for at in times):
+                    does_not_fit.set()
+                if does_not_fit.is_set():
+                    return
+        except RetabAnalysisError:
+            does_not_fit.set()
+
+    def found() -> set[str]:
+        return set[str]().union(*(each.ids for each in parts))
+
+    tasks = [partial(read_window, *each, part) for each, part in zip(windows, parts, strict=True)]
+    run_all(tasks, workers, TaskOutcomes[None](), lambda: tell(len(into.ids | found())))
+    # The runs at both ends of what was cut are known, so they have to be there again.
+    if last is None or does_not_fit.is_set() or not {runs[-1].id, last.id} <= found():
+        return False
+    into.join(parts)
+    return True
+
+
+def _find_last_run(read: _ReadPages, params: Params, into: Collected) -> wire.Run | None:
+    """The run at the end of the list: the first one in the opposite order."""
+    opposite = {"desc": "asc", "asc": "desc"}
+    turned = [(name, opposite[each] if name == "order" else each) for name, each in params]
+    try:
+        page = next(read(turned, Collected(Gathering(into.gathering.table))))
+    except RetabAnalysisError:
+        return None
+    return page.structs[0] if page.structs else None
+
+
+def _is_in_order(runs: Sequence[wire.Run]) -> bool:
+    """Whether some runs all have a date, and lie in order of time, not all at one moment."""
+    times = [each.timing.created_at for each in runs if each.timing.created_at is not None]
+    is_sorted = times in (sorted(times), sorted(times, reverse=True))
+    return is_sorted and len(times) == len(runs) and times[:1] != times[-1:]
+
+
+def _cut_history(runs: Sequence[wire.Run], workers: int) -> list[tuple[int, int]]:
+    """Cut the time between the last two of some runs into windows, in microseconds since 1970.
+
+    Returns:
+        Their begins and ends, in whole seconds, because an API may cut dates to those. None where
+        the last run is not where the list should end, or that time is too short.
+    """
+    if not _is_in_order(runs):
+        return []
+    times = [each.timing.created_at or 0 for each in runs]
+    low, high = sorted(times[-2:])
+    begin, end = (low // _SECOND - 1) * _SECOND, (high // _SECOND + 1) * _SECOND
+    rows = len(runs) * (high - low) / max(abs(times[0] - times[-2]), 1)
+    wanted = max(workers, min(rows // _ROWS_OF_A_WINDOW, _MOST_WINDOWS_OF_A_WORKER * workers))
+    seconds = (end - begin) // _SECOND
+    number = int(min(wanted, seconds // _SHORTEST_WINDOW))
+    edges = [begin + seconds * at // number * _SECOND for at in range(number + 1) if number > 1]
+    return list(itertools.pairwise(edges))
+
+
+def _format(moment: int) -> str:
+    return format_moment(shift(_EPOCH, timedelta(microseconds=moment)))
