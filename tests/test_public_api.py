@@ -60,7 +60,7 @@ SIGNATURES = {
     "strict=True)",
     "fetch_run": "(run_id, *, client=None)",
     "fetch_runs": "(workflow_id=None, *, eval_id=None, target_block_id=None, status=None,"
-    " exclude_status=None, trigger_type=None, from_date=None, to_date=None,"
+    " exclude_status=None, trigger_type=None, scope=None, from_date=None, to_date=None,"
     " order='desc', limit=None, after=None, client=None, progress=None, "
     "strict=True)",
     "fetch_version_diff": "(workflow_id, baseline, candidate, *, client=None)",
