@@ -1,6 +1,6 @@
 """Whether the code of an eval's block is another than in the row before.
 
-All arrays here are of n evals over T rows, as in :mod:`retab_analysis.evidence.histories`. Codes,
+All arrays here are of n evals over T rows, as in :mod:`retab_analysis.evidence.inference`. Codes,
 versions and blocks are numbers from 1 on; 0 stands where none is known.
 """
 

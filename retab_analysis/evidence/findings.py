@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.inference import Posterior, infer
+from retab_analysis.evidence.inference import Histories, Posterior, infer
 from retab_analysis.evidence.outcomes import Outcomes
 from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
 from retab_analysis.evidence.since import (

@@ -9,7 +9,7 @@ then the step of one eval from the run before is
     T = Σ_h P(h) · [(1 − u·canUp − d·canDown) I + u U + d D] · diag(E_h),
 
 a hidden Markov model, solved by passes forward and backward (Rabiner 1989), each row rescaled. At
-the first row of a history, and at reruns of the candidate, nothing jumps: T = Σ_h P(h) diag(E_h).
+the first row of a history, and at reruns within a day, nothing jumps: T = Σ_h P(h) diag(E_h).
 
 **Shares and hours** are not known. With α the forward message of an eval at the run before and β
 its backward message at the run, its likelihood α T β is linear in u and d once h is given:
@@ -22,25 +22,24 @@ rate is fitted meanwhile by EM (Dempster, Laird and Rubin 1977):
 π ← (20·prior + Σ posteriors) / (20 + n).
 
 **The candidate is kept out of its own support.** The sweeps and EM see only rows before the
-candidate. Then one more round finds what each eval's steps are, from the others' messages: these
-now contain the outcomes on the candidate's side, each eval its own, but no step that was inferred
-from them. So nothing that an eval does on the candidate's side comes back to it by way of the
-others, and one more failure there does not make a break less probable. Two exceptions are the
-model's own: where an eval failed nearly always, rates of .9 and of .995 are told apart, which
-moves probabilities below .04 by up to .005 the other way; and many failures at one row, beside
-passes at the next, read more and more as a bad hour.
+candidate. Then one more round finds each eval's steps from the others' messages, which now contain
+the outcomes on the candidate's side, but no step that was inferred from them. So nothing that an
+eval does there comes back to it by way of the others, and one more failure does not make a break
+less probable. There are three exceptions. With fewer than five earlier rows EM sees the candidate's
+too: else nothing would tell a suite that is flaky as a whole from one that broke. Where an eval
+failed nearly always, rates of .9 and of .995 are told apart, which moves probabilities below .04 by
+up to .01 the other way. And many failures at one row, beside passes at the next, read more and more
+as a bad hour.
 
 **What comes out.** The last jump of an eval was at run t and upward with the probability
 
     worse_t = α(t−1) · P(jump up to the rate at t) · E_t · Π over later runs (stay · E) / Z,
 
-and likewise ``better_t``; worse_t is 0 where the eval had not passed before, as nothing was there
-that could have broken. Where the last jump in a sequence was, is a question about change points
+and likewise ``better_t``. Where the last jump in a sequence was, is a question about change points
 (Chib 1998), here with rates that may come back.
 
 Sources:
-    L. R. Rabiner, "A tutorial on hidden Markov models and selected applications in speech
-    recognition", Proceedings of the IEEE 77 (1989) 257-286.
+    L. R. Rabiner, "A tutorial on hidden Markov models", Proceedings of the IEEE 77 (1989) 257-286.
     A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from incomplete data via the EM
     algorithm", Journal of the Royal Statistical Society B 39 (1977) 1-38.
     M. Opper and O. Winther, "Gaussian processes for classification: mean-field algorithms", Neural
@@ -53,109 +52,140 @@ Sources:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from retab_analysis.evidence.histories import (
-    Histories,
-    Patterns,
-    cut_window,
-    group_equal,
-    split_blocks,
-)
 from retab_analysis.evidence.rates import (
     BREAKS,
     BROKEN,
     CAN_BREAK,
     CAN_MEND,
+    FEW_ROWS,
     FIRST,
     FIRST_WEIGHT,
+    HOUR_RATES,
     HOURS,
     MENDS,
-    POSSIBLE,
+    PAIRS,
     RATES,
+    SAME,
     SHARE_PRIORS,
-    SHARES,
     Bools,
     Floats,
     Ints,
     find_age,
 )
 
-SWEEPS = 4
-MAX_ROWS = 100
+SWEEPS = 2
+MOST_CELLS = 1_000_000
 
 _STATES = RATES.size
 _SMALL = 1e-60  # the least that a message may give a rate, so that no later outcome is impossible
-_SMALLEST = 1e-100  # the least likelihood of a share, against the best; dividing by it is safe
+_SMALLEST = 1e-100  # the least likelihood, against the likeliest; dividing by it is safe
 _COLUMNS = 640  # of a product of matrices: above it BLAS would start threads, which costs more
-_MOVES = np.concatenate([BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)], axis=1).T.copy()
-_WIDTH = 256  # patterns at a time
 _EM_STEPS = 20
-_RETURNS = np.concatenate(
-    [np.eye(_STATES), BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)], axis=1
-)
-_SUMS = np.stack(
-    [
-        np.ones((SHARES.size, SHARES.size)),
-        np.repeat(SHARES[:, None], SHARES.size, axis=1),
-        np.repeat(SHARES[None, :], SHARES.size, axis=0),
-    ]
-).reshape(3, -1)
-_IMPOSSIBLE = np.where(POSSIBLE, 0.0, -np.inf)[:, :, None]
-SHARE_HOUR_PRIORS = HOURS[None, :, None, None, None] * np.moveaxis(SHARE_PRIORS, 1, -1)[:, None]
-"""The prior of hour and shares, shape (ages, 2, 7, 7, 3): age, hour, share up, down, edit."""
+_RISE, _FALL = BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)
+_MOVES = np.concatenate([_RISE, _FALL], axis=1).T.copy()
+_RETURNS = np.concatenate([np.eye(_STATES), _RISE, _FALL], axis=1)
+_LINEAR = np.column_stack([np.ones(len(PAIRS)), PAIRS])
+_HOUR_PRIORS = HOURS[None, :, None] * SHARE_PRIORS.reshape(-1, len(PAIRS)).T[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The outcomes of n evals over T rows, which are runs in the order of time.
+
+    The rows from ``candidate`` on are the candidate's side: its run, and what was run again since.
+    Only outcomes count that are comparable with the candidate's; an eval's history begins with its
+    row ``start``, where its rate has the prior of a first rate.
+
+    Attributes:
+        passes: How many outcomes passed, shape (n, T).
+        fails: How many did not, shape (n, T). Both are 0 where there was no outcome.
+        block: A number for each eval's block, shape (n,); which numbers does not matter.
+        edited: Whether the block's code differs from the code at the row before, shape (n, T):
+            ``rates.SAME``, ``rates.UNKNOWN`` or ``rates.EDITED``. It counts where a rate may jump.
+        start: The first row of each eval's comparable history, shape (n,); T where there is none.
+        candidate: The candidate's first row; T where all rows are history.
+        jumps: Whether the eval's rate may jump between the row before and this one, shape (n, T):
+            not between a run and what was run again on the same code within a day. Up to ``start``
+            it is not looked at: a first rate did not jump.
+    """
+
+    passes: npt.NDArray[np.integer]
+    fails: npt.NDArray[np.integer]
+    block: npt.NDArray[np.integer]
+    edited: npt.NDArray[np.integer]
+    start: npt.NDArray[np.integer]
+    candidate: int
+    jumps: Bools
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many evals and how many rows there are."""
+        return self.passes.shape[0], self.passes.shape[1]
+
+    @property
+    def comparable(self) -> Bools:
+        """Which rows belong to an eval's comparable history, shape (n, T)."""
+        return np.asarray(np.arange(self.shape[1])[None, :] >= self.start[:, None])
+
+    @property
+    def passed(self) -> Bools:
+        """Where a comparable outcome passed, shape (n, T)."""
+        return np.asarray((self.passes > 0) & self.comparable)
+
+    @property
+    def failed(self) -> Bools:
+        """Where a comparable outcome did not pass, shape (n, T)."""
+        return np.asarray((self.fails > 0) & self.comparable)
+
+    @property
+    def observed(self) -> Bools:
+        """Where there is a comparable outcome, shape (n, T)."""
+        return self.passed | self.failed
+
+    @property
+    def decided(self) -> Bools:
+        """Which evals have an outcome both before the candidate and on its side, shape (n,)."""
+        observed = self.observed
+        before, on = observed[:, : self.candidate], observed[:, self.candidate :]
+        return np.asarray(before.any(axis=1) & on.any(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
     """What the model makes of :class:`Histories` of n evals over T rows.
 
-    Equal histories of a block are held once, as G patterns over the R rows of a window.
-
     Attributes:
-        pattern: Which pattern each eval has, shape (n,).
         up: The probability that the last jump was at a row, upward, and to which rate from
-            ``RATES[BROKEN]`` on, shape (R, 8, G).
-        down: The probability that it was at a row and downward, shape (R, G).
-        present: The probabilities of the rate at the last row, shape (13, G).
+            ``RATES[BROKEN]`` on, shape (T, 8, n).
+        down: The probability that it was at a row and downward, shape (T, n).
+        present: The probabilities of the rate at the last row, shape (13, n).
         first: The fitted prior of an eval's first rate, shape (13,).
-        n_rows: T.
-        older: How many of the T rows the window has in groups; see ``histories.Window``.
-        broke: The row that stands for each group where a worsening began, shape (n, groups).
-        mended: The row that stands for it where an improvement began.
     """
 
-    pattern: Ints
     up: Floats
     down: Floats
     present: Floats
     first: Floats
-    n_rows: int
-    older: int
-    broke: Ints
-    mended: Ints
 
     @property
     def worse(self) -> Floats:
-        """The probability that a lasting worsening began at a row, shape (n, T).
-
-        It has not been mended since; the sum over rows is the probability that the eval is worse
-        now than before its last jump.
-        """
-        return self._by_row(self.up.sum(axis=1), self.broke)
+        """The probability that a worsening began at a row and was not mended since, (n, T)."""
+        return np.asarray(self.up.sum(axis=1).T)
 
     @property
     def better(self) -> Floats:
         """The probability that a lasting improvement began at a row, shape (n, T)."""
-        return self._by_row(self.down, self.mended)
+        return self.down.T
 
     @property
     def rate(self) -> Floats:
         """The posterior mean of the present failing rate in a normal hour, shape (n,)."""
-        return np.asarray((RATES @ self.present)[self.pattern])
+        return np.asarray(RATES @ self.present)
 
     def worse_by_rate(self, after: Ints) -> Floats:
         """The probability of a lasting worsening after a row, by the present rate, shape (13, n).
@@ -163,96 +193,141 @@ class Posterior:
         Args:
             after: For each eval the row after which a worsening counts, -1 for all, shape (n,).
         """
-        rows = self.up.shape[0]
-        later = np.zeros((rows + 1, *self.up.shape[1:]))
-        later[:-1] = np.cumsum(self.up[::-1], axis=0)[::-1]
+        later = np.arange(self.up.shape[0])[:, None] > after
         by_rate = np.zeros((_STATES, after.size))
-        by_rate[BROKEN:] = later[self._find_later(after), :, self.pattern].T
+        by_rate[BROKEN:] = np.einsum("tjn,tn->jn", self.up, later.astype(np.float64))
         return by_rate
 
-    def _find_later(self, after: Ints) -> Ints:
-        """The first row of the window at which a worsening is later than ``after``, shape (n,)."""
-        grouped = (self.broke <= after[:, None]).sum(axis=1)
-        newer = after + 1 - self.older + self.broke.shape[1]
-        later = np.where(after < self.older, grouped, newer)
-        return np.asarray(np.clip(later, 0, self.up.shape[0]))
 
-    def each_once(self, after: Ints) -> tuple[Posterior, Ints, Ints]:
-        """One eval of those of which the same is said: most of a large suite always pass.
-
-        Args:
-            after: For each eval the row after which a worsening counts, -1 for all, shape (n,).
-
-        Returns:
-            What is said of m evals, no two alike; their ``after``, shape (m,); and which of them
-            stands for each eval, shape (n,).
-        """
-        key = self.pattern * (self.up.shape[0] + 1) + self._find_later(after)
-        _, chosen, which = np.unique(key, return_index=True, return_inverse=True)
-        alone = replace(
-            self,
-            pattern=self.pattern[chosen],
-            broke=self.broke[chosen],
-            mended=self.mended[chosen],
-        )
-        return alone, after[chosen], which
-
-    def _by_row(self, probabilities: Floats, shown: Ints) -> Floats:
-        """Window rows of patterns as original rows of evals; ``shown`` has those of the groups."""
-        found = np.zeros((self.pattern.size, self.n_rows))
-        groups = shown.shape[1]
-        found[:, self.older :] = probabilities[groups:, self.pattern].T
-        evals = np.arange(self.pattern.size)
-        for group in range(groups):
-            found[evals, shown[:, group]] += probabilities[group, self.pattern]
-        return found
-
-
-def infer(histories: Histories, *, sweeps: int = SWEEPS, max_rows: int = MAX_ROWS) -> Posterior:
+def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_CELLS) -> Posterior:
     """Infer when evals got worse or better, and how often they fail now.
 
     Args:
         histories: The outcomes.
-        sweeps: How often shares and hours are inferred anew; with 4, probabilities are mostly
-            within .001 of where they settle.
-        max_rows: At most so many rows before the candidate go into the model; where there are
-            more, the oldest are put together in groups, see ``histories.cut_window``.
+        sweeps: How often shares and hours are inferred anew; with 2, probabilities are mostly
+            within .01 of where they settle.
+        most_cells: At most so many outcomes, evals × rows, go into the model; where there are
+            more, only the newest rows do, and what :func:`cut_window` carries.
     """
     n, n_rows = histories.shape
     if not n or not n_rows:
-        return _nothing(n, n_rows)
-    window = cut_window(histories, max_rows)
-    patterns, pattern = group_equal(window.histories)
-    parts = split_blocks(patterns, _WIDTH)
-    first, beliefs = _learn_history(parts, sweeps)
-    traces = [
-        _trace_last_jump(part, first, _look_at_others(part, first, learnt))
-        for part, learnt in zip(parts, beliefs, strict=True)
-    ]
-    up, down, present = (np.concatenate(trace, axis=-1) for trace in zip(*traces, strict=True))
-    return Posterior(
-        pattern, up, down, present, first, n_rows, window.older, window.broke, window.mended
-    )
+        up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
+        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST)
+    window, begins = cut_window(histories, most_cells)
+    order = np.argsort(window.block, kind="stable")
+    evals = _Evals.of(window, order)
+    first, learnt = _learn_history(evals, sweeps)
+    beliefs = _Beliefs.before(evals)
+    _sweep(evals, first, learnt, _pass_backward(evals, learnt, window.shape[1]), beliefs)
+    *jumped, present = _trace_last_jump(evals, first, beliefs)
+    older = n_rows - window.shape[1]
+    carried = np.flatnonzero(begins >= 0)
+    found = []
+    for jump in jumped:
+        whole = np.zeros((n_rows, *jump.shape[1:]))
+        whole[older:, ..., order] = jump
+        if carried.size:
+            moved = whole[older + 1, ..., carried].copy()
+            whole[older + 1, ..., carried] = 0.0
+            whole[begins[carried], ..., carried] = moved
+        found.append(whole)
+    return Posterior(found[0], found[1], present[:, np.argsort(order)], first)
 
 
-def _nothing(n: int, n_rows: int) -> Posterior:
-    """What is known without any outcome: the prior."""
-    return Posterior(
-        pattern=np.zeros(n, dtype=np.int64),
-        up=np.zeros((n_rows, _STATES - BROKEN, 1)),
-        down=np.zeros((n_rows, 1)),
-        present=FIRST[:, None],
-        first=FIRST,
-        n_rows=n_rows,
-        older=0,
-        broke=np.zeros((n, 0), dtype=np.int64),
-        mended=np.zeros((n, 0), dtype=np.int64),
-    )
+def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:
+    """Cut histories to their newest rows, where they have more than so many cells.
+
+    An eval that does not pass in any of these would look like one that never passed. So its last
+    pass is carried as its first row, with an edit after it if the code was edited since.
+
+    Returns:
+        The newest rows; and for each eval with a pass that is carried the row which the second of
+        them stands for, its first failure after that pass; -1 for the others, shape (n,).
+    """
+    n, n_rows = histories.shape
+    older = n_rows - max(most_cells // n, n_rows - histories.candidate + 1, 2)
+    begins = np.full(n, -1)
+    if older <= 0:
+        return histories, begins
+    rows = np.arange(n_rows)
+    last_pass = np.where(histories.passed, rows, -1).max(axis=1)
+    carried = np.flatnonzero((last_pass >= 0) & (last_pass < older))
+    since = rows > last_pass[carried, None]
+    fails = since & histories.failed[carried]
+    fails[:, older + 1] = True
+    begins[carried] = fails.argmax(axis=1)
+    window = {
+        name: getattr(histories, name)[:, older:].copy()
+        for name in ("passes", "fails", "edited", "jumps")
+    }
+    window["passes"][carried, 0], window["fails"][carried, 0] = 1, 0
+    edits = np.where(since, histories.edited[carried], SAME)[:, : older + 2]
+    window["edited"][carried, 1], window["jumps"][carried, 1] = edits.max(axis=1), True
+    start = np.maximum(histories.start - older, 0)
+    cut = replace(histories, start=start, candidate=histories.candidate - older, **window)
+    return cut, begins
 
 
 @dataclass(frozen=True, eq=False)
-class Beliefs:
-    """What is believed of each row's hour and shares, for each pattern; shapes (T, 2, G).
+class _Evals:
+    """What the model asks of each eval and row; the evals are sorted by block.
+
+    Attributes:
+        first: The first eval of each block, shape (B,).
+        block: The place of each eval's block in ``first``, shape (n,).
+        outcome: Which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n).
+        likelihoods: How probable outcomes are by hour and rate, the largest 1, shape (2, 13, K).
+        jumps: Whether a rate may jump to a row from the one before, shape (T, n).
+        prior: Which prior of shares a row has, by its age and what is known of an edit, (T, n).
+        candidate: The candidate's first row.
+    """
+
+    first: Ints
+    block: Ints
+    outcome: Ints
+    likelihoods: Floats
+    jumps: Bools
+    prior: Ints
+    candidate: int
+
+    @classmethod
+    def of(cls, histories: Histories, order: Ints) -> _Evals:
+        """Prepare histories, the evals in the given order."""
+        changes = np.diff(histories.block[order], prepend=histories.block[order[0]] - 1) != 0
+        first, place = np.flatnonzero(changes), np.cumsum(changes) - 1
+        rows = np.arange(histories.shape[1])[:, None]
+        jumps = histories.jumps[order].T & (rows > histories.start[order])
+        # Where a rate cannot jump, the edit says what to expect of the rest of the block.
+        edited = np.where(jumps, histories.edited[order].T, SAME)
+        edited = np.where(jumps, edited, np.maximum.reduceat(edited, first, axis=1)[:, place])
+        outcome, likelihoods = _index_outcomes(histories)
+        return cls(
+            first=first,
+            block=place,
+            outcome=outcome[order].T.copy(),
+            likelihoods=likelihoods,
+            jumps=jumps,
+            prior=3 * find_age(rows, histories.candidate) + edited,
+            candidate=histories.candidate,
+        )
+
+
+def _index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
+    """Number the different outcomes of a row, none first, and say how probable each is."""
+    passes = np.where(histories.comparable, histories.passes, 0).astype(np.int64)
+    fails = np.where(histories.comparable, histories.fails, 0).astype(np.int64)
+    width = int(fails.max()) + 1
+    outcomes = passes * width + fails
+    codes = np.unique(np.append(outcomes, 0))
+    logs = np.log1p(-HOUR_RATES)[:, :, None] * (codes // width)
+    logs = logs + np.log(HOUR_RATES)[:, :, None] * (codes % width)
+    likelihoods = np.exp(logs - logs.max(axis=(0, 1)))
+    return np.searchsorted(codes, outcomes), np.maximum(likelihoods, _SMALLEST)
+
+
+@dataclass(frozen=True, eq=False)
+class _Beliefs:
+    """What is believed of each row's hour and shares, for each eval; shapes (T, 2, n).
 
     Attributes:
         hour: The probabilities of a normal and of a bad hour.
@@ -264,107 +339,116 @@ class Beliefs:
     up: Floats
     down: Floats
 
+    @classmethod
+    def before(cls, evals: _Evals) -> _Beliefs:
+        """What is believed before any outcome was seen."""
+        rows, n = evals.outcome.shape
+        means = (SHARE_PRIORS.reshape(-1, len(PAIRS)) @ PAIRS)[evals.prior]
+        means *= evals.jumps[..., None]
+        up, down = (np.repeat(means[:, None, :, i], 2, axis=1) for i in (0, 1))
+        return cls(np.broadcast_to(HOURS[:, None], (rows, 2, n)).copy(), up, down)
 
-def expect_shares(patterns: Patterns) -> Beliefs:
-    """What is believed of hours and shares before any outcome was seen."""
-    age = find_age(np.arange(patterns.n_rows), patterns.candidate)[:, None]
-    up = (SHARE_PRIORS.sum(axis=3) @ SHARES)[age, patterns.edited] * patterns.jumps
-    down = (SHARE_PRIORS.sum(axis=2) @ SHARES)[age, patterns.edited] * patterns.jumps
-    hour = np.broadcast_to(HOURS[None, :, None], (patterns.n_rows, 2, patterns.size)).copy()
-    return Beliefs(hour, np.repeat(up[:, None], 2, axis=1), np.repeat(down[:, None], 2, axis=1))
 
-
-def _learn_history(parts: list[Patterns], sweeps: int) -> tuple[Floats, list[Beliefs]]:
-    """Fit the prior of the first rate, and what is believed of rows, to the history.
-
-    Rows from the candidate on keep what is believed before any outcome was seen.
-    """
-    first, beliefs = FIRST, [expect_shares(part) for part in parts]
+def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
+    """Fit the prior of the first rate, and what is believed of earlier rows, to the history."""
+    first, beliefs = FIRST, _Beliefs.before(evals)
+    seen = evals.outcome > 0
+    few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
+    rows = len(seen) if few else evals.candidate
     for _ in range(sweeps):
-        later = [
-            pass_backward(part, known, part.candidate)
-            for part, known in zip(parts, beliefs, strict=True)
-        ]
-        first = fit_first(parts, first, [messages[0] for messages in later])
-        for part, known, messages in zip(parts, beliefs, later, strict=True):
-            _sweep(part, first, known, messages, known)
+        later = _pass_backward(evals, beliefs, rows)
+        first = _fit_first(first, later[0, :, seen[:rows].any(axis=0)].T)
+        if few:
+            later = _pass_backward(evals, beliefs, evals.candidate)
+        _sweep(evals, first, beliefs, later, beliefs)
     return first, beliefs
 
 
-def _look_at_others(patterns: Patterns, first: Floats, beliefs: Beliefs) -> Beliefs:
-    """Each eval's beliefs from the others' outcomes, those on the candidate's side included."""
-    found = expect_shares(patterns)
-    later = pass_backward(patterns, beliefs, patterns.n_rows)
-    _sweep(patterns, first, beliefs, later, found)
-    return found
-
-
-def fit_first(parts: list[Patterns], first: Floats, later: list[Floats]) -> Floats:
-    """Fit the prior of the first rate by EM; ``later`` has the messages before row 0.
-
-    Its steps are cheap beside a sweep and slow to settle, so that several are made at once.
-    """
-    messages = np.concatenate(later, axis=1)
-    count = np.concatenate([part.count * part.evident for part in parts])
-    for _ in range(_EM_STEPS):
-        posterior = (count / (first @ messages)) @ messages.T * first
-        first = (FIRST_WEIGHT * FIRST + posterior) / (FIRST_WEIGHT + count.sum())
+def _fit_first(first: Floats, messages: Floats) -> Floats:
+    """Fit the prior of the first rate by EM to messages before row 0, shape (13, evals)."""
+    for _ in range(_EM_STEPS):  # cheap beside a sweep, and slow to settle
+        posterior = first * (messages / (first @ messages)).sum(axis=1)
+        first = (FIRST_WEIGHT * FIRST + posterior) / (FIRST_WEIGHT + messages.shape[1])
     return first
 
 
-def pass_backward(patterns: Patterns, beliefs: Beliefs, rows: int) -> Floats:
-    """How probable what comes later is, given a rate, up to a factor; shape (rows + 1, 13, G).
+def _pass_backward(evals: _Evals, beliefs: _Beliefs, rows: int) -> Floats:
+    """How probable what comes later is, given a rate, up to a factor; shape (rows + 1, 13, n).
 
     Entry t + 1 is the message at row t from the rows after it, entry 0 the one before row 0.
     """
-    later = np.empty((rows + 1, _STATES, patterns.size))
-    later[rows] = 1.0
+    n = evals.block.size
+    later = np.ones((rows + 1, _STATES, n))
     for row in range(rows - 1, -1, -1):
-        weighed = emission(patterns, row) * later[row + 1]
+        weighed = _emission(evals, row) * later[row + 1]
         weighed *= beliefs.hour[row][:, None]
-        stacked = np.empty((3, *weighed.shape[1:]))
+        stacked = np.empty((3, _STATES, n))
         stacked[0] = weighed[0] + weighed[1]
         for place, share in ((1, beliefs.up[row]), (2, beliefs.down[row])):
             stacked[place] = share[0] * weighed[0] + share[1] * weighed[1]
-        before = multiply(_RETURNS, stacked.reshape(3 * _STATES, -1))
+        before = _multiply(_RETURNS, stacked.reshape(3 * _STATES, n))
         later[row] = np.maximum(before / before.max(axis=0), _SMALL)
     return later
 
 
-def _sweep(patterns: Patterns, first: Floats, used: Beliefs, later: Floats, found: Beliefs) -> None:
+def _sweep(evals: _Evals, first: Floats, used: _Beliefs, later: Floats, found: _Beliefs) -> None:
     """Go through the rows, infer each one's hour and shares into ``found``, step by ``used``.
 
     If both are the same object, each step is made by what was just found.
     """
-    rows = later.shape[0] - 1
-    infer_row = cavity(patterns)
-    message = np.repeat(first[:, None], patterns.size, axis=1)
-    for row in range(rows):
-        moves = spread(message)
-        likelihood = emission(patterns, row)
-        terms = np.einsum("xjg,hjg->xhg", moves, likelihood * later[row + 1])
-        terms[1:] *= patterns.jumps[row]
-        infer_row(row, terms, found)
-        message = step(moves, likelihood, used, row)[0]
+    message = np.repeat(first[:, None], evals.block.size, axis=1)
+    for row in range(later.shape[0] - 1):
+        moves = _spread(message)
+        likelihood = _emission(evals, row)
+        terms = np.einsum("xjn,hjn->xhn", moves, likelihood * later[row + 1])
+        terms[1:] *= evals.jumps[row]
+        infer_row(evals, row, terms, found)
+        message = _step(moves, likelihood, used, row)[0]
 
 
-def emission(patterns: Patterns, row: int) -> Floats:
-    """How probable a row's outcomes are, by hour and rate, shape (2, 13, G)."""
-    likelihoods = np.empty((2, _STATES, patterns.size))
-    np.take(patterns.likelihoods, patterns.outcome[row], axis=2, out=likelihoods, mode="clip")
-    return likelihoods
+def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
+    """Infer a row's hour and shares for each eval, from the rest of its block.
+
+    Args:
+        evals: All evals.
+        row: The row.
+        terms: The terms a, b and c of each eval's likelihood a_h + u b_h + d c_h, shape (3, 2, n).
+        found: Where to write what is found.
+    """
+    n = evals.block.size
+    most = np.maximum(terms[1:].max(axis=0), 0.0) + terms[0]
+    scaled = (terms / most.max(axis=0)).reshape(3, 2 * n)
+    likelihoods = _multiply(_LINEAR, scaled).reshape(len(PAIRS), 2, n)
+    np.maximum(likelihoods, _SMALLEST, out=likelihoods)
+    memory = np.log(likelihoods)
+    block = np.add.reduceat(memory, evals.first, axis=2)
+    support = np.exp(block - block.max(axis=(0, 1)))
+    # "raise" would make a copy
+    weights = np.take(support, evals.block, axis=2, out=memory, mode="clip")
+    weights *= np.take(_HOUR_PRIORS, evals.prior[row], axis=2)
+    weights /= likelihoods
+    total, up, down = _multiply(_LINEAR.T, weights.reshape(-1, 2 * n)).reshape(3, 2, n)
+    total = np.maximum(total, np.finfo(np.float64).tiny)
+    found.hour[row] = total / total.sum(axis=0)
+    found.up[row] = up / total * evals.jumps[row]
+    found.down[row] = down / total * evals.jumps[row]
 
 
-def spread(message: Floats) -> Floats:
-    """A message, and how it changes if all rates jump up, or down; shape (3, 13, G)."""
+def _emission(evals: _Evals, row: int) -> Floats:
+    """How probable a row's outcomes are, by hour and rate, shape (2, 13, n)."""
+    return np.asarray(np.take(evals.likelihoods, evals.outcome[row], axis=2))
+
+
+def _spread(message: Floats) -> Floats:
+    """A message, and how it changes if all rates jump up, or down; shape (3, 13, n)."""
     moves = np.empty((3, *message.shape))
     moves[0] = message
-    moves[1:] = multiply(_MOVES, message).reshape(2, *message.shape)
+    moves[1:] = _multiply(_MOVES, message).reshape(2, *message.shape)
     return moves
 
 
-def step(moves: Floats, likelihood: Floats, beliefs: Beliefs, row: int) -> tuple[Floats, Floats]:
-    """The forward message at a row, of sum 1, and what it was divided by; shapes (13, G), (G,)."""
+def _step(moves: Floats, likelihood: Floats, beliefs: _Beliefs, row: int) -> tuple[Floats, Floats]:
+    """The forward message at a row, of sum 1, and what it was divided by; shapes (13, n), (n,)."""
     message = np.zeros_like(moves[0])
     for hour in (0, 1):
         arrived = beliefs.up[row, hour] * moves[1]
@@ -377,7 +461,7 @@ def step(moves: Floats, likelihood: Floats, beliefs: Beliefs, row: int) -> tuple
     return np.maximum(message / total, _SMALL), total
 
 
-def multiply(matrix: Floats, columns: Floats) -> Floats:
+def _multiply(matrix: Floats, columns: Floats) -> Floats:
     """The product of matrices, in pieces so small that BLAS does not start threads for them."""
     found = np.empty((matrix.shape[0], columns.shape[1]))
     for begin in range(0, columns.shape[1], _COLUMNS):
@@ -386,95 +470,27 @@ def multiply(matrix: Floats, columns: Floats) -> Floats:
     return found
 
 
-def cavity(patterns: Patterns) -> Callable[[int, Floats, Beliefs], None]:
-    """A function that infers a row's hour and shares for each pattern, from the rest of its block.
-
-    Its arguments are the row, the terms a, b and c of each pattern's likelihood
-    a_h + u b_h + d c_h, shape (3, 2, G), and the beliefs into which it writes. Of a pattern that
-    several evals have, one is left out, the others count.
-    """
-    several = np.flatnonzero(patterns.count != 1)
-    times = patterns.count[several]
-    one_edit = patterns.one_edit
-    age = find_age(np.arange(patterns.n_rows), patterns.candidate)
-
-    def infer_row(row: int, terms: Floats, found: Beliefs) -> None:
-        likelihoods = share_likelihoods(terms)
-        logs = np.log(likelihoods)
-        logs[..., several] *= times
-        block = np.add.reduceat(logs, patterns.first, axis=3)
-        block += _IMPOSSIBLE
-        support = np.exp(block - block.max(axis=(0, 1, 2)))
-        priors = SHARE_HOUR_PRIORS[age[row]]
-        weights = weigh(support, priors, patterns, row, bool(one_edit[row]), logs)
-        # Its memory is used again.
-        take_means(np.divide(weights, likelihoods, out=logs), patterns.jumps[row], row, found)
-
-    return infer_row
-
-
-def share_likelihoods(terms: Floats) -> Floats:
-    """Each pattern's likelihood of hour and shares, the largest about 1, shape (2, 7, 7, G)."""
-    most = np.maximum(terms[1], terms[2])
-    np.maximum(most, 0.0, out=most)
-    most += terms[0]
-    a, b, c = terms / np.maximum(most[0], most[1])
-    up = a[:, None] + SHARES[None, :, None] * b[:, None]
-    down = SHARES[None, :, None] * c[:, None]
-    found = up[:, :, None] + down[:, None]
-    np.maximum(found, _SMALLEST, out=found)
-    return np.asarray(found)
-
-
-def weigh(
-    support: Floats, priors: Floats, patterns: Patterns, row: int, one_edit: bool, memory: Floats
-) -> Floats:
-    """The block's support times the prior that goes with each pattern's edit, (2, 7, 7, G or 1)."""
-    edited = patterns.edited[row]
-    if not one_edit:
-        return np.multiply(support[..., patterns.block], priors[..., edited], out=memory)
-    known = support * priors[..., edited[patterns.first]]
-    if patterns.first.size == 1:
-        return np.asarray(known)
-    # "raise" would make a copy
-    return np.take(known, patterns.block, axis=3, out=memory, mode="clip")
-
-
-def take_means(weights: Floats, jumps: Bools, row: int, found: Beliefs) -> None:
-    """The probabilities of the hours and the mean shares in each, from weights (2, 7, 7, G)."""
-    sums = np.stack([multiply(_SUMS, part) for part in weights.reshape(2, _SUMS.shape[1], -1)])
-    total = np.maximum(sums[:, 0], np.finfo(np.float64).tiny)
-    found.hour[row] = total / total.sum(axis=0)
-    found.up[row] = sums[:, 1] / total * jumps
-    found.down[row] = sums[:, 2] / total * jumps
-
-
 def _trace_last_jump(
-    patterns: Patterns, first: Floats, beliefs: Beliefs
+    evals: _Evals, first: Floats, beliefs: _Beliefs
 ) -> tuple[Floats, Floats, Floats]:
     """The probabilities of ``up``, ``down`` and ``present``, as in :class:`Posterior`."""
-    rows, n = patterns.n_rows, patterns.size
+    rows, n = evals.outcome.shape
     messages = np.empty((rows + 1, _STATES, n))
     totals = np.empty((rows, n))
     messages[0] = first[:, None]
     for row in range(rows):
-        moves = spread(messages[row])
-        messages[row + 1], totals[row] = step(moves, emission(patterns, row), beliefs, row)
+        moves = _spread(messages[row])
+        messages[row + 1], totals[row] = _step(moves, _emission(evals, row), beliefs, row)
     up, down = np.zeros((rows, _STATES - BROKEN, n)), np.zeros((rows, n))
-    lasting = 1.0 / messages[rows].sum(axis=0) * np.ones((_STATES, 1))
+    present = messages[rows] / messages[rows].sum(axis=0)
+    lasting = np.ones((_STATES, n)) / messages[rows].sum(axis=0)
     for row in range(rows - 1, -1, -1):
-        weighed = emission(patterns, row) * (beliefs.hour[row] / totals[row])[:, None]
+        weighed = _emission(evals, row) * (beliefs.hour[row] / totals[row])[:, None]
         rise = (weighed * beliefs.up[row][:, None]).sum(axis=0) * lasting
         fall = (weighed * beliefs.down[row][:, None]).sum(axis=0) * lasting
-        rise = rise[BROKEN:] * multiply(BREAKS[:, BROKEN:].T, messages[row])
-        up[row] = rise * patterns.passed[row]
-        down[row] = (fall * multiply(MENDS.T, messages[row])).sum(axis=0)
-        lasting *= (weighed * _staying(beliefs, row)).sum(axis=0)
-    return up, down, messages[rows] / messages[rows].sum(axis=0)
-
-
-def _staying(beliefs: Beliefs, row: int) -> Floats:
-    """The probability that a rate does not jump, by hour, shape (2, 13, G)."""
-    leaves = beliefs.up[row][:, None] * CAN_BREAK[:, None]
-    leaves += beliefs.down[row][:, None] * CAN_MEND[:, None]
-    return np.asarray(1.0 - leaves)
+        up[row] = rise[BROKEN:] * _multiply(BREAKS[:, BROKEN:].T, messages[row])
+        down[row] = (fall * _multiply(MENDS.T, messages[row])).sum(axis=0)
+        leaves = beliefs.up[row][:, None] * CAN_BREAK[:, None]
+        leaves += beliefs.down[row][:, None] * CAN_MEND[:, None]
+        lasting *= (weighed * (1.0 - leaves)).sum(axis=0)
+    return up, down, present

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from retab_analysis.evidence.histories import Histories
-from retab_analysis.evidence.inference import Posterior
-from retab_analysis.evidence.rates import EDITED, Bools, Ints
-from retab_analysis.evidence.since import CLEARED, Words, find_since, first_row, last_row
+from retab_analysis.evidence.inference import Histories, Posterior
+from retab_analysis.evidence.rates import EDITED, Bools, Floats, Ints
+from retab_analysis.evidence.since import Words, find_since, last_row
+from retab_analysis.vocabulary import LIKELY, UNLIKELY
 
-_LIKELY = 0.5
 _FLAKY_RATE = 0.03
 _OFTEN = 0.1
+_MANY_PASSES = 5
 
 
 def find_kinds(histories: Histories, posterior: Posterior) -> Words:
@@ -20,57 +20,91 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
     ``never_passed``: no outcome passed.
 
     ``broken``: a lasting worsening is likelier than not, as far as its own outcomes reach; it may
-    pass now and then. Also an eval that may have got worse (see below), does not come and go, and
-    probably fails more often than it passes now.
+    pass now and then. Also one that does not pass now, where that is not ruled out (p > .05), which
+    does not come and go, and probably fails more often than it passes.
 
     ``episode``: it had passed, failed for a while and was mended for good, as far as is known, and
     fails less than once in ten since.
 
-    ``flaky``: it comes and goes, fails at least 3 times in 100, and is not one that may have got
-    worse.
+    ``flaky``: it comes and goes, and fails at least 3 times in 100; and what may be called flaky in
+    a comparison, see :func:`may_be_flaky`.
 
     ``steady``: the others. One that changed once, by an edit or by itself, is among them as long as
     it is not known whether that lasts. Empty where there is no outcome.
-
-    To *come and go* is to change twice between passing and failing, without an edit of the block in
-    between, since its rate last changed. An eval *may have got worse* where it does not pass now
-    and the probability of that is above .05, which a comparison calls at least suspect.
     """
-    seen = histories.observed
-    passed, failed = (histories.passes > 0) & seen, (histories.fails > 0) & seen
-    better = posterior.better
-    rows = np.arange(histories.shape[1])[None, :]
-    # What other evals of its block suggest for later runs, it has not shown itself.
-    newest = last_row(seen)
-    worse = np.where(rows <= newest[:, None], posterior.worse, 0.0)
-    p_worse = worse.sum(axis=1)
-    mended = better.sum(axis=1) > _LIKELY
-    changed = find_since(np.maximum(worse, better), np.asarray(seen.any(axis=1)))
-    jumped = mended | (p_worse > _LIKELY)
-    current = rows >= np.where(jumped, changed, 0)[:, None]
-    ended = mended & (first_row(passed) < last_row(failed & ~current))
-    suspect = (p_worse > CLEARED) & (last_row(failed) == newest)
-    comes_and_goes = _comes_and_goes(passed & current, failed & current, histories.edited == EDITED)
-    flaky = comes_and_goes & (posterior.rate >= _FLAKY_RATE) & ~suspect
-    broken = suspect & ~comes_and_goes & (posterior.rate >= _LIKELY)
-    broken |= p_worse >= _LIKELY
+    passed, failed = histories.passed, histories.failed
+    worse, better = _show_changes(histories, posterior)
+    p_worse, mended = worse.sum(axis=1), better.sum(axis=1) > LIKELY
+    fails_now = last_row(failed) == last_row(histories.observed)
+    came = comes_and_goes(histories, posterior)
+    flaky = came & (posterior.rate >= _FLAKY_RATE)
+    flaky |= fails_now & (p_worse <= UNLIKELY) & may_be_flaky(histories, posterior)
+    broken = fails_now & (p_worse > UNLIKELY) & ~came & (posterior.rate >= LIKELY)
+    broken |= p_worse >= LIKELY
+    failed_before = failed & ~_is_current(worse, better)
+    had_passed = np.cumsum(passed, axis=1) > 0
+    ended = mended & (failed_before & had_passed).any(axis=1)
     ended &= (posterior.rate < _OFTEN) | ~flaky
     kinds = np.where(ended, "episode", np.where(flaky, "flaky", "steady"))
     kinds = np.where(broken, "broken", kinds)
     kinds = np.where(passed.any(axis=1), kinds, "never_passed")
-    return np.where(seen.any(axis=1), kinds, "")
+    return np.where(histories.observed.any(axis=1), kinds, "")
 
 
-def _comes_and_goes(passed: Bools, failed: Bools, edited: Bools) -> Bools:
-    """Which evals change twice between passing and failing without an edit in between, (n,)."""
+def may_be_flaky(histories: Histories, posterior: Posterior) -> Bools:
+    """Whether an eval that does not pass now, and did not get worse, is flaky, shape (n,).
+
+    It is where it comes and goes, or where this is its first failure after five passes or more; but
+    two failures in a row with no pass between are more than luck may explain.
+    """
+    passes, fails = (
+        np.where(histories.comparable, given, 0).sum(axis=1)
+        for given in (histories.passes, histories.fails)
+    )
+    is_first = (passes >= _MANY_PASSES) & (fails == 1)
+    is_alone = count_failing(histories) == 1
+    return np.asarray((comes_and_goes(histories, posterior) | is_first) & is_alone)
+
+
+def count_failing(histories: Histories) -> Ints:
+    """How many outcomes in a row, the newest among them, did not pass, shape (n,)."""
+    rows = np.arange(histories.shape[1])[None, :]
+    after = histories.comparable & (rows > last_row(histories.passed)[:, None])
+    return np.asarray(np.where(after, histories.fails, 0).sum(axis=1, dtype=np.int64))
+
+
+def comes_and_goes(histories: Histories, posterior: Posterior) -> Bools:
+    """Whether an eval changes twice between passing and failing, shape (n,).
+
+    It has to do so without an edit of its block in between, and since its rate last changed.
+    """
+    current = _is_current(*_show_changes(histories, posterior))
+    passed, failed = histories.passed & current, histories.failed & current
 
     def find_last(mask: Bools) -> Ints:
         rows = np.where(mask, np.arange(mask.shape[1])[None, :], -1)
         return np.maximum.accumulate(rows, axis=1)
 
-    begin = np.maximum(find_last(edited), 0)
+    begin = np.maximum(find_last(histories.edited == EDITED), 0)
     fails_again = failed & (find_last(passed) >= begin)
     passes_again = passed & (find_last(failed) >= begin)
     twice = passed & (find_last(fails_again) >= begin)
     twice |= failed & (find_last(passes_again) >= begin)
     return np.asarray(twice.any(axis=1))
+
+
+def _show_changes(histories: Histories, posterior: Posterior) -> tuple[Floats, Floats]:
+    """When each eval got worse, as far as its own outcomes reach, and when better; shapes (n, T).
+
+    What other evals of its block suggest for later runs, it has not shown itself.
+    """
+    rows = np.arange(histories.shape[1])[None, :]
+    shown = rows <= last_row(histories.observed)[:, None]
+    return np.where(shown, posterior.worse, 0.0), posterior.better
+
+
+def _is_current(worse: Floats, better: Floats) -> Bools:
+    """The rows since each eval's rate last changed, where that is likely, else all, (n, T)."""
+    likely = (worse.sum(axis=1) > LIKELY) | (better.sum(axis=1) > LIKELY)
+    change = find_since(np.maximum(worse, better), likely)
+    return np.asarray(np.arange(worse.shape[1])[None, :] >= change[:, None])

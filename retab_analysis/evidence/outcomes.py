@@ -26,7 +26,7 @@ import numpy.typing as npt
 import polars as pl
 
 from retab_analysis.evidence.code_edits import find_edits
-from retab_analysis.evidence.histories import Histories
+from retab_analysis.evidence.inference import Histories
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
@@ -162,6 +162,7 @@ def collect_outcomes(
             edited=_edited(table, evals, shape, rows, changed_blocks),
             start=_first_rows(passes + fails),
             candidate=rows,
+            jumps=np.broadcast_to(np.arange(shape[1]) <= rows, shape),
         ),
         outage=outage,
     )

@@ -33,6 +33,10 @@ FIRST: Floats = np.array(
 )
 FIRST_WEIGHT = 20.0
 """How many evals the prior of the first rate is worth when it is fitted to a suite."""
+FEW_ROWS = 5
+"""Where no eval has so many earlier rows, the candidate's outcomes take part in that fit, so that a
+suite that is flaky as a whole is recognised. From so many rows on they do not, which keeps one more
+failure from making a break less probable."""
 
 LEAST_JUMP = 0.14
 AFTER_BREAK: Floats = np.array([0.0] * 5 + [0.02, 0.06, 0.10, 0.10, 0.10, 0.12, 0.25, 0.25])
@@ -57,9 +61,6 @@ AGE_FACTORS: Floats = np.array([1.0, 0.8, 0.65, 0.5])
 the last holds for all older rows. What broke there was seen and mostly mended, while nobody has
 seen yet what broke at the candidate. It falls slowly, so that a break that is still there does not
 look less probable one run later."""
-BOTH_FACTOR = 0.3
-"""By this the weight is multiplied that some evals break and others are mended at the same run: a
-block whose evals change in both directions is mostly a shaky one."""
 
 HOUR_SHIFT = 2.5
 HOURS: Floats = np.array([0.96, 0.04])
@@ -67,26 +68,15 @@ HOURS: Floats = np.array([0.96, 0.04])
 
 
 def jump_kernel(target: Floats, sign: int) -> Floats:
-    """The probabilities of the rate after a jump, for each rate before it.
+    """The probabilities of the rate after a jump, the rate before it in the rows.
 
-    Args:
-        target: What is usual after such a jump, over :data:`RATES`.
-        sign: 1 for jumps up, -1 for jumps down.
-
-    Returns:
-        A square array, the rate before in its rows: ``target`` cut to jumps of at least
-        :data:`LEAST_JUMP` and normalised; a row of zeros where no such jump leads from the rate.
+    They are ``target`` cut to jumps of at least :data:`LEAST_JUMP` in the direction of ``sign`` and
+    normalised; zeros where no such jump leads from the rate.
     """
     step = sign * (RATES[None, :] - RATES[:, None])
     kernel = np.where(step >= LEAST_JUMP, target[None, :], 0.0)
     total = kernel.sum(axis=1, keepdims=True)
     return np.asarray(kernel / np.where(total > 0, total, 1.0))
-
-
-def rates_by_hour() -> Floats:
-    """The failing rates in a normal and in a bad hour, shape (2, number of rates)."""
-    odds = RATES / (1 - RATES) * np.exp(HOUR_SHIFT)
-    return np.stack([RATES, odds / (1 + odds)])
 
 
 def find_age(row: Ints, candidate: int) -> Ints:
@@ -106,23 +96,23 @@ def share_weights(edited: int, *, up: bool, age: int) -> Floats:
     return weights
 
 
-def _share_priors() -> Floats:
-    """The joint weights of both shares, shape (ages, 3, up, down), by age and kind of edit."""
-    together = POSSIBLE.astype(np.float64)
-    together[1:, 1:] *= BOTH_FACTOR
-    priors = np.empty((AGE_FACTORS.size, 3, SHARES.size, SHARES.size))
-    for age in range(AGE_FACTORS.size):
-        for edited in (SAME, UNKNOWN, EDITED):
-            up = share_weights(edited, up=True, age=age)
-            down = share_weights(edited, up=False, age=age)
-            priors[age, edited] = up[:, None] * down[None, :] * together
-    return np.asarray(priors / priors.sum(axis=(2, 3), keepdims=True))
+def _share_prior(age: int, edited: int) -> Floats:
+    """How probable each of :data:`PAIRS` is before anything was seen."""
+    up, down = (share_weights(edited, up=up, age=age) for up in (True, False))
+    weights = np.outer(up, down)[_POSSIBLE]
+    return np.asarray(weights / weights.sum())
 
 
-POSSIBLE: Bools = SHARES[:, None] + SHARES[None, :] <= 1
-"""Which pairs of shares can be: no more than all evals can jump."""
-SHARE_PRIORS = _share_priors()
-HOUR_RATES = rates_by_hour()
+_POSSIBLE = np.add.outer(SHARES, SHARES) <= 1  # no more than all evals can jump
+PAIRS: Floats = SHARES[np.argwhere(_POSSIBLE)]
+"""The share that jumps up and the share that jumps down, every pair that can be."""
+SHARE_PRIORS: Floats = np.array(
+    [[_share_prior(age, kind) for kind in (0, 1, 2)] for age in range(AGE_FACTORS.size)]
+)
+"""The prior of pairs by age and kind of edit, shape (4, 3, pairs)."""
+_BAD_ODDS = RATES / (1 - RATES) * np.exp(HOUR_SHIFT)
+HOUR_RATES: Floats = np.stack([RATES, _BAD_ODDS / (1 + _BAD_ODDS)])
+"""The failing rates in a normal and in a bad hour, shape (2, number of rates)."""
 BREAKS = jump_kernel(AFTER_BREAK, 1)
 MENDS = jump_kernel(AFTER_MEND, -1)
 CAN_BREAK = BREAKS.sum(axis=1).round()

@@ -23,13 +23,10 @@ import numpy as np
 
 from retab_analysis.evidence.inference import Posterior
 from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Bools, Floats, Ints
-from retab_analysis.evidence.since import CLEARED, CONFIRMED
+from retab_analysis.vocabulary import LIKELY, SURE, UNLIKELY
 
 ROUNDS = 8
 """So many rounds are looked ahead."""
-CALLED = 0.5
-"""From this probability on an eval is called broken."""
-
 Grid = dict[tuple[int, int], Floats]
 
 
@@ -46,8 +43,7 @@ def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
         Shape (ROUNDS + 1, n): with at most 0, 1, … reruns. It is 0 where not even one is worth
         while, and else at least 1.
     """
-    alone, after, which = posterior.each_once(after)
-    p, fails = _walk(alone, after)
+    p, fails = _walk(posterior, after)
     expected = np.zeros((ROUNDS + 1, 2, after.size))
     following: Grid = dict.fromkeys(p, np.zeros(after.size))
     for left in range(1, ROUNDS + 1):
@@ -63,28 +59,26 @@ def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
             if i + j + left <= ROUNDS
         }
         expected[left, 0] = following[0, 0]
-    return np.where(decided, expected[:, 0, which], expected[:, 1, which])
+    return np.where(decided, expected[:, 0], expected[:, 1])
 
 
-def _walk(alone: Posterior, after: Ints) -> tuple[Grid, Grid]:
+def _walk(posterior: Posterior, after: Ints) -> tuple[Grid, Grid]:
     """The probabilities p, and those that the next outcome is a failure, by (i, j)."""
-    worse = alone.worse_by_rate(after)
-    present = alone.present[:, alone.pattern]
-    rates = (HOURS @ HOUR_RATES)[:, None]
+    worse, present = posterior.worse_by_rate(after), posterior.present
+    rates = HOURS @ HOUR_RATES
     p: Grid = {}
     fails: Grid = {}
-    for done in range(ROUNDS + 1):
-        for failed in range(done + 1):
-            weight = (1 - rates) ** (done - failed) * rates**failed
-            total = (weight * present).sum(axis=0)
-            p[done - failed, failed] = (weight * worse).sum(axis=0) / total
-            fails[done - failed, failed] = (weight * rates * present).sum(axis=0) / total
+    for i, j in np.argwhere(np.add.outer(np.arange(ROUNDS + 1), np.arange(ROUNDS + 1)) <= ROUNDS):
+        weight = (1 - rates) ** i * rates**j
+        total = weight @ present
+        p[i, j] = weight @ worse / total
+        fails[i, j] = (weight * rates) @ present / total
     return p, fails
 
 
 def _may_change(p: Grid, passed: int, failed: int, left: int) -> Bools:
     """Whether an eval is undecided, and so many more reruns may bring it to another group."""
     now, best, worst = p[passed, failed], p[passed + left, failed], p[passed, failed + left]
-    is_undecided = (now > CLEARED) & (now < CONFIRMED)
-    may_be_called = (best < CALLED) & (worst >= CALLED)
-    return np.asarray(is_undecided & (may_be_called | (best <= CLEARED)))
+    is_undecided = (now > UNLIKELY) & (now < SURE)
+    may_be_called = (best < LIKELY) & (worst >= LIKELY)
+    return np.asarray(is_undecided & (may_be_called | (best <= UNLIKELY)))

@@ -1,12 +1,10 @@
-"""What is read off the model: is an eval worse, since when, why, and what would decide it.
+"""Whether an eval got worse, since when, why, and what would decide it.
 
-All of them are functions of a :class:`~retab_analysis.evidence.inference.Posterior`. An eval
-*regressed* where its last jump was upward and lies after the row to which it is compared: a
-lasting worsening began then, and has not been mended since.
-
-With W(j) the probability of that by the present rate j, and A(j) the posterior of the present
-rate, ``p_regressed`` is Σ W / Σ A, and after k further outcomes Σ W e^k / Σ A e^k, where e is the
-likelihood of such an outcome over normal and bad hours.
+An eval *regressed* where its last jump was upward and lies after the row to which it is compared: a
+lasting worsening began then, and has not been mended since. With W(j) the probability of that by
+the present rate j, and A(j) the posterior of the present rate, ``p_regressed`` is Σ W / Σ A, and
+after k further outcomes Σ W e^k / Σ A e^k, where e is the likelihood of such an outcome over normal
+and bad hours.
 """
 
 from __future__ import annotations
@@ -16,19 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retab_analysis.evidence.histories import Histories, collect_edits
-from retab_analysis.evidence.inference import Posterior
-from retab_analysis.evidence.rates import (
-    EDITED,
-    HOUR_RATES,
-    HOURS,
-    SAME,
-    Bools,
-    Floats,
-    Ints,
-)
+from retab_analysis.evidence.inference import Histories, Posterior
+from retab_analysis.evidence.rates import EDITED, HOUR_RATES, HOURS, SAME, Bools, Floats, Ints
+from retab_analysis.vocabulary import SURE, UNLIKELY
 
-CLEARED, CONFIRMED = 0.05, 0.95
 MOST_RERUNS = 5
 CREDIBLE = 0.90
 
@@ -40,9 +29,8 @@ class Answers:
     """What is known of each of n evals, over T rows.
 
     Attributes:
-        p_regressed: The probability of a lasting worsening after ``after``; NaN where it cannot be
-            told: by default where there is no outcome before the candidate or none on its side,
-            shape (n,).
+        p_regressed: The probability of a lasting worsening after ``after``, NaN where it cannot be
+            told, shape (n,).
         p_improved: The same of a lasting improvement, shape (n,).
         since: The likeliest row at which the worsening began, the first at which the eval has an
             outcome, of those that fit the cause; -1 where ``p_regressed`` is NaN or nothing points
@@ -77,27 +65,30 @@ def answer(
     Args:
         histories: What went into the model.
         posterior: What came out of it.
-        after: The row after which a worsening counts, -1 for all rows; one for each eval, shape
-            (n,), or one for all.
-        known: Which evals are told of, shape (n,); None for those with an outcome both before the
-            candidate and on its side.
+        after: The row after which a worsening counts, -1 for all rows, which is also how an eval
+            that passes now is judged; one for each eval, shape (n,), or one for all.
+        known: Of which evals something can be said, shape (n,); None for those with an outcome both
+            before the candidate and on its side.
     """
     rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
     known = histories.decided if known is None else known
     later = np.arange(histories.shape[1])[None, :] > rows[:, None]
     probability = predict_regressed(posterior, rows)
-    p_regressed = np.where(known, probability[0, 0], np.nan)
     worse = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
-    begun = find_since(worse, known)
-    cause = find_cause(histories, worse, begun)
-    since = find_since(np.where(_at_cause(histories, cause), worse, 0.0), begun >= 0)
+    edited = find_edits_shown(histories)
+    half = worse.sum(axis=1) / 2
+    edit, drift = (np.where(edited == kind, worse, 0.0) for kind in (EDITED, SAME))
+    is_edit, is_drift = edit.sum(axis=1) > half, drift.sum(axis=1) > half
+    of_cause = np.where(is_edit[:, None], edit, np.where(is_drift[:, None], drift, worse))
+    since = find_since(of_cause, known)
+    cause = np.where(is_edit, "edit", np.where(is_drift, "drift", "unknown"))
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
     return Answers(
-        p_regressed=p_regressed,
+        p_regressed=np.where(known, probability[0, 0], np.nan),
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
         since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
-        cause=cause,
+        cause=np.where(since >= 0, cause, ""),
         rate=posterior.rate,
         reruns_to_clear=count_reruns(probability[0], known, clear=True),
         reruns_to_confirm=count_reruns(probability[1], known, clear=False),
@@ -110,21 +101,15 @@ def predict_regressed(posterior: Posterior, after: Ints) -> Floats:
     Returns:
         Shape (2, 6, n): after so many further passes, and after so many further failures.
     """
-    alone, after, which = posterior.each_once(after)
-    worse = alone.worse_by_rate(after)
-    present = alone.present[:, alone.pattern]
+    worse, k = posterior.worse_by_rate(after), np.arange(MOST_RERUNS + 1)[:, None]
     fails = HOURS @ HOUR_RATES
-    found = np.empty((2, MOST_RERUNS + 1, after.size))
-    for place, likelihood in enumerate((1 - fails, fails)):
-        for k in range(MOST_RERUNS + 1):
-            weight = likelihood**k
-            found[place, k] = (weight @ worse) / (weight @ present)
-    return np.clip(found, 0.0, 1.0)[..., which]
+    weight = np.stack([(1 - fails) ** k, fails**k])
+    return np.clip((weight @ worse) / (weight @ posterior.present), 0.0, 1.0)
 
 
 def count_reruns(probability: Floats, known: Bools, *, clear: bool) -> Ints:
     """How many further equal outcomes decide, -1 for none of 0 to 5; ``probability`` is (6, n)."""
-    decides = probability <= CLEARED if clear else probability >= CONFIRMED
+    decides = probability <= UNLIKELY if clear else probability >= SURE
     return np.where(decides.any(axis=0) & known, np.argmax(decides, axis=0), -1)
 
 
@@ -136,11 +121,26 @@ def show_at_outcomes(histories: Histories, probabilities: Floats) -> Floats:
     """
     found = probabilities.copy()
     observed = histories.observed
-    pending = np.cumsum(observed[:, ::-1], axis=1)[:, ::-1] > 0
+    newest = last_row(observed)
     for row in range(observed.shape[1] - 1):
-        moves = ~observed[:, row] & pending[:, row]
+        moves = ~observed[:, row] & (row < newest)
         found[:, row + 1] += np.where(moves, found[:, row], 0.0)
-        found[:, row] = np.where(moves, 0.0, found[:, row])
+        found[moves, row] = 0.0
+    return found
+
+
+def find_edits_shown(histories: Histories) -> Ints:
+    """What is known of edits since an eval's last outcome, at each outcome, shape (n, T).
+
+    A run in between that was cancelled, say, was on the new code already.
+    """
+    observed, found = histories.observed, np.full(histories.shape, SAME)
+    known = np.full(histories.shape[0], SAME)
+    for row in range(histories.shape[1]):
+        edit = np.where(row > histories.start, histories.edited[:, row], SAME)
+        known = np.maximum(known, edit)
+        found[:, row] = np.where(observed[:, row], known, SAME)
+        known = np.where(observed[:, row], SAME, known)
     return found
 
 
@@ -163,27 +163,6 @@ def find_credible_rows(worse: Floats, level: float = CREDIBLE) -> Bools:
     return found
 
 
-def find_cause(histories: Histories, worse: Floats, since: Ints) -> Words:
-    """Whether more than half of a worsening lies where the code was edited, or where it was not.
-
-    An edit shows at an eval's next outcome: a run in between that was cancelled, say, was on the
-    new code already.
-    """
-    edited = collect_edits(histories, histories.observed)
-    total = worse.sum(axis=1)
-    edit = np.where(edited == EDITED, worse, 0.0).sum(axis=1)
-    drift = np.where(edited == SAME, worse, 0.0).sum(axis=1)
-    cause = np.where(edit > total / 2, "edit", np.where(drift > total / 2, "drift", "unknown"))
-    return np.where(since >= 0, cause, "")
-
-
-def _at_cause(histories: Histories, cause: Words) -> Bools:
-    """The rows at which a worsening of that cause may have begun; all where it is not known."""
-    edited = collect_edits(histories, histories.observed)
-    fits = np.where(cause[:, None] == "edit", edited == EDITED, edited == SAME)
-    return np.asarray(fits | np.isin(cause, ("unknown", ""))[:, None])
-
-
 def p_any_regressed(p_regressed: Floats, block: npt.NDArray[np.integer]) -> float:
     """The probability that anything got worse: 1 − Π over blocks of (1 − the block's largest p).
 
@@ -200,10 +179,3 @@ def last_row(mask: Bools) -> Ints:
     """The last row at which each eval's mask holds, -1 where none does, shape (n,)."""
     rows = np.arange(mask.shape[1])
     return np.asarray(np.where(mask, rows[None, :], -1).max(axis=1, initial=-1))
-
-
-def first_row(mask: Bools) -> Ints:
-    """The first row at which each eval's mask holds, T where none does, shape (n,)."""
-    n_rows = mask.shape[1]
-    rows = np.where(mask, np.arange(n_rows)[None, :], n_rows)
-    return np.asarray(rows.min(axis=1, initial=n_rows))

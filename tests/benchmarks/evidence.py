@@ -88,7 +88,8 @@ def suite(evals: int, runs: int, seed: int = 0) -> Histories:
     block = rng.integers(0, BLOCKS, evals)
     edited = np.where(rng.random((BLOCKS, runs + 1)) < 0.1, 2, 0)
     start = np.zeros(evals, dtype=np.int64)
-    return Histories(passes, fails, block, edited[block], start, candidate=runs)
+    jumps = np.ones(rates.shape, dtype=bool)
+    return Histories(passes, fails, block, edited[block], start, runs, jumps)
 
 
 def results(evals: int, runs: int) -> pl.DataFrame:

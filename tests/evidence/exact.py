@@ -10,9 +10,10 @@ from support.inside import (
     HOUR_RATES,
     HOURS,
     MENDS,
+    PAIRS,
     RATES,
     SHARE_PRIORS,
-    SHARES,
+    Bools,
     Floats,
     Histories,
     find_age,
@@ -21,11 +22,13 @@ from support.inside import (
 N = RATES.size
 
 
-def histories(rows: list[str], edited: str = "", candidate: int = -1, block=None) -> Histories:
+def histories(
+    rows: list[str], edited: str = "", candidate: int = -1, block=None, later: int = 0
+) -> Histories:
     """P passed, F failed, anything else no outcome; ``edited`` has an ``e`` where code was edited.
 
     Rows of an eval that begin with ``-`` precede its history. The candidate is the last row, or
-    counted from the end.
+    counted from the end; what follows is run again within a day, the last ``later`` rows later.
     """
     n_rows = len(rows[0]) if rows else 0
     passes = np.array([[int(c == "P") for c in row] for row in rows]).reshape(-1, n_rows)
@@ -38,7 +41,14 @@ def histories(rows: list[str], edited: str = "", candidate: int = -1, block=None
         edited=np.tile(code, (len(rows), 1)),
         start=np.array([len(row) - len(row.lstrip("-")) for row in rows], dtype=np.int64),
         candidate=n_rows + candidate,
+        jumps=np.tile(may_jump(n_rows, n_rows + candidate, later), (len(rows), 1)),
     )
+
+
+def may_jump(n_rows: int, candidate: int, later: int = 0) -> Bools:
+    """Whether a rate may jump to a row: not to those that are run again within a day."""
+    row = np.arange(n_rows)
+    return (row <= candidate) | (row >= n_rows - later)
 
 
 def moves(up: float, down: float) -> Floats:
@@ -74,7 +84,7 @@ def _exact(given: Histories, first: Floats, order: list[int]) -> float:
         joint = np.multiply.outer(joint, first)
     joint = np.concatenate([joint, np.zeros_like(joint)])
     for row in range(given.shape[1]):
-        moved = _move(given, joint, row) if 0 < row <= given.candidate else joint
+        moved = _move(given, joint, row) if row and given.jumps[0, row] else joint
         joint = sum(HOURS[hour] * _weigh(given, moved, row, hour, order) for hour in (0, 1))
     return float(joint[N:].sum() / joint.sum())
 
@@ -82,10 +92,10 @@ def _exact(given: Histories, first: Floats, order: list[int]) -> float:
 def _move(given: Histories, joint: Floats, row: int) -> Floats:
     prior = SHARE_PRIORS[find_age(row, given.candidate), given.edited[0, row]]
     total = np.zeros_like(joint)
-    for (i, j), weight in np.ndenumerate(prior):
-        moved = np.tensordot(labelled_moves(SHARES[i], SHARES[j]).T, joint, 1)
+    for (up, down), weight in zip(PAIRS, prior, strict=True):
+        moved = np.tensordot(labelled_moves(up, down).T, joint, 1)
         for axis in range(1, joint.ndim):
-            step = moves(SHARES[i], SHARES[j]).T
+            step = moves(up, down).T
             moved = np.moveaxis(np.tensordot(step, moved, (1, axis)), 0, axis)
         total += weight * moved
     return total

@@ -1,20 +1,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidence.exact import exact_worse, histories, likelihood
-from support.inside import (
-    Histories,
-    Posterior,
-    cut_window,
-    group_equal,
-    infer,
-    inference,
-    rates,
-    split_blocks,
-)
+from evidence.exact import exact_worse, histories, likelihood, may_jump
+from support.inside import Histories, Posterior, cut_window, infer, inference, rates
 
 
 def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Histories:
@@ -33,7 +25,14 @@ def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Historie
     block = rng.integers(0, 4, n)
     edits = rng.choice([0, 1, 2], size=(4, n_rows), p=[0.8, 0.05, 0.15])
     start = np.where(rng.random(n) < 0.2, rng.integers(0, n_rows, n), 0)
-    return Histories(passes, fails, block, edits[block], start, n_rows - rounds)
+    jumps = np.tile(may_jump(n_rows, n_rows - rounds), (n, 1))
+    return Histories(passes, fails, block, edits[block], start, n_rows - rounds, jumps)
+
+
+def counted(passes: np.ndarray, fails: np.ndarray, block: np.ndarray, candidate: int) -> Histories:
+    """Counts of outcomes of one code, all of which a rate may precede by a jump."""
+    none, start = np.zeros(passes.shape, int), np.zeros(passes.shape[0], int)
+    return Histories(passes, fails, block, none, start, candidate, none == 0)
 
 
 def same(a: Posterior, b: Posterior, order: np.ndarray | slice = slice(None)) -> None:
@@ -81,13 +80,17 @@ def test_a_break_looks_hardly_less_probable_one_run_later(others: int, edit: str
     assert found[-1] == max(found)
 
 
-def test_a_block_that_changes_both_ways_is_rather_a_shaky_one() -> None:
-    def ask(others: str) -> float:
-        rows = ["PF"] * 2 + [others] * 2 + ["PP"] * 36
-        given = histories(rows, " e")
-        return float(infer(given).worse[0, 1])
+def test_an_age_that_grows_does_not_clear_what_fails_on() -> None:
+    three, four = (infer(histories(["PPP" + "F" * n], "   e")).worse.sum() for n in (3, 4))
+    assert 0.85 < three < four
 
-    assert ask("FP") < ask("PP") - 0.08
+
+def test_breaks_and_mends_at_one_row_are_independent_before_anything_was_seen() -> None:
+    possible = np.add.outer(rates.SHARES, rates.SHARES) <= 1
+    for age, edited in itertools.product(range(4), (rates.SAME, rates.EDITED)):
+        up, down = (rates.share_weights(edited, up=up, age=age) for up in (True, False))
+        both = np.outer(up, down)[possible]
+        np.testing.assert_allclose(rates.SHARE_PRIORS[age, edited], both / both.sum())
 
 
 def test_an_unknown_edit_lies_between_an_edit_and_none() -> None:
@@ -108,41 +111,38 @@ def paths(given: Histories, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rates.SHARE_PRIORS[rates.find_age(t, given.candidate), given.edited[0, t]]
         for t in range(n_rows)
     ]
-    up = [p.sum(axis=1) @ rates.SHARES for p in priors]
-    down = [p.sum(axis=0) @ rates.SHARES for p in priors]
+    up, down = np.array(priors) @ rates.PAIRS[:, 0], np.array(priors) @ rates.PAIRS[:, 1]
     worse, better, total = np.zeros(n_rows), np.zeros(n_rows), 0.0
     for path in itertools.product(range(rates.RATES.size), repeat=n_rows):
         weight, last = first[path[0]] * emissions[0][path[0]], 0
         for t in range(1, n_rows):
             i, j = path[t - 1], path[t]
-            can_jump = t <= given.candidate
-            u, d = (up[t], down[t]) if can_jump else (0.0, 0.0)
+            u, d = (up[t], down[t]) if given.jumps[0, t] else (0.0, 0.0)
             stay = 1 - u * rates.CAN_BREAK[i] - d * rates.CAN_MEND[i] if i == j else 0.0
             weight *= (stay + u * rates.BREAKS[i, j] + d * rates.MENDS[i, j]) * emissions[t][j]
             last = last if i == j else t
         total += weight
         if last and path[last] < path[last - 1]:
             better[last] += weight
-        elif last and given.passes[0, :last].any():
+        elif last:
             worse[last] += weight
     return worse / total, better / total
 
 
 @pytest.mark.parametrize(
-    ("row", "edited", "candidate"),
+    ("row", "edited", "candidate", "later"),
     [
-        ("PPF", "  e", -1),
-        ("PFF", "", -1),
-        ("FPP", " e ", -1),
-        ("P.F", " ? ", -1),
-        ("PFF", "  ", -2),
+        ("PPF", "  e", -1, 0),
+        ("PFF", "", -1, 0),
+        ("FPF", " e ", -1, 0),  # what never passed may have got worse, too
+        ("P.F", " ? ", -1, 0),  # at a run without it, it may have broken unseen
+        ("PFF", "", -2, 0),  # run again within a day
+        ("PFF", "", -2, 1),  # run again later
     ],
 )
-def test_one_eval_agrees_with_all_paths(row: str, edited: str, candidate: int) -> None:
-    given = histories([row], edited, candidate)
+def test_one_eval_agrees_with_all_paths(row: str, edited: str, candidate: int, later: int) -> None:
+    given = histories([row], edited, candidate, later=later)
     found = infer(given)
-    if "." in row:  # the row is no moment at which it could jump; what is known of it moves on
-        given = histories([row.replace(".", "")], edited.strip().rjust(2), candidate)
     worse, better = paths(given, found.first)
     np.testing.assert_allclose(found.worse[0][found.worse[0] > 0], worse[worse > 0], rtol=1e-9)
     np.testing.assert_allclose(found.better[0][found.better[0] > 0], better[better > 0], rtol=1e-9)
@@ -171,33 +171,26 @@ def test_a_block_agrees_with_the_exact_sum(
 
 
 def test_shares_are_inferred_from_the_others_exactly_where_messages_are_given() -> None:
-    """Against Bayes' rule written out, for two blocks and a pattern that two evals have."""
+    """Against Bayes' rule written out, for two blocks."""
     given = histories(["PPF", "PPF", "PFF", "PPP", "FFF"], "  e", -1, block=[0, 0, 0, 1, 1])
-    patterns, pattern = group_equal(given)
+    evals = inference._Evals.of(given, np.arange(5))
     rng = np.random.default_rng(1)
-    terms = np.empty((3, 2, patterns.size))
-    terms[0] = rng.uniform(0.1, 1, (2, patterns.size))
-    terms[1:] = terms[0] * rng.uniform(-0.9, 3, (2, 2, patterns.size))
-    found = inference.expect_shares(patterns)
-    inference.cavity(patterns)(2, terms, found)
+    terms = np.empty((3, 2, 5))
+    terms[0] = rng.uniform(0.1, 1, (2, 5))
+    terms[1:] = terms[0] * rng.uniform(-0.9, 3, (2, 2, 5))
+    found = inference._Beliefs.before(evals)
+    inference.infer_row(evals, 2, terms, found)
+    up, down = rates.PAIRS.T
     for e in range(5):
-        others = [o for o in range(5) if o != e and given.block[o] == given.block[e]]
-        age = rates.find_age(2, given.candidate)
-        weights = rates.HOURS[:, None, None] * rates.SHARE_PRIORS[age, rates.EDITED]
-        for a, b, c in (terms[:, :, pattern[o]] for o in others):
-            linear = np.add.outer(a, 0 * rates.SHARES)
-            linear = linear[:, :, None] + np.multiply.outer(b, rates.SHARES)[:, :, None]
-            linear = linear + np.multiply.outer(c, rates.SHARES)[:, None, :]
-            weights = weights * np.where(rates.POSSIBLE, linear, 0)
-        hour = weights.sum(axis=(1, 2))
-        at = pattern[e]
-        np.testing.assert_allclose(found.hour[2, :, at], hour / hour.sum())
-        np.testing.assert_allclose(
-            found.up[2, :, at], np.einsum("hud,u->h", weights, rates.SHARES) / hour
-        )
-        np.testing.assert_allclose(
-            found.down[2, :, at], np.einsum("hud,d->h", weights, rates.SHARES) / hour
-        )
+        weights = np.outer(rates.HOURS, rates.SHARE_PRIORS[0, rates.EDITED])
+        for other in range(5):
+            if other != e and given.block[other] == given.block[e]:
+                a, b, c = terms[:, :, other, None]
+                weights = weights * (a + b * up + c * down)
+        hour = weights.sum(axis=1)
+        np.testing.assert_allclose(found.hour[2, :, e], hour / hour.sum())
+        np.testing.assert_allclose(found.up[2, :, e], weights @ up / hour)
+        np.testing.assert_allclose(found.down[2, :, e], weights @ down / hour)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -210,7 +203,7 @@ def test_where_the_last_jump_was_sums_to_one_at_most(seed: int) -> None:
     np.testing.assert_allclose(found.present.sum(axis=0), 1)
     by_rate = found.worse_by_rate(np.full(40, -1))
     np.testing.assert_allclose(by_rate.sum(axis=0), found.worse.sum(axis=1), atol=1e-12)
-    assert (by_rate <= found.present[:, found.pattern] + 1e-9).all()
+    assert (by_rate <= found.present + 1e-9).all()
 
 
 def test_a_worsening_counts_only_after_the_row_given() -> None:
@@ -234,29 +227,15 @@ def test_the_order_of_evals_and_the_names_of_blocks_do_not_matter(seed: int) -> 
         given.edited[order],
         given.start[order],
         given.candidate,
+        given.jumps[order],
     )
     same(infer(given), infer(other), order)
 
 
-def test_equal_histories_are_counted_once_and_weigh_as_many() -> None:
-    given = histories(["PPPF"] * 6 + ["PPPP"] * 30, "   e")
-    patterns, pattern = group_equal(given)
-    assert sorted(patterns.count.tolist()) == [6, 30]
-    assert len(set(pattern[:6].tolist())) == 1
+def test_more_that_break_together_support_each_other() -> None:
     few = infer(histories(["PPPF"] * 2 + ["PPPP"] * 30, "   e"))
-    many = infer(given)
+    many = infer(histories(["PPPF"] * 6 + ["PPPP"] * 30, "   e"))
     assert many.worse[0].sum() > few.worse[0].sum() > 0.5
-
-
-@pytest.mark.parametrize("width", [1, 7, 1000])
-def test_parts_of_blocks_change_nothing(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = drawn(5)
-    whole = infer(given)
-    parts = split_blocks(group_equal(given)[0], width)
-    assert sum(part.size for part in parts) == group_equal(given)[0].size
-    assert all(part.first[0] == 0 for part in parts)
-    monkeypatch.setattr(inference, "_WIDTH", width)
-    same(whole, infer(given))
 
 
 def test_what_precedes_a_history_is_not_looked_at() -> None:
@@ -265,16 +244,7 @@ def test_what_precedes_a_history_is_not_looked_at() -> None:
     passes = np.where(before, 5, given.passes)
     fails = np.where(before, 7, given.fails)
     edited = np.where(before, 2, given.edited)
-    other = Histories(passes, fails, given.block, edited, given.start, given.candidate)
-    same(infer(given), infer(other))
-
-
-def test_what_never_passed_did_not_break() -> None:
-    found = infer(histories(["FFFFP", "FFPFF", "....F", "P...F"], "eeeee"))
-    assert (found.worse[[0, 2]] == 0).all()
-    assert (found.worse[1, :3] == 0).all()
-    assert found.worse[1, 3:].sum() > 0
-    assert found.better[0].sum() > 0.05
+    same(infer(given), infer(replace(given, passes=passes, fails=fails, edited=edited)))
 
 
 def test_reruns_do_not_jump() -> None:
@@ -283,27 +253,28 @@ def test_reruns_do_not_jump() -> None:
     assert (found.better[:, 9:] == 0).all()
 
 
-def test_a_run_of_one_eval_is_no_moment_for_the_others() -> None:
-    rows = ["PPPPP", "PP.PF", "PP.PP", "PP.PP"]
-    found = infer(histories(rows, "  e  "))
-    assert found.worse[1, 2] == 0
-    without = infer(histories([row[:2] + row[3:] for row in rows[1:]], "  e "))
-    assert found.worse[1, 3] > 2 * without.worse[0, 2] / 3  # the edit is looked for at the next row
-
-
-@pytest.mark.parametrize("sweeps", [3, 4, 6])
+@pytest.mark.parametrize("sweeps", [2, 4])
 def test_sweeps_settle(sweeps: int) -> None:
     given = drawn(7, n=80)
     settled = infer(given, sweeps=15).worse.sum(axis=1)
     np.testing.assert_allclose(infer(given, sweeps=sweeps).worse.sum(axis=1), settled, atol=0.01)
 
 
+@pytest.mark.parametrize("blocks", [1, 5, 20])
+def test_a_suite_that_is_flaky_as_a_whole_is_recognised_at_its_second_run(blocks: int) -> None:
+    called = 0
+    for seed in range(10):
+        fails = (np.random.default_rng(seed).random((100, 2)) < 0.2).astype(np.int64)
+        found = infer(counted(1 - fails, fails, np.arange(100) % blocks, 1))
+        called += bool((found.worse.sum(axis=1) >= 0.5).any())
+    assert called <= 1
+
+
 def test_the_first_rate_is_fitted_without_the_candidate() -> None:
     given = drawn(4)
     fails = given.fails.copy()
     fails[:, -1] += 3
-    other = Histories(given.passes, fails, given.block, given.edited, given.start, given.candidate)
-    np.testing.assert_array_equal(infer(given).first, infer(other).first)
+    np.testing.assert_array_equal(infer(given).first, infer(replace(given, fails=fails)).first)
     assert infer(given).first.sum() == pytest.approx(1)
 
 
@@ -311,7 +282,7 @@ def test_the_first_rate_is_fitted_without_the_candidate() -> None:
 def test_no_evals(n_rows: int) -> None:
     none = np.zeros((0, n_rows), dtype=np.int64)
     some = np.zeros(0, dtype=np.int64)
-    found = infer(Histories(none, none, some, none, some, n_rows))
+    found = infer(counted(none, none, some, n_rows))
     assert found.worse.shape == found.better.shape == (0, n_rows)
     assert found.rate.shape == (0,)
     assert found.worse_by_rate(some).shape == (13, 0)
@@ -320,7 +291,7 @@ def test_no_evals(n_rows: int) -> None:
 def test_no_rows_and_no_outcomes_leave_the_prior() -> None:
     none = np.zeros((2, 0), dtype=np.int64)
     start = np.zeros(2, dtype=np.int64)
-    found = infer(Histories(none, none, start, none, start, 0))
+    found = infer(counted(none, none, start, 0))
     assert found.worse.shape == (2, 0)
     assert found.rate.tolist() == [pytest.approx(rates.FIRST @ rates.RATES)] * 2
     silent = infer(histories(["....", "----"]))
@@ -334,7 +305,7 @@ def test_many_outcomes_at_a_row(count: int) -> None:
     passes = np.stack([outcomes[:, 0], outcomes[:, 1], outcomes[:, 0], outcomes[:, 1]])
     fails = np.stack([outcomes[:, 1], outcomes[:, 0], outcomes[:, 0], outcomes[:, 0]])
     block = np.array([0, 0, 1, 1])
-    found = infer(Histories(passes, fails, block, np.zeros((4, 4), int), np.zeros(4, int), 3))
+    found = infer(counted(passes, fails, block, 3))
     for values in (found.worse, found.better, found.rate):
         assert np.isfinite(values).all()
         assert (values >= 0).all()
@@ -355,120 +326,45 @@ def test_contradictions_of_solid_evals_stay_finite() -> None:
     passes = np.full((200, 3), 10_000)
     fails = np.zeros((200, 3), dtype=np.int64)
     passes[::2, 2], fails[::2, 2] = 0, 10_000
-    found = infer(
-        Histories(passes, fails, np.zeros(200, int), np.zeros((200, 3), int), np.zeros(200, int), 2)
-    )
+    found = infer(counted(passes, fails, np.zeros(200, int), 2))
     worse = found.worse.sum(axis=1)
     assert (worse[::2] > 0.999).all()
     assert (worse[1::2] < 0.001).all()
 
 
-def test_a_window_puts_what_is_older_in_groups() -> None:
-    rows = ["P" * 17 + "FP" + "F" * 40, "P" * 59, "F" * 59, "." * 54 + "P" * 5, "-" * 9 + "P" * 50]
-    given = histories(rows, " " * 17 + "e", -1)
-    window = cut_window(given, 20)
-    assert window.histories.shape == (5, 21)
-    assert (window.histories.candidate, window.older) == (20, 40)
-    assert window.histories.passes[:, :2].tolist() == [[17, 1], [40, 0], [0, 0], [0, 0], [31, 0]]
-    assert window.histories.fails[:, :2].tolist() == [[0, 22], [0, 0], [40, 0], [0, 0], [0, 0]]
-    assert window.histories.start.tolist() == [0] * 5
-    assert window.histories.edited[:, :3].tolist() == [[2, 2, 0]] * 5  # the most of the block
-    assert window.broke.tolist() == [[0, 17], [17, 40], [0, 40], [17, 40], [17, 40]]
-    assert cut_window(given, 58).histories is given
-    assert cut_window(given, 58).older == 0
-    found = infer(given, max_rows=20)
-    assert found.worse.shape == (5, 59)
-    assert found.worse[0].argmax() == 17
-    assert found.worse[0].sum() > 0.5
-    assert found.worse[1].sum() < 0.01
+def test_of_too_many_cells_the_newest_rows_stay_and_the_last_pass_is_carried() -> None:
+    rows = ["PP.FFFFF", "PPPPPPPP", "FFFFFFFF", "PFFFFFFP", "...PFFFF", "-----PPF"]
+    given = histories(rows, "  e    e")
+    window, begins = cut_window(given, 6 * 4)
+    assert (window.shape, window.candidate) == ((6, 4), 3)
+    carried = [[1, 0, 0, 0], [1, 0, 0, 0]]
+    others = [[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1], [0, 1, 1, 0]]
+    assert window.passes[[0, 4]].tolist() == carried
+    assert window.passes[[1, 2, 3, 5]].tolist() == others
+    assert window.fails[0].tolist() == [0, 1, 1, 1]
+    assert window.start.tolist() == [0, 0, 0, 0, 0, 1]
+    # Where a pass is carried, what was edited since then was edited at the next row.
+    assert window.edited[:, 1].tolist() == [2, 0, 0, 0, 0, 0]
+    assert begins.tolist() == [3, -1, -1, -1, 4, -1]
+    assert cut_window(given, 48)[0] is given
+    found = infer(given, most_cells=24)
+    assert found.worse.shape == (6, 8)
+    assert found.worse[[0, 4]].argmax(axis=1).tolist() == [3, 4]
+    assert (found.worse[[0, 4]].sum(axis=1) > 0.5).all()
+    assert (found.worse[[1, 2, 3]].sum(axis=1) < 0.3).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_window_loses_no_outcome_and_tells_of_original_rows(seed: int) -> None:
-    given = drawn(seed, n_rows=60, rounds=2)
-    window = cut_window(given, 30)
-    for name in ("passes", "fails"):
-        before = np.where(given.comparable, getattr(given, name), 0)
-        after = np.where(window.histories.comparable, getattr(window.histories, name), 0)
-        assert (before.sum(axis=1) == after.sum(axis=1)).all()
-        np.testing.assert_array_equal(before[:, window.older :], after[:, 3:])
-    found = infer(given, max_rows=30)
-    for row in (-1, 0, 7, 20, window.older - 1, window.older, 40, 59):
-        by_rate = found.worse_by_rate(np.full(40, row)).sum(axis=0)
-        np.testing.assert_allclose(by_rate, found.worse[:, row + 1 :].sum(axis=1), atol=1e-12)
-
-
-@pytest.mark.parametrize("length", [20, 22, 40, 91, 100, 101, 150, 400])
-def test_a_break_stays_however_long_it_is_not_mended(length: int) -> None:
-    found = infer(histories(["P" * 30 + "F" * length, "P" * (30 + length)], "", -1))
-    assert found.worse[0].sum() > 0.95
+@pytest.mark.parametrize("length", [20, 22, 91, 150])
+@pytest.mark.parametrize("most_cells", [1_000_000, 60])
+def test_a_break_stays_however_long_it_is_not_mended(length: int, most_cells: int) -> None:
+    given = histories(["P" * 30 + "F" * length, "P" * (30 + length)])
+    found = infer(given, most_cells=most_cells)
+    assert found.worse[0].sum() > 0.8
     assert found.worse[0].argmax() == 30
-
-
-@pytest.mark.parametrize("length", [76, 106, 150, 270])
-@pytest.mark.parametrize(
-    ("before", "since", "after", "edited"),
-    [
-        ("P" * 30, 30, "FFFFP", ""),
-        ("P" * 30, 30, "FFFFP", " " * 30 + "e"),
-        ("P" * 5, 5, "FFFFP", ""),
-        ("P" * 30 + "FFFP", 30, "F", ""),
-        ("F" * 12 + "P" * 25, 37, "FFFFP", ""),  # bad at first
-        ("P" * 20 + "F" * 10 + "P" * 15, 45, "FFFFP", ""),  # mended in between
-        ("P" * 20 + "F" * 10 + "P" * 15, 45, "FPFFPF", " " * 20 + "e" + " " * 24 + "e"),
-        ("P..PP" * 6, 30, "F..FP.FF", ""),
-    ],
-)
-def test_a_break_stays_though_it_passes_now_and_then(
-    before: str, since: int, after: str, edited: str, length: int
-) -> None:
-    row = before + (after * length)[:length] + "F"
-    given = histories([row, *["P" * len(row)] * 9], edited)
-    whole, cut = infer(given, max_rows=1000), infer(given)
-    worse = cut.worse[0].sum()
-    assert worse == pytest.approx(whole.worse[0].sum(), abs=0.02)
-    assert worse > 0.9
-    assert cut.worse[0].argmax() == whole.worse[0].argmax() == since
-
-
-@pytest.mark.parametrize("length", [110, 180, 300])
-@pytest.mark.parametrize("rate", [0.1, 0.3, 0.7])
-def test_groups_do_not_change_what_is_said_of_who_fails_now_and_then(
-    length: int, rate: float
-) -> None:
-    rng = np.random.default_rng(length)
-    row = "".join(rng.choice(["F", "P"], p=[rate, 1 - rate], size=length)) + "F"
-    given = histories([row, *["P" * len(row)] * 9])
-    whole, cut = infer(given, max_rows=1000), infer(given)
-    assert cut.worse[0].sum() == pytest.approx(whole.worse[0].sum(), abs=0.1)
 
 
 def test_a_long_history_ends_like_its_window() -> None:
     given = drawn(9, n_rows=60)
-    whole, cut = infer(given, max_rows=1000), infer(given, max_rows=40)
+    whole, cut = infer(given), infer(given, most_cells=40 * 40)
     assert cut.worse.shape == whole.worse.shape
     assert np.abs(cut.worse.sum(axis=1) - whole.worse.sum(axis=1)).mean() < 0.05
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"fails": np.zeros((2, 4), int)}, "one shape"),
-        ({"block": np.zeros(3, int)}, "block and start"),
-        ({"candidate": 4}, "candidate"),
-        ({"passes": np.full((2, 3), -1)}, "below 0"),
-        ({"edited": np.full((2, 3), 3)}, "edited"),
-        ({"start": np.array([0, 4])}, "start"),
-    ],
-)
-def test_what_does_not_fit_is_refused(change: dict[str, object], says: str) -> None:
-    fields: dict[str, object] = {
-        "passes": np.zeros((2, 3), int),
-        "fails": np.zeros((2, 3), int),
-        "block": np.zeros(2, int),
-        "edited": np.zeros((2, 3), int),
-        "start": np.zeros(2, int),
-        "candidate": 2,
-    }
-    with pytest.raises(ValueError, match=says):
-        Histories(**(fields | change))  # type: ignore[arg-type]
