@@ -199,7 +199,7 @@ class LetteredApi:
             self.run(letters, scope=scope.upper(), after=MINUTE if scope.islower() else DAY)
         self.upto = hidden
 
-    def check(self, **more: Any) -> ra.Comparison:
+    def check(self, **more: Any) -> Any:
         """Check the workflow; where it is not served yet, it is served as long as that takes."""
         with contextlib.nullcontext(self) if self.server else self:
             return ra.check(self.flow, client=self.client, **({"progress": False} | more))
@@ -230,8 +230,9 @@ class LetteredApi:
     def edit(self, block: str) -> None:
         """Edit a block of the draft."""
         column = self._column(now=True)
-        rows = self.codes if isinstance(self.codes, Mapping) else dict.fromkeys([block], self.codes)
-        row = rows.get(block, "A")[:column]
+        alike = dict.fromkeys(self._codes(column), self.codes)
+        rows = self.codes if isinstance(self.codes, Mapping) else alike
+        row = (rows.get(block) or "A")[:column]
         self.codes = {**rows, block: row.ljust(column, row[-1]) + chr(ord(row[-1]) + 1)}
 
     def fail(self, request: str, answer: Reply, *, after: int = 0, times: int = 1) -> None:
