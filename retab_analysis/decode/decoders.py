@@ -1,7 +1,6 @@
 """``decode_runs`` and its like: documents that the user already has, as frames.
 
-They may be bytes from a file, text, parsed JSON, or what the official SDK returned. All of them
-become JSON text first, so that there is one decoder, with one set of messages.
+All forms become JSON text first, so that there is one decoder, with one set of messages.
 """
 
 from __future__ import annotations
@@ -72,8 +71,8 @@ def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     in these documents.
 
     Args:
-        data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of the
-            official SDK. Numbers inside values stay as they were written in bytes and text only.
+        data: As for :func:`decode_runs`. Numbers inside values stay as they were written in bytes
+            and text only.
         strict: As for :func:`decode_runs`.
 
     Returns:
@@ -93,8 +92,7 @@ def decode_evals(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     """Make an EVALS frame of documents of the API.
 
     Args:
-        data: One saved eval, a list of them, or a page; as bytes, text, parsed JSON, or objects of
-            the official SDK.
+        data: As for :func:`decode_runs`.
         strict: As for :func:`decode_runs`.
 
     Returns:

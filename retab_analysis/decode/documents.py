@@ -82,17 +82,12 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
         # An empty cursor means that there is no further page, as an absent one does.
         return Page(len(body), page.data, after=page.list_metadata.after or None)
     found, members = _read_each(record, body, check)
-    expected = "a page, {data: […], list_metadata: {…}}"
-    if found is None:
-        _refuse(body, expected)
-    try:
-        metadata = members.get("list_metadata", "null").encode("utf-8", "surrogateescape")
-        found.after = wire.decoder(wire.ListMetadata).decode(metadata).after or None
-    except _DECODE_ERRORS as error:
-        reason = f"{expected}; list_metadata: {error}"
-    else:
-        return found
-    _refuse(body, reason)
+    metadata = members.get("list_metadata", "null").encode("utf-8", "surrogateescape")
+    place = _decode_whole(wire.ListMetadata, metadata)
+    if found is None or place is None:
+        _refuse(body, "a page, {data: […], list_metadata: {…}}")
+    found.after = place.after or None
+    return found
 
 
 def read_one(record: Record, body: bytes) -> Page:
@@ -121,14 +116,10 @@ def read_any(record: Record, body: bytes) -> Page:
         ProtocolError: The body is not JSON.
         SchemaError: It is JSON, but none of these.
     """
-    if body.lstrip()[:1] == b"[":
-        structs = _decode_whole(list[record], body)  # type: ignore[valid-type]
-        if structs is not None:
-            return Page(len(body), structs)
-    else:
-        page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
-        if page is not None:
-            return Page(len(body), page.data)
+    is_list = body.lstrip()[:1] == b"["
+    whole = _decode_whole(list[record] if is_list else _WirePage[record], body)  # type: ignore[valid-type]
+    if whole is not None:
+        return Page(len(body), whole if is_list else whole.data)
     found, _ = _read_each(record, body, never)
     return read_one(record, body) if found is None else found
 
@@ -231,32 +222,31 @@ def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, 
         ProtocolError: The body is not JSON.
         SchemaError: It is nested too deeply.
     """
-    cut, members = _Cut(body), dict[str, str]()
-    found: Page | None = None
-    if cut.skip("["):
-        found = _decode_list(record, cut, "$", Page(len(body)), check)
+    cut, found, members = _Cut(body), Page(len(body)), dict[str, str]()
+    is_list = cut.skip("[")
+
+    def read_records(path: str) -> None:
+        for number in cut.items("]"):
+            if number % _CHECKED_EACH == 0:
+                check()
+            _decode_one(record, *cut.take(), f"{path}[{number}]", found)
+
+    if is_list:
+        read_records("$")
     elif cut.skip("{"):
         for _ in cut.items("}"):
             _, name = cut.take()
-            if not isinstance(name, str) or isinstance(name, JsonNumber) or not cut.skip(":"):
+            if type(name) is not str or not cut.skip(":"):
                 raise ProtocolError("not JSON: a member has no name")
             if name == "data" and cut.skip("["):
-                found = _decode_list(record, cut, "$.data", Page(len(body)), check)
+                is_list = True
+                read_records("$.data")
             else:
                 members[name], _ = cut.take()
     else:
         cut.take()
     cut.end()
-    return found, members
-
-
-def _decode_list(record: Record, cut: _Cut, path: str, found: Page, check: Check) -> Page:
-    for number in cut.items("]"):
-        if number % _CHECKED_EACH == 0:
-            check()
-        text, value = cut.take()
-        _decode_one(record, text, value, f"{path}[{number}]", found)
-    return found
+    return found if is_list else None, members
 
 
 def _decode_one(record: Record, text: str, value: Any, where: str, found: Page) -> None:

@@ -50,47 +50,39 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """Compute the table's columns of rows that were gathered."""
-    _polars.note()
+    global _is_used
+    _is_used = True
     # One after the other, because each is cheap: to share them out costs more than to compute them.
     return rows.select_seq(table.expressions)
 
 
-class _PolarsUse:
-    """Whether polars was used in this process, and in the one that it was forked from.
+# Whether polars was used in this process, and in the one that it was forked from.
+_is_used, _was_used_before_fork = False, False
 
-    Of polars' threads none survives a fork: a child would wait for them for ever.
+
+def check_polars_threads() -> None:
+    """Make sure that polars' threads can be used.
+
+    Raises:
+        ConfigError: They were left in the process that this one was forked from: of threads none
+            survives a fork, and a child would wait for them for ever.
     """
-
-    def __init__(self) -> None:
-        self._here = self._in_parent = False
-
-    def note(self) -> None:
-        """Polars is used here."""
-        self._here = True
-
-    def check_threads(self) -> None:
-        """Make sure that polars' threads can be used.
-
-        Raises:
-            ConfigError: They were left in the process that this one was forked from.
-        """
-        if self._in_parent:
-            raise ConfigError(
-                "this process was forked from one in which frames had been made, and polars' "
-                "threads, which results are joined with, do not survive that: start processes with "
-                "spawn or forkserver, for example multiprocessing.get_context('spawn'), or fork "
-                "before the first frame"
-            )
-
-    def enter_child(self) -> None:
-        """Called in a process that was forked."""
-        self._in_parent = self._in_parent or self._here
+    if _was_used_before_fork:
+        raise ConfigError(
+            "this process was forked from one in which frames had been made, and polars' threads, "
+            "which results are joined with, do not survive that: start processes with spawn or "
+            "forkserver, for example multiprocessing.get_context('spawn'), or fork before the "
+            "first frame"
+        )
 
 
-_polars = _PolarsUse()
-check_polars_threads = _polars.check_threads
+def _enter_child() -> None:
+    global _was_used_before_fork
+    _was_used_before_fork = _was_used_before_fork or _is_used
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_polars.enter_child)
+    os.register_at_fork(after_in_child=_enter_child)
 
 
 class _Absent:
