@@ -89,6 +89,10 @@ FRAME = runs_frame("r1", "r0")
         (FRAME["run_id"], 2),
         (FRAME, 0),
         (FRAME.lazy(), 0),
+        # As pandas gives it: nanoseconds, and floats for integers.
+        (ArrowFrame(FRAME.cast({pl.Datetime: pl.Datetime("ns", "UTC"), pl.Int64: pl.Float64})), 0),
+        (FRAME.to_dicts(), 2),
+        ([{"id": "r1"}, "r0"], 2),
         (pl.concat([FRAME, FRAME]), 0),
         (FRAME.drop("workflow_version_id"), 2),
         (FRAME.select("run_id"), 2),
@@ -105,6 +109,35 @@ def test_runs_in_whatever_way_they_are_named(runs: Any, run_requests: int) -> No
     assert frame["run_created_at"].to_list() == days
     assert sum(each.startswith("run ") for each in api.asked) == run_requests
     assert sum(each.startswith("results ") for each in api.asked) == 2
+
+
+def test_saved_evals_may_be_a_frame_of_another_library() -> None:
+    evals = ra.decode_evals([eval_document("e0", name="Zero")])
+    with FaultServer([ResultsApi(some_runs(1))]) as server:
+        client = client_for(server.url)
+        frame = ra.fetch_results("r0", evals=ArrowFrame(evals), client=client)
+        assert frame.equals(ra.fetch_results({"run_id": "r0"}, evals=evals, client=client))
+    assert frame["eval_name"].to_list() == ["Zero", None]
+
+
+@pytest.mark.parametrize("run", [{}, {"run_id": None}, [{"name": "r0"}]])
+def test_a_dict_without_a_run_is_refused(run: Any) -> None:
+    with pytest.raises(ra.ConfigError, match="run"):
+        ra.fetch_results(run, client=client_for(NOWHERE))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_75_results_of_another_workflow_are_a_protocol_error(known: bool) -> None:
+    api = ResultsApi(some_runs(2))
+    frame = ra.decode_runs(json.loads(body(api.run("r0"))))
+    api.runs["r0"][1]["workflow_id"] = "other"
+    of_run = reply(body=run_document("r0"))
+    api.hook = lambda run_id, query: None if query else of_run
+    with FaultServer([api]) as server:
+        with pytest.raises(ra.ProtocolError, match="is of workflow 'other'"):
+            ra.fetch_results(
+                frame if known else "r0", client=client_for(server.url, max_attempts=1)
+            )
 
 
 def test_a_single_id() -> None:
