@@ -25,41 +25,20 @@ _WORKER_INPUT = "retab_analysis"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; without ``--retab`` nothing is collected and nothing asked."""
-    group = parser.getgroup("retab", "saved evals of Retab workflows")
-    add = group.addoption
-    add(
-        "--retab",
-        type=_word,
-        action="append",
-        default=[],
-        metavar="WORKFLOW",
-        help="check this workflow's newest run, one test for each saved eval; may be repeated",
+    add = parser.getgroup("retab", "saved evals of Retab workflows").addoption
+    says = "check this workflow's newest run, one test for each saved eval; may be repeated"
+    add("--retab", type=_word, action="append", default=[], metavar="WORKFLOW", help=says)
+    says = "check this run, or a version's newest run"
+    add("--retab-candidate", type=_word, metavar="RUN", help=says)
+    says = (
+        "hold it against: last_good (unless given), published, last_ok, previous, a run or a "
+        "version"
     )
-    add(
-        "--retab-candidate",
-        type=_word,
-        metavar="RUN",
-        help="check this run, or a version's newest run",
-    )
-    add(
-        "--retab-baseline",
-        type=_word,
-        default="last_good",
-        metavar="WHAT",
-        help="hold it against: last_good (unless given), published, last_ok, previous, a run or a "
-        "version",
-    )
-    add(
-        "--retab-allow",
-        type=_word,
-        metavar="FILE",
-        help="accepted failures (TOML), which are xfailed",
-    )
-    add(
-        "--retab-no-values",
-        action="store_true",
-        help="do not show expected and actual values, which are the customers' data",
-    )
+    add("--retab-baseline", type=_word, default="last_good", metavar="WHAT", help=says)
+    says = "accepted failures (TOML), which are xfailed"
+    add("--retab-allow", type=_word, metavar="FILE", help=says)
+    says = "do not show expected and actual values, which are the customers' data"
+    add("--retab-no-values", action="store_true", help=says)
 
 
 def _word(text: str) -> str:

@@ -21,7 +21,6 @@ from support.inside import (
     CONFIG_CHANGES,
     VERSIONS,
     Comparison,
-    Fault,
     Sides,
     add_config_changes,
     check_results,
@@ -29,7 +28,6 @@ from support.inside import (
     compare_blocks,
     compare_sides,
     diff_text,
-    mark_change,
     readable,
 )
 
@@ -117,12 +115,6 @@ def test_blocks_that_came_and_went_are_one_row_each() -> None:
     assert json.loads(frame["before"][1])["config"] == CONFIG
 
 
-def test_the_two_shapes_of_a_block_do_not_differ_by_themselves() -> None:
-    one = version("a", block("b", None, label="", parent_id=None))
-    other = live({"id": "b", "type": "extract", "label": None})
-    assert fetched("a", a=one, blocks=other).is_empty()
-
-
 def test_nothing_differs_and_nothing_is_there() -> None:
     assert fetched("a", "c", a=version("a", block("b")), c=version("c", block("b"))).is_empty()
     empty = reply(body={"id": "a", "workflow_id": "wf", "blocks": None})
@@ -146,19 +138,6 @@ def test_numbers_are_compared_as_they_are_written() -> None:
     ]
     frame = fetched("a", "c", a=reply(body=bodies[0]), c=reply(body=bodies[1]))
     assert frame.select("field", "before", "after").rows() == [("$.config.x", "1.10", "1.1")]
-
-
-def test_an_item_that_moved_names_both_places() -> None:
-    before, after = (
-        [{"id": letter, "text": letter * 9} for letter in order] for order in ("abc", "cab")
-    )
-    frame = fetched(
-        "a",
-        "c",
-        a=version("a", block("b", {"l": before})),
-        c=version("c", block("b", {"l": after})),
-    )
-    assert frame.select("change", "field").rows() == [("changed", "$.config.l[0] (was [2])")]
 
 
 @pytest.mark.parametrize("versions", [("a", "gone"), ("gone", "a"), ("draft_2026_05_18", "a")])
@@ -199,25 +178,6 @@ def test_there_are_rows_exactly_where_something_differs(old: object, new: object
     assert rows.filter(pl.col("before").eq_missing(pl.col("after"))).is_empty()
     assert ((frame["change"] == "added") == frame["before"].is_null()).all()
     assert ((frame["change"] == "removed") == frame["after"].is_null()).all()
-
-
-def test_a_prompt_as_a_diff_and_with_its_words_marked() -> None:
-    before, after = (json.dumps(f"One.\nTwo.\n{word}.\nFour.") for word in ("Three", "Tree"))
-    assert diff_text(before, after).splitlines()[1:] == [
-        " One.",
-        " Two.",
-        "-Three.",
-        "+Tree.",
-        " Four.",
-    ]
-    assert diff_text(None, '{"a":[1.10,{}]}').splitlines()[1:] == [
-        *("+{", '+  "a": [', "+    1.10,", "+    {}", "+  ]", "+}")
-    ]
-    segments = mark_change(before, after)
-    assert [(each.kind, each.text) for each in segments if each.kind != "equal"] == [
-        ("removed", "Three"),
-        ("added", "Tree"),
-    ]
 
 
 @given(JSON)
@@ -342,28 +302,6 @@ def test_check_asks_two_more_requests_where_an_edit_broke_something() -> None:
             assert len(sandbox.requests) <= 26 + 2 * (by_edit.height > 0)
     assert extra["wf_invoices"] == (True, 2)
     assert all(asked == (2 if broke else 0) for broke, asked in extra.values())
-
-
-def test_check_carries_on_where_only_the_saved_evals_can_be_read() -> None:
-    gone = [
-        Fault(match=piece, status=404, times=None)
-        for piece in ("/workflows/versions", "/workflows/blocks", "/v1/workflows?")
-    ]
-    with ra.Sandbox(speed=STILL, faults=gone, key="sandbox-key") as sandbox:
-        client = ra.Client(**sandbox.credentials)
-        made = ra.check("wf_invoices", client=client, progress=False)
-    assert made.evals.filter(transition="regressed").height >= 8
-    assert made.config_changes.is_empty()
-    assert made.sides.workflow is None
-    assert made.sides.versions is None
-
-
-def test_check_needs_the_saved_evals() -> None:
-    fault = Fault(match="/workflows/evals?", status=403, times=None)
-    with ra.Sandbox(speed=STILL, faults=[fault], key="sandbox-key") as sandbox:
-        client = ra.Client(**sandbox.credentials)
-        with pytest.raises(ra.PermissionDeniedError):
-            ra.check("wf_invoices", client=client, progress=False)
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.fakes import STILL, FakeTime, client_for
+from support.fakes import STILL, FakeTime
 from support.inside import OVERVIEW, WHY, Fault, Overview
 
 import retab_analysis as ra
@@ -32,20 +32,6 @@ def client(world: ra.Sandbox) -> Iterator[ra.Client]:
 @pytest.fixture(scope="module")
 def board(client: ra.Client) -> Overview:
     return ra.overview(client=client, progress=False)
-
-
-class Recorder:
-    """A progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[int, int | None]] = []
-        self.closed = 0
-
-    def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        self.told.append((done, total))
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 def test_there_is_a_row_for_each_workflow_in_the_apis_order(
@@ -143,20 +129,6 @@ def test_a_workflow_that_fails_leaves_the_others() -> None:
     assert "wf_invoices" in frame["workflow_id"]
 
 
-def test_nothing_can_be_looked_at_without_the_list() -> None:
-    with pytest.raises(ra.TransportError):
-        ra.overview(client=client_for("http://127.0.0.1:9", AT_ONCE), progress=False)
-
-
-def test_progress_counts_workflows_and_is_closed(client: ra.Client) -> None:
-    shown = Recorder()
-    made = ra.overview(client=client, progress=shown)
-    height = made.frame.height
-    assert [done for done, _ in shown.told] == list(range(1, height + 1))
-    assert {total for _, total in shown.told} == {height}
-    assert shown.closed == 1
-
-
 class Cells(HTMLParser):
     """The elements and the text of each row of a table."""
 
@@ -206,14 +178,6 @@ def test_counts_on_the_board_add_up() -> None:
     said = "2 never passed, 3 without a verdict or a known cause"
     assert said in repr(made)
     assert said in made._repr_html_()
-
-
-def test_the_text_says_the_same_in_a_line_each(board: Overview) -> None:
-    lines = repr(board).splitlines()
-    assert len(lines) == board.frame.height
-    for line, row in zip(lines, board.frame.iter_rows(named=True), strict=True):
-        assert f"({row['workflow_id']}): {row['passing']} of {row['evals']} evals pass" in line
-    assert repr(Overview(OVERVIEW.to_frame())) == "no workflows"
 
 
 def test_hostile_names_stay_text() -> None:

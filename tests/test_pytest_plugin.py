@@ -6,7 +6,6 @@ themselves where this one is.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -175,12 +174,6 @@ def test_without_the_option_nothing_is_collected_loaded_or_asked(session: Sessio
     assert session.api.asked == []
 
 
-def test_beside_other_tests(session: Session) -> None:
-    (session.folder / "test_other.py").write_text("def test_it(): pass\n")
-    ended = session("--retab", FLOW, "-q")
-    assert counts(ended)["passed"] == 7
-
-
 def test_k_takes_names_and_blocks(session: Session) -> None:
     ended = session("--retab", FLOW, "-k", "lines or gap")
     assert counts(ended) == {"failed": 1, "xfailed": 1, "deselected": 8}
@@ -237,13 +230,6 @@ def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:
     assert "Accepted, but passes again: fine 0. Remove the entry." in ended.stdout
 
 
-def test_other_runs_and_baselines(session: Session) -> None:
-    earlier = ["--retab-candidate", f"run_{SURE - 1}", "--retab-baseline", "previous"]
-    ended = session("--retab", FLOW, *earlier)
-    assert ended.returncode == 0, ended.stdout
-    assert f"run_{SURE - 1}" not in ended.stderr
-
-
 def test_several_workflows(session: Session) -> None:
     with ra.Sandbox() as sandbox:
         given = sandbox.credentials
@@ -285,37 +271,8 @@ def test_without_an_answer_the_session_ends_with_3(session: Session, workers: li
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
-def test_without_a_key_the_session_ends_with_3(session: Session) -> None:
-    ended = session("--retab", FLOW, key=False)
-    assert ended.returncode == 3
-    assert "RETAB_API_KEY is empty" in ended.stdout + ended.stderr
-
-
 def test_a_file_that_cannot_be_read_is_4(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab-allow", "missing.toml")
     assert ended.returncode == 4
     assert "--retab-allow: the accepted failures in 'missing.toml' cannot be read" in ended.stderr
     assert session.api.asked == []
-
-
-def test_collecting_says_what_there_is(session: Session) -> None:
-    ended = session("--retab", FLOW, "--collect-only", "-q")
-    assert f"retab/{FLOW}::suite" in ended.stdout.splitlines()
-
-
-def test_what_workers_are_told_is_text() -> None:
-    """execnet takes no lone surrogate, which JSON writes as an escape."""
-    from support.inside import _TOLD, _WORKER_INPUT, pytest_configure_node
-
-    class Config:
-        stash = pytest.Stash()
-
-    class Node:
-        config = Config()
-        workerinput: dict[str, str] = {}  # noqa: RUF012
-
-    Config.stash[_TOLD] = [{"workflow": "\ud800"}]
-    pytest_configure_node(Node())
-    sent = Node.workerinput[_WORKER_INPUT]
-    assert sent.isascii()
-    assert json.loads(sent) == [{"workflow": "\ud800"}]

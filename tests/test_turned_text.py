@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 import pytest
 from matplotlib.text import Text
-from support.drawn import walk
 from support.explored import htmls
 from support.frames import result, results, run, runs
 from support.inside import OVERVIEW, OpenedDocument, Overview, TerminalBars, show_turning
@@ -70,21 +69,6 @@ LIVE = seen(
     failure=TURNED,
     phase="failed",
 )
-
-
-def texts_of(widget: Any) -> Iterator[str]:
-    """What a browser would show of a widget, and of all that is in it."""
-    for each in walk(widget):
-        # Of a list, what is chosen is sent as a number.
-        shown = ["description", "tooltip", "placeholder"]
-        shown += [] if hasattr(each, "options") else ["value"]
-        yield from (str(getattr(each, name, "")) for name in shown)
-        yield from (option if isinstance(option, str) else option[0] for option in of(each))
-        yield from getattr(each, "titles", ())
-
-
-def of(widget: Any) -> Any:
-    return getattr(widget, "options", None) or ()
 
 
 def comparison_texts() -> Iterator[str]:

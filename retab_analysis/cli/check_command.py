@@ -10,12 +10,7 @@ import polars as pl
 from retab_analysis._baseline import NoBaselineError
 from retab_analysis._check import check
 from retab_analysis._settle import RerunPlan, settle
-from retab_analysis.cli.conclusion import (
-    ROUNDS,
-    UNDECIDED_CODES,
-    Conclusion,
-    tell_github,
-)
+from retab_analysis.cli.conclusion import ROUNDS, UNDECIDED_CODES, Conclusion, tell_github
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.eval_checks import list_checks
 from retab_analysis.cli.junit import write_junit
@@ -53,7 +48,14 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     try:
         comparison = compare_sides(options, console, session, candidate)
     except NoBaselineError as error:
-        return _tell_no_baseline(options, console, error)
+        code = UNDECIDED_CODES[options.undecided]
+        told = f"Nothing to compare with, so that nothing was decided: {one_line(error)}"
+        if options.json:
+            console.show_json({"exit_code": code, "error": told})
+        else:
+            console.show(told)
+        console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
+        return code
     if options.settle:
         comparison = _settle(options, console, session, comparison)
     conclusion = Conclusion(
@@ -86,10 +88,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
     Raises:
         UsageError: No gate takes it.
     """
-    rule = {
-        "fail_on": options.fail_on or FAIL_ON,
-        "allow": options.allow or (),
-    }
+    rule = {"fail_on": options.fail_on or FAIL_ON, "allow": options.allow or ()}
     try:
         GateRule.check(**rule, max_failures=0, min_pass_rate=None, verdict=True)
     except ConfigError as error:
@@ -150,25 +149,7 @@ def _settle(
 
 def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
     """Write the files that were asked for, and say what came out; gives the exit code."""
-    unwritten = _write_files(options, conclusion)
-    if options.json:
-        failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
-        console.show_json(conclusion.to_dict(values=options.values) | failed)
-    else:
-        title, *lines = conclusion.lines()
-        _, kind = conclusion.comparison.document().mark
-        console.show("\n".join([console.coloured(title, kind), *lines]))
-    tell_github(console, conclusion, values=options.values)
-    if unwritten:
-        console.warn(unwritten)
-        console.tell_failure(conclusion.about, unwritten)
-        return NOT_ASKED
-    return conclusion.exit_code
-
-
-def _write_files(options: Namespace, conclusion: Conclusion) -> str:
-    """Write them; gives what went wrong, which does not keep back what was concluded."""
-    comparison, gate = conclusion.comparison, conclusion.gate
+    comparison, gate, unwritten = conclusion.comparison, conclusion.gate, ""
     try:
         for path in options.report:
             write_report(comparison, path, values=options.values, gate=gate)
@@ -176,17 +157,18 @@ def _write_files(options: Namespace, conclusion: Conclusion) -> str:
             checks = list_checks(comparison, gate, values=options.values)
             write_junit(options.junit, options.workflow, checks)
     except (ConfigError, OSError) as error:
-        return without_controls(f"Cannot write a file: {error}")
-    return ""
-
-
-def _tell_no_baseline(options: Namespace, console: Console, error: NoBaselineError) -> int:
-    """That nothing was decided, because there is nothing to compare with."""
-    code = UNDECIDED_CODES[options.undecided]
-    told = f"Nothing to compare with, so that nothing was decided: {one_line(error)}"
+        # That does not keep back what was concluded.
+        unwritten = without_controls(f"Cannot write a file: {error}")
     if options.json:
-        console.show_json({"exit_code": code, "error": told})
+        failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
+        console.show_json(conclusion.to_dict(values=options.values) | failed)
     else:
-        console.show(told)
-    console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
-    return code
+        title, *lines = conclusion.lines()
+        _, kind = comparison.document().mark
+        console.show("\n".join([console.coloured(title, kind), *lines]))
+    tell_github(console, conclusion, values=options.values)
+    if unwritten:
+        console.warn(unwritten)
+        console.tell_failure(conclusion.about, unwritten)
+        return NOT_ASKED
+    return conclusion.exit_code

@@ -67,9 +67,13 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _accept(options: Namespace, console: Console, session: Session) -> int:
-    before = _accepted_ids(options.file)
-    candidate = chosen_runs(options.candidate)
-    comparison = compare_sides(options, console, session, candidate)
+    try:
+        # Before anything is asked.
+        known = read_accepted(options.file) if options.file.exists() else ()
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+    before = {each.id for each in known}
+    comparison = compare_sides(options, console, session, chosen_runs(options.candidate))
     said = {"reason": options.reason, "until": options.until, "who": options.who}
     comparison.accept(options.file, options.evals, **said)
     after = read_accepted(options.file)
@@ -78,14 +82,6 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
     failures = count_noun(len(after), "accepted failure")
     console.say(f"{options.file} holds {failures}, {len(new)} of them new{named}.")
     return HOLDS
-
-
-def _accepted_ids(path: Path) -> set[str]:
-    """Which failures are accepted already, read before anything is asked."""
-    try:
-        return {each.id for each in read_accepted(path)} if path.exists() else set()
-    except ConfigError as error:
-        raise UsageError(str(error)) from None
 
 
 def _overview(options: Namespace, console: Console, session: Session) -> int:
@@ -123,7 +119,11 @@ def _results(options: Namespace, console: Console, session: Session) -> int:
 def _fetch_runs(
     options: Namespace, console: Console, session: Session, limit: int | None
 ) -> pl.DataFrame:
-    """The runs that the options mean, if there is such a workflow."""
+    """The runs that the options mean.
+
+    Raises:
+        ConfigError: There are none because there is no such workflow, as far as can be told.
+    """
     names = ("status", "from_date", "to_date")
     filters: dict[str, Any] = {name: getattr(options, name, None) for name in names}
     try:
@@ -141,24 +141,15 @@ def _fetch_runs(
             progress=console.progress,
         )
     if runs.is_empty():
-        _check_workflow(options, session)
+        try:
+            known = fetch_workflows(client=session.client, progress=False)
+        except RetabAnalysisError:
+            return runs  # a key that may not list them
+        if options.workflow not in known["workflow_id"]:
+            raise ConfigError(
+                f"there is no workflow {options.workflow}; overview lists those that there are"
+            )
     return runs
-
-
-def _check_workflow(options: Namespace, session: Session) -> None:
-    """Look whether there are no runs because there is no such workflow, as far as can be told.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    try:
-        known = fetch_workflows(client=session.client, progress=False)
-    except RetabAnalysisError:
-        return  # a key that may not list them
-    if options.workflow not in known["workflow_id"]:
-        raise ConfigError(
-            f"there is no workflow {options.workflow}; overview lists those that there are"
-        )
 
 
 def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,21 +153,20 @@ class Conclusion:
             path = Path(folder, "report.md")
             write_report(self.comparison, path, values=values, gate=self.gate)
             report = path.read_text(encoding="utf-8")
-        gate = "\n".join(_list_reasons(self.gate.reasons))
+        gate = "\n".join(self._list_reasons())
         return f"**The gate {markdown(self.describe_gate())}**\n\n{gate}\n\n{report}"
 
-
-def _list_reasons(reasons: Sequence[str]) -> Iterator[str]:
-    """The reasons as a list of Markdown, short enough to leave a comment's room to the report."""
-    room = _ROOM_FOR_REASONS
-    for at, reason in enumerate(reasons):
-        line = f"- {markdown(one_line(reason, _LONGEST_REASON))}"
-        room -= len(line) + 1
-        if room < 0:
-            more = count_noun(len(reasons) - at, "more reason")
-            yield f"- … and {more}, for which there is no room here; the log has all of them"
-            break
-        yield line
+    def _list_reasons(self) -> Iterator[str]:
+        """The reasons as a list of Markdown that leaves a comment's room to the report."""
+        room, reasons = _ROOM_FOR_REASONS, self.gate.reasons
+        for at, reason in enumerate(reasons):
+            line = f"- {markdown(one_line(reason, _LONGEST_REASON))}"
+            room -= len(line) + 1
+            if room < 0:
+                more = count_noun(len(reasons) - at, "more reason")
+                yield f"- … and {more}, for which there is no room here; the log has all of them"
+                break
+            yield line
 
 
 def _list_evals(comparison: Comparison) -> Iterator[str]:

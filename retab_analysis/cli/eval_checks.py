@@ -64,29 +64,27 @@ def list_checks(comparison: Comparison, gate: Gate, *, values: bool) -> list[Eva
         gate: What :meth:`Comparison.gate` gave.
         values: Whether failures show expected and actual values.
     """
-    rows = comparison.evals.iter_rows(named=True)
-    checks = [_check_eval(comparison, row, gate, values) for row in rows]
+    checks = []
+    for row in comparison.evals.iter_rows(named=True):
+        outcome = _find_outcome(row, gate)
+        said = [phrase(row["transition"]), one_line(row["reason"])]
+        if row["eval_id"] in gate.accepted:
+            said.insert(0, "accepted")
+        check = EvalCheck(
+            eval_id=one_line(row["eval_id"]),
+            name=name_eval(row),
+            block=one_line(row["block_id"]),
+            outcome=outcome,
+            reason="" if outcome == "passed" else ": ".join(each for each in said if each),
+            details="\n".join(_describe(comparison, row, values)) if outcome == "failed" else "",
+        )
+        checks.append(check)
     if gate.ok or gate.failing:
         suite = EvalCheck(SUITE, SUITE, "", "passed")
     else:
         reasons = "\n".join(gate.reasons)
         suite = EvalCheck(SUITE, SUITE, "", "failed", one_line(reasons), reasons)
     return [*checks, suite]
-
-
-def _check_eval(comparison: Comparison, row: Row, gate: Gate, values: bool) -> EvalCheck:
-    outcome = _find_outcome(row, gate)
-    said = [phrase(row["transition"]), one_line(row["reason"])]
-    if row["eval_id"] in gate.accepted:
-        said.insert(0, "accepted")
-    return EvalCheck(
-        eval_id=one_line(row["eval_id"]),
-        name=name_eval(row),
-        block=one_line(row["block_id"]),
-        outcome=outcome,
-        reason="" if outcome == "passed" else ": ".join(each for each in said if each),
-        details="\n".join(_describe(comparison, row, values)) if outcome == "failed" else "",
-    )
 
 
 def _find_outcome(row: Row, gate: Gate) -> Outcome:
@@ -124,22 +122,15 @@ def _describe(comparison: Comparison, row: Row, values: bool) -> Iterator[str]:
     for name, value in facts.items():
         if value:
             yield f"  {name:<{width}}  {one_line(value, _LONGEST)}"
-    if values:
-        yield from _describe_differences(comparison, row["eval_id"])
-
-
-def _describe_differences(comparison: Comparison, eval_id: str) -> Iterator[str]:
-    """Where the values differ, and the words that are not as they were."""
-    differing = comparison.diff(eval_id)
+    if not values:
+        return
+    differing = comparison.diff(row["eval_id"])
     if differing.height:
         yield "  where it differs ([-gone-] {+new+}):"
     for path, expected, baseline, candidate in differing.head(_PATHS).iter_rows():
         was = baseline if expected is None else expected
-        yield f"    {one_line(path)}: {_mark(was, candidate)}"
+        words = mark_words(*(one_line(each, _LONGEST) for each in (was, candidate)))
+        marked = "".join(_MARKS[each.kind].format(each.text) for each in words)
+        yield f"    {one_line(path)}: {marked}"
     if differing.height > _PATHS:
         yield f"    … and {differing.height - _PATHS} more"
-
-
-def _mark(before: str | None, after: str | None) -> str:
-    old, new = (one_line(each, _LONGEST) for each in (before, after))
-    return "".join(_MARKS[each.kind].format(each.text) for each in mark_words(old, new))

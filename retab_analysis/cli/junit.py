@@ -15,14 +15,9 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def write_junit(path: Path, workflow_id: str, checks: Sequence[EvalCheck]) -> None:
-    """Write cases as JUnit XML.
+    """Write cases as JUnit XML; a file that is there is replaced whole or not at all.
 
     A case that does not pass and does not count is skipped in it, as pytest's are.
-
-    Args:
-        path: Where to; a file that is there already is replaced whole or not at all.
-        workflow_id: What the suite is called after.
-        checks: The cases.
 
     Raises:
         OSError: It cannot be written.
@@ -34,20 +29,16 @@ def write_junit(path: Path, workflow_id: str, checks: Sequence[EvalCheck]) -> No
     suites = Xml.Element("testsuites", numbers)
     suite = Xml.SubElement(suites, "testsuite", {"name": _text(f"retab {workflow_id}"), **numbers})
     for check in checks:
-        _add_case(suite, workflow_id, check)
+        name = check.name if check.name == check.eval_id else f"{check.name} ({check.eval_id})"
+        where = ".".join(each for each in ("retab", workflow_id, check.block) if each)
+        case = Xml.SubElement(suite, "testcase", {"classname": _text(where), "name": _text(name)})
+        if check.outcome == "failed":
+            failure = Xml.SubElement(case, "failure", {"message": _text(check.reason)})
+            failure.text = _text(check.details)
+        elif check.outcome != "passed":
+            Xml.SubElement(case, "skipped", {"message": _text(check.reason)})
     Xml.indent(suites)
     save(path, Xml.tostring(suites, encoding="utf-8", xml_declaration=True) + b"\n")
-
-
-def _add_case(suite: Xml.Element, workflow_id: str, check: EvalCheck) -> None:
-    name = check.name if check.name == check.eval_id else f"{check.name} ({check.eval_id})"
-    where = ".".join(each for each in ("retab", workflow_id, check.block) if each)
-    case = Xml.SubElement(suite, "testcase", {"classname": _text(where), "name": _text(name)})
-    if check.outcome == "failed":
-        failure = Xml.SubElement(case, "failure", {"message": _text(check.reason)})
-        failure.text = _text(check.details)
-    elif check.outcome != "passed":
-        Xml.SubElement(case, "skipped", {"message": _text(check.reason)})
 
 
 def _text(text: str) -> str:

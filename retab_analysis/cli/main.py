@@ -39,38 +39,24 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
     parser = build_parser()
     try:
         options = parser.parse_args(arguments)
-        if options.version:
-            return _print_version()
-        if options.command is None:
+        if not options.version and options.command is None:
             parser.error("no command given; --help lists them")
     except SystemExit as ended:
         return int(ended.code or 0)
-    console = Console(quiet=options.quiet)
-    with _warnings_to(console):
-        return _run(options, console, session)
-
-
-def _print_version() -> int:
-    from importlib.metadata import version
-
-    console = Console()
+    console = Console(quiet=getattr(options, "quiet", False))
     try:
-        console.show(f"retab-analysis {version('retab_analysis')}")
-    except OSError as error:
-        console.warn(f"Cannot write to the standard output: {error}")
-        return NOT_ASKED
-    return 0
+        with _warnings_to(console):
+            if options.version:
+                from importlib.metadata import version
 
+                console.show(f"retab-analysis {version('retab_analysis')}")
+                return 0
+            # Not before the arguments were read: these load polars, which takes a while.
+            from retab_analysis.cli.commands import run_command
+            from retab_analysis.cli.session import Session
 
-def _run(options: Namespace, console: Console, session: Session | None) -> int:
-    """Run a command; whatever goes wrong becomes one line and an exit code."""
-    try:
-        # Not before the arguments were read: these load polars, which takes a while.
-        from retab_analysis.cli.commands import run_command
-        from retab_analysis.cli.session import Session
-
-        session = session or Session()
-        return run_command(options, console, session)
+            session = session or Session()
+            return run_command(options, console, session)
     except UsageError as error:
         return _fail(options, console, session, USAGE, f"retab-analysis: {error}")
     except KeyboardInterrupt as interrupt:

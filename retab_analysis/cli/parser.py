@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -71,8 +72,7 @@ def build_parser() -> Parser:
     _add_report(commands)
     _add_accept(commands)
     _add_overview(commands)
-    _add_runs(commands)
-    _add_results(commands)
+    _add_tables(commands)
     _add_watch(commands)
     return parser
 
@@ -87,38 +87,26 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
         allow_abbrev=False,
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
+    if name != "overview":
+        parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     return parser
 
 
 def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
-    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     add = parser.add_argument
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
-    add(
-        "--settle",
-        type=count,
-        metavar="N",
-        default=0,
-        help="run undecided evals again, at most N runs",
-    )
+    says = "run undecided evals again, at most N runs"
+    add("--settle", type=count, metavar="N", default=0, help=says)
     _add_sides(parser)
     _add_rule(parser)
-    add(
-        "--undecided",
-        choices=("ok", "fail", "2"),
-        default="2",
-        help="what the exit code is where the gate holds but an eval is suspect or nothing was "
-        "decided: 0, 1 or 2 (2 unless given)",
+    says = (
+        "what the exit code is where the gate holds but an eval is suspect or nothing was "
+        "decided: 0, 1 or 2 (2 unless given)"
     )
-    add(
-        "--report",
-        type=report_file,
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="write a report, .md or .html; may be given several times",
-    )
+    add("--undecided", choices=("ok", "fail", "2"), default="2", help=says)
+    says = "write a report, .md or .html; may be given several times"
+    add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
     add("--junit", type=new_file, metavar="PATH", help="write a JUnit XML file, one case an eval")
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
     _add_values(parser)
@@ -127,10 +115,8 @@ def _add_check(commands: _Commands) -> None:
 
 def _add_report(commands: _Commands) -> None:
     parser = _add(commands, "report", "write what a check says to a file")
-    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
-    parser.add_argument(
-        "report", type=report_file, nargs="+", metavar="PATH", help="the file, .md or .html"
-    )
+    says = "the file, .md or .html"
+    parser.add_argument("report", type=report_file, nargs="+", metavar="PATH", help=says)
     _add_sides(parser)
     _add_rule(parser)
     _add_values(parser)
@@ -138,136 +124,86 @@ def _add_report(commands: _Commands) -> None:
 
 def _add_accept(commands: _Commands) -> None:
     parser = _add(commands, "accept", "write down failures that are known and accepted")
-    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
-    parser.add_argument("file", type=accepted_file, metavar="FILE", help="the file, .toml")
-    parser.add_argument(
-        "--reason", type=word, required=True, metavar="TEXT", help="why they are accepted"
-    )
-    parser.add_argument(
-        "--until", type=last_day, metavar="DATE", help="the last day, for example 2026-12-31"
-    )
-    parser.add_argument("--who", type=word, metavar="NAME", help="who accepts them")
-    parser.add_argument(
-        "--eval",
-        type=word,
-        action="append",
-        dest="evals",
-        metavar="ID",
-        help="an eval; what fails the gate now unless given",
-    )
+    add = parser.add_argument
+    add("file", type=accepted_file, metavar="FILE", help="the file, .toml")
+    add("--reason", type=word, required=True, metavar="TEXT", help="why they are accepted")
+    add("--until", type=last_day, metavar="DATE", help="the last day, for example 2026-12-31")
+    add("--who", type=word, metavar="NAME", help="who accepts them")
+    says = "an eval; what fails the gate now unless given"
+    add("--eval", type=word, action="append", dest="evals", metavar="ID", help=says)
     _add_sides(parser)
 
 
 def _add_overview(commands: _Commands) -> None:
     parser = _add(commands, "overview", "show how all workflows stand")
-    parser.add_argument(
-        "workflows", type=word, nargs="*", metavar="WORKFLOW", help="ids; all unless given"
-    )
+    says = "ids; all unless given"
+    parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
     _add_output(parser, "the table to a file, or to the standard output (-), instead of text")
 
 
-def _add_runs(commands: _Commands) -> None:
-    parser = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
-    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
-    _add_filters(parser, "all")
-    _add_output(parser, "a file instead of the standard output (-)")
-
-
-def _add_results(commands: _Commands) -> None:
-    parser = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
-    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
-    parser.add_argument(
-        "--run",
-        type=word,
-        action="append",
-        dest="runs",
-        metavar="ID",
-        help="of this run, instead of --from, --to, --status and --limit; may be repeated",
-    )
-    _add_filters(parser, str(RUNS_OF_RESULTS))
-    _add_output(parser, "a file instead of the standard output (-)")
+def _add_tables(commands: _Commands) -> None:
+    runs = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
+    results = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
+    says = "of this run, instead of --from, --to, --status and --limit; may be repeated"
+    results.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
+    for parser, usual in ((runs, "all"), (results, RUNS_OF_RESULTS)):
+        add = parser.add_argument
+        says = "created then or later"
+        add("--from", type=moment, dest="from_date", metavar="DATE", help=says)
+        says = "created then or earlier"
+        add("--to", type=moment, dest="to_date", metavar="DATE", help=says)
+        says = "completed, running, …"
+        add("--status", type=word, action="append", metavar="STATUS", help=says)
+        says = f"of the newest N runs ({usual} unless given)"
+        add("--limit", type=count, metavar="N", help=says)
+        _add_output(parser, "a file instead of the standard output (-)")
 
 
 def _add_watch(commands: _Commands) -> None:
     parser = _add(commands, "watch", "follow runs while they go on")
-    parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
-    parser.add_argument(
-        "--run",
-        type=word,
-        action="append",
-        dest="runs",
-        metavar="ID",
-        help="only this run, until it has ended; may be repeated. Without it: the workflow's runs "
-        "that are going on, and those that start meanwhile, until none is going on any more",
+    says = (
+        "only this run, until it has ended; may be repeated. Without it: the workflow's runs "
+        "that are going on, and those that start meanwhile, until none is going on any more"
     )
+    parser.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
 
 
 def _add_sides(parser: Parser) -> None:
-    parser.add_argument(
-        "--candidate",
-        type=word,
-        action="append",
-        metavar="RUN",
-        help="what is checked: a run, or a version's newest run; may be repeated for runs",
+    add = parser.add_argument
+    says = "what is checked: a run, or a version's newest run; may be repeated for runs"
+    add("--candidate", type=word, action="append", metavar="RUN", help=says)
+    says = (
+        "what to compare it with: last_good (each eval's own last good result, unless given), "
+        "published, last_ok, previous, a run or a version"
     )
-    parser.add_argument(
-        "--baseline",
-        type=word,
-        default="last_good",
-        metavar="WHAT",
-        help="what to compare it with: last_good (each eval's own last good result, unless given), "
-        "published, last_ok, previous, a run or a version",
-    )
+    add("--baseline", type=word, default="last_good", metavar="WHAT", help=says)
 
 
 def _add_rule(parser: Parser) -> None:
-    parser.add_argument(
-        "--fail-on",
-        type=words,
-        action="extend",
-        metavar="WHAT",
-        help="what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
-        "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …",
+    says = (
+        "what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
+        "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …"
     )
-    parser.add_argument(
-        "--allow", type=Path, metavar="FILE", help="accepted failures, a file that accept wrote"
-    )
+    parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
+    says = "accepted failures, a file that accept wrote"
+    parser.add_argument("--allow", type=Path, metavar="FILE", help=says)
 
 
 def _add_values(parser: Parser) -> None:
-    parser.add_argument(
-        "--values",
-        action="store_true",
-        help="also expected and actual values, which are the customers' data",
-    )
-
-
-def _add_filters(parser: Parser, usual: str) -> None:
-    parser.add_argument(
-        "--from", type=moment, dest="from_date", metavar="DATE", help="created then or later"
-    )
-    parser.add_argument(
-        "--to", type=moment, dest="to_date", metavar="DATE", help="created then or earlier"
-    )
-    parser.add_argument(
-        "--status", type=word, action="append", metavar="STATUS", help="completed, running, …"
-    )
-    parser.add_argument(
-        "--limit",
-        type=count,
-        metavar="N",
-        help=f"of the newest N runs ({usual} unless given)",
-    )
+    says = "also expected and actual values, which are the customers' data"
+    parser.add_argument("--values", action="store_true", help=says)
 
 
 def _add_output(parser: Parser, says: str) -> None:
     parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=says)
-    parser.add_argument(
-        "--format",
-        choices=("csv", "parquet"),
-        help="by the file's name unless given: .parquet is Parquet, anything else CSV, "
-        "for which a name of another kind of file, such as .xlsx, is refused",
+    says = (
+        "by the file's name unless given: .parquet is Parquet, anything else CSV, "
+        "for which a name of another kind of file, such as .xlsx, is refused"
     )
+    parser.add_argument("--format", choices=("csv", "parquet"), help=says)
+
+
+# What an argument may be
 
 
 def count(text: str) -> int:
@@ -331,12 +267,9 @@ def word(text: str) -> str:
 
 def last_day(text: str) -> date:
     """A date that is not over."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a date such as 2026-12-31, got {text!r}"
-        ) from None
+    day = moment(text)
+    if isinstance(day, datetime):
+        raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
     if day < datetime.now(UTC).date():
         raise argparse.ArgumentTypeError(f"must be today or later, got {text}")
     return day
@@ -344,16 +277,12 @@ def last_day(text: str) -> date:
 
 def moment(text: str) -> date | datetime:
     """A date, which means the whole day, or a moment, in UTC where it has no zone."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a date such as 2026-12-31 or 2026-12-31T08:00, got {text!r}"
-        ) from None
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    raise argparse.ArgumentTypeError(
+        f"must be a date such as 2026-12-31 or 2026-12-31T08:00, got {text!r}"
+    )
 
 
 def words(text: str) -> list[str]:

@@ -315,7 +315,7 @@ class TableState:
         """Do what a person did on the part of a page that ``table_html`` makes.
 
         Raises:
-            ValueError: It is not what such a page sends; or a LookupError, TypeError, OverflowError.
+            ValueError: It is not what such a page sends; or LookupError, TypeError, OverflowError.
         """
         columns = self.listing.columns
         if event == "search":
@@ -339,7 +339,7 @@ class TableState:
             self.go_to(self.page + int(value))
 
     def filter(self, **wanted: Any) -> bool:
-        """Change fields of :attr:`filters`, and go to the first page; whether that is different."""
+        """Change fields of the filters, and go to the first page; whether that is different."""
         changed = replace(self.filters, **wanted)
         if changed == self.filters:
             return False

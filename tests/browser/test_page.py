@@ -11,7 +11,6 @@ from support.inside import (
     Option,
     button,
     chips,
-    copy_bar,
     copy_button,
     grid,
     join,
@@ -284,28 +283,6 @@ def test_one_of_several_in_the_browsers_own_list(page: Page) -> None:
     expect(control).to_be_disabled()
 
 
-def test_ids_are_copied_from_one_tab_stop(page: Page) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    Shown(page, {"ids": copy_bar([("eval", "e <1>"), ("run", "r2")], label="Copy the id of")})
-    page.get_by_role("button", name="eval").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    expect(page.locator(".ra-notice")).to_have_text("Copied.")
-    assert page.evaluate("() => navigator.clipboard.readText()") == "r2"
-    page.get_by_role("button", name="eval").click()
-    # wait_for_function would take the promise itself for an answer.
-    changed = """async (before) => {
-        for (let tries = 0; tries < 200; tries++) {
-            const text = await navigator.clipboard.readText();
-            if (text !== before) return text;
-            await new Promise((done) => setTimeout(done, 20));
-        }
-    }"""
-    assert page.evaluate(changed, "r2") == "e <1>"
-    page.keyboard.press("Tab")
-    expect(page.locator("#after")).to_be_focused()
-
-
 def test_chips_and_lists_to_choose_from(page: Page) -> None:
     def view(*chosen: str) -> dict[str, Html]:
         choices = [Option(each, each * 3, ord(each), each in chosen) for each in "abc"]
@@ -411,33 +388,3 @@ def test_in_a_shadow_root(page: Page) -> None:
     shown.show(list=table("cab"))
     inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
     assert page.evaluate(inside) == "97 %"
-
-
-def test_five_minutes_of_changes_leave_nothing_behind(page: Page) -> None:
-    def look(at: int) -> dict[str, str]:
-        """The 95 evals of a run after so many rounds of two seconds: they end one by one."""
-        return {
-            "top": tag("p", f"{at % 95} of 95 ended"),
-            "list": table("".join(chr(0x100 + each) for each in range(1 + at % 95))),
-        }
-
-    shown, session = Shown(page, look(0)), page.context.new_cdp_session(page)
-
-    def weigh() -> tuple[float, int, int]:
-        """The memory of the page's objects in MB, its nodes, and the listeners on them."""
-        for _ in range(3):  # some of what is gone is found only at the next turn
-            session.send("HeapProfiler.collectGarbage")
-        used: dict[str, float] = session.send("Runtime.getHeapUsage")
-        counts: dict[str, int] = session.send("Memory.getDOMCounters")
-        return used["usedSize"] / 1e6, counts["nodes"], counts["jsEventListeners"]
-
-    def follow(rounds: int) -> None:
-        for at in range(1, rounds + 1):
-            shown.show(**look(at))
-
-    follow(95)
-    before = weigh()
-    follow(2 * 95)  # 380 seconds
-    after = weigh()
-    assert after[0] < before[0] + 1
-    assert after[1:] == before[1:]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.fakes import KEY
 from support.faultserver import FaultServer
-from support.inside import annotation, disarm, main
+from support.inside import main
 from support.lettered_api import FLOW, LetteredApi
 
 PAST = 20
@@ -89,15 +89,6 @@ def test_a_summary_fits_into_a_comment(
     assert capsys.readouterr().out.count("Accepted, but not compared") == 400
 
 
-def test_a_green_check_has_a_summary_and_no_annotation(
-    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = {f"fine {at}": "P" * 13 for at in range(6)}
-    assert ask(monkeypatch, LetteredApi(rows), "check", FLOW) == 0
-    assert capsys.readouterr().err == ""
-    assert "**The gate holds.**" in summary.read_text()
-
-
 @pytest.mark.parametrize("path", ["missing/summary.md", "."])
 @pytest.mark.parametrize(("workflow", "code"), [(FLOW, 1), ("wf_nope", 3)])
 def test_a_summary_that_cannot_be_written_changes_nothing_else(
@@ -164,17 +155,3 @@ def test_outside_of_actions_nothing_is_written(
     assert ask(monkeypatch, LetteredApi(ROWS, "A" * PAST + "B"), "check", FLOW) == 1
     assert summary.read_text() == "# Another step\n"
     assert "::error" not in capsys.readouterr().err
-
-
-def test_annotations_are_escaped() -> None:
-    assert annotation("warning", "a,b:c%\r\n", "d,e:f%\r\n") == (
-        "::warning title=a%2Cb%3Ac%25%0D%0A::d,e:f%25%0D%0A"
-    )
-
-
-def test_disarmed_text_looks_the_same() -> None:
-    text = "\t::error::x\n::y\nfine :: here\n##[group]"
-    shown = disarm(text)
-    assert shown.replace("\u200b", "") == text
-    assert shown.count("\u200b") == 3
-    assert disarm("nothing\nto do") == "nothing\nto do"

@@ -28,8 +28,6 @@ PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
 SUSPECT = {"total": "P" * 12 + "F", **{f"fine {at}": "P" * 13 for at in range(6)}}
-HARDLY = {"total": "PF", **{f"fine {at}": "PP" for at in range(30)}}
-"""A suspect that probably did not get worse: reruns would not say more."""
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
 
 
@@ -98,15 +96,6 @@ def test_help_loads_neither_polars_nor_requests(arguments: list[str]) -> None:
     assert "usage: retab-analysis" in ended.stdout
 
 
-def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    listed = re.findall(r"^    (\w+) +\w", capsys.readouterr().out, re.MULTILINE)
-    assert listed == ["check", "report", "accept", "overview", "runs", "results", "watch"]
-    for command in listed:
-        assert main([command, "--help"]) == 0
-        assert f"retab-analysis {command}" in capsys.readouterr().out
-
-
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"retab-analysis {ra.__version__}\n"
@@ -118,46 +107,28 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "no command given"),
         (["chekc", "wf"], "invalid choice"),
         (["check", "wf", "--settle", "-1"], "--settle: must be a whole number of at least 0"),
-        (["check", "wf", "--settle", "some"], "--settle: must be a whole number"),
-        (["check", "wf", "--undecided", "maybe"], "--undecided: invalid choice"),
         (["check", "wf", "--report", "r.pdf"], "--report: must end in .md or .html"),
         (["check", "wf", "--report", "no/folder/r.md"], "there is no folder 'no/folder'"),
         (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
         (["check", "wf", "--fail-on="], "--fail-on: must name at least one transition"),
-        (["check", "wf", "--fail-on", " , "], "leave the option out for the usual ones"),
-        (["report", "wf", "r.md", "--fail-on", ","], "must name at least one transition"),
         (["check", "wf", "--allow", "missing.toml"], "cannot be read"),
-        (["check", "wf", "--allow="], "cannot be read"),
         (["check", "wf", "--star"], "unrecognized arguments: --star"),
-        (["accept", "wf", "a.toml"], "required: --reason"),
-        (["accept", "wf", "a.txt", "--reason", "x"], "must end in .toml"),
         (["accept", "wf", "a.toml", "--reason", "x", "--until", "soon"], "must be a date such as"),
         (["runs", "wf", "--from", "yesterday"], "must be a date such as"),
-        (["runs", "wf", "--limit", "many"], "must be a whole number"),
         (["runs", "wf", "-o", "a.xlsx"], "-o a.xlsx: what would be written is CSV"),
         (["results", "wf", "-o", "a.parquet", "--format", "csv"], "let it end in .csv"),
-        (["overview", "-o", "a.csv.gz"], "files that end in .gz are not"),
         (["runs", "wf", "--from", "2030-01-01", "--to", "2020-01-01"], "--from and --to cannot"),
         (["check", ""], "WORKFLOW: must be an id, a name or a text, got ''"),
-        (["check", " "], "WORKFLOW: must be an id"),
         (["watch", ".."], "WORKFLOW: must be an id"),
-        (["overview", "wf", ""], "WORKFLOW: must be an id"),
         (["check", "wf\udcff"], "WORKFLOW: must be UTF-8"),
         (["accept", "wf", "a.toml", "--reason", "x", "--until", "2020-01-01"], "today or later"),
         (["check", "wf", "--baseline", ""], "--baseline: must be an id"),
-        (["check", "wf", "--candidate", ""], "--candidate: must be an id"),
-        (["watch", "wf", "--run", ""], "--run: must be an id"),
-        (["accept", "wf", "a.toml", "--reason", " "], "--reason: must be"),
-        (["accept", "wf", "a.toml", "--reason", "x", "--eval", ""], "--eval: must be"),
         (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
-        (["runs", "wf", "-o", "/proc/x.csv"], "'/proc/x.csv' cannot be written: "),
         (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
         (["check", "wf", "--junit", "-"], "--junit: must be a file, got '-'"),
         (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
-        (["results", "wf", "--run", "r", "--status", "completed"], "--run names the runs"),
-        (["results", "wf", "--run", "r", "--from", "2026-01-01"], "--run names the runs"),
     ],
 )
 def test_what_cannot_be_used_is_4_and_asks_nothing(
@@ -239,17 +210,6 @@ def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixtur
     assert "wf_nope" in capsys.readouterr().err
 
 
-def test_what_is_said_can_be_pasted(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    assert red("check", FLOW) == 1
-    told = capsys.readouterr()
-    lines = told.out.splitlines()
-    assert lines[0] == "✗ 1 broke since an edit of extract, 6 unchanged"
-    assert lines[1] == "  ✗ regressed: total (extract, edited)"
-    assert "The gate does not hold:" in lines
-    assert "\x1b" not in told.out
-    assert told.err == ""
-
-
 def test_many_evals_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {f"e{at:03}": "P" * 12 + "F" for at in range(40)}
     for served in serve(LetteredApi(rows, "A" * 12 + "B")):
@@ -311,17 +271,6 @@ def test_a_stream_that_cannot_be_written_is_no_traceback(
         assert re.search("annot write|standard output is closed", ended.stderr)
 
 
-def test_warnings_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
-    import warnings
-
-    from support.inside import _warnings_to
-
-    with _warnings_to(Console()):
-        warnings.simplefilter("always")
-        warnings.warn("two records did not decode", ra.ProblemsWarning, stacklevel=1)
-    assert capsys.readouterr().err == "Warning: two records did not decode\n"
-
-
 # A run of one's own
 
 
@@ -377,34 +326,6 @@ def test_where_reruns_cannot_make_the_gate_hold_they_are_not_said_to(
         assert f"Not decided yet: {advice}" in capsys.readouterr().out.splitlines()
         assert served("check", FLOW) == 1
         assert f"What may change that: {advice}" in capsys.readouterr().out.splitlines()
-
-
-def test_what_a_rerun_could_not_move_is_neither_planned_nor_advised(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for served in serve(LetteredApi(HARDLY)):
-        assert served("check", FLOW, "--settle", "12") == 2
-        assert served.api.started == []
-    told = capsys.readouterr()
-    assert told.err == (
-        "Nothing to run again: 1 suspect probably did not get worse (p at most 0.05).\n"
-    )
-    assert "The gate holds, but 1 eval is suspect.\n" in told.out
-
-
-def test_the_plan_is_of_what_settle_runs_again(capsys: pytest.CaptureFixture[str]) -> None:
-    for served in serve(LetteredApi({**HARDLY, "other": "PE"})):
-        assert served("check", FLOW, "--settle", "12", "--undecided", "ok") == 0
-        assert {run.eval_id for run in served.api.started} == {"other"}
-    assert "Running 1 undecided eval again: about 1 run, at most 4.\n" in capsys.readouterr().err
-
-
-def test_what_is_decided_is_not_run_again(
-    green: Served, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert green("check", FLOW, "--settle", "12") == 0
-    assert capsys.readouterr().err == "Nothing to run again: no eval is undecided.\n"
-    assert green.api.started == []
 
 
 def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) -> None:
@@ -516,17 +437,6 @@ def test_many_evals_are_queued_only_after_a_question(answer: str, code: int) -> 
         assert terminal.process.returncode == code
         assert len(served.api.started) == (code == 0)
         assert ("Nothing was started." in said) is (code == 3)
-
-
-@pytest.mark.parametrize(("evals", "options"), [(26, ["--yes"]), (25, [])])
-def test_where_they_are_few_or_the_answer_is_known_nobody_is_asked(
-    evals: int, options: list[str]
-) -> None:
-    rows = dict(list(MANY.items())[:evals])
-    for served in serve(LetteredApi(rows)):
-        terminal = Terminal(["check", FLOW, "--start", *options], served.variables)
-        assert "[y/N]" not in terminal.read()
-        assert terminal.process.returncode == 0
 
 
 def test_many_reruns_are_asked_for_too() -> None:

@@ -168,20 +168,17 @@ class Fetcher:
             self._number_versions(self.workflow_id)
         with self._lock:
             self._reach_back_to(start)
-        if self._runs.frame.height == here:
-            before = " before those" if here else ""
-            self._say(f"There is no run{before} since {start:%Y-%m-%d}.{self._say_unknown()}")
-
-    def _say_unknown(self) -> str:
-        """Say so where the workflow does not exist: the API then gives no runs, and no error."""
-        if self._runs.frame.height:
-            return ""
-        # One request more, and only where there is nothing to show.
-        known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
-        if self.workflow_id in known:
-            return ""
-        listed = ", ".join(known.head(10)) or "none"
-        return f" There is no workflow {self.workflow_id!r}; there are {listed}."
+        if self._runs.frame.height > here:
+            return
+        before, unknown = " before those" if here else "", ""
+        if not here:
+            # The API gives no runs and no error where there is no such workflow: one request more,
+            # and only where there is nothing to show.
+            known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
+            if self.workflow_id not in known:
+                listed = ", ".join(known.head(10)) or "none"
+                unknown = f" There is no workflow {self.workflow_id!r}; there are {listed}."
+        self._say(f"There is no run{before} since {start:%Y-%m-%d}.{unknown}")
 
     def refresh(self) -> None:
         """Fetch what may have changed: new runs of the workflow, and what had not ended."""
@@ -190,32 +187,27 @@ class Fetcher:
         with self._lock:
             # What could not be fetched is tried again where a person asks.
             self._explored.failed.clear()
+        runs, known = self._explored.runs, self._explored.known
         if self.workflow_id:
             self._fetch_runs(self.since, None)
-        elif self._explored.runs is not None:
-            self._refresh_runs()
+        elif runs is not None:
+            going = runs.frame.filter(~pl.col("is_terminal"))
+            if going.is_empty():
+                self._say("Every run has ended: there is nothing to ask again.")
+                return
+            # One list of all their dates is one request a page; run by run it would be one a run.
+            moment = pl.col("created_at")
+            first, last = going.select(first=moment.min(), last=moment.max()).row(0)
+            self._fetch_runs(first, last, only=going)
         else:
-            self._refresh_results()
-
-    def _refresh_runs(self) -> None:
-        going = self._runs.frame.filter(~pl.col("is_terminal"))
-        if going.is_empty():
-            self._say("Every run has ended: there is nothing to ask again.")
-            return
-        # One list of all their dates is one request a page; asking run by run would be one a run.
-        moment = pl.col("created_at")
-        first, last = going.select(first=moment.min(), last=moment.max()).row(0)
-        self._fetch_runs(first, last, only=going)
-
-    def _refresh_results(self) -> None:
-        undecided = self._explored.known.filter(pl.col("state") == "unscored")
-        ids = undecided["run_id"].drop_nulls().unique(maintain_order=True).to_list()
-        if ids:
-            self.fetch_results_of(ids)
-        elif undecided.is_empty():
-            self._say("Every result is decided: there is nothing to ask again.")
-        else:
-            self._say("The results that are not decided name no run to ask for.")
+            undecided = known.filter(pl.col("state") == "unscored")
+            ids = undecided["run_id"].drop_nulls().unique(maintain_order=True).to_list()
+            if ids:
+                self.fetch_results_of(ids)
+            elif undecided.is_empty():
+                self._say("Every result is decided: there is nothing to ask again.")
+            else:
+                self._say("The results that are not decided name no run to ask for.")
 
     def fetch_results_of(self, run_ids: Sequence[str]) -> None:
         """Fetch the results of some runs; where one run's fail, those of the others are kept."""
@@ -227,17 +219,14 @@ class Fetcher:
                 with self._lock:
                     self._explored.failed.update(run_ids)
                 raise
-            self._fetch_one_by_one(run_ids, error)
-
-    def _fetch_one_by_one(self, run_ids: Sequence[str], error: RetabAnalysisError) -> None:
-        last: RetabAnalysisError | None = None
-        for run_id in run_ids:
-            try:
-                self.fetch_results_of([run_id])
-            except _OF_ONE_RUN as problem:
-                last = problem
-        if last is not None:
-            raise last from error
+            last: RetabAnalysisError | None = None
+            for run_id in run_ids:
+                try:
+                    self.fetch_results_of([run_id])
+                except _OF_ONE_RUN as problem:
+                    last = problem
+            if last is not None:
+                raise last from error
 
     def _fetch_results(self, run_ids: Sequence[str]) -> None:
         with self._lock:

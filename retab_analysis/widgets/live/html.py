@@ -57,31 +57,35 @@ class LiveLook:
 def render_sections(state: LiveState, look: LiveLook) -> dict[str, Html]:
     """The whole view by the sections of its page, from the top to the bottom."""
     nothing = tag("div", say_nothing_new(state), class_="ra-soft")
-    folded = zip(("apart", "known", "passed"), name_folded(state), strict=True)
+    folded = {}
+    for name, title in zip(("apart", "known", "passed"), name_folded(state), strict=True):
+        lines: tuple[EvalLine, ...] = getattr(state, name)
+        folded[name] = _fold(title, _render_evals(title, lines, state, look)) if lines else Html("")
+    code = _fold("Code that fetches these results", tag("pre", look.code))
     return {
         "head": render_head(state),
         "total": _render_total(state),
         "news": _render_evals("News", state.listed, state, look) if state.listed else nothing,
         "runs": _render_runs(state.runs) if len(state.runs) > 1 else Html(""),
-        **{name: _render_folded(name, title, state, look) for name, title in folded},
-        "code": _render_code(look.code),
+        **folded,
+        "code": code if look.code else Html(""),
         "actions": _render_actions(state, look),
     }
 
 
+def _fold(title: str, body: Html) -> Html:
+    return tag("details", tag("summary", title), body, class_="ra-fold")
+
+
 def render_head(state: LiveState) -> Html:
     """What is to be known first, what the runs are held against, and what is wrong."""
-    about = [say_when(state), *([state.compared] if state.compared else [])]
+    about = " · ".join([say_when(state), *([state.compared] if state.compared else [])])
     return join(
         tag("div", tag("b", state.heading, role="status"), class_="ra-head"),
-        _render_cut(" · ".join(about)),
+        # In one line; all of it is seen when it is opened, and where nothing cuts it.
+        tag("details", tag("summary", about), class_="ra-soft ra-about"),
         *map(_render_alert, (state.failure, state.connection, *state.notes)),
     )
-
-
-def _render_cut(text: str) -> Html:
-    """A text in one line; all of it is seen when it is opened, and where nothing cuts it."""
-    return tag("details", tag("summary", text), class_="ra-soft ra-about")
 
 
 def say_when(state: LiveState) -> str:
@@ -100,21 +104,22 @@ def _render_alert(text: str | None) -> Html | None:
 def _render_total(state: LiveState) -> Html:
     """One run, or the sum of several, with a bar."""
     if len(state.runs) == 1:
-        (run,) = state.runs
         # The heading tells its status, but perhaps not in the API's own word.
-        return _render_run(run, is_told=run.status in state.heading)
+        return _render_run(state.runs[0], is_told=state.runs[0].status in state.heading)
     if not state.runs:
         return Html("")
     counts = tuple(sum_counts(state).items())
-    facts = " · ".join(list_total(state))
-    return join(_render_bar(counts), _render_counts(counts, facts))
+    return join(_render_bar(counts), _render_counts(counts, list_total(state)))
 
 
 def list_total(state: LiveState) -> list[str]:
     """The line that sums up several runs."""
     done, total = sum_progress(state)
-    facts = [f"{done} of {total} done"]
-    return facts if state.eta is None else [*facts, f"{format_range(*state.eta)} left"]
+    return [f"{done} of {total} done", *_say_left(state.eta)]
+
+
+def _say_left(eta: tuple[float, float] | None) -> list[str]:
+    return [] if eta is None else [f"{format_range(*eta)} left"]
 
 
 def _render_runs(runs: Sequence[RunLine]) -> Html:
@@ -122,11 +127,8 @@ def _render_runs(runs: Sequence[RunLine]) -> Html:
     shown = sorted(runs, key=lambda run: run.status in ("completed", "cancelled"))
     hidden = len(shown) - SHOWN_RUNS
     draw = _render_run if len(shown) <= SHOWN_CARDS else _render_line
-    return scroll_area(
-        *(draw(run) for run in shown[:SHOWN_RUNS]),
-        tag("div", f"and {hidden} more runs", class_="ra-soft") if hidden > 0 else None,
-        label="Runs",
-    )
+    more = tag("div", f"and {hidden} more runs", class_="ra-soft") if hidden > 0 else None
+    return scroll_area(*(draw(run) for run in shown[:SHOWN_RUNS]), more, label="Runs")
 
 
 def _render_run(run: RunLine, *, is_told: bool = False) -> Html:
@@ -139,7 +141,7 @@ def _render_run(run: RunLine, *, is_told: bool = False) -> Html:
             tag("code", run.run_id, class_="ra-soft ra-push ra-id"),
         ),
         _render_bar(run.counts),
-        _render_counts(run.counts, " · ".join(list_facts(run))),
+        _render_counts(run.counts, list_facts(run)),
         _render_alert(run.message),
         data_key=run.run_id,
         class_="ra-run",
@@ -148,29 +150,25 @@ def _render_run(run: RunLine, *, is_told: bool = False) -> Html:
 
 def _render_line(run: RunLine) -> Html:
     """A run as one line; what it does not hold is in its tooltip."""
-    counts = ", ".join(f"{count} {state}" for state, count in run.counts)
-    left = [] if run.eta is None else [f"{format_range(*run.eta)} left"]
-    passed = dict(run.counts)["passed"]
-    progress = f"{run.done} of {run.total} done, {passed} passed"
-    said = " · ".join([progress, *left, *run.marks])
-    hint = " · ".join(
-        (run.about, counts, *list_facts(run), *([run.message] if run.message else []))
-    )
+    progress = f"{run.done} of {run.total} done, {dict(run.counts)['passed']} passed"
+    message = [run.message] if run.message else []
+    hint = (run.about, _list_counts(run.counts), *list_facts(run), *message)
     status = run.status if run.status in ("queued", "pending") else name_status(run)
     parts = (
         tag("b", status),
         tag("span", run.message or run.about, class_="ra-soft"),
         _render_bar(run.counts),
-        tag("span", said),
+        tag("span", " · ".join([progress, *_say_left(run.eta), *run.marks])),
         tag("code", run.run_id, class_="ra-soft"),
     )
+    title = " · ".join(hint)
     return tag(
-        "div",
-        join(*parts, by=" "),
-        title=hint,
-        data_key=run.run_id,
-        class_="ra-run ra-line",
+        "div", join(*parts, by=" "), title=title, data_key=run.run_id, class_="ra-run ra-line"
     )
+
+
+def _list_counts(counts: Counts) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts)
 
 
 def name_status(run: RunLine) -> str:
@@ -187,13 +185,10 @@ def list_facts(run: RunLine) -> list[str]:
         facts.append(f"{format_seconds(run.ran)} running")
     if run.rate is not None:
         facts.append(f"{run.rate:.0f} evals a minute")
-    if run.eta is not None:
-        facts.append(f"{format_range(*run.eta)} left")
-    return [*facts, *run.marks]
+    return [*facts, *_say_left(run.eta), *run.marks]
 
 
 def _render_bar(counts: Counts) -> Html:
-    label = ", ".join(f"{count} {state}" for state, count in counts)
     # What waits has no colour: it is the rest of the bar. What runs is striped, so that it is told
     # from the others without colour, too.
     pieces = [
@@ -211,63 +206,58 @@ def _render_bar(counts: Counts) -> Html:
     if waiting:
         title = f"{waiting} waiting"
         pieces.append(tag("span", title=title, style=f"flex:{waiting} 0 0", data_key="waiting"))
-    return tag("div", *pieces, class_="ra-bar", role="img", aria_label=label)
+    return tag("div", *pieces, class_="ra-bar", role="img", aria_label=_list_counts(counts))
 
 
-def _render_counts(counts: Counts, facts: str) -> Html:
+def _render_counts(counts: Counts, facts: Sequence[str]) -> Html:
     signs = (
         tag("span", sign(state), f" {count} {state}", class_="ra-count") for state, count in counts
     )
-    return beside(tag("span", join(*signs, by=" ")), tag("span", facts, class_="ra-soft ra-push"))
+    said = tag("span", " · ".join(facts), class_="ra-soft ra-push")
+    return beside(tag("span", join(*signs, by=" ")), said)
 
 
 def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look: LiveLook) -> Html:
     """A list of evals, as long as the look allows."""
     shown = lines if look.limit is None else lines[: look.limit]
     more = len(lines) - len(shown)
-    # Which run an eval belongs to is told only where there are several.
-    several = len(state.runs) > 1
-    columns = ["", "eval"]
+    columns = ["eval"]
     columns += ["change"] if any(map(describe_change, shown)) else []
     columns += ["expected and actual"] if look.values else []
     columns += ["cause"] if not look.values and any(line.cause for line in shown) else []
+    heads = (
+        tag("th", each, class_="ra-change" if each == "change" else None, scope="col")
+        for each in columns
+    )
+    # Which run an eval belongs to is told only where there are several.
+    rows = (_render_eval(line, columns, several=len(state.runs) > 1) for line in shown)
     table = tag(
         "table",
-        tag("thead", tag("tr", *map(_render_heading, columns))),
-        tag("tbody", *(_render_eval(line, columns, several) for line in shown)),
+        # A heading without words says nothing to whoever has it read out.
+        tag("thead", tag("tr", tag("td", class_="ra-sign"), *heads)),
+        tag("tbody", *rows),
         class_="ra-list",
     )
     rest = tag("div", f"and {more} more", class_="ra-soft") if more else None
     return scroll_area(table, rest, label=label)
 
 
-def _render_heading(name: str) -> Html:
-    if not name:  # a heading without words says nothing to whoever has it read out
-        return tag("td", class_="ra-sign")
-    return tag("th", name, class_="ra-change" if name == "change" else None, scope="col")
-
-
-def _render_eval(line: EvalLine, columns: Sequence[str], several: bool) -> Html:
+def _render_eval(line: EvalLine, columns: Sequence[str], *, several: bool) -> Html:
     about = [line.document] if line.document else []
     about += [line.run_id] if several else []
+    message = line.message
     cells: dict[str, object] = {
-        "": sign(line.state),
         "eval": join(line.name, tag("small", " · ".join(about)) if about else None, by=" "),
         "change": describe_change(line),
-        "expected and actual": _render_values(line),
+        "expected and actual": join(
+            _render_value("expected", line.expected),
+            _render_value("actual", line.actual),
+            tag("div", message, title=message, class_="ra-value") if message else None,
+        ),
         "cause": line.cause or "",
     }
-    cut = (tag("td", cells[name]) for name in columns)
+    cut = (tag("td", each) for each in (sign(line.state), *(cells[name] for name in columns)))
     return tag("tr", *cut, data_key=f"{line.run_id} {line.eval_id}")
-
-
-def _render_values(line: EvalLine) -> Html:
-    """What was expected and what came, one below the other, and the message."""
-    return join(
-        _render_value("expected", line.expected),
-        _render_value("actual", line.actual),
-        tag("div", line.message, title=line.message, class_="ra-value") if line.message else None,
-    )
 
 
 def _render_value(label: str, text: str | None) -> Html | None:
@@ -276,21 +266,6 @@ def _render_value(label: str, text: str | None) -> Html | None:
     shown = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
     value = tag("code", shown, title=text[:_LONGEST_TITLE])
     return tag("div", tag("span", label, " ", class_="ra-soft"), value, class_="ra-value")
-
-
-def _render_folded(name: str, title: str, state: LiveState, look: LiveLook) -> Html:
-    lines: tuple[EvalLine, ...] = getattr(state, name)
-    if not lines:
-        return Html("")
-    body = _render_evals(title, lines, state, look)
-    return tag("details", tag("summary", title), body, class_="ra-fold")
-
-
-def _render_code(code: str) -> Html:
-    if not code:
-        return Html("")
-    words = tag("summary", "Code that fetches these results")
-    return tag("details", words, tag("pre", code), class_="ra-fold")
 
 
 def _render_actions(state: LiveState, look: LiveLook) -> Html:
@@ -422,15 +397,10 @@ def describe_briefly(state: LiveState) -> str:
     parts = [state.heading, state.failure, state.connection]
     if state.runs:
         done, total = sum_progress(state)
-        counts = ", ".join(f"{count} {name}" for name, count in sum_counts(state).items())
-        parts[1:1] = [_sum_statuses(state), f"{done} of {total} done", counts]
+        statuses = Counter(run.status for run in state.runs)
+        told = _list_counts([*statuses.items()])
+        if len(state.runs) == 1:
+            # Nothing where the heading names it.
+            told = "" if state.runs[0].status in state.heading else state.runs[0].status
+        parts[1:1] = [told, f"{done} of {total} done", _list_counts([*sum_counts(state).items()])]
     return " · ".join(one_line(part) for part in parts if part)
-
-
-def _sum_statuses(state: LiveState) -> str:
-    """How many runs have each status; nothing where there is one run and the heading names it."""
-    if len(state.runs) == 1:
-        status = state.runs[0].status
-        return "" if status in state.heading else status
-    counts = Counter(run.status for run in state.runs)
-    return ", ".join(f"{count} {status}" for status, count in counts.items())

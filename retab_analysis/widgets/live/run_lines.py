@@ -19,12 +19,13 @@ SEGMENTS = (*STATES, *GOING)
 # What has ended by itself; a cancelled eval is neither news nor speed.
 TOLD = (*DECIDED, "error")
 _DONE = (*TOLD, "unscored")
-_WAITING = ("pending", "queued")
 
 # Fewer finished evals say too little about those to come.
 _LEAST_DONE = 3
 # The two-sided 80 % quantile of the normal distribution.
 _Z80 = 1.2816
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class RunLine:
 
 
 def make_run_line(
-    run: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
+    run: Row,
+    results: Sequence[Row],
     usual_ms: Mapping[str, int],
     then: datetime,
     *,
@@ -81,17 +82,28 @@ def make_run_line(
     """
     counts = _count_states(run, results)
     done = sum(counts[state] for state in _DONE)
-    waited, ran, marks = _measure_times(run, then)
+    created, started = run["created_at"], run["started_at"]
+    end = run["completed_at"] or then
+    waited = ((started or end) - created).total_seconds() if created else None
+    ran = (end - started).total_seconds() if started else None
+    marks = []
+    # Up to a second is normal: the clocks of two machines are never quite the same.
+    if any(each is not None and each < -1 for each in (waited, ran)):
+        marks.append("clocks disagree")
     if is_gone:
-        marks = (*marks, "not found any more")
+        marks.append("not found any more")
+    waited, ran = (None if each is None else max(0.0, each) for each in (waited, ran))
     # The API runs one eval after the other: a run that has begun may wait behind another one, and
     # then neither its rate nor the time that is left means anything.
     moving = run["status"] == "running" and (counts["running"] > 0 or counts["queued"] == 0)
+    left = _list_left(results, run, usual_ms, counts) if moving else []
+    scope = {"workflow": "all evals", "block": f"block {run['target_block_id']}"}
+    what = scope.get(run["scope"], f"eval {run['eval_id']}")
     return RunLine(
         run_id=run["run_id"],
         status=run["status"],
-        words=_describe_status(run, counts, moving, done),
-        about=_describe_scope(run),
+        words=_describe_status(run, counts, moving or done > 0),
+        about=f"{run['workflow_id']} · {shorten_version(run['workflow_version_id'])} · {what}",
         counts=tuple(
             (state, count) for state, count in counts.items() if count or state == "passed"
         ),
@@ -100,13 +112,13 @@ def make_run_line(
         waited=waited,
         ran=ran,
         rate=compute_rate(done, ran or 0.0),
-        eta=_estimate_time_left(results, run, usual_ms, counts, ran) if moving else None,
+        eta=estimate_seconds_left(_list_done(results, usual_ms), left, ran or 0.0),
         message=run["status_message"],
-        marks=marks,
+        marks=tuple(marks),
     )
 
 
-def _count_states(run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _count_states(run: Row, results: Sequence[Row]) -> dict[str, int]:
     """Evals by state, so that they agree with the lists, which are made of the results.
 
     Results are asked for after their run, so that they may be ahead of the run's own counts. Where
@@ -123,43 +135,19 @@ def _count_states(run: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) 
     counts = {state: run.get(state) or 0 for state in SEGMENTS}
     # The counts say how many evals have completed, but not how many of these have no verdict.
     counts["unscored"] = max(0, run["completed"] - sum(counts[state] for state in DECIDED))
-    if sum(states[state] for state in STATES) < sum(counts[state] for state in STATES):
-        return counts
-    return _advance(counts, states)
-
-
-def _advance(counts: Mapping[str, int], states: Mapping[str, int]) -> dict[str, int]:
-    """A run's counts, brought forward to where its results are."""
     ahead = sum(states[state] for state in STATES) - sum(counts[state] for state in STATES)
-    now = {state: states[state] for state in STATES}
-    # What has ended meanwhile was running, or waited.
-    for state in GOING:
-        ended = min(counts[state], ahead)
-        now[state], ahead = counts[state] - ended, ahead - ended
-    return now
+    if ahead >= 0:
+        counts |= {state: states[state] for state in STATES}
+        # What has ended meanwhile was running, or waited.
+        for state in GOING:
+            ended = min(counts[state], ahead)
+            counts[state], ahead = counts[state] - ended, ahead - ended
+    return counts
 
 
-def _measure_times(
-    run: Mapping[str, Any], then: datetime
-) -> tuple[float | None, float | None, tuple[str, ...]]:
-    """Seconds in the queue and running, never negative, and a mark where they would be."""
-    created, started, completed = run["created_at"], run["started_at"], run["completed_at"]
-    end = completed or then
-    queue_end = started or end
-    waited = (queue_end - created).total_seconds() if created else None
-    ran = (end - started).total_seconds() if started else None
-    # Up to a second is normal: the clocks of two machines are never quite the same.
-    odd = any(each is not None and each < -1 for each in (waited, ran))
-    clamped = [None if each is None else max(0.0, each) for each in (waited, ran)]
-    return clamped[0], clamped[1], ("clocks disagree",) if odd else ()
-
-
-def _describe_status(
-    run: Mapping[str, Any], counts: Mapping[str, int], moving: bool, done: int
-) -> str:
+def _describe_status(run: Row, counts: Mapping[str, int], begun: bool) -> str:
     status = run["status"]
-    begun = moving or done > 0
-    if status in _WAITING or (status == "running" and not begun):
+    if status in ("pending", "queued") or (status == "running" and not begun):
         return "waiting in the queue"
     if status == "completed":
         bad = sum(counts[state] for state in FAILING)
@@ -173,42 +161,21 @@ def say_not_passing(number: int) -> str:
     return f"{number} {'does' if number == 1 else 'do'} not pass"
 
 
-def _describe_scope(run: Mapping[str, Any]) -> str:
-    scope = {"workflow": "all evals", "block": f"block {run['target_block_id']}"}
-    what = scope.get(run["scope"], f"eval {run['eval_id']}")
-    return f"{run['workflow_id']} · {shorten_version(run['workflow_version_id'])} · {what}"
-
-
-def _estimate_time_left(
-    results: Sequence[Mapping[str, Any]],
-    run: Mapping[str, Any],
-    usual_ms: Mapping[str, int],
-    counts: Mapping[str, int],
-    ran: float | None,
-) -> tuple[float, float] | None:
-    left = _list_left(results, run, usual_ms, counts)
-    return estimate_seconds_left(_list_done(results, usual_ms), left, ran or 0.0) if left else None
+# How long it will take
 
 
 def _list_left(
-    results: Sequence[Mapping[str, Any]],
-    run: Mapping[str, Any],
-    usual_ms: Mapping[str, int],
-    counts: Mapping[str, int],
+    results: Sequence[Row], run: Row, usual_ms: Mapping[str, int], counts: Mapping[str, int]
 ) -> list[int | None]:
     """How long each eval usually takes that has not ended; None where that is unknown."""
-    left: list[int | None] = [
-        usual_ms.get(row["eval_id"]) for row in results if row["status"] not in TERMINAL
-    ]
+    going = (row["eval_id"] for row in results if row["status"] not in TERMINAL)
     # Evals that have not begun may have no result yet.
     missing = max(0, run["total_evals"] - sum(counts[state] for state in STATES))
-    left = left[:missing]
+    left = [usual_ms.get(each) for each in going][:missing]
     return left + [None] * (missing - len(left))
 
 
-def _list_done(
-    results: Sequence[Mapping[str, Any]], usual_ms: Mapping[str, int]
-) -> list[tuple[int, int | None]]:
+def _list_done(results: Sequence[Row], usual_ms: Mapping[str, int]) -> list[tuple[int, int | None]]:
     """How long each eval took that has ended, and usually takes."""
     return [
         (row["duration_ms"], usual_ms.get(row["eval_id"]))
@@ -218,8 +185,8 @@ def _list_done(
 
 
 def estimate_all(
-    runs: Sequence[Mapping[str, Any]],
-    results: Mapping[str, Sequence[Mapping[str, Any]]],
+    runs: Sequence[Row],
+    results: Mapping[str, Sequence[Row]],
     usual_ms: Mapping[str, int],
     then: datetime,
 ) -> tuple[float, float] | None:
@@ -241,20 +208,14 @@ def estimate_all(
         done += _list_done(rows, usual_ms)
         if run["status"] not in TERMINAL:
             left += _list_left(rows, run, usual_ms, _count_states(run, rows))
-    return estimate_seconds_left(done, left, _measure_running(runs, then)) if left else None
-
-
-def _measure_running(runs: Sequence[Mapping[str, Any]], then: datetime) -> float:
-    """Seconds during which at least one of the runs was going on."""
-    spans = sorted(
-        (run["started_at"], run["completed_at"] or then) for run in runs if run["started_at"]
-    )
-    total, until = 0.0, None
-    for start, end in spans:
+    # Seconds during which at least one of the runs was going on.
+    spans = ((run["started_at"], run["completed_at"] or then) for run in runs if run["started_at"])
+    running, until = 0.0, None
+    for start, end in sorted(spans):
         begin = start if until is None else max(start, until)
-        total += max(0.0, (end - begin).total_seconds())
+        running += max(0.0, (end - begin).total_seconds())
         until = end if until is None else max(until, end)
-    return total
+    return estimate_seconds_left(done, left, running)
 
 
 def compute_rate(done: int, seconds: float) -> float | None:
@@ -279,29 +240,19 @@ def estimate_seconds_left(
         ran_seconds: How long the run has been going.
 
     Returns:
-        The low and the high end, or None where too few have finished.
+        The low and the high end, or None where nothing is left, or too few have finished.
     """
     took = [each for each, _ in done_ms]
     n, k = len(took), len(left_ms)
-    if n < _LEAST_DONE or sum(took) <= 0 or ran_seconds <= 0:
+    if not k or n < _LEAST_DONE or sum(took) <= 0 or ran_seconds <= 0:
         return None
+    known = [(each, usual) for each, usual in done_ms if usual]
+    speed = sum(each for each, _ in known) / sum(usual for _, usual in known) if known else 1.0
     # Between two evals there are pauses: a run takes longer than its evals together.
-    pace = ran_seconds / sum(took)
-    mean, speed = fmean(took), _compare_with_usual(done_ms)
+    pace, mean = ran_seconds / sum(took), fmean(took)
     expected = pace * sum(mean if each is None else speed * each for each in left_ms)
-    width = pace * _compute_t80(n - 1) * stdev(took) * math.sqrt(k * (1 + k / n))
+    # The same quantile of Student's t: Abramowitz and Stegun, "Handbook of Mathematical Functions",
+    # 1964, formula 26.7.5.
+    t80 = _Z80 + (_Z80**3 + _Z80) / (4 * (n - 1))
+    width = pace * t80 * stdev(took) * math.sqrt(k * (1 + k / n))
     return max(0.0, expected - width), expected + width
-
-
-def _compare_with_usual(done_ms: Sequence[tuple[int, int | None]]) -> float:
-    """What the finished evals took, as a share of what they usually take."""
-    known = [(took, usual) for took, usual in done_ms if usual]
-    return sum(took for took, _ in known) / sum(usual for _, usual in known) if known else 1.0
-
-
-def _compute_t80(freedom: int) -> float:
-    """The same quantile of Student's t.
-
-    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, formula 26.7.5.
-    """
-    return _Z80 + (_Z80**3 + _Z80) / (4 * freedom)

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -145,26 +145,22 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
     """
     results = _group_by_run(snapshot)
     seen = list(snapshot.runs.iter_rows(named=True))
-    then = snapshot.seen_at or now
+    then, usual = snapshot.seen_at or now, snapshot.usual_ms
     runs = tuple(
         make_run_line(
-            run,
-            results.get(run["run_id"], []),
-            snapshot.usual_ms,
-            then,
-            is_gone=run["run_id"] in snapshot.gone,
+            run, results.get(run["run_id"], []), usual, then, is_gone=run["run_id"] in snapshot.gone
         )
         for run in seen
     )
-    news = count_news(snapshot.news)
-    lists = _sort_lines(results, snapshot)
-    failing = sum(line.state != "passed" for lines in lists.values() for line in lines)
-    waiting = len(lists["unjudged"]) if snapshot.is_comparing else 0
-    return LiveState(
-        heading=_describe_progress(snapshot, runs, news, failing, waiting),
+    # A run that is gone will not end.
+    there = [run for run in seen if run["run_id"] not in snapshot.gone]
+    counted = [each.counts for each in snapshot.news if each.counts is not None]
+    news = {name: sum(each[name] for each in counted) for name in TRANSITIONS}
+    state = LiveState(
+        heading="",
         runs=runs,
-        news=news,
-        **lists,
+        news=MappingProxyType(news) if counted else None,
+        **_sort_lines(results, snapshot),
         compared=_describe_comparison(snapshot),
         is_comparing=snapshot.is_comparing,
         connection=_describe_connection(snapshot, now),
@@ -173,14 +169,9 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         phase=snapshot.phase,
         notes=(*snapshot.notes, *_say_missing(snapshot)),
         can_cancel=bool(not snapshot.runs["is_terminal"].all()),
-        # A run that is gone will not end.
-        eta=estimate_all(
-            [run for run in seen if run["run_id"] not in snapshot.gone],
-            results,
-            snapshot.usual_ms,
-            then,
-        ),
+        eta=estimate_all(there, results, usual, then),
     )
+    return replace(state, heading=_describe_progress(snapshot, state))
 
 
 def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
@@ -195,14 +186,6 @@ def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
         row = dict(zip(_READ, values[at], strict=True))
         rows.setdefault(row["run_id"], []).append(row)
     return rows
-
-
-def count_news(news: Sequence[News]) -> Mapping[str, int] | None:
-    """How many evals have each transition, over all candidates; None where nothing is compared."""
-    counted = [each.counts for each in news if each.counts is not None]
-    if not counted:
-        return None
-    return MappingProxyType({name: sum(each[name] for each in counted) for name in TRANSITIONS})
 
 
 def _sort_lines(
@@ -222,47 +205,32 @@ def _sort_lines(
         for row in rows:
             if row["state"] in TOLD:
                 line = make_eval_line(row, evals.get(row["eval_id"], otherwise))
-                lists[_choose_list(line)].append(line)
+                name = _LIST_OF.get(line.transition or "", "apart")
+                if line.transition is None:
+                    name = "passed" if line.state == "passed" else "unjudged"
+                lists[name].append(line)
     # What is surer to have broken does not stand first: lists grow at their end.
     return {name: tuple(lines) for name, lines in lists.items()}
 
 
-def _choose_list(line: EvalLine) -> str:
-    if line.transition is None:
-        return "passed" if line.state == "passed" else "unjudged"
-    return _LIST_OF.get(line.transition, "apart")
-
-
-def _describe_progress(
-    snapshot: Snapshot,
-    runs: Sequence[RunLine],
-    news: Mapping[str, int] | None,
-    failing: int,
-    waiting: int,
-) -> str:
-    """How far the runs are, and what is news.
-
-    Args:
-        snapshot: What is known.
-        runs: The runs.
-        news: The counts, or None.
-        failing: How many evals do not pass.
-        waiting: How many of them are not compared yet.
-    """
+def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
+    """How far the runs are, and what is news."""
+    runs = state.runs
     if snapshot.failure:
         return "Watching has ended"
     if not runs:
         return "No run is going on" if snapshot.seen_at else "Looking for the runs"
     going = sum(line.status not in TERMINAL for line in runs)
-    noun = "run" if len(runs) == 1 else "runs"
-    progress = f"{going} of {len(runs)} {noun} going on" if going else f"{len(runs)} {noun} ended"
+    progress = f"{going} of {len(runs)} runs going on" if going else f"{len(runs)} runs ended"
     # One run is described by its own words, several by how many go on.
     if len(runs) == 1:
         progress = runs[0].words
-    if news is not None:
+    if state.news is not None:
         has_ended = not going and not snapshot.is_comparing
-        said = _say_news(snapshot.news, news, has_ended=has_ended)
+        said = _say_news(snapshot.news, state.news, has_ended=has_ended)
+        waiting = len(state.unjudged) if snapshot.is_comparing else 0
         return f"{progress}: {said}" + (f", {waiting} not compared yet" if waiting else "")
+    failing = sum(line.state != "passed" for name in LISTS for line in getattr(state, name))
     # A completed run says so already in its own words.
     bad = say_not_passing(failing)
     return f"{progress}: {bad}" if failing and not progress.endswith(bad) else progress
@@ -286,29 +254,24 @@ def _describe_comparison(snapshot: Snapshot) -> str | None:
     if len(known) == 1 and known[0].compared:
         return known[0].compared
     against = list(dict.fromkeys(each.against for each in known if each.against))
-    if not against:
-        return None
-    more = f" and {len(against) - _NAMED} more" if len(against) > _NAMED else ""
-    return f"Held against {'; '.join(against[:_NAMED])}{more}."
+    return f"Held against {_list_first(against, '; ')}." if against else None
 
 
-def _say_missing(snapshot: Snapshot) -> list[str]:
+def _say_missing(snapshot: Snapshot) -> Iterator[str]:
     """Why some runs are held against nothing, each reason once."""
     reasons: dict[str, list[str]] = {}
     for each in snapshot.news:
         if each.missing is not None:
             reasons.setdefault(each.missing, []).extend(each.run_ids)
-    # Which runs it is about is said only where there are others.
-    several = len(snapshot.news) > 1
-    return [
-        f"Held against nothing{_list_ids(ids) if several else ''}: {reason}"
-        for reason, ids in reasons.items()
-    ]
+    for reason, ids in reasons.items():
+        # Which runs it is about is said only where there are others.
+        which = f" ({_list_first(ids, ', ')})" if len(snapshot.news) > 1 else ""
+        yield f"Held against nothing{which}: {reason}"
 
 
-def _list_ids(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-    return f" ({', '.join(ids[:_NAMED])}{more})"
+def _list_first(names: Sequence[str], by: str) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{by.join(names[:_NAMED])}{more}"
 
 
 def _format_time(moment: datetime | None) -> str:
@@ -322,5 +285,4 @@ def _describe_connection(snapshot: Snapshot, now: datetime) -> str:
     if snapshot.seen_at is None:
         return f"retrying, not seen yet: {snapshot.trouble}"
     ago = format_seconds((now - snapshot.seen_at).total_seconds())
-    as_of = _format_time(snapshot.seen_at)
-    return f"as of {as_of}, {ago} ago; retrying: {snapshot.trouble}"
+    return f"as of {_format_time(snapshot.seen_at)}, {ago} ago; retrying: {snapshot.trouble}"

@@ -81,7 +81,11 @@ class WatchedRuns(Poller):
         One page of a workflow's runs costs one request, however many of them are watched.
         """
         if self._workflow_id is not None:
-            yield self._workflow_id, self._choose_start()
+            # What is watched, and what is new: by the dates that the API gives, because this
+            # machine's clock may be another one.
+            dates = [*self.frame()["created_at"].drop_nulls()]
+            dates += [self._newest - _OVERLAP] if self._newest is not None else []
+            yield self._workflow_id, min(dates, default=None)
             return
         seen = self.frame()
         if self.gone:
@@ -93,15 +97,6 @@ class WatchedRuns(Poller):
         for workflow_id, count, since, nulls in several.iter_rows():
             if count > 1 and not nulls:
                 yield workflow_id, since
-
-    def _choose_start(self) -> datetime | None:
-        """From when on to list a followed workflow: what is watched, and what is new.
-
-        By the dates that the API gives, because this machine's clock may be another one.
-        """
-        dates = [*self.frame()["created_at"].drop_nulls()]
-        dates += [self._newest - _OVERLAP] if self._newest is not None else []
-        return min(dates, default=None)
 
     def _take_list(self, workflow_id: str, since: datetime | None) -> set[str]:
         """Take from a list what is watched, and of a followed workflow what is new."""

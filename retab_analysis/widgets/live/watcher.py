@@ -7,8 +7,8 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -79,7 +79,7 @@ class NewsJob:
         finally:
             self.took = time.monotonic() - self._began
 
-    def _tell(self, _: Future[tuple[News, ...]]) -> None:
+    def _tell(self, _: object) -> None:
         if self._is_late:
             self._wake.set()
 
@@ -202,8 +202,7 @@ class Watcher:
         try:
             self._cancel.run(self._watch)
             failure = self._runs.unread
-            phase = "failed" if failure else "ended"
-            self._end(phase, failure)
+            self._end("failed" if failure else "ended", failure)
         except Cancelled:
             self._end("stopped", None)
         except Exception as error:
@@ -235,15 +234,12 @@ class Watcher:
             pause = self._interval if changed else slower
             # A refresh ends the second wait, not the first.
             self._cancel.wait(_LEAST_GAP)
-            if not self._is_behind():
+            # Where there is more to compare, at once; while a comparison goes on, its end wakes.
+            is_free = self.snapshot.trouble is None and self._job is None
+            if not (is_free and self.snapshot.is_comparing):
                 self._wake.wait(self._runs.pause(pause) - _LEAST_GAP)
             self._wake.clear()
             self._cancel.check()
-
-    def _is_behind(self) -> bool:
-        """Whether there is more to compare at once; while a comparison goes on, its end wakes."""
-        is_free = self.snapshot.trouble is None and self._job is None
-        return is_free and self.snapshot.is_comparing
 
     def _look_once(self) -> bool:
         """Look once at the runs and their results, and publish; whether anything is new."""
@@ -251,7 +247,8 @@ class Watcher:
         snapshot = self._look(before)
         if snapshot.trouble is None:
             snapshot = self._add_news(snapshot)
-        self._publish_with_notes(snapshot)
+        # Other threads may have added notes meanwhile.
+        self._publish(replace(snapshot, notes=self.snapshot.notes))
         return not (before.runs.equals(snapshot.runs) and before.results.equals(snapshot.results))
 
     def _look(self, before: Snapshot) -> Snapshot:
@@ -268,7 +265,9 @@ class Watcher:
                 snapshot = self._add_results(self._add_evals(snapshot))
             except RetabAnalysisError as error:
                 self._missing += 1
-                if not (is_away(error) or self._may_come_later(error)):
+                # A run that was just created is forgiven a 404 a few times.
+                may_come = isinstance(error, NotFoundError) and self._missing <= GRACE
+                if not (is_away(error) or may_come):
                     # The runs were seen, and stay to be read in the view that failed.
                     self.snapshot = snapshot
                     raise
@@ -280,14 +279,11 @@ class Watcher:
         kept = snapshot if before.seen_at is None else before
         return replace(kept, trouble=str(trouble))
 
-    def _may_come_later(self, error: RetabAnalysisError) -> bool:
-        """Whether it is a 404, which a run that was just created is forgiven a few times."""
-        return isinstance(error, NotFoundError) and self._missing <= GRACE
-
     def _add_results(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the results of runs in which an eval has ended since."""
         # Results are asked for again only where the counts of their run have changed.
-        marks = dict(zip(snapshot.runs["run_id"], _mark(snapshot.runs), strict=True))
+        names = ("run_id", "status", "completed", "error", "cancelled", "running")
+        marks = {row[0]: row[1:] for row in snapshot.runs.select(names).iter_rows()}
         stale = [
             each
             for each, mark in marks.items()
@@ -304,16 +300,15 @@ class Watcher:
             self.note(_say_left_out(len(fetched.problems), "result"))
         parts = fetched.frame.partition_by("run_id", as_dict=True)
         for run_id in stale:
-            self._keep(run_id, marks[run_id], parts.get((run_id,), RESULTS.empty()))
+            results = parts.get((run_id,), RESULTS.empty())
+            before = self._results.get(run_id)
+            # The same frame as before where they are the same.
+            if before is not None and before.results.equals(results):
+                results = before.results
+            self._results[run_id] = _Seen(marks[run_id], results)
         # polars cannot put together no frames at all, so that an empty one comes first.
         frames = [self._results[each].results for each in marks]
         return replace(snapshot, results=pl.concat([RESULTS.empty(), *frames]))
-
-    def _keep(self, run_id: str, mark: object, results: pl.DataFrame) -> None:
-        """Keep the results of a run; the same frame as before where they are the same."""
-        before = self._results.get(run_id)
-        same = before is not None and before.results.equals(results)
-        self._results[run_id] = _Seen(mark, before.results if before and same else results)
 
     def _add_evals(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the saved evals, once: names and usual durations. Without them watching goes on."""
@@ -357,7 +352,10 @@ class Watcher:
         try:
             snapshot = self._collect_news(snapshot, 0.0)
             if self._job is None and self._is_due(snapshot):
-                self._job, self._asked = self._ask(snapshot), snapshot
+                results = {run_id: seen.results for run_id, seen in self._results.items()}
+                find = partial(self._finder.find, snapshot.runs, results, dict(self._evals))
+                self._job = NewsJob(self._pool, partial(self._cancel.run, find), self._wake)
+                self._asked = snapshot
             snapshot = self._collect_news(snapshot, self._patience)
         except AuthenticationError:
             self.snapshot = snapshot
@@ -375,11 +373,6 @@ class Watcher:
             return True
         return asked.results is not snapshot.results or not asked.runs.equals(snapshot.runs)
 
-    def _ask(self, snapshot: Snapshot) -> NewsJob:
-        results = {run_id: seen.results for run_id, seen in self._results.items()}
-        find = partial(self._finder.find, snapshot.runs, results, dict(self._evals))
-        return NewsJob(self._pool, partial(self._cancel.run, find), self._wake)
-
     def _collect_news(self, snapshot: Snapshot, patience: float) -> Snapshot:
         """Take over the news that were asked for, once they are there."""
         job = self._job
@@ -392,10 +385,6 @@ class Watcher:
         if self._finder.unread:
             self.note(_say_left_out(self._finder.unread, "earlier result"))
         return replace(snapshot, news=news)
-
-    def _publish_with_notes(self, snapshot: Snapshot) -> None:
-        # Other threads may have added notes meanwhile.
-        self._publish(replace(snapshot, notes=self.snapshot.notes))
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -410,12 +399,6 @@ class Watcher:
 def _say_left_out(number: int, noun: str) -> str:
     verb = "is" if number == 1 else "are"
     return f"{count_noun(number, noun)} did not decode and {verb} left out"
-
-
-def _mark(runs: pl.DataFrame) -> Iterator[object]:
-    """What is different of each run once an eval of it has ended, and costs no request to know."""
-    names = ("status", "completed", "error", "cancelled", "running")
-    return zip(*(runs[name] for name in names), strict=True)
 
 
 # The watchers by what they watch, so that a cell that runs again stops the one before. Weak, so

@@ -13,7 +13,6 @@ from support.frames import many, result, results
 from support.html_elements import Elements
 from support.inside import CompareLook, CompareState, Html, format_probability, indent
 from support.inside import compare_html as html
-from support.inside import detail as compare_detail
 
 
 def sections(state: CompareState, **look: Any) -> dict[str, Html]:
@@ -78,13 +77,6 @@ def test_an_eval_with_its_values_and_where_they_differ() -> None:
         assert words not in without
 
 
-def test_values_that_do_not_differ_have_no_marks() -> None:
-    rows = [result("e1", "failed", run, workflow_version_id=f"v{run}") for run in (1, 2)]
-    shown = detail(CompareState(results(*rows)))
-    assert "<del>" not in shown
-    assert shown.count("<pre>2</pre>") == 2
-
-
 def test_an_eval_of_a_part_expects_nothing_of_the_rest() -> None:
     rows = [
         result("e1", state, run, workflow_version_id=f"v{run}", expected_value="1")
@@ -126,14 +118,6 @@ def test_what_would_decide_an_eval_is_told() -> None:
     assert re.search(r"p 0\.\d\d, \d more \w+ would clear it, \d more \w+ would confirm it", shown)
 
 
-def test_a_long_history_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_detail, "_RUNS", 3)
-    rows = many("e1", "FPPPPF", 1)
-    shown = detail(CompareState(results(*rows), "run_5", "run_6"))
-    assert "before (newest 3)" in shown
-    assert "before passed, passed, passed; now failed" in shown
-
-
 def test_what_is_not_known_is_left_out() -> None:
     before = result("e1", "passed", 1, workflow_version_id="v1", eval_name=None, block_id=None)
     after = result("e2", "failed", 2, workflow_version_id="v2", expected_value=None)
@@ -163,18 +147,6 @@ def test_the_side_of_several_results() -> None:
     state.reveal("e2")
     assert "mixed (2 of 3 passed)" in detail(state)
     assert "before, 3 of 3" in detail(state)
-
-
-def test_durations() -> None:
-    times = {"v1": 1000, "v2": 1700}
-    rows = [
-        result("e1", "passed", at, workflow_version_id=version, duration_ms=ms)
-        for at, (version, ms) in enumerate(times.items(), 1)
-    ]
-    assert "700 ms longer" in detail(CompareState(results(*rows)))
-    assert "700 ms less" in detail(CompareState(results(*rows), "v2", "v1"))
-    slow = results(*rows, result("e1", "passed", 3, workflow_version_id="v3", duration_ms=63_700))
-    assert "1 min 2 s longer" in detail(CompareState(slow))
 
 
 def test_long_values_are_cut_and_long_lists_of_paths_too() -> None:

@@ -33,18 +33,6 @@ def test_the_two_newest_versions_are_compared_and_the_others_are_the_history() -
     assert state.sides["version"][0].words == "v3 · since 2026-05-21 · 1 run"
 
 
-def test_a_version_is_as_old_as_its_first_run() -> None:
-    again = [result("e0", "passed", 9, workflow_version_id="v1")]
-    assert sides(CompareState(pl.concat([THREE, results(*again)]))) == ("version", "v2", "v3")
-
-
-def test_the_order_of_rows_does_not_matter() -> None:
-    for shuffled in (THREE.reverse(), THREE.sample(fraction=1.0, shuffle=True, seed=1)):
-        state = CompareState(shuffled.lazy())
-        assert sides(state) == ("version", "v2", "v3")
-        assert listed(state) == listed(CompareState(THREE))
-
-
 @pytest.mark.parametrize(
     ("baseline", "candidate", "expected"),
     [
@@ -84,14 +72,6 @@ def test_runs_are_compared_where_there_is_one_version() -> None:
     assert list(state.sides) == ["run"]
     newest = state.sides["run"][0].words
     assert newest == "2026-05-21 00:00 · v1 · 1 eval · run_3"
-
-
-def test_what_has_no_name_and_no_time_can_be_compared() -> None:
-    unknown: dict[str, Any] = {"workflow_version_id": None, "run_created_at": None}
-    rows = [result("e1", "passed", run, created_at=None, **unknown) for run in (1, 2)]
-    state = CompareState(results(*rows))
-    assert sides(state) == ("run", "run_1", "run_2")
-    assert [side.words for side in state.sides["run"]] == ["1 eval · run_2", "1 eval · run_1"]
 
 
 @pytest.mark.parametrize(
@@ -199,16 +179,6 @@ def test_beside_a_run_of_all_stands_one_of_all() -> None:
     assert sides(CompareState(frame, candidate="single")) == ("run", "run_2", "single")
     apart = frame.filter(pl.col("run_id").is_in(["single", "run_3"]))
     assert sides(CompareState(apart)) == ("run", "single", "run_3")
-
-
-def test_another_kind_of_which_both_sides_have_the_same_starts_with_its_newest() -> None:
-    drafts = {"run_1": "old", "run_2": "new", "run_3": "new"}
-    frame = results(*many("e1", "PPF")).with_columns(
-        workflow_draft_fingerprint=pl.col("run_id").replace_strict(drafts)
-    )
-    state = CompareState(frame, "run_2", "run_3")
-    state.choose_kind("draft")
-    assert sides(state) == ("draft", "old", "new")
 
 
 # What is listed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import warnings
 
-import pytest
 from support.compared import THREE
 from support.inside import STOPPED, Comparison, Progress, Task, TaskState
 from support.watching import until
@@ -64,18 +63,6 @@ def test_an_error_is_told_and_what_came_before_it_is_kept() -> None:
     watched = Watched()
     assert watched.run(work).failure == "the API refuses"
     assert watched.found == [COMPARED]
-
-
-@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd")])
-def test_an_error_that_nobody_expected_has_its_kind(error: Exception) -> None:
-    def work(progress: Progress) -> Comparison:
-        raise error
-
-    watched = Watched()
-    failure = watched.run(work).failure
-    assert failure is not None
-    assert failure.startswith(f"{type(error).__name__}: ")
-    assert watched.found == [None]
 
 
 def test_warnings_are_told_in_the_view() -> None:

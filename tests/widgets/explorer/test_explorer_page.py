@@ -19,7 +19,6 @@ from support.explored import (
     sort_by,
 )
 from support.faultserver import FaultServer, reply
-from support.html_elements import Elements
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
 
@@ -67,20 +66,6 @@ def test_controls_change_what_is_seen(runs: pl.DataFrame) -> None:
     assert "disabled" in buttons(explorer)["clear"]
 
 
-def test_pages(runs: pl.DataFrame) -> None:
-    explorer = ra.explore(runs)
-    last = -(-runs.height // 15)
-    (field,) = Elements(section(explorer, "pages")).attributes("input")
-    assert (field["max"], field["value"]) == (str(last), "1")
-    send(explorer, "turn", "1")
-    assert explorer.state.listed.page == 1
-    send(explorer, "page", str(last))
-    before, after = Elements(section(explorer, "pages")).attributes("button")
-    assert "disabled" in after
-    assert "disabled" not in before
-    assert explorer.state.listed.page == last - 1
-
-
 def test_counts_beside_choices_respect_the_other_filters(runs: pl.DataFrame) -> None:
     explorer = ra.explore(runs)
     pick(explorer, "Scope", "workflow")
@@ -107,13 +92,6 @@ def test_columns_are_chosen(runs: pl.DataFrame) -> None:
         if titles[number] in headings(explorer):
             send(explorer, "column", str(number))
     assert len(headings(explorer)) == 1
-
-
-def test_numbers_stand_on_the_right(runs: pl.DataFrame) -> None:
-    made = Elements(section(ra.explore(runs), "list")).attributes("th")
-    numbers = [each["title"] or "" for each in made if each.get("class") == "ra-number"]
-    assert numbers[0] == "passed / (passed + failed + blocked + error)"
-    assert numbers[1:] == ["Passed", "Evals", "Ran (s)", "Queue (s)"]
 
 
 def test_what_a_browser_sends_may_be_anything(runs: pl.DataFrame) -> None:
@@ -199,29 +177,6 @@ def test_a_result_with_what_was_expected_and_what_came(results: pl.DataFrame) ->
     assert section(explorer, "panel") == ""
 
 
-@pytest.mark.parametrize(
-    ("score", "threshold", "said"),
-    [(0.5, 0.8, "0.5, threshold 0.8"), (0.5, None, "0.5"), (None, 0.8, None)],
-)
-def test_a_result_has_a_score_where_there_is_one(
-    results: pl.DataFrame, score: float | None, threshold: float | None, said: str | None
-) -> None:
-    row = results.head(1).with_columns(
-        score=pl.lit(score, pl.Float64),
-        threshold=pl.lit(threshold, pl.Float64),
-        actual_value=pl.lit(None, pl.String),
-    )
-    explorer = ra.explore(results=row)
-    open_row(explorer, 0)
-    shown = section(explorer, "panel")
-    assert ">Expected</th>" in shown
-    assert ">Actual</th>" not in shown
-    if said is None:
-        assert ">Score</th>" not in shown
-    else:
-        assert f'<th scope="row">Score</th><td><bdi>{said}</bdi></td>' in shown
-
-
 def test_a_run_leads_to_its_results_and_back(runs: pl.DataFrame, results: pl.DataFrame) -> None:
     explorer = ra.explore(runs, results)
     failed = results.filter(state="failed")["run_id"][0]
@@ -259,22 +214,6 @@ def test_evals_over_the_runs_that_pass_the_filters(
     left = explorer.state.runs
     assert left is not None
     assert explorer.frame["last_states"].list.len().max() == left.height < 6
-
-
-def test_an_eval_has_a_history(results: pl.DataFrame) -> None:
-    explorer = ra.explore(results=results)
-    send(explorer, "tab", "evals")
-    open_row(explorer, 0)
-    eval_id = explorer.frame["eval_id"][0]
-    shown = section(explorer, "panel")
-    count = results.filter(eval_id=eval_id).height
-    assert f"{count} runs, the newest first" in shown
-    assert shown.count('data-event="history"') == count
-    history = explorer.state.history_of(eval_id)
-    assert history["run_created_at"].is_sorted(descending=True)
-    send(explorer, "history", str(count - 1))
-    assert explorer.state.opened is not None
-    assert explorer.state.opened["run_id"] == history["run_id"][-1]
 
 
 def test_long_details_are_cut(results: pl.DataFrame) -> None:
@@ -387,19 +326,6 @@ def test_the_numbers_of_versions_are_asked_for(api: ra.Client) -> None:
 
 
 # Files and names.
-
-
-def test_the_file_is_named_like_the_tab(results: pl.DataFrame) -> None:
-    def path(explorer: Any) -> str | None:
-        return Elements(section(explorer, "actions")).attributes("input")[0]["value"]
-
-    explorer = ra.explore(results=results)
-    assert path(explorer) == "results.csv"
-    send(explorer, "tab", "evals")
-    assert path(explorer) == "evals.csv"
-    send(explorer, "path", "mine.csv")
-    send(explorer, "tab", "results")
-    assert path(explorer) == "mine.csv"
 
 
 def test_names_from_outside_are_no_markup() -> None:

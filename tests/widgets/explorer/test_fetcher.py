@@ -181,17 +181,6 @@ def test_refresh_of_runs_that_do_not_say_of_which_workflow_they_are() -> None:
     assert (query["from_date"][:10], query["to_date"][:10]) == (FIRST[:10], LAST[:10])
 
 
-def test_what_a_fetch_ended_with_stays_to_be_read() -> None:
-    """Only what says how far it is goes with its end, whatever words it begins with."""
-    explorer = ra.explore(runs_frame())
-    explorer._jobs.run("job", lambda: explorer._report("Fetching runs: 3"))
-    explorer.wait(10)
-    assert explorer.message == ""
-    explorer._jobs.run("job", lambda: explorer._say("Fetching changed nothing."))
-    explorer.wait(10)
-    assert explorer.message == "Fetching changed nothing."
-
-
 def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
     known = results_frame(result_with("e1", "unscored", "r1"), result_with("e1", "passed", "r2"))
     answers = {
@@ -224,28 +213,6 @@ def test_results_that_name_no_run_cannot_be_asked_for_again() -> None:
     assert "name no run to ask for" in explorer.message
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_refresh_covers_every_run_that_goes_on_in_whatever_order(turned: bool) -> None:
-    first, last = "2026-05-01T10:00:00Z", "2026-05-03T10:00:00Z"
-    documents = [
-        run_with("r1", "running", running=1, timing__created_at=first),
-        run_with("r2", "running", running=1, timing__created_at=last),
-    ]
-    runs = runs_frame(*(reversed(documents) if turned else documents))
-    asked: list[str] = []
-
-    def answer(request: str) -> Any:
-        asked.append(request.split(" ")[1])
-        return reply(body=page([]))
-
-    with FaultServer([answer]) as server:
-        explorer = ra.explore(runs, client=client(server.url))
-        explorer.refresh()
-        explorer.wait(10)
-    assert "from_date=2026-05-01T09%3A59%3A59" in asked[0]
-    assert "to_date=2026-05-03T10%3A00%3A01" in asked[0]
-
-
 def test_ones_own_columns_names_and_payloads_outlive_a_refresh() -> None:
     known = results_frame(result_with("e1", "unscored", "r1"), result_with("e2", "passed", "r1"))
     known = known.with_columns(eval_name="eval_id", mine=pl.Series([7, 8]))
@@ -273,18 +240,6 @@ def test_ones_own_columns_names_and_payloads_outlive_a_refresh() -> None:
         assert frame["mine"].to_list() == [7, 8]
         assert frame["eval_name"].to_list() == ["e1", "e2"]
         assert "some of its rows have been fetched again" in explorer.code()
-
-
-def test_a_failed_refresh_adds_no_run_that_was_not_there() -> None:
-    runs = runs_frame(run_with("r1", "running", running=1))
-    came = page([run_with("r1", "completed", passed=1), run_with("r9", "completed")], after="c")
-    with FaultServer([reply(body=came), reply(500, b"{}")]) as server:
-        explorer = ra.explore(runs, client=client(server.url))
-        explorer.refresh()
-        with pytest.raises(ra.ServerError):
-            explorer.wait(10)
-        assert explorer.frame["run_id"].to_list() == ["r1"]
-        assert explorer.frame["is_terminal"].all()
 
 
 def test_a_run_that_cannot_be_read_costs_nothing_of_the_others_and_is_asked_for_once() -> None:
@@ -388,19 +343,6 @@ def test_jobs_run_one_after_another_and_none_is_lost() -> None:
     assert done == [1, 2]
     assert ended == [None, problem, None]
     until(lambda: not [each for each in threading.enumerate() if each.name == "retab-explore"])
-
-
-def test_a_drawing_that_fails_does_not_stop_the_thread() -> None:
-    def broken(_: BaseException | None) -> None:
-        raise Panic
-
-    jobs = JobQueue(broken)
-    done: list[int] = []
-    jobs.run(1, lambda: done.append(1))
-    assert jobs.wait(5)
-    jobs.run(2, lambda: done.append(2))
-    assert jobs.wait(5)
-    assert done == [1, 2]
 
 
 def test_progress_is_told_while_it_is_fetched() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import pytest
 from support.explored import RESULTS, RUNS, START
 from support.inside import EVALS_LISTING, TableState, list_runs, lists
-from support.made_runs import result_with, results_frame, run_with, runs_frame
+from support.made_runs import run_with, runs_frame
 
 from retab_analysis import summarize_evals
 
@@ -23,26 +22,6 @@ def test_an_eval_by_its_last_states_and_its_kind() -> None:
     assert lists.format_recent(row) == "✓✗!?✓✓"
     assert lists.format_recent({"last_states": ["mixed", "new state"]}) == "~?"
     assert "mixed" in lists.mark_sign("mixed")
-
-
-def test_a_kind_and_since_when_in_words() -> None:
-    since = datetime(2026, 5, 18, tzinfo=UTC)
-    assert lists.format_kind({"kind": "never_passed"}) == "× never passed"
-    assert lists.format_kind({"kind": None}) == ""
-    assert lists.format_day("since_at")({"since_at": since}) == "2026-05-18"
-    assert lists.format_day("since_at")({"since_at": None}) == ""
-
-
-def test_what_goes_on_says_nothing_about_how_an_eval_stands() -> None:
-    states = {"r1": "passed", "r2": "failed", "r3": "cancelled", "r4": "unscored"}
-    rows = results_frame(*(result_with("e", state, run) for run, state in states.items()))
-    never = results_frame(result_with("n", "unscored", "r1"))
-    seen = summarize_evals(pl.concat([rows, never]))
-    assert dict(seen.select("eval_id", "state").iter_rows()) == {"e": "failed", "n": "unscored"}
-
-
-def test_no_results_are_no_evals() -> None:
-    assert TableState(EVALS_LISTING, summarize_evals(RESULTS.clear())).position == "no evals"
 
 
 def test_the_workflow_is_shown_where_there_are_several() -> None:
@@ -74,11 +53,6 @@ def test_the_workflow_is_shown_where_there_are_several() -> None:
 )
 def test_a_cell(cell: Callable[[Any], str], value: Any, said: str) -> None:
     assert cell({"x": value}) == said
-
-
-def test_what_a_run_is_of() -> None:
-    assert lists.format_scope({"scope": "eval", "eval_id": "e1"}) == "eval e1"
-    assert lists.format_scope({"scope": "workflow"}) == "workflow"
 
 
 @pytest.mark.parametrize(

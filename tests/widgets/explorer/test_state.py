@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.explored import RESULTS, RUNS, pick, run_code, section, send
+from support.explored import RUNS, pick, run_code, section, send
 from support.faultserver import FaultServer, page, reply
 from support.html_elements import Elements
 from support.inside import ExplorerState, FrameOrigin
@@ -36,20 +36,6 @@ def test_its_code_gives_the_same_runs(api: ra.Client) -> None:
     (other,) = set(explorer.state.listed.frame["status"]) - {"completed"}
     pick(explorer, "Status", "completed", other)
     assert f"[{other!r}]" in Elements(section(explorer, "code")).text
-
-
-def test_its_code_ends_where_the_rows_do(runs: pl.DataFrame) -> None:
-    explorer = ra.explore(runs)
-    days = runs["created_at"].dt.date().unique().sort()
-    first, last = days[1], days[-2]
-    explorer.state.listed.filter(since=first, until=last)
-    scope: dict[str, Any] = {"runs": runs}
-    exec(explorer.code(), scope)
-    assert scope["rows"].equals(explorer.frame)
-    # Both days are included, and nothing beyond them.
-    shown = scope["rows"]["created_at"].dt.date()
-    assert (shown.min(), shown.max()) == (first, last)
-    assert shown.len() < runs.height
 
 
 def test_the_code_of_given_results(runs: pl.DataFrame, results: pl.DataFrame) -> None:
@@ -124,16 +110,6 @@ def test_tabs_are_turned_to_from_code(runs: pl.DataFrame, results: pl.DataFrame)
         explorer.tab = "x"
 
 
-def test_evals_are_computed_where_they_are_looked_at(results: pl.DataFrame) -> None:
-    explorer = ra.explore(results=results)
-    assert explorer.widget is not None
-    assert explorer.state.list_of("evals").frame.is_empty()
-    explorer.tab = "evals"
-    first = explorer.frame
-    assert first.height > 50
-    assert explorer.frame is first
-
-
 def test_of_many_results_the_newest_are_weighed_and_all_where_that_is_asked_for(
     results: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,11 +135,3 @@ def test_missing_runs_are_told_the_newest_first() -> None:
     explored.fetched, explored.failed = {"run_039", "run_000"}, {"run_037"}
     assert explored.list_missing(newest=5) == ["run_038", "run_036", "run_035"]
     assert len(explored.list_missing()) == 37
-
-
-def test_the_code_makes_the_same_evals() -> None:
-    explored = ExplorerState(None, RESULTS, FrameOrigin(results="# results: given"))
-    explored.tab = "evals"
-    explored.listed.filter(facets={"state": ("passed",)})
-    assert not explored.frame.is_empty()
-    assert run_code(explored.code(), results=RESULTS).equals(explored.frame)

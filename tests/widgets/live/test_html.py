@@ -62,13 +62,6 @@ def test_runs_beyond_three_are_a_line_each_below_a_total() -> None:
     assert sections["runs"].count("2 of 6 done, 2 passed") == 1
 
 
-def test_one_run_is_its_own_total() -> None:
-    sections = html.render_sections(seen(run_with("r1", "queued", queued=3)), html.LiveLook())
-    assert sections["runs"] == ""
-    assert "<b>waiting in the queue (queued)</b>" in sections["total"]
-    assert "r1</code>" in sections["total"]
-
-
 def test_what_is_saved_while_it_goes_on_says_so_and_never_looks_for_runs() -> None:
     before = compute_state(Snapshot(), NOW)
     assert before.heading == "Looking for the runs"
@@ -96,18 +89,6 @@ def test_meaning_does_not_hang_on_colour() -> None:
     assert 'aria-label="2 passed, 1 failed, 1 running"' in total
     for words in ("2 passed", "1 failed", "1 running"):
         assert f" {words}<" in total
-
-
-def test_no_news_is_said() -> None:
-    watching = seen(run_with(running=1))
-    assert html.say_nothing_new(watching) == "Evals that do not pass will be listed here."
-    ended = seen(run_with("r1", "completed", passed=1), phase="ended")
-    assert html.say_nothing_new(ended) == "No eval failed or was blocked."
-    news = (news_of({"a": "still_passing"}),)
-    going = seen(run_with(passed=1, running=1), news=news)
-    assert html.say_nothing_new(going) == "Evals that broke, and suspects, will be listed here."
-    then = seen(run_with("r1", "completed", passed=1), phase="ended", news=news)
-    assert html.say_nothing_new(then) == "No eval is called broken, and none is suspect."
 
 
 def test_a_reason_is_told_beside_the_eval_and_holds_no_value() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.inside import LISTS, News, Snapshot, compute_rate, compute_state, estimate_seconds_left
+from support.inside import LISTS, News, Snapshot, compute_state, estimate_seconds_left
 from support.inside import live_html as html
 from support.live_states import CREATED, NOW, RESULTS, news_of, seen
 from support.made_runs import result_with, results_frame, run_with, runs_frame
@@ -16,10 +16,6 @@ def test_nothing_is_known_at_first() -> None:
     state = compute_state(Snapshot(), NOW)
     assert (state.heading, state.runs, state.refreshed) == ("Looking for the runs", (), "not yet")
     assert not state.can_cancel
-
-
-def test_nothing_is_going_on() -> None:
-    assert compute_state(Snapshot(seen_at=NOW), NOW).heading == "No run is going on"
 
 
 def test_a_run_at_a_glance() -> None:
@@ -69,29 +65,6 @@ def test_52_the_status_in_words(status: str, counts: dict[str, int], words: str)
     assert state.runs[0].words == words
     assert state.can_cancel == (status not in ("completed", "error", "cancelled"))
     assert state.heading.startswith(words)
-
-
-def test_the_heading_says_once_how_many_do_not_pass() -> None:
-    results = [result_with("a", "passed"), result_with("b", "failed")]
-    ended = run_with("r1", "completed", passed=1, failed=1)
-    assert seen(ended, results=results).heading == "completed, 1 does not pass"
-    both = seen(ended, run_with("r2", passed=1, running=1), results=results)
-    assert both.heading == "1 of 2 runs going on: 1 does not pass"
-
-
-def test_no_time_left_is_told_while_nothing_moves() -> None:
-    results = [result_with(f"e{i}", "passed") for i in range(5)]
-    results += [result_with(f"q{i}", "unscored") for i in range(5)]
-    moving = seen(run_with(passed=5, running=1, queued=4), results=results)
-    waiting = seen(run_with(passed=5, queued=5), results=results)
-    assert moving.runs[0].eta is not None
-    assert waiting.runs[0].eta is None
-
-
-def test_messages_and_reasons_are_shown() -> None:
-    broken = run_with("r1", "error", lifecycle={"status": "error", "message": "no worker"})
-    ended = run_with("r2", "cancelled", lifecycle={"status": "cancelled", "reason": "by hand"})
-    assert [run.message for run in seen(broken, ended).runs] == ["no worker", "by hand"]
 
 
 def names(lines: Any) -> list[str]:
@@ -191,12 +164,6 @@ def test_why_there_is_no_news_is_said() -> None:
     )
 
 
-def test_that_the_earlier_runs_are_being_read_is_said() -> None:
-    state = seen(run_with(failed=1, running=1), results=[RESULTS[1]], is_comparing=True)
-    assert state.compared == "The earlier runs are being read."
-    assert state.heading == "running: 1 does not pass"
-
-
 def test_what_came_after_the_last_comparison_is_not_compared_yet() -> None:
     """While a cell computes, comparing takes longer than looking."""
     news = news_of({"a": "still_passing"})
@@ -229,11 +196,6 @@ def test_a_cancelled_eval_is_neither_news_nor_speed() -> None:
     without = seen(run, results=results)
     assert without.heading == "cancelled"
     assert without.listed == ()
-
-
-def test_a_completed_run_does_not_count_cancelled_evals_as_failing() -> None:
-    state = seen(run_with("r1", "completed", passed=3, failed=1, cancelled=4))
-    assert state.runs[0].words == "completed, 1 does not pass"
 
 
 def test_the_card_agrees_with_the_list() -> None:
@@ -270,20 +232,6 @@ def test_evals_stand_in_the_order_in_which_they_ended() -> None:
     assert names(state.unjudged) == ["early", "late"]
 
 
-def test_several_runs_are_counted() -> None:
-    runs = [run_with("r1", "running", running=1), run_with("r2", "completed", passed=1)]
-    assert seen(*runs).heading == "1 of 2 runs going on"
-    assert seen(*runs[1:], run_with("r3", "cancelled")).heading == "2 runs ended"
-    scoped = [
-        run_with("r4", target={"type": "block", "block_id": "b1"}),
-        run_with("r5", eval_id="e1"),
-    ]
-    assert [line.about.rpartition(" · ")[2] for line in seen(*scoped).runs] == [
-        "block b1",
-        "eval e1",
-    ]
-
-
 def test_counts_that_are_not_given_come_from_the_results() -> None:
     run = run_with(passed=1, queued=5)
     run["counts"] = None
@@ -314,26 +262,6 @@ def test_54_clocks_that_disagree_are_clamped_and_marked(seconds: int) -> None:
     (line,) = compute_state(Snapshot(runs=runs_frame(early)), NOW).runs
     assert line.waited == 0.0
     assert line.marks == ("clocks disagree",)
-
-
-def test_a_second_of_difference_is_no_news() -> None:
-    now = CREATED + timedelta(milliseconds=300)
-    (line,) = compute_state(Snapshot(runs=runs_frame(run_with(running=1))), now).runs
-    assert (line.ran, line.marks) == (0.0, ())
-
-
-def test_51_a_run_that_is_gone_is_marked() -> None:
-    state = seen(run_with(running=1), gone=frozenset({"r1"}))
-    assert state.runs[0].marks == ("not found any more",)
-
-
-def test_56_trouble_says_since_when() -> None:
-    snapshot = Snapshot(runs=runs_frame(run_with(running=1)), seen_at=NOW, trouble="refused")
-    state = compute_state(snapshot, NOW + timedelta(seconds=75))
-    assert state.connection == "as of 10:00:31 UTC, 1 min 15 s ago; retrying: refused"
-    assert len(state.runs) == 1
-    never = compute_state(Snapshot(trouble="refused"), NOW)
-    assert never.connection == "retrying, not seen yet: refused"
 
 
 def test_50_a_failure_says_why() -> None:
@@ -383,12 +311,6 @@ def test_the_range_covers_four_of_five_runs() -> None:
         )
         hits += low <= sum(left) / 1000 <= high
     assert 0.77 <= hits / 2000 <= 0.83
-
-
-def test_a_rate_needs_something_done() -> None:
-    assert compute_rate(0, 10) is None
-    assert compute_rate(3, 0) is None
-    assert compute_rate(3, 10) == 18
 
 
 def test_the_time_left_of_several_runs_is_that_of_all_that_is_left() -> None:

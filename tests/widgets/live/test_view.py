@@ -19,15 +19,12 @@ from support.fakes import STILL
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
 from support.inside import Snapshot, TerminalBars, compute_state
-from support.inside import live_html as html
-from support.live_states import news_of
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
 
 NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
-THEN = news_of({"e0": "still_passing", "e1": "still_failing"})
 
 
 def shown(view: ra.widgets.LiveView) -> str:
@@ -126,14 +123,6 @@ def test_a_terminal_gets_bars_and_bad_news(monkeypatch: pytest.MonkeyPatch) -> N
     assert "completed, 1 does not pass: 100%" in shown
 
 
-def test_a_terminal_is_told_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    snapshot = Snapshot(failure="AuthenticationError: 401", phase="failed")
-    TerminalBars().draw(compute_state(snapshot, NOW))
-    assert "AuthenticationError: 401" in screen.getvalue()
-
-
 DONE = re.compile(r"([1-9]\d*) of \1 done")
 CELLS = [
     "import retab_analysis as ra\nra.demo(speed=300)\nrun = ra.start_runs('wf_invoices')",
@@ -203,14 +192,6 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], words: str) -> Non
         ra.watch(**arguments, client=client("http://127.0.0.1:9"))
 
 
-def test_the_code_fetches_what_is_shown() -> None:
-    with FaultServer([routes(in_order(ENDED))]) as server:
-        view = ra.watch("r1", interval=0.05, client=client(server.url))
-        view.wait(10)
-    compile(view.code(), "code", "exec")
-    assert "ra.wait_for_runs('r1')" in view.code()
-
-
 def test_the_code_of_two_workflows_names_the_evals_of_both() -> None:
     with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as mine:
         runs = pl.concat(
@@ -252,19 +233,6 @@ def test_the_compact_form_is_one_line_and_one_bar(monkeypatch: pytest.MonkeyPatc
     assert "application/vnd.jupyter.widget-view+json" in view._repr_mimebundle_()
 
 
-def test_the_compact_form_sums_up_several_runs_and_says_what_is_wrong() -> None:
-    runs = runs_frame(
-        run_with("r1", "completed", passed=3, failed=1), run_with("r2", running=1, queued=5)
-    )
-    snapshot = Snapshot(runs=runs, seen_at=NOW, trouble="refused", news=(THEN,))
-    (line,) = html.describe_briefly(compute_state(snapshot, NOW)).splitlines()
-    assert line.startswith(
-        "1 of 2 runs going on: nothing broke so far · 1 completed, 1 running · 4 of 10 done · "
-        "3 passed, 1 failed, 1 running, 5 queued · as of 10:01:00 UTC, 0 s ago; retrying: refused"
-    )
-    assert html.describe_briefly(compute_state(Snapshot(), NOW)) == "Looking for the runs"
-
-
 def test_a_terminal_gets_one_bar_in_the_compact_form(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
@@ -298,23 +266,3 @@ def test_closing_stops_it_and_takes_the_widgets_away() -> None:
         compact.close()
         compact.close()
         assert widget.comm is widget.layout.comm is None
-
-
-@pytest.mark.parametrize(
-    ("status", "passed", "said"),
-    [
-        ("completed", 0, "completed, 1 does not pass: "),
-        ("error", 1, "could not run (error): "),
-        ("queued", 0, "waiting in the queue (queued): "),
-        ("cancelled", 2, "cancelled: "),
-    ],
-)
-def test_a_runs_status_and_how_many_passed_are_named(status: str, passed: int, said: str) -> None:
-    runs = runs_frame(run_with("r1", status, passed=passed, failed=1))
-    state = compute_state(Snapshot(runs=runs, seen_at=NOW), NOW)
-    assert said in html.plain_text(state)
-    assert f"✓ {passed} passed" in html.plain_text(state)
-    page = html.render_still_view(state, html.LiveLook(values=False))
-    assert status in page
-    assert said.removesuffix(": ") in page
-    assert f"{passed} passed" in page

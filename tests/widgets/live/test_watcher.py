@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -199,12 +198,6 @@ def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
     assert view.state.runs[0].marks[-1:] == ("not found any more",)
 
 
-def test_52_an_unknown_status_goes_on() -> None:
-    paused = reply(body=run_with("r1", "paused", queued=1))
-    with FaultServer([routes(in_order(paused, paused, ENDED))]) as server:
-        assert ra.watch("r1", interval=0.05, client=client(server.url)).wait(10).height == 1
-
-
 def test_53_a_run_that_has_ended_and_runs_again_is_watched_on() -> None:
     looks = {"r1": 0, "r2": 0}
     story = {
@@ -306,50 +299,6 @@ def test_a_retry_after_is_obeyed() -> None:
     with FaultServer([routes(look)]) as server:
         ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
     assert times[1] - times[0] >= 0.95
-
-
-def test_a_retry_after_of_centuries_ends_nothing() -> None:
-    busy = reply(503, headers={"Retry-After": "99999999999"})
-    with FaultServer([routes(in_order(busy, ENDED))]) as server:
-        with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
-            until(lambda: view.state.connection)
-            time.sleep(0.3)
-            assert not view.done
-    assert view.state.phase == "stopped"
-
-
-def test_rounds_become_rarer_while_nothing_changes_and_refresh_is_at_once() -> None:
-    times: list[float] = []
-
-    def look(number: int) -> Reply:
-        times.append(time.monotonic())
-        return GOING
-
-    with FaultServer([routes(look)]) as server:
-        with ra.watch("r1", interval=0.1, client=client(server.url)) as view:
-            until(lambda: len(times) > 8, 10)
-            gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-            assert gaps[-1] > 2 * min(gaps)
-            asked, began = len(times), time.monotonic()
-            view.refresh()
-            until(lambda: len(times) > asked)
-            assert time.monotonic() - began < 0.35
-
-
-def test_at_most_ten_rounds_a_second_however_often_it_is_asked() -> None:
-    def look(number: int) -> Reply:
-        return reply(body=run_with(passed=number, running=1))
-
-    updates: list[float] = []
-    with FaultServer([routes(look)]) as server:
-        with ra.watch("r1", interval=0.001, client=client(server.url)) as view:
-            view.on_update(lambda v: updates.append(time.monotonic()))
-            end = time.monotonic() + 1.0
-            while time.monotonic() < end:
-                view.refresh()
-                time.sleep(0.005)
-    assert 3 <= len(updates) <= 12
-    assert all(later - earlier >= 0.09 for earlier, later in itertools.pairwise(updates[:-1]))
 
 
 def test_what_has_not_changed_is_not_asked_again() -> None:
