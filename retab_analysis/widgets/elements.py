@@ -75,18 +75,15 @@ class Option:
 
 def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
     """Buttons that stay pressed: one tab stop, and a click sends ``event`` with the value."""
+    looks = {"type": "button", "class_": "ra-chip"}
     made = (
         tag(
             "button",
             each.words,
             _count(each),
-            type="button",
             aria_pressed=str(each.chosen).lower(),
-            tabindex=-1,
-            data_key=each.value,
-            data_event=event,
-            data_value=each.value,
-            class_="ra-chip",
+            **_choose(each, event),
+            **looks,
         )
         for each in choices
     )
@@ -107,10 +104,7 @@ def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str)
             _count(each),
             role="option",
             aria_selected=str(each.chosen).lower(),
-            tabindex=-1,
-            data_key=each.value,
-            data_event=event,
-            data_value=each.value,
+            **_choose(each, event),
         )
         for each in choices
     )
@@ -141,6 +135,11 @@ def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool 
         class_="ra-field",
     )
     return tag("label", tag("span", label, class_="ra-soft"), box, class_="ra-labelled")
+
+
+def _choose(choice: Option, event: str) -> dict[str, object]:
+    value = choice.value
+    return {"tabindex": -1, "data_key": value, "data_event": event, "data_value": value}
 
 
 def _count(choice: Option) -> Html | None:

@@ -88,5 +88,5 @@ class Handle(ABC):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, with the present state as static HTML and text for where there is none."""
-        page = self._make_page().page.mime_bundle() if in_kernel() else {}
+        page = self._make_page().page.mime_bundle()[0] if in_kernel() else {}
         return {**page, **self._make_still()}

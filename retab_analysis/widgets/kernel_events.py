@@ -61,7 +61,12 @@ class KernelEvents:
         if kernel is None or threading.current_thread() is not threading.main_thread():
             return None
         try:
-            stream = _find_stream(kernel)
+            # ipykernel 7 has a thread for the shell's channel, and a subshell for the main thread.
+            thread = getattr(kernel, "shell_channel_thread", None)
+            if thread is None:
+                stream = kernel.shell_stream
+            else:
+                stream = thread.manager.get_shell_channel_to_subshell_pair(None).to_stream
             known = [stream.socket.recv_multipart, stream._recv_callback, stream.flush]
             known += [kernel.shell_handlers, kernel.session.unpack]
             return cls(kernel, stream) if all(known) else None
@@ -106,10 +111,3 @@ class KernelEvents:
         # Its socket reports only what is new: without this, what lies in it would stay there.
         hand_over(stream.flush, 1)
         self._others = []
-
-
-def _find_stream(kernel: Any) -> Any:
-    thread = getattr(kernel, "shell_channel_thread", None)
-    if thread is None:
-        return kernel.shell_stream
-    return thread.manager.get_shell_channel_to_subshell_pair(None).to_stream

@@ -97,14 +97,17 @@ class HtmlPage:
         self.token = uuid.uuid4().hex
         self.widget = PageWidget(self._shown, label=label, busy=busy, token=self.token)
         self.widget.on_msg(self._answer)
-        _answer_beside_the_running_cell(self.widget.comm)
+        # ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of
+        # a view belong to the cell that made it, so that its events would wait for the cell that
+        # runs. Where the front end asks for it, they are answered beside that cell.
+        if hasattr(self.widget.comm, "_reply_subshell_for"):
+            self.widget.comm._reply_subshell_for = lambda data, default: default
 
-    def mime_bundle(self) -> dict[str, Any]:
-        """What a notebook needs to display the page."""
-        return self.mime_bundle_and_metadata()[0]
+    def mime_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a notebook needs to display the page, and the metadata of that.
 
-    def mime_bundle_and_metadata(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The same, and what Colab has to know beside it: where its widget manager is."""
+        Colab has to know where its widget manager is.
+        """
         found = self.widget._repr_mimebundle_()
         return ({}, {}) if found is None else (dict(found[0]), dict(found[1]))
 
@@ -122,8 +125,12 @@ class HtmlPage:
             rest = self._sent_at + _GAP - time.monotonic()
             if rest <= 0:
                 self._send()
-            else:
-                self._send_after(rest)
+                return
+            # ipykernel finds the cell that an update belongs to in the context.
+            run = contextvars.copy_context().run
+            self._timer = threading.Timer(rest, run, (self._send_late,))
+            self._timer.daemon = True
+            self._timer.start()
 
     def flush(self) -> None:
         """Send the whole page again, so that whoever executes the notebook stores it."""
@@ -142,13 +149,6 @@ class HtmlPage:
                 # A widget leaves its layout behind.
                 self.widget.layout.close()
                 self.widget.close()
-
-    def _send_after(self, seconds: float) -> None:
-        # ipykernel finds the cell that an update belongs to in the context.
-        context = contextvars.copy_context()
-        self._timer = threading.Timer(seconds, context.run, (self._send_late,))
-        self._timer.daemon = True
-        self._timer.start()
 
     def _send_late(self) -> None:
         with self._lock:
@@ -179,13 +179,3 @@ class HtmlPage:
 
 def _trait(section: str) -> str:
     return f"html_{section}"
-
-
-def _answer_beside_the_running_cell(comm: Any) -> None:
-    """Let events be answered beside the cell that runs, where the front end asks for that.
-
-    ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of a view
-    belong to the cell that made it, so that its events would wait for the cell that runs.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda data, default: default

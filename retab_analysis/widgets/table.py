@@ -16,6 +16,7 @@ from unicodedata import normalize
 import polars as pl
 
 from retab_analysis.markup import Html, one_line
+from retab_analysis.widgets.elements import Option
 
 PAGE = 15
 NO_VALUE = "(none)"
@@ -113,23 +114,6 @@ class Filters:
     since: date | None = None
     until: date | None = None
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FacetValue:
-    """A value of a facet that can be chosen.
-
-    Attributes:
-        number: Its place among the values of the facet.
-        value: The value.
-        count: How many rows have it, of those that pass all other filters.
-        chosen: Whether it is chosen.
-    """
-
-    number: int
-    value: Any
-    count: int
-    chosen: bool
 
 
 class TableState:
@@ -381,7 +365,7 @@ class TableState:
         gone = [each for each in self.filters.facets.get(facet.name, ()) if each not in here]
         return here + gone
 
-    def choices(self, facet: Facet) -> list[FacetValue]:
+    def choices(self, facet: Facet) -> list[Option]:
         """What can be chosen of a facet, with how many rows there would be."""
         name, chosen = facet.name, self.filters.facets.get(facet.name, ())
         terms = list_terms(self.listing, self.filters)
@@ -389,22 +373,19 @@ class TableState:
         if name not in self._counts or self._counts[name][0] != others:
             found = self.select(name, but=name)[name].value_counts()
             self._counts[name] = others, dict(found.iter_rows())
-        counts = self._counts[name][1]
+        counts, values = self._counts[name][1], self.values(facet)
         return [
-            FacetValue(number, value, counts.get(value, 0), value in chosen)
-            for number, value in enumerate(self.values(facet))
-            if number < MOST_OPTIONS or value in chosen
+            Option(str(at), self.label(name, each), counts.get(each, 0), each in chosen)
+            for at, each in enumerate(values)
+            if at < MOST_OPTIONS or each in chosen
         ]
 
     # In words, and as code
 
     def label(self, column: str, value: Any) -> str:
         """What a value is called where it is offered."""
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if value is None:
-            return NO_VALUE
-        return self.version_name(column, value) or one_line(value)
+        named = {True: "yes", False: "no"} if isinstance(value, bool) else {None: NO_VALUE}
+        return named.get(value) or self.version_name(column, value) or one_line(value)
 
     def version_name(self, column: str, value: Any) -> str | None:
         """The short name of a version, None where a column has none or it is not known."""

@@ -44,10 +44,7 @@ def _render_facets(state: TableState) -> Iterator[Html]:
         # With one value there is nothing to choose; what is chosen stays to be seen.
         if len(values) < 2 and not state.filters.facets.get(facet.name):
             continue
-        options = [
-            Option(str(each.number), state.label(facet.name, each.value), each.count, each.chosen)
-            for each in state.choices(facet)
-        ]
+        options = state.choices(facet)
         left = len(values) - len(options)
         options += [Option("", f"and {left:,} more, which the search finds")] if left else []
         yield multi_select(options, f"facet-{number}", label=facet.title, key=f"facet-{number}")

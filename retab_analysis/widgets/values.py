@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from retab_analysis.comparison.config_changes import readable
@@ -32,7 +32,7 @@ def render_values(row: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
         segments = mark_words(*(each[:_LONGEST] for each in known.values()))
     kinds = {"expected": ("equal", "removed"), "actual": ("equal", "added")}
     for name, text in known.items():
-        said = [_render_segment(each) for each in segments if each.kind in kinds[name]]
+        said = [*mark_segments(each for each in segments if each.kind in kinds[name])]
         left = len(text) - _LONGEST
         more = f"… and {left:,} characters more" if left > 0 else None
         shown = said or [without_controls(text[:_LONGEST])]
@@ -47,10 +47,12 @@ def _are_alike(row: Mapping[str, Any], *texts: str | None) -> bool:
     return type(one) is type(other)
 
 
-def _render_segment(segment: Segment) -> object:
-    text = without_controls(segment.text)
-    marks = {"removed": "del", "added": "ins"}
-    return tag(marks[segment.kind], text) if segment.kind in marks else text
+def mark_segments(segments: Iterable[Segment]) -> Iterator[object]:
+    """Pieces of a text, with what was removed and added marked."""
+    tags = {"removed": "del", "added": "ins"}
+    for each in segments:
+        text = without_controls(each.text)
+        yield tag(tags[each.kind], text) if each.kind in tags else text
 
 
 def _in_lines(text: str) -> str:

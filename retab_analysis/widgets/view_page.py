@@ -83,7 +83,7 @@ class ViewPage:
         _close_earlier(self._view)
         with self._lock:
             still = self._view._make_still(self.page.token)
-            page, about = self.page.mime_bundle_and_metadata()
+            page, about = self.page.mime_bundle()
             live = show({**page, **_NOTHING}, raw=True, metadata=about, display_id=True)
             self._handles.append((live, show(still, raw=True, display_id=True)))
             self._kept_at, self._kept = time.monotonic(), still

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from support.lab import run_all, save, turn_dark
-
-import retab_analysis as ra
+from support.lab import run_all, save
 
 pytestmark = pytest.mark.browser
 
@@ -65,50 +63,6 @@ def turn_to(view: Locator, tab: str) -> None:
     if tab == "evals":
         # They are weighed first.
         expect(view.get_by_text(re.compile(r"^Evals over \d+ runs"))).to_be_visible(timeout=60_000)
-
-
-def test_runs_are_filtered_sorted_chosen_and_exported(
-    page: Page, console: list[str], lab: Any, screenshots: Path
-) -> None:
-    page.set_viewport_size({"width": 1600, "height": 1000})
-    view = opened(page, save(lab, "explore.ipynb", EXPLORE))
-    place = view.get_by_text(re.compile(r"1 to 15 of \d+ runs"))
-    expect(place).to_have_text(re.compile(r"1 to 15 of \d\d+ runs$"))
-    page.screenshot(path=screenshots / "explore-light.png")
-
-    view.locator("summary", has_text="Status").click()
-    view.get_by_role("option", name=re.compile("^completed")).click()
-    expect(place).to_have_text(re.compile(r"of \d+ runs \(of \d+\)$"))
-    page.keyboard.press("Escape")
-    assert {each.split()[-1] for each in cells_of(page, 1)} == {"completed"}
-    heading = view.locator("th", has_text="Pass rate")
-    for order in ("descending", "ascending"):
-        heading.get_by_role("button").click()
-        expect(heading).to_have_attribute("aria-sort", order)
-    rates = [float(each.rstrip("%")) for each in cells_of(page, 4)]
-    assert rates == sorted(rates)
-
-    # With the keyboard alone, although the notebook has its own meaning for these keys.
-    rows_of(page).nth(0).locator("td").first.focus()
-    for key in ("ArrowDown", "d", "d", "Enter"):
-        page.keyboard.press(key)
-    expect(rows_of(page).nth(1)).to_have_attribute("aria-selected", "true")
-    assert page.locator(".jp-CodeCell").count() == 1
-    panel = view.locator(".ra-aside")
-    expect(panel.get_by_text("Why it does not pass")).to_be_visible(timeout=30_000)
-    page.screenshot(path=screenshots / "explore-light-run.png")
-    turn_dark(page)
-    page.screenshot(path=screenshots / "explore-dark-run.png")
-
-    view.get_by_label("File").fill("chosen.csv")
-    view.get_by_role("button", name="Export CSV").click()
-    expect(view.get_by_text("runs written to")).to_be_visible()
-    written = ra.read_csv(lab.root / "chosen.csv", "runs")
-    assert set(written["status"]) == {"completed"}
-    assert written["pass_rate"].drop_nulls().is_sorted()
-    view.get_by_text("Code that makes these rows").click()
-    expect(view.locator("pre").last).to_contain_text("is_in(['completed'])")
-    assert console == []
 
 
 def test_evals_their_history_and_a_document(

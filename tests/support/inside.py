@@ -117,7 +117,7 @@ MODULES = {
     "widgets.live.view": "LiveView TerminalBars _Look",
     "widgets.live.watcher": "Watcher",
     "widgets.page": "BUSY Event HtmlPage",
-    "widgets.table": "Facet FacetValue Filters MOST_OPTIONS PAGE TableState",
+    "widgets.table": "Facet Filters MOST_OPTIONS PAGE TableState",
     "widgets.text": "format_probability format_range label_documents shorten_version",
     "widgets.values": "render_values",
 }

@@ -15,8 +15,8 @@ from support.inside import (
     PAGE,
     RESULTS_LISTING,
     Facet,
-    FacetValue,
     Filters,
+    Option,
     TableState,
     list_runs,
 )
@@ -154,7 +154,7 @@ def test_what_is_chosen_in_a_filter_stays_to_be_given_up(runs: TableState) -> No
     runs.toggle(status, "running")
     runs.frame = RUNS.filter(pl.col("status") != "running")
     assert runs.rows.is_empty()
-    assert runs.choices(status)[-1] == FacetValue(3, "running", 0, True)
+    assert runs.choices(status)[-1] == Option("3", "running", 0, True)
     runs.toggle(status, "running")
     assert runs.rows.height == 30
     assert "running" not in runs.values(status)
@@ -167,9 +167,9 @@ def test_of_many_values_the_first_and_the_chosen_ones_are_offered() -> None:
     )
     state = TableState(list_runs(frame), frame)
     version = Facet("Version", "workflow_version_id")
-    assert [each.value for each in state.choices(version)] == names[:MOST_OPTIONS]
+    assert [each.words for each in state.choices(version)] == names[:MOST_OPTIONS]
     state.toggle(version, names[-1])
-    assert state.choices(version)[-1] == FacetValue(len(names) - 1, names[-1], 1, True)
+    assert state.choices(version)[-1] == Option(str(len(names) - 1), names[-1], 1, True)
 
 
 def test_composed_and_decomposed_letters_are_the_same() -> None:
@@ -183,9 +183,9 @@ def test_composed_and_decomposed_letters_are_the_same() -> None:
 
 def test_what_can_be_chosen_the_most_frequent_or_the_newest_first(runs: TableState) -> None:
     found = runs.choices(Facet("Block", "target_block_id"))
-    assert found == [FacetValue(0, None, 33, False), FacetValue(1, "extract", 7, False)]
+    assert found == [Option("0", "(none)", 33), Option("1", "extract", 7)]
     newest = runs.choices(Facet("Version", "workflow_version_id", newest_first=True))
-    assert [each.value for each in newest] == ["v4", "v3", "v2", "v1", "v0"]
+    assert [each.words for each in newest] == ["v4", "v3", "v2", "v1", "v0"]
 
 
 def test_counts_are_of_the_rows_that_pass_the_other_filters(runs: TableState) -> None:
@@ -193,11 +193,11 @@ def test_counts_are_of_the_rows_that_pass_the_other_filters(runs: TableState) ->
     runs.toggle(status, "error")
     runs.filter(until=date(2026, 5, 20), text="run_0")
     left = RUNS.head(20)
-    assert {each.value: each.count for each in runs.choices(status)} == dict(
+    assert {each.words: each.count for each in runs.choices(status)} == dict(
         left["status"].value_counts().iter_rows()
     )
     of_status = dict(left.filter(status="error")["workflow_version_id"].value_counts().iter_rows())
-    assert {each.value: each.count for each in runs.choices(version)} == {
+    assert {each.words: each.count for each in runs.choices(version)} == {
         name: of_status.get(name, 0) for name in ("v0", "v1", "v2", "v3", "v4")
     }
     # What is kept of one step is not told after another.

@@ -8,7 +8,7 @@ from typing import Any
 from retab_analysis.comparison.config_changes import readable
 from retab_analysis.comparison.json_diff import is_moved
 from retab_analysis.comparison.render import BLOCKS, VALUES, html_code
-from retab_analysis.comparison.word_marks import Segment, mark_words
+from retab_analysis.comparison.word_marks import mark_words
 from retab_analysis.markup import Html, join, name, one_line, tag, without_controls
 from retab_analysis.report.differences import html_change
 from retab_analysis.widgets.compare.compared import SIDES, join_sides, label_transition, mark_side
@@ -22,6 +22,7 @@ from retab_analysis.widgets.text import (
     label_eval,
     shorten_version,
 )
+from retab_analysis.widgets.values import mark_segments
 
 _LONGEST = 20_000  # characters of a value
 _PATHS = 60
@@ -174,7 +175,7 @@ def _render_values(state: CompareState, row: Row) -> Iterator[Html]:
             _render_column(title, _render_text(text)) for title, text in ((was, before), (is_, now))
         ]
     else:
-        marked = join(*_mark(mark_words(indent(before), indent(now))))
+        marked = join(*mark_segments(mark_words(indent(before), indent(now))))
         inline = join(tag("span", f"{was} → ", class_="ra-inline"), is_)
         columns = [_render_column(was, marked, "ra-was"), _render_column(inline, marked, "ra-is")]
     shown = _render_column("Expected", _render_text(expected))
@@ -189,13 +190,6 @@ def _render_text(text: str | None) -> Html:
     if text is None:
         return tag("i", "no value", class_="ra-soft")
     return join(without_controls(indent(text)))
-
-
-def _mark(segments: list[Segment]) -> Iterator[object]:
-    tags = {"removed": "del", "added": "ins"}
-    for each in segments:
-        text = without_controls(each.text)
-        yield tag(tags[each.kind], text) if each.kind in tags else text
 
 
 def indent(text: str) -> str:

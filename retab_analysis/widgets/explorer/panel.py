@@ -157,10 +157,9 @@ def _render_results(results: pl.DataFrame, look: PanelLook) -> Html:
     """The results of a run, what does not pass first."""
     if results.is_empty():
         return tag("div", "It has no results.", class_="ra-soft")
-    limit = SHOWN_RESULTS if look.is_live else SHOWN_STILL
-    shown = results.head(limit).iter_rows(named=True)
-    lines = [_render_line(number, row, look) for number, row in enumerate(shown)]
-    left = results.height - len(lines)
+    shown = results.head(SHOWN_RESULTS if look.is_live else SHOWN_STILL)
+    lines = (_render_line(at, row, look) for at, row in enumerate(shown.iter_rows(named=True)))
+    left = results.height - shown.height
     more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
     heads = (tag("th", each, scope="col") for each in ("Eval", "Why it does not pass"))
     head = tag("thead", tag("tr", tag("td", class_="ra-sign"), *heads))
@@ -174,17 +173,15 @@ def _render_line(number: int, row: Row, look: PanelLook) -> Html:
         called = button(called, "result", value=str(number), hint="Look into it")
     why: object = one_line(row["failure_code"])
     if row["state"] != "passed" and look.values:
-        why = join(_describe_reason(row), *_render_short_values(row))
+        values = []
+        for each in ("expected", "actual"):
+            if (text := row[f"{each}_value"]) is not None:
+                label = tag("span", each, class_="ra-soft")
+                shown = tag("code", one_line(text, _LONGEST_VALUE))
+                values.append(tag("div", label, " ", shown, class_="ra-value"))
+        why = join(_describe_reason(row), *values)
     cells = (sign(row["state"]), join(called, tag("small", about) if about else None, by=" "), why)
     return tag("tr", *(tag("td", each) for each in cells), data_key=str(number))
-
-
-def _render_short_values(row: Row) -> Iterator[Html]:
-    for each in ("expected", "actual"):
-        text = row[f"{each}_value"]
-        if text is not None:
-            shown = tag("code", one_line(text, _LONGEST_VALUE))
-            yield tag("div", tag("span", each, class_="ra-soft"), " ", shown, class_="ra-value")
 
 
 # A result

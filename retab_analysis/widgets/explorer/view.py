@@ -92,13 +92,7 @@ def _check_frame(frame: object, table: Table, name: str) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What was last said.
-
-    Attributes:
-        words: The text.
-        is_trouble: Whether something went wrong.
-        is_progress: Whether it says how far a fetch is, and has no meaning after its end.
-    """
+    """What was last said; what says how far a fetch is has no meaning after its end."""
 
     words: str = ""
     is_trouble: bool = False
@@ -327,7 +321,10 @@ class Explorer(Handle):
             if name == "path":
                 self._path = str(value)
             elif name == "export":
-                self._export(self._file.strip())
+                try:
+                    self.export(self._file.strip())
+                except (ConfigError, OSError) as error:
+                    self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
             elif name == "refresh":
                 self.refresh()
             elif name == "more":
@@ -355,12 +352,6 @@ class Explorer(Handle):
             explored.open_run_of_eval(int(value))
         else:
             explored.listed.change(event.name, event.key, value)
-
-    def _export(self, path: str) -> None:
-        try:
-            self.export(path)
-        except (ConfigError, OSError) as error:
-            self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
 
     # What is fetched
 
