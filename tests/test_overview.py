@@ -9,12 +9,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.fakes import STILL, FakeTime
+from support.fakes import STILL
 from support.inside import OVERVIEW, WHY, Fault, Overview
 
 import retab_analysis as ra
-
-AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 
 
 @pytest.fixture(scope="module")

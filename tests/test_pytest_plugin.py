@@ -23,8 +23,6 @@ from support.fakes import KEY
 from support.faultserver import FaultServer
 from support.lettered_api import FLOW, LetteredApi, alike
 
-import retab_analysis as ra
-
 ROOT = Path(__file__).parents[1]
 SURE = 20
 ROWS = {
@@ -228,23 +226,6 @@ def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:
     assert counts(ended) == {"failed": 1, "passed": 6}
     assert f"FAILED retab/{FLOW}::suite" in ended.stdout
     assert "Accepted, but passes again: fine 0. Remove the entry." in ended.stdout
-
-
-def test_several_workflows(session: Session) -> None:
-    with ra.Sandbox() as sandbox:
-        given = sandbox.credentials
-        session.variables["RETAB_API_KEY"] = given["api_key"]
-        session.variables["RETAB_API_BASE_URL"] = given["base_url"]
-        flows = ("wf_claims", "wf_contracts")
-        ended = session("--retab", flows[0], "--retab", flows[1], "-q", "--collect-only")
-    assert ended.returncode == 0, ended.stderr
-    assert {f"retab/{each}::suite" for each in flows} <= set(ended.stdout.splitlines())
-
-
-def test_a_workflow_that_is_named_twice_is_checked_once(session: Session) -> None:
-    ended = session("--retab", FLOW, "--retab", FLOW, "-k", "suite")
-    assert (ended.returncode, counts(ended)) == (0, {"passed": 1, "deselected": 9})
-    assert session.checks == 1
 
 
 @pytest.mark.parametrize("option", ["", "-candidate", "-baseline", "-allow"])

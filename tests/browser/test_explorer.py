@@ -45,10 +45,6 @@ def rows_of(page: Page) -> Locator:
     return page.locator(f"{LIVE} .ra-main tbody tr")
 
 
-def cells_of(page: Page, column: int) -> list[str]:
-    return page.locator(f"{LIVE} .ra-main tbody td:nth-child({column})").all_inner_texts()
-
-
 def opened(page: Page, address: str) -> Locator:
     """The explorer, once its rows are there."""
     page.goto(address)

@@ -246,19 +246,6 @@ def test_markdown_stays_short_enough_for_a_pull_request(tmp_path: Path, count: i
     assert ("evals of a table, to keep the report short" in bare) == (count == 600)
 
 
-def test_values_are_left_out_from_the_end_and_counted(tmp_path: Path) -> None:
-    made = broken(60, now=json.dumps("y" * LONG))
-    report = written(made, tmp_path, "md")
-    shown = re.findall(r"^### name of (e\d+)$", report, re.MULTILINE)
-    assert 8 < len(shown) < 60
-    assert shown == made.evals["eval_id"].to_list()[: len(shown)]
-    missing = re.search(r"the last (\d+) pieces", report)
-    assert missing is not None
-    assert int(missing[1]) == 60 - len(shown)
-    assert len(report) > 0.9 * LONGEST_MARKDOWN
-    assert written(made, tmp_path, "html").count("<h3>") == 60
-
-
 def test_what_is_left_out_is_said_with_its_reason(tmp_path: Path) -> None:
     rows = [result(f"p{at}", "passed", 9) for at in range(3)]
     made = ra.compare(

@@ -295,18 +295,6 @@ def test_what_is_learned_of_a_pair_is_used_wherever_it_is_compared() -> None:
     assert state.gate is not gate
 
 
-def test_an_open_eval_stays_listed_whatever_became_of_it() -> None:
-    state = CompareState(THREE)
-    state.reveal("e5")
-    passing = pl.col("eval_id") == "e5"
-    evals = state.comparison.evals.with_columns(
-        transition=pl.when(passing).then(pl.lit("still_passing")).otherwise("transition")
-    )
-    state.learn(state.pair, replace(state.comparison, evals=evals))
-    assert state.table.chosen == "e5"
-    assert "still_passing" in state.shown
-
-
 def test_an_eval_that_is_not_listed_can_be_opened() -> None:
     state = CompareState(THREE)
     state.reveal("e3")

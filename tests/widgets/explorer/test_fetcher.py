@@ -205,14 +205,6 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
         assert "nothing to ask again" in explorer.message
 
 
-def test_results_that_name_no_run_cannot_be_asked_for_again() -> None:
-    known = results_frame(result_with("e1", "unscored", "r1"))
-    explorer = ra.explore(results=known.with_columns(run_id=pl.lit(None, pl.String)))
-    explorer.refresh()
-    explorer.wait(10)
-    assert "name no run to ask for" in explorer.message
-
-
 def test_ones_own_columns_names_and_payloads_outlive_a_refresh() -> None:
     known = results_frame(result_with("e1", "unscored", "r1"), result_with("e2", "passed", "r1"))
     known = known.with_columns(eval_name="eval_id", mine=pl.Series([7, 8]))
