@@ -26,6 +26,7 @@ from retab_analysis.fetch.paging import (
     PAGE_SIZE,
     Collected,
     Fetched,
+    Gathering,
     read_first_page,
     read_list,
     read_pages,
@@ -128,16 +129,17 @@ def read_saved(client: Client, workflow_id: str) -> Fetched:
     return list_evals(client, workflow_id, strict=False, table=EVALS_WITH_REASONS)
 
 
-def collect_evals(client: Client, workflow_id: str, into: Collected) -> None:
+def collect_evals(client: Client, workflow_id: str) -> Collected:
     """Read the saved evals of a workflow as they are, without making rows of them.
 
     Raises:
-        RetabAnalysisError: Whatever went wrong; what came before it is in ``into``.
+        RetabAnalysisError: They cannot be read.
     """
-    accept = refuse_other_workflow(workflow_id, EVALS)
+    into, accept = Collected(Gathering(EVALS)), refuse_other_workflow(workflow_id, EVALS)
     params = _of_workflow(workflow_id, order="desc")
     for _ in read_pages(client, _EVALS, params, into, strict=False, accept=accept):
         pass
+    return into
 
 
 def fetch_workflows(

@@ -344,48 +344,28 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
         The results, and what could not be read: whole lists (the record is the workflow), or
         single evals. That is not worth losing the results for.
     """
-    saved = _SavedEvals(client, reading.workflow_ids())
+    workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Collected]()
+    tasks = [partial(collect_evals, client, each) for each in workflow_ids]
     # While the answers are waited for, thousands of rows are made.
     with threads(1) as pool:
-        asking = pool.submit(saved.read)
+        asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))
         fetched = reading.give()
         next_done([asking])
         asking.result()
-    frame = apart(lambda: fill_in_evals(fetched.frame, saved.frame()))
-    return Fetched(frame, fetched.problems), saved.unread()
+    lists = outcomes.results
 
+    def fill_in() -> pl.DataFrame:
+        whole = [lists[at].frame() for at in sorted(lists)]
+        return fill_in_evals(fetched.frame, pl.concat([EVALS.empty(), *whole]))
 
-class _SavedEvals:
-    """The saved evals of some workflows, as they come in; polars is used only at the end."""
-
-    def __init__(self, client: Client, workflow_ids: Sequence[str]) -> None:
-        self._client, self._workflow_ids = client, workflow_ids
-        self._lists = [Collected(Gathering(EVALS)) for _ in workflow_ids]
-        self._outcomes: TaskOutcomes[None] = TaskOutcomes()
-
-    def read(self) -> None:
-        """Ask for all lists; what fails is in :meth:`unread`."""
-        tasks = [
-            partial(collect_evals, self._client, each, into)
-            for each, into in zip(self._workflow_ids, self._lists, strict=True)
-        ]
-        run_all(tasks, self._client.max_concurrency, self._outcomes)
-
-    def frame(self) -> pl.DataFrame:
-        """An EVALS frame of the lists that came to their end."""
-        whole = [self._lists[at].frame() for at in sorted(self._outcomes.results)]
-        return pl.concat([EVALS.empty(), *whole])
-
-    def unread(self) -> Problems:
-        """The evals that did not decode, and the lists that could not be read."""
-        unread = Problems()
-        for at, workflow_id in enumerate(self._workflow_ids):
-            if at in self._outcomes.results:
-                unread.add_all(self._lists[at].problems)
-            else:  # it failed, or others had failed and it was not tried
-                reason = str(self._outcomes.errors.get(at, self._outcomes.error()))
-                unread.add(Problem(workflow_id, "$", reason, ""))
-        return unread
+    unread = Problems()
+    for at, workflow_id in enumerate(workflow_ids):
+        if at in lists:
+            unread.add_all(lists[at].problems)
+        else:  # it failed, or others had failed and it was not tried
+            reason = str(outcomes.errors.get(at, outcomes.error()))
+            unread.add(Problem(workflow_id, "$", reason, ""))
+    return Fetched(apart(fill_in), fetched.problems), unread
 
 
 def _warn_of_unread(problems: Problems) -> None:

@@ -98,13 +98,6 @@ def test_59_a_thousand_problems_are_described_and_the_others_counted() -> None:
         report_problems(RUNS, found.problems, strict=False)
 
 
-def test_59_so_are_times_that_cannot_be_read() -> None:
-    bad = json.dumps(run_document("bad", timing__created_at="noon")).encode()
-    found = read_page(RUNS.record, many_bad(1_500, bad))
-    assert (len(found.problems), found.problems.total) == (1_000, 1_500)
-    assert [each.id for each in found.structs] == ["good"]
-
-
 def test_59_what_is_only_counted_has_to_be_json_as_well() -> None:
     body = many_bad(1_500).replace(b"{}," + GOOD, b"{]," + GOOD)
     with pytest.raises(ra.ProtocolError, match="not JSON"):

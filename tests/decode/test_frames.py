@@ -220,49 +220,6 @@ def test_the_message_of_a_status(lifecycle: dict[str, Any], message: str | None)
     assert row(RESULTS, result_document(lifecycle=lifecycle))["status_message"] == message
 
 
-def test_an_eval_column_by_column() -> None:
-    found = row(EVALS, eval_document())
-    times = {
-        name: str(found.pop(name))
-        for name in ("created_at", "updated_at", "latest_run_completed_at")
-    }
-    assert set(times.values()) == {
-        "2026-01-01 08:00:00+00:00",
-        "2026-01-02 08:00:00+00:00",
-        "2026-05-18 10:00:03+00:00",
-    }
-    assert found == {
-        "eval_id": "wfnodeeval_1",
-        "eval_name": "Total of invoice 1",
-        "block_id": "block_extract_invoice",
-        "output_handle_id": "out",
-        "path": "total.amount",
-        "condition_kind": "equals",
-        "assertion_label": "total",
-        "condition": '{"kind":"equals","expected":2}',
-        "source_type": "run_step",
-        "source_run_id": "run_1",
-        "source_step_id": "step_1",
-        "assertion_drift_status": "valid",
-        "schema_drift": "none",
-        "drift_status": "none",
-        "freshness_status": "fresh",
-        "validation_status": "valid",
-        "latest_run_status": "completed",
-        "latest_run_outcome": "passed",
-        "latest_run_duration_ms": 2000,
-        "workflow_id": "wf_invoices",
-        "last_passed_at": None,
-        "last_failed_at": None,
-        "latest_block_fingerprint": None,
-        "latest_inputs_fingerprint": None,
-        "last_passed_block_fingerprint": None,
-        "last_passed_inputs_fingerprint": None,
-        "last_failed_block_fingerprint": None,
-        "last_failed_inputs_fingerprint": None,
-    }
-
-
 @given(documents(schema_of("WorkflowEval")))
 def test_any_eval_that_the_contract_allows(document: dict[str, Any]) -> None:
     found = row(EVALS, document)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
-from support.documents import run_document, workflow_document
+from support.documents import run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
@@ -200,20 +200,6 @@ def test_several_values_are_merged_in_order() -> None:
         assert len(server.requests) == 5
 
 
-def test_several_values_are_one_request_each_of_every_combination() -> None:
-    none = reply(body=page([]))
-    known = reply(body=page([workflow_document("w1"), workflow_document("w2")]))
-    with FaultServer([none] * 4 + [known]) as server:
-        ra.fetch_runs(
-            pl.Series(["w1", "w2"]),
-            status=("completed", "error"),
-            trigger_type="api",
-            client=client_for(server.url),
-        )
-        asked = [(q["workflow_id"][0], q["status"][0]) for q in queries(server)[:4]]
-    assert asked == [("w1", "completed"), ("w1", "error"), ("w2", "completed"), ("w2", "error")]
-
-
 def test_a_failure_among_several_queries_has_the_rows_but_no_cursor() -> None:
     of_each = [run_document(name, workflow_id=of) for name, of in (("a", "w1"), ("b", "w2"))]
     answers = [reply(body=page(of_each[:1])), reply(body=page(of_each[1:], "c")), reply(500)]
@@ -303,18 +289,3 @@ def test_60_a_list_without_an_end_is_an_error_after_a_hundred_pages(
         assert 101 <= len(server.requests) <= 110
     assert sorted(ids(caught.value.partial)) == ["a", "b"]
     assert caught.value.cursor is not None
-
-
-def test_60_now_and_then_a_row_is_enough() -> None:
-    def records(at: int) -> list[Any]:
-        return runs(f"r{at}") if at % 90 == 0 else []
-
-    pages = endless(records)
-
-    def answer(request: str) -> Reply:
-        given = pages(request)
-        return given if b'"c270"' not in given.data else reply(body=page([]))
-
-    with FaultServer([answer]) as server:
-        frame = ra.fetch_runs(limit=1000, client=client_for(server.url))
-    assert ids(frame) == ["r0", "r90", "r180"]

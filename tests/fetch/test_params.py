@@ -9,7 +9,7 @@ import pytest
 from support.documents import run_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
-from support.inside import RUNS, WORKFLOWS
+from support.inside import RUNS
 
 import retab_analysis as ra
 
@@ -154,13 +154,6 @@ def test_bad_arguments_are_refused_before_anything_is_asked(
 ) -> None:
     with pytest.raises(ra.ConfigError, match=words):
         ra.fetch_runs(client=client_for(NOWHERE), **arguments)  # type: ignore[arg-type]
-
-
-def test_frames_without_rows_have_all_columns() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
-        client = client_for(server.url)
-        assert ra.fetch_runs(client=client).equals(RUNS.empty())
-        assert ra.fetch_workflows(client=client).schema == WORKFLOWS.schema
 
 
 def test_a_date_before_all_dates_is_refused() -> None:

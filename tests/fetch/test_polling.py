@@ -13,7 +13,6 @@ import pytest
 from support.documents import run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, reply
-from support.inside import LONGEST_WAIT, RUNS
 
 import retab_analysis as ra
 
@@ -39,13 +38,6 @@ def test_waiting_polls_at_the_interval_until_the_end() -> None:
     assert clock.slept == [5, 5, 5]
 
 
-def test_no_interval_is_no_hammer() -> None:
-    clock = FakeTime()
-    with FaultServer([run(), run(), run("completed")]) as server:
-        wait(server, clock, interval=0)
-    assert all(slept >= 0.05 for slept in clock.slept)
-
-
 def test_what_has_ended_is_not_asked_again_and_the_order_stays() -> None:
     asked: list[str] = []
 
@@ -59,10 +51,6 @@ def test_what_has_ended_is_not_asked_again_and_the_order_stays() -> None:
         runs = wait(server, FakeTime(), ["a", "b", "a", "c"])
     assert runs["run_id"].to_list() == ["a", "b", "c"]
     assert (asked.count("a"), asked.count("b"), asked.count("c")) == (3, 1, 3)
-
-
-def test_nothing_to_wait_for() -> None:
-    assert ra.wait_for_runs([], client=client_for(NOWHERE)).equals(RUNS.empty())
 
 
 @pytest.mark.parametrize(
@@ -107,13 +95,6 @@ def test_a_retry_after_beyond_the_end_of_the_wait_is_obeyed() -> None:
             wait(server, clock, timeout=60, interval=2)
         assert len(server.requests) == 1
     assert clock.slept == [60]
-
-
-def test_the_last_look_is_at_the_end_of_the_wait() -> None:
-    clock = FakeTime()
-    with FaultServer([run(), run("completed")]) as server:
-        assert wait(server, clock, timeout=5, interval=60)["status"].item() == "completed"
-    assert clock.slept == [5]
 
 
 def test_three_404s_in_a_row_are_forgiven() -> None:
@@ -199,13 +180,6 @@ def test_no_time_is_time_for_one_look() -> None:
 
     with FaultServer([answer]) as server, ra.Client("some_key", server.url) as client:
         assert ra.wait_for_runs("r1", timeout=0, client=client)["status"].item() == "completed"
-
-
-def test_the_longest_wait() -> None:
-    clock = FakeTime()
-    with FaultServer([run(), run("completed")]) as server:
-        wait(server, clock, timeout=LONGEST_WAIT, interval=LONGEST_WAIT)
-    assert clock.slept == [1e6]
 
 
 def test_an_exception_of_the_callback_goes_to_the_caller() -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,13 +139,6 @@ def test_75_results_of_another_workflow_are_a_protocol_error(known: bool) -> Non
             )
 
 
-def test_a_single_id() -> None:
-    api = ResultsApi(some_runs(2))
-    with FaultServer([api]) as server:
-        assert ids(ra.fetch_results("r1", client=client_for(server.url))) == ["r1-0", "r1-1"]
-    assert sorted(api.asked) == ["results r1", "run r1"]
-
-
 def test_the_run_columns_of_a_results_frame_are_not_those_of_its_runs() -> None:
     api = ResultsApi(some_runs(1))
     with FaultServer([api]) as server:
@@ -170,12 +162,6 @@ def test_a_result_that_does_not_name_its_run_gets_it() -> None:
 def test_no_runs_are_no_rows_and_no_requests(runs: Any, payloads: bool) -> None:
     frame = ra.fetch_results(runs, payloads=payloads, client=client_for(NOWHERE))
     assert frame.equals((RESULTS_WITH_PAYLOADS if payloads else RESULTS).empty())
-
-
-def test_runs_without_results() -> None:
-    with FaultServer([ResultsApi({"r0": [], "r1": []})]) as server:
-        frame = ra.fetch_results(["r0", "r1"], client=client_for(server.url))
-    assert frame.equals(RESULTS.empty())
 
 
 def test_23_an_id_twice_is_one_row_of_the_later_document() -> None:
@@ -268,14 +254,6 @@ def test_the_saved_evals_of_each_workflow_are_read_once() -> None:
     assert sorted(api.evals_asked) == ["wf0", "wf1"]
     assert names(frame) == [NAMED, NAMELESS] * 4
     assert ids(frame) == all_ids(api, list(runs))
-
-
-def test_an_eval_without_an_assertion_has_no_condition() -> None:
-    documents = [eval_document("e0", name="Zero", assertion=None)]
-    api = ResultsApi(some_runs(1), evals=lambda flow: reply(body=page(documents)))
-    with FaultServer([api]) as server:
-        frame = ra.fetch_results("r0", client=client_for(server.url))
-    assert names(frame) == [("Zero", None, None), NAMELESS]
 
 
 @pytest.mark.parametrize("strict", [True, False])
@@ -442,12 +420,6 @@ def test_a_run_that_does_not_decode_leaves_its_columns_null_if_lenient() -> None
     assert versions == ["v-r0", "v-r0", None, None, "v-r2", "v-r2"]
 
 
-def test_good_results_warn_of_nothing() -> None:
-    with FaultServer([ResultsApi(some_runs(2))]) as server, warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ra.fetch_results(["r0", "r1"], client=client_for(server.url), strict=False)
-
-
 # --- failures
 
 
@@ -521,13 +493,6 @@ def test_what_fails_every_run_is_given_up_early(
         with pytest.raises(error, match="200 of 200 runs are missing"):
             ra.fetch_results(list(api.runs), client=client)
         assert len(server.requests) <= most
-    assert our_threads() == []
-
-
-def test_a_server_that_is_not_there() -> None:
-    with pytest.raises(ra.TransportError, match="2 of 2 runs are missing") as caught:
-        ra.fetch_results(["r0", "r1"], client=client_for(NOWHERE, max_attempts=1))
-    assert ids(caught.value.partial) == []
     assert our_threads() == []
 
 
@@ -692,36 +657,10 @@ def test_one_result_whose_run_is_gone_is_in_partial() -> None:
     assert ids(caught.value.partial) == ["x"]
 
 
-def test_one_result_that_is_not_there() -> None:
-    with FaultServer([reply(404, {"detail": "no such result"})]) as server:
-        with pytest.raises(ra.NotFoundError, match="no such result") as caught:
-            ra.fetch_result("a/b", client=client_for(server.url))
-        assert server.paths == [f"{RESULTS_PATH}/a%2Fb"]
-    assert caught.value.partial is None
-
-
-def test_a_page_that_fails_is_tried_again() -> None:
-    answers = iter([reply(503), reply(503)])
-    api = ResultsApi(some_runs(1), lambda run_id, query: next(answers, None) if query else None)
-    with FaultServer([api]) as server:
-        frame = ra.fetch_results(FRAME.tail(1), client=client_for(server.url, AT_ONCE))
-    assert frame.height == 2
-    assert Counter(api.asked) == {"results r0": 3}
-
-
 def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() -> None:
     frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
     with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
         ra.fetch_results(frame, client=ra.Client("some_key", "http://127.0.0.1:1"))
-
-
-def test_a_frame_of_another_library_names_the_runs_and_knows_their_versions() -> None:
-    api = ResultsApi(some_runs(2))
-    with FaultServer([api]) as server:
-        runs: Any = ArrowFrame(FRAME)
-        frame = ra.fetch_results(runs, evals=False, client=client_for(server.url))
-        assert set(frame["run_id"]) == {"r0", "r1"}
-        assert not any(each.startswith("run ") for each in api.asked)
 
 
 def test_62_the_results_of_another_run_are_asked_for_again() -> None:

@@ -59,15 +59,6 @@ def test_a_version_that_was_published_twice_is_two_rows() -> None:
     assert frame["is_current"].to_list() == [True, False]
 
 
-def test_versions_without_an_id_are_told_apart() -> None:
-    documents = [
-        {"workflow_id": "wf", "workflow_version_id": each, "id": None} for each in ("a", "b")
-    ]
-    with FaultServer([reply(body=page(documents))]) as server:
-        frame = fetch_versions("wf", client=client_for(server.url))
-    assert frame["workflow_version_id"].to_list() == ["a", "b"]
-
-
 def test_versions_strictly_and_leniently() -> None:
     nameless = {"workflow_id": "wf", "version": 1}
     wrong = {**PUBLISHED, "id": "wph_1", "is_current": "yes"}
@@ -87,15 +78,6 @@ def test_a_workflow_without_versions_is_not_an_empty_frame() -> None:
     with FaultServer([reply(404, {"detail": "operates on published versions only"})]) as server:
         with pytest.raises(ra.NotFoundError, match="published versions only"):
             fetch_versions("wf", client=client_for(server.url))
-
-
-def test_a_failure_on_the_way_keeps_the_versions_before_it() -> None:
-    with FaultServer([reply(body=page([PUBLISHED], "c")), reply(500)]) as server:
-        with pytest.raises(ra.ServerError) as caught:
-            fetch_versions("wf", client=client_for(server.url, max_attempts=1))
-    assert caught.value.partial is not None
-    assert caught.value.partial.rows() == [SECOND]
-    assert caught.value.cursor == "c"
 
 
 @pytest.mark.parametrize("workflow_id", ["", None, 7, "\ud800"])

@@ -17,7 +17,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bulk_world import bulk_store
 from support.examples import examples
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, reply
@@ -37,7 +36,6 @@ from support.history_api import (
     read_iso,
     runs_at,
 )
-from support.inside import StoreServer
 from support.results_api import our_threads
 
 import retab_analysis as ra
@@ -129,15 +127,6 @@ def test_a_server_that_refuses_the_dates_is_read_page_by_page(
     assert fetched(api, max_attempts=1) == [run.id for run in api.chosen({"order": "desc"})]
 
 
-def test_a_server_that_ignores_the_order_is_read_page_by_page() -> None:
-    class Newest(HistoryApi):
-        def answer(self, query: dict[str, str]) -> Reply:
-            return super().answer({**query, "order": "desc"})
-
-    api = Newest(runs_at(HISTORIES["by chance"]))
-    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
-
-
 def test_pages_that_begin_with_rows_of_the_page_before() -> None:
     """As where a cursor is a number of rows, and new runs push them on."""
 
@@ -153,25 +142,6 @@ def test_pages_that_begin_with_rows_of_the_page_before() -> None:
     api = Repeating(runs_at(HISTORIES["by chance"]))
     assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
     assert sum("to_date" in query for query in api.queries) > len(api.queries) / 2
-
-
-@pytest.mark.parametrize("order", ["desc", "asc"])
-def test_the_frame_is_the_same_in_every_column(order: str) -> None:
-    now = time.time_ns() // 1000 // DAY * DAY
-    with StoreServer(bulk_store(1200, 1, anchor=now)) as server:
-        frames = [
-            ra.fetch_runs(order=order, client=ra.Client(**server.credentials, **settings))
-            for settings in ({}, {"max_concurrency": 1})
-        ]
-        assert len(server.requests.matching("_date=")) > 6
-    assert frames[0].height == 1200
-    assert frames[0].equals(frames[1])
-
-
-@pytest.mark.parametrize("size", [7, 20, 99])
-def test_a_server_whose_pages_are_smaller(size: int) -> None:
-    api = HistoryApi(runs_at(HISTORIES["by chance"][:900]), largest_page=size)
-    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
 
 
 def late(spread: int, *, filter_by: bool, sort_by: bool) -> list[Run]:
@@ -196,17 +166,6 @@ def late(spread: int, *, filter_by: bool, sort_by: bool) -> list[Run]:
 @pytest.mark.parametrize("how", ["filters", "sorts", "filters and sorts"])
 def test_a_server_that_goes_by_another_time(how: str, spread: int, order: str) -> None:
     api = HistoryApi(late(spread, filter_by="filters" in how, sort_by="sorts" in how))
-    assert fetched(api, order=order) == page_by_page(api, order=order)
-
-
-@pytest.mark.parametrize("order", ["desc", "asc"])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_server_that_sorts_by_id(seed: int, order: str) -> None:
-    chance = random.Random(seed)
-    runs = [
-        make_run(f"r{index:05}", TODAY - chance.randrange(YEAR), sort_by=0) for index in range(1500)
-    ]
-    api = HistoryApi(runs)
     assert fetched(api, order=order) == page_by_page(api, order=order)
 
 
@@ -242,21 +201,6 @@ def test_new_runs_arrive_meanwhile(order: str) -> None:
     assert len(ids) == len(set(ids))
     if order == "desc":  # those that came after the first page belong to the next fetch
         assert ids[30:] == known
-
-
-def test_runs_appear_late_in_the_past_meanwhile() -> None:
-    def appear(api: HistoryApi, number: int, query: dict[str, str]) -> None:
-        with api.lock:
-            at = TODAY - number * 97 * DAY % YEAR
-            api.runs = [*api.runs, make_run(f"late{number}", at)]
-
-    api = HistoryApi(runs_at(HISTORIES["by chance"][:1500]), before_each=appear)  # type: ignore[arg-type]
-    known = [run.id for run in api.chosen({"order": "desc"})]
-    ids = fetched(api)
-    assert [run_id for run_id in ids if not run_id.startswith("late")] == known
-    place = {run.id: at for at, run in enumerate(api.chosen({"order": "desc"}))}
-    assert sorted(ids, key=place.__getitem__) == ids
-    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.parametrize("order", ["desc", "asc"])
