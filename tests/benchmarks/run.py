@@ -12,8 +12,8 @@ from types import ModuleType
 
 NAMES = (
     *("import_cost", "decode_runs", "decode_results", "fetch_results", "fetch_run", "history"),
-    *("check", "watch", "watch_memory", "compare", "evidence", "explore", "plots", "patch"),
-    *("csv_round_trip", "growth"),
+    *("check", "watch", "watch_memory", "compare", "evidence", "explore", "plots"),
+    "csv_round_trip",
 )
 
 

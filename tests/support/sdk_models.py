@@ -1,10 +1,9 @@
-"""The official SDK's models: their fields as paths, and documents that they accept."""
+"""Documents that the official SDK's models accept."""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Collection, Iterator
 from enum import Enum
 from typing import Any
 
@@ -16,28 +15,6 @@ from retab.types.workflows.evals import AssertionSchemaDep, AssertionSpec
 from support.contract import JSON, WORDS, documents, schema_of
 
 UNIONS = (types.UnionType, typing.Union)
-
-
-def leaves(model: Any, read: Collection[str], prefix: str = "") -> Iterator[str]:
-    """The paths of a model's fields; a part of which something is read gives its members."""
-    for name, annotation in members(model):
-        path = prefix + name
-        if any(each.startswith(f"{path}.") for each in read):
-            yield from leaves(annotation, read, f"{path}.")
-        else:
-            yield path
-
-
-def members(annotation: Any) -> Iterator[tuple[str, Any]]:
-    """The members of an object, of every variant of a union; ``*`` for those of a mapping."""
-    if typing.get_origin(annotation) in UNIONS:
-        for variant in typing.get_args(annotation):
-            yield from members(variant)
-    elif typing.get_origin(annotation) is dict:
-        yield "*", typing.get_args(annotation)[1]
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        for name, field in annotation.model_fields.items():
-            yield field.alias or name, field.annotation
 
 
 CONDITIONS: tuple[type[BaseModel], ...] = typing.get_args(
