@@ -227,8 +227,14 @@ def test_the_sdk_reads_the_evals(frozen: Frozen) -> None:
     assert_everything_sent(list(saved_evals_by_id(frozen).values()))
 
 
-def test_the_sdk_reads_the_results_of_every_run(frozen: Frozen) -> None:
-    runs = frozen.sdk.read("workflows.evals.runs.list")
+def test_the_sdk_reads_the_results_of_runs(frozen: Frozen) -> None:
+    listed = frozen.sdk.read("workflows.evals.runs.list")
+    # Completed runs are alike, and there are many: of these every fourth.
+    runs = [
+        each
+        for at, each in enumerate(listed)
+        if at % 4 == 0 or each.lifecycle.status != "completed"
+    ]
     saved = saved_evals_by_id(frozen)
     rows, results = [], []
     for run in runs:
@@ -246,11 +252,8 @@ def test_the_sdk_reads_the_results_of_every_run(frozen: Frozen) -> None:
     for row in rows:
         sent = conditions.get(row["eval_id"])
         row["condition"] = None if sent is None else describe_condition(sent)
-    ours = ra.fetch_results(
-        ra.fetch_runs(client=frozen.client),
-        payloads=True,
-        client=frozen.client,
-    )
+    ids = [each.id for each in runs]
+    ours = ra.fetch_results(ids, payloads=True, client=frozen.client)
     assert_same_cells(RESULTS_WITH_PAYLOADS, ours, rows)
     assert set(ours["state"]) >= {*DECIDED, "error", "cancelled", "unscored"}
     assert_everything_sent(results)
