@@ -112,7 +112,7 @@ def _is_beyond_gap(
     gaps = np.zeros(told.shape[1] + 1, dtype=np.int64)
     gaps[rows.to_numpy() + 1] = 1
     before = np.cumsum(gaps)  # how many gaps lie before the result of a row
-    passed = (told.passes > 0) & told.comparable
+    passed = told.passed
     places = np.where(passed, np.arange(told.shape[1]), -1)
     last = np.pad(np.maximum.accumulate(places, axis=1), ((0, 0), (1, 0)), constant_values=-1)
     eval_, since = evals["eval"].to_numpy(), evals["since_row"].fill_null(-1).to_numpy()

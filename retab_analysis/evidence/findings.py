@@ -193,8 +193,8 @@ def _count_parts(
     histories: Histories, is_second: npt.NDArray[np.bool_], names: tuple[str, str]
 ) -> dict[str, Counts]:
     """Comparable passes and outcomes of the two parts of each history."""
-    outcomes = np.where(histories.comparable, histories.passes + histories.fails, 0)
-    passes = np.where(histories.comparable, histories.passes, 0)
+    outcomes = histories.passes + histories.fails
+    passes = histories.passes
     return {
         f"{what}_{name}": np.where(is_part, counts, 0).sum(axis=1)
         for name, is_part in zip(names, (~is_second, is_second), strict=True)

@@ -98,8 +98,8 @@ class Histories:
     """The outcomes of n evals over T rows, which are runs in the order of time.
 
     The rows from ``candidate`` on are the candidate's side: its run, and what was run again since.
-    Only outcomes count that are comparable with the candidate's; an eval's history begins with its
-    row ``start``, where its rate has the prior of a first rate.
+    Only outcomes are here that are comparable with the candidate's; an eval's history begins with
+    the first of them, where its rate has the prior of a first rate.
 
     Attributes:
         passes: How many outcomes passed, shape (n, T).
@@ -107,18 +107,16 @@ class Histories:
         block: A number for each eval's block, shape (n,); which numbers does not matter.
         edited: Whether the block's code differs from the code at the row before, shape (n, T):
             ``rates.SAME``, ``rates.UNKNOWN`` or ``rates.EDITED``. It counts where a rate may jump.
-        start: The first row of each eval's comparable history, shape (n,); T where there is none.
         candidate: The candidate's first row; T where all rows are history.
         jumps: Whether the eval's rate may jump between the row before and this one, shape (n, T):
-            not between a run and what was run again on the same code within a day. Up to ``start``
-            it is not looked at: a first rate did not jump.
+            not between a run and what was run again on the same code within a day. Up to the first
+            outcome it is not looked at: a first rate did not jump.
     """
 
     passes: npt.NDArray[np.integer]
     fails: npt.NDArray[np.integer]
     block: npt.NDArray[np.integer]
     edited: npt.NDArray[np.integer]
-    start: npt.NDArray[np.integer]
     candidate: int
     jumps: Bools
 
@@ -128,24 +126,25 @@ class Histories:
         return self.passes.shape[0], self.passes.shape[1]
 
     @property
-    def comparable(self) -> Bools:
-        """Which rows belong to an eval's comparable history, shape (n, T)."""
-        return np.asarray(np.arange(self.shape[1])[None, :] >= self.start[:, None])
-
-    @property
     def passed(self) -> Bools:
-        """Where a comparable outcome passed, shape (n, T)."""
-        return np.asarray((self.passes > 0) & self.comparable)
+        """Where an outcome passed, shape (n, T)."""
+        return np.asarray(self.passes > 0)
 
     @property
     def failed(self) -> Bools:
-        """Where a comparable outcome did not pass, shape (n, T)."""
-        return np.asarray((self.fails > 0) & self.comparable)
+        """Where an outcome did not pass, shape (n, T)."""
+        return np.asarray(self.fails > 0)
 
     @property
     def observed(self) -> Bools:
-        """Where there is a comparable outcome, shape (n, T)."""
+        """Where there is an outcome, shape (n, T)."""
         return self.passed | self.failed
+
+    @property
+    def begun(self) -> Bools:
+        """Where there was an outcome before, so that an eval has changed or not, shape (n, T)."""
+        seen = np.maximum.accumulate(self.observed, axis=1)
+        return np.asarray(np.pad(seen, ((0, 0), (1, 0)))[:, :-1])
 
     @property
     def decided(self) -> Bools:
@@ -263,9 +262,7 @@ def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:
     window["passes"][carried, 0], window["fails"][carried, 0] = 1, 0
     edits = np.where(since, histories.edited[carried], SAME)[:, : older + 2]
     window["edited"][carried, 1], window["jumps"][carried, 1] = edits.max(axis=1), True
-    start = np.maximum(histories.start - older, 0)
-    cut = replace(histories, start=start, candidate=histories.candidate - older, **window)
-    return cut, begins
+    return replace(histories, candidate=histories.candidate - older, **window), begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +293,7 @@ class _Evals:
         changes = np.diff(histories.block[order], prepend=histories.block[order[0]] - 1) != 0
         first, place = np.flatnonzero(changes), np.cumsum(changes) - 1
         rows = np.arange(histories.shape[1])[:, None]
-        jumps = histories.jumps[order].T & (rows > histories.start[order])
+        jumps = (histories.jumps & histories.begun)[order].T
         # Where a rate cannot jump, the edit says what to expect of the rest of the block.
         edited = np.where(jumps, histories.edited[order].T, SAME)
         edited = np.where(jumps, edited, np.maximum.reduceat(edited, first, axis=1)[:, place])
@@ -314,10 +311,8 @@ class _Evals:
 
 def _index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
     """Number the different outcomes of a row, none first, and say how probable each is."""
-    passes = np.where(histories.comparable, histories.passes, 0).astype(np.int64)
-    fails = np.where(histories.comparable, histories.fails, 0).astype(np.int64)
-    width = int(fails.max()) + 1
-    outcomes = passes * width + fails
+    width = int(histories.fails.max()) + 1
+    outcomes = histories.passes.astype(np.int64) * width + histories.fails
     codes = np.unique(np.append(outcomes, 0))
     logs = np.log1p(-HOUR_RATES)[:, :, None] * (codes // width)
     logs = logs + np.log(HOUR_RATES)[:, :, None] * (codes % width)

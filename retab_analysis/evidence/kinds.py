@@ -57,10 +57,7 @@ def may_be_flaky(histories: Histories, posterior: Posterior) -> Bools:
     It is where it comes and goes, or where this is its first failure after five passes or more; but
     two failures in a row with no pass between are more than luck may explain.
     """
-    passes, fails = (
-        np.where(histories.comparable, given, 0).sum(axis=1)
-        for given in (histories.passes, histories.fails)
-    )
+    passes, fails = histories.passes.sum(axis=1), histories.fails.sum(axis=1)
     is_first = (passes >= _MANY_PASSES) & (fails == 1)
     is_alone = count_failing(histories) == 1
     return np.asarray((comes_and_goes(histories, posterior) | is_first) & is_alone)
@@ -69,7 +66,7 @@ def may_be_flaky(histories: Histories, posterior: Posterior) -> Bools:
 def count_failing(histories: Histories) -> Ints:
     """How many outcomes in a row, the newest among them, did not pass, shape (n,)."""
     rows = np.arange(histories.shape[1])[None, :]
-    after = histories.comparable & (rows > last_row(histories.passed)[:, None])
+    after = rows > last_row(histories.passed)[:, None]
     return np.asarray(np.where(after, histories.fails, 0).sum(axis=1, dtype=np.int64))
 
 

@@ -160,7 +160,6 @@ def collect_outcomes(
             fails=fails,
             block=evals["block"].to_numpy(),
             edited=_edited(table, evals, shape, rows, changed_blocks),
-            start=_first_rows(passes + fails),
             candidate=rows,
             jumps=np.broadcast_to(np.arange(shape[1]) <= rows, shape),
         ),
@@ -367,13 +366,6 @@ def count_outcomes(table: pl.DataFrame, shape: tuple[int, int]) -> tuple[Counts,
         for each in (passed, failed)
     )
     return passes, fails
-
-
-def _first_rows(outcomes: Counts) -> Counts:
-    """The first row in which an eval has an outcome; the number of rows where it has none."""
-    seen = outcomes > 0
-    found: Counts = np.where(seen.any(axis=1), seen.argmax(axis=1), outcomes.shape[1])
-    return found
 
 
 def _edited_at(results: pl.DataFrame) -> pl.DataFrame:

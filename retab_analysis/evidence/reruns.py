@@ -5,16 +5,13 @@ After i further passes and j further failures the probability that an eval got w
     p(i, j) = Σ W e₊^i e₋^j / Σ A e₊^i e₋^j,
 
 with W and A as in :mod:`retab_analysis.evidence.since`, and the next outcome is a pass with the
-probability Σ A e₊^(i+1) e₋^j / Σ A e₊^i e₋^j. With r reruns left, a sequence of reruns stops
-
-* once p is at least 0.95 or at most 0.05, because then it is decided; and
-* where whatever came of them would leave the eval in its group: those called broken (p at least
-  0.5), suspects (p below that), and those that are cleared (p at most 0.05). As p falls with each
-  pass and rises with each failure, r passes in a row and r failures in a row tell that.
-
-That is a walk on a small grid of (i, j), which is followed exactly; A. Wald, "Sequential tests of
-statistical hypotheses", Annals of Mathematical Statistics 16 (1945) 117-186, has the first rule
-with fixed hypotheses, and the second is what clinical trials call curtailment.
+probability Σ A e₊^(i+1) e₋^j / Σ A e₊^i e₋^j. With r reruns left, a sequence of reruns stops once p
+is at least 0.95 or at most 0.05, and where whatever came of them would leave the eval in its group:
+broken (p at least 0.5), suspect, or cleared (p at most 0.05). As p falls with each pass and rises
+with each failure, r passes in a row and r failures in a row tell that. It is a walk on a small grid
+of (i, j), which is followed exactly; A. Wald, "Sequential tests of statistical hypotheses", Annals
+of Mathematical Statistics 16 (1945) 117-186, has the first rule with fixed hypotheses, and the
+second is what clinical trials call curtailment.
 """
 
 from __future__ import annotations

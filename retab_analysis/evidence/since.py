@@ -29,12 +29,11 @@ class Answers:
     """What is known of each of n evals, over T rows.
 
     Attributes:
-        p_regressed: The probability of a lasting worsening after ``after``, NaN where it cannot be
-            told, shape (n,).
-        p_improved: The same of a lasting improvement, shape (n,).
-        since: The likeliest row at which the worsening began, the first at which the eval has an
-            outcome, of those that fit the cause; -1 where ``p_regressed`` is NaN or nothing points
-            to any row, shape (n,).
+        p_regressed: The probability of a lasting worsening after ``after``; NaN where it is not
+            known, shape (n,).
+        p_improved: The same of a lasting improvement.
+        since: The likeliest outcome at which the worsening began, of those that fit the cause; -1
+            where ``p_regressed`` is NaN or nothing points to any row, shape (n,).
         since_rows: The smallest set of rows that holds 90 % of the probability, shape (n, T).
         cause: ``edit``, ``drift`` or ``unknown``: whether the worsening began where the code of the
             block was edited; empty where ``since`` is -1, shape (n,).
@@ -74,8 +73,7 @@ def answer(
     known = histories.decided if known is None else known
     later = np.arange(histories.shape[1])[None, :] > rows[:, None]
     probability = predict_regressed(posterior, rows)
-    worse = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
-    edited = find_edits_shown(histories)
+    worse, edited = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
     half = worse.sum(axis=1) / 2
     edit, drift = (np.where(edited == kind, worse, 0.0) for kind in (EDITED, SAME))
     is_edit, is_drift = edit.sum(axis=1) > half, drift.sum(axis=1) > half
@@ -113,35 +111,22 @@ def count_reruns(probability: Floats, known: Bools, *, clear: bool) -> Ints:
     return np.where(decides.any(axis=0) & known, np.argmax(decides, axis=0), -1)
 
 
-def show_at_outcomes(histories: Histories, probabilities: Floats) -> Floats:
-    """Move each row's probability to the first row, from there on, that has an outcome.
+def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]:
+    """Move what happened where an eval was not run to its next outcome, where it shows.
 
-    A rate that jumped where an eval was not run shows at its next outcome. What has no outcome
-    after it stays where it is.
+    Returns:
+        The probability that a worsening began at a row, which stays where it is if there is no
+        outcome after it; and what is known of edits. Both of shape (n, T).
     """
-    found = probabilities.copy()
+    worse, edited = worse.copy(), np.where(histories.begun, histories.edited, SAME)
     observed = histories.observed
     newest = last_row(observed)
     for row in range(observed.shape[1] - 1):
         moves = ~observed[:, row] & (row < newest)
-        found[:, row + 1] += np.where(moves, found[:, row], 0.0)
-        found[moves, row] = 0.0
-    return found
-
-
-def find_edits_shown(histories: Histories) -> Ints:
-    """What is known of edits since an eval's last outcome, at each outcome, shape (n, T).
-
-    A run in between that was cancelled, say, was on the new code already.
-    """
-    observed, found = histories.observed, np.full(histories.shape, SAME)
-    known = np.full(histories.shape[0], SAME)
-    for row in range(histories.shape[1]):
-        edit = np.where(row > histories.start, histories.edited[:, row], SAME)
-        known = np.maximum(known, edit)
-        found[:, row] = np.where(observed[:, row], known, SAME)
-        known = np.where(observed[:, row], SAME, known)
-    return found
+        worse[moves, row + 1] += worse[moves, row]
+        edited[moves, row + 1] = np.maximum(edited[moves, row], edited[moves, row + 1])
+        worse[moves, row], edited[moves, row] = 0.0, SAME
+    return worse, edited
 
 
 def find_since(worse: Floats, known: Bools) -> Ints:

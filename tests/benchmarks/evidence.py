@@ -87,9 +87,8 @@ def suite(evals: int, runs: int, seed: int = 0) -> Histories:
     passes[gone], fails[gone] = 0, 0
     block = rng.integers(0, BLOCKS, evals)
     edited = np.where(rng.random((BLOCKS, runs + 1)) < 0.1, 2, 0)
-    start = np.zeros(evals, dtype=np.int64)
     jumps = np.ones(rates.shape, dtype=bool)
-    return Histories(passes, fails, block, edited[block], start, runs, jumps)
+    return Histories(passes, fails, block, edited[block], runs, jumps)
 
 
 def results(evals: int, runs: int) -> pl.DataFrame:

@@ -27,8 +27,8 @@ def histories(
 ) -> Histories:
     """P passed, F failed, anything else no outcome; ``edited`` has an ``e`` where code was edited.
 
-    Rows of an eval that begin with ``-`` precede its history. The candidate is the last row, or
-    counted from the end; what follows is run again within a day, the last ``later`` rows later.
+    The candidate is the last row, or counted from the end; what follows is run again within a day,
+    the last ``later`` rows later.
     """
     n_rows = len(rows[0]) if rows else 0
     passes = np.array([[int(c == "P") for c in row] for row in rows]).reshape(-1, n_rows)
@@ -39,7 +39,6 @@ def histories(
         fails=fails,
         block=np.zeros(len(rows), dtype=np.int64) if block is None else np.asarray(block),
         edited=np.tile(code, (len(rows), 1)),
-        start=np.array([len(row) - len(row.lstrip("-")) for row in rows], dtype=np.int64),
         candidate=n_rows + candidate,
         jumps=np.tile(may_jump(n_rows, n_rows + candidate, later), (len(rows), 1)),
     )

@@ -26,13 +26,15 @@ def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Historie
     edits = rng.choice([0, 1, 2], size=(4, n_rows), p=[0.8, 0.05, 0.15])
     start = np.where(rng.random(n) < 0.2, rng.integers(0, n_rows, n), 0)
     jumps = np.tile(may_jump(n_rows, n_rows - rounds), (n, 1))
-    return Histories(passes, fails, block, edits[block], start, n_rows - rounds, jumps)
+    late = np.arange(n_rows) < start[:, None]
+    passes[late], fails[late] = 0, 0
+    return Histories(passes, fails, block, edits[block], n_rows - rounds, jumps)
 
 
 def counted(passes: np.ndarray, fails: np.ndarray, block: np.ndarray, candidate: int) -> Histories:
     """Counts of outcomes of one code, all of which a rate may precede by a jump."""
-    none, start = np.zeros(passes.shape, int), np.zeros(passes.shape[0], int)
-    return Histories(passes, fails, block, none, start, candidate, none == 0)
+    none = np.zeros(passes.shape, int)
+    return Histories(passes, fails, block, none, candidate, none == 0)
 
 
 def same(a: Posterior, b: Posterior, order: np.ndarray | slice = slice(None)) -> None:
@@ -225,7 +227,6 @@ def test_the_order_of_evals_and_the_names_of_blocks_do_not_matter(seed: int) -> 
         given.fails[order],
         label[given.block][order],
         given.edited[order],
-        given.start[order],
         given.candidate,
         given.jumps[order],
     )
@@ -236,15 +237,6 @@ def test_more_that_break_together_support_each_other() -> None:
     few = infer(histories(["PPPF"] * 2 + ["PPPP"] * 30, "   e"))
     many = infer(histories(["PPPF"] * 6 + ["PPPP"] * 30, "   e"))
     assert many.worse[0].sum() > few.worse[0].sum() > 0.5
-
-
-def test_what_precedes_a_history_is_not_looked_at() -> None:
-    given = drawn(2)
-    before = np.arange(12)[None, :] < given.start[:, None]
-    passes = np.where(before, 5, given.passes)
-    fails = np.where(before, 7, given.fails)
-    edited = np.where(before, 2, given.edited)
-    same(infer(given), infer(replace(given, passes=passes, fails=fails, edited=edited)))
 
 
 def test_reruns_do_not_jump() -> None:
@@ -342,7 +334,6 @@ def test_of_too_many_cells_the_newest_rows_stay_and_the_last_pass_is_carried() -
     assert window.passes[[0, 4]].tolist() == carried
     assert window.passes[[1, 2, 3, 5]].tolist() == others
     assert window.fails[0].tolist() == [0, 1, 1, 1]
-    assert window.start.tolist() == [0, 0, 0, 0, 0, 1]
     # Where a pass is carried, what was edited since then was edited at the next row.
     assert window.edited[:, 1].tolist() == [2, 0, 0, 0, 0, 0]
     assert begins.tolist() == [3, -1, -1, -1, 4, -1]

@@ -142,7 +142,7 @@ def test_results_of_another_definition_say_nothing(name: str) -> None:
     history = many("a", "PP", 1, **{name: "other"}) + many("a", "P", 3)
     outcomes = read(many("a", "F", 5), None, history)
     assert counted(outcomes) == ["", "", "P", "F"]
-    assert outcomes.histories.start.tolist() == [2]
+    assert outcomes.histories.begun.tolist() == [[False, False, False, True]]
     assert outcomes.results.filter("comparable").height == 2
 
 
@@ -611,7 +611,7 @@ def test_the_order_of_rows_does_not_matter(sides: tuple[list[Row], ...], random:
     assert before.evals.equals(after.evals)
     assert before.outage == after.outage
     assert by_result(before).equals(by_result(after))
-    for name in ("passes", "fails", "block", "edited", "start"):
+    for name in ("passes", "fails", "block", "edited"):
         told = (getattr(each.histories, name) for each in (before, after))
         np.testing.assert_array_equal(*told, err_msg=name)
     runs = [each.runs_of_rows().sort("eval", "row") for each in (before, after)]

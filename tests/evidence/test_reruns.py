@@ -128,7 +128,7 @@ def test_only_a_worsening_after_the_row_counts() -> None:
 
 def test_nobody_is_asked_again_where_there_is_nobody() -> None:
     none, some = np.zeros((0, 3), dtype=np.int64), np.zeros(0, dtype=np.int64)
-    posterior = infer(Histories(none, none, some, none, some, 2, none > 0))
+    posterior = infer(Histories(none, none, some, none, 2, none > 0))
     assert expect_reruns(posterior, some, some > 0).shape == (ROUNDS + 1, 0)
 
 
