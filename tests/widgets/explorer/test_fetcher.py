@@ -125,7 +125,7 @@ def test_a_workflow_without_runs_is_not_called_unknown(api: ra.Client) -> None:
 
 def test_what_came_before_a_failure_is_kept() -> None:
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    run = run_with("r1", "completed", passed=1, timing__created_at=yesterday)
+    run = run_with("r1", "completed", passed=1, workflow_id="wf_1", timing__created_at=yesterday)
     first = reply(body=page([run], after="next"))
     with FaultServer([first, reply(500, b"{}")]) as server:
         explorer = ra.explore(workflow_id="wf_1", client=client(server.url))
