@@ -65,13 +65,7 @@ def render_field(event: str, label: str, value: object, **more: object) -> Html:
 
 
 def render_rows(state: TableState, *, is_live: bool = True, follow: bool = False) -> Html:
-    """The rows of the page.
-
-    Args:
-        state: The table.
-        is_live: Whether rows and headings can be clicked.
-        follow: Whether a row is opened also when a key moves the focus to it.
-    """
+    """The rows of the page; ``follow`` opens a row also when a key moves the focus to it."""
     shown = state.columns
     numbers = {each.name: str(number) for number, each in enumerate(state.listing.columns)}
     order = "descending" if state.descending else "ascending"

@@ -20,11 +20,7 @@ _ALIKE = ("equals", "similarity_gte", "split_iou_gte", None)
 
 
 def render_values(row: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
-    """The values of a result: what each is called, and its text.
-
-    Args:
-        row: A row of a RESULTS frame.
-    """
+    """The values of a result: what each is called, and its text."""
     texts = {name: row[f"{name}_value"] for name in ("expected", "actual")}
     known = {name: _in_lines(text) for name, text in texts.items() if text is not None}
     segments: Sequence[Segment] = ()

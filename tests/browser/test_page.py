@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 
 COLUMNS = (
     GridColumn("name", "Name", sort="sort"),
-    GridColumn("rate", "Rate", is_number=True, width="8em"),
+    GridColumn("rate", "Rate", is_number=True, width=8),
     GridColumn("note", "Note"),
 )
 

@@ -32,14 +32,7 @@ Row = Mapping[str, Any]
 
 
 def render_eval(state: CompareState, row: Row, *, values: bool, live: bool = True) -> Html:
-    """All that is known of an eval.
-
-    Args:
-        state: What is compared.
-        row: The eval, a row of ``Comparison.evals``.
-        values: Whether expected and actual values are in it, and what may quote them.
-        live: Whether ids can be copied.
-    """
+    """All that is known of an eval, a row of ``Comparison.evals``."""
     failure = one_line(row["failure"]) if values else ""
     ids = _list_ids(state, row)
     if live:

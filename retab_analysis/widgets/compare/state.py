@@ -202,12 +202,7 @@ class CompareState:
             self.__dict__.pop(name, None)
 
     def learn(self, pair: tuple[str, str, str], comparison: Comparison) -> None:
-        """From now on use a comparison that knows more, wherever this pair is compared.
-
-        Args:
-            pair: What it compares, see :attr:`pair`.
-            comparison: The comparison, with the results of reruns for example.
-        """
+        """From now on use a comparison that knows more, wherever this pair is compared."""
         self._known[pair] = comparison
         if pair != self.pair:
             return
@@ -254,14 +249,9 @@ class CompareState:
             self.table.choose_place(place + by)
 
     def history_of(self, eval_id: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What became of an eval from run to run, in time order.
+        """What became of an eval before the candidate, and on its side with its reruns.
 
-        Args:
-            eval_id: The eval.
-
-        Returns:
-            Before the candidate, and on its side with its reruns; both as :func:`eval_history`
-            gives it.
+        Both are in time order, as :func:`eval_history` gives them.
         """
         sides, wanted = self.comparison.sides, pl.col("eval_id") == eval_id
         now = sides.candidate_and_reruns
@@ -273,15 +263,7 @@ class CompareState:
         return before, eval_history(now.filter(wanted))
 
     def result_of(self, row: Mapping[str, Any], side: str) -> Mapping[str, Any]:
-        """What the result that is shown of an eval says beyond the comparison, on one side.
-
-        Args:
-            row: The eval, a row of ``comparison.evals``.
-            side: ``baseline`` or ``candidate``.
-
-        Returns:
-            ``path`` and ``document_ids``, each None where there is none.
-        """
+        """``path`` and ``document_ids`` of the result that is shown of an eval on one side."""
         run, state = row[f"{side}_run_id"], row[f"{side}_state"]
         sides = self.comparison.sides
         frame = sides.baseline if side == "baseline" else sides.candidate_and_reruns
@@ -297,13 +279,10 @@ class CompareState:
 
 
 def find_sides(results: pl.DataFrame) -> dict[str, tuple[Side, ...]]:
-    """What can be chosen, by kind, the newest first; a kind needs two to be there.
+    """What can be chosen in a RESULTS frame, by kind, the newest first; a kind needs two.
 
     A version is as old as its first run: a run of an old version that is started again today does
     not make that version new.
-
-    Args:
-        results: A RESULTS frame.
     """
     found = {kind: _list_sides(results, kind, column) for kind, column in SIDE_COLUMNS.items()}
     return {kind: sides for kind, sides in found.items() if len(sides) > 1}

@@ -328,12 +328,7 @@ _CAUSES = {"edit": "by an edit", "drift": "although nothing was edited", "unknow
 
 
 def describe_evidence(row: Mapping[str, Any] | None, versions: Mapping[str, str]) -> str:
-    """What kind of eval it is, since when, and how often it fails.
-
-    Args:
-        row: A row of :func:`retab_analysis.summarize_evals`, or None.
-        versions: What versions are called.
-    """
+    """What kind of eval a row of ``summarize_evals`` is, since when, and how often it fails."""
     if row is None:
         return ""
     parts = [format_kind(row)]

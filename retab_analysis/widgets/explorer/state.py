@@ -247,13 +247,9 @@ class ExplorerState:
         return self.results_in_sight().filter(pl.col("eval_id") == eval_id)
 
     def list_missing(self, newest: int | None = None) -> list[str]:
-        """The runs that pass the filters and whose results can be fetched but are not here.
+        """The runs that pass the filters and whose results can be fetched, but are not here.
 
-        Args:
-            newest: Look only at so many of the newest.
-
-        Returns:
-            Their ids, the newest first.
+        The newest come first; with ``newest`` only so many of the newest runs are looked at.
         """
         if self.runs is None:
             return []
@@ -363,12 +359,7 @@ def _are_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
 
 
 def _shorten(first: Mapping[str, datetime | None], numbers: Mapping[str, int]) -> dict[str, str]:
-    """Short names of versions, each another one.
-
-    Args:
-        first: The versions, and when the first run of each was created.
-        numbers: The numbers of those that were published.
-    """
+    """Short names of versions, each another one: by number, or by the moment of the first run."""
     names = {}
     for version, at in first.items():
         day = version if at is None or len(version) <= _SHORT_ID else f"{at:%Y-%m-%d}"

@@ -71,15 +71,7 @@ def make_run_line(
     *,
     is_gone: bool = False,
 ) -> RunLine:
-    """What is told of one run.
-
-    Args:
-        run: Its row of a RUNS frame.
-        results: The rows of its results.
-        usual_ms: How long each eval usually takes, by eval id.
-        then: When that was seen; what has not ended has lasted until then.
-        is_gone: Whether the run is not found any more.
-    """
+    """What is told of one run; what has not ended has lasted until ``then``, when it was seen."""
     counts = _count_states(run, results)
     done = sum(counts[state] for state in _DONE)
     created, started = run["created_at"], run["started_at"]
@@ -194,12 +186,6 @@ def estimate_all(
 
     The API runs one eval after the other, of whichever run: what has ended of all runs says how
     fast, and what is left of all of them is to come.
-
-    Args:
-        runs: The rows of a RUNS frame.
-        results: The rows of the results of each run.
-        usual_ms: How long each eval usually takes, by eval id.
-        then: When that was seen.
     """
     done: list[tuple[int, int | None]] = []
     left: list[int | None] = []
