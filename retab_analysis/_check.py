@@ -23,6 +23,7 @@ from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.fetch.run_window import RunWindow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, check_progress
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 
@@ -79,6 +80,7 @@ def check(
     check_share("alpha", alpha)
     check_share("margin", margin)
     check_progress(progress)
+    check_polars_threads()
     client = client_or_default(client)
     window = RunWindow.read(client, workflow_id)
     now = window.find_candidate(candidate)

@@ -21,6 +21,7 @@ from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import Html, tag
 from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.schema import EVALS, RUNS
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import FAILING
 
@@ -111,6 +112,7 @@ def overview(
         RetabAnalysisError: Any other failure; ``.partial`` is the frame of the others.
     """
     check_progress(progress)
+    check_polars_threads()
     client = client_or_default(client)
     chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
     shown = choose_progress(progress, "Looking at workflows", "workflows")

@@ -33,6 +33,7 @@ from retab_analysis.fetch.lists import read_live_blocks, read_saved
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 _WAIT = 24 * 3600.0
@@ -90,6 +91,7 @@ def settle(
     Warns:
         ProblemsWarning: Evals that were deleted meanwhile, and could not be run again.
     """
+    check_polars_threads()
     if not isinstance(comparison, Comparison):
         raise ConfigError(
             f"comparison: expected what check or compare gives, got {type(comparison).__name__}"

@@ -45,6 +45,7 @@ from retab_analysis.comparison.wording import (
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.schema import CONFIG_CHANGES
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
@@ -130,6 +131,7 @@ class Comparison:
             ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: the newly
             errored, the suspects, and what is called broken with a probability below 0.95.
         """
+        check_polars_threads()
         transition, p = pl.col("transition"), pl.col("p_regressed")
         unsure = transition.is_in(BROKEN) & (p < SURE)
         return self.evals.filter(transition.is_in(("newly_errored", "suspect")) | unsure).select(
@@ -201,6 +203,7 @@ class Comparison:
         Raises:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
+        check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
         regressed = self._find_regressed(rule) if rule.verdict else None
         pass_rate = self.summary["candidate_pass_rate"].item()
@@ -270,6 +273,7 @@ class Comparison:
                 that is not one of accepted failures.
             OSError: It cannot be written.
         """
+        check_polars_threads()
         chosen = choose_failures(self.evals, evals)
         accept_failures(chosen, path, reason=reason, until=until, who=who)
 
@@ -291,6 +295,7 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval.
         """
+        check_polars_threads()
         rows = self.evals.filter(pl.col("eval_id") == str(eval_id))
         if rows.is_empty():
             known = ", ".join(self.evals["eval_id"].head(20))
@@ -315,6 +320,7 @@ class Comparison:
             ``evals``, how many (Int64; they add up to the evals that flipped);
             ``example_eval_id``; and ``sentence``, the same in words, without any value.
         """
+        check_polars_threads()
         return group_causes(self.evals, self.sides.asserted_paths())
 
     @property
@@ -389,6 +395,7 @@ class Comparison:
 
     def document(self) -> render.Document:
         """What reports and views render of it."""
+        check_polars_threads()
         return render.Document(self.verdict, self.headline, self.explain(), self.evals)
 
     def _repr_html_(self) -> str:

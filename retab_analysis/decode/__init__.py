@@ -6,14 +6,13 @@ says what did not decode and why, and ``decoders`` is ``decode_runs`` and its li
 
 from retab_analysis.decode.decoders import decode_evals, decode_results, decode_runs
 from retab_analysis.decode.documents import Page, read_document, read_one, read_page
-from retab_analysis.decode.frames import check_polars_threads, compute, gather, to_frame
+from retab_analysis.decode.frames import compute, gather, to_frame
 from retab_analysis.decode.problems import Problem, Problems, report_problems
 
 __all__ = [
     "Page",
     "Problem",
     "Problems",
-    "check_polars_threads",
     "compute",
     "decode_evals",
     "decode_results",

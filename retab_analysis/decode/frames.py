@@ -7,7 +7,6 @@ on how many rows there are, so it pays to do it for many records at once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from retab_analysis.errors import ConfigError
 from retab_analysis.schema import Table
+from retab_analysis.schema.polars_threads import note_polars_use
 
 # Row by row a cell costs 100 ns, a list 3 µs; a column costs 10 µs once, then 10 ns for each cell.
 _FEW = 30
@@ -50,39 +49,9 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     """Compute the table's columns of rows that were gathered."""
-    global _is_used
-    _is_used = True
+    note_polars_use()
     # One after the other, because each is cheap: to share them out costs more than to compute them.
     return rows.select_seq(table.expressions)
-
-
-# Whether polars was used in this process, and in the one that it was forked from.
-_is_used, _was_used_before_fork = False, False
-
-
-def check_polars_threads() -> None:
-    """Make sure that polars' threads can be used.
-
-    Raises:
-        ConfigError: They were left in the process that this one was forked from: of threads none
-            survives a fork, and a child would wait for them for ever.
-    """
-    if _was_used_before_fork:
-        raise ConfigError(
-            "this process was forked from one in which frames had been made, and polars' threads, "
-            "which results are joined with, do not survive that: start processes with spawn or "
-            "forkserver, for example multiprocessing.get_context('spawn'), or fork before the "
-            "first frame"
-        )
-
-
-def _enter_child() -> None:
-    global _was_used_before_fork
-    _was_used_before_fork = _was_used_before_fork or _is_used
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_enter_child)
 
 
 class _Absent:

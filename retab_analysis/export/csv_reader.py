@@ -14,6 +14,7 @@ from retab_analysis.export.csv_cells import CELL_PARSERS
 from retab_analysis.export.csv_rows import split_cells
 from retab_analysis.files import PathOrFile, load
 from retab_analysis.schema import TABLES, Table, find_other_table
+from retab_analysis.schema.polars_threads import check_polars_threads
 
 _SHOWN = 80
 _PIECE = 1 << 23  # bytes that are read at once, or characters of an open text file
@@ -52,6 +53,7 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
             ...
         retab_analysis.errors.SchemaError: row 1, column 'passed': got '7.5', expected ...
     """
+    check_polars_threads()
     check_choice("table", table, TABLES)
     columns: _Columns | None = None
     for cells in split_cells(load(path, _PIECE)):

@@ -14,6 +14,7 @@ from retab_analysis.errors import ConfigError, described
 from retab_analysis.export.csv_cells import check_writable, format_cells
 from retab_analysis.export.formula_escaping import escape_formulas, may_be_escaped
 from retab_analysis.files import PathOrFile, save
+from retab_analysis.schema.polars_threads import check_polars_threads
 
 _BOM = "\ufeff"
 # Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
@@ -80,6 +81,7 @@ def write_csv(
         >>> read_csv(file).equals(frame)
         True
     """
+    check_polars_threads()
     check_flag("spreadsheet_safe", spreadsheet_safe)
     check_flag("excel", excel)
     _check_name(path)

@@ -14,6 +14,7 @@ import polars as pl
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.schema import RUNS, as_polars, converted
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport.request import Params
 
 When = date | datetime | timedelta | str | None
@@ -80,6 +81,8 @@ class RunQuery:
         if start is not None and end is not None and start > end:
             raise ConfigError(f"from_date ({start}) is after to_date ({end})")
         check_choice("order", order, ("asc", "desc"))
+        if start is not None or end is not None or scope is not None:
+            check_polars_threads()  # which cuts the rows
         given = {name: values for name, values in filters.items() if values is not None}
         if scope is not None:
             check_choice("scope", scope, ("workflow", "block", "eval"))

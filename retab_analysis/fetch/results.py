@@ -13,7 +13,7 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.arguments import check_flag
-from retab_analysis.decode import Problem, Problems, check_polars_threads, to_frame
+from retab_analysis.decode import Problem, Problems, to_frame
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
@@ -46,6 +46,7 @@ from retab_analysis.schema import (
     checked,
     describe_condition,
 )
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 _PATH = "/v1/workflows/evals/results"
@@ -69,6 +70,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
             ``.partial``.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
+    check_polars_threads()
     client = client_or_default(client)
     result = read_result(client, result_id)
     run_id, workflow_id = result["run_id"][0], result["workflow_id"][0]

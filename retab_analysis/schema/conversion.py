@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
+from retab_analysis.schema.polars_threads import check_polars_threads
 
 # Below this a float holds every integer; from here on, the one that is there may be a rounded one.
 _EXACT_INTEGERS: dict[pl.DataType, float] = {pl.Float64(): 2.0**53, pl.Float32(): 2.0**24}
@@ -51,6 +52,7 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
         SchemaError: It cannot be converted.
     """
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        check_polars_threads()  # whoever passes a frame has something computed of it
         return frame
     try:
         if _is_pandas(frame):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.documents import run_document
+from support.documents import result_document, run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, reply
 from support.forked import in_child
+from support.inside import main
 
 import retab_analysis as ra
 
@@ -142,12 +147,63 @@ def test_61_a_run_becomes_a_frame_in_a_child_too() -> None:
         assert found == "in-child"
 
 
-def test_a_child_in_which_polars_would_wait_for_ever_says_so() -> None:
+RUNS = ra.decode_runs([run_document("r")])
+RESULTS = ra.decode_results([result_document("a")])
+COMPARED = ra.compare(RESULTS, RESULTS)
+COMPUTING: dict[str, Callable[[ra.Client], Any]] = {
+    "fetch_results": lambda client: ra.fetch_results("r", client=client),
+    "fetch_result": lambda client: ra.fetch_result("r", client=client),
+    "fetch_runs with dates": lambda client: ra.fetch_runs(from_date="2026-01-01", client=client),
+    "check": lambda client: ra.check("wf", client=client),
+    "settle": lambda client: ra.settle(COMPARED, client=client),
+    "overview": lambda client: ra.overview("wf", client=client),
+    "watch": lambda client: ra.watch("r", client=client),
+    "summarize_runs": lambda _: ra.summarize_runs(RUNS),
+    "summarize_evals": lambda _: ra.summarize_evals(RESULTS),
+    "states": lambda _: ra.states(RESULTS),
+    "compare": lambda _: ra.compare(RESULTS, RESULTS),
+    "plot": lambda _: ra.plot_outcomes(RUNS),
+    "gate": lambda _: COMPARED.gate(),
+    "a report": lambda _: COMPARED.to_markdown(),
+    "reruns": lambda _: COMPARED.reruns,
+    "write_csv": lambda _: ra.write_csv(RUNS, io.StringIO()),
+    "read_csv": lambda _: ra.read_csv(io.StringIO("a\n1\n")),
+    "a frame of one's own": lambda _: ra.summarize_runs(RUNS.lazy()),
+}
+
+
+@pytest.mark.parametrize("call", COMPUTING.values(), ids=COMPUTING)
+def test_81_a_child_in_which_polars_would_wait_for_ever_says_so(
+    call: Callable[[ra.Client], Any],
+) -> None:
     with FaultServer([run_of]) as server, ra.Client(KEY, server.url) as client:
-        ra.fetch_run("before", client=client)
-        asked = len(server.requests)
-        said = in_child(lambda: ra.fetch_results("in-child", client=client).height)
+        said = in_child(lambda: str(call(client)))
         assert said.startswith("ConfigError: this process was forked")
         assert "spawn" in said
-        assert len(server.requests) == asked
+        assert server.requests == []
         assert ra.fetch_run("after", client=client).height == 1
+
+
+def test_81_so_does_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+    assert in_child(lambda: main(["check", "wf"])) == 3
+    assert "this process was forked" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere polars' threads are not seen")
+def test_81_whoever_has_used_polars_before() -> None:
+    """A new process, in which polars is used, and nothing of ours that would know it."""
+    program = """if True:
+        import os, polars, retab_analysis as ra, retab_analysis.schema
+        polars.DataFrame({"a": [2, 1]}).sort("a")
+        child = os.fork()
+        if child == 0:
+            try:
+                ra.fetch_results("r", client=ra.Client("some_key", "http://127.0.0.1:9"))
+            except ra.ConfigError as error:
+                os._exit(7 if "this process was forked" in str(error) else 8)
+            os._exit(9)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert (
+        subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False).returncode == 7
+    )

@@ -22,6 +22,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.kernel_events import wait_answering
@@ -100,6 +101,7 @@ def watch(
         save_values=check_flag("save_values", save_values),
     )
     ids = [] if runs is None else list(RunList.make(runs).ids)
+    check_polars_threads()
     chosen = client_or_default(client)
     watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval))
     view = LiveView(watcher, chosen, look)

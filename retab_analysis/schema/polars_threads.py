@@ -1,0 +1,54 @@
+"""Whether polars can compute in this process.
+
+Of polars' threads none survives a fork: in a process that was forked after they had begun, whatever
+needs them would wait for ever. Each function that does asks here first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from retab_analysis.errors import ConfigError
+
+
+class _PolarsThreads:
+    def __init__(self) -> None:
+        self._are_used = self._are_lost = False
+
+    def note_use(self) -> None:
+        """Polars computes here."""
+        self._are_used = True
+
+    def check(self) -> None:
+        """Make sure that polars can compute.
+
+        Raises:
+            ConfigError: Its threads were left in the process that this one was forked from.
+        """
+        if self._are_lost:
+            raise ConfigError(
+                "this process was forked from one in which polars had been used, and polars' "
+                "threads do not survive that: start processes with spawn or forkserver, for "
+                "example multiprocessing.get_context('spawn'), or fork before the first frame"
+            )
+        self._are_used = True
+
+    def before_fork(self) -> None:
+        """Look whether polars has threads, whoever has used it; only Linux shows that."""
+        if not self._are_used and "polars" in sys.modules:
+            with contextlib.suppress(OSError):
+                names = [each.read_text() for each in Path("/proc/self/task").glob("*/comm")]
+                self._are_used = any(each.removeprefix("polars-")[:1].isdigit() for each in names)
+
+    def enter_child(self) -> None:
+        """Called in a process that was just forked."""
+        self._are_lost = self._are_lost or self._are_used
+
+
+_threads = _PolarsThreads()
+check_polars_threads, note_polars_use = _threads.check, _threads.note_use
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_threads.before_fork, after_in_child=_threads.enter_child)
