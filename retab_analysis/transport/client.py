@@ -36,9 +36,9 @@ class Client:
     """A connection to the Retab API.
 
     Safe for many threads, which share its kept connections; a context manager that closes them. In
-    a process that was forked it makes connections of its own; but of polars' threads none survives
-    a fork, so that results, and whatever else joins frames, need a process that was spawned. The
-    key shows in no repr, error, traceback or log record, and a client cannot be pickled.
+    a process that was forked it makes connections of its own (polars' threads do not survive a
+    fork, so what computes with frames needs a process that was spawned). The key shows in no repr,
+    error, traceback or log record, and a client cannot be pickled.
 
     Args:
         api_key: The key; else the variable ``RETAB_API_KEY``.
@@ -95,11 +95,6 @@ class Client:
         self._pause = RateLimitPause(source.monotonic, self.sleep)
         self._budget = RetryBudget()
 
-    def _start_anew(self) -> None:
-        """In a child that was forked: take neither sockets nor locks from its parent."""
-        self._sender.start_anew()
-        self._set_time(self._source)
-
     @property
     def base_url(self) -> str:
         """The API's address, without ``/v1``."""
@@ -117,37 +112,18 @@ class Client:
             path: From ``/v1`` on, with every part of it quoted.
             params: Names and values of the query.
             parse: Makes the result of the body. Its ``ProtocolError`` says what the body is instead
-                of the answer ("not JSON"), and counts as a failed attempt; any other error goes to
-                the caller.
-
-        Returns:
-            What ``parse`` gives.
+                of the answer ("not JSON"), and counts as a failed attempt.
 
         Raises:
-            APIError: The API answered with an error status (a subclass by status).
-            TransportError: The network failed at every attempt, or the deadline passed.
-            ProtocolError: What answered is not the API.
-            SchemaError: From ``parse``.
+            RetabAnalysisError: An ``APIError`` by its status, ``TransportError``, ``ProtocolError``
+                where what answered is not the API; and what ``parse`` raises.
         """
         return self._call("GET", path, params, None, parse)
 
     def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
-        """POST a JSON document, once: it is never tried again by itself.
+        """POST a JSON document, as :meth:`get` does, but once: it is never tried again by itself.
 
-        Args:
-            path: From ``/v1`` on, with every part of it quoted.
-            json: The body, or None.
-            parse: Makes the result of the body.
-
-        Returns:
-            What ``parse`` gives.
-
-        Raises:
-            APIError: The API answered with an error status (a subclass by status).
-            TransportError: The network failed or the deadline passed; whether the API acted on
-                the request is not known.
-            ProtocolError: What answered is not the API.
-            SchemaError: From ``parse``.
+        After a ``TransportError`` it is not known whether the API acted on the request.
         """
         return self._call("POST", path, (), json, parse)
 
@@ -170,7 +146,7 @@ class Client:
     def _call(
         self, method: str, path: str, params: Params, json: Any, parse: Callable[[bytes], T]
     ) -> T:
-        settings = self._settings
+        settings, url = self._settings, self._settings.base_url + path
         state = RetryState(
             f"{method} {path}",
             self._source,
@@ -181,7 +157,6 @@ class Client:
         def attempt(state: RetryState) -> T | FailedAttempt:
             current = Attempt(state, settings.api_key.redact)
             with under_way(current):
-                url = settings.base_url + path
                 response = self._sender.send(method, url, params, json, current)
                 if isinstance(response, FailedAttempt):
                     return response
@@ -236,10 +211,11 @@ class Client:
 
 
 def _start_all_anew() -> None:
+    # Neither sockets nor locks are taken from the parent.
     for client in list(_clients):
-        client._start_anew()
+        client._sender.start_anew()
+        client._set_time(client._source)
 
 
 if hasattr(os, "register_at_fork"):
-    # After what ``connection`` has registered, which closes what was inherited.
     os.register_at_fork(after_in_child=_start_all_anew)

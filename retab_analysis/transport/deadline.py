@@ -1,11 +1,10 @@
 """How long a request may take: it is made in a thread that nobody waits for beyond the deadline.
 
 The HTTP library knows timeouts of single reads only, so a server that sends a byte now and then
-could hold a caller for ever. A caller therefore hands each attempt over to a thread of a pool, and
-waits for it until the deadline has passed, until Ctrl-C, or until it is itself told to stop. Then
-it shuts the connection's socket down, so that the thread soon ends what it does, and goes on
-without it. Only a look-up of a name and a connection that is being made cannot be ended so; the
-threads that they hold are few, or no further request is sent.
+could hold a caller for ever. A caller hands each attempt over to a thread of a pool, and waits
+until the deadline, until Ctrl-C, or until it is told to stop. Then it shuts the connection's socket
+down, so that the thread soon ends. Only a look-up of a name and a connection that is being made
+cannot be ended so; of the threads that they hold there are few, or no further request is sent.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ T = TypeVar("T")
 _Task = tuple[contextvars.Context, "Attempt", Callable[[], Any]]
 
 MOST_LEFT_BEHIND = 32
-"""So many threads may hang in look-ups and connections before no further request is sent."""
 
 # Seconds between two looks at whether this thread was told to stop. On Windows Ctrl-C does not
 # interrupt a wait either.
@@ -51,11 +49,7 @@ class CancellationToken:
         self._event.set()
 
     def run(self, function: Callable[[], T]) -> T:
-        """Call a function under this token, in the current thread.
-
-        Raises:
-            Cancelled: The token was set before, or while the function waited.
-        """
+        """Call a function under this token, in the current thread."""
 
         def under_this() -> T:
             _token.set(self)
@@ -66,41 +60,26 @@ class CancellationToken:
         return contextvars.copy_context().run(under_this)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until the time is over or the token is set.
-
-        Raises:
-            Cancelled: It was set.
-        """
+        """Sleep until the time is over or the token is set, and raise then."""
         self._event.wait(seconds)
         self.check()
 
     def check(self) -> None:
-        """Raise if the token was set.
-
-        Raises:
-            Cancelled: It was set.
-        """
+        """Raise :class:`Cancelled` if the token was set."""
         if self._event.is_set():
             raise Cancelled
 
 
 class Attempt:
-    """One attempt of a request, which a thread of the pool makes while the caller waits.
-
-    Args:
-        state: The request, and the time that it has.
-        redact: Masks the key in a text.
-
-    Attributes:
-        known: What the call gives if the time is up before its end; None for an error.
-    """
+    """One attempt of a request, which a thread of the pool makes while the caller waits."""
 
     def __init__(self, state: RetryState, redact: Callable[[str], str]) -> None:
         self.state, self.redact = state, redact
+        # What the caller gets if the time is up before the end; None for an error.
         self.known: Any = None
         self._outcome: Any = None
         self._error: BaseException | None = None
-        self._done = threading.Event()
+        self.done = threading.Event()
         self._lock = threading.Lock()
         self._is_over = self._is_given_up = False
         self._connection: HTTPConnection | None = None
@@ -109,11 +88,7 @@ class Attempt:
     def call(self, work: Callable[[], T]) -> T:
         """Call a function in a thread of the pool, while this attempt is under way here.
 
-        Raises:
-            BaseException: What the function raised, without the frames that it was raised in.
-            DeadlineExceeded: It did not end in time.
-            TransportError: Too many threads are left behind already.
-            Cancelled: This thread was told to stop.
+        What the function raises comes without the frames that it was raised in.
         """
         check_cancelled()
         number = len(_threads.left_behind)
@@ -125,7 +100,7 @@ class Attempt:
             )
         try:
             _threads.start(self, work)
-            while not self._done.wait(min(_STEP, self.state.remaining())):
+            while not self.done.wait(min(_STEP, self.state.remaining())):
                 check_time()
         except BaseException as reason:
             self._give_up()
@@ -146,22 +121,15 @@ class Attempt:
         try:
             self._outcome = work()
         except BaseException as error:
-            self._error = without_frames(error)
+            # Without the frames of the HTTP library, which hold the key.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
+            self._error = error
         with self._lock:
             self._is_over = True
             _threads.left_behind.discard(self)
 
-    def finish(self) -> None:
-        """Wake the caller."""
-        self._done.set()
-
     def hold(self, connection: HTTPConnection) -> None:
-        """Note what is waited for from now on, so that the caller can shut it down.
-
-        Raises:
-            TimeoutError: Nobody waits for this attempt any more, and nothing may be sent.
-            Cancelled: The caller was told to stop.
-        """
+        """Note what is waited for from now on; raise if nothing may be sent any more."""
         check_cancelled()
         with self._lock:
             # The socket too: an answer that is the connection's last takes it over.
@@ -169,11 +137,7 @@ class Attempt:
         self.check()
 
     def check(self) -> None:
-        """Raise if nobody waits for this attempt any more.
-
-        Raises:
-            TimeoutError: So it is.
-        """
+        """Raise if nobody waits for this attempt any more."""
         if self._is_given_up:
             raise TimeoutError("nobody waits for the answer any more")
 
@@ -189,12 +153,6 @@ class Attempt:
             ended = [_shut_down(each) for each in (self._socket, connecting)]
             if not self._is_over and not any(ended):
                 _threads.left_behind.add(self)
-
-
-def without_frames(error: BaseException) -> BaseException:
-    """An error without all that refers to the frames of the HTTP library: they hold the key."""
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
 
 
 def _shut_down(sock: Any) -> bool:
@@ -234,22 +192,22 @@ class _Threads:
                 thread.start()
             except RuntimeError:  # no further thread can be had, or Python is ending
                 task[0].run(attempt.run, work)
-                attempt.finish()
+                attempt.done.set()
 
     def _serve(self, tasks: SimpleQueue[_Task]) -> None:
         while True:
             context, attempt, work = tasks.get()
             context.run(attempt.run, work)
             self._idle.append(tasks)  # first, so that the caller's next request finds it
-            attempt.finish()
+            attempt.done.set()
             del context, attempt, work  # or the answer would be kept until the next request
 
 
 _threads = _Threads()
-_token: contextvars.ContextVar[CancellationToken | None] = contextvars.ContextVar(
-    "token", default=None
-)
-_attempt: contextvars.ContextVar[Attempt | None] = contextvars.ContextVar("attempt", default=None)
+# What this thread runs under, and which attempt is under way in it, if any.
+_token = contextvars.ContextVar[CancellationToken | None]("token", default=None)
+_attempt = contextvars.ContextVar[Attempt]("attempt")
+current_token, current_attempt = _token.get, _attempt.get
 
 
 @contextlib.contextmanager
@@ -262,36 +220,17 @@ def under_way(attempt: Attempt) -> Iterator[None]:
         _attempt.reset(before)
 
 
-def current_token() -> CancellationToken | None:
-    """The token that this thread runs under, if any."""
-    return _token.get()
-
-
-def current_attempt() -> Attempt | None:
-    """The attempt that is under way here, if any."""
-    return _attempt.get()
-
-
 def check_cancelled() -> None:
-    """Raise if this thread was told to stop.
-
-    Raises:
-        Cancelled: It was.
-    """
+    """Raise :class:`Cancelled` if this thread was told to stop."""
     token = _token.get()
     if token is not None:
         token.check()
 
 
 def check_time() -> None:
-    """Raise if an attempt is under way that must not go on; for what takes long.
-
-    Raises:
-        DeadlineExceeded: Its deadline has passed.
-        Cancelled: This thread was told to stop.
-    """
+    """Raise if an attempt is under way here that must not go on; for what takes long."""
     check_cancelled()
-    attempt = _attempt.get()
+    attempt = _attempt.get(None)
     if attempt is not None and attempt.state.remaining() <= 0:
         raise deadline_exceeded(attempt.state)
 

@@ -57,15 +57,14 @@ NETWORK_ERRORS = (
 class _Reader(io.RawIOBase):
     """Reads a socket while somebody waits for it: no timeout ends what keeps coming."""
 
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw, self._attempt = raw, current_attempt()
+    def __init__(self, raw: io.RawIOBase, attempt: Attempt) -> None:
+        self._raw, self._attempt = raw, attempt
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._attempt is not None:
-            self._attempt.check()
+        self._attempt.check()
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -78,18 +77,18 @@ class _FinalResponse(http.client.HTTPResponse):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fp = io.BufferedReader(_Reader(self.fp.detach()))
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), current_attempt()))
 
     def begin(self) -> None:
         """Read the status and the headers."""
         super().begin()
-        interim = 0
-        while 100 <= self.status < 200:
-            interim += 1
-            if interim > MOST_INTERIM:
-                raise http.client.HTTPException(f"{MOST_INTERIM} times no answer, but a 1xx status")
+        for _ in range(MOST_INTERIM):
+            if not 100 <= self.status < 200:
+                return
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
+        if 100 <= self.status < 200:
+            raise http.client.HTTPException(f"{MOST_INTERIM} times no answer, but a 1xx status")
 
 
 class _Connection(HTTPConnection):
@@ -100,18 +99,13 @@ class _Connection(HTTPConnection):
     debuglevel = 0
 
     def connect(self) -> None:
-        self._hold()
+        current_attempt().hold(self)
         super().connect()
-        self._hold()  # now that there is a socket; or the time was up meanwhile
+        current_attempt().hold(self)  # now that there is a socket; or the time was up meanwhile
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._hold()
+        current_attempt().hold(self)
         super().request(*args, **kwargs)
-
-    def _hold(self) -> None:
-        attempt = current_attempt()
-        if attempt is not None:
-            attempt.hold(self)
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
@@ -119,19 +113,14 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _KeptConnections(queue.LifoQueue[Any]):
-    """The connections of a pool that nobody uses now.
-
-    It has no locks, so that a fork leaves none of them locked, and lists need none.
-    """
+    """The unused connections of a pool, without the locks that a fork might leave locked."""
 
     def __init__(self, maxsize: int = 0) -> None:
         self._most = maxsize
         self._kept: list[Any] = []
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        attempt = current_attempt()
-        if attempt is not None:
-            attempt.release()  # first, because another thread may get it
+        current_attempt().release()  # first, because another thread may get it
         if len(self._kept) >= self._most:
             raise queue.Full
         self._kept.append(item)
@@ -176,13 +165,15 @@ class _KeyMask(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record; it is logged in any case."""
-        attempt = current_attempt()
-        if attempt is not None:
-            record.msg, record.args = attempt.redact(record.getMessage()), ()
-            if record.exc_info:
-                text = logging.Formatter().formatException(record.exc_info)
-                # Without its traceback, whose frames a handler may show with their variables.
-                record.exc_text, record.exc_info = attempt.redact(text), None
+        try:
+            redact = current_attempt().redact
+        except LookupError:  # somebody else's request
+            return True
+        record.msg, record.args = redact(record.getMessage()), ()
+        if record.exc_info:
+            text = logging.Formatter().formatException(record.exc_info)
+            # Without its traceback, whose frames a handler may show with their variables.
+            record.exc_text, record.exc_info = redact(text), None
         return True
 
 
@@ -237,10 +228,7 @@ class RequestSender:
     ) -> Response | FailedAttempt:
         """Send one request and read its whole body, within the time of the attempt.
 
-        Raises:
-            DeadlineExceeded: The time was over before.
-            BaseException: What is not ours and not the network's (Ctrl-C, a lack of memory, a
-                mistake), without the frames of the HTTP library.
+        What is not ours and not the network's (a lack of memory, a mistake) is raised.
         """
         return attempt.call(partial(self._try, method, url, params, json, attempt))
 
@@ -299,24 +287,20 @@ class RequestSender:
 
     def _network_failure(self, request: str, error: BaseException, attempts: int) -> FailedAttempt:
         reason = self._settings.api_key.redact(_innermost_message(error))
-        text = f"{request}: {reason}{self._through_proxy()}"
+        proxy = select_proxy(self._settings.base_url, self._proxies)
+        if proxy is not None:  # the one thing that a URL does not say
+            parts = urlsplit(_with_scheme(proxy))
+            port = "" if parts.port is None else f":{parts.port}"
+            reason += f" (through the proxy {parts.scheme}://{parts.hostname}{port})"
         if _is_tls(error):
             text = (
-                f"{request}: TLS failed: {reason}{self._through_proxy()}; if this network has a "
-                "certificate authority of its own, name its bundle in REQUESTS_CA_BUNDLE"
+                f"{request}: TLS failed: {reason}; if this network has a certificate authority of "
+                "its own, name its bundle in REQUESTS_CA_BUNDLE"
             )
             return FailedAttempt(TransportError(text, attempts=attempts), retry=False)
-        failed = TransportError(f"{text}{attempts_made(attempts)}", attempts=attempts)
+        text = f"{request}: {reason}{attempts_made(attempts)}"
+        failed = TransportError(text, attempts=attempts)
         return FailedAttempt(failed, retry=True, timed_out=_is_timeout(error))
-
-    def _through_proxy(self) -> str:
-        """Which proxy the requests take, if any: the one thing that a URL does not say."""
-        proxy = select_proxy(self._settings.base_url, self._proxies)
-        if proxy is None:
-            return ""
-        parts = urlsplit(_with_scheme(proxy))
-        port = "" if parts.port is None else f":{parts.port}"
-        return f" (through the proxy {parts.scheme}://{parts.hostname}{port})"
 
 
 def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
@@ -349,27 +333,24 @@ def _choose_proxies(settings: Settings) -> dict[str, str]:
     """The environment's proxies; an address of this machine is not sent to another one."""
     proxies = dict(get_environ_proxies(settings.base_url, no_proxy=None))
     chosen = select_proxy(settings.base_url, proxies)
-    if chosen is not None:
-        _check_proxy(chosen, settings.base_url)
+    if chosen is not None and not _is_address(chosen):
+        # Neither the address nor what urlsplit says of it is shown: either may hold a password.
+        scheme = urlsplit(settings.base_url).scheme.upper()
+        raise ConfigError(
+            f"the proxy that the environment names ({scheme}_PROXY or ALL_PROXY) is not an "
+            "address; expected for example http://proxy.example.com:3128"
+        )
     if settings.is_loopback:
         return {scheme: url for scheme, url in proxies.items() if _host_is_loopback(url)}
     return proxies
 
 
-def _check_proxy(proxy: str, base_url: str) -> None:
+def _is_address(proxy: str) -> bool:
     try:
         _ = urlsplit(_with_scheme(proxy)).port
     except ValueError:
-        is_address = False
-    else:
-        is_address = True
-    if not is_address:
-        # Neither the address nor what urlsplit says of it: either may hold a password.
-        scheme = urlsplit(base_url).scheme.upper()
-        raise ConfigError(
-            f"the proxy that the environment names ({scheme}_PROXY or ALL_PROXY) is not an "
-            "address; expected for example http://proxy.example.com:3128"
-        )
+        return False
+    return True
 
 
 def _host_is_loopback(url: str) -> bool:

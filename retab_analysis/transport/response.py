@@ -60,29 +60,26 @@ class Response:
 def classify_response(
     response: Response, state: RetryState, settings: Settings, now: float
 ) -> FailedAttempt | None:
-    """Tell an error from an answer.
-
-    Args:
-        response: What came back.
-        state: The request, and which attempt this was.
-        settings: The client's.
-        now: The wall clock, in seconds since 1970.
-
-    Returns:
-        None for a 2xx status and a whole answer, else the failure.
-    """
-    encoding = response.headers.get("content-encoding", "")
-    if response.status < 300 and is_compressed_otherwise(encoding):
+    """Tell an error from an answer; None for a 2xx status and a whole answer."""
+    status, headers = response.status, response.headers
+    encoding, kind = headers.get("content-encoding", ""), headers.get("content-type", "")
+    if status >= 400 or status < 200:
+        error = _api_error(response, state, settings, now)
+        return FailedAttempt(error, retry=status in RETRIED_STATUSES)
+    if status >= 300:
+        target = headers.get("location", "nowhere")
+        redirect = ProtocolError(
+            f"{state.request}: redirected ({status}) to {target[:SNIPPET_LENGTH]!r}, which was not "
+            "followed: the key goes to no other address; correct base_url",
+            attempts=state.attempt,
+        )
+        return FailedAttempt(redirect, retry=False)
+    if status in _PARTIAL_STATUSES or "content-range" in headers or kind.startswith("multipart/"):
+        return wrong_body(response, "a part of a document, which nobody asked for", state)
+    if is_compressed_otherwise(encoding):
         found = f"compressed as {encoding[:80]!r}, which nobody asked for, and was not read"
         return wrong_body(response, found, state)
-    if response.status in _PARTIAL_STATUSES or _is_part(response):
-        return wrong_body(response, "a part of a document, which nobody asked for", state)
-    if 200 <= response.status < 300:
-        return None
-    if 300 <= response.status < 400:
-        return FailedAttempt(_redirect_error(response, state), retry=False)
-    error = _api_error(response, state, settings, now)
-    return FailedAttempt(error, retry=response.status in RETRIED_STATUSES)
+    return None
 
 
 def is_compressed_otherwise(encoding: str) -> bool:
@@ -99,11 +96,6 @@ def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttem
 
     It is tried again: a proxy's error page, a body that was cut off, and the answer to somebody
     else's request look like this too.
-
-    Args:
-        response: What came back.
-        found: What it is instead: "not JSON: …".
-        state: The request, and which attempt this was.
     """
     content_type = response.headers.get("content-type", "no content type")
     hint = ". Is base_url the API's address?" if found.startswith("not JSON") else ""
@@ -116,13 +108,6 @@ def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttem
     return FailedAttempt(error, retry=True)
 
 
-def _is_part(response: Response) -> bool:
-    return response.status < 300 and (
-        "content-range" in response.headers
-        or response.headers.get("content-type", "").startswith("multipart/")
-    )
-
-
 def _snippet(body: bytes) -> str:
     """The beginning of a body as a quoted text."""
     # No more is decoded than can be shown: a character has at most four bytes.
@@ -130,51 +115,26 @@ def _snippet(body: bytes) -> str:
     return repr(text[:SNIPPET_LENGTH] + ("…" if len(text) > SNIPPET_LENGTH else ""))
 
 
-def _redirect_error(response: Response, state: RetryState) -> ProtocolError:
-    target = response.headers.get("location", "nowhere")
-    return ProtocolError(
-        f"{state.request}: redirected ({response.status}) to {target[:SNIPPET_LENGTH]!r}, which "
-        "was not followed: the key goes to no other address; correct base_url",
-        attempts=state.attempt,
-    )
-
-
 def _api_error(response: Response, state: RetryState, settings: Settings, now: float) -> APIError:
     # Masked once more: where JSON escapes it, the key was not found in the body's bytes.
     redact = settings.api_key.redact
     code, message = (each and redact(each) for each in _error_detail(response.body))
     request_id = response.headers.get("x-request-id") or None
-    parts = [f"{state.request}: {response.status}"]
-    if code:
-        parts.append(f" {code}")
-    if response.body:
-        parts.append(f": {message or _snippet(response.body)}")
-    else:
-        parts.append(", with no message")
-    if request_id:
-        parts.append(f" [x-request-id {request_id}]")
-    parts.append(attempts_made(state.attempt))
-    parts.append(_hint(response.status, settings))
-    return _error_type(response.status)(
-        "".join(parts),
+    said = f": {message or _snippet(response.body)}" if response.body else ", with no message"
+    doubts = {401: f"is it the key of {settings.base_url}?", 403: "may it read this?"}
+    doubt = doubts.get(response.status)
+    hint = f". The key came from {settings.key_source}: {doubt}" if doubt else ""
+    usual = ServerError if response.status >= 500 else APIError
+    return _ERROR_BY_STATUS.get(response.status, usual)(
+        f"{state.request}: {response.status}{f' {code}' if code else ''}{said}"
+        f"{f' [x-request-id {request_id}]' if request_id else ''}{attempts_made(state.attempt)}"
+        f"{hint}",
         status_code=response.status,
         code=code,
         request_id=request_id,
         retry_after=parse_retry_after(response.headers.get("retry-after"), now),
         attempts=state.attempt,
     )
-
-
-def _error_type(status: int) -> type[APIError]:
-    return _ERROR_BY_STATUS.get(status, ServerError if status >= 500 else APIError)
-
-
-def _hint(status: int, settings: Settings) -> str:
-    if status == 401:
-        return f". The key came from {settings.key_source}: is it the key of {settings.base_url}?"
-    if status == 403:
-        return f". The key came from {settings.key_source}: may it read this?"
-    return ""
 
 
 def _error_detail(body: bytes) -> tuple[str | None, str | None]:

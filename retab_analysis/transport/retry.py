@@ -4,9 +4,7 @@ A request is tried again where that may help: the connection failed, the body br
 JSON, or the status is one of :data:`RETRIED_STATUSES`. Only a GET is, because whether the API acted
 on a POST that got no answer is not known. The wait before the next attempt is what the answer's
 ``Retry-After`` asks for, else a backoff with full jitter; where it is longer than the time that is
-left, the failure is raised at once. So it is where the client's :class:`RetryBudget` is used up.
-``response`` and ``request`` say whether one attempt failed, and whether another may help;
-everything after that is decided here.
+left, or the client's :class:`RetryBudget` is used up, the failure is raised at once.
 """
 
 from __future__ import annotations
@@ -58,13 +56,7 @@ class TimeSource:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that gave no result.
-
-    Attributes:
-        error: What is raised if it was the last one.
-        retry: Whether another attempt may help.
-        timed_out: Whether it failed because nothing came for too long.
-    """
+    """An attempt that gave no result: what is raised if it was the last, and whether it is."""
 
     error: RetabAnalysisError
     retry: bool
@@ -72,13 +64,7 @@ class FailedAttempt:
 
 
 class RetryState:
-    """How often one request was tried, and how much time is left for it.
-
-    Attributes:
-        request: Method and path, for messages.
-        deadline: Seconds that the request has with all its attempts.
-        attempt: Which attempt is under way, counted from 1; 0 before the first.
-    """
+    """How often one request was tried (``attempt``, from 1), and how much time is left for it."""
 
     def __init__(
         self, request: str, source: TimeSource, *, deadline: float, max_attempts: int
@@ -112,8 +98,7 @@ class RateLimitPause:
     """Holds back every thread of a client once one of them was told to slow down (429)."""
 
     def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._monotonic, self._sleep = monotonic, sleep
         self._lock = threading.Lock()
         self._end = -math.inf
 
@@ -122,18 +107,22 @@ class RateLimitPause:
         with self._lock:
             self._end = max(self._end, self._monotonic() + seconds)
 
-    def left(self) -> float:
-        """Seconds until it is over; not above 0 where there is none."""
-        return self._end - self._monotonic()
+    def wait_until_over(self, state: RetryState) -> None:
+        """Sleep until it is over.
 
-    def wait_until_over(self, state: RetryState) -> bool:
-        """Sleep until it is over; False at once where that is past the deadline."""
+        Raises:
+            DeadlineExceeded: That is past the deadline; at once.
+        """
         # Another thread may have extended it during the sleep, so it is looked at again.
-        while (left := self.left()) > 0:
+        while (left := self._end - self._monotonic()) > 0:
             if left > state.remaining():
-                return False
+                raise DeadlineExceeded(
+                    f"{state.request}: the API asked this client to slow down, for longer than the "
+                    f"deadline of {state.deadline:g} s",
+                    attempts=state.attempt - 1,  # it was not sent this time
+                    retry_after=left,
+                )
             self._sleep(left)
-        return True
 
 
 class RetryBudget:
@@ -151,11 +140,7 @@ class RetryBudget:
         self._left = BUDGET
 
     def take(self, failed: FailedAttempt) -> int:
-        """Pay for another attempt.
-
-        Returns:
-            What it cost; 0 where there is not enough left, and then nothing is taken.
-        """
+        """Pay for another attempt; what it cost, or 0 where there is not enough left."""
         cost = TIMEOUT_COST if failed.timed_out else RETRY_COST
         with self._lock:
             if cost > self._left:
@@ -178,24 +163,13 @@ def call_with_retries(
 ) -> T:
     """Send a request until it succeeds, it is clear that it will not, or the time is over.
 
-    Args:
-        attempt: Sends the request once.
-        state: The attempts and the time that it has.
-        pause: What holds back all requests of the client.
-        budget: What all requests of the client may spend on further attempts.
-        sleep: Waits so many seconds.
-
-    Returns:
-        What the first successful attempt gave.
-
     Raises:
         RetabAnalysisError: That of the last attempt, or ``DeadlineExceeded``.
     """
     cost = 0
     while True:
         state.attempt += 1
-        if not pause.wait_until_over(state):
-            raise _paused_beyond_deadline(state, pause)
+        pause.wait_until_over(state)
         outcome = attempt(state)
         if not isinstance(outcome, FailedAttempt):
             budget.give_back(cost)
@@ -203,7 +177,11 @@ def call_with_retries(
         seconds = _seconds_to_wait(outcome, state, pause)
         cost = budget.take(outcome)
         if not cost:
-            raise _without_budget(outcome.error)
+            error = outcome.error
+            error.args = (
+                f"{error}; not tried again, because too many requests of this client failed",
+            )
+            raise error
         sleep(seconds)
 
 
@@ -216,24 +194,17 @@ def _seconds_to_wait(failed: FailedAttempt, state: RetryState, pause: RateLimitP
     if not failed.retry or state.is_last():
         raise error
     seconds = state.backoff() if asked is None else asked
-    if seconds > state.remaining():
-        raise _too_late_for_another(error, state)
-    _log.debug("attempt %d failed, the next in %.2f s: %s", state.attempt, seconds, error)
-    return seconds
-
-
-def _paused_beyond_deadline(state: RetryState, pause: RateLimitPause) -> DeadlineExceeded:
-    return DeadlineExceeded(
-        f"{state.request}: the API asked this client to slow down, for longer than the deadline "
-        f"of {state.deadline:g} s",
-        attempts=state.attempt - 1,  # it was not sent this time
-        retry_after=pause.left(),
+    if seconds <= state.remaining():
+        _log.debug("attempt %d failed, the next in %.2f s: %s", state.attempt, seconds, error)
+        return seconds
+    # A status says more than "the deadline passed" does; a network failure says less.
+    if not isinstance(error, TransportError):
+        raise error
+    raise DeadlineExceeded(
+        f"the deadline of {state.deadline:g} s leaves no time for another attempt"
+        f"{attempts_made(state.attempt)}; the last one: {error}",
+        attempts=state.attempt,
     )
-
-
-def _without_budget(error: RetabAnalysisError) -> RetabAnalysisError:
-    error.args = (f"{error}; not tried again, because too many requests of this client failed",)
-    return error
 
 
 def deadline_exceeded(state: RetryState) -> DeadlineExceeded:
@@ -241,17 +212,6 @@ def deadline_exceeded(state: RetryState) -> DeadlineExceeded:
     return DeadlineExceeded(
         f"{state.request}: not finished within the deadline of {state.deadline:g} s"
         f"{attempts_made(state.attempt)}",
-        attempts=state.attempt,
-    )
-
-
-def _too_late_for_another(error: RetabAnalysisError, state: RetryState) -> RetabAnalysisError:
-    # A status says more than "the deadline passed" does; a network failure says less.
-    if not isinstance(error, TransportError):
-        return error
-    return DeadlineExceeded(
-        f"the deadline of {state.deadline:g} s leaves no time for another attempt"
-        f"{attempts_made(state.attempt)}; the last one: {error}",
         attempts=state.attempt,
     )
 
@@ -264,12 +224,8 @@ def attempts_made(attempt: int) -> str:
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3).
 
-    Args:
-        value: The header, or None.
-        now: The wall clock, in seconds since 1970.
-
     Returns:
-        Seconds from now, finite and positive; None for anything else.
+        Seconds from ``now`` (since 1970), finite and positive; None for anything else.
     """
     if value is None:
         return None
