@@ -94,7 +94,7 @@ def test_an_error_without_json_is_still_its_error(body: bytes) -> None:
 def test_an_error_whose_body_breaks_off_is_still_its_error() -> None:
     with FaultServer([reply(404, b'{"detail": "go', length=99, then="close")]) as server:
         with pytest.raises(ra.NotFoundError, match="go"):
-            ra.fetch_run("r", client=client_for(server.url))
+            client_for(server.url).get("/v1/x", parse=bytes)
         assert len(server.requests) == 1
 
 
