@@ -26,6 +26,7 @@ from support.small_world import (
     Small,
     small_api,
 )
+from support.watched import WatchedSandbox
 
 import retab_analysis as ra
 from retab_analysis import check
@@ -36,13 +37,13 @@ PLANTED = "extract_lines"  # the block whose prompt the newest version changed
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[ra.Sandbox]:
-    with ra.Sandbox(speed=STILL) as sandbox:
+def world() -> Iterator[WatchedSandbox]:
+    with WatchedSandbox(speed=STILL) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
-def client(world: ra.Sandbox) -> ra.Client:
+def client(world: WatchedSandbox) -> ra.Client:
     return ra.Client(**world.credentials)
 
 
@@ -115,7 +116,7 @@ def test_it_says_what_it_compared_and_why(client: ra.Client, whole: pl.DataFrame
 # The requests
 
 
-def asked(world: ra.Sandbox, piece: str) -> int:
+def asked(world: WatchedSandbox, piece: str) -> int:
     return len(world.requests.matching(piece))
 
 
@@ -136,7 +137,7 @@ def test_it_asks_as_often_whether_red_or_green_and_not_more_than_needed(small: S
     assert red == green + 2
 
 
-def test_of_everything_it_asks_once(world: ra.Sandbox, client: ra.Client) -> None:
+def test_of_everything_it_asks_once(world: WatchedSandbox, client: ra.Client) -> None:
     world.requests.clear()
     check(WORKFLOW, client=client, progress=False)
     assert asked(world, "/evals/runs") == 1
@@ -166,7 +167,7 @@ def test_one_progress_tells_of_all_that_is_read(client: ra.Client) -> None:
 
 @pytest.mark.parametrize("history", [1, 5])
 def test_the_history_is_as_long_as_asked(
-    world: ra.Sandbox, client: ra.Client, history: int
+    world: WatchedSandbox, client: ra.Client, history: int
 ) -> None:
     world.requests.clear()
     made = check(WORKFLOW, history=history, client=client, progress=False)
@@ -176,7 +177,9 @@ def test_the_history_is_as_long_as_asked(
     assert made.sides.history["run_id"].drop_nulls().n_unique() == history
 
 
-def test_without_history_there_is_only_the_baseline(world: ra.Sandbox, client: ra.Client) -> None:
+def test_without_history_there_is_only_the_baseline(
+    world: WatchedSandbox, client: ra.Client
+) -> None:
     world.requests.clear()
     made = check(WORKFLOW, baseline="previous", history=0, client=client, progress=False)
     assert asked(world, "/evals/results") == 2

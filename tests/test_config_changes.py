@@ -30,6 +30,7 @@ from support.inside import (
     diff_text,
     readable,
 )
+from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
 
@@ -287,7 +288,7 @@ def test_a_comparison_is_not_lost_for_it(status: int) -> None:
 
 
 def test_check_asks_two_more_requests_where_an_edit_broke_something() -> None:
-    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+    with WatchedSandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
         extra = {}
         for workflow_id in ("wf_invoices", "wf_claims"):
             sandbox.requests.clear()

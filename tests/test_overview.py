@@ -10,19 +10,20 @@ from typing import Any
 import polars as pl
 import pytest
 from support.fakes import STILL
-from support.inside import OVERVIEW, WHY, Fault, Overview
+from support.inside import OVERVIEW, WHY, Overview
+from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[ra.Sandbox]:
-    with ra.Sandbox(speed=STILL) as sandbox:
+def world() -> Iterator[WatchedSandbox]:
+    with WatchedSandbox(speed=STILL) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
-def client(world: ra.Sandbox) -> Iterator[ra.Client]:
+def client(world: WatchedSandbox) -> Iterator[ra.Client]:
     with ra.Client(**world.credentials) as made:
         yield made
 
@@ -92,7 +93,7 @@ def test_one_workflow_several_or_a_frame(client: ra.Client) -> None:
     assert ra.overview([], client=client, progress=False).frame.equals(OVERVIEW.to_frame())
 
 
-def test_few_requests_are_enough(world: ra.Sandbox, client: ra.Client) -> None:
+def test_few_requests_are_enough(world: WatchedSandbox, client: ra.Client) -> None:
     world.requests.clear()
     ra.overview("wf_invoices", client=client, progress=False)
     assert len(world.requests) == 3  # the list of workflows, the saved evals, the runs
@@ -116,7 +117,7 @@ def test_what_cannot_be_looked_at(client: ra.Client, given: Any, message: str) -
 
 def test_a_workflow_that_fails_leaves_the_others() -> None:
     fault = Fault(match="/evals?workflow_id=wf_claims", status=403, times=None)
-    with ra.Sandbox(speed=STILL, faults=[fault], key="sandbox-key") as sandbox:
+    with WatchedSandbox(speed=STILL, faults=[fault], key="sandbox-key") as sandbox:
         client = ra.Client(**sandbox.credentials)
         with pytest.raises(ra.PermissionDeniedError) as caught:
             ra.overview(client=client, progress=False)

@@ -33,7 +33,7 @@ states summarize_evals summarize_runs triage use wait_for_runs watch write_csv w
 SIGNATURES = {
     "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
     "max_attempts=5, max_concurrency=8)",
-    "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, faults=None, key=None)",
+    "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
     "blame": "(results)",
     "cancel_runs": "(runs, *, client=None)",
     "check": "(workflow_id, *, candidate=None, baseline='last_good', history=20, "

@@ -7,7 +7,6 @@ Requests come in at `http`, are put to the `store`, and it asks the `simulation`
 the `world` stand at that moment; the `catalog` is what this world is about.
 """
 
-from retab_analysis.sandbox.http.faults import Fault
 from retab_analysis.sandbox.sandbox import Sandbox
 
-__all__ = ["Fault", "Sandbox"]
+__all__ = ["Sandbox"]

@@ -1,11 +1,8 @@
 """The sandbox: a Retab API on loopback for the world that follows from a seed."""
 
 import secrets
-from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import Any
 
-from retab_analysis.sandbox.http.faults import Fault
+from retab_analysis.sandbox.http.messages import Request, Response
 from retab_analysis.sandbox.http.routes import answer
 from retab_analysis.sandbox.http.server import Server
 from retab_analysis.sandbox.instants import start_of_day, wall_clock
@@ -23,23 +20,25 @@ class StoreServer(Server):
         store: What is served.
         key: The bearer token asked for; without one, a random one is made.
         latency: Seconds added to each answer.
-        faults: What is to go wrong.
 
     Raises:
-        ValueError: A key, latency or fault that is not valid.
+        ValueError: A key or latency that is not valid.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        key: str | None = None,
-        latency: float = 0.0,
-        faults: Iterable[Fault | Mapping[str, Any]] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, *, key: str | None = None, latency: float = 0.0) -> None:
+        # A client refuses any other key: shorter ones cannot be masked in texts without damage, and
+        # the rest does not fit in a header.
+        fits = isinstance(key, str) and len(key) >= SHORTEST_KEY
+        if key is not None and not (fits and all("!" <= letter <= "~" for letter in key)):
+            raise ValueError(
+                f"key is at least {SHORTEST_KEY} visible ASCII characters, without spaces"
+            )
         self._store = store
-        self._key = f"sandbox-{secrets.token_urlsafe(24)}" if key is None else _checked_key(key)
-        super().__init__(partial(answer, store, self._key), latency=latency, faults=faults)
+        self._key = f"sandbox-{secrets.token_urlsafe(24)}" if key is None else key
+        super().__init__(self._answer, latency=latency)
+
+    def _answer(self, request: Request) -> Response:
+        return answer(self._store, self._key, request)
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -71,12 +70,11 @@ class Sandbox(StoreServer):
         seed: Any whole number; the same seed on the same day gives the same world.
         speed: How fast runs go: 10 is ten times as fast as life, in which an eval takes seconds.
         latency: Seconds added to each answer.
-        faults: What is to go wrong: `Fault` objects, or mappings of their fields.
         key: The API key that it asks for. By default each sandbox makes one of its own, so that
             no other program on this machine is let in.
 
     Raises:
-        ValueError: A seed, speed, latency, fault or key that is not valid.
+        ValueError: A seed, speed, latency or key that is not valid.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -85,26 +83,11 @@ class Sandbox(StoreServer):
     """
 
     def __init__(
-        self,
-        seed: int = 0,
-        speed: float = 1.0,
-        *,
-        latency: float = 0.0,
-        faults: Iterable[Fault | Mapping[str, Any]] | None = None,
-        key: str | None = None,
+        self, seed: int = 0, speed: float = 1.0, *, latency: float = 0.0, key: str | None = None
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"seed is a whole number, not {seed!r}")
         checked_speed(speed)
         world = build_world(seed, start_of_day(wall_clock()))
         store = Store(world, past_runs(world), speed=speed)
-        super().__init__(store, key=key, latency=latency, faults=faults)
-
-
-def _checked_key(key: str) -> str:
-    # A client refuses any other key: shorter ones cannot be masked in texts without damage, and
-    # the rest does not fit in a header.
-    fits = isinstance(key, str) and len(key) >= SHORTEST_KEY
-    if not (fits and all("!" <= letter <= "~" for letter in key)):
-        raise ValueError(f"key is at least {SHORTEST_KEY} visible ASCII characters, without spaces")
-    return key
+        super().__init__(store, key=key, latency=latency)

@@ -88,7 +88,6 @@ def test_signature() -> None:
         ("seed", 0, "POSITIONAL_OR_KEYWORD"),
         ("speed", 1.0, "POSITIONAL_OR_KEYWORD"),
         ("latency", 0.0, "KEYWORD_ONLY"),
-        ("faults", None, "KEYWORD_ONLY"),
         ("key", None, "KEYWORD_ONLY"),
     ]
 
@@ -135,11 +134,6 @@ def test_invalid_ports(port: Any) -> None:
         ({"key": "with a space"}, "key is at least 8 visible ASCII characters"),
         ({"key": "schlüssel"}, "key is at least 8 visible ASCII characters"),
         ({"key": b"not-a-text"}, "key is at least 8 visible ASCII characters"),
-        ({"faults": 5}, "faults is a list of faults"),
-        ({"faults": {"kind": "reset"}}, "faults is a list of faults"),
-        ({"faults": ["reset"]}, "a fault is a Fault or a mapping"),
-        ({"faults": [{"kind": "earthquake"}]}, "a fault's kind is one of status, reset"),
-        ({"faults": [{"knd": "reset"}]}, "its fields are match, kind"),
     ],
 )
 def test_invalid_arguments(arguments: dict[str, Any], message: str) -> None:

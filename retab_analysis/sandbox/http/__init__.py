@@ -1,1 +1,1 @@
-"""HTTP on loopback: connections, requests, answers, and what can go wrong with them."""
+"""HTTP on loopback: connections, requests and answers."""

@@ -1,11 +1,9 @@
-"""One connection: requests read, and each answer written in one piece, or broken on purpose."""
+"""One connection: requests read, and each answer written in one piece."""
 
 import io
 import itertools
-import math
 import re
 import socket
-import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol, cast
 
 from retab_analysis.sandbox.encoding import to_json
-from retab_analysis.sandbox.http.faults import Fault, FaultInjector
 from retab_analysis.sandbox.http.messages import ApiError, Request, Response, coded
-from retab_analysis.sandbox.http.request_log import RequestLog, ServedRequest
 
 _BODY_LIMIT = 1 << 20
 # No number of bytes has more digits, and Python converts only so many.
@@ -24,11 +20,6 @@ _MOST_DIGITS = 18
 # A page of the web can have its own name resolve to this machine, but its browser sends that name.
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?", re.IGNORECASE)
 _LINE_LIMIT = 1 << 16
-_WEB_PAGE = b"<!doctype html>\n<title>502 Bad Gateway</title>\n<h1>Bad Gateway</h1>\n"
-# With no time to linger, closing a socket sends a reset.
-_NO_LINGER = struct.pack("ii", 1, 0)
-# A body that drips comes in so many pieces.
-_DRIPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +33,6 @@ class Service:
 
     answer: Callable[[Request], Response]
     latency: float
-    faults: FaultInjector
-    log: RequestLog = field(default_factory=RequestLog)
     request_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
 
@@ -143,24 +132,14 @@ class Connection(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         time.sleep(self._service.latency)
-        fault = self._service.faults.next_fault(self.command, self.path)
-        if fault is not None and fault.kind == "slow":
-            time.sleep(fault.delay)
-        status, body, headers = self._answer()
-        if fault is None or fault.kind == "slow":
-            self._send(status, body, headers)
-        else:
-            self._misbehave(fault, status, body, headers)
-
-    def _answer(self) -> tuple[int, bytes, dict[str, str]]:
         try:
             body = self._body()
             authorization = self.headers.get("Authorization", "")
             request = Request(self.command, self.path, authorization, body, self._base_url)
             response = self._service.answer(request)
-            return response.status, response.body, {"Content-Type": response.media_type}
+            self._send(response.status, response.body, {"Content-Type": response.media_type})
         except ApiError as error:
-            return error.status, error.body, error.headers
+            self._send(error.status, error.body, error.headers)
 
     def _body(self) -> bytes:
         length, *others = self.headers.get_all("Content-Length", ["0"])
@@ -176,15 +155,9 @@ class Connection(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        head = self._head(status, len(body), headers)
-        self.wfile.write(head if self.command == "HEAD" else head + body)
-
-    def _head(self, status: int, length: int, headers: Mapping[str, str]) -> bytes:
-        # Where the request line could not be read there is neither method nor path.
-        self._service.log.add(ServedRequest(self.command or "", self.path, status))
         fields = {
             "Content-Type": "application/json",
-            "Content-Length": str(length),
+            "Content-Length": str(len(body)),
             "x-request-id": f"req_{next(self._service.request_numbers):08d}",
             "Date": self.date_time_string(),
             **headers,
@@ -193,37 +166,8 @@ class Connection(BaseHTTPRequestHandler):
             fields["Connection"] = "close"
         lines = [f"HTTP/1.1 {status} {_phrase(status)}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-    def _misbehave(
-        self, fault: Fault, status: int, body: bytes, headers: Mapping[str, str]
-    ) -> None:
-        if fault.kind == "status":
-            retry = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-            self._send(fault.status, to_json({"detail": fault.message}), retry)
-        elif fault.kind == "html":
-            self._send(200, _WEB_PAGE, {"Content-Type": "text/html; charset=utf-8"})
-        elif fault.kind == "empty":
-            self._send(200, b"", {})
-        elif fault.kind == "drip":
-            self._drip(self._head(status, len(body), headers), body, fault.delay)
-        else:
-            self._break_off(fault.kind, self._head(status, len(body), headers), body)
-
-    def _drip(self, head: bytes, body: bytes, seconds: float) -> None:
-        size = max(1, math.ceil(len(body) / _DRIPS))
-        self.wfile.write(head)
-        for start in range(0, len(body), size):
-            time.sleep(seconds / _DRIPS)
-            self.wfile.write(body[start : start + size])
-
-    def _break_off(self, kind: str, head: bytes, body: bytes) -> None:
-        self.close_connection = True
-        if kind == "cut":
-            self.wfile.write(head + body[: len(body) // 2])
-        else:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-            self.connection.close()
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        self.wfile.write(head if self.command == "HEAD" else head + body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is not an HTTP request; the base class calls this while it parses."""

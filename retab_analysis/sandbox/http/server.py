@@ -4,14 +4,14 @@ import contextlib
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
 from retab_analysis.sandbox.http.connection import Connection, Service
-from retab_analysis.sandbox.http.faults import Fault, FaultInjector, is_seconds
 from retab_analysis.sandbox.http.messages import Request, Response
-from retab_analysis.sandbox.http.request_log import RequestLog
 
+# Longer than anybody waits, and what `time.sleep` takes everywhere.
+_LONGEST = 86_400.0
 _BUSY_BODY = b'{"detail":"Too many connections are open"}'
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
@@ -74,24 +74,16 @@ class Server:
     Args:
         answer: Answers a request, or raises an `ApiError`.
         latency: Seconds added to each answer.
-        faults: What is to go wrong.
 
     Raises:
-        ValueError: A latency that is not 0 or more, or something that is not a fault.
+        ValueError: A latency that is not from 0 to a day.
     """
 
-    def __init__(
-        self,
-        answer: Callable[[Request], Response],
-        *,
-        latency: float = 0.0,
-        faults: Iterable[Fault | Mapping[str, Any]] | None = None,
-    ) -> None:
-        if not is_seconds(latency):
+    def __init__(self, answer: Callable[[Request], Response], *, latency: float = 0.0) -> None:
+        is_number = isinstance(latency, int | float) and not isinstance(latency, bool)
+        if not (is_number and 0 <= latency <= _LONGEST):
             raise ValueError(f"latency is in seconds, from 0 to a day, not {latency!r}")
-        if isinstance(faults, Fault | Mapping) or not isinstance(faults, Iterable | None):
-            raise ValueError(f"faults is a list of faults, not {faults!r}")
-        self._service = Service(answer, latency, FaultInjector(faults or ()))
+        self._service = Service(answer, latency)
         self._lock = threading.Lock()
         self._tcp: TcpServer | None = None
         self._thread: threading.Thread | None = None
@@ -143,23 +135,6 @@ class Server:
         if tcp is None:
             raise RuntimeError("the sandbox is not running: call .start(), or use it in a `with`")
         return tcp.base_url
-
-    @property
-    def requests(self) -> RequestLog:
-        """The requests served so far."""
-        return self._service.log
-
-    def inject(self, fault: Fault | Mapping[str, Any]) -> None:
-        """Let a fault wait for its requests.
-
-        Raises:
-            ValueError: It is not a fault.
-        """
-        self._service.faults.add(fault)
-
-    def clear_faults(self) -> None:
-        """Forget all faults that are waiting."""
-        self._service.faults.clear()
 
     def __enter__(self) -> Self:
         return self.start()

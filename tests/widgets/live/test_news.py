@@ -32,6 +32,7 @@ from support.inside import (
 from support.inside import live_html as html
 from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.made_runs import results_frame, run_with, runs_frame
+from support.watched import WatchedSandbox
 from support.watching import client, until
 
 import retab_analysis as ra
@@ -40,14 +41,14 @@ WORKFLOWS = ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements")
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[ra.Sandbox]:
+def world() -> Iterator[WatchedSandbox]:
     """A world in which nothing happens, so that two looks at it see the same."""
-    with ra.Sandbox(speed=STILL) as sandbox:
+    with WatchedSandbox(speed=STILL) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
-def mine(world: ra.Sandbox) -> ra.Client:
+def mine(world: WatchedSandbox) -> ra.Client:
     return ra.Client(**world.credentials)
 
 
@@ -167,7 +168,7 @@ def test_any_baseline_has_the_counts_of_check(wanted: str, mine: ra.Client) -> N
 
 
 def test_without_a_baseline_there_is_no_news_and_no_request_for_it(
-    world: ra.Sandbox, mine: ra.Client
+    world: WatchedSandbox, mine: ra.Client
 ) -> None:
     run = newest("wf_claims", mine)
     world.requests.clear()
@@ -243,7 +244,7 @@ def test_what_is_one_candidate_together() -> None:
 # What is read, and how often
 
 
-def test_the_past_is_read_once(world: ra.Sandbox, mine: ra.Client) -> None:
+def test_the_past_is_read_once(world: WatchedSandbox, mine: ra.Client) -> None:
     run = newest("wf_contracts", mine)
     world.requests.clear()
     watched(run, mine)

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.documents import eval_document
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import Fault, LiveView
+from support.inside import LiveView
 from support.made_runs import run_with
+from support.watched import WatchedSandbox
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
@@ -223,12 +224,12 @@ def test_53_a_run_that_has_ended_and_runs_again_is_watched_on() -> None:
 
 def test_56_a_server_that_is_away_is_waited_for() -> None:
     troubles: list[str] = []
-    with ra.Sandbox(speed=50) as sandbox:
+    with WatchedSandbox(speed=50) as sandbox:
 
         def go_away(view: LiveView) -> None:
             """Once the run has been seen going, so that it cannot have ended before."""
             if not troubles:
-                sandbox.inject(Fault(match="/v1/workflows/evals/runs", kind="reset", times=4))
+                sandbox.inject(match="/v1/workflows/evals/runs", kind="reset", times=4)
             troubles.append(view.state.connection)
 
         run = ra.start_runs("wf_claims", client=ra.Client(**sandbox.credentials))
@@ -311,7 +312,7 @@ def test_what_has_not_changed_is_not_asked_again() -> None:
 
 
 def test_many_runs_of_a_workflow_are_one_request() -> None:
-    with ra.Sandbox(speed=0.001) as sandbox:
+    with WatchedSandbox(speed=0.001) as sandbox:
         mine = ra.Client(**sandbox.credentials)
         runs = ra.start_runs("wf_claims", repeat=12, client=mine)
         with ra.watch(runs, interval=0.05, client=mine) as view:
