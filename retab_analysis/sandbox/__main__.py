@@ -18,7 +18,15 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
     Returns:
         The exit status: 0; arguments that are not valid end the process with 2.
     """
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="python -m retab_analysis.sandbox",
+        description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same world")
+    parser.add_argument("--speed", type=float, default=1.0, help="10 is ten times as fast as life")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each answer")
+    parser.add_argument("--key", help="the API key to ask for; by default a random one")
+    parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
     options = parser.parse_args(arguments)
     try:
         sandbox = Sandbox(options.seed, options.speed, latency=options.latency, key=options.key)
@@ -40,19 +48,6 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
         except KeyboardInterrupt:
             sys.stdout.write("\n")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m retab_analysis.sandbox",
-        description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same world")
-    parser.add_argument("--speed", type=float, default=1.0, help="10 is ten times as fast as life")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each answer")
-    parser.add_argument("--key", help="the API key to ask for; by default a random one")
-    parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
-    return parser
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 
@@ -112,8 +113,16 @@ class SortedRows(Generic[R]):
         backward = query.before is not None
         upward = (query.order == "asc") != backward
         cursor = query.before if backward else query.after
-        rows = self._walk(self._start(cursor, locate, upward), upward, keep, query.limit + 1)
-        # The one row more than asked for says whether there is a further page.
+        start = 0 if upward else len(self.keys) - 1
+        if cursor is not None:
+            key = locate(cursor)
+            if key is None:
+                raise NotFoundError("cursor", cursor)
+            start = bisect_right(self.keys, key) if upward else bisect_left(self.keys, key) - 1
+        places = range(start, len(self.rows)) if upward else range(start, -1, -1)
+        wanted = (self.rows[place] for place in places if keep(self.rows[place]))
+        # One row more than asked for says whether there is a further page.
+        rows = list(islice(wanted, query.limit + 1))
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
@@ -122,20 +131,3 @@ class SortedRows(Generic[R]):
         if backward:
             return Page(rows, first if more else None, last)
         return Page(rows, first if cursor else None, last if more else None)
-
-    def _start(self, cursor: str | None, locate: Callable[[str], Key | None], upward: bool) -> int:
-        if cursor is None:
-            return 0 if upward else len(self.keys) - 1
-        key = locate(cursor)
-        if key is None:
-            raise NotFoundError("cursor", cursor)
-        return bisect_right(self.keys, key) if upward else bisect_left(self.keys, key) - 1
-
-    def _walk(self, start: int, upward: bool, keep: Callable[[R], bool], count: int) -> list[R]:
-        found: list[R] = []
-        for index in range(start, len(self.rows)) if upward else range(start, -1, -1):
-            if keep(self.rows[index]):
-                found.append(self.rows[index])
-                if len(found) == count:
-                    break
-        return found

@@ -20,8 +20,9 @@ from retab_analysis.sandbox.queries import (
     SortedRows,
 )
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
+from retab_analysis.sandbox.simulation.serial_queue import SerialQueue
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedEval, SimulatedRun
-from retab_analysis.sandbox.simulation.timing import TERMINAL, SerialQueue
+from retab_analysis.sandbox.simulation.timing import TERMINAL
 from retab_analysis.sandbox.world.definition_documents import (
     Document,
     block_document,

@@ -15,7 +15,6 @@ from support.inside import (
     files_of,
     make_plan,
     wall_clock,
-    workflow_spec,
 )
 
 BULK_WORKFLOW_ID = "wf_bulk"
@@ -37,7 +36,7 @@ def bulk_store(
 
 def bulk_world(evals: int, *, anchor: int) -> World:
     """The workflow with its evals; a result of one is about 1.8 kB."""
-    spec = workflow_spec(_bulk_fields(evals))
+    spec = _bulk_fields(evals)
     workflow = build_workflow(spec, 0, anchor)
     return World(0, anchor, [workflow], {file.id: file for file in files_of(spec, 0)})
 

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from retab_analysis.sandbox.encoding import to_json
@@ -16,7 +16,7 @@ from retab_analysis.sandbox.http.messages import (
     unauthorized,
 )
 from retab_analysis.sandbox.http.params import Query, read_run_filter, read_run_request
-from retab_analysis.sandbox.queries import ConflictError, NotFoundError
+from retab_analysis.sandbox.queries import ConflictError, NotFoundError, Page, PageQuery
 from retab_analysis.sandbox.store import Store
 
 
@@ -44,22 +44,10 @@ def _create_run(store: Store, call: Call) -> Response:
     return Response(201, store.create_run(workflow_id, scope))
 
 
-def _get_run(store: Store, call: Call) -> Response:
-    return Response(200, store.get_run(call.ident))
-
-
-def _cancel_run(store: Store, call: Call) -> Response:
-    return Response(200, store.cancel_run(call.ident))
-
-
 def _list_results(store: Store, call: Call) -> Response:
     run_id, page = call.query.required("run_id"), call.query.page(20)
     call.query.check()
     return page_response(store.list_results(run_id, page))
-
-
-def _get_result(store: Store, call: Call) -> Response:
-    return Response(200, store.get_result(call.ident))
 
 
 def _list_evals(store: Store, call: Call) -> Response:
@@ -69,8 +57,17 @@ def _list_evals(store: Store, call: Call) -> Response:
     return page_response(store.list_evals(workflow_id, block_id, page))
 
 
-def _get_eval(store: Store, call: Call) -> Response:
-    return Response(200, store.get_eval(call.ident))
+def _list_of_workflow(give: Callable[[Store, str, PageQuery], Page[Any]]) -> Endpoint:
+    def answer_with_page(store: Store, call: Call) -> Response:
+        workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
+        call.query.check()
+        return page_response(give(store, workflow_id, page))
+
+    return answer_with_page
+
+
+def _one(give: Callable[[Store, str], bytes]) -> Endpoint:
+    return lambda store, call: Response(200, give(store, call.ident))
 
 
 def _list_workflows(store: Store, call: Call) -> Response:
@@ -81,22 +78,10 @@ def _list_workflows(store: Store, call: Call) -> Response:
     return page_response(store.list_workflows(page, project_id, sort_by))
 
 
-def _list_versions(store: Store, call: Call) -> Response:
-    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
-    call.query.check()
-    return page_response(store.list_versions(workflow_id, page))
-
-
 def _get_version(store: Store, call: Call) -> Response:
     workflow_id = call.query.required("workflow_id")
     call.query.check()
     return Response(200, store.get_version(workflow_id, call.ident))
-
-
-def _list_blocks(store: Store, call: Call) -> Response:
-    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
-    call.query.check()
-    return page_response(store.list_blocks(workflow_id, page))
 
 
 def _diff_versions(store: Store, call: Call) -> Response:
@@ -123,17 +108,35 @@ _FILES = "/files/"
 # In the order in which they are tried: "runs" is not the id of an eval, nor "diff" of a version.
 _ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
     (("workflows", "evals", "runs"), {"GET": _list_runs, "POST": _create_run}),
-    (("workflows", "evals", "runs", "{}"), {"GET": _get_run}),
-    (("workflows", "evals", "runs", "{}", "cancel"), {"POST": _cancel_run}),
+    (
+        ("workflows", "evals", "runs", "{}"),
+        {"GET": _one(Store.get_run)},
+    ),
+    (
+        ("workflows", "evals", "runs", "{}", "cancel"),
+        {"POST": _one(Store.cancel_run)},
+    ),
     (("workflows", "evals", "results"), {"GET": _list_results}),
-    (("workflows", "evals", "results", "{}"), {"GET": _get_result}),
+    (
+        ("workflows", "evals", "results", "{}"),
+        {"GET": _one(Store.get_result)},
+    ),
     (("workflows", "evals"), {"GET": _list_evals}),
-    (("workflows", "evals", "{}"), {"GET": _get_eval}),
+    (
+        ("workflows", "evals", "{}"),
+        {"GET": _one(Store.get_eval)},
+    ),
     (("workflows",), {"GET": _list_workflows}),
-    (("workflows", "versions"), {"GET": _list_versions}),
+    (
+        ("workflows", "versions"),
+        {"GET": _list_of_workflow(Store.list_versions)},
+    ),
     (("workflows", "versions", "diff"), {"GET": _diff_versions}),
     (("workflows", "versions", "{}"), {"GET": _get_version}),
-    (("workflows", "blocks"), {"GET": _list_blocks}),
+    (
+        ("workflows", "blocks"),
+        {"GET": _list_of_workflow(Store.list_blocks)},
+    ),
     (("files", "{}", "download-link"), {"GET": _download_link}),
 )
 
@@ -148,7 +151,11 @@ def answer(store: Store, key: str, request: Request) -> Response:
         path, _, query = request.target.partition("?")
         if path.startswith(_FILES):
             return _file(store, key, request)
-        _authorize(key, request.authorization)
+        scheme, _, given = request.authorization.partition(" ")
+        if scheme.lower() != "bearer" or not given.strip():
+            raise unauthorized("Missing bearer token")
+        if given.strip() != key:
+            raise unauthorized("Invalid API key")
         endpoints, ident = _match(path)
         if request.method not in endpoints:
             raise ApiError(405, "Method Not Allowed", {"Allow": ", ".join(endpoints)})
@@ -161,14 +168,6 @@ def answer(store: Store, key: str, request: Request) -> Response:
         raise not_found(error.kind, error.ident) from None
     except ConflictError as error:
         raise coded(409, error.code, error.message, error.details) from None
-
-
-def _authorize(key: str, authorization: str) -> None:
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
-        raise unauthorized("Missing bearer token")
-    if given.strip() != key:
-        raise unauthorized("Invalid API key")
 
 
 def _signed_path(key: str, file_id: str) -> str:

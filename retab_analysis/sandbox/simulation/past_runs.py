@@ -1,6 +1,6 @@
 """The past: what was run in a world, made into runs that have ended, one after the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from retab_analysis.sandbox.instants import DAY, MILLI, SECOND
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
@@ -38,20 +38,16 @@ def past_runs(world: World) -> list[SimulatedRun]:
 
 
 def _plans(workflow: Workflow, world: World) -> Iterator[tuple[PastRun, Plan]]:
-    flaky_failures = _flaky_failures(workflow, world.seed)
+    failures = _flaky_failures(workflow, world.seed)
     whole_runs = 0
     for number, past in enumerate(workflow.past_runs):
         chance = SeededRandom(world.seed, "event", workflow.id, number)
         created = past.at + chance.integer(0, 40 * SECOND)
         flaky_fails = None
         if past.is_whole:
-            flaky_fails = _is_in(flaky_failures, whole_runs)
+            flaky_fails = frozenset(key for key, fails in failures.items() if whole_runs in fails)
             whole_runs += 1
         yield past, _plan(workflow, world, past, created, number, flaky_fails)
-
-
-def _is_in(failures: dict[str, set[int]], whole_run: int) -> Callable[[SavedEval], bool]:
-    return lambda saved: whole_run in failures.get(saved.key, ())
 
 
 def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
@@ -59,7 +55,8 @@ def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
     whole_runs = [past for past in workflow.past_runs if past.is_whole]
     failures: dict[str, set[int]] = {}
     for saved in workflow.evals:
-        rate = _flaky_rate(saved)
+        modes = saved.assertions[-1].failure_modes
+        rate = next((mode.rate for mode in modes if mode.incident is None), None)
         if rate is None:
             continue
         chance = SeededRandom(seed, "flaky", saved.key)
@@ -73,27 +70,28 @@ def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
     return failures
 
 
-def _flaky_rate(saved: SavedEval) -> float | None:
-    modes = saved.assertions[-1].failure_modes
-    return next((mode.rate for mode in modes if mode.incident is None), None)
-
-
 def _plan(
     workflow: Workflow,
     world: World,
     past: PastRun,
     created: int,
     number: int,
-    flaky_fails: Callable[[SavedEval], bool] | None,
+    flaky_fails: frozenset[str] | None,
 ) -> Plan:
-    version = _version_at(workflow, created)
+    version = next(each for each in reversed(workflow.versions) if each.at <= created)
     evals = _chosen_evals(workflow, past, version, created)
     single = evals[0] if past.only else None
-    record_format = _record_format(world.anchor - created)
+    age = world.anchor - created
+    record_format = 0 if age > _OLDEST_FORMAT * DAY else 1 if age > _OLD_FORMAT * DAY else 2
     if record_format < 2:
         # Those records have milliseconds only, and filters go by what the record says.
         created -= created % MILLI
     mishaps = not past.quiet and past.only is None
+    crash = None
+    if past.end == "error":
+        details = None if past.details is None else dict(past.details)
+        after = min(len(evals) - 1, len(evals) // 3)
+        crash = Crash(after, {"message": past.note, "details": details})
     return make_plan(
         workflow,
         version,
@@ -105,18 +103,10 @@ def _plan(
         Circumstances(past.incidents, flaky_fails, mishaps),
         eval_id=single.id if single else None,
         block_id=single.block.id if single else past.block,
-        crash=_crash(past, len(evals)),
+        crash=crash,
         record_format=record_format,
         reason=past.note if past.end in ("cancelled", "withdrawn") else None,
     )
-
-
-def _record_format(age: int) -> int:
-    return 0 if age > _OLDEST_FORMAT * DAY else 1 if age > _OLD_FORMAT * DAY else 2
-
-
-def _version_at(workflow: Workflow, instant: int) -> Version:
-    return next(v for v in reversed(workflow.versions) if v.at <= instant)
 
 
 def _chosen_evals(
@@ -134,13 +124,6 @@ def _chosen_evals(
         if any(mode.incident == past.only for mode in saved.assertions[-1].failure_modes)
     ]
     return (failing or of_document)[:1]
-
-
-def _crash(past: PastRun, size: int) -> Crash | None:
-    if past.end != "error":
-        return None
-    details = None if past.details is None else dict(past.details)
-    return Crash(min(size - 1, size // 3), {"message": past.note, "details": details})
 
 
 def _executed(

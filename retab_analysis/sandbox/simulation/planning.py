@@ -1,6 +1,6 @@
 """Plans of runs: which evals, what comes out of each, and how long it takes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +39,12 @@ class Circumstances:
 
     Attributes:
         incidents: Incidents that this run has, whatever their windows.
-        flaky_fails: Says whether a flaky eval fails this time; without it, that is drawn.
+        flaky_fails: The keys of the flaky evals that fail this time; without them, that is drawn.
         mishaps: Whether evals may break for no reason of their own.
     """
 
     incidents: frozenset[str] = frozenset()
-    flaky_fails: Callable[[SavedEval], bool] | None = None
+    flaky_fails: frozenset[str] | None = None
     mishaps: bool = False
 
 
@@ -72,6 +72,7 @@ def make_plan(
 ) -> Plan:
     """Plan a run of some evals; `name` tells it from all other runs of the workflow."""
     chance = SeededRandom(seed, "run", workflow.id, name)
+    is_newest = version.number == workflow.newest.number
     return Plan(
         id=f"evalrun_{token(seed, 'run', workflow.id, name)}",
         workflow_id=workflow.id,
@@ -82,7 +83,13 @@ def make_plan(
         children=tuple(
             _child(saved, workflow, version, created, chance, circumstances) for saved in evals
         ),
-        freshness=_run_freshness(workflow, version),
+        freshness=freshness(
+            "fresh" if is_newest else "stale",
+            [] if is_newest else ["validity_changed"],
+            version.fingerprint,
+            fingerprint("suite", workflow.id, version.number),
+            None,
+        ),
         **more,
     )
 
@@ -125,8 +132,8 @@ def _failing(
 ) -> PlannedResult | None:
     for mode in assertion.failure_modes:
         if mode.incident is None:
-            draw = circumstances.flaky_fails
-            fails = chance.random() < mode.rate if draw is None else draw(saved)
+            chosen = circumstances.flaky_fails
+            fails = chance.random() < mode.rate if chosen is None else saved.key in chosen
         else:
             incident = workflow.incidents[mode.incident]
             fails = mode.incident in circumstances.incidents
@@ -137,15 +144,3 @@ def _failing(
         code, message, context = chance.choice(_MISHAPS)
         return PlannedResult.broken(code, message, saved.block.id, context)
     return None
-
-
-def _run_freshness(workflow: Workflow, version: Version) -> Mapping[str, Any]:
-    newest = version.number == workflow.newest.number
-    inputs = fingerprint("suite", workflow.id, version.number)
-    return freshness(
-        "fresh" if newest else "stale",
-        [] if newest else ["validity_changed"],
-        version.fingerprint,
-        inputs,
-        None,
-    )

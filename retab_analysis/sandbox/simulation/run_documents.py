@@ -24,42 +24,34 @@ Document = dict[str, Any]
 
 def run_document(plan: Plan, state: RunState) -> Document:
     """Write a run as the API gives it."""
-    document = {
-        "id": plan.id,
-        "workflow_id": plan.workflow_id,
-        "workflow_version_id": plan.version.id,
-        "trigger": {"type": plan.trigger},
-        "lifecycle": _run_lifecycle(plan, state.status),
-        "timing": _timing(plan.created, state.started, state.completed),
-        "target": {"type": "block", "block_id": plan.block_id} if plan.block_id else None,
-        "eval_id": plan.eval_id,
-        "total_evals": len(plan.children),
-        "counts": _counts(plan, state),
-        "freshness": dict(plan.freshness),
-    }
-    return _older_run(document, plan.record_format)
-
-
-def _counts(plan: Plan, state: RunState) -> Document:
-    """Count a run's evals by lifecycle, and the completed ones by outcome."""
+    lifecycle: Document = {"status": state.status}
+    if state.status == "error" and plan.crash is not None:
+        lifecycle |= plan.crash.lifecycle
+    elif state.status == "cancelled":
+        lifecycle = _cancelled(plan)
     lifecycles = Counter(child.status for child in state.children)
     outcomes = Counter(
         planned.result.outcome
         for planned, child in zip(plan.children, state.children, strict=True)
         if child.status == "completed"
     )
-    return {
-        "lifecycle_counts": {name: lifecycles[name] for name in STATUSES},
-        "outcome": {name: outcomes[name] for name in _OUTCOMES},
+    document = {
+        "id": plan.id,
+        "workflow_id": plan.workflow_id,
+        "workflow_version_id": plan.version.id,
+        "trigger": {"type": plan.trigger},
+        "lifecycle": lifecycle,
+        "timing": _timing(plan.created, state.started, state.completed),
+        "target": {"type": "block", "block_id": plan.block_id} if plan.block_id else None,
+        "eval_id": plan.eval_id,
+        "total_evals": len(plan.children),
+        "counts": {
+            "lifecycle_counts": {name: lifecycles[name] for name in STATUSES},
+            "outcome": {name: outcomes[name] for name in _OUTCOMES},
+        },
+        "freshness": dict(plan.freshness),
     }
-
-
-def _run_lifecycle(plan: Plan, status: str) -> Document:
-    if status == "error" and plan.crash is not None:
-        return {"status": "error", **plan.crash.lifecycle}
-    if status == "cancelled":
-        return _cancelled(plan)
-    return {"status": status}
+    return _older_run(document, plan.record_format)
 
 
 def _cancelled(plan: Plan) -> Document:
@@ -96,11 +88,16 @@ def result_document(plan: Plan, position: int, state: ChildState) -> Document:
     block = child.eval.block
     block_print = plan.version.block_fingerprints[block.id]
     ident = result_id(plan, position)
-    document = {
+    lifecycle: Document = {"status": state.status}
+    if state.status == "error":
+        lifecycle |= child.result.error or (plan.crash.lifecycle if plan.crash else {})
+    elif state.status == "cancelled":
+        lifecycle = _cancelled(plan)
+    document: Document = {
         "id": ident,
         "workflow_eval_run_id": plan.id,
         "eval_id": child.eval.id,
-        "lifecycle": _child_lifecycle(plan, child, state.status),
+        "lifecycle": lifecycle,
         "timing": _timing(plan.created, state.started, state.completed),
         "verdict": child.result.outcome if decided else None,
         "workflow_id": plan.workflow_id,
@@ -110,70 +107,51 @@ def result_document(plan: Plan, position: int, state: ChildState) -> Document:
         "handle_inputs_fingerprint": child.assertion.inputs_fingerprint,
         "workflow_draft_fingerprint": plan.version.fingerprint,
         "block_execution_fingerprint": block_print,
-        "artifact": _artifact(block.kind, ident) if decided else None,
+        "artifact": None,
         "handle_inputs": dict(child.assertion.inputs),
-        "handle_outputs": _outputs(child) if decided else None,
-        "routing_decisions": _routing(child) if decided else None,
-        "warnings": list(child.eval.extras.get("warnings", ())) if decided else [],
-        "assertion_result": _assertion_result(child) if decided else None,
-        "verdict_summary": _verdict_summary(child) if decided else None,
+        "handle_outputs": None,
+        "routing_decisions": None,
+        "warnings": [],
+        "assertion_result": None,
+        "verdict_summary": None,
     }
+    if decided:
+        document |= _outcome(child, ident)
     return _older_result(document, plan.record_format)
 
 
-def _child_lifecycle(plan: Plan, child: Child, status: str) -> Document:
-    if status == "error":
-        error = child.result.error
-        if error is None and plan.crash is not None:
-            error = plan.crash.lifecycle
-        return {"status": "error", **(error or {})}
-    return _cancelled(plan) if status == "cancelled" else {"status": status}
-
-
-def _artifact(kind: str, ident: str) -> Document:
-    operation = _OPERATIONS[kind]
-    return {"operation": operation, "id": f"{operation[:4]}_{token('artifact', ident)}"}
-
-
-def _outputs(child: Child) -> Document | None:
-    if child.result.outputs is None:
-        return None
-    return {OUTPUT_HANDLE: {"type": "json", "data": child.result.outputs}}
-
-
-def _routing(child: Child) -> list[str] | None:
-    outputs = child.result.outputs
-    if child.eval.block.kind != "classifier" or not isinstance(outputs, Mapping):
-        return None
-    return [str(outputs["category"])]
-
-
-def _assertion_result(child: Child) -> Document:
-    condition, result = child.assertion.condition, child.result
-    document: Document = {
+def _outcome(child: Child, ident: str) -> Document:
+    """Write what a result has once its eval has a verdict."""
+    condition, result, block = child.assertion.condition, child.result, child.eval.block
+    outputs, outcome, operation = result.outputs, result.outcome, _OPERATIONS[block.kind]
+    judged: Document = {
         "assertion_id": child.assertion.id,
         "condition_kind": condition["kind"],
-        "outcome": result.outcome,
+        "outcome": outcome,
         "actual_value": result.actual,
     }
     if child.assertion.expected:
-        document["expected_value"] = child.assertion.expected[0]
-    return document | {
+        judged["expected_value"] = child.assertion.expected[0]
+    judged |= {
         "score": result.score,
         "threshold": condition.get("threshold"),
         "metric_kind": _METRICS.get(condition["kind"]),
         "assertion_label": child.assertion.label,
         "failure": None if result.failure is None else dict(result.failure),
     }
-
-
-def _verdict_summary(child: Child) -> Document:
-    outcome = child.result.outcome
-    failed = [child.assertion.id] if outcome == "failed" else []
+    routes = block.kind == "classifier" and isinstance(outputs, Mapping)
+    shown = None if outputs is None else {OUTPUT_HANDLE: {"type": "json", "data": outputs}}
     return {
-        "passed": outcome == "passed",
-        **_outcome_counts(outcome),
-        "failed_assertion_ids": failed,
+        "artifact": {"operation": operation, "id": f"{operation[:4]}_{token('artifact', ident)}"},
+        "handle_outputs": shown,
+        "routing_decisions": [str(outputs["category"])] if routes else None,
+        "warnings": list(child.eval.extras.get("warnings", ())),
+        "assertion_result": judged,
+        "verdict_summary": {
+            "passed": outcome == "passed",
+            **_outcome_counts(outcome),
+            "failed_assertion_ids": [child.assertion.id] if outcome == "failed" else [],
+        },
     }
 
 
@@ -227,25 +205,19 @@ def _older_run(document: Document, record_format: int) -> Document:
     for name in ("target", "eval_id", "freshness"):
         if older[name] is None or name == "freshness":
             del older[name]
-    return _older_counts(older)
-
-
-def _older_counts(document: Document) -> Document:
-    """Vary with time, so that a history holds every way in which counts can be missing."""
-    created = parse_instant(document["timing"]["created_at"]) or 0
+    # Vary with time, so that a history holds every way in which counts can be missing.
+    created = parse_instant(older["timing"]["created_at"]) or 0
     way = created // (4 * DAY) % 4
+    counts = {
+        part: {name: count for name, count in numbers.items() if count}
+        for part, numbers in older.pop("counts").items()
+    }
     if way == 0:
-        return document | {"counts": None}
+        return older | {"counts": None}
     if way == 1:
-        return {name: value for name, value in document.items() if name != "counts"}
-    counts = {part: _without_zeros(numbers) for part, numbers in document["counts"].items()}
-    if way == 2:
-        return document | {"counts": counts}
-    return document | {"counts": {"outcome": counts["outcome"], "lifecycle_counts": None}}
-
-
-def _without_zeros(numbers: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in numbers.items() if count}
+        return older
+    without: Document = {"outcome": counts["outcome"], "lifecycle_counts": None}
+    return older | {"counts": counts if way == 2 else without}
 
 
 def _older_result(document: Document, record_format: int) -> Document:

@@ -1,7 +1,5 @@
 """Runs and saved evals as they are at an instant, encoded for the API."""
 
-from typing import NamedTuple
-
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.simulation.run_documents import (
     has_summary,
@@ -107,31 +105,25 @@ class SimulatedRun:
         return summary_document(self.plan, position, child) if has_summary(child) else None
 
 
-class ResultPlace(NamedTuple):
-    """Where a result is: its run, and its position in it."""
+# The run and the position of a result in it.
+Place = tuple[SimulatedRun, int]
+# The newest results of an eval: of any outcome, passed, and failed.
+Latest = tuple[Place | None, Place | None, Place | None]
 
-    run: SimulatedRun
-    position: int
 
-
-class LatestResults(NamedTuple):
-    """The newest results of an eval: of any outcome, passed, and failed."""
-
-    any: ResultPlace | None = None
-    passing: ResultPlace | None = None
-    failing: ResultPlace | None = None
-
-    def updated(self, place: ResultPlace, now: int) -> "LatestResults":
-        """Take a newer result into account, if it was executed and has ended."""
-        child = place.run.state(now).children[place.position]
-        if not has_summary(child):
-            return self
-        outcome = place.run.plan.children[place.position].result.outcome
-        passed = child.status == "completed" and outcome == "passed"
-        failed = child.status == "completed" and outcome == "failed"
-        return LatestResults(
-            place, place if passed else self.passing, place if failed else self.failing
-        )
+def _updated(latest: Latest, place: Place, now: int) -> Latest:
+    """Take a newer result into account, if it was executed and has ended."""
+    run, position = place
+    child = run.state(now).children[position]
+    if not has_summary(child):
+        return latest
+    outcome = run.plan.children[position].result.outcome if child.status == "completed" else None
+    _, passing, failing = latest
+    return (
+        place,
+        place if outcome == "passed" else passing,
+        place if outcome == "failed" else failing,
+    )
 
 
 class SimulatedEval:
@@ -141,38 +133,36 @@ class SimulatedEval:
         self.id, self.workflow_id = saved.id, saved.workflow_id
         self.block_id, self.created = saved.block.id, saved.created
         self._saved, self._workflow = saved, workflow
-        self._places: list[ResultPlace] = []
+        self._places: list[Place] = []
         # So many of the places, from the oldest, are in `_settled` and will not change any more.
         self._settled_count = 0
-        self._settled = LatestResults()
-        self._encoded: tuple[LatestResults, bytes] | None = None
+        self._settled: Latest = (None, None, None)
+        self._encoded: tuple[Latest, bytes] | None = None
 
     def add(self, run: SimulatedRun, position: int) -> None:
         """Note a result of this eval; runs come in the order in which they are executed."""
-        self._places.append(ResultPlace(run, position))
+        self._places.append((run, position))
 
     def json(self, now: int) -> bytes:
         """Give the eval's document, encoded; written anew only when a result has come."""
         latest = self._latest(now)
         if self._encoded is None or self._encoded[0] != latest:
-            self._encoded = (latest, to_json(self._document(latest, now)))
+            summaries = {
+                f"latest_{name}run_summary": place and place[0].summary(place[1], now)
+                for name, place in zip(("", "passing_", "failing_"), latest, strict=True)
+            }
+            document = eval_document(self._saved, self._workflow, summaries)
+            self._encoded = (latest, to_json(document))
         return self._encoded[1]
 
-    def _latest(self, now: int) -> LatestResults:
+    def _latest(self, now: int) -> Latest:
         while self._settled_count < len(self._places):
             place = self._places[self._settled_count]
-            if place.run.status(now) not in TERMINAL:
+            if place[0].status(now) not in TERMINAL:
                 break
-            self._settled = self._settled.updated(place, now)
+            self._settled = _updated(self._settled, place, now)
             self._settled_count += 1
         latest = self._settled
         for place in self._places[self._settled_count :]:
-            latest = latest.updated(place, now)
+            latest = _updated(latest, place, now)
         return latest
-
-    def _document(self, latest: LatestResults, now: int) -> Document:
-        summaries = {
-            f"latest_{name}run_summary": place and place.run.summary(place.position, now)
-            for name, place in zip(("", "passing_", "failing_"), latest, strict=True)
-        }
-        return eval_document(self._saved, self._workflow, summaries)

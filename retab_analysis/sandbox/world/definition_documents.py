@@ -1,6 +1,5 @@
 """The API's documents for what is saved: workflows, their versions, blocks and saved evals."""
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -142,41 +141,35 @@ def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Doc
     """Write a saved eval; `latest` holds the summaries of its newest results by field name."""
     assertion = saved.assertions[-1]
     extras = saved.extras
+    drift = {"status": "none", "affected_targets": [], "detail": None, **extras.get("drift", {})}
+    source = dict(saved.source)
+    if source["type"] == "manual":
+        source["handle_inputs"] = dict(assertion.inputs)
     # Of a block that the newest version does not have, no result is up to date.
     block_print = workflow.newest.block_fingerprints.get(saved.block.id, "")
     return {
         "id": saved.id,
         "workflow_id": saved.workflow_id,
         "target": {"type": "block", "block_id": saved.block.id},
-        "source": _source(saved, assertion),
+        "source": source,
         "name": saved.name,
-        "assertion": _assertion(assertion),
+        "assertion": {
+            "id": assertion.id,
+            "target": {"output_handle_id": OUTPUT_HANDLE, "path": assertion.path},
+            "condition": dict(assertion.condition),
+            "label": assertion.label,
+        },
         "assertion_schema_dep": _schema_dependency(saved, assertion),
         "assertion_drift_status": extras.get("assertion_drift_status", "valid"),
         "schema_drift": extras.get("schema_drift", "none"),
         "schema_drift_detail": extras.get("schema_drift_detail"),
         "freshness": _eval_freshness(assertion, block_print, latest.get("latest_run_summary")),
-        "drift": _drift(extras),
+        "drift": drift,
         "validation_status": extras.get("validation_status", "valid"),
         "validation_issues": list(extras.get("validation_issues", ())),
         **latest,
         "created_at": iso(saved.created),
         "updated_at": iso(max(saved.created, assertion.at)),
-    }
-
-
-def _source(saved: SavedEval, assertion: Assertion) -> Document:
-    if saved.source["type"] == "manual":
-        return {"type": "manual", "handle_inputs": dict(assertion.inputs)}
-    return dict(saved.source)
-
-
-def _assertion(assertion: Assertion) -> Document:
-    return {
-        "id": assertion.id,
-        "target": {"output_handle_id": OUTPUT_HANDLE, "path": assertion.path},
-        "condition": dict(assertion.condition),
-        "label": assertion.label,
     }
 
 
@@ -226,8 +219,3 @@ def freshness(
         "input_fingerprint": inputs,
         "baseline_run_id": baseline,
     }
-
-
-def _drift(extras: Mapping[str, Any]) -> Document:
-    drift: Document = {"status": "none", "affected_targets": [], "detail": None}
-    return drift | dict(extras.get("drift", {}))

@@ -18,13 +18,20 @@ class File(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of a workflow; `since` and `until` are the first and last version that have it."""
+    """A block of a workflow; `since` and `until` are the first and last version that have it.
+
+    Attributes:
+        input: What a function block is given; all others are given the file.
+        config: How it is set up in the first version that has it: model, prompt, schema or code.
+    """
 
     id: str
     kind: str
     name: str
     since: int = 1
     until: int | None = None
+    input: str | Mapping[str, str] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def in_version(self, version: int) -> bool:
         """Say whether the version with this number has the block."""
@@ -82,7 +89,10 @@ class Incident:
     With both windows it takes both to be in it; with neither, only runs that name it have it.
 
     Attributes:
-        kind: What it is in the workflow's story, as told at `specs.IncidentSpec`.
+        kind: What it is in the workflow's story: ``"gap"`` (its evals never passed), ``"edit"`` (an
+            edit broke them, which another one may have mended), ``"drift"`` (they broke although
+            nobody edited anything), ``"episode"`` (the same, and it went by), ``"outage"`` or
+            ``"chance"`` (bad luck in one run).
         about: The same in words.
         versions: The versions that have it: what one edit broke, until another repaired it.
         period: When it lasts, in microseconds since 1970: what no edit explains.

@@ -1,17 +1,11 @@
 """From the catalogue's evals to saved ones, with ids, dates, fingerprints and what can come out."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from retab_analysis.sandbox.catalog.specs import (
-    BlockSpec,
-    DocumentSpec,
-    EvalSpec,
-    FailureSpec,
-    WorkflowSpec,
-)
 from retab_analysis.sandbox.instants import DAY, MINUTE
 from retab_analysis.sandbox.world.model import (
     Assertion,
@@ -36,53 +30,121 @@ _OWN_VALUE = {"equals": "expected", "similarity_gte": "reference", "split_iou_gt
 _NOT_EXECUTED = ("block_execution_failed", "execution_error")
 
 
-def file_of(document: DocumentSpec, workflow_id: str, seed: int) -> File:
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSpec:
+    """When an eval does not pass (in an incident, or at random by rate), and what comes out then.
+
+    Attributes:
+        values: Wrong values, of which one comes out.
+        blocked: Code, message, and perhaps value and details of an assertion that could not be
+            evaluated.
+        error: Code, message and perhaps context of an execution that broke.
+    """
+
+    when: str | None = None
+    rate: float = 1.0
+    values: Sequence[Any] = ()
+    blocked: Fields | None = None
+    error: Fields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvalSpec:
+    """A saved eval.
+
+    Attributes:
+        condition: Where what it expects is left out, that is the document's own value.
+        right: What comes out when it passes, where that is not the document's own value; several
+            values alternate.
+        score: The score of a passing value, where it cannot be computed.
+        since: The day on which it was saved, where that is not left to chance.
+        until: The day on which it was removed.
+        run_step: It was saved from a step of a workflow run, not by hand.
+        extras: Members of its API document that are not the usual ones.
+        edits: Later forms of it, each with its day.
+    """
+
+    document: str
+    path: str | None
+    condition: Fields
+    name: str | None
+    fails: Sequence[FailureSpec] = ()
+    right: Sequence[Any] = ()
+    score: float | None = None
+    label: str | None = None
+    since: int | None = None
+    until: int | None = None
+    run_step: bool = False
+    extras: Fields = field(default_factory=dict)
+    edits: Sequence[tuple[int, "EvalSpec"]] = ()
+
+
+def _read(fields: Fields) -> EvalSpec:
+    first = {name: value for name, value in fields.items() if name != "edits"}
+    parts = {
+        "fails": [FailureSpec(**failure) for failure in fields.get("fails", ())],
+        "edits": [
+            (edit["day"], _read({**first, **{k: v for k, v in edit.items() if k != "day"}}))
+            for edit in fields.get("edits", ())
+        ],
+    }
+    return EvalSpec(**{**first, **parts})
+
+
+def file_of(document: Fields, workflow_id: str, seed: int) -> File:
     """Give the file of a document."""
-    ident = f"file_{token(seed, workflow_id, document.key)}"
-    return File(ident, document.filename, document.mime_type)
+    ident = f"file_{token(seed, workflow_id, document['key'])}"
+    return File(ident, document["filename"], document.get("mime_type", "application/pdf"))
 
 
 def saved_evals(
-    spec: WorkflowSpec, blocks: Mapping[str, Block], seed: int, anchor: int
+    workflow: Fields, blocks: Mapping[str, Block], seed: int, anchor: int
 ) -> Iterator[SavedEval]:
     """Make the saved evals of a workflow, in the order of the catalogue."""
-    builder = _Builder(spec, seed, anchor)
-    inputs = {block.id: block for block in spec.blocks}
+    builder = _Builder(workflow, seed, anchor)
     seen: Counter[str] = Counter()
-    for block_id, items in spec.evals.items():
-        for item in items:
+    for block_id, items in workflow.get("evals", {}).items():
+        for item in map(_read, items):
             name = f"{item.document}/{block_id}/{item.path}"
             seen[name] += 1
-            yield builder.build(item, blocks[block_id], inputs[block_id], f"{name}/{seen[name]}")
+            yield builder.build(item, blocks[block_id], f"{name}/{seen[name]}")
 
 
 class _Builder:
     """Makes the saved evals of one workflow."""
 
-    def __init__(self, spec: WorkflowSpec, seed: int, anchor: int) -> None:
-        self._spec, self._seed, self._anchor = spec, seed, anchor
-        self._documents = {document.key: document for document in spec.documents}
+    def __init__(self, workflow: Fields, seed: int, anchor: int) -> None:
+        self._id, self._seed, self._anchor = workflow["id"], seed, anchor
+        self._days = [version["day"] for version in workflow["versions"]]
+        self._documents = {each["key"]: each for each in workflow.get("documents", ())}
+        self._incidents = workflow.get("incidents", {})
         self._everywhere = [
-            (name, incident.every_eval)
-            for name, incident in spec.incidents.items()
-            if incident.every_eval is not None
+            (name, FailureSpec(**incident["every_eval"]))
+            for name, incident in self._incidents.items()
+            if "every_eval" in incident
         ]
 
-    def build(self, item: EvalSpec, block: Block, given: BlockSpec, key: str) -> SavedEval:
+    def build(self, item: EvalSpec, block: Block, key: str) -> SavedEval:
         created = self._anchor + self._created(item, key, block)
         forms = [(created, item)]
         forms += [(self._anchor + day * DAY + _SAVED_AT, edited) for day, edited in item.edits]
-        removed = None if item.until is None else self._anchor + item.until * DAY + _REMOVED_AT
+        source = {"type": "manual"}
+        if item.run_step:
+            run_id = f"run_{token(self._seed, 'source', key)}"
+            source = {"type": "run_step", "run_id": run_id, "step_id": f"{block.id}-0"}
         return SavedEval(
-            id=f"eval_{token(self._seed, self._spec.id, key)}",
+            id=f"eval_{token(self._seed, self._id, key)}",
             key=key,
-            workflow_id=self._spec.id,
+            workflow_id=self._id,
             block=block,
             name=item.name,
             created=created,
-            removed=removed,
-            assertions=tuple(self._assertion(form, at, key, given) for at, form in forms),
-            source=self._source(item, block.id, key),
+            removed=None if item.until is None else self._anchor + item.until * DAY + _REMOVED_AT,
+            assertions=tuple(self._assertion(form, at, key, block) for at, form in forms),
+            source=source,
             extras=item.extras,
         )
 
@@ -93,32 +155,30 @@ class _Builder:
         if day is None:
             # Those that are removed again were there from the start.
             is_late = item.until is None and chance.random() < 0.35
-            earliest = self._spec.versions[block.since - 1].day
+            earliest = self._days[block.since - 1]
             day = earliest + (chance.integer(2, 28) if is_late else 0)
         minutes, rest = chance.integer(-25, 25), chance.integer(0, MINUTE - 1)
         return day * DAY + _SAVED_AT + minutes * MINUTE + rest
 
-    def _source(self, item: EvalSpec, block_id: str, key: str) -> dict[str, Any]:
-        if not item.run_step:
-            return {"type": "manual"}
-        run_id = f"run_{token(self._seed, 'source', key)}"
-        return {"type": "run_step", "run_id": run_id, "step_id": f"{block_id}-0"}
-
-    def _assertion(self, item: EvalSpec, at: int, key: str, block: BlockSpec) -> Assertion:
+    def _assertion(self, item: EvalSpec, at: int, key: str, block: Block) -> Assertion:
         document = self._documents[item.document]
-        outputs = document.outputs[block.id]
+        outputs = document["outputs"][block.id]
         truth = value_at(outputs, item.path)
-        condition = _completed(item.condition, truth)
+        condition = dict(item.condition)
+        # It expects the document's own value where it does not say what it expects.
+        own = _OWN_VALUE.get(condition["kind"])
+        if own is not None and own not in condition:
+            condition = {"kind": condition["kind"], own: truth, **condition}
         return Assertion(
             at=at,
-            id=f"asrt_{token(self._seed, self._spec.id, key, at)}",
+            id=f"asrt_{token(self._seed, self._id, key, at)}",
             label=item.label,
             path=item.path,
             condition=condition,
             expected=_expected(condition),
             inputs=self._inputs(document, block),
             inputs_fingerprint=fingerprint(
-                "inputs", self._spec.id, document.key, block.kind == "function"
+                "inputs", self._id, document["key"], block.kind == "function"
             ),
             passing=tuple(
                 _decided("passed", value, condition, outputs, item)
@@ -127,14 +187,14 @@ class _Builder:
             failure_modes=tuple(self._failure_modes(item, condition, outputs, block.id)),
         )
 
-    def _inputs(self, document: DocumentSpec, block: BlockSpec) -> dict[str, Any]:
+    def _inputs(self, document: Fields, block: Block) -> dict[str, Any]:
         if block.input is None:
-            file = file_of(document, self._spec.id, self._seed)
+            file = file_of(document, self._id, self._seed)
             return {FILE_HANDLE: {"type": "file", "document": file._asdict()}}
         if isinstance(block.input, str):
-            data = value_at(document.outputs, block.input)
+            data = value_at(document["outputs"], block.input)
         else:
-            data = {name: value_at(document.outputs, p) for name, p in block.input.items()}
+            data = {name: value_at(document["outputs"], p) for name, p in block.input.items()}
         return {JSON_HANDLE: {"type": "json", "data": data}}
 
     def _failure_modes(
@@ -144,19 +204,11 @@ class _Builder:
             yield FailureMode(_failing(failure, condition, outputs, item, block_id), name)
         for failure in item.fails:
             results = _failing(failure, condition, outputs, item, block_id)
-            if failure.when is not None and failure.when not in self._spec.incidents:
+            if failure.when is not None and failure.when not in self._incidents:
                 raise ValueError(
                     f"{item.name!r} fails in {failure.when!r}, which is not an incident"
                 )
             yield FailureMode(results, failure.when, failure.rate)
-
-
-def _completed(condition: Mapping[str, Any], truth: Any) -> dict[str, Any]:
-    """Let a condition expect the document's own value, where it does not say what it expects."""
-    name = _OWN_VALUE.get(condition["kind"])
-    if name is None or name in condition:
-        return dict(condition)
-    return {"kind": condition["kind"], name: truth, **condition}
 
 
 def _expected(condition: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -171,11 +223,7 @@ def _expected(condition: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _failing(
-    failure: FailureSpec,
-    condition: Mapping[str, Any],
-    outputs: Any,
-    item: EvalSpec,
-    block_id: str,
+    failure: FailureSpec, condition: Fields, outputs: Any, item: EvalSpec, block_id: str
 ) -> tuple[PlannedResult, ...]:
     if failure.blocked is not None:
         return (_blocked(failure.blocked, outputs, item.path),)

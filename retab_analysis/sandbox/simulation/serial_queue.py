@@ -1,0 +1,74 @@
+"""The serial queue: one run after the other, as time goes by."""
+
+from collections import deque
+from collections.abc import Callable
+
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
+
+
+class SerialQueue:
+    """Starts one run after the other as time goes by, and keeps some background runs in flight.
+
+    As in the real API, one run is executed at a time and the others wait. Submitted runs come
+    before those of the background, which are only there so that something moves.
+
+    Nothing happens by itself: `advance` plays everything that was due since the last call, in
+    order, so what comes out depends on the instants alone and not on when somebody looks.
+
+    Args:
+        refill: Makes the run with which a background stream goes on: the stream's number, and the
+            instant at which the run is created.
+        longest_replay: When nobody looked for long, only so many microseconds of background runs
+            are played back.
+    """
+
+    def __init__(self, refill: Callable[[int, int], SimulatedRun], *, longest_replay: int) -> None:
+        self._refill = refill
+        self._longest_replay = longest_replay
+        self._free = 0
+        self._running: SimulatedRun | None = None
+        self._submitted: deque[SimulatedRun] = deque()
+        self._background: deque[SimulatedRun] = deque()
+        self._stream_of: dict[str, int] = {}
+
+    def open_stream(self, stream: int, instant: int) -> None:
+        """Put a run of a background stream in the queue; when it ends, the next one follows."""
+        run = self._refill(stream, instant)
+        self._stream_of[run.id] = stream
+        self._background.append(run)
+
+    def submit(self, run: SimulatedRun) -> None:
+        """Put somebody's run in the queue; call `advance` for its instant before."""
+        self._submitted.append(run)
+
+    def advance(self, now: int) -> None:
+        """Play what was due up to an instant."""
+        while True:
+            if self._running is not None:
+                end = self._running.end
+                if end is None or end > now:
+                    return
+                self._leave(self._running, end, now)
+            waiting = self._submitted or self._background
+            if not waiting:
+                return
+            start = max(self._free, waiting[0].ready)
+            if start > now:
+                return
+            self._running = waiting.popleft()
+            self._running.begin(start)
+
+    def cancel(self, run: SimulatedRun, now: int) -> None:
+        """Take a run out; what it has not done it will not do."""
+        run.cancelled = now
+        if run is not self._running:
+            (self._submitted if run in self._submitted else self._background).remove(run)
+        self._leave(run, now, now)
+
+    def _leave(self, run: SimulatedRun, instant: int, now: int) -> None:
+        if run is self._running:
+            self._running = None
+            self._free = instant
+        stream = self._stream_of.pop(run.id, None)
+        if stream is not None:
+            self.open_stream(stream, max(instant, now - self._longest_replay))
