@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import itertools
 import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +31,7 @@ def load(source: PathOrFile, size: int) -> Iterator[bytes]:
     """
     if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
         path = check_path("path", source, _EXPECTED.format("reading"))
-        if path.is_dir():
-            raise _is_folder(path)
+        _look_at(path)
         with path.open("rb") as file:
             yield from _pieces(file, size)
         return
@@ -40,10 +40,7 @@ def load(source: PathOrFile, size: int) -> Iterator[bytes]:
         # the text already, it cannot be changed any more.
         with contextlib.suppress(io.UnsupportedOperation):
             source.reconfigure(newline="")
-    if isinstance(source, io.StringIO):
-        yield from _text_pieces(source, size)
-    else:
-        yield from _pieces(source, size)
+    yield from _pieces(source, size)
 
 
 def save(target: PathOrFile, data: bytes) -> None:
@@ -68,7 +65,7 @@ def check_writable(path: Path) -> None:
         OSError: It cannot be written.
     """
     before = _look_at(path)
-    if before is None or _is_replaced(before):
+    if before is None or stat.S_ISREG(before.st_mode):
         # Only trying tells: not everything that forbids it is a permission.
         with tempfile.TemporaryFile(dir=path.resolve().parent):
             pass
@@ -77,24 +74,15 @@ def check_writable(path: Path) -> None:
 
 
 def _pieces(file: IO[str] | IO[bytes], size: int) -> Iterator[bytes]:
-    while piece := file.read(size):
-        yield _encode(piece)
-
-
-def _text_pieces(file: io.StringIO, size: int) -> Iterator[bytes]:
-    # It gives all of its text without a copy, but takes four bytes for each character from the
-    # moment on when it is read in parts.
-    text = file.read()
-    for start in range(0, len(text), size):
-        yield _encode(text[start : start + size])
-
-
-def _encode(piece: str | bytes) -> bytes:
-    return piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else bytes(piece)
-
-
-def _is_folder(path: Path) -> ConfigError:
-    return ConfigError(f"path {str(path)!r} is a folder, not a file")
+    # A StringIO gives all of its text without a copy, but takes four bytes for each character from
+    # the moment on when it is read in parts.
+    if isinstance(file, io.StringIO):
+        text = file.read()
+        parts: Iterable[str | bytes] = (text[at : at + size] for at in range(0, len(text), size))
+    else:
+        parts = itertools.takewhile(len, iter(lambda: file.read(size), None))
+    for piece in parts:
+        yield piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else bytes(piece)
 
 
 def _save_open(file: IO[Any], data: bytes) -> None:
@@ -102,33 +90,13 @@ def _save_open(file: IO[Any], data: bytes) -> None:
     try:
         file.write("")
     except TypeError:
-        _write_bytes(file, data)
+        # An unbuffered file may take less than it is given.
+        rest = memoryview(data)
+        while rest:
+            written = file.write(rest)
+            rest = rest[len(rest) if written is None else written :]
     else:
         file.write(data.decode("utf-8"))
-
-
-def _write_bytes(file: IO[bytes], data: bytes) -> None:
-    """Write all of it: an unbuffered file may take less than it is given."""
-    rest = memoryview(data)
-    while rest:
-        written = file.write(rest)
-        rest = rest[len(rest) if written is None else written :]
-
-
-def _save_path(path: Path, data: bytes) -> None:
-    before = _look_at(path)
-    if before is None or _is_replaced(before):
-        _replace(path.resolve(), data, before)
-    elif stat.S_ISREG(before.st_mode):
-        _overwrite(path, data)
-    else:
-        # A pipe or a device is written to: it must not become a regular file.
-        path.write_bytes(data)
-
-
-def _is_replaced(before: os.stat_result) -> bool:
-    """Whether what is at a path gives way to a new file; anything else is written to."""
-    return stat.S_ISREG(before.st_mode) and before.st_nlink == 1
 
 
 def _look_at(path: Path) -> os.stat_result | None:
@@ -138,20 +106,17 @@ def _look_at(path: Path) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISDIR(found.st_mode):
-        raise _is_folder(path)
+        raise ConfigError(f"path {str(path)!r} is a folder, not a file")
     return found
 
 
-def _overwrite(path: Path, data: bytes) -> None:
-    """Write into a file that has several names, which a new file would leave with the old text."""
-    with path.open("r+b") as file:
-        file.write(data)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
+def _save_path(path: Path, data: bytes) -> None:
+    before = _look_at(path)
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        # A pipe or a device is written to: it must not become a regular file.
+        path.write_bytes(data)
+        return
+    target = path.resolve()
     if not target.parent.is_dir():
         folder = str(target.parent)
         raise ConfigError(f"path: there is no folder {folder!r} to write the file into")
@@ -166,7 +131,13 @@ def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:
             # Whoever asked for the file does not know the temporary one.
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
-    _sync_folder(target.parent)
+    # The new name survives a power cut, on systems where a folder can be synced.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _write_durably(path: Path, data: bytes, before: os.stat_result | None) -> None:
@@ -176,31 +147,7 @@ def _write_durably(path: Path, data: bytes, before: os.stat_result | None) -> No
 
     with open(path, "xb", opener=opener) as file:
         if before is not None:
-            _take_over(path, before)
+            path.chmod(stat.S_IMODE(before.st_mode))
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _take_over(path: Path, before: os.stat_result) -> None:
-    """Give a new file the owner, group and mode of the one before, as far as the system lets us."""
-    mode, made = stat.S_IMODE(before.st_mode), path.stat()
-    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
-        # Giving a file away is for the administrator; a group of one's own is for everybody.
-        for owner in (before.st_uid, -1):
-            with contextlib.suppress(OSError):
-                os.chown(path, owner, before.st_gid)
-                break
-        if path.stat().st_gid != before.st_gid:
-            mode &= ~stat.S_IRWXG  # what one group was allowed to do is not for another one
-    path.chmod(mode)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, on systems where a folder can be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -104,58 +104,6 @@ def test_at_no_moment_can_others_read_what_takes_the_place_of_a_private_file(
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only the administrator gives files away")
-def test_69_the_owner_and_the_group_stay(path: Path) -> None:
-    os.chown(path, 12_345, 54_321)
-    path.chmod(0o640)
-    write_csv(FRAME, path)
-    found = path.stat()
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12_345, 54_321, 0o640)
-    assert values(path) == ["new", "frame"]
-
-
-@pytest.mark.parametrize(
-    ("allowed", "asked", "mode"),
-    [("group", ["both", "group"], 0o664), ("nothing", ["both", "group"], 0o604)],
-)
-def test_69_where_the_system_keeps_an_owner_from_being_given_the_file_is_written_all_the_same(
-    path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str, asked: list[str], mode: int
-) -> None:
-    """Where not even the group can be kept, no other group may do what that one was allowed to."""
-    path.chmod(0o664)
-    look, mine, calls = Path.stat, path.stat(), list[str]()
-
-    def of_others(self: Path, **more: Any) -> os.stat_result:
-        found = look(self, **more)
-        given = self == path or ("group" in calls and allowed == "group")
-        # Owner and group are the fifth and the sixth member.
-        owners = (mine.st_uid + (self == path), mine.st_gid + given)
-        return os.stat_result((*found[:4], *owners, *found[6:]))
-
-    def chown(name: object, owner: int, group: int) -> None:
-        calls.append("group" if owner == -1 else "both")
-        if calls[-1] != allowed:
-            raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "chown", chown)
-    monkeypatch.setattr(Path, "stat", of_others)
-    write_csv(FRAME, path)
-    monkeypatch.undo()
-    assert calls == asked
-    assert stat.S_IMODE(path.stat().st_mode) == mode
-    assert values(path) == ["new", "frame"]
-
-
-def test_69_all_names_of_a_file_stay_its_names(path: Path) -> None:
-    other = path.with_name("other.csv")
-    other.hardlink_to(path)
-    for frame in (OTHER, FRAME):
-        write_csv(frame, path)
-        assert_frame_equal(read_csv(other), frame)
-    assert path.samefile(other)
-    assert sorted(path.parent.iterdir()) == [other, path]
-
-
 def test_a_new_file_obeys_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:

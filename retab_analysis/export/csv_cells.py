@@ -23,6 +23,7 @@ _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 # From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
 _DAYS = (-719162, 2932896)
 _SECONDS = (_DAYS[0] * 86400, (_DAYS[1] + 1) * 86400 - 1)
+_BEYOND = "a year is outside of 1 to 9999"
 _EXACT = 2**53  # whole numbers up to there are Float64
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
@@ -37,7 +38,16 @@ def check_writable(series: pl.Series) -> None:
         ConfigError: It holds a value that CSV has no form for.
     """
     for leaf in _leaves(series):
-        reason = _obstacle(leaf, nested=series.dtype.is_nested())
+        dtype, reason = leaf.dtype, None
+        if dtype in (pl.Binary, pl.Object):
+            reason = f"CSV has no form for {dtype}, cast it to String first"
+        elif dtype.is_float() and series.dtype.is_nested() and not leaf.is_finite().all():
+            reason = "JSON has no NaN and no infinity"
+        elif isinstance(dtype, pl.Datetime):
+            seconds = leaf.to_physical() // _PER_SECOND[dtype.time_unit]
+            reason = None if seconds.is_between(*_SECONDS).all() else _BEYOND
+        elif dtype == pl.Date:
+            reason = None if leaf.to_physical().is_between(*_DAYS).all() else _BEYOND
         if reason:
             raise ConfigError(
                 f"column {series.name!r} ({series.dtype}) cannot be written: {reason}"
@@ -55,21 +65,6 @@ def _leaves(series: pl.Series) -> Iterator[pl.Series]:
         yield series
 
 
-def _obstacle(leaf: pl.Series, *, nested: bool) -> str | None:
-    dtype = leaf.dtype
-    if dtype in (pl.Binary, pl.Object):
-        return f"CSV has no form for {dtype}, cast it to String first"
-    if nested and dtype.is_float() and not leaf.is_finite().all():
-        return "JSON has no NaN and no infinity"
-    if isinstance(dtype, pl.Datetime):
-        leaf, bounds = leaf.to_physical() // _PER_SECOND[dtype.time_unit], _SECONDS
-    elif dtype == pl.Date:
-        leaf, bounds = leaf.to_physical(), _DAYS
-    else:
-        return None
-    return None if leaf.is_between(*bounds).all() else "a year is outside of 1 to 9999"
-
-
 def format_cells(cell: pl.Expr, dtype: pl.DataType, *, excel: bool) -> pl.Expr:
     """Values as the text of their cells; null stays null.
 
@@ -79,28 +74,20 @@ def format_cells(cell: pl.Expr, dtype: pl.DataType, *, excel: bool) -> pl.Expr:
         excel: Write times so that Excel takes them for times.
     """
     if isinstance(dtype, pl.Datetime):
-        return _format_time(cell, dtype, excel=excel)
+        if dtype.time_zone is not None:
+            cell = cell.dt.convert_time_zone("UTC")
+        if excel:
+            return cell.dt.to_string("%Y-%m-%d %H:%M:%S%.3f").str.strip_suffix(".000")
+        zone = "" if dtype.time_zone is None else "Z"
+        return cell.dt.to_string(f"%Y-%m-%dT%H:%M:%S{_FRACTION[dtype.time_unit]}{zone}")
     if dtype.is_temporal():
         return cell.dt.to_string("iso")
     if dtype.is_nested():
-        return _format_json(cell, dtype)
+        # Only structs can be encoded, so the value becomes a member and its shell is taken off.
+        text = pl.struct(cell.cast(_jsonable(dtype)).alias("v")).struct.json_encode()
+        inner = text.str.strip_prefix('{"v":').str.strip_suffix("}")
+        return pl.when(cell.is_not_null()).then(inner)
     return cell.cast(pl.String)
-
-
-def _format_time(cell: pl.Expr, dtype: pl.Datetime, *, excel: bool) -> pl.Expr:
-    if dtype.time_zone is not None:
-        cell = cell.dt.convert_time_zone("UTC")
-    if excel:
-        return cell.dt.to_string("%Y-%m-%d %H:%M:%S%.3f").str.strip_suffix(".000")
-    zone = "" if dtype.time_zone is None else "Z"
-    return cell.dt.to_string(f"%Y-%m-%dT%H:%M:%S{_FRACTION[dtype.time_unit]}{zone}")
-
-
-def _format_json(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    # Only structs can be encoded, so the value becomes a member and its shell is taken off.
-    text = pl.struct(cell.cast(_jsonable(dtype)).alias("v")).struct.json_encode()
-    inner = text.str.strip_prefix('{"v":').str.strip_suffix("}")
-    return pl.when(cell.is_not_null()).then(inner)
 
 
 def _jsonable(dtype: pl.DataType | DataTypeClass) -> pl.DataType | DataTypeClass:
@@ -110,14 +97,6 @@ def _jsonable(dtype: pl.DataType | DataTypeClass) -> pl.DataType | DataTypeClass
     if isinstance(dtype, pl.Struct):
         return pl.Struct({field.name: _jsonable(field.dtype) for field in dtype.fields})
     return pl.String() if isinstance(dtype, pl.Categorical | pl.Enum | pl.Decimal) else dtype
-
-
-def _keep_text(text: pl.Expr) -> pl.Expr:
-    return text
-
-
-def _keep_values(values: pl.Series, _: pl.Series) -> pl.Series:
-    return values
 
 
 @dataclass(frozen=True)
@@ -131,16 +110,8 @@ class CellParser:
     """
 
     expected: str
-    parse: Callable[[pl.Expr], pl.Expr]
-    finish: Callable[[pl.Series, pl.Series], pl.Series] = _keep_values
-
-
-def _parse_integer(text: pl.Expr) -> pl.Expr:
-    return text.cast(pl.Int64, strict=False)
-
-
-def _parse_number(text: pl.Expr) -> pl.Expr:
-    return text.cast(pl.Float64, strict=False)
+    parse: Callable[[pl.Expr], pl.Expr] = lambda text: text
+    finish: Callable[[pl.Series, pl.Series], pl.Series] = lambda values, text: values
 
 
 def _refuse_rounded(values: pl.Series, text: pl.Series) -> pl.Series:
@@ -162,11 +133,6 @@ def _is_said(text: str, value: float) -> bool:
         return re.match("[^eE]*[1-9]", text) is None
     whole = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", text)
     return whole is None or int(whole[1]) == int(value)
-
-
-def _parse_boolean(text: pl.Expr) -> pl.Expr:
-    lower = text.str.to_lowercase()
-    return pl.when(lower.is_in(["true", "false"])).then(lower == "true")
 
 
 def _parse_time(text: pl.Expr) -> pl.Expr:
@@ -199,12 +165,19 @@ def _is_list(text: str) -> bool:
 
 
 CELL_PARSERS: Mapping[pl.DataType, CellParser] = {
-    pl.String(): CellParser("text", _keep_text),
-    pl.Int64(): CellParser("a 64-bit integer", _parse_integer),
-    pl.Float64(): CellParser("a number", _parse_number, _refuse_rounded),
-    pl.Boolean(): CellParser("true or false", _parse_boolean),
+    pl.String(): CellParser("text"),
+    pl.Int64(): CellParser("a 64-bit integer", lambda text: text.cast(pl.Int64, strict=False)),
+    pl.Float64(): CellParser(
+        "a number", lambda text: text.cast(pl.Float64, strict=False), _refuse_rounded
+    ),
+    pl.Boolean(): CellParser(
+        "true or false",
+        lambda text: text.str.to_lowercase().replace_strict(
+            {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
+        ),
+    ),
     Datetime: CellParser(
         "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00", _parse_time
     ),
-    pl.List(pl.String()): CellParser("a JSON array of strings", _keep_text, _parse_lists),
+    pl.List(pl.String()): CellParser("a JSON array of strings", finish=_parse_lists),
 }

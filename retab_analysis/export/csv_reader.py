@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NoReturn
 
 import polars as pl
 
@@ -55,13 +55,13 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     check_polars_threads()
     check_choice("table", table, TABLES)
-    columns: _Columns | None = None
-    for cells in split_cells(load(path, _PIECE)):
-        if columns is None:
-            columns = _Columns.from_header(cells.row(0), TABLES[table])
-            cells = cells.slice(1)
+    pieces = split_cells(load(path, _PIECE))
+    first = next(pieces)
+    names = ["" if name is None else name for name in first.row(0)]
+    _check_names(names, TABLES[table])
+    columns = _Columns(names, TABLES[table].schema)
+    for cells in itertools.chain([first.slice(1)], pieces):
         columns.add(cells)
-    assert columns is not None  # without a header it would have been refused
     return columns.frame()
 
 
@@ -83,15 +83,6 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-@dataclass(slots=True)
-class _Wrong:
-    """The cells of a column that are not values of its dtype."""
-
-    row: int
-    text: str
-    count: int
-
-
 class _Columns:
     """The columns of a file, grown from its rows as they come."""
 
@@ -99,19 +90,10 @@ class _Columns:
         self._names = names
         self._parsers = [CELL_PARSERS[declared.get(name, pl.String())] for name in names]
         self._parts: list[list[pl.Series]] = [[] for _ in names]
-        self._wrong: dict[int, _Wrong] = {}
+        # Of each column with cells that are not values of its dtype: the first one's row and text.
+        self._wrong: dict[int, tuple[int, str]] = {}
+        self._wrong_cells: Counter[int] = Counter()
         self._height = 0
-
-    @classmethod
-    def from_header(cls, header: tuple[str | None, ...], table: Table) -> _Columns:
-        """Columns without rows.
-
-        Raises:
-            SchemaError: None of them is the table's, or one is there twice.
-        """
-        names = ["" if name is None else name for name in header]
-        _check_names(names, table)
-        return cls(names, table.schema)
 
     def add(self, cells: pl.DataFrame) -> None:
         """Take in further rows."""
@@ -121,16 +103,12 @@ class _Columns:
         for n, parser in enumerate(self._parsers):
             text = cells[str(n)]
             value = parser.finish(parsed[str(n)], text)
-            self._note_wrong(n, text, value)
+            if value.null_count() > text.null_count():
+                bad = (value.is_null() & text.is_not_null()).arg_true()
+                self._wrong.setdefault(n, (self._height + bad[0] + 1, text[bad[0]]))
+                self._wrong_cells[n] += len(bad)
             self._parts[n].append(value)
         self._height += cells.height
-
-    def _note_wrong(self, column: int, text: pl.Series, value: pl.Series) -> None:
-        if value.null_count() == text.null_count():
-            return
-        bad = (value.is_null() & text.is_not_null()).arg_true()
-        first = _Wrong(self._height + bad[0] + 1, text[bad[0]], 0)
-        self._wrong.setdefault(column, first).count += len(bad)
 
     def frame(self) -> pl.DataFrame:
         """All rows.
@@ -138,17 +116,18 @@ class _Columns:
         Raises:
             SchemaError: A cell is not a value of its column's dtype.
         """
-        for column in sorted(self._wrong):
-            self._refuse(column, self._wrong[column])
+        if self._wrong:
+            column = min(self._wrong)
+            row, text = self._wrong[column]
+            where, count = f"row {row}, column {self._names[column]!r}", self._wrong_cells[column]
+            more = f" ({count} such cells in all)" if count > 1 else ""
+            expected = self._parsers[column].expected
+            raise SchemaError(
+                f"{where}: got {_shorten(text)!r}, expected {expected}{more}", path=where
+            )
         return pl.DataFrame(
             {name: pl.concat(parts) for name, parts in zip(self._names, self._parts, strict=True)}
         )
-
-    def _refuse(self, column: int, wrong: _Wrong) -> NoReturn:
-        where = f"row {wrong.row}, column {self._names[column]!r}"
-        more = f" ({wrong.count} such cells in all)" if wrong.count > 1 else ""
-        got, expected = _shorten(wrong.text), self._parsers[column].expected
-        raise SchemaError(f"{where}: got {got!r}, expected {expected}{more}", path=where)
 
 
 def _shorten(text: str) -> str:

@@ -32,9 +32,23 @@ def split_cells(pieces: Iterable[bytes]) -> Iterator[pl.DataFrame]:
     """
     place = before = width = 0
     for text in _whole_rows(_without_mark(pieces)):
-        _check_text(text, place)
-        if not place:
-            _check_separator(text)
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            wrong = text[error.start : error.start + 1].hex()
+            raise SchemaError(
+                f"byte {place + error.start} is 0x{wrong}, expected UTF-8 text (in Excel: save as "
+                "CSV UTF-8)"
+            ) from None
+        header = text.partition(b"\n")[0].decode()
+        separator = next((each for each in (";", "\t", "|") if each in header), None)
+        if not place and separator is not None and "," not in header:
+            raise SchemaError(
+                f"the header is {header[:80].strip()!r}: got cells separated by {separator!r}, "
+                "expected commas; write the file anew with commas, for example with polars: "
+                f"pl.read_csv(path, separator={separator!r}, infer_schema=False)"
+                ".write_csv(new_path)"
+            )
         width = _check_rows(text, before, width)
         cells = _split(text, width)
         place += len(text)
@@ -84,29 +98,6 @@ def _end_of_rows(piece: bytes, quotes: int) -> int:
             return newline + 1
         end = newline
     return 0
-
-
-def _check_text(text: bytes, place: int) -> None:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        wrong = text[error.start : error.start + 1].hex()
-        raise SchemaError(
-            f"byte {place + error.start} is 0x{wrong}, expected UTF-8 text (in Excel: save as CSV "
-            "UTF-8)"
-        ) from None
-
-
-def _check_separator(text: bytes) -> None:
-    """Refuse a header without commas that has what other programs separate cells by."""
-    header = text.partition(b"\n")[0].decode()
-    found = next((each for each in (";", "\t", "|") if each in header), None)
-    if found is not None and "," not in header:
-        raise SchemaError(
-            f"the header is {header[:80].strip()!r}: got cells separated by {found!r}, expected "
-            "commas; write the file anew with commas, for example with polars: "
-            f"pl.read_csv(path, separator={found!r}, infer_schema=False).write_csv(new_path)"
-        )
 
 
 def _check_rows(text: bytes, before: int, width: int) -> int:

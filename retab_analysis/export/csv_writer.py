@@ -40,9 +40,8 @@ def write_csv(
     not finite), lists and structs JSON.
 
     A path is replaced whole or not at all: the text goes to a temporary file beside it, is synced
-    and renamed, so that a reader sees the old file or the new one. Its permissions stay, and so do
-    its owner and group where the system allows it; a link is followed; a pipe, a device or a file
-    that has several names (hard links) is written to. Only a process that is killed may leave the
+    and renamed, so that a reader sees the old file or the new one. Its permissions stay; a link is
+    followed; a pipe or a device is written to. Only a process that is killed may leave the
     temporary file (``.<16 hex digits>.tmp``). An open file is written to and stays open; open a
     text file with ``newline=""``, as for Python's csv module.
 
@@ -65,8 +64,7 @@ def write_csv(
             NaN or an infinity inside a list; a year outside of 1 to 9999); ``path`` is neither a
             path nor a file open for writing, is a folder, is in a folder that there is not, or is
             named like a file of another kind (``.xlsx``, ``.parquet``, ``.gz``).
-        OSError: The file cannot be written. What was there before is untouched, unless it has
-            several names.
+        OSError: The file cannot be written. What was there before is untouched.
 
     Examples:
         >>> import io
@@ -84,7 +82,12 @@ def write_csv(
     check_polars_threads()
     check_flag("spreadsheet_safe", spreadsheet_safe)
     check_flag("excel", excel)
-    _check_name(path)
+    suffix = Path(path).suffix.lower() if isinstance(path, str | os.PathLike) else ""
+    if suffix in OTHER_KINDS:
+        raise ConfigError(
+            f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
+            "spreadsheet opens too, or use write_excel or write_parquet of the frame"
+        )
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, pl.DataFrame):
@@ -92,32 +95,17 @@ def write_csv(
     save(path, _encode(frame, spreadsheet_safe=spreadsheet_safe, excel=excel))
 
 
-def _check_name(path: PathOrFile) -> None:
-    if isinstance(path, str | os.PathLike):
-        suffix = Path(path).suffix.lower()
-        if suffix in OTHER_KINDS:
-            raise ConfigError(
-                f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
-                "spreadsheet opens too, or use write_excel or write_parquet of the frame"
-            )
-
-
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
     mark, end = (_BOM, "\r\n") if excel else ("", "\n")
-    names = _escape_names(frame.columns, spreadsheet_safe=spreadsheet_safe)
-    header = ",".join(map(_header_cell, names))
+    names = pl.DataFrame({"": frame.columns}, schema={"": pl.String})
+    escaped = names.select(escape_formulas(pl.all(), spreadsheet_safe=spreadsheet_safe))
+    header = ",".join(map(_header_cell, escaped.to_series()))
     cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
     file = io.BytesIO()
     file.write((mark + header + end).encode())
-    if names:
+    if frame.width:
         cells.write_csv(file, include_header=False, line_terminator=end)
     return file.getvalue()
-
-
-def _escape_names(names: list[str], *, spreadsheet_safe: bool) -> list[str]:
-    column = pl.DataFrame({"": names}, schema={"": pl.String})
-    escaped = column.select(escape_formulas(pl.all(), spreadsheet_safe=spreadsheet_safe))
-    return escaped.to_series().to_list()
 
 
 def _header_cell(name: str) -> str:
@@ -133,7 +121,12 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
         check_writable(series)
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
-    texts = [name for name, dtype in numbered.schema.items() if not _is_native(dtype)]
+    # polars writes the others as we want; not floats: a spreadsheet takes -inf for a formula.
+    texts = [
+        name
+        for name, dtype in numbered.schema.items()
+        if dtype != pl.Boolean and (dtype.is_float() or not dtype.is_numeric())
+    ]
     cells = numbered.with_columns(
         format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name) for name in texts
     )
@@ -144,8 +137,3 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
         for name in texts
         if looks[name].any()
     )
-
-
-def _is_native(dtype: pl.DataType) -> bool:
-    """Whether polars writes it as we want; not floats: a spreadsheet takes -inf for a formula."""
-    return dtype == pl.Boolean or (dtype.is_numeric() and not dtype.is_float())
