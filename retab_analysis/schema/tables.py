@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from operator import add, and_, or_
+from operator import and_, or_
 
 import polars as pl
 
@@ -19,15 +19,11 @@ from retab_analysis.schema.table import (
     Strings,
     Table,
 )
-from retab_analysis.vocabulary import DECIDED, TERMINAL
-
-
-def _at(path: str) -> pl.Expr:
-    return pl.col(path)
+from retab_analysis.vocabulary import DECIDED, TERMINAL, pass_rate
 
 
 def _milliseconds(start: str, end: str) -> pl.Expr:
-    return (_at(end) - _at(start)).dt.total_milliseconds()
+    return (pl.col(end) - pl.col(start)).dt.total_milliseconds()
 
 
 def _message(path: str) -> pl.Expr:
@@ -35,7 +31,9 @@ def _message(path: str) -> pl.Expr:
 
     A null message is one that is not there.
     """
-    said, reason, why = (_at(f"{path}.{name}") for name in ("message", "reason", "details.message"))
+    said, reason, why = (
+        pl.col(f"{path}.{name}") for name in ("message", "reason", "details.message")
+    )
     return (
         pl.when(said != "(no message)")
         .then(said)
@@ -48,20 +46,16 @@ def _message(path: str) -> pl.Expr:
 
 def _json(path: str) -> pl.Expr:
     """Free-form JSON, where null says no more than that there is none."""
-    return pl.when(_at(path) != "null").then(_at(path))
+    return pl.when(pl.col(path) != "null").then(pl.col(path))
 
 
-_STATUS = _at("lifecycle.status")
-_OUTCOMES = [_at(f"counts.outcome.{name}") for name in DECIDED]
-_ERRORS = _at("counts.lifecycle_counts.error")
-# Operators, not functions such as ``is_in`` or ``sum_horizontal``: in a frame of one row these take
-# longer than all the rest.
-# The definition of ``vocabulary.pass_rate``, over the document's paths. As floats, because four
-# counts of 64 bits can be more than 64 bits together.
-_RATED = [count.cast(Float64) for count in (*_OUTCOMES, _ERRORS)]
-_RATED_TOTAL = reduce(add, _RATED)
+_STATUS = pl.col("lifecycle.status")
+_OUTCOMES = [pl.col(f"counts.outcome.{name}") for name in DECIDED]
+_ERRORS = pl.col("counts.lifecycle_counts.error")
+# Operators, not functions such as ``is_in``: in a frame of one row these take longer than all the
+# rest.
 _IS_TERMINAL = reduce(or_, [_STATUS.eq(each) for each in TERMINAL])
-_NOT_PASSING = [*_OUTCOMES[1:], _ERRORS, _at("counts.lifecycle_counts.cancelled")]
+_NOT_PASSING = [*_OUTCOMES[1:], _ERRORS, pl.col("counts.lifecycle_counts.cancelled")]
 _OK = (
     pl.when(~_IS_TERMINAL)
     .then(pl.lit(None, Boolean))
@@ -70,17 +64,17 @@ _OK = (
     .otherwise(reduce(and_, [count == 0 for count in _NOT_PASSING]))
 )
 _SCOPE = (
-    pl.when(_at("eval_id").is_not_null())
+    pl.when(pl.col("eval_id").is_not_null())
     .then(pl.lit("eval"))
-    .when(_at("target.block_id").is_not_null())
+    .when(pl.col("target.block_id").is_not_null())
     .then(pl.lit("block"))
     .otherwise(pl.lit("workflow"))
 )
 _STATE = (
     pl.when(_STATUS.is_in(("error", "cancelled")))
     .then(_STATUS)
-    .when(_at("verdict").is_in(DECIDED))
-    .then(_at("verdict"))
+    .when(pl.col("verdict").is_in(DECIDED))
+    .then(pl.col("verdict"))
     .otherwise(pl.lit("unscored"))
 )
 
@@ -90,7 +84,7 @@ _Row = tuple[str, pl.DataType, str | pl.Expr | None, str]
 
 def _columns(*rows: _Row) -> tuple[Column, ...]:
     return tuple(
-        Column(name, dtype, _at(source) if isinstance(source, str) else source, doc)
+        Column(name, dtype, pl.col(source) if isinstance(source, str) else source, doc)
         for name, dtype, source, doc in rows
     )
 
@@ -111,7 +105,7 @@ RUNS = Table(
         (
             "pass_rate",
             Float64,
-            pl.when(_RATED_TOTAL > 0).then(_RATED[0] / _RATED_TOTAL),
+            pass_rate([*_OUTCOMES, _ERRORS]),
             "passed / (passed + failed + blocked + error), null where that is 0",
         ),
         ("ok", Boolean, _OK, "completed and every eval passed; null while it goes on"),
@@ -217,7 +211,7 @@ RESULTS_WITH_PAYLOADS = Table(
 
 def _ended(summary: str) -> pl.Expr:
     """When the run of a summary ended; a summary without that moment still has its start."""
-    return pl.coalesce(_at(f"{summary}.completed_at"), _at(f"{summary}.started_at"))
+    return pl.coalesce(pl.col(f"{summary}.completed_at"), pl.col(f"{summary}.started_at"))
 
 
 def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
@@ -250,7 +244,7 @@ EVALS = Table(
         (
             "condition_kind",
             String,
-            _at("assertion.condition").str.json_path_match("$.kind"),
+            pl.col("assertion.condition").str.json_path_match("$.kind"),
             "equals, similarity_gte, …",
         ),
         ("assertion_label", String, "assertion.label", "the assertion's label"),
