@@ -61,15 +61,6 @@ def test_main(capsys: pytest.CaptureFixture[str]) -> None:
     assert exports["RETAB_API_KEY"] == "my-own-key"
 
 
-def test_main_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
-    class Interrupted(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            raise KeyboardInterrupt
-
-    assert main([], Interrupted()) == 0
-    assert capsys.readouterr().out.endswith("\n\n")
-
-
 @pytest.mark.parametrize(
     "arguments", [["--speed", "0"], ["--latency", "-1"], ["--port", "99999"], ["--key", "short"]]
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.bulk_world import bulk_store
 from support.examples import examples
-from support.inside import SECOND, iso, parse_instant
+from support.inside import iso, parse_instant
 from support.sandbox_api import ANCHOR, Api, status_of
 
 RUNS = "/v1/workflows/evals/runs"
@@ -142,19 +141,6 @@ def test_workflows_by_either_date_and_by_project() -> None:
     assert [w["id"] for w in found] == ["wf_contracts"]
 
 
-def test_evals_of_a_block_and_of_no_workflow() -> None:
-    every = API.evals("wf_invoices", limit=7)
-    assert len({e["id"] for e in every}) == len(every)
-    dates = [datetime.fromisoformat(e["created_at"]) for e in every]
-    assert dates == sorted(dates, reverse=True)
-    block = API.evals("wf_invoices", target_block_id="split_bundle", limit=3, order="asc")
-    assert [e["id"] for e in block] == [
-        e["id"] for e in reversed(every) if e["target"]["block_id"] == "split_bundle"
-    ]
-    assert API.evals("wf_untitled") == []
-    assert API.call("GET", "/v1/workflows/evals", {"workflow_id": "wf_nothing"})[0] == 404
-
-
 def test_results_in_the_order_of_execution() -> None:
     suites = [run["id"] for run in API.runs(status="completed") if run["total_evals"] > 60]
     suite = suites[0]
@@ -178,12 +164,6 @@ def test_results_in_the_order_of_execution() -> None:
 def test_an_unknown_cursor(path: str, query: dict[str, str], direction: str) -> None:
     status, document = API.call("GET", path, {**query, direction: "nobody"})
     assert (status, document["detail"]["code"]) == (404, "cursor_not_found")
-
-
-def test_a_result_of_another_run_is_not_a_cursor() -> None:
-    other = API.results(ALL[1]["id"])[0]["id"]
-    query = {"run_id": ALL[0]["id"], "after": other}
-    assert API.call("GET", "/v1/workflows/evals/results", query)[0] == 404
 
 
 def test_a_cursor_outside_the_filter_still_tells_the_place() -> None:
@@ -244,18 +224,6 @@ def test_pages_of_versions_and_blocks() -> None:
         assert [row for page in pages for row in page] == whole["data"]
         assert len(pages) > 1
         assert API.call("GET", path, {"workflow_id": "wf_nothing"})[0] == 404
-
-
-def test_a_world_of_any_size() -> None:
-    api = Api(store=lambda world, speed, clock: bulk_store(5, 40, anchor=ANCHOR, spacing=60))
-    runs = api.runs()
-    assert [run["total_evals"] for run in runs] == [40] * 5
-    assert [created(run) for run in runs] == [ANCHOR - n * 60 * SECOND for n in range(5)]
-    assert {status_of(run) for run in runs} == {"completed"}
-    sizes = [len(json.dumps(result)) for result in api.results(runs[0]["id"])]
-    assert 1_600 < sum(sizes) / len(sizes) < 2_200
-    assert len(api.evals("wf_bulk")) == 40
-    assert api.create("wf_bulk")["total_evals"] == 40
 
 
 def test_runs_that_were_created_at_the_same_instant_all_come() -> None:

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from support.inside import Connection, StoreServer, TcpServer
@@ -178,15 +177,6 @@ def test_71_a_kept_connection_has_its_time_for_each_request(
         connection.close()
 
 
-def test_71_an_answer_that_nobody_takes_is_given_up(impatient: StoreServer) -> None:
-    head = f"GET {RUNS}?limit=100 HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", port_of(impatient)), timeout=5) as connection:
-        # So many answers fill every buffer between the two.
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            connection.sendall(head * 200)
-        assert eventually(lambda: not impatient._tcp._connections)  # type: ignore[union-attr]
-
-
 def test_71_connections_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TcpServer, "most_connections", 3)
     with make_server() as server:
@@ -207,10 +197,6 @@ def eventually(is_so: Callable[[], bool]) -> bool:
     return is_so()
 
 
-def test_an_empty_connection_is_nothing(server: StoreServer) -> None:
-    assert raw(server, b"") == b""
-
-
 def test_connections_are_kept(server: StoreServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=5)
     connection.connect()
@@ -220,39 +206,6 @@ def test_connections_are_kept(server: StoreServer) -> None:
         assert connection.getresponse().read()
     assert connection.sock is sock
     connection.close()
-
-
-def test_an_answer_is_one_write_that_does_not_wait(
-    server: StoreServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nagle's algorithm and delayed acknowledgements together would make each answer 40 ms."""
-    writes: list[int] = []
-    setup = Connection.setup
-
-    def watched(handler: Any) -> None:
-        setup(handler)
-        assert handler.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        write = handler.wfile.write
-        handler.wfile = _Counting(write, writes)
-
-    monkeypatch.setattr(Connection, "setup", watched)
-    ask(server, f"{RUNS}?limit=100")
-    assert len(writes) == 1
-
-
-class _Counting:
-    closed = False
-
-    def __init__(self, write: Any, writes: list[int]) -> None:
-        self._write, self._writes = write, writes
-
-    def write(self, data: bytes) -> int:
-        self._writes.append(len(data))
-        return int(self._write(data))
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def test_many_threads_at_once(server: StoreServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.inside import DAY, Incident, Window, World, build_workflow, workflow_spec
+from support.inside import DAY, Incident, Window, World, build_workflow
 from support.sandbox_api import ANCHOR, Api, past_of, status_of
 
 WRONG = {"values": ["wrong"]}
@@ -44,7 +44,7 @@ def workflow_fields(**more: Any) -> dict[str, Any]:
 
 def failing_days(**more: Any) -> list[int]:
     """The days on which the eval does not pass."""
-    spec = workflow_spec(workflow_fields(**more))
+    spec = workflow_fields(**more)
     world = World(0, ANCHOR, [build_workflow(spec, 0, ANCHOR)], {})
     api = Api(world)
     runs = {run.id: run for run in past_of(world)}
@@ -115,7 +115,7 @@ def test_an_edit_ends_a_failure() -> None:
 def test_a_live_run_has_what_is_still_so() -> None:
     incidents = {"it": {"kind": "drift", "about": "It.", "days": [-6, None]}}
     evals = {"block": [eval_fields(fails=[{"when": "it", **WRONG}])]}
-    spec = workflow_spec(workflow_fields(incidents=incidents, evals=evals))
+    spec = workflow_fields(incidents=incidents, evals=evals)
     api = Api(World(0, ANCHOR, [build_workflow(spec, 0, ANCHOR)], {}))
     run = api.create("wf")
     api.until(lambda: status_of(api.run(run["id"])) == "completed")
@@ -131,13 +131,12 @@ def test_a_live_run_has_what_is_still_so() -> None:
 )
 def test_a_name_that_no_incident_has_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="nothing"):
-        build_workflow(workflow_spec(workflow_fields(**more)), 0, ANCHOR)
+        build_workflow(workflow_fields(**more), 0, ANCHOR)
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        {"colour": "blue"},
         {"evals": {"block": [eval_fields(colour="blue")]}},
         {"runs": [{"days": [-1], "at": "12:00", "trigger": "api", "colour": "blue"}]},
         {"incidents": {"it": {"kind": "gap", "about": "It.", "colour": "blue"}}},
@@ -145,7 +144,7 @@ def test_a_name_that_no_incident_has_is_refused(more: dict[str, Any]) -> None:
 )
 def test_a_field_that_there_is_not_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="colour"):
-        workflow_spec(workflow_fields(**more))
+        build_workflow(workflow_fields(**more), 0, ANCHOR)
 
 
 def test_windows() -> None:

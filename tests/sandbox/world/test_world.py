@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 import yaml
 from support.inside import DAY, MILLI, build_world, parse_instant, past_runs
-from support.sandbox_api import ANCHOR, Api, past_of, plan_world, status_of, whole
+from support.sandbox_api import ANCHOR, Api, past_of, plan_world, status_of
 
 CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
 SEEDS = (0, 1, 20260518)
@@ -53,24 +53,6 @@ def test_other_seed_other_ids() -> None:
         sorted(str(e["name"]) for e in Api(plan_world(s)).evals("wf_invoices")) for s in (0, 1)
     ]
     assert names[0] == names[1]
-
-
-def test_sizes(api: Api) -> None:
-    workflows = api.all("/v1/workflows")
-    counts = {w["id"]: len(api.evals(w["id"])) for w in workflows}
-    assert len(workflows) == 5
-    assert 40 <= counts["wf_invoices"] <= 120
-    assert all(10 <= counts[name] <= 40 for name in ("wf_contracts", "wf_claims", "wf_statements"))
-    assert counts["wf_untitled"] == 0
-    assert 150 <= len(api.runs()) <= 300
-    invoice_runs = api.runs(workflow_id="wf_invoices")
-    assert len({run["workflow_version_id"] for run in invoice_runs}) == 12
-    assert any(v.startswith("draft_") for v in _versions(invoice_runs))
-    assert any(v.startswith("ver_") for v in _versions(invoice_runs))
-
-
-def _versions(runs: list[dict[str, Any]]) -> set[str]:
-    return {run["workflow_version_id"] for run in runs}
 
 
 def test_history_lies_between_five_months_ago_and_the_anchor(api: Api) -> None:
@@ -149,16 +131,6 @@ def test_times_agree(everything: list[Any]) -> None:
             assert all(a[1] < b[0] for a, b in itertools.pairwise(parts))
 
 
-def test_finished_runs_follow_each_other(api: Api) -> None:
-    spans = sorted(
-        (_instant(run["timing"]["started_at"]), _instant(run["timing"]["completed_at"]))
-        for run in api.runs()
-        if run["timing"]["started_at"] and run["timing"]["completed_at"]
-    )
-    # Older records have milliseconds only, so a border may seem to overlap by one.
-    assert all(a[1] - MILLI < b[0] for a, b in itertools.pairwise(spans))
-
-
 def test_verdicts_follow_from_values(everything: list[Any]) -> None:
     """Judge every result by its own condition, expected and actual value, as a person would."""
     judged: Counter[str] = Counter()
@@ -212,58 +184,6 @@ _JUDGES: dict[str, Any] = {
     "similarity_gte": lambda a, e, r: r["score"] >= r["threshold"],
     "split_iou_gte": lambda a, e, r: r["score"] >= r["threshold"],
 }
-
-
-def test_numeric_comparisons_hold(api: Api) -> None:
-    """The operators are in the eval's condition, not in the result."""
-    operators = {
-        "eq": lambda a, b: a == b,
-        "gt": lambda a, b: a > b,
-        "gte": lambda a, b: a >= b,
-        "lt": lambda a, b: a < b,
-        "lte": lambda a, b: a <= b,
-    }
-    seen = Counter()
-    for workflow_id in ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements"):
-        conditions = {e["id"]: e["assertion"]["condition"] for e in api.evals(workflow_id)}
-        newest = [
-            run for run in api.runs(workflow_id=workflow_id, status="completed") if whole(run)
-        ]
-        for child in api.results(newest[0]["id"]):
-            condition, result = conditions[child["eval_id"]], child["assertion_result"]
-            if condition["kind"] not in ("number_compare", "length_compare") or result is None:
-                continue
-            if result["outcome"] != "blocked":
-                actual = result["actual_value"]
-                measured = actual if condition["kind"] == "number_compare" else len(actual)
-                verdict = operators[condition["op"]](measured, condition["expected"])
-                assert verdict == (result["outcome"] == "passed"), result
-                seen[condition["kind"]] += 1
-    assert len(seen) == 2
-
-
-def test_actual_value_is_in_the_outputs(everything: list[Any], api: Api) -> None:
-    paths = {
-        e["id"]: e["assertion"]["target"]["path"]
-        for name in ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements")
-        for e in api.evals(name)
-    }
-    seen = 0
-    for _, children in everything:
-        for child in children:
-            result, outputs = child["assertion_result"], child.get("handle_outputs")
-            if result is None or outputs is None or child["eval_id"] not in paths:
-                continue
-            if (result.get("failure") or {}).get("code") == "invalid_regex":
-                continue
-            value = outputs["output-json-0"]["data"]
-            for step in (
-                (paths[child["eval_id"]] or "").split(".") if paths[child["eval_id"]] else ()
-            ):
-                value = value[int(step)] if step.isdigit() else value[step]
-            assert value == result["actual_value"]
-            seen += 1
-    assert seen > 5_000
 
 
 def test_fingerprints_depend_on_what_they_name(everything: list[Any], api: Api) -> None:
