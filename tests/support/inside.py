@@ -73,7 +73,6 @@ MODULES = {
     "sandbox.http.routes": "answer=answer_request",
     "sandbox.http.server": "TcpServer",
     "sandbox.instants": "DAY MILLI SECOND iso parse_instant wall_clock",
-    "sandbox.queries": "SortedRows",
     "sandbox.sandbox": "StoreServer",
     "sandbox.simulation.past_runs": "past_runs",
     "sandbox.simulation.planning": "Circumstances make_plan",
