@@ -30,7 +30,7 @@ from support.inside import (
     diff_text,
     readable,
 )
-from support.watched import Fault, WatchedSandbox
+from support.watched import WatchedSandbox
 
 import retab_analysis as ra
 

@@ -37,7 +37,6 @@ from support.history_api import (
     runs_at,
 )
 from support.results_api import our_threads
-from support.watched import WatchedServer
 
 import retab_analysis as ra
 
