@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 import polars as pl
@@ -20,7 +19,7 @@ from comparison.cases import (
     the_only,
 )
 from simulation.rules import LibraryRule
-from simulation.scoring import Calibration
+from simulation.scoring import Cell, calibrate
 from simulation.table import Study
 from support.frames import results
 from support.frames import run as run_row
@@ -28,11 +27,6 @@ from support.frames import runs as runs_frame
 from support.inside import BROKEN, Comparison, blame, compare
 
 from retab_analysis import summarize_evals, summarize_runs
-
-
-@functools.cache
-def study() -> Study:
-    return Study([LibraryRule()], 12, seed=7)
 
 
 @pytest.mark.parametrize("codes", ["A" * 15 + "B" * 40, "A" * 55])
@@ -60,11 +54,11 @@ def test_a_break_stays_visible_until_it_is_mended_edited_or_accepted(codes: str)
 
 
 def test_what_is_called_regressed_got_worse_with_the_probability_that_is_stated() -> None:
-    total = Calibration()
-    for kind in ("same", "benign", "edit", "drift"):
-        total.merge(study().pooled(kind, (0, 3, 10), LibraryRule.name).calibration)
+    kinds = ("same", "benign", "edit", "drift")
+    cells = [Cell("compare", kind, runs) for kind in kinds for runs in (0, 3, 10)]
+    (total,) = Study("first", 12, 7, [LibraryRule()]).count(cells).values()
     # Nearly all of what it is sure of came true, and hardly anything that it rules out.
-    told = total.table(least=30)
+    told = calibrate(total, least=30)
     sure, excluded = told.filter(pl.col("tenth") == 9), told.filter(pl.col("tenth") == 0)
     assert sure["true"].item() >= 0.8
     assert excluded["true"].item() <= 0.05

@@ -18,7 +18,9 @@ PASSED, FAILED, BLOCKED, ERROR, CANCELLED, UNSCORED = range(len(STATES))
 BAD_HOUR, BURST, CANCEL = 0.04, 0.03, 0.03
 
 
-def draw_states(rng: np.random.Generator, suite: Suite, rates: Floats, blocked: Bools) -> Ints:
+def draw_states(
+    rng: np.random.Generator, suite: Suite, rates: Floats, blocked: Bools, hours: Floats
+) -> Ints:
     """What each eval ended with, an index into ``STATES``.
 
     Args:
@@ -26,10 +28,10 @@ def draw_states(rng: np.random.Generator, suite: Suite, rates: Floats, blocked: 
         suite: The evals.
         rates: How often each fails, ``runs × evals``.
         blocked: Where a failure mostly shows as ``blocked``, ``runs × evals``.
+        hours: How bad the hour of each run is for each eval, from ``draw_bad_hours``.
     """
     runs = len(rates)
-    limit = ndtri(rates) + _draw_bad_hours(rng, suite, runs)
-    fails = _draw_luck(rng, suite, runs) < limit
+    fails = _draw_luck(rng, suite, runs) < ndtri(rates) + hours
     shown = rng.random(rates.shape) < np.where(blocked, 0.85, 0.02)
     states = np.where(fails, np.where(shown, BLOCKED, FAILED), PASSED)
     states[rng.random(rates.shape) < _draw_error_rates(rng, suite, runs)] = ERROR
@@ -61,9 +63,15 @@ def _draw_hit(rng: np.random.Generator, suite: Suite, runs: int, rate: float) ->
     return hit & (rng.random(runs) < rate)[:, None]
 
 
-def _draw_bad_hours(rng: np.random.Generator, suite: Suite, runs: int) -> Floats:
-    hit = _draw_hit(rng, suite, runs, BAD_HOUR)
-    return np.where(hit, rng.uniform(0.3, 1.3, runs)[:, None], 0.0)
+def draw_bad_hours(rng: np.random.Generator, suite: Suite) -> Floats:
+    """By how much the threshold of each eval moves in each run, ``rows × evals``: mostly 0."""
+    hit = _draw_hit(rng, suite, suite.rows, BAD_HOUR)
+    return np.where(hit, rng.uniform(0.3, 1.3, suite.rows)[:, None], 0.0)
+
+
+def draw_hour(rng: np.random.Generator, suite: Suite) -> Floats:
+    """The same for one run that is of a bad hour, shape (evals,)."""
+    return np.where(_draw_hit(rng, suite, 1, 1.0)[0], rng.uniform(0.3, 1.3), 0.0)
 
 
 def _draw_error_rates(rng: np.random.Generator, suite: Suite, runs: int) -> Floats:

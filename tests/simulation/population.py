@@ -7,7 +7,7 @@ the naive rule alone, so that of what it calls in an edited suite about half did
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,24 @@ def draw_suite(rng: np.random.Generator, rows: int) -> Suite:
         changed_at=changed_at,
         changed_rate=np.where(fails_when_changed, rng.uniform(0.9, 1, size), rng.beta(1, 20, size)),
         changed_inputs=rng.random(size) < 0.5,
+    )
+
+
+def make_uniform(rng: np.random.Generator, suite: Suite) -> Suite:
+    """A hundred evals that each fail one time in five, with the luck of another suite."""
+    size = 100
+    never = np.zeros(size, dtype=np.int64)
+    return replace(
+        suite,
+        block=_draw_blocks(rng, size, suite.blocks),
+        document=_draw_documents(rng, size),
+        rate=np.full(size, 0.2),
+        gap=never > 0,
+        added_at=never,
+        removed_at=np.full(size, suite.rows),
+        changed_at=never,
+        changed_rate=np.full(size, 0.2),
+        changed_inputs=never > 0,
     )
 
 

@@ -6,15 +6,17 @@ This is the only file that knows how the library is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import polars as pl
+from support.inside import Sides, compare_sides
 
 import retab_analysis as ra
 
 RED = ("regressed", "newly_blocked")
-CALLED_FROM = 0.5
+OPEN = ("suspect", "newly_errored", "incomplete")
+CALLED_FROM, ALPHA, MARGIN = 0.5, 0.05, 0.05
 JUDGED = ("passed", "failed", "blocked")
 NOT_PASSING = ("failed", "blocked", "error")
 
@@ -25,21 +27,19 @@ class Answer:
 
     Attributes:
         called: The evals that it says broke; the candidate is red where there is one.
+        left_open: Those of which it says that they are not decided.
         probability: ``p_regressed`` of the evals for which it gives one.
-        reruns: The evals that it would have run again.
-        choose: Which of them it would run again with so many rounds left; None for all.
+        reruns: With so many rounds left, the evals that it would run again.
         verdict: What it says of the whole suite; None where it says nothing.
-        delta: The suite's change of the pass rate, candidate − baseline.
-        p_value: Of the suite's test.
+        is_worse: Whether the suite's test is significant and says worse.
     """
 
     called: frozenset[str]
-    probability: Mapping[str, float]
-    reruns: Sequence[str]
+    left_open: frozenset[str] = frozenset()
+    probability: Mapping[str, float] = field(default_factory=dict)
+    reruns: Callable[[int], Sequence[str]] = lambda rounds: ()
     verdict: str | None = None
-    delta: float | None = None
-    p_value: float | None = None
-    choose: Callable[[int], Sequence[str]] | None = None
+    is_worse: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ class Rule(Protocol):
     ) -> Answer:
         """Say which evals broke between two sides."""
 
+    def check(self, candidate: pl.DataFrame, history: pl.DataFrame) -> Answer:
+        """Say which evals broke, each held against its own past."""
+
     def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
         """Say of each eval that it calls broken, whenever that was, since which run."""
 
@@ -77,10 +80,17 @@ class NaiveRule:
         self, baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame
     ) -> Answer:
         """Hold the newest state of each eval against the baseline's."""
-        passed = _newest(baseline).filter(pl.col("state") == "passed")["eval_id"]
+        return self._flips(_newest(baseline), candidate)
+
+    def check(self, candidate: pl.DataFrame, history: pl.DataFrame) -> Answer:
+        """Hold the newest state of each eval against all that it ever passed."""
+        return self._flips(history, candidate)
+
+    def _flips(self, before: pl.DataFrame, candidate: pl.DataFrame) -> Answer:
+        passed = before.filter(pl.col("state") == "passed")["eval_id"]
         fails = _newest(candidate).filter(pl.col("state").is_in(NOT_PASSING))["eval_id"]
         called = frozenset(passed) & frozenset(fails)
-        return Answer(called, {}, sorted(called))
+        return Answer(called, reruns=lambda rounds: sorted(called))
 
     def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
         """Take the first judged run after the last pass, of the evals that ever passed."""
@@ -107,18 +117,22 @@ class LibraryRule:
     ) -> Answer:
         """Ask ``ra.compare``."""
         earlier = history if history.height else None
-        made = ra.compare(baseline, candidate, history=earlier, margin=0.05)
-        evals = made.evals
-        told = evals.select("eval_id", "p_regressed").drop_nulls().rows()
-        summary = made.summary.row(0, named=True)
+        return self._read(ra.compare(baseline, candidate, history=earlier))
+
+    def check(self, candidate: pl.DataFrame, history: pl.DataFrame) -> Answer:
+        """Ask what ``ra.check`` asks once it has read the runs that its plan names."""
+        return self._read(compare_sides(Sides(candidate, None, history), ALPHA, MARGIN))
+
+    def _read(self, made: ra.Comparison) -> Answer:
+        evals, summary = made.evals, made.summary.row(0, named=True)
+        is_significant = summary["p_value"] is not None and summary["p_value"] < ALPHA
         return Answer(
             called=frozenset(evals.filter(pl.col("transition").is_in(RED))["eval_id"]),
-            probability=dict(told),
-            reruns=made.reruns["eval_id"].to_list(),
+            left_open=frozenset(evals.filter(pl.col("transition").is_in(OPEN))["eval_id"]),
+            probability=dict(evals.select("eval_id", "p_regressed").drop_nulls().rows()),
+            reruns=lambda rounds: made.choose_reruns(rounds)["eval_id"].to_list(),
             verdict=made.verdict,
-            delta=summary["delta"],
-            p_value=summary["p_value"],
-            choose=lambda left: made.choose_reruns(left)["eval_id"].to_list(),
+            is_worse=is_significant and summary["delta"] < 0,
         )
 
     def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:

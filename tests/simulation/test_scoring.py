@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 import pytest
 
-from simulation import scoring
-from simulation.rules import Answer, Blame, NaiveRule
-from simulation.scoring import BlameTally, Calibration, Cell, Tally
-from simulation.table import Study, table
-from simulation.world import Scenario, simulate
+from simulation import table
+from simulation.rules import Answer, Blame, NaiveRule, Rule
+from simulation.scoring import (
+    JUDGES,
+    WORLDS,
+    Cell,
+    calibrate,
+    count_suites,
+    judge_compare,
+    judge_past,
+    judge_settle,
+)
+from simulation.table import Figure, Study
+from simulation.world import Scenario
 
 FAILS = pl.col("state").is_in(("failed", "blocked"))
+CELLS = {judge: Cell(judge, "edit", 3) for judge in JUDGES}
 
 
 @dataclass
@@ -31,7 +41,10 @@ class Oracle:
         rows = self.scenario.truth.select("eval_id", "by_candidate").rows()
         broken = frozenset(eval_id for eval_id, is_broken in rows if is_broken)
         told = {eval_id: float(is_broken) for eval_id, is_broken in rows}
-        return Answer(broken, told, [], "regressed" if broken else "no_change", 0.0, 1.0)
+        return Answer(broken, probability=told, verdict="regressed" if broken else "no_change")
+
+    def check(self, candidate: pl.DataFrame, history: pl.DataFrame) -> Answer:
+        return Answer(frozenset(self.scenario.truth.filter("broken")["eval_id"]))
 
     def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
         return {
@@ -43,21 +56,6 @@ class Oracle:
 
     def find_ended(self, results: pl.DataFrame) -> frozenset[str]:
         return frozenset(self.scenario.truth.filter("mended")["eval_id"])
-
-
-class CryWolf(NaiveRule):
-    """Calls every eval of the candidate, and is always sure."""
-
-    name = "all"
-
-    def compare(
-        self, baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame
-    ) -> Answer:
-        called = frozenset(candidate["eval_id"])
-        return Answer(called, dict.fromkeys(called, 1.0), sorted(called), "regressed", -0.5, 0.001)
-
-    def find_ended(self, results: pl.DataFrame) -> frozenset[str]:
-        return frozenset(results["eval_id"])
 
 
 class OneStep(NaiveRule):
@@ -76,110 +74,67 @@ class OneStep(NaiveRule):
         both = both.with_columns(p=0.03 / (0.03 + pl.col("chance")) * (pl.col("fails_now") > 0))
         called = frozenset(both.filter(pl.col("p") > 0.5)["eval_id"])
         undecided = both.filter(pl.col("p").is_between(0.05, 0.95))["eval_id"].to_list()
-        return Answer(called, dict(both.select("eval_id", "p").rows()), undecided)
+        told = dict(both.select("eval_id", "p").rows())
+        return Answer(called, probability=told, reruns=lambda rounds: undecided)
 
     def _count(self, results: pl.DataFrame) -> pl.DataFrame:
         judged = results.filter(pl.col("state").is_in(("passed", "failed", "blocked")))
         return judged.group_by("eval_id").agg(fails=FAILS.sum(), n=pl.len())
 
 
-def ask(rule: NaiveRule | Oracle, scenario: Scenario) -> Answer:
-    return rule.compare(scenario.baseline, scenario.candidate, scenario.history)
-
-
-def test_who_knows_the_truth_is_never_wrong() -> None:
-    tally, past = Tally(), BlameTally()
-    for seed in range(8):
+@pytest.mark.parametrize("world", WORLDS)
+def test_who_knows_the_truth_is_never_wrong(world: str) -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(6):
         for kind in ("edit", "drift", "benign"):
-            made = simulate(kind, 3, seed=[seed])
-            tally.add(ask(Oracle(made), made), made.truth)
-        made = simulate("past", 50, seed=[seed], episodes=True)
-        past.add(Oracle(made), made)
-    assert tally.planted > 40
-    assert tally.planted_soft > 5
-    assert tally.alarms == 0
-    figures = (tally.recall, tally.recall_hard, tally.recall_soft, tally.precision)
-    assert figures == (1, 1, 1, 1)
-    assert tally.caught_share == 1
-    assert tally.red_share < 1
-    assert tally.verdict_share("regressed") == tally.red_share
-    assert set(tally.calibration.table()["off"]) == {0}
-    assert past.named > 20
-    assert past.mended > 20
-    assert (past.recall, past.precision, past.coverage, past.cause_share) == (1, 1, 1, 1)
-    assert past.right_share(hard=True) == past.right_share(hard=False) == 1
-    assert past.recognised_share == past.runs_in_set == 1
-    assert past.mended_called_share == 0
+            made = Cell("compare", kind, 3).draw(world, 1, seed)
+            counts.update(judge_compare(Oracle(made), made))
+        made = Cell("past", "past", 50).draw(world, 1, seed)
+        counts.update(judge_past(Oracle(made), made))
+        made = Cell("looks", "edit", 3, looks=3, level=0.6).draw(world, 1, seed)
+        counts.update(JUDGES["looks"](Oracle(made), made))
+    assert counts["planted"] > 30
+    assert counts["planted 3"] > 5
+    assert min(counts["named"], counts["steady"], counts["soft"], counts["known"]) > 5
+    assert counts["alarms"] == counts["false"] == counts["red"] == counts["green"] == 0
+    assert counts["found"] == counts["planted"] > counts["failing 3"]
+    assert counts["called 3"] == counts["planted 3"]
+    assert counts["named"] == counts["broken"] == counts["covered"] == counts["right cause"]
+    assert counts["in the set"] == counts["named"] == counts["right hard"] + counts["right soft"]
+    assert counts["recognised"] == counts["steady"]
+    assert set(calibrate(counts)["off"]) == {0}
 
 
-def test_who_calls_everything_finds_everything_and_is_always_red() -> None:
-    tally = Tally()
-    for seed in range(4):
-        for kind in ("edit", "same"):
-            made = simulate(kind, 0, seed=[seed])
-            tally.add(ask(CryWolf(), made), made.truth)
-    assert (tally.recall, tally.red_share) == (1, 1)
-    assert tally.precision < 0.2
-    assert tally.alarms_a_suite > 20
-    assert tally.worse_share == tally.verdict_share("regressed") == 1
-    (off,) = tally.calibration.table()["off"]
-    assert off == pytest.approx(1 - tally.precision, abs=0.01)
+@pytest.mark.parametrize("world", WORLDS)
+def test_history_spares_a_simple_rule_false_alarms_that_the_naive_one_raises(world: str) -> None:
+    rules: list[Rule] = [NaiveRule(), OneStep()]
+    counts = count_suites(Cell("compare", "same", 20), world, 3, range(12), rules)
+    assert counts["one step"]["alarms"] < counts["naive"]["alarms"] / 2
+    assert counts["naive"]["planted"] == counts["naive"]["verdicts"] == 0
 
 
-def test_history_spares_a_simple_rule_false_alarms_that_the_naive_one_raises() -> None:
-    tallies = scoring.tally_compare([NaiveRule(), OneStep()], Cell("same", 20, 12, 3))
-    naive, step = tallies["naive"], tallies["one step"]
-    assert naive.suites == step.suites == 12
-    assert step.alarms < naive.alarms / 2
-    assert naive.planted == 0
-    assert math.isnan(naive.recall)
-    assert math.isnan(naive.verdict_share("regressed"))
-    assert not naive.calibration.cases.any()
-    assert step.calibration.cases.sum() > 12 * 20
-
-
-def test_the_naive_rule_is_right_about_half_of_what_it_calls() -> None:
-    tally = Tally()
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_naive_rule_is_right_about_half_of_what_it_calls(world: str) -> None:
+    counts: Counter[str] = Counter()
     for runs in (0, 3, 10):
-        tally.merge(scoring.tally_compare([NaiveRule()], Cell("edit", runs, 60, 1))["naive"])
-    assert 0.35 <= tally.precision <= 0.55
-    assert 0.75 <= tally.recall <= 0.9
+        cell = Cell("compare", "edit", runs)
+        counts.update(count_suites(cell, world, 1, range(60), [NaiveRule()])["naive"])
+    assert 0.35 <= counts["found"] / counts["called"] <= 0.6
+    assert 0.75 <= counts["found"] / counts["planted"] <= 0.9
+    assert counts["found"] <= counts["failing"] + 0.05 * counts["planted"]
 
 
-def test_reruns_are_counted_one_by_one_and_add_evidence() -> None:
-    cell = Cell("edit", 10, 8, 4)
-    once = scoring.tally_compare([OneStep()], cell)["one step"]
-    none = scoring.tally_settle([OneStep()], cell, rounds=0)["one step"]
-    after = scoring.tally_settle([OneStep()], cell)["one step"]
-    assert (none.found, none.alarms, none.reruns) == (once.found, once.alarms, 0)
-    assert after.reruns > 0
-    made = cell.draw(0)
-    first = len(ask(OneStep(), made).reruns)
-    one, two = Tally(), Tally()
-    scoring.settle(OneStep(), made, one, rounds=1)
-    scoring.settle(OneStep(), made, two, rounds=2)
-    assert one.reruns == first
-    assert first <= two.reruns <= 2 * first + made.suite.size
-
-
-def test_a_version_can_be_checked_again() -> None:
-    seen: list[tuple[int, int]] = []
-
-    class Watching(NaiveRule):
-        def compare(
-            self, baseline: pl.DataFrame, candidate: pl.DataFrame, history: pl.DataFrame
-        ) -> Answer:
-            assert history["run_created_at"].max() < candidate["run_created_at"].min()
-            seen.append((history["run_id"].n_unique(), candidate["run_id"].n_unique()))
-            return super().compare(baseline, candidate, history)
-
-    tally = scoring.tally_compare([Watching()], Cell("edit", 3, 1, 5), checks=3)["naive"]
-    assert seen == [(3 + 2, 1)]
-    assert tally.suites == 1
+def test_reruns_are_counted_one_by_one() -> None:
+    made = CELLS["settle"].draw("first", 4, 0)
+    first = OneStep().compare(made.baseline, made.candidate, made.history)
+    counts = judge_settle(OneStep(), made)
+    asked = len(first.reruns(1))
+    assert 0 < asked <= counts["reruns"] <= 4 * made.suite.size
+    assert counts["more"] == counts["alarms"] - counts["before"]
 
 
 def test_the_naive_blame_is_the_run_after_the_last_pass() -> None:
-    made = simulate("past", 20, seed=[1])
+    made = Cell("past", "past", 20).draw("first", 1, 0)
     one = made.results.filter(pl.col("eval_id") == made.candidate["eval_id"][0])
     passes = [at < 5 or 7 <= at < 12 for at in range(one.height)]
     states = ["passed" if each else "failed" for each in passes]
@@ -188,34 +143,49 @@ def test_the_naive_blame_is_the_run_after_the_last_pass() -> None:
 
 
 def test_tenths_hold_their_ends() -> None:
-    counted = Calibration()
-    told = {"a": 0.0, "b": 0.0999, "c": 0.1, "d": 0.95, "e": 1.0}
-    counted.add(Answer(frozenset(), told, []), {"d", "c"})
-    rows = counted.table().select("tenth", "cases", "true").rows()
-    assert rows == [(0, 2, 0), (1, 1, 1), (9, 2, 0.5)]
-    assert counted.table(least=2)["tenth"].to_list() == [0, 9]
-    counted.merge(counted)
-    assert counted.cases.sum() == 10
+    class Told(NaiveRule):
+        def compare(self, *frames: pl.DataFrame) -> Answer:
+            told = dict(zip(ids, (0.0, 0.0999, 0.1, 0.95, 1.0), strict=True))
+            return Answer(frozenset(), probability=told)
+
+    made = CELLS["compare"].draw("first", 1, 0)
+    broken = made.truth.filter("by_candidate")["eval_id"].to_list()[:1]
+    passing = made.truth.filter(~pl.col("by_candidate"))["eval_id"].to_list()
+    ids = [*passing[:3], *broken, passing[3]]
+    counts = judge_compare(Told(), made)
+    assert calibrate(counts).select("tenth", "cases", "true").rows() == [
+        (0, 2, 0.0),
+        (1, 1, 0.0),
+        (9, 2, 0.5),
+    ]
+    assert calibrate(counts, least=2)["tenth"].to_list() == [0, 9]
 
 
-def test_tallies_add_up() -> None:
-    rules = [OneStep()]
-    study = Study(rules, 3, 6)
-    parts = [study.compare("edit", runs)["one step"] for runs in (0, 3)]
-    total = study.pooled("edit", (0, 3), "one step")
-    assert total.suites == 6
-    assert total.found == parts[0].found + parts[1].found
-    assert total.calibration.cases.sum() == sum(each.calibration.cases.sum() for each in parts)
-    past = study.blamed((3, 10), "one step")
-    assert past.failing == sum(study.blame(runs)["one step"].failing for runs in (3, 10))
+def test_an_eval_that_fails_from_a_run_on_is_asked_for_until_the_end() -> None:
+    cell = Cell("sequence", "same", 2, looks=6)
+    (counts,) = count_suites(cell, "second", 1, range(2), [NaiveRule()]).values()
+    assert counts == {"looks": 8, "red": 8}
 
 
-def test_the_whole_table_is_printed() -> None:
-    text = table(Study([NaiveRule(), OneStep()], 2, 7), (0, 3))
+def test_all_tables_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "LEAST_CASES", 1)
+    study = Study("second", 1, 7, [NaiveRule(), OneStep()])
+    for figure in (*table.BY_HISTORY, *table.MUSTS):
+        for cell in figure.cells:
+            # What is drawn is tried elsewhere: the tables are printed from whatever was counted.
+            study.add(cell, {"naive": Counter(suites=2, alarms=1), "one step": Counter(suites=2)})
+    text = table.tabulate([study], (0, 3))
     assert "| earlier runs | 0 | 3 |" in text
-    assert "| earlier runs | 0 | 3 | together |" in text
-    for row in ("nothing changed: red", "drift: recall", "blame: right run, soft", "reruns"):
-        assert row in text
-    assert "`p_regressed` of one step" in text
-    assert "`p_regressed` of naive" not in text
+    assert text.count("| nothing changed: false alarms a suite | 0.50 / 0.00 | 0.50 / 0.00 |") == 1
+    assert "| nothing changed: false alarms a suite | ≤ 0.3 | 0.50 / 0.00 |" in text
     assert "nan" not in text
+
+
+def test_what_is_missed_and_what_is_worse_than_the_naive_rule_is_marked() -> None:
+    cell = Cell("compare", "same", 3)
+    study = Study("first", 1, 7, [NaiveRule(), OneStep()])
+    study.add(cell, {"naive": Counter(a=1, n=4), "one step": Counter(a=2, n=4, most=3)})
+    less, more = (Figure("", (cell,), "a/n/most", sign, 0.6) for sign in "≤≥")
+    assert table._cell(less, study, [3]) == "0.25 / 0.50 (0.75) ▿"
+    assert table._cell(more, study, [3]) == "0.25 / 0.50 (0.75) ✗"
+    assert table._cell(more, study, [10]) == "–"

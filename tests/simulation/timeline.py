@@ -27,6 +27,7 @@ class Break:
         hard: Which of them fail nine times in ten and more; the others fail 0.3 to 0.6 more often.
         rates: How often each fails meanwhile.
         blocked: Whether a failure mostly shows as ``blocked``.
+        ramp: In how many runs after ``start`` the rates are only reached; 0 where at once.
     """
 
     evals: Ints
@@ -36,6 +37,7 @@ class Break:
     hard: Bools
     rates: Floats
     blocked: bool
+    ramp: int = 0
 
 
 class Timeline:
@@ -45,7 +47,6 @@ class Timeline:
         base: How often each eval fails in each run while nothing is broken, ``rows × evals``.
         code: How often a block had been edited by then, ``rows × blocks``.
         breaks: What broke.
-        fixed: The evals that failed before and that the candidate's edit mended.
     """
 
     def __init__(self, rng: np.random.Generator, suite: Suite) -> None:
@@ -54,14 +55,13 @@ class Timeline:
         self.base = np.where(suite.redefined(), suite.changed_rate, suite.rate)
         self.code = np.zeros((suite.rows, suite.blocks), dtype=np.int64)
         self.breaks: list[Break] = []
-        self.fixed = np.empty(0, dtype=np.int64)
         # From which run on, and up to which, an eval has no other break.
         self._free_from = np.zeros(suite.size, dtype=np.int64)
         self._free_until = np.full(suite.size, suite.rows, dtype=np.int64)
 
-    def edit_history(self) -> None:
-        """Benign edits up to the baseline: the code changes, and rates hardly."""
-        edited = self.rng.random(self.suite.rows - 1) < self.suite.edit_rate
+    def edit_history(self, stop: int) -> None:
+        """Benign edits before run ``stop``: the code changes, and rates hardly."""
+        edited = self.rng.random(stop) < self.suite.edit_rate
         for row in np.flatnonzero(edited):
             if row > 0:
                 self.edit(int(row), self.draw_blocks())
@@ -89,13 +89,19 @@ class Timeline:
         return np.where(changes, self.base[row:, moved], after)
 
     def break_blocks(
-        self, blocks: Sequence[int], start: int, stop: int, cause: str, most: float
+        self,
+        blocks: Sequence[int],
+        start: int,
+        stop: int,
+        cause: str,
+        most: float,
+        level: float | None = None,
     ) -> None:
         """Break up to a share ``most`` of the evals of some blocks, at least one in each.
 
         An edit may break a single eval, in some corner of a prompt, and breaks 2 in 100 of those
         that could break at least; drift is another model behind the same name, and breaks 15 in
-        100 at least.
+        100 at least. ``level``: how often they fail then, if not each as it comes.
         """
         least = 0.02 if cause == "edit" else 0.15
         if cause == "edit":
@@ -105,7 +111,7 @@ class Timeline:
         for block in blocks:
             evals = self._draw_broken(int(block), start, stop, self.rng.uniform(least, most))
             if len(evals):
-                self._break(evals, start, stop, cause)
+                self._break(evals, start, stop, cause, level)
 
     def _draw_broken(self, block: int, start: int, stop: int, share: float) -> Ints:
         """Some evals that mostly passed until now; sometimes all those of a few documents."""
@@ -125,11 +131,13 @@ class Timeline:
         free = (self._free_from < start) & (stop <= self._free_until)
         return lasts & free & (self.base[start - 1] <= BREAKABLE) & ~suite.gap
 
-    def _break(self, evals: Ints, start: int, stop: int, cause: str) -> None:
+    def _break(self, evals: Ints, start: int, stop: int, cause: str, level: float | None) -> None:
         hard = self.rng.random(len(evals)) < HARD
         before = self.base[start, evals]
         soft_rates = np.minimum(before + self.rng.uniform(0.3, 0.6, len(evals)), 0.98)
         rates = np.where(hard, self.rng.uniform(0.9, 1, len(evals)), soft_rates)
+        if level is not None:
+            hard, rates = np.full(len(evals), level >= 0.9), np.full(len(evals), level)
         blocked = bool(self.rng.random() < 0.2)
         self.breaks.append(Break(evals, start, stop, cause, hard, rates, blocked))
         if stop < self.suite.rows:
@@ -157,8 +165,8 @@ class Timeline:
         pool = np.flatnonzero(here & (self.suite.removed_at == self.suite.rows))
         if len(pool) and self.rng.random() < 0.33:
             count = min(len(pool), int(self.rng.integers(1, 4)))
-            self.fixed = self.rng.choice(pool, count, replace=False)
-            self.base[row:, self.fixed] = self.rng.uniform(0, 0.1, count)
+            fixed = self.rng.choice(pool, count, replace=False)
+            self.base[row:, fixed] = self.rng.uniform(0, 0.1, count)
 
     def rates(self) -> Floats:
         """How often each eval fails in each run, ``rows × evals``."""
