@@ -84,9 +84,9 @@ def _row(title: str, asked: str, histories: Sequence[int], counts: str, must: st
 
 def _looks(title: str, counts: str, must: str, level: float | None, **more: bool) -> Figure:
     if level is None:
-        cell = Cell("looks", "same", 10, looks=50, every=8, **more)
+        cell = Cell("looks", "same", 10, looks=50, every=10, **more)
     else:
-        cell = Cell("looks", "edit", 10, looks=LOOKS, level=level, every=2)
+        cell = Cell("looks", "edit", 10, looks=LOOKS, level=level, every=4)
     return Figure(title, (cell,), counts, must[0], float(must[1:]) if must[1:] else None)
 
 
