@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 
 POWER = 0.8
 _HALVINGS = 30
+_NORMAL = NormalDist()
 
 
 def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float | None:
     """The fall of the pass rate that test *and* interval find with 80 % power.
 
     With n evals in clusters of m, the variance V of the sum of failures (see :func:`_noise`), F = Σ
-    m / (1 - m / n)² / n and M = Σ m² / n, a fall by x evals is as wide as its own interval where
+    m / (1 - m / n)² / n, M = Σ m² / n, the mean q of the evals' pass rates and h = the mean of
+    their squares / q, a fall by x evals is as wide as its own interval where
 
-        x = t(G - 1) √(F (V + x) (1 - x / n) + M),
+        x = t(G - 1) √(F (V (1 - x / (n q)) + x h - x² / n) + M),
 
     a quadratic equation. The test asks for as many broken clusters as make a pattern rare enough,
-    and for a candidate that is worse than the worst whole run before. The fall is the smallest
-    share δ of evals, each of which breaks with that probability, at which
+    and for a candidate that is worse than the worst whole run before. If each eval breaks with
+    probability β, the fall is q β, and β is the smallest at which
 
-        Σ over k of Binomial(k; n, δ) Φ((k - x) / √(V (1 - x / n))) ≥ 0.8.
+        Σ over k of Binomial(k; n, β) Φ((k q - x) / √(V (1 - x / (n q)) + k q (h - q))) ≥ 0.8.
 
     Args:
         table: Evals with outcomes on both sides; only what was before is looked at.
@@ -43,31 +45,38 @@ def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float 
     """
     import numpy as np
 
-    sizes = np.bincount(clusters)
-    n = len(clusters)
-    if len(sizes) < 2:
+    sizes, n = np.bincount(clusters), len(clusters)
+    rates = table.rates(after=False)
+    q = float(rates.mean())
+    if len(sizes) < 2 or q == 0:
         return None
+    h = float((rates**2).mean()) / q
     noise = _noise(table, clusters)
     square = t_quantile(alpha, len(sizes) - 1) ** 2
     inflation = float((sizes / (1 - sizes / n) ** 2).sum()) / n
     a = 1 + square * inflation / n
-    b = square * inflation * (1 - noise / n)
+    b = square * inflation * (h - noise / (n * q))
     c = square * (inflation * noise + float((sizes**2).sum()) / n)
     by_interval = (b + math.sqrt(b * b + 4 * a * c)) / (2 * a)
-    runs = float((table.outcomes[:, ~table.is_after] > 0).sum(axis=1).mean())
+    before = table.outcomes[:, ~table.is_after]
+    runs = float((before > 0).sum(axis=1).mean())
     sides = 2 if runs == 1 else 1  # where signs flip, the opposite pattern is as far from 0
     by_test = math.ceil(math.log(sides / alpha) / math.log1p(runs) - 1e-9)
-    gaps = gaps_of_whole_runs(table.passes[:, ~table.is_after], table.outcomes[:, ~table.is_after])
+    gaps = gaps_of_whole_runs(table.passes[:, ~table.is_after], before)
     least = max(by_interval, by_test, -n * np.nanmin(gaps, initial=0))
-    if least > n:
+    if least > n * q:
         return None
-    found = _chances_to_find(n, least, math.sqrt(noise * (1 - least / n)))
+    broken = np.arange(n + 1)
+    spread = np.sqrt(noise * (1 - least / (n * q)) + broken * q * max(h - q, 0.0))
+    # Without any spread a fall that is just large enough is found.
+    distances = (broken * q - least + 1e-9) / np.maximum(spread, 1e-12)
+    found = np.array([_NORMAL.cdf(each) for each in distances.tolist()])
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         is_found = float(_binomial(n, middle) @ found) >= POWER
         low, high = (low, middle) if is_found else (middle, high)
-    return high
+    return q * high
 
 
 def _noise(table: OutcomeTable, clusters: Ints) -> float:
@@ -91,17 +100,6 @@ def _noise(table: OutcomeTable, clusters: Ints) -> float:
     noise = float((variances * (1 + 1 / runs))[several].sum())
     failures = np.bincount(clusters, 1 - rates[:, 0])[~several]
     return noise + 2 * float(failures.var() * len(failures) if len(failures) else 0.0)
-
-
-def _chances_to_find(n: int, least: float, spread: float) -> NDArray[np.float64]:
-    """For each number of broken evals from 0 to n, how likely the fall is at least ``least``."""
-    import numpy as np
-
-    broken = np.arange(n + 1)
-    if spread < 1e-9:
-        return (broken >= least - 1e-9).astype(np.float64)
-    normal = NormalDist(least, spread)
-    return np.array([normal.cdf(each) for each in broken.tolist()])
 
 
 def _binomial(n: int, chance: float) -> NDArray[np.float64]:
