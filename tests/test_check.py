@@ -789,7 +789,10 @@ def test_the_oldest_run_has_nothing_before_it(small: Small) -> None:
 
 def test_a_workflow_none_of_whose_runs_has_ended_has_no_candidate() -> None:
     def answer(request: str) -> Reply:
-        runs = [run_with("r1", "running", running=1), run_with("r2", "queued", queued=1)]
+        runs = [
+            run_with("r1", "running", running=1, workflow_id="wf_1"),
+            run_with("r2", "queued", queued=1, workflow_id="wf_1"),
+        ]
         return reply(body=page(runs if "/evals/runs?" in request else []))
 
     with FaultServer([answer]) as server:
