@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from simulation.luck import BLOCKED, CANCELLED, ERROR, FAILED, PASSED, UNSCORED
 from simulation.population import Bools, Floats, Ints, Suite
 from simulation.result_frames import FIRST_RUN
-from simulation.timeline import Break
+from simulation.timeline import Break, break_rates, find_blocked
 from simulation.world import ABSENT, MORE_KINDS, Scenario
 
 KINDS = (*MORE_KINDS, "upgrade")
@@ -36,13 +36,7 @@ def simulate(
     level: float | None = None,
     edits: bool = True,
 ) -> Scenario:
-    """Draw a suite and its runs; the arguments are those of the first world.
-
-    Raises:
-        ValueError: The kind is not known.
-    """
-    if kind not in KINDS:
-        raise ValueError(f"kind is one of {', '.join(KINDS)}, not {kind!r}")
+    """Draw a suite and its runs; the arguments are those of the first world."""
     drawn_from = (2, *seed, KINDS.index(kind), runs, int(episodes))
     rng = np.random.default_rng([*drawn_from, 0])
     suite = _draw_suite(rng, runs + 1 + looks, uniform=kind == "uniform")
@@ -54,14 +48,14 @@ def simulate(
     clock = _Clock(luck, suite)
     if kind == "hour":
         clock.stay_bad_from(clock.hours[runs + 1] - 0.3)
-    rates = past.rates()
-    states = clock.draw(luck, rates, past.blocked(), clock.hours)
-    states = _cut_off(luck, states)
+    rates = break_rates(past.base, past.breaks)
+    blocked = find_blocked(rates, past.breaks)
+    states = _cut_off(luck, clock.draw(luck, rates, blocked, clock.hours))
     covered = suite.scheduled() & _draw_covered(luck, suite, runs)
 
     def draw_again(rng: np.random.Generator, time: datetime) -> Ints:
         hours = np.array([(time - FIRST_RUN) / timedelta(hours=1)])
-        return clock.draw(rng, rates[[runs + 1]], past.blocked()[[runs + 1]], hours)
+        return clock.draw(rng, rates[[runs + 1]], blocked[[runs + 1]], hours)
 
     return Scenario(
         kind=kind,
@@ -240,23 +234,6 @@ class _Past:
         blocked = bool(self.rng.random() < 0.15)
         self.breaks.append(Break(evals, start, stop, cause, rates >= 0.9, rates, blocked, ramp))
         self.busy[start:stop, evals] = True
-
-    def rates(self) -> Floats:
-        """How often each eval fails in each run, ``rows × evals``."""
-        rates = self.base.copy()
-        for each in self.breaks:
-            for row in range(each.start, each.stop):
-                part = min(1.0, (row - each.start + 1) / (each.ramp + 1))
-                before = self.base[each.start - 1, each.evals]
-                rates[row, each.evals] = before + part * (each.rates - before)
-        return rates
-
-    def blocked(self) -> Bools:
-        """Where a failure mostly shows as ``blocked``, ``rows × evals``."""
-        blocked = np.zeros(self.base.shape, dtype=bool)
-        for each in self.breaks:
-            blocked[each.start : each.stop, each.evals] = each.blocked
-        return blocked
 
 
 class _Clock:

@@ -7,7 +7,7 @@ the naive rule alone, so that of what it calls in an edited suite about half did
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -71,11 +71,15 @@ class Suite:
         return (self.changed_at > 0) & (row >= self.changed_at)
 
 
-def draw_suite(rng: np.random.Generator, rows: int) -> Suite:
-    """A suite of 30 to 500 evals that is run ``rows`` times, small ones more often than large."""
+def draw_suite(rng: np.random.Generator, rows: int, *, uniform: bool = False) -> Suite:
+    """A suite of 30 to 500 evals that is run ``rows`` times, small ones more often than large.
+
+    ``uniform``: a hundred that each fail one time in five.
+    """
     size = int(SMALLEST * (LARGEST / SMALLEST) ** (rng.random() ** 1.6))
+    size = 100 if uniform else size
     blocks = int(rng.integers(3, 10))
-    gap = rng.random(size) < rng.uniform(0, 0.06)
+    gap = (rng.random(size) < rng.uniform(0, 0.06)) & (not uniform)
     changed_at = _moment(rng, size, rows, rng.uniform(0, 0.05), never=0)
     fails_when_changed = rng.random(size) < 0.4
     return Suite(
@@ -83,7 +87,7 @@ def draw_suite(rng: np.random.Generator, rows: int) -> Suite:
         blocks=blocks,
         block=_draw_blocks(rng, size, blocks),
         document=_draw_documents(rng, size),
-        rate=np.where(gap, 1.0, draw_rates(rng, size)),
+        rate=np.full(size, 0.2) if uniform else np.where(gap, 1.0, draw_rates(rng, size)),
         gap=gap,
         document_luck=rng.uniform(0.05, 0.35),
         block_luck=rng.uniform(0.0, 0.1),
@@ -93,24 +97,6 @@ def draw_suite(rng: np.random.Generator, rows: int) -> Suite:
         changed_at=changed_at,
         changed_rate=np.where(fails_when_changed, rng.uniform(0.9, 1, size), rng.beta(1, 20, size)),
         changed_inputs=rng.random(size) < 0.5,
-    )
-
-
-def make_uniform(rng: np.random.Generator, suite: Suite) -> Suite:
-    """A hundred evals that each fail one time in five, with the luck of another suite."""
-    size = 100
-    never = np.zeros(size, dtype=np.int64)
-    return replace(
-        suite,
-        block=_draw_blocks(rng, size, suite.blocks),
-        document=_draw_documents(rng, size),
-        rate=np.full(size, 0.2),
-        gap=never > 0,
-        added_at=never,
-        removed_at=np.full(size, suite.rows),
-        changed_at=never,
-        changed_rate=np.full(size, 0.2),
-        changed_inputs=never > 0,
     )
 
 

@@ -17,13 +17,6 @@ _JUDGED = pl.col("state").is_in(("passed", "failed", "blocked"))
 _KINDS = ("extract", "classifier", "split", "function")
 
 
-def eval_ids(suite: Suite) -> pl.Series:
-    """The ids of the evals, in order."""
-    return pl.select(
-        pl.format("eval_{}", pl.int_range(suite.size).cast(pl.String).str.zfill(4))
-    ).to_series()
-
-
 def describe_evals(suite: Suite) -> pl.DataFrame:
     """What is the same in all results of an eval: one row each, in the columns of RESULTS."""
     block = pl.Series("block", suite.block)
@@ -32,7 +25,7 @@ def describe_evals(suite: Suite) -> pl.DataFrame:
     here = pl.Series("known", known)
     path = pl.format("field_{}", pl.int_range(suite.size) % 17)
     return pl.select(
-        eval_id=eval_ids(suite),
+        eval_id=pl.format("eval_{}", pl.int_range(suite.size).cast(pl.String).str.zfill(4)),
         eval_name=pl.format("Eval {} of block {}", pl.int_range(suite.size), block),
         block_id=pl.format("block_{}", block),
         block_type=pl.Series([_KINDS[at % len(_KINDS)] for at in suite.block]),

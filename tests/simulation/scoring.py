@@ -170,7 +170,6 @@ def judge_past(rule: Rule, scenario: Scenario) -> Counter[str]:
                     sort: 1,
                     f"right {sort}": said.since in right,
                     "covered": bool(said.runs & right),
-                    "in the set": len(said.runs),
                     "caused": said.cause is not None,
                     "right cause": said.cause == row["cause"],
                 }

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from support.inside import RESULTS
 
 from simulation import heavy, luck
-from simulation.population import SHAKY_MEAN, SOLID_MEAN, draw_rates, draw_suite
+from simulation.population import draw_suite
 from simulation.scoring import WORLDS, Cell
 from simulation.world import Scenario, simulate
 
@@ -169,13 +169,6 @@ def test_incidents_of_the_past_are_mended_or_last(world: str) -> None:
 
 
 @in_both_worlds
-def test_known_gaps_never_pass(world: str) -> None:
-    for made in many(world, "same", 20):
-        gaps = np.flatnonzero(made.suite.gap & (made.suite.changed_at == 0))
-        assert not (made.states[:, gaps] == luck.PASSED).any()
-
-
-@in_both_worlds
 def test_a_changed_eval_has_another_definition_from_its_run_on(world: str) -> None:
     columns = np.array(["expected_value", "handle_inputs_fingerprint"])
     seen = set()
@@ -232,17 +225,6 @@ def test_an_eval_fails_as_often_as_its_rate_says() -> None:
     assert np.abs(found - rates[0]).max() < 4 * 0.5 / np.sqrt(4000) + 0.005
 
 
-def test_evals_of_a_document_share_their_luck() -> None:
-    rng = np.random.default_rng(6)
-    suite = draw_suite(rng, 2)
-    rates = np.full((3000, suite.size), 0.3)
-    states = luck.draw_states(rng, suite, rates, np.zeros(rates.shape, bool), 0 * rates)
-    alike = np.corrcoef((states == luck.FAILED).T)
-    other = ~np.eye(suite.size, dtype=bool) & (suite.block[:, None] == suite.block)
-    document = (suite.document[:, None] == suite.document) & (suite.document >= 0)
-    assert alike[document & other].mean() > alike[~document & other].mean() + 0.02
-
-
 @in_both_worlds
 def test_looks_follow_a_break_at_one_level(world: str) -> None:
     made = Cell("looks", "edit", 3, looks=6, level=0.6, edits=False).draw(world, 1, 2)
@@ -282,11 +264,3 @@ def test_some_evals_get_worse_slowly() -> None:
     slow = [each for made in many("second", "same", 20, 30) for each in made.breaks]
     assert len(slow) > 3
     assert all(each.ramp >= 4 and each.start + each.ramp < 21 for each in slow)
-
-
-def test_most_rates_are_solid_and_some_are_shaky() -> None:
-    rng = np.random.default_rng(7)
-    rates = np.concatenate([draw_rates(rng, 400) for _ in range(200)])
-    assert SOLID_MEAN < rates.mean() < SOLID_MEAN + 0.15 * (SHAKY_MEAN - SOLID_MEAN)
-    assert 0.02 < (rates > 0.2).mean() < 0.15
-    assert len(np.unique(rates)) > 0.9 * len(rates)

@@ -40,6 +40,25 @@ class Break:
     ramp: int = 0
 
 
+def break_rates(base: Floats, breaks: Sequence[Break]) -> Floats:
+    """How often each eval fails in each run, ``rows × evals``, given how often it does unbroken."""
+    rates = base.copy()
+    for each in breaks:
+        for row in range(each.start, each.stop):
+            part = min(1.0, (row - each.start + 1) / (each.ramp + 1))
+            before = base[each.start - 1, each.evals]
+            rates[row, each.evals] = (1 - part) * before + part * each.rates
+    return rates
+
+
+def find_blocked(base: Floats, breaks: Sequence[Break]) -> Bools:
+    """Where a failure mostly shows as ``blocked``, ``rows × evals``."""
+    blocked = np.zeros(base.shape, dtype=bool)
+    for each in breaks:
+        blocked[each.start : each.stop, each.evals] = each.blocked
+    return blocked
+
+
 class Timeline:
     """The rates and the code of every run, as edits and breaks are put in one after the other.
 
@@ -167,17 +186,3 @@ class Timeline:
             count = min(len(pool), int(self.rng.integers(1, 4)))
             fixed = self.rng.choice(pool, count, replace=False)
             self.base[row:, fixed] = self.rng.uniform(0, 0.1, count)
-
-    def rates(self) -> Floats:
-        """How often each eval fails in each run, ``rows × evals``."""
-        rates = self.base.copy()
-        for each in self.breaks:
-            rates[each.start : each.stop, each.evals] = each.rates
-        return rates
-
-    def blocked(self) -> Bools:
-        """Where a failure mostly shows as ``blocked``, ``rows × evals``."""
-        blocked = np.zeros(self.base.shape, dtype=bool)
-        for each in self.breaks:
-            blocked[each.start : each.stop, each.evals] = each.blocked
-        return blocked

@@ -19,8 +19,8 @@ import polars as pl
 
 from simulation import result_frames
 from simulation.luck import draw_bad_hours, draw_hour, draw_states
-from simulation.population import Bools, Floats, Ints, Suite, draw_suite, make_uniform
-from simulation.timeline import Break, Timeline
+from simulation.population import Bools, Floats, Ints, Suite, draw_suite
+from simulation.timeline import Break, Timeline, break_rates, find_blocked
 
 KINDS = ("same", "benign", "edit", "drift", "past")
 MORE_KINDS = (*KINDS, "hour", "uniform")
@@ -178,16 +178,16 @@ def simulate(
         raise ValueError(f"episodes need 20 earlier runs, not {runs}")
     drawn_from = (*seed, MORE_KINDS.index(kind), runs, int(episodes))
     rng = np.random.default_rng([*drawn_from, 0])
-    suite = draw_suite(rng, runs + 1 + looks)
-    if kind == "uniform":
-        suite = make_uniform(rng, suite)
+    suite = draw_suite(rng, runs + 1 + looks, uniform=kind == "uniform")
     timeline = Timeline(rng, suite)
     _happen(kind, timeline, runs + 1, level)
     timeline.edit_history(suite.rows - 1 if edits or looks == 1 else runs + 1)
     if episodes:
         timeline.add_episodes()
     luck = np.random.default_rng([*drawn_from, 1])
-    rates, blocked, hours = timeline.rates(), timeline.blocked(), draw_bad_hours(luck, suite)
+    rates = break_rates(timeline.base, timeline.breaks)
+    blocked = find_blocked(rates, timeline.breaks)
+    hours = draw_bad_hours(luck, suite)
     if kind == "hour":
         hours[runs + 1] = draw_hour(rng, suite)
     states = draw_states(luck, suite, rates, blocked, hours)
