@@ -338,6 +338,6 @@ def test_a_workflow_is_followed_with_what_starts_meanwhile() -> None:
 
 def test_a_workflow_with_nothing_in_flight_ends() -> None:
     with FaultServer([reply(body=page([run_with("r1", "completed", passed=1)]))]) as server:
-        view = ra.watch(workflow_id="wf", interval=0.05, client=client(server.url))
+        view = ra.watch(workflow_id="wf_invoices", interval=0.05, client=client(server.url))
         assert view.wait(5).height == 0
     assert view.state.heading == "No run is going on"
