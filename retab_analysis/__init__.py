@@ -15,12 +15,6 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:
     from retab_analysis import errors as errors
     from retab_analysis import schema as schema
-    from retab_analysis._check import check as check
-    from retab_analysis._config_changes import fetch_config_changes as fetch_config_changes
-    from retab_analysis._demo import demo as demo
-    from retab_analysis._open_document import open_document as open_document
-    from retab_analysis._overview import overview as overview
-    from retab_analysis._settle import settle as settle
     from retab_analysis.analysis import blame as blame
     from retab_analysis.analysis import count_failures as count_failures
     from retab_analysis.analysis import eval_history as eval_history
@@ -31,6 +25,12 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import summarize_evals as summarize_evals
     from retab_analysis.analysis import summarize_runs as summarize_runs
     from retab_analysis.analysis import triage as triage
+    from retab_analysis.checks.check import check as check
+    from retab_analysis.checks.demo import demo as demo
+    from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
+    from retab_analysis.checks.open_document import open_document as open_document
+    from retab_analysis.checks.overview import overview as overview
+    from retab_analysis.checks.settle import settle as settle
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison import compare_versions as compare_versions
     from retab_analysis.decode import decode_evals as decode_evals
@@ -109,7 +109,7 @@ _HOMES = {
     "WaitTimeout": "errors",
     "blame": "analysis",
     "cancel_runs": "fetch",
-    "check": "_check",
+    "check": "checks.check",
     "compare": "comparison",
     "compare_versions": "comparison",
     "compare_view": "widgets",
@@ -117,11 +117,11 @@ _HOMES = {
     "decode_evals": "decode",
     "decode_results": "decode",
     "decode_runs": "decode",
-    "demo": "_demo",
+    "demo": "checks.demo",
     "eval_history": "analysis",
     "explore": "widgets",
     "failures": "analysis",
-    "fetch_config_changes": "_config_changes",
+    "fetch_config_changes": "checks.edits",
     "fetch_document_link": "fetch",
     "fetch_evals": "fetch",
     "fetch_result": "fetch",
@@ -133,15 +133,15 @@ _HOMES = {
     "fetch_workflows": "fetch",
     "flaky_evals": "analysis",
     "latest_results": "analysis",
-    "open_document": "_open_document",
-    "overview": "_overview",
+    "open_document": "checks.open_document",
+    "overview": "checks.overview",
     "plot_comparison": "plots",
     "plot_durations": "plots",
     "plot_outcomes": "plots",
     "plot_pass_rate": "plots",
     "plot_verdicts": "plots",
     "read_csv": "export",
-    "settle": "_settle",
+    "settle": "checks.settle",
     "start_runs": "fetch",
     "states": "analysis",
     "summarize_evals": "analysis",

@@ -125,7 +125,7 @@ def test_every_name_is_there_and_can_be_imported(name: str) -> None:
 def test_no_module_hides_a_name() -> None:
     modules = {path.stem for path in Path(ra.__file__).parent.iterdir()}
     assert not modules & set(ra.__all__)
-    loaded = importlib.import_module("retab_analysis._check")
+    loaded = importlib.import_module("retab_analysis.checks.check")
     assert ra.check is loaded.check
 
 

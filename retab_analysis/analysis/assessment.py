@@ -18,7 +18,8 @@ from retab_analysis.vocabulary import BLOCK_CODE, CODE, DECIDED, MOMENT, NOT_PAS
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id"),
-    *("workflow_version_id", "run_created_at", "created_at", BLOCK_CODE, *SAME_EVAL),
+    *("workflow_version_id", "run_created_at", "created_at", "completed_at", BLOCK_CODE),
+    *SAME_EVAL,
 )
 """The columns of a RESULTS frame that are read."""
 
@@ -44,7 +45,9 @@ class Assessment:
     @property
     def outcomes(self) -> pl.DataFrame:
         """The comparable results that passed or did not."""
-        return self.results.filter("comparable", pl.col("state").is_in(DECIDED))
+        return self.results.filter(
+            "comparable", pl.col("state").is_in(DECIDED), pl.col("row").is_not_null()
+        )
 
 
 def assess(results: pl.LazyFrame) -> Assessment:
@@ -68,25 +71,23 @@ def assess(results: pl.LazyFrame) -> Assessment:
 def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
     """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
     # numpy, which the model needs, is loaded only by who asks it.
-    from retab_analysis.evidence.findings import weigh
-    from retab_analysis.evidence.kinds import find_kinds
-    from retab_analysis.evidence.outcomes import collect_outcomes, combine_sides
+    from retab_analysis.evidence.comparable import collect, combine_sides
+    from retab_analysis.evidence.each_eval import weigh
 
     newest = _newest_run(results)
     is_newest = pl.col("run_id").eq_missing(pl.lit(newest, pl.String))
     combined = combine_sides(results.filter(is_newest), None, results.filter(~is_newest))
-    outcomes = collect_outcomes(combined)
-    findings = weigh(outcomes)
+    ledger = collect(combined)
+    findings = weigh(ledger)
     # Of each eval, also where the newest run cancelled it, or was of other evals alone.
-    told = findings.of_each_eval(undecided=True).with_columns(
-        pl.Series("kind", find_kinds(outcomes.histories, findings.posterior), pl.String),
-    )
-    placed = outcomes.results.select("at", "eval", "row", "comparable").join(combined, on="at")
-    names = placed.sort("row", "moment", "at", nulls_last=False).group_by("eval")
+    told = findings.of_each_eval(known=pl.Series(ledger.histories.observed.any(axis=1)))
+    kept = ("at", "eval", "row", "comparable", "is_single", "outage")
+    placed = ledger.results.select(kept).join(combined, on="at")
+    names = placed.sort("at").group_by("eval")
     named = names.agg(pl.col("eval_name").drop_nulls().last()).with_columns(
         is_gone=~pl.col("eval").is_in(_present(placed))
     )
-    evals = outcomes.evals.join(named, on="eval").join(told, on="eval").sort("eval")
+    evals = ledger.evals.join(named, on="eval").join(told, on="eval").sort("eval")
     return Assessment(
         evals.with_columns(pl.col("eval") + offset),
         placed.with_columns(pl.col("eval") + offset, code=CODE),
@@ -114,11 +115,11 @@ def _newest_run(results: pl.DataFrame) -> str | None:
 
 def _present(placed: pl.DataFrame) -> list[int]:
     """The evals of the newest whole run, and of what came after it."""
-    sizes = placed.group_by("row").agg(pl.col("eval").n_unique().alias("n"))
-    whole = sizes.filter(pl.col("n") > _WHOLE * pl.col("n").max())["row"].max()
+    sizes = placed.group_by("run_id").agg(pl.col("eval").n_unique().alias("n"), pl.col("at").min())
+    whole = sizes.filter(pl.col("n") > _WHOLE * pl.col("n").max())["at"].max()
     if whole is None:
         return []
-    return placed.filter(pl.col("row") >= whole)["eval"].unique().to_list()
+    return placed.filter(pl.col("at") >= whole)["eval"].unique().to_list()
 
 
 def failing_now(assessment: Assessment) -> pl.DataFrame:

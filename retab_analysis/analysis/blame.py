@@ -78,5 +78,5 @@ def _last_good(assessment: Assessment, evals: pl.DataFrame) -> pl.DataFrame:
     since = evals.select("eval", since_moment="since_at")
     good = assessment.results.filter(state="passed").join(since, on="eval")
     before = good.filter((pl.col("moment") < pl.col("since_moment")).fill_null(True))
-    ordered = before.sort("row", "moment", "run_id", nulls_last=False)
+    ordered = before.sort("at")
     return ordered.group_by("eval").agg(pl.col("run_id").last().alias("last_good_run_id"))

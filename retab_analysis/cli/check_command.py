@@ -7,10 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis._baseline import NoBaselineError
-from retab_analysis._check import check
-from retab_analysis._settle import RerunPlan, settle
-from retab_analysis.cli.conclusion import ROUNDS, UNDECIDED_CODES, Conclusion, tell_github
+from retab_analysis.checks.check import check
+from retab_analysis.checks.settle import RerunPlan, list_isolated_errors, rerun_errors, settle
+from retab_analysis.cli.conclusion import (
+    ROUNDS,
+    Conclusion,
+    tell_github,
+)
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.eval_checks import list_checks
 from retab_analysis.cli.junit import write_junit
@@ -45,17 +48,9 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         if candidate is None:
             console.warn("Nothing was started.")
             return NOT_ASKED
-    try:
-        comparison = compare_sides(options, console, session, candidate)
-    except NoBaselineError as error:
-        code = UNDECIDED_CODES[options.undecided]
-        told = f"Nothing to compare with, so that nothing was decided: {one_line(error)}"
-        if options.json:
-            console.show_json({"exit_code": code, "error": told})
-        else:
-            console.show(told)
-        console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
-        return code
+    comparison = compare_sides(options, console, session, candidate)
+    if options.start:
+        comparison = _rerun_errors(console, session, comparison)
     if options.settle:
         comparison = _settle(options, console, session, comparison)
     conclusion = Conclusion(
@@ -123,6 +118,15 @@ def _may_queue(options: Namespace, console: Console, evals: int, about: str = ""
     """Whether so many evals may be queued; asks where they are many."""
     question = f"This queues {about}{evals:,} evals; other people's runs wait behind them. Go on?"
     return evals <= MANY or options.yes or console.confirm(question)
+
+
+def _rerun_errors(console: Console, session: Session, comparison: Comparison) -> Comparison:
+    """Run isolated errors again once, which are not verdicts; says how many."""
+    errors = list_isolated_errors(comparison)
+    if not errors:
+        return comparison
+    console.say(f"Running {count_noun(len(errors), 'eval')} again that ended in an error.")
+    return rerun_errors(comparison, client=session.client)
 
 
 def _settle(

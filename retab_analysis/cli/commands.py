@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis._overview import overview
+from retab_analysis.checks.overview import overview
 from retab_analysis.cli.check_command import (
     chosen_runs,
     compare_sides,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from retab_analysis.cli import github
 from retab_analysis.cli.console import FAILS, HOLDS, UNDECIDED, Console
 from retab_analysis.cli.eval_checks import VALUE_COLUMNS
@@ -17,6 +19,7 @@ from retab_analysis.comparison.render import OPEN, describe
 from retab_analysis.comparison.wording import count_noun
 from retab_analysis.markup import markdown, one_line
 from retab_analysis.report import write_report
+from retab_analysis.vocabulary import DECIDED
 
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 """What ``--undecided`` may be, and the exit code that it means."""
@@ -55,22 +58,25 @@ class Conclusion:
         return f"Retab check of {one_line(self.workflow_id)}"
 
     @property
-    def suspects(self) -> set[str]:
-        """The evals that are suspect, and nobody accepted that."""
-        suspects = self.comparison.evals.filter(transition="suspect")["eval_id"]
-        return {*suspects} - {*self.gate.accepted, *self.gate.failing}
-
-    @property
     def open(self) -> str:
         """What is open although the gate holds, in words; empty where nothing is."""
         if not self.gate.ok:
             return ""
-        # Not what the suite's test counts, which leaves reruns out.
-        if self.comparison.evals["p_regressed"].drop_nulls().is_empty():
-            return "no eval was decided on both sides"
-        suspects = len(self.suspects)
-        verb = "is" if suspects == 1 else "are"
-        return f"{count_noun(suspects, 'eval')} {verb} suspect" if suspects else ""
+        comparison = self.comparison
+        if not comparison.evals["candidate_state"].is_in((*DECIDED, "mixed")).any():
+            return "nothing was decided"
+        asked = comparison.evals.filter(pl.col("eval_id").is_in(self.gate.undecided))
+        suspects = asked.filter(transition="suspect").height
+        errors = asked.height - suspects
+        said = []
+        if suspects:
+            verb = "is" if suspects == 1 else "are"
+            said.append(f"{count_noun(suspects, 'eval')} {verb} suspect")
+        if errors:
+            said.append(f"{count_noun(errors, 'eval')} ended in an error")
+        if not said and comparison.may_have_broken:
+            said.append("something probably broke, but it is not certain which")
+        return " and ".join(said)
 
     @property
     def exit_code(self) -> int:
@@ -130,7 +136,7 @@ class Conclusion:
         """Everything as plain values, the conclusion first."""
         gate = {
             name: getattr(self.gate, name)
-            for name in ("ok", "reasons", "notes", "failing", "accepted")
+            for name in ("ok", "reasons", "notes", "failing", "undecided", "accepted")
         }
         told = self.comparison.to_dict()
         if not values:

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
 from retab_analysis.arguments import check_share
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.eval_rows import describe_evals
-from retab_analysis.comparison.sides import (
-    Sides,
-    check_one_workflow,
-    check_results,
-    choose_baseline,
-    choose_last_good,
-    pick_rows,
-)
+from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.findings import Findings, weigh
-from retab_analysis.evidence.outcomes import (
-    CANDIDATE,
-    EARLIER,
-    Outcomes,
-    collect_outcomes,
-    combine_sides,
-    count_outcomes,
-)
+from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
+from retab_analysis.evidence.each_eval import weigh
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
-from retab_analysis.vocabulary import DECIDED
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, LIKELY, MOMENT
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _LISTED = 20
@@ -74,13 +58,33 @@ def compare(
         ConfigError: An argument that cannot be used, or results of two workflows.
         SchemaError: A frame that is not a RESULTS frame.
     """
+    now = check_results(candidate, "candidate").collect()
+    before = check_results(baseline, "baseline").collect()
+    further = None if history is None else check_results(history, "history").collect()
+    check_one_workflow(now, before, further)
     sides = Sides(
-        candidate=check_results(candidate, "candidate").collect(),
-        baseline=check_results(baseline, "baseline").collect(),
-        history=None if history is None else check_results(history, "history").collect(),
+        candidate=now,
+        baseline=before,
+        history=None if further is None else _without_compared(further, before, now),
         version_diff=version_diff,
     )
     return compare_sides(sides, alpha, margin)
+
+
+def _without_compared(
+    history: pl.DataFrame, baseline: pl.DataFrame, candidate: pl.DataFrame
+) -> pl.DataFrame:
+    """History that is not among what is compared, and not later than the candidate."""
+    compared = pl.concat([baseline, candidate])
+    # Results whose run is not known are recognised by their own id.
+    left_out = [
+        history[name].is_in(compared[name].drop_nulls().unique().implode())
+        for name in ("run_id", "result_id")
+    ]
+    first = candidate.select(MOMENT.min()).item()
+    if first is not None:  # where the candidate's dates are not known, nothing can be later
+        left_out.append(history.select(first < MOMENT).to_series())
+    return history.filter(~pl.any_horizontal(each.fill_null(False) for each in left_out))
 
 
 def compare_versions(
@@ -138,116 +142,113 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     """
     check_share("alpha", alpha)
     check_share("margin", margin)
-    check_one_workflow(sides.candidate, sides.baseline, sides.history)
     blocks = _changed_blocks(sides.version_diff)
-    results = combine_sides(sides.candidate_and_reruns, sides.baseline, sides.history)
-    outcomes = collect_outcomes(results, blocks)
-    findings = weigh(outcomes)
-    if sides.baseline is None:
-        earlier, after = _hold_against_last_good(outcomes, findings)
-        # The version diff is with the newest earlier run, and not with each eval's own result.
-        blocks = None
-    else:
-        earlier = choose_baseline(outcomes)
-        after = _last_decided(earlier, outcomes)
-    evals = describe_evals(results, outcomes, findings, earlier, after, blocks, sides.after_gaps)
-    chosen = None if sides.baseline is None else earlier
-    results, outcomes = _without_reruns(results, outcomes, sides.rerun_ids)
-    suite = _collect_suite(results, outcomes, evals, chosen)
-    is_further = outcomes.results["side"] == EARLIER
-    return Comparison.conclude(
-        evals,
-        suite,
-        sides=sides,
-        alpha=alpha,
-        margin=margin,
-        outage=outcomes.outage,
-        further=outcomes.results["run_id"].filter(is_further).drop_nulls().n_unique(),
-    )
-
-
-def _hold_against_last_good(
-    outcomes: Outcomes, findings: Findings
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Each eval's own last good result, and the row after which a worsening counts for it.
-
-    For an eval that does not pass now it does not matter how long ago that began: all rows count.
-    """
-    passing = _is_passing(outcomes)
-    earlier = choose_last_good(outcomes, passing, findings.since)
-    after = _last_decided(earlier, outcomes).join(passing.filter("passing"), on="eval", how="semi")
-    return earlier, after
-
-
-def _is_passing(outcomes: Outcomes) -> pl.DataFrame:
-    """``eval, passing``: whether all decided results of the candidate passed, and there are some.
-
-    What ended in an error does not pass; an eval without either is left out.
-    """
-    decided = pl.col("state").is_in(DECIDED)
-    now = outcomes.results.filter(
-        pl.col("side") == CANDIDATE, "comparable", decided | (pl.col("state") == "error")
-    )
-    passed = pl.col("state") == "passed"
-    return now.group_by("eval").agg((decided.any() & (passed | ~decided).all()).alias("passing"))
-
-
-def _last_decided(chosen: pl.DataFrame, outcomes: Outcomes) -> pl.DataFrame:
-    """``eval, after``: the row of the newest decided result of those that were chosen."""
-    rows = outcomes.results.select("at", "row", "state", "comparable")
-    decided = chosen.join(rows, on="at").filter("comparable", pl.col("state").is_in(DECIDED))
-    return decided.group_by("eval").agg(pl.col("row").max().alias("after"))
-
-
-def _without_reruns(
-    results: pl.DataFrame, outcomes: Outcomes, reruns: set[str]
-) -> tuple[pl.DataFrame, Outcomes]:
-    """What the suite's test and the two pass rates may look at."""
-    if not reruns:
-        return results, outcomes
-    again = pl.col("run_id").is_in(list(reruns)).fill_null(False)
-    first = replace(outcomes, results=outcomes.results.filter(~again))
-    return results.filter(~again), first
+    results = combine_sides(sides.candidate, sides.baseline, sides.history)
+    runs = None if sides.runs is None else sides.runs.select("run_id", "scope")
+    ledger = collect(results, runs, blocks)
+    findings = weigh(ledger)
+    # Against each eval's own past a version diff is with the newest earlier run, which is not what
+    # the eval is held against.
+    shown = None if sides.baseline is None else blocks
+    rows = describe_evals(results, ledger, findings, sides, shown)
+    earlier = None if sides.baseline is None else rows.earlier
+    suite = _collect_suite(results, ledger, rows.evals, earlier)
+    return Comparison.conclude(suite, sides, alpha, margin)
 
 
 def _collect_suite(
-    results: pl.DataFrame,
-    outcomes: Outcomes,
-    evals: pl.DataFrame,
-    earlier: pl.DataFrame | None,
+    results: pl.DataFrame, ledger: Ledger, evals: pl.DataFrame, earlier: pl.DataFrame | None
 ) -> Suite:
-    """What the suite's test looks at.
+    """What the suite's test looks at: runs of the workflow and of blocks, outages apart.
 
-    Without chosen earlier results it is everything comparable that is earlier: results that were
-    chosen because they passed would make every change a fall.
+    Runs of single evals are left out: what is run again because it failed would make every suite
+    look worse. Held against its own past, an eval is held against
+
+    1. the rows before it got worse, where it is called worse since before the candidate's row;
+    2. else those on other code than the candidate's, where there are such rows;
+    3. else all.
+
+    Args:
+        results: What :func:`combine_sides` gives.
+        ledger: What is made of them.
+        evals: ``Comparison.evals``, and what is kept beside it.
+        earlier: ``eval, at``: the results of a baseline that was passed in; None without one.
     """
-    counted, is_after = outcomes.results, outcomes.results["side"] == CANDIDATE
-    if earlier is not None:
-        chosen = counted["at"].filter(is_after)
-        counted = pick_rows(counted, pl.concat([chosen, earlier["at"]]))
-    shape = outcomes.histories.shape
-    passes, fails = count_outcomes(counted, shape)
-    table = OutcomeTable(
-        passes, passes + fails, np.arange(shape[1]) >= outcomes.histories.candidate
+    is_now = pl.col("side") == CANDIDATE
+    rows = ledger.results.filter(
+        "comparable",
+        pl.col("state").is_in(DECIDED),
+        is_now | ~pl.col("outage"),
+        pl.col("row").is_not_null(),
     )
-    now = results.filter(results["side"] == CANDIDATE)
+    whole = pl.col("eval").filter(is_now & ~pl.col("is_single")).implode()
+    now = rows.filter(is_now, ~pl.col("is_single") | ~pl.col("eval").is_in(whole))
+    if earlier is None:
+        before = _choose_before(rows.filter(~is_now, ~pl.col("is_single")), now, results, evals)
+    else:
+        before = rows.filter(~is_now, pl.col("at").is_in(earlier["at"].implode()))
+    counted = pl.concat([before, now])
+    alone = "result " + pl.col("at").cast(pl.String)
+    counted = counted.with_columns(run=pl.coalesce("run_id", alone))
+    runs = (
+        counted.group_by("run", is_now=is_now)
+        .agg(pl.col("moment").min())
+        .sort("is_now", "moment", "run", nulls_last=False)
+        .with_row_index("column")
+    )
+    placed = counted.with_columns(is_now=is_now).join(runs, on=("run", "is_now"))
+    shape = ledger.evals.height, max(runs.height, 1)
+    cell = placed["eval"].to_numpy() * shape[1] + placed["column"].to_numpy()
+    outcomes = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+    passed = (placed["state"] == "passed").to_numpy()
+    passes = np.bincount(cell[passed], minlength=shape[0] * shape[1]).reshape(shape)
+    is_after = np.zeros(shape[1], dtype=bool)
+    is_after[: runs.height] = runs["is_now"].to_numpy()
+    return Suite(
+        evals=evals,
+        table=OutcomeTable(passes, outcomes, is_after),
+        documents=ledger.evals.select("eval_id").join(
+            _find_documents(results), on="eval_id", how="left", maintain_order="left"
+        ),
+    )
+
+
+def _choose_before(
+    rows: pl.DataFrame, now: pl.DataFrame, results: pl.DataFrame, evals: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows that each eval's rate before is made of; see :func:`_collect_suite`."""
+    codes = results.select("at", BLOCK_CODE)
+    present = (
+        now.join(codes, on="at").group_by("eval").agg(pl.col(BLOCK_CODE).drop_nulls().last())
+    ).rename({BLOCK_CODE: "present"})
+    worse = evals.filter(pl.col("p_worse") >= LIKELY).select("eval", "since_row")
+    since = pl.col("row") < pl.col("since_row")
+    # Where it began at the candidate's row, all earlier rows are before it.
+    earlier = pl.col("since_row") <= pl.col("row").max().over("eval")
+    told = (
+        rows.join(codes, on="at")
+        .join(present, on="eval", how="left")
+        .join(worse, on="eval", how="left")
+        .with_columns(
+            first=(since & earlier).fill_null(False),
+            second=(pl.col(BLOCK_CODE) != pl.col("present")).fill_null(False),
+        )
+    )
+    any_first, any_second = (pl.col(name).any().over("eval") for name in ("first", "second"))
+    chosen = (
+        pl.when(any_first).then("first").when(any_second).then("second").otherwise(pl.lit(True))
+    )
+    return told.filter(chosen).select(rows.columns)
+
+
+def _find_documents(results: pl.DataFrame) -> pl.DataFrame:
+    """``eval_id, documents``: what each eval reads, as its newest result says."""
     named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in _DOCUMENTS)
-    documents = (
-        now.sort("at")
+    return (
+        results.sort("at")
         .select("eval_id", documents=pl.coalesce(named))
         .drop_nulls("documents")
         .unique("eval_id", keep="last")
-    )
-    return Suite(
-        evals=evals.select(
-            *("eval_id", "transition", "block_id", "expected_reruns", "unknown", "is_latest"),
-            p_worse="p_regressed",
-            p_better="p_improved",
-        ),
-        table=table,
-        documents=outcomes.evals.select("eval_id").join(
-            documents, on="eval_id", how="left", maintain_order="left"
-        ),
     )
 
 

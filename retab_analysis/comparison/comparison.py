@@ -20,12 +20,12 @@ from retab_analysis.comparison.gate import (
     FAIL_ON,
     Gate,
     GateRule,
-    Regressed,
+    Suspicion,
     apply_rule,
     choose_failures,
 )
 from retab_analysis.comparison.json_diff import differing_paths
-from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.suite_test import (
     Suite,
     conclude,
@@ -33,12 +33,11 @@ from retab_analysis.comparison.suite_test import (
     suite_regressed,
     summarize,
 )
-from retab_analysis.comparison.transitions import EVALS_SCHEMA, SURE
+from retab_analysis.comparison.transitions import EVALS_SCHEMA
 from retab_analysis.comparison.wording import (
     describe_last_good,
     describe_sides,
     explain,
-    say_reruns,
     say_unknown,
     write_headline,
 )
@@ -46,7 +45,7 @@ from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.vocabulary import BROKEN
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, SURE
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
 _RERUNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
@@ -58,9 +57,10 @@ class Comparison:
 
     Attributes:
         evals: One row per eval, what needs attention first. ``transition`` is what became of it;
-            ``p_regressed`` the probability that it got worse to stay (null where that cannot be
-            said); ``cause`` (``edit``, ``drift``, ``unknown``) and ``since_at, since_version_id,
-            since_run_id`` where and why that began; ``reason`` the same in words;
+            ``p_regressed`` the probability that it got worse to stay and ``p_improved`` that it
+            got better (null where that cannot be said); ``cause`` (``edit``, ``drift``,
+            ``unknown``) and ``since_at, since_version_id, since_run_id`` where and why that began;
+            ``reason`` the same in words;
             ``baseline_*`` and ``candidate_*`` both sides, counts and rates over decided results;
             ``reruns_to_clear`` and ``reruns_to_confirm`` how many further passes or failures in a
             row would decide it (null above 5). A delta is candidate minus baseline; ``margin`` is
@@ -75,32 +75,14 @@ class Comparison:
     compared: str
     alpha: float
     margin: float
-    _suite: Suite = field(repr=False)
     sides: Sides = field(repr=False)
-    _outage: bool = field(default=False, repr=False)
+    _suite: Suite = field(repr=False)
 
     @classmethod
-    def conclude(
-        cls,
-        evals: pl.DataFrame,
-        suite: Suite,
-        *,
-        sides: Sides,
-        alpha: float,
-        margin: float,
-        outage: bool,
-        further: int,
-    ) -> Comparison:
-        """Draw the conclusions from what is known of each eval, in the light of further runs."""
-        return cls(
-            evals=evals.select(EVALS_SCHEMA.names()),
-            compared=_describe(sides, evals, further),
-            alpha=alpha,
-            margin=margin,
-            _suite=suite,
-            sides=sides,
-            _outage=outage,
-        )
+    def conclude(cls, suite: Suite, sides: Sides, alpha: float, margin: float) -> Comparison:
+        """Draw the conclusions from what is known of each eval."""
+        evals = suite.evals.select(EVALS_SCHEMA.names())
+        return cls(evals, _describe(sides, evals), alpha, margin, sides, suite)
 
     # The suite's test takes longer than all else, and some ask only what became of the evals.
     @functools.cached_property
@@ -129,14 +111,15 @@ class Comparison:
 
         Returns:
             ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: the newly
-            errored, the suspects, and what is called broken with a probability below 0.95.
+            errored, but for those of an outage; the suspects; and what is called broken with a
+            probability below 0.95.
         """
         check_polars_threads()
-        transition, p = pl.col("transition"), pl.col("p_regressed")
-        unsure = transition.is_in(BROKEN) & (p < SURE)
-        return self.evals.filter(transition.is_in(("newly_errored", "suspect")) | unsure).select(
-            _RERUNS
-        )
+        transition = pl.col("transition")
+        isolated = (transition == "newly_errored") & ~pl.col("is_outage")
+        unsure = transition.is_in(BROKEN) & (pl.col("p_regressed") < SURE)
+        chosen = self._suite.evals.filter(isolated | (transition == "suspect") | unsure)
+        return chosen.select(_RERUNS)
 
     def choose_reruns(self, rounds: int) -> pl.DataFrame:
         """Those of :attr:`reruns` that :func:`settle` runs again with so many rounds left.
@@ -165,9 +148,31 @@ class Comparison:
     def headline(self) -> str:
         """In one line: what broke, what is not sure, what stayed; the counts add up."""
         row = self.summary.row(0, named=True)
+        outage = self.outage is not None
         return write_headline(
-            row, self.evals, self.verdict, outage=self._outage, waiting=self.sides.waiting
+            row, self.evals, self.verdict, outage=outage, waiting=self.sides.waiting
         )
+
+    @property
+    def outage(self) -> tuple[int, int] | None:
+        """How many evals have nothing but errors of an outage, of how many that ended."""
+        ended = self._suite.evals.filter(
+            pl.col("candidate_state").is_in((*DECIDED, "error", "mixed"))
+        )
+        errors = ended.filter("is_outage", candidate_state="error").height
+        return (errors, ended.height) if errors else None
+
+    @property
+    def may_have_broken(self) -> bool:
+        """Whether something probably got worse although no single eval is called broken."""
+        called = self.evals["transition"].is_in(BROKEN).any()
+        return not called and (self.summary["p_any_regressed"].item() or 0) >= CERTAIN_ENOUGH
+
+    @property
+    def plan(self) -> pl.DataFrame:
+        """Which runs were read and why: ``run_id, created_at, scope, why``; empty if not known."""
+        plan = self.sides.plan
+        return PLAN.to_frame() if plan is None else plan
 
     @property
     def title(self) -> str:
@@ -185,48 +190,56 @@ class Comparison:
         """Apply a rule.
 
         Args:
-            fail_on: The transitions that count against the candidate; ``incomplete`` only where
-                the candidate's side is not decided.
-            max_failures: How many evals may have them. Above 0 the verdict counts only where the
-                suite's own test says that the pass rate fell.
+            fail_on: The transitions that count against the candidate.
+            max_failures: How many evals may have them.
             allow: Ids or names of evals that do not count, or a file of accepted failures (a
                 ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. An entry
-                of a file that passes, was not compared, or has run out is a reason itself; an id or
-                a name that passes or was not compared is noted.
+                of a file is a reason itself once its eval passed in two rows and does not come and
+                go, is not saved any more, or has run out; an id or a name that passes or was not
+                compared is noted.
             min_pass_rate: The least pass rate of the candidate, from 0 to 1.
-            verdict: Whether the verdict ``regressed`` counts, which is then computed without the
-                accepted evals.
+            verdict: Whether it counts that the suite fell by its test, which is computed without
+                the accepted evals.
 
         Returns:
-            ``.ok``, ``.reasons`` (why not), and ``.notes`` (said, not counted).
+            ``.ok``; ``.reasons`` (why not); ``.failing``, ``.undecided`` and ``.accepted``, ids of
+            evals; ``.notes`` (said, not counted); ``.rule`` (in words). An outage, and a run whose
+            results do not add up to what it says, are reasons, too.
 
         Raises:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        regressed = self._find_regressed(rule) if rule.verdict else None
-        pass_rate = self.summary["candidate_pass_rate"].item()
-        waiting, latest = self.sides.waiting, self._latest
-        return apply_rule(rule, self.evals, pass_rate, regressed, waiting, latest)
+        saved = self.sides.saved
+        return apply_rule(
+            rule,
+            self._suite.evals,
+            self._pass_rate,
+            self._find_suspicion(rule),
+            None if saved is None else frozenset(saved["eval_id"]),
+        )
 
     @property
-    def _latest(self) -> frozenset[str]:
-        """The ids of the evals that may have broken earlier than it shows."""
-        return frozenset(self._suite.evals.filter("is_latest")["eval_id"])
+    def _pass_rate(self) -> float | None:
+        """The candidate's pass rate; where nothing is compared, that of all that ended."""
+        rate: float | None = self.summary["candidate_pass_rate"].item()
+        if rate is not None:
+            return rate
+        ended = self.evals.filter(pl.col("candidate_state").is_in((*DECIDED, "error", "mixed")))
+        passed = (ended["candidate_state"] == "passed").mean()
+        return None if passed is None else float(passed)  # type: ignore[arg-type]
 
-    def _find_regressed(self, rule: GateRule) -> Regressed | None:
-        """The verdict where it counts against the candidate, without what is accepted."""
+    def _find_suspicion(self, rule: GateRule) -> Suspicion:
+        """What speaks against the candidate beside single evals, without what is accepted."""
         accepted = rule.accepted_ids(self.evals)
-        suite = self._suite.without(accepted) if len(accepted) else self._suite
-        summary = summarize(suite, self.alpha) if len(accepted) else self.summary
-        by_test = rule.max_failures > 0
-        counts = (
-            suite_regressed(summary, self.alpha)
-            if by_test
-            else conclude(suite, summary, self.alpha, self.margin) == "regressed"
-        )
-        return Regressed(summary, self.alpha, by_test, len(accepted) > 0) if counts else None
+        fell = None
+        if rule.verdict:
+            suite = self._suite.without(accepted) if len(accepted) else self._suite
+            summary = summarize(suite, self.alpha) if len(accepted) else self.summary
+            fell = summary if suite_regressed(summary, self.alpha) else None
+        sides = self.sides
+        return Suspicion(fell, len(accepted) > 0, self.outage, sides.unnamed, sides.waiting)
 
     def raise_if_regressed(
         self,
@@ -341,18 +354,13 @@ class Comparison:
         test = {
             "alpha": self.alpha,
             "margin": self.margin,
-            "outage": self._outage,
+            "outage": self.outage is not None,
             "own_past": self.sides.baseline is None,
-            "latest": self._latest,
-            "has_reruns": self.sides.reruns is not None,
             "significant": is_significant(row, self.alpha),
         }
-        started = 0 if self.sides.started is None else self.sides.started.height
         unknown = say_unknown(self._suite.evals["unknown"])
-        verdicts = self.sides.rerun_verdicts, self.sides.earlier_rerun_verdicts
-        reruns = say_reruns(*verdicts, started)
-        compared = " ".join(filter(None, (self.compared, unknown, reruns)))
-        told = explain(compared, row, self.evals, self.verdict, test)
+        compared = " ".join(filter(None, (self.compared, *self.sides.notes, unknown)))
+        told = explain(compared, row, self._suite.evals, self.verdict, test)
         edits = self.sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"
 
@@ -405,18 +413,12 @@ class Comparison:
         return render.to_text(self.document())
 
 
-def _describe(sides: Sides, evals: pl.DataFrame, further: int) -> str:
-    """What was compared with what.
-
-    Args:
-        sides: The results.
-        evals: ``Comparison.evals``.
-        further: How many earlier runs count besides the two sides.
-    """
+def _describe(sides: Sides, evals: pl.DataFrame) -> str:
+    """What was compared with what."""
     if sides.baseline is None:
         earlier = sides.candidate.clear() if sides.history is None else sides.history
         return describe_last_good(sides.compared, evals, earlier)
-    return sides.compared or describe_sides(sides.baseline, sides.candidate, further)
+    return sides.compared or describe_sides(sides.baseline, sides.candidate)
 
 
 def _expected(rounds: int) -> pl.Expr:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from retab_analysis.comparison.sides import choose_candidate, pick_rows, summarize_side
+from retab_analysis.comparison.sides import (
+    Sides,
+    choose_baseline,
+    choose_candidate,
+    choose_last_good,
+    pick_rows,
+    summarize_side,
+)
 from retab_analysis.comparison.transitions import (
-    DEFINITION_WORDS,
     EVALS_SCHEMA,
-    LIKELY,
     find_transition,
+    is_called_though_passing,
     order_evals,
 )
-from retab_analysis.evidence.findings import Findings
-from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, Flags, Outcomes
-from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, SAME_EVAL
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, DEFINITION, Ledger
+from retab_analysis.evidence.each_eval import Findings
+from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DECIDED, FAILING, LIKELY
 
-_SINCE = ("since_at", "since_version_id", "since_run_id")
-_RERUNS = ("reruns_to_clear", "reruns_to_confirm")
-_DATE = "%-d %b %Y"
 _SIDE_COLUMNS = {
     "actual_value": "actual",
     "state": "state",
@@ -30,66 +35,278 @@ _SIDE_COLUMNS = {
     "run_id": "run_id",
     "result_id": "result_id",
 }
+_DEFINITION_WORDS = dict(zip(DEFINITION, ("inputs", "condition", "expected value"), strict=True))
+_WRITTEN = dict(zip(DEFINITION, (*DEFINITION[:2], "expected_value"), strict=True))
+
+FURTHER = (
+    *("eval", "expected_reruns", "unknown", "is_latest", "is_outage", "since_row"),
+    *("p_worse", "p_better", "not_run_since", "passing_rows", "comes_and_goes"),
+)
+"""What a comparison keeps of each eval beside what it shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvalRows:
+    """What became of each eval.
+
+    Attributes:
+        evals: One row per eval, what needs attention first: the columns of :data:`EVALS_SCHEMA`,
+            and :data:`FURTHER`: ``eval`` (its index in the ledger);
+            ``expected_reruns``, how many it will get in the mean if it gets at most 0, 1, …;
+            ``unknown`` (List(String)), of which parts of its definition it is not known whether
+            they changed; ``is_latest``, whether it may have broken earlier than it shows;
+            ``is_outage``, whether it ended in an error of an outage; ``since_row``; ``p_worse``,
+            the probability that it is worse whenever that began, and ``p_better``;
+            ``not_run_since``, when it was decided last where it was not run now; ``passing_rows``,
+            how many of its newest rows passed, one after the other; ``comes_and_goes``.
+        earlier: ``eval, at``: the results that each eval is held against.
+    """
+
+    evals: pl.DataFrame
+    earlier: pl.DataFrame
 
 
 def describe_evals(
     results: pl.DataFrame,
-    outcomes: Outcomes,
+    ledger: Ledger,
     findings: Findings,
-    earlier: pl.DataFrame,
-    after: pl.DataFrame,
+    sides: Sides,
     changed_blocks: frozenset[str] | None,
-    after_gaps: frozenset[str] = frozenset(),
-) -> pl.DataFrame:
+) -> EvalRows:
     """One row per eval, what needs attention first.
 
     Args:
         results: What :func:`combine_sides` gives.
-        outcomes: What is made of them.
+        ledger: What is made of them.
         findings: What the model says of them.
-        earlier: ``eval, at``: the results that each eval is held against.
-        after: ``eval, after``: the row after which a worsening of the eval counts.
+        sides: What is compared.
         changed_blocks: The blocks in which the versions differ, None where that is not known.
-        after_gaps: The ids of the runs before which there are some that were not read.
-
-    Returns:
-        The columns of :data:`EVALS_SCHEMA`; ``p_improved``; ``expected_reruns``, how many an
-        eval will get in the mean if it gets at most 0, 1, …; ``unknown`` (List(String)), of which
-        parts of its definition it is not known whether they changed; and ``is_latest``, whether it
-        may have broken earlier than it shows.
     """
-    chosen = choose_candidate(outcomes)
-    rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
-    before, now = summarize_side(earlier, rows), summarize_side(chosen, rows)
-    both = before.join(
-        now.rename({name: f"c_{name}" for name in now.columns if name != "eval"}),
-        on="eval",
-        how="full",
-        coalesce=True,
-    )
-    listed = _listed(outcomes)
-    facts = _facts(outcomes, results)
+    facts = _collect_facts(ledger, results, sides)
+    overall = findings.of_each_eval(known=pl.Series(ledger.histories.observed.any(axis=1)))
+    facts = facts.join(overall.select("eval", "p_worse", "fails_last"), on="eval")
+    facts = facts.with_columns(is_broken=_is_broken())
+    own_past = sides.baseline is None
+    earlier = choose_baseline(ledger)
+    if own_past:
+        passing = facts.select("eval", passing=pl.col("is_passing") & ~is_called_though_passing())
+        earlier = choose_last_good(ledger, passing, findings.since)
+    after = _last_decided(earlier, ledger)
+    if own_past:
+        # For what does not pass now it does not matter how long ago that began: all rows count.
+        after = after.join(passing.filter("passing"), on="eval", how="semi")
+    stays = pl.col("is_broken") & ~pl.col("c_decided")
+    known = facts.select((pl.col("c_decided") & pl.col("decided_before")) | stays).to_series()
+    told = findings.of_each_eval(after, known)
     joined = (
-        outcomes.evals.filter(pl.col("eval").is_in(listed.implode()))
-        .join(both.rename({"block_id": "earlier_block_id"}), on="eval", how="left")
-        .join(facts, on="eval", how="left")
-        .join(findings.of_each_eval(after), on="eval", how="left")
+        ledger.evals.drop("block", "block_id")
+        .join(_put_beside(earlier, results, ledger), on="eval", how="left")
+        .join(facts.drop("p_worse", "fails_last"), on="eval")
+        .join(told, on="eval")
     )
-    judged = joined.with_columns(
-        transition=find_transition(),
-        outage=pl.lit(outcomes.outage),
-        is_latest=_is_remembered() | _is_beyond_gap(outcomes, joined, after_gaps),
-        has_unread=pl.lit(_find_newest_gap(outcomes, after_gaps)) > pl.col("since_at"),
-    ).with_columns(
-        # Which of the runs that were not read was on edited code is not known.
+    judged = joined.with_columns(transition=find_transition(own_past=own_past))
+    listed = judged.drop_nulls("transition").with_columns(
+        is_latest=_is_remembered()
+        | _is_beyond_gap(ledger, judged, sides.after_gaps).gather(
+            judged.with_row_index("place").drop_nulls("transition")["place"]
+        ),
+    )
+    # Which of the runs that were not read was on edited code is not known.
+    listed = listed.with_columns(
         cause=pl.when("is_latest", cause="edit").then(pl.lit("unknown")).otherwise("cause"),
     )
-    explained = judged.with_columns(
-        *_concluded(),
-        block_changed=_block_changed(changed_blocks),
+    concluded = listed.with_columns(
+        *_concluded(), block_changed=_block_changed(changed_blocks), failure=_failure()
     )
-    reasoned = explained.with_columns(reason=_reason(), failure=_failure())
-    return order_evals(_shaped(reasoned))
+    return EvalRows(order_evals(_shaped(concluded)), earlier)
+
+
+def _collect_facts(ledger: Ledger, results: pl.DataFrame, sides: Sides) -> pl.DataFrame:
+    """What the rules ask beside the states, one row per eval."""
+    rows, told = ledger.results, ledger.histories
+    is_now, state = rows["side"] == CANDIDATE, rows["state"]
+    decided, error = state.is_in(DECIDED), state == "error"
+    comparable = rows["comparable"]
+
+    def any_of(which: pl.Series) -> pl.Series:
+        evals = rows["eval"].filter(which).to_numpy()
+        return pl.Series(np.bincount(evals, minlength=told.shape[0]) > 0)
+
+    ids = ledger.evals["eval_id"]
+
+    def is_among(names: Iterable[str] | None) -> pl.Series:
+        if names is None:
+            return pl.Series([None] * len(ids), dtype=pl.Boolean)
+        return ids.is_in(pl.Series(sorted(names), dtype=pl.String).implode())
+
+    errors_count = pl.Series(ledger.errors_count)
+    facts = pl.DataFrame(
+        {
+            "eval": ledger.evals["eval"],
+            "has_earlier": any_of(~is_now & (decided | error)),
+            "has_candidate": any_of(is_now),
+            "is_comparable": any_of(~is_now & comparable & (decided | error)),
+            "decided_before": told.observed[:, : told.candidate].any(axis=1),
+            "c_decided": any_of(is_now & comparable & decided) | errors_count,
+            "c_errored": any_of(is_now & comparable & error),
+            "errors_count": errors_count,
+            "is_outage": any_of(is_now & comparable & error & rows["outage"]),
+            "passes_now": any_of(is_now & comparable & (state == "passed")),
+            "fails_now": any_of(is_now & comparable & decided & (state != "passed")),
+            "failed_before": told.fails[:, : told.candidate].any(axis=1),
+            "passed_before": told.passes[:, : told.candidate].any(axis=1),
+            "is_saved": is_among(None if sides.saved is None else sides.saved["eval_id"]),
+            "is_expected": is_among(sides.expected),
+            "is_pending": is_among(sides.pending),
+            "is_edited_since": is_among(sides.edited_since),
+            "was_there": _was_there(ledger),
+        }
+    )
+    facts = facts.with_columns(
+        is_passing=pl.col("passes_now")
+        & ~(pl.col("fails_now") | pl.col("c_errored") & pl.col("errors_count")),
+        unknown=_find_unknown(ledger, results),
+    )
+    return (
+        facts.join(_find_last(ledger, results), on="eval", how="left")
+        .join(_find_differences(ledger, results), on="eval", how="left")
+        .with_columns(
+            same_code=_is_same("last_code", "present_code").fill_null(
+                _is_same("last_version", "present_version").fill_null(True)
+            )
+        )
+    )
+
+
+def _is_same(one: str, other: str) -> pl.Expr:
+    return pl.col(one) == pl.col(other)
+
+
+def _was_there(ledger: Ledger) -> pl.Series:
+    """Which evals the baseline has; where there is none, the newest earlier run of most evals.
+
+    What only older runs have was removed long ago.
+    """
+    rows = ledger.results
+    before = rows.filter(side=BASELINE)
+    if before.is_empty():
+        now = rows.filter(side=CANDIDATE)["eval"].n_unique()
+        earlier = rows.filter(pl.col("side") != CANDIDATE)
+        sizes = earlier.group_by("run_id").agg(
+            pl.col("eval").n_unique().alias("n"), pl.col("at").max()
+        )
+        newest = sizes.filter(2 * pl.col("n") >= now).sort("at")["run_id"].tail(1)
+        before = earlier.filter(pl.col("run_id").is_in(newest.implode()))
+    there = np.bincount(before["eval"].to_numpy(), minlength=ledger.evals.height) > 0
+    return pl.Series(there)
+
+
+def _find_last(ledger: Ledger, results: pl.DataFrame) -> pl.DataFrame:
+    """What each eval did when it was decided last, and on which code its block is now.
+
+    Returns:
+        ``eval, last_state, last_at, last_code, last_version``; ``present_code, present_version``.
+    """
+    rows = ledger.results.filter("comparable", pl.col("state").is_in(DECIDED))
+    newest = rows.filter(pl.col("at") == pl.col("at").max().over("eval"))
+    shown = pick_rows(results, newest["at"]).select("at", BLOCK_CODE)
+    last = newest.join(shown, on="at").select(
+        "eval",
+        last_state="state",
+        last_at="moment",
+        last_code=BLOCK_CODE,
+        last_version="workflow_version_id",
+    )
+    now = ledger.results.filter(
+        pl.col("side") == CANDIDATE, pl.col("state").is_in((*DECIDED, "error"))
+    )
+    codes = now.join(results.select("at", BLOCK_CODE), on="at")
+    newest_first = pl.col("at").sort(descending=True)
+    present = codes.group_by("block_id").agg(
+        pl.col(BLOCK_CODE).sort_by("at").drop_nulls().last().alias("present_code"),
+        pl.col("workflow_version_id").sort_by("at").drop_nulls().last().alias("present_version"),
+        newest_first.first().alias("newest"),
+    )
+    evals = ledger.evals.select("eval", "block_id")
+    return (
+        evals.join(present.drop("newest"), on="block_id", how="left")
+        .join(last, on="eval", how="left")
+        .drop("block_id")
+    )
+
+
+def _find_unknown(ledger: Ledger, results: pl.DataFrame) -> pl.Series:
+    """``unknown``: in words, what of each eval the comparable results of one side do not say.
+
+    An expected value that neither side has is none that could have changed: not every condition
+    has one.
+    """
+    rows, n = ledger.results, ledger.evals.height
+    is_told = (rows["comparable"] & rows["state"].is_in(DECIDED)).to_numpy()
+    is_now = (rows["side"] == CANDIDATE).to_numpy()
+    at, place = rows["at"].to_numpy(), rows["eval"].to_numpy()
+
+    def have(known: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Any]:
+        """Which evals have such a result before and now."""
+        return [
+            np.bincount(place[is_told & side & known], minlength=n) > 0
+            for side in (~is_now, is_now)
+        ]
+
+    before, now = have(np.ones(at.size, dtype=bool))
+    is_known = np.zeros(1 + at.max(initial=-1), dtype=bool)
+    said = []
+    for name, word in _DEFINITION_WORDS.items():
+        is_known[results["at"].to_numpy()] = results[_WRITTEN[name]].is_not_null().to_numpy()
+        said_before, said_now = have(is_known[at])
+        is_one = said_before != said_now
+        either = is_one if name == "expected" else ~(said_before & said_now)
+        said.append(pl.when(pl.lit(pl.Series(before & now & either))).then(pl.lit(word)))
+    return pl.select(unknown=pl.concat_list(said).list.drop_nulls()).to_series()
+
+
+def _find_differences(ledger: Ledger, results: pl.DataFrame) -> pl.DataFrame:
+    """``eval, differs``: in words, what of its definition was edited."""
+    rows = ledger.results.filter(pl.col("state").is_in(DECIDED))
+    edited = rows["eval"].filter(~rows["comparable"]).unique()
+    rows = rows.filter(rows["eval"].is_in(edited.implode()))
+    rows = rows.join(pick_rows(results, rows["at"]).select("at", *_WRITTEN.values()), on="at")
+    ordered = rows.sort("at")
+    words = [
+        pl.when(
+            pl.col(name).filter("comparable").drop_nulls().last()
+            != pl.col(name).filter(~pl.col("comparable")).drop_nulls().last()
+        )
+        .then(pl.lit(word))
+        .alias(name)
+        for name, word in zip(_WRITTEN.values(), _DEFINITION_WORDS.values(), strict=True)
+    ]
+    changed = ordered.group_by("eval").agg(words)
+    joined = pl.concat_str(_WRITTEN.values(), separator=" and ", ignore_nulls=True)
+    return changed.select("eval", differs=joined)
+
+
+def _is_broken() -> pl.Expr:
+    """Whether what was decided last says that the eval is worse than it once was."""
+    worse = pl.col("fails_last") & (pl.col("p_worse") >= LIKELY)
+    passed = pl.col("passed_before") | pl.col("passes_now")
+    return ((worse | is_called_though_passing()) & passed).fill_null(False)
+
+
+def _last_decided(chosen: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """``eval, after``: the row of the newest decided result of those that were chosen."""
+    rows = ledger.results.select("at", "row", "state", "comparable")
+    decided = chosen.join(rows, on="at").filter("comparable", pl.col("state").is_in(DECIDED))
+    return decided.group_by("eval").agg(pl.col("row").max().alias("after"))
+
+
+def _put_beside(earlier: pl.DataFrame, results: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """Both sides of each eval: ``eval``, what it is held against, and ``c_…``, what it does now."""
+    chosen = choose_candidate(ledger)
+    rows = pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
+    before, now = summarize_side(earlier, rows), summarize_side(chosen, rows)
+    named = now.rename({name: f"c_{name}" for name in now.columns if name != "eval"})
+    return before.join(named, on="eval", how="full", coalesce=True)
 
 
 def _is_remembered() -> pl.Expr:
@@ -97,145 +314,53 @@ def _is_remembered() -> pl.Expr:
     return ((pl.col("state") == "passed") & pl.col("run_id").is_null()).fill_null(False)
 
 
-def _is_beyond_gap(
-    outcomes: Outcomes, evals: pl.DataFrame, after_gaps: frozenset[str]
-) -> pl.Series:
+def _is_beyond_gap(ledger: Ledger, evals: pl.DataFrame, after_gaps: frozenset[str]) -> pl.Series:
     """Whether runs that were not read lie between the last pass and that since which it is broken.
 
     Args:
-        outcomes: What the runs are taken from.
+        ledger: What the runs are taken from.
         evals: One row per eval, with ``eval`` and ``since_row``.
         after_gaps: The ids of the runs before which there are some that were not read.
     """
-    told = outcomes.histories
-    rows = outcomes.results.filter(pl.col("run_id").is_in(list(after_gaps)))["row"]
-    gaps = np.zeros(told.shape[1] + 1, dtype=np.int64)
-    gaps[rows.to_numpy() + 1] = 1
-    before = np.cumsum(gaps)  # how many gaps lie before the result of a row
+    told = ledger.histories
+    rows = ledger.results.filter(
+        pl.col("run_id").is_in(list(after_gaps)), pl.col("row").is_not_null()
+    )
+    gaps = np.zeros((told.shape[0], told.shape[1] + 1), dtype=np.int64)
+    gaps[rows["eval"].to_numpy(), rows["row"].to_numpy() + 1] = 1
+    before = np.cumsum(gaps, axis=1)  # how many gaps lie before the result of a row
     passed = told.passed
     places = np.where(passed, np.arange(told.shape[1]), -1)
     last = np.pad(np.maximum.accumulate(places, axis=1), ((0, 0), (1, 0)), constant_values=-1)
     eval_, since = evals["eval"].to_numpy(), evals["since_row"].fill_null(-1).to_numpy()
     passes = last[eval_, np.maximum(since, 0)]
-    is_beyond = before[since + 1] > before[np.where(passes < 0, since, passes + 1)]
-    return pl.Series(is_beyond & (since >= 0))
-
-
-def _find_newest_gap(outcomes: Outcomes, after_gaps: frozenset[str]) -> datetime | None:
-    """When the newest of the runs began before which there are some that were not read."""
-    later = outcomes.results.filter(pl.col("run_id").is_in(list(after_gaps)))
-    newest: datetime | None = later.select(pl.col("moment").max()).item()
-    return newest
-
-
-def _listed(outcomes: Outcomes) -> pl.Series:
-    """The evals that are told of: those of both sides.
-
-    Where no baseline was passed in, its place is taken by the newest earlier run of at least half
-    as many evals. What only older runs have was removed long ago.
-    """
-    rows = outcomes.results
-    now = rows["eval"].filter(rows["side"] == CANDIDATE).unique()
-    before = rows.filter(rows["side"] == BASELINE)
-    if before.is_empty():
-        earlier = rows.filter(rows["side"] != CANDIDATE)
-        sizes = earlier.group_by("row").agg(pl.col("eval").n_unique().alias("n"))
-        whole = sizes.filter(pl.col("n") * 2 >= len(now))["row"].max()
-        before = earlier.filter(row=whole) if whole is not None else earlier.clear()
-    return pl.concat([now, before["eval"]]).unique()
-
-
-def _facts(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
-    """What the rules ask beside the states, one row per eval."""
-    rows, told = outcomes.results, outcomes.histories
-    is_now, state = rows["side"] == CANDIDATE, rows["state"]
-
-    def count(which: pl.Series) -> pl.Series:
-        evals = rows["eval"].filter(which).to_numpy()
-        return pl.Series(np.bincount(evals, minlength=told.shape[0]))
-
-    fails_now = pl.Series(told.fails[:, told.candidate :].any(axis=1))
-    facts = pl.DataFrame(
-        {
-            "eval": outcomes.evals["eval"],
-            "has_earlier": count(~is_now) > 0,
-            "has_candidate": count(is_now) > 0,
-            "is_comparable": count(~is_now & rows["comparable"]) > 0,
-            "failed_before": told.fails[:, : told.candidate].any(axis=1),
-            "passed_before": told.passes[:, : told.candidate].any(axis=1),
-            "passes_now": count(is_now & (state == "passed")) > 0,
-            "errors_repeat": (count(is_now & (state == "error")) > 1) & fails_now,
-        }
-    )
-    facts = facts.with_columns(_unknown(outcomes, results))
-    return facts.join(_differences(outcomes, results), on="eval", how="left")
-
-
-def _unknown(outcomes: Outcomes, results: pl.DataFrame) -> pl.Series:
-    """``unknown``: in words, what of each eval the comparable results of one side do not say.
-
-    Only decided results count: an error does not say what it asserted. An expected value that
-    neither side has is none that could have changed: not every condition has one.
-    """
-    rows, n = outcomes.results, outcomes.evals.height
-    is_told = rows["comparable"] & rows["state"].is_in(DECIDED)
-    sides = [is_told & (rows["side"] != CANDIDATE), is_told & (rows["side"] == CANDIDATE)]
-    at, place = rows["at"].to_numpy(), rows["eval"].to_numpy()
-
-    def have(known: Flags) -> list[Flags]:
-        """Which evals have such a result before and now."""
-        return [np.bincount(place[side.to_numpy() & known], minlength=n) > 0 for side in sides]
-
-    before, now = have(np.ones(at.size, dtype=bool))
-    is_known = np.zeros(1 + at.max(initial=-1), dtype=bool)
-    words = {}
-    for name, word in DEFINITION_WORDS.items():
-        is_known[results["at"].to_numpy()] = results[name].is_not_null().to_numpy()
-        said_before, said_now = have(is_known[at])
-        is_one = said_before != said_now
-        either = is_one if name == "expected_value" else ~(said_before & said_now)
-        words[word] = before & now & either
-    said = [pl.when(pl.lit(pl.Series(of))).then(pl.lit(word)) for word, of in words.items()]
-    return pl.select(unknown=pl.concat_list(said).list.drop_nulls()).to_series()
-
-
-def _differences(outcomes: Outcomes, results: pl.DataFrame) -> pl.DataFrame:
-    """``eval, edited``: in words, what differs from the newest earlier result."""
-    rows = outcomes.results
-    edited = rows["eval"].filter(~rows["comparable"]).unique()
-    rows = rows.filter(rows["eval"].is_in(edited.implode()))
-    rows = rows.join(pick_rows(results, rows["at"]).select("at", *SAME_EVAL), on="at")
-    ordered = rows.sort("row", "moment", "at", nulls_last=False)
-    is_now = pl.col("side") == CANDIDATE
-
-    def newest(name: str, side: pl.Expr) -> pl.Expr:
-        return pl.col(name).filter(side).drop_nulls().last()
-
-    words = [
-        pl.when(newest(name, is_now) != newest(name, ~is_now)).then(pl.lit(word)).alias(name)
-        for name, word in DEFINITION_WORDS.items()
-    ]
-    changed = ordered.group_by("eval").agg(words)
-    joined = pl.concat_str(SAME_EVAL, separator=" and ", ignore_nulls=True)
-    return changed.select("eval", edited=joined)
+    start = np.where(passes < 0, since, passes + 1)
+    return pl.Series((before[eval_, since + 1] > before[eval_, start]) & (since >= 0))
 
 
 def _concluded() -> list[pl.Expr]:
     """Since when, and why, only of evals of which a worsening is said; no reruns of one gone."""
-    worse = pl.col("transition").is_in((*BROKEN, "suspect"))
-    still = (pl.col("transition") == "still_failing") & (pl.col("p_ever") >= 0.5)
-    said = worse | (still & pl.col("passed_before"))
+    still = (pl.col("transition") == "still_failing") & (pl.col("p_worse") >= LIKELY)
+    said = pl.col("transition").is_in((*BROKEN, "suspect")) | (still & pl.col("passed_before"))
+    gone = pl.col("transition") == "removed"
+    edit = pl.col("cause") == "edit"
     return [
-        *(pl.when(said).then(name).alias(name) for name in (*_SINCE, "cause")),
-        (still & pl.col("passed_before")).fill_null(False).alias("still_broken"),
-        *(pl.when("has_candidate").then(name).alias(name) for name in _RERUNS),
+        *(pl.when(said).then(name).alias(name) for name in ("since_at", "since_run_id", "cause")),
+        # A drift has a run and a date, and no version.
+        pl.when(said & edit).then("since_version_id").alias("since_version_id"),
+        *(
+            pl.when(~gone).then(name).alias(name)
+            for name in ("reruns_to_clear", "reruns_to_confirm")
+        ),
+        pl.when(~pl.col("c_decided") & ~pl.col("c_errored")).then("last_at").alias("not_run_since"),
     ]
 
 
 def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
     if changed_blocks is None:
         # Codes of two blocks say nothing of either.
-        return pl.when(~_is_moved()).then(pl.col("code") != pl.col("c_code"))
+        moved = (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
+        return pl.when(~moved).then(pl.col("code") != pl.col("c_code"))
     return pl.coalesce("c_block_id", "block_id").is_in(sorted(changed_blocks))
 
 
@@ -247,186 +372,18 @@ def _failure() -> pl.Expr:
     return pl.when(failing & (both != "")).then(both)
 
 
-def _reason() -> pl.Expr:
-    """In words, and with numbers, why an eval has its transition."""
-    transition = pl.col("transition")
-    cases = {
-        "suspect": _suspect(),
-        "newly_errored": _errored(),
-        "fixed": _fixed(),
-        "flaky": _flaky(),
-        "not_comparable": pl.concat_str(
-            pl.when(pl.col("edited") != "").then("edited").otherwise(pl.lit("eval")),
-            pl.lit(" edited: earlier results say nothing about it"),
-        ),
-        "incomplete": _incomplete(),
-        "added": pl.format("no earlier result; {} now", "c_state"),
-        "removed": pl.lit("not among the candidate's results"),
-        "still_failing": _still_failing(),
-    }
-    said = [pl.when(transition == name).then(words) for name, words in cases.items()]
-    return pl.coalesce(pl.when(transition.is_in(BROKEN)).then(_broken()), *said)
-
-
-def _since() -> pl.Expr:
-    version = pl.coalesce("since_version_id", "since_run_id", pl.lit("the candidate"))
-    noun = pl.when(pl.col("runs_since") == 1).then(pl.lit("run")).otherwise(pl.lit("runs"))
-    read = pl.when(pl.col("has_unread").fill_null(False)).then(pl.lit(" read"))
-    day = pl.col("since_at").dt.strftime(_DATE)
-    runs = pl.format("{} {}{}", "runs_since", noun, read.otherwise(pl.lit("")))
-    when = pl.concat_str(day, runs, separator=", ", ignore_nulls=True)
-    return pl.format("{} ({})", version, when)
-
-
-def _share(when: str) -> pl.Expr:
-    return pl.format("{} of {}", f"passes_{when}", f"outcomes_{when}")
-
-
-def _fixed() -> pl.Expr:
-    # Where nothing was decided before, it ended in errors: a count would be "0 of 0".
-    before = pl.when(pl.col("outcomes_earlier") > 0).then(_share("earlier"))
-    said = before.otherwise(pl.lit("nothing but errors"))
-    told = pl.format("passed {}; before, {}", _share("candidate"), said)
-    doubt = pl.format(
-        "; it may still fail now and then (with a probability of at least 0.{}): {} passed since "
-        "it broke, {} before that; run it again",
-        # Rounded down, and never certain: from 50 to 99.
-        (100 * pl.col("p_ever")).floor().clip(upper_bound=99).cast(pl.Int64),
-        _share("since"),
-        _share("before"),
-    )
-    return pl.concat_str(told, pl.when(_is_worse_for_long()).then(doubt).otherwise(pl.lit("")))
-
-
-def _still_worse() -> pl.Expr:
-    """Of a flaky eval: that it passes less often than it did before it broke."""
-    since, before = _share("since"), _share("before")
-    words = pl.format("; probably still worse: {} since it broke, {} before that", since, before)
-    return pl.when(_is_worse_for_long()).then(words).otherwise(pl.lit(""))
-
-
-def _is_worse_for_long() -> pl.Expr:
-    return (pl.col("p_ever") >= LIKELY).fill_null(False)
-
-
-def _broken() -> pl.Expr:
-    cause = (
-        pl.when(pl.col("cause") == "edit")
-        .then(pl.lit("; its block was edited then"))
-        .when(pl.col("cause") == "drift")
-        .then(pl.lit("; nobody edited its block then"))
-        .when(pl.col("is_latest") & pl.col("block_changed"))
-        .then(pl.lit("; its block was edited since that pass"))
-        .otherwise(pl.lit(""))
-    )
-    # What still passes now and then is not broken altogether.
-    word = pl.when(pl.col("passes_since") > 0).then(pl.lit("worse")).otherwise(pl.lit("broken"))
-    latest = pl.when("is_latest").then(pl.lit(" at the latest")).otherwise(pl.lit(""))
-    return pl.format(
-        "{} since {}{}: {} passed; before, {}{}{}",
-        word,
-        _since(),
-        latest,
-        _share("since"),
-        _share("before"),
-        cause,
-        _say_definition(),
-    )
-
-
-def _say_definition() -> pl.Expr:
-    """That the eval was moved, and of what it is not known whether it is still the same."""
-    what = pl.col("unknown").list.join(" or ")
-    words = pl.format("; whether the eval's {} changed is not known", what)
-    return pl.concat_str(
-        pl.when(_is_moved())
-        .then(pl.lit("; it was moved to another block since"))
-        .otherwise(pl.lit("")),
-        pl.when(what != "").then(words).otherwise(pl.lit("")),
-    )
-
-
-def _is_moved() -> pl.Expr:
-    """Whether the eval's earlier result is of another block."""
-    return (pl.col("earlier_block_id") != pl.col("c_block_id")).fill_null(False)
-
-
-def _suspect() -> pl.Expr:
-    block = (
-        pl.when(pl.col("cause") == "edit")
-        .then(pl.lit(" in a block that was edited"))
-        .when((pl.col("cause") == "drift") & pl.col("block_changed").fill_null(False))
-        .then(pl.lit("; nobody had edited its block then"))
-        .when(pl.col("cause") == "drift")
-        .then(pl.lit(" in a block that nobody edited"))
-        .otherwise(pl.lit(""))
-    )
-    counts = pl.format("passed {}; before, {}{}", _share("since"), _share("before"), block)
-    told = pl.concat_str(counts, _say_definition())
-    return pl.concat_str(told, _reruns(), separator="; ", ignore_nulls=True)
-
-
-def _reruns() -> pl.Expr:
-    """What further results would settle it, where that can be said."""
-
-    def times(name: str, one: str, several: str) -> pl.Expr:
-        n = pl.col(name)
-        noun = pl.when(n == 1).then(pl.lit(one)).otherwise(pl.lit(several))
-        return pl.when(n > 0).then(pl.format("{} more {}", n, noun))
-
-    confirm = times("reruns_to_confirm", "failure confirms it", "failures confirm it")
-    clear = times("reruns_to_clear", "pass clears it", "passes clear it")
-    both = pl.concat_str(confirm, clear, separator=", ", ignore_nulls=True)
-    return pl.when(both != "").then(both)
-
-
-def _errored() -> pl.Expr:
-    why = pl.when("outage").then(
-        pl.lit("ended in an error, as many evals of several blocks did: an outage; run it again")
-    )
-    return why.otherwise(pl.lit("ended in an error, which is not a verdict; run it again"))
-
-
-def _flaky() -> pl.Expr:
-    both = pl.format("passed {} before and {} now", _share("earlier"), _share("candidate"))
-    # What never passed before and passes now and then did change; how far, nobody knows yet.
-    is_better = (pl.col("p_improved") > LIKELY).fill_null(False)
-    is_same = pl.col("passed_before") & ~is_better & ~_is_worse_for_long()
-    same = pl.when(is_same).then(pl.lit(": this eval alone shows no lasting change"))
-    return pl.concat_str(both, same.otherwise(pl.lit("")), _still_worse())
-
-
-def _incomplete() -> pl.Expr:
-    """Which side was not decided."""
-    undecided = ("unscored", "cancelled")
-    now = pl.when(pl.col("c_state").is_in(undecided)).then(pl.format("{} now", "c_state"))
-    before = pl.when(pl.col("state").is_in(undecided)).then(pl.format("only {} before", "state"))
-    return pl.concat_str(now, before, separator=", ", ignore_nulls=True)
-
-
-def _still_failing() -> pl.Expr:
-    never = pl.when(pl.col("edited_at").is_not_null()).then(
-        pl.format("never passed since it was edited on {}", pl.col("edited_at").dt.strftime(_DATE))
-    )
-    return (
-        pl.when("still_broken")
-        .then(_broken())
-        .when(pl.col("c_state") == "error")
-        .then(pl.lit("did not pass before, and ended in an error now"))
-        .when(~pl.col("passed_before"))
-        .then(never.otherwise(pl.lit("never passed")))
-        .otherwise(pl.format("passed {} before and {} now", _share("earlier"), _share("candidate")))
-    )
-
-
 def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
     """The columns that are shown, in the order in which they are read."""
     either = [
         pl.coalesce(f"c_{name}", name).alias(name)
-        for name in ("eval_name", "block_id", "document_names", "condition", "expected_value")
+        for name in ("eval_name", "document_names", "condition", "expected_value")
     ]
+    reasons = [explain_transition(row) for row in judged.iter_rows(named=True)]
+    moved = pl.coalesce("c_block_id", "block_id")
     named = judged.with_columns(
         *either,
+        pl.Series("reason", reasons, pl.String),
+        moved.alias("block_id"),
         *(
             (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
             for name in ("score", "margin")
@@ -444,9 +401,81 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
     )
     filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
     return filled.select(
-        *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()),
-        "p_improved",
-        "expected_reruns",
-        "unknown",
-        "is_latest",
+        *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()), *FURTHER
     )
+
+
+def explain_transition(row: Mapping[str, Any]) -> str | None:
+    """In words, and with numbers, why an eval has its transition; None where it simply passes.
+
+    Args:
+        row: What is known of one eval.
+    """
+    transition = row["transition"]
+    if transition in BROKEN:
+        return _explain_broken(row)
+    now, before = (_share(row, side) for side in ("candidate", "earlier"))
+    since, until = (_share(row, side) for side in ("since", "before"))
+    if transition == "suspect":
+        return f"passed {since}; before, {until}{_explain_block(row)}{_explain_definition(row)}"
+    if transition == "newly_errored":
+        return "ended in an error of an outage" if row["is_outage"] else "ended in an error"
+    if transition == "fixed":
+        improved = (row["p_improved"] or 0) >= LIKELY
+        return f"{'fixed' if improved else 'passes again'}: passed {now}; before, {before}"
+    if transition == "flaky":
+        return f"comes and goes: passed {before} before and {now} now"
+    if transition == "not_comparable":
+        return f"{row['differs'] or 'eval'} edited: earlier results say nothing about it"
+    if transition == "incomplete":
+        return _explain_incomplete(row)
+    if transition == "added":
+        return f"no earlier result; {row['c_state']} now"
+    if transition == "removed":
+        return "not saved any more" if row["is_saved"] is False else "not among the results"
+    if transition == "still_failing":
+        if row["since_at"] is not None:
+            return _explain_broken(row)
+        if row["c_state"] == "error":
+            return "did not pass before, and ended in an error now"
+        return f"passed {before} before and {now} now" if row["passed_before"] else "never passed"
+    return None
+
+
+def _share(row: Mapping[str, Any], side: str) -> str:
+    return f"{row[f'passes_{side}']} of {row[f'outcomes_{side}']}"
+
+
+def _explain_broken(row: Mapping[str, Any]) -> str:
+    passes = row["passes_since"]
+    day = "" if row["since_at"] is None else f" since {row['since_at']:%-d %b %Y}"
+    latest = " at the latest" if row["is_latest"] else ""
+    last = row["not_run_since"]
+    not_run = "" if last is None else f"; not run since {last:%-d %b %Y}"
+    return (
+        f"{'comes and goes' if passes else 'broken'}{day}{latest}: {_share(row, 'since')} passed; "
+        f"before, {_share(row, 'before')}{_explain_block(row)}{_explain_definition(row)}{not_run}"
+    )
+
+
+def _explain_block(row: Mapping[str, Any]) -> str:
+    words = {"edit": "; its block was edited then", "drift": "; nobody edited its block then"}
+    return words.get(row["cause"], "")
+
+
+def _explain_definition(row: Mapping[str, Any]) -> str:
+    """That the eval was moved, and of what it is not known whether it is still the same."""
+    blocks = row["block_id"], row["c_block_id"]
+    moved = None not in blocks and blocks[0] != blocks[1]
+    unknown = " or ".join(row["unknown"])
+    return ("; it was moved to another block since" if moved else "") + (
+        f"; whether the eval's {unknown} changed is not known" if unknown else ""
+    )
+
+
+def _explain_incomplete(row: Mapping[str, Any]) -> str:
+    if row["is_edited_since"]:
+        return "edited since it was run last"
+    why = {"cancelled": "cancelled", "unscored": "no verdict", None: "not run"}
+    said = why.get(row["c_state"], "no result came")
+    return f"{said}; it was broken on the code before" if row["is_broken"] else said

@@ -8,18 +8,15 @@ reviewed like code, runs out, and does not outlive its reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_share
 from retab_analysis.comparison.accepted import Accepted, read_accepted
-from retab_analysis.comparison.suite_test import suite_regressed
-from retab_analysis.comparison.transitions import CERTAIN_ENOUGH
 from retab_analysis.comparison.wording import (
     add_since,
-    at_least,
     count_noun,
     list_evals,
     phrase,
@@ -31,10 +28,9 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 
-FAIL_ON = (*BROKEN, "newly_errored", "incomplete")
+FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
-_UNDECIDED = ("unscored", "cancelled")
 _FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 
 
@@ -46,9 +42,11 @@ class Gate:
         ok: Whether it may.
         reasons: Why not, one sentence each; empty where it may.
         notes: What is worth knowing and does not count: evals that were removed, or that are new
-            or edited and fail; suspects; accepted failures.
+            or edited and fail; accepted failures.
         failing: The ids of the evals because of which it may not, in the order of
             ``Comparison.evals``; none where so many are tolerated.
+        undecided: The ids of the evals that one run cannot tell: suspects, and those that ended in
+            an error; :func:`settle` decides them.
         accepted: The ids of the evals that do not pass, and are accepted.
         rule: By which rule, in words.
     """
@@ -57,6 +55,7 @@ class Gate:
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     rule: str = ""
 
@@ -117,10 +116,8 @@ class GateRule:
             known: How many evals do not pass and are accepted.
         """
         said = [self._describe_evals()] if self.fail_on else []
-        if self.verdict and self.max_failures:
-            said.append("the suite's own test may not find that the pass rate fell")
-        elif self.verdict:
-            said.append("the verdict on the suite may not be regressed")
+        if self.verdict:
+            said.append("the suite's test may not find that the pass rate fell")
         if self.min_pass_rate is not None:
             least = f"{self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
             said.append(f"the pass rate must be at least {least}")
@@ -144,87 +141,98 @@ class GateRule:
         ).fill_null(False)
         return evals.filter(named)["eval_id"]
 
-    def counting(self) -> pl.Expr:
-        """Which evals count against the candidate, over ``Comparison.evals``.
-
-        An eval that was not decided earlier says nothing against the candidate.
-        """
-        transition = pl.col("transition")
-        return transition.is_in(self.fail_on) & (
-            (transition != "incomplete") | pl.col("candidate_state").is_in(_UNDECIDED)
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class Regressed:
-    """A verdict that counts against the candidate.
+class Suspicion:
+    """What speaks against a candidate beside single evals.
 
     Attributes:
-        summary: ``Comparison.summary``, without the accepted evals.
-        alpha: The level of the suite's test.
-        by_test: Whether only the suite's test counts, because some failures are tolerated.
-        without_accepted: Whether accepted evals were left out.
+        summary: ``Comparison.summary`` without the accepted evals, where the suite fell by its
+            test and that counts; else None.
+        without_accepted: Whether accepted evals were left out of it.
+        outage: How many evals have nothing but errors of an outage, of how many that ended; None
+            without one.
+        unnamed: How many results are missing, or contradict what their run says, and are of no
+            eval that is known to be missing.
+        waiting: How many evals are still to come, of how many.
     """
 
-    summary: pl.DataFrame
-    alpha: float
-    by_test: bool
-    without_accepted: bool
+    summary: pl.DataFrame | None = None
+    without_accepted: bool = False
+    outage: tuple[int, int] | None = None
+    unnamed: int = 0
+    waiting: tuple[int, int] = (0, 0)
 
-    def __str__(self) -> str:
-        row = self.summary.row(0, named=True)
-        parts = []
-        if not self.by_test and (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH:
-            sure = at_least(row["p_any_regressed"])
-            parts.append(f"something got worse with a probability of {sure}")
-        if suite_regressed(self.summary, self.alpha):
-            fell = f"the pass rate fell by {say_points(row['delta'])}"
-            parts.append(f"{fell}, more than chance explains (p {say_p(row['p_value'])})")
-        beginning = "Without the accepted evals, the" if self.without_accepted else "The"
-        return f"{beginning} verdict is regressed: {', and '.join(parts)}."
+    def reasons(self) -> list[str]:
+        """The sentences; what is still to come is said with the evals."""
+        said = []
+        if self.outage is not None:
+            ended, total = self.outage
+            said.append(
+                f"Outage: {ended} of {count_noun(total, 'eval')} ended in an error; run them again."
+            )
+        if self.unnamed:
+            verb = "is" if self.unnamed == 1 else "are"
+            said.append(
+                f"The candidate's results do not add up: {count_noun(self.unnamed, 'result')} "
+                f"{verb} missing, or not as its run counts them."
+            )
+        if self.summary is not None:
+            row = self.summary.row(0, named=True)
+            beginning = "Without the accepted evals, the" if self.without_accepted else "The"
+            said.append(
+                f"{beginning} pass rate fell by {say_points(row['delta'])}, more than chance "
+                f"explains (p value {say_p(row['p_value'])})."
+            )
+        return said
 
 
 def apply_rule(
     rule: GateRule,
     evals: pl.DataFrame,
     pass_rate: float | None,
-    regressed: Regressed | None,
-    waiting: tuple[int, int] = (0, 0),
-    latest: Collection[str] = (),
+    against: Suspicion,
+    saved: frozenset[str] | None = None,
 ) -> Gate:
     """Apply a rule to the evals of a comparison.
 
     Args:
         rule: The rule.
-        evals: ``Comparison.evals``.
+        evals: ``Comparison.evals`` with ``is_latest, is_outage, passing_rows, comes_and_goes``.
         pass_rate: The candidate's.
-        regressed: The verdict where it counts against the candidate, else None.
-        waiting: How many evals of the candidate are still to come, and of how many.
-        latest: The ids of the evals that may have broken earlier than it shows.
+        against: What else speaks against the candidate.
+        saved: The ids of the saved evals, None where they are not known.
     """
     is_free = pl.col("eval_id").is_in(rule.accepted_ids(evals).implode())
-    coming = waiting[0] if "incomplete" in rule.fail_on else 0
-    against = evals.filter(rule.counting(), ~is_free)
-    # Of evals that are still to come it is said how many they are, and not which.
-    named = against.filter(pl.col("candidate_state") != "unscored") if coming else against
+    counts = pl.col("transition").is_in(rule.fail_on)
+    coming = against.waiting[0] if "incomplete" in rule.fail_on else 0
+    named = evals.filter(counts, ~is_free)
+    if coming:
+        # Of evals that are still to come it is said how many they are, and not which.
+        named = named.filter(
+            (pl.col("transition") != "incomplete") | (pl.col("candidate_state") == "cancelled")
+        )
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
-    reasons = _name_failures(rule, add_since(named, latest), coming, waiting)
-    if regressed is not None:
-        reasons.append(str(regressed))
+    reasons = _name_failures(rule, add_since(named), coming, against.waiting)
+    reasons += against.reasons()
     reasons += _check_pass_rate(rule, pass_rate)
-    reasons += _check_accepted(rule, evals)
-    notes = _note_others(evals.filter(~is_free), rule.fail_on, waiting)
+    reasons += _check_accepted(rule, evals, saved)
+    notes = _note_others(evals.filter(~is_free), rule.fail_on, against.waiting)
     notes += _note_idle(rule, evals)
     fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
-    known = evals.filter(is_free, fails | rule.counting())
+    known = evals.filter(is_free, fails | counts)
     if known.height:
         notes.append(f"{known.height} accepted: {list_evals(known)}.")
+    transition = pl.col("transition")
+    isolated = (transition == "newly_errored") & ~pl.col("is_outage")
+    unsure = evals.filter((transition == "suspect") | isolated, ~is_free, ~counts)
     return Gate(
         not reasons,
         tuple(reasons),
         tuple(notes),
         failing=tuple(named["eval_id"]),
+        undecided=tuple(unsure["eval_id"]),
         accepted=tuple(known["eval_id"]),
         rule=rule.describe(known.height),
     )
@@ -273,15 +281,23 @@ def _digits(share: float) -> int:
     return next((n for n in range(1, 6) if round(share, n + 2) == share), 6)
 
 
-def _check_accepted(rule: GateRule, evals: pl.DataFrame) -> list[str]:
-    """Entries that have no reason any more."""
+def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None) -> list[str]:
+    """Entries that have no reason any more.
+
+    One pass is not the end of a failure: an entry has to go once its eval passed in two rows, and
+    does not come and go.
+    """
     reasons = []
     for entry in rule.accepted:
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
-        states = evals.filter(pl.col("eval_id") == entry.id)["candidate_state"]
-        if states.is_empty():
-            reasons.append(f"Accepted, but not compared: {name}. Remove the entry.")
-        elif (states == "passed").all(ignore_nulls=False):
+        found = evals.filter(pl.col("eval_id") == entry.id).to_dicts()
+        is_gone = (
+            found[0]["transition"] == "removed" if found else saved is not None
+        ) and entry.id not in (saved or ())
+        passes = bool(found) and found[0]["transition"] in ("still_passing", "fixed")
+        if is_gone:
+            reasons.append(f"Accepted, but not saved any more: {name}. Remove the entry.")
+        elif passes and found[0]["passing_rows"] > 1 and not found[0]["comes_and_goes"]:
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
         elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
@@ -316,7 +332,6 @@ def _note_others(
         "removed": ((transition == "removed") & (waiting[0] == 0), "removed"),
         "added": ((transition == "added") & failing, "new and not passing"),
         "not_comparable": ((transition == "not_comparable") & failing, "edited and not passing"),
-        "suspect": (transition == "suspect", "suspect"),
     }
     return [
         f"{chosen.height} {words}: {list_evals(chosen)}."
@@ -334,8 +349,7 @@ def choose_failures(
         ConfigError: One of them was not compared.
     """
     if evals is None:
-        rule = GateRule.check(FAIL_ON, 0, (), None, True)
-        return compared.filter(rule.counting())
+        return compared.filter(pl.col("transition").is_in(FAIL_ON))
     if isinstance(evals, pl.DataFrame):
         if "eval_id" not in evals.columns:
             raise ConfigError("evals: the frame has no column eval_id")

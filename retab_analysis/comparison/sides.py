@@ -7,21 +7,22 @@ from all comparable results, see :mod:`retab_analysis.evidence`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.outcomes import BASELINE, CANDIDATE, NEEDED, Outcomes
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, NEEDED, Ledger
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
     DECIDED,
     NOT_PASSING,
-    SAME_EVAL,
     combined_state,
     eval_rate,
     state_counts,
@@ -45,31 +46,48 @@ READ = tuple(
 """The columns of a RESULTS frame that a comparison reads."""
 
 _OPTIONAL = (
-    *("condition", "path", "document_ids"),
+    *("condition", "path", "document_ids", "completed_at"),
     *("failure_code", "failure_message", "status_message"),
 )
-# What is only shown; a frame that lacks one of them can be compared all the same.
+# What is only shown, or sharpens what is said; a frame that lacks one of them can be compared too.
+
+
+PLAN = pl.Schema(
+    {
+        "run_id": pl.String(),
+        "created_at": pl.Datetime("us", "UTC"),
+        "scope": pl.String(),
+        "why": pl.String(),
+    }
+)
+"""Which runs were read and why, one row per run; the last row says where the list stopped."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """What is compared: the frames, and how the earlier results are chosen.
+    """What is compared: the frames, and what is known of the runs and evals beside them.
 
     Attributes:
         candidate: The results that are judged.
         baseline: The results that they are held against; None holds each eval against its own last
             good result in the history.
-        history: Further results, or None.
+        history: Further earlier results, or None.
+        runs: A RUNS frame of what the results are of; None where that is not known.
+        saved: The EVALS frame of the workflow; None takes what the candidate lacks for removed.
+        expected: The ids of the evals of which the candidate ought to have a result; None where
+            ``saved`` is.
+        pending: The ids of the evals of which the candidate may still get a result.
+        edited_since: The ids of the saved evals that were edited after they were run last.
+        tried: Results of single evals on code that was edited after the candidate: they are named
+            and judge nothing.
+        unnamed: How many results of the candidate's runs are missing or contradict what the runs
+            say of themselves, beside those of evals that are known to be missing.
         version_diff: Which blocks differ, or None where that is not known.
-        compared: What is compared with what, one sentence; None where the frames say it. Without
-            a baseline it is the beginning of one, and goes on with where the good results are from.
-        reruns: Results of evals that were run again because they were not sure. They tell of these
-            evals, and are left out of the suite's test: what was chosen because it failed would
-            make every suite look worse.
-        earlier_reruns: The ids of the runs of the history in which single evals were run again,
-            which are left out of the suite's test likewise.
-        after_gaps: The ids of the runs, the candidate's too, before which there are some that were
-            not read: what shows there first may have begun earlier.
+        compared: What is compared with what, one sentence; None where the frames say it.
+        notes: What else has to be said of the runs, one sentence each.
+        plan: Which runs were read and why: ``run_id, created_at, scope, why``.
+        after_gaps: The ids of the runs before which there are some that were not read: what shows
+            there first may have begun earlier.
         started: A RUNS frame of reruns that were started and whose results are not counted yet;
             None where there are none.
         waiting: How many of the candidate's evals are still to come, and of how many.
@@ -81,40 +99,23 @@ class Sides:
     candidate: pl.DataFrame
     baseline: pl.DataFrame | None = None
     history: pl.DataFrame | None = None
+    runs: pl.DataFrame | None = None
+    saved: pl.DataFrame | None = None
+    expected: frozenset[str] | None = None
+    pending: frozenset[str] = frozenset()
+    edited_since: frozenset[str] = frozenset()
+    tried: pl.DataFrame | None = None
+    unnamed: int = 0
     version_diff: pl.DataFrame | None = None
     compared: str | None = None
-    waiting: tuple[int, int] = (0, 0)
-    reruns: pl.DataFrame | None = None
-    earlier_reruns: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    plan: pl.DataFrame | None = None
     after_gaps: frozenset[str] = frozenset()
     started: pl.DataFrame | None = None
+    waiting: tuple[int, int] = (0, 0)
     edits: Edits | None = None
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
-
-    @property
-    def candidate_and_reruns(self) -> pl.DataFrame:
-        """All results of the candidate's code."""
-        return self.candidate if self.reruns is None else pl.concat([self.candidate, self.reruns])
-
-    @property
-    def rerun_ids(self) -> set[str]:
-        """The ids of all runs in which single evals were run again."""
-        now = set() if self.reruns is None else set(self.reruns["run_id"].drop_nulls())
-        return now | self.earlier_reruns
-
-    @property
-    def rerun_verdicts(self) -> int:
-        """How many reruns came to a verdict; a cancelled one, or an error, says nothing."""
-        return 0 if self.reruns is None else int(self.reruns["state"].is_in(DECIDED).sum())
-
-    @property
-    def earlier_rerun_verdicts(self) -> int:
-        """The same of the reruns in the history."""
-        if self.history is None:
-            return 0
-        again = pl.col("run_id").is_in(list(self.earlier_reruns))
-        return self.history.filter(again, pl.col("state").is_in(DECIDED)).height
 
     def condition_kind(self, eval_id: str) -> str | None:
         """Which kind of condition an eval has, as the newest side that knows it says."""
@@ -172,13 +173,13 @@ def check_one_workflow(*frames: pl.DataFrame | None) -> None:
         )
 
 
-def choose_candidate(outcomes: Outcomes) -> pl.DataFrame:
+def choose_candidate(ledger: Ledger) -> pl.DataFrame:
     """The candidate's results of each eval that are of its present definition: ``eval, at``."""
-    rows = outcomes.results
+    rows = ledger.results
     return rows.filter((rows["side"] == CANDIDATE) & rows["comparable"]).select("eval", "at")
 
 
-def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
+def choose_baseline(ledger: Ledger) -> pl.DataFrame:
     """The earlier results that each eval is held against, where a baseline was passed in.
 
     These are the comparable decided results of the baseline. Where it has none: those of the newest
@@ -198,7 +199,7 @@ def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
         .then(3)
         .otherwise(4)
     )
-    rows = outcomes.results
+    rows = ledger.results
     earlier = rows.filter(rows["side"] != CANDIDATE).with_columns(rank=rank)
     best = earlier.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
     # All results of the baseline count; of anything else only the newest run's.
@@ -206,9 +207,7 @@ def choose_baseline(outcomes: Outcomes) -> pl.DataFrame:
     return best.filter((pl.col("side") == BASELINE) | newest).select("eval", "at")
 
 
-def choose_last_good(
-    outcomes: Outcomes, passing: pl.DataFrame, since: pl.DataFrame
-) -> pl.DataFrame:
+def choose_last_good(ledger: Ledger, passing: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
     """The earlier results that each eval is held against, where it is held against its own past.
 
     For an eval that passes now that is its newest earlier decided result. For one that does not, it
@@ -216,14 +215,14 @@ def choose_last_good(
     present definition is held against its newest result.
 
     Args:
-        outcomes: All results.
+        ledger: All results.
         passing: ``eval, passing``: whether each eval passes now.
         since: ``eval, since_row``: the row since which each eval is probably worse, or null.
 
     Returns:
         ``eval, at``: one row per result.
     """
-    rows = outcomes.results
+    rows = ledger.results
     earlier = (
         rows.filter(rows["side"] != CANDIDATE)
         .join(passing, on="eval", how="left")
@@ -231,7 +230,7 @@ def choose_last_good(
     )
     is_decided = pl.col("state").is_in(DECIDED)
     is_good = (pl.col("state") == "passed") & (
-        pl.col("row") < pl.col("since_row").fill_null(outcomes.histories.candidate)
+        pl.col("row") < pl.col("since_row").fill_null(ledger.histories.candidate)
     )
     rank = (
         pl.when(pl.col("comparable") & ~pl.col("passing").fill_null(True) & is_good)
@@ -296,108 +295,88 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def restrict_scope(results: pl.DataFrame, runs: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
-    """The results that some runs of a block or of single evals could also have had.
+def split_by_candidate(
+    results: pl.DataFrame,
+    runs: pl.DataFrame,
+    saved: pl.DataFrame,
+    base: frozenset[str],
+    follow: bool,
+) -> pl.DataFrame:
+    """Say of each result whether it is on the candidate's side, earlier, or neither.
+
+    For each block the candidate's side is one run, and what was run since on the same code. That
+    run is one of ``base``; with ``follow`` it is the newest since that decided at least half of the
+    block's saved evals, unless it was cut short on the code that was there already: then it is only
+    more evidence about that code. What was tried since on other code judges nothing.
 
     Args:
-        results: What is cut.
-        runs: The RUNS frame of the other side.
-        others: The results of the other side.
+        results: All results that were read.
+        runs: The RUNS frame of their runs.
+        saved: The EVALS frame of the workflow.
+        base: The ids of the runs that are checked.
+        follow: Whether later runs of a block may take their place.
+
+    Returns:
+        The results with ``place``: ``candidate``, ``earlier`` or ``tried``.
     """
-    if runs.select((pl.col("scope") == "workflow").any()).item():
-        return results
-    blocks = runs.filter(pl.col("scope") == "block")["target_block_id"].implode()
-    evals = others["eval_id"].implode()
-    return results.filter(
-        pl.col("block_id").is_in(blocks).fill_null(False) | pl.col("eval_id").is_in(evals)
+    block_of = dict(saved.select("eval_id", "block_id").iter_rows())
+    sizes = Counter(block_of.values())
+    own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
+    placed = results.with_columns(block=pl.coalesce(own, "block_id"))
+    code = pl.col(BLOCK_CODE).filter(pl.col("block_id").eq_missing(pl.col("block")))
+    decided = pl.col("state").is_in(DECIDED)
+    cells = placed.group_by("block", "run_id").agg(
+        code.drop_nulls().first().alias("code"),
+        pl.col("eval_id").filter(decided).n_unique().alias("decided"),
     )
-
-
-def add_last_passes(
-    results: pl.DataFrame, evals: pl.DataFrame, candidate: pl.DataFrame
-) -> pl.DataFrame:
-    """Add each eval's last pass where it lies before all the results that were read.
-
-    A saved eval remembers when it passed last, however long ago. Without that a break would leave
-    the window of the history one day, and turn from "broken" into "never passed" by itself. Whether
-    its inputs were those of the candidate is told by their fingerprint; whether it asserted the
-    same is not known, since ``updated_at`` moves whenever anything is saved.
-    """
-    first = candidate["created_at"].min()
-    passed = (
-        results.filter(state="passed")
-        .group_by("eval_id")
-        .agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("seen"))
+    facts = runs.select("run_id", "created_at", "workflow_version_id", "scope", "status")
+    known = cells.join(facts, on="run_id").sort("created_at", "run_id", nulls_last=False)
+    places = []
+    for (block,), its in known.partition_by("block", as_dict=True).items():
+        places += _place_block(its, facts, base, follow, sizes.get(block, 0))
+    schema = {"run_id": pl.String(), "block": pl.String(), "place": pl.String()}
+    found = pl.DataFrame(places, schema=schema, orient="row")
+    joined = placed.join(
+        found, on=("run_id", "block"), how="left", nulls_equal=True, maintain_order="left"
     )
-    at = pl.col("last_passed_at")
-    remembered = (
-        evals.join(passed, on="eval_id", how="left")
-        .filter(
-            at < first,
-            (at > pl.col("seen")).fill_null(True),
-        )
-        .select(
-            "eval_id",
-            "eval_name",
-            "block_id",
-            pl.lit("passed").alias("state"),
-            at.alias("run_created_at"),
-            at.alias("created_at"),
-            pl.col("last_passed_inputs_fingerprint").alias("handle_inputs_fingerprint"),
-            pl.col("last_passed_block_fingerprint").alias("block_execution_fingerprint"),
-            "workflow_id",
-        )
-    )
-    missing = [
-        pl.lit(None, dtype).alias(name)
-        for name, dtype in RESULTS.schema.items()
-        if name not in remembered.columns
-    ]
-    rows = remembered.with_columns(missing).select(RESULTS.schema.names())
-    return pl.concat([results.select(RESULTS.schema.names()), rows])
+    return joined.with_columns(pl.col("place").fill_null("earlier")).drop("block")
 
 
-def add_missing(
-    candidate: pl.DataFrame, earlier: pl.DataFrame, runs: pl.DataFrame, evals: pl.DataFrame
-) -> pl.DataFrame:
-    """Add a result without a verdict for each eval that the candidate's runs left out.
+def _place_block(
+    cells: pl.DataFrame, facts: pl.DataFrame, base: frozenset[str], follow: bool, size: int
+) -> list[tuple[str, str | None, str]]:
+    """Where each run of one block stands: run, block, place."""
+    rows = cells.to_dicts()
+    chosen = [row for row in rows if row["run_id"] in base]
+    if not chosen:
+        # What is checked has nothing of this block: its run stands there all the same.
+        newest = facts.filter(pl.col("run_id").is_in(list(base))).sort("created_at").tail(1)
+        chosen = [{**row, "code": None} for row in newest.to_dicts()]
+    for row in rows if follow and chosen else ():
+        is_later = _is_after(row, chosen[-1]) and row["scope"] != "eval"
+        is_cut = row["status"] != "completed" and has_same_code(row, chosen[-1])
+        if is_later and not is_cut and row["decided"] and 2 * row["decided"] >= size:
+            chosen = [row]
+    ids = {row["run_id"] for row in chosen}
+    placed = []
+    for row in rows:
+        place = "earlier"
+        if row["run_id"] in ids:
+            place = "candidate"
+        elif chosen and _is_after(row, chosen[-1]):
+            place = "candidate" if has_same_code(row, chosen[-1]) else "tried"
+        placed.append((row["run_id"], row["block"], place))
+    return placed
 
-    A run that was cancelled or that broke down may have ended before it had a result of each of its
-    evals. It says how many they are; which ones are missing is told by the earlier results. An eval
-    that is not saved any more is not missed.
 
-    Args:
-        candidate: The candidate's results.
-        earlier: The earlier ones, of the same scope.
-        runs: The RUNS frame of the candidate.
-        evals: The saved evals.
-    """
-    told = candidate.group_by("run_id").len("results")
-    short = runs.filter("is_terminal").join(told, on="run_id", how="left")
-    short = short.filter(pl.col("total_evals") > pl.col("results").fill_null(0)).tail(1)
-    if short.is_empty():
-        return candidate
-    known = (
-        earlier.join(candidate, on="eval_id", how="anti")
-        .join(evals, on="eval_id", how="semi")
-        .sort("run_created_at", nulls_last=False, maintain_order=True)
-        .unique("eval_id", keep="last", maintain_order=True)
-    )
-    said = {
-        "state": pl.lit("unscored"),
-        "run_id": pl.lit(short["run_id"].item()),
-        "workflow_version_id": pl.lit(short["workflow_version_id"].item(), pl.String),
-        "run_created_at": pl.lit(short["created_at"].item(), RESULTS.schema["run_created_at"]),
-        "created_at": pl.lit(short["created_at"].item(), RESULTS.schema["created_at"]),
-        "status_message": pl.lit(short["status_message"].item(), pl.String),
-    }
-    # Which eval it is, and what it asserts, stays; what came out of it goes.
-    kept = (
-        *("eval_id", "eval_name", "block_id", "block_type", "workflow_id", "path", "condition"),
-        *("condition_kind", "expected_value", "document_names", "document_ids", SAME_EVAL[0]),
-    )
-    rows = [
-        said.get(name, pl.col(name) if name in kept else pl.lit(None, dtype)).alias(name)
-        for name, dtype in RESULTS.schema.items()
-    ]
-    return pl.concat([candidate, known.select(rows)])
+def _is_after(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    moments = row["created_at"], other["created_at"]
+    return None not in moments and moments[0] > moments[1]
+
+
+def has_same_code(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a block had one code in two runs; where that is not known, whether it may have."""
+    if row["code"] is not None and other["code"] is not None:
+        return bool(row["code"] == other["code"])
+    versions = row["workflow_version_id"], other["workflow_version_id"]
+    return None in versions or versions[0] == versions[1]

@@ -1,20 +1,25 @@
 """The transition of each eval between two sides: the first rule that fits decides.
 
-The rules are those of the table below, in this order. *Earlier* is the state of the results that
-the eval is held against; *p* is the probability that it got worse to stay.
+The rules are those below, in this order. *Earlier* is the state of the results that the eval is
+held against; *p* is the probability that it got worse to stay. An eval is *broken* where it did not
+pass when it was decided last and p, whenever that began, is at least 0.5, or where p is at least
+0.8.
 
-1. No earlier result at all: ``added``. No result of the candidate: ``removed``.
-2. Inputs, condition or expected value differ from the candidate's in every earlier result:
+1. Not saved any more (without a list of saved evals: absent), and no result on the candidate's
+   side: ``removed``. No earlier outcome at all: ``added``.
+2. Inputs, condition or expected value differ from the present ones in every earlier outcome:
    ``not_comparable``.
-3. Nothing was decided on one side, and nothing ended in an error: ``incomplete``.
-4. The candidate ended in an error: ``newly_errored`` where it passed earlier, else
-   ``still_failing``. Errors that repeat with no pass between count as failures instead (rule 5),
-   unless so many evals ended in errors that it was an outage.
-5. It passed earlier and does not pass now, or less often: ``regressed`` (``newly_blocked`` where it
-   is blocked) where p is at least 0.5; ``flaky`` where p is at most 0.05 and the eval also failed
-   earlier, or also passes now; else ``suspect``.
-6. It did not pass earlier and passes now: ``fixed``, or ``flaky`` where it had both passed and
-   failed earlier and no lasting improvement shows.
+3. No result on the candidate's side: where it was broken on that code it stays ``regressed`` or
+   ``newly_blocked``; else, where a result was expected, ``incomplete``; else it has no row. Also
+   ``incomplete``: a saved eval that was edited after it was run last.
+4. An isolated error now: broken before on that code, it stays so; earlier passed or mixed:
+   ``newly_errored``; else ``still_failing``. Repeated errors count as not passing (rule 5).
+5. It does not pass now, or less often, and once did: p ≥ 0.5 → ``regressed``, or
+   ``newly_blocked`` where it is blocked; p ≤ 0.05 → ``flaky`` where it comes and goes, or failed
+   for the first time after five passes, and not twice in a row; else ``suspect``. It passes now,
+   and p is at least 0.8: ``regressed``.
+6. It did not pass earlier and passes now: ``fixed``, or ``flaky`` where earlier outcomes have
+   passes and failures and nothing lasting changed.
 7. Else what it was: ``still_passing``, ``still_failing``, or ``flaky`` where it is mixed now.
 """
 
@@ -22,20 +27,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.vocabulary import NOT_PASSING, SAME_EVAL, TRANSITIONS
-
-SURE = 0.95
-LIKELY = 0.5
-UNLIKELY = 0.05
-"""The probabilities of a worsening from which on it is certain enough, called, or ruled out."""
-CERTAIN_ENOUGH = 0.8
-"""From this probability on that any eval got worse, the suite did."""
+from retab_analysis.vocabulary import CERTAIN_ENOUGH, LIKELY, NOT_PASSING, TRANSITIONS, UNLIKELY
 
 EVALS_SCHEMA = pl.Schema(
     {
         "eval_name": pl.String(),
         "transition": pl.String(),
         "p_regressed": pl.Float64(),
+        "p_improved": pl.Float64(),
         "block_id": pl.String(),
         "block_changed": pl.Boolean(),
         "cause": pl.String(),
@@ -69,67 +68,84 @@ EVALS_SCHEMA = pl.Schema(
 )
 """The columns of ``Comparison.evals``, one row per eval."""
 
-DEFINITION_WORDS = dict(zip(SAME_EVAL, ("inputs", "condition", "expected value"), strict=True))
-"""What each of :data:`SAME_EVAL` is called."""
 
-_UNDECIDED = ("unscored", "cancelled")
+def find_transition(*, own_past: bool) -> pl.Expr:
+    """The transition, over one row per eval; null where an eval has no row.
 
+    The columns that it reads are those of :func:`retab_analysis.comparison.eval_rows` and of
+    :meth:`retab_analysis.evidence.each_eval.Findings.of_each_eval`, both sides among them: the
+    state of what the eval is held against, and ``c_…`` for what it does now.
 
-def find_transition() -> pl.Expr:
-    """The transition, over one row per eval that holds both sides and the evidence.
-
-    The columns that it reads: ``state, c_state`` and ``pass_rate, c_pass_rate`` of both sides;
-    ``has_earlier, has_candidate, is_comparable``; ``failed_before, passed_before, passes_now,
-    errors_repeat`` (Boolean); ``p_regressed, p_improved``.
+    Args:
+        own_past: Whether each eval is held against its own past; otherwise against one baseline.
     """
-    before, now = pl.col("state"), pl.col("c_state")
-    was_good = before.is_in(("passed", "mixed"))
-    is_bad = now.is_in(NOT_PASSING) | ((now == "error") & pl.col("errors_repeat"))
-    is_less_often = (
-        (before.is_in(("passed", "mixed")))
-        & (now == "mixed")
-        & (pl.col("c_pass_rate") < pl.col("pass_rate"))
+    has_now = pl.col("c_decided") | pl.col("c_errored")
+    is_gone = ~pl.col("is_saved").fill_null(False) & ~pl.col("has_candidate")
+    stays_broken = pl.col("is_broken") & pl.col("same_code")
+    was_good = pl.col("state").is_in(("passed", "mixed"))
+    was_blocked = pl.coalesce("last_state", "c_state") == "blocked"
+    expected = pl.col("is_expected").fill_null(True) | pl.col("has_candidate")
+    fails = pl.col("c_decided") & (
+        pl.col("c_state").is_in(NOT_PASSING)
+        | ((pl.col("c_state") == "error") & pl.col("errors_count"))
     )
-    return (
-        pl.when(~pl.col("has_candidate"))
-        .then(pl.lit("removed"))
-        .when(~pl.col("has_earlier"))
-        .then(pl.lit("added"))
-        .when(~pl.col("is_comparable"))
-        .then(pl.lit("not_comparable"))
-        .when(before.is_in(_UNDECIDED) | now.is_in(_UNDECIDED))
-        .then(pl.lit("incomplete"))
-        .when((now == "error") & ~(pl.col("errors_repeat") & was_good))
-        .then(pl.when(was_good).then(pl.lit("newly_errored")).otherwise(pl.lit("still_failing")))
-        .when(was_good & (is_bad | is_less_often))
-        .then(_worse())
-        .when(~was_good & (now == "passed"))
-        .then(_better())
-        .when(now == "passed")
-        .then(pl.lit("still_passing"))
-        .when(now == "mixed")
-        .then(pl.lit("flaky"))
-        .otherwise(pl.lit("still_failing"))
+    less_often = (pl.col("c_state") == "mixed") & (pl.col("c_pass_rate") < pl.col("pass_rate"))
+    passes = pl.col("c_state") == "passed"
+    called = pl.col("p_worse") if own_past else pl.col("p_regressed")
+    return _first(
+        (is_gone & pl.col("was_there"), "removed"),
+        (is_gone, None),
+        (~pl.col("has_earlier") & pl.col("has_candidate"), "added"),
+        (~pl.col("has_earlier"), None),
+        (~pl.col("is_comparable") & has_now, "not_comparable"),
+        (pl.col("is_edited_since"), "incomplete"),
+        (~has_now & pl.col("is_pending") & ~pl.col("has_candidate"), None),
+        (~has_now & stays_broken, _broken(was_blocked)),
+        (~has_now & expected, "incomplete"),
+        (~has_now, None),
+        (~pl.col("c_decided") & stays_broken & own_past, _broken(was_blocked)),
+        (~pl.col("c_decided") & was_good, "newly_errored"),
+        (~pl.col("c_decided"), "still_failing"),
+        (was_good & (fails | less_often), _worse()),
+        (passes & (called >= CERTAIN_ENOUGH) & pl.col("passed_before"), "regressed"),
+        (~was_good & passes, _better()),
+        (passes, "still_passing"),
+        (pl.col("c_state") == "mixed", "flaky"),
+        (pl.lit(True), "still_failing"),
     )
+
+
+def is_called_though_passing() -> pl.Expr:
+    """Whether an eval is called broken although it may have passed when it was decided last."""
+    return (pl.col("p_worse") >= CERTAIN_ENOUGH).fill_null(False)
+
+
+def _first(*rules: tuple[pl.Expr, str | pl.Expr | None]) -> pl.Expr:
+    """The outcome of the first rule that holds."""
+    found = pl.lit(None, pl.String)
+    for holds, outcome in reversed(rules):
+        said = outcome if isinstance(outcome, pl.Expr) else pl.lit(outcome, pl.String)
+        found = pl.when(holds.fill_null(False)).then(said).otherwise(found)
+    return found
+
+
+def _broken(is_blocked: pl.Expr) -> pl.Expr:
+    blocked = is_blocked.fill_null(False)
+    return pl.when(blocked).then(pl.lit("newly_blocked")).otherwise(pl.lit("regressed"))
 
 
 def _worse() -> pl.Expr:
     p = pl.col("p_regressed")
-    return (
-        pl.when((p >= LIKELY) & (pl.col("c_state") == "blocked"))
-        .then(pl.lit("newly_blocked"))
-        .when(p >= LIKELY)
-        .then(pl.lit("regressed"))
-        .when((p <= UNLIKELY) & (pl.col("failed_before") | pl.col("passes_now")))
-        .then(pl.lit("flaky"))
-        .otherwise(pl.lit("suspect"))
+    return _first(
+        (p >= LIKELY, _broken(pl.col("c_state") == "blocked")),
+        ((p <= UNLIKELY) & pl.col("may_be_flaky"), "flaky"),
+        (pl.lit(True), "suspect"),
     )
 
 
 def _better() -> pl.Expr:
     was_both = pl.col("failed_before") & pl.col("passed_before")
-    is_noise = was_both & (pl.col("p_improved") <= UNLIKELY)
-    return pl.when(is_noise.fill_null(False)).then(pl.lit("flaky")).otherwise(pl.lit("fixed"))
+    return _first((was_both & (pl.col("p_improved") <= UNLIKELY), "flaky"), (pl.lit(True), "fixed"))
 
 
 def order_evals(evals: pl.DataFrame) -> pl.DataFrame:

@@ -7,14 +7,13 @@ hold; no sentence speaks of all evals where some are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.comparison.transitions import CERTAIN_ENOUGH, DEFINITION_WORDS, UNLIKELY
 from retab_analysis.markup import one_line
-from retab_analysis.vocabulary import BROKEN, NOT_COUNTED
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, NOT_COUNTED, UNLIKELY
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,12 +71,11 @@ def _distinct(frame: pl.DataFrame, name: str) -> Sequence[str]:
     return frame[name].drop_nulls().unique().sort().to_list()
 
 
-def describe_sides(baseline: pl.DataFrame, candidate: pl.DataFrame, further: int) -> str:
-    """One sentence about what was compared with what, and in the light of how many other runs."""
+def describe_sides(baseline: pl.DataFrame, candidate: pl.DataFrame) -> str:
+    """One sentence about what was compared with what."""
     now = f"{label_side(candidate)} ({count_noun(candidate['eval_id'].n_unique(), 'eval')})"
     before = f"{label_side(baseline)} ({count_noun(baseline['eval_id'].n_unique(), 'eval')})"
-    seen = f", in the light of {count_noun(further, 'further run')}" if further else ""
-    return f"Compared {now} with {before}{seen}."
+    return f"Compared {now} with {before}."
 
 
 def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.DataFrame) -> str:
@@ -172,30 +170,10 @@ def write_headline(
 def say_unknown(unknown: pl.Series) -> str:
     """That it is not known of some evals whether they are what they were; empty for none."""
     n, found = (unknown.list.len() > 0).sum(), unknown.explode().to_list()
-    what = " or ".join(word for word in DEFINITION_WORDS.values() if word in found)
+    what = " or ".join(word for word in ("inputs", "condition", "expected value") if word in found)
     said = f"Whether the {what} of {n:,} of {count_noun(len(unknown), 'eval')} changed is not known"
     they = "it is" if n == 1 else "they are"
     return f"{said}; {they} compared as if nothing had." if n else ""
-
-
-def say_reruns(counted: int, earlier: int = 0, started: int = 0) -> str:
-    """That evals were run again, and how many of these runs nobody waited for; empty for none.
-
-    Args:
-        counted: How many reruns came to a verdict.
-        earlier: How many reruns of earlier runs did.
-        started: How many were not waited for.
-    """
-    told = ((counted, "reruns", ""), (earlier, "earlier reruns", ", but not in the pass rate"))
-    said = [
-        f"{count_noun(n, 'verdict')} of {which} {'is' if n == 1 else 'are'} counted as well{but}."
-        for n, which, but in told
-        if n
-    ]
-    if started:
-        verb = "was" if started == 1 else "were"
-        said.append(f"{count_noun(started, 'rerun')} {verb} started and not waited for.")
-    return " ".join(said)
 
 
 def say_waiting(waiting: tuple[int, int]) -> str:
@@ -257,31 +235,29 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         verdict: The verdict.
         test: ``alpha``, ``margin``, ``outage``; ``significant``: whether test and interval say
             that the pass rate changed; ``own_past``: whether each eval was held against its own
-            earlier results; ``latest``: the evals that may have broken earlier;
-            ``has_reruns``: whether there are reruns, which the test leaves out.
+            earlier results.
     """
     sentences = [
         compared,
-        *_broken(evals, test["latest"]),
+        *_broken(evals),
         _suspects(evals, verdict),
         _errors(summary, evals, test["outage"]),
         _fixed(summary),
         _flaky(evals),
-        _not_counted(summary, evals, test),
+        _not_counted(summary, evals),
         _suite(summary, verdict, test),
     ]
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
-def add_since(evals: pl.DataFrame, latest: Collection[str]) -> pl.DataFrame:
+def add_since(evals: pl.DataFrame) -> pl.DataFrame:
     """``since`` (String): since which version or run, and which day; empty where not known.
 
     Args:
-        evals: ``Comparison.evals``.
-        latest: The ids of those that may have broken earlier than it shows.
+        evals: ``Comparison.evals`` with ``is_latest``.
     """
-    known = evals.select("eval_id", "since_version_id", "since_run_id", "since_at").iter_rows()
-    said = [_since(version or run, moment, at in latest) for at, version, run, moment in known]
+    known = evals.select("since_version_id", "since_run_id", "since_at", "is_latest").iter_rows()
+    said = [_since(version or run, moment, latest) for version, run, moment, latest in known]
     return evals.with_columns(pl.Series("since", said, pl.String))
 
 
@@ -292,12 +268,12 @@ def _since(name: str | None, moment: datetime | None, is_latest: bool) -> str:
     return f" since {one_line(name)}{day}{' at the latest' if is_latest else ''}"
 
 
-def _broken(evals: pl.DataFrame, latest: Collection[str]) -> list[str]:
+def _broken(evals: pl.DataFrame) -> list[str]:
     """One sentence for each beginning of what is broken, the largest group first.
 
     Reruns are runs of their own: evals that broke on one day, with one version, are told together.
     """
-    broken = add_since(evals.filter(pl.col("transition").is_in(BROKEN)), latest)
+    broken = add_since(evals.filter(pl.col("transition").is_in(BROKEN)))
     if broken.is_empty():
         return []
     groups = (
@@ -411,14 +387,14 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     return " ".join(said) or None
 
 
-def _not_counted(summary: Row, evals: pl.DataFrame, test: Row) -> str | None:
+def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
     """What is not among the evals of the suite's test, which are all the others."""
     said = []
     apart = sum(summary[name] for name in _APART)
     if (n := evals.height - apart - summary["n_evals"]) > 0:
         verb = "was" if n == 1 else "were"
         who = f"{n} of {count_noun(evals.height, 'eval')}"
-        said.append(f"{who} {verb} not decided on both sides{_without_reruns(test)}")
+        said.append(f"{who} {verb} not decided on both sides")
     if n := summary["not_comparable"]:
         said.append(
             f"{n} {'was' if n == 1 else 'were'} edited, so that earlier results do not count"
@@ -433,14 +409,12 @@ def _not_counted(summary: Row, evals: pl.DataFrame, test: Row) -> str | None:
 def _suite(summary: Row, verdict: str, test: Row) -> str:
     """What the test of the suite as a whole says."""
     n = summary["n_evals"]
-    apart = _without_reruns(test)
     if not n:
         return (
-            f"No eval was decided on both sides{apart}, so that nothing can be concluded about the "
-            "suite."
+            "No eval was decided on both sides, so that nothing can be concluded about the suite."
         )
     was = "was" if n == 1 else "were"
-    over = f"Over the {count_noun(n, 'eval')} that {was} decided on both sides{apart}"
+    over = f"Over the {count_noun(n, 'eval')} that {was} decided on both sides"
     if summary["delta_low"] is None:
         who = "Only one eval was" if n == 1 else "The evals that were"
         why = "" if n == 1 else " all share documents: they are one observation"
@@ -456,10 +430,6 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     if summary["delta_low"] >= -test["margin"] and summary["delta_high"] <= test["margin"]:
         return f"{moved}, which lies within {margin}."
     return f"{moved}; the interval reaches beyond {margin}{_power(summary)}."
-
-
-def _without_reruns(test: Row) -> str:
-    return " without reruns" if test["has_reruns"] else ""
 
 
 def _moved(summary: Row, alpha: float) -> str:

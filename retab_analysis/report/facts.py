@@ -126,7 +126,7 @@ def list_causes(comparison: Comparison, values: bool) -> pl.Series:
 def list_ids(comparison: Comparison) -> Mapping[str, str]:
     """Of each eval the ids by which its results and documents are asked for, in one line."""
     sides = comparison.sides
-    known = (sides.candidate, sides.reruns, sides.baseline, sides.history)
+    known = (sides.candidate, sides.baseline, sides.history)
     frames = [each.select("eval_id", "document_ids") for each in known if each is not None]
     with_documents = pl.concat(frames).filter(pl.col("document_ids").list.len() > 0)
     documents = dict(with_documents.unique("eval_id", keep="first", maintain_order=True).rows())
@@ -196,12 +196,6 @@ def list_left_out(comparison: Comparison, values: bool, listed: int) -> Iterator
         yield (
             "Expected and actual values, conditions, failure messages, and what prompts and "
             "schemas say: the report was written without values, because they are the customers'."
-        )
-    if reruns := comparison.sides.rerun_verdicts + comparison.sides.earlier_rerun_verdicts:
-        again = count_noun(reruns, "verdict")
-        yield (
-            f"{again} of reruns: counted for the evals that were run again, and left out of the "
-            "pass rates and of the suite's test, because they were chosen for having failed."
         )
     if comparison.sides.edits is None and (comparison.evals["cause"] == "edit").any():
         yield "What was edited: the API could not be asked for it, or was not asked."

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis._config_changes import choose_versions
 from retab_analysis.analysis import eval_history
+from retab_analysis.checks.edits import choose_versions
 from retab_analysis.comparison import Comparison, Gate, compare_versions
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
@@ -254,7 +254,7 @@ class CompareState:
         Both are in time order, as :func:`eval_history` gives them.
         """
         sides, wanted = self.comparison.sides, pl.col("eval_id") == eval_id
-        now = sides.candidate_and_reruns
+        now = sides.candidate
         first = now.select(MOMENT.min()).item()
         earlier = pl.lit(True) if first is None else (first >= MOMENT).fill_null(True)
         past = [] if sides.history is None else [sides.history.filter(wanted, earlier)]
@@ -266,7 +266,7 @@ class CompareState:
         """``path`` and ``document_ids`` of the result that is shown of an eval on one side."""
         run, state = row[f"{side}_run_id"], row[f"{side}_state"]
         sides = self.comparison.sides
-        frame = sides.baseline if side == "baseline" else sides.candidate_and_reruns
+        frame = sides.baseline if side == "baseline" else sides.candidate
         if state is None or frame is None:
             return dict.fromkeys(_SAID)
         found = frame.filter(

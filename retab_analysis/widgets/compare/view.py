@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from retab_analysis._config_changes import fetch_config_changes
-from retab_analysis._settle import settle
 from retab_analysis.arguments import check_flag
+from retab_analysis.checks.edits import fetch_config_changes
+from retab_analysis.checks.settle import settle
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.fetch.default_client import check_client

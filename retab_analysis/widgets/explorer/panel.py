@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from retab_analysis._open_document import IMAGES
+from retab_analysis.checks.open_document import IMAGES
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
 from retab_analysis.widgets.elements import (
     GridColumn,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
-from retab_analysis._baseline import LAST_GOOD
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
+from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import client_or_default

@@ -369,7 +369,7 @@ class Watcher:
     def _is_due(self, snapshot: Snapshot) -> bool:
         """Whether something has changed since news were asked for last, or some are to come."""
         asked = self._asked
-        if asked is None or self._finder.is_behind:
+        if asked is None:
             return True
         return asked.results is not snapshot.results or not asked.runs.equals(snapshot.runs)
 

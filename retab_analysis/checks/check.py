@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
-from retab_analysis._baseline import (
-    HISTORY,
-    LAST_GOOD,
-    SideReader,
-    choose_baseline,
-)
-from retab_analysis._config_changes import add_config_changes
 from retab_analysis.arguments import check_count, check_share
+from retab_analysis.checks.edits import add_config_changes
+from retab_analysis.checks.plan import HISTORY, LAST_GOOD, RunListing, make_plan
+from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import find_workflow, read_evals, read_newest_versions
 from retab_analysis.fetch.params import Runs, check_text
-from retab_analysis.fetch.run_window import RunWindow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.progress import Progress, check_progress
+from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
@@ -40,39 +36,37 @@ def check(
 ) -> Comparison:
     """Say what broke, since when and how sure that is; fetches all that it needs.
 
-    A break stays visible until it is mended, the eval is edited, or somebody accepts it: by
-    default each eval is held against its own past, not against one run. The same check, repeated
-    with nothing changed, says the same. An eval of which a run that broke off has no result is
-    ``incomplete``.
+    A break stays visible until it is mended, the eval's definition is changed, or somebody accepts
+    it: by default each eval is held against its own past, not against one run. The same check,
+    repeated with nothing changed, says the same. Which runs are read, and why, is ``.plan`` of the
+    answer.
 
     Args:
         workflow_id: The workflow.
-        candidate: What to check: a run's id, a version (its newest run), several ids or a RUNS
-            frame. None for the newest run of the whole workflow that has ended. What was run again
-            since, as :func:`settle` does, is counted too: the later runs of single evals on its
-            version, up to the next run of the whole workflow.
+        candidate: What to check: a run's id, a version (``"v5"``, ``"draft"``, ``"published"`` or
+            its id: its newest run), several ids or a RUNS frame. None for the newest run of the
+            whole workflow, or, of a block that was run since, that run; with all that was run since
+            on the same code.
         baseline: What to hold it against. ``"last_good"``: each eval against its own last good
             result. Or one frame for all evals: ``"published"``, the newest run of the published
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
             newest that completed; or a run or version, as for ``candidate``.
-        history: How many earlier runs to read at most: the newest; in place of up to two in five
-            those around last passes, or the oldest where a lucky pass hides that an eval was good;
-            and up to one in five reruns of single evals. The more there are, the better drift,
-            flaky evals and breaks are told apart.
+        history: How many earlier runs of the whole workflow to read: four fifths the newest, the
+            others the oldest and between. The more there are, the better drift, flaky evals and
+            breaks are told apart.
         alpha: As for :func:`compare`.
         margin: As for :func:`compare`.
         client: What to ask; the default one if not given.
         progress: As for :func:`fetch_results`.
 
     Returns:
-        The comparison; its ``explain()`` says what was compared with what, and why. Where the
-        runs of one side are of a block or of single evals only, the other side is cut to those.
+        The comparison. A first run, a cancelled one and one that does not add up are results, too.
         Where something broke by an edit, ``.config_changes`` says what was edited, if the API can
         be asked for it: a draft is compared as it is now.
 
     Raises:
         ConfigError: There is no such run or version (the message lists what there is), no run to
-            check, nothing to compare it with, or another argument cannot be used.
+            check, or another argument cannot be used.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
     check_text("workflow_id", workflow_id)
@@ -82,11 +76,11 @@ def check(
     check_progress(progress)
     check_polars_threads()
     client = client_or_default(client)
-    window = RunWindow.read(client, workflow_id)
-    now = window.find_candidate(candidate)
-    evals, workflow, versions = _read_saved(client, workflow_id)
-    before = choose_baseline(window, now.runs, baseline, history, evals)
-    sides = SideReader(client, evals).make_sides(now, before, progress)
+    listing = RunListing.read(client, workflow_id)
+    saved, workflow, versions = _read_saved(client, workflow_id)
+    plan = make_plan(listing, candidate, baseline, history, saved)
+    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+        sides = make_sides(plan, ResultReader(client, saved), bar)
     named = replace(sides, workflow=workflow, versions=versions)
     return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
 
 from retab_analysis.arguments import check_count
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.same_code import (
+from retab_analysis.checks.freshness import (
     find_edited,
     has_freshness,
     say_edited,
     split_reruns,
 )
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.transitions import UNLIKELY
 from retab_analysis.comparison.wording import count_noun, list_evals
 from retab_analysis.errors import (
     ConfigError,
@@ -35,8 +35,12 @@ from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import UNLIKELY
 
 _WAIT = 24 * 3600.0
+
+MOST_ERRORS = 10
+"""So many isolated errors are run again by themselves."""
 
 
 def settle(
@@ -103,6 +107,27 @@ def settle(
         return _Settling(comparison, client_or_default(client), rounds, most, bar).run()
     finally:
         bar.close()
+
+
+def list_isolated_errors(comparison: Comparison) -> list[str]:
+    """The evals that ended in an error outside an outage, which are run again once; ten at most."""
+    errored = comparison.reruns.filter(pl.col("eval_id").is_in(sorted(_list_errored(comparison))))
+    return errored["eval_id"].head(MOST_ERRORS).to_list()
+
+
+def rerun_errors(comparison: Comparison, *, client: Client) -> Comparison:
+    """Run evals again that ended in an isolated error, once.
+
+    Args:
+        comparison: What :func:`check` gives, of the workflow as it is now.
+        client: What to ask.
+
+    Raises:
+        RetabAnalysisError: As for :func:`settle`.
+    """
+    bar = choose_progress(False, "Running again", "runs")
+    settling = _Settling(comparison, client, 1, MOST_ERRORS, bar, only=_list_errored)
+    return settling.run()
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +200,8 @@ class _Settling:
         total: How many there will be at most.
         waiting: A RUNS frame: what was started, and is not counted yet.
         gone: Evals that cannot be run any more, and what the API said.
+        retried: Evals that ended in an error and were run again: once is enough.
+        only: Which evals may be run again; None for all.
     """
 
     comparison: Comparison
@@ -187,6 +214,8 @@ class _Settling:
     total: int = 0
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
+    retried: set[str] = field(default_factory=set)
+    only: Callable[[Comparison], set[str]] | None = None
 
     def run(self) -> Comparison:
         """Go on until all is decided, or the rounds or the reruns are used up."""
@@ -231,7 +260,10 @@ class _Settling:
             ConfigError: One of them was edited.
         """
         chosen = apart(partial(self.comparison.choose_reruns, left))
-        chosen = chosen.filter(~pl.col("eval_id").is_in([*self.gone]))
+        errored = _list_errored(self.comparison)
+        chosen = chosen.filter(~pl.col("eval_id").is_in([*self.gone, *(errored & self.retried)]))
+        if self.only is not None:
+            chosen = chosen.filter(pl.col("eval_id").is_in(sorted(self.only(self.comparison))))
         chosen = chosen.head(self.most - self.started)
         if chosen.is_empty():
             return chosen
@@ -267,6 +299,7 @@ class _Settling:
             RetabAnalysisError: One failed; the runs before it were waited for, and count.
         """
         workflow_id = _workflow_of(self.comparison.sides)
+        self.retried |= _list_errored(self.comparison)
         for eval_id in asked["eval_id"]:
             try:
                 run = start_runs(workflow_id, eval_ids=eval_id, client=self.client)
@@ -346,9 +379,17 @@ def _count_results(
     same, edited = split_reruns(sides.candidate, new)
     if same.is_empty():
         return comparison, edited
-    reruns = same if sides.reruns is None else pl.concat([sides.reruns, same])
-    grown = replace(sides, reruns=reruns)
+    runs = sides.runs
+    if runs is not None:
+        single = same.select("run_id", scope=pl.lit("eval")).unique("run_id")
+        runs = pl.concat([runs, single])
+    grown = replace(sides, candidate=pl.concat([sides.candidate, same]), runs=runs)
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
+
+
+def _list_errored(comparison: Comparison) -> set[str]:
+    """The evals that ended in an error now."""
+    return {*comparison.evals.filter(transition="newly_errored")["eval_id"]}
 
 
 def _with_started(comparison: Comparison, started: pl.DataFrame | None) -> Comparison:

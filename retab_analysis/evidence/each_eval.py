@@ -1,54 +1,58 @@
 """What the model says of each eval, as a frame: how sure, since when, why, what would decide it.
 
-This is where arrays become rows again. ``outcomes`` makes the arrays, ``inference`` and ``answers``
-draw the conclusions; whoever compares, blames or draws reads the frame that is made here, so that
-no part of the library has a rule of its own.
+This is where arrays become rows again. ``comparable`` makes the arrays, ``inference``, ``since``,
+``reruns`` and ``kinds`` draw the conclusions; whoever compares, blames or draws reads the frame
+that is made here, so that no part of the library has a rule of its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from retab_analysis.evidence.comparable import Ledger
 from retab_analysis.evidence.inference import Histories, Posterior, infer
-from retab_analysis.evidence.outcomes import Outcomes
+from retab_analysis.evidence.kinds import comes_and_goes, find_kinds, may_be_flaky
 from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
 from retab_analysis.evidence.since import (
-    CREDIBLE,
     Answers,
     answer,
     count_reruns,
+    last_row,
     predict_regressed,
 )
+from retab_analysis.vocabulary import LIKELY
 
-__all__ = ["CREDIBLE", "Findings", "weigh"]
-
-Counts = npt.NDArray[np.int64]
-
-_LIKELY = 0.5
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What the model makes of some outcomes; read with :meth:`of_each_eval`.
+    """What the model makes of a ledger; read with :meth:`of_each_eval`.
 
     Attributes:
-        outcomes: What went into it.
+        ledger: What went into it.
         posterior: What came out.
-        overall: The answers where a worsening counts whenever it began.
     """
 
-    outcomes: Outcomes
+    ledger: Ledger
     posterior: Posterior
-    overall: Answers
+
+    @cached_property
+    def overall(self) -> Answers:
+        """The answers where a worsening counts whenever it began."""
+        histories = self.ledger.histories
+        known = np.asarray(histories.observed.any(axis=1))
+        return answer(histories, self.posterior, known=known)
 
     @property
     def since(self) -> pl.DataFrame:
         """``eval, since_row``: since when each eval is probably worse; null where it is not."""
-        likely = self.overall.p_regressed >= _LIKELY
+        likely = self.overall.p_regressed >= LIKELY
         return pl.DataFrame(
             {
                 "eval": np.arange(len(likely)),
@@ -57,59 +61,71 @@ class Findings:
         ).with_columns(pl.when(pl.col("since_row") >= 0).then("since_row"))
 
     def of_each_eval(
-        self, after: pl.DataFrame | None = None, *, undecided: bool = False
+        self, after: pl.DataFrame | None = None, known: pl.Series | None = None
     ) -> pl.DataFrame:
-        """One row per eval, in the order of ``outcomes.evals``.
+        """One row per eval, in the order of ``ledger.evals``.
 
         Args:
             after: ``eval, after``: the row after which a worsening counts, null for all rows; None
                 for all rows of all evals.
-            undecided: Also tell of evals without an outcome on the candidate's side, from their
-                history alone.
+            known: Of which evals to say it; None for those with an outcome both before the
+                candidate and on its side.
 
         Returns:
-            ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_ever`` (whenever
-            it began), ``cause``, ``since_row, since_at, since_run_id, since_version_id``,
+            ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_worse, p_better``
+            (whenever it began), ``cause``, ``since_row, since_at, since_run_id, since_version_id``,
             ``since_runs`` (List(String), the smallest set of runs that holds 90 %),
             ``reruns_to_clear, reruns_to_confirm``, ``expected_reruns`` (how many it will get in the
-            mean if it gets at most 0, 1, …), ``rate`` (of failing), ``passes_before,
-            outcomes_before, passes_since, outcomes_since, runs_since``: what was counted before
-            that row and from it on, or before and on the candidate's side where there is none;
-            ``passes_earlier, outcomes_earlier, passes_candidate, outcomes_candidate``: before the
-            candidate and on its side.
+            mean if it gets at most 0, 1, …), ``rate`` (of failing), ``kind``, ``comes_and_goes``,
+            ``may_be_flaky``; ``fails_last``, whether its newest row has a failure, and
+            ``passing_rows``, how many of its newest rows passed, one after the other;
+            ``passes_before, outcomes_before, passes_since, outcomes_since, runs_since``: what was
+            counted before ``since_row`` and from it on, or before and on the candidate's
+            side where there is none; ``passes_earlier, outcomes_earlier, passes_candidate,
+            outcomes_candidate``: before the candidate and on its side.
         """
-        n = self.outcomes.evals.height
+        histories = self.ledger.histories
+        n = self.ledger.evals.height
         rows = np.full(n, -1, dtype=np.int64)
         if after is not None:
             given = after.drop_nulls("after")
             rows[given["eval"].to_numpy()] = given["after"].to_numpy()
-        known = np.asarray(self.outcomes.histories.observed.any(axis=1)) if undecided else None
-        answers = answer(self.outcomes.histories, self.posterior, rows, known)
+        told_of = None if known is None else known.to_numpy()
+        answers = answer(histories, self.posterior, rows, told_of)
         # What broke before the row after which a worsening counts did not break again after it.
         earlier = answers.p_regressed < self.overall.p_regressed / 2
         told = (answers.since >= 0) & ~earlier
         since = np.where(told, answers.since, self.overall.since)
+        rows_of = np.arange(histories.shape[1])[None, :]
+        newest, failed = last_row(histories.observed), last_row(histories.failed)
         frame = pl.DataFrame(
             {
                 "eval": np.arange(n),
                 "p_regressed": answers.p_regressed,
                 "p_improved": answers.p_improved,
-                "p_ever": self.overall.p_regressed,
+                "p_worse": self.overall.p_regressed,
+                "p_better": self.overall.p_improved,
                 "cause": np.where(told, answers.cause, self.overall.cause).astype(str),
                 "since_row": since,
                 "rate": answers.rate,
+                "kind": find_kinds(histories, self.posterior).astype(str),
+                "comes_and_goes": comes_and_goes(histories, self.posterior),
+                "may_be_flaky": may_be_flaky(histories, self.posterior),
                 **self._reruns(answers, rows),
-                "expected_reruns": self._expect_reruns(rows).T,
-                **_count_around(self.outcomes.histories, since),
-                **_count_sides(self.outcomes.histories),
+                "expected_reruns": expect_reruns(self.posterior, rows, histories.decided).T,
+                "fails_last": (histories.failed & (rows_of == newest[:, None])).any(axis=1),
+                "passing_rows": (histories.passed & (rows_of > failed[:, None])).sum(axis=1),
+                **_count_around(histories, since),
+                **_count_parts(histories, rows_of >= histories.candidate, ("earlier", "candidate")),
             },
             schema_overrides={
                 "cause": pl.String,
+                "kind": pl.String,
                 "expected_reruns": pl.Array(pl.Float64, ROUNDS + 1),
             },
         )
         nullable = frame.with_columns(
-            pl.col("p_regressed", "p_improved", "p_ever").fill_nan(None),
+            pl.col("p_regressed", "p_improved", "p_worse", "p_better").fill_nan(None),
             pl.when(pl.col("cause") != "").then("cause").alias("cause"),
             *(
                 pl.when(pl.col(name) >= 0).then(name).alias(name)
@@ -118,34 +134,30 @@ class Findings:
         )
         return self._with_runs(nullable, answers)
 
-    def _reruns(self, answers: Answers, after: Counts) -> dict[str, Counts]:
+    def _reruns(self, answers: Answers, after: Ints) -> dict[str, Ints]:
         """As in the answers; and for an eval that was not decided now, what reruns would tell."""
-        histories = self.outcomes.histories
+        histories = self.ledger.histories
         before = histories.observed[:, : histories.candidate].any(axis=1)
         waiting = before & ~histories.decided
-        predicted = predict_regressed(self.posterior, after)
-        clear = count_reruns(predicted[0], waiting, clear=True)
-        confirm = count_reruns(predicted[1], waiting, clear=False)
-        # Without an outcome at least one is needed; where more than 5 are, that stays unsaid.
-        return {
-            "reruns_to_clear": np.where(
-                waiting, np.where(clear == 0, 1, clear), answers.reruns_to_clear
-            ),
-            "reruns_to_confirm": np.where(
-                waiting, np.where(confirm == 0, 1, confirm), answers.reruns_to_confirm
-            ),
+        found = {
+            "reruns_to_clear": answers.reruns_to_clear,
+            "reruns_to_confirm": answers.reruns_to_confirm,
         }
-
-    def _expect_reruns(self, after: Counts) -> npt.NDArray[np.float64]:
-        """How many reruns each eval will get in the mean, with at most 0, 1, … of them."""
-        return expect_reruns(self.posterior, after, self.outcomes.histories.decided)
+        predicted = predict_regressed(self.posterior, after)
+        for at, (name, clear) in enumerate(
+            (("reruns_to_clear", True), ("reruns_to_confirm", False))
+        ):
+            needed = count_reruns(predicted[at], waiting, clear=clear)
+            # Without an outcome at least one is needed; where more than 5 are, that stays unsaid.
+            found[name] = np.where(waiting, np.where(needed == 0, 1, needed), found[name])
+        return found
 
     def _with_runs(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been."""
         wanted = answers.since_rows.copy()
         begun = frame.drop_nulls("since_row")
         wanted[begun["eval"].to_numpy(), begun["since_row"].to_numpy()] = True
-        runs = self.outcomes.runs_of_rows(wanted)
+        runs = self.ledger.runs_of_rows(wanted)
         named = runs.select(
             "eval",
             pl.col("row").alias("since_row"),
@@ -166,13 +178,12 @@ class Findings:
         )
 
 
-def weigh(outcomes: Outcomes) -> Findings:
+def weigh(ledger: Ledger) -> Findings:
     """Infer what the history of each eval says."""
-    posterior = infer(outcomes.histories)
-    return Findings(outcomes, posterior, answer(outcomes.histories, posterior))
+    return Findings(ledger, infer(ledger.histories))
 
 
-def _count_around(histories: Histories, since: Counts) -> dict[str, Counts]:
+def _count_around(histories: Histories, since: Ints) -> dict[str, npt.NDArray[np.generic]]:
     """Passes and outcomes before a row and from it on; the candidate's row where it is -1."""
     start = np.where(since >= 0, since, histories.candidate)
     is_since = np.arange(histories.shape[1])[None, :] >= start[:, None]
@@ -183,15 +194,9 @@ def _count_around(histories: Histories, since: Counts) -> dict[str, Counts]:
     }
 
 
-def _count_sides(histories: Histories) -> dict[str, Counts]:
-    """Passes and outcomes before the candidate and on its side."""
-    is_candidate = np.arange(histories.shape[1])[None, :] >= histories.candidate
-    return _count_parts(histories, is_candidate, ("earlier", "candidate"))
-
-
 def _count_parts(
     histories: Histories, is_second: npt.NDArray[np.bool_], names: tuple[str, str]
-) -> dict[str, Counts]:
+) -> dict[str, npt.NDArray[np.generic]]:
     """Comparable passes and outcomes of the two parts of each history."""
     outcomes = histories.passes + histories.fails
     passes = histories.passes

@@ -1,0 +1,466 @@
+"""Which runs are read, and why: nothing else decides it.
+
+listed
+    The newest 100; more pages, ten at most, until ``history`` earlier whole runs are known.
+checked
+    What was asked for; else the newest run of the whole workflow that completed, or decided at
+    least half of its evals all the same; without one, the newest run of each block.
+since it
+    Runs of blocks and of single evals, and runs of the workflow that were cut short: the newest 40,
+    those of evals that do not simply pass first; up to the next whole run.
+the baseline
+    Where one was asked for.
+earlier
+    Of the whole runs that decided something ``history``: four fifths the newest; of the rest one
+    half the oldest that are listed, one half spread between.
+earlier, of a block or an eval
+    The oldest and the newest of each and of each version, 12 at most.
+
+Nothing displaces whole runs. What a saved eval remembers of its last pass is one row more, see
+:mod:`retab_analysis.checks.read`. What failed in all that is read is failing as before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from retab_analysis.comparison.sides import PLAN
+from retab_analysis.errors import ConfigError, NotFoundError
+from retab_analysis.fetch.lists import read_newest_versions
+from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.fetch.runs import fetch_run, read_newest_runs
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DRAFT
+
+HISTORY = 30
+"""So many earlier runs of the whole workflow are read, unless somebody asks for another number."""
+
+LAST_GOOD = "last_good"
+"""Each eval is held against its own last good result."""
+
+BASELINES = (LAST_GOOD, "published", "last_ok", "previous")
+"""The words for a baseline; anything else names a run or a version."""
+
+PAGE, MOST_PAGES = 100, 10
+MOST_SINCE, MOST_PARTS = 40, 12
+OLD = timedelta(days=30)
+_AHEAD = timedelta(hours=1)
+
+WHOLE = pl.col("scope") == "workflow"
+DECIDED = pl.sum_horizontal("passed", "failed", "blocked")
+DECIDED_ANY = pl.col("is_terminal") & (
+    # Where a run does not count, only reading it tells.
+    (DECIDED > 0) | pl.any_horizontal(pl.col("passed", "failed", "blocked").is_null())
+)
+STANDS = (
+    WHOLE
+    & pl.col("is_terminal")
+    & ((pl.col("status") == "completed") | (pl.col("total_evals") <= 2 * DECIDED).fill_null(False))
+)
+"""Runs of the whole workflow that completed, or decided at least half of it all the same."""
+
+
+@dataclass(slots=True)
+class RunListing:
+    """The newest runs of a workflow; older ones are listed where they are asked for.
+
+    Attributes:
+        client: What is asked.
+        workflow_id: The workflow.
+        runs: A RUNS frame, the newest first.
+        pages_left: How many more pages may be read; 0 once the list has ended.
+        is_whole: Whether the list ended, so that there are no other runs.
+        now: The API's time.
+    """
+
+    client: Client
+    workflow_id: str
+    runs: pl.DataFrame
+    pages_left: int
+    is_whole: bool
+    now: datetime
+
+    @classmethod
+    def read(cls, client: Client, workflow_id: str) -> RunListing:
+        """List the newest runs, one page."""
+        runs = read_newest_runs(client, workflow_id, limit=PAGE)
+        is_full = runs.height >= PAGE
+        now = datetime.now(UTC) + timedelta(seconds=client.clock_offset)
+        return cls(client, workflow_id, runs, MOST_PAGES - 1 if is_full else 0, not is_full, now)
+
+    def read_older(self) -> bool:
+        """List the page before; False where there is none, or it is too far back."""
+        if not self.pages_left:
+            return False
+        before = self.runs.height
+        oldest = self.runs.select(pl.col("created_at").min()).item()
+        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=oldest)
+        self.add(page)
+        if page.height < PAGE or self.runs.height == before:
+            self.pages_left, self.is_whole = 0, True
+        else:
+            self.pages_left -= 1
+        return self.runs.height > before
+
+    def reach(self, moment: datetime | None) -> None:
+        """List what is around a moment, however far back it is."""
+        oldest = self.runs.select(pl.col("created_at").min()).item()
+        if moment is not None and oldest is not None and moment < oldest and not self.is_whole:
+            page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=moment)
+            self.add(page)
+            if page.height < PAGE:
+                self.pages_left, self.is_whole = 0, True
+
+    def add(self, runs: pl.DataFrame) -> None:
+        """Take in further runs; of one that is known already, this is how it is now."""
+        merged = pl.concat([runs, self.runs]).unique("run_id", keep="first", maintain_order=True)
+        self.runs = merged.sort("created_at", "run_id", descending=True, nulls_last=True)
+
+    @property
+    def present(self) -> pl.DataFrame:
+        """The runs that are not dated in the future."""
+        return self.runs.filter((pl.col("created_at") <= self.now + _AHEAD).fill_null(True))
+
+    def __str__(self) -> str:
+        runs = self.runs.filter(WHOLE)
+        versions = runs["workflow_version_id"].drop_nulls().unique(maintain_order=True)
+        return (
+            f"Its newest whole-workflow runs: {', '.join(runs['run_id'].head(5)) or 'none'}; "
+            f"versions: {', '.join(versions.head(10)) or 'none'}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Some runs, and why these."""
+
+    runs: pl.DataFrame
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class ReadingPlan:
+    """Which runs are read.
+
+    Attributes:
+        candidate: What is checked.
+        follow: Whether later runs of a block may take its place.
+        baseline: What it is held against; None holds each eval against its own past.
+        read: A RUNS frame of all that is read, the candidate among it, with ``why``.
+        after_gaps: The ids of the runs before which there are whole runs that are not read.
+        is_newest: Whether no run of the whole workflow that stands came after the candidate.
+        table: What of this is shown: ``run_id, created_at, scope, why``.
+        notes: What has to be said of runs that are left out, one sentence each.
+    """
+
+    candidate: Choice
+    follow: bool
+    baseline: Choice | None
+    read: pl.DataFrame
+    after_gaps: frozenset[str] = frozenset()
+    is_newest: bool = True
+    table: pl.DataFrame = field(default_factory=PLAN.to_frame)
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    listing: RunListing,
+    candidate: Runs | Choice | None,
+    baseline: Runs,
+    history: int,
+    saved: pl.DataFrame,
+) -> ReadingPlan:
+    """Choose the runs that are read.
+
+    Args:
+        listing: The runs of the workflow.
+        candidate: As ``candidate`` of :func:`check`, or what was chosen already.
+        baseline: As ``baseline`` of :func:`check`.
+        history: How many earlier runs of the whole workflow to read.
+        saved: The EVALS frame of the workflow.
+
+    Raises:
+        ConfigError: There is no such run or version, or no run at all.
+    """
+    now = candidate if isinstance(candidate, Choice) else _find_candidate(listing, candidate)
+    begun, newest = now.runs.select(
+        pl.col("created_at").min(), newest=pl.col("created_at").max()
+    ).row(0)
+    listing.reach(begun)
+    while _earlier(listing, begun).height < history and listing.read_older():
+        pass
+    against = None
+    if not (isinstance(baseline, str) and baseline == LAST_GOOD):
+        against = _find_baseline(listing, now, baseline)
+    since, is_newest = _choose_since(listing, now.runs, newest, saved)
+    earlier = _earlier(listing, begun)
+    chosen = _choose_earlier(earlier, history)
+    parts = _choose_parts(listing, begun)
+    reasons = [
+        (now.runs, f"checked: {now.why}"),
+        (None if against is None else against.runs, "the baseline"),
+        (since, "since the checked run"),
+        (chosen, "an earlier run of the whole workflow"),
+        (parts, "an earlier run of a block or of single evals"),
+    ]
+    read = pl.concat(
+        [runs.with_columns(why=pl.lit(why)) for runs, why in reasons if runs is not None]
+    ).unique("run_id", keep="first", maintain_order=True)
+    return ReadingPlan(
+        candidate=now,
+        follow=candidate is None,
+        baseline=against,
+        read=read,
+        after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
+        is_newest=is_newest,
+        table=_tabulate(read, listing),
+        notes=_note_left_out(listing, now.runs, newest),
+    )
+
+
+def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
+    if wanted is not None:
+        return _find(listing, "candidate", wanted, None)
+    while (found := listing.present.filter(STANDS).head(1)).is_empty() and listing.read_older():
+        pass
+    if not found.is_empty():
+        return Choice(found, "the newest run of the whole workflow")
+    runs = listing.present
+    if runs.is_empty():
+        raise ConfigError(
+            f"workflow {listing.workflow_id} has no run; is that its id? overview lists those "
+            "that there are, and start_runs (check --start) starts a run"
+        )
+    parts = runs.filter(~WHOLE, DECIDED_ANY)
+    if not parts.is_empty():
+        newest = parts.unique(("target_block_id", "eval_id"), keep="first", maintain_order=True)
+        return Choice(newest, "the newest run of each block: none of the whole workflow stands")
+    ended = runs.filter(WHOLE, "is_terminal")
+    return Choice((runs if ended.is_empty() else ended).head(1), "the newest run")
+
+
+def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
+    """The runs of a baseline that is one for all evals.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    begun = candidate.runs["created_at"].min()
+    if not isinstance(wanted, str) or wanted not in ("last_ok", "previous"):
+        found = _find(listing, "baseline", wanted, begun)  # type: ignore[arg-type]
+        if set(found.runs["run_id"]) & set(candidate.runs["run_id"]):
+            raise ConfigError(
+                f"baseline={wanted!r} is the run that is checked; name an earlier one. {listing}"
+            )
+        return found
+    completed = _earlier(listing, begun).filter(status="completed")  # type: ignore[arg-type]
+    if wanted == "previous":
+        if completed.is_empty():
+            raise ConfigError(
+                f"baseline='previous': no run of the whole workflow completed before the "
+                f"candidate. {listing}"
+            )
+        return Choice(completed.head(1), "the newest run that completed before it")
+    good = completed.filter(pl.col("ok").fill_null(False)).head(1)
+    if good.is_empty():
+        raise ConfigError(
+            f"baseline='last_ok': in none of the {completed.height} runs before the candidate that "
+            "were looked at did every eval pass; baseline='last_good' holds each eval against its "
+            f"own last good result. {listing}"
+        )
+    return Choice(good, "the newest run before it in which every eval passed")
+
+
+def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None) -> Choice:
+    """The runs that an argument names: runs, or a version, of which the newest run counts.
+
+    Raises:
+        ConfigError: There are none, or they are of another workflow.
+    """
+    if isinstance(wanted, str):
+        found = _find_version(listing, wanted, before) or _find_run(listing, name, wanted)
+        return found or _find_by_name(listing, name, wanted, before)
+    listed = RunList.make(wanted, name)
+    if not listed.ids:
+        raise ConfigError(f"{name} names no run")
+    known = listed.known
+    # A frame from when the runs were started does not say how they are now.
+    if known is not None and known.columns == listing.runs.columns and known["is_terminal"].all():
+        return Choice(_check_workflow(listing, name, known), "as given")
+    found_runs = []
+    for run_id in listed.ids:
+        run = _find_run(listing, name, run_id)
+        if run is None:
+            raise ConfigError(f"{name}: {run_id!r} is not a run of this workflow. {listing}")
+        found_runs.append(run.runs)
+    return Choice(pl.concat(found_runs), "as given")
+
+
+def _find_version(listing: RunListing, version: str, before: datetime | None) -> Choice | None:
+    """The newest whole run of a version; without one the newest run of each of its blocks."""
+    is_before = pl.lit(True) if before is None else pl.col("created_at") < before
+    runs = listing.present.filter(pl.col("workflow_version_id") == version, is_before)
+    ended = runs.filter("is_terminal")
+    whole = ended.filter(WHOLE).head(1)
+    if not whole.is_empty():
+        return Choice(whole, "the newest run of that version")
+    parts = ended.unique(("target_block_id", "eval_id"), keep="first", maintain_order=True)
+    if not parts.is_empty():
+        return Choice(parts, "the newest runs of blocks of that version")
+    return None if runs.is_empty() else Choice(runs.head(1), "the newest run of that version")
+
+
+def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
+    known = listing.runs.filter(pl.col("run_id") == run_id)
+    if known.is_empty():
+        try:
+            known = fetch_run(run_id, client=listing.client)
+        except NotFoundError:
+            return None
+    return Choice(_check_workflow(listing, name, known), "as given")
+
+
+def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
+    """The newest run of what people call a version: ``v5``, ``draft``, ``published``."""
+    versions = read_newest_versions(listing.client, listing.workflow_id)
+    published = set(versions["workflow_version_id"].drop_nulls())
+    if wanted == DRAFT:
+        is_draft = ~pl.col("workflow_version_id").is_in(sorted(published))
+        is_before = pl.lit(True) if before is None else pl.col("created_at") < before
+        drafts = listing.present.filter(is_draft, is_before, WHOLE, "is_terminal").head(1)
+        if not drafts.is_empty():
+            return Choice(drafts, "the newest run of a draft")
+    elif wanted == "published":
+        current = versions.filter(pl.col("is_current").fill_null(False))["workflow_version_id"]
+        if current.is_empty():
+            raise ConfigError(
+                f"{name}='published': workflow {listing.workflow_id} has no published version"
+            )
+        found = _find_version(listing, current[0], before) or _list_all(listing, current[0], before)
+        if found is not None:
+            return Choice(found.runs, "the newest run of the published version")
+    else:
+        numbered = "v" + pl.col("version").cast(pl.String)
+        called = versions.filter((numbered == wanted).fill_null(False))["workflow_version_id"]
+        for version in (*called, wanted):
+            found = _find_version(listing, version, before) or _list_all(listing, version, before)
+            if found is not None:
+                return found
+    raise ConfigError(
+        f"{name}={wanted!r} is not a run or a version of this workflow that was run"
+        f"{'' if before is None else ' before the candidate'}. {listing}"
+    )
+
+
+def _list_all(listing: RunListing, version: str, before: datetime | None) -> Choice | None:
+    """The newest run of a version that is older than what is listed."""
+    while listing.read_older():
+        if (found := _find_version(listing, version, before)) is not None:
+            return found
+    return None
+
+
+def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.DataFrame:
+    others = set(runs["workflow_id"].drop_nulls()) - {listing.workflow_id}
+    if others:
+        raise ConfigError(
+            f"{name} is of workflow {', '.join(sorted(others))}, not {listing.workflow_id}"
+        )
+    return runs
+
+
+def _earlier(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
+    """The whole runs before a moment that decided something, the newest first."""
+    return listing.present.filter(WHOLE, DECIDED_ANY, pl.col("created_at") < begun)
+
+
+def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
+    """Four fifths the newest; of the rest one half the oldest, one half spread between."""
+    if earlier.height <= history:
+        return earlier
+    others = history // 5
+    oldest = others - others // 2
+    newest = history - others
+    between = range(newest, earlier.height - oldest)
+    spread = others - oldest
+    step = len(between) / spread if spread else 0
+    places = [between[int((at + 0.5) * step)] for at in range(spread)]
+    kept = [*range(newest), *places, *range(earlier.height - oldest, earlier.height)]
+    return earlier[kept]
+
+
+def _choose_since(
+    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, saved: pl.DataFrame
+) -> tuple[pl.DataFrame, bool]:
+    """What was run since the candidate, and whether no whole run that stands came after it."""
+    known = pl.col("run_id").is_in(candidate["run_id"].implode())
+    later = listing.present.filter(pl.col("created_at") > newest, ~known)
+    following = later.filter(STANDS)["created_at"].min()
+    if following is not None:
+        later = later.filter(pl.col("created_at") < following)
+    passes = saved.filter(
+        pl.col("latest_run_outcome") == "passed",
+        (pl.col("last_failed_at") < newest).fill_null(True),
+    )["eval_id"]
+    is_plain = pl.col("eval_id").is_in(passes.implode()).fill_null(False)
+    ended = later.filter(DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0)))
+    ordered = ended.sort(is_plain, maintain_order=True)
+    return ordered.head(MOST_SINCE), following is None
+
+
+def _choose_parts(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
+    """The oldest and the newest run of each block, or eval, and version before a moment."""
+    parts = listing.present.filter(~WHOLE, DECIDED_ANY, pl.col("created_at") < begun)
+    keys = ("target_block_id", "eval_id", "workflow_version_id")
+    ends = [parts.unique(keys, keep=end, maintain_order=True) for end in ("first", "last")]
+    both = pl.concat(ends).unique("run_id", maintain_order=True)
+    blocks_first = both.sort(
+        pl.col("scope") != "block", "created_at", descending=[False, True], nulls_last=True
+    )
+    return blocks_first.head(MOST_PARTS)
+
+
+def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) -> frozenset[str]:
+    """The ids of those runs that are read, and the whole run before them is not."""
+    is_read = earlier["run_id"].is_in(read.implode())
+    after = earlier["run_id"].filter(is_read & ~is_read.shift(-1, fill_value=True))
+    is_next = is_read.head(1).all()
+    return frozenset(after) | (frozenset() if is_next else frozenset(candidate["run_id"]))
+
+
+def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
+    """The plan as a frame; its last row says where the list stopped."""
+    oldest = listing.runs["created_at"].min()
+    ended = "the list ends here" if listing.is_whole else "older runs were not listed"
+    last = {
+        "run_id": None,
+        "created_at": oldest,
+        "scope": None,
+        "why": f"{listing.runs.height} runs are listed; {ended}",
+    }
+    rows = read.sort("created_at", "run_id", descending=True, nulls_last=True)
+    return pl.concat([rows.select(PLAN.names()), pl.DataFrame([last], schema=PLAN)])
+
+
+def _note_left_out(
+    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
+) -> tuple[str, ...]:
+    """What is to be said of newer runs of the whole workflow that are not what is checked."""
+    known = pl.col("run_id").is_in(candidate["run_id"].implode())
+    notes = []
+    later = listing.runs.filter(WHOLE, ~known, (pl.col("created_at") > newest).fill_null(False))
+    future = later.join(listing.present, on="run_id", how="anti")
+    for run in later.join(future, on="run_id", how="anti").head(1).iter_rows(named=True):
+        done = sum(run[name] or 0 for name in ("passed", "failed", "blocked", "error"))
+        how_far = f"{done} of {run['total_evals']} evals"
+        if not run["is_terminal"]:
+            notes.append(f"A newer run goes on ({how_far} so far) and is left out.")
+        elif run["status"] != "completed":
+            word = "was cancelled" if run["status"] == "cancelled" else "broke off"
+            notes.append(f"The newest run {word} after {how_far}.")
+    if future.height:
+        notes.append("A run that is dated in the future is left out.")
+    return tuple(notes)

@@ -1,0 +1,314 @@
+"""Reads what a plan names, and puts it on the two sides of a comparison."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
+from retab_analysis.comparison.sides import Sides, check_results, split_by_candidate
+from retab_analysis.comparison.wording import count_noun, label_side
+from retab_analysis.errors import InvalidRequestError, NotFoundError
+from retab_analysis.evidence.comparable import write_by_value
+from retab_analysis.fetch import fetch_version_diff
+from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.results import list_results
+from retab_analysis.markup import one_line
+from retab_analysis.progress import Progress, Silent
+from retab_analysis.schema import RESULTS
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+
+_COUNTED = ("passed", "failed", "blocked", "error", "cancelled")
+_NAMED = 3
+
+
+@dataclass(slots=True)
+class ResultReader:
+    """Reads results of one workflow, each run's once.
+
+    Attributes:
+        client: What to ask.
+        saved: The EVALS frame of the workflow.
+        strict: Whether a result that does not decode is an error; otherwise it is left out.
+        unread: How many results were left out.
+    """
+
+    client: Client
+    saved: pl.DataFrame
+    strict: bool = True
+    unread: int = 0
+    _results: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def take(self, run_id: str, results: pl.DataFrame) -> None:
+        """Take in the results of a run that somebody else has read."""
+        self._results[run_id] = results
+
+    def read(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
+        """The results of some runs; those that are not known yet are fetched, several at once.
+
+        Args:
+            runs: A RUNS frame.
+            progress: What is told how many runs were read; None for nothing.
+        """
+        missing = runs.filter(~pl.col("run_id").is_in(list(self._results)))
+        if not missing.is_empty():
+            fetched = list_results(
+                self.client,
+                RunList.make(missing.drop("why", strict=False)),
+                RESULTS,
+                evals=self.saved,
+                strict=self.strict,
+                progress=progress or Silent(),
+            )
+            self.unread += len(fetched.problems)
+            # A run without results is known, too.
+            self._results.update(dict.fromkeys(missing["run_id"], RESULTS.empty()))
+            parts = fetched.frame.partition_by("run_id", as_dict=True)
+            self._results.update({run_id: part for (run_id,), part in parts.items()})
+        return pl.concat([RESULTS.empty(), *(self._results[each] for each in runs["run_id"])])
+
+
+def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | None = None) -> Sides:
+    """Read what a plan names, and say of each result on which side it is.
+
+    Args:
+        plan: Which runs are read.
+        reader: What reads them.
+        progress: What is told how many runs were read; None for nothing.
+
+    Raises:
+        RetabAnalysisError: Something cannot be read.
+    """
+    saved, runs = reader.saved, plan.read
+    results = _without_pending(reader.read(runs, progress), runs)
+    against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
+    is_baseline = pl.col("run_id").is_in(against)
+    base = frozenset(plan.candidate.runs["run_id"])
+    placed = split_by_candidate(results.filter(~is_baseline), runs, saved, base, plan.follow)
+    now, earlier, tried = (
+        placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
+    )
+    earlier = pl.concat([earlier, _remember_passes(earlier, now, saved)])
+    waiting = count_waiting(plan.candidate.runs)
+    expected = _find_expected(plan, saved)
+    return Sides(
+        candidate=check_results(now, "candidate").collect(),
+        baseline=None
+        if plan.baseline is None
+        else check_results(results.filter(is_baseline), "baseline").collect(),
+        history=check_results(earlier, "history").collect(),
+        runs=runs.select("run_id", "scope"),
+        saved=saved,
+        expected=frozenset() if waiting[0] else expected,
+        pending=expected if waiting[0] else frozenset(),
+        edited_since=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
+        tried=tried,
+        unnamed=_count_unnamed(plan, now, expected, placed),
+        version_diff=_read_diff(plan, now, reader.client),
+        compared=_describe(plan),
+        notes=(*plan.notes, *_note_tried(tried), *_note_invalid(saved)),
+        plan=plan.table,
+        after_gaps=plan.after_gaps,
+        waiting=waiting,
+    )
+
+
+def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """Without what has no verdict yet, in runs that go on: it is still to come."""
+    going_on = runs.filter(~pl.col("is_terminal"))["run_id"]
+    pending = pl.col("run_id").is_in(going_on.implode()) & (pl.col("state") == "unscored")
+    return results.filter(~pending)
+
+
+def _remember_passes(earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
+    """Each eval's last pass that the saved eval remembers, where it is not among what was read.
+
+    Without that a break would leave what is read one day, and turn from "broken" into "never
+    passed" by itself. A pass on other inputs than the present ones says nothing; whether the eval
+    asserted the same then is not known.
+    """
+    known = pl.concat([earlier, now])
+    passed = known.filter(state="passed").group_by("eval_id")
+    seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
+    inputs = pl.col("handle_inputs_fingerprint")
+    present = (
+        known.filter(pl.col("state").is_in(DECIDED))
+        .sort(MOMENT)
+        .group_by("eval_id")
+        .agg(inputs.drop_nulls().last().alias("inputs"))
+    )
+    at, same = pl.col("last_passed_at"), pl.col("last_passed_inputs_fingerprint")
+    remembered = (
+        saved.join(seen, on="eval_id", how="left")
+        .join(present, on="eval_id", how="left")
+        .filter(
+            at < now.select(MOMENT.min()).item(),
+            (at > pl.col("at")).fill_null(True),
+            (same == pl.col("inputs")).fill_null(True),
+        )
+    )
+    rows = remembered.select(
+        *("eval_id", "eval_name", "block_id", "workflow_id"),
+        state=pl.lit("passed"),
+        run_created_at=at,
+        created_at=at,
+        completed_at=at,
+        handle_inputs_fingerprint=same,
+        block_execution_fingerprint="last_passed_block_fingerprint",
+    )
+    missing = [
+        pl.lit(None, dtype).alias(name)
+        for name, dtype in RESULTS.schema.items()
+        if name not in rows.columns
+    ]
+    return rows.with_columns(missing).select(earlier.columns)
+
+
+def _find_expected(plan: ReadingPlan, saved: pl.DataFrame) -> frozenset[str]:
+    """The evals of which the candidate ought to have a result: saved, valid and there in time."""
+    runs = plan.candidate.runs
+    begun = runs["created_at"].min()
+    valid = (pl.col("validation_status") == "valid").fill_null(True)
+    there = valid & (pl.col("created_at") <= begun).fill_null(True)
+    if runs.filter(WHOLE).is_empty():
+        blocks = runs.filter(scope="block")["target_block_id"].drop_nulls()
+        evals = runs["eval_id"].drop_nulls()
+        there &= pl.col("block_id").is_in(blocks.implode()) | pl.col("eval_id").is_in(
+            evals.implode()
+        )
+    return frozenset(saved.filter(there)["eval_id"])
+
+
+def _count_unnamed(
+    plan: ReadingPlan, now: pl.DataFrame, expected: frozenset[str], results: pl.DataFrame
+) -> int:
+    """How many results of the checked runs are missing, or not as the runs count them.
+
+    Beside those of evals that are known to be missing: they are named.
+    """
+    wrong = 0
+    for run in plan.candidate.runs.filter("is_terminal").iter_rows(named=True):
+        its = results.filter(pl.col("run_id") == run["run_id"]).unique("eval_id", keep="last")
+        told = dict(its["state"].value_counts().iter_rows())
+        counts = {name: run[name] for name in _COUNTED if run[name] is not None}
+        absent = sum(max(0, n - told.get(name, 0)) for name, n in counts.items())
+        besides = sum(max(0, told.get(name, 0) - n) for name, n in counts.items())
+        wrong += max(absent, besides, (run["total_evals"] or 0) - its.height)
+    named = len(expected - set(now["eval_id"]))
+    return max(0, wrong - named)
+
+
+def _find_edited_since(now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
+    """The saved evals that were saved after their newest decided result, and assert something else.
+
+    That they were saved is not enough: a new name changes nothing.
+    """
+    newest = (
+        now.filter(pl.col("state").is_in(DECIDED))
+        .sort(MOMENT)
+        .unique("eval_id", keep="last", maintain_order=True)
+        .select("eval_id", "condition_kind", "expected_value", ran_at=MOMENT)
+    )
+    told = saved.select("eval_id", "condition", "updated_at", kind="condition_kind")
+    both = newest.join(told, on="eval_id").drop_nulls(("condition_kind", "kind"))
+    later = both.filter(pl.col("updated_at") > pl.col("ran_at"))
+    return frozenset(row["eval_id"] for row in later.iter_rows(named=True) if _is_edited(row))
+
+
+def _is_edited(row: Mapping[str, Any]) -> bool:
+    if row["kind"] != row["condition_kind"]:
+        return True
+    if row["condition"] is None or row["expected_value"] is None:
+        return False
+    try:
+        condition = json.loads(row["condition"])
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(condition, dict) or condition.get("expected") is None:
+        return False
+    # As text, so that no number is rounded on its way.
+    start = row["condition"].find('"expected":') + len('"expected":')
+    try:
+        _, end = json.JSONDecoder().raw_decode(row["condition"], start)
+    except (ValueError, RecursionError):
+        return False
+    wanted = row["condition"][start:end]
+    return write_by_value(wanted) != write_by_value(row["expected_value"])
+
+
+def _read_diff(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> pl.DataFrame | None:
+    """The blocks that differ, where the results do not say on which code they ran; else None.
+
+    The API compares published versions only, and answers 404 for a draft.
+    """
+    if now[BLOCK_CODE].null_count() == 0:
+        return None
+    earlier = plan.read.filter(WHOLE, why="an earlier run of the whole workflow").head(1)
+    before = earlier if plan.baseline is None else plan.baseline.runs
+    pair = [
+        side["workflow_version_id"].unique().to_list() for side in (before, plan.candidate.runs)
+    ]
+    # A draft keeps its version's name while it is edited, so that the same name on both sides does
+    # not mean that nothing changed.
+    if any(len(each) != 1 or each[0] is None for each in pair) or pair[0] == pair[1]:
+        return None
+    workflow_id = plan.candidate.runs["workflow_id"][0]
+    try:
+        return fetch_version_diff(workflow_id, pair[0][0], pair[1][0], client=client)
+    except (NotFoundError, InvalidRequestError):
+        return None
+
+
+def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
+    """How many evals of some runs are still to come, of how many."""
+    going_on = runs.filter(~pl.col("is_terminal"))
+    ended = going_on.select(
+        pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
+    ).item()
+    total = going_on["total_evals"].sum()
+    return int(total - ended), int(runs["total_evals"].sum())
+
+
+def _describe(plan: ReadingPlan) -> str:
+    """One sentence about what is compared with what, and why."""
+    what = f"Compared {label_side(plan.candidate.runs)}, {plan.candidate.why},"
+    if plan.baseline is None:
+        return f"{what} with each eval's own last good result"
+    chosen = plan.baseline.runs
+    newest, oldest = plan.candidate.runs["created_at"].max(), chosen["created_at"].min()
+    warning = ""
+    if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
+        warning = f" (which is {(newest - oldest).days} days older)"  # type: ignore[operator, union-attr]
+    return f"{what} with {label_side(chosen)}, {plan.baseline.why}{warning}."
+
+
+def _note_tried(tried: pl.DataFrame) -> list[str]:
+    """That some evals were tried on code that was edited since."""
+    decided = tried.filter(pl.col("state").is_in(DECIDED)).unique("eval_id", keep="last")
+    if decided.is_empty():
+        return []
+    names = decided.select(pl.coalesce("eval_name", "eval_id")).to_series().sort()
+    shown = ", ".join(one_line(name) for name in names.head(_NAMED))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    passed = decided.filter(state="passed").height
+    return [
+        f"Tried on edited code since, which judges nothing here: {shown}{more} "
+        f"({passed} of {len(names)} passed)."
+    ]
+
+
+def _note_invalid(saved: pl.DataFrame) -> list[str]:
+    """That some saved evals cannot be run."""
+    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))
+    if invalid.is_empty():
+        return []
+    names = invalid.select(pl.coalesce("eval_name", "eval_id")).to_series().sort()
+    shown = ", ".join(one_line(name) for name in names.head(_NAMED))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    verb = "is" if len(names) == 1 else "are"
+    return [f"{count_noun(len(names), 'saved eval')} {verb} not valid: {shown}{more}."]

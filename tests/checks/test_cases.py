@@ -1,0 +1,464 @@
+"""What must be said of hand-made histories, through ``check`` and over HTTP.
+
+P is a pass, F a failure, E an error, C cancelled; a column is a run, the last one is the newest.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from support.lettered_api import MINUTE, LetteredApi, alike
+
+import retab_analysis as ra
+
+CALLED = ("regressed", "newly_blocked")
+
+
+def state(made: ra.Comparison, eval_id: str = "a") -> str | None:
+    """What became of an eval."""
+    found = made.evals.filter(eval_id=eval_id)["transition"].to_list()
+    return found[0] if found else None
+
+
+def fails(made: ra.Comparison, eval_id: str = "a") -> bool:
+    return eval_id in made.gate().failing
+
+
+def fine(n: int, runs: int) -> dict[str, str]:
+    return alike(n, "P" * runs)
+
+
+def checks(api: LetteredApi, runs: range | list[int], **more: Any) -> list[ra.Comparison]:
+    """The check after so many runs, again and again."""
+    found = []
+    with api:
+        for api.upto in runs:
+            found.append(api.check(**more))
+    return found
+
+
+def test_a_drift_is_red_from_the_second_check_on_and_names_its_run() -> None:
+    api = LetteredApi({"a": "P" * 15 + "F" * 6, **fine(6, 21)})
+    first, *others = checks(api, range(16, 22))
+    assert state(first) in (*CALLED, "suspect")
+    for made in others:
+        row = made.evals.row(0, named=True)
+        assert (row["transition"], row["cause"]) == ("regressed", "drift")
+        assert (row["since_run_id"], row["since_version_id"]) == ("run_15", None)
+        assert fails(made)
+
+
+def test_one_pass_among_four_failures_on_new_code() -> None:
+    made = LetteredApi({"a": "P" * 20 + "FPFFF", **fine(6, 25)}, codes="A" * 20 + "B" * 5).check()
+    assert (state(made), made.evals["cause"][0]) == ("regressed", "edit")
+
+
+def test_an_outage_calls_nothing_broken_and_fails_the_gate() -> None:
+    blocks = {f"e {at}": f"b{at % 3}" for at in range(50)}
+    made = LetteredApi(alike(50, "PPPE", "e"), blocks=blocks).check()
+    gate = made.gate()
+    assert not gate.ok
+    assert not gate.undecided
+    assert "utage" in gate.reasons[0]
+    assert made.reruns.is_empty()
+    assert not made.evals["transition"].is_in(CALLED).any()
+
+
+def test_one_block_that_ends_in_errors_is_an_outage() -> None:
+    made = LetteredApi(alike(60, "PPPE", "e")).check()
+    assert not made.gate().ok
+    assert made.reruns.is_empty()
+
+
+def test_ninety_one_of_ninety_three_errors_touch_no_rate() -> None:
+    made = LetteredApi({**alike(91, "PPPE", "e"), **fine(2, 4)}).check()
+    assert not made.gate().ok
+    row = made.summary.row(0, named=True)
+    assert (row["baseline_pass_rate"], row["candidate_pass_rate"]) == (1.0, 1.0)
+    later = LetteredApi({**alike(91, "PPPEP", "e"), **fine(2, 5)}).check()
+    assert later.gate().ok
+    assert later.summary["baseline_pass_rate"].item() == 1.0
+
+
+def test_an_error_whose_rerun_passes_passes() -> None:
+    api = LetteredApi({"a": "PPPEP", **fine(6, 4)}, scopes="WWWWe")
+    made = api.check()
+    assert state(made) == "still_passing"
+    assert made.gate().ok
+
+
+def test_an_error_and_its_rerun_that_errs_stay_undecided() -> None:
+    made = LetteredApi({"a": "P" * 20 + "EE", **fine(6, 21)}, scopes="W" * 21 + "e").check()
+    assert state(made) == "newly_errored"
+    assert made.gate().ok
+    assert made.gate().undecided == ("a",)
+
+
+def test_errors_in_two_rows_on_one_code_count_as_failures() -> None:
+    made = LetteredApi({"a": "P" * 20 + "EE", **fine(6, 22)}).check()
+    assert state(made) in (*CALLED, "suspect")
+
+
+def test_one_error_among_many_is_undecided_and_its_rerun_clears_it() -> None:
+    api = LetteredApi({"a": "PPPE", **fine(40, 4)})
+    with api:
+        made = api.check()
+        assert made.gate().ok
+        assert made.gate().undecided == ("a",)
+        settled = ra.settle(made, client=api.client, progress=False)
+        assert (len(api.started), settled.gate().undecided) == (1, ())
+        assert settled.gate().ok
+
+
+def test_a_first_failure_on_edited_code_is_not_flaky() -> None:
+    for letters, codes in (
+        ("P" * 19 + "FPF", "A" * 21 + "B"),
+        ("F" + "P" * 39 + "F", "A" * 40 + "B"),
+        ("PPPPFFFFPPPPPPPPF", "A" * 8 + "B" * 8 + "C"),
+    ):
+        made = LetteredApi({"a": letters, **fine(6, len(letters))}, codes=codes).check()
+        assert state(made) in (*CALLED, "suspect"), letters
+
+
+def test_one_document_is_one_observation() -> None:
+    evals = {**alike(12, "P" * 20 + "F", "bad"), **fine(48, 21)}
+    documents = dict.fromkeys((f"bad {at}" for at in range(12)), "one.pdf")
+    made = LetteredApi(evals, documents=documents).check()
+    assert made.evals["transition"].is_in(CALLED).sum() == 12
+    assert made.summary["n_documents"].item() == 49
+
+
+def test_a_break_with_a_lucky_pass_keeps_its_date() -> None:
+    made = LetteredApi({"a": "PPPPPFFFPFFF", **fine(6, 12)}).check()
+    assert made.evals.row(0, named=True)["since_run_id"] == "run_5"
+
+
+def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:
+    api = LetteredApi({"a": "PPPPFFFF", **fine(6, 8)}, definitions={"a": "AAAABBBB"})
+    for made in checks(api, range(5, 9)):
+        assert state(made) in ("not_comparable", "still_failing")
+        assert made.gate().ok
+
+
+def test_five_of_a_hundred_are_named_without_a_history() -> None:
+    made = LetteredApi({**alike(5, "PF", "bad"), **fine(95, 2)}, codes="AB").check()
+    assert made.evals["transition"].is_in(CALLED).sum() == 5
+    assert "5 broke" in made.headline
+
+
+def test_a_known_gap_never_counts_and_a_break_is_red_until_it_is_mended() -> None:
+    for mend, codes in (("F", "A" * 15 + "BBB"), ("P", "A" * 15 + "BBC")):
+        api = LetteredApi(
+            {"gap": "F" * 18, "a": "P" * 15 + "FF" + mend, **fine(6, 18)}, codes=codes
+        )
+        found = checks(api, [16, 17, 18])
+        assert [fails(made) for made in found] == [True, True, mend == "F"]
+        assert not any(fails(made, "gap") for made in found)
+
+
+def test_an_eval_that_was_saved_after_the_last_green_run_breaks() -> None:
+    made = LetteredApi(
+        {"old": "P" + "F" * 9, "a": "..PPPPPPPF", **fine(6, 10)}, codes="A" * 9 + "B"
+    ).check()
+    assert fails(made)
+
+
+def test_what_is_broken_and_not_run_stays_broken() -> None:
+    api = LetteredApi({"a": "P" * 17 + "FFF" + "...", **fine(6, 23)})
+    first, *others = checks(api, range(18, 24))
+    assert state(first) in (*CALLED, "suspect")
+    assert all(fails(made) for made in others)
+    assert "not run since" in others[-1].evals["reason"][0]
+    p = [made.evals["p_regressed"][0] for made in others[1:]]
+    assert p == pytest.approx([p[0]] * len(p), abs=0.02)
+
+
+def test_a_run_that_lacks_twelve_of_thirteen_is_not_green() -> None:
+    made = LetteredApi({**alike(12, "P" * 20 + ".", "e"), "a": "P" * 21}).check()
+    assert made.summary["incomplete"].item() == 12
+    assert not made.gate().ok
+
+
+def test_cancelled_runs_hide_no_break() -> None:
+    api = LetteredApi({"a": "P" * 20 + "F" * 5 + "C" * 20 + "FF"}, codes="A" * 20 + "B")
+    for made in checks(api, range(21, 48)):
+        assert fails(made)
+
+
+def test_cancelled_runs_in_company_hide_no_break() -> None:
+    rest = alike(6, "P" * 25 + "C" * 20 + "PP")
+    api = LetteredApi({"a": "P" * 20 + "F" * 5 + "C" * 20 + "FF", **rest}, codes="A" * 20 + "B")
+    for made in checks(api, [25, 26, 35, 45, 46, 47]):
+        assert (state(made), made.evals["cause"][0]) == ("regressed", "edit")
+        assert made.evals["since_run_id"][0] == "run_20"
+
+
+@pytest.mark.parametrize("failing", [40, 70])
+def test_a_break_stays_red_where_nobody_remembers_a_pass(failing: int) -> None:
+    api = LetteredApi({"a": "P" * 10 + "F" * failing, **fine(3, 10 + failing)}, memory=False)
+    for made in checks(api, [13, 30, 10 + failing]):
+        assert fails(made)
+
+
+def test_runs_of_another_block_do_not_move_the_date() -> None:
+    evals = {"a": "P" * 20 + "F" + "." * 14, "b": "P" * 35}
+    api = LetteredApi(
+        evals,
+        codes={"extract": "A" * 20 + "B", "other": "A"},
+        blocks={"b": "other"},
+        scopes="W" * 21 + "B" * 14,
+    )
+    for made in checks(api, range(21, 36)):
+        row = made.evals.filter(eval_id="a").row(0, named=True)
+        assert (row["transition"], row["cause"], row["since_run_id"]) == (
+            "regressed",
+            "edit",
+            "run_20",
+        )
+
+
+def test_passes_in_runs_of_the_block_clear_a_suspect() -> None:
+    api = LetteredApi({"a": "P" * 20 + "F" + "P" * 5, **fine(6, 26)}, scopes="W" * 21 + "bbbbb")
+    first, last = checks(api, [21, 26])
+    assert state(first) == "suspect"
+    assert state(last) != "suspect"
+    assert last.reruns.is_empty()
+
+
+def test_an_edit_that_was_run_by_its_block_only_is_judged_by_that() -> None:
+    evals = {**alike(9, "P" * 20 + "F", "bad"), **fine(9, 21)}
+    made = LetteredApi(evals, codes="A" * 20 + "B", scopes="W" * 20 + "B").check()
+    assert made.evals["transition"].is_in(CALLED).sum() == 9
+    assert not made.gate().ok
+
+
+def test_one_eval_that_was_tried_on_an_edited_draft_is_only_said() -> None:
+    api = LetteredApi({"a": "P" * 20, **fine(6, 20)})
+    with api:
+        api.run({"a": "F"}, scope="E", codes={"extract": "Z"}, after=MINUTE)
+        made = api.check()
+    assert state(made) == "still_passing"
+    assert made.gate().ok
+    assert "tried on edited code" in made.explain().lower()
+
+
+def test_first_failures_in_four_blocks_are_undecided() -> None:
+    blocks = {name: name for name in "abcd"}
+    evals = {name: "P" * 20 + "F" for name in "abcd"}
+    for name in "abcd":
+        for at in range(9):
+            evals[f"{name}{at}"] = "P" * 21
+            blocks[f"{name}{at}"] = name
+    made = LetteredApi(evals, blocks=blocks).check()
+    assert made.gate().ok
+    assert {*made.gate().undecided} == {*"abcd"}
+
+
+def test_what_was_broken_and_errs_now_stays_broken() -> None:
+    made = LetteredApi({"a": "P" * 20 + "FFFE", **fine(6, 24)}).check()
+    assert state(made) == "regressed"
+    assert fails(made)
+
+
+def test_saved_late_and_failing_is_at_least_suspect() -> None:
+    api = LetteredApi({"a": "." * 15 + "PFFFF", **fine(6, 20)})
+    for made in checks(api, range(17, 21)):
+        assert state(made) in (*CALLED, "suspect")
+
+
+def test_only_ever_cancelled_and_then_failing_is_new() -> None:
+    made = LetteredApi({"a": "C" * 5 + "F", **fine(6, 6)}).check()
+    assert state(made) == "added"
+
+
+def test_the_same_value_in_other_words_is_the_same_definition() -> None:
+    made = LetteredApi(
+        {"a": "P" * 20 + "FF", **fine(6, 22)},
+        codes="A" * 20 + "BB",
+        definitions={"a": "A" * 20 + "BB"},
+        values={"A": {"a": 1, "b": 2}, "B": {"b": 2, "a": 1.0}},
+    ).check()
+    assert state(made) == "regressed"
+
+
+def test_forty_of_forty_that_pass_twice() -> None:
+    made = LetteredApi(alike(40, "PP", "e")).check()
+    assert made.evals["transition"].to_list() == ["still_passing"] * 40
+    assert made.verdict == "no_change"
+    assert made.gate().ok
+
+
+def test_an_accepted_eval_that_comes_and_goes_passes(tmp_path: Any) -> None:
+    api = LetteredApi({"a": "P" * 16 + "FPFFPFF", **fine(6, 23)}, codes="A" * 16 + "B")
+    path = tmp_path / "accepted.toml"
+    with api:
+        api.check().accept(path, reason="known")
+        api.run("P" * 7)
+        gate = api.check().gate(allow=path)
+    assert gate.ok, gate.reasons
+
+
+def test_the_same_broken_run_twice_says_the_same() -> None:
+    evals = {**alike(9, "P" * 10 + "F" * 5, "bad"), **fine(67, 15)}
+    api = LetteredApi(evals, codes="A" * 10 + "B" * 5)
+    first, second, last = checks(api, [11, 12, 15])
+    for made in (second, last):
+        assert made.verdict == first.verdict == "regressed"
+        for name in ("delta", "baseline_pass_rate", "candidate_pass_rate", "p_value"):
+            assert made.summary[name].item() == pytest.approx(first.summary[name].item(), abs=1e-3)
+        assert made.gate(max_failures=99).ok == first.gate(max_failures=99).ok
+    assert not first.gate(max_failures=99).ok
+
+
+def test_a_break_to_six_in_ten_stays_red() -> None:
+    letters, codes = "P" * 16 + "FPFFPFP", "A" * 16 + "B" * 7
+    api = LetteredApi({"a": letters, **fine(6, 23)}, codes=codes)
+    found = checks(api, range(19, 24))
+    assert all(fails(made) for made in found)
+
+
+def test_a_first_run_and_a_cancelled_one_are_results() -> None:
+    first = LetteredApi({"a": "F", **fine(6, 1)}).check()
+    assert first.gate().ok
+    assert first.evals["transition"].to_list() == ["added"] * 7
+    nothing = LetteredApi(alike(6, "C", "e")).check()
+    assert nothing.evals["candidate_state"].to_list() == ["cancelled"] * 6
+
+
+def test_what_is_not_saved_any_more_is_removed_and_does_not_count() -> None:
+    api = LetteredApi({"a": "P" * 5 + "FFF.", **fine(6, 9)})
+    with api:
+        api.remove("a")
+        made = api.check()
+        assert (state(made), made.gate().ok) == ("removed", True)
+        api.run("." + "P" * 6)
+        assert state(api.check()) is None
+
+
+def test_a_saved_eval_that_was_edited_since_is_incomplete_until_it_ran() -> None:
+    api = LetteredApi({"a": "P" * 5, **fine(6, 5)})
+    with api:
+        api.change(
+            "a",
+            assertion__condition={"kind": "equals", "expected": {"total": "99"}},
+            updated_at="2027-01-01T00:00:00Z",
+        )
+        made = api.check()
+    assert state(made) == "incomplete"
+    assert fails(made)
+
+
+def test_a_saved_eval_that_is_not_valid_is_named_and_not_missed() -> None:
+    api = LetteredApi({"a": "PPPP.", **fine(6, 5)})
+    with api:
+        api.change("a", validation_status="broken")
+        made = api.check()
+    assert state(made) is None
+    assert made.gate().ok
+    assert "not valid" in made.explain()
+
+
+def test_an_eval_that_was_moved_keeps_its_history() -> None:
+    codes = {"extract": "A", "other": "A"}
+    api = LetteredApi({"a": "P" * 10 + "FFF", **fine(6, 13)}, codes=codes, blocks={"a": "other"})
+    with api:
+        for at in range(10):
+            api.change(f"res_run_{at}_a", block_id="extract")
+        made = api.check()
+    row = made.evals.filter(eval_id="a").row(0, named=True)
+    assert row["transition"] in (*CALLED, "suspect")
+    assert row["cause"] == "unknown"
+
+
+class TestTheGateIsNeverGreenByAccident:
+    """What is missing, doubled or contradicts itself."""
+
+    def test_a_result_is_lost_and_another_doubled(self) -> None:
+        api = LetteredApi({"a": "PPPP", "b": "PPPP", **fine(6, 4)})
+        with api:
+            names = ["a", "a", *(f"fine {at}" for at in range(6))]
+            api.runs[-1].results = names
+            made = api.check()
+        assert state(made, "b") == "incomplete"
+        assert not made.gate().ok
+
+    @pytest.mark.parametrize(
+        "change", [{"total_evals": 9}, {"counts__outcome__failed": 3, "counts__outcome__passed": 3}]
+    )
+    def test_a_run_that_does_not_add_up(self, change: dict[str, int]) -> None:
+        api = LetteredApi(fine(6, 4))
+        with api:
+            assert api.check().gate().ok
+            api.change("run_3", **change)
+            gate = api.check().gate()
+        assert not gate.ok
+        assert not gate.failing
+        assert "add up" in gate.reasons[0]
+
+    def test_foreign_rows_are_refused(self) -> None:
+        for which in ("run_2", "res_run_3_fine 0"):
+            api = LetteredApi(fine(3, 4))
+            with api:
+                api.change(which, workflow_id="wf_other")
+                with pytest.raises(ra.ProtocolError):
+                    api.check()
+
+    def test_a_run_dated_in_the_future_is_left_out(self) -> None:
+        api = LetteredApi({"a": "PPPPF", **fine(6, 5)})
+        with api:
+            api.now = api.runs[-1].at
+            api.runs[-1].at += timedelta(days=90)
+            made = api.check()
+        assert state(made) == "still_passing"
+        assert "future" in made.explain()
+
+    def test_a_run_that_broke_off_is_not_the_newest_good_one(self) -> None:
+        api = LetteredApi({"a": "P" * 10 + "FFC", **alike(6, "P" * 12 + "C")}, codes="A" * 10 + "B")
+        with api:
+            api.runs[-1].status = "error"
+            made = api.check()
+        assert fails(made)
+        assert "broke off" in made.explain()
+
+    def test_a_version_is_its_newest_whole_run(self) -> None:
+        api = LetteredApi({"a": "PPPPF", **fine(6, 5)}, codes="AABBC")
+        with api:
+            made = api.check(candidate="version_B")
+            assert state(made) == "still_passing"
+            assert fails(api.check(candidate="run_4"))
+
+    def test_a_thousand_single_runs_hide_no_whole_run(self) -> None:
+        api = LetteredApi({"a": "P" * 12 + "FFF", **fine(6, 15)})
+        with api:
+            for _ in range(240):
+                api.run({"fine 0": "P"}, scope="E", after=MINUTE)
+            made = api.check()
+        assert fails(made)
+
+
+def test_requests_are_as_many_whether_red_or_green() -> None:
+    counts = {}
+    for name, last in (("green", "P"), ("red", "F")):
+        api = LetteredApi({"a": "P" * 40 + last, **fine(9, 41)}, codes="A" * 40 + "B")
+        with api:
+            for at in range(10):
+                api.run({f"fine {at % 9}": "P"}, scope="E", after=MINUTE)
+            api.asked.clear()
+            api.check()
+            counts[name] = len(api.asked)
+    assert counts["green"] <= counts["red"] <= counts["green"] + 2
+    assert counts["red"] <= 64
+
+
+def test_the_plan_says_which_runs_were_read() -> None:
+    api = LetteredApi({"a": "P" * 60, **fine(3, 60)})
+    with api:
+        plan = api.check().plan
+    assert plan.columns == ["run_id", "created_at", "scope", "why"]
+    assert plan["run_id"].drop_nulls().len() == 31
+    assert plan["run_id"][-1] is None
+    assert {"run_59", "run_58", "run_0", "run_1", "run_2"} <= set(plan["run_id"].drop_nulls())
+    assert plan.filter(pl.col("run_id") == "run_59")["why"].item().startswith("checked")
