@@ -1,8 +1,7 @@
 """Prints how often the library's conclusions are right: ``python tests/simulation/table.py``.
 
-``--suites`` a cell (80; 4 for a glance), ``--seed`` (1), ``--processes`` (2), ``--worlds``;
-``--into docs/simulation.md`` puts them there. The tables are Markdown. All cells are printed, also
-where the library is worse than the naive rule.
+``--suites`` a cell (80; 4 for a glance), ``--seed`` (1), ``--processes`` (2), ``--worlds``. The
+tables are Markdown, and ``--into docs/simulation.md`` puts them there. All cells are printed.
 """
 
 from __future__ import annotations
@@ -57,10 +56,11 @@ class Figure:
     sign: str
     must: float | None = None
 
-    def shares(self, study: Study, histories: Sequence[int] = ALL) -> list[float]:
+    def shares(self, study: Study, histories: Sequence[int] | None) -> list[float]:
         """What each rule reaches, and the ceiling; NaN where there is nothing to count."""
         part, whole, *ceiling = self.counts.split("/")
-        counts = list(study.count([each for each in self.cells if each.runs in histories]).values())
+        cells = [each for each in self.cells if histories is None or each.runs in histories]
+        counts = list(study.count(cells).values())
         asked = [(each, part) for each in counts] + [(counts[-1], each) for each in ceiling]
         return [each[of] / each[whole] if each[whole] else math.nan for each, of in asked]
 
@@ -234,7 +234,7 @@ def _tabulate_musts(studies: Sequence[Study]) -> str:
     rows = []
     for figure in MUSTS:
         must = "" if figure.must is None else f"{figure.sign} {figure.must:g}"
-        rows.append([figure.title, must, *(_cell(figure, study, ALL) for study in studies)])
+        rows.append([figure.title, must, *(_cell(figure, study) for study in studies)])
     return _grid(["", "must", *(f"{study.world} world" for study in studies)], rows)
 
 
@@ -250,7 +250,7 @@ def _tabulate_looks(study: Study) -> str:
     rows = []
     for level in LEVELS:
         asked = [_looks("", f"called {at}/planted {at}/failing {at}", "≥", level) for at in SHOWN]
-        rows.append([f"broken to {level}", *(_cell(each, study, ALL) for each in asked)])
+        rows.append([f"broken to {level}", *(_cell(each, study) for each in asked)])
     return _grid(["look", *map(str, SHOWN)], rows)
 
 
@@ -275,7 +275,7 @@ def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
 
 
-def _cell(figure: Figure, study: Study, histories: Sequence[int]) -> str:
+def _cell(figure: Figure, study: Study, histories: Sequence[int] | None = None) -> str:
     shares = figure.shares(study, histories)
     rules, ceiling = shares[: len(study.rules)], shares[len(study.rules) :]
     if all(map(math.isnan, rules)):
