@@ -83,9 +83,7 @@ def describe_evals(
         changed_blocks: The blocks in which the versions differ, None where that is not known.
     """
     facts = _collect_facts(ledger, results, sides)
-    overall = findings.of_each_eval(known=pl.Series(ledger.histories.observed.any(axis=1)))
-    facts = facts.join(overall.select("eval", "p_worse", "fails_last"), on="eval")
-    facts = facts.with_columns(is_broken=_is_broken())
+    facts = facts.join(findings.overall_of_each, on="eval").with_columns(is_broken=_is_broken())
     own_past = sides.baseline is None
     earlier = choose_baseline(ledger)
     if own_past:
@@ -378,26 +376,37 @@ def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(f"c_{name}", name).alias(name)
         for name in ("eval_name", "document_names", "condition", "expected_value")
     ]
-    reasons = [explain_transition(row) for row in judged.iter_rows(named=True)]
-    moved = pl.coalesce("c_block_id", "block_id")
-    named = judged.with_columns(
-        *either,
-        pl.Series("reason", reasons, pl.String),
-        moved.alias("block_id"),
-        *(
-            (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
-            for name in ("score", "margin")
-        ),
-        # A difference that overflows Int64 (300 million years) becomes null.
-        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
-        .round()
-        .cast(pl.Int64, strict=False),
-    ).rename(
+    # Most of a large suite simply passes, of which there is nothing to say.
+    told = judged.filter(pl.col("transition") != "still_passing")
+    reasons = pl.DataFrame(
         {
-            f"{prefix}{name}": f"{side}_{short}"
-            for prefix, side in (("", "baseline"), ("c_", "candidate"))
-            for name, short in _SIDE_COLUMNS.items()
-        }
+            "eval": told["eval"],
+            "reason": [explain_transition(row) for row in told.iter_rows(named=True)],
+        },
+        schema_overrides={"reason": pl.String},
+    )
+    moved = pl.coalesce("c_block_id", "block_id")
+    named = (
+        judged.join(reasons, on="eval", how="left", maintain_order="left")
+        .with_columns(
+            *either,
+            moved.alias("block_id"),
+            *(
+                (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
+                for name in ("score", "margin")
+            ),
+            # A difference that overflows Int64 (300 million years) becomes null.
+            duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
+            .round()
+            .cast(pl.Int64, strict=False),
+        )
+        .rename(
+            {
+                f"{prefix}{name}": f"{side}_{short}"
+                for prefix, side in (("", "baseline"), ("c_", "candidate"))
+                for name, short in _SIDE_COLUMNS.items()
+            }
+        )
     )
     filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
     return filled.select(

@@ -205,15 +205,15 @@ def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     From here on evals and runs are numbers: to group by those is faster than by texts. A result
     without a run (a pass that only the saved eval remembers) is a run itself.
     """
-    texts = results["expected_value"].unique()
-    by_value = {text: write_by_value(text) for text in texts.drop_nulls()}
+    # Only where an eval has several texts they may be one value.
+    texts = results.select("eval_id", "expected_value").unique().drop_nulls()
+    several = texts.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
+    by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
     table = results.select(
         *("at", "side", "moment", "state", "run_id", "result_id", "workflow_version_id"),
         *("block_id", BLOCK_CODE, "completed_at", *DEFINITION[:2]),
-        expected=pl.col("expected_value").replace_strict(
-            by_value, default=None, return_dtype=pl.String
-        ),
+        expected=pl.col("expected_value").replace(by_value),
         eval=results["eval_id"].cast(pl.Enum(ids)).to_physical().cast(pl.Int64),
         name=pl.coalesce("run_id", alone),
     )

@@ -50,6 +50,20 @@ class Findings:
         return answer(histories, self.posterior, known=known)
 
     @property
+    def overall_of_each(self) -> pl.DataFrame:
+        """``eval, p_worse, fails_last``, also of evals without an outcome on the candidate's side.
+
+        How probable it is that each is worse, whenever that began, and whether its newest row has a
+        failure.
+        """
+        p = self.overall.p_regressed
+        histories = self.ledger.histories
+        rows, newest = np.arange(histories.shape[1])[None, :], last_row(histories.observed)
+        fails = (histories.failed & (rows == newest[:, None])).any(axis=1)
+        found = pl.DataFrame({"eval": np.arange(len(p)), "p_worse": p, "fails_last": fails})
+        return found.with_columns(pl.col("p_worse").fill_nan(None))
+
+    @property
     def since(self) -> pl.DataFrame:
         """``eval, since_row``: since when each eval is probably worse; null where it is not."""
         likely = self.overall.p_regressed >= LIKELY
@@ -77,8 +91,8 @@ class Findings:
             ``since_runs`` (List(String), the smallest set of runs that holds 90 %),
             ``reruns_to_clear, reruns_to_confirm``, ``expected_reruns`` (how many it will get in the
             mean if it gets at most 0, 1, …), ``rate`` (of failing), ``kind``, ``comes_and_goes``,
-            ``may_be_flaky``; ``fails_last``, whether its newest row has a failure, and
-            ``passing_rows``, how many of its newest rows passed, one after the other;
+            ``may_be_flaky``; ``passing_rows``, how many of its newest rows passed, one after the
+            other;
             ``passes_before, outcomes_before, passes_since, outcomes_since, runs_since``: what was
             counted before ``since_row`` and from it on, or before and on the candidate's
             side where there is none; ``passes_earlier, outcomes_earlier, passes_candidate,
@@ -97,7 +111,7 @@ class Findings:
         told = (answers.since >= 0) & ~earlier
         since = np.where(told, answers.since, self.overall.since)
         rows_of = np.arange(histories.shape[1])[None, :]
-        newest, failed = last_row(histories.observed), last_row(histories.failed)
+        failed = last_row(histories.failed)
         frame = pl.DataFrame(
             {
                 "eval": np.arange(n),
@@ -113,7 +127,6 @@ class Findings:
                 "may_be_flaky": may_be_flaky(histories, self.posterior),
                 **self._reruns(answers, rows),
                 "expected_reruns": expect_reruns(self.posterior, rows, histories.decided).T,
-                "fails_last": (histories.failed & (rows_of == newest[:, None])).any(axis=1),
                 "passing_rows": (histories.passed & (rows_of > failed[:, None])).sum(axis=1),
                 **_count_around(histories, since),
                 **_count_parts(histories, rows_of >= histories.candidate, ("earlier", "candidate")),
