@@ -3,8 +3,9 @@
 listed
     The newest 100; more pages, ten at most, until ``history`` earlier whole runs are known.
 checked
-    What was asked for; else the newest run of the whole workflow that completed, or decided at
-    least half of its evals all the same; without one, the newest run of each block.
+    What was asked for; else the newest run of the whole workflow that completed, or has a result of
+    each eval all the same; else the newest that decided something; without one, the newest run of
+    each block.
 since it
     Runs of blocks and of single evals, and runs of the workflow that were cut short: the newest 40,
     those of evals that do not simply pass first; up to the next whole run.
@@ -58,9 +59,12 @@ DECIDED_ANY = pl.col("is_terminal") & (
 STANDS = (
     WHOLE
     & pl.col("is_terminal")
-    & ((pl.col("status") == "completed") | (pl.col("total_evals") <= 2 * DECIDED).fill_null(False))
+    & (
+        (pl.col("status") == "completed")
+        | (DECIDED + pl.col("error") >= pl.col("total_evals")).fill_null(False)
+    )
 )
-"""Runs of the whole workflow that completed, or decided at least half of it all the same."""
+"""Runs of the whole workflow that completed, or ended with a result of each eval all the same."""
 
 
 @dataclass(slots=True)
@@ -234,6 +238,9 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
             f"workflow {listing.workflow_id} has no run; is that its id? overview lists those "
             "that there are, and start_runs (check --start) starts a run"
         )
+    cut = runs.filter(WHOLE, DECIDED_ANY).head(1)
+    if not cut.is_empty():
+        return Choice(cut, "the newest run of the whole workflow that decided something")
     parts = runs.filter(~WHOLE, DECIDED_ANY)
     if not parts.is_empty():
         newest = parts.unique(("target_block_id", "eval_id"), keep="first", maintain_order=True)

@@ -165,19 +165,9 @@ def _collect_facts(ledger: Ledger, results: pl.DataFrame, sides: Sides) -> pl.Da
         & ~(pl.col("fails_now") | pl.col("c_errored") & pl.col("errors_count")),
         unknown=_find_unknown(ledger, results),
     )
-    return (
-        facts.join(_find_last(ledger, results), on="eval", how="left")
-        .join(_find_differences(ledger, results), on="eval", how="left")
-        .with_columns(
-            same_code=_is_same("last_code", "present_code").fill_null(
-                _is_same("last_version", "present_version").fill_null(True)
-            )
-        )
+    return facts.join(_find_last(ledger, results), on="eval", how="left").join(
+        _find_differences(ledger, results), on="eval", how="left"
     )
-
-
-def _is_same(one: str, other: str) -> pl.Expr:
-    return pl.col(one) == pl.col(other)
 
 
 def _was_there(ledger: Ledger) -> pl.Series:
@@ -200,37 +190,22 @@ def _was_there(ledger: Ledger) -> pl.Series:
 
 
 def _find_last(ledger: Ledger, results: pl.DataFrame) -> pl.DataFrame:
-    """What each eval did when it was decided last, and on which code its block is now.
+    """``eval, last_state, last_at, same_code``: what each eval did when it was decided last.
 
-    Returns:
-        ``eval, last_state, last_at, last_code, last_version``; ``present_code, present_version``.
+    ``same_code``: whether its block has the same code now; what is not known counts as the same,
+    so that it makes nothing incomplete.
     """
-    rows = ledger.results.filter("comparable", pl.col("state").is_in(DECIDED))
-    newest = rows.filter(pl.col("at") == pl.col("at").max().over("eval"))
-    shown = pick_rows(results, newest["at"]).select("at", BLOCK_CODE)
-    last = newest.join(shown, on="at").select(
-        "eval",
-        last_state="state",
-        last_at="moment",
-        last_code=BLOCK_CODE,
-        last_version="workflow_version_id",
+    rows = ledger.results.join(results.select("at", BLOCK_CODE), on="at").sort("at")
+    decided = rows.filter("comparable", pl.col("state").is_in(DECIDED))
+    last = decided.unique("eval", keep="last", maintain_order=True).select(
+        "eval", last_state="state", last_at="moment", last_code=BLOCK_CODE
     )
-    now = ledger.results.filter(
-        pl.col("side") == CANDIDATE, pl.col("state").is_in((*DECIDED, "error"))
-    )
-    codes = now.join(results.select("at", BLOCK_CODE), on="at")
-    newest_first = pl.col("at").sort(descending=True)
-    present = codes.group_by("block_id").agg(
-        pl.col(BLOCK_CODE).sort_by("at").drop_nulls().last().alias("present_code"),
-        pl.col("workflow_version_id").sort_by("at").drop_nulls().last().alias("present_version"),
-        newest_first.first().alias("newest"),
-    )
-    evals = ledger.evals.select("eval", "block_id")
-    return (
-        evals.join(present.drop("newest"), on="block_id", how="left")
-        .join(last, on="eval", how="left")
-        .drop("block_id")
-    )
+    now = rows.filter(pl.col("side") == CANDIDATE, pl.col("state").is_in((*DECIDED, "error")))
+    present = now.group_by("block_id").agg(present_code=pl.col(BLOCK_CODE).drop_nulls().last())
+    evals = ledger.evals.select("eval", "block_id").join(present, on="block_id", how="left")
+    same = (pl.col("last_code") == pl.col("present_code")).fill_null(True)
+    joined = evals.join(last, on="eval", how="left").with_columns(same_code=same)
+    return joined.select("eval", "last_state", "last_at", "same_code")
 
 
 def _find_unknown(ledger: Ledger, results: pl.DataFrame) -> pl.Series:
