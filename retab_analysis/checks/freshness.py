@@ -13,11 +13,11 @@ import polars as pl
 
 from retab_analysis.comparison.wording import count_noun
 from retab_analysis.markup import one_line
-from retab_analysis.schema import describe_condition
+from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, MOMENT, SAME_EVAL
 
 _INPUTS = SAME_EVAL[0]
-_KNOWN = ("block_id", "eval_name", "condition", BLOCK_CODE, *SAME_EVAL)
+_KNOWN = ("block_id", "eval_name", BLOCK_CODE, *SAME_EVAL)
 _MOMENT = pl.Datetime("us", "UTC")
 _EDITED = pl.Schema(dict.fromkeys(("eval_id", "eval_name", "block_id", "edited"), pl.String()))
 _LISTED = 3
@@ -51,19 +51,18 @@ def find_edited(
         *("eval_id", "latest_block_fingerprint", "latest_inputs_fingerprint"),
         *("freshness_status", "freshness_reasons"),
         pl.col("condition").alias("saved_condition"),
-        pl.col("condition_kind").alias("saved_kind"),
     )
     both = told.join(_known(candidate), on="eval_id").with_columns(_saved_later(blocks))
     code, inputs = pl.col("latest_block_fingerprint"), pl.col("latest_inputs_fingerprint")
-    now = pl.col("saved_condition").map_elements(describe_condition, pl.String)
+    asserted = both.select("saved_condition", "condition_kind", "expected_value").iter_rows()
+    same = [None if None in row[:2] else asserts_the_same(*row) for row in asserted]
     edited = _first_that_holds(
         {
             "code": code != pl.col(BLOCK_CODE),
             "validity": (code == pl.col(BLOCK_CODE)) & _is_stale("validity_changed"),
             "inputs": (inputs != pl.col(_INPUTS))
             | ((inputs == pl.col(_INPUTS)) & _is_stale("inputs_changed")),
-            "condition": (pl.col("saved_kind") != pl.col("condition_kind"))
-            | (now != pl.col("condition")),
+            "condition": ~pl.lit(pl.Series(same, dtype=pl.Boolean)),
             "saved": ~has_freshness() & pl.col("is_saved_later"),
         }
     )

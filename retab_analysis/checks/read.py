@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -13,13 +10,12 @@ from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
 from retab_analysis.comparison.sides import Sides, check_results, split_by_candidate
 from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import InvalidRequestError, NotFoundError
-from retab_analysis.evidence.comparable import write_by_value
 from retab_analysis.fetch import fetch_version_diff
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import RESULTS
+from retab_analysis.schema import RESULTS, asserts_the_same
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
@@ -214,31 +210,10 @@ def _find_edited_since(now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]
         .unique("eval_id", keep="last", maintain_order=True)
         .select("eval_id", "condition_kind", "expected_value", ran_at=MOMENT)
     )
-    told = saved.select("eval_id", "condition", "updated_at", kind="condition_kind")
-    both = newest.join(told, on="eval_id").drop_nulls(("condition_kind", "kind"))
-    later = both.filter(pl.col("updated_at") > pl.col("ran_at"))
-    return frozenset(row["eval_id"] for row in later.iter_rows(named=True) if _is_edited(row))
-
-
-def _is_edited(row: Mapping[str, Any]) -> bool:
-    if row["kind"] != row["condition_kind"]:
-        return True
-    if row["condition"] is None or row["expected_value"] is None:
-        return False
-    try:
-        condition = json.loads(row["condition"])
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(condition, dict) or condition.get("expected") is None:
-        return False
-    # As text, so that no number is rounded on its way.
-    start = row["condition"].find('"expected":') + len('"expected":')
-    try:
-        _, end = json.JSONDecoder().raw_decode(row["condition"], start)
-    except (ValueError, RecursionError):
-        return False
-    wanted = row["condition"][start:end]
-    return write_by_value(wanted) != write_by_value(row["expected_value"])
+    both = newest.join(saved.select("eval_id", "condition", "updated_at"), on="eval_id")
+    later = both.filter(pl.col("updated_at") > pl.col("ran_at")).drop_nulls("condition_kind")
+    rows = later.select("eval_id", "condition", "condition_kind", "expected_value").iter_rows()
+    return frozenset(eval_id for eval_id, *asserted in rows if asserts_the_same(*asserted) is False)
 
 
 def _read_diff(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> pl.DataFrame | None:

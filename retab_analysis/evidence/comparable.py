@@ -20,10 +20,8 @@ with no pass between, they count as not passing. In an outage they never do.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +30,7 @@ import polars as pl
 from retab_analysis.evidence.code_edits import find_edits
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED
-from retab_analysis.schema import RESULTS
+from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, NOT_PASSING, known_state
 
 Ints = npt.NDArray[np.int64]
@@ -220,24 +218,6 @@ def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     runs = table["name"].unique().sort()
     number = table["name"].cast(pl.Enum(runs)).to_physical().cast(pl.Int64)
     return table.with_columns(run=number).drop("name").filter(pl.col("eval").is_not_null())
-
-
-def write_by_value(text: str) -> str:
-    """JSON in a form that is equal where the values are: sorted keys, 1 and 1.0 alike."""
-    try:
-        value = json.loads(text, parse_int=Decimal, parse_float=Decimal)
-        return json.dumps(value, sort_keys=True, default=_write_number)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _write_number(number: Decimal) -> list[str]:
-    sign, digits, exponent = number.as_tuple()
-    written = "".join(map(str, digits))
-    short = written.rstrip("0")
-    if not short:
-        return ["number", "0"]
-    return ["number", f"{'-' * sign}{short}e{int(exponent) + len(written) - len(short)}"]
 
 
 def _describe_evals(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:

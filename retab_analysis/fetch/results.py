@@ -44,7 +44,7 @@ from retab_analysis.schema import (
     Table,
     as_polars,
     checked,
-    describe_condition,
+    complete_words,
 )
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
@@ -62,7 +62,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
         client: The client to ask with; the default one if not given.
 
     Returns:
-        A RESULTS frame of one row; ``eval_name``, ``path`` and ``condition`` are null.
+        A RESULTS frame of one row; ``eval_name`` and ``path`` are null.
 
     Raises:
         ConfigError: The id cannot be in a URL.
@@ -110,9 +110,11 @@ def fetch_results(
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column. With the frame, no request is
             needed for the runs themselves.
-        evals: Where ``eval_name``, ``path`` and ``condition`` come from, which no result holds.
-            True reads the saved evals of each workflow, one list each; False, or None, leaves the
-            columns null; an EVALS frame costs no request. They are null where an eval was deleted.
+        evals: Where ``eval_name`` and ``path`` come from, which no result holds, and what
+            ``condition`` lacks: the operator of a number or a length, the rubric of a judgement,
+            where the saved eval still expects what the result did. True reads the saved evals of
+            each workflow, one list each; False, or None, leaves the two columns null; an EVALS
+            frame costs no request. They are null where an eval was deleted.
         payloads: Also the columns ``handle_inputs`` and ``handle_outputs``, the blocks' inputs and
             outputs as compact JSON. They can be large.
         client: The client to ask with, ``max_concurrency`` requests at once; the default one if not
@@ -137,8 +139,8 @@ def fetch_results(
 
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Whether
-            strict or not, saved evals could not be read: the results are all there, those three
-            columns are null.
+            strict or not, saved evals could not be read: the results are all there, without what
+            comes from those.
     """
     check_flag("strict", strict)
     chosen, known = RunList.make(runs), _check_evals(evals)
@@ -324,19 +326,13 @@ def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
-    """Fill in ``eval_name``, ``path`` and ``condition`` from an EVALS frame.
+    """Fill in ``eval_name`` and ``path`` from an EVALS frame, and what ``condition`` lacks.
 
-    The conditions become words. Of an eval that is there twice, the first row counts.
+    Of an eval that is there twice, the first row counts.
     """
     once = evals.unique("eval_id", keep="first")
-    words = [each if each is None else describe_condition(each) for each in once["condition"]]
-    known = once.select(
-        "eval_id",
-        "eval_name",
-        "path",
-        pl.Series("condition", words, pl.String),
-    )
-    return _fill_in(results, known, on="eval_id")
+    filled = _fill_in(results, once.select("eval_id", "eval_name", "path"), on="eval_id")
+    return filled.with_columns(complete_words(results, once))
 
 
 def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
@@ -374,8 +370,8 @@ def _warn_of_unread(problems: Problems) -> None:
     first = problems[0]
     warnings.warn(
         ProblemsWarning(
-            "saved evals could not be read, so eval_name, path and condition of their results are "
-            f"null, see .problems; the first: {first.record_id}: {first.reason}",
+            "saved evals could not be read, so eval_name and path of their results are null, see "
+            f".problems; the first: {first.record_id}: {first.reason}",
             problems.frame(),
         ),
         stacklevel=3,

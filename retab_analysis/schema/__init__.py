@@ -9,7 +9,12 @@ through pandas or duckdb back into one of ours.
 """
 
 from retab_analysis.schema.checking import checked, find_other_table
-from retab_analysis.schema.conditions import describe_condition
+from retab_analysis.schema.conditions import (
+    asserts_the_same,
+    complete_words,
+    describe_condition,
+    write_by_value,
+)
 from retab_analysis.schema.conversion import as_polars, converted
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
@@ -46,9 +51,12 @@ __all__ = [
     "Datetime",
     "Table",
     "as_polars",
+    "asserts_the_same",
     "checked",
+    "complete_words",
     "converted",
     "describe_condition",
     "find_other_table",
     "path_type",
+    "write_by_value",
 ]

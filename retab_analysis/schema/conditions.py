@@ -1,12 +1,20 @@
-"""What a saved eval asserts, in words: ``= "invoice"`` rather than a JSON object."""
+"""What an eval asserts, in words: ``= "invoice"`` rather than a JSON object.
+
+A saved eval holds its whole condition, a result only its kind, one value and a threshold. The words
+of a result are made of those, because the saved eval may have been edited since.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 import msgspec
+import polars as pl
 
 _SIGNS = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "eq": "=", "neq": "≠"}
 
@@ -43,9 +51,24 @@ _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "llm_judged_as": {"expected_label": "null"},
     "llm_not_judged_as": {"expected_label": "null"},
 }
+# Which member of a condition is the ``expected_value`` of a result; else it is ``expected``. Of
+# "between" it is an object of all members.
+_EXPECTED: Mapping[str, str] = {
+    "similarity_gte": "reference",
+    "matches_regex": "pattern",
+    "any_item_matches": "condition",
+    "all_items_match": "condition",
+    "json_schema_valid": "schema",
+    "llm_judged_as": "expected_label",
+    "llm_not_judged_as": "expected_label",
+}
+# Whose words need a member that no result holds.
+_NOT_WHOLE = ("number_compare", "length_compare", "llm_judged_as", "llm_not_judged_as")
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
 )
+
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def describe_condition(condition: str) -> str:
@@ -66,30 +89,129 @@ def describe_condition(condition: str) -> str:
         'contains "42 persons"'
     """
     try:
-        # Raw members keep the text of a number: 1.10 is not 1.1, and 1e400 is not infinity.
-        sent = msgspec.json.decode(condition, type=dict[str, msgspec.Raw])
-        members = {name: bytes(raw).decode() for name, raw in sent.items()}
+        members = _members(condition)
         kind = msgspec.json.decode(members.pop("kind"), type=str)
         return _fill_in(kind, members)
-    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
+    except (*_UNREADABLE, KeyError):
         return condition
 
 
+def describe_asserted(results: pl.Series) -> pl.Series:
+    """Say in words what results asserted.
+
+    Args:
+        results: A struct of each one's kind, expected value and threshold, in that order.
+
+    Returns:
+        The words; null where nothing was asserted. Where a condition has a member that no result
+        holds, the kind and the value: ``number_compare 0``.
+    """
+    columns = [each.to_list() for each in results.struct.unnest()]
+    return pl.Series([_describe_one(*each) for each in zip(*columns, strict=True)], dtype=pl.String)
+
+
+def _describe_one(kind: str | None, expected: str | None, threshold: float | None) -> str | None:
+    if kind is None:
+        return None
+    members = {} if expected is None else {_EXPECTED.get(kind, "expected"): expected}
+    if kind == "between" and expected is not None:
+        with contextlib.suppress(*_UNREADABLE):
+            members = _members(expected)
+    if threshold is not None:
+        members["threshold"] = json.dumps(threshold)
+    try:
+        return _WORDS[kind].format_map(_write_members(kind, members))
+    except KeyError:
+        return kind if expected is None else f"{kind} {_unescape(expected)}"
+
+
+def complete_words(results: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
+    """The words of RESULTS, with what no result holds (an operator, a rubric) from the saved evals.
+
+    That is known only where a saved eval still asserts what the result did.
+    """
+    saved = dict(evals.select("eval_id", "condition").iter_rows())
+
+    @functools.cache
+    def complete(eval_id: str, kind: str, expected: str | None, words: str) -> str:
+        condition = saved.get(eval_id)
+        if condition is None or not asserts_the_same(condition, kind, expected):
+            return words
+        return describe_condition(condition)
+
+    rows = results.select("eval_id", "condition_kind", "expected_value", "condition").iter_rows()
+    words = [complete(*row) if row[1] in _NOT_WHOLE else row[3] for row in rows]
+    return pl.Series("condition", words, pl.String)
+
+
+def asserts_the_same(condition: str, kind: str, expected: str | None) -> bool | None:
+    """Whether a saved condition has the kind and the expected value of a result.
+
+    Args:
+        condition: The condition as JSON.
+        kind: The result's ``condition_kind``.
+        expected: The result's ``expected_value``.
+
+    Returns:
+        Values are compared as such: 1 is 1.0. None where one of them is not known.
+    """
+    told = "null" if expected is None else expected
+    try:
+        members = {**_DEFAULTS.get(kind, {}), **_members(condition)}
+        if msgspec.json.decode(members["kind"], type=str) != kind:
+            return False
+        saved = members.get(_EXPECTED.get(kind, "expected"), "null")
+        if kind == "between":
+            saved = _write_object({name: members.get(name, "null") for name in _members(told)})
+    except (*_UNREADABLE, KeyError):
+        return None
+    if (saved == "null") != (told == "null"):
+        return None
+    return write_by_value(saved) == write_by_value(told)
+
+
+def write_by_value(text: str) -> str:
+    """JSON in a form that is equal where the values are: sorted keys, 1 and 1.0 alike."""
+    try:
+        value = json.loads(text, parse_int=Decimal, parse_float=Decimal)
+        return json.dumps(value, sort_keys=True, default=_write_number)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _write_number(number: Decimal) -> list[str]:
+    sign, digits, exponent = number.as_tuple()
+    written = "".join(map(str, digits))
+    short = written.rstrip("0")
+    if not short:
+        return ["number", "0"]
+    return ["number", f"{'-' * sign}{short}e{int(exponent) + len(written) - len(short)}"]
+
+
+def _members(condition: str) -> dict[str, str]:
+    """The members of an object, each as its JSON."""
+    # Raw members keep the text of a number: 1.10 is not 1.1, and 1e400 is not infinity.
+    sent = msgspec.json.decode(condition, type=dict[str, msgspec.Raw])
+    return {name: bytes(raw).decode() for name, raw in sent.items()}
+
+
 def _fill_in(kind: str, members: Mapping[str, str]) -> str:
+    try:
+        return _WORDS[kind].format_map(_write_members(kind, members))
+    except KeyError:
+        return f"{kind} {_unescape(_write_object(members))}" if members else kind
+
+
+def _write_members(kind: str, members: Mapping[str, str]) -> Mapping[str, str]:
     defaults = _DEFAULTS.get(kind, {})
     given = {name: json for name, json in members.items() if json != "null" or name not in defaults}
-    words = {
+    return {
         name: _WRITERS.get(name, _unescape)(json) for name, json in {**defaults, **given}.items()
     }
-    try:
-        return _WORDS[kind].format_map(words)
-    except KeyError:
-        return f"{kind} {_as_object(members)}" if members else kind
 
 
-def _as_object(members: Mapping[str, str]) -> str:
-    inner = (f"{json.dumps(name)}:{value}" for name, value in members.items())
-    return _unescape("{" + ",".join(inner) + "}")
+def _write_object(members: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
 
 
 def _unescape(value: str) -> str:

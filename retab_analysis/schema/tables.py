@@ -9,6 +9,7 @@ from operator import and_, or_
 import polars as pl
 
 from retab_analysis import wire
+from retab_analysis.schema.conditions import describe_asserted
 from retab_analysis.schema.table import (
     Boolean,
     Column,
@@ -139,6 +140,9 @@ RUNS = Table(
 )
 
 _ASSERTION = "assertion_result"
+_CONDITION = pl.struct(
+    f"{_ASSERTION}.{name}" for name in ("condition_kind", "expected_value", "threshold")
+).map_batches(describe_asserted, pl.String)
 _RESULT_ROWS: list[_Row] = [
     ("eval_name", String, None, "the eval's name, from an EVALS frame"),
     ("eval_id", String, "eval_id", "the eval"),
@@ -149,7 +153,7 @@ _RESULT_ROWS: list[_Row] = [
     ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
     ("actual_value", String, f"{_ASSERTION}.actual_value", "compact JSON, as it was sent"),
     ("path", String, None, "where in the output, from an EVALS frame"),
-    ("condition", String, None, "the eval's condition in words, from an EVALS frame"),
+    ("condition", String, _CONDITION, "what was asserted, in words"),
     ("condition_kind", String, f"{_ASSERTION}.condition_kind", "equals, similarity_gte, …"),
     ("failure_code", String, f"{_ASSERTION}.failure.code", "why it failed or was blocked"),
     ("failure_message", String, f"{_ASSERTION}.failure.message", "the same in words"),

@@ -76,7 +76,7 @@ STALE = {"freshness_status": "stale"}
         ({**STALE, "freshness_reasons": ["validity_changed"]}, ["validity"]),
         ({**STALE, "freshness_reasons": ["inputs_changed"]}, ["inputs"]),
         ({"latest_inputs_fingerprint": "other"}, ["inputs"]),
-        ({"condition_kind": "exists"}, ["condition"]),
+        ({"condition": '{"kind":"exists"}'}, ["condition"]),
         ({"condition": '{"kind":"equals","expected":2}'}, ["condition"]),
         # It is Retab that changed, and not the workflow.
         ({**STALE, "freshness_reasons": ["engine_changed", "metrics_engine_changed"]}, []),

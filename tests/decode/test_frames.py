@@ -118,7 +118,7 @@ def test_a_result_column_by_column() -> None:
         "expected_value": '{"total":2}',
         "actual_value": "1.5",
         "path": None,
-        "condition": None,
+        "condition": '= {"total":2}',
         "condition_kind": "equals",
         "failure_code": "not_equal",
         "failure_message": "1.5 is not 2",

@@ -209,12 +209,12 @@ def test_what_is_no_runs_is_refused(runs: Any, words: str) -> None:
 # --- evals= and payloads=
 
 
-CONTAINS = {"kind": "contains", "expected": "42"}
+OTHER = {"kind": "contains", "expected": "42"}
 
 
 def saved_evals(workflow_id: str) -> list[dict[str, Any]]:
     return [
-        eval_document("e0", name="Zero", assertion__condition=CONTAINS, workflow_id=workflow_id),
+        eval_document("e0", name="Zero", assertion__condition=OTHER, workflow_id=workflow_id),
         eval_document("e9", workflow_id=workflow_id),
     ]
 
@@ -223,11 +223,28 @@ def names(frame: pl.DataFrame) -> list[tuple[str | None, str | None, str | None]
     return frame.select("eval_name", "path", "condition").rows()
 
 
-NAMED = ("Zero", "total.amount", 'contains "42"')
-NAMELESS = (None, None, None)
+ASSERTED = '= {"total":2}'  # whatever the saved eval asserts by now
+NAMED = ("Zero", "total.amount", ASSERTED)
+NAMELESS = (None, None, ASSERTED)
 
 
-def test_an_evals_frame_fills_names_paths_and_conditions() -> None:
+@pytest.mark.parametrize(("expected", "words"), [(5, "> 5"), (5.0, "> 5"), (6, "number_compare 6")])
+def test_an_operator_comes_from_a_saved_eval_that_expects_the_same(
+    expected: float, words: str
+) -> None:
+    condition = {"kind": "number_compare", "op": "gt", "expected": 5}
+    runs = some_runs(1, each=1)
+    runs["r0"][0]["assertion_result"] |= {
+        "condition_kind": "number_compare",
+        "expected_value": expected,
+    }
+    evals = ra.decode_evals(eval_document("e0", assertion__condition=condition))
+    with FaultServer([ResultsApi(runs)]) as server:
+        frame = ra.fetch_results("r0", evals=evals, client=client_for(server.url))
+    assert frame["condition"].to_list() == [words]
+
+
+def test_an_evals_frame_fills_names_and_paths() -> None:
     evals = ra.decode_evals(saved_evals("wf"))
     again = evals.with_columns(eval_name=pl.lit("again"))
     api = ResultsApi(some_runs(2))
@@ -237,7 +254,7 @@ def test_an_evals_frame_fills_names_paths_and_conditions() -> None:
         frame = ra.fetch_results(["r0", "r1"], evals=pl.concat([evals, again]), client=client)
     assert names(frame) == [NAMED, NAMELESS, NAMED, NAMELESS]
     assert names(plain) == [NAMELESS] * 4
-    filled = ("eval_name", "path", "condition")
+    filled = ("eval_name", "path")
     assert frame.drop(filled).equals(plain.drop(filled))
     assert frame.schema == plain.schema == RESULTS.schema
     assert api.evals_asked == []

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.contract import JSON, WORDS, schema_of
-from support.inside import describe_condition
+from support.documents import result_document
+from support.inside import asserts_the_same, describe_condition
+
+import retab_analysis as ra
 
 KINDS: list[str] = schema_of("Condition")["properties"]["kind"]["enum"]
 WORDED = {
@@ -122,6 +125,62 @@ def test_what_is_nested_too_deeply_stays_as_it_is() -> None:
 )
 def test_letters_are_shown_in_place_of_their_escapes(sent: str, shown: str) -> None:
     assert describe_condition('{"kind":"equals","expected":' + sent + "}") == f"= {shown}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "threshold", "words"),
+    [
+        ("exists", None, None, "exists"),
+        ("equals", '"M\\u00fcller"', None, '= "Müller"'),
+        ("equals", "null", None, "= null"),
+        ("equals", None, None, "equals"),
+        ("similarity_gte", '"Acme"', 0.9, 'similarity ≥ 0.9 to "Acme"'),
+        ("split_iou_gte", '{"splits":[]}', 0.85, "split IoU ≥ 0.85"),
+        ("matches_regex", r'"^\\d$"', None, r"matches /^\d$/"),
+        ("between", '{"lower":1.0,"upper":2}', None, "between 1.0 and 2"),
+        ("between", "7", None, "between 7"),
+        ("all_items_match", '{"kind":"exists"}', None, "every item exists"),
+        # The operator and the rubric are in the saved eval only.
+        ("number_compare", "-1.50", None, "number_compare -1.50"),
+        ("llm_judged_as", '"yes"', None, 'llm_judged_as "yes"'),
+        ("sounds_like", "1", None, "sounds_like 1"),
+    ],
+)
+def test_what_a_result_asserted_is_said_by_its_own_values(
+    kind: str, expected: str | None, threshold: float | None, words: str
+) -> None:
+    sent = result_document("r")
+    sent["assertion_result"] |= {"condition_kind": kind, "threshold": threshold}
+    sent["assertion_result"].pop("expected_value", None)
+    body = json.dumps(sent)
+    if expected is not None:
+        body = body.replace('"condition_kind"', f'"expected_value": {expected}, "condition_kind"')
+    assert ra.decode_results(body)["condition"].to_list() == [words]
+
+
+OVER_FIVE = '{"kind":"number_compare","op":"gt","expected":5}'
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind", "expected", "same"),
+    [
+        (OVER_FIVE, "number_compare", "5.0", True),
+        (OVER_FIVE, "number_compare", "6", False),
+        (OVER_FIVE, "length_compare", "5", False),
+        (OVER_FIVE, "number_compare", None, None),
+        ('{"kind":"equals","expected":{"a":1,"b":[]}}', "equals", '{"b":[],"a":1e0}', True),
+        ('{"kind":"exists"}', "exists", None, True),
+        ('{"kind":"between","lower":1,"upper":2}', "between", '{"lower":1,"upper":2.0}', True),
+        ('{"kind":"between","lower":1,"upper":2}', "between", '{"lower":1,"upper":3}', False),
+        ('{"kind":"similarity_gte","reference":"x","threshold":1}', "similarity_gte", '"x"', True),
+        ('{"kind":"llm_judged_as","rubric":"Is it?"}', "llm_judged_as", "null", True),
+        ("{", "exists", None, None),
+    ],
+)
+def test_whether_a_saved_eval_still_asserts_what_a_result_did(
+    condition: str, kind: str, expected: str | None, same: bool | None
+) -> None:
+    assert asserts_the_same(condition, kind, expected) is same
 
 
 @pytest.mark.parametrize("kind", KINDS)

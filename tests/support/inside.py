@@ -79,7 +79,7 @@ MODULES = {
     "sandbox.store": "Store",
     "sandbox.world.model": "Assertion Child File Incident Window Workflow World",
     "sandbox.world.world": "build_workflow build_world files_of read_catalog",
-    "schema": "BLOCKS CONFIG_CHANGES Datetime EVALS EVALS_WITH_REASONS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS VERSION_DIFF WORKFLOWS checked describe_condition",
+    "schema": "asserts_the_same BLOCKS CONFIG_CHANGES Datetime EVALS EVALS_WITH_REASONS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS VERSION_DIFF WORKFLOWS checked describe_condition",
     "stats.clusters": "find_clusters",
     "stats.interval": "cluster_interval t_quantile",
     "stats.outcomes": "OutcomeTable gaps_of_whole_runs",

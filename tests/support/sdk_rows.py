@@ -149,9 +149,7 @@ def result_row(result: WorkflowEvalResult) -> Row:
     same = ("eval_id", "block_id", "workflow_id", "block_type", "verdict", "warnings")
     prints = ("handle_inputs", "block_execution", "workflow_draft", "execution")
     return {
-        **dict.fromkeys(
-            ("eval_name", "path", "condition", "workflow_version_id", "run_created_at")
-        ),
+        **dict.fromkeys(("eval_name", "path", "workflow_version_id", "run_created_at")),
         **{name: getattr(result, name) for name in same},
         **{f"{name}_fingerprint": getattr(result, f"{name}_fingerprint") for name in prints},
         "result_id": result.id,
