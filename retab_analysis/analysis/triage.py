@@ -8,13 +8,13 @@ from retab_analysis.analysis.frames import Frame, apply_lazily
 from retab_analysis.schema import EVALS
 from retab_analysis.vocabulary import FAILING
 
-WHY = ("block_changed", "inputs_changed", "same_code", "never_passed")
+WHY = ("block_changed", "inputs_changed", "eval_edited", "same_code", "never_passed")
 """Why an eval may not pass now, in the order in which :func:`triage` lists them."""
 
 _LATEST, _PASSED = "latest_{}_fingerprint", "last_passed_{}_fingerprint"
 _NEEDED = (
     *("eval_id", "eval_name", "block_id", "latest_run_status", "latest_run_outcome"),
-    *("latest_run_completed_at", "last_passed_at", "last_failed_at", "workflow_id"),
+    *("latest_run_completed_at", "updated_at", "last_passed_at", "last_failed_at", "workflow_id"),
     *(pattern.format(what) for pattern in (_LATEST, _PASSED) for what in ("block", "inputs")),
 )
 
@@ -32,10 +32,11 @@ def triage(evals: Frame) -> Frame:
     Returns:
         One row per eval whose newest run failed, was blocked or ended in an error: ``eval_name,
         eval_id, block_id``; ``why``: ``block_changed`` (the block's code is another than when it
-        passed last), ``inputs_changed`` (the eval was given other inputs since), ``same_code`` (it
-        passed on the same code and inputs: flaky, or a drift), ``never_passed``, null where of
-        block and inputs one is not known and the other did not change; ``state, last_passed_at,
-        last_failed_at, workflow_id``. Ordered by workflow, then by ``why`` as above, then by block,
+        passed last), ``inputs_changed`` (the eval was given other inputs since), ``eval_edited`` (the
+        saved eval was edited since: it may assert something else), ``same_code`` (it passed on the
+        same code and inputs: flaky, or a drift), ``never_passed``, null where of block and inputs
+        one is not known and nothing else changed; ``state, last_passed_at, last_failed_at,
+        workflow_id``. Ordered by workflow, then by ``why`` as above, then by block,
         name and id.
 
     Raises:
@@ -66,7 +67,8 @@ def eval_state() -> pl.Expr:
 def why_failing() -> pl.Expr:
     """Why an eval of an EVALS frame does not pass, one of :data:`WHY`; null where that is open.
 
-    Inputs come first: a pass on other inputs says nothing about these.
+    Inputs come first: a pass on other inputs says nothing about these. That the eval was edited is
+    said last of what changed, because the edit may have been of its name alone.
     """
     inputs, block = (
         pl.col(_LATEST.format(what)) != pl.col(_PASSED.format(what)) for what in ("inputs", "block")
@@ -78,6 +80,8 @@ def why_failing() -> pl.Expr:
         .then(pl.lit("inputs_changed"))
         .when(block)
         .then(pl.lit("block_changed"))
+        .when(pl.col("updated_at") > pl.col("last_passed_at"))
+        .then(pl.lit("eval_edited"))
         .when(block.is_not_null() & inputs.is_not_null())
         .then(pl.lit("same_code"))
     )

@@ -48,6 +48,7 @@ _HEADER = (
 _WORDS = {
     "block_changed": "block changed",
     "inputs_changed": "inputs changed",
+    "eval_edited": "eval edited",
     "same_code": "on the same code",
     "never_passed": "never passed",
 }
@@ -61,8 +62,8 @@ class Overview:
 
     Attributes:
         frame: One row per workflow: ``workflow_id, name, evals, passing``, how many do not pass
-            and why so (``block_changed, inputs_changed, same_code, never_passed``, see
-            :func:`triage`), ``last_run_at, last_run_id, last_ok_at`` (of whole-workflow runs among
+            and why so (``block_changed, inputs_changed, eval_edited, same_code, never_passed``,
+            see :func:`triage`), ``last_run_at, last_run_id, last_ok_at`` (of whole-workflow runs among
             the newest 100), ``published_version_id, published_at, published_description``.
     """
 

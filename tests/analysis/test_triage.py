@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -53,13 +53,17 @@ def test_why_an_eval_does_not_pass() -> None:
     assert why() == "same_code"
     assert why(latest_block_fingerprint="edited") == "block_changed"
     assert why(latest_inputs_fingerprint="other") == "inputs_changed"
+    assert why(updated_at=MAY + timedelta(hours=1)) == "eval_edited"
+    assert why(updated_at=MAY) == "same_code"
     assert why(last_passed_at=None) == "never_passed"
 
 
-def test_inputs_come_before_the_block() -> None:
-    edited = {"latest_block_fingerprint": "edited", "latest_inputs_fingerprint": "other"}
+def test_inputs_come_before_the_block_and_that_before_the_eval() -> None:
+    edited: dict[str, Any] = {"latest_block_fingerprint": "edited", "latest_inputs_fingerprint": "other"}
     assert why(**edited) == "inputs_changed"
+    edited["updated_at"] = MAY + timedelta(hours=1)
     assert why(**edited, last_passed_at=None) == "never_passed"
+    assert why(**edited | {"latest_inputs_fingerprint": "in"}) == "block_changed"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,7 @@ def test_inputs_come_before_the_block() -> None:
 )
 def test_a_fingerprint_that_is_not_known_leaves_it_open(name: str) -> None:
     assert why(**{name: None}) is None
+    assert why(**{name: None, "updated_at": MAY + timedelta(hours=1)}) == "eval_edited"
 
 
 def test_what_is_known_is_said_although_the_rest_is_not() -> None:
@@ -111,13 +116,14 @@ def test_what_was_edited_comes_first() -> None:
     rows = [
         saved("d", workflow_id="a", last_passed_at=None),
         saved("c", workflow_id="a"),
+        saved("b2", workflow_id="a", updated_at=MAY + timedelta(hours=1)),
         saved("b", workflow_id="a", latest_inputs_fingerprint="other"),
         saved("a", workflow_id="a", latest_block_fingerprint="edited"),
         saved("z", workflow_id="a", latest_block_fingerprint=None),
         saved("0", workflow_id="b", latest_block_fingerprint="edited"),
     ]
     told = ra.triage(evals(*reversed(rows)))
-    assert told["eval_id"].to_list() == ["a", "b", "c", "d", "z", "0"]
+    assert told["eval_id"].to_list() == ["a", "b", "b2", "c", "d", "z", "0"]
     assert told["why"].to_list() == [*WHY, None, "block_changed"]
 
 
