@@ -171,7 +171,7 @@ def test_the_board_says_how_to_open_a_workflow(board: Overview) -> None:
 
 
 def test_counts_on_the_board_add_up() -> None:
-    counts = dict.fromkeys(("evals", "passing", *WHY), 2) | {"evals": 13}
+    counts = dict.fromkeys(("evals", "passing", *WHY), 2) | {"evals": 15}
     row = dict.fromkeys(OVERVIEW) | {"workflow_id": "wf", "name": "One"} | counts
     made = Overview(pl.DataFrame([row], schema=OVERVIEW))
     said = "2 never passed, 3 without a verdict or a known cause"

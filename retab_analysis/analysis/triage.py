@@ -32,12 +32,11 @@ def triage(evals: Frame) -> Frame:
     Returns:
         One row per eval whose newest run failed, was blocked or ended in an error: ``eval_name,
         eval_id, block_id``; ``why``: ``block_changed`` (the block's code is another than when it
-        passed last), ``inputs_changed`` (the eval was given other inputs since), ``eval_edited`` (the
-        saved eval was edited since: it may assert something else), ``same_code`` (it passed on the
-        same code and inputs: flaky, or a drift), ``never_passed``, null where of block and inputs
-        one is not known and nothing else changed; ``state, last_passed_at, last_failed_at,
-        workflow_id``. Ordered by workflow, then by ``why`` as above, then by block,
-        name and id.
+        passed last), ``inputs_changed`` (the eval was given other inputs since), ``eval_edited``
+        (the saved eval was edited since, and may assert something else), ``same_code`` (it passed
+        on the same code and inputs: flaky, or a drift), ``never_passed``, null where of block and
+        inputs one is not known and nothing else changed; ``state, last_passed_at, last_failed_at,
+        workflow_id``. Ordered by workflow, then by ``why`` as above, then by block, name and id.
 
     Raises:
         ConfigError: It is not a polars frame.

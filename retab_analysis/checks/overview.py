@@ -63,8 +63,8 @@ class Overview:
     Attributes:
         frame: One row per workflow: ``workflow_id, name, evals, passing``, how many do not pass
             and why so (``block_changed, inputs_changed, eval_edited, same_code, never_passed``,
-            see :func:`triage`), ``last_run_at, last_run_id, last_ok_at`` (of whole-workflow runs among
-            the newest 100), ``published_version_id, published_at, published_description``.
+            see :func:`triage`), ``last_run_at, last_run_id, last_ok_at`` (of whole-workflow runs
+            among the newest 100), ``published_version_id, published_at, published_description``.
     """
 
     frame: pl.DataFrame

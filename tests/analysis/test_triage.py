@@ -59,7 +59,10 @@ def test_why_an_eval_does_not_pass() -> None:
 
 
 def test_inputs_come_before_the_block_and_that_before_the_eval() -> None:
-    edited: dict[str, Any] = {"latest_block_fingerprint": "edited", "latest_inputs_fingerprint": "other"}
+    edited: dict[str, Any] = {
+        "latest_block_fingerprint": "edited",
+        "latest_inputs_fingerprint": "other",
+    }
     assert why(**edited) == "inputs_changed"
     edited["updated_at"] = MAY + timedelta(hours=1)
     assert why(**edited, last_passed_at=None) == "never_passed"
