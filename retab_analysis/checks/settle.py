@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 import polars as pl
@@ -27,6 +27,7 @@ from retab_analysis.errors import (
     ProblemsWarning,
     RetabAnalysisError,
 )
+from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS
 from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
@@ -64,6 +65,11 @@ def settle(
       reruns are saved. That the gate is red for another eval is not a reason: which evals broke is
       worth knowing. Evals that ended in an error are always run again, because they have no
       verdict. What the gate makes of the suite as a whole is not looked at.
+
+    Errors come first, ten at most; those of an outage are not run again. What runs within half an
+    hour is not independent, so that an error is run again once in it, and what failed in what is
+    probably a bad hour (the shaky evals of a block failed at once, the solid ones did not) twice:
+    it is said what to run again half an hour later.
 
     ``comparison.reruns`` names what is undecided, and starts nothing. Before the first run is
     started it is said how many there will be in the mean and at most, wherever a bar would be
@@ -109,10 +115,10 @@ def settle(
         bar.close()
 
 
-def list_isolated_errors(comparison: Comparison) -> list[str]:
+def list_isolated_errors(comparison: Comparison, client: Client) -> list[str]:
     """The evals that ended in an error outside an outage, which are run again once; ten at most."""
-    errored = comparison.reruns.filter(pl.col("eval_id").is_in(sorted(_list_errored(comparison))))
-    return errored["eval_id"].head(MOST_ERRORS).to_list()
+    errors, _ = _split_errors(comparison, comparison.choose_reruns(1, client.api_time))
+    return errors["eval_id"].head(MOST_ERRORS).to_list()
 
 
 def rerun_errors(comparison: Comparison, *, client: Client) -> Comparison:
@@ -126,7 +132,7 @@ def rerun_errors(comparison: Comparison, *, client: Client) -> Comparison:
         RetabAnalysisError: As for :func:`settle`.
     """
     bar = choose_progress(False, "Running again", "runs")
-    settling = _Settling(comparison, client, 1, MOST_ERRORS, bar, only=_list_errored)
+    settling = _Settling(comparison, client, 1, MOST_ERRORS, bar, only_errors=True)
     return settling.run()
 
 
@@ -140,6 +146,7 @@ class RerunPlan:
         rounds: How many rounds there are at most.
         allowed: How many runs may be started.
         gone: How many evals cannot be run any more.
+        now: What time it is.
     """
 
     comparison: Comparison
@@ -147,25 +154,36 @@ class RerunPlan:
     rounds: int
     allowed: int
     gone: int = 0
+    now: datetime | None = None
 
     @classmethod
-    def make(cls, comparison: Comparison, rounds: int, allowed: int) -> RerunPlan:
+    def make(
+        cls, comparison: Comparison, rounds: int, allowed: int, *, client: Client
+    ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        return cls(comparison, comparison.choose_reruns(rounds).head(allowed), rounds, allowed)
+        now = client.api_time
+        errors, others = _split_errors(comparison, comparison.choose_reruns(rounds, now))
+        asked = pl.concat([errors.head(MOST_ERRORS), others]).head(allowed)
+        return cls(comparison, asked, rounds, allowed, now=now)
 
     @property
     def most(self) -> int:
         """How many runs will be started at most."""
-        return min(self.allowed, self.asked.height * self.rounds)
+        in_bad_hour = self.asked.filter("in_bad_hour").height
+        fewer = in_bad_hour * max(self.rounds - BAD_HOUR_ROUNDS, 0)
+        return min(self.allowed, self.asked.height * self.rounds - fewer)
 
     def __str__(self) -> str:
         if self.asked.is_empty():
-            return f"Nothing to run again: {self._why_nothing()}."
-        mean = min(
-            round(self.comparison.expect_reruns(self.rounds, self.asked["eval_id"])), self.most
-        )
+            later = say_later(self.comparison, self.rounds, self.now)
+            return later or f"Nothing to run again: {self._why_nothing()}."
+        expected = self.comparison.expect_reruns(self.rounds, self.asked["eval_id"], self.now)
+        mean = min(round(expected), self.most)
         evals, runs = count_noun(self.asked.height, "undecided eval"), count_noun(mean, "run")
-        return f"Running {evals} again: about {runs}, at most {self.most}."
+        said = f"Running {evals} again: about {runs}, at most {self.most}."
+        if self.asked["in_bad_hour"].any():
+            said += f" Probably a bad hour: {BAD_HOUR_ROUNDS} rounds now, more half an hour later."
+        return said
 
     def _why_nothing(self) -> str:
         again, p = self.comparison.reruns, pl.col("p_regressed")
@@ -176,13 +194,32 @@ class RerunPlan:
             suspects = count_noun(unlikely, "suspect")
             return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
         undecided = count_noun(again.height - unlikely, "undecided eval")
-        chosen = self.comparison.choose_reruns(self.rounds)
+        chosen = self.comparison.choose_reruns(self.rounds, self.now)
         if not self.rounds or (chosen.height and not self.gone):
             return f"no rerun was asked for, with {undecided}"
         if chosen.height:
             return f"{undecided} cannot be run any more"
         reruns = count_noun(self.rounds, "rerun")
         return f"{reruns} could not change what the gate says of {undecided}"
+
+
+def say_later(comparison: Comparison, rounds: int, now: datetime | None) -> str:
+    """That undecided evals should be run again half an hour later; empty for none."""
+    again = comparison.choose_reruns(rounds)
+    chosen = comparison.choose_reruns(rounds, now)
+    later = again.join(chosen, on="eval_id", how="anti")
+    if later.is_empty():
+        return ""
+    bad = ": probably a bad hour" if later["in_bad_hour"].any() else ""
+    return f"Run {count_noun(later.height, 'undecided eval')} again half an hour later{bad}."
+
+
+def _split_errors(
+    comparison: Comparison, chosen: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Those that ended in an error, and the others."""
+    is_error = pl.col("eval_id").is_in(sorted(_list_errored(comparison)))
+    return chosen.filter(is_error), chosen.filter(~is_error)
 
 
 @dataclass
@@ -201,7 +238,8 @@ class _Settling:
         waiting: A RUNS frame: what was started, and is not counted yet.
         gone: Evals that cannot be run any more, and what the API said.
         retried: Evals that ended in an error and were run again: once is enough.
-        only: Which evals may be run again; None for all.
+        only_errors: Whether only evals that ended in an error are run again.
+        now: The API's time when this began, or that of the first run that was started.
     """
 
     comparison: Comparison
@@ -215,14 +253,19 @@ class _Settling:
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
     retried: set[str] = field(default_factory=set)
-    only: Callable[[Comparison], set[str]] | None = None
+    only_errors: bool = False
+    now: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now = self.client.api_time
 
     def run(self) -> Comparison:
         """Go on until all is decided, or the rounds or the reruns are used up."""
         try:
             self._count_earlier()
             asked = self._choose(self.rounds)
-            plan = RerunPlan(self.comparison, asked, self.rounds, self.most, len(self.gone))
+            gone = len(self.gone)
+            plan = RerunPlan(self.comparison, asked, self.rounds, self.most, gone, self.now)
             self.most = plan.most
             self._announce(apart(partial(str, plan)), self.most)
             for left in range(self.rounds - 1, -1, -1):
@@ -231,6 +274,9 @@ class _Settling:
                 self._start(asked)
                 self._count()
                 asked = self._choose(left)
+            later = say_later(self.comparison, self.rounds, self.now)
+            if self.started and later:
+                self._announce(later, 0)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
             error.partial = self._so_far()  # type: ignore[union-attr]
             raise
@@ -259,11 +305,12 @@ class _Settling:
         Raises:
             ConfigError: One of them was edited.
         """
-        chosen = apart(partial(self.comparison.choose_reruns, left))
-        errored = _list_errored(self.comparison)
-        chosen = chosen.filter(~pl.col("eval_id").is_in([*self.gone, *(errored & self.retried)]))
-        if self.only is not None:
-            chosen = chosen.filter(pl.col("eval_id").is_in(sorted(self.only(self.comparison))))
+        undecided = apart(partial(self.comparison.choose_reruns, left, self.now))
+        undecided = undecided.filter(~pl.col("eval_id").is_in([*self.gone]))
+        errors, others = _split_errors(self.comparison, undecided)
+        errors = errors.filter(~pl.col("eval_id").is_in([*self.retried]))
+        errors = errors.head(MOST_ERRORS - len(self.retried))
+        chosen = errors if self.only_errors else pl.concat([errors, others])
         chosen = chosen.head(self.most - self.started)
         if chosen.is_empty():
             return chosen
@@ -299,7 +346,7 @@ class _Settling:
             RetabAnalysisError: One failed; the runs before it were waited for, and count.
         """
         workflow_id = _workflow_of(self.comparison.sides)
-        self.retried |= _list_errored(self.comparison)
+        self.retried |= _list_errored(self.comparison) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
             try:
                 run = start_runs(workflow_id, eval_ids=eval_id, client=self.client)
@@ -310,6 +357,8 @@ class _Settling:
                 raise
             else:
                 self.waiting = pl.concat([self.waiting, run])
+                if not self.started:
+                    self.now = run["created_at"].item() or self.now
                 self.started += 1
 
     def _count(self) -> None:

@@ -122,7 +122,7 @@ def _may_queue(options: Namespace, console: Console, evals: int, about: str = ""
 
 def _rerun_errors(console: Console, session: Session, comparison: Comparison) -> Comparison:
     """Run isolated errors again once, which are not verdicts; says how many."""
-    errors = list_isolated_errors(comparison)
+    errors = list_isolated_errors(comparison, session.client)
     if not errors:
         return comparison
     console.say(f"Running {count_noun(len(errors), 'eval')} again that ended in an error.")
@@ -133,7 +133,7 @@ def _settle(
     options: Namespace, console: Console, session: Session, comparison: Comparison
 ) -> Comparison:
     """Run undecided evals again, after saying how many times that is."""
-    plan = RerunPlan.make(comparison, ROUNDS, options.settle)
+    plan = RerunPlan.make(comparison, ROUNDS, options.settle, client=session.client)
     # Otherwise settle says it, above its bar.
     if console.progress is False or not plan.most:
         console.say(str(plan))

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -38,11 +38,14 @@ from retab_analysis.comparison.wording import (
     describe_last_good,
     describe_sides,
     explain,
+    say_bad_hour,
+    say_started,
     say_unknown,
     write_headline,
 )
 from retab_analysis.errors import ConfigError, RegressionError
-from retab_analysis.evidence.reruns import ROUNDS
+from retab_analysis.evidence.comparable import SAME_HOUR
+from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS, ROUNDS
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, SURE
@@ -121,7 +124,7 @@ class Comparison:
         chosen = self._suite.evals.filter(isolated | (transition == "suspect") | unsure)
         return chosen.select(_RERUNS)
 
-    def choose_reruns(self, rounds: int) -> pl.DataFrame:
+    def choose_reruns(self, rounds: int, now: datetime | None = None) -> pl.DataFrame:
         """Those of :attr:`reruns` that :func:`settle` runs again with so many rounds left.
 
         Left alone is what is decided (``p_regressed`` at most 0.05, or at least 0.95), and what
@@ -129,20 +132,35 @@ class Comparison:
         whatever came of them, the gate would say of it what it says now. An eval that ended in an
         error has no verdict, so that it is always run again. That the gate is red for another eval
         is not a reason to leave one alone: which evals broke is what the reader wants to know.
-        """
-        many = self._suite.evals.filter(_expected(rounds) > 0)
-        return self.reruns.filter(pl.col("eval_id").is_in(many["eval_id"].implode()))
 
-    def expect_reruns(self, rounds: int, evals: pl.Series | None = None) -> float:
+        Runs of the same half hour are not independent. So an error is run again once in it, and
+        what failed in a bad hour twice; after that they have to wait.
+
+        Args:
+            rounds: How many rounds there are.
+            now: What time it is; None for later than half an hour after the last run.
+
+        Returns:
+            As ``reruns``, and ``in_bad_hour``.
+        """
+        many = self._suite.evals.filter(_expected(rounds, now) > 0)
+        return self.reruns.join(
+            many.select("eval_id", "in_bad_hour"), on="eval_id", maintain_order="left"
+        )
+
+    def expect_reruns(
+        self, rounds: int, evals: pl.Series | None = None, now: datetime | None = None
+    ) -> float:
         """How many runs :func:`settle` will start in the mean, in so many rounds.
 
         Args:
             rounds: How many rounds.
             evals: The ids of the evals that can be run; None for all.
+            now: As for :meth:`choose_reruns`.
         """
-        chosen = self.choose_reruns(rounds)["eval_id"] if evals is None else evals
+        chosen = self.choose_reruns(rounds, now)["eval_id"] if evals is None else evals
         waiting = self._suite.evals.filter(pl.col("eval_id").is_in(chosen.implode()))
-        return float(waiting.select(_expected(rounds).sum()).item())
+        return float(waiting.select(_expected(rounds, now).sum()).item())
 
     @property
     def headline(self) -> str:
@@ -359,7 +377,10 @@ class Comparison:
             "significant": is_significant(row, self.alpha),
         }
         unknown = say_unknown(self._suite.evals["unknown"])
-        compared = " ".join(filter(None, (self.compared, *self.sides.notes, unknown)))
+        hour = say_bad_hour(self.choose_reruns(ROUNDS).filter("in_bad_hour"))
+        started = say_started(self.sides.started)
+        notes = (self.compared, *self.sides.notes, started, unknown, hour)
+        compared = " ".join(filter(None, notes))
         told = explain(compared, row, self._suite.evals, self.verdict, test)
         edits = self.sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"
@@ -421,9 +442,19 @@ def _describe(sides: Sides, evals: pl.DataFrame) -> str:
     return sides.compared or describe_sides(sides.baseline, sides.candidate)
 
 
-def _expected(rounds: int) -> pl.Expr:
+def _expected(rounds: int, now: datetime | None) -> pl.Expr:
     """How many reruns each eval gets in the mean; nobody looks further ahead than ``ROUNDS``."""
-    return pl.col("expected_reruns").arr.get(min(rounds, ROUNDS))
+    goes_on = pl.lit(False) if now is None else pl.col("tried_at") > now - SAME_HOUR
+    again = pl.when(goes_on).then(pl.col("tries") - 1).otherwise(0)
+    errored = pl.col("transition") == "newly_errored"
+    left = (
+        pl.when(errored)
+        .then(pl.when(again > 0).then(0).otherwise(rounds))
+        .when("in_bad_hour")
+        .then(pl.min_horizontal(pl.lit(rounds), BAD_HOUR_ROUNDS - again))
+        .otherwise(rounds)
+    )
+    return pl.col("expected_reruns").arr.get(left.clip(0, ROUNDS))
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:

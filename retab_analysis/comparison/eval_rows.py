@@ -41,6 +41,7 @@ _WRITTEN = dict(zip(DEFINITION, (*DEFINITION[:2], "expected_value"), strict=True
 FURTHER = (
     *("eval", "expected_reruns", "unknown", "is_latest", "is_outage", "since_row"),
     *("p_worse", "p_better", "not_run_since", "passing_rows", "comes_and_goes"),
+    *("tries", "tried_at", "in_bad_hour"),
 )
 """What a comparison keeps of each eval beside what it shows."""
 
@@ -58,7 +59,8 @@ class EvalRows:
             ``is_outage``, whether it ended in an error of an outage; ``since_row``; ``p_worse``,
             the probability that it is worse whenever that began, and ``p_better``;
             ``not_run_since``, when it was decided last where it was not run now; ``passing_rows``,
-            how many of its newest rows passed, one after the other; ``comes_and_goes``.
+            how many of its newest rows passed, one after the other; ``comes_and_goes``; ``tries,
+            tried_at, in_bad_hour``, as :meth:`Findings.newest_hour` says.
         earlier: ``eval, at``: the results that each eval is held against.
     """
 

@@ -176,6 +176,25 @@ def say_unknown(unknown: pl.Series) -> str:
     return f"{said}; {they} compared as if nothing had." if n else ""
 
 
+def say_bad_hour(undecided: pl.DataFrame) -> str:
+    """That evals failed in what is probably a bad hour; empty for none."""
+    if undecided.is_empty():
+        return ""
+    n, they = undecided.height, "it" if undecided.height == 1 else "them"
+    return (
+        f"{count_noun(n, 'eval')} failed in what is probably a bad hour, as shaky evals failed at "
+        f"once and solid ones did not: run {they} again half an hour later."
+    )
+
+
+def say_started(started: pl.DataFrame | None) -> str:
+    """That reruns were started and are not counted; empty for none."""
+    if started is None:
+        return ""
+    verb = "was" if started.height == 1 else "were"
+    return f"{count_noun(started.height, 'rerun')} {verb} started and not waited for."
+
+
 def say_waiting(waiting: tuple[int, int]) -> str:
     """That the candidate has not ended."""
     verb = "is" if waiting[0] == 1 else "are"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.evidence.comparable import Ledger
+from retab_analysis.evidence.comparable import CANDIDATE, Ledger
 from retab_analysis.evidence.inference import Histories, Posterior, infer
 from retab_analysis.evidence.kinds import comes_and_goes, find_kinds, may_be_flaky
 from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
@@ -25,7 +25,7 @@ from retab_analysis.evidence.since import (
     last_row,
     predict_regressed,
 )
-from retab_analysis.vocabulary import LIKELY
+from retab_analysis.vocabulary import DECIDED, LIKELY
 
 Ints = npt.NDArray[np.int64]
 
@@ -96,7 +96,8 @@ class Findings:
             ``passes_before, outcomes_before, passes_since, outcomes_since, runs_since``: what was
             counted before ``since_row`` and from it on, or before and on the candidate's
             side where there is none; ``passes_earlier, outcomes_earlier, passes_candidate,
-            outcomes_candidate``: before the candidate and on its side.
+            outcomes_candidate``: before the candidate and on its side; and what :meth:`newest_hour`
+            says.
         """
         histories = self.ledger.histories
         n = self.ledger.evals.height
@@ -145,7 +146,33 @@ class Findings:
                 for name in ("since_row", "reruns_to_clear", "reruns_to_confirm")
             ),
         )
-        return self._with_runs(nullable, answers)
+        named = self._with_runs(nullable, answers)
+        return named.join(self.newest_hour(), on="eval", how="left", maintain_order="left")
+
+    def newest_hour(self) -> pl.DataFrame:
+        """What each eval did in its newest row on the candidate's side.
+
+        Returns:
+            ``eval``; ``tries``, how often it ended there, in a verdict or an error that is not of
+            an outage; ``tried_at``, when it was run there last; ``in_bad_hour``, whether that row
+            is probably a bad hour: other evals of its block that are shaky failed at once, and
+            solid ones did not. Evals that did not end there have no row.
+        """
+        is_error = (pl.col("state") == "error") & ~pl.col("outage")
+        ended = self.ledger.results.filter(
+            "comparable",
+            pl.col("side") == CANDIDATE,
+            pl.col("row").is_not_null(),
+            is_error | pl.col("state").is_in(DECIDED),
+        )
+        newest = (
+            ended.filter(pl.col("row") == pl.col("row").max().over("eval"))
+            .group_by("eval", "row")
+            .agg(tries=pl.len().cast(pl.Int64), tried_at=pl.col("moment").max())
+        )
+        places = newest["row"].to_numpy(), newest["eval"].to_numpy()
+        is_bad = pl.Series(self.posterior.bad_hour[places] >= LIKELY, dtype=pl.Boolean)
+        return newest.drop("row").with_columns(in_bad_hour=is_bad)
 
     def _reruns(self, answers: Answers, after: Ints) -> dict[str, Ints]:
         """As in the answers; and for an eval that was not decided now, what reruns would tell."""

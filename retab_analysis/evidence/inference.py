@@ -164,12 +164,15 @@ class Posterior:
         down: The probability that it was at a row and downward, shape (T, n).
         present: The probabilities of the rate at the last row, shape (13, n).
         first: The fitted prior of an eval's first rate, shape (13,).
+        bad_hour: The probability that a row is a bad hour for the eval's block, as its other evals
+            show: no eval supports itself; shape (T, n).
     """
 
     up: Floats
     down: Floats
     present: Floats
     first: Floats
+    bad_hour: Floats
 
     @property
     def worse(self) -> Floats:
@@ -211,7 +214,7 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
-        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST)
+        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down)
     window, begins = cut_window(histories, most_cells)
     order = np.argsort(window.block, kind="stable")
     evals = _Evals.of(window, order)
@@ -230,7 +233,9 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_
             whole[older + 1, ..., carried] = 0.0
             whole[begins[carried], ..., carried] = moved
         found.append(whole)
-    return Posterior(found[0], found[1], present[:, np.argsort(order)], first)
+    bad_hour = np.zeros((n_rows, n))
+    bad_hour[older:, order] = beliefs.hour[:, 1]
+    return Posterior(found[0], found[1], present[:, np.argsort(order)], first, bad_hour)
 
 
 def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:

@@ -55,11 +55,12 @@ def may_be_flaky(histories: Histories, posterior: Posterior) -> Bools:
     """Whether an eval that does not pass now, and did not get worse, is flaky, shape (n,).
 
     It is where it comes and goes, or where this is its first failure after five passes or more; but
-    two failures in a row with no pass between are more than luck may explain.
+    two failures in a row with no pass between are more than luck may explain. That it was run again
+    and passed in the same hour does not count against it.
     """
     passes, fails = histories.passes.sum(axis=1), histories.fails.sum(axis=1)
     is_first = (passes >= _MANY_PASSES) & (fails == 1)
-    is_alone = count_failing(histories) == 1
+    is_alone = count_failing(histories) <= 1
     return np.asarray((comes_and_goes(histories, posterior) | is_first) & is_alone)
 
 

@@ -24,6 +24,8 @@ from retab_analysis.vocabulary import LIKELY, SURE, UNLIKELY
 
 ROUNDS = 8
 """So many rounds are looked ahead."""
+BAD_HOUR_ROUNDS = 2
+"""So often an eval is run again in what is probably a bad hour: further reruns would confirm it."""
 Grid = dict[tuple[int, int], Floats]
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import weakref
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -104,6 +105,11 @@ class Client:
     def max_concurrency(self) -> int:
         """How many requests a fetch of many things has under way at once."""
         return self._settings.max_concurrency
+
+    @property
+    def api_time(self) -> datetime:
+        """What time it is by the API's clock, as far as an answer has told it."""
+        return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
 
     def get(self, path: str, params: Params = (), *, parse: Callable[[bytes], T]) -> T:
         """GET a document, trying again while that may help.

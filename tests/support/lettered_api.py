@@ -146,7 +146,8 @@ class LetteredApi:
         upto: So many runs there are so far; None for all.
         largest_page: No page has more.
         cut: After so many rows a list has no cursor any more, by the end of its path.
-        now: What time the server has, an hour after the newest run if None.
+        now: What time the server has, an hour after the newest run if None. What is started is
+            created then, at least a minute after the newest run.
         flow: The workflow's id.
     """
 
@@ -359,7 +360,9 @@ class LetteredApi:
         name = f"started_{len(self.shown())}"
         # Runs wait for each other in one queue.
         looks = self.looks * (1 + sum(run.looks > 0 for run in self.runs))
-        run = self.run(letters, scope=kind, codes=draft, after=MINUTE, id=name, looks=looks)
+        newest = max((run.at for run in self.shown()), default=FIRST)
+        after = max(MINUTE, (self.now or newest) - newest)
+        run = self.run(letters, scope=kind, codes=draft, after=after, id=name, looks=looks)
         pending = {"lifecycle": {"status": "pending"}, "counts": None}
         return self._reply(changed(self._document(run), **pending), 201)
 
