@@ -129,6 +129,9 @@ def _remember_passes(earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFra
     passed" by itself. A pass on other inputs than the present ones says nothing; whether the eval
     asserted the same then is not known.
     """
+    begun = now.select(MOMENT.min()).item()
+    if begun is None:
+        return earlier.clear()
     known = pl.concat([earlier, now])
     passed = known.filter(state="passed").group_by("eval_id")
     seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
@@ -144,7 +147,7 @@ def _remember_passes(earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFra
         saved.join(seen, on="eval_id", how="left")
         .join(present, on="eval_id", how="left")
         .filter(
-            at < now.select(MOMENT.min()).item(),
+            at < begun,
             (at > pl.col("at")).fill_null(True),
             (same == pl.col("inputs")).fill_null(True),
         )
