@@ -462,6 +462,11 @@ def _explain_definition(row: Mapping[str, Any]) -> str:
 def _explain_incomplete(row: Mapping[str, Any]) -> str:
     if row["is_edited_since"]:
         return "edited since it was run last"
-    why = {"cancelled": "cancelled", "unscored": "no verdict", None: "not run"}
+    why = {
+        "cancelled": "cancelled",
+        "unscored": "no verdict",
+        "error": "ended in an error",
+        None: "not run",
+    }
     said = why.get(row["c_state"], "no result came")
     return f"{said}; it was broken on the code before" if row["is_broken"] else said

@@ -12,8 +12,9 @@ pass when it was decided last and p, whenever that began, is at least 0.5, or wh
 3. No result on the candidate's side: where it was broken on that code it stays ``regressed`` or
    ``newly_blocked``; else, where a result was expected, ``incomplete``; else it has no row. Also
    ``incomplete``: a saved eval that was edited after it was run last.
-4. An isolated error now: broken before on that code, it stays so; earlier passed or mixed:
-   ``newly_errored``; else ``still_failing``. Repeated errors count as not passing (rule 5).
+4. An error now: broken before on that code, it stays so; broken before on other code, it is
+   ``incomplete``, since an error mends nothing; earlier passed or mixed: ``newly_errored``; else
+   ``still_failing``. Repeated errors count as not passing (rule 5).
 5. It does not pass now, or less often, and once did: p ≥ 0.5 → ``regressed``, or
    ``newly_blocked`` where it is blocked; p ≤ 0.05 → ``flaky`` where it comes and goes, or failed
    for the first time after five passes, and not twice in a row; else ``suspect``. It passes now,
@@ -104,6 +105,7 @@ def find_transition(*, own_past: bool) -> pl.Expr:
         (~has_now & expected, "incomplete"),
         (~has_now, None),
         (~pl.col("c_decided") & stays_broken & own_past, _broken(was_blocked)),
+        (~pl.col("c_decided") & pl.col("is_broken") & own_past, "incomplete"),
         (~pl.col("c_decided") & was_good, "newly_errored"),
         (~pl.col("c_decided"), "still_failing"),
         (was_good & (fails | less_often), _worse()),

@@ -9,8 +9,8 @@ import pytest
 from support.sandbox_api import Api, plan_world
 
 DIGESTS = {
-    0: "657f7954b33eaacc",
-    3: "c8d918b54f9dd7f4",
+    0: "4da2d2ec2aa1270b",
+    3: "589af6f6e7740787",
 }
 
 

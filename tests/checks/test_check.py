@@ -1,0 +1,325 @@
+"""``check`` by the sandbox's story and a small one: what it finds, what it asks for, what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from support.fakes import STILL
+from support.faultserver import reply
+from support.inside import BROKEN, StoreServer, build_world, parse_instant
+from support.lettered_api import HOUR, LetteredApi, alike
+from support.sandbox_api import KEY, START, Clock, make_store
+from support.small_world import (
+    CURED,
+    DRIFTED,
+    EDITED,
+    EVALS,
+    MENDED,
+    Small,
+    small_api,
+)
+from support.watched import WatchedSandbox
+
+import retab_analysis as ra
+
+WORKFLOW, PLANTED = "wf_invoices", "extract_lines"
+"""The sandbox's workflow, and its block whose prompt the newest version changed."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[WatchedSandbox]:
+    with WatchedSandbox(speed=STILL) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def client(world: WatchedSandbox) -> ra.Client:
+    return ra.Client(**world.credentials)
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Small]:
+    with small_api() as api:
+        yield api
+
+
+def checked(api: Small, day: int | None = None, **more: Any) -> ra.Comparison:
+    """Check the run of a day, the newest if None."""
+    return api.check(candidate=None if day is None else api.run_of(day), **more)
+
+
+def broken(made: ra.Comparison) -> pl.DataFrame:
+    return made.evals.filter(pl.col("transition").is_in(BROKEN)).sort("eval_name")
+
+
+def names(evals: pl.DataFrame) -> list[str]:
+    return sorted(evals["eval_name"])
+
+
+def told(made: ra.Comparison) -> list[tuple[Any, ...]]:
+    """What is said of each eval that is called broken."""
+    shown = ("eval_id", "transition", "cause", "since_at", "since_run_id")
+    return sorted(broken(made).select(shown).iter_rows())
+
+
+# The sandbox's own story
+
+
+def test_it_finds_what_the_newest_version_broke(client: ra.Client) -> None:
+    made = ra.check(WORKFLOW, client=client, progress=False)
+    found = broken(made)
+    assert made.verdict == "regressed"
+    assert (found.height, set(found["block_id"]), set(found["cause"])) == (9, {PLANTED}, {"edit"})
+    assert found["since_version_id"].n_unique() == 1
+    assert found["block_changed"].all()
+    assert sorted(made.gate().failing) == sorted(found["eval_id"])
+    assert not made.config_changes.is_empty()
+    still = made.evals.filter(transition="still_failing")
+    assert still["reason"].str.starts_with("never passed").all()
+
+
+def test_the_story_stays_the_same_while_time_goes_on() -> None:
+    """Runs of blocks and of single evals, cancelled ones and hours change no break and no date."""
+    today = parse_instant(f"{datetime.now(UTC):%Y-%m-%d}") or 0
+    clock = Clock(today + START % (24 * 3_600_000_000))
+    store = make_store(build_world(0, today), clock=clock, speed=60.0)
+    with StoreServer(store, key=KEY) as server:
+        client = ra.Client(**server.credentials)
+
+        def look() -> list[tuple[Any, ...]]:
+            return told(ra.check(WORKFLOW, client=client, progress=False))
+
+        first = look()
+        assert len(first) == 9
+        for seconds in (5, 45, 150):
+            clock.forward(seconds)
+            assert look() == first
+        started = ra.start_runs(WORKFLOW, client=client)
+        clock.forward(1)
+        ra.cancel_runs(started, client=client)
+        clock.forward(1)
+        assert look() == first
+        for at in range(15):
+            ra.start_runs(WORKFLOW, block_ids=(PLANTED, "check_totals")[at % 2], client=client)
+            clock.forward(10)
+        assert look() == first
+
+
+def test_the_run_that_was_just_waited_for() -> None:
+    with ra.Sandbox(speed=5000) as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        started = ra.start_runs(WORKFLOW, block_ids=[PLANTED], client=client)
+        ended = ra.wait_for_runs(started, interval=0.1, client=client)
+        made = ra.check(WORKFLOW, candidate=ended, client=client, progress=False)
+    # What is broken in other blocks stays there; nothing of what ran of them since counts.
+    assert set(made.evals.filter(pl.col("candidate_n") > 0)["block_id"]) == {PLANTED}
+    assert broken(made).filter(block_id=PLANTED).height == 9
+
+
+# The requests
+
+
+def requests(last: str, *, parts: int = 10, evals: int = 100, runs: int = 100) -> int:
+    """How many requests a check takes, where so many runs of blocks and evals came after it."""
+    rows = {"a": "P" * (runs - 1) + last, **alike(evals - 1, "P" * runs)}
+    with LetteredApi(rows, "A" * (runs - 1) + "B") as api:
+        for at in range(parts):
+            name = f"fine {at}"
+            api.run({name: "P"}, scope="E", after=HOUR)
+            api.change(name, latest_run_summary=None, latest_passing_run_summary=None)
+        api.asked.clear()
+        made = api.check()
+    assert made.gate().ok == (last == "P")
+    return len(api.asked)
+
+
+def test_it_asks_as_often_whether_red_or_green_and_not_more_than_needed() -> None:
+    green, red = requests("P"), requests("F")
+    assert green <= red <= green + 2  # what broke by an edit costs the configs of both versions
+    assert red <= 64
+
+
+def test_each_further_part_costs_a_request_up_to_forty() -> None:
+    ten, twenty, fifty, seventy = (
+        requests("P", parts=parts, evals=80, runs=20) for parts in (10, 20, 50, 70)
+    )
+    assert twenty <= ten + 10
+    assert fifty <= ten + 30
+    assert seventy == fifty
+
+
+def test_of_everything_it_asks_once(world: WatchedSandbox, client: ra.Client) -> None:
+    world.requests.clear()
+    made = ra.check(WORKFLOW, client=client, progress=False)
+    results = [each.path for each in world.requests.matching("/evals/results")]
+    assert len(results) == len(set(results)) == made.plan["run_id"].drop_nulls().len()
+    assert len(world.requests.matching("/workflows/evals?")) == 1
+
+
+def test_one_progress_tells_of_all_that_is_read(client: ra.Client) -> None:
+    class Told:
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, int | None]] = []
+            self.closed = 0
+
+        def update(self, done: int, total: int | None = None, note: str = "") -> None:
+            self.seen.append((done, total))
+
+        def close(self) -> None:
+            self.closed += 1
+
+    bar = Told()
+    read = ra.check(WORKFLOW, client=client, progress=bar).plan["run_id"].drop_nulls().len()
+    assert bar.seen == sorted(bar.seen)
+    assert bar.seen[-1] == (read, read)
+    assert bar.closed == 1
+
+
+# Checks in a row
+
+
+def test_a_bad_edit_is_red_until_it_is_mended(small: Small) -> None:
+    assert broken(checked(small, EDITED - 1)).is_empty()
+    for day in (EDITED, EDITED + 1, EDITED + 5):
+        made = checked(small, day)
+        found = broken(made)
+        assert names(found) == ["extract 0", "extract 1"], day
+        assert found["cause"].unique().to_list() == ["edit"]
+        assert found["since_run_id"].unique().to_list() == [small.run_of(EDITED)]
+        assert found["baseline_run_id"].unique().to_list() == [small.run_of(EDITED - 1)]
+        assert (made.verdict, made.gate().ok) == ("regressed", False)
+    mended = checked(small, MENDED)
+    assert names(mended.evals.filter(transition="fixed")) == ["extract 0", "extract 1"]
+    assert mended.gate().ok
+
+
+def test_a_drift_is_red_from_the_second_check_on(small: Small) -> None:
+    first = checked(small, DRIFTED).evals.filter(eval_name="classify 0")
+    assert first["transition"].item() in ("suspect", "regressed")
+    for day in (DRIFTED + 1, DRIFTED + 5):
+        (row,) = broken(checked(small, day)).iter_rows(named=True)
+        assert (row["eval_name"], row["cause"]) == ("classify 0", "drift")
+        assert (row["since_run_id"], row["block_changed"]) == (small.run_of(DRIFTED), False)
+    assert checked(small, CURED).gate().ok
+
+
+def test_several_old_breaks_have_their_own_dates_while_the_history_moves_over_them() -> None:
+    rows = {"old": "P" * 15 + "F" * 60, "edited": "P" * 40 + "F" * 35, **alike(8, "P" * 75)}
+    with LetteredApi(rows, codes="A" * 40 + "B") as api:
+        for api.upto in (45, 58, 66, 75):
+            for row in broken(made := api.check()).iter_rows(named=True):
+                right = {"old": ("drift", "run_15"), "edited": ("edit", "run_40")}
+                found = (row["cause"], row["since_run_id"])
+                assert found == right[row["eval_id"]] or "at the latest" in row["reason"]
+            assert sorted(made.gate().failing) == ["edited", "old"]
+
+
+def test_a_date_is_at_the_latest_only_where_runs_lie_unread_before_it(small: Small) -> None:
+    # Ten runs after the break, of which three are read; the saved eval remembers its pass.
+    made = checked(small, history=3)
+    (row,) = broken(made).iter_rows(named=True)
+    assert (row["eval_name"], row["cause"], row["baseline_run_id"]) == (
+        "classify 1",
+        "unknown",
+        None,
+    )
+    assert "at the latest" in row["reason"]
+    (same,) = broken(checked(small)).iter_rows(named=True)
+    assert same["cause"] == "edit"
+    assert "at the latest" not in same["reason"]
+
+
+def test_what_was_bad_long_ago_does_not_hide_a_break() -> None:
+    for bad in ("P" * 5 + "F" * 25 + "P" * 20 + "F" * 15, "F" * 25 + "P" * 20 + "F" * 15):
+        with LetteredApi({"bad": bad, **alike(8, "P" * 65)}, upto=len(bad)) as api:
+            (row,) = broken(api.check()).iter_rows(named=True)
+        assert row["since_run_id"] == f"run_{len(bad) - 15}"
+
+
+def test_an_old_candidate_is_not_judged_by_what_passed_later() -> None:
+    rows = {"bad": "P" * 15 + "F" * 31 + "P" * 20, **alike(8, "P" * 66)}
+    with LetteredApi(rows, codes="A" * 15 + "B") as api:
+        for api.upto in (46, 56, 66):
+            assert names(broken(api.check(candidate="run_45"))) == ["bad"]
+
+
+def test_an_error_says_nothing_of_a_mend() -> None:
+    for codes, found in (("AAAAAB", "regressed"), ("AAAAABBBC", "incomplete")):
+        made = LetteredApi({"a": "PPPPPFFFE", **alike(6, "P" * 9)}, codes=codes).check()
+        assert made.evals.filter(eval_id="a")["transition"].item() == found
+        assert made.gate().failing == ("a",)
+
+
+def test_the_same_check_says_the_same(small: Small) -> None:
+    once, twice = checked(small), checked(small)
+    assert once.evals.equals(twice.evals)
+    assert once.explain() == twice.explain()
+    assert once.gate() == twice.gate()
+
+
+# A candidate that has not ended
+
+
+def test_a_run_that_goes_on_is_counted_and_its_evals_are_not_listed() -> None:
+    with small_api() as api:
+        started = api.run("PPP" + "U" * (2 * EVALS - 3)).id
+        made = api.check(candidate=started)
+    assert made.headline.startswith(f"not ended yet: {2 * EVALS - 3} of {2 * EVALS} are still")
+    assert not made.gate().ok
+    assert made.summary["incomplete"].item() == 0
+
+
+def test_a_workflow_none_of_whose_runs_has_ended_is_a_result() -> None:
+    made = LetteredApi(alike(3, "U")).check()
+    assert broken(made).is_empty()
+    assert not made.gate().ok
+
+
+# What fails
+
+
+def test_without_a_version_diff_the_fingerprints_do() -> None:
+    with small_api() as api:
+        api.fail("GET /v1/workflows/versions/diff", reply(404), times=9)
+        made = checked(api, EDITED, baseline="previous")
+    assert broken(made)["block_changed"].all()
+
+
+def test_that_the_saved_evals_cannot_be_read_is_a_failure_and_names_are_none() -> None:
+    with small_api() as api:
+        api.fail("GET /v1/workflows?", reply(403), times=9)
+        assert checked(api).evals.height == 2 * EVALS
+        api.fail("GET /v1/workflows/evals?", reply(403), times=9)
+        with pytest.raises(ra.PermissionDeniedError):
+            checked(api)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"candidate": "nope"}, "'nope' is not a run or a version"),
+        ({"baseline": "nope"}, "'nope' is not a run or a version"),
+        ({"candidate": []}, "candidate names no run"),
+        ({"candidate": 3}, "candidate must be"),
+        ({"baseline": None}, "baseline"),
+        ({"history": -1}, "history must be"),
+        ({"history": None}, "history must be"),
+        ({"history": 2.5}, "history must be"),
+        ({"alpha": 2}, "alpha must be"),
+        ({"margin": 0}, "margin must be"),
+    ],
+)
+def test_arguments_that_cannot_be_used(
+    small: Small, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ra.ConfigError, match=message):
+        small.check(**arguments)
+
+
+def test_a_workflow_without_runs_is_perhaps_another_id(client: ra.Client) -> None:
+    with pytest.raises(ra.ConfigError, match="workflow wf_untitled has no run; is that its id"):
+        ra.check("wf_untitled", client=client, progress=False)
