@@ -43,10 +43,10 @@ def label_documents(row: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EvalLine:
-    """One eval that has ended, in one run.
+    """One eval, with what became of it in one run.
 
     Attributes:
-        run_id: The run.
+        run_id: The run; empty for an eval that was not run.
         eval_id: The eval.
         name: What it is called.
         state: A state of RESULTS.
@@ -108,7 +108,6 @@ _TRANSITION_WORDS = {
     "newly_blocked": "newly blocked",
     "newly_errored": "newly errored",
     "not_comparable": "edited",
-    "incomplete": "not decided before",
     "still_failing": "known failure",
     "still_passing": "still passing",
 }

@@ -11,6 +11,7 @@ import polars as pl
 import retab_analysis as ra
 from support.fakes import KEY
 from support.inside import (
+    EVALS_SCHEMA,
     NO_NEWS,
     LiveState,
     LiveView,
@@ -36,20 +37,30 @@ def seen(
 
 
 def news_of(
-    transitions: Mapping[str, str], *run_ids: str, p: float | None = None, **more: Any
+    transitions: Mapping[str, str],
+    *run_ids: str,
+    p: float | None = None,
+    candidate_state: str | None = "passed",
+    candidate_result_id: str | None = None,
+    **more: Any,
 ) -> News:
-    """The news of one candidate, by eval; of the run r1 unless others are named."""
+    """The news of one workflow, by eval; of the run r1 unless others are named."""
     counts = {name: [*transitions.values()].count(name) for name in NO_NEWS}
-    evals = pl.DataFrame(
+    rows = [
         {
-            "eval_id": [*transitions],
-            "candidate_state": ["passed"] * len(transitions),
-            "transition": [*transitions.values()],
-            "p_regressed": [p] * len(transitions),
-            "reason": [f"why {name}" for name in transitions],
-        },
-        schema_overrides={"p_regressed": pl.Float64},
-    )
+            "eval_id": eval_id,
+            "eval_name": f"name of {eval_id}",
+            "document_names": ["invoice 1.pdf"],
+            "candidate_state": candidate_state,
+            "candidate_result_id": candidate_result_id,
+            "transition": name,
+            "p_regressed": p,
+            "reason": f"why {eval_id}",
+        }
+        for eval_id, name in transitions.items()
+    ]
+    known = {name: EVALS_SCHEMA[name] for name in rows[0]} if rows else {}
+    evals = pl.DataFrame(rows, schema=known, orient="row")
     about = {"against": "v1", "compared": "Compared r1 with v1.", **more}
     return News(run_ids or ("r1",), counts=counts, evals=evals, **about)
 

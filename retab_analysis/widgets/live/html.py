@@ -244,7 +244,7 @@ def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look:
 
 def _render_eval(line: EvalLine, columns: Sequence[str], *, several: bool) -> Html:
     about = [line.document] if line.document else []
-    about += [line.run_id] if several else []
+    about += [line.run_id] if several and line.run_id else []
     message = line.message
     cells: dict[str, object] = {
         "eval": join(line.name, tag("small", " · ".join(about)) if about else None, by=" "),
@@ -357,7 +357,7 @@ def name_folded(state: LiveState) -> tuple[str, str, str]:
     passed = f"Passed ({len(state.passed)})"
     kinds = Counter(name_transition(each.transition) for each in state.apart if each.transition)
     said = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "0"
-    return (f"Not counted as news ({said})", f"Known failures ({len(state.known)})", passed)
+    return (f"Other changes ({said})", f"Known failures ({len(state.known)})", passed)
 
 
 def describe_eval(line: EvalLine, *, values: bool) -> str:

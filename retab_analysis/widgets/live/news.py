@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import polars as pl
 
@@ -31,9 +30,7 @@ from retab_analysis.vocabulary import DECIDED, TRANSITIONS
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
 
-_SHOWN = ("eval_id", "candidate_state", "transition", "p_regressed", "reason")
-# The states of an eval that had not ended when it was compared.
-_NOT_YET = (None, "unscored", "cancelled")
+_IS_KNOWN = pl.col("transition") != "incomplete"
 
 NO_NEWS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TRANSITIONS, 0))
 
@@ -46,7 +43,7 @@ class News:
         run_ids: The runs.
         counts: How many evals have each transition, as in ``Comparison.summary``; None where the
             runs are held against nothing.
-        evals: ``eval_id, candidate_state, transition, p_regressed, reason``, one row per eval.
+        evals: As ``Comparison.evals``, one row per eval, or None before anything was compared.
         against: What the runs are held against, in a few words.
         compared: The same in one sentence, with dates, or None before anything was compared.
         headline: The comparison's, or None before the runs have ended.
@@ -60,11 +57,6 @@ class News:
     compared: str | None = None
     headline: str | None = None
     missing: str | None = None
-
-    def find_evals(self) -> dict[str, dict[str, Any]]:
-        """``transition, p_regressed, reason`` by eval, of those that had ended by then."""
-        rows = () if self.evals is None else self.evals.iter_rows(named=True)
-        return {row["eval_id"]: row for row in rows if row["candidate_state"] not in _NOT_YET}
 
 
 class NewsFinder:
@@ -183,13 +175,14 @@ class WorkflowNews:
         have ended meanwhile, and the saved evals remember other passes.
         """
         if self._listing is None or (has_ended and not self._is_final):
-            if self._listing is not None:
+            # Without the saved evals everything would be taken for removed.
+            if self._listing is not None or self.reader.saved.is_empty():
                 fetched = list_evals(
                     self._client, self._workflow_id, None, strict=False, progress=Silent()
                 )
                 self.reader.saved = fetched.frame
             self._listing = RunListing.read(self._client, self._workflow_id)
-            self._is_final = has_ended
+        self._is_final = has_ended
         self._listing.add(runs)
         candidate = Choice(runs, "which is watched")
         return make_plan(self._listing, candidate, self._wanted, HISTORY, self.reader.saved)
@@ -198,12 +191,14 @@ class WorkflowNews:
 def _make_news(
     ids: tuple[str, ...], comparison: Comparison, against: str, *, has_ended: bool
 ) -> News:
+    # What is still to come is not incomplete, also where another run was cancelled.
+    evals = comparison.evals if has_ended else comparison.evals.filter(_IS_KNOWN)
     # Not from the summary: the suite's test is for the end.
-    found = dict(comparison.evals["transition"].value_counts().iter_rows())
+    found = dict(evals["transition"].value_counts().iter_rows())
     return News(
         run_ids=ids,
         counts=MappingProxyType({**NO_NEWS, **found}),
-        evals=comparison.evals.select(_SHOWN),
+        evals=evals,
         against=against,
         compared=comparison.compared,
         headline=comparison.headline if has_ended else None,

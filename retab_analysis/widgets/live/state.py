@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.schema import RESULTS, RUNS
-from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, FAILING, TERMINAL, TRANSITIONS
 from retab_analysis.widgets.live.news import News
 from retab_analysis.widgets.live.run_lines import (
     TOLD,
@@ -34,6 +34,7 @@ LISTS = ("broke", "suspects", "unjudged", "apart", "known", "passed")
 """The lists of evals that a state has."""
 
 _UNSURE = {"suspect": "suspect", "newly_errored": "newly errored"}
+_WITHOUT_PAST = ("added", "not_comparable")
 _LIST_OF = {
     **dict.fromkeys(BROKEN, "broke"),
     **dict.fromkeys(_UNSURE, "suspects"),
@@ -44,6 +45,7 @@ _LIST_OF = {
 _READ = (
     *("run_id", "eval_id", "eval_name", "state", "status", "document_names", "duration_ms"),
     *("expected_value", "actual_value", "failure_code", "failure_message", "status_message"),
+    "result_id",
 )
 # So many runs are named, or things that runs are held against; the others are counted.
 _NAMED = 3
@@ -56,7 +58,7 @@ class Snapshot:
     Attributes:
         runs: The watched runs as last seen, a RUNS frame.
         results: Their results as last seen, a RESULTS frame.
-        news: What became of the evals of each candidate; empty where that is not wanted, or not
+        news: What became of the evals of each workflow; empty where that is not wanted, or not
             known yet.
         is_comparing: Whether news are wanted and still to come: for all results at first, and later
             for those that have come since.
@@ -90,13 +92,15 @@ class LiveState:
         heading: In a few words, how far the runs are and what is news.
         runs: The runs, in the order in which they were given or found.
         news: How many evals have each transition, the same as ``check`` counts; of several
-            candidates the sum. None where the runs are held against nothing.
-        broke: Evals that are called worse, with probability and reason.
+            workflows the sum. None where the runs are held against nothing.
+        broke: Evals that are called worse, with probability and reason; also those that were
+            broken before and were not run.
         suspects: Evals that one more run may decide: suspects, and those that newly ended in an
             error.
-        unjudged: Evals that do not pass and are held against nothing, or not yet.
-        apart: Evals that changed and are not news: flaky, added, edited, fixed, and those that were
-            not decided before.
+        unjudged: Evals that do not pass and cannot be held against anything, because they are new
+            or edited, or because nothing is compared (yet).
+        apart: Other evals that changed: fixed, flaky, added, edited, removed, and those of which no
+            result came.
         known: Evals that do not pass and did not before.
         passed: Evals that pass and did before, or are held against nothing, or not yet.
         compared: What the results are held against, or None.
@@ -191,26 +195,68 @@ def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
 def _sort_lines(
     results: Mapping[str, Sequence[Mapping[str, Any]]], snapshot: Snapshot
 ) -> dict[str, tuple[EvalLine, ...]]:
-    """Each eval that has ended in the list that it belongs to, by the fields of the state.
+    """Each eval in the list that it belongs to, by the fields of the state.
 
-    A cancelled eval is in none of them: nobody asked it.
+    What was compared has one line per eval, as many as are counted. What was not has one per result
+    that has ended; a cancelled one has none: nobody asked that eval.
     """
-    found = {run_id: each.find_evals() for each in snapshot.news for run_id in each.run_ids}
-    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
     lists: dict[str, list[EvalLine]] = {name: [] for name in LISTS}
-    for run_id, rows in results.items():
-        evals = found.get(run_id, {})
+    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
+    compared: set[tuple[str, str]] = set()
+    for each in snapshot.news:
+        rows = _group_by_eval(results, each)
+        compared |= {(run_id, eval_id) for run_id in each.run_ids for eval_id in rows}
+        for row, found in rows.values():
+            line = make_eval_line(row, found)
+            lists[_choose_list(line)].append(line)
+    for run_id, its in results.items():
         is_waiting = snapshot.is_comparing and run_id not in alone
-        otherwise = {"reason": "not compared yet"} if is_waiting else None
-        for row in rows:
-            if row["state"] in TOLD:
-                line = make_eval_line(row, evals.get(row["eval_id"], otherwise))
-                name = _LIST_OF.get(line.transition or "", "apart")
-                if line.transition is None:
-                    name = "passed" if line.state == "passed" else "unjudged"
-                lists[name].append(line)
+        for row in its:
+            if row["state"] in TOLD and (run_id, row["eval_id"]) not in compared:
+                line = make_eval_line(row, {"reason": "not compared yet"} if is_waiting else None)
+                lists[_choose_list(line)].append(line)
     # What is surer to have broken does not stand first: lists grow at their end.
     return {name: tuple(lines) for name, lines in lists.items()}
+
+
+def _group_by_eval(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], news: News
+) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The result that is shown of each compared eval, and what was found of it.
+
+    In the order in which they ended first; then those of which the watched runs have no result.
+    """
+    evals = () if news.evals is None else news.evals.iter_rows(named=True)
+    found = {row["eval_id"]: row for row in evals}
+    shown: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for run_id in news.run_ids:
+        for row in results.get(run_id, ()):
+            its = found.get(row["eval_id"])
+            if its is None or row["state"] not in TOLD:
+                continue
+            # Of several runs the result that the comparison names, so that both show the same.
+            if row["eval_id"] not in shown or row["result_id"] == its["candidate_result_id"]:
+                shown[row["eval_id"]] = row, its
+    for eval_id, its in found.items():
+        if eval_id not in shown:
+            shown[eval_id] = _stand_in(its), its
+    return shown
+
+
+def _stand_in(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of an eval that the watched runs have no result of: how it was before."""
+    not_passing = {"regressed": "failed", "newly_blocked": "blocked"}
+    state = not_passing.get(found["transition"], found["candidate_state"] or "unscored")
+    row = dict.fromkeys(_READ) | {name: found[name] for name in _READ if name in found}
+    return row | {"run_id": "", "state": state}
+
+
+def _choose_list(line: EvalLine) -> str:
+    if line.transition is None:
+        return "passed" if line.state == "passed" else "unjudged"
+    if line.transition in _WITHOUT_PAST and line.state in FAILING:
+        return "unjudged"
+    return _LIST_OF.get(line.transition, "apart")
 
 
 def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
@@ -228,7 +274,8 @@ def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
     if state.news is not None:
         has_ended = not going and not snapshot.is_comparing
         said = _say_news(snapshot.news, state.news, has_ended=has_ended)
-        waiting = len(state.unjudged) if snapshot.is_comparing else 0
+        lines = (*state.unjudged, *state.passed)
+        waiting = sum(each.transition is None for each in lines) if snapshot.is_comparing else 0
         return f"{progress}: {said}" + (f", {waiting} not compared yet" if waiting else "")
     failing = sum(line.state != "passed" for name in LISTS for line in getattr(state, name))
     # A completed run says so already in its own words.
@@ -237,7 +284,7 @@ def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
 
 
 def _say_news(news: Sequence[News], counts: Mapping[str, int], *, has_ended: bool) -> str:
-    """What broke and what is not sure; at the end of one candidate in the words of ``check``."""
+    """What broke and what is not sure; at the end of one workflow in the words of ``check``."""
     if has_ended and len(news) == 1 and news[0].headline:
         return news[0].headline
     broke = sum(counts[name] for name in BROKEN)

@@ -57,10 +57,10 @@ def watch(
 
     What is news is what :func:`check` would call so, from the results so far: evals that broke and
     suspects stand first, with the probability and the reason. Evals that are flaky, edited, new or
-    fixed are told apart from them, as are failures that were there before. Each run is a candidate
-    of its own; runs that were started block by block or eval by eval, of one version and without an
-    eval in common, are one together. The runs of each workflow are held against that workflow's
-    past, which is read once, after the first look.
+    fixed are listed apart from them, as are failures that were there before. All watched runs of a
+    workflow are one candidate together: an eval that was run three times is one eval. They are held
+    against that workflow's past, which is read once, after the first look; what is still to come is
+    not missed.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
@@ -256,8 +256,8 @@ class LiveView(Handle):
             f"runs = ra.wait_for_runs({shown})",
             "results = ra.fetch_results(runs)",
         ]
-        # One check is of one candidate.
-        is_one = len(ids) == 1 or len(self._watcher.snapshot.news) == 1
+        # One check is of one workflow.
+        is_one = self.frame["workflow_id"].n_unique() == 1
         if is_one and isinstance(self._watcher.baseline, str):
             lines.append(
                 "comparison = ra.check(runs['workflow_id'][0], candidate=runs, "
@@ -370,7 +370,7 @@ class TerminalBars:
     def __init__(self, *, compact: bool = False) -> None:
         self._bars = Bars()
         self._compact = compact
-        self._shown: set[tuple[str, str, str | None]] = set()
+        self._shown: set[tuple[str | None, str, str | None]] = set()
 
     def draw(self, state: LiveState) -> None:
         """Show a state."""
@@ -394,7 +394,7 @@ class TerminalBars:
         for line in listed:
             # What a terminal has printed cannot be taken back: each eval is printed once, and again
             # where more results made a suspect of it, or a break.
-            key = (line.run_id, line.eval_id, line.transition)
+            key = (line.run_id if line.transition is None else None, line.eval_id, line.transition)
             if key not in self._shown:
                 self._shown.add(key)
                 self._bars.say(html.describe_eval(line, values=True))

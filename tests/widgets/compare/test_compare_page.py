@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
 from support.frames import result, results
@@ -248,11 +249,13 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     assert shown._task.state.failure is None
     after = state.comparison
     assert after is not before
-    assert after.sides.reruns is not None
-    assert set(after.sides.reruns["eval_id"]) == {*undecided}
-    assert 1 <= after.sides.reruns.height <= 4 * len(undecided)
+    known = before.sides.candidate["run_id"].implode()
+    again = after.sides.candidate.filter(~pl.col("run_id").is_in(known))
+    assert set(again["eval_id"]) == {*undecided}
+    assert 1 <= again.height <= 4 * len(undecided)
     assert opened(shown) == undecided[0], "what is open stays open, whatever became of it"
-    assert "rerun" in section(shown, "said")
+    runs = after.sides.candidate["run_id"].n_unique()
+    assert f"Compared {runs} runs of version version_CB" in section(shown, "said")
     # Who looks at something else, and comes back, finds it again.
     do(shown, "kind", "run")
     assert state.comparison is not after

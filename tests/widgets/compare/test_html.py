@@ -65,7 +65,7 @@ def test_an_eval_with_its_values_and_where_they_differ() -> None:
         assert words in shown
     copied = [each["data-copy"] for each in Elements(shown).attributes("button")]
     ids = [before["result_id"], after["result_id"], "run_1", "run_2", "file_1"]
-    assert copied == ["e1", "v2", *ids]
+    assert copied == ["e1", "run_2", *ids]
     assert "Where they differ: 1 path<" in shown
     assert "<td><code>2</code></td><td><code>2</code></td><td><code>3</code></td>" in shown
     # Both columns hold both texts: which is seen in each depends on the room.
@@ -105,7 +105,7 @@ def test_the_history_of_an_eval_before_and_after_the_step() -> None:
     assert now.index("ra-step") < now.index("run_6")
     assert "before passed, passed, failed, passed, passed; now failed, failed, failed" in shown
     assert "worse since run run_6" in shown
-    assert "broken since v2" in shown
+    assert "broken since 24 May 2026" in shown
     state = CompareState(results(*rows))
     assert state.row is not None
     p = format_probability(state.row["p_regressed"])

@@ -130,7 +130,7 @@ def test_other_sides_are_compared_and_the_list_starts_anew() -> None:
     assert sides(state) == ("version", "v1", "v2")
     assert state.comparison is not before
     assert state.gate is not gate
-    assert state.shown == {"suspect"}
+    assert state.shown == {"regressed"}
     assert listed(state) == [state.table.chosen] == ["e5"]
     now = state.comparison
     state.choose_side(baseline="v9")

@@ -1,43 +1,92 @@
-"""What is news: the same as ``check`` counts, for each candidate against its own past."""
+"""What is news: what ``check`` says, with the watched runs so far as the candidate."""
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from support.documents import eval_document
 from support.fakes import STILL
-from support.faultserver import FaultServer, reply
-from support.inside import (
-    DECIDED,
-    EVALS,
-    LISTS,
-    TRANSITIONS,
-    Comparison,
-    LiveState,
-    LiveView,
-    SideReader,
-    Sides,
-    Suite,
-    comparison,
-    group_runs,
-    news,
-)
+from support.faultserver import reply
+from support.inside import LISTS, TRANSITIONS, LiveView, comparison, news
 from support.inside import live_html as html
 from support.lettered_api import FLOW, LetteredApi, Run, alike
-from support.made_runs import results_frame, run_with, runs_frame
 from support.watched import WatchedSandbox
 from support.watching import client, until
 
 import retab_analysis as ra
 
-WORKFLOWS = ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements")
+LIST_OF_RUNS, SAVED = "GET /v1/workflows/evals/runs", "GET /v1/workflows/evals"
+RESULTS = "GET /v1/workflows/evals/results"
+
+
+def counts(comparison: Any) -> dict[str, int]:
+    found: dict[str, int] = comparison.summary.select(TRANSITIONS).row(0, named=True)
+    return found
+
+
+def told(view: LiveView) -> dict[str, int]:
+    assert view.state.news is not None, view
+    return dict(view.state.news)
+
+
+def names(lines: Any) -> list[str]:
+    return [line.eval_id for line in lines]
+
+
+def past(evals: int = 4, runs: int = 9) -> LetteredApi:
+    """Earlier runs in which everything passed."""
+    return LetteredApi(alike(evals, "P" * runs))
+
+
+def going(api: LetteredApi, letters: str = "", **more: Any) -> Run:
+    """A run that has just begun, and is so far."""
+    return api.run(letters.ljust(len(api.evals), "U"), **{"id": "r9", **more})
+
+
+def step(run: Run, letters: str) -> None:
+    """Let the evals of a run end in this, those left over still to come."""
+    run.letters = dict(zip(run.letters, letters.ljust(len(run.letters), "U"), strict=True))
+
+
+def watch(api: LetteredApi, runs: Any = "r9", **more: Any) -> LiveView:
+    assert api.server is not None
+    return ra.watch(runs, **{"interval": 0.02, "client": client(api.server.url), **more})
+
+
+def assert_as_check(view: LiveView, checked: Any) -> None:
+    """That a view and a comparison say the same of the same evals, and the lists add up."""
+    state = view.state
+    assert told(view) == counts(checked)
+    assert state.heading.endswith(checked.headline)
+    shown = {each.eval_id: each for name in LISTS for each in getattr(state, name)}
+    assert sum(len(getattr(state, name)) for name in LISTS) == len(shown) == checked.evals.height
+    for row in checked.evals.iter_rows(named=True):
+        line = shown[row["eval_id"]]
+        assert (line.transition, line.p) == (row["transition"], row["p_regressed"])
+        assert line.reason == row["reason"]
+    found = told(view)
+    assert len(state.broke) == found["regressed"] + found["newly_blocked"]
+    assert len(state.suspects) == found["suspect"] + found["newly_errored"]
+
+
+# The same as check at the end
+
+
+@pytest.mark.parametrize("letters", ["PPFP", "FFBE", "PPPP", "PECC", "EEEE", "CCCC"])
+def test_a_run_that_is_watched_to_its_end_says_what_check_says(letters: str) -> None:
+    with LetteredApi({"gap": "F" * 9, **alike(3, "P" * 9), "broken": "P" * 5 + "F" * 4}) as api:
+        run = going(api)
+        with watch(api) as view:
+            until(lambda: view.state.news)
+            step(run, letters[:2])
+            until(lambda: view.results.filter(pl.col("state") != "unscored").height == 2)
+            step(run, letters + "C")
+            view.wait(30)
+        assert_as_check(view, api.check(candidate="r9"))
 
 
 @pytest.fixture(scope="module")
@@ -52,366 +101,214 @@ def mine(world: WatchedSandbox) -> ra.Client:
     return ra.Client(**world.credentials)
 
 
-def counts(comparison: Any) -> dict[str, int]:
-    found: dict[str, int] = comparison.summary.select(TRANSITIONS).row(0, named=True)
-    return found
+@pytest.mark.parametrize("workflow_id", ["wf_invoices", "wf_contracts", "wf_claims"])
+def test_an_ended_run_of_the_sandbox_has_the_news_of_check(
+    workflow_id: str, mine: ra.Client
+) -> None:
+    runs = ra.fetch_runs(workflow_id, limit=40, client=mine)
+    run = runs.filter(pl.col("scope") == "workflow", "is_terminal")["run_id"][0]
+    with ra.watch(run, interval=0.1, client=mine) as view:
+        view.wait(120)
+    assert_as_check(view, ra.check(workflow_id, candidate=run, client=mine, progress=False))
+    if workflow_id == "wf_invoices":
+        assert view.state.broke, "the planted break"
+        text = html.plain_text(view.state)
+        assert all(html.describe_change(line) in text for line in view.state.broke)
 
 
-def told(view: LiveView) -> Mapping[str, int]:
-    found = view.state.news
-    assert found is not None, view
-    return dict(found)
-
-
-def watched(runs: Any, client: ra.Client, **more: Any) -> LiveView:
-    view = ra.watch(runs, client=client, interval=0.1, **more)
-    view.wait(60)
-    return view
-
-
-def newest(workflow_id: str, client: ra.Client) -> str:
-    runs = ra.fetch_runs(workflow_id, client=client)
-    found: str = runs.filter(pl.col("scope") == "workflow", "is_terminal")["run_id"][0]
-    return found
-
-
-# The same counts as check
-
-
-@pytest.mark.parametrize("workflow_id", WORKFLOWS)
-def test_an_ended_run_has_the_counts_of_check(workflow_id: str, mine: ra.Client) -> None:
-    run = newest(workflow_id, mine)
-    view = watched(run, mine)
-    comparison = ra.check(workflow_id, candidate=run, client=mine, progress=False)
-    assert told(view) == counts(comparison)
-    assert view.state.heading.endswith(comparison.headline)
-    assert sum(told(view).values()) == comparison.evals.height
-    evals = comparison.evals.filter(pl.col("transition").is_in(("regressed", "newly_blocked")))
-    assert {line.eval_id: (line.p, line.reason) for line in view.state.broke} == {
-        row["eval_id"]: (row["p_regressed"], row["reason"]) for row in evals.iter_rows(named=True)
-    }
-
-
-@pytest.fixture(scope="module")
-def moving() -> Iterator[ra.Client]:
-    """A client of a world in which runs go on, and others start by themselves."""
+def test_a_run_of_the_sandbox_that_is_watched_to_its_end_has_the_news_of_check() -> None:
     with ra.Sandbox(speed=60) as sandbox:
-        yield ra.Client(**sandbox.credentials)
+        moving = ra.Client(**sandbox.credentials)
+        # A run of somebody else may end between the two and change what both say; then again.
+        for _ in range(5):
+            run = ra.start_runs("wf_claims", client=moving)
+            with ra.watch(run, interval=0.1, client=moving) as view:
+                view.wait(120)
+            checked = ra.check("wf_claims", candidate=run, client=moving, progress=False)
+            if told(view) == counts(checked):
+                break
+    assert_as_check(view, checked)
 
 
-def compare_at_its_end(
-    workflow_id: str, client: ra.Client, **scope: Any
-) -> tuple[LiveView, Comparison]:
-    """Watch a new run to its end, and check it.
-
-    A run of somebody else may end between the two and change what both say; then again.
-    """
-    for _ in range(5):
-        runs = ra.start_runs(workflow_id, client=client, **scope)
-        view = watched(runs, client)
-        comparison = ra.check(workflow_id, candidate=runs, client=client, progress=False)
-        if told(view) == counts(comparison):
-            break
-    return view, comparison
-
-
-@pytest.mark.parametrize("workflow_id", WORKFLOWS)
-def test_a_run_that_was_watched_to_its_end_has_the_counts_of_check(
-    workflow_id: str, moving: ra.Client
-) -> None:
-    view, comparison = compare_at_its_end(workflow_id, moving)
-    assert told(view) == counts(comparison)
-    assert view.state.heading.endswith(comparison.headline)
+@pytest.mark.parametrize("wanted", ["last_ok", "previous", "run_3", "version_A", "no_such"])
+def test_any_baseline_is_the_one_of_check(wanted: str) -> None:
+    with past() as api:
+        going(api, "PFPP")
+        view = watch(api, baseline=wanted)
+        view.wait(30)
+        if wanted == "no_such":
+            with pytest.raises(ra.ConfigError, match="not a run or a version") as refused:
+                api.check(candidate="r9", baseline=wanted)
+            assert view.state.notes == (f"Held against nothing: {refused.value}",)
+            assert (view.state.news, view.state.compared) == (None, None)
+            assert names(view.state.unjudged) == ["fine 1"]
+        else:
+            assert_as_check(view, api.check(candidate="r9", baseline=wanted))
 
 
-def test_the_planted_break_is_news_and_counts_add_up(mine: ra.Client) -> None:
-    view = watched(newest("wf_invoices", mine), mine)
-    found, state = told(view), view.state
-    assert len(state.broke) == found["regressed"] + found["newly_blocked"] > 0
-    assert len(state.suspects) == found["suspect"] + found["newly_errored"]
-    assert len(state.known) == found["still_failing"]
-    assert len(state.passed) == found["still_passing"]
-    assert all(line.p is not None and line.p >= 0.5 for line in state.broke)
-    assert all("broken since" in (line.reason or "") for line in state.broke)
-    page = html.render_still_view(state, html.LiveLook(values=False))
-    assert page.count("broken since") >= len(state.broke)
+def test_without_a_baseline_there_is_no_news_and_no_request_for_it() -> None:
+    with past() as api:
+        going(api, "PFPP")
+        view = watch(api, baseline=None)
+        view.wait(30)
+        assert (view.state.news, view.state.compared, view.state.notes) == (None, None, ())
+        assert api.asked.count(RESULTS) == 1
+        assert LIST_OF_RUNS not in api.asked
 
 
-@pytest.mark.parametrize("wanted", ["last_ok", "previous", "run", "version", "frame"])
-def test_any_baseline_has_the_counts_of_check(wanted: str, mine: ra.Client) -> None:
-    runs = ra.fetch_runs("wf_contracts", status="completed", client=mine)
-    suites = runs.filter(scope="workflow")
-    older = suites[5:6]
-    given: dict[str, Any] = {
-        "run": older["run_id"].item(),
-        "version": older["workflow_version_id"].item(),
-        "frame": older,
-    }
-    candidate = suites["run_id"][0]
-    baseline = given.get(wanted, wanted)
-    comparison, refused = None, ""
-    try:
-        comparison = ra.check(
-            "wf_contracts", candidate=candidate, baseline=baseline, client=mine, progress=False
-        )
-    except ra.ConfigError as error:
-        refused = str(error)
-    view = watched(candidate, mine, baseline=baseline)
-    if comparison is None:
-        assert any(refused in note for note in view.state.notes)
-        assert view.state.news is None
-        return
-    assert told(view) == counts(comparison)
-    assert view.state.compared is not None
-    if wanted in given:
-        assert older["workflow_version_id"].item() in view.state.compared
+# Several runs
 
 
-def test_without_a_baseline_there_is_no_news_and_no_request_for_it(
-    world: WatchedSandbox, mine: ra.Client
-) -> None:
-    run = newest("wf_claims", mine)
-    world.requests.clear()
-    view = watched(run, mine, baseline=None)
-    assert (view.state.news, view.state.compared, view.state.notes) == (None, None, ())
-    assert len(world.requests.matching("/evals/results")) == 1
-
-
-# Candidates
-
-
-def test_each_workflow_is_held_against_its_own_past(mine: ra.Client) -> None:
-    ids = [newest(each, mine) for each in WORKFLOWS[:2]]
-    both = told(watched(ids, mine))
-    each = [told(watched(run, mine)) for run in ids]
-    assert both == {name: each[0][name] + each[1][name] for name in TRANSITIONS}
-
-
-def test_runs_of_a_workflow_are_candidates_of_their_own(mine: ra.Client) -> None:
-    runs = ra.fetch_runs("wf_contracts", status="completed", client=mine)
-    two = runs.filter(scope="workflow")[:2]
-    view = watched(two, mine)
-    checked = [
-        counts(ra.check("wf_contracts", candidate=run, client=mine, progress=False))
-        for run in two["run_id"]
-    ]
-    assert told(view) == {name: checked[0][name] + checked[1][name] for name in TRANSITIONS}
-
-
-def test_runs_started_block_by_block_are_one_candidate(moving: ra.Client) -> None:
-    evals = ra.fetch_evals("wf_contracts", client=moving)
-    blocks = evals["block_id"].unique().sort().to_list()
-    assert len(blocks) > 1
-    view, together = compare_at_its_end("wf_contracts", moving, block_ids=blocks)
-    assert view.frame.height == len(blocks)
-    assert told(view) == counts(together)
-    assert view.state.heading.endswith(together.headline)
-
-
-def groups(*documents: dict[str, Any], **blocks: str) -> list[tuple[str, ...]]:
-    """The candidates that runs make; which block an eval is of is given by name."""
-    runs = runs_frame(*documents)
-    evals = ra.decode_evals(
-        [
-            eval_document(name, target={"type": "block", "block_id": its})
-            for name, its in blocks.items()
+@pytest.mark.parametrize("letters", [("FPPP", "FPPP", "FFPP"), ("PFPP", "PPPP", "PPPB")])
+def test_three_repeats_of_a_suite_are_one_news(letters: tuple[str, ...]) -> None:
+    with past() as api:
+        ids = [
+            going(api, each, id=f"r{at}", after=timedelta(minutes=1)).id
+            for at, each in enumerate(letters)
         ]
-    )
-    results = dict.fromkeys(runs["run_id"], results_frame())
-    return group_runs(runs, results, evals if blocks else EVALS.empty())
+        view = watch(api, ids)
+        view.wait(30)
+        assert_as_check(view, api.check(candidate=ids))
+        assert sum(told(view).values()) == 4
 
 
-def block(run_id: str, name: str, **more: Any) -> dict[str, Any]:
-    return run_with(run_id, target={"type": "block", "block_id": name}, **more)
+def test_two_cancelled_runs_hide_no_known_break() -> None:
+    with LetteredApi({**alike(3, "P" * 9), "broken": "P" * 5 + "F" * 4}) as api:
+        ids = [going(api, id=each).id for each in ("one", "two")]
+        with watch(api, ids) as view:
+            until(lambda: view.state.news)
+            assert told(view)["incomplete"] == 0, "what is still to come is not missed"
+            ra.cancel_runs(ids, client=client(api.server.url))  # type: ignore[union-attr]
+            view.wait(30)
+        assert names(view.state.broke) == ["broken"]
+        assert "not run since" in (view.state.broke[0].reason or "")
+        assert told(view)["incomplete"] == 3
+        assert "✗ broken [" in repr(view)
+        assert_as_check(view, api.check(candidate=ids))
 
 
-def test_what_is_one_candidate_together() -> None:
-    assert groups(run_with("a"), run_with("b")) == [("a",), ("b",)]
-    assert groups(block("a", "b1"), block("b", "b2")) == [("a", "b")]
-    assert groups(block("a", "b1"), block("b", "b1")) == [("a",), ("b",)]
-    other = block("b", "b2", workflow_version_id="another")
-    assert groups(block("a", "b1"), other) == [("a",), ("b",)]
-    one, two = run_with("a", eval_id="e1"), run_with("b", eval_id="e2")
-    assert groups(one, two) == [("a", "b")]
-    assert groups(one, run_with("b", eval_id="e1")) == [("a",), ("b",)]
-    assert groups(one, block("b", "b1"), e1="b1") == [("a",), ("b",)]
-    assert groups(one, block("b", "b1"), e1="b2") == [("a", "b")]
-    again = [run_with("c", eval_id="e1"), run_with("d", eval_id="e2")]
-    assert groups(one, two, *again) == [("a", "b"), ("c", "d")], "each repetition"
-    assert groups(block("a", "b1"), run_with("w"), block("b", "b2")) == [("a", "b"), ("w",)]
+def test_what_is_still_to_come_is_not_missed_where_another_run_was_cancelled() -> None:
+    with past() as api:
+        going(api, "CCCC", id="cancelled")
+        run = going(api, "PP")
+        with watch(api, ["cancelled", "r9"]) as view:
+            until(lambda: view.state.news and told(view)["still_passing"] == 2)
+            assert told(view)["incomplete"] == 0
+            step(run, "PPPP")
+            view.wait(30)
+        assert told(view)["still_passing"] == 4
+
+
+def test_runs_of_blocks_are_one_candidate_and_each_workflow_has_its_own_past(
+    mine: ra.Client,
+) -> None:
+    runs = ra.fetch_runs("wf_contracts", limit=100, client=mine)
+    invoices = ra.fetch_runs("wf_invoices", limit=40, client=mine)
+    parts = runs.filter("is_terminal", pl.col("scope") == "block").head(2)
+    other = invoices.filter("is_terminal", pl.col("scope") == "workflow").head(1)
+    views = []
+    for watched in (parts, other, pl.concat([parts, other])):
+        with ra.watch(watched, interval=0.1, client=mine) as view:
+            view.wait(120)
+        views.append(view)
+    found = [told(view) for view in views]
+    assert found[2] == {name: found[0][name] + found[1][name] for name in TRANSITIONS}
+    checked = ra.check("wf_contracts", candidate=parts, client=mine, progress=False)
+    assert_as_check(views[0], checked)
+    assert "ra.check(" in views[0].code()
+    assert "ra.check(" not in views[2].code()
 
 
 # What is read, and how often
 
 
-def test_the_past_is_read_once(world: WatchedSandbox, mine: ra.Client) -> None:
-    run = newest("wf_contracts", mine)
-    world.requests.clear()
-    watched(run, mine)
-    assert len(world.requests.matching("/evals/results")) == 21
-    assert len(world.requests.matching("/v1/workflows/evals?")) == 1
-
-
-def past(evals: int = 4, runs: int = 9) -> LetteredApi:
-    """Earlier runs in which everything passed."""
-    return LetteredApi(alike(evals, "P" * runs))
-
-
-def going(api: LetteredApi, letters: str = "") -> Run:
-    """A run that has just begun, and is so far."""
-    return api.run(letters.ljust(len(api.evals), "U"), id="r9")
-
-
-def step(run: Run, letters: str) -> None:
-    """Let the evals of a run end in this, those left over still to come."""
-    run.letters = dict(zip(run.letters, letters.ljust(len(run.letters), "U"), strict=True))
-
-
-def rounds_of(view: LiveView) -> list[LiveState]:
-    """The states that a view has had, one for each of its rounds from now on."""
-    states: list[LiveState] = []
-    view.on_update(lambda each: states.append(each.state))
-    return states
-
-
-def test_news_come_while_it_runs_and_only_changes_are_compared(
+def test_news_come_while_it_runs_and_a_comparison_costs_no_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: list[int] = []
-    usual = news.compare_sides
-
-    def compare(sides: Sides, alpha: float, margin: float) -> Comparison:
-        made.append(int(sides.candidate["state"].is_in(DECIDED).sum()))
-        return usual(sides, alpha, margin)
-
-    monkeypatch.setattr(news, "compare_sides", compare)
-    api = past()
-    run = going(api)
-    with FaultServer([api]) as server:
-        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            states = rounds_of(view)
-            for ended in ("P", "PF", "PFP"):
-                step(run, ended)
-                until(lambda: made and made[-1] == len(ended))  # noqa: B023
-                more = len(states) + 3
-                until(lambda: len(states) > more)  # noqa: B023
-            assert made == [1, 2, 3]
-            assert view.state.heading.startswith("running: ")
-            (line,) = view.state.listed
-            assert (line.eval_id, line.transition) == ("fine 1", "suspect")
-            assert line.p is not None
-            step(run, "PFPP")
-            view.wait(10)
-        assert made == [1, 2, 3, 4]
-        comparison = ra.check(FLOW, candidate="r9", client=client(server.url))
-    assert told(view) == counts(comparison)
-
-
-def test_a_round_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
-    start = threading.Thread.start
+    compared: list[int] = []
+    start, usual = threading.Thread.start, news.compare_sides
 
-    def noted(thread: threading.Thread) -> None:
+    def start_noted(thread: threading.Thread) -> None:
         started.append(thread.name)
         start(thread)
 
-    monkeypatch.setattr(threading.Thread, "start", noted)
-    api = past()
-    run = going(api)
-    with FaultServer([api]) as server:
-        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            step(run, "F")
-            until(lambda: view.state.listed)
+    def compare(sides: Any, *levels: float) -> Any:
+        compared.append(sides.candidate.height)
+        return usual(sides, *levels)
+
+    monkeypatch.setattr(threading.Thread, "start", start_noted)
+    monkeypatch.setattr(news, "compare_sides", compare)
+    with past() as api:
+        run = going(api, "P")
+        with watch(api) as view:
+            until(lambda: view.state.news and not view.state.is_comparing)
+            assert api.asked.count(RESULTS) == 1 + 9, "each earlier run once"
             started.clear()
-            for failed in (2, 3):
-                step(run, "F" * failed)
-                until(lambda: len(view.state.listed) == failed)  # noqa: B023
+            for ended in ("PF", "PFF"):
+                before, rounds = len(api.asked), api.asked.count(RESULTS)
+                step(run, ended)
+                until(lambda: len(view.state.listed) == len(ended) - 1)  # noqa: B023
+                until(lambda: len(api.asked) > before + 4)  # noqa: B023
+                assert api.asked.count(RESULTS) == rounds + 1, "only what has changed"
+            assert compared == [1, 2, 3], "only where results have changed"
+            assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 1
             assert [name for name in started if name.startswith("retab_analysis")] == []
+            assert names(view.state.listed) == ["fine 1", "fine 2"]
+            assert view.state.heading.startswith("running: ")
+            step(run, "PFFP")
+            view.wait(30)
+        assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 2, "again at the end"
 
 
-def readers() -> list[SideReader]:
-    gc.collect()
-    return [each for each in gc.get_objects() if isinstance(each, SideReader)]
+def test_an_earlier_run_that_ended_meanwhile_counts_at_the_end() -> None:
+    with past() as api:
+        other = going(api, id="other")
+        run = going(api)
+        with watch(api) as view:
+            until(lambda: view.state.news)
+            step(other, "PPPF")
+            step(run, "PPPF")
+            view.wait(30)
+        assert_as_check(view, api.check(candidate="r9"))
 
 
-def test_a_view_that_has_ended_holds_no_earlier_results() -> None:
-    api = past()
-    run = going(api)
-    others = len(readers())
-    with FaultServer([api]) as server:
-        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            step(run, "PFPP")
-            view.wait(10)
-        until(lambda: len(readers()) <= others)
-    assert view.results.height == 4
-    assert told(view)
-
-
-def test_the_test_of_the_suite_is_made_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suite_is_tested_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     usual = comparison.summarize
 
-    def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
+    def summarize(suite: Any, alpha: float) -> pl.DataFrame:
         made.append(suite.evals.height)
         return usual(suite, alpha)
 
     monkeypatch.setattr(comparison, "summarize", summarize)
-    api = past()
-    run = going(api)
-    with FaultServer([api]) as server:
-        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
-            step(run, "PF")
-            until(lambda: view.state.listed)
+    with past() as api:
+        run = going(api, "PF")
+        with watch(api) as view:
+            until(lambda: view.state.listed and not view.state.is_comparing)
             assert made == []
             step(run, "PFPP")
-            view.wait(10)
+            view.wait(30)
     assert made == [4]
 
 
-# Cancelling, a server that is away, fast runs
-
-
-def test_a_run_that_is_cancelled_half_way_makes_no_news() -> None:
-    with ra.Sandbox(speed=30) as sandbox:
-        slow = ra.Client(**sandbox.credentials)
-        run = ra.start_runs("wf_claims", client=slow)
-        with ra.watch(run, interval=0.1, client=slow) as view:
-            until(lambda: view.state.runs and view.state.runs[0].done >= 3, 30)
-            ra.cancel_runs(run, client=slow)
-            view.wait(30)
-        state = view.state
-        comparison = ra.check("wf_claims", candidate=run, client=slow, progress=False)
-    cancelled = view.results.filter(state="cancelled")
-    assert cancelled.height > 0
-    shown = {line.eval_id for name in LISTS for line in getattr(state, name)}
-    assert shown.isdisjoint(cancelled["eval_id"])
-    assert told(view) == counts(comparison)
-    unasked = comparison.evals.filter(pl.col("eval_id").is_in(cancelled["eval_id"].implode()))
-    assert set(unasked["transition"]) <= {"incomplete", "added", "not_comparable"}
-    (line,) = state.runs
-    assert line.done == line.total - cancelled.height
-    assert line.ran is not None
-    assert line.rate is not None
-    assert line.rate * line.ran / 60 == pytest.approx(line.done)
-    assert f"{line.done} of {line.total} done" in html.plain_text(state)
+# A server that is away, and what is not there
 
 
 def test_numbers_freeze_while_the_server_is_away() -> None:
-    api = past()
-    going(api, "PF")
-    with FaultServer([api]) as server:
-        with ra.watch("r9", interval=0.02, client=client(server.url)) as view:
+    with past() as api:
+        run = going(api, "PF")
+        with watch(api) as view:
             until(lambda: view.state.news and not view.state.is_comparing)
             before = view.state
             # First the results, then everything: neither makes card and list disagree.
-            for piece in ("GET /v1/workflows/evals/results", "GET /v1"):
-                api.runs[-1].letters["fine 2"] = "P"
+            for piece in (RESULTS, "GET /v1"):
+                step(run, "PFP")
                 api.broken = {piece: reply(503, {"detail": "away"})}
                 until(lambda: view.state.connection)
-                states = rounds_of(view)
-                until(lambda: len(states) > 3)  # noqa: B023
+                asked = len(api.asked)
+                until(lambda: len(api.asked) > asked + 3)  # noqa: B023
                 assert view.state.runs == before.runs
-                assert view.state.refreshed == before.refreshed
                 assert view.state.listed == before.listed
                 assert view.state.connection.startswith(f"as of {before.refreshed}, ")
             api.broken = {}
@@ -419,126 +316,116 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
             assert view.state.runs[0].done == 3
 
 
-def test_a_run_that_starts_and_ends_between_two_looks_is_seen() -> None:
-    api = past()
-    run = going(api)
-    with FaultServer([api]) as server:
-        watching = ra.watch(workflow_id=FLOW, interval=0.02, client=client(server.url))
-        with watching as view:
-            until(lambda: view.frame.height == 1)
-            api.run("PPPF", id="fast", after=timedelta(seconds=30))
-            until(lambda: view.frame.height == 2)
-            assert set(view.frame["run_id"]) == {"r9", "fast"}
-            until(lambda: "fine 3" in [line.eval_id for line in view.state.listed])
-            step(run, "PPPP")
-            view.wait(10)
-    assert view.frame["is_terminal"].all()
-    assert view.frame.height == 2, "what had ended before is not watched"
+def test_a_first_run_says_what_fails_and_that_nothing_is_known() -> None:
+    with past(runs=0) as api:
+        api.evals = alike(3, "")
+        going(api, "PFP")
+        view = watch(api)
+        view.wait(30)
+        assert names(view.state.unjudged) == ["fine 1"]
+        assert view.state.notes == ()
+        assert_as_check(view, api.check(candidate="r9"))
 
 
-def test_more_runs_than_a_page_between_two_looks_are_seen() -> None:
-    api = past(1, runs=1)
-    going(api)
-    with FaultServer([api]) as server:
-        watching = ra.watch(
-            workflow_id=FLOW, baseline=None, interval=0.02, client=client(server.url)
-        )
-        with watching as view:
-            until(lambda: view.frame.height == 1)
-            for at in range(130):
-                api.run("P", id=f"fast{at}", after=timedelta(seconds=1))
-            until(lambda: view.frame.height == 131, 10)
+def test_an_outage_is_nobodys_break() -> None:
+    with past(6) as api:
+        going(api, "EEEEEP")
+        view = watch(api)
+        view.wait(30)
+        checked = api.check(candidate="r9")
+        assert_as_check(view, checked)
+        assert view.state.broke == ()
 
 
-# Where there is nothing to compare with
+def test_a_run_that_does_not_exist_says_so() -> None:
+    with past() as api:
+        view = watch(api, "no_such_run")
+        with pytest.raises(ra.NotFoundError):
+            view.wait(30)
+    assert "takes ids of runs" in (view.state.failure or "")
 
 
-def test_a_workflow_without_a_past_says_so_and_goes_on() -> None:
-    api = past(runs=0)
-    going(api, "PFPP")
-    with FaultServer([api]) as server:
-        view = ra.watch("r9", interval=0.02, client=client(server.url))
-        view.wait(10)
-    (note,) = view.state.notes
-    assert note.startswith("Held against nothing: baseline='last_good': there is no earlier run")
-    assert view.state.news is None
-    assert view.state.heading == "completed, 1 does not pass"
-    assert note in repr(view)
-
-
-@pytest.mark.parametrize("status", [403, 404, 422, 503])
-@pytest.mark.parametrize(
-    "piece", ["/v1/workflows/evals/runs?", "/v1/workflows/evals/results?run_id=run_"]
-)
+@pytest.mark.parametrize("status", [403, 422, 503])
+@pytest.mark.parametrize("piece", [f"{LIST_OF_RUNS}?", f"{RESULTS}?run_id=run_"])
 def test_a_past_that_cannot_be_read_is_told_and_not_fatal(status: int, piece: str) -> None:
-    api = past()
-    api.broken[f"GET {piece}"] = reply(status, {"detail": "not now"})
-    going(api, "PFPP")
-    with FaultServer([api]) as server:
-        view = ra.watch("r9", interval=0.02, client=client(server.url))
-        assert view.wait(20)["status"].to_list() == ["completed"]
+    with past() as api:
+        api.broken[piece] = reply(status, {"detail": "not now"})
+        going(api, "PFPP")
+        view = watch(api)
+        assert view.wait(30)["status"].to_list() == ["completed"]
     (note,) = view.state.notes
     assert note.startswith("Held against nothing: ")
     assert str(status) in note
-    assert [line.eval_id for line in view.state.unjudged] == ["fine 1"]
+    assert names(view.state.unjudged) == ["fine 1"]
     assert view.state.phase == "ended"
 
 
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_past_that_comes_late_is_waited_for(status: int) -> None:
-    api = past()
-    api.broken["GET /v1/workflows/evals/runs?"] = reply(status)
-    going(api, "PFPP")
-    with FaultServer([api]) as server:
-        view = ra.watch("r9", interval=0.3, client=client(server.url))
+@pytest.mark.parametrize("piece", [f"{LIST_OF_RUNS}?", f"{SAVED}?"])
+def test_what_comes_late_is_waited_for(piece: str) -> None:
+    with past() as api:
+        api.broken[piece] = reply(503)
+        going(api, "PFPP")
+        view = watch(api, interval=0.3)
         until(lambda: view.state.connection)
-        assert view.state.is_comparing
         api.broken = {}
-        view.wait(10)
-    assert told(view)["still_passing"] == 3
+        view.wait(30)
+        assert_as_check(view, api.check(candidate="r9"))
     assert view.state.notes == ()
 
 
+def test_without_the_saved_evals_nothing_is_called_removed() -> None:
+    with past() as api:
+        api.fail(f"{SAVED}?", reply(403, {"detail": "not yours"}))
+        run = going(api, "P")
+        with watch(api) as view:
+            until(lambda: view.state.news)
+            assert told(view)["removed"] == 0
+            step(run, "PPPP")
+            view.wait(30)
+        assert_as_check(view, api.check(candidate="r9"))
+
+
 def test_a_key_that_is_refused_ends_it() -> None:
-    refused = reply(401, {"detail": "revoked"})
-    api = past()
-    api.broken["GET /v1/workflows/evals/runs?"] = refused
-    going(api)
-    with FaultServer([api]) as server:
-        view = ra.watch("r9", interval=0.02, client=client(server.url))
+    with past() as api:
+        api.broken[f"{LIST_OF_RUNS}?"] = reply(401, {"detail": "revoked"})
+        going(api)
+        view = watch(api)
         with pytest.raises(ra.AuthenticationError):
-            view.wait(10)
+            view.wait(30)
     assert view.state.phase == "failed"
     assert view.frame.height == 1
 
 
-@pytest.mark.parametrize("wanted", ["no_such_version", "published"])
-def test_a_baseline_that_there_is_not_is_told(wanted: str, mine: ra.Client) -> None:
-    view = watched(newest("wf_claims", mine), mine, baseline=wanted)
-    with contextlib.suppress(ra.RetabAnalysisError):
-        ra.check("wf_claims", baseline=wanted, client=mine, progress=False)
-        assert view.state.news is not None
-        return
-    assert view.state.notes[0].startswith("Held against nothing: ")
-    assert (view.state.news, view.state.compared) == (None, None)
-
-
 def test_results_that_do_not_decode_are_left_out_and_told() -> None:
-    api = past()
-    going(api, "PFPP")
-    api.change("res_run_8_fine 3", lifecycle=7)
-    with FaultServer([api]) as server:
-        view = ra.watch("r9", interval=0.02, client=client(server.url))
-        view.wait(10)
+    with past() as api:
+        going(api, "PFPP")
+        api.change("res_run_8_fine 3", lifecycle=7)
+        view = watch(api)
+        view.wait(30)
     assert view.state.notes == ("1 earlier result did not decode and is left out",)
     assert told(view)["still_passing"] == 3
 
 
-def test_many_ended_runs_are_all_compared_in_the_end() -> None:
-    api = past(2, runs=28)
-    with FaultServer([api]) as server:
-        ids = [run.id for run in api.runs[-20:]]
-        view = ra.watch(ids, interval=5.0, client=client(server.url))
-        view.wait(60)
-    assert told(view)["still_passing"] == 40
-    assert not view.state.is_comparing
+# A followed workflow
+
+
+def test_a_run_that_starts_and_ends_between_two_looks_is_seen() -> None:
+    with past() as api:
+        run = going(api)
+        with watch(api, None, workflow_id=FLOW) as view:
+            until(lambda: view.frame.height == 1)
+            api.run("PPPF", id="fast", after=timedelta(seconds=30))
+            until(lambda: "fine 3" in names(view.state.listed))
+            step(run, "PPPP")
+            view.wait(30)
+    assert set(view.frame["run_id"]) == {"r9", "fast"}, "what had ended before is not watched"
+
+
+def test_more_runs_than_a_page_between_two_looks_are_seen() -> None:
+    with past(1, runs=1) as api:
+        going(api)
+        with watch(api, None, workflow_id=FLOW, baseline=None) as view:
+            until(lambda: view.frame.height == 1)
+            for at in range(130):
+                api.run("P", id=f"fast{at}", after=timedelta(seconds=1))
+            until(lambda: view.frame.height == 131)

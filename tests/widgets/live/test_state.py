@@ -87,6 +87,7 @@ def test_without_a_baseline_what_does_not_pass_comes_first() -> None:
     assert state.listed[0].seconds == 2.0
 
 
+# The list of each transition, where the eval fails.
 EACH = {
     "regressed": "broke",
     "newly_blocked": "broke",
@@ -95,8 +96,8 @@ EACH = {
     "fixed": "apart",
     "flaky": "apart",
     "incomplete": "apart",
-    "not_comparable": "apart",
-    "added": "apart",
+    "not_comparable": "unjudged",
+    "added": "unjudged",
     "still_failing": "known",
     "still_passing": "passed",
 }
@@ -110,7 +111,7 @@ def test_each_eval_is_in_the_list_of_its_transition() -> None:
     assert lists == {
         name: [f"e_{each}" for each, its in EACH.items() if its == name] for name in LISTS
     }
-    assert names(state.listed) == names((*state.broke, *state.suspects))
+    assert names(state.listed) == names((*state.broke, *state.suspects, *state.unjudged))
     assert state.heading == "running: 2 broke, 1 suspect, 1 newly errored"
     assert state.news is not None
     assert dict(state.news) == dict(news.counts or {})
@@ -119,9 +120,7 @@ def test_each_eval_is_in_the_list_of_its_transition() -> None:
     text = html.plain_text(state)
     assert "✗ e_regressed [invoice 1.pdf] broke (p 0.90): why e_regressed" in text
     assert "Known failures (1)." in text
-    assert (
-        "Not counted as news (1 fixed, 1 flaky, 1 not decided before, 1 edited, 1 added)." in text
-    )
+    assert "Other changes (1 fixed, 1 flaky, 1 incomplete)." in text
 
 
 def test_the_heading_while_it_runs_and_at_the_end() -> None:
@@ -134,11 +133,14 @@ def test_the_heading_while_it_runs_and_at_the_end() -> None:
     assert ended.heading == "completed, all pass: 1 unchanged"
 
 
-def test_several_candidates_are_added_up_and_each_has_its_own_news() -> None:
-    results = [result_with("a", "failed", run) for run in ("r1", "r2", "r3")]
+def test_several_workflows_are_added_up_and_each_has_its_own_news() -> None:
+    results = [
+        result_with(name, "failed", run)
+        for name, run in zip("abc", ("r1", "r2", "r3"), strict=True)
+    ]
     news = (
         news_of({"a": "regressed"}, "r1"),
-        news_of({"a": "flaky"}, "r2"),
+        news_of({"b": "flaky"}, "r2"),
         News(("r3",), missing="no earlier run"),
     )
     runs = [run_with(run, "completed", failed=1) for run in ("r1", "r2", "r3")]
@@ -151,6 +153,28 @@ def test_several_candidates_are_added_up_and_each_has_its_own_news() -> None:
     assert state.heading == "3 runs ended: 1 broke"
     assert state.compared == "Held against v1."
     assert state.notes == ("Held against nothing (r3): no earlier run",)
+
+
+def test_several_runs_of_an_eval_are_one_line_with_the_result_that_was_compared() -> None:
+    """Three repeats in which one eval fails broke one eval, not three."""
+    runs = ("r1", "r2", "r3")
+    results = [
+        result_with("a", "passed" if run == "r3" else "failed", run, id=f"a in {run}")
+        for run in runs
+    ]
+    news = news_of({"a": "regressed"}, *runs, candidate_result_id="a in r2")
+    state = seen(*(run_with(run, failed=1) for run in runs), results=results, news=(news,))
+    assert [(line.run_id, line.state) for line in state.broke] == [("r2", "failed")]
+    assert sum(len(getattr(state, name)) for name in LISTS) == 1
+    assert state.heading == "3 of 3 runs going on: 1 broke"
+
+
+def test_a_known_break_that_was_not_run_is_listed_all_the_same() -> None:
+    news = news_of({"a": "newly_blocked", "gone": "removed"}, candidate_state=None)
+    state = seen(run_with("r1", "cancelled", cancelled=1), news=(news,))
+    assert [(line.name, line.state) for line in state.broke] == [("name of a", "blocked")]
+    assert names(state.apart) == ["gone"]
+    assert "⊘ name of a [invoice 1.pdf] newly blocked: why a" in html.plain_text(state)
 
 
 def test_why_there_is_no_news_is_said() -> None:
@@ -181,14 +205,17 @@ def test_what_came_after_the_last_comparison_is_not_compared_yet() -> None:
 def test_a_cancelled_eval_is_neither_news_nor_speed() -> None:
     results = [result_with(f"p{i}", "passed") for i in range(5)]
     results += [result_with(f"c{i}", "cancelled") for i in range(90)]
-    transitions = {f"p{i}": "still_passing" for i in range(5)}
-    news = news_of({**transitions, **{f"c{i}": "incomplete" for i in range(90)}})
+    news = news_of(
+        {f"p{i}": "still_passing" for i in range(5)} | {f"c{i}": "incomplete" for i in range(90)}
+    )
     run = run_with("r1", "cancelled", passed=5, cancelled=90)
     run["timing"]["completed_at"] = "2026-05-18T10:00:31Z"
     state = seen(run, results=results, news=(news,))
     assert {name: len(getattr(state, name)) for name in LISTS} == dict.fromkeys(LISTS, 0) | {
-        "passed": 5
+        "passed": 5,
+        "apart": 90,
     }
+    assert state.listed == ()
     (line,) = state.runs
     assert (line.done, line.total) == (5, 95)
     assert line.rate == pytest.approx(10.0)
