@@ -125,6 +125,7 @@ def _describe(comparison: Comparison, row: Row, values: bool) -> Iterator[str]:
     if not values:
         return
     differing = comparison.diff(row["eval_id"])
+    differing = differing.slice(1) if differing.height > 1 else differing  # the whole value first
     if differing.height:
         yield "  where it differs ([-gone-] {+new+}):"
     for path, expected, baseline, candidate in differing.head(_PATHS).iter_rows():

@@ -15,7 +15,7 @@ import polars.selectors as cs
 from retab_analysis.arguments import check_flag
 from retab_analysis.comparison import render
 from retab_analysis.comparison.accepted import accept as accept_failures
-from retab_analysis.comparison.causes import group_causes
+from retab_analysis.comparison.causes import group_causes, split_path
 from retab_analysis.comparison.gate import (
     FAIL_ON,
     Gate,
@@ -51,6 +51,8 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, SURE
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
+# The conditions that hold the whole value against what is expected; None where it is not known.
+_WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 _RERUNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
 
 
@@ -315,13 +317,16 @@ class Comparison:
             eval_id: The eval.
 
         Returns:
-            ``path, expected, baseline, candidate`` (String): one row per path such as
-            ``$.lines[0].price``; what stands there as JSON, numbers as they were written, null
-            where nothing does. An item that was dropped has the index that it had; where an item
-            from another index stands there now, each of the two has a row. What is not known at all
-            (an eval without an expected value, a side without the eval) takes no part; nor does an
-            expected value of another shape, the length of a list for example, unless the condition
-            is ``equals``.
+            ``path, expected, baseline, candidate`` (String). The first row is what the condition
+            looks at, as a whole; the others are the paths inside of it such as
+            ``$.lines[7→6].price`` (item 7 of the baseline, 6 of the candidate): what stands there
+            as JSON, null where nothing does. Numbers of the same value, 385.00 and 385.0, do not
+            differ. An item that was dropped, added or moved is one row. What is not known at all
+            (an eval without an expected value, a side without the eval) takes no part, and inside
+            of it nor does the operand of a condition, the length of a list for example. No rows
+            where nothing differs.
+
+            In a long list, an equal item is looked for among the next 50.
 
         Raises:
             ConfigError: There is no such eval.
@@ -337,19 +342,21 @@ class Comparison:
             "baseline": row["baseline_actual"],
             "candidate": row["candidate_actual"],
         }
-        is_whole = self.sides.condition_kind(row["eval_id"]) == "equals"
-        return pl.DataFrame(differing_paths(texts, is_whole=is_whole), schema=_DIFF)
+        at = split_path(self.sides.asserted_paths().get(row["eval_id"]))
+        kind = self.sides.condition_kind(row["eval_id"])
+        found = differing_paths(texts, at, is_expected=kind in _WHOLE)
+        return pl.DataFrame(found, schema=_DIFF)
 
     @property
     def causes(self) -> pl.DataFrame:
-        """The evals that flipped, grouped by what they have in common, the largest group first.
+        """What several of the evals that flipped have in common, the largest group first.
 
         Returns:
             ``block_id``; ``path`` in the block's output, generalised (``$.lines[*].quantity``; in
             the value that the eval looks at where the results do not say which that is);
-            ``change``, its kind;
-            ``evals``, how many (Int64; they add up to the evals that flipped);
-            ``example_eval_id``; and ``sentence``, the same in words, without any value.
+            ``change``, its kind; ``evals``, how many (Int64); ``example_eval_id``; and
+            ``sentence``, the same in words, without any value. An eval is in one row at most, and
+            in none where it shares nothing with another.
         """
         check_polars_threads()
         return group_causes(self.evals, self.sides.asserted_paths())

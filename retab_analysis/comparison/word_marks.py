@@ -28,6 +28,11 @@ class Segment:
     text: str
 
 
+def split_words(text: str) -> list[str]:
+    """The words, signs and white space that a text is made of, one after the other."""
+    return _TOKEN.findall(text)
+
+
 def mark_words(before: str, after: str) -> list[Segment]:
     """Mark the words that were removed and added.
 
@@ -47,18 +52,18 @@ def mark_words(before: str, after: str) -> list[Segment]:
     >>> [(each.kind, each.text) for each in mark_words("two red apples", "two green apples")]
     [('equal', 'two '), ('removed', 'red'), ('added', 'green'), ('equal', ' apples')]
     """
-    old, new = _TOKEN.findall(before), _TOKEN.findall(after)
+    old, new = split_words(before), split_words(after)
     shorter = min(len(old), len(new))
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     rest = shorter - head
     tail = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
-    middle = _middle(old[head : len(old) - tail], new[head : len(new) - tail])
     segments = [
         Segment("equal", "".join(old[:head])),
-        *middle,
+        *_middle(old[head : len(old) - tail], new[head : len(new) - tail]),
         Segment("equal", "".join(old[len(old) - tail :])),
     ]
-    return [*_merged(segments)]
+    runs = groupby((each for each in segments if each.text), key=lambda each: each.kind)
+    return [Segment(kind, "".join(each.text for each in run)) for kind, run in runs]
 
 
 def _middle(old: list[str], new: list[str]) -> Iterator[Segment]:
@@ -73,9 +78,3 @@ def _middle(old: list[str], new: list[str]) -> Iterator[Segment]:
         yield Segment("added", "".join(new[j:right]))
         yield Segment("equal", "".join(old[left : left + size]))
         i, j = left + size, right + size
-
-
-def _merged(segments: list[Segment]) -> Iterator[Segment]:
-    present = (segment for segment in segments if segment.text)
-    for kind, run in groupby(present, key=lambda segment: segment.kind):
-        yield Segment(kind, "".join(segment.text for segment in run))

@@ -10,7 +10,7 @@ import polars as pl
 
 from retab_analysis import markup
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.config_changes import diff_text, mark_change
+from retab_analysis.comparison.config_changes import diff_text, readable
 from retab_analysis.comparison.render import VALUES, Row, html_code, markdown_code
 from retab_analysis.comparison.word_marks import Segment, mark_words
 from retab_analysis.markup import Html, markdown, tag
@@ -40,14 +40,14 @@ def list_changes(comparison: Comparison, row: Row) -> list[tuple[str | None, ...
     if not is_inside and max(map(len, known)) <= _SHORT:
         return []
     differing = comparison.diff(row["eval_id"])
-    moved = pl.col("path").str.ends_with("])")  # both texts are equal, and it stands elsewhere
-    sides = differing.filter(pl.col("baseline").ne_missing(pl.col("candidate")) | moved)
+    # The first row is the whole value. Where an item moved, both texts are equal.
+    inside = differing.slice(1) if is_inside else differing
+    moved = pl.col("path").str.contains("→\\d+\\]$")
+    sides = inside.filter(pl.col("baseline").ne_missing(pl.col("candidate")) | moved)
     rows = sides.select("path", "baseline", "candidate")
-    if not is_inside or rows["path"].to_list() != ["$"]:
-        more = rows.height - _PATHS
-        listed = rows.head(_PATHS).rows()
-        return listed if more <= 0 else [*listed, (f"… and {more:,} more", None, None)]
-    return []
+    more = rows.height - _PATHS
+    listed = rows.head(_PATHS).rows()
+    return listed if more <= 0 else [*listed, (f"… and {more:,} more", None, None)]
 
 
 def html_change(change: Iterable[str | None]) -> list[object]:
@@ -120,7 +120,7 @@ def _html_edit(row: Row, values: bool) -> list[object]:
 def edit_segments(row: Row) -> list[Segment]:
     """What was removed and added in an edited field, a row of CONFIG_CHANGES."""
     before, after = ((row[name] or "")[:_LONGEST_TEXT] or None for name in ("before", "after"))
-    return mark_change(before, after)
+    return mark_words(readable(before), readable(after))
 
 
 def _html_block(row: Row) -> Html:

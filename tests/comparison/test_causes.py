@@ -71,7 +71,7 @@ def test_evals_that_lost_an_item_are_one_row() -> None:
     assert causes.rows() == [
         (
             *("lines", "$.lines[*]", "dropped item", 3, "e1"),
-            "3 evals of lines: an item of $.lines is missing.",
+            "3 evals of lines: an item of lines is missing.",
         )
     ]
 
@@ -88,66 +88,52 @@ def test_the_largest_group_comes_first_and_each_flip_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "change", "path"),
+    ("before", "after", "change", "path", "said"),
     [
-        ([1, 2, 3], [1, 2], "dropped item", "$[*]"),
-        ([1, 2], [1, 2, 3], "added item", "$[*]"),
-        ([1, 2, 3], [3, 1, 2], "moved item", "$[*]"),
-        ([[7, 8, 9], 1], [[4, 5, 6], 1], "replaced item", "$[*]"),
-        ({"a": 1, "b": 2}, {"a": 1}, "missing field", "$.b"),
-        ({"a": 1}, {"a": 1, "b": 2}, "added field", "$.b"),
-        ({"a": 1}, {"a": None}, "missing value", "$.a"),
-        (None, None, "unknown value", None),
-        ({"a": None}, {"a": 1}, "added value", "$.a"),
-        ({"a": "1"}, {"a": 1}, "type changed", "$.a"),
-        ([{"a": 1, "b": "x"}], [{"a": 2, "b": "x"}], "changed number", "$[*].a"),
-        ("x", "y", "changed text", "$"),
-        (True, False, "changed value", "$"),
-        (10, 10.0, "rewritten number", "$"),
-        ({"a": 1}, {"a": 1}, "same value", None),
+        ([1, 2, 3], [1, 2], "dropped item", "$[*]", "an item is missing"),
+        ([1, 2], [1, 2, 3], "added item", "$[*]", "an additional item"),
+        ([1, 2, 3], [3, 1, 2], "moved item", "$[*]", "an item moved"),
+        ([[7, 8, 9], 1], [[4, 5, 6], 1], "replaced item", "$[*]", "an item was replaced"),
+        ({"a": [1]}, {"a": [1, 2]}, "added item", "$.a[*]", "an additional item of a"),
+        ({"a": 1, "b": 2}, {"a": 1}, "missing field", "$.b", "b is missing"),
+        ({"a": 1}, {"a": 1, "b": 2}, "added field", "$.b", "b is new"),
+        ({"a": 1}, {"a": None}, "missing value", "$.a", "the value at a is null now"),
+        ({"a": None}, {"a": 1}, "added value", "$.a", "the value at a is no longer null"),
+        ({"a": "1"}, {"a": 1}, "type changed", "$.a", "the value at a changed its type"),
+        ([{"a": 1, "b": "x"}], [{"a": 2, "b": "x"}], "changed number", "$[*].a", "the number at [].a changed"),  # noqa: E501
+        ([1, 2, 3], [1, 9, 3], "changed number", "$[*]", "the number at [] changed"),
+        ("x", "y", "changed text", "$", "the text changed"),
+        (True, False, "changed value", "$", "the value changed"),
+        ({"a": 10}, {"a": 10.0}, "same value", "$", "the value did not change"),
     ],
-)
-def test_kinds_of_change(before: Any, after: Any, change: str, path: str | None) -> None:
-    evals = frame(flip(before, after), flip(before, after))
-    [row] = group_causes(evals).rows(named=True)
+)  # fmt: skip
+def test_kinds_of_change(before: Any, after: Any, change: str, path: str, said: str) -> None:
+    [row] = group_causes(frame(flip(before, after), flip(before, after))).rows(named=True)
     assert (row["change"], row["path"], row["evals"]) == (change, path, 2)
-    assert row["sentence"].startswith("2 evals of lines: ")
+    assert row["sentence"] == f"2 evals of lines: {said}."
 
 
 def test_a_path_begins_at_the_output_where_it_is_known_what_an_eval_looks_at() -> None:
     flips = frame(flip(1, 2), flip(1, 3), flip(LINES, LINES[1:]), flip(LINES, LINES[:4]))
     asserted = {"e0": "lines.0.quantity", "e1": "lines.12.quantity", "e2": "lines", "e3": "lines"}
     assert group_causes(flips, asserted)["sentence"].to_list() == [
-        "2 evals of lines: an item of $.lines is missing.",
-        "2 evals of lines: the number at $.lines[*].quantity changed.",
+        "2 evals of lines: an item of lines is missing.",
+        "2 evals of lines: the number at lines[].quantity changed.",
     ]
-    assert group_causes(flips, asserted | {"e1": "total"})["path"].to_list() == [
-        "$.lines[*]",
-        None,
-    ]
-    only = group_causes(flips.head(1), {"e0": 'a key."0"'})
-    assert only["path"].to_list() == ['$["a key"]["\\"0\\""]']
+    paths = group_causes(flips, dict.fromkeys(asserted, 'a key."0"'))["path"]
+    assert paths[0] == '$["a key"]["\\"0\\""][*]'
 
 
-def test_what_tells_more_is_said_of_an_eval_that_is_alone() -> None:
-    assert told(flip({"a": 1, "lines": LINES}, {"a": 2, "lines": LINES[1:]})) == [
-        ("lines", "$.lines[*]", "dropped item", 1, "e0")
-    ]
+def test_what_says_more_is_told_of_evals_that_share_two_changes() -> None:
+    both = flip({"a": 1, "lines": LINES}, {"a": 2, "lines": LINES[1:]})
+    assert told(both, both) == [("lines", "$.lines[*]", "dropped item", 2, "e0")]
 
 
-def test_the_same_change_at_several_paths() -> None:
-    causes = group_causes(frame(flip({"a": 1}, {"a": 2}), flip({"b": 1}, {"b": 2})))
-    assert causes.rows() == [
-        ("lines", None, "changed number", 2, "e0", "2 evals of lines: numbers changed.")
-    ]
-
-
-def test_what_is_left_of_a_block_is_one_row() -> None:
-    causes = group_causes(frame(flip("a", "b"), flip(1, 2), error("lines"), flip(block="other")))
-    assert causes.rows() == [
-        ("lines", None, "various", 3, "e0", "3 evals of lines changed, each in another way."),
-        ("other", "$", "changed number", 1, "e3", "1 eval of other: the number at $ changed."),
-    ]
+def test_what_is_not_shared_is_no_cause() -> None:
+    alone = [flip("a", "b"), flip(1, 2), error("lines"), flip(block="other"), flip(None, 1)]
+    nothing = group_causes(frame(*alone, flip({"a": 1}, {"a": 2}), flip(None, 1)))
+    assert nothing.equals(pl.DataFrame(schema=CAUSES_SCHEMA))
+    assert told(flip(transition="flaky"), flip(transition="flaky")) == []
 
 
 def test_one_failure_code_in_several_blocks_is_one_row() -> None:
@@ -157,69 +143,29 @@ def test_one_failure_code_in_several_blocks_is_one_row() -> None:
             *(None, None, "error: rate_limited", 3, "e0"),
             "3 evals of 2 blocks: they did not run, rate_limited.",
         ),
-        ("c", None, "error: output_limit", 1, "e3", "1 eval of c: it did not run, output_limit."),
     ]
-
-
-def test_errors_of_one_block_are_told_of_the_block() -> None:
     assert told(error("a"), error("a")) == [("a", None, "error: rate_limited", 2, "e0")]
     assert told(error("a", None), error("b", None)) == [(None, None, "error", 2, "e0")]
 
 
 def test_a_message_is_not_taken_for_a_code() -> None:
     blocked = flip(transition="newly_blocked", state="blocked", failure=f"Note: {SECRET}")
-    assert told(blocked) == [("lines", None, "blocked", 1, "e0")]
+    assert told(blocked, blocked) == [("lines", None, "blocked", 2, "e0")]
 
 
 def test_what_was_fixed_is_apart_from_what_broke() -> None:
     back = [flip(LINES[1:], LINES, transition="fixed"), flip(LINES[2:], LINES, transition="fixed")]
     ran = flip(None, 1, transition="fixed", state="error", block="b")
-    causes = group_causes(frame(*back, flip(LINES[1:], LINES), ran))
-    assert causes["sentence"].to_list() == [
-        "2 evals of lines pass again: $ has an additional item.",
-        "1 eval of lines: $ has an additional item.",
-        "1 eval of b passes again: before, it did not run.",
-    ]
-    assert causes["change"].to_list() == ["fixed: added item", "added item", "fixed: error"]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "change"),
-    [
-        ("0", "1e-400", "changed number"),
-        ("0.1", "0.10000000000000000001", "changed number"),
-        ("9007199254740993", "9007199254740992.0", "changed number"),
-        ("9007199254740993", "9007199254740993.0", "rewritten number"),
-        ("1.10", "11e-1", "rewritten number"),
-        ("1e99999999999999999999", "1e99999999999999999998", "changed number"),
-    ],
-)
-def test_numbers_are_the_same_where_they_are_exactly(before: str, after: str, change: str) -> None:
-    values = {"baseline_actual": before, "candidate_actual": after}
-    assert group_causes(frame(flip() | values))["change"].to_list() == [change]
-
-
-def test_an_item_is_named_as_one_of_its_list() -> None:
-    causes = group_causes(frame(flip({"scores": [1, 2, 3]}, {"scores": [1, 9, 3]})))
-    assert causes["sentence"].to_list() == ["1 eval of lines: the number at $.scores[*] changed."]
-
-
-def test_suspects_are_not_called_broken() -> None:
-    suspects = [flip(1, 2, transition="suspect"), flip("a", None, transition="suspect")]
-    assert group_causes(frame(*suspects))["sentence"].to_list() == [
-        "2 evals of lines (2 suspect) changed, each in another way."
+    causes = group_causes(frame(*back, flip(LINES[1:], LINES), ran, ran))
+    assert causes.select("change", "sentence").rows() == [
+        ("fixed: error", "2 evals of b pass again: before, they did not run."),
+        ("fixed: added item", "2 evals of lines pass again: an additional item."),
     ]
 
 
-def test_suspects_are_named_as_such() -> None:
+def test_suspects_are_called_unclear() -> None:
     causes = group_causes(frame(flip(transition="suspect"), flip()))
-    assert causes["sentence"][0] == "2 evals of lines (1 suspect): the number at $ changed."
-
-
-def test_without_flips_there_are_no_causes() -> None:
-    for evals in (frame(), frame(flip(transition="flaky"))):
-        assert group_causes(evals).is_empty()
-        assert group_causes(evals).schema == CAUSES_SCHEMA
+    assert causes["sentence"][0] == "2 evals of lines (1 unclear): the number changed."
 
 
 VALUES = st.sampled_from([None, 1, 2, SECRET, LINES, LINES[1:], {"a": SECRET}, {"a": 1, "b": 2}])
@@ -238,12 +184,9 @@ FLIPS = st.builds(
 @given(st.lists(FLIPS, max_size=20))
 def test_any_flips(flips: list[dict[str, str | None]]) -> None:
     causes = group_causes(frame(*flips))
-    flipped = [each for each in flips if each["transition"] in FLIPPED]
-    assert causes["evals"].sum() == len(flipped)
+    assert causes["evals"].sum() <= sum(each["transition"] in FLIPPED for each in flips)
     assert causes["evals"].to_list() == sorted(causes["evals"], reverse=True)
-    alone = {(each["block_id"], each["transition"] == "fixed") for each in flipped}
-    assert causes.filter(pl.col("evals") == 1).height <= len(alone)
-    assert causes.height <= (len(flipped) + len(alone)) / 2
+    assert causes.filter(pl.col("evals") < 2).is_empty()
     assert causes["example_eval_id"].n_unique() == causes.height
     assert SECRET not in str(causes.to_dicts())
     backwards = group_causes(frame(*reversed(flips)))

@@ -138,23 +138,21 @@ def diff_of(
 
 
 def test_where_the_values_of_an_eval_differ() -> None:
-    assert diff_of("1", "1", "1") == []
-    assert diff_of("1.10", "1.10", "1.1") == [("$", "1.10", "1.10", "1.1")]
-    assert diff_of('{"a":1,"b":2}', '{"a":1,"b":2}', '{"a":1,"b":3}') == [("$.b", "2", "2", "3")]
+    assert diff_of("1.10", "1.10", "1.1") == []
+    assert diff_of("1.10", "1.10", "1.2") == [("$.total", "1.10", "1.10", "1.2")]
+    whole = ('{"a":1,"b":2}', '{"a":1,"b":2}', '{"a":1,"b":3}')
+    assert diff_of(*whole) == [("$.total", *whole), ("$.total.b", "2", "2", "3")]
     assert diff_of(None, None, None) == []
 
 
-def test_an_expected_value_of_another_shape_is_told_where_it_is_the_whole_value() -> None:
-    whole = [("$", '"USD"', '["USD"]', '["USD"]')]
-    assert diff_of('"USD"', '["USD"]', '["USD"]', "equals") == whole
-    assert diff_of('"USD"', '"USD"', '["USD"]', "equals") == [("$", '"USD"', '"USD"', '["USD"]')]
-    assert diff_of("2", "[1,2]", "[1]", "length_compare") == [("$[1]", None, "2", None)]
-
-
-def test_an_item_that_was_dropped_is_one_row() -> None:
-    lines = [json.dumps({"name": f"line {at}", "total": at}) for at in range(20)]
-    whole, less = f"[{','.join(lines)}]", f"[{','.join(lines[:7] + lines[8:])}]"
-    assert len(diff_of(whole, whole, less)) == 1
+@pytest.mark.parametrize(
+    ("kind", "told"), [("equals", "2"), ("similarity_gte", "2"), (None, "2"), ("contains", None)]
+)
+def test_what_is_expected_is_told_inside_where_the_whole_value_is(
+    kind: str | None, told: str | None
+) -> None:
+    [_, (path, expected, *_)] = diff_of("[1,2]", "[1,2]", "[1]", kind)
+    assert (path, expected) == ("$.total[1]", told)
 
 
 def test_a_diff_of_an_eval_that_was_not_compared() -> None:

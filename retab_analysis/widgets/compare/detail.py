@@ -202,9 +202,9 @@ def indent(text: str) -> str:
 
 
 def _render_paths(state: CompareState, eval_id: str) -> Html | None:
-    differing = state.comparison.diff(eval_id)
-    if not differing.height or differing["path"].to_list() == ["$"]:
-        # Both values are scalars, and stand side by side already.
+    # The first row is the whole values, which stand side by side already.
+    differing = state.comparison.diff(eval_id).slice(1)
+    if differing.is_empty():
         return None
     # Paths at which the candidate differs from the baseline first; the others differ only from what
     # was expected. An item that only moved has the same text on both sides.
