@@ -676,3 +676,15 @@ def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
         assert made.outage == (12, 24)
         assert list_isolated_errors(made, api.client) == []
         assert settle(made, client=api.client, progress=False) is made
+
+
+def test_in_the_sandbox_a_rerun_joins_the_row_of_its_run() -> None:
+    with ra.Sandbox(speed=300) as sandbox:
+        client = ra.Client(**sandbox.credentials)
+        flow = "wf_claims"
+        run = ra.wait_for_runs(ra.start_runs(flow, client=client), interval=0.1, client=client)
+        results = ra.fetch_results(run, client=client, progress=False)
+        eval_id = results.filter(pl.col("state").is_in(("passed", "failed")))["eval_id"][0]
+        again = ra.start_runs(flow, eval_ids=[eval_id], client=client)
+        ra.wait_for_runs(again, interval=0.1, client=client)
+        assert rows_of(check(flow, client=client, progress=False))[eval_id][-1] >= 2

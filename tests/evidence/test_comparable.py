@@ -1,0 +1,270 @@
+"""The ledger: which outcomes are comparable, and which of them are one row of the model.
+
+A run is when it began, in minutes, and the letters of its evals; beside that its scope (``W``,
+``B`` or ``E``), code, and how many minutes it took.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+from support.frames import START, many, results
+from support.inside import Ledger, collect, combine_sides, write_by_value
+
+DAY = 24 * 60
+SCOPES = {"W": "workflow", "B": "block", "E": "eval"}
+
+
+class Run(NamedTuple):
+    """A run of evals; ``now`` puts it on the candidate's side."""
+
+    at: float
+    letters: dict[str, str]
+    scope: str = "W"
+    code: str | None = "A"
+    minutes: float = 1.0
+    now: bool = False
+    more: dict[str, Any] = {}  # noqa: RUF012
+
+
+def ledger(*runs: Run, blocks: dict[str, str] | None = None) -> Ledger:
+    """The ledger of some runs, with what is known of their scopes."""
+    sides: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for number, run in enumerate(runs):
+        began = START + timedelta(minutes=run.at)
+        known = {
+            "run_created_at": began,
+            "created_at": began,
+            "completed_at": began + timedelta(minutes=run.minutes),
+            "block_execution_fingerprint": run.code,
+            "workflow_version_id": run.code,
+        }
+        for name, letter in run.letters.items():
+            block = (blocks or {}).get(name, "block_1")
+            sides[run.now] += many(name, letter, number, **{**known, "block_id": block, **run.more})
+    scopes = pl.DataFrame(
+        [(f"run_{number}", SCOPES[run.scope]) for number, run in enumerate(runs)],
+        schema={"run_id": pl.String, "scope": pl.String},
+        orient="row",
+    )
+    return collect(combine_sides(results(*sides[True]), None, results(*sides[False])), scopes)
+
+
+def rows(made: Ledger, name: str = "a") -> list[str]:
+    """What an eval has in each row: P or F for each outcome, a dot for none."""
+    place = made.evals["eval_id"].to_list().index(name)
+    told = made.histories
+    return [
+        "P" * int(p) + "F" * int(f) or "."
+        for p, f in zip(told.passes[place], told.fails[place], strict=True)
+    ]
+
+
+def of_one(letters: str, **columns: list[Any]) -> Ledger:
+    """An eval with a run a day, and a column's value for each of them."""
+    given = [
+        Run(at * DAY, {"a": letter}, more={name: each[at] for name, each in columns.items()})
+        for at, letter in enumerate(letters)
+    ]
+    return ledger(*given[:-1], given[-1]._replace(now=True))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a":1,"b":2}', '{"b":2,"a":1}', True),
+        ("1", "1.0", True),
+        ("100", "1e2", True),
+        ("0", "-0.0", True),
+        ("[1,2]", "[2,1]", False),
+        ("1", '"1"', False),
+        ("1", "true", False),
+        ("1", "-1", False),
+        ("0.1", "0.10000000000000001", False),
+        ("9007199254740993", "9007199254740992", False),
+        ("null", "{}", False),
+        ("not JSON", "not JSON", True),
+    ],
+)
+def test_a_definition_is_compared_by_value(one: str, other: str, same: bool) -> None:
+    assert (write_by_value(one) == write_by_value(other)) == same
+    made = of_one("PF", expected_value=[one, other])
+    assert rows(made) == (["P", "F"] if same else [".", "F"])
+
+
+@pytest.mark.parametrize(
+    ("letters", "definitions", "counted"),
+    [
+        ("PPFF", "AABB", "..FF"),
+        ("PPPF", "ABAA", "..PF"),  # what was before the other definition does not come back
+        ("PPFF", "A?BB", ".PFF"),
+        ("PPFF", "AA??", "PPFF"),  # what is not known may be the same
+        ("PPCF", "AABA", "PPF"),  # what decided nothing has no definition
+        ("PPEF", "AABA", "PP.F"),
+        ("PPFC", "AAAB", "PPF."),
+    ],
+)
+@pytest.mark.parametrize(
+    "column", ["expected_value", "condition_kind", "handle_inputs_fingerprint"]
+)
+def test_a_history_begins_after_the_last_other_definition(
+    letters: str, definitions: str, counted: str, column: str
+) -> None:
+    values = [None if each == "?" else f'"{each}"' for each in definitions]
+    found = "".join(rows(of_one(letters, **{column: values})))
+    assert found.strip(".") == counted.strip(".")
+
+
+BOTH, OTHER = {"a": "F", "b": "P"}, {"a": "P"}
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        # A run of an hour: the half hour begins where it ended.
+        ([Run(89, OTHER, "E")], ["PF"]),
+        ([Run(91, OTHER, "E")], ["F", "P"]),
+        # Windows do not chain: what joins a row does not lengthen it.
+        ([Run(80, OTHER, "E"), Run(100, OTHER, "E")], ["PF", "P"]),
+        # A row of reruns is open for half an hour from the first of them.
+        ([Run(100, OTHER, "E"), Run(129, OTHER, "E")], ["F", "PP"]),
+        ([Run(100, OTHER, "E"), Run(125, OTHER, "E"), Run(131, OTHER, "E")], ["F", "PP", "P"]),
+        # A rerun of other code is a row of its own.
+        ([Run(70, OTHER, "E", "B")], ["F", "P"]),
+        ([Run(70, OTHER, "E", None)], ["PF"]),
+        # Two runs of most of a block are two rows, however near.
+        ([Run(61, BOTH)], ["F", "F"]),
+        ([Run(61, BOTH, "B")], ["F", "F"]),
+    ],
+)
+def test_reruns_of_the_same_half_hour_are_one_row(after: list[Run], expected: list[str]) -> None:
+    runs = [Run(0, BOTH, minutes=60), *after]
+    assert rows(ledger(*[run._replace(now=True) for run in runs])) == expected
+    # It is the same for what is earlier.
+    earlier = ledger(*runs, Run(9 * DAY, BOTH, now=True))
+    assert rows(earlier) == [*expected, "F"]
+
+
+def test_without_an_end_the_half_hour_begins_with_the_run() -> None:
+    whole = Run(0, BOTH, more={"completed_at": None})
+    for at, expected in ((29, ["PF", "P"]), (31, ["F", "P", "P"])):
+        made = ledger(whole, Run(at, OTHER, "E"), Run(9 * DAY, OTHER, now=True))
+        assert rows(made) == expected
+
+
+def test_rows_are_counted_per_block() -> None:
+    blocks = {"a": "one", "b": "other"}
+    runs = [Run(at * DAY, {"b": "P"}, "B") for at in range(1, 6)]
+    both = Run(0, {"a": "P", "b": "P"}), Run(9 * DAY, {"a": "F", "b": "P"}, now=True)
+    made = ledger(both[0], *runs, both[1], blocks=blocks)
+    assert [row for row in rows(made) if row != "."] == ["P", "F"]
+    assert rows(made)[-2:] == ["P", "F"]  # nothing lies between
+    assert rows(made, "b") == ["P"] * 7
+
+
+@pytest.mark.parametrize(
+    ("letters", "codes", "expected"),
+    [
+        ("PPE", "AAA", "PP."),
+        ("PPEE", "AAAA", "PPFF"),
+        ("PEPE", "AAAA", "P.P."),
+        ("PPEE", "AAAB", "PP.."),
+        ("PEFE", "AAAA", "PFFF"),
+        ("PECE", "AAAA", "PF.F"),
+    ],
+)
+def test_repeated_errors_count_as_failures(letters: str, codes: str, expected: str) -> None:
+    runs = [
+        Run(at * DAY, {"a": letter, "b": "P"}, code=code)
+        for at, (letter, code) in enumerate(zip(letters, codes, strict=True))
+    ]
+    made = ledger(*runs[:-1], runs[-1]._replace(now=True))
+    assert "".join(rows(made)) == expected
+    assert made.errors_count[0] == (letters[-1] == "E" and expected[-1] == "F")
+
+
+def test_two_errors_of_one_hour_are_one() -> None:
+    whole = Run(DAY, {"a": "E", "b": "P"}, now=True)
+    before = Run(0, {"a": "P", "b": "P"})
+    for minutes, expected in ((5, ["P", "."]), (40, ["P", "F", "F"])):
+        again = Run(DAY + minutes, {"a": "E"}, "E", now=True)
+        assert rows(ledger(before, whole, again)) == expected
+
+
+def _run_of(n: int, errors: int, blocks: int) -> tuple[dict[str, str], dict[str, str]]:
+    letters = {f"e{at:03}": "E" if at < errors else "P" for at in range(n)}
+    return letters, {name: f"b{at % blocks}" for at, name in enumerate(letters)}
+
+
+@pytest.mark.parametrize(
+    ("n", "errors", "blocks", "outage"),
+    [
+        (30, 3, 2, True),  # three evals, a tenth, two blocks
+        (31, 3, 2, False),  # less than a tenth
+        (4, 2, 2, False),  # two evals
+        (30, 14, 1, False),  # one block, less than half
+        (30, 15, 1, True),
+        (3, 3, 1, True),
+    ],
+)
+def test_an_outage(n: int, errors: int, blocks: int, outage: bool) -> None:
+    letters, of = _run_of(n, errors, blocks)
+    runs = [Run(at * DAY, letters) for at in range(2)]
+    made = ledger(runs[0], runs[1]._replace(now=True), blocks=of)
+    assert made.results["outage"].all() == outage
+    # Its errors count nowhere, not as one of two in a row either.
+    assert made.errors_count.sum() == (0 if outage else errors)
+
+
+def jumps(made: Ledger, name: str = "a") -> str:
+    """To which rows an eval's rate may jump."""
+    place = made.evals["eval_id"].to_list().index(name)
+    return "".join("-x"[int(each)] for each in made.histories.jumps[place])
+
+
+@pytest.mark.parametrize(
+    ("later", "scope", "code", "expected"),
+    [
+        (60, "E", "A", "-x-"),  # a rerun on the same code within a day
+        (DAY + 60, "E", "A", "-xx"),
+        (60, "E", "B", "-xx"),
+        (60, "W", "A", "-x-"),
+    ],
+)
+def test_no_rate_jumps_between_a_run_and_its_reruns(
+    later: float, scope: str, code: str, expected: str
+) -> None:
+    last = Run(5 * DAY, BOTH, now=True)
+    again = Run(5 * DAY + later, OTHER if scope == "E" else BOTH, scope, code, now=True)
+    assert jumps(ledger(Run(0, BOTH), last, again)) == expected
+
+
+def test_a_rate_jumps_between_the_first_outcome_and_the_last_only() -> None:
+    letters = [".", "P", ".", "F", "."]
+    runs = [
+        Run(at * DAY, {"b": "P"} | ({"a": letter} if letter != "." else {}))
+        for at, letter in enumerate(letters)
+    ]
+    made = ledger(*runs[:-1], runs[-1]._replace(now=True))
+    assert jumps(made) == "--xx-"
+    assert jumps(made, "b") == "-xxxx"
+
+
+def test_a_pass_that_only_the_saved_eval_remembers_is_a_row() -> None:
+    remembered = Run(0, {"a": "P"}, more={"run_id": None, "result_id": None})
+    other = Run(DAY, {"b": "P"}, more={"run_id": None, "result_id": None})
+    made = ledger(remembered, other, Run(9 * DAY, BOTH), Run(10 * DAY, BOTH, now=True))
+    # Several evals remember something: that is one row, and not a run of all of them.
+    assert rows(made) == ["P", "F", "F"]
+    assert rows(made, "b") == ["P", "P", "P"]
+
+
+def test_an_edit_is_where_two_known_codes_differ() -> None:
+    # Where a code between them is not known, it may have been there already.
+    codes = ["A", "A", "B", None, "C", "C"]
+    runs = [Run(at * DAY, BOTH, code=code) for at, code in enumerate(codes)]
+    made = ledger(*runs[:-1], runs[-1]._replace(now=True))
+    assert made.histories.edited[0].tolist()[1:] == [0, 2, 1, 2, 0]
