@@ -24,13 +24,9 @@ from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, Ret
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import (
     PAGE_SIZE,
-    Collected,
     Fetched,
-    Gathering,
     read_first_page,
     read_list,
-    read_pages,
-    refuse_other_workflow,
 )
 from retab_analysis.fetch.params import check_text, quote_id
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -46,6 +42,7 @@ from retab_analysis.schema import (
     Table,
 )
 from retab_analysis.transport import Client
+from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
 _EVALS, _BLOCKS = "/v1/workflows/evals", "/v1/workflows/blocks"
@@ -83,63 +80,45 @@ def fetch_evals(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    check_flag("strict", strict)
     chosen = client_or_default(client)
-    with contextlib.closing(choose_progress(progress, "saved evals", "evals")) as bar:
-        fetched = list_evals(chosen, workflow_id, target_block_id, strict=strict, progress=bar)
+    params = _of_workflow(workflow_id, order="desc")
+    filters = {"workflow_id": [workflow_id]}
+    if target_block_id is not None:
+        params.append(("target_block_id", check_text("target_block_id", target_block_id)))
+        filters["target_block_id"] = [target_block_id]
+    fetched = _fetch_list(chosen, _EVALS, params, EVALS, progress, strict)
     if not fetched.problems:
-        asked = {"workflow_id": workflow_id, "target_block_id": target_block_id}
-        filters = {name: [each] for name, each in asked.items() if each is not None}
         refuse_unknown(chosen, filters, fetched.frame)
     return fetched.deliver(EVALS)
 
 
-def list_evals(
+def _fetch_list(
     client: Client,
-    workflow_id: str,
-    target_block_id: str | None = None,
-    *,
-    strict: bool = True,
-    progress: Progress | None = None,
-    table: Table = EVALS,
+    path: str,
+    params: Params,
+    table: Table,
+    progress: Progress | bool | None,
+    strict: bool,
 ) -> Fetched:
-    """The saved evals of a workflow, the newest first."""
-    params = _of_workflow(workflow_id, order="desc")
-    if target_block_id is not None:
-        params.append(("target_block_id", check_text("target_block_id", target_block_id)))
-    return read_list(client, _EVALS, params, table, strict=strict, progress=progress)
+    check_flag("strict", strict)
+    with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
+        return read_list(client, path, params, table, strict=strict, progress=bar)
 
 
-def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
-    """The saved evals of a workflow; none where there is no such workflow."""
-    return list_evals(client_or_default(client), workflow_id).frame
+def list_evals(client: Client, workflow_id: str, *, table: Table = EVALS) -> Fetched:
+    """The saved evals of a workflow that decode; none where there is no such workflow."""
+    return read_list(client, _EVALS, _of_workflow(workflow_id, order="desc"), table, strict=False)
 
 
 def read_saved(client: Client, workflow_id: str) -> Fetched:
-    """Read the saved evals of a workflow, each with why its newest result is out of date.
-
-    Returns:
-        An EVALS frame with the column ``freshness_reasons`` (List(String)) at its end, and the
-        evals that did not decode.
-
-    Raises:
-        NotFoundError: There is no such workflow.
-        RetabAnalysisError: Any other failure.
-    """
-    return list_evals(client, workflow_id, strict=False, table=EVALS_WITH_REASONS)
+    """The saved evals, each with why its newest result is out of date: ``freshness_reasons``."""
+    return list_evals(client, workflow_id, table=EVALS_WITH_REASONS)
 
 
-def collect_evals(client: Client, workflow_id: str) -> Collected:
-    """Read the saved evals of a workflow as they are, without making rows of them.
-
-    Raises:
-        RetabAnalysisError: They cannot be read.
-    """
-    into, accept = Collected(Gathering(EVALS)), refuse_other_workflow(workflow_id, EVALS)
+def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
+    """The saved evals of a workflow; one that does not decode is an error."""
     params = _of_workflow(workflow_id, order="desc")
-    for _ in read_pages(client, _EVALS, params, into, strict=False, accept=accept):
-        pass
-    return into
+    return read_list(client_or_default(client), _EVALS, params, EVALS).frame
 
 
 def fetch_workflows(
@@ -169,13 +148,10 @@ def fetch_workflows(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    check_flag("strict", strict)
-    params = [*_NEWEST_FIRST]
+    params, chosen = [*_NEWEST_FIRST], client_or_default(client)
     if project_id is not None:
         params.append(("project_id", check_text("project_id", project_id)))
-    chosen = client_or_default(client)
-    with contextlib.closing(choose_progress(progress, "workflows", "workflows")) as bar:
-        fetched = read_list(chosen, _WORKFLOWS, params, WORKFLOWS, strict=strict, progress=bar)
+    fetched = _fetch_list(chosen, _WORKFLOWS, params, WORKFLOWS, progress, strict)
     if project_id is not None and fetched.frame.is_empty() and not fetched.problems:
         projects = _read_newest_workflows(chosen)["project_id"].drop_nulls()
         _refuse("project", project_id, dict.fromkeys(projects))
@@ -183,13 +159,9 @@ def fetch_workflows(
 
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Look for a workflow among the newest 100, with one request; the API has none for just one.
+    """Look for a workflow among the newest 100: a WORKFLOWS frame of one row, or of none.
 
-    Returns:
-        A WORKFLOWS frame of one row, or of none.
-
-    Raises:
-        RetabAnalysisError: The list cannot be read.
+    The API has no endpoint for just one.
     """
     newest = read_first_page(client, _WORKFLOWS, _NEWEST_FIRST, WORKFLOWS)
     return newest.filter(pl.col("workflow_id") == workflow_id)
@@ -224,21 +196,15 @@ def fetch_versions(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    check_flag("strict", strict)
     params, chosen = _of_workflow(workflow_id), client_or_default(client)
-    with contextlib.closing(choose_progress(progress, "versions", "versions")) as bar:
-        fetched = read_list(chosen, _VERSIONS, params, VERSIONS, strict=strict, progress=bar)
+    fetched = _fetch_list(chosen, _VERSIONS, params, VERSIONS, progress, strict)
     if not fetched.problems:
         refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)
     return fetched.deliver(VERSIONS)
 
 
 def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the newest 100 publications of a workflow, with one request.
-
-    Raises:
-        RetabAnalysisError: The list cannot be read.
-    """
+    """Read the newest 100 publications of a workflow, with one request."""
     return read_first_page(client, _VERSIONS, [("workflow_id", workflow_id)], VERSIONS)
 
 
@@ -320,26 +286,14 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
 
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the blocks of the draft as it is now, each with when it was saved last.
-
-    Returns:
-        As :func:`read_blocks`, and ``updated_at`` (Datetime), null
-        where that is not known.
-
-    Raises:
-        RetabAnalysisError: As :func:`read_blocks` does.
-    """
+    """Read the blocks of the draft as it is now, with ``updated_at``: when each was saved last."""
     return read_list(client, _BLOCKS, _of_workflow(workflow_id), LIVE_BLOCKS).frame
 
 
 def read_two_versions(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read the blocks of two versions at the same time; see :func:`read_blocks`.
-
-    Raises:
-        RetabAnalysisError: As :func:`read_blocks` does.
-    """
+    """Read the blocks of two versions at the same time; see :func:`read_blocks`."""
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
     tasks = [partial(read_blocks, client, workflow_id, each) for each in (baseline, candidate)]
     run_all(tasks, client.max_concurrency, outcomes)
@@ -410,7 +364,7 @@ def refuse_unknown(
         _refuse(noun, each, dict(known.iter_rows()))
 
 
-def say_what_it_is(client: Client, run_id: str, error: NotFoundError) -> None:
+def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
     """Say on the error of a run that is not there whether the id is a workflow's."""
     with contextlib.suppress(RetabAnalysisError):
         if find_workflow(client, run_id).height:
@@ -428,11 +382,7 @@ def _read_newest_workflows(client: Client) -> pl.DataFrame:
 
 
 def _refuse(noun: str, asked: str, known: Mapping[str, str | None]) -> None:
-    """Raise where an id is not one of those that are known, if any are; ``known`` has their names.
-
-    Raises:
-        ConfigError: It is not; the nearest one is named.
-    """
+    """Raise where an id is not among those that are known, if any; ``known`` has their names."""
     if not known or asked in known:
         return
     ids = {text: each for each, name in known.items() for text in (each, name) if text}

@@ -192,19 +192,39 @@ def read_pages(
         RetabAnalysisError: Whatever went wrong. What came before it is in ``into``, and where to
             go on: the caller puts both on the error.
     """
+    table = into.gathering.table
+
+    def parse(body: bytes) -> Page:
+        # All inside of the request: what is not the page is worth another attempt, an error can
+        # name the request, and the deadline holds. If strict, a page with a record that does not
+        # decode is not taken in, so that ``.partial`` ends where ``.cursor`` goes on.
+        page = read_page(table.record, body, check_time)
+        accept(page.structs)
+        report_problems(table, page.problems if strict else Problems(), strict=True, verb="fetch")
+        return page
+
     # The cursor that the caller gave counts too: to come back to it is to go in a circle.
     seen, in_vain = {into.cursor}, 0
-    parse = _page_parser(into.gathering.table, strict, accept)
     while True:
         before = len(into.ids)
-        page = client.get(path, _query(params, into, wanted), parse=parse)
+        # No more than is wanted; a whole page where the caller cut off rows that were counted here.
+        missing = PAGE_SIZE if wanted is None else wanted - before
+        size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
+        cursor = [] if into.cursor is None else [("after", into.cursor)]
+        page = client.get(path, [*params, ("limit", str(size)), *cursor], parse=parse)
         into.add(page)
         yield page
         if into.cursor is None:
             return
-        _refuse_repeated(into.cursor, seen, path)
         in_vain = in_vain + 1 if len(into.ids) == before else 0
-        _refuse_endless(in_vain, path)
+        circle = f"the cursor {into.cursor!r} came a second time" if into.cursor in seen else None
+        endless = f"{in_vain} pages in a row brought no new row, and there is always another cursor"
+        if circle or in_vain >= MOST_PAGES_IN_VAIN:
+            raise PaginationError(
+                f"GET {path}: {circle or endless}; following it would never end. The rows so far "
+                "are in .partial"
+            )
+        seen.add(into.cursor)
 
 
 def read_list(
@@ -297,46 +317,3 @@ def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:
     if workflow_id is None or "workflow_id" not in table.paths:
         return lambda structs: None
     return partial(refuse_other, "workflow", "workflow_id", workflow_id)
-
-
-def _page_parser(table: Table, strict: bool, accept: Accept) -> Callable[[bytes], Page]:
-    """What makes a page of a body.
-
-    All of it is done inside of the request: what is not the page is worth another attempt, an error
-    can name the request, and the deadline holds. A page with a record that does not decode is not
-    taken in, if strict, so that ``.partial`` ends where ``.cursor`` goes on.
-    """
-
-    def parse(body: bytes) -> Page:
-        page = read_page(table.record, body, check_time)
-        accept(page.structs)
-        problems = page.problems if strict else Problems()
-        report_problems(table, problems, strict=True, verb="fetch")
-        return page
-
-    return parse
-
-
-def _query(params: Params, into: Collected, wanted: int | None) -> Params:
-    # No more than is wanted; a whole page where the caller cut off rows that were counted here.
-    missing = PAGE_SIZE if wanted is None else wanted - len(into.ids)
-    size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
-    cursor = [] if into.cursor is None else [("after", into.cursor)]
-    return [*params, ("limit", str(size)), *cursor]
-
-
-def _refuse_endless(in_vain: int, path: str) -> None:
-    if in_vain >= MOST_PAGES_IN_VAIN:
-        raise PaginationError(
-            f"GET {path}: {in_vain} pages in a row brought no new row, and there is always another "
-            "cursor; following them would never end. The rows so far are in .partial"
-        )
-
-
-def _refuse_repeated(cursor: str, seen: set[str | None], path: str) -> None:
-    if cursor in seen:
-        raise PaginationError(
-            f"GET {path}: the cursor {cursor!r} came a second time; "
-            "following it would never end. The rows so far are in .partial"
-        )
-    seen.add(cursor)

@@ -18,6 +18,7 @@ from retab_analysis.errors import (
     WaitTimeout,
 )
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import explain_missing_run
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
@@ -67,7 +68,26 @@ def wait_for_runs(
     check_seconds("interval", interval, zero=True)
     if on_poll is not None:
         check_callable("on_poll", on_poll)
-    return _wait(client_or_default(client), ids, timeout, interval, on_poll)
+    client = client_or_default(client)
+    poller, end, is_silent = Poller(client, ids), client.now() + timeout, False
+    while poller.pending():
+        try:
+            poller.poll(patience=max(end - client.now(), _LEAST_PATIENCE))
+        except OutOfPatienceError:
+            is_silent = True
+            break
+        if on_poll is not None:
+            on_poll(poller.frame())
+        left = end - client.now()
+        if not poller.pending() or left <= 0:
+            break
+        client.sleep(min(poller.pause(interval), left))
+        # A last look would come sooner than the API allows.
+        if _asked_pause(poller.away) > left:
+            break
+    if poller.pending():
+        raise _time_is_up(poller, timeout, is_silent)
+    return poller.frame()
 
 
 class Poller:
@@ -134,17 +154,16 @@ class Poller:
                 self.away = error
             return
         self._missing[run_id] += 1
-        if isinstance(error, NotFoundError) and self._missing[run_id] <= GRACE:
-            return
+        if isinstance(error, NotFoundError):
+            if self._missing[run_id] <= GRACE:
+                return
+            if self._seen[run_id] is None:
+                explain_missing_run(self._client, run_id, error)
         error.partial = self.frame()
         self.give_up(run_id, error)
 
     def give_up(self, run_id: str, error: RetabAnalysisError) -> None:
-        """What to do about a run that cannot be read: here, raise.
-
-        Raises:
-            RetabAnalysisError: The error.
-        """
+        """What to do about a run that cannot be read: here, raise."""
         raise error
 
     def pause(self, interval: float) -> float:
@@ -155,37 +174,6 @@ class Poller:
 def _asked_pause(error: RetabAnalysisError | None) -> float:
     """The seconds for which the API asked not to be called."""
     return (error.retry_after or 0.0) if isinstance(error, APIError | DeadlineExceeded) else 0.0
-
-
-def _wait(
-    client: Client,
-    ids: Sequence[str],
-    timeout: float,
-    interval: float,
-    on_poll: Callable[[pl.DataFrame], object] | None,
-) -> pl.DataFrame:
-    """Poll until all runs have ended, or the time is up."""
-    poller = Poller(client, ids)
-    end = client.now() + timeout
-    is_silent = False
-    while poller.pending() and not is_silent:
-        try:
-            poller.poll(patience=max(end - client.now(), _LEAST_PATIENCE))
-        except OutOfPatienceError:
-            is_silent = True
-            continue
-        if on_poll is not None:
-            on_poll(poller.frame())
-        left = end - client.now()
-        if not poller.pending() or left <= 0:
-            break
-        client.sleep(min(poller.pause(interval), left))
-        # A last look would come sooner than the API allows.
-        if _asked_pause(poller.away) > left:
-            break
-    if poller.pending():
-        raise _time_is_up(poller, timeout, is_silent)
-    return poller.frame()
 
 
 def _time_is_up(poller: Poller, timeout: float, is_silent: bool) -> WaitTimeout:

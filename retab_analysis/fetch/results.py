@@ -23,7 +23,7 @@ from retab_analysis.errors import (
     described,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import collect_evals, say_what_it_is
+from retab_analysis.fetch.lists import explain_missing_run, list_evals
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -154,7 +154,12 @@ def fetch_results(
         reading.read(strict=strict, progress=bar)
         fetched, unread = _add_evals(client, reading) if evals is True else (reading.give(), None)
     if unread:
-        _warn_of_unread(unread)
+        first = unread[0]
+        told = (
+            "saved evals could not be read, so eval_name and path of their results are null, see "
+            f".problems; the first: {first.record_id}: {first.reason}"
+        )
+        warnings.warn(ProblemsWarning(told, unread.frame()), stacklevel=2)
     return fetched.deliver(table)
 
 
@@ -219,21 +224,47 @@ class _Reading:
             parts = enumerate(self._parts)
             missing = [part.run_id for at, part in parts if at not in outcomes.results]
             if isinstance(error, NotFoundError):
-                say_what_it_is(self._client, missing[0], error)
-            raise _name_missing(error, missing, len(self._parts), self.frame())
+                explain_missing_run(self._client, missing[0], error)
+            names = ", ".join(missing[:_LISTED])
+            more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+            error.args = (
+                f"{error}. The results of {len(missing)} of {len(self._parts)} runs are missing or "
+                f"incomplete: {names}{more}; what has come is in .partial",
+            )
+            error.partial, error.cursor = self.frame(), None
+            raise error
 
     def _read_part(self, part: _Part, strict: bool) -> None:
         workflow_id = self._workflows.get(part.run_id)
         if self._known is None:
-            _read_run(self._client, part, strict)
+            self._read_run(part, strict)
             workflow_id = None if part.run is None else part.run.workflow_id
+
+        def accept(results: Sequence[Any]) -> None:
+            refuse_other("run", "workflow_eval_run_id", part.run_id, results)
+            if workflow_id is not None:
+                refuse_other("workflow", "workflow_id", workflow_id, results)
+            # The list was asked for by run, so the run is known where a result does not say it.
+            for each in results:
+                each.workflow_eval_run_id = part.run_id
+
         params = [("run_id", part.run_id), ("order", "desc")]
-        accept = partial(_accept, part.run_id, workflow_id)
         # The pages are in ``part.into``, where others can see them before all have come.
         for page in read_pages(
             self._client, _PATH, params, part.into, strict=strict, accept=accept
         ):
             part.workflow_ids.update(each.workflow_id for each in page.structs)
+
+    def _read_run(self, part: _Part, strict: bool) -> None:
+        """Read the run itself; one that does not decode leaves its two columns null, if lenient."""
+        try:
+            part.run = read_run(self._client, part.run_id)
+        except SchemaError as error:
+            if strict or error.problems is None:
+                raise
+            for record_id, path, reason, raw in error.problems.iter_rows():
+                words = f"in the document of the run: {reason}"
+                part.into.problems.add(Problem(record_id, path, words, raw))
 
     def workflow_ids(self) -> list[str]:
         """The workflows of the results that have come, each once."""
@@ -283,27 +314,6 @@ def list_results(
     return reading.give()
 
 
-def _accept(run_id: str, workflow_id: str | None, results: Sequence[Any]) -> None:
-    refuse_other("run", "workflow_eval_run_id", run_id, results)
-    if workflow_id is not None:
-        refuse_other("workflow", "workflow_id", workflow_id, results)
-    # The list was asked for by run, so the run is known even where a result does not say it.
-    for each in results:
-        each.workflow_eval_run_id = run_id
-
-
-def _read_run(client: Client, part: _Part, strict: bool) -> None:
-    """Read the run itself; one that does not decode leaves its two columns null, if lenient."""
-    try:
-        part.run = read_run(client, part.run_id)
-    except SchemaError as error:
-        if strict or error.problems is None:
-            raise
-        for record_id, path, reason, raw in error.problems.iter_rows():
-            words = f"in the document of the run: {reason}"
-            part.into.problems.add(Problem(record_id, path, words, raw))
-
-
 def _known(runs: pl.DataFrame | None) -> pl.DataFrame | None:
     """The runs, or None where the frame is not a RUNS frame.
 
@@ -342,8 +352,8 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
         The results, and what could not be read: whole lists (the record is the workflow), or
         single evals. That is not worth losing the results for.
     """
-    workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Collected]()
-    tasks = [partial(collect_evals, client, each) for each in workflow_ids]
+    workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Fetched]()
+    tasks = [partial(list_evals, client, each) for each in workflow_ids]
     # While the answers are waited for, thousands of rows are made.
     with threads(1) as pool:
         asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))
@@ -353,8 +363,8 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     lists = outcomes.results
 
     def fill_in() -> pl.DataFrame:
-        whole = [lists[at].frame() for at in sorted(lists)]
-        return fill_in_evals(fetched.frame, pl.concat([EVALS.empty(), *whole]))
+        evals = pl.concat([EVALS.empty(), *(lists[at].frame for at in sorted(lists))])
+        return fill_in_evals(fetched.frame, evals)
 
     unread = Problems()
     for at, workflow_id in enumerate(workflow_ids):
@@ -366,18 +376,6 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     return Fetched(apart(fill_in), fetched.problems), unread
 
 
-def _warn_of_unread(problems: Problems) -> None:
-    first = problems[0]
-    warnings.warn(
-        ProblemsWarning(
-            "saved evals could not be read, so eval_name and path of their results are null, see "
-            f".problems; the first: {first.record_id}: {first.reason}",
-            problems.frame(),
-        ),
-        stacklevel=3,
-    )
-
-
 def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:
     """Take the columns of ``known`` in place of the results' own."""
     # From the left and in its order: a result whose run or eval is not known stays, with nulls.
@@ -386,17 +384,3 @@ def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFram
     return joined.select(
         pl.col(f"{name}{_KNOWN}").alias(name) if name in taken else name for name in results.columns
     )
-
-
-def _name_missing(
-    error: RetabAnalysisError, missing: Sequence[str], total: int, partial: pl.DataFrame
-) -> RetabAnalysisError:
-    """The error, whose message names the runs that are not in ``.partial``."""
-    names = ", ".join(missing[:_LISTED])
-    more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-    error.args = (
-        f"{error}. The results of {len(missing)} of {total} runs are missing or incomplete: "
-        f"{names}{more}; what has come is in .partial",
-    )
-    error.partial, error.cursor = partial, None
-    return error

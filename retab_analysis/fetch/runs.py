@@ -13,7 +13,7 @@ from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import refuse_unknown, say_what_it_is
+from retab_analysis.fetch.lists import explain_missing_run, refuse_unknown
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -57,7 +57,7 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
     try:
         return to_frame(RUNS, [read_run(client, run_id)])
     except NotFoundError as error:
-        say_what_it_is(client, run_id, error)
+        explain_missing_run(client, run_id, error)
         raise
 
 

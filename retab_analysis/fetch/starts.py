@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -25,6 +25,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import explain_missing_run
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
@@ -89,16 +90,22 @@ def start_runs(
             on.
     """
     check_text("workflow_id", workflow_id)
-    scopes = _scopes(list_values("eval_ids", eval_ids), list_values("block_ids", block_ids))
+    evals, blocks = list_values("eval_ids", eval_ids), list_values("block_ids", block_ids)
+    scopes = [{"type": "single", "eval_id": each} for each in evals or ()]
+    scopes += [{"type": "block", "block_id": each} for each in blocks or ()]
+    if evals is None and blocks is None:
+        scopes = [{"type": "workflow"}]
     check_count("repeat", repeat, 1)
     chosen = client_or_default(client)
     started: list[wire.Run] = []
+    parse = record_parser(RUNS, partial(refuse_other, "workflow", "workflow_id", workflow_id))
     with _terminating_as_interrupt():
         # One after the other, so that the frame has the order in which they stand in the queue.
         for scope in (scope for scope in scopes for _ in range(repeat)):
             began = datetime.now(UTC)
             try:
-                started.append(_create_run(chosen, workflow_id, scope))
+                body = {"workflow_id": workflow_id, "scope": scope}
+                started.append(chosen.post(RUNS_PATH, body, parse=parse))
             except (RetabAnalysisError, KeyboardInterrupt) as error:
                 error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
                 is_408 = isinstance(error, APIError) and error.status_code == 408
@@ -124,23 +131,6 @@ def _terminating_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _scopes(
-    eval_ids: Sequence[str] | None, block_ids: Sequence[str] | None
-) -> list[dict[str, str]]:
-    """What is run: one request covers one eval, one block, or the whole workflow."""
-    if eval_ids is None and block_ids is None:
-        return [{"type": "workflow"}]
-    singles = [{"type": "single", "eval_id": each} for each in eval_ids or []]
-    return singles + [{"type": "block", "block_id": each} for each in block_ids or []]
-
-
-def _create_run(client: Client, workflow_id: str, scope: Mapping[str, str]) -> wire.Run:
-    body = {"workflow_id": workflow_id, "scope": dict(scope)}
-    accept = partial(refuse_other, "workflow", "workflow_id", workflow_id)
-    run: wire.Run = client.post(RUNS_PATH, body, parse=record_parser(RUNS, accept))
-    return run
 
 
 def _look_for_start(
@@ -216,44 +206,33 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
     """
     chosen = client_or_default(client)
     ids = RunList.make(runs).ids
-    cancelled: dict[str, wire.Run] = {}
+    cancelled: list[wire.Run] = []
     failed: dict[str, RetabAnalysisError] = {}
     for run_id in ids:
         try:
-            cancelled[run_id] = _cancel_run(chosen, run_id)
+            path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}/cancel"
+            parse = record_parser(RUNS, partial(refuse_other, RUNS.noun, "id", run_id))
+            cancelled.append(chosen.post(path, None, parse=parse))
         except RetabAnalysisError as error:
             failed[run_id] = error
             if not isinstance(error, _OF_ONE_RUN):
                 break
-    if failed:
-        raise _not_cancelled(ids, list(cancelled.values()), failed)
-    return to_frame(RUNS, list(cancelled.values()))
-
-
-def _not_cancelled(
-    ids: Sequence[str],
-    cancelled: Sequence[wire.Run],
-    failed: Mapping[str, RetabAnalysisError],
-) -> RetabAnalysisError:
-    """The error that says most, with the names of all runs that were not cancelled."""
+    frame = to_frame(RUNS, cancelled)
+    if not failed:
+        return frame
     errors = list(failed.values())
     # The one that ended the cancelling, if any, says more than a run that could not be cancelled.
     told = errors[0] if isinstance(errors[-1], _OF_ONE_RUN) else errors[-1]
+    if isinstance(told, NotFoundError):
+        explain_missing_run(chosen, next(each for each in failed if failed[each] is told), told)
     untried = ids[len(cancelled) + len(failed) :]
     if len(ids) > 1:
-        names = ", ".join(f"{run_id} ({_shortly(error)})" for run_id, error in failed.items())
+        why = {
+            run_id: str(error.status_code) if isinstance(error, APIError) else type(error).__name__
+            for run_id, error in failed.items()
+        }
+        names = ", ".join(f"{run_id} ({each})" for run_id, each in why.items())
         rest = f"; not tried: {', '.join(untried)}" if untried else ""
         told.args = (f"{told}. Not cancelled: {names}{rest}; the others are in .partial",)
-    told.partial = to_frame(RUNS, cancelled)
-    return told
-
-
-def _shortly(error: RetabAnalysisError) -> str:
-    return str(error.status_code) if isinstance(error, APIError) else type(error).__name__
-
-
-def _cancel_run(client: Client, run_id: str) -> wire.Run:
-    path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}/cancel"
-    accept = partial(refuse_other, RUNS.noun, "id", run_id)
-    run: wire.Run = client.post(path, None, parse=record_parser(RUNS, accept))
-    return run
+    told.partial = frame
+    raise told

@@ -28,7 +28,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.transport import CancellationToken, check_cancelled, current_token
+from retab_analysis.transport import CancellationToken, check_cancelled
 
 T = TypeVar("T")
 
@@ -196,9 +196,6 @@ class TaskOutcomes(Generic[T]):
             self.errors[index] = error
         else:
             raise error
-        self._count(error)
-
-    def _count(self, error: RetabAnalysisError | None) -> None:
         # A key may be good for some workflows and not for others, so one 403 says little about the
         # next task.
         is_general = is_away(error) or isinstance(error, PermissionDeniedError)
@@ -226,7 +223,7 @@ def run_all(
     """Run tasks in threads; one that fails does not stop the others.
 
     What would make every further task fail ends it early: the key is refused, or the API is away
-    for several tasks in a row. A single task needs no thread where this one can be stopped itself.
+    for several tasks in a row.
 
     Args:
         tasks: What to run.
@@ -238,14 +235,6 @@ def run_all(
     Raises:
         OutOfPatienceError: Not all ended in that time; the others are stopped.
     """
-    if len(tasks) == 1 and patience is None and current_token() is not None:
-        # Not for the time that a thread takes: each new one may be given another arena by the C
-        # library, which keeps as much memory as its largest answer took.
-        here: Future[T] = Future()
-        _fulfil(here, partial(contextvars.copy_context().run, tasks[0]))
-        outcomes.add(0, here)
-        on_done()
-        return
     end = math.inf if patience is None else time.monotonic() + patience
     # Handed out as threads become free, so that the rest is never begun once it is hopeless.
     waiting = iter(enumerate(tasks))

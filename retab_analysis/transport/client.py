@@ -17,13 +17,10 @@ from retab_analysis.transport.deadline import Attempt, current_token, under_way
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, wrong_body
 from retab_analysis.transport.retry import (
-    RETRIED_METHODS,
     FailedAttempt,
-    RateLimitPause,
-    RetryBudget,
+    RetryLoop,
     RetryState,
     TimeSource,
-    call_with_retries,
     seconds_until,
 )
 
@@ -48,8 +45,7 @@ class Client:
             taken for this machine only.
         timeout: Seconds to wait for a connection, and for each part of an answer.
         deadline: Seconds for one request with all its retries.
-        max_attempts: How often a GET is tried. A POST is sent once. All requests of a client have
-            a budget for further attempts, so that a server that is down is not stormed.
+        max_attempts: How often a GET is tried. A POST is sent once.
         max_concurrency: How many requests a fetch of many things has under way at once.
 
     Attributes:
@@ -93,8 +89,7 @@ class Client:
     def _set_time(self, source: TimeSource) -> None:
         """Go by other clocks; for tests."""
         self._source = source
-        self._pause = RateLimitPause(source.monotonic, self.sleep)
-        self._budget = RetryBudget()
+        self._loop = RetryLoop(source, self.sleep)
 
     @property
     def base_url(self) -> str:
@@ -157,7 +152,7 @@ class Client:
             f"{method} {path}",
             self._source,
             deadline=settings.deadline,
-            max_attempts=settings.max_attempts if method in RETRIED_METHODS else 1,
+            max_attempts=settings.max_attempts if method == "GET" else 1,
         )
 
         def attempt(state: RetryState) -> T | FailedAttempt:
@@ -168,7 +163,7 @@ class Client:
                     return response
                 return self._read(response, state, parse)
 
-        return call_with_retries(attempt, state, self._pause, self._budget, self.sleep)
+        return self._loop.call(attempt, state)
 
     def _read(
         self, response: Response, state: RetryState, parse: Callable[[bytes], T]

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from urllib3.connection import HTTPConnection
 
 from retab_analysis.errors import DeadlineExceeded, TransportError
-from retab_analysis.transport.retry import RetryState, deadline_exceeded
+from retab_analysis.transport.retry import RetryState, attempts_made
 
 T = TypeVar("T")
 _Task = tuple[contextvars.Context, "Attempt", Callable[[], Any]]
@@ -50,14 +50,12 @@ class CancellationToken:
 
     def run(self, function: Callable[[], T]) -> T:
         """Call a function under this token, in the current thread."""
-
-        def under_this() -> T:
-            _token.set(self)
+        before = _token.set(self)
+        try:
             self.check()
             return function()
-
-        # In a context of its own, so that the token is this thread's only during the call.
-        return contextvars.copy_context().run(under_this)
+        finally:
+            _token.reset(before)
 
     def wait(self, seconds: float) -> None:
         """Sleep until the time is over or the token is set, and raise then."""
@@ -75,8 +73,6 @@ class Attempt:
 
     def __init__(self, state: RetryState, redact: Callable[[str], str]) -> None:
         self.state, self.redact = state, redact
-        # What the caller gets if the time is up before the end; None for an error.
-        self.known: Any = None
         self._outcome: Any = None
         self._error: BaseException | None = None
         self.done = threading.Event()
@@ -102,11 +98,9 @@ class Attempt:
             _threads.start(self, work)
             while not self.done.wait(min(_STEP, self.state.remaining())):
                 check_time()
-        except BaseException as reason:
+        except BaseException:
             self._give_up()
-            if self.known is None or not isinstance(reason, DeadlineExceeded):
-                raise
-            self._outcome, self._error = self.known, None
+            raise
         error, self._error = self._error, None
         if error is None:
             outcome: T = self._outcome
@@ -231,8 +225,14 @@ def check_time() -> None:
     """Raise if an attempt is under way here that must not go on; for what takes long."""
     check_cancelled()
     attempt = _attempt.get(None)
-    if attempt is not None and attempt.state.remaining() <= 0:
-        raise deadline_exceeded(attempt.state)
+    if attempt is None or attempt.state.remaining() > 0:
+        return
+    state = attempt.state
+    raise DeadlineExceeded(
+        f"{state.request}: not finished within the deadline of {state.deadline:g} s"
+        f"{attempts_made(state.attempt)}",
+        attempts=state.attempt,
+    )
 
 
 def _forget_threads() -> None:

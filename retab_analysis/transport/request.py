@@ -13,10 +13,9 @@ import queue
 import ssl
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -80,7 +79,6 @@ class _FinalResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Reader(self.fp.detach(), current_attempt()))
 
     def begin(self) -> None:
-        """Read the status and the headers."""
         super().begin()
         for _ in range(MOST_INTERIM):
             if not 100 <= self.status < 200:
@@ -146,15 +144,11 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """An adapter of requests with such pools."""
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Make, or find, the pools of a proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
@@ -164,7 +158,6 @@ class _KeyMask(logging.Filter):
     """Masks the key in what urllib3 logs: it quotes headers that a server sent, and addresses."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record; it is logged in any case."""
         try:
             redact = current_attempt().redact
         except LookupError:  # somebody else's request
@@ -206,7 +199,7 @@ class RequestSender:
     def __init__(self, settings: Settings, user_agent: str) -> None:
         self._settings = settings
         self._auth = BearerAuth(settings.api_key)
-        self._proxies = _choose_proxies(settings)
+        self._proxy = _choose_proxy(settings)
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "application/json",
@@ -238,7 +231,6 @@ class RequestSender:
         try:
             return self._send_and_read(method, url, params, json, attempt)
         except BaseException as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
             # They hold the key, and in cycles, which would keep the socket open for a while.
             for each in _causes(error):
                 traceback.clear_frames(each.__traceback__)
@@ -250,11 +242,6 @@ class RequestSender:
             error.args = tuple(
                 redact(each) if isinstance(each, str) else each for each in error.args
             )
-            if isinstance(error, Exception):
-                error.add_note(
-                    f"raised at {last.filename}:{last.lineno}; the frames of the HTTP library are "
-                    "left out, because they hold the API key"
-                )
             raise
 
     def _send_and_read(
@@ -271,25 +258,20 @@ class RequestSender:
             stream=True,
             timeout=timeout,
             verify=settings.ca_bundle or True,
-            proxies=self._proxies,
+            proxies=self._proxy,
         )
         # Masked here, before anything of ours can show, log or keep it.
         redact, redact_body = settings.api_key.redact, settings.api_key.redact_bytes
         headers = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
-        response = Response(answer.status_code, headers, b"")
-        if response.status >= 400:
-            attempt.known = response
         try:
             body = _read_body(answer, f"{method} {url}", attempt.state.attempt)
         finally:
             answer.close()
-        return replace(response, body=redact_body(body))
+        return Response(answer.status_code, headers, redact_body(body))
 
     def _network_failure(self, request: str, error: BaseException, attempts: int) -> FailedAttempt:
         reason = self._settings.api_key.redact(_innermost_message(error))
-        proxy = select_proxy(self._settings.base_url, self._proxies)
-        if proxy is not None:  # the one thing that a URL does not say
-            parts = urlsplit(_with_scheme(proxy))
+        for parts in map(_parse_proxy, self._proxy.values()):  # the one thing a URL does not say
             port = "" if parts.port is None else f":{parts.port}"
             reason += f" (through the proxy {parts.scheme}://{parts.hostname}{port})"
         if _is_tls(error):
@@ -299,8 +281,7 @@ class RequestSender:
             )
             return FailedAttempt(TransportError(text, attempts=attempts), retry=False)
         text = f"{request}: {reason}{attempts_made(attempts)}"
-        failed = TransportError(text, attempts=attempts)
-        return FailedAttempt(failed, retry=True, timed_out=_is_timeout(error))
+        return FailedAttempt(TransportError(text, attempts=attempts), retry=True)
 
 
 def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
@@ -313,12 +294,10 @@ def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
     while True:
         try:
             piece = answer.raw.read1(CHUNK, decode_content=True)
-        except NETWORK_ERRORS as error:
+        except NETWORK_ERRORS:
             if is_error:  # the status is enough, even if its message did not arrive whole
                 return bytes(body)
-            # Also over TLS, where the handshake had succeeded: it is tried again.
-            kind = TimeoutError if _is_timeout(error) else ConnectionError
-            raise kind(_innermost_message(error)) from None
+            raise
         body += piece
         if not piece or (is_error and len(body) > limit):
             return bytes(body)
@@ -329,37 +308,27 @@ def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
             )
 
 
-def _choose_proxies(settings: Settings) -> dict[str, str]:
-    """The environment's proxies; an address of this machine is not sent to another one."""
-    proxies = dict(get_environ_proxies(settings.base_url, no_proxy=None))
-    chosen = select_proxy(settings.base_url, proxies)
-    if chosen is not None and not _is_address(chosen):
-        # Neither the address nor what urlsplit says of it is shown: either may hold a password.
-        scheme = urlsplit(settings.base_url).scheme.upper()
-        raise ConfigError(
-            f"the proxy that the environment names ({scheme}_PROXY or ALL_PROXY) is not an "
-            "address; expected for example http://proxy.example.com:3128"
-        )
-    if settings.is_loopback:
-        return {scheme: url for scheme, url in proxies.items() if _host_is_loopback(url)}
-    return proxies
-
-
-def _is_address(proxy: str) -> bool:
+def _choose_proxy(settings: Settings) -> dict[str, str]:
+    """The environment's proxy; an address of this machine is not sent to another one."""
+    url = settings.base_url
+    proxy, scheme = select_proxy(url, get_environ_proxies(url, no_proxy=None)), urlsplit(url).scheme
+    if proxy is None:
+        return {}
     try:
-        _ = urlsplit(_with_scheme(proxy)).port
+        host = _parse_proxy(proxy).hostname or ""
     except ValueError:
-        return False
-    return True
+        # Neither the address nor what urlsplit says of it is shown: either may hold a password.
+        raise ConfigError(
+            f"the proxy that the environment names ({scheme.upper()}_PROXY or ALL_PROXY) is not an "
+            "address; expected for example http://proxy.example.com:3128"
+        ) from None
+    return {} if settings.is_loopback and not is_loopback(host) else {scheme: proxy}
 
 
-def _host_is_loopback(url: str) -> bool:
-    host = urlsplit(_with_scheme(url)).hostname
-    return host is not None and is_loopback(host)
-
-
-def _with_scheme(proxy: str) -> str:
-    return proxy if "://" in proxy else f"http://{proxy}"
+def _parse_proxy(url: str) -> SplitResult:
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    _ = parts.port  # raises where it is not a number
+    return parts
 
 
 def _is_tls(error: BaseException) -> bool:
@@ -368,11 +337,6 @@ def _is_tls(error: BaseException) -> bool:
     if any(isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError) for each in causes):
         return False
     return any(isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in causes)
-
-
-def _is_timeout(error: BaseException) -> bool:
-    kinds = (TimeoutError, urllib3.exceptions.TimeoutError)
-    return any(isinstance(each, kinds) for each in _causes(error))
 
 
 def _innermost_message(error: BaseException) -> str:

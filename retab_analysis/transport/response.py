@@ -83,11 +83,7 @@ def classify_response(
 
 
 def is_compressed_otherwise(encoding: str) -> bool:
-    """Whether a body is compressed as was not asked for.
-
-    It is not read: a kilobyte of Brotli becomes a gigabyte before anybody can look at it, and what
-    is compressed twice keeps a processor busy for minutes.
-    """
+    """Whether a body is compressed as was not asked for: a kilobyte may become a gigabyte."""
     return encoding.strip().lower() not in _ENCODINGS
 
 
@@ -109,7 +105,6 @@ def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttem
 
 
 def _snippet(body: bytes) -> str:
-    """The beginning of a body as a quoted text."""
     # No more is decoded than can be shown: a character has at most four bytes.
     text = body[: 4 * SNIPPET_LENGTH + 4].decode("utf-8", "replace")
     return repr(text[:SNIPPET_LENGTH] + ("…" if len(text) > SNIPPET_LENGTH else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -138,11 +139,21 @@ def test_nobody_asks_where_an_empty_answer_says_nothing(arguments: dict[str, obj
         assert len(server.requests) <= 1
 
 
-@pytest.mark.parametrize("fetch", [ra.fetch_run, ra.fetch_results])
-def test_a_workflow_in_the_place_of_a_run_is_called_so(fetch: Any) -> None:
-    with FaultServer([reply(404), workflows("wf_invoices")]) as server:
+def watch(run_id: str, client: ra.Client) -> None:
+    with contextlib.closing(ra.watch(run_id, interval=0.01, client=client)) as view:
+        view.wait(10)
+
+
+@pytest.mark.parametrize(
+    "use", [ra.fetch_run, ra.fetch_results, ra.wait_for_runs, ra.cancel_runs, watch]
+)
+def test_a_workflow_in_the_place_of_a_run_is_called_so(use: Any) -> None:
+    def answer(request: str) -> Reply:
+        return reply(404) if "/evals/" in request else workflows("wf_invoices")
+
+    with FaultServer([answer]) as server:
         with pytest.raises(ra.NotFoundError, match=r"'wf_invoices' is a workflow; fetch_runs\("):
-            fetch("wf_invoices", client=client_for(server.url))
+            use("wf_invoices", client=client_for(server.url))
 
 
 def test_only_runs_of_a_scope() -> None:

@@ -276,7 +276,7 @@ def test_a_run_that_cannot_be_cancelled_does_not_save_the_others(
     with FaultServer([good[0], reply(status, {"detail": "has ended"}), good[1]]) as server:
         with pytest.raises(error, match="has ended") as caught:
             ra.cancel_runs(list("abc"), client=client_for(server.url))
-        assert len(server.requests) == 3
+        assert sum("POST" in each for each in server.requests) == 3
     assert caught.value.partial is not None
     assert caught.value.partial["run_id"].to_list() == ["a", "c"]
 

@@ -91,7 +91,7 @@ MODULES = {
     "stats.suite": "SuiteChange suite_change",
     "transport": "Cancelled CancellationToken check_cancelled current_token",
     "transport.deadline": "MOST_LEFT_BEHIND",
-    "transport.retry": "BUDGET FailedAttempt RETRY_COST RateLimitPause RetryBudget RetryState TIMEOUT_COST TimeSource",
+    "transport.retry": "TimeSource",
     "vocabulary": "BROKEN DECIDED FAILING FLIPPED LIKELY NOT_COUNTED NOT_PASSING RATED SAME_EVAL STATES SURE TERMINAL TRANSITIONS UNLIKELY VERDICTS combined_state eval_label eval_rate known_state pass_rate rated_total state_counts",
     "widgets": "Explorer",
     "widgets.compare": "detail html=compare_html",

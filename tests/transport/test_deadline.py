@@ -140,20 +140,6 @@ def test_57_a_tls_handshake_meets_the_deadline(trusted_tls: ssl.SSLContext) -> N
         assert_all_meet_the_deadline(servers, "https")
 
 
-def test_57_an_error_status_whose_body_drips_is_told_by_the_deadline() -> None:
-    empty = b"HTTP/1.1 404 X\r\nContent-Encoding: gzip\r\n\r\n"
-    answers = [
-        Reply(b"HTTP/1.1 404 X\r\n\r\n", endless=b"x"),
-        Reply(empty, endless=EMPTY_MEMBER * 1000, pause=0.001),
-    ]
-    began = time.monotonic()
-    for answer in answers:
-        with FaultServer([answer]) as server:
-            with pytest.raises(ra.NotFoundError, match="404"):
-                ra.fetch_run("r", client=ra.Client(KEY, server.url, deadline=DEADLINE / 2))
-    assert time.monotonic() - began < DEADLINE + GRACE
-
-
 # --- FAULTS.md 58: before there is a connection
 
 

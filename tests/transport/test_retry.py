@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
@@ -12,13 +11,6 @@ from support.documents import run_document
 from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import (
-    BUDGET,
-    RETRY_COST,
-    TIMEOUT_COST,
-    FailedAttempt,
-    RateLimitPause,
-    RetryBudget,
-    RetryState,
     TimeSource,
 )
 
@@ -164,26 +156,6 @@ def test_a_429_holds_back_all_threads_of_the_client() -> None:
         assert len(server.requests) == 2
 
 
-def test_a_pause_beyond_the_deadline_is_an_error_at_once() -> None:
-    limited = reply(429, headers={"Retry-After": "500"})
-    with FaultServer([limited]) as server:
-        client = client_for(server.url, max_attempts=1)
-        for error in (ra.RateLimitError, ra.DeadlineExceeded):
-            with pytest.raises(error):
-                ra.fetch_runs(client=client)
-        assert len(server.requests) == 1
-
-
-def test_a_pause_keeps_the_longer_wait() -> None:
-    time = FakeTime()
-    pause = RateLimitPause(time.as_time().monotonic, time.sleep)
-    pause.extend(5)
-    pause.extend(2)
-    state = RetryState("GET /v1/x", time.as_time(), deadline=10, max_attempts=1)
-    pause.wait_until_over(state)
-    assert time.slept == [5]
-
-
 def test_the_backoff_is_capped_and_jittered() -> None:
     time = FakeTime(chance=0.5)
     with FaultServer([reply(503)]) as server:
@@ -214,75 +186,6 @@ def test_a_deadline_that_a_429_used_up_says_when_to_come_back() -> None:
         assert caught.value.retry_after == pytest.approx(470)
         assert caught.value.attempts == 0
         assert len(server.requests) == 1
-
-
-# --- the budget of all requests of a client
-
-
-def test_a_thousand_reads_do_not_storm_a_server_that_is_down() -> None:
-    """Each would be sent five times, which makes five thousand."""
-    # Waits of no time: eight threads share the clock, and must not use up each other's deadline.
-    time = FakeTime(chance=0.0)
-    with FaultServer([reply(503)]) as server, client_for(server.url, time) as client:
-
-        def read(number: int) -> None:
-            with pytest.raises(ra.ServerError):
-                ra.fetch_run(f"r{number}", client=client)
-
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(read, range(1000)))
-        assert len(server.requests) == 1000 + BUDGET // RETRY_COST
-        with pytest.raises(ra.ServerError, match="not tried again, because too many requests"):
-            ra.fetch_run("r", client=client)
-
-
-def test_the_budget_comes_back_with_successes() -> None:
-    with FaultServer([reply(503)]) as server:
-        client = client_for(server.url)
-        for _ in range(25):
-            with pytest.raises(ra.ServerError):
-                ra.fetch_runs(client=client)
-        assert len(server.requests) == 25 + BUDGET // RETRY_COST
-        # One for each success, so that after five of them there is a retry again.
-        server.answers[:] = [GOOD]
-        for _ in range(RETRY_COST):
-            ra.fetch_runs(client=client)
-        before = len(server.requests)
-        server.answers[:] = [reply(503)]
-        with pytest.raises(ra.ServerError):
-            ra.fetch_runs(client=client)
-        assert len(server.requests) == before + 2
-
-
-def test_a_success_gives_back_what_its_last_retry_took() -> None:
-    answers = [reply(503), reply(503), GOOD] * 100
-    with FaultServer(answers) as server:
-        client = client_for(server.url)
-        for _ in range(95):
-            assert ra.fetch_runs(client=client).height == 1
-    failed, timeout = (FailedAttempt(ra.TransportError("x"), True, late) for late in (False, True))
-    budget = RetryBudget()
-    assert [budget.take(failed), budget.take(timeout)] == [RETRY_COST, TIMEOUT_COST]
-    budget.give_back(TIMEOUT_COST)
-    taken = 0
-    while budget.take(timeout):
-        taken += 1
-    assert taken == (BUDGET - RETRY_COST) // TIMEOUT_COST
-    assert budget.take(failed) == RETRY_COST
-    assert budget.take(failed) == 0
-    for _ in range(2 * BUDGET):
-        budget.give_back(0)
-    assert sum(iter(lambda: budget.take(failed), 0)) == BUDGET
-
-
-def test_a_timeout_costs_more() -> None:
-    with FaultServer([Reply(b"")]) as server:
-        client = ra.Client("some_key", server.url, timeout=0.05, max_attempts=2)
-        for left, attempts in [(TIMEOUT_COST, 2), (TIMEOUT_COST - 1, 1)]:
-            client._budget._left = left
-            with pytest.raises(ra.TransportError) as caught:
-                ra.fetch_runs(client=client)
-            assert caught.value.attempts == attempts
 
 
 def test_a_mistake_in_a_program_is_not_taken_for_the_network() -> None:

@@ -23,7 +23,6 @@ from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.threads import is_away
-from retab_analysis.progress import Silent
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DECIDED, TRANSITIONS
 
@@ -177,10 +176,7 @@ class WorkflowNews:
         if self._listing is None or (has_ended and not self._is_final):
             # Without the saved evals everything would be taken for removed.
             if self._listing is not None or self.reader.saved.is_empty():
-                fetched = list_evals(
-                    self._client, self._workflow_id, None, strict=False, progress=Silent()
-                )
-                self.reader.saved = fetched.frame
+                self.reader.saved = list_evals(self._client, self._workflow_id).frame
             self._listing = RunListing.read(self._client, self._workflow_id)
         self._is_final = has_ended
         self._listing.add(runs)

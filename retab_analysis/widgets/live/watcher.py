@@ -317,9 +317,7 @@ class Watcher:
         for workflow_id in new:
             evals = EVALS.empty()
             try:
-                evals = list_evals(
-                    self._client, workflow_id, None, strict=False, progress=Silent()
-                ).frame
+                evals = list_evals(self._client, workflow_id).frame
             except RetabAnalysisError as error:
                 self._do_without("names of the evals", error)
             self._evals[workflow_id] = evals
