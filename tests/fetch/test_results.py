@@ -526,33 +526,6 @@ def test_no_more_requests_at_once_than_connections(workers: int) -> None:
     assert workers / 2 <= api.most_at_once <= workers
 
 
-def test_a_429_holds_back_every_worker() -> None:
-    """Whoever asks after the answer 429 has gone out waits until it allows."""
-    limited_at: list[float] = []
-    asked_at: list[float] = []
-
-    def limit(run_id: str, query: dict[str, str]) -> Reply | None:
-        if run_id == "r5" and not limited_at:
-            time.sleep(0.05)  # the others are at work meanwhile
-            limited_at.append(time.monotonic())
-            return reply(429, headers={"Retry-After": "2"})
-        time.sleep(0.02)
-        asked_at.append(time.monotonic() - 0.02)
-        return None
-
-    api = ResultsApi(some_runs(30), limit)
-    with (
-        FaultServer([api]) as server,
-        ra.Client("some_key", server.url, max_concurrency=4) as client,
-    ):
-        frame = ra.fetch_results(list(api.runs), client=client)
-    assert ids(frame) == all_ids(api, list(api.runs))
-    begun = limited_at[0]
-    early = [at for at in asked_at if begun + 1.0 < at < begun + 1.9]
-    assert early == []
-    assert sum(at > begun for at in asked_at) > 20
-
-
 # --- Ctrl-C
 
 

@@ -144,14 +144,6 @@ def test_a_start_is_looked_for_by_its_scope(
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
 
 
-def test_a_start_that_timed_out_is_looked_for() -> None:
-    with FaultServer([Reply(b""), listed(("r7", {}))]) as server:
-        client = ra.Client(KEY, server.url, timeout=0.2)
-        with pytest.raises(ra.TransportError, match="it may be r7") as caught:
-            ra.start_runs("wf", client=client)
-    assert caught.value.unconfirmed is not None
-
-
 def test_a_start_that_left_no_run_says_so() -> None:
     with FaultServer([Reply(b"", "close"), listed(("r9", LONG_AGO))]) as server:
         with pytest.raises(ra.TransportError, match="no such run has appeared yet") as caught:

@@ -7,11 +7,7 @@ requests it took.
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -36,7 +32,6 @@ from support.history_api import (
     read_iso,
     runs_at,
 )
-from support.results_api import our_threads
 
 import retab_analysis as ra
 
@@ -309,26 +304,6 @@ def test_27_a_failure_can_be_resumed(
     assert got + rest == everything
 
 
-@pytest.mark.parametrize("place", [3, 333, 777, 1499, 2222, -1])
-def test_a_bad_run_anywhere_is_an_error_that_can_be_resumed(place: int) -> None:
-    runs = runs_at(HISTORIES["even"])
-    runs[place] = make_run("bad", runs[place].created, total_evals="many")
-    with FaultServer([HistoryApi(runs)]) as server:
-        with pytest.raises(ra.SchemaError, match=r"run bad: at .*total_evals") as caught:
-            ra.fetch_runs(client=client_for(server.url))
-    assert caught.value.record_id == "bad"
-    assert caught.value.partial is not None
-    got = caught.value.partial["run_id"].to_list()
-    everything = [run.id for run in HistoryApi(runs).chosen({"order": "desc"})]
-    assert got == everything[: len(got)]
-    assert "bad" not in got
-    after = caught.value.cursor
-    rest = everything[len(got) :]
-    with pytest.warns(ra.ProblemsWarning, match="1 run left out"):
-        resumed = fetched(HistoryApi(runs), strict=False, **({"after": after} if after else {}))
-    assert resumed == [run_id for run_id in rest if run_id != "bad"]
-
-
 @pytest.mark.parametrize("name", ["even", "one a microsecond", "nights of 250 at once"])
 def test_bad_runs_are_reported_once_each(name: str) -> None:
     runs = runs_at(HISTORIES[name])
@@ -365,48 +340,6 @@ def test_progress_rises_to_the_number_of_runs(dates: str) -> None:
     assert recorder.seen == sorted(recorder.seen)
     assert recorder.seen[-1] == len(api.runs)
     assert len(recorder.seen) > 6  # the first pages, and then as they come
-
-
-def test_ctrl_c_ends_it_within_a_second_and_leaves_no_thread() -> None:
-    release, hanging = threading.Event(), threading.Semaphore(0)
-    interrupted: list[float] = []
-
-    def hang(api: HistoryApi, number: int, query: dict[str, str]) -> None:
-        if number >= 12:
-            hanging.release()
-            release.wait(10)
-
-    def interrupt() -> None:
-        for _ in range(8):
-            hanging.acquire(timeout=5)
-        interrupted.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    api = HistoryApi(runs_at(HISTORIES["by chance"]), before_each=hang)  # type: ignore[arg-type]
-    threading.Thread(target=interrupt, daemon=True).start()
-    try:
-        with FaultServer([api]) as server, ra.Client("some_key", server.url) as client:
-            with pytest.raises(KeyboardInterrupt):
-                ra.fetch_runs(client=client)
-            assert time.monotonic() - interrupted[0] < 1.0
-            assert our_threads() == []
-    finally:
-        release.set()
-
-
-def test_an_error_of_the_callers_progress_leaves_no_thread() -> None:
-    class Broken(Recorder):
-        def update(self, done: int, total: int | None = None, note: str = "") -> None:
-            super().update(done)
-            if len(self.seen) > 5:
-                raise ZeroDivisionError
-
-    api = HistoryApi(runs_at(HISTORIES["by chance"]))
-    with pytest.raises(ZeroDivisionError) as caught:
-        fetched(api, progress=Broken())
-    assert our_threads() == []
-    assert len(api.queries) < 30
-    del caught
 
 
 CLUSTERS = st.lists(

@@ -24,15 +24,6 @@ def test_a_post_carries_its_document() -> None:
         assert server.header("Content-Type") == "application/json"
 
 
-def test_connections_are_kept() -> None:
-    with FaultServer([GOOD]) as server:
-        client = client_for(server.url)
-        for _ in range(5):
-            ra.fetch_runs(client=client)
-        assert server.connections == 1
-        assert len(server.requests) == 5
-
-
 def test_one_client_serves_many_threads_over_few_connections() -> None:
     def answer(request: str) -> Reply:
         run_id = request.split(" ")[1].rpartition("/")[2]

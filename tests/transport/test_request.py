@@ -66,40 +66,25 @@ NOT_JSON = {
 @pytest.mark.parametrize("fault", BROKEN_OFF.values(), ids=BROKEN_OFF.keys())
 def test_a_broken_exchange_is_tried_again(fault: Reply) -> None:
     time = FakeTime()
-    with FaultServer([fault, fault, GOOD]) as server:
-        runs = ra.fetch_runs(client=client_for(server.url, time))
-        assert runs.height == 1
-        assert len(server.requests) == 3
-        assert len(time.slept) == 2
-
-
-@pytest.mark.parametrize("fault", BROKEN_OFF.values(), ids=BROKEN_OFF.keys())
-def test_in_the_end_it_is_a_transport_error(fault: Reply) -> None:
-    with FaultServer([fault]) as server:
-        client = client_for(server.url, max_attempts=3)
+    with FaultServer([fault, fault, GOOD, fault]) as server:
+        client = client_for(server.url, time, max_attempts=3)
+        assert ra.fetch_runs(client=client).height == 1
+        assert (len(server.requests), len(time.slept)) == (3, 2)
         with pytest.raises(ra.TransportError, match="after 3 attempts") as caught:
             ra.fetch_runs(client=client)
-        assert caught.value.attempts == 3
-        assert len(server.requests) == 3
+        assert (caught.value.attempts, len(server.requests)) == (3, 6)
         assert caught.value.partial is not None
         assert caught.value.partial.shape == (0, 32)
 
 
 @pytest.mark.parametrize("fault", NOT_JSON.values(), ids=NOT_JSON.keys())
 def test_what_is_not_json_is_tried_again(fault: Reply) -> None:
-    with FaultServer([fault, GOOD]) as server:
-        assert ra.fetch_runs(client=client_for(server.url)).height == 1
-        assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize("fault", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_in_the_end_it_is_a_protocol_error_with_a_snippet(fault: Reply) -> None:
-    with FaultServer([fault]) as server:
+    with FaultServer([fault, GOOD, fault]) as server:
         client = client_for(server.url, max_attempts=2)
+        assert ra.fetch_runs(client=client).height == 1
         with pytest.raises(ra.ProtocolError, match=r"is not JSON.*it starts with") as caught:
             ra.fetch_runs(client=client)
-        assert caught.value.attempts == 2
-        assert len(server.requests) == 2
+        assert (caught.value.attempts, len(server.requests)) == (2, 4)
 
 
 def test_14_a_dripping_body_meets_the_deadline() -> None:
