@@ -30,7 +30,7 @@ class Accepted:
     """One accepted failure.
 
     Attributes:
-        id: The eval's id.
+        id: The eval's id; where somebody wrote the entry by hand, it may be its name.
         name: Its name when it was accepted, for the reader.
         reason: Why it is accepted.
         who: Who accepted it.

@@ -23,12 +23,14 @@ from retab_analysis.comparison.gate import (
     Suspicion,
     apply_rule,
     choose_failures,
+    find_evals,
 )
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.suite_test import (
     Suite,
     conclude,
+    is_not_worse,
     is_significant,
     suite_regressed,
     summarize,
@@ -168,9 +170,13 @@ class Comparison:
     def headline(self) -> str:
         """In one line: what broke, what is not sure, what stayed; the counts add up."""
         row = self.summary.row(0, named=True)
-        outage = self.outage is not None
         return write_headline(
-            row, self.evals, self.verdict, outage=outage, waiting=self.sides.waiting
+            row,
+            self.evals,
+            self.verdict,
+            outage=self.outage,
+            own_past=self.sides.baseline is None,
+            waiting=self.sides.waiting,
         )
 
     @property
@@ -237,7 +243,7 @@ class Comparison:
             self._suite.evals,
             self._pass_rate,
             self._find_suspicion(rule),
-            None if saved is None else frozenset(saved["eval_id"]),
+            None if saved is None else frozenset((*saved["eval_id"], *saved["eval_name"])),
         )
 
     @property
@@ -295,7 +301,8 @@ class Comparison:
 
         Args:
             path: The file, TOML.
-            evals: Ids, or a frame with a column ``eval_id``; None for what fails the gate now.
+            evals: Ids or names, or a frame with a column ``eval_id``; None for what fails the gate
+                now.
             reason: Why they are accepted.
             until: The last day on which they are, a date or ``"2026-12-31"``, today or later; None
                 for ever.
@@ -314,7 +321,7 @@ class Comparison:
         """The JSON paths at which an eval's expected, baseline and candidate value differ.
 
         Args:
-            eval_id: The eval.
+            eval_id: The eval, its id or its name.
 
         Returns:
             ``path, expected, baseline, candidate`` (String). The first row is what the condition
@@ -329,14 +336,14 @@ class Comparison:
             In a long list, an equal item is looked for among the next 50.
 
         Raises:
-            ConfigError: There is no such eval.
+            ConfigError: There is no such eval, or several have that name.
         """
         check_polars_threads()
-        rows = self.evals.filter(pl.col("eval_id") == str(eval_id))
-        if rows.is_empty():
+        found = find_evals(self.evals, [str(eval_id)])
+        if not found:
             known = ", ".join(self.evals["eval_id"].head(20))
             raise ConfigError(f"no eval {eval_id!r} was compared; there are {known or 'none'}")
-        row = rows.row(0, named=True)
+        row = self.evals.row(by_predicate=pl.col("eval_id").is_in([*found.values()]), named=True)
         texts = {
             "expected": row["expected_value"],
             "baseline": row["baseline_actual"],
@@ -379,7 +386,7 @@ class Comparison:
         test = {
             "alpha": self.alpha,
             "margin": self.margin,
-            "outage": self.outage is not None,
+            "not_worse": is_not_worse(self._suite, self.alpha, self.margin),
             "own_past": self.sides.baseline is None,
             "significant": is_significant(row, self.alpha),
         }

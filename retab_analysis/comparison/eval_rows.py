@@ -318,9 +318,12 @@ def _concluded() -> list[pl.Expr]:
     still = (pl.col("transition") == "still_failing") & (pl.col("p_worse") >= LIKELY)
     said = pl.col("transition").is_in((*BROKEN, "suspect")) | (still & pl.col("passed_before"))
     gone = pl.col("transition") == "removed"
+    # What has no result now has no p, unless it stays broken: then it keeps the last one.
+    is_told = pl.col("c_decided") | pl.col("transition").is_in(BROKEN)
     edit = pl.col("cause") == "edit"
     return [
         *(pl.when(said).then(name).alias(name) for name in ("since_at", "since_run_id", "cause")),
+        *(pl.when(is_told).then(name).alias(name) for name in ("p_regressed", "p_improved")),
         # A drift has a run and a date, and no version.
         pl.when(said & edit).then("since_version_id").alias("since_version_id"),
         *(
@@ -410,7 +413,9 @@ def explain_transition(row: Mapping[str, Any]) -> str | None:
         improved = (row["p_improved"] or 0) >= LIKELY
         return f"{'fixed' if improved else 'passes again'}: passed {now}; before, {before}"
     if transition == "flaky":
-        return f"comes and goes: passed {before} before and {now} now"
+        is_first = not row["failed_before"] and not row["passes_now"]
+        what = "failed for the first time" if is_first else "comes and goes"
+        return f"{what}: passed {before} before and {now} now"
     if transition == "not_comparable":
         return f"{row['differs'] or 'eval'} edited: earlier results say nothing about it"
     if transition == "incomplete":
@@ -424,7 +429,9 @@ def explain_transition(row: Mapping[str, Any]) -> str | None:
             return _explain_broken(row)
         if row["c_state"] == "error":
             return "did not pass before, and ended in an error now"
-        return f"passed {before} before and {now} now" if row["passed_before"] else "never passed"
+        if row["passed_before"]:
+            return f"passed {before} before and {now} now"
+        return f"never passed{' since it was edited' if row['differs'] else ''}"
     return None
 
 

@@ -31,6 +31,7 @@ from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
+_LISTED = 5
 _FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 
 
@@ -134,12 +135,36 @@ class GateRule:
         return f"{tolerated} may be {named}"
 
     def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
-        """The evals whose failure does not count: by id or name, and not run out."""
-        ids = [each.id for each in self.accepted if not each.has_run_out()]
-        named = pl.col("eval_id").is_in([*ids, *self.names]) | pl.col("eval_name").is_in(
-            self.names
-        ).fill_null(False)
-        return evals.filter(named)["eval_id"]
+        """The evals whose failure does not count: by id or name, and not run out.
+
+        Raises:
+            ConfigError: A name that several evals have.
+        """
+        entries = [each.id for each in self.accepted if not each.has_run_out()]
+        found = find_evals(evals, [*entries, *self.names])
+        return evals.filter(pl.col("eval_id").is_in([*found.values()]))["eval_id"]
+
+
+def find_evals(evals: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
+    """The id of each eval that is meant, by its id or its name; what is not there is left out.
+
+    Raises:
+        ConfigError: A name that several evals have.
+    """
+    ids, named = set(evals["eval_id"]), dict[str | None, list[str]]()
+    for eval_id, name in evals.select("eval_id", "eval_name").iter_rows():
+        named.setdefault(name, []).append(eval_id)
+    found = {}
+    for each in names:
+        meant = [each] if each in ids else named.get(each, [])
+        if len(meant) > 1:
+            raise ConfigError(
+                f"{each!r} is the name of {len(meant)} evals; give an id: "
+                f"{', '.join(sorted(meant)[:_LISTED])}"
+            )
+        if meant:
+            found[each] = meant[0]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +226,10 @@ def apply_rule(
         evals: ``Comparison.evals`` with ``is_latest, is_outage, passing_rows, comes_and_goes``.
         pass_rate: The candidate's.
         against: What else speaks against the candidate.
-        saved: The ids of the saved evals, None where they are not known.
+        saved: The ids and names of the saved evals, None where they are not known.
+
+    Raises:
+        ConfigError: A name that several evals have is allowed or accepted.
     """
     is_free = pl.col("eval_id").is_in(rule.accepted_ids(evals).implode())
     counts = pl.col("transition").is_in(rule.fail_on)
@@ -219,7 +247,7 @@ def apply_rule(
     reasons += _check_pass_rate(rule, pass_rate)
     reasons += _check_accepted(rule, evals, saved)
     notes = _note_others(evals.filter(~is_free), rule.fail_on, against.waiting)
-    notes += _note_idle(rule, evals)
+    notes += _note_idle(rule, evals, saved)
     fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
     known = evals.filter(is_free, fails | counts)
     if known.height:
@@ -288,32 +316,38 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] |
     does not come and go.
     """
     reasons = []
+    found = find_evals(evals, [each.id for each in rule.accepted])
+    rows = {row["eval_id"]: row for row in evals.iter_rows(named=True)}
     for entry in rule.accepted:
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
-        found = evals.filter(pl.col("eval_id") == entry.id).to_dicts()
-        is_gone = (
-            found[0]["transition"] == "removed" if found else saved is not None
-        ) and entry.id not in (saved or ())
-        passes = bool(found) and found[0]["transition"] in ("still_passing", "fixed")
-        if is_gone:
+        row = rows[found[entry.id]] if entry.id in found else None
+        transition = row["transition"] if row else None
+        passes = row and transition in ("still_passing", "fixed") and row["passing_rows"] > 1
+        if transition == "removed" if saved is None else entry.id not in saved:
             reasons.append(f"Accepted, but not saved any more: {name}. Remove the entry.")
-        elif passes and found[0]["passing_rows"] > 1 and not found[0]["comes_and_goes"]:
+        elif row and passes and not row["comes_and_goes"]:
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
         elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
     return reasons
 
 
-def _note_idle(rule: GateRule, evals: pl.DataFrame) -> list[str]:
+def _note_idle(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None) -> list[str]:
     """Ids and names that were allowed and that no eval needs."""
     notes = []
-    for name in dict.fromkeys(rule.names):
-        named = (pl.col("eval_id") == name) | (pl.col("eval_name") == name)
-        states = evals.filter(named)["candidate_state"]
-        if states.is_empty():
+    names = dict.fromkeys(rule.names)
+    found = find_evals(evals, names)
+    passing = set(evals.filter(candidate_state="passed")["eval_id"])
+    for name in names:
+        if name not in found:
             notes.append(f"Allowed, but not compared: {one_line(name)}.")
-        elif (states == "passed").all(ignore_nulls=False):
+        elif found[name] in passing:
             notes.append(f"Allowed, but passes: {one_line(name)}.")
+    if saved is None:
+        # Whether it is saved is not known; it may be a slip of the pen.
+        known = find_evals(evals, [each.id for each in rule.accepted])
+        unknown = [one_line(each.id) for each in rule.accepted if each.id not in known]
+        notes += [f"Accepted, but not compared: {each}." for each in unknown]
     return notes
 
 
@@ -346,7 +380,7 @@ def choose_failures(
     """The evals that are to be accepted; None for all that fail the usual gate.
 
     Raises:
-        ConfigError: One of them was not compared.
+        ConfigError: One of them was not compared, or is a name that several evals have.
     """
     if evals is None:
         return compared.filter(pl.col("transition").is_in(FAIL_ON))
@@ -354,11 +388,12 @@ def choose_failures(
         if "eval_id" not in evals.columns:
             raise ConfigError("evals: the frame has no column eval_id")
         evals = evals["eval_id"].to_list()
-    ids = _check_texts("evals", evals)
-    unknown = sorted(set(ids) - set(compared["eval_id"]))
+    names = _check_texts("evals", evals)
+    found = find_evals(compared, names)
+    unknown = sorted(set(names) - set(found))
     if unknown:
-        raise ConfigError(f"evals: {', '.join(unknown[:5])} were not compared")
-    return compared.filter(pl.col("eval_id").is_in(ids))
+        raise ConfigError(f"evals: {', '.join(unknown[:_LISTED])} were not compared")
+    return compared.filter(pl.col("eval_id").is_in([*found.values()]))
 
 
 def _check_transitions(fail_on: str | Iterable[str]) -> tuple[str, ...]:

@@ -112,23 +112,25 @@ def conclude(suite: Suite, summary: pl.DataFrame, alpha: float, margin: float) -
     significant = is_significant(row, alpha)
     if (row["p_any_regressed"] or 0) >= CERTAIN_ENOUGH or (significant and row["delta"] < 0):
         return "regressed"
-    got_better = (_any(suite.evals, "p_better") or 0) >= CERTAIN_ENOUGH
+    # What was mended long ago is no improvement of what is compared.
+    fixed = suite.evals.filter(pl.col("transition") == "fixed")
+    got_better = (_any(fixed, "p_better") or 0) >= CERTAIN_ENOUGH
     if (got_better or significant) and not any(row[each] for each in BROKEN):
         return "improved"
-    # That the suite may be better is no doubt, so that one side of the interval is enough. What is
-    # suspect is none either: the headline and the gate name it.
-    at_least = _lower_end(suite, 2 * alpha)
-    is_not_worse = at_least is not None and at_least > -margin
+    # What is suspect is no doubt about the suite: the headline and the gate name it.
     settled = not any(row[each] for each in _NOT_SETTLED)
-    return "no_change" if settled and is_not_worse else "inconclusive"
+    return "no_change" if settled and is_not_worse(suite, alpha, margin) else "inconclusive"
 
 
-def _lower_end(suite: Suite, alpha: float) -> float | None:
-    """Where the interval of the pass rate's change begins; None where there is no interval."""
+def is_not_worse(suite: Suite, alpha: float, margin: float) -> bool:
+    """Whether the pass rate did not fall by so much.
+
+    That the suite may be better is no doubt, so that one side of the interval is enough.
+    """
     table, clusters = suite.comparable()
     change = table.rates(after=True) - table.rates(after=False)
-    interval = cluster_interval(change, clusters, min(alpha, 1.0))
-    return interval[0] if interval else None
+    interval = cluster_interval(change, clusters, min(2 * alpha, 1.0))
+    return interval is not None and interval[0] > -margin
 
 
 def suite_regressed(summary: pl.DataFrame, alpha: float) -> bool:

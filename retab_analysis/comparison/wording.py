@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from retab_analysis.markup import one_line
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, NOT_COUNTED, UNLIKELY
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, NOT_COUNTED, UNLIKELY
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +27,7 @@ _PHRASES = {
 }
 _NAMED = 20
 _ROUNDING = 1e-9
+_WIDEST = 0.25  # a wider interval, or a larger fall, is of no use to anybody
 _GROUPS = 3
 _GOOD = ("passed", "mixed")
 _APART = ("not_comparable", "added", "removed")
@@ -132,36 +133,43 @@ def write_headline(
     evals: pl.DataFrame,
     verdict: str,
     *,
-    outage: bool,
+    outage: tuple[int, int] | None,
+    own_past: bool = False,
     waiting: tuple[int, int] = (0, 0),
 ) -> str:
     """In one line: what broke, what is not sure, what is not counted, what stayed.
 
-    The counts add up to the number of evals.
+    The counts add up to the number of evals, but for a first run.
 
     Args:
         summary: The row of ``Comparison.summary``.
         evals: ``Comparison.evals``.
         verdict: The verdict.
-        outage: Whether the execution failed, and not the evals.
+        outage: How many evals have nothing but errors of an outage, of how many that ended.
+        own_past: Whether each eval is held against its own earlier results.
         waiting: How many evals are still to come, of how many.
     """
+    ended = evals.filter(pl.col("candidate_state").is_in((*DECIDED, "mixed")))
+    is_first = own_past and evals.height == summary["added"]
+    if is_first and ended.height and not waiting[0] and outage is None:
+        passed = ended.filter(candidate_state="passed").height
+        return f"first run: {passed} of {evals.height} pass"
     broken = evals.filter(pl.col("transition").is_in(BROKEN))
     parts = [f"{broken.height} broke{_where(broken)}"] if broken.height else []
-    if outage:
-        new = summary["newly_errored"]
-        parts.append(f"{new} newly errored in an outage" if new else "an outage")
+    if outage is not None:
+        parts.append(f"an outage: errors in {outage[0]} of the {count_noun(outage[1], 'eval')}")
     for name in ("newly_errored", "suspect", "fixed", *NOT_COUNTED):
-        if summary[name] and not (outage and name == "newly_errored"):
+        if summary[name]:
             parts.append(f"{summary[name]} {phrase(name)}")
     passing, failing = summary["still_passing"], summary["still_failing"]
-    unchanged = f"{passing + failing} unchanged"
-    if failing:
-        unchanged += f" ({passing} passing, {failing} failing)"
-    if passing + failing or not parts:
-        parts.append(unchanged)
-    if not broken.height:
-        parts.insert(0, _nothing_broke(summary, verdict, evals))
+    if passing + failing:
+        which = f" ({passing} passing, {failing} failing)" if failing else ""
+        parts.append(f"{passing + failing} unchanged{which}")
+    if not broken.height and outage is None:
+        is_open = ended.is_empty() and not waiting[0]
+        parts.insert(
+            0, "nothing was decided" if is_open else _nothing_broke(summary, verdict, evals)
+        )
     if waiting[0]:
         parts.insert(0, say_waiting(waiting))
     return ", ".join(part for part in parts if part)
@@ -252,15 +260,15 @@ def explain(compared: str, summary: Row, evals: pl.DataFrame, verdict: str, test
         summary: The row of ``Comparison.summary``.
         evals: ``Comparison.evals``.
         verdict: The verdict.
-        test: ``alpha``, ``margin``, ``outage``; ``significant``: whether test and interval say
-            that the pass rate changed; ``own_past``: whether each eval was held against its own
-            earlier results.
+        test: ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
+            rate changed; ``not_worse``: whether it did not fall by the margin; ``own_past``:
+            whether each eval was held against its own earlier results.
     """
     sentences = [
         compared,
         *_broken(evals),
         _suspects(evals, verdict),
-        _errors(summary, evals, test["outage"]),
+        *_errors(evals),
         _fixed(summary),
         _flaky(evals),
         _not_counted(summary, evals),
@@ -302,6 +310,7 @@ def _broken(evals: pl.DataFrame) -> list[str]:
             pl.col("since_at").min(),
             pl.len().alias("n"),
             pl.col("p_regressed").min().alias("least"),
+            pl.col("not_run_since").count().alias("not_run"),
         )
         .sort("n", "since_at", "since", descending=[True, False, False], nulls_last=True)
     )
@@ -311,20 +320,22 @@ def _broken(evals: pl.DataFrame) -> list[str]:
 
 
 def _broken_group(group: Row) -> str:
-    n = group["n"]
+    n, p, not_run = group["n"], group["least"], group["not_run"]
     verb = "is" if n == 1 else "are"
     known = [one_line(block) for block in group["block_id"] if block is not None]
     where = f" in {', '.join(known[:3])}" if known and len(known) <= 3 else ""
+    who = "it" if n == 1 else "each"
+    sure = "" if p is None else f"; the probability that {who} got worse is {at_least(p)}"
     why = _cause(group["cause"], len(group["block_id"]))
     told = f"{count_noun(n, 'eval')}{where} {verb} broken{group['since']}{why}"
-    return f"{told}{_say_least(n, group['least'])}."
+    return f"{told}{sure}{_missing(n, not_run)}."
 
 
-def _say_least(n: int, p: float | None) -> str:
-    """How sure that is."""
-    if p is None:
-        return ""
-    return f"; the probability of that is {at_least(p)}{' for each' if n > 1 else ''}"
+def _missing(n: int, not_run: int) -> str:
+    """How many of some broken evals stay broken because they were not run."""
+    if not_run == n:
+        return "; it was not run now" if n == 1 else "; none of them was run now"
+    return f"; {not_run} of them {'was' if not_run == 1 else 'were'} not run now" * (not_run > 0)
 
 
 def at_least(p: float) -> str:
@@ -367,21 +378,21 @@ def _suspects(evals: pl.DataFrame, verdict: str) -> str | None:
     return f"{said}; run {which} again (.reruns says how often)."
 
 
-def _errors(summary: Row, evals: pl.DataFrame, outage: bool) -> str | None:
+def _errors(evals: pl.DataFrame) -> list[str]:
     errored = evals.filter(pl.col("candidate_state") == "error")
-    if outage:
-        blocks = errored["block_id"].n_unique()
-        return (
-            f"{errored.height} of {count_noun(evals.height, 'eval')} ended in an execution error, "
-            f"over {count_noun(blocks, 'block')}: that is an outage, not a regression; run them "
-            "again."
+    said, down = [], errored.filter("is_outage")
+    if down.height:
+        blocks = count_noun(down["block_id"].n_unique(), "block")
+        said.append(
+            f"{count_noun(down.height, 'eval')} in {blocks} ended in errors of an outage, which "
+            "says nothing of the evals: run them again."
         )
-    new = summary["newly_errored"]
-    if not new:
-        return None
-    verb = "ended in an execution error, which is not a verdict; run it again"
-    several = "ended in execution errors, which are not verdicts; run them again"
-    return f"{count_noun(new, 'eval')} {verb if new == 1 else several}."
+    if new := errored.filter(~pl.col("is_outage"), transition="newly_errored").height:
+        again = "it again" if new == 1 else "them again"
+        said.append(
+            f"{count_noun(new, 'eval')} ended in an error, which is not a verdict; run {again}."
+        )
+    return said
 
 
 def _fixed(summary: Row) -> str | None:
@@ -399,7 +410,7 @@ def _flaky(evals: pl.DataFrame) -> str | None:
     said = []
     if same:
         verb = "does" if same == 1 else "do"
-        said.append(f"{count_noun(same, 'eval')} passed and failed before, or {verb} both now.")
+        said.append(f"{count_noun(same, 'eval')} {verb} not always pass, without a lasting change.")
     if new:
         verb = "passes" if new == 1 else "pass"
         said.append(f"{count_noun(new, 'eval')} did not pass before and {verb} sometimes now.")
@@ -421,7 +432,7 @@ def _not_counted(summary: Row, evals: pl.DataFrame) -> str | None:
     if n := summary["added"]:
         said.append(f"{n} {'is' if n == 1 else 'are'} new")
     if n := summary["removed"]:
-        said.append(f"{n} {'is' if n == 1 else 'are'} not among the candidate's results")
+        said.append(f"{n} {'was' if n == 1 else 'were'} removed")
     return f"Not counted: {'; '.join(said)}." if said else None
 
 
@@ -441,23 +452,23 @@ def _suite(summary: Row, verdict: str, test: Row) -> str:
     moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
     moved += _moved(summary, test["alpha"])
     if test["own_past"]:
-        moved += ", against the mean of their earlier results"
+        moved += ", against their earlier results"
     if test["significant"]:
         p = say_p(summary["p_value"])
-        return f"{moved}; that it moved at all is more than chance explains (p {p})."
-    margin = f"± {100 * test['margin']:g} points"
-    if summary["delta_low"] >= -test["margin"] and summary["delta_high"] <= test["margin"]:
-        return f"{moved}, which lies within {margin}."
-    return f"{moved}; the interval reaches beyond {margin}{_power(summary)}."
+        return f"{moved}, more than chance explains (p value {p})."
+    margin = f"{100 * test['margin']:g} points or more"
+    known = "excluded" if test["not_worse"] else "not excluded"
+    return f"{moved}; a fall of {margin} is {known}.{_detectable(summary)}"
 
 
 def _moved(summary: Row, alpha: float) -> str:
-    low, high = (f"{100 * summary[name]:+z.1f}" for name in ("delta_low", "delta_high"))
-    interval = f"{100 - 100 * alpha:.4g} % interval {low} to {high} points".replace("-", "−")
-    delta = summary["delta"]
+    delta, low, high = (summary[name] for name in ("delta", "delta_low", "delta_high"))
+    ends = " to ".join(f"{100 * each:+z.1f}".replace("-", "−") for each in (low, high))
+    is_said = high - low <= 2 * _WIDEST
+    interval = f" ({100 - 100 * alpha:.4g} % interval {ends} points)" if is_said else ""
     if abs(delta) < _ROUNDING:
-        return f"stayed the same ({interval})"
-    return f"{'fell' if delta < 0 else 'rose'} by {say_points(delta)} ({interval})"
+        return f"stayed the same{interval}"
+    return f"{'fell' if delta < 0 else 'rose'} by {say_points(delta)}{interval}"
 
 
 def say_points(delta: float) -> str:
@@ -471,11 +482,14 @@ def say_points(delta: float) -> str:
     return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
 
 
-def _power(summary: Row) -> str:
-    detectable = summary["detectable"]
-    if detectable is None:
-        return ", and this suite is too small to find any change with 80 % power"
-    return f"; a fall of {say_points(detectable)} would be found with 80 % power"
+def _detectable(summary: Row) -> str:
+    """Which fall the suite would show, rounded up; only where that is small enough to be of use."""
+    share = summary["detectable"]
+    if share is None or share > _WIDEST:
+        return ""
+    points = max(math.ceil(100 * share - _ROUNDING), 1)
+    noun = "point" if points == 1 else "points"
+    return f" A fall of {points} {noun} or more would show in the suite as a whole."
 
 
 def say_p(p: float) -> str:

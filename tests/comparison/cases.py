@@ -148,13 +148,20 @@ def of_every_transition(*, own_past: bool = False) -> Comparison:
     return held_against(rows, RUNS, RUNS + 1)
 
 
+BESIDE = {
+    "is_latest": pl.Boolean(),
+    "is_outage": pl.Boolean(),
+    "not_run_since": pl.Datetime("us", "UTC"),
+}
+"""What is kept of each eval beside what is shown, as far as words are made of it."""
+
+
 def hand_made(*evals: dict[str, Any]) -> pl.DataFrame:
     """``Comparison.evals`` of evals of which only what matters is said."""
-    rows = [
-        dict.fromkeys(EVALS_SCHEMA) | {"eval_id": f"e{at}", "block_id": "extract"} | each
-        for at, each in enumerate(evals)
-    ]
-    return pl.DataFrame(rows, schema=EVALS_SCHEMA)
+    schema = {**EVALS_SCHEMA, **BESIDE}
+    usual = dict.fromkeys(schema) | {"block_id": "extract", "is_latest": False, "is_outage": False}
+    rows = [usual | {"eval_id": f"e{at}"} | each for at, each in enumerate(evals)]
+    return pl.DataFrame(rows, schema=schema)
 
 
 def numbers(comparison: Comparison) -> dict[str, Any]:

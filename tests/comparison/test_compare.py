@@ -49,11 +49,11 @@ def test_versions_of_one_frame_are_two_sides_and_the_rest_is_history(
 
 
 def test_rows_without_the_version_are_history() -> None:
-    nameless = [row | {"workflow_draft_fingerprint": None} for row in ROWS[:1]]
-    frame = results(*NAMED[1:], *nameless)
+    name = pl.when(pl.col("run_id") != "run_1").then("workflow_draft_fingerprint")
+    frame = FRAME.with_columns(workflow_draft_fingerprint=name)
     made = compare_versions(frame, "draft of vA", "draft of vB", by="workflow_draft_fingerprint")
     assert made.sides.history is not None
-    assert made.sides.history["result_id"].to_list() == [nameless[0]["result_id"]]
+    assert made.sides.history["run_id"].to_list() == ["run_1"] * 5
 
 
 def test_arguments_are_handed_on() -> None:

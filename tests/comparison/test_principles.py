@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import polars as pl
-import pytest
 from comparison.cases import (
     Rows,
     held_against,
@@ -27,30 +26,6 @@ from support.frames import runs as runs_frame
 from support.inside import BROKEN, Comparison, blame, compare
 
 from retab_analysis import summarize_evals, summarize_runs
-
-
-@pytest.mark.parametrize("codes", ["A" * 15 + "B" * 40, "A" * 55])
-def test_a_break_stays_visible_until_it_is_mended_edited_or_accepted(codes: str) -> None:
-    past = [
-        *history("e", "P" * 15 + "F" * 40, codes),
-        *history("gap", "F" * 55, codes),
-        *many_evals(5, "P" * 55, codes),
-    ]
-    # From the second check on at the latest, and however often it is asked again.
-    for run in (17, 18, 25, 40, 55):
-        comparison = held_against_own_past(past, run)
-        row = comparison.evals.filter(eval_id="e").row(0, named=True)
-        assert (row["transition"], row["since_run_id"]) == ("regressed", "run_16")
-        assert not comparison.gate().ok
-        assert comparison.gate(allow=["e"]).ok
-    again = [held_against_own_past(past, 55).gate().reasons for _ in range(2)]
-    assert again[0] == again[1]
-    mended = [row for row in past if (row["eval_id"], row["run_id"]) != ("e", "run_55")]
-    mended += history("e", "." * 54 + "P", "A" * 54 + "C")
-    assert held_against_own_past(mended, 55).gate().ok
-    edited = [row for row in past if (row["eval_id"], row["run_id"]) != ("e", "run_55")]
-    edited += history("e", "." * 54 + "F", codes, expected_value="9")
-    assert held_against_own_past(edited, 55).gate(verdict=False).ok
 
 
 def test_what_is_called_regressed_got_worse_with_the_probability_that_is_stated() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import polars as pl
 import pytest
 from comparison.cases import (
     TRANSITION_OF,
+    Rows,
     held_against,
     held_against_own_past,
     history,
@@ -24,7 +24,6 @@ from support.inside import (
     SUMMARY_SCHEMA,
     TRANSITIONS,
     OutcomeTable,
-    Regressed,
     Sides,
     Suite,
     check_results,
@@ -56,8 +55,8 @@ def test_the_pass_rates_are_of_the_same_evals_before_and_after() -> None:
     assert row["n_evals"] == 5
     assert (row["baseline_pass_rate"], row["candidate_pass_rate"]) == (4 / 5, 3 / 5)
     assert row["delta"] == row["candidate_pass_rate"] - row["baseline_pass_rate"]
-    before = results(*many("e", "PPPF"), *many("f", "P"), *many("gone", "F"))
-    now = results(*many("e", "FFP", 10), *many("f", "P", 10), *many("new", "E", 10))
+    before = results(*many("e", "PPPF"), *many("f", "PPPP"), *many("gone", "F"))
+    now = results(*many("e", "FFP", 10), *many("f", "PPP", 10), *many("new", "E", 10))
     row = numbers(compare(before, now))
     assert row["baseline_pass_rate"] == pytest.approx((3 / 4 + 1) / 2)
     assert row["candidate_pass_rate"] == pytest.approx((1 / 3 + 1) / 2)
@@ -111,23 +110,32 @@ def test_evals_of_one_document_are_one_cluster() -> None:
     assert (row["n_evals"], row["n_documents"]) == (6, 4)
 
 
-def test_reruns_tell_of_their_evals_and_not_of_the_suite() -> None:
-    rows = many_evals(20, "P" * 5 + "P", "A" * 5 + "B")
-    rows += history("x", "P" * 5 + "F", "A" * 5 + "B")
-    again = [row | {"run_id": "again"} for row in history("x", "." * 6 + "FFF", "B" * 9)]
-    sides = Sides(
-        candidate=check_results(runs(rows, 6), "candidate").collect(),
-        baseline=check_results(runs(rows, 5), "baseline").collect(),
-        history=check_results(runs(rows, 1, 5), "history").collect(),
-    )
-    once = compare_sides(sides, 0.05, 0.05)
-    more = compare_sides(
-        replace(sides, reruns=check_results(results(*again), "reruns").collect()), 0.05, 0.05
+def test_runs_of_single_evals_tell_of_their_evals_and_not_of_the_suite() -> None:
+    rows = [*many_evals(20, "P" * 6, "A" * 5 + "B"), *history("x", "P" * 5 + "F", "A" * 5 + "B")]
+    again = [row | {"run_id": "again"} for row in history("x", "." * 6 + "F", "B" * 7)]
+    scopes = [{"run_id": f"run_{at}", "scope": "workflow"} for at in range(1, 7)]
+    known = pl.DataFrame([*scopes, {"run_id": "again", "scope": "eval"}])
+    once, more = (
+        compare_sides(
+            Sides(
+                candidate=check_results(results(*now), "candidate").collect(),
+                baseline=check_results(runs(rows, 5), "baseline").collect(),
+                history=check_results(runs(rows, 1, 4), "history").collect(),
+                runs=known,
+            ),
+            0.05,
+            0.05,
+        )
+        for now in (rows_of(rows, 6), [*rows_of(rows, 6), *again])
     )
     p = [each.evals.filter(eval_id="x")["p_regressed"].item() for each in (once, more)]
     assert p[0] < p[1]
     for name in ("delta", "p_value", "candidate_pass_rate", "baseline_pass_rate", "n_evals"):
         assert numbers(once)[name] == numbers(more)[name]
+
+
+def rows_of(rows: Rows, run: int) -> Rows:
+    return [row for row in rows if row["run_id"] == f"run_{run}"]
 
 
 NOTHING: dict[str, Any] = {
@@ -205,17 +213,6 @@ def test_only_a_significant_fall_is_one() -> None:
     assert not fell(**ROSE)
     assert not fell(**FELL | {"p_value": 0.06})
     assert not fell(delta=None, p_value=None)
-
-
-@pytest.mark.parametrize(("p", "is_said"), [(0.8, True), (0.79, False), (None, False)])
-def test_the_reason_names_the_probability_from_which_on_the_verdict_counts_it(
-    p: float | None, is_said: bool
-) -> None:
-    summary = pl.DataFrame([NOTHING | {"p_any_regressed": p}], schema=SUMMARY_SCHEMA)
-    reason = str(Regressed(summary, 0.05, by_test=False, without_accepted=False))
-    assert ("something got worse with a probability of at least 0.80" in reason) == is_said
-    by_test = str(Regressed(summary, 0.05, by_test=True, without_accepted=False))
-    assert "probability" not in by_test
 
 
 def test_the_margin_and_the_level_are_the_users() -> None:
