@@ -28,7 +28,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.transport import CancellationToken, check_cancelled
+from retab_analysis.transport import CancellationToken, check_cancelled, current_token
 
 T = TypeVar("T")
 
@@ -223,7 +223,7 @@ def run_all(
     """Run tasks in threads; one that fails does not stop the others.
 
     What would make every further task fail ends it early: the key is refused, or the API is away
-    for several tasks in a row.
+    for several tasks in a row. A single task needs no thread where this one can be stopped itself.
 
     Args:
         tasks: What to run.
@@ -235,6 +235,13 @@ def run_all(
     Raises:
         OutOfPatienceError: Not all ended in that time; the others are stopped.
     """
+    if len(tasks) == 1 and patience is None and current_token() is not None:
+        # So that a watched run that is asked for again and again starts no thread each time.
+        here: Future[T] = Future()
+        _fulfil(here, partial(contextvars.copy_context().run, tasks[0]))
+        outcomes.add(0, here)
+        on_done()
+        return
     end = math.inf if patience is None else time.monotonic() + patience
     # Handed out as threads become free, so that the rest is never begun once it is hopeless.
     waiting = iter(enumerate(tasks))

@@ -62,6 +62,34 @@ def test_every_task_is_run_and_told_of() -> None:
     assert our_threads() == []
 
 
+def test_a_single_task_stays_in_a_thread_that_can_be_stopped_itself() -> None:
+    outcomes: TaskOutcomes[threading.Thread] = TaskOutcomes()
+    told: list[int] = []
+
+    def note() -> threading.Thread:
+        VARIABLE.set("theirs")
+        return threading.current_thread()
+
+    def run() -> None:
+        run_all([note], 4, outcomes, lambda: told.append(len(outcomes.results)))
+        assert VARIABLE.get() == "default"
+
+    CancellationToken().run(run)
+    assert outcomes.results == {0: threading.current_thread()}
+    assert told == [1]
+    run_all([note], 4, outcomes)  # Ctrl-C does not end what this thread does
+    assert outcomes.results[0] is not threading.current_thread()
+
+
+def test_a_single_task_that_fails_is_told_like_any_other() -> None:
+    outcomes: TaskOutcomes[int] = TaskOutcomes()
+    error = ra.TransportError("away")
+    CancellationToken().run(partial(run_all, [fail_with(error)], 4, outcomes))
+    assert outcomes.errors == {0: error}
+    with pytest.raises(ZeroDivisionError):
+        CancellationToken().run(partial(run_all, [fail_with(ZeroDivisionError())], 4, outcomes))
+
+
 def test_the_error_is_that_of_the_first_task_that_failed() -> None:
     errors = [ra.NotFoundError(f"error {number}") for number in range(3)]
     first_may = threading.Event()
