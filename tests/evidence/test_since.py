@@ -338,6 +338,15 @@ def test_what_may_be_called_flaky(row: str, comes: bool, failing: int, flaky: bo
     assert may_be_flaky(given, posterior)[0] == flaky
 
 
+def test_a_first_failure_that_was_run_again_in_the_same_hour_may_be_flaky() -> None:
+    given = histories(["P" * 20 + "F", *["P" * 21] * 20])
+    for passes, fails, flaky in ((1, 1, True), (3, 1, True), (0, 2, False)):
+        now = [counts.copy() for counts in (given.passes, given.fails)]
+        now[0][0, -1], now[1][0, -1] = passes, fails
+        again = replace(given, passes=now[0], fails=now[1])
+        assert may_be_flaky(again, infer(again))[0] == flaky
+
+
 def test_the_row_that_is_named_fits_the_cause() -> None:
     # The failure before the edit is likelier the beginning than any other row without an edit,
     # although the edit itself is the likeliest row of all.
