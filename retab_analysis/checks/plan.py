@@ -78,6 +78,7 @@ class RunListing:
         pages_left: How many more pages may be read; 0 once the list has ended.
         is_whole: Whether the list ended, so that there are no other runs.
         now: The API's time.
+        skipped: Whether there are runs between those that are listed which are not.
     """
 
     client: Client
@@ -86,6 +87,7 @@ class RunListing:
     pages_left: int
     is_whole: bool
     now: datetime
+    skipped: bool = False
 
     @classmethod
     def read(cls, client: Client, workflow_id: str) -> RunListing:
@@ -111,10 +113,17 @@ class RunListing:
 
     def reach(self, moment: datetime | None) -> None:
         """List what is around a moment, however far back it is."""
-        oldest = self.runs.select(pl.col("created_at").min()).item()
-        if moment is not None and oldest is not None and moment < oldest and not self.is_whole:
+
+        def is_beyond() -> bool:
+            oldest = self.runs.select(pl.col("created_at").min()).item()
+            return moment is not None and oldest is not None and moment < oldest
+
+        while is_beyond() and self.read_older():
+            pass
+        if is_beyond() and not self.is_whole:
             page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=moment)
             self.add(page)
+            self.skipped = True
             if page.height < PAGE:
                 self.pages_left, self.is_whole = 0, True
 
@@ -243,7 +252,7 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
         return Choice(cut, "the newest run of the whole workflow that decided something")
     parts = runs.filter(~WHOLE, DECIDED_ANY)
     if not parts.is_empty():
-        newest = parts.unique(("target_block_id", "eval_id"), keep="first", maintain_order=True)
+        newest = _newest_parts(parts)
         return Choice(newest, "the newest run of each block: none of the whole workflow stands")
     ended = runs.filter(WHOLE, "is_terminal")
     return Choice((runs if ended.is_empty() else ended).head(1), "the newest run")
@@ -288,8 +297,12 @@ def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None)
         ConfigError: There are none, or they are of another workflow.
     """
     if isinstance(wanted, str):
-        found = _find_version(listing, wanted, before) or _find_run(listing, name, wanted)
-        return found or _find_by_name(listing, name, wanted, before)
+        is_version = pl.col("workflow_version_id") == wanted
+        return (
+            _find_newest(listing, is_version, "that version", before, far=False)
+            or _find_run(listing, name, wanted)
+            or _find_by_name(listing, name, wanted, before)
+        )
     listed = RunList.make(wanted, name)
     if not listed.ids:
         raise ConfigError(f"{name} names no run")
@@ -306,18 +319,39 @@ def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None)
     return Choice(pl.concat(found_runs), "as given")
 
 
-def _find_version(listing: RunListing, version: str, before: datetime | None) -> Choice | None:
-    """The newest whole run of a version; without one the newest run of each of its blocks."""
+def _find_newest(
+    listing: RunListing, which: pl.Expr, what: str, before: datetime | None, *, far: bool = True
+) -> Choice | None:
+    """The newest whole run of some, whatever its status; else the newest of each block.
+
+    Args:
+        listing: The runs of the workflow.
+        which: Which runs.
+        what: What they are of.
+        before: Only runs before this moment; None for all.
+        far: Whether older runs are listed where none of those that are listed is among them.
+    """
     is_before = pl.lit(True) if before is None else pl.col("created_at") < before
-    runs = listing.present.filter(pl.col("workflow_version_id") == version, is_before)
-    ended = runs.filter("is_terminal")
-    whole = ended.filter(WHOLE).head(1)
-    if not whole.is_empty():
-        return Choice(whole, "the newest run of that version")
-    parts = ended.unique(("target_block_id", "eval_id"), keep="first", maintain_order=True)
-    if not parts.is_empty():
-        return Choice(parts, "the newest runs of blocks of that version")
-    return None if runs.is_empty() else Choice(runs.head(1), "the newest run of that version")
+    while True:
+        runs = listing.present.filter(which, is_before)
+        whole = runs.filter(WHOLE, "is_terminal").head(1)
+        parts = _newest_parts(runs.filter("is_terminal"))
+        if not whole.is_empty():
+            return Choice(whole, f"the newest run of {what}")
+        if not parts.is_empty():
+            return Choice(parts, f"the newest runs of blocks of {what}")
+        if not runs.is_empty():
+            return Choice(runs.head(1), f"the newest run of {what}")
+        if not (far and listing.read_older()):
+            return None
+
+
+def _newest_parts(runs: pl.DataFrame) -> pl.DataFrame:
+    """The newest run of each block; of blocks without one, the newest of each eval."""
+    blocks = runs.filter(scope="block").unique("target_block_id", keep="first")
+    is_known = pl.col("target_block_id").is_in(blocks["target_block_id"].drop_nulls().implode())
+    singles = runs.filter(~is_known.fill_null(False), scope="eval").unique("eval_id", keep="first")
+    return pl.concat([blocks, singles]).sort("created_at", "run_id", descending=True)
 
 
 def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
@@ -333,41 +367,28 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
 def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
     """The newest run of what people call a version: ``v5``, ``draft``, ``published``."""
     versions = read_newest_versions(listing.client, listing.workflow_id)
-    published = set(versions["workflow_version_id"].drop_nulls())
+    version = pl.col("workflow_version_id")
     if wanted == DRAFT:
-        is_draft = ~pl.col("workflow_version_id").is_in(sorted(published))
-        is_before = pl.lit(True) if before is None else pl.col("created_at") < before
-        drafts = listing.present.filter(is_draft, is_before, WHOLE, "is_terminal").head(1)
-        if not drafts.is_empty():
-            return Choice(drafts, "the newest run of a draft")
+        is_published = version.is_in(versions["workflow_version_id"].drop_nulls().implode())
+        found = _find_newest(listing, ~is_published, "a draft", before)
     elif wanted == "published":
         current = versions.filter(pl.col("is_current").fill_null(False))["workflow_version_id"]
         if current.is_empty():
             raise ConfigError(
                 f"{name}='published': workflow {listing.workflow_id} has no published version"
             )
-        found = _find_version(listing, current[0], before) or _list_all(listing, current[0], before)
-        if found is not None:
-            return Choice(found.runs, "the newest run of the published version")
+        found = _find_newest(listing, version == current[0], "the published version", before)
     else:
         numbered = "v" + pl.col("version").cast(pl.String)
         called = versions.filter((numbered == wanted).fill_null(False))["workflow_version_id"]
-        for version in (*called, wanted):
-            found = _find_version(listing, version, before) or _list_all(listing, version, before)
-            if found is not None:
-                return found
+        is_called = version.is_in([*called.drop_nulls(), wanted])
+        found = _find_newest(listing, is_called, "that version", before)
+    if found is not None:
+        return found
     raise ConfigError(
         f"{name}={wanted!r} is not a run or a version of this workflow that was run"
         f"{'' if before is None else ' before the candidate'}. {listing}"
     )
-
-
-def _list_all(listing: RunListing, version: str, before: datetime | None) -> Choice | None:
-    """The newest run of a version that is older than what is listed."""
-    while listing.read_older():
-        if (found := _find_version(listing, version, before)) is not None:
-            return found
-    return None
 
 
 def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.DataFrame:
@@ -403,6 +424,8 @@ def _choose_since(
     listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, saved: pl.DataFrame
 ) -> tuple[pl.DataFrame, bool]:
     """What was run since the candidate, and whether no whole run that stands came after it."""
+    if listing.skipped:
+        return candidate.clear(), False
     known = pl.col("run_id").is_in(candidate["run_id"].implode())
     later = listing.present.filter(pl.col("created_at") > newest, ~known)
     following = later.filter(STANDS)["created_at"].min()

@@ -108,7 +108,12 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
         unnamed=_count_unnamed(plan, now, expected, placed),
         version_diff=_read_diff(plan, now, reader.client),
         compared=_describe(plan),
-        notes=(*plan.notes, *_note_tried(tried), *_note_invalid(saved)),
+        notes=(
+            *plan.notes,
+            *_note_reverted(placed, runs),
+            *_note_tried(tried),
+            *_note_invalid(saved),
+        ),
         plan=plan.table,
         after_gaps=plan.after_gaps,
         waiting=waiting,
@@ -189,10 +194,13 @@ def _count_unnamed(
 ) -> int:
     """How many results of the checked runs are missing, or not as the runs count them.
 
-    Beside those of evals that are known to be missing: they are named.
+    Beside those of evals that are known to be missing: they are named. A run that was cut short
+    after the checked one is only more evidence, and need not add up.
     """
+    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
+    counts_too = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     wrong = 0
-    for run in plan.candidate.runs.filter("is_terminal").iter_rows(named=True):
+    for run in plan.read.filter("is_terminal", is_checked | counts_too).iter_rows(named=True):
         its = results.filter(pl.col("run_id") == run["run_id"]).unique("eval_id", keep="last")
         told = dict(its["state"].value_counts().iter_rows())
         counts = {name: run[name] for name in _COUNTED if run[name] is not None}
@@ -264,6 +272,29 @@ def _describe(plan: ReadingPlan) -> str:
     if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
         warning = f" (which is {(newest - oldest).days} days older)"  # type: ignore[operator, union-attr]
     return f"{what} with {label_side(chosen)}, {plan.baseline.why}{warning}."
+
+
+def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
+    """That some blocks run on older code than in the run before: an edit was taken back."""
+    known = placed.drop_nulls(BLOCK_CODE).join(
+        runs.filter(pl.col("scope") != "eval").select("run_id", "created_at").drop_nulls(),
+        on="run_id",
+    )
+    codes = known.group_by("block_id", "place", "run_id").agg(
+        pl.col(BLOCK_CODE).first().alias("code"), pl.col("created_at").first()
+    )
+    notes = []
+    for (block,), its in codes.sort("block_id", "created_at", "run_id").group_by(
+        "block_id", maintain_order=True
+    ):
+        now, before = (its.filter(place=place) for place in ("candidate", "earlier"))
+        again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
+        if again.height and again["run_id"][-1] != before["run_id"][-1]:
+            notes.append(
+                f"Block {one_line(block)} is on older code than in the run before: that of "
+                f"{again['created_at'][-1]:%-d %b %Y}."
+            )
+    return notes
 
 
 def _note_tried(tried: pl.DataFrame) -> list[str]:

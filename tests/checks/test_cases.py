@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import polars as pl
 import pytest
 from support.lettered_api import MINUTE, LetteredApi, alike
 
@@ -398,14 +397,6 @@ class TestTheGateIsNeverGreenByAccident:
         assert not gate.failing
         assert "add up" in gate.reasons[0]
 
-    def test_foreign_rows_are_refused(self) -> None:
-        for which in ("run_2", "res_run_3_fine 0"):
-            api = LetteredApi(fine(3, 4))
-            with api:
-                api.change(which, workflow_id="wf_other")
-                with pytest.raises(ra.ProtocolError):
-                    api.check()
-
     def test_a_run_dated_in_the_future_is_left_out(self) -> None:
         api = LetteredApi({"a": "PPPPF", **fine(6, 5)})
         with api:
@@ -437,28 +428,3 @@ class TestTheGateIsNeverGreenByAccident:
                 api.run({"fine 0": "P"}, scope="E", after=MINUTE)
             made = api.check()
         assert fails(made)
-
-
-def test_requests_are_as_many_whether_red_or_green() -> None:
-    counts = {}
-    for name, last in (("green", "P"), ("red", "F")):
-        api = LetteredApi({"a": "P" * 40 + last, **fine(9, 41)}, codes="A" * 40 + "B")
-        with api:
-            for at in range(10):
-                api.run({f"fine {at % 9}": "P"}, scope="E", after=MINUTE)
-            api.asked.clear()
-            api.check()
-            counts[name] = len(api.asked)
-    assert counts["green"] <= counts["red"] <= counts["green"] + 2
-    assert counts["red"] <= 64
-
-
-def test_the_plan_says_which_runs_were_read() -> None:
-    api = LetteredApi({"a": "P" * 60, **fine(3, 60)})
-    with api:
-        plan = api.check().plan
-    assert plan.columns == ["run_id", "created_at", "scope", "why"]
-    assert plan["run_id"].drop_nulls().len() == 31
-    assert plan["run_id"][-1] is None
-    assert {"run_59", "run_58", "run_0", "run_1", "run_2"} <= set(plan["run_id"].drop_nulls())
-    assert plan.filter(pl.col("run_id") == "run_59")["why"].item().startswith("checked")
