@@ -66,7 +66,7 @@ SIGNATURES = {
     "fetch_version_diff": "(workflow_id, baseline, candidate, *, client=None)",
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
-    "flaky_evals": "(results)",
+    "flaky_evals": "(results, *, episodes=False)",
     "latest_results": "(results)",
     "open_document": "(result, *, client=None)",
     "overview": "(workflows=None, *, client=None, progress=None)",

@@ -1,29 +1,44 @@
 """What the evidence says of each eval of one frame of results: the ground of blame and flakiness.
 
-There is one model, in :mod:`retab_analysis.evidence`; this file only asks it. The newest run of the
-frame stands where a comparison has its candidate, so that an eval that is checked and an eval that
-is blamed are judged alike.
+There is one model, in :mod:`retab_analysis.evidence`; this file only asks it. What a check has as
+its candidate is here the newest run of each block with what was run since on the same code, by the
+same rule, so that an eval that is checked and an eval that is blamed are judged alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from retab_analysis.analysis.frames import Frame, check_frame
 from retab_analysis.schema import RESULTS
-from retab_analysis.vocabulary import BLOCK_CODE, CODE, DECIDED, MOMENT, NOT_PASSING, SAME_EVAL
+from retab_analysis.vocabulary import (
+    BLOCK_CODE,
+    CERTAIN_ENOUGH,
+    CODE,
+    DECIDED,
+    LIKELY,
+    MOMENT,
+    SAME_EVAL,
+    TERMINAL,
+    UNLIKELY,
+    known_state,
+)
+
+if TYPE_CHECKING:
+    from retab_analysis.evidence.comparable import Ledger
+    from retab_analysis.evidence.each_eval import Findings
 
 NEEDED = (
-    *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id"),
+    *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id", "status"),
     *("workflow_version_id", "run_created_at", "created_at", "completed_at", BLOCK_CODE),
     *SAME_EVAL,
+    "duration_ms",
 )
 """The columns of a RESULTS frame that are read."""
-
-_WHOLE = 0.5  # a run of more than this share of the largest run's evals is of the whole workflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +46,13 @@ class Assessment:
     """What is known of the evals of some results.
 
     Attributes:
-        evals: One row per eval: ``eval_id, eval_name, block_id, kind``; ``p_regressed`` (that it
-            got worse and was not mended), ``cause, since_at, since_run_id, since_version_id,
-            since_runs``; ``edited_at, edited_run_id, edited_version_id`` (since when it is defined
-            as it is now); ``is_gone`` (the newest whole run does not have it).
+        evals: One row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether it
+            got worse and was not mended, as a check would call it; ``p_worse``, how probable that
+            is, and ``cause, since_at, since_run_id, since_version_id, since_runs``; ``edited_at,
+            edited_run_id, edited_version_id`` (since when it is defined as it is now); ``streak``,
+            in how many rows on end it did not pass.
         results: The results, each once, with ``comparable`` (of the present definition), ``row``
-            (its place in time), ``moment`` and ``code``.
+            (its place in time, null where it judges nothing), ``moment`` and ``code``.
     """
 
     evals: pl.DataFrame
@@ -68,32 +84,6 @@ def assess(results: pl.LazyFrame) -> Assessment:
     )
 
 
-def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
-    """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
-    # numpy, which the model needs, is loaded only by who asks it.
-    from retab_analysis.evidence.comparable import collect, combine_sides
-    from retab_analysis.evidence.each_eval import weigh
-
-    newest = _newest_run(results)
-    is_newest = pl.col("run_id").eq_missing(pl.lit(newest, pl.String))
-    combined = combine_sides(results.filter(is_newest), None, results.filter(~is_newest))
-    ledger = collect(combined)
-    findings = weigh(ledger)
-    # Of each eval, also where the newest run cancelled it, or was of other evals alone.
-    told = findings.of_each_eval(known=pl.Series(ledger.histories.observed.any(axis=1)))
-    kept = ("at", "eval", "row", "comparable", "is_single", "outage")
-    placed = ledger.results.select(kept).join(combined, on="at")
-    names = placed.sort("at").group_by("eval")
-    named = names.agg(pl.col("eval_name").drop_nulls().last()).with_columns(
-        is_gone=~pl.col("eval").is_in(_present(placed))
-    )
-    evals = ledger.evals.join(named, on="eval").join(told, on="eval").sort("eval")
-    return Assessment(
-        evals.with_columns(pl.col("eval") + offset),
-        placed.with_columns(pl.col("eval") + offset, code=CODE),
-    )
-
-
 def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> Frame:
     """Run a function of an assessment on a frame of either kind, and give back the same kind.
 
@@ -107,32 +97,178 @@ def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> 
     return found.lazy() if isinstance(results, pl.LazyFrame) else found
 
 
-def _newest_run(results: pl.DataFrame) -> str | None:
-    runs = results.group_by("run_id").agg(MOMENT.min().alias("moment"))
-    newest = runs.sort("moment", "run_id", nulls_last=False).tail(1)
-    return None if newest.is_empty() else newest["run_id"].item()
+def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
+    """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
+    # numpy, which the model needs, is loaded only by who asks it.
+    from retab_analysis.evidence.comparable import collect, combine_sides
+    from retab_analysis.evidence.each_eval import weigh
+
+    placed = _split(results)
+    now, earlier, tried = (
+        placed.filter(place=place).drop("place") for place in ("candidate", "earlier", "tried")
+    )
+    combined = combine_sides(now, None, earlier)
+    ledger = collect(combined)
+    findings = weigh(ledger)
+    known = ledger.results.select("at", "eval", "row", "comparable").join(combined, on="at")
+    others = tried.with_columns(known_state(), moment=MOMENT).sort("moment", "result_id")
+    shown = pl.concat(
+        [
+            known,
+            others.join(ledger.evals.select("eval", "eval_id"), on="eval_id").with_columns(
+                at=combined.height + pl.int_range(pl.len()), comparable=pl.lit(False)
+            ),
+        ],
+        how="diagonal",
+    )
+    names = shown.sort("at").group_by("eval").agg(pl.col("eval_name").drop_nulls().last())
+    told = _conclude(ledger, findings)
+    evals = ledger.evals.join(names, on="eval").join(told, on="eval").sort("eval")
+    return Assessment(
+        evals.with_columns(pl.col("eval") + offset),
+        shown.with_columns(pl.col("eval") + offset, code=CODE),
+    )
 
 
-def _present(placed: pl.DataFrame) -> list[int]:
-    """The evals of the newest whole run, and of what came after it."""
-    sizes = placed.group_by("run_id").agg(pl.col("eval").n_unique().alias("n"), pl.col("at").min())
-    whole = sizes.filter(pl.col("n") > _WHOLE * pl.col("n").max())["at"].max()
-    if whole is None:
-        return []
-    return placed.filter(pl.col("at") >= whole)["eval"].unique().to_list()
+def _split(results: pl.DataFrame) -> pl.DataFrame:
+    """The results with ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
 
-
-def failing_now(assessment: Assessment) -> pl.DataFrame:
-    """``eval, streak``: the evals whose newest outcome is not a pass, and in how many runs on end.
-
-    The newest outcome is that of the newest run in which the eval was decided; where it has several
-    results there, all of them have to pass.
+    Whole runs, runs of a block and of an eval are told apart by what is in them.
     """
-    by_row = assessment.outcomes.group_by("eval", "row").agg(
-        pl.col("state").is_in(NOT_PASSING).any().alias("fails")
+    from retab_analysis.evidence.candidate import split_by_candidate
+
+    dated = results.filter(pl.col("eval_id").is_not_null()).with_columns(moment=MOMENT)
+    blocks = dated.drop_nulls("block_id").sort("moment", nulls_last=False)
+    newest = blocks.unique("eval_id", keep="last", maintain_order=True)
+    n, is_cut = pl.col("eval_id").n_unique(), pl.col("state") == "cancelled"
+    goes_on = (pl.col("state") == "unscored") & ~pl.col("status").is_in(TERMINAL)
+    sizes = dated.with_columns(size=n.over("run_id"))
+    runs = (
+        sizes.with_columns(most=pl.col("size").max().over("eval_id"))
+        .drop_nulls("run_id")
+        .group_by("run_id")
+        .agg(
+            pl.col("moment").min().alias("created_at"),
+            pl.col("workflow_version_id").drop_nulls().first(),
+            pl.when((n == 1) & (pl.col("most").max() > 1))
+            .then(pl.lit("eval"))
+            .when(pl.col("block_id").n_unique() < min(2, newest["block_id"].n_unique()))
+            .then(pl.lit("block"))
+            .otherwise(pl.lit("workflow"))
+            .alias("scope"),
+            pl.when(goes_on.any())
+            .then(pl.lit("running"))
+            .when(is_cut.any())
+            .then(pl.lit("cancelled"))
+            .otherwise(pl.lit("completed"))
+            .alias("status"),
+            pl.col("state").is_in(DECIDED).any().alias("decided"),
+            pl.col("block_id").first(),
+            pl.col("eval_id").first(),
+        )
+        .sort("created_at", "run_id", nulls_last=False)
     )
-    ordered = by_row.sort("eval", "row", descending=[False, True])
-    streaks = ordered.group_by("eval", maintain_order=True).agg(
-        pl.col("fails").cum_min().sum().cast(pl.Int64).alias("streak")
+    base = _find_base(runs)
+    saved = newest.select("eval_id", "block_id")
+    placed = split_by_candidate(dated.drop("moment"), runs, saved, base, follow=True)
+    # Of an eval that has nothing else, what was only tried is all that is known.
+    is_tried, goes_on = pl.col("place") == "tried", pl.col("run_id").is_in(_going_on(runs, base))
+    return placed.with_columns(
+        place=pl.when(is_tried.all().over("eval_id"))
+        .then(pl.lit("candidate"))
+        .when(goes_on)
+        .then(pl.lit("tried"))
+        .otherwise("place")
     )
-    return streaks.filter(pl.col("streak") > 0)
+
+
+def _going_on(runs: pl.DataFrame, base: frozenset[str]) -> list[str]:
+    """The runs that have not ended; a check leaves them out, unless there is no other."""
+    return [each for each in runs.filter(status="running")["run_id"] if each not in base]
+
+
+def _find_base(runs: pl.DataFrame) -> frozenset[str]:
+    """The runs that say what is now, as a check chooses them.
+
+    The newest run of the whole workflow that completed, else that decided anything; without one the
+    newest run of each block or eval.
+    """
+    ended = runs.filter(pl.col("status") != "running")
+    whole, decided = pl.col("scope") == "workflow", pl.col("decided")
+    for chosen in (
+        ended.filter(whole, pl.col("status") == "completed").tail(1),
+        ended.filter(whole, decided).tail(1),
+        ended.filter(~whole, decided).unique(
+            ("block_id", pl.when(pl.col("scope") == "eval").then("eval_id")), keep="last"
+        ),
+        (runs if ended.is_empty() else ended).tail(1),
+    ):
+        if not chosen.is_empty():
+            return frozenset(chosen["run_id"])
+    return frozenset()
+
+
+def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
+    """What is to be said of each eval, by the rules by which a comparison calls it.
+
+    Returns:
+        ``eval``; ``kind, is_broken, p_worse``; ``cause`` and ``since_…``; ``streak``.
+    """
+    import numpy as np
+
+    from retab_analysis.evidence.comparable import CANDIDATE
+    from retab_analysis.evidence.since import last_row
+
+    histories = ledger.histories
+    newest = pl.col("row") == pl.col("row").max().over("eval")
+    earlier = ledger.results.filter(
+        pl.col("side") != CANDIDATE, "comparable", pl.col("state").is_in(DECIDED)
+    )
+    last = earlier.filter(newest).group_by("eval")
+    before = last.agg(after=pl.col("row").max(), failed_last=(pl.col("state") != "passed").all())
+    # What passes now and is called broken all the same is judged by its whole history.
+    called = ledger.evals.select("eval").filter(
+        pl.Series(findings.overall.p_regressed >= CERTAIN_ENOUGH)
+    )
+    fails = histories.fails[:, histories.candidate :].any(axis=1)
+    passes_now = ledger.evals.select("eval").filter(pl.Series(~fails))
+    after = before.join(called, on="eval", how="anti").join(passes_now, on="eval", how="semi")
+    told = findings.of_each_eval(after, pl.Series(histories.observed.any(axis=1)))
+    clean = last_row(histories.observed & ~histories.failed)[:, None]
+    rows = np.arange(histories.shape[1])[None, :]
+    streak = pl.Series("streak", (histories.failed & (rows > clean)).sum(axis=1), pl.Int64)
+    known = told.with_columns(streak).join(before, on="eval", how="left")
+    return known.with_columns(is_broken=_is_broken()).with_columns(
+        kind=_kind(),
+        # A drift has a run and a date, and no version.
+        since_version_id=pl.when(cause="edit").then("since_version_id"),
+    )
+
+
+def _fails_now() -> pl.Expr:
+    return pl.col("outcomes_candidate") > pl.col("passes_candidate")
+
+
+def _is_broken() -> pl.Expr:
+    """Whether an eval that passed once is called ``regressed`` or ``newly_blocked``."""
+    p, passes = pl.col("p_worse"), pl.col("passes_earlier") + pl.col("passes_candidate")
+    fails = (p >= LIKELY) & ((pl.col("streak") > 0) | _fails_now())
+    return (((p >= CERTAIN_ENOUGH) | fails) & (passes > 0)).fill_null(False)
+
+
+def _kind() -> pl.Expr:
+    """The kind over the whole history, unless a comparison calls the newest outcome otherwise."""
+    passed, passes = pl.col("passes_earlier") > 0, pl.col("passes_candidate") > 0
+    is_luck = passed & (pl.col("p_worse") <= UNLIKELY) & pl.col("may_be_flaky")
+    failed = pl.col("outcomes_earlier") > pl.col("passes_earlier")
+    again = passed & failed & pl.col("failed_last") & (pl.col("p_improved") <= UNLIKELY)
+    flaky = pl.when(_fails_now()).then(is_luck | (passes & ~passed)).otherwise(passes & again)
+    return (
+        pl.when("is_broken")
+        .then(pl.lit("broken"))
+        .when(flaky.fill_null(False) | ((pl.col("kind") == "broken") & pl.col("comes_and_goes")))
+        .then(pl.lit("flaky"))
+        .when(kind="broken")
+        .then(pl.lit("steady"))
+        .otherwise("kind")
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.analysis.assessment import Assessment, assessed, failing_now
+from retab_analysis.analysis.assessment import Assessment, assessed
 from retab_analysis.analysis.frames import Frame
 
 _COLUMNS = (
@@ -14,25 +14,27 @@ _COLUMNS = (
 
 
 def blame(results: Frame) -> Frame:
-    """For each eval that does not pass now and once did: since when, and by what.
+    """For each eval that a check calls broken: since when, and by what.
 
-    The run is not simply the last one before which it passed: an eval that broke may still pass
-    now and then, and one that is flaky did not break at all. Where an eval passed only in an
-    earlier definition (other inputs, condition or expected value), the edit of the eval is named.
+    The run is not simply the last one before which it passed: an eval that broke may still pass now
+    and then, and one that is flaky did not break at all. Where an eval passed only in an earlier
+    definition (other inputs, condition or expected value), the edit of the eval is named.
 
     Args:
         results: A RESULTS frame of several runs.
 
     Returns:
-        One row per eval, the surest first: ``eval_name, eval_id, block_id``; ``cause``
-        (``edit``: the block's code was edited then; ``drift``: it was not; ``definition``: the
-        eval was edited; ``unknown``); ``p_regressed`` (Float64, null for ``definition``);
-        ``since_at, since_run_id, since_version_id``, the likeliest run; ``since_runs``
-        (List(String)), the smallest set of runs that holds it with 90 %; ``last_good_run_id``, the
-        newest run before that in which it passed; ``streak`` (Int64), in how many runs on end it
-        did not pass. There is no row for evals that are flaky (see :func:`summarize_evals`: none
-        whose failure now may be a break is), that never passed, or that the newest run of the whole
-        workflow does not have.
+        One row per eval that got worse and was not mended (``p_regressed`` ≥ 0.5 where it does not
+        pass now, ≥ 0.8 where it may have passed in its newest run), also where the newest run does
+        not have it; the surest first: ``eval_name, eval_id, block_id``; ``cause`` (``edit``: the
+        block's code was edited then; ``drift``: it was not; ``definition``: the eval was edited;
+        ``unknown``); ``p_regressed`` (Float64, null for ``definition``); ``since_at,
+        since_run_id``, the likeliest run, and ``since_version_id`` where an edit made it;
+        ``since_runs`` (List(String)), the smallest set of runs that holds it with 90 %;
+        ``last_good_run_id``, the newest run before that in which it passed; ``streak`` (Int64), in
+        how many runs on end it did not pass. There is no row for evals that are flaky, that never
+        passed, or of which it is not clear yet whether they broke. Results do not say which evals
+        are not saved any more: keep the others by ``eval_id`` of :func:`fetch_evals`.
 
     Raises:
         ConfigError: It is not a polars frame.
@@ -45,18 +47,13 @@ def _blame(assessment: Assessment) -> pl.DataFrame:
     passed = (
         assessment.results.filter(state="passed")
         .group_by("eval")
-        .agg(pl.col("comparable").any().alias("passed_now"), pl.len().alias("passes"))
+        .agg(pl.col("comparable").any().alias("passed_now"))
     )
-    evals = (
-        assessment.evals.filter(~pl.col("is_gone"))
-        .join(failing_now(assessment), on="eval")
-        .join(passed, on="eval")
-        .filter(pl.col("kind") != "flaky")
-    )
-    is_edited = ~pl.col("passed_now")
-    told = evals.with_columns(
+    evals = assessment.evals.join(passed, on="eval")
+    is_edited = ~pl.col("passed_now") & (pl.col("streak") > 0)
+    told = evals.filter(pl.col("is_broken") | is_edited).with_columns(
         cause=pl.when(is_edited).then(pl.lit("definition")).otherwise("cause"),
-        p_regressed=pl.when(~is_edited).then("p_regressed"),
+        p_regressed=pl.when(~is_edited).then("p_worse"),
         since_runs=pl.when(is_edited)
         .then(pl.concat_list(pl.col("edited_run_id")))
         .otherwise("since_runs"),

@@ -14,7 +14,7 @@ _SETTLED = (*DECIDED, "error", "mixed")
 _COLUMNS = (
     *("eval_name", "eval_id", "block_id", "state", "last_states", "outcomes", "failures", "rate"),
     *("rate_low", "rate_high", "kind", "since_at", "since_run_id", "since_version_id", "cause"),
-    *("last_passed_at", "last_failed_at"),
+    *("last_passed_at", "last_failed_at", "duration_ms_p50"),
 )
 
 
@@ -32,14 +32,13 @@ def summarize_evals(results: Frame) -> Frame:
         failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null without
         outcomes); ``kind``, null without outcomes; for the broken ones ``since_at, since_run_id,
         since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``); ``last_passed_at,
-        last_failed_at``.
+        last_failed_at``; ``duration_ms_p50`` (Float64), the median of the outcomes.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
-        ``never_passed``: no outcome passed. ``broken``: it probably got worse and was not mended,
-        or it passed once, now mostly fails, and that may be a break: :func:`blame` says how
-        probable it is. ``episode``: it had passed, was broken for a while and was mended.
-        ``flaky``: it passes and fails by turns without an edit of its block. ``steady``: none of
-        these, as far as is known. An eval whose newest failure may be a break is not called flaky.
+        ``never_passed``: no outcome passed. ``broken``: a check calls it so, and :func:`blame` says
+        more. ``flaky``: it comes and goes, see :func:`flaky_evals`. ``episode``: it had passed, was
+        broken for a while and was mended. ``steady``: none of these, as far as is known; an eval
+        that changed once is among them as long as it is not clear whether that lasts.
 
     Raises:
         ConfigError: It is not a polars frame.
@@ -49,12 +48,11 @@ def summarize_evals(results: Frame) -> Frame:
 
 
 def _summarize(assessment: Assessment) -> pl.DataFrame:
-    is_broken = pl.col("kind") == "broken"
     since = ("since_at", "since_run_id", "since_version_id", "cause")
     evals = assessment.evals.select(
         *("eval", "eval_name", "eval_id", "block_id"),
         pl.when(pl.col("kind") != "").then("kind").alias("kind"),
-        *(pl.when(is_broken).then(name).alias(name) for name in since),
+        *(pl.when("is_broken").then(name).alias(name) for name in since),
     )
     joined = evals.join(_recent(assessment), on="eval", how="left")
     counted = joined.join(_counts(assessment), on="eval", how="left").with_columns(
@@ -84,4 +82,5 @@ def _counts(assessment: Assessment) -> pl.DataFrame:
         failed.sum().cast(pl.Int64).alias("failures"),
         pl.col("moment").filter(~failed).max().alias("last_passed_at"),
         pl.col("moment").filter(failed).max().alias("last_failed_at"),
+        pl.col("duration_ms").median().alias("duration_ms_p50"),
     )

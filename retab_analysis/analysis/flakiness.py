@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from retab_analysis.analysis.assessment import Assessment, assess, assessed
-from retab_analysis.analysis.frames import Frame
+from retab_analysis.analysis.frames import Frame, count_where
+from retab_analysis.arguments import check_flag
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
-_KINDS = ("flaky", "episode")
 _COLUMNS = (
-    *("eval_name", "eval_id", "block_id", "code", "workflow_version_id", "outcomes", "failures"),
-    *("rate", "rate_low", "rate_high", "kind", "first_created_at", "last_created_at"),
-    "last_failed_at",
+    *("eval_name", "eval_id", "block_id", "outcomes", "failures", "rate", "rate_low", "rate_high"),
+    *("kind", "first_created_at", "last_created_at", "last_failed_at", "by_code"),
 )
 
 
-def flaky_evals(results: Frame) -> Frame:
-    """The evals that fail now and then, and those that passed, failed for a while, and pass again.
+def flaky_evals(results: Frame, *, episodes: bool = False) -> Frame:
+    """The evals that come and go although nothing changes.
 
     An eval that broke is not flaky, whether by an edit or by itself, and neither is one that never
-    passed, that does not pass now and may have broken, or that changed only once on the same code,
-    from passing to failing or back: a step is not flakiness. What failed from its first result on
-    and was mended is not among them either, as nobody saw it break. Only outcomes
-    count: an execution error or a cancelled result says nothing. An eval whose inputs, condition or
-    expected value were edited starts anew.
+    passed, that may have broken, or that changed only once, from passing to failing or back: a step
+    is not flakiness. What a check calls flaky is among them. Only outcomes count: an execution
+    error or a cancelled result says nothing. An eval whose inputs, condition or expected value were
+    edited starts anew.
 
     Args:
         results: A RESULTS frame of several runs.
+        episodes: Also those that passed, failed for a while, and pass again for good.
 
     Returns:
-        One row per eval and code of its block on which it failed, and passed too unless it is an
-        episode; the newest code first, then by ``eval_id``: ``eval_name, eval_id, block_id``;
-        ``code`` (the block's fingerprint, or ``version …`` where that is not known);
-        ``workflow_version_id`` (the newest with it);
-        ``outcomes`` and ``failures`` (Int64); ``rate`` of failing with its Wilson interval at 95 %
-        ``rate_low, rate_high`` (Float64); ``kind`` (``flaky``, or ``episode`` where it was mended);
-        ``first_created_at, last_created_at, last_failed_at``.
+        One row per eval, the one that failed last first, then by ``eval_id``: ``eval_name, eval_id,
+        block_id``; ``outcomes`` and ``failures`` (Int64) in its present definition; the ``rate`` of
+        failing with its Wilson interval at 95 % ``rate_low, rate_high`` (Float64); ``kind``
+        (``flaky`` or ``episode``); ``first_created_at, last_created_at, last_failed_at``;
+        ``by_code``, a list of what it did on each code of its block, the newest first: ``code``
+        (the block's fingerprint, or ``version …`` where that is not known), ``version`` (the newest
+        with it), ``outcomes, failures``.
 
     Raises:
-        ConfigError: It is not a polars frame.
+        ConfigError: It is not a polars frame, or ``episodes`` is not a boolean.
         SchemaError: It is not a RESULTS frame.
     """
-    return assessed(results, _flaky)
+    check_flag("episodes", episodes)
+    kinds = ("flaky", "episode") if episodes else ("flaky",)
+    return assessed(results, lambda assessment: _flaky(assessment, kinds))
 
 
 def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
@@ -65,14 +68,24 @@ def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
     return joined.with_columns(flaky=flaky, broke=broke).drop("is_flaky", "broke_in")
 
 
-def _flaky(assessment: Assessment) -> pl.DataFrame:
-    evals = assessment.evals.filter(pl.col("kind").is_in(_KINDS))
+def _flaky(assessment: Assessment, kinds: Sequence[str]) -> pl.DataFrame:
     failed = pl.col("state").is_in(NOT_PASSING)
-    ordered = assessment.outcomes.sort("row", "moment", "at", nulls_last=False)
-    groups = ordered.group_by("eval", "code", maintain_order=True).agg(
-        pl.col("workflow_version_id").drop_nulls().last(),
-        pl.len().cast(pl.Int64).alias("outcomes"),
-        failed.sum().cast(pl.Int64).alias("failures"),
+    evals = assessment.evals.filter(pl.col("kind").is_in(kinds))
+    outcomes = assessment.outcomes.join(evals.select("eval"), on="eval", how="semi").sort("at")
+    counts = (pl.len().cast(pl.Int64).alias("outcomes"), count_where(failed).alias("failures"))
+    by_code = (
+        outcomes.group_by("eval", "code")
+        .agg(
+            pl.col("workflow_version_id").drop_nulls().last().alias("version"),
+            *counts,
+            pl.col("at").max(),
+        )
+        .sort("at", descending=True)
+        .group_by("eval")
+        .agg(by_code=pl.struct("code", "version", "outcomes", "failures"))
+    )
+    counted = outcomes.group_by("eval").agg(
+        *counts,
         pl.col("moment").min().alias("first_created_at"),
         pl.col("moment").max().alias("last_created_at"),
         pl.col("moment").filter(failed).max().alias("last_failed_at"),
@@ -80,12 +93,12 @@ def _flaky(assessment: Assessment) -> pl.DataFrame:
     low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
     rate = pl.col("failures") / pl.col("outcomes")
     named = (
-        groups.filter(pl.col("failures") > 0)
+        evals.drop("block")
+        .join(counted, on="eval")
+        .join(by_code, on="eval")
         .with_columns(rate=rate, rate_low=low, rate_high=high)
-        .join(evals.select("eval", "eval_name", "eval_id", "block_id", "kind"), on="eval")
-        # On a code on which it never passed, it may be broken.
-        .filter((pl.col("kind") == "episode") | (pl.col("failures") < pl.col("outcomes")))
     )
-    order = ("last_created_at", "eval_id", "code")
-    newest_first = named.sort(order, descending=[True, False, False], nulls_last=True)
+    newest_first = named.sort(
+        "last_failed_at", "eval_id", descending=[True, False], nulls_last=True
+    )
     return newest_first.select(_COLUMNS)

@@ -12,15 +12,13 @@ from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, results
 from support.inside import NEEDED, blame, mark_results
 
-from retab_analysis import ConfigError, SchemaError, flaky_evals
+from retab_analysis import ConfigError, flaky_evals
 
 SCHEMA = pl.Schema(
     {
         "eval_name": pl.String(),
         "eval_id": pl.String(),
         "block_id": pl.String(),
-        "code": pl.String(),
-        "workflow_version_id": pl.String(),
         "outcomes": pl.Int64(),
         "failures": pl.Int64(),
         "rate": pl.Float64(),
@@ -30,26 +28,63 @@ SCHEMA = pl.Schema(
         "first_created_at": pl.Datetime("us", "UTC"),
         "last_created_at": pl.Datetime("us", "UTC"),
         "last_failed_at": pl.Datetime("us", "UTC"),
+        "by_code": pl.List(
+            pl.Struct(
+                {
+                    "code": pl.String(),
+                    "version": pl.String(),
+                    "outcomes": pl.Int64(),
+                    "failures": pl.Int64(),
+                }
+            )
+        ),
     }
 )
 SHAKY = "PPFPPPFPPFPPPPFPPFPP"
 
 
-def found(*parts: Rows) -> list[dict[str, Any]]:
-    frame = flaky_evals(results(*(row for part in parts for row in part)))
+def found(*parts: Rows, episodes: bool = False) -> list[dict[str, Any]]:
+    frame = flaky_evals(results(*(row for part in parts for row in part)), episodes=episodes)
     assert frame.schema == SCHEMA
     return frame.to_dicts()
 
 
-def test_one_row_tells_how_often_it_fails_on_a_code() -> None:
-    (row,) = found(history("shaky", SHAKY), many_evals(4, "P" * 20))
-    assert (row["eval_id"], row["kind"], row["code"]) == ("shaky", "flaky", "A")
-    assert (row["outcomes"], row["failures"], row["rate"]) == (20, 5, 0.25)
-    low, high = proportion_confint(5, 20, method="wilson")
+def test_one_row_tells_how_often_an_eval_fails_whatever_the_code() -> None:
+    codes = "A" * 20 + "B" * 20
+    (row,) = found(history("shaky", SHAKY * 2, codes), many_evals(4, "P" * 40, codes))
+    assert (row["eval_id"], row["kind"]) == ("shaky", "flaky")
+    assert (row["outcomes"], row["failures"], row["rate"]) == (40, 10, 0.25)
+    low, high = proportion_confint(10, 40, method="wilson")
     assert (row["rate_low"], row["rate_high"]) == (pytest.approx(low), pytest.approx(high))
     assert row["first_created_at"] == START + timedelta(days=1)
-    assert row["last_created_at"] == START + timedelta(days=20)
-    assert row["last_failed_at"] == START + timedelta(days=18)
+    assert row["last_created_at"] == START + timedelta(days=40)
+    assert row["last_failed_at"] == START + timedelta(days=38)
+    assert row["by_code"] == [
+        {"code": code, "version": f"v{code}", "outcomes": 20, "failures": 5} for code in "BA"
+    ]
+
+
+def test_where_the_block_is_not_known_the_version_names_the_code() -> None:
+    blind = {"block_execution_fingerprint": None}
+    (row,) = found(history("shaky", SHAKY * 2, "A" * 20 + "B" * 20, **blind))
+    assert [each["code"] for each in row["by_code"]] == ["version vB", "version vA"]
+    (row,) = found(history("shaky", SHAKY, **blind, workflow_version_id=None))
+    assert [(each["code"], each["outcomes"]) for each in row["by_code"]] == [(None, 20)]
+
+
+def test_an_incident_that_ended_is_an_episode_for_who_asks() -> None:
+    rows = [*history("e", "PPPPPPFFFFF" + "P" * 15), *many_evals(4, "P" * 26)]
+    assert found(rows) == []
+    (row,) = found(rows, episodes=True)
+    assert (row["kind"], row["failures"], row["outcomes"]) == ("episode", 5, 26)
+    assert row["last_failed_at"] == START + timedelta(days=11)
+    with pytest.raises(ConfigError, match="episodes must be True or False"):
+        flaky_evals(results(), episodes=1)  # type: ignore[arg-type]
+
+
+def test_what_alternates_is_flaky() -> None:
+    (row,) = found(history("e", "PPF" * 10 + "F"), many_evals(4, "P" * 31))
+    assert (row["failures"], row["outcomes"]) == (11, 31)
 
 
 @pytest.mark.parametrize(
@@ -80,12 +115,6 @@ def test_what_has_not_passed_again_is_not_flaky(outcomes: str, codes: str) -> No
     assert found(history("e", outcomes, codes), many_evals(79, "P" * len(codes), codes)) == []
 
 
-def test_a_code_on_which_it_never_passed_is_not_told_of() -> None:
-    codes = "A" * 20 + "BC"
-    (row,) = found(history("e", SHAKY + "FP", codes), many_evals(60, "P" * 22, codes))
-    assert (row["code"], row["outcomes"], row["failures"]) == ("A", 20, 5)
-
-
 @pytest.mark.parametrize(
     ("outcomes", "codes"),
     [
@@ -108,38 +137,8 @@ def test_a_break_is_not_flakiness_whoever_made_it(codes: str | None) -> None:
     assert found(rows, many_evals(4, "P" * 20, codes)) == []
 
 
-def test_an_incident_that_ended_is_an_episode() -> None:
-    (row,) = found(history("e", "PPPPPPFFFFF" + "P" * 15), many_evals(4, "P" * 26))
-    assert (row["kind"], row["failures"], row["outcomes"]) == ("episode", 5, 26)
-    assert row["last_failed_at"] == START + timedelta(days=11)
-    mended = found(
-        history("e", "PPPPPPFFFFF" + "P" * 15, "A" * 6 + "B" * 5 + "C" * 15),
-        many_evals(4, "P" * 26, "A" * 6 + "B" * 5 + "C" * 15),
-    )
-    # Only on the code on which it failed.
-    assert [(row["kind"], row["code"], row["outcomes"]) for row in mended] == [("episode", "B", 5)]
-
-
 def test_a_beginning_that_failed_and_was_mended_is_a_step() -> None:
     assert found(history("e", "FFFFPPPPPP", "AAAABBBBBB"), many_evals(4, "P" * 10)) == []
-
-
-def test_codes_are_never_pooled_and_the_newest_comes_first() -> None:
-    codes = "A" * 20 + "B" * 20
-    rows = found(history("shaky", SHAKY * 2, codes), many_evals(4, "P" * 40, codes))
-    assert [(row["code"], row["outcomes"], row["failures"]) for row in rows] == [
-        ("B", 20, 5),
-        ("A", 20, 5),
-    ]
-    assert [row["workflow_version_id"] for row in rows] == ["vB", "vA"]
-
-
-def test_where_the_block_is_not_known_the_version_names_the_code() -> None:
-    blind = {"block_execution_fingerprint": None}
-    rows = found(history("shaky", SHAKY * 2, "A" * 20 + "B" * 20, **blind))
-    assert [row["code"] for row in rows] == ["version vB", "version vA"]
-    nothing = found(history("shaky", SHAKY, **blind, workflow_version_id=None))
-    assert [(row["code"], row["outcomes"]) for row in nothing] == [(None, 20)]
 
 
 def test_an_eval_that_was_edited_starts_anew() -> None:
@@ -165,31 +164,6 @@ def test_several_results_of_one_run_are_several_outcomes() -> None:
     assert (row["outcomes"], row["failures"]) == (20, 5)
 
 
-FRAME = results(*history("shaky", SHAKY), *many_evals(4, "P" * 20))
-
-
-def test_the_order_of_rows_columns_of_ones_own_and_doubles_do_not_matter() -> None:
-    plain = flaky_evals(FRAME)
-    shuffled = FRAME.sample(fraction=1, shuffle=True, seed=3)
-    for other in (
-        shuffled,
-        pl.concat([shuffled, FRAME.tail(30)]),
-        FRAME.with_columns(mine=pl.lit(1), kind=pl.lit("x"), code=pl.lit("y")),
-    ):
-        assert flaky_evals(other).equals(plain)
-
-
-def test_a_lazy_frame_gives_a_lazy_frame() -> None:
-    lazy = flaky_evals(FRAME.lazy())
-    assert isinstance(lazy, pl.LazyFrame)
-    assert lazy.collect().equals(flaky_evals(FRAME))
-
-
-def test_of_nothing_nothing_is_flaky() -> None:
-    assert flaky_evals(results()).schema == SCHEMA
-    assert flaky_evals(results()).is_empty()
-
-
 def test_outcomes_of_flaky_evals_are_marked_and_nothing_else_changes() -> None:
     rows = [*history("shaky", SHAKY), *history("odd", "PPECUP"), *many_evals(2, "P" * 20)]
     rows += history("shaky", "." * 20 + "EC")
@@ -206,10 +180,3 @@ def test_the_results_of_the_run_that_broke_an_eval_are_marked() -> None:
     marked = mark_results(frame.lazy().select(NEEDED)).collect()
     (since,) = blame(frame)["since_run_id"]
     assert marked.filter("broke").select("eval_id", "run_id").rows() == [("late", since)]
-
-
-def test_what_is_not_a_results_frame_is_refused() -> None:
-    with pytest.raises(ConfigError, match="RESULTS frame"):
-        flaky_evals(None)  # type: ignore[type-var]
-    with pytest.raises(SchemaError, match="eval_id"):
-        flaky_evals(FRAME.drop("eval_id"))

@@ -26,6 +26,7 @@ OF_RESULTS: list[Callable[..., Any]] = [
     analysis.failures,
     analysis.count_failures,
     analysis.blame,
+    analysis.summarize_evals,
 ]
 
 
@@ -173,3 +174,12 @@ def test_a_frame_in_several_pieces_is_as_good_as_one_in_one() -> None:
     for function in OF_RESULTS:
         in_pieces = function(pl.concat(pieces, rechunk=False))
         assert in_pieces.equals(function(pl.concat(pieces, rechunk=True))), function.__name__
+
+
+@pytest.mark.parametrize("function", OF_RESULTS)
+def test_columns_of_ones_own_change_nothing(function: Callable[..., Any]) -> None:
+    frame = results(*many("e", "PFPFPP"), *many("f", "PPPFFF"))
+    names = ("eval", "row", "at", "kind", "code", "place", "moment", "side", "scope", "version")
+    own = frame.with_columns(pl.lit("mine").alias(name) for name in names)
+    plain = function(frame)
+    assert function(own).select(plain.columns).equals(plain)

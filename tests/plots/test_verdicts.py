@@ -132,7 +132,7 @@ def test_rings_are_where_analysis_finds_flaky_evals() -> None:
         *many("edited", "PPPPPP"),
         *many("edited", "FFFFFF", 7, expected_value="2"),
     )
-    flaky = flaky_evals(frame).filter(kind="flaky")["eval_id"].unique().to_list()
+    flaky = flaky_evals(frame)["eval_id"].to_list()
     assert flaky == ["flaky"]
     outcomes = frame.filter(pl.col("eval_id") == "flaky", pl.col("state").is_in(DECIDED))
     assert len(marks(plot_verdicts(frame), hollow=True)) == outcomes.height == 11
