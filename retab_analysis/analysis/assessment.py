@@ -72,7 +72,8 @@ def assess(results: pl.LazyFrame) -> Assessment:
     Args:
         results: The columns :data:`NEEDED` of a RESULTS frame.
     """
-    frame = results.select(NEEDED).collect()
+    # In one order, because of a run that contradicts itself the first result counts.
+    frame = results.select(NEEDED).sort(MOMENT, "result_id", maintain_order=True).collect()
     parts = frame.partition_by("workflow_id") or [frame]
     found: list[Assessment] = []
     offset = 0
