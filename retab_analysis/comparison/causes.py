@@ -43,7 +43,6 @@ _SENTENCES = {
 }
 """Each kind of change in words. Of two that as many evals share, the one above says more."""
 
-_STATES = ("error", "blocked")
 # A code is in snake case; a message that happens to have a colon is not to be taken for one.
 _CODE = re.compile(r"([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?:: |$)")
 
@@ -123,18 +122,16 @@ def _traits(row: Mapping[str, Any], asserted: Path) -> Iterator[_Trait]:
     is_fixed, block = row["transition"] == "fixed", row["block_id"]
     state = row["baseline_state"] if is_fixed else row["candidate_state"]
     before, after = row["baseline_actual"], row["candidate_actual"]
-    if state in _STATES:
+    if state in ("error", "blocked"):
         found = _CODE.match(row["failure"] or "")
         code = found[1] if found else None
         yield from {_Trait(is_fixed, each, state, code=code) for each in (block, None)}
     elif before is not None and after is not None:
-        differences = [*diff_documents(parse_json(before), parse_json(after))]
-        if not differences:
-            path = write_path(asserted, generalised=True)
-            yield _Trait(is_fixed, block, "same value", path)
-        for each in differences:
-            path = write_path((*asserted, *each.path), generalised=True)
-            yield _Trait(is_fixed, block, _change(each), path)
+        differences = diff_documents(parse_json(before), parse_json(after))
+        changes = [(_change(each), each.path) for each in differences] or [("same value", ())]
+        for change, inside in changes:
+            path = write_path((*asserted, *inside), generalised=True)
+            yield _Trait(is_fixed, block, change, path)
 
 
 def _change(difference: Difference) -> str:

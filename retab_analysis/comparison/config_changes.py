@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +72,11 @@ def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     for key in dict.fromkeys((*new, *old)):
         known = new.get(key) or old[key]
         about = (known["block_id"], known["block_type"], known["label"] or "")
-        rows += [(*about, *row) for row in _changes(old.get(key), new.get(key))]
+        documents = [each[key]["document"] if key in each else ABSENT for each in (old, new)]
+        for each in diff_documents(*documents):
+            was, now = (None if v is ABSENT else write_json(v) for v in each.values)
+            change = "added" if was is None else "removed" if now is None else "changed"
+            rows.append((*about, change, write_path(each.path), was, now))
     return pl.DataFrame(rows, schema=CONFIG_CHANGES, orient="row")
 
 
@@ -93,18 +96,6 @@ def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
             key = f"{alike} {sum(each.startswith(alike) for each in found)}"
         found[key] = row | {"document": document}
     return found
-
-
-def _changes(old: Any, new: Any) -> Iterator[tuple[str | None, ...]]:
-    """``change, field, before, after`` of each field of one block's two documents."""
-    documents = (
-        (ABSENT if old is None else old["document"]),
-        (ABSENT if new is None else new["document"]),
-    )
-    for each in diff_documents(*documents):
-        before, after = (None if value is ABSENT else write_json(value) for value in each.values)
-        change = "added" if before is None else "removed" if after is None else "changed"
-        yield change, write_path(each.path), before, after
 
 
 def diff_text(before: str | None, after: str | None) -> str:

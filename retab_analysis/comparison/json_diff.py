@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from retab_analysis.comparison.json_alignment import align
 from retab_analysis.comparison.json_values import Index, Path, parse_json, write_json, write_path
 
-ABSENT = object()
-"""Nothing stands there."""
+ABSENT = object()  # nothing stands there
 
 _MOVED = re.compile(r"\[\d+→\d+\]$")
 
@@ -107,7 +106,7 @@ class _Slot:
 def _item_differences(path: Path, lists: tuple[list[object], ...]) -> Iterator[Difference]:
     for slot in _slots(lists):
         values = slot.pick(lists)
-        index = Index(*((None, *slot.indices)[-2:]))
+        index = Index(*slot.indices[-2:])
         if index == (None, None):  # only what is expected has it
             index = Index(slot.indices[0], None)
         here = (*path, index)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -68,16 +67,12 @@ def parse_json(text: str) -> object:
         return Verbatim(text)
     level = [document]
     for _ in range(MAX_DEPTH):
-        level = [child for value in level for child in _children(value)]
+        dicts = [[*value.values()] for value in level if isinstance(value, dict)]
+        lists = [value for value in level if isinstance(value, list)]
+        level = [child for children in (*dicts, *lists) for child in children]
         if not level:
             return document
     return Verbatim(text)
-
-
-def _children(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def write_json(value: object, margin: str | None = None) -> str:

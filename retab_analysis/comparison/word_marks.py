@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -57,24 +56,19 @@ def mark_words(before: str, after: str) -> list[Segment]:
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     rest = shorter - head
     tail = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
-    segments = [
-        Segment("equal", "".join(old[:head])),
-        *_middle(old[head : len(old) - tail], new[head : len(new) - tail]),
-        Segment("equal", "".join(old[len(old) - tail :])),
-    ]
+    ends = len(old) - tail, len(new) - tail
+    blocks = [(0, 0, head)]
+    if 0 < (ends[0] - head) * (ends[1] - head) <= _PAIRS:
+        # White space may lengthen what is equal, but not be all of it.
+        middle = old[head : ends[0]], new[head : ends[1]]
+        found = SequenceMatcher(str.isspace, *middle, autojunk=False).get_matching_blocks()
+        blocks += [(head + block.a, head + block.b, block.size) for block in found]
+    segments: list[Segment] = []
+    i = j = 0
+    for left, right, size in (*blocks, (*ends, tail)):
+        segments.append(Segment("removed", "".join(old[i:left])))
+        segments.append(Segment("added", "".join(new[j:right])))
+        segments.append(Segment("equal", "".join(old[left : left + size])))
+        i, j = left + size, right + size
     runs = groupby((each for each in segments if each.text), key=lambda each: each.kind)
     return [Segment(kind, "".join(each.text for each in run)) for kind, run in runs]
-
-
-def _middle(old: list[str], new: list[str]) -> Iterator[Segment]:
-    blocks = [(len(old), len(new), 0)]
-    if 0 < len(old) * len(new) <= _PAIRS:
-        # White space may lengthen what is equal, but not be all of it.
-        matcher = SequenceMatcher(str.isspace, old, new, autojunk=False)
-        blocks = [(block.a, block.b, block.size) for block in matcher.get_matching_blocks()]
-    i = j = 0
-    for left, right, size in blocks:
-        yield Segment("removed", "".join(old[i:left]))
-        yield Segment("added", "".join(new[j:right]))
-        yield Segment("equal", "".join(old[left : left + size]))
-        i, j = left + size, right + size

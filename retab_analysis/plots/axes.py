@@ -11,17 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.plots.labels import (
-    choose_families,
-    clip,
-    count_cells,
-    shorten_names,
-    wrap_name,
-)
+from retab_analysis.plots.labels import choose_families, clip, count_cells, shorten_names, wrap_name
 from retab_analysis.plots.palette import EDGE, Look, Style
-
-Entry = tuple[Any, str]
-"""A legend's handle and its text."""
 
 # How much room a label takes is an estimate: what a layout engine will do is not known yet.
 _LARGEST, _HIGHEST = 14.0, 60.0  # inches; a notebook shows a wider figure with letters too small
@@ -60,11 +51,11 @@ def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) ->
         ax.tick_params(which="both", color=text_colour(ax), labelcolor=text_colour(ax))
         # In low axes letters are smaller, so that labels leave room for the data.
         points = max(_SMALLEST_POINTS, ax.bbox.height / _LOWEST * 72 / ax.figure.dpi)
+        axis: Any
         for axis in (ax.xaxis, ax.yaxis):
-            ticks: Any = axis.get_major_ticks(1)[0].label1.get_fontsize()
+            ticks = axis.get_major_ticks(1)[0].label1.get_fontsize()
             axis.set_tick_params(labelsize=min(points, ticks))
-            label: Any = axis.label.get_fontsize()
-            axis.label.set_fontsize(min(points, label))
+            axis.label.set_fontsize(min(points, axis.label.get_fontsize()))
         return ax
     # pyplot chooses a backend when it is imported, so this waits until a figure is asked for.
     from matplotlib import pyplot as plt
@@ -201,9 +192,7 @@ def _limit(pixels: float, size: float) -> int:
 
 def _noted(names: Sequence[str], notes: Sequence[Sequence[str]], by: str) -> list[str]:
     """Names with their notes in the lines below."""
-    if not notes:
-        return list(names)
-    both = zip(names, map(by.join, notes), strict=True)
+    both = zip(names, map(by.join, notes or [()] * len(names)), strict=True)
     return [f"{name}\n{note}" if note else name for name, note in both]
 
 
@@ -231,16 +220,16 @@ def bar_style(look: Look, pixels: float) -> Style:
     return {"color": look.colour, "linewidth": 0} if pixels < _THIN else area_style(look)
 
 
-def area_handle(look: Look) -> Patch:
-    """A legend's handle of an area."""
-    return Patch(**area_style(look))
-
-
-def draw_legend(ax: Axes, entries: Sequence[Entry]) -> None:
+def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     """Draw a legend above the rest, within the axes: y is extended by as much as it takes.
 
     The texts are set afterwards, because matplotlib leaves out a label that begins with ``_``.
+
+    Args:
+        ax: The axes.
+        entries: How an area looks, or a handle of matplotlib's; and its text.
     """
+    entries = [*entries]
     if not entries:
         return
     size, texts = measure_font(ax), [text for _, text in entries]
@@ -251,7 +240,7 @@ def draw_legend(ax: Axes, entries: Sequence[Entry]) -> None:
     low, high = ax.get_ylim()
     ax.set_ylim(low, low + (high - low) / (1 - share))
     made = ax.legend(
-        [handle for handle, _ in entries],
+        [Patch(**area_style(each)) if isinstance(each, Look) else each for each, _ in entries],
         [str(at) for at in range(len(entries))],
         loc="upper left",
         ncols=across,

@@ -75,21 +75,17 @@ def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Column
         ConfigError: Versions for what is not a version, or that are not a frame.
         SchemaError: ``versions`` is not a VERSIONS frame.
     """
-    known = None if versions is None else _check_versions(versions, by)
+    known = None
+    if versions is not None:
+        if by != VERSION:
+            raise ConfigError(
+                f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
+            )
+        frame = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
+        numbered = frame.drop_nulls("version").rows()
+        known = {key: (number, note, at, now is True) for key, number, note, at, now in numbered}
     groups = lazy.group_by("key").agg(pl.col("created_at").min())
     return Columns(by, groups.sort("created_at", "key", nulls_last=True).collect(), 1, known)
-
-
-def _check_versions(
-    versions: object, by: str
-) -> dict[object, tuple[int, str | None, datetime | None, bool]]:
-    if by != VERSION:
-        raise ConfigError(
-            f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
-        )
-    frame = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
-    numbered = frame.drop_nulls("version").rows()
-    return {key: (number, note, at, now is True) for key, number, note, at, now in numbered}
 
 
 def label_groups(
@@ -113,9 +109,15 @@ def label_groups(
     """
     moments = columns.keys["created_at"].to_list()
     years = {moment.year for moment in moments if moment is not None}
-    days = ["" if moment is None else _day(moment, years) for moment in moments[:: columns.each]]
-    apart = columns.each == 1
-    names: list[object] = [_name(key, columns) for key in columns.keys["key"]] if apart else [*days]
+    days = []
+    for moment in moments[:: columns.each]:
+        # The year is there only where there are several.
+        day = "" if moment is None else f"{moment.day} {_MONTHS[moment.month - 1]}"
+        days.append(f"{day} {moment.year}" if day and len(years) > 1 else day)
+    apart, known = columns.each == 1, columns.versions or {}
+    names: list[object] = [*days]
+    if apart:
+        names = [f"v{known[key][0]}" if key in known else key for key in columns.keys["key"]]
     dated = apart and columns.by in _NOUNS
     parts = [[day] if day and dated else [] for day in days]
     for part, note in zip(parts, notes, strict=False):
@@ -134,17 +136,6 @@ def label_groups(
         title = _NOUNS.get(columns.by, to_one_line(columns.by))
     title += f"; n: {n}" if notes and noted else ""
     describe_below(ax, [title, *said], _release_notes(columns))
-
-
-def _day(moment: datetime, years: set[int]) -> str:
-    """A day in words; the year is there only where there are several."""
-    day = f"{moment.day} {_MONTHS[moment.month - 1]}"
-    return day if len(years) == 1 else f"{day} {moment.year}"
-
-
-def _name(key: object, columns: Columns) -> object:
-    known = (columns.versions or {}).get(key)
-    return key if known is None else f"v{known[0]}"
 
 
 def _release_notes(columns: Columns) -> list[str]:

@@ -10,7 +10,6 @@ from retab_analysis.analysis.frames import count_where
 from retab_analysis.comparison import Comparison
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.axes import (
-    area_handle,
     bar_style,
     draw_legend,
     label_rows,
@@ -53,17 +52,14 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     blocks = every.filter(pl.sum_horizontal(_DRAWN) > 0)
     ax = prepare_axes(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
     if blocks.is_empty():
-        return show_message(
-            ax, "no results" if every.is_empty() else "every eval came out as before"
-        )
+        same = "every eval came out as before"
+        return show_message(ax, "no results" if every.is_empty() else same)
     shown = [each for each in _DRAWN if blocks[each].sum() > 0]
     _draw(ax, blocks, shown)
     others = every.height - blocks.height
     more = f"; {others} more block{'s' * (others > 1)} as before" if others else ""
     name_axes(ax, x=f"evals{more}")
-    draw_legend(
-        ax, [(area_handle(TRANSITION_LOOKS[each]), each.replace("_", " ")) for each in shown]
-    )
+    draw_legend(ax, [(TRANSITION_LOOKS[each], each.replace("_", " ")) for each in shown])
     words = {True: ["code changed"], False: ["same code"], None: []}
     rows = blocks.select("block_changed", "same").rows()
     label_rows(ax, blocks["block_id"], [[*words[how], f"{same} as before"] for how, same in rows])

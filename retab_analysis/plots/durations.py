@@ -11,7 +11,6 @@ from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.plots.axes import (
-    area_handle,
     draw_legend,
     name_axes,
     prepare_axes,
@@ -90,27 +89,22 @@ def plot_durations(
         space_columns(panel, columns.height)
     queue.tick_params(labelbottom=False)
     if len(scopes) > 1:
-        looks = [_SCOPES.get(each, _OTHER) for each in scopes]
-        draw_legend(queue, [(area_handle(look), name) for look, name in looks])
+        draw_legend(queue, [_SCOPES.get(each, _OTHER) for each in scopes])
     return ax
 
 
 def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
     """One row per place and scope, ordered by them: ``n`` and five numbers of each part."""
     scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
+    numbers = {"n": pl.col(_EXECUTION).count()}
+    for part in (_EXECUTION, _QUEUE):
+        values = pl.col(part).drop_nulls()
+        for name, share in _BOX.items():
+            numbers[f"{part} {name}"] = values.quantile(share, "linear")
+        numbers[f"{part} n"] = values.count()
+        numbers[f"{part} values"] = values.sort().head(_FEW - 1)  # themselves where they are few
     groups = placed.with_columns(scope=scope).group_by("x", "scope")
-    parts = [each for part in (_EXECUTION, _QUEUE) for each in _five_numbers(part)]
-    return groups.agg(*parts, n=pl.col(_EXECUTION).count()).sort("x", "scope").collect()
-
-
-def _five_numbers(part: str) -> list[pl.Expr]:
-    """The numbers that a box shows, and the values themselves where they are few."""
-    values = pl.col(part).drop_nulls()
-    return [
-        *(values.quantile(share, "linear").alias(f"{part} {name}") for name, share in _BOX.items()),
-        values.count().alias(f"{part} n"),
-        values.sort().head(_FEW - 1).alias(f"{part} values"),
-    ]
+    return groups.agg(**numbers).sort("x", "scope").collect()
 
 
 def _add_panel(ax: Axes) -> Axes:

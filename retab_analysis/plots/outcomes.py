@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.plots.axes import (
-    area_handle,
     bar_style,
     draw_legend,
     name_axes,
@@ -60,11 +59,8 @@ def plot_outcomes(
     """
     lazy = select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS))
     columns = find_columns(lazy, by, versions)
-    ax = prepare_axes(
-        ax,
-        width=1.5 + (0.2 if by == RUN else 0.75) * columns.height,
-        height=5.4 + columns.notes_height,
-    )
+    width = 1.5 + (0.2 if by == RUN else 0.75) * columns.height
+    ax = prepare_axes(ax, width=width, height=5.4 + columns.notes_height)
     if not columns.height:
         return show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)
@@ -86,7 +82,7 @@ def plot_outcomes(
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         name_axes(ax, y="share of evals")
         label_groups(ax, columns, [f"n={n}" for n in total], n="evals, counted once a run")
-    draw_legend(ax, [(area_handle(STATE_LOOKS[state]), state) for state in shown])
+    draw_legend(ax, [(STATE_LOOKS[state], state) for state in shown])
     return ax
 
 

@@ -15,7 +15,6 @@ from retab_analysis.analysis.flakiness import mark_results
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.plots.axes import (
-    Entry,
     draw_legend,
     label_rows,
     prepare_axes,
@@ -164,7 +163,7 @@ def _scatter(
     ax.scatter(cells["x"].to_list(), cells["y"].to_list(), **style)
 
 
-def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[Entry]:
+def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[tuple[Any, str]]:
     """The legend: each state that occurs, and each sign."""
 
     def cell(state: str, sign: str, size: float = 6.0, **more: Any) -> tuple[Line2D, ...]:
@@ -172,7 +171,9 @@ def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[Entry]:
         return (ground, _mark(sign, size, color=EDGE, **more)) if sign else (ground,)
 
     found = set(cells["state"])
-    entries: list[Entry] = [(cell(s, STATE_LOOKS[s].sign), s) for s in _STATES if s in found]
+    entries: list[tuple[Any, str]] = [
+        (cell(s, STATE_LOOKS[s].sign), s) for s in _STATES if s in found
+    ]
     if has_gaps:
         outline: Style = {"color": "none", "mec": text_colour(ax), "mew": 0.5, "alpha": 0.6}
         entries.append((_mark("s", 9.5, **outline), "no result"))

@@ -54,8 +54,11 @@ def _with_dtypes(
     found, lazy = frame.collect_schema(), frame.lazy()
     conversions = find_conversions(found, table.schema)
     after = {each: table.schema[each] if each in conversions else found[each] for each in found}
-    mismatch = _other_table(table, found) or table.mismatch(after, needed)
-    if mismatch is not None:
+    # The columns that are needed may all be there, and the frame of another table all the same.
+    other = find_other_table(table, found)
+    if other is not None:
+        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}")
+    if (mismatch := table.mismatch(after, needed)) is not None:
         raise SchemaError(f"{name} is {mismatch}")
     lost = lost_values(lazy, conversions)
     for each in needed:
@@ -87,12 +90,6 @@ def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
         return frame
     has_no_id = pl.any_horizontal(pl.col(each).is_null() for each in table.key)
     return frame.filter(has_no_id | pl.struct(table.key).is_last_distinct())
-
-
-def _other_table(table: Table, found: pl.Schema) -> str | None:
-    """Say so where a frame is of another table, although the columns that are needed are there."""
-    other = find_other_table(table, found)
-    return None if other is None else f"not {table.frame_name}, but {other.frame_name}"
 
 
 def find_other_table(table: Table, names: Collection[str]) -> Table | None:

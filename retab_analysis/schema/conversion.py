@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import polars as pl
 
@@ -54,36 +54,26 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
         check_polars_threads()  # whoever passes a frame has something computed of it
         return frame
+    library = type(frame).__module__.partition(".")[0]
+    # Where nobody has imported pandas, nothing is a frame of it.
+    pandas = sys.modules.get("pandas")
+    # A single column speaks Arrow too, but has neither of these.
+    has_columns = hasattr(frame, "columns") or hasattr(frame, "schema")
+    arrow: Any = frame if has_columns and hasattr(frame, "__arrow_c_stream__") else None
     try:
-        if _is_pandas(frame):
+        if pandas is not None and isinstance(frame, pandas.DataFrame):
             return _from_pandas(frame)
-        if _is_arrow(frame):
-            return pl.DataFrame(frame)
+        if arrow is not None:
+            return pl.DataFrame(arrow)
     except ImportError as error:
         reason = str(error)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise SchemaError(f"{name}, a {_library(frame)} frame, cannot be read: {error}") from None
+        raise SchemaError(f"{name}, a {library} frame, cannot be read: {error}") from None
     else:
         return None
     raise ConfigError(
-        f"{name} is a {_library(frame)} frame, which needs pyarrow to be read: install it; {reason}"
+        f"{name} is a {library} frame, which needs pyarrow to be read: install it; {reason}"
     )
-
-
-def _is_pandas(frame: object) -> bool:
-    # Where nobody has imported pandas, nothing is a frame of it.
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(frame, pandas.DataFrame)
-
-
-def _is_arrow(frame: Any) -> TypeGuard[Any]:
-    # A single column speaks Arrow too, but has neither of these.
-    has_columns = hasattr(frame, "columns") or hasattr(frame, "schema")
-    return hasattr(frame, "__arrow_c_stream__") and has_columns
-
-
-def _library(frame: object) -> str:
-    return type(frame).__module__.partition(".")[0]
 
 
 def _from_pandas(frame: Any) -> pl.DataFrame:

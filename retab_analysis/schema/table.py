@@ -67,7 +67,10 @@ class Table:
     def paths(self) -> Mapping[str, pl.DataType]:
         """Every path that some column needs, with the dtype of what stands there."""
         names = sorted({path for column in self.columns for path in column.paths})
-        return {name: _dtype(self.record, name) for name in names}
+        return {
+            name: Strings if "*" in name else _DTYPES[_base(path_type(self.record, name))]
+            for name in names
+        }
 
     @functools.cached_property
     def times(self) -> Sequence[str]:
@@ -159,23 +162,15 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(listed[:_LISTED]) + more
 
 
-def _dtype(record: type[wire.Wire], path: str) -> pl.DataType:
-    return Strings if "*" in path else _DTYPES[_base(path_type(record, path))]
-
-
 def path_type(record: type[wire.Wire], path: str) -> Any:
     """The declared type of what stands at a path of a document."""
     current: Any = record
     for part in path.split("."):
-        current = _member(current, part)
+        if part == "*":
+            current = typing.get_args(_without_none(current))[1]
+        else:
+            current = _type_hints(_base(current))[part]
     return current
-
-
-def _member(parent: Any, part: str) -> Any:
-    base = _base(parent)
-    if part == "*":
-        return typing.get_args(_without_none(parent))[1]
-    return _type_hints(base)[part]
 
 
 @functools.cache

@@ -23,10 +23,6 @@ from retab_analysis.schema.table import (
 from retab_analysis.vocabulary import DECIDED, TERMINAL, pass_rate
 
 
-def _milliseconds(start: str, end: str) -> pl.Expr:
-    return (pl.col(end) - pl.col(start)).dt.total_milliseconds()
-
-
 def _message(path: str) -> pl.Expr:
     """An error's message or a cancellation's reason; for the API's placeholder that of its details.
 
@@ -64,6 +60,8 @@ _OK = (
     .then(pl.lit(False))
     .otherwise(reduce(and_, [count == 0 for count in _NOT_PASSING]))
 )
+_PASS_RATE = pass_rate([*_OUTCOMES, _ERRORS])
+_QUEUE_MS = (pl.col("timing.started_at") - pl.col("timing.created_at")).dt.total_milliseconds()
 _SCOPE = (
     pl.when(pl.col("eval_id").is_not_null())
     .then(pl.lit("eval"))
@@ -103,20 +101,10 @@ RUNS = Table(
         ("status", String, "lifecycle.status", "pending, queued, running, completed, …"),
         *_counts(DECIDED, "outcome"),
         *_counts(["error"], "lifecycle_counts"),
-        (
-            "pass_rate",
-            Float64,
-            pass_rate([*_OUTCOMES, _ERRORS]),
-            "passed / (passed + failed + blocked + error), null where that is 0",
-        ),
+        ("pass_rate", Float64, _PASS_RATE, "passed / (passed + failed + blocked + error), or null"),
         ("ok", Boolean, _OK, "completed and every eval passed; null while it goes on"),
         ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
-        (
-            "queue_ms",
-            Int64,
-            _milliseconds("timing.created_at", "timing.started_at"),
-            "creation to start, whole milliseconds",
-        ),
+        ("queue_ms", Int64, _QUEUE_MS, "creation to start, whole milliseconds"),
         ("created_at", Datetime, "timing.created_at", "when it was created"),
         ("workflow_version_id", String, "workflow_version_id", "the version that was evaluated"),
         ("workflow_id", String, "workflow_id", "the workflow"),
@@ -171,23 +159,13 @@ _RESULT_ROWS: list[_Row] = [
     ("created_at", Datetime, "timing.created_at", "when it was created"),
     ("started_at", Datetime, "timing.started_at", "when it started"),
     ("completed_at", Datetime, "timing.completed_at", "when it ended"),
-    (
-        "queue_ms",
-        Int64,
-        _milliseconds("timing.created_at", "timing.started_at"),
-        "creation to start, whole milliseconds",
-    ),
+    ("queue_ms", Int64, _QUEUE_MS, "creation to start, whole milliseconds"),
     ("assertion_id", String, f"{_ASSERTION}.assertion_id", "the assertion"),
     ("assertion_label", String, f"{_ASSERTION}.assertion_label", "its label"),
     ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
     ("warnings", Strings, "warnings", "what the API warned of"),
     ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
-    (
-        "failure_details",
-        String,
-        _json(f"{_ASSERTION}.failure.details"),
-        "what else is known of the failure, compact JSON",
-    ),
+    ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
     ("routing_decisions", String, _json("routing_decisions"), "which ways it took, compact JSON"),
     ("artifact_operation", String, "artifact.operation", "what made the judged output"),
     ("artifact_id", String, "artifact.id", "the judged output"),
@@ -219,22 +197,14 @@ def _ended(summary: str) -> pl.Expr:
 
 
 def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
+    parts = {"block": "block_execution_fingerprint", "inputs": "handle_inputs_fingerprint"}
     return [
-        (
-            f"{name}_block_fingerprint",
-            String,
-            f"{summary}.block_execution_fingerprint",
-            f"the block, {when}",
-        ),
-        (
-            f"{name}_inputs_fingerprint",
-            String,
-            f"{summary}.handle_inputs_fingerprint",
-            f"the inputs, {when}",
-        ),
+        (f"{name}_{part}_fingerprint", String, f"{summary}.{source}", f"the {part}, {when}")
+        for part, source in parts.items()
     ]
 
 
+_KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
 EVALS = Table(
     "evals",
     "eval",
@@ -245,12 +215,7 @@ EVALS = Table(
         ("block_id", String, "target.block_id", "the block that it evaluates"),
         ("output_handle_id", String, "assertion.target.output_handle_id", "the block's output"),
         ("path", String, "assertion.target.path", "where in the output"),
-        (
-            "condition_kind",
-            String,
-            pl.col("assertion.condition").str.json_path_match("$.kind"),
-            "equals, similarity_gte, …",
-        ),
+        ("condition_kind", String, _KIND, "equals, similarity_gte, …"),
         ("assertion_label", String, "assertion.label", "the assertion's label"),
         ("condition", String, "assertion.condition", "compact JSON, as it was sent"),
         ("source_type", String, "source.type", "manual or run_step: where its inputs are from"),
@@ -263,28 +228,13 @@ EVALS = Table(
         ("validation_status", String, "validation_status", "whether it can be run"),
         ("latest_run_status", String, "latest_run_summary.status", "its newest run"),
         ("latest_run_outcome", String, "latest_run_summary.outcome", "its newest verdict"),
-        (
-            "latest_run_completed_at",
-            Datetime,
-            "latest_run_summary.completed_at",
-            "when its newest run ended",
-        ),
-        (
-            "latest_run_duration_ms",
-            Int64,
-            "latest_run_summary.duration_ms",
-            "how long its newest run took",
-        ),
+        ("latest_run_completed_at", Datetime, "latest_run_summary.completed_at", "when it ended"),
+        ("latest_run_duration_ms", Int64, "latest_run_summary.duration_ms", "how long it took"),
         ("created_at", Datetime, "created_at", "when it was saved"),
         ("updated_at", Datetime, "updated_at", "when it was changed"),
         ("workflow_id", String, "workflow_id", "the workflow"),
         ("last_passed_at", Datetime, _ended("latest_passing_run_summary"), "when it passed last"),
-        (
-            "last_failed_at",
-            Datetime,
-            _ended("latest_failing_run_summary"),
-            "when it failed or was blocked last",
-        ),
+        ("last_failed_at", Datetime, _ended("latest_failing_run_summary"), "failed or blocked"),
         *_fingerprints("latest", "latest_run_summary", "its newest run"),
         *_fingerprints("last_passed", "latest_passing_run_summary", "when it passed last"),
         *_fingerprints("last_failed", "latest_failing_run_summary", "when it failed last"),
@@ -324,12 +274,7 @@ VERSIONS = Table(
     "version",
     wire.Publication,
     _columns(
-        (
-            "workflow_version_id",
-            String,
-            pl.coalesce("workflow_version_id", "id"),
-            "the version that was published",
-        ),
+        ("workflow_version_id", String, pl.coalesce("workflow_version_id", "id"), "the version"),
         ("version", Int64, "version", "its ordinal, from 1"),
         ("description", String, "description", "the release note"),
         ("published_at", Datetime, pl.coalesce("published_at", "created_at"), "when"),
