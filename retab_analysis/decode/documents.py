@@ -91,12 +91,7 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
 
 
 def read_one(record: Record, body: bytes) -> Page:
-    """Read a single document.
-
-    Raises:
-        ProtocolError: The body is not JSON.
-        SchemaError: It is JSON, but not an object.
-    """
+    """Read a single document; raises as :func:`read_page` does."""
     document = _decode_whole(record, body)
     if document is not None:
         return Page(len(body), [document])
@@ -110,12 +105,7 @@ def read_one(record: Record, body: bytes) -> Page:
 
 
 def read_any(record: Record, body: bytes) -> Page:
-    """Read a page, a list of records, or a single one.
-
-    Raises:
-        ProtocolError: The body is not JSON.
-        SchemaError: It is JSON, but none of these.
-    """
+    """Read a page, a list of records, or a single one; raises as :func:`read_page` does."""
     is_list = body.lstrip()[:1] == b"["
     whole = _decode_whole(list[record] if is_list else _WirePage[record], body)  # type: ignore[valid-type]
     if whole is not None:
@@ -125,12 +115,7 @@ def read_any(record: Record, body: bytes) -> Page:
 
 
 def read_document(record: type[W], body: bytes) -> W:
-    """Read a single document that does not become a row.
-
-    Raises:
-        ProtocolError: The body is not JSON.
-        SchemaError: It is JSON of another shape.
-    """
+    """Read a single document that does not become a row; raises as :func:`read_page` does."""
     found = read_one(record, body)
     for problem in found.problems:
         raise SchemaError(f"at {problem.path}: {problem.reason}", path=problem.path)

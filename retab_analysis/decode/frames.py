@@ -30,15 +30,7 @@ def to_frame(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 
 def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
-    """Put each path that the table needs into a column of its name.
-
-    Args:
-        table: Says which paths.
-        structs: Of ``table.record``, n of them.
-
-    Returns:
-        A frame of n rows; raw JSON is compact text.
-    """
+    """Put each path that the table needs into a column of its name; raw JSON is compact text."""
     columns = _columns(table, structs)
     if len(structs) < _FEW:
         rows = list(zip(*columns, strict=True))

@@ -69,11 +69,17 @@ class RunQuery:
         """
         filters = {
             "workflow_id": list_values("workflow_id", workflow_id),
-            "eval_id": list_one("eval_id", eval_id),
-            "target_block_id": list_one("target_block_id", target_block_id),
             "status": list_values("status", status),
-            "exclude_status": list_one("exclude_status", exclude_status),
             "trigger_type": list_values("trigger_type", trigger_type),
+        }
+        singles = {
+            "eval_id": eval_id,
+            "target_block_id": target_block_id,
+            "exclude_status": exclude_status,
+        }
+        filters |= {
+            name: None if value is None else [check_text(name, value)]
+            for name, value in singles.items()
         }
         now = datetime.now(UTC)
         start = read_moment("from_date", from_date, now)
@@ -206,11 +212,6 @@ def check_text(name: str, value: object) -> str:
     return value
 
 
-def list_one(name: str, value: str | None) -> Sequence[str] | None:
-    """The value of a filter that takes only one, as a list; None where it is not set."""
-    return None if value is None else [check_text(name, value)]
-
-
 def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
     """The values of a filter that takes one or several, each once; None where it is not set.
 
@@ -221,7 +222,7 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
         return None
     # A text is several characters, and bytes are several numbers, to whoever iterates over them.
     if isinstance(values, str):
-        return list_one(name, values)
+        return [check_text(name, values)]
     if not isinstance(values, Iterable) or isinstance(values, bytes):
         raise ConfigError(
             f"{name} must be a string or several strings, got {type(values).__name__}"

@@ -114,10 +114,6 @@ class Client:
             params: Names and values of the query.
             parse: Makes the result of the body. Its ``ProtocolError`` says what the body is instead
                 of the answer ("not JSON"), and counts as a failed attempt.
-
-        Raises:
-            RetabAnalysisError: An ``APIError`` by its status, ``TransportError``, ``ProtocolError``
-                where what answered is not the API; and what ``parse`` raises.
         """
         return self._call("GET", path, params, None, parse)
 

@@ -44,13 +44,7 @@ _ERROR_BY_STATUS: dict[int, type[APIError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back for one request, read to its end.
-
-    Attributes:
-        status: The HTTP status.
-        headers: By their names in lower case.
-        body: Decompressed. The key is masked in it, and in the headers.
-    """
+    """What came back for one request: names of headers in lower case, the key masked."""
 
     status: int
     headers: Mapping[str, str]

@@ -221,22 +221,6 @@ def silent_address() -> Iterator[tuple[str, int]]:
         yield listener.getsockname()
 
 
-def test_58_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FaultServer([GOOD]) as server, FaultServer([GOOD]) as closed:
-        refused = ("127.0.0.1", closed.port)
-        closed.__exit__()
-
-        def two(real: Look) -> Look:
-            alive = ("127.0.0.1", server.port)
-            return lambda *args, **kwargs: [
-                (socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in (refused, alive)
-            ]
-
-        with resolver(two, monkeypatch):
-            client = ra.Client(KEY, "http://localhost:9", max_attempts=1)
-            assert ra.fetch_runs(client=client).height == 1
-
-
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.invalid"])
 def test_58_a_name_that_is_not_known_is_a_transport_error(
     host: str, monkeypatch: pytest.MonkeyPatch

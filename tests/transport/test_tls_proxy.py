@@ -80,13 +80,6 @@ def test_57_an_answer_that_drips_inside_meets_the_deadline(through: Through) -> 
     assert len(server.requests) == 1
 
 
-def test_57_whole_records_that_drip_inside_meet_the_deadline(through: Through) -> None:
-    server, _ = through([Reply(b"HTTP/1.1 200 ", endless=b"x")])
-    took = seconds_until_exceeded(ra.Client(KEY, server.url, deadline=DEADLINE))
-    assert took < DEADLINE + GRACE
-    assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize("is_slow", [False, True], ids=["answer", "handshake"])
 def test_a_thread_that_waits_inside_can_be_told_to_stop(through: Through, is_slow: bool) -> None:
     server, proxy = through([Reply()])
