@@ -351,8 +351,8 @@ class Comparison:
         }
         at = split_path(self.sides.asserted_paths().get(row["eval_id"]))
         kind = self.sides.condition_kind(row["eval_id"])
-        found = differing_paths(texts, at, is_expected=kind in _WHOLE)
-        return pl.DataFrame(found, schema=_DIFF)
+        differing = differing_paths(texts, at, is_expected=kind in _WHOLE)
+        return pl.DataFrame(differing, schema=_DIFF)
 
     @property
     def causes(self) -> pl.DataFrame:
