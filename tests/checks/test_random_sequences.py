@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from support.lettered_api import DAY, HOUR, MINUTE, LetteredApi
 
-SEEDS = range(6)
+SEEDS = range(4)
 BLOCKS = {"a": "extract", "b": "extract", "c": "extract", "d": "classify", "e": "classify"}
 
 
@@ -36,14 +36,12 @@ class Sequence:
         self.api.largest_page = self.random.choice((2, 7, 100))
         self.is_bad = self.by_edit = False
         self.passes = self.failures = 0
-        self.bare = 0
 
     @property
     def must_be_red(self) -> bool:
         """Whether what there is must be enough for anybody."""
-        needed = 3 if self.by_edit and self.passes < 10 else 4
-        enough = 3 if self.by_edit else 10
-        return self.passes >= enough and self.failures >= (3 if self.by_edit else needed)
+        passes, failures = (3, 3) if self.by_edit else (10, 4)
+        return self.passes >= passes and self.failures >= failures
 
     def whole(self, letters: str = "") -> None:
         """A run of the whole workflow, complete; letters are instead of what would be."""
@@ -109,20 +107,61 @@ def describe(sequence: Sequence) -> str:
     )
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_broke_hard_is_red_at_every_later_check(seed: int) -> None:
+def broken_by(seed: int) -> Sequence:
+    """A sequence in which the eval has just broken."""
     made = Sequence(seed)
-    made.whole()
-    for _ in range(made.random.randrange(3, 30)):
-        made.step()
     made.by_edit = made.random.random() < 0.5
+    made.whole()
+    while made.passes < (3 if made.by_edit else 10) or made.random.random() < 0.8:
+        made.step()
     if made.by_edit:
         made.api.edit("extract")
     made.is_bad = True
+    return made
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_broke_hard_is_red_at_every_later_check(seed: int) -> None:
+    made = broken_by(seed)
     with made.api as api:
-        made.whole()
-        for _ in range(12):
+        while not made.must_be_red:
             made.step()
-            if made.must_be_red:
-                gate = api.check().gate()
-                assert "a" in gate.failing, describe(made)
+        for _ in range(5):
+            assert "a" in api.check().gate().failing, describe(made)
+            made.step()
+
+
+@pytest.mark.parametrize("seed", range(100, 103))
+def test_neither_the_order_of_rows_nor_passing_company_changes_what_is_called(seed: int) -> None:
+    made = broken_by(seed)
+    with made.api as api:
+        for _ in range(5):
+            made.whole()
+        first = api.check()
+        for run in api.runs:
+            shown = [*(run.letters if run.results is None else run.results)]
+            run.results = made.random.sample(shown, len(shown))
+        shuffled = api.check()
+        assert shuffled.evals.equals(first.evals), describe(made)
+        company = [f"company {at}" for at in range(6)]
+        api.evals = {**api.evals, **dict.fromkeys(company, "")}
+        for run in api.runs:
+            if run.scope == "W" and run.results is not None:
+                run.letters |= dict.fromkeys(company, "P")
+                run.results += company
+        called = [check.gate().failing for check in (first, api.check())]
+    assert ("a" in called[0]) is ("a" in called[1]) is True, describe(made)
+
+
+@pytest.mark.parametrize("seed", range(200, 203))
+def test_nothing_fails_where_everything_passes(seed: int) -> None:
+    made = Sequence(seed)
+    made.whole()
+    with made.api as api:
+        for _ in range(made.random.randrange(3, 12)):
+            made.step()
+        for _ in range(5):
+            made.whole()
+            gate = api.check().gate()
+        assert gate.ok, describe(made)
+        assert not gate.undecided
