@@ -34,16 +34,10 @@ def plain(*texts: str) -> dict[str, Any]:
 
 
 def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) -> Axes:
-    """The axes to draw on.
+    """The axes to draw on, which a user gave or a new figure of pyplot has.
 
-    Args:
-        ax: What was asked for; None makes a new figure of pyplot.
-        width: How wide a new figure would have to be, in inches; it is never narrower than the
-            user's own ``figure.figsize``, and never wider than 14 inches.
-        height: How high, likewise, and never higher than 60 inches.
-
-    Raises:
-        ConfigError: ``ax`` is something else.
+    A new one is as wide and high as it would have to be (in inches), but never smaller than the
+    user's own ``figure.figsize``, and never larger than 14 by 60 inches.
     """
     if ax is not None:
         if not isinstance(ax, Axes):
@@ -95,10 +89,7 @@ def name_axes(ax: Axes, x: str = "", y: str = "") -> None:
 def describe_below(ax: Axes, lines: Iterable[str], more: Sequence[str] = ()) -> None:
     """Say below the axes, from their left end on, what x is, and what the picture leaves out.
 
-    Args:
-        ax: The axes.
-        lines: What has to be said; what is too long for a line is broken.
-        more: Release notes, which are there as far as there is room, the last ones first.
+    Release notes (``more``) are there as far as there is room, the last ones first.
     """
     small = measure_font(ax) * 0.83
     across = max(20, int(ax.bbox.width / (small * _CHARACTER)))
@@ -131,14 +122,8 @@ def label_columns(
 ) -> bool:
     """Label places 0, 1, … along x: side by side where there is room, else upright, else a few.
 
-    Args:
-        ax: The axes.
-        names: The labels; one that is too long is broken, or cut where that leaves it different.
-        notes: What is added to each of them, where there is room.
-        room: The share of the width that a layout will leave.
-
-    Returns:
-        Whether the notes are there.
+    A name that is too long is broken, or cut where that leaves it different. Gives whether there
+    was room for the notes, too; ``room`` is the share of the width that a layout will leave.
     """
     size, values = measure_font(ax), list(names)
     spacing = room * ax.bbox.width / max(len(values), _FEW_COLUMNS)
@@ -223,11 +208,8 @@ def bar_style(look: Look, pixels: float) -> Style:
 def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     """Draw a legend above the rest, within the axes: y is extended by as much as it takes.
 
-    The texts are set afterwards, because matplotlib leaves out a label that begins with ``_``.
-
-    Args:
-        ax: The axes.
-        entries: How an area looks, or a handle of matplotlib's; and its text.
+    An entry is the look of an area, or a handle of matplotlib's, and its text. The texts are set
+    afterwards, because matplotlib leaves out a label that begins with ``_``.
     """
     entries = [*entries]
     if not entries:

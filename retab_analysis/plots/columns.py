@@ -69,12 +69,7 @@ class Columns:
 
 
 def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Columns:
-    """The groups of rows that have ``key`` and ``created_at``.
-
-    Raises:
-        ConfigError: Versions for what is not a version, or that are not a frame.
-        SchemaError: ``versions`` is not a VERSIONS frame.
-    """
+    """The groups of rows that have ``key`` and ``created_at``."""
     known = None
     if versions is not None:
         if by != VERSION:
@@ -99,13 +94,8 @@ def label_groups(
 ) -> None:
     """Name the groups along x with their dates, and say below what a name consists of.
 
-    Args:
-        ax: The axes.
-        columns: The groups.
-        notes: How many there are of what, ``n=…``, at each place.
-        n: What that counts.
-        said: What else is said below.
-        room: The share of the width that a layout will leave.
+    ``notes`` are how many there are of what (``n``) at each place: ``n=…``; ``said`` is what else
+    is said below, and ``room`` the share of the width that a layout will leave.
     """
     moments = columns.keys["created_at"].to_list()
     years = {moment.year for moment in moments if moment is not None}

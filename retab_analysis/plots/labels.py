@@ -41,7 +41,10 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
     room = limit - head - 1
     # Those that differ at one place may be alike until a later one.
     for _ in range(3):
-        for group in _alike(short):
+        groups: dict[str, list[str]] = {}
+        for line, label in short.items():
+            groups.setdefault(label, []).append(line)
+        for group in (each for each in groups.values() if len(each) > 1):
             letters = enumerate(zip(*group, strict=False))
             place = next((at for at, each in letters if len(set(each)) > 1), min(map(len, group)))
             word = max(group[0].rfind(each, 0, place) + 1 for each in _SEPARATORS)
@@ -54,14 +57,6 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
         seen[label] = seen.get(label, 0) + 1
         labels[value] = label if seen[label] == 1 else f"{label} ({seen[label]})"
     return [labels[value] for value in values]
-
-
-def _alike(short: dict[str, str]) -> list[list[str]]:
-    """The lines that have a label in common with others."""
-    groups: dict[str, list[str]] = {}
-    for line, label in short.items():
-        groups.setdefault(label, []).append(line)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def clip(line: str, width: int) -> str:

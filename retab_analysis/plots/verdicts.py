@@ -83,12 +83,7 @@ def plot_verdicts(
 def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
     """One row per cell of the grid that has a result, ordered by ``y, x``.
 
-    Args:
-        lazy: Results, with ``key``, which is what makes a column.
-
-    Returns:
-        ``x, y`` (where), ``key``, ``opened`` (when the column begins), ``eval_id, eval_name,
-        state`` (String), ``flaky``, ``broke`` and ``changed`` (Boolean).
+    ``opened`` is when its column begins; ``flaky``, ``broke`` and ``changed`` are its signs.
     """
     kept = {name: pl.col(name).max() for name in ("eval_name", "block_id", *SAME_EVAL)}
     kept |= {name: pl.col(name).any() for name in ("flaky", "broke")}
@@ -171,19 +166,16 @@ def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[tuple[Any
         return (ground, _mark(sign, size, color=EDGE, **more)) if sign else (ground,)
 
     found = set(cells["state"])
-    entries: list[tuple[Any, str]] = [
-        (cell(s, STATE_LOOKS[s].sign), s) for s in _STATES if s in found
-    ]
+    entries: list[Any] = [(cell(s, STATE_LOOKS[s].sign), s) for s in _STATES if s in found]
     if has_gaps:
         outline: Style = {"color": "none", "mec": text_colour(ax), "mew": 0.5, "alpha": 0.6}
         entries.append((_mark("s", 9.5, **outline), "no result"))
-    if cells["flaky"].any():
-        entries.append((cell("unscored", "o", 7.0, fillstyle="none"), "flaky"))
-    if cells["broke"].any():
-        entries.append((cell("unscored", "|", 11.0, markeredgewidth=3), "broke here"))
-    if cells["changed"].any():
-        entries.append((cell("unscored", "^", 5.0), "eval changed"))
-    return entries
+    signs = {
+        "flaky": (cell("unscored", "o", 7.0, fillstyle="none"), "flaky"),
+        "broke": (cell("unscored", "|", 11.0, markeredgewidth=3), "broke here"),
+        "changed": (cell("unscored", "^", 5.0), "eval changed"),
+    }
+    return entries + [entry for name, entry in signs.items() if cells[name].any()]
 
 
 def _mark(marker: str, size: float, **style: Any) -> Line2D:
