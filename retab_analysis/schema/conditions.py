@@ -216,7 +216,7 @@ def _write_object(members: Mapping[str, str]) -> str:
 
 def _unescape(value: str) -> str:
     r"""JSON with its letters in place of their escapes: "Müller" rather than "M\u00fcller"."""
-    return _ESCAPE.sub(_letter, value)
+    return _ESCAPE.sub(_letter, value) if "\\" in value else value
 
 
 def _letter(escape: re.Match[str]) -> str:
