@@ -40,6 +40,10 @@ NEEDED = (
 )
 """The columns of a RESULTS frame that are read."""
 
+_TREND, _MANY_RUNS = 2.58, 5
+"""An eval gets worse little by little where its failures become more frequent (one-sided, in 5 of
+1,000 by chance), and no single edit, nor any few runs, are where that began."""
+
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
@@ -239,11 +243,22 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     rows = np.arange(histories.shape[1])[None, :]
     streak = pl.Series("streak", (histories.failed & (rows > clean)).sum(axis=1), pl.Int64)
     known = told.with_columns(streak).join(before, on="eval", how="left")
+    known = known.join(_find_trends(ledger.results), on="eval", how="left")
     return known.with_columns(is_broken=_is_broken()).with_columns(
         kind=_kind(),
         # A drift has a run and a date, and no version.
         since_version_id=pl.when(cause="edit").then("since_version_id"),
     )
+
+
+def _find_trends(results: pl.DataFrame) -> pl.DataFrame:
+    """``eval, trend``: the Cochran-Armitage statistic of an eval's failures over its outcomes."""
+    outcomes = results.filter(
+        "comparable", pl.col("state").is_in(DECIDED), pl.col("row").is_not_null()
+    ).sort("at")
+    failed = (pl.col("state") != "passed").cast(pl.Float64)
+    trend = pl.corr(pl.int_range(pl.len()), failed) * pl.len().sqrt()
+    return outcomes.group_by("eval").agg(trend=trend.fill_nan(None))
 
 
 def _fails_now() -> pl.Expr:
@@ -264,10 +279,19 @@ def _kind() -> pl.Expr:
     failed = pl.col("outcomes_earlier") > pl.col("passes_earlier")
     again = passed & failed & pl.col("failed_last") & (pl.col("p_improved") <= UNLIKELY)
     flaky = pl.when(_fails_now()).then(is_luck | (passes & ~passed)).otherwise(passes & again)
+    rises = (pl.col("trend") >= _TREND).fill_null(False)
+    is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
+    goes = pl.col("comes_and_goes") & pl.col("kind").is_in(("broken", "flaky"))
     return (
-        pl.when("is_broken")
+        pl.when(rises & is_undated.fill_null(False), "is_broken")
+        .then(pl.lit("getting_worse"))
+        .when("is_broken")
         .then(pl.lit("broken"))
-        .when(flaky.fill_null(False) | ((pl.col("kind") == "broken") & pl.col("comes_and_goes")))
+        .when(flaky.fill_null(False))
+        .then(pl.lit("flaky"))
+        .when(rises & goes)
+        .then(pl.lit("getting_worse"))
+        .when(goes)
         .then(pl.lit("flaky"))
         .when(kind="broken")
         .then(pl.lit("steady"))

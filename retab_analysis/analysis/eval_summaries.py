@@ -30,15 +30,17 @@ def summarize_evals(results: Frame) -> Frame:
         ``last_states`` (List(String)), its states in its newest ten runs, the newest last;
         ``outcomes`` and ``failures`` (Int64) in its present definition, with the ``rate`` of
         failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null without
-        outcomes); ``kind``, null without outcomes; for the broken ones ``since_at, since_run_id,
-        since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``); ``last_passed_at,
-        last_failed_at``; ``duration_ms_p50`` (Float64), the median of the outcomes.
+        outcomes); ``kind``, null without outcomes; for what a check calls broken ``since_at,
+        since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
+        ``last_passed_at, last_failed_at``; ``duration_ms_p50`` (Float64), the median of the
+        outcomes.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
         ``never_passed``: no outcome passed. ``broken``: a check calls it so, and :func:`blame` says
-        more. ``flaky``: it comes and goes, see :func:`flaky_evals`. ``episode``: it had passed, was
-        broken for a while and was mended. ``steady``: none of these, as far as is known; an eval
-        that changed once is among them as long as it is not clear whether that lasts.
+        more. ``getting_worse``: it fails more and more often, and no single run is where that
+        began. ``flaky``: it comes and goes, see :func:`flaky_evals`. ``episode``: it had passed,
+        was broken for a while and was mended. ``steady``: none of these, as far as is known; an
+        eval that changed once is among them as long as it is not clear whether that lasts.
 
     Raises:
         ConfigError: It is not a polars frame.

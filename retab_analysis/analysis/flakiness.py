@@ -60,7 +60,7 @@ def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
     """
     kind = pl.col("kind")
     kinds = assess(results).evals.select(
-        "eval_id", is_flaky=kind == "flaky", broke_in=pl.when(kind == "broken").then("since_run_id")
+        "eval_id", is_flaky=kind == "flaky", broke_in=pl.when("is_broken").then("since_run_id")
     )
     joined = results.join(kinds.lazy(), on="eval_id", how="left", maintain_order="left")
     flaky = pl.col("is_flaky").fill_null(False) & pl.col("state").is_in(DECIDED)

@@ -85,6 +85,16 @@ def test_the_kinds(outcomes: str, codes: str | None, kind: str | None) -> None:
     assert kind_of(outcomes, codes) == kind
 
 
+def test_what_fails_more_and_more_often_has_a_kind_of_its_own() -> None:
+    slow = "P" * 15 + "PPPPPPFPPPPPFPPPFPPPFPPFPPFPFPPFFPFPFF" + "PFFPFFPFFF"
+    found = summarized(
+        history("slow", slow), history("flat", "PPF" * 21), many_evals(6, "P" * len(slow))
+    )
+    assert (found["slow"]["kind"], found["flat"]["kind"]) == ("getting_worse", "flaky")
+    step = "P" * 40 + "FFPFFFPFFFFPFFFPFFFFPFF"
+    assert kind_of(step) == "broken"
+
+
 def test_what_is_broken_has_a_moment_and_a_cause_and_nothing_else_has() -> None:
     codes = "A" * 10 + "B" * 5
     found = summarized(

@@ -64,7 +64,7 @@ def format_scope(row: Row) -> str:
 
 def format_kind(row: Row) -> str:
     """What kind of eval it is, as :func:`retab_analysis.summarize_evals` has it."""
-    signs = {"flaky": "≈ ", "broken": "✗ ", "never_passed": "× "}
+    signs = {"flaky": "≈ ", "broken": "✗ ", "getting_worse": "↘ ", "never_passed": "× "}
     kind = one_line(row["kind"])
     return f"{signs.get(kind, '')}{kind}".replace("_", " ")
 
