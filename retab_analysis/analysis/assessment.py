@@ -177,19 +177,10 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
     saved = newest.select("eval_id", "block_id")
     placed = split_by_candidate(dated.drop("moment"), runs, saved, base, follow=True)
     # Of an eval that has nothing else, what was only tried is all that is known.
-    is_tried, goes_on = pl.col("place") == "tried", pl.col("run_id").is_in(_going_on(runs, base))
+    is_only_tried = (pl.col("place") == "tried").all().over("eval_id")
     return placed.with_columns(
-        place=pl.when(is_tried.all().over("eval_id"))
-        .then(pl.lit("candidate"))
-        .when(goes_on)
-        .then(pl.lit("tried"))
-        .otherwise("place")
+        place=pl.when(is_only_tried).then(pl.lit("candidate")).otherwise("place")
     )
-
-
-def _going_on(runs: pl.DataFrame, base: frozenset[str]) -> list[str]:
-    """The runs that have not ended; a check leaves them out, unless there is no other."""
-    return [each for each in runs.filter(status="running")["run_id"] if each not in base]
 
 
 def _find_base(runs: pl.DataFrame) -> frozenset[str]:

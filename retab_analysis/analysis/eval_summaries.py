@@ -68,8 +68,12 @@ def _summarize(assessment: Assessment) -> pl.DataFrame:
 
 def _recent(assessment: Assessment) -> pl.DataFrame:
     """``eval, state, last_states``: the states of the newest runs."""
-    runs = assessment.results.group_by("eval", "run_id").agg(*state_counts(), pl.col("at").min())
-    ordered = runs.with_columns(combined_state().alias("state")).sort("eval", "at")
+    runs = assessment.results.group_by("eval", "run_id").agg(
+        *state_counts(), pl.col("moment", "at").min()
+    )
+    ordered = runs.with_columns(combined_state().alias("state")).sort(
+        "eval", "moment", "at", nulls_last=False
+    )
     settled = pl.col("state").filter(pl.col("state").is_in(_SETTLED)).last()
     return ordered.group_by("eval", maintain_order=True).agg(
         pl.col("state").tail(_RECENT).alias("last_states"),
