@@ -36,7 +36,7 @@ SIGNATURES = {
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
     "blame": "(results)",
     "cancel_runs": "(runs, *, client=None)",
-    "check": "(workflow_id, *, candidate=None, baseline='last_good', history=20, "
+    "check": "(workflow_id, *, candidate=None, baseline='last_good', history=30, "
     "alpha=0.05, margin=0.05, client=None, progress=None)",
     "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05, margin=0.05)",
     "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
