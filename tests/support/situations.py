@@ -159,7 +159,7 @@ SITUATIONS = (
     Situation("run again, it fails", 1, _one(**_SUSPECT, reruns={"total": "FFFF"}), "--settle 12"),
     Situation(
         "an execution error",
-        1,
+        2,
         _one(P + "E"),
         shown="check wf_statements --candidate {statements[4]}",
     ),
@@ -174,12 +174,14 @@ SITUATIONS = (
         "the run was cancelled",
         1,
         _all(P + "C"),
+        f"--candidate run_{PAST}",
         shown="check wf_contracts --candidate {contracts[12]}",
     ),
     Situation(
         "half of the run was cancelled",
         1,
         LetteredApi({f"eval {at}": P + ("P" if at % 2 else "C") for at in range(12)}),
+        f"--candidate run_{PAST}",
         shown="check wf_invoices --candidate {invoices[1]}",
     ),
     Situation(
@@ -191,7 +193,7 @@ SITUATIONS = (
     ),
     Situation(
         "the first run: nothing to compare with",
-        2,
+        0,
         _all("P"),
         shown="check wf_statements --candidate {statements[33]}",
     ),
@@ -202,15 +204,15 @@ SITUATIONS = (
         "--undecided ok",
         shown="check wf_statements --candidate {statements[33]} --undecided ok",
     ),
-    Situation("no run has ended yet", 3, _all("U")),
+    Situation("no run has ended yet", 1, _all("U")),
     Situation(
         "every eval was edited, and passes",
-        2,
+        0,
         _all(P + "P", 3, definitions={f"eval {at}": EDIT for at in range(3)}),
     ),
     Situation("an edited eval fails", 0, _one(P + "F", definitions={"total": EDIT})),
     Situation("a new eval fails", 0, _one("." * PAST + "F")),
-    Situation("an eval was removed", 0, _one(P + ".")),
+    Situation("an eval is saved, and was not run", 1, _one(P + ".")),
     Situation(
         "what broke is accepted",
         0,
