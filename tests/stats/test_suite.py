@@ -12,6 +12,8 @@ from support.inside import OutcomeTable, SuiteChange, gaps_of_whole_runs, suite_
 from support.suites import Suite
 
 TRIES = 120
+# The promise is 0.05 + 0.03; of so many tries a share is off by 0.025 (one standard error).
+MOST_SIGNIFICANT = 0.05 + 0.03 + 0.025
 
 
 def change_of(
@@ -49,14 +51,14 @@ def significant(suite: Suite, tries: int = TRIES, seed: int = 11) -> float:
     ids=["solid", "alike", "documents", "missing", "two_candidates"],
 )
 def test_nothing_changed_is_rarely_significant(suite: Suite, runs: int) -> None:
-    assert significant(replace(suite, runs=runs)) <= 0.05 + 0.03
+    assert significant(replace(suite, runs=runs)) <= MOST_SIGNIFICANT
 
 
 @pytest.mark.parametrize("runs", [1, 3, 10, 20])
 def test_nothing_changed_with_bad_hours(runs: int) -> None:
     """One run in fifty is bad throughout, in evals of which one in ten fails."""
     suite = Suite(failing=0.1, per_document=4, runs=runs, bad_hours=0.02)
-    assert significant(suite) <= 0.05 + 0.03
+    assert significant(suite) <= MOST_SIGNIFICANT
 
 
 def test_a_bad_hour_as_there_was_one_before_is_not_significant() -> None:
