@@ -23,7 +23,7 @@ class Since(NamedTuple):
     """Since when something is broken, and why: ``"edit"`` or ``"drift"``."""
 
     run_id: str
-    version_id: str
+    version_id: str | None
     cause: str
 
 
@@ -88,7 +88,10 @@ class Story:
         for eval_id, now in self.now.items():
             if self.kind(now) in OPEN_ENDED and now.state in states:
                 first = next(each for each in every[eval_id] if each.incident == now.incident).run
-                yield eval_id, Since(first.id, first.plan.version.id, self.kind(now))
+                kind = self.kind(now)
+                # A drift has a run and a date, and no version.
+                version_id = first.plan.version.id if kind == "edit" else None
+                yield eval_id, Since(first.id, version_id, kind)
 
     def kind(self, outcome: Outcome) -> str:
         """What made an outcome: the kind of its incident, ``"chance"``, or nothing."""
