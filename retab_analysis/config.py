@@ -1,4 +1,7 @@
-"""The settings of a client: checked, frozen, and read from the environment only when asked for."""
+"""What can be set: a client's settings, and whether values are shown.
+
+The environment is read only when something is asked for.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,35 @@ from retab_analysis.errors import ConfigError
 
 KEY_VARIABLE = "RETAB_API_KEY"
 URL_VARIABLE = "RETAB_API_BASE_URL"
+VALUES_VARIABLE = "RETAB_ANALYSIS_VALUES"
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 DEFAULT_BASE_URL = "https://api.retab.com"
 SHORTEST_KEY = 8
 
+_shows_values: bool | None = None  # what use(values=…) said last
 _keys: set[weakref.ref[Secret]] = set()  # of all clients
 _URL_SAFE = str.maketrans("+/", "-_")
 _HEX = re.compile("%[0-9A-F]{2}")
+
+
+def shows_values(asked: bool | None = None) -> bool:
+    """Whether expected and actual values, and the words of prompts, are shown.
+
+    What was asked for by an argument wins, then ``use(values=…)``, then the variable
+    ``RETAB_ANALYSIS_VALUES``; where nobody said anything they are shown. Doors that lead out of the
+    room (JSON, comments, logs) hide values unless they are asked for, and do not ask here.
+    """
+    for known in (asked, _shows_values):
+        if known is not None:
+            return known
+    # Of a text that means neither, the careful reading is right.
+    return os.environ.get(VALUES_VARIABLE, "").strip().lower() in ("", "1", "true", "yes", "on")
+
+
+def show_values(shown: bool | None) -> None:
+    """Say whether values are shown; None leaves it to the environment."""
+    global _shows_values
+    _shows_values = shown
 
 
 class Secret:

@@ -41,7 +41,7 @@ def _no_default_client() -> Iterator[None]:
     yield
     from retab_analysis import use
 
-    use(None)
+    use(None, values=None)
 
 
 @pytest.fixture

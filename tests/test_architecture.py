@@ -32,7 +32,8 @@ DIRECT: dict[str, set[str]] = {
     "evidence": {"errors", "vocabulary", "schema", "stats"},
     "analysis": {"errors", "arguments", "vocabulary", "schema", "stats", "evidence"},
     "comparison": {
-        *("errors", "arguments", "vocabulary", "schema", "stats", "evidence", "markup", "files"),
+        *("errors", "arguments", "config", "vocabulary", "schema", "stats", "evidence", "markup"),
+        "files",
     },
     "plots": {"errors", "vocabulary", "schema", "stats", "analysis", "evidence", "comparison"},
     "report": {"markup", "comparison", "plots", "files"},

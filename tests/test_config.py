@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from traceback import TracebackException
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from comparison.cases import history, runs
 from support.documents import run_document
 from support.faultserver import FaultServer, page, reply
+from support.inside import CompareLook
 
 import retab_analysis as ra
 
@@ -197,6 +200,35 @@ def test_what_is_no_client_is_refused() -> None:
         ra.use("key")  # type: ignore[arg-type]
     with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
         ra.fetch_runs(client="key")  # type: ignore[arg-type]
+
+
+def test_values_are_shown_in_ones_own_room_unless_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The argument wins, then ``use``, then the variable; what leaves the room asks nobody."""
+    rows = history("e", "P" * 9 + "F", "A" * 9 + "B", expected_value='"secret1"')
+    made = ra.compare(runs(rows, 1, 9), runs(rows, 10))
+
+    def shown() -> list[bool]:
+        ra.write_report(made, tmp_path / "r.md")
+        doors = (made._repr_html_(), (tmp_path / "r.md").read_text())
+        return [*("secret1" in each for each in doors), CompareLook().values]
+
+    assert shown() == [True] * 3
+    for said in ("0", "false", "no!"):
+        monkeypatch.setenv("RETAB_ANALYSIS_VALUES", said)
+        assert shown() == [False] * 3
+    ra.use(values=True)
+    assert shown() == [True] * 3
+    ra.use(values=None)
+    assert shown() == [False] * 3
+    monkeypatch.setenv("RETAB_ANALYSIS_VALUES", "1")
+    ra.use(values=False)
+    assert shown() == [False] * 3
+    ra.write_report(made, tmp_path / "asked.md", values=True)
+    assert "secret1" in (tmp_path / "asked.md").read_text() + made.to_html(values=True)
+    ra.use(values=True)
+    assert "secret1" not in made.to_html() + made.to_markdown()
 
 
 @pytest.mark.parametrize(

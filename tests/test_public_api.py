@@ -84,12 +84,12 @@ SIGNATURES = {
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results)",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
-    "use": "(client)",
+    "use": "(client=Ellipsis, *, values=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
-    "write_report": "(comparison, path, *, values=True, gate=None)",
+    "write_report": "(comparison, path, *, values=None, gate=None)",
 }
 
 

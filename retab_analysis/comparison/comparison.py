@@ -45,6 +45,7 @@ from retab_analysis.comparison.wording import (
     say_unknown,
     write_headline,
 )
+from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.comparable import SAME_HOUR
 from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS, ROUNDS
@@ -442,7 +443,7 @@ class Comparison:
         return render.Document(self.verdict, self.headline, self.explain(), self.evals)
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self.to_html(values=shows_values())
 
     def __repr__(self) -> str:
         return render.to_text(self.document())

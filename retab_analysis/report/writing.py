@@ -9,6 +9,7 @@ from pathlib import Path
 from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import Gate
+from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.report.pages import html_page, markdown_page
@@ -18,7 +19,7 @@ def write_report(
     comparison: Comparison,
     path: str | os.PathLike[str],
     *,
-    values: bool = True,
+    values: bool | None = None,
     gate: Gate | None = None,
 ) -> None:
     """Write a comparison as a file: the verdict first, then what broke, then the rest.
@@ -32,9 +33,10 @@ def write_report(
         comparison: What :func:`check` or :func:`compare` gives.
         path: Where to: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
             loads nothing from anywhere, with its figure inside, for light and dark screens.
-        values: Also expected and actual values, which are the customers' data. Without them the
-            report still names evals, blocks, runs and versions, as they were named: with a name
-            that quotes a value it says that value.
+        values: Also expected and actual values, which are the customers' data; None for yes unless
+            :func:`use` or ``RETAB_ANALYSIS_VALUES`` hides them. Without them the report still names
+            evals, blocks, runs and versions, as they were named: with a name that quotes a value it
+            says that value.
         gate: What ``comparison.gate(…)`` gave, where the rule is another one than the usual.
 
     Raises:
@@ -45,11 +47,12 @@ def write_report(
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
         raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
-    check_flag("values", values)
+    if values is not None:
+        check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected what comparison.gate() gives, got {type(gate).__name__}")
     target, write = _target(path)
-    page = write(comparison, comparison.gate() if gate is None else gate, values)
+    page = write(comparison, comparison.gate() if gate is None else gate, shows_values(values))
     save(target, page.encode())
 
 

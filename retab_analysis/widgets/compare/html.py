@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from retab_analysis.comparison.wording import list_evals, phrase
+from retab_analysis.config import shows_values
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.report.differences import count_fields, edit_segments, html_marks, name_block
 from retab_analysis.report.facts import list_causes
@@ -46,7 +47,7 @@ class CompareLook:
         task: What goes on beside the notebook, or has failed.
     """
 
-    values: bool = True
+    values: bool = field(default_factory=shows_values)
     live: bool = True
     asking: bool = False
     task: TaskState | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from retab_analysis.checks.open_document import IMAGES
+from retab_analysis.config import shows_values
 from retab_analysis.markup import Html, join, name, one_line, sign, tag
 from retab_analysis.widgets.elements import (
     GridColumn,
@@ -68,7 +69,7 @@ class PanelLook:
         preview: A document that is shown, or None.
     """
 
-    values: bool = True
+    values: bool = field(default_factory=shows_values)
     is_live: bool = True
     fetching: bool = False
     preview: Preview | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from retab_analysis.config import shows_values
 from retab_analysis.markup import (
     STATE_COLOURS,
     STATE_SIGNS,
@@ -47,7 +48,7 @@ class LiveLook:
         code: The lines that fetch the results.
     """
 
-    values: bool = True
+    values: bool = field(default_factory=shows_values)
     limit: int | None = SHOWN_EVALS
     can_cancel: bool = False
     asking: bool = False
