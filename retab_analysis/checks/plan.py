@@ -24,7 +24,7 @@ Nothing displaces whole runs. What a saved eval remembers of its last pass is on
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -94,8 +94,8 @@ class RunListing:
         """List the newest runs, one page."""
         runs = read_newest_runs(client, workflow_id, limit=PAGE)
         is_full = runs.height >= PAGE
-        now = datetime.now(UTC) + timedelta(seconds=client.clock_offset)
-        return cls(client, workflow_id, runs, MOST_PAGES - 1 if is_full else 0, not is_full, now)
+        pages_left = MOST_PAGES - 1 if is_full else 0
+        return cls(client, workflow_id, runs, pages_left, not is_full, client.api_time)
 
     def read_older(self) -> bool:
         """List the page before; False where there is none, or it is too far back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
@@ -90,7 +91,9 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
-    earlier = pl.concat([earlier, _remember_passes(earlier, now, saved)])
+    begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
+    first = now.select(MOMENT.min()).item()
+    earlier = pl.concat([earlier, _remember_passes(earlier, now, saved, first or begun)])
     waiting = count_waiting(plan.candidate.runs)
     expected = _find_expected(plan, saved)
     return Sides(
@@ -127,14 +130,21 @@ def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     return results.filter(~pending)
 
 
-def _remember_passes(earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
+def _remember_passes(
+    earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
+) -> pl.DataFrame:
     """Each eval's last pass that the saved eval remembers, where it is not among what was read.
 
     Without that a break would leave what is read one day, and turn from "broken" into "never
     passed" by itself. A pass on other inputs than the present ones says nothing; whether the eval
     asserted the same then is not known.
+
+    Args:
+        earlier: The results that are earlier.
+        now: Those on the candidate's side.
+        saved: The EVALS frame of the workflow.
+        begun: When the candidate began; None where that is not known.
     """
-    begun = now.select(MOMENT.min()).item()
     if begun is None:
         return earlier.clear()
     known = pl.concat([earlier, now])

@@ -438,6 +438,15 @@ class _Cells:
         )
         return cls(table.filter(pl.col("row").is_not_null()), *counts)
 
+    def list_errors(self) -> pl.DataFrame:
+        """``eval, row, run, moment, ended`` of each error that is not of an outage, one a row."""
+        is_error = (pl.col("state") == "error") & ~pl.col("outage")
+        ended = pl.coalesce("completed_at", "moment").alias("ended")
+        errors = self.table.filter("comparable", is_error).sort("at")
+        return errors.select("eval", "row", "run", "moment", ended).unique(
+            ["eval", "row"], keep="first", maintain_order=True
+        )
+
     def find_edits(
         self, evals: pl.DataFrame, candidate: int, changed_blocks: frozenset[str] | None
     ) -> Ints:
@@ -466,18 +475,39 @@ def _number(names: pl.Series) -> pl.Series:
 
 
 def _repeat(counted: _Cells, edited: Ints) -> Ints:
-    """Errors that come in two rows or more, on the same code with no pass between: one a row."""
+    """Errors that come in two rows or more, on the same code with no pass between: one a row.
+
+    Errors of one half hour are one, which counts in the last of their rows: so is an error that is
+    on both sides.
+    """
     found = np.zeros_like(counted.errors)
-    for eval_ in np.flatnonzero((counted.errors > 0).sum(axis=1) > 1):
-        stretch: list[int] = []
+    again = np.flatnonzero((counted.errors > 0).sum(axis=1) > 1)
+    of_these = pl.col("eval").is_in(pl.Series(again).implode())
+    for (eval_,), its in counted.list_errors().filter(of_these).group_by("eval"):
+        places = {error["row"]: error for error in its.sort("row").iter_rows(named=True)}
+        hours: list[int] = []
+        begun: dict[str, object] | None = None
         for row in range(found.shape[1]):
             if counted.passes[eval_, row] or edited[eval_, row] == EDITED:
-                stretch = []
-            if counted.errors[eval_, row] and not counted.passes[eval_, row]:
-                stretch.append(row)
-            if len(stretch) > 1:
-                found[eval_, stretch] = 1
+                hours, begun = [], None
+            if row not in places or counted.passes[eval_, row]:
+                continue
+            if begun is not None and _is_same_hour(begun, places[row]):
+                found[eval_, hours.pop()] = 0
+            else:
+                begun = places[row]
+            hours.append(row)
+            if len(hours) > 1:
+                found[eval_, hours] = 1
     return np.where(counted.fails > 0, 0, found)
+
+
+def _is_same_hour(first: dict[str, object], later: dict[str, object]) -> bool:
+    """Whether an error is of the run of the other, or began within half an hour after it."""
+    if first["run"] == later["run"]:
+        return True
+    ended, moment = first["ended"], later["moment"]
+    return None not in (ended, moment) and moment <= ended + SAME_HOUR  # type: ignore[operator]
 
 
 def _first_rows(observed: Bools) -> Ints:

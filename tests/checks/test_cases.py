@@ -202,6 +202,19 @@ def test_a_break_stays_red_where_nobody_remembers_a_pass(failing: int) -> None:
         assert fails(made)
 
 
+def test_a_run_without_a_result_forgets_no_pass_that_only_the_saved_eval_remembers() -> None:
+    api = LetteredApi({"a": "P" * 10 + "F" * 6, **fine(6, 16)})
+    with api:
+        remembered = api._eval("a")["latest_passing_run_summary"]
+        del api.runs[:10]
+        api.change("a", latest_passing_run_summary=remembered)
+        assert fails(api.check())
+        api.run("P" * 7).results = []
+        made = api.check()
+    assert (state(made), state(made, "fine 0")) == ("regressed", "incomplete")
+    assert made.evals.filter(eval_id="a")["p_regressed"].item() >= 0.5
+
+
 def test_runs_of_another_block_do_not_move_the_date() -> None:
     evals = {"a": "P" * 20 + "F" + "." * 14, "b": "P" * 35}
     api = LetteredApi(

@@ -164,6 +164,15 @@ def test_a_run_in_the_future_and_one_that_became_a_single_one_are_not_the_newest
     assert "future" in made.explain()
 
 
+@pytest.mark.parametrize(("minutes", "checked"), [(55, "run_4"), (65, "run_3")])
+def test_the_future_begins_an_hour_after_the_clock_of_the_api(minutes: int, checked: str) -> None:
+    """Whatever this machine's clock says, which is months from that of the API here."""
+    with whole(5) as api:
+        api.now = api.runs[-1].at
+        api.runs[-1].at += minutes * MINUTE
+        assert read(api.check(), CHECKED) == [checked]
+
+
 def test_a_newer_run_that_goes_on_or_was_cut_short_is_named() -> None:
     with LetteredApi({"a": "P" * 8, **alike(3, "P" * 8)}) as api:
         api.run("PPUU", after=HOUR)

@@ -194,6 +194,27 @@ def test_two_errors_of_one_hour_are_one() -> None:
         assert rows(ledger(before, whole, again)) == expected
 
 
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        ([20], "P.."),  # the first ends after a minute
+        ([32], "PFF"),
+        ([20, 32], "P.FF"),  # hours do not chain; of several in one the last counts
+        ([32, 50], "PF.F"),
+        ([DAY, DAY + 20], "PF.F"),
+    ],
+)
+@pytest.mark.parametrize("now", [1, 2])
+def test_errors_of_two_runs_in_one_half_hour_are_one(
+    later: list[int], expected: str, now: int
+) -> None:
+    runs = [Run(DAY + minutes, {"a": "E", "b": "P"}) for minutes in (0, *later)]
+    whole = [Run(0, BOTH | {"a": "P"}), *runs]
+    made = ledger(*(run._replace(now=at >= now) for at, run in enumerate(whole)))
+    assert "".join(rows(made)) == expected
+    assert made.errors_count[0] == ("F" in expected)
+
+
 def _run_of(n: int, errors: int, blocks: int) -> tuple[dict[str, str], dict[str, str]]:
     letters = {f"e{at:03}": "E" if at < errors else "P" for at in range(n)}
     return letters, {name: f"b{at % blocks}" for at, name in enumerate(letters)}
