@@ -158,13 +158,23 @@ class RerunPlan:
 
     @classmethod
     def make(
-        cls, comparison: Comparison, rounds: int, allowed: int, *, client: Client
+        cls,
+        comparison: Comparison,
+        rounds: int,
+        allowed: int = sys.maxsize,
+        *,
+        now: datetime | None,
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        now = client.api_time
         errors, others = _split_errors(comparison, comparison.choose_reruns(rounds, now))
         asked = pl.concat([errors.head(MOST_ERRORS), others]).head(allowed)
         return cls(comparison, asked, rounds, allowed, now=now)
+
+    @property
+    def mean(self) -> int:
+        """How many runs will be started in the mean."""
+        expected = self.comparison.expect_reruns(self.rounds, self.asked["eval_id"], self.now)
+        return min(round(expected), self.most)
 
     @property
     def most(self) -> int:
@@ -177,13 +187,14 @@ class RerunPlan:
         if self.asked.is_empty():
             later = say_later(self.comparison, self.rounds, self.now)
             return later or f"Nothing to run again: {self._why_nothing()}."
-        expected = self.comparison.expect_reruns(self.rounds, self.asked["eval_id"], self.now)
-        mean = min(round(expected), self.most)
-        evals, runs = count_noun(self.asked.height, "undecided eval"), count_noun(mean, "run")
-        said = f"Running {evals} again: about {runs}, at most {self.most}."
-        if self.asked["in_bad_hour"].any():
-            said += f" Probably a bad hour: {BAD_HOUR_ROUNDS} rounds now, more half an hour later."
-        return said
+        evals, runs = count_noun(self.asked.height, "undecided eval"), count_noun(self.mean, "run")
+        return f"Running {evals} again: about {runs}, at most {self.most}.{self.say_hour()}"
+
+    def say_hour(self) -> str:
+        """That some of the evals failed in what is probably a bad hour; empty where none did."""
+        if not self.asked["in_bad_hour"].any():
+            return ""
+        return f" Probably a bad hour: {BAD_HOUR_ROUNDS} rounds now, more half an hour later."
 
     def _why_nothing(self) -> str:
         again, p = self.comparison.reruns, pl.col("p_regressed")

@@ -133,7 +133,7 @@ def _settle(
     options: Namespace, console: Console, session: Session, comparison: Comparison
 ) -> Comparison:
     """Run undecided evals again, after saying how many times that is."""
-    plan = RerunPlan.make(comparison, ROUNDS, options.settle, client=session.client)
+    plan = RerunPlan.make(comparison, ROUNDS, options.settle, now=session.client.api_time)
     # Otherwise settle says it, above its bar.
     if console.progress is False or not plan.most:
         console.say(str(plan))

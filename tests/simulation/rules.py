@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 import polars as pl
-from support.inside import Sides, compare_sides
+from support.inside import RerunPlan, Sides, compare_sides
 
 import retab_analysis as ra
 
@@ -29,7 +30,7 @@ class Answer:
         called: The evals that it says broke; the candidate is red where there is one.
         left_open: Those of which it says that they are not decided.
         probability: ``p_regressed`` of the evals for which it gives one.
-        reruns: With so many rounds left, the evals that it would run again.
+        reruns: With so many rounds left, the evals that it would run again at that time.
         verdict: What it says of the whole suite; None where it says nothing.
         is_worse: Whether the suite's test is significant and says worse.
     """
@@ -37,7 +38,7 @@ class Answer:
     called: frozenset[str]
     left_open: frozenset[str] = frozenset()
     probability: Mapping[str, float] = field(default_factory=dict)
-    reruns: Callable[[int], Sequence[str]] = lambda rounds: ()
+    reruns: Callable[[int, datetime], Sequence[str]] = lambda rounds, now: ()
     verdict: str | None = None
     is_worse: bool = False
 
@@ -90,7 +91,7 @@ class NaiveRule:
         passed = before.filter(pl.col("state") == "passed")["eval_id"]
         fails = _newest(candidate).filter(pl.col("state").is_in(NOT_PASSING))["eval_id"]
         called = frozenset(passed) & frozenset(fails)
-        return Answer(called, reruns=lambda rounds: sorted(called))
+        return Answer(called, reruns=lambda rounds, now: sorted(called))
 
     def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
         """Take the first judged run after the last pass, of the evals that ever passed."""
@@ -130,7 +131,7 @@ class LibraryRule:
             called=frozenset(evals.filter(pl.col("transition").is_in(RED))["eval_id"]),
             left_open=frozenset(evals.filter(pl.col("transition").is_in(OPEN))["eval_id"]),
             probability=dict(evals.select("eval_id", "p_regressed").drop_nulls().rows()),
-            reruns=lambda rounds: made.choose_reruns(rounds)["eval_id"].to_list(),
+            reruns=lambda rounds, now: RerunPlan.make(made, rounds, now=now).asked["eval_id"],
             verdict=made.verdict,
             is_worse=is_significant and summary["delta"] < 0,
         )

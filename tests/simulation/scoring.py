@@ -16,7 +16,7 @@ import polars as pl
 from simulation import heavy, world
 from simulation.luck import FAILED, PASSED
 from simulation.rules import JUDGED, Answer, LibraryRule, NaiveRule, Rule
-from simulation.world import Scenario
+from simulation.world import RERUN_AFTER, Scenario
 
 WORLDS: dict[str, Callable[..., Scenario]] = {"first": world.simulate, "second": heavy.simulate}
 ROUNDS = 4
@@ -133,10 +133,11 @@ def judge_settle(rule: Rule, scenario: Scenario) -> Counter[str]:
     """Run again what the rule leaves open, each eval once a round, and count the last answer."""
     broken = set(scenario.truth.filter("by_candidate")["eval_id"])
     candidate, spent = scenario.candidate, 0
+    now = scenario.times[scenario.candidate_row] + RERUN_AFTER
     answer = rule.compare(scenario.baseline, candidate, scenario.history)
     before = len(answer.called - broken)
     for at in range(1, ROUNDS + 1):
-        more = scenario.rerun(answer.reruns(ROUNDS + 1 - at), at)
+        more = scenario.rerun(answer.reruns(ROUNDS + 1 - at, now), at)
         if not more.height:
             break
         spent += more.height

@@ -68,7 +68,7 @@ class NeverFailed(NaiveRule):
     ) -> Answer:
         failed = pl.concat([history, baseline]).filter(FAILS)["eval_id"]
         called = super().compare(baseline, candidate, history).called - set(failed)
-        return Answer(called, reruns=lambda rounds: sorted(called))
+        return Answer(called, reruns=lambda rounds, now: sorted(called))
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -117,7 +117,7 @@ def test_reruns_are_counted_one_by_one() -> None:
     made = Cell("settle", "edit", 3).draw("first", 4, 0)
     first = NeverFailed().compare(made.baseline, made.candidate, made.history)
     counts = judge_settle(NeverFailed(), made)
-    asked = len(first.reruns(1))
+    asked = len(first.reruns(1, made.times[made.candidate_row]))
     assert 0 < asked <= counts["reruns"] <= 4 * made.suite.size
     assert counts["more"] == counts["alarms"] - counts["before"]
 

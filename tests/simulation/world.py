@@ -25,6 +25,8 @@ from simulation.timeline import Break, Timeline, break_rates, find_blocked
 KINDS = ("same", "benign", "edit", "drift", "past")
 MORE_KINDS = (*KINDS, "hour", "uniform")
 ABSENT = -1
+RERUN_AFTER = timedelta(minutes=5)
+"""How long after the round before, or the candidate, a round of reruns begins."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Scenario:
             A RESULTS frame of one new run, to be put below the candidate's.
         """
         row = self.candidate_row
-        time = self.times[row] + timedelta(minutes=5 * round_)
+        time = self.times[row] + RERUN_AFTER * round_
         states = self.draw_again(np.random.default_rng([*self.seed, 3, round_]), time)
         asked = self._evals["eval_id"].is_in(list(eval_ids)) if eval_ids is not None else True
         states = np.where((self.states[[row]] != ABSENT) & np.asarray(asked), states, ABSENT)

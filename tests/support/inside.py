@@ -38,7 +38,7 @@ MODULES = {
     "comparison.json_values": "Verbatim parse_json write_json",
     "comparison.render": "LONGEST_MARKDOWN",
     "checks.freshness": "find_edited say_edited split_reruns",
-    "checks.settle": "list_isolated_errors rerun_errors",
+    "checks.settle": "RerunPlan list_isolated_errors rerun_errors",
     "comparison.sides": "Sides check_results",
     "comparison.suite_test": "SUMMARY_SCHEMA Suite conclude is_significant suite_regressed",
     "comparison.transitions": "EVALS_SCHEMA order_evals",

@@ -12,7 +12,7 @@ from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.report.differences import count_fields, edit_segments, html_marks, name_block
 from retab_analysis.report.facts import list_causes
 from retab_analysis.widgets.compare.detail import render_eval, render_title
-from retab_analysis.widgets.compare.state import PAGE, ROUNDS, CompareState
+from retab_analysis.widgets.compare.state import PAGE, CompareState
 from retab_analysis.widgets.compare.task import TaskState
 from retab_analysis.widgets.elements import (
     Option,
@@ -136,9 +136,9 @@ def _render_task(task: TaskState) -> Html:
 
 def _offer_reruns(state: CompareState, asking: bool) -> Iterator[object]:
     """A button that settles, and before it does, what it would start."""
-    if state.plan is None or state.same:
+    if state.same or (state.plan.asked.is_empty() and not state.started):
         yield button("Settle…", "ask", disabled=True)
-        yield "No eval is undecided: running one again would not change what is said of it."
+        yield "Nothing is compared." if state.same else str(state.plan)
     elif not asking:
         yield button("Settle…", "ask", hint="Shows first what would be run")
         yield describe_undecided(state)
@@ -150,29 +150,27 @@ def _offer_reruns(state: CompareState, asking: bool) -> Iterator[object]:
 
 def describe_undecided(state: CompareState) -> str:
     """How many evals could be run again to know more."""
-    plan = state.plan
-    said = []
-    if plan is not None and plan.evals:
-        verb, them = ("is", "it") if len(plan.evals) == 1 else ("are", "them")
-        evals = count_noun(len(plan.evals), "eval")
+    asked, said = state.plan.asked.height, []
+    if asked:
+        verb, them = ("is", "it") if asked == 1 else ("are", "them")
+        evals = count_noun(asked, "eval")
         said.append(f"{evals} {verb} undecided: more results may decide {them}.")
-    if plan is not None and plan.started:
-        said.append(f"{count_noun(plan.started, 'run')} that you did not wait for may have ended.")
+    if state.started:
+        runs = count_noun(state.started, "run")
+        said.append(f"{runs} that you did not wait for may have ended.")
     return " ".join(said)
 
 
 def describe_plan(state: CompareState) -> str:
     """What settling would start, in plain words."""
-    plan = state.plan
-    lines = []
-    if plan is not None and plan.started:
-        lines.append(f"First {count_noun(plan.started, 'run')} that were started are waited for.")
-    if plan is not None and plan.evals:
-        undecided = list_evals(state.comparison.choose_reruns(ROUNDS))
+    plan, lines = state.plan, []
+    if state.started:
+        lines.append(f"First {count_noun(state.started, 'run')} that were started are waited for.")
+    if not plan.asked.is_empty():
+        evals, runs = count_noun(plan.asked.height, "undecided eval"), count_noun(plan.mean, "run")
         lines.append(
-            f"Run {count_noun(len(plan.evals), 'undecided eval')} again, at most {ROUNDS} times "
-            f"each and only until it is decided: about {count_noun(plan.mean, 'run')}, at most "
-            f"{plan.most}? {undecided}"
+            f"Run {evals} again, each only until it is decided: about {runs}, at most "
+            f"{plan.most}? {list_evals(plan.asked)}{plan.say_hour()}"
         )
     return "\n".join(lines)
 

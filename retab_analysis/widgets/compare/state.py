@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from retab_analysis.analysis import eval_history
 from retab_analysis.checks.edits import choose_versions
+from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison, Gate, compare_versions
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
@@ -18,7 +20,7 @@ from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
 from retab_analysis.widgets.compare.compared import COMPARED
 from retab_analysis.widgets.table import TableState
-from retab_analysis.widgets.text import count_noun, label_eval, shorten_version
+from retab_analysis.widgets.text import count_noun, shorten_version
 
 # How many evals are sent at once.
 PAGE = 100
@@ -51,23 +53,6 @@ class Side:
     evals: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What it takes to run the undecided evals again.
-
-    Attributes:
-        evals: Their names.
-        mean: How many runs there will be in the mean.
-        most: How many at most.
-        started: How many runs an earlier attempt has started, whose results are not counted yet.
-    """
-
-    evals: tuple[str, ...]
-    mean: int
-    most: int
-    started: int
-
-
 class CompareState:
     """Two sides of one frame, the evals of some transitions, and one of them.
 
@@ -79,6 +64,7 @@ class CompareState:
         candidate: The later side.
         comparison: The two, compared.
         table: The evals, of which those of some transitions are listed, and one is open.
+        clock: What time it is for the API.
     """
 
     def __init__(
@@ -97,6 +83,7 @@ class CompareState:
         self.results = results.lazy().collect()
         self.sides = find_sides(self.results)
         self._alpha, self._margin = alpha, margin
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.kind, *pair = choose_sides(self.results, self.sides, baseline, candidate)
         self.baseline, self.candidate = pair
         # It is of these two sides. Between others, the blocks' fingerprints say what differs.
@@ -129,17 +116,16 @@ class CompareState:
         """Between which versions to look for the edit that broke something; None if none did."""
         return choose_versions(self.comparison.evals, self.comparison.sides)
 
-    @cached_property
-    def plan(self) -> Plan | None:
-        """What it takes to run again what is undecided; None where nothing is."""
-        undecided = self.comparison.choose_reruns(ROUNDS)
+    @property
+    def plan(self) -> RerunPlan:
+        """What it takes to run again what is undecided."""
+        return RerunPlan.make(self.comparison, ROUNDS, now=self.clock())
+
+    @property
+    def started(self) -> int:
+        """How many runs an earlier attempt has started, whose results are not counted yet."""
         before = self.comparison.sides.started
-        started = 0 if before is None else before.height
-        if undecided.is_empty() and not started:
-            return None
-        names = tuple(label_eval(row) for row in undecided.iter_rows(named=True))
-        mean = round(self.comparison.expect_reruns(ROUNDS))
-        return Plan(names, mean, undecided.height * ROUNDS, started)
+        return 0 if before is None else before.height
 
     @property
     def counts(self) -> dict[str, int]:
@@ -198,7 +184,7 @@ class CompareState:
     def _use(self, comparison: Comparison) -> None:
         self.comparison: Comparison = comparison
         # What was computed of the comparison before.
-        for name in ("gate", "plan", "causes", "edited_between"):
+        for name in ("gate", "causes", "edited_between"):
             self.__dict__.pop(name, None)
 
     def learn(self, pair: tuple[str, str, str], comparison: Comparison) -> None:

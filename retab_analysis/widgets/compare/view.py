@@ -86,6 +86,8 @@ class CompareView(Handle):
     ) -> None:
         super().__init__()
         self._state, self._client, self._save_values = state, client, save_values
+        if client is not None:
+            state.clock = lambda: client.api_time
         self._task: Task | None = None
         self._asking = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from support.frames import result, results
 from support.html_elements import Elements
 from support.inside import STOPPED, CompareState, CompareView, Comparison, Progress
 from support.inside import compare_html as html
+from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import FLOW, small_api
 from support.watching import until
 
@@ -224,10 +226,9 @@ def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client])
     state, client = compared
     shown = page(state, client)
     before, plan = state.comparison, state.plan
-    assert plan is not None
-    assert f"{len(plan.evals)} eval" in section(shown, "work")
+    assert f"{plan.asked.height} eval" in section(shown, "work")
     do(shown, "ask")
-    for words in (f"at most {plan.most}?", f"about {plan.mean} run", plan.evals[0]):
+    for words in (f"at most {plan.most}?", f"about {plan.mean} run", plan.asked["eval_name"][0]):
         assert words in section(shown, "work")
     do(shown, "step", "1")
     assert "Start" not in section(shown, "work"), "whatever else is done answers the question"
@@ -235,6 +236,34 @@ def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client])
     do(shown, "keep")
     assert state.comparison is before
     assert shown._task is None
+
+
+def test_settling_in_a_bad_hour_makes_two_rounds_and_says_when_there_are_more() -> None:
+    """As :func:`settle` does: what it starts and what the view says is one rule."""
+    shaky = {
+        f"shaky {each}": "".join("PF"[(3 * at + 2 * each) % 7 == 0] for at in range(20)) + "F"
+        for each in range(8)
+    }
+    evals, reruns = {**shaky, **alike(10, "P" * 21)}, dict.fromkeys(shaky, "FF")
+    with LetteredApi(evals, "A" * 20 + "B", reruns=reruns) as api:
+        api.now = api.runs[-1].at + 5 * MINUTE
+        results = ra.fetch_results(
+            ra.fetch_runs(api.flow, client=api.client, progress=False),
+            client=api.client,
+            progress=False,
+        )
+        shown = page(CompareState(results), api.client)
+        do(shown, "ask")
+        assert "at most 16?" in section(shown, "work")
+        assert "bad hour" in section(shown, "work")
+        do(shown, "settle")
+        until(lambda: shown._task is not None and not shown._task.state.is_running)
+        assert len(api.started) == 16
+        assert "again half an hour later" in section(shown, "work")
+        api.now += timedelta(hours=1)
+        api.check()  # by which the client learns what time it is
+        do(shown, "ask")
+        assert "Start" in section(shown, "work")
 
 
 def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Client]) -> None:
