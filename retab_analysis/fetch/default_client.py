@@ -46,35 +46,21 @@ def use(
 
 
 def use_while(client: Client | None, find_problem: Callable[[], str | None] | None) -> None:
-    """Make a client the default for as long as its server is known to be there.
-
-    Args:
-        client: The client, as for :func:`use`.
-        find_problem: Says why it cannot be used any more, or None; called before each use.
-    """
+    """As :func:`use`, with what says before each use why the client cannot be used any more."""
     global _default, _find_problem
     with _default_lock:
         _default, _find_problem = client, find_problem
 
 
 def check_client(client: Client | None) -> Client | None:
-    """Check a client that is needed later, if at all; none is made from the environment.
-
-    Raises:
-        ConfigError: It is neither a client nor None.
-    """
+    """Check a client that is needed later, if at all; none is made from the environment."""
     if client is not None and not isinstance(client, Client):
         raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
     return client
 
 
 def client_or_default(client: Client | None) -> Client:
-    """The given client, else the default, made from the environment at first use.
-
-    Raises:
-        ConfigError: It is not a client, there is no key in the environment, or the sandbox that
-            was the default was stopped.
-    """
+    """The given client, else the default, made from the environment at first use."""
     global _default
     check_client(client)
     if client is not None:

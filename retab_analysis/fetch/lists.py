@@ -22,12 +22,7 @@ from retab_analysis.arguments import check_flag
 from retab_analysis.decode import read_document, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import (
-    PAGE_SIZE,
-    Fetched,
-    read_first_page,
-    read_list,
-)
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text, quote_id
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, choose_progress
@@ -45,9 +40,13 @@ from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
-_EVALS, _BLOCKS = "/v1/workflows/evals", "/v1/workflows/blocks"
-_VERSIONS, _WORKFLOWS = "/v1/workflows/versions", "/v1/workflows"
-_NEWEST_FIRST = [("sort_by", "created_at"), ("order", "desc")]
+_BLOCKS, _VERSIONS = "/v1/workflows/blocks", "/v1/workflows/versions"
+# Where each list is, and what has it come with the newest first; versions always do.
+_LISTS = {
+    EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
+    VERSIONS.name: (_VERSIONS, []),
+    WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
+}
 _LISTED = 5
 
 
@@ -80,34 +79,36 @@ def fetch_evals(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    chosen = client_or_default(client)
-    params = _of_workflow(workflow_id, order="desc")
-    filters = {"workflow_id": [workflow_id]}
+    params = _of_workflow(workflow_id)
     if target_block_id is not None:
         params.append(("target_block_id", check_text("target_block_id", target_block_id)))
-        filters["target_block_id"] = [target_block_id]
-    fetched = _fetch_list(chosen, _EVALS, params, EVALS, progress, strict)
-    if not fetched.problems:
-        refuse_unknown(chosen, filters, fetched.frame)
-    return fetched.deliver(EVALS)
+    return _fetch_list(EVALS, params, client, progress, strict).deliver(EVALS)
 
 
 def _fetch_list(
-    client: Client,
-    path: str,
-    params: Params,
     table: Table,
+    filters: Params,
+    client: Client | None,
     progress: Progress | bool | None,
     strict: bool,
 ) -> Fetched:
     check_flag("strict", strict)
+    path, order = _LISTS[table.name]
+    chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
-        return read_list(client, path, params, table, strict=strict, progress=bar)
+        fetched = read_list(chosen, path, [*filters, *order], table, strict=strict, progress=bar)
+    if not fetched.problems:
+        refuse_unknown(chosen, {name: [each] for name, each in filters}, fetched.frame)
+    return fetched
 
 
-def list_evals(client: Client, workflow_id: str, *, table: Table = EVALS) -> Fetched:
-    """The saved evals of a workflow that decode; none where there is no such workflow."""
-    return read_list(client, _EVALS, _of_workflow(workflow_id, order="desc"), table, strict=False)
+def list_evals(
+    client: Client | None, workflow_id: str, *, table: Table = EVALS, strict: bool = False
+) -> Fetched:
+    """The saved evals of a workflow; none where there is no such workflow."""
+    path, order = _LISTS[EVALS.name]
+    params = [*_of_workflow(workflow_id), *order]
+    return read_list(client_or_default(client), path, params, table, strict=strict)
 
 
 def read_saved(client: Client, workflow_id: str) -> Fetched:
@@ -117,8 +118,7 @@ def read_saved(client: Client, workflow_id: str) -> Fetched:
 
 def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
     """The saved evals of a workflow; one that does not decode is an error."""
-    params = _of_workflow(workflow_id, order="desc")
-    return read_list(client_or_default(client), _EVALS, params, EVALS).frame
+    return list_evals(client, workflow_id, strict=True).frame
 
 
 def fetch_workflows(
@@ -148,22 +148,15 @@ def fetch_workflows(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    params, chosen = [*_NEWEST_FIRST], client_or_default(client)
+    params = []
     if project_id is not None:
         params.append(("project_id", check_text("project_id", project_id)))
-    fetched = _fetch_list(chosen, _WORKFLOWS, params, WORKFLOWS, progress, strict)
-    if project_id is not None and fetched.frame.is_empty() and not fetched.problems:
-        projects = _read_newest_workflows(chosen)["project_id"].drop_nulls()
-        _refuse("project", project_id, dict.fromkeys(projects))
-    return fetched.deliver(WORKFLOWS)
+    return _fetch_list(WORKFLOWS, params, client, progress, strict).deliver(WORKFLOWS)
 
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Look for a workflow among the newest 100: a WORKFLOWS frame of one row, or of none.
-
-    The API has no endpoint for just one.
-    """
-    newest = read_first_page(client, _WORKFLOWS, _NEWEST_FIRST, WORKFLOWS)
+    """Look for a workflow among the newest 100, since the API has no endpoint for just one."""
+    newest = read_first_page(client, *_LISTS[WORKFLOWS.name], WORKFLOWS)
     return newest.filter(pl.col("workflow_id") == workflow_id)
 
 
@@ -196,11 +189,8 @@ def fetch_versions(
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
     """
-    params, chosen = _of_workflow(workflow_id), client_or_default(client)
-    fetched = _fetch_list(chosen, _VERSIONS, params, VERSIONS, progress, strict)
-    if not fetched.problems:
-        refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)
-    return fetched.deliver(VERSIONS)
+    params = _of_workflow(workflow_id)
+    return _fetch_list(VERSIONS, params, client, progress, strict).deliver(VERSIONS)
 
 
 def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
@@ -229,11 +219,11 @@ def fetch_version_diff(
             draft. That is not an empty diff, because nothing is known then.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
     """
-    params = _of_workflow(
-        workflow_id,
-        from_workflow_version_id=check_text("baseline", baseline),
-        to_workflow_version_id=check_text("candidate", candidate),
-    )
+    params = [
+        *_of_workflow(workflow_id),
+        ("from_workflow_version_id", check_text("baseline", baseline)),
+        ("to_workflow_version_id", check_text("candidate", candidate)),
+    ]
 
     def parse(body: bytes) -> wire.VersionDiff:
         diff = read_document(wire.VersionDiff, body)
@@ -254,23 +244,7 @@ def fetch_version_diff(
 
 
 def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
-    """Read the blocks of a published version, or of the draft as it is now.
-
-    Args:
-        client: The client to ask with.
-        workflow_id: The workflow.
-        version: The id of a published version, or ``"draft"``.
-
-    Returns:
-        One row per block: ``block_id, block_type, label, config, parent_id`` (String); ``config``
-        is compact JSON, null where there is none.
-
-    Raises:
-        ConfigError: An id cannot be used.
-        NotFoundError: The API does not know the version or the workflow.
-        SchemaError: A block does not decode.
-        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
-    """
+    """Read the blocks of a published version, or of ``"draft"`` as it is now: a BLOCKS frame."""
     if version == DRAFT:
         return read_live_blocks(client, workflow_id).select(BLOCKS.schema.names())
     path = f"{_VERSIONS}/{quote_id('version', version)}"
@@ -334,24 +308,26 @@ def refuse_unknown(
 
     Args:
         client: The client to ask with.
-        filters: What was asked for: ``workflow_id`` and perhaps ``target_block_id`` or ``eval_id``.
+        filters: The values that were asked for, by the names of the filters.
         found: What came; it has a column ``workflow_id``.
 
     Raises:
-        ConfigError: There is no such workflow, block or eval; it names the nearest.
+        ConfigError: There is no such workflow, project, block or eval; it names the nearest.
     """
     there = set(found["workflow_id"])
+    if "project_id" in filters and not there:
+        projects = _read_newest_workflows(client)["project_id"].drop_nulls()
+        _refuse("project", filters["project_id"], dict.fromkeys(projects))
     empty = [each for each in filters.get("workflow_id", ()) if each not in there]
     if not empty:
         return
-    asked: Sequence[str]
     noun, asked, known = "workflow", empty, pl.DataFrame()
     try:
-        if blocks := filters.get("target_block_id"):
-            noun, asked = "block", blocks
+        if "target_block_id" in filters:
+            noun, asked = "block", [*filters["target_block_id"]]
             known = read_live_blocks(client, empty[0])["block_id", "label"]
-        elif evals := filters.get("eval_id"):
-            noun, asked = "eval", evals
+        elif "eval_id" in filters:
+            noun, asked = "eval", [*filters["eval_id"]]
             known = read_evals(client, empty[0])["eval_id", "eval_name"]
     except NotFoundError:
         pass  # the workflow itself may be unknown
@@ -360,8 +336,7 @@ def refuse_unknown(
     if known.is_empty():
         newest = _read_newest_workflows(client)
         noun, asked, known = "workflow", empty, newest["workflow_id", "name"]
-    for each in asked:
-        _refuse(noun, each, dict(known.iter_rows()))
+    _refuse(noun, asked, dict(known.iter_rows()))
 
 
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
@@ -375,22 +350,22 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
 def _read_newest_workflows(client: Client) -> pl.DataFrame:
     """All workflows; none where they cannot be read, or are more than one request gives."""
     try:
-        newest = read_first_page(client, _WORKFLOWS, _NEWEST_FIRST, WORKFLOWS)
+        newest = read_first_page(client, *_LISTS[WORKFLOWS.name], WORKFLOWS)
     except RetabAnalysisError:
         return WORKFLOWS.empty()
     return newest if newest.height < PAGE_SIZE else WORKFLOWS.empty()
 
 
-def _refuse(noun: str, asked: str, known: Mapping[str, str | None]) -> None:
+def _refuse(noun: str, asked: Sequence[str], known: Mapping[str, str | None]) -> None:
     """Raise where an id is not among those that are known, if any; ``known`` has their names."""
-    if not known or asked in known:
-        return
     ids = {text: each for each, name in known.items() for text in (each, name) if text}
-    near = difflib.get_close_matches(asked, ids, n=1)
-    listed = ", ".join([*known][:_LISTED])
-    told = f"did you mean {ids[near[0]]!r}?" if near else f"known are for example {listed}"
-    raise ConfigError(f"there is no {noun} {asked!r}; {told}")
+    for each in asked:
+        if known and each not in known:
+            near = difflib.get_close_matches(each, ids, n=1)
+            listed = ", ".join([*known][:_LISTED])
+            told = f"did you mean {ids[near[0]]!r}?" if near else f"known are for example {listed}"
+            raise ConfigError(f"there is no {noun} {each!r}; {told}")
 
 
-def _of_workflow(workflow_id: str, **others: str) -> list[tuple[str, str]]:
-    return [("workflow_id", check_text("workflow_id", workflow_id)), *others.items()]
+def _of_workflow(workflow_id: str) -> list[tuple[str, str]]:
+    return [("workflow_id", check_text("workflow_id", workflow_id))]

@@ -39,6 +39,7 @@ Accept = Callable[[Sequence[Any]], None]
 # thousand runs. The more there are, the longer the last of them hold up the frame in the end.
 _GATHERED_AT = 2 * 2**20
 _LIST = "#list"  # no path of a document is called so
+_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +176,8 @@ def read_pages(
     Only an absent cursor is the end of a list: an empty page with a cursor goes on, and so does a
     page that is shorter than asked for.
 
-    Args:
-        client: The client to ask with.
-        path: The list's path.
-        params: Its filters.
-        into: Where the pages are put.
-        wanted: How many rows are wanted, or None for all.
-        strict: Whether a record that does not decode is an error.
-        accept: Looks at the records of each page; its ``ProtocolError`` has the page asked for
-            again.
-
-    Yields:
-        Each page, once it is in ``into``.
-
-    Raises:
-        RetabAnalysisError: Whatever went wrong. What came before it is in ``into``, and where to
-            go on: the caller puts both on the error.
+    A page is given once it is in ``into``, with all that came before an error, and where to go on:
+    the caller puts both on the error. ``wanted`` is how many rows are wanted, if not all.
     """
     table = into.gathering.table
 
@@ -238,9 +225,7 @@ def read_list(
 ) -> Fetched:
     """Read all pages of a list, the newest record first where that was asked for.
 
-    Raises:
-        ProtocolError: A record is of another workflow than the one that was asked for.
-        RetabAnalysisError: As :func:`read_pages` does, with ``.partial`` and ``.cursor``.
+    Records of another workflow than the one that was asked for are a ``ProtocolError``.
     """
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(asked.get("workflow_id"), table)
@@ -259,23 +244,14 @@ def read_list(
 
 
 def read_first_page(client: Client, path: str, params: Params, table: Table) -> pl.DataFrame:
-    """Read the first page of a list, without what does not decode: for what is good to know.
-
-    Raises:
-        RetabAnalysisError: It cannot be read.
-    """
+    """Read the first page of a list, without what does not decode: for what is good to know."""
     into = Collected(Gathering(table))
     next(read_pages(client, path, params, into, strict=False))
     return into.frame()
 
 
 def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
-    """Read a single document, as a struct of ``table.record``.
-
-    Raises:
-        SchemaError: It does not decode.
-        ProtocolError: Again and again, it was another document.
-    """
+    """Read a single document, as a struct of ``table.record``."""
     parse = record_parser(table, partial(refuse_other, table.noun, "id", record_id))
     return client.get(path, parse=parse)
 
@@ -293,23 +269,20 @@ def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
 
 
 def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) -> None:
-    """Make sure that records are what was asked for, as far as they say it.
+    """Make sure that records are what was asked for, as far as their member ``name`` says it.
 
     Something between the API and this process may give the answer to another request.
-
-    Args:
-        noun: What ``name`` is the id of.
-        name: The member in which the records say it.
-        expected: What was asked for.
-        structs: The records.
-
-    Raises:
-        ProtocolError: One of them is something else.
     """
     for found in map(attrgetter(name), structs):
         if found is not None and found != expected:
             of = "" if name == "id" else "of "
             raise ProtocolError(f"{of}{noun} {found!r}, where {expected!r} was asked for")
+
+
+def list_some(ids: Sequence[str]) -> str:
+    """The first of some ids, and how many more there are."""
+    more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
+    return ", ".join(ids[:_LISTED]) + more
 
 
 def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:

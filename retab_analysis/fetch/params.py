@@ -28,6 +28,9 @@ Runs = (
 )
 OneOrSeveral = str | Iterable[str] | pl.Series | None
 
+# The filters of runs that take one value only.
+_SINGLE = ("eval_id", "target_block_id", "exclude_status")
+
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
@@ -51,35 +54,21 @@ class RunQuery:
     def make(
         cls,
         *,
-        workflow_id: OneOrSeveral = None,
-        eval_id: str | None = None,
-        target_block_id: str | None = None,
-        status: OneOrSeveral = None,
-        exclude_status: str | None = None,
-        trigger_type: OneOrSeveral = None,
         scope: str | None = None,
         from_date: When = None,
         to_date: When = None,
         order: str = "desc",
+        **filters: OneOrSeveral,
     ) -> RunQuery:
         """Check the arguments of ``fetch_runs``.
 
         Raises:
             ConfigError: One of them cannot be used.
         """
-        filters = {
-            "workflow_id": list_values("workflow_id", workflow_id),
-            "status": list_values("status", status),
-            "trigger_type": list_values("trigger_type", trigger_type),
-        }
-        singles = {
-            "eval_id": eval_id,
-            "target_block_id": target_block_id,
-            "exclude_status": exclude_status,
-        }
-        filters |= {
-            name: None if value is None else [check_text(name, value)]
-            for name, value in singles.items()
+        given = {
+            name: [check_text(name, value)] if name in _SINGLE else list_values(name, value) or []
+            for name, value in filters.items()
+            if value is not None
         }
         now = datetime.now(UTC)
         start = read_moment("from_date", from_date, now)
@@ -87,11 +76,10 @@ class RunQuery:
         if start is not None and end is not None and start > end:
             raise ConfigError(f"from_date ({start}) is after to_date ({end})")
         check_choice("order", order, ("asc", "desc"))
-        if start is not None or end is not None or scope is not None:
-            check_polars_threads()  # which cuts the rows
-        given = {name: values for name, values in filters.items() if values is not None}
         if scope is not None:
             check_choice("scope", scope, ("workflow", "block", "eval"))
+        if start is not None or end is not None or scope is not None:
+            check_polars_threads()  # which cuts the rows
         return cls(given, start, end, order, scope)
 
     def requests(self) -> list[Params]:
@@ -181,21 +169,13 @@ def _id_of_run(name: str, run: Any) -> Any:
 
 
 def quote_id(name: str, value: str) -> str:
-    """Quote an id for the path of a URL.
-
-    Raises:
-        ConfigError: It is empty, a dot segment, or not text.
-    """
+    """Quote an id for the path of a URL, once it is checked."""
     # Nothing is safe: an id with a slash in it would name another path.
     return quote(check_text(name, value), safe="")
 
 
 def check_text(name: str, value: object) -> str:
-    """Check a text that goes into a URL.
-
-    Raises:
-        ConfigError: It is not a string, is empty or a dot segment, or holds a lone surrogate.
-    """
+    """Check a text that goes into a URL."""
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
     if not value:
@@ -213,36 +193,20 @@ def check_text(name: str, value: object) -> str:
 
 
 def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
-    """The values of a filter that takes one or several, each once; None where it is not set.
-
-    Raises:
-        ConfigError: One of them is not a text that can be in a URL.
-    """
+    """The values of a filter that takes one or several, each once; None where it is not set."""
     if values is None:
         return None
     # A text is several characters, and bytes are several numbers, to whoever iterates over them.
     if isinstance(values, str):
         return [check_text(name, values)]
     if not isinstance(values, Iterable) or isinstance(values, bytes):
-        raise ConfigError(
-            f"{name} must be a string or several strings, got {type(values).__name__}"
-        )
+        kind = type(values).__name__
+        raise ConfigError(f"{name} must be a string or several strings, got {kind}")
     return list(dict.fromkeys(check_text(name, value) for value in values))
 
 
 def read_moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
-    """Read a date as a moment in UTC.
-
-    Args:
-        name: The argument's name, for the message.
-        value: A date, a datetime (UTC where it has no zone), a timedelta (that long ago) or an
-            ISO 8601 string of either.
-        now: The present.
-        last: Whether a date means the end of its day, rather than its beginning.
-
-    Raises:
-        ConfigError: It is something else, a negative timedelta, or beyond the years 1 to 9999.
-    """
+    """Read a date as a moment in UTC; ``last`` where a date means the end of its day."""
     if isinstance(value, str):
         value = _parsed(name, value)
     if isinstance(value, timedelta):

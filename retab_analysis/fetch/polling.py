@@ -19,6 +19,7 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import explain_missing_run
+from retab_analysis.fetch.paging import list_some
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
@@ -31,7 +32,6 @@ _LEAST_PAUSE = 0.05
 _LONGEST_PAUSE = 1e6  # not every operating system sleeps for a year at a time
 # The last look gets this many seconds, even where the time is up: an answer takes a moment.
 _LEAST_PATIENCE = 1.0
-_LISTED = 20
 
 
 def wait_for_runs(
@@ -85,17 +85,21 @@ def wait_for_runs(
         # A last look would come sooner than the API allows.
         if _asked_pause(poller.away) > left:
             break
-    if poller.pending():
-        raise _time_is_up(poller, timeout, is_silent)
+    if pending := poller.pending():
+        reason = f"; the API was away, last: {poller.away}" if poller.away else ""
+        if is_silent:
+            reason = "; at last the API did not answer"
+        count = "1 run has" if len(pending) == 1 else f"{len(pending)} runs have"
+        raise WaitTimeout(
+            f"{count} not ended after {timeout:g} s: {list_some(pending)}{reason}. The runs go on; "
+            ".runs is how they were last seen",
+            runs=poller.frame(),
+        )
     return poller.frame()
 
 
 class Poller:
-    """The runs as they were last seen.
-
-    Attributes:
-        away: The error of the last round, where the API failed or could not be reached.
-    """
+    """The runs as they were last seen."""
 
     def __init__(self, client: Client, ids: Sequence[str]) -> None:
         self._client = client
@@ -103,6 +107,7 @@ class Poller:
         self._seen: dict[str, bool | None] = dict.fromkeys(ids)
         self._missing: dict[str, int] = dict.fromkeys(ids, 0)
         self._frame = RUNS.empty()
+        # The error of the last round, where the API failed or could not be reached.
         self.away: RetabAnalysisError | None = None
 
     def frame(self) -> pl.DataFrame:
@@ -123,14 +128,10 @@ class Poller:
         self._frame = rows[[newest[each] for each in self._seen if each in newest]]
 
     def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
-        """Look once at each run that has not ended.
-
-        Args:
-            patience: Seconds to wait for the answers, or None.
-            ids: Look at these runs instead.
+        """Look once at each run that has not ended, or at those that are named.
 
         Raises:
-            OutOfPatienceError: They did not come in that time.
+            OutOfPatienceError: The answers did not come within ``patience`` seconds.
             RetabAnalysisError: One that waiting does not cure; ``.partial`` is the last frame.
         """
         ids = self.pending() if ids is None else ids
@@ -174,17 +175,3 @@ class Poller:
 def _asked_pause(error: RetabAnalysisError | None) -> float:
     """The seconds for which the API asked not to be called."""
     return (error.retry_after or 0.0) if isinstance(error, APIError | DeadlineExceeded) else 0.0
-
-
-def _time_is_up(poller: Poller, timeout: float, is_silent: bool) -> WaitTimeout:
-    pending, runs = poller.pending(), poller.frame()
-    reason = f"; the API was away, last: {poller.away}" if poller.away else ""
-    if is_silent:
-        reason = "; at last the API did not answer"
-    count = "1 run has" if len(pending) == 1 else f"{len(pending)} runs have"
-    return WaitTimeout(
-        f"{count} not ended after {timeout:g} s: {', '.join(pending[:_LISTED])}"
-        f"{'…' if len(pending) > _LISTED else ''}{reason}. The runs go on; .runs is how they were "
-        "last seen",
-        runs=runs,
-    )

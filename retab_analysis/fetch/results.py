@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -28,6 +28,7 @@ from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
     Gathering,
+    list_some,
     read_pages,
     read_record,
     refuse_other,
@@ -50,7 +51,6 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 _PATH = "/v1/workflows/evals/results"
-_LISTED = 20
 _KNOWN = "#known"  # at the end of a name that no column has
 
 
@@ -86,12 +86,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 
 
 def read_result(client: Client, result_id: str) -> pl.DataFrame:
-    """Read one result without its run, with one request.
-
-    Raises:
-        NotFoundError: There is no such result.
-        RetabAnalysisError: Any other failure.
-    """
+    """Read one result without its run, with one request."""
     path = f"{_PATH}/{quote_id('result_id', result_id)}"
     return to_frame(RESULTS, [read_record(client, RESULTS, path, result_id)])
 
@@ -147,12 +142,15 @@ def fetch_results(
     table = RESULTS_WITH_PAYLOADS if check_flag("payloads", payloads) else RESULTS
     client = client_or_default(client)
     reading = _Reading(client, chosen, table, known)
-    with (
-        reading.handing_over(),
-        contextlib.closing(choose_progress(progress, "results", "runs")) as bar,
-    ):
-        reading.read(strict=strict, progress=bar)
-        fetched, unread = _add_evals(client, reading) if evals is True else (reading.give(), None)
+    try:
+        with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+            reading.read(strict=strict, progress=bar)
+            fetched, unread = (
+                _add_evals(client, reading) if evals is True else (reading.give(), Problems())
+            )
+    except KeyboardInterrupt as interrupt:
+        interrupt.partial = reading.frame()  # type: ignore[attr-defined]
+        raise
     if unread:
         first = unread[0]
         told = (
@@ -190,7 +188,8 @@ class _Reading:
         self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
     ) -> None:
         check_polars_threads()  # before anything is asked for
-        self._client, self._evals, self._known = client, evals, _known(runs.known)
+        self._client, self._evals = client, evals
+        self._known = runs.known if _is_of_runs(runs.known) else None
         # Which workflow each run is of, where the frame says so.
         self._workflows: dict[str, str | None] = {}
         if self._known is not None and "workflow_id" in self._known.columns:
@@ -204,11 +203,7 @@ class _Reading:
         ]
 
     def read(self, *, strict: bool, progress: Progress) -> None:
-        """Send all the requests, and keep what comes back.
-
-        Raises:
-            RetabAnalysisError: Some runs could not be read; ``.partial`` has all that came.
-        """
+        """Send all the requests, and keep what comes back."""
         outcomes: TaskOutcomes[None] = TaskOutcomes()
 
         def tell() -> None:
@@ -225,11 +220,9 @@ class _Reading:
             missing = [part.run_id for at, part in parts if at not in outcomes.results]
             if isinstance(error, NotFoundError):
                 explain_missing_run(self._client, missing[0], error)
-            names = ", ".join(missing[:_LISTED])
-            more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
             error.args = (
                 f"{error}. The results of {len(missing)} of {len(self._parts)} runs are missing or "
-                f"incomplete: {names}{more}; what has come is in .partial",
+                f"incomplete: {list_some(missing)}; what has come is in .partial",
             )
             error.partial, error.cursor = self.frame(), None
             raise error
@@ -267,29 +260,21 @@ class _Reading:
                 part.into.problems.add(Problem(record_id, path, words, raw))
 
     def workflow_ids(self) -> list[str]:
-        """The workflows of the results that have come, each once."""
+        """The workflows of the results, each once."""
         return list(dict.fromkeys(each for part in self._parts for each in part.workflow_ids))
 
     def frame(self) -> pl.DataFrame:
         """The results that have come, in the order of the runs, then the API's."""
-        return apart(self._make_frame)
 
-    def _make_frame(self) -> pl.DataFrame:
-        known = self._known
-        if known is None:
-            # Every run was read, or none was: a RUNS frame has all of them.
-            known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
-        frame = _with_runs(self._gathering.frame(), known)
-        return frame if self._evals is None else fill_in_evals(frame, self._evals)
+        def make_frame() -> pl.DataFrame:
+            known = self._known
+            if known is None:
+                # Every run was read, or none was: a RUNS frame has all of them.
+                known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
+            frame = _with_runs(self._gathering.frame(), known)
+            return frame if self._evals is None else _fill_in_evals(frame, self._evals)
 
-    @contextlib.contextmanager
-    def handing_over(self) -> Iterator[None]:
-        """Let a Ctrl-C in the block have the results that have come as its ``.partial``."""
-        try:
-            yield
-        except KeyboardInterrupt as interrupt:
-            interrupt.partial = self.frame()  # type: ignore[attr-defined]
-            raise
+        return apart(make_frame)
 
     def give(self) -> Fetched:
         """The results, and what did not decode."""
@@ -314,20 +299,16 @@ def list_results(
     return reading.give()
 
 
-def _known(runs: pl.DataFrame | None) -> pl.DataFrame | None:
-    """The runs, or None where the frame is not a RUNS frame.
-
-    Other frames have such columns too: in a RESULTS frame, ``created_at`` is the result's.
-    """
+def _is_of_runs(frame: pl.DataFrame | None) -> bool:
+    """Whether it is a RUNS frame: in a RESULTS frame, ``created_at`` is the result's."""
+    if frame is None or "result_id" in frame.columns:
+        return False
     wanted = ("run_id", "workflow_version_id", "created_at")
-    if runs is None or "result_id" in runs.columns:
-        return None
-    is_other = any(runs.schema.get(name) != RUNS.schema[name] for name in wanted)
-    return None if is_other else runs
+    return all(frame.schema.get(name) == RUNS.schema[name] for name in wanted)
 
 
 def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    """Fill in the columns that come from the runs: known before, or read with the results."""
+    """Fill in the columns that come from the runs."""
     once = runs if runs["run_id"].n_unique() == runs.height else runs.unique("run_id", keep="last")
     known = once.select(
         "run_id", "workflow_version_id", pl.col("created_at").alias("run_created_at")
@@ -335,11 +316,8 @@ def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     return _fill_in(results, known, on="run_id")
 
 
-def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
-    """Fill in ``eval_name`` and ``path`` from an EVALS frame, and what ``condition`` lacks.
-
-    Of an eval that is there twice, the first row counts.
-    """
+def _fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
+    """Fill in ``eval_name`` and ``path`` from an EVALS frame, and what ``condition`` lacks."""
     once = evals.unique("eval_id", keep="first")
     filled = _fill_in(results, once.select("eval_id", "eval_name", "path"), on="eval_id")
     return filled.with_columns(complete_words(results, once))
@@ -348,9 +326,8 @@ def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
 def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     """Read the saved evals of the results' workflows, and fill in what comes from them.
 
-    Returns:
-        The results, and what could not be read: whole lists (the record is the workflow), or
-        single evals. That is not worth losing the results for.
+    What of them could not be read is not worth losing the results for, and comes second: whole
+    lists (the record is the workflow), or single evals.
     """
     workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Fetched]()
     tasks = [partial(list_evals, client, each) for each in workflow_ids]
@@ -364,7 +341,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
 
     def fill_in() -> pl.DataFrame:
         evals = pl.concat([EVALS.empty(), *(lists[at].frame for at in sorted(lists))])
-        return fill_in_evals(fetched.frame, evals)
+        return _fill_in_evals(fetched.frame, evals)
 
     unread = Problems()
     for at, workflow_id in enumerate(workflow_ids):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 
@@ -22,14 +23,8 @@ from retab_analysis.fetch.paging import (
     read_record,
     refuse_other_workflow,
 )
-from retab_analysis.fetch.params import (
-    OneOrSeveral,
-    RunQuery,
-    When,
-    check_text,
-    quote_id,
-)
-from retab_analysis.fetch.windows import read_history
+from retab_analysis.fetch.params import OneOrSeveral, RunQuery, When, check_text, quote_id
+from retab_analysis.fetch.windows import ReadPages, read_history
 from retab_analysis.progress import Part, Progress, Silent, choose_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
@@ -62,11 +57,7 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
 
 
 def read_run(client: Client, run_id: str) -> wire.Run:
-    """Read one eval run; many are better made one frame than a frame each.
-
-    Raises:
-        RetabAnalysisError: It cannot be read.
-    """
+    """Read one eval run; many are better made one frame than a frame each."""
     run: wire.Run = read_record(client, RUNS, f"{RUNS_PATH}/{quote_id('run_id', run_id)}", run_id)
     return run
 
@@ -131,11 +122,11 @@ def fetch_runs(
     check_flag("strict", strict)
     query = RunQuery.make(
         workflow_id=workflow_id,
+        status=status,
+        trigger_type=trigger_type,
         eval_id=eval_id,
         target_block_id=target_block_id,
-        status=status,
         exclude_status=exclude_status,
-        trigger_type=trigger_type,
         scope=scope,
         from_date=from_date,
         to_date=to_date,
@@ -184,8 +175,14 @@ def list_runs(
     for params in requests:
         into = Collected(Gathering(RUNS), after)
         bar = Part(progress or Silent(), sum(each.height for each in frames), None)
+        accept = refuse_other_workflow(dict(params).get("workflow_id"), RUNS)
+        read = partial(read_pages, client, RUNS_PATH, strict=strict, accept=accept)
         try:
-            _read_runs(client, query, params, into, limit, strict, bar)
+            # Only a whole list can be read in parts: a cursor or a limit needs the API's order.
+            if limit is None and after is None:
+                read_history(read, client.max_concurrency, params, into, bar)
+            else:
+                _read_enough(read, query, params, into, limit, bar)
         except RetabAnalysisError as error:
             frames.append(query.cut(into.frame()))
             # Several lists have no common cursor.
@@ -198,27 +195,16 @@ def list_runs(
     return Fetched(_merge(frames, query).head(sys.maxsize if limit is None else limit), problems)
 
 
-def _read_runs(
-    client: Client,
+def _read_enough(
+    read: ReadPages,
     query: RunQuery,
     params: Params,
     into: Collected,
     limit: int | None,
-    strict: bool,
     progress: Progress,
 ) -> None:
-    """Read one list: all of it, or until there are enough rows."""
-    accept = refuse_other_workflow(dict(params).get("workflow_id"), RUNS)
-    # Only a whole list can be read in parts: a cursor or a limit needs the API's order.
-    if limit is None and into.cursor is None:
-        read_history(
-            client, RUNS_PATH, params, into, strict=strict, accept=accept, progress=progress
-        )
-        return
-    wanted = limit if query.scope is None else None
-    for _ in read_pages(
-        client, RUNS_PATH, params, into, wanted=wanted, strict=strict, accept=accept
-    ):
+    """Read a list page by page, until there are enough rows."""
+    for _ in read(params, into, wanted=limit if query.scope is None else None):
         progress.update(len(into.ids))
         # Counted first, because computing a frame after each page would cost more than the pages.
         if limit is not None and len(into.ids) >= limit:

@@ -38,7 +38,6 @@ from retab_analysis.fetch.params import (
 )
 from retab_analysis.fetch.runs import RUNS_PATH, list_runs
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
-from retab_analysis.progress import Silent
 from retab_analysis.schema import RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
@@ -180,7 +179,7 @@ def _runs_since(
     )
     # The newest ones, and cut here: the clock of this machine may be wrong by minutes, and the
     # answer says by how much.
-    fetched = list_runs(client, query, limit=PAGE_SIZE, after=None, strict=False, progress=Silent())
+    fetched = list_runs(client, query, limit=PAGE_SIZE, strict=False)
     since = began + timedelta(seconds=client.clock_offset) - _SLACK
     name = {"single": "eval"}.get(scope["type"], scope["type"])
     is_new = (pl.col("created_at") >= since).fill_null(value=True)
@@ -227,11 +226,8 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
         explain_missing_run(chosen, next(each for each in failed if failed[each] is told), told)
     untried = ids[len(cancelled) + len(failed) :]
     if len(ids) > 1:
-        why = {
-            run_id: str(error.status_code) if isinstance(error, APIError) else type(error).__name__
-            for run_id, error in failed.items()
-        }
-        names = ", ".join(f"{run_id} ({each})" for run_id, each in why.items())
+        why = [getattr(each, "status_code", type(each).__name__) for each in errors]
+        names = ", ".join(f"{run_id} ({each})" for run_id, each in zip(failed, why, strict=True))
         rest = f"; not tried: {', '.join(untried)}" if untried else ""
         told.args = (f"{told}. Not cancelled: {names}{rest}; the others are in .partial",)
     told.partial = frame

@@ -120,12 +120,8 @@ def threads(workers: int) -> Iterator[Pool]:
 def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Future[T]]:
     """Wait until one of them has ended.
 
-    Args:
-        running: At least one.
-        end: On ``time.monotonic``, when to wait no longer.
-
     Raises:
-        OutOfPatienceError: None ended by then.
+        OutOfPatienceError: None ended by ``end``, on ``time.monotonic``.
         Cancelled: This thread was told to stop itself.
     """
     while True:
@@ -174,12 +170,7 @@ def is_away(error: BaseException | None) -> bool:
 
 
 class TaskOutcomes(Generic[T]):
-    """What came of each task, by its position.
-
-    Attributes:
-        results: Of those that succeeded.
-        errors: Of those that failed; a position that is in neither was not tried.
-    """
+    """What came of each task, by its position; one that has neither was not tried."""
 
     def __init__(self) -> None:
         self.results: dict[int, T] = {}
@@ -225,15 +216,11 @@ def run_all(
     What would make every further task fail ends it early: the key is refused, or the API is away
     for several tasks in a row. A single task needs no thread where this one can be stopped itself.
 
-    Args:
-        tasks: What to run.
-        workers: How many at once.
-        outcomes: Filled as they end, so that an interrupt loses none.
-        on_done: Called in this thread after each.
-        patience: Seconds to wait for all of them, or None.
+    ``outcomes`` is filled as they end, so that an interrupt loses none, and ``on_done`` is called
+    in this thread after each.
 
     Raises:
-        OutOfPatienceError: Not all ended in that time; the others are stopped.
+        OutOfPatienceError: Not all ended within ``patience`` seconds; the others are stopped.
     """
     if len(tasks) == 1 and patience is None and current_token() is not None:
         # So that a watched run that is asked for again and again starts no thread each time.

@@ -20,11 +20,10 @@ from functools import partial
 from retab_analysis import wire
 from retab_analysis.decode import Page
 from retab_analysis.errors import RetabAnalysisError
-from retab_analysis.fetch.paging import Accept, Collected, Gathering, read_pages
+from retab_analysis.fetch.paging import Collected, Gathering
 from retab_analysis.fetch.params import format_moment, shift
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
-from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
 _FIRST_PAGES = 5
@@ -35,26 +34,18 @@ _SECOND = 1_000_000
 _SHORTEST_WINDOW = 10  # seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_ReadPages = Callable[[Params, Collected], Iterator[Page]]
+# ``read_pages`` for one list of one client.
+ReadPages = Callable[..., Iterator[Page]]
 
 
 def read_history(
-    client: Client,
-    path: str,
-    params: Params,
-    into: Collected,
-    *,
-    strict: bool,
-    accept: Accept,
-    progress: Progress,
+    read: ReadPages, workers: int, params: Params, into: Collected, progress: Progress
 ) -> None:
-    """Read a whole list of runs as :func:`read_pages` does, and faster where it is long.
+    """Read a whole list of runs as ``read_pages`` does, and faster where it is long.
 
-    Raises:
-        RetabAnalysisError: As :func:`read_pages` does. An error in a window is not raised: reading
-            on in sequence comes to the same place, where the caller can resume.
+    An error in a window is not raised: reading on in sequence comes to the same place, where the
+    caller can resume.
     """
-    read = partial(read_pages, client, path, strict=strict, accept=accept)
     pages, runs, most = read(params, into), dict[str, wire.Run](), 0
 
     def tell(count: int) -> None:
@@ -66,8 +57,7 @@ def read_history(
         tell(len(into.ids))
         runs.update({each.id: each for each in page.structs})
     if into.cursor is None or (
-        client.max_concurrency > 1
-        and _read_windows(read, client.max_concurrency, params, list(runs.values()), into, tell)
+        workers > 1 and _read_windows(read, workers, params, list(runs.values()), into, tell)
     ):
         return
     for _ in pages:
@@ -75,7 +65,7 @@ def read_history(
 
 
 def _read_windows(
-    read: _ReadPages,
+    read: ReadPages,
     workers: int,
     params: Params,
     runs: Sequence[wire.Run],
@@ -114,7 +104,7 @@ def _read_windows(
     return True
 
 
-def _find_last_run(read: _ReadPages, params: Params, into: Collected) -> wire.Run | None:
+def _find_last_run(read: ReadPages, params: Params, into: Collected) -> wire.Run | None:
     """The run at the end of the list: the first one in the opposite order."""
     opposite = {"desc": "asc", "asc": "desc"}
     turned = [(name, opposite[each] if name == "order" else each) for name, each in params]
@@ -135,9 +125,8 @@ def _is_in_order(runs: Sequence[wire.Run]) -> bool:
 def _cut_history(runs: Sequence[wire.Run], workers: int) -> list[tuple[int, int]]:
     """Cut the time between the last two of some runs into windows, in microseconds since 1970.
 
-    Returns:
-        Their begins and ends, in whole seconds, because an API may cut dates to those. None where
-        the last run is not where the list should end, or that time is too short.
+    They begin and end at whole seconds, because an API may cut dates to those. There are none where
+    the last run is not where the list should end, or that time is too short.
     """
     if not _is_in_order(runs):
         return []
