@@ -109,19 +109,14 @@ class Client:
     def get(self, path: str, params: Params = (), *, parse: Callable[[bytes], T]) -> T:
         """GET a document, trying again while that may help.
 
-        Args:
-            path: From ``/v1`` on, with every part of it quoted.
-            params: Names and values of the query.
-            parse: Makes the result of the body. Its ``ProtocolError`` says what the body is instead
-                of the answer ("not JSON"), and counts as a failed attempt.
+        ``path`` begins with ``/v1``, and every part of it is quoted. ``parse`` makes the result of
+        the body; its ``ProtocolError`` says what the body is instead of the answer ("not JSON"),
+        and counts as a failed attempt.
         """
         return self._call("GET", path, params, None, parse)
 
     def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
-        """POST a JSON document, as :meth:`get` does, but once: it is never tried again by itself.
-
-        After a ``TransportError`` it is not known whether the API acted on the request.
-        """
+        """POST a JSON document, once: after a failure the API may have acted on it all the same."""
         return self._call("POST", path, (), json, parse)
 
     def now(self) -> float:
@@ -131,10 +126,7 @@ class Client:
     def sleep(self, seconds: float) -> None:
         """Wait, unless this thread is told to stop."""
         token = current_token()
-        if token is None:
-            self._source.sleep(seconds)
-        else:
-            token.wait(seconds)
+        (token.wait if token else self._source.sleep)(seconds)
 
     def close(self) -> None:
         """Close the kept connections; using the client again opens new ones."""
@@ -152,8 +144,7 @@ class Client:
         )
 
         def attempt(state: RetryState) -> T | FailedAttempt:
-            current = Attempt(state, settings.api_key.redact)
-            with under_way(current):
+            with under_way(Attempt(state, settings.api_key.redact)) as current:
                 response = self._sender.send(method, url, params, json, current)
                 if isinstance(response, FailedAttempt):
                     return response
@@ -195,16 +186,14 @@ class Client:
         url = self.base_url if hasattr(self, "_settings") else None
         return f"Client(api_key='***', base_url={url!r})"
 
-    def __copy__(self) -> Self:
-        return self
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
+    def __copy__(self) -> Self:
+        return self
+
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a Client cannot be pickled: it holds a key and connections; make one in each process"
-        )
+        raise TypeError("a Client cannot be pickled: it holds a key; make one in each process")
 
 
 def _start_all_anew() -> None:

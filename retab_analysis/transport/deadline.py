@@ -82,10 +82,7 @@ class Attempt:
         self._socket: socket.socket | None = None
 
     def call(self, work: Callable[[], T]) -> T:
-        """Call a function in a thread of the pool, while this attempt is under way here.
-
-        What the function raises comes without the frames that it was raised in.
-        """
+        """Call a function in a thread of the pool; what it raises comes without its frames."""
         check_cancelled()
         number = len(_threads.left_behind)
         if number >= MOST_LEFT_BEHIND:
@@ -102,13 +99,13 @@ class Attempt:
             self._give_up()
             raise
         error, self._error = self._error, None
-        if error is None:
-            outcome: T = self._outcome
-            return outcome
         try:
-            raise error
+            if error is not None:
+                raise error
         finally:
             del error  # its traceback refers to this frame
+        outcome: T = self._outcome
+        return outcome
 
     def run(self, work: Callable[[], Any]) -> None:
         """Do the work, in the thread of the pool."""
@@ -172,6 +169,10 @@ class _Threads:
         # and the one that was used last is used next.
         self._idle: list[SimpleQueue[_Task]] = []
 
+    def forget(self) -> None:
+        """Begin anew in a process that was forked, where none of them exists."""
+        self.left_behind, self._idle = set(), []
+
     def start(self, attempt: Attempt, work: Callable[[], Any]) -> None:
         """Have a thread make an attempt."""
         task = (contextvars.copy_context(), attempt, work)
@@ -205,11 +206,11 @@ current_token, current_attempt = _token.get, _attempt.get
 
 
 @contextlib.contextmanager
-def under_way(attempt: Attempt) -> Iterator[None]:
+def under_way(attempt: Attempt) -> Iterator[Attempt]:
     """Around one attempt, and the parsing of its answer."""
     before = _attempt.set(attempt)
     try:
-        yield
+        yield attempt
     finally:
         _attempt.reset(before)
 
@@ -235,10 +236,5 @@ def check_time() -> None:
     )
 
 
-def _forget_threads() -> None:
-    global _threads
-    _threads = _Threads()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)  # none of them exists in the child
+    os.register_at_fork(after_in_child=_threads.forget)

@@ -26,12 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from retab_analysis.config import Secret, Settings, is_loopback
-from retab_analysis.errors import (
-    ConfigError,
-    ResponseTooLarge,
-    RetabAnalysisError,
-    TransportError,
-)
+from retab_analysis.errors import ConfigError, ResponseTooLarge, RetabAnalysisError, TransportError
 from retab_analysis.transport.deadline import Attempt, current_attempt
 from retab_analysis.transport.response import Response, is_compressed_otherwise
 from retab_analysis.transport.retry import FailedAttempt, attempts_made
@@ -178,8 +173,6 @@ for _name in ("connection", "connectionpool", "poolmanager", "response", "util.r
 class BearerAuth(AuthBase):
     """Puts the key on a request at the last moment, so that no object of ours holds the header."""
 
-    __slots__ = ("_key",)
-
     def __init__(self, key: Secret) -> None:
         self._key = key
 
@@ -219,10 +212,7 @@ class RequestSender:
     def send(
         self, method: str, url: str, params: Params, json: Any, attempt: Attempt
     ) -> Response | FailedAttempt:
-        """Send one request and read its whole body, within the time of the attempt.
-
-        What is not ours and not the network's (a lack of memory, a mistake) is raised.
-        """
+        """Send one request and read its whole body, within the time of the attempt."""
         return attempt.call(partial(self._try, method, url, params, json, attempt))
 
     def _try(
@@ -270,25 +260,25 @@ class RequestSender:
         return Response(answer.status_code, headers, redact_body(body))
 
     def _network_failure(self, request: str, error: BaseException, attempts: int) -> FailedAttempt:
-        reason = self._settings.api_key.redact(_innermost_message(error))
+        causes = _causes(error)
+        # What the innermost cause says, because that is what a person can act on.
+        reason = self._settings.api_key.redact(str(causes[-1]) or type(causes[-1]).__name__)
         for parts in map(_parse_proxy, self._proxy.values()):  # the one thing a URL does not say
             port = "" if parts.port is None else f":{parts.port}"
             reason += f" (through the proxy {parts.scheme}://{parts.hostname}{port})"
-        if _is_tls(error):
-            text = (
-                f"{request}: TLS failed: {reason}; if this network has a certificate authority of "
-                "its own, name its bundle in REQUESTS_CA_BUNDLE"
+        if is_tls := _is_tls(causes):
+            reason = (
+                f"TLS failed: {reason}; if this network has a certificate authority of its own, "
+                "name its bundle in REQUESTS_CA_BUNDLE"
             )
-            return FailedAttempt(TransportError(text, attempts=attempts), retry=False)
         text = f"{request}: {reason}{attempts_made(attempts)}"
-        return FailedAttempt(TransportError(text, attempts=attempts), retry=True)
+        return FailedAttempt(TransportError(text, attempts=attempts), retry=not is_tls)
 
 
 def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
     """Read the body in pieces as they come, so that it is not unpacked beyond the limit."""
-    is_error = answer.status_code >= 400
+    is_error, body = answer.status_code >= 400, bytearray()
     limit = MAX_ERROR_BODY if is_error else MAX_BODY
-    body = bytearray()
     if is_compressed_otherwise(answer.headers.get("Content-Encoding", "")):
         return b""
     while True:
@@ -310,8 +300,8 @@ def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
 
 def _choose_proxy(settings: Settings) -> dict[str, str]:
     """The environment's proxy; an address of this machine is not sent to another one."""
-    url = settings.base_url
-    proxy, scheme = select_proxy(url, get_environ_proxies(url, no_proxy=None)), urlsplit(url).scheme
+    url, scheme = settings.base_url, urlsplit(settings.base_url).scheme
+    proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
     if proxy is None:
         return {}
     try:
@@ -331,18 +321,11 @@ def _parse_proxy(url: str) -> SplitResult:
     return parts
 
 
-def _is_tls(error: BaseException) -> bool:
+def _is_tls(causes: Sequence[BaseException]) -> bool:
     """Whether TLS was refused; a handshake that only broke off may succeed the next time."""
-    causes = _causes(error)
     if any(isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError) for each in causes):
         return False
     return any(isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in causes)
-
-
-def _innermost_message(error: BaseException) -> str:
-    """What the innermost cause says, because that is what a person can act on."""
-    innermost = _causes(error)[-1]
-    return str(innermost) or type(innermost).__name__
 
 
 def _causes(error: BaseException) -> Sequence[BaseException]:

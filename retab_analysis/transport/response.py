@@ -84,18 +84,15 @@ def is_compressed_otherwise(encoding: str) -> bool:
 def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttempt:
     """The failure of a 2xx response that is not what was asked for.
 
-    It is tried again: a proxy's error page, a body that was cut off, and the answer to somebody
-    else's request look like this too.
+    A proxy's error page, a body that was cut off, and another request's answer look like this too.
     """
     content_type = response.headers.get("content-type", "no content type")
     hint = ". Is base_url the API's address?" if found.startswith("not JSON") else ""
-    error = ProtocolError(
-        f"{state.request}: the answer ({response.status}, {content_type}, "
-        f"{len(response.body)} bytes) is {found}; it starts with "
-        f"{_snippet(response.body)}{attempts_made(state.attempt)}{hint}",
-        attempts=state.attempt,
+    told = (
+        f"{state.request}: the answer ({response.status}, {content_type}, {len(response.body)} "
+        f"bytes) is {found}; it starts with {_snippet(response.body)}{attempts_made(state.attempt)}"
     )
-    return FailedAttempt(error, retry=True)
+    return FailedAttempt(ProtocolError(told + hint, attempts=state.attempt), retry=True)
 
 
 def _snippet(body: bytes) -> str:
@@ -133,14 +130,12 @@ def _error_detail(body: bytes) -> tuple[str | None, str | None]:
     except (ValueError, RecursionError):
         return None, None
     detail = document.get("detail") if isinstance(document, dict) else None
-    if isinstance(detail, str):
-        return None, detail
     if isinstance(detail, dict):
         code, message = detail.get("code"), detail.get("message")
         return (str(code) if code else None), (str(message) if message else None)
     if isinstance(detail, list):
         return None, "; ".join(_field_error(item) for item in detail)
-    return None, None
+    return None, detail if isinstance(detail, str) else None
 
 
 def _field_error(item: object) -> str:

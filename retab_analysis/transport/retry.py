@@ -63,10 +63,8 @@ class RetryState:
     def __init__(
         self, request: str, source: TimeSource, *, deadline: float, max_attempts: int
     ) -> None:
-        self.request = request
-        self.deadline, self.max_attempts = deadline, max_attempts
-        self.attempt = 0
-        self._source = source
+        self.request, self.deadline, self.max_attempts = request, deadline, max_attempts
+        self.attempt, self._source = 0, source
         self._end = source.monotonic() + deadline
 
     def remaining(self) -> float:
@@ -142,13 +140,10 @@ def attempts_made(attempt: int) -> str:
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3).
 
-    Returns:
-        Seconds from ``now`` (since 1970), finite and positive; None for anything else.
+    What is not finite or not positive counts as absent; ``now`` is in seconds since 1970.
     """
-    if value is None:
-        return None
-    is_number = _NUMBER.fullmatch(value.strip())
-    seconds = float(value) if is_number else seconds_until(value, now)
+    value = value or ""
+    seconds = float(value) if _NUMBER.fullmatch(value.strip()) else seconds_until(value, now)
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
