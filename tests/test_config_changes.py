@@ -29,6 +29,7 @@ from support.inside import (
     compare_sides,
     diff_text,
     readable,
+    sides_of,
 )
 from support.watched import WatchedSandbox
 
@@ -230,12 +231,12 @@ def test_between_which_versions_is_asked(
     good: str, now: str, history: bool, chosen: tuple[str, str] | None
 ) -> None:
     made = edited(good=good, now=now, history=history)
-    assert choose_versions(made.evals, made.sides) == chosen
+    assert choose_versions(made.evals, sides_of(made)) == chosen
 
 
 def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -> None:
     made = edited(good="draft_1", history=False)
-    passed_last = made.sides.history["run_created_at"].max()  # type: ignore[index]
+    passed_last = sides_of(made).history["run_created_at"].max()  # type: ignore[index]
     days = {"ver_8": -30, "ver_9": -3, "ver_10": 1}
     versions = pl.DataFrame(
         [
@@ -245,9 +246,9 @@ def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -
         ],
         schema=VERSIONS.schema,
     )
-    known = replace(made.sides, versions=versions)
+    known = replace(sides_of(made), versions=versions)
     assert choose_versions(made.evals, known) == ("ver_9", "draft")
-    only_later = replace(made.sides, versions=versions.filter(workflow_version_id="ver_10"))
+    only_later = replace(sides_of(made), versions=versions.filter(workflow_version_id="ver_10"))
     assert choose_versions(made.evals, only_later) is None
 
 

@@ -13,6 +13,7 @@ import nbformat
 import polars as pl
 import pytest
 from support.fakes import STILL
+from support.inside import sides_of
 
 import retab_analysis as ra
 
@@ -78,7 +79,7 @@ def test_notebook_check_report_and_live_view_say_the_same(
         monkeypatch.setenv("RETAB_WORKFLOW_ID", "wf_invoices")
         assert runner.main(NOTEBOOKS / "01_quickstart.ipynb") == 0
         comparison = ra.check("wf_invoices", client=client, progress=False)
-        view = ra.watch(comparison.sides.candidate["run_id"].unique().to_list(), client=client)
+        view = ra.watch(sides_of(comparison).candidate["run_id"].unique().to_list(), client=client)
         view.wait(60)
     ra.write_report(comparison, tmp_path / "report.html")
     assert comparison.summary["regressed"].item() > 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits, compare_blocks
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import RetabAnalysisError
@@ -58,7 +57,7 @@ def add_config_changes(comparison: Comparison, workflow_id: str, client: Client)
 
     Two requests, or none. That they fail is not worth losing a comparison for.
     """
-    versions = choose_versions(comparison.evals, comparison.sides)
+    versions = choose_versions(comparison.evals, sides_of(comparison))
     if versions is None:
         return comparison
     try:
@@ -66,7 +65,7 @@ def add_config_changes(comparison: Comparison, workflow_id: str, client: Client)
     except RetabAnalysisError:
         return comparison
     edits = Edits(changes, *versions)
-    return replace(comparison, sides=replace(comparison.sides, edits=edits))
+    return with_sides(comparison, edits=edits)
 
 
 def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None:

@@ -19,6 +19,8 @@ from retab_analysis.checks.freshness import (
 )
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
+from retab_analysis.comparison.reruns import choose_reruns, mean_reruns
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.wording import count_noun, list_evals
 from retab_analysis.errors import (
@@ -117,7 +119,7 @@ def settle(
 
 def list_isolated_errors(comparison: Comparison, client: Client) -> list[str]:
     """The evals that ended in an error outside an outage, which are run again once; ten at most."""
-    errors, _ = _split_errors(comparison, comparison.choose_reruns(1, client.api_time))
+    errors, _ = _split_errors(comparison, choose_reruns(suite_of(comparison), 1, client.api_time))
     return errors["eval_id"].head(MOST_ERRORS).to_list()
 
 
@@ -166,14 +168,16 @@ class RerunPlan:
         now: datetime | None,
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        errors, others = _split_errors(comparison, comparison.choose_reruns(rounds, now))
+        errors, others = _split_errors(comparison, choose_reruns(suite_of(comparison), rounds, now))
         asked = pl.concat([errors.head(MOST_ERRORS), others]).head(allowed)
         return cls(comparison, asked, rounds, allowed, now=now)
 
     @property
     def mean(self) -> int:
         """How many runs will be started in the mean."""
-        expected = self.comparison.expect_reruns(self.rounds, self.asked["eval_id"], self.now)
+        expected = mean_reruns(
+            suite_of(self.comparison), self.rounds, self.asked["eval_id"], self.now
+        )
         return min(round(expected), self.most)
 
     @property
@@ -205,7 +209,7 @@ class RerunPlan:
             suspects = count_noun(unlikely, "suspect")
             return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
         undecided = count_noun(again.height - unlikely, "undecided eval")
-        chosen = self.comparison.choose_reruns(self.rounds, self.now)
+        chosen = choose_reruns(suite_of(self.comparison), self.rounds, self.now)
         if not self.rounds or (chosen.height and not self.gone):
             return f"no rerun was asked for, with {undecided}"
         if chosen.height:
@@ -216,8 +220,8 @@ class RerunPlan:
 
 def say_later(comparison: Comparison, rounds: int, now: datetime | None) -> str:
     """That undecided evals should be run again half an hour later; empty for none."""
-    again = comparison.choose_reruns(rounds)
-    chosen = comparison.choose_reruns(rounds, now)
+    again = choose_reruns(suite_of(comparison), rounds)
+    chosen = choose_reruns(suite_of(comparison), rounds, now)
     later = again.join(chosen, on="eval_id", how="anti")
     if later.is_empty():
         return ""
@@ -297,7 +301,7 @@ class _Settling:
 
     def _count_earlier(self) -> None:
         """Count what an earlier call started and did not wait for."""
-        earlier = self.comparison.sides.started
+        earlier = sides_of(self.comparison).started
         if earlier is not None:
             self.comparison = _with_started(self.comparison, None)
             self.waiting = earlier
@@ -316,7 +320,7 @@ class _Settling:
         Raises:
             ConfigError: One of them was edited.
         """
-        undecided = apart(partial(self.comparison.choose_reruns, left, self.now))
+        undecided = apart(partial(choose_reruns, suite_of(self.comparison), left, self.now))
         undecided = undecided.filter(~pl.col("eval_id").is_in([*self.gone]))
         errors, others = _split_errors(self.comparison, undecided)
         errors = errors.filter(~pl.col("eval_id").is_in([*self.retried]))
@@ -325,7 +329,7 @@ class _Settling:
         chosen = chosen.head(self.most - self.started)
         if chosen.is_empty():
             return chosen
-        saved = read_saved(self.client, _workflow_of(self.comparison.sides))
+        saved = read_saved(self.client, _workflow_of(sides_of(self.comparison)))
         there = [*saved.frame["eval_id"], *(each.record_id for each in saved.problems)]
         is_there = pl.col("eval_id").is_in([each for each in there if each is not None])
         for eval_id in chosen.filter(~is_there)["eval_id"]:
@@ -335,10 +339,10 @@ class _Settling:
         return asked
 
     def _refuse_edited(self, saved: pl.DataFrame) -> None:
-        candidate = self.comparison.sides.candidate
+        candidate = sides_of(self.comparison).candidate
         blocks = None
         if saved.select((~has_freshness()).any()).item():
-            blocks = read_live_blocks(self.client, _workflow_of(self.comparison.sides))
+            blocks = read_live_blocks(self.client, _workflow_of(sides_of(self.comparison)))
         edited = find_edited(candidate, saved, blocks)
         if edited.height:
             raise ConfigError(
@@ -356,7 +360,7 @@ class _Settling:
         Raises:
             RetabAnalysisError: One failed; the runs before it were waited for, and count.
         """
-        workflow_id = _workflow_of(self.comparison.sides)
+        workflow_id = _workflow_of(sides_of(self.comparison))
         self.retried |= _list_errored(self.comparison) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
             try:
@@ -433,7 +437,7 @@ def _count_results(
     comparison: Comparison, results: pl.DataFrame
 ) -> tuple[Comparison, pl.DataFrame]:
     """The comparison with the results of reruns, and those that are of other code."""
-    sides = comparison.sides
+    sides = sides_of(comparison)
     named = _with_names(results, sides.candidate)
     new = check_results(named, "reruns").collect().select(sides.candidate.columns)
     same, edited = split_reruns(sides.candidate, new)
@@ -453,7 +457,7 @@ def _list_errored(comparison: Comparison) -> set[str]:
 
 
 def _with_started(comparison: Comparison, started: pl.DataFrame | None) -> Comparison:
-    return replace(comparison, sides=replace(comparison.sides, started=started))
+    return with_sides(comparison, started=started)
 
 
 def _workflow_of(sides: Sides) -> str:

@@ -14,8 +14,10 @@ from retab_analysis.cli import github
 from retab_analysis.cli.console import FAILS, HOLDS, UNDECIDED, Console
 from retab_analysis.cli.eval_checks import VALUE_COLUMNS
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import suite_of
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.render import OPEN, describe
+from retab_analysis.comparison.reruns import choose_reruns
 from retab_analysis.comparison.wording import count_noun
 from retab_analysis.markup import markdown, one_line
 from retab_analysis.report import write_report
@@ -122,7 +124,7 @@ class Conclusion:
     @property
     def _chosen(self) -> set[str]:
         """The evals that ``--settle`` would run again."""
-        return {*self.comparison.choose_reruns(ROUNDS)["eval_id"]}
+        return {*choose_reruns(suite_of(self.comparison), ROUNDS)["eval_id"]}
 
     @property
     def advice(self) -> str:

@@ -10,6 +10,8 @@ from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.eval_rows import describe_evals
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
+from retab_analysis.comparison.transitions import EVALS_SCHEMA
+from retab_analysis.comparison.wording import describe_last_good, describe_sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.each_eval import weigh
@@ -153,7 +155,16 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     rows = describe_evals(results, ledger, findings, sides, shown)
     earlier = None if sides.baseline is None else rows.earlier
     suite = _collect_suite(results, ledger, rows.evals, earlier)
-    return Comparison.conclude(suite, sides, alpha, margin)
+    evals = suite.evals.select(EVALS_SCHEMA.names())
+    return Comparison(evals, _describe(sides, evals), alpha, margin, sides, suite)
+
+
+def _describe(sides: Sides, evals: pl.DataFrame) -> str:
+    """What was compared with what."""
+    if sides.baseline is None:
+        earlier = sides.candidate.clear() if sides.history is None else sides.history
+        return describe_last_good(sides.compared, evals, earlier)
+    return sides.compared or describe_sides(sides.baseline, sides.candidate)
 
 
 def _collect_suite(

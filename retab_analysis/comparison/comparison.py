@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -26,6 +26,7 @@ from retab_analysis.comparison.gate import (
     find_evals,
 )
 from retab_analysis.comparison.json_diff import differing_paths
+from retab_analysis.comparison.reruns import choose_reruns, list_undecided
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.suite_test import (
     Suite,
@@ -35,10 +36,7 @@ from retab_analysis.comparison.suite_test import (
     suite_regressed,
     summarize,
 )
-from retab_analysis.comparison.transitions import EVALS_SCHEMA
 from retab_analysis.comparison.wording import (
-    describe_last_good,
-    describe_sides,
     explain,
     say_bad_hour,
     say_started,
@@ -47,16 +45,14 @@ from retab_analysis.comparison.wording import (
 )
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
-from retab_analysis.evidence.comparable import SAME_HOUR
-from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS, ROUNDS
+from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, SURE
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
 # The conditions that hold the whole value against what is expected; None where it is not known.
 _WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
-_RERUNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,21 +72,14 @@ class Comparison:
         compared: What was compared with what, one sentence.
         alpha: The level of the suite's test.
         margin: How far the interval may reach for ``no_change``.
-        sides: The results that were compared.
     """
 
     evals: pl.DataFrame
     compared: str
     alpha: float
     margin: float
-    sides: Sides = field(repr=False)
-    _suite: Suite = field(repr=False)
-
-    @classmethod
-    def conclude(cls, suite: Suite, sides: Sides, alpha: float, margin: float) -> Comparison:
-        """Draw the conclusions from what is known of each eval."""
-        evals = suite.evals.select(EVALS_SCHEMA.names())
-        return cls(evals, _describe(sides, evals), alpha, margin, sides, suite)
+    _sides: Sides
+    _suite: Suite
 
     # The suite's test takes longer than all else, and some ask only what became of the evals.
     @functools.cached_property
@@ -123,49 +112,7 @@ class Comparison:
             probability below 0.95.
         """
         check_polars_threads()
-        transition = pl.col("transition")
-        isolated = (transition == "newly_errored") & ~pl.col("is_outage")
-        unsure = transition.is_in(BROKEN) & (pl.col("p_regressed") < SURE)
-        chosen = self._suite.evals.filter(isolated | (transition == "suspect") | unsure)
-        return chosen.select(_RERUNS)
-
-    def choose_reruns(self, rounds: int, now: datetime | None = None) -> pl.DataFrame:
-        """Those of :attr:`reruns` that :func:`settle` runs again with so many rounds left.
-
-        Left alone is what is decided (``p_regressed`` at most 0.05, or at least 0.95), and what
-        so many further results could not move across 0.5, from where on an eval is called broken:
-        whatever came of them, the gate would say of it what it says now. An eval that ended in an
-        error has no verdict, so that it is always run again. That the gate is red for another eval
-        is not a reason to leave one alone: which evals broke is what the reader wants to know.
-
-        Runs of the same half hour are not independent. So an error is run again once in it, and
-        what failed in a bad hour twice; after that they have to wait.
-
-        Args:
-            rounds: How many rounds there are.
-            now: What time it is; None for later than half an hour after the last run.
-
-        Returns:
-            As ``reruns``, and ``in_bad_hour``.
-        """
-        many = self._suite.evals.filter(_expected(rounds, now) > 0)
-        return self.reruns.join(
-            many.select("eval_id", "in_bad_hour"), on="eval_id", maintain_order="left"
-        )
-
-    def expect_reruns(
-        self, rounds: int, evals: pl.Series | None = None, now: datetime | None = None
-    ) -> float:
-        """How many runs :func:`settle` will start in the mean, in so many rounds.
-
-        Args:
-            rounds: How many rounds.
-            evals: The ids of the evals that can be run; None for all.
-            now: As for :meth:`choose_reruns`.
-        """
-        chosen = self.choose_reruns(rounds, now)["eval_id"] if evals is None else evals
-        waiting = self._suite.evals.filter(pl.col("eval_id").is_in(chosen.implode()))
-        return float(waiting.select(_expected(rounds, now).sum()).item())
+        return list_undecided(self._suite)
 
     @property
     def headline(self) -> str:
@@ -176,8 +123,8 @@ class Comparison:
             self.evals,
             self.verdict,
             outage=self.outage,
-            own_past=self.sides.baseline is None,
-            waiting=self.sides.waiting,
+            own_past=self._sides.baseline is None,
+            waiting=self._sides.waiting,
         )
 
     @property
@@ -198,7 +145,7 @@ class Comparison:
     @property
     def plan(self) -> pl.DataFrame:
         """Which runs were read and why: ``run_id, created_at, scope, why``; empty if not known."""
-        plan = self.sides.plan
+        plan = self._sides.plan
         return PLAN.to_frame() if plan is None else plan
 
     @property
@@ -238,7 +185,7 @@ class Comparison:
         """
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        saved = self.sides.saved
+        saved = self._sides.saved
         return apply_rule(
             rule,
             self._suite.evals,
@@ -265,7 +212,7 @@ class Comparison:
             suite = self._suite.without(accepted) if len(accepted) else self._suite
             summary = summarize(suite, self.alpha) if len(accepted) else self.summary
             fell = summary if suite_regressed(summary, self.alpha) else None
-        sides = self.sides
+        sides = self._sides
         return Suspicion(fell, len(accepted) > 0, self.outage, sides.unnamed, sides.waiting)
 
     def raise_if_regressed(
@@ -350,8 +297,8 @@ class Comparison:
             "baseline": row["baseline_actual"],
             "candidate": row["candidate_actual"],
         }
-        at = split_path(self.sides.asserted_paths().get(row["eval_id"]))
-        kind = self.sides.condition_kind(row["eval_id"])
+        at = split_path(self._sides.asserted_paths().get(row["eval_id"]))
+        kind = self._sides.condition_kind(row["eval_id"])
         differing = differing_paths(texts, at, is_expected=kind in _WHOLE)
         return pl.DataFrame(differing, schema=_DIFF)
 
@@ -367,7 +314,7 @@ class Comparison:
             in none where it shares nothing with another.
         """
         check_polars_threads()
-        return group_causes(self.evals, self.sides.asserted_paths())
+        return group_causes(self.evals, self._sides.asserted_paths())
 
     @property
     def config_changes(self) -> pl.DataFrame:
@@ -378,7 +325,7 @@ class Comparison:
             :func:`fetch_config_changes` gives them; no rows where that is not known. Of a draft it
             is what the draft is now. The values are the prompts and schemas of the workflow.
         """
-        edits = self.sides.edits
+        edits = self._sides.edits
         return CONFIG_CHANGES.to_frame() if edits is None else edits.changes
 
     def explain(self) -> str:
@@ -388,16 +335,16 @@ class Comparison:
             "alpha": self.alpha,
             "margin": self.margin,
             "not_worse": is_not_worse(self._suite, self.alpha, self.margin),
-            "own_past": self.sides.baseline is None,
+            "own_past": self._sides.baseline is None,
             "significant": is_significant(row, self.alpha),
         }
         unknown = say_unknown(self._suite.evals["unknown"])
-        hour = say_bad_hour(self.choose_reruns(ROUNDS).filter("in_bad_hour"))
-        started = say_started(self.sides.started)
-        notes = (self.compared, *self.sides.notes, started, unknown, hour)
+        hour = say_bad_hour(choose_reruns(self._suite, ROUNDS).filter("in_bad_hour"))
+        started = say_started(self._sides.started)
+        notes = (self.compared, *self._sides.notes, started, unknown, hour)
         compared = " ".join(filter(None, notes))
         told = explain(compared, row, self._suite.evals, self.verdict, test)
-        edits = self.sides.edits
+        edits = self._sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -449,27 +396,19 @@ class Comparison:
         return render.to_text(self.document())
 
 
-def _describe(sides: Sides, evals: pl.DataFrame) -> str:
-    """What was compared with what."""
-    if sides.baseline is None:
-        earlier = sides.candidate.clear() if sides.history is None else sides.history
-        return describe_last_good(sides.compared, evals, earlier)
-    return sides.compared or describe_sides(sides.baseline, sides.candidate)
+def sides_of(comparison: Comparison) -> Sides:
+    """The results that were compared, and what is known beside them."""
+    return comparison._sides
 
 
-def _expected(rounds: int, now: datetime | None) -> pl.Expr:
-    """How many reruns each eval gets in the mean; nobody looks further ahead than ``ROUNDS``."""
-    goes_on = pl.lit(False) if now is None else pl.col("tried_at") > now - SAME_HOUR
-    again = pl.when(goes_on).then(pl.col("tries") - 1).otherwise(0)
-    errored = pl.col("transition") == "newly_errored"
-    left = (
-        pl.when(errored)
-        .then(pl.when(again > 0).then(0).otherwise(rounds))
-        .when("in_bad_hour")
-        .then(pl.min_horizontal(pl.lit(rounds), BAD_HOUR_ROUNDS - again))
-        .otherwise(rounds)
-    )
-    return pl.col("expected_reruns").arr.get(left.clip(0, ROUNDS))
+def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
+    """A comparison that knows more beside its results, or something else; nothing is weighed."""
+    return replace(comparison, _sides=replace(comparison._sides, **changes))
+
+
+def suite_of(comparison: Comparison) -> Suite:
+    """What the suite's test looks at, and what is known of each eval beside ``evals``."""
+    return comparison._suite
 
 
 def _finite(frame: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 
 from retab_analysis import markup
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.comparison.config_changes import diff_text, readable
 from retab_analysis.comparison.render import VALUES, Row, html_code, markdown_code
 from retab_analysis.comparison.word_marks import Segment, mark_words
@@ -97,7 +98,7 @@ def _shortened(text: str, is_after: bool, is_before: bool) -> str:
 
 def html_edits(comparison: Comparison, values: bool) -> Iterator[Html]:
     """What was edited; with the texts of prompts and schemas where values are shown."""
-    edits = comparison.sides.edits
+    edits = sides_of(comparison).edits
     if edits is None:
         return
     changes = edits.changes
@@ -151,7 +152,7 @@ def _more_edits(changes: pl.DataFrame) -> Iterator[str]:
 
 def markdown_edits(comparison: Comparison) -> Iterator[str]:
     """What was edited, without values."""
-    edits = comparison.sides.edits
+    edits = sides_of(comparison).edits
     if edits is None:
         return
     yield markdown(f"{edits.between}: {count_fields(edits.changes)}.")

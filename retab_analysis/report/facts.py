@@ -13,6 +13,7 @@ import polars as pl
 
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.causes import group_causes
+from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.render import Row
 from retab_analysis.comparison.sides import Sides
@@ -33,7 +34,7 @@ def list_origins(comparison: Comparison, gate: Gate, made: datetime) -> list[Fac
         gate: What its gate says.
         made: When the report is made, in UTC.
     """
-    sides = comparison.sides
+    sides = sides_of(comparison)
     now = _list_runs(sides.candidate)
     before = _list_runs(_held_against(comparison))
     facts = [
@@ -58,7 +59,7 @@ def _name_workflow(sides: Sides) -> str:
 
 def _held_against(comparison: Comparison) -> pl.DataFrame:
     """The results of the runs that the evals are held against."""
-    sides = comparison.sides
+    sides = sides_of(comparison)
     if sides.baseline is not None:
         return sides.baseline
     history = sides.candidate.clear() if sides.history is None else sides.history
@@ -125,7 +126,7 @@ def list_causes(comparison: Comparison, values: bool) -> pl.Series:
 
 def list_ids(comparison: Comparison) -> Mapping[str, str]:
     """Of each eval the ids by which its results and documents are asked for, in one line."""
-    sides = comparison.sides
+    sides = sides_of(comparison)
     known = (sides.candidate, sides.baseline, sides.history)
     frames = [each.select("eval_id", "document_ids") for each in known if each is not None]
     with_documents = pl.concat(frames).filter(pl.col("document_ids").list.len() > 0)
@@ -197,7 +198,7 @@ def list_left_out(comparison: Comparison, values: bool, listed: int) -> Iterator
             "Expected and actual values, conditions, failure messages, and what prompts and "
             "schemas say: the report was written without values, because they are the customers'."
         )
-    if comparison.sides.edits is None and (comparison.evals["cause"] == "edit").any():
+    if sides_of(comparison).edits is None and (comparison.evals["cause"] == "edit").any():
         yield "What was edited: the API could not be asked for it, or was not asked."
 
 

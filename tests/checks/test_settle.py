@@ -24,7 +24,10 @@ from support.inside import (
     compare,
     compare_sides,
     list_isolated_errors,
+    mean_reruns,
     rerun_errors,
+    sides_of,
+    suite_of,
 )
 from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import DRIFTED, FLOW, Small, small_api
@@ -64,7 +67,7 @@ def starts(api: Small) -> int:
 def counted(comparison: object) -> int:
     """How many results of reruns a comparison counts."""
     assert isinstance(comparison, Comparison)
-    sides = comparison.sides
+    sides = sides_of(comparison)
     single = [] if sides.runs is None else sides.runs.filter(scope="eval")["run_id"].to_list()
     return sides.candidate.filter(pl.col("run_id").is_in(single)).height
 
@@ -106,7 +109,7 @@ def test_everything_is_decided_by_running_again_what_is_open(unsure: Small) -> N
         )
         assert before.to_list() == after.to_list()
     # Reruns have the names, conditions and documents of their evals.
-    known = last.sides.candidate.select("eval_id", "eval_name", "condition", "document_names")
+    known = sides_of(last).candidate.select("eval_id", "eval_name", "condition", "document_names")
     for each in again["eval_id"]:
         assert known.filter(eval_id=each).unique().height == 1
     # There is nothing left to do.
@@ -167,7 +170,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
         settled(unsure, first)
     partial: Any = caught.value.partial
     assert partial.evals.equals(first.evals)
-    assert set(partial.sides.started["run_id"]) == set(started_runs(unsure)["run_id"])
+    assert set(sides_of(partial).started["run_id"]) == set(started_runs(unsure)["run_id"])
     assert "not waited for" in partial.explain()
     # They are not started a second time.
     before = starts(unsure)
@@ -179,7 +182,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
     assert bar.seen[0][:2] == (0, 3)
     assert "earlier call" in bar.seen[0][2]
     assert bar.seen[-1][:2] == (3, 3)
-    assert last.sides.started is None
+    assert sides_of(last).started is None
     assert "not waited for" not in last.explain()
 
 
@@ -204,7 +207,7 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
         settled(unsure, first, progress=Impatient(after))
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
     asked = starts(unsure)
-    waiting = 0 if partial.sides.started is None else partial.sides.started.height
+    waiting = 0 if sides_of(partial).started is None else sides_of(partial).started.height
     assert counted(partial) + waiting == asked == started_runs(unsure).height
     assert bool(waiting) == bool(after)
     assert not any("cancel" in each for each in unsure.asked)
@@ -220,7 +223,7 @@ def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         settled(unsure, first)
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert partial.sides.started.height == 1
+    assert sides_of(partial).started.height == 1
     assert partial.evals.equals(first.evals)
 
 
@@ -310,7 +313,7 @@ def test_an_edit_of_another_block_is_no_reason(unsure: Small) -> None:
 
 def narrowed(comparison: Comparison, block: str) -> Comparison:
     """A comparison of the evals of one block."""
-    sides = comparison.sides
+    sides = sides_of(comparison)
     of_block = {
         name: frame.filter(block_id=block)
         for name in ("candidate", "history")
@@ -346,7 +349,7 @@ def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small
         settled(unsure, first)
     assert starts(unsure) == 3
     assert counted(caught.value.partial) == 2
-    assert caught.value.partial.sides.started is None  # type: ignore[union-attr]
+    assert sides_of(caught.value.partial).started is None  # type: ignore[union-attr]
 
 
 def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
@@ -378,7 +381,7 @@ def test_an_eval_that_is_deleted_meanwhile_does_not_stop_the_others(
         last = settled(unsure, first)
     assert last.reruns["eval_name"].to_list() == ["extract 3"]
     assert transition(last, "classify 1")["p_regressed"] >= SURE
-    assert last.sides.started is None
+    assert sides_of(last).started is None
 
 
 def test_a_workflow_that_is_gone_is_an_error(unsure: Small) -> None:
@@ -438,7 +441,10 @@ def test_the_plan_is_said_before_anything_is_started(
     assert bar.seen[0][2].startswith("Running 3 undecided evals again")
     assert bar.seen[0][2].endswith("at most 5.")
     last = settled(unsure, first, progress=True)
-    assert f"about {round(first.expect_reruns(4))} runs, at most 12." in capsys.readouterr().err
+    assert (
+        f"about {round(mean_reruns(suite_of(first), 4))} runs, at most 12."
+        in capsys.readouterr().err
+    )
     settled(unsure, last, progress=True)
     assert "Nothing to run again: no eval is undecided." in capsys.readouterr().err
     settled(unsure, last, progress=False)
@@ -546,7 +552,7 @@ def test_errors_come_first_and_each_run_is_of_one_eval(unsure: Small) -> None:
 
 def rows_of(made: Comparison) -> dict[str, list[int]]:
     """How many results each eval that was run again has in each row of the candidate's side."""
-    sides = made.sides
+    sides = sides_of(made)
     ledger = collect(combine_sides(sides.candidate, sides.baseline, sides.history), sides.runs)
     now = ledger.results.filter(side=2).join(ledger.evals, on="eval")
     counts = now.group_by("eval_id", "row").len().sort("row").group_by("eval_id").agg("len")

@@ -12,7 +12,7 @@ from comparison.cases import Rows, history, many_evals, runs
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
-from support.inside import Comparison, compare
+from support.inside import Comparison, compare, sides_of
 
 from retab_analysis import ConfigError, SchemaError, compare_versions
 
@@ -52,8 +52,8 @@ def test_rows_without_the_version_are_history() -> None:
     name = pl.when(pl.col("run_id") != "run_1").then("workflow_draft_fingerprint")
     frame = FRAME.with_columns(workflow_draft_fingerprint=name)
     made = compare_versions(frame, "draft of vA", "draft of vB", by="workflow_draft_fingerprint")
-    assert made.sides.history is not None
-    assert made.sides.history["run_id"].to_list() == ["run_1"] * 5
+    assert sides_of(made).history is not None
+    assert sides_of(made).history["run_id"].to_list() == ["run_1"] * 5
 
 
 def test_arguments_are_handed_on() -> None:

@@ -20,7 +20,7 @@ from comparison.cases import (
     the_only,
 )
 from support.frames import result, results
-from support.inside import compare
+from support.inside import compare, mean_reruns, sides_of, suite_of
 
 from retab_analysis import ConfigError
 
@@ -48,20 +48,20 @@ def test_what_is_sure_is_not_run_again() -> None:
     sure = held_against(rows, 20, (21, 24))
     assert the_only(sure)["p_regressed"] >= 0.95
     assert sure.reruns.is_empty()
-    assert sure.expect_reruns(4) == 0
+    assert mean_reruns(suite_of(sure), 4) == 0
 
 
 def test_an_outage_is_not_run_again_by_itself() -> None:
     rows = [row for at in range(9) for row in history(f"e{at}", "PPE", block_id=f"b{at % 3}")]
     outage = held_against(rows, 2, 3)
     assert outage.reruns.is_empty()
-    assert outage.expect_reruns(1) == 0
+    assert mean_reruns(suite_of(outage), 1) == 0
 
 
 def test_the_expected_number_of_reruns_lies_between_the_rounds() -> None:
     comparison = of_every_transition()
     waiting = comparison.reruns.height
-    expected = [comparison.expect_reruns(rounds) for rounds in range(5)]
+    expected = [mean_reruns(suite_of(comparison), rounds) for rounds in range(5)]
     assert expected[:2] == [0, waiting]
     assert all(one <= two for one, two in pairwise(expected))
     assert waiting < expected[4] < 4 * waiting
@@ -107,9 +107,9 @@ def test_the_explanation_begins_with_what_was_compared() -> None:
 
 def test_its_frames_are_kept() -> None:
     rows = many_evals(3, "PPF")
-    sides = held_against(rows, 2, 3).sides
+    sides = sides_of(held_against(rows, 2, 3))
     assert (sides.candidate.height, sides.baseline.height, sides.history.height) == (3, 3, 3)
-    own = held_against_own_past(rows, 3).sides
+    own = sides_of(held_against_own_past(rows, 3))
     assert (own.baseline, own.history.height) == (None, 6)
 
 

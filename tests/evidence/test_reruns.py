@@ -23,6 +23,8 @@ from support.inside import (
     compare,
     expect_reruns,
     infer,
+    mean_reruns,
+    suite_of,
 )
 
 NOW = 50
@@ -151,14 +153,16 @@ def test_a_comparison_expects_the_sum_over_its_reruns() -> None:
     assert (each[1] == 1).all()
     for rounds in range(ROUNDS + 1):
         expected = each[rounds].sum()
-        assert comparison.expect_reruns(rounds) == pytest.approx(expected, rel=1e-6), rounds
+        assert mean_reruns(suite_of(comparison), rounds) == pytest.approx(expected, rel=1e-6), (
+            rounds
+        )
 
 
 def test_more_rounds_are_expected_to_need_more_runs_but_no_more_than_all() -> None:
     comparison = held({**{f"e{n}": "P" for n in range(9)}, "x": "F", "y": "FP", "z": "E"})
     n = comparison.reruns.height
     assert n >= 2
-    expected = [comparison.expect_reruns(rounds) for rounds in range(ROUNDS + 1)]
+    expected = [mean_reruns(suite_of(comparison), rounds) for rounds in range(ROUNDS + 1)]
     assert expected[0] == 0
     assert all(0 <= more - less <= n for less, more in itertools.pairwise(expected))
 
@@ -166,11 +170,11 @@ def test_more_rounds_are_expected_to_need_more_runs_but_no_more_than_all() -> No
 def test_of_an_eval_without_a_verdict_the_first_rerun_is_needed() -> None:
     comparison = held({**{f"e{n}": "P" for n in range(9)}, "z": "E"})
     assert comparison.reruns["eval_id"].to_list() == ["z"]
-    assert comparison.expect_reruns(1) == 1
+    assert mean_reruns(suite_of(comparison), 1) == 1
 
 
 def test_where_nothing_is_to_be_run_again_nothing_is_expected() -> None:
     comparison = held({f"e{n}": "P" for n in range(9)})
     assert comparison.reruns.is_empty()
-    assert comparison.expect_reruns(4) == 0
+    assert mean_reruns(suite_of(comparison), 4) == 0
     assert isinstance(comparison.reruns, pl.DataFrame)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,6 +20,7 @@ from support.inside import (
     Comparison,
     Edits,
     list_origins,
+    with_sides,
 )
 
 import retab_analysis as ra
@@ -108,13 +108,8 @@ def broken(count: int = 1, *, now: str = "2", **more: Any) -> Comparison:
         for name in names
     ]
     made = ra.compare(results(*before), results(*after))
-    sides = replace(
-        made.sides,
-        edits=Edits(EDITED, "ver_1", "draft"),
-        workflow=WORKFLOW,
-        versions=PUBLISHED,
-    )
-    return replace(made, sides=sides)
+    edits = Edits(EDITED, "ver_1", "draft")
+    return with_sides(made, edits=edits, workflow=WORKFLOW, versions=PUBLISHED)
 
 
 def written(comparison: Comparison, folder: Path, kind: str, **options: Any) -> str:
@@ -220,7 +215,7 @@ def test_a_prompt_cannot_leave_its_block_of_code(tmp_path: Path) -> None:
     hostile = "```\n# Heading\n@octocat\n````\n</details><script>\x1b"
     made = broken()
     edit = changes(("changed", "$.config.prompt", json.dumps("Read."), json.dumps(hostile)))
-    made = replace(made, sides=replace(made.sides, edits=Edits(edit, "ver_1", "draft")))
+    made = with_sides(made, edits=Edits(edit, "ver_1", "draft"))
     report = written(made, tmp_path, "md")
     opened = re.search(r"^(`{3,})diff\n(.*?)\n\1\n", report, re.DOTALL | re.MULTILINE)
     assert opened is not None

@@ -31,6 +31,8 @@ MODULES = {
     "comparison.accepted": "Accepted read_accepted",
     "comparison.causes": "CAUSES_SCHEMA group_causes",
     "comparison.compare": "compare_sides",
+    "comparison.comparison": "sides_of suite_of with_sides",
+    "comparison.reruns": "choose_reruns mean_reruns",
     "comparison.config_changes": "Edits compare_blocks diff_text readable",
     "comparison.gate": "FAIL_ON",
     "comparison.json_alignment": "LOOK_AHEAD",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.comparison.wording import list_evals, phrase
 from retab_analysis.config import shows_values
 from retab_analysis.markup import Html, join, name, one_line, tag
@@ -201,7 +202,7 @@ def _render_causes(state: CompareState, look: CompareLook) -> Html:
 
 def _render_edits(state: CompareState, look: CompareLook) -> Html:
     """What was edited, field by field; what prompts and schemas say only where values are shown."""
-    edits = state.comparison.sides.edits
+    edits = sides_of(state.comparison).edits
     if edits is None:
         if state.edited_between is None or not look.live:
             return Html("")

@@ -14,6 +14,7 @@ from retab_analysis.analysis import eval_history
 from retab_analysis.checks.edits import choose_versions
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison, Gate, compare_versions
+from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
@@ -114,7 +115,7 @@ class CompareState:
     @cached_property
     def edited_between(self) -> tuple[str, str] | None:
         """Between which versions to look for the edit that broke something; None if none did."""
-        return choose_versions(self.comparison.evals, self.comparison.sides)
+        return choose_versions(self.comparison.evals, sides_of(self.comparison))
 
     @property
     def plan(self) -> RerunPlan:
@@ -124,7 +125,7 @@ class CompareState:
     @property
     def started(self) -> int:
         """How many runs an earlier attempt has started, whose results are not counted yet."""
-        before = self.comparison.sides.started
+        before = sides_of(self.comparison).started
         return 0 if before is None else before.height
 
     @property
@@ -239,7 +240,7 @@ class CompareState:
 
         Both are in time order, as :func:`eval_history` gives them.
         """
-        sides, wanted = self.comparison.sides, pl.col("eval_id") == eval_id
+        sides, wanted = sides_of(self.comparison), pl.col("eval_id") == eval_id
         now = sides.candidate
         first = now.select(MOMENT.min()).item()
         earlier = pl.lit(True) if first is None else (first >= MOMENT).fill_null(True)
@@ -251,7 +252,7 @@ class CompareState:
     def result_of(self, row: Mapping[str, Any], side: str) -> Mapping[str, Any]:
         """``path`` and ``document_ids`` of the result that is shown of an eval on one side."""
         run, state = row[f"{side}_run_id"], row[f"{side}_state"]
-        sides = self.comparison.sides
+        sides = sides_of(self.comparison)
         frame = sides.baseline if side == "baseline" else sides.candidate
         if state is None or frame is None:
             return dict.fromkeys(_SAID)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,6 +12,7 @@ from retab_analysis.arguments import check_flag
 from retab_analysis.checks.edits import fetch_config_changes
 from retab_analysis.checks.settle import settle
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.fetch.default_client import check_client
 from retab_analysis.progress import Progress
@@ -195,6 +195,6 @@ class CompareView(Handle):
     def _look_up(self, comparison: Comparison, progress: Progress) -> Comparison:
         between = self._state.edited_between
         assert between is not None
-        workflow_id = comparison.sides.candidate["workflow_id"].drop_nulls()[0]
+        workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
         changes = fetch_config_changes(workflow_id, *between, client=self._client)
-        return replace(comparison, sides=replace(comparison.sides, edits=Edits(changes, *between)))
+        return with_sides(comparison, edits=Edits(changes, *between))

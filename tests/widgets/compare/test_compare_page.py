@@ -13,7 +13,16 @@ import pytest
 from support.compared import THREE, sides, suite
 from support.frames import result, results
 from support.html_elements import Elements
-from support.inside import STOPPED, CompareState, CompareView, Comparison, Progress
+from support.inside import (
+    STOPPED,
+    CompareState,
+    CompareView,
+    Comparison,
+    Progress,
+    choose_reruns,
+    sides_of,
+    suite_of,
+)
 from support.inside import compare_html as html
 from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import FLOW, small_api
@@ -270,7 +279,7 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     state, client = compared
     shown = page(state, client)
     before = state.comparison
-    undecided = before.choose_reruns(4)["eval_id"].to_list()
+    undecided = choose_reruns(suite_of(before), 4)["eval_id"].to_list()
     do(shown, "reveal", undecided[0])
     do(shown, "ask")
     do(shown, "settle")
@@ -282,12 +291,12 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     assert shown._task.state.failure is None
     after = state.comparison
     assert after is not before
-    known = before.sides.candidate["run_id"].implode()
-    again = after.sides.candidate.filter(~pl.col("run_id").is_in(known))
+    known = sides_of(before).candidate["run_id"].implode()
+    again = sides_of(after).candidate.filter(~pl.col("run_id").is_in(known))
     assert set(again["eval_id"]) == {*undecided}
     assert 1 <= again.height <= 4 * len(undecided)
     assert opened(shown) == undecided[0], "what is open stays open, whatever became of it"
-    runs = after.sides.candidate["run_id"].n_unique()
+    runs = sides_of(after).candidate["run_id"].n_unique()
     assert f"Compared {runs} runs of version version_CB" in section(shown, "said")
     # Who looks at something else, and comes back, finds it again.
     do(shown, "kind", "run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
 from support.frames import START, many, result, results, run, runs
-from support.inside import CompareState
+from support.inside import CompareState, choose_reruns, mean_reruns, sides_of, suite_of, with_sides
 from support.inside import compare_html as html
 
 import retab_analysis as ra
@@ -116,7 +115,7 @@ def test_a_version_diff_is_of_two_versions_only() -> None:
     state = CompareState(THREE, version_diff=diff)
     assert state.comparison.evals["block_changed"].all()
     state.choose_side(baseline="v1")
-    assert state.comparison.sides.version_diff is None
+    assert sides_of(state.comparison).version_diff is None
     state.choose_side(baseline="v3")
     state.choose_side(candidate="v2")
     assert state.comparison.evals["block_changed"].all(), "the other way round it is the same"
@@ -258,10 +257,10 @@ def test_an_open_eval_stays_open_while_it_is_listed() -> None:
 def test_the_plan_says_what_settle_would_run() -> None:
     state = CompareState(THREE)
     plan = state.plan
-    undecided = state.comparison.choose_reruns(4)
+    undecided = choose_reruns(suite_of(state.comparison), 4)
     assert set(plan.asked["eval_id"]) == set(undecided["eval_id"])
     assert plan.most == 4 * undecided.height
-    assert plan.mean == round(state.comparison.expect_reruns(4)) <= plan.most
+    assert plan.mean == round(mean_reruns(suite_of(state.comparison), 4)) <= plan.most
     assert "3 evals are undecided" in html.describe_undecided(state)
     assert f"about {plan.mean} runs, at most {plan.most}?" in html.describe_plan(state)
     decided = CompareState(suite(v1="PP", v2="PP"))
@@ -273,7 +272,7 @@ def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:
     state = CompareState(suite(v1="PP", v2="PP"))
     comparison = state.comparison
     started = runs(run("run_9", 9))
-    waiting = replace(comparison, sides=replace(comparison.sides, started=started))
+    waiting = with_sides(comparison, started=started)
     state.learn(state.pair, waiting)
     assert state.started == 1
     assert "1 run that you did not wait for may have ended" in html.describe_undecided(state)
