@@ -94,8 +94,8 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
     first = now.select(MOMENT.min()).item()
     earlier = pl.concat([earlier, _remember_passes(earlier, now, saved, first or begun)])
-    waiting = count_waiting(plan.candidate.runs)
     expected = _find_expected(plan, saved)
+    pending = _find_pending(plan.candidate.runs, now, saved) & expected
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
@@ -104,11 +104,11 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
         history=check_results(earlier, "history").collect(),
         runs=runs.select("run_id", "scope"),
         saved=saved,
-        expected=frozenset() if waiting[0] else expected,
-        pending=expected if waiting[0] else frozenset(),
+        expected=expected,
+        pending=pending,
         edited_since=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
         tried=tried,
-        unnamed=_count_unnamed(plan, now, expected, placed),
+        unnamed=_count_unnamed(plan, now, expected - pending, placed),
         version_diff=_read_diff(plan, now, reader.client),
         compared=_describe(plan),
         notes=(
@@ -119,7 +119,7 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
         ),
         plan=plan.table,
         after_gaps=plan.after_gaps,
-        waiting=waiting,
+        waiting=count_waiting(plan.candidate.runs),
     )
 
 
@@ -197,6 +197,17 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame) -> frozenset[str]:
             evals.implode()
         )
     return frozenset(saved.filter(there)["eval_id"])
+
+
+def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
+    """The evals of which a run that goes on has no result yet: they are still to come."""
+    found: set[str] = set()
+    for run in runs.filter(~pl.col("is_terminal")).iter_rows(named=True):
+        block, eval_id = run["target_block_id"], run["eval_id"]
+        its = saved if block is None else saved.filter(block_id=block)
+        asked = {*its["eval_id"]} if eval_id is None else {eval_id}
+        found |= asked - {*now.filter(run_id=run["run_id"])["eval_id"]}
+    return frozenset(found)
 
 
 def _count_unnamed(

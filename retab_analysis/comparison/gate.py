@@ -235,11 +235,6 @@ def apply_rule(
     counts = pl.col("transition").is_in(rule.fail_on)
     coming = against.waiting[0] if "incomplete" in rule.fail_on else 0
     named = evals.filter(counts, ~is_free)
-    if coming:
-        # Of evals that are still to come it is said how many they are, and not which.
-        named = named.filter(
-            (pl.col("transition") != "incomplete") | (pl.col("candidate_state") == "cancelled")
-        )
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
     reasons = _name_failures(rule, add_since(named), coming, against.waiting)

@@ -74,7 +74,7 @@ class Sides:
         saved: The EVALS frame of the workflow; None takes what the candidate lacks for removed.
         expected: The ids of the evals of which the candidate ought to have a result; None where
             ``saved`` is.
-        pending: The ids of the evals of which the candidate may still get a result.
+        pending: The ids of the evals of which a run that goes on will give a result.
         edited_since: The ids of the saved evals that were edited after they were run last.
         tried: Results of single evals on code that was edited after the candidate: they are named
             and judge nothing.

@@ -9,9 +9,10 @@ pass when it was decided last and p, whenever that began, is at least 0.5, or wh
    side: ``removed``. No earlier outcome at all: ``added``.
 2. Inputs, condition or expected value differ from the present ones in every earlier outcome:
    ``not_comparable``.
-3. No result on the candidate's side: where it was broken on that code it stays ``regressed`` or
-   ``newly_blocked``; else, where a result was expected, ``incomplete``; else it has no row. Also
-   ``incomplete``: a saved eval that was edited after it was run last.
+3. No result on the candidate's side: where one is still to come, no row; where it was broken on
+   that code it stays ``regressed`` or ``newly_blocked``; else, where a result was expected,
+   ``incomplete``; else no row. Also ``incomplete``: a saved eval that was edited after it was run
+   last.
 4. An error now: broken before on that code, it stays so; broken before on other code, it is
    ``incomplete``, since an error mends nothing; earlier passed or mixed: ``newly_errored``; else
    ``still_failing``. Repeated errors count as not passing (rule 5).
@@ -100,7 +101,7 @@ def find_transition(*, own_past: bool) -> pl.Expr:
         (~pl.col("has_earlier"), None),
         (~pl.col("is_comparable") & has_now, "not_comparable"),
         (pl.col("is_edited_since"), "incomplete"),
-        (~has_now & pl.col("is_pending") & ~pl.col("has_candidate"), None),
+        (~has_now & pl.col("is_pending"), None),
         (~has_now & stays_broken, _broken(was_blocked)),
         (~has_now & expected, "incomplete"),
         (~has_now, None),

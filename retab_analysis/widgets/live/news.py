@@ -29,8 +29,6 @@ from retab_analysis.vocabulary import DECIDED, TRANSITIONS
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
 
-_IS_KNOWN = pl.col("transition") != "incomplete"
-
 NO_NEWS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TRANSITIONS, 0))
 
 
@@ -187,8 +185,7 @@ class WorkflowNews:
 def _make_news(
     ids: tuple[str, ...], comparison: Comparison, against: str, *, has_ended: bool
 ) -> News:
-    # What is still to come is not incomplete, also where another run was cancelled.
-    evals = comparison.evals if has_ended else comparison.evals.filter(_IS_KNOWN)
+    evals = comparison.evals
     # Not from the summary: the suite's test is for the end.
     found = dict(evals["transition"].value_counts().iter_rows())
     return News(

@@ -199,6 +199,30 @@ def test_what_is_still_to_come_is_not_missed_where_another_run_was_cancelled() -
         assert told(view)["still_passing"] == 4
 
 
+def test_what_was_cancelled_is_missed_at_once_where_only_other_evals_are_still_to_come() -> None:
+    blocks = {"fine 0": "other", "fine 1": "other"}
+    with LetteredApi(alike(4, "P" * 9), blocks=blocks) as api:
+        api.run({"fine 0": "P", "fine 1": "C"}, scope="B", id="one")
+        run = api.run({"fine 2": "P", "fine 3": "U"}, scope="B", id="two")
+        ids = ["one", "two"]
+        with watch(api, ids) as view:
+            until(lambda: view.state.news and told(view)["still_passing"] == 2)
+            assert told(view)["incomplete"] == 1
+            made = api.check(candidate=ids)
+            assert dict(made.evals.select("eval_id", "transition").iter_rows()) == {
+                "fine 0": "still_passing",
+                "fine 1": "incomplete",
+                "fine 2": "still_passing",
+            }
+            gate = made.gate()
+            assert gate.failing == ("fine 1",)
+            assert "still to come" in gate.reasons[0]
+            run.letters["fine 3"] = "P"
+            view.wait(30)
+        assert told(view)["still_passing"] == 3
+        assert_as_check(view, api.check(candidate=ids))
+
+
 def test_runs_of_blocks_are_one_candidate_and_each_workflow_has_its_own_past(
     mine: ra.Client,
 ) -> None:
