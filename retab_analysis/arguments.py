@@ -7,8 +7,9 @@ wrote that meant something else, and is told so.
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
@@ -19,6 +20,8 @@ LONGEST_WAIT = 366 * 24 * 3600.0
 
 LARGEST_COUNT = 2**63 - 1
 """``sys.maxsize``; frames count their rows in 64 bits."""
+
+_LISTED = 5
 
 
 def check_flag(name: str, value: object) -> bool:
@@ -126,6 +129,45 @@ def check_path(name: str, value: object, expected: str = "a str or a Path") -> P
     if not is_possible:
         raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
     return path
+
+
+def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | None:
+    """The id of what is called so, by its id or its name; None where nothing is.
+
+    Args:
+        noun: What is asked for, for the message: ``"eval"``.
+        asked: The id or the name.
+        known: The names of all that there are, by their ids.
+
+    Raises:
+        ConfigError: Several have that name; the message lists their ids.
+    """
+    meant = [asked] if asked in known else [each for each, name in known.items() if name == asked]
+    if len(meant) > 1:
+        listed = ", ".join(sorted(meant)[:_LISTED])
+        raise ConfigError(f"{asked!r} is the name of {len(meant)} {noun}s; give an id: {listed}")
+    return meant[0] if meant else None
+
+
+def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
+    """The id of what is called so, as :func:`find_named`.
+
+    Raises:
+        ConfigError: Nothing is called so, and the message names the nearest; or several are.
+    """
+    found = find_named(noun, asked, known)
+    if found is None:
+        raise ConfigError(f"there is no {noun} {asked!r}; {suggest(asked, known)}")
+    return found
+
+
+def suggest(asked: str, known: Mapping[str, str | None]) -> str:
+    """What may have been meant by an unknown id or name, in words."""
+    ids = {text: each for each, name in known.items() for text in (each, name) if text}
+    near = difflib.get_close_matches(asked, ids, n=1)
+    if near:
+        return f"did you mean {ids[near[0]]!r}?"
+    return f"known are for example {', '.join([*known][:_LISTED])}" if known else "there are none"
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

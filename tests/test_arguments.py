@@ -202,14 +202,14 @@ def test_72_what_is_not_a_function() -> None:
 IDS = [
     *(("check", "workflow_id"), ("fetch_evals", "workflow_id"), ("fetch_versions", "workflow_id")),
     *(("fetch_version_diff", "baseline"), ("start_runs", "workflow_id"), ("fetch_run", "run_id")),
-    *(("start_runs", "eval_ids"), ("fetch_runs", "eval_id"), ("watch", "runs")),
+    *(("start_runs", "evals"), ("fetch_runs", "eval_id"), ("watch", "runs")),
 ]
 
 
 @pytest.mark.parametrize(("function", "name"), IDS)
 def test_37_an_id_that_no_id_can_be(function: str, name: str) -> None:
     for wrong in (".", "..", "", "\ud800", 7):
-        refuse(function, {name: [wrong] if name == "eval_ids" else wrong}, name)
+        refuse(function, {name: [wrong] if name == "evals" else wrong}, name)
 
 
 def test_72_several_workflows_are_not_checked_at_once() -> None:

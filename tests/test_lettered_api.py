@@ -85,7 +85,7 @@ def test_lists_have_pages_order_and_filters(api: LetteredApi) -> None:
 
 
 def test_a_started_run_can_be_waited_for_and_cancelled(api: LetteredApi) -> None:
-    started = ra.start_runs(api.flow, eval_ids=["a", "b"], client=api.client)
+    started = ra.start_runs(api.flow, evals=["a", "b"], client=api.client)
     assert started["status"].to_list() == ["pending", "pending"]
     cancelled = ra.cancel_runs(started[1:], client=api.client)
     assert cancelled["status"].to_list() == ["cancelled"]

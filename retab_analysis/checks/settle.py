@@ -30,9 +30,10 @@ from retab_analysis.errors import (
     RetabAnalysisError,
 )
 from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS
-from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
+from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
+from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
@@ -363,8 +364,9 @@ class _Settling:
         workflow_id = _workflow_of(sides_of(self.comparison))
         self.retried |= _list_errored(self.comparison) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
+            scope = {"type": "single", "eval_id": eval_id}
             try:
-                run = start_runs(workflow_id, eval_ids=eval_id, client=self.client)
+                run = start_each(self.client, workflow_id, [scope])
             except NotFoundError as error:
                 self.gone[eval_id] = str(error)
             except RetabAnalysisError:

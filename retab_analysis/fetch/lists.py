@@ -11,14 +11,13 @@ draft is now is another list, and what it was at an earlier moment cannot be ask
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_flag
+from retab_analysis.arguments import check_flag, resolve, suggest
 from retab_analysis.decode import read_document, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -47,7 +46,6 @@ _LISTS = {
     VERSIONS.name: (_VERSIONS, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
-_LISTED = 5
 
 
 def fetch_evals(
@@ -312,7 +310,7 @@ def refuse_unknown(
         found: What came; it has a column ``workflow_id``.
 
     Raises:
-        ConfigError: There is no such workflow, project, block or eval; it names the nearest.
+        ConfigError: There is no such workflow, project or block; it names the nearest.
     """
     there = set(found["workflow_id"])
     if "project_id" in filters and not there:
@@ -326,9 +324,6 @@ def refuse_unknown(
         if "target_block_id" in filters:
             noun, asked = "block", [*filters["target_block_id"]]
             known = read_live_blocks(client, empty[0])["block_id", "label"]
-        elif "eval_id" in filters:
-            noun, asked = "eval", [*filters["eval_id"]]
-            known = read_evals(client, empty[0])["eval_id", "eval_name"]
     except NotFoundError:
         pass  # the workflow itself may be unknown
     except RetabAnalysisError:
@@ -337,6 +332,30 @@ def refuse_unknown(
         newest = _read_newest_workflows(client)
         noun, asked, known = "workflow", empty, newest["workflow_id", "name"]
     _refuse(noun, asked, dict(known.iter_rows()))
+
+
+def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> list[str]:
+    """The ids of the saved evals that are meant, each by its id or its name.
+
+    Raises:
+        ConfigError: There is no such eval, or there are several of that name.
+    """
+    fetched = list_evals(client, workflow_id)
+    if not fetched.problems:
+        refuse_unknown(client, {"workflow_id": [workflow_id]}, fetched.frame)
+    # One that does not decode can be run all the same.
+    known = dict.fromkeys(each.record_id for each in fetched.problems if each.record_id)
+    known |= dict(fetched.frame.select("eval_id", "eval_name").iter_rows())
+    return list(dict.fromkeys(resolve("eval", each, known) for each in asked))
+
+
+def resolve_version(client: Client, workflow_id: str, asked: str) -> str | None:
+    """The id of what people call a version, ``v5`` or ``published``; None where it is neither."""
+    versions = read_newest_versions(client, workflow_id).drop_nulls("workflow_version_id")
+    called = pl.when("is_current").then(pl.lit("published"))
+    numbered = pl.format("v{}", "version")
+    meant = versions.filter((called == asked) | (numbered == asked))["workflow_version_id"]
+    return str(meant[0]) if len(meant) else None
 
 
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
@@ -358,13 +377,9 @@ def _read_newest_workflows(client: Client) -> pl.DataFrame:
 
 def _refuse(noun: str, asked: Sequence[str], known: Mapping[str, str | None]) -> None:
     """Raise where an id is not among those that are known, if any; ``known`` has their names."""
-    ids = {text: each for each, name in known.items() for text in (each, name) if text}
     for each in asked:
         if known and each not in known:
-            near = difflib.get_close_matches(each, ids, n=1)
-            listed = ", ".join([*known][:_LISTED])
-            told = f"did you mean {ids[near[0]]!r}?" if near else f"known are for example {listed}"
-            raise ConfigError(f"there is no {noun} {each!r}; {told}")
+            raise ConfigError(f"there is no {noun} {each!r}; {suggest(each, known)}")
 
 
 def _of_workflow(workflow_id: str) -> list[tuple[str, str]]:

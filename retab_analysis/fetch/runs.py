@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
@@ -14,7 +15,7 @@ from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import explain_missing_run, refuse_unknown
+from retab_analysis.fetch.lists import explain_missing_run, refuse_unknown, resolve_evals
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -84,8 +85,8 @@ def fetch_runs(
 
     Args:
         workflow_id: Only of this workflow, or of these.
-        eval_id: Only runs that were started for this one eval. The runs of a whole workflow that
-            contain it are not among them.
+        eval_id: Only runs that were started for this one eval; with a workflow its name will do.
+            The runs of a whole workflow that contain it are not among them.
         target_block_id: Only runs of this block.
         status: Only with this status (``pending``, ``queued``, ``running``, ``completed``,
             ``error``, ``cancelled``), or one of these.
@@ -136,19 +137,40 @@ def fetch_runs(
         raise ConfigError("after= goes with a single query; a filter here has several values")
     chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
-        fetched = list_runs(
+        read = partial(
+            list_runs,
             chosen,
-            query,
             limit=None if limit is None else check_count("limit", limit),
             after=None if after is None else check_text("after", after),
             strict=strict,
             progress=bar,
         )
-    # Between two dates there may well be none, and a list that is resumed was there before.
-    is_all = query.start is None and query.end is None and after is None
-    if is_all and limit != 0 and not fetched.problems:
+        fetched = read(query)
+        # A list that is resumed was there before.
+        may_be_misspelled = limit != 0 and after is None and not fetched.problems
+        is_of_eval = eval_id is not None and isinstance(workflow_id, str)
+        if may_be_misspelled and is_of_eval and fetched.frame.is_empty():
+            meant = _name_eval(chosen, query)
+            return (fetched if meant == query else read(meant)).deliver(RUNS)
+    # Between two dates there may well be none.
+    if may_be_misspelled and query.start is None and query.end is None:
         refuse_unknown(chosen, query.filters, fetched.frame)
     return fetched.deliver(RUNS)
+
+
+def _name_eval(client: Client, query: RunQuery) -> RunQuery:
+    """The query by the eval's id, where no run was found: its name may have been given.
+
+    Raises:
+        ConfigError: There is no such eval, or several have that name.
+    """
+    try:
+        ids = resolve_evals(client, query.filters["workflow_id"][0], query.filters["eval_id"])
+    except ConfigError:
+        raise
+    except RetabAnalysisError:
+        return query  # the list that was asked for is there, and nobody asked for this one
+    return replace(query, filters={**query.filters, "eval_id": ids})
 
 
 def read_newest_runs(

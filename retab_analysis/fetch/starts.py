@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -25,7 +25,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import explain_missing_run
+from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
@@ -55,8 +55,8 @@ _LOOK = 5.0
 def start_runs(
     workflow_id: str,
     *,
-    eval_ids: OneOrSeveral = None,
-    block_ids: OneOrSeveral = None,
+    evals: OneOrSeveral = None,
+    blocks: OneOrSeveral = None,
     repeat: int = 1,
     client: Client | None = None,
 ) -> pl.DataFrame:
@@ -68,8 +68,8 @@ def start_runs(
 
     Args:
         workflow_id: The workflow.
-        eval_ids: Run only this saved eval, or these: a run for each.
-        block_ids: Run only the evals of this block, or these: a run for each.
+        evals: Run only this saved eval, or these, by id or name: a run for each.
+        blocks: Run only the evals of this block, or these, by id: a run for each.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask with; the default one if not given.
 
@@ -77,8 +77,9 @@ def start_runs(
         A RUNS frame, one row per run started, in that order. They have only just been created.
 
     Raises:
-        ConfigError: An argument cannot be used.
-        NotFoundError: There is no such workflow, eval or block.
+        ConfigError: An argument cannot be used. There is no such eval (it names the nearest), or
+            there are several of that name: nothing was started then.
+        NotFoundError: There is no such workflow or block.
         RetabAnalysisError: Any other failure. No start is tried again by itself, since it may have
             happened; ``.partial`` has the runs started before. Where no answer came, or none that
             can be read, the runs of that workflow and scope that have appeared since are looked
@@ -89,27 +90,35 @@ def start_runs(
             on.
     """
     check_text("workflow_id", workflow_id)
-    evals, blocks = list_values("eval_ids", eval_ids), list_values("block_ids", block_ids)
-    scopes = [{"type": "single", "eval_id": each} for each in evals or ()]
-    scopes += [{"type": "block", "block_id": each} for each in blocks or ()]
-    if evals is None and blocks is None:
-        scopes = [{"type": "workflow"}]
+    wanted, of_blocks = list_values("evals", evals), list_values("blocks", blocks)
     check_count("repeat", repeat, 1)
     chosen = client_or_default(client)
+    ids = resolve_evals(chosen, workflow_id, wanted) if wanted else ()
+    scopes = [{"type": "single", "eval_id": each} for each in ids]
+    scopes += [{"type": "block", "block_id": each} for each in of_blocks or ()]
+    if wanted is None and of_blocks is None:
+        scopes = [{"type": "workflow"}]
+    return start_each(chosen, workflow_id, [scope for scope in scopes for _ in range(repeat)])
+
+
+def start_each(
+    client: Client, workflow_id: str, scopes: Sequence[Mapping[str, str]]
+) -> pl.DataFrame:
+    """Start a run of each scope, one after the other; see :func:`start_runs`."""
     started: list[wire.Run] = []
     parse = record_parser(RUNS, partial(refuse_other, "workflow", "workflow_id", workflow_id))
     with _terminating_as_interrupt():
         # One after the other, so that the frame has the order in which they stand in the queue.
-        for scope in (scope for scope in scopes for _ in range(repeat)):
+        for scope in scopes:
             began = datetime.now(UTC)
             try:
                 body = {"workflow_id": workflow_id, "scope": scope}
-                started.append(chosen.post(RUNS_PATH, body, parse=parse))
+                started.append(client.post(RUNS_PATH, body, parse=parse))
             except (RetabAnalysisError, KeyboardInterrupt) as error:
                 error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
                 is_408 = isinstance(error, APIError) and error.status_code == 408
                 if is_408 or isinstance(error, _UNANSWERED):
-                    _look_for_start(chosen, workflow_id, scope, began, error)
+                    _look_for_start(client, workflow_id, scope, began, error)
                 raise
     return to_frame(RUNS, started)
 

@@ -104,7 +104,7 @@ def test_the_story_stays_the_same_while_time_goes_on() -> None:
         clock.forward(1)
         assert look() == first
         for at in range(15):
-            ra.start_runs(WORKFLOW, block_ids=(PLANTED, "check_totals")[at % 2], client=client)
+            ra.start_runs(WORKFLOW, blocks=(PLANTED, "check_totals")[at % 2], client=client)
             clock.forward(10)
         assert look() == first
 
@@ -112,7 +112,7 @@ def test_the_story_stays_the_same_while_time_goes_on() -> None:
 def test_the_run_that_was_just_waited_for() -> None:
     with ra.Sandbox(speed=5000) as sandbox:
         client = ra.Client(**sandbox.credentials)
-        started = ra.start_runs(WORKFLOW, block_ids=[PLANTED], client=client)
+        started = ra.start_runs(WORKFLOW, blocks=[PLANTED], client=client)
         ended = ra.wait_for_runs(started, interval=0.1, client=client)
         made = ra.check(WORKFLOW, candidate=ended, client=client, progress=False)
     # What is broken in other blocks stays there; nothing of what ran of them since counts.

@@ -666,6 +666,6 @@ def test_in_the_sandbox_a_rerun_joins_the_row_of_its_run() -> None:
         run = ra.wait_for_runs(ra.start_runs(flow, client=client), interval=0.1, client=client)
         results = ra.fetch_results(run, client=client, progress=False)
         eval_id = results.filter(pl.col("state").is_in(("passed", "failed")))["eval_id"][0]
-        again = ra.start_runs(flow, eval_ids=[eval_id], client=client)
+        again = ra.start_runs(flow, evals=[eval_id], client=client)
         ra.wait_for_runs(again, interval=0.1, client=client)
         assert rows_of(check(flow, client=client, progress=False))[eval_id][-1] >= 2

@@ -94,6 +94,15 @@ def test_so_is_an_unknown_block_or_eval(arguments: Any, listed: Any, path: str) 
         assert [each.startswith(path) for each in server.paths] == [False, True]
 
 
+def test_an_eval_is_asked_for_by_its_name() -> None:
+    saved = reply(body=page([eval_document("e1", name="Total")]))
+    found = reply(body=page([run_document("r1", workflow_id="wf_invoices")]))
+    with FaultServer([EMPTY, saved, found]) as server:
+        runs = ra.fetch_runs("wf_invoices", eval_id="Total", client=client_for(server.url))
+        assert [each.get("eval_id") for each in server.queries] == ["Total", None, "e1"]
+    assert runs["run_id"].to_list() == ["r1"]
+
+
 def test_an_unknown_block_of_an_unknown_workflow() -> None:
     known = workflows("wf_invoices")
     for blocks in (reply(404), EMPTY):

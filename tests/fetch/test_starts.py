@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.documents import run_document
+from support.documents import eval_document, run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import RUNS
@@ -22,7 +22,8 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def bodies(server: FaultServer) -> list[dict[str, Any]]:
-    return [json.loads(request.partition("\r\n\r\n")[2]) for request in server.requests]
+    starts = (each for each in server.requests if each.startswith("POST /v1/workflows/evals/runs "))
+    return [json.loads(request.partition("\r\n\r\n")[2]) for request in starts]
 
 
 def started(*run_ids: str) -> list[Reply]:
@@ -32,6 +33,14 @@ def started(*run_ids: str) -> list[Reply]:
     ]
 
 
+SAVED = reply(
+    body=page(
+        [
+            eval_document(each, name=name, workflow_id="wf")
+            for each, name in (("e1", "first"), ("e2", "second"), ("e3", "Total"), ("e4", "Total"))
+        ]
+    )
+)
 WHOLE = {"type": "workflow"}
 ONE, TWO = {"type": "single", "eval_id": "e1"}, {"type": "single", "eval_id": "e2"}
 BLOCK = {"type": "block", "block_id": "b1"}
@@ -42,23 +51,21 @@ BLOCK = {"type": "block", "block_id": "b1"}
     [
         ({}, [WHOLE]),
         ({"repeat": 3}, [WHOLE] * 3),
-        ({"eval_ids": "e1"}, [ONE]),
-        ({"eval_ids": ["e1", "e2", "e1"]}, [ONE, TWO]),
-        ({"eval_ids": pl.Series(["e1", "e2"]), "repeat": 2}, [ONE, ONE, TWO, TWO]),
-        ({"block_ids": ["b1"]}, [BLOCK]),
-        ({"eval_ids": ["e1"], "block_ids": "b1"}, [ONE, BLOCK]),
-        ({"eval_ids": []}, []),
+        ({"evals": "e1"}, [ONE]),
+        ({"evals": ["e1", "second", "e1", "e2"]}, [ONE, TWO]),
+        ({"evals": pl.Series(["e1", "e2"]), "repeat": 2}, [ONE, ONE, TWO, TWO]),
+        ({"blocks": ["b1"]}, [BLOCK]),
+        ({"evals": ["e1"], "blocks": "b1"}, [ONE, BLOCK]),
+        ({"evals": []}, []),
     ],
 )
 def test_a_run_is_started_for_each_scope(
     arguments: dict[str, Any], scopes: list[dict[str, str]]
 ) -> None:
-    with FaultServer(started(*(f"r{i}" for i in range(9)))) as server:
+    asked = [SAVED] if len(arguments.get("evals", ())) else []
+    with FaultServer([*asked, *started(*(f"r{i}" for i in range(9)))]) as server:
         runs = ra.start_runs("wf", client=client_for(server.url), **arguments)
         assert bodies(server) == [{"workflow_id": "wf", "scope": scope} for scope in scopes]
-        assert all(
-            request.startswith("POST /v1/workflows/evals/runs ") for request in server.requests
-        )
     assert runs.schema == RUNS.schema
     assert runs["run_id"].to_list() == [f"r{i}" for i in range(len(scopes))]
 
@@ -129,14 +136,15 @@ def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
 @pytest.mark.parametrize(
     ("arguments", "filters", "run"),
     [
-        ({"eval_ids": "e1"}, {"eval_id": "e1"}, {"eval_id": "e1"}),
-        ({"block_ids": "b1"}, {"target_block_id": "b1"}, OF_BLOCK),
+        ({"evals": "first"}, {"eval_id": "e1"}, {"eval_id": "e1"}),
+        ({"blocks": "b1"}, {"target_block_id": "b1"}, OF_BLOCK),
     ],
 )
 def test_a_start_is_looked_for_by_its_scope(
     arguments: dict[str, str], filters: dict[str, str], run: dict[str, Any]
 ) -> None:
-    with FaultServer([Reply(b"", "close"), listed(("r6", {}), ("r7", run))]) as server:
+    answers = [Reply(b"", "close"), listed(("r6", {}), ("r7", run))]
+    with FaultServer([SAVED, *answers] if "evals" in arguments else answers) as server:
         with pytest.raises(ra.TransportError) as caught:
             ra.start_runs("wf", client=client_for(server.url), **arguments)
         assert server.queries[-1].items() >= filters.items()
@@ -229,6 +237,20 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
 
 
 @pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["e1", "secnd"], "there is no eval 'secnd'; did you mean 'e2'"),
+        ("Total", "'Total' is the name of 2 evals; give an id: e3, e4"),
+    ],
+)
+def test_of_evals_that_are_not_clear_none_is_started(asked: Any, words: str) -> None:
+    with FaultServer([SAVED, *started("r1")]) as server:
+        with pytest.raises(ra.ConfigError, match=words):
+            ra.start_runs("wf", evals=asked, client=client_for(server.url))
+        assert bodies(server) == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"workflow_id": ""}, "workflow_id is empty"),
@@ -237,8 +259,8 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
         ({"repeat": -1}, "repeat must be"),
         ({"repeat": 1.5}, "repeat must be"),
         ({"repeat": None}, "repeat must be"),
-        ({"eval_ids": 7}, "eval_ids must be"),
-        ({"block_ids": [""]}, "block_ids is empty"),
+        ({"evals": 7}, "evals must be"),
+        ({"blocks": [""]}, "blocks is empty"),
     ],
 )
 def test_bad_starts_are_refused(arguments: dict[str, Any], words: str) -> None:
