@@ -20,7 +20,7 @@ from retab_analysis.checks.freshness import (
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
-from retab_analysis.comparison.reruns import choose_reruns, mean_reruns
+from retab_analysis.comparison.reruns import SETTLE_ROUNDS, choose_reruns, mean_reruns
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.comparison.wording import count_noun, list_evals
 from retab_analysis.errors import (
@@ -50,7 +50,7 @@ MOST_ERRORS = 10
 def settle(
     comparison: Comparison,
     *,
-    max_rounds: int = 4,
+    max_rounds: int = SETTLE_ROUNDS,
     max_reruns: int | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,

@@ -29,7 +29,6 @@ from retab_analysis.export.csv_writer import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
-from retab_analysis.markup import one_line
 from retab_analysis.report import write_report
 from retab_analysis.widgets import watch
 from retab_analysis.widgets.live.html import plain_text
@@ -69,18 +68,13 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
 def _accept(options: Namespace, console: Console, session: Session) -> int:
     try:
         # Before anything is asked.
-        known = read_accepted(options.file) if options.file.exists() else ()
+        if options.file.exists():
+            read_accepted(options.file)
     except ConfigError as error:
         raise UsageError(str(error)) from None
-    before = {each.id for each in known}
     comparison = compare_sides(options, console, session, chosen_runs(options.candidate))
     said = {"reason": options.reason, "until": options.until, "who": options.who}
-    comparison.accept(options.file, options.evals, **said)
-    after = read_accepted(options.file)
-    new = [one_line(each.name or each.id) for each in after if each.id not in before]
-    named = f": {', '.join(new)}" if new else ""
-    failures = count_noun(len(after), "accepted failure")
-    console.say(f"{options.file} holds {failures}, {len(new)} of them new{named}.")
+    console.say(comparison.accept(options.file, options.evals, **said))
     return HOLDS
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ import polars as pl
 from retab_analysis.arguments import check_path
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
+from retab_analysis.markup import one_line
 
 _TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
 """The beginning of an entry: its head, and the comments that stand right above it."""
@@ -106,8 +107,8 @@ def accept(
     reason: str,
     until: date | str | None,
     who: str | None,
-) -> None:
-    """Add entries to a file of accepted failures; see :meth:`Comparison.accept`.
+) -> str:
+    """Write entries to a file of accepted failures; see :meth:`Comparison.accept`.
 
     Args:
         chosen: The evals, with ``eval_name`` and ``eval_id``.
@@ -115,6 +116,9 @@ def accept(
         reason: Why they are accepted.
         until: The last day.
         who: Who accepts them.
+
+    Returns:
+        What was changed, in words.
 
     Raises:
         ConfigError: An argument cannot be used, or the file is not one of accepted failures.
@@ -128,26 +132,59 @@ def accept(
     if last is not None and last < datetime.now(UTC).date():
         raise ConfigError(f"until: {last} is over; the last day must be today or later")
     target = check_path("path", path)
-    known = read_accepted(target) if target.exists() else ()
-    kept = {entry.id for entry in known if not entry.has_run_out()}
-    new = [
-        Accepted(eval_id, name, reason, who, last)
-        for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows()
-        if eval_id not in kept
-    ]
-    text = target.read_text(encoding="utf-8") if target.exists() else _HEAD
-    head, tables = _split_tables(text, known)
-    for entry in new:
-        comments = [line for line in tables.get(entry.id, "").splitlines() if line[:1] == "#"]
-        tables[entry.id] = "\n".join([*comments, entry.to_toml()])
-    parts = [head, *(tables[each] for each in sorted(tables))] if new else [text]
-    written = "\n".join(f"{part.strip()}\n" for part in parts if part.strip())
+    is_there = target.exists()
+    known = read_accepted(target) if is_there else ()
+    text = target.read_text(encoding="utf-8") if is_there else _HEAD
+    head, entries = _split_entries(text, known)
+    told: dict[str, list[str]] = {"Accepted": [], "Renewed": []}
+    for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
+        # An entry that was written by hand may have the name in the place of the id.
+        at = next((at for at, (old, _) in enumerate(entries) if old.id in (eval_id, name)), None)
+        old, table = (Accepted(eval_id, name), "") if at is None else entries[at]
+        stays = None if old.has_run_out() else old.until
+        new = replace(old, reason=reason, who=who or old.who, until=last or stays)
+        if at is None:
+            entries.append((new, new.to_toml()))
+        elif new != old:
+            entries[at] = new, _rewrite(table, new)
+        if new != old:
+            told["Accepted" if at is None else "Renewed"].append(one_line(name or eval_id))
+    said = [f"{what}: {', '.join(names)}." for what, names in told.items() if names]
+    if not said:
+        return f"Nothing to accept; {target.name} stays as it is."
+    tables = [table for _, table in sorted(entries, key=lambda each: each[0].id)]
+    written = "\n".join(f"{each.strip()}\n" for each in (head, *tables) if each.strip())
     # Half a surrogate pair cannot be written in UTF-8.
     save(target, written.encode(errors="replace"))
+    return " ".join([*said, f"{target.name} holds {len(entries)} now."])
 
 
-def _split_tables(text: str, entries: Sequence[Accepted]) -> tuple[str, dict[str, str]]:
-    """What stands before the entries of a file, and the text of each, with its comments, by id.
+def _rewrite(table: str, entry: Accepted) -> str:
+    """The text of an entry with other values; comments stay where they are, if that can be."""
+    lines = table
+    for name in ("reason", "who", "until"):
+        value = getattr(entry, name)
+        line = "" if value is None else f"{name} = {_toml(value)}"
+        found = re.search(rf"^[ \t]*{name}[ \t]*=[^#\n]*", lines, re.MULTILINE)
+        if found:
+            gap = "  " if found[0].endswith(" ") else ""
+            lines = lines[: found.start()] + line + gap + lines[found.end() :]
+        elif line:
+            lines = f"{lines.rstrip()}\n{line}\n"
+    try:
+        [written] = tomllib.loads(lines)["accepted"]
+        if _check_entry(written, "") == entry:
+            return lines
+    except (ValueError, KeyError, ConfigError):
+        pass
+    comments = [line.strip() for line in table.splitlines() if line.lstrip()[:1] == "#"]
+    return "\n".join([*comments, entry.to_toml()])
+
+
+def _split_entries(
+    text: str, entries: Sequence[Accepted]
+) -> tuple[str, list[tuple[Accepted, str]]]:
+    """What stands before the entries of a file, and each of them with its text and comments.
 
     Where the entries are written in another way than as tables, the comments are lost.
     """
@@ -162,7 +199,7 @@ def _split_tables(text: str, entries: Sequence[Accepted]) -> tuple[str, dict[str
         is_split = False
     if not is_split:
         head, tables = _HEAD, [entry.to_toml() for entry in entries]
-    return head, dict(zip((entry.id for entry in entries), tables, strict=True))
+    return head, list(zip(entries, tables, strict=True))
 
 
 def _toml(value: str | date) -> str:

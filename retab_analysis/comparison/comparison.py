@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from retab_analysis.arguments import check_flag
+from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison import render
 from retab_analysis.comparison.accepted import accept as accept_failures
 from retab_analysis.comparison.causes import group_causes, split_path
@@ -22,11 +22,16 @@ from retab_analysis.comparison.gate import (
     GateRule,
     Suspicion,
     apply_rule,
-    choose_failures,
-    find_evals,
+    choose_accepted,
+    name_by_id,
 )
 from retab_analysis.comparison.json_diff import differing_paths
-from retab_analysis.comparison.reruns import choose_reruns, list_undecided
+from retab_analysis.comparison.reruns import (
+    SETTLE_ROUNDS,
+    choose_reruns,
+    list_undecided,
+    mean_reruns,
+)
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.suite_test import (
     Suite,
@@ -37,6 +42,7 @@ from retab_analysis.comparison.suite_test import (
     summarize,
 )
 from retab_analysis.comparison.wording import (
+    count_noun,
     explain,
     say_bad_hour,
     say_started,
@@ -44,11 +50,11 @@ from retab_analysis.comparison.wording import (
     write_headline,
 )
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ConfigError, RegressionError
+from retab_analysis.errors import RegressionError
 from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, FAILING
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
 # The conditions that hold the whole value against what is expected; None where it is not known.
@@ -241,29 +247,36 @@ class Comparison:
         reason: str,
         until: date | str | None = None,
         who: str | None = None,
-    ) -> None:
+    ) -> str:
         """Write down failures that are known and accepted, for :meth:`gate`'s ``allow``.
 
-        Entries that are there already stay as they are, with the comments beside them; one that has
-        run out is written anew. The file is replaced whole or not at all.
+        Entries are sorted, and comments stay beside theirs. The file is replaced whole or not at
+        all.
 
         Args:
             path: The file, TOML.
-            evals: Ids or names, or a frame with a column ``eval_id``; None for what fails the gate
-                now.
+            evals: Ids or names, or a frame with a column ``eval_id``: of one that has an entry
+                already, reason, last day and who are renewed where they are given. None for what
+                fails the gate now with this file, so that entries which still hold stay untouched.
             reason: Why they are accepted.
             until: The last day on which they are, a date or ``"2026-12-31"``, today or later; None
-                for ever.
+                for ever, and for as long as an entry that still holds has said.
             who: Who accepts them.
 
+        Returns:
+            What was changed, in words.
+
         Raises:
-            ConfigError: An argument that cannot be used, an eval that was not compared, or a file
-                that is not one of accepted failures.
+            ConfigError: An argument that cannot be used; an eval that was not compared, or neither
+                fails nor fails the gate; or a file that is not one of accepted failures.
             OSError: It cannot be written.
         """
         check_polars_threads()
-        chosen = choose_failures(self.evals, evals)
-        accept_failures(chosen, path, reason=reason, until=until, who=who)
+        if evals is None:
+            allow = path if check_path("path", path).exists() else ()
+            evals = self.gate(allow=allow, verdict=False).failing
+        chosen = choose_accepted(self.evals, evals)
+        return accept_failures(chosen, path, reason=reason, until=until, who=who)
 
     def diff(self, eval_id: str) -> pl.DataFrame:
         """The JSON paths at which an eval's expected, baseline and candidate value differ.
@@ -287,11 +300,7 @@ class Comparison:
             ConfigError: There is no such eval, or several have that name.
         """
         check_polars_threads()
-        found = find_evals(self.evals, [str(eval_id)])
-        if not found:
-            known = ", ".join(self.evals["eval_id"].head(20))
-            raise ConfigError(f"no eval {eval_id!r} was compared; there are {known or 'none'}")
-        row = self.evals.row(by_predicate=pl.col("eval_id").is_in([*found.values()]), named=True)
+        row = self._rows_of(eval_id).row(0, named=True)
         texts = {
             "expected": row["expected_value"],
             "baseline": row["baseline_actual"],
@@ -301,6 +310,82 @@ class Comparison:
         kind = self._sides.condition_kind(row["eval_id"])
         differing = differing_paths(texts, at, is_expected=kind in _WHOLE)
         return pl.DataFrame(differing, schema=_DIFF)
+
+    def _rows_of(self, asked: str) -> pl.DataFrame:
+        """The row of an eval, by its id or its name."""
+        eval_id = resolve("eval", str(asked), name_by_id(self.evals))
+        return self.evals.filter(pl.col("eval_id") == eval_id)
+
+    def values(self, eval: str | None = None) -> pl.DataFrame:
+        """What was expected of the evals that do not pass, and what came in its place.
+
+        Args:
+            eval: Only of this eval, its id or its name, whether it passes or not.
+
+        Returns:
+            One row per eval, in the order of ``evals`` (String each): ``eval_name``; ``asserted``,
+            the path in the block's output and the condition; ``expected``; ``was``, what came at
+            the result that it is held against; ``got``, what came now, or why nothing did; and
+            ``eval_id``. The three values are JSON texts, exactly as they were sent.
+
+        Raises:
+            ConfigError: There is no such eval, or several have that name.
+        """
+        check_polars_threads()
+        fails = pl.col("candidate_state").is_in((*FAILING, "mixed")).fill_null(False)
+        chosen = self.evals.filter(fails | pl.col("transition").is_in(BROKEN))
+        rows = chosen if eval is None else self._rows_of(eval)
+        paths = rows["eval_id"].replace_strict(
+            self._sides.asserted_paths(), default=None, return_dtype=pl.String
+        )
+        return rows.select(
+            "eval_name",
+            asserted=pl.concat_str(paths, "condition", separator=" ", ignore_nulls=True),
+            expected="expected_value",
+            was="baseline_actual",
+            got=pl.coalesce("candidate_actual", "failure"),
+            eval_id="eval_id",
+        )
+
+    @property
+    def broken(self) -> pl.DataFrame:
+        """The rows of ``evals`` that got worse to stay."""
+        return self.evals.filter(pl.col("transition").is_in(BROKEN))
+
+    @property
+    def unclear(self) -> pl.DataFrame:
+        """The rows of ``evals`` that may have got worse: :func:`settle` decides them."""
+        return self.evals.filter(transition="suspect")
+
+    @property
+    def flaky(self) -> pl.DataFrame:
+        """The rows of ``evals`` that do not always pass, without a lasting change."""
+        return self.evals.filter(transition="flaky")
+
+    @property
+    def fixed(self) -> pl.DataFrame:
+        """The rows of ``evals`` that did not pass, and pass now."""
+        return self.evals.filter(transition="fixed")
+
+    @property
+    def new(self) -> pl.DataFrame:
+        """The rows of ``evals`` that have no earlier result."""
+        return self.evals.filter(transition="added")
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """What to type next in a notebook, a line each; empty where nothing is to be done."""
+        chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
+        steps = []
+        if chosen.height:
+            runs = count_noun(round(mean_reruns(self._suite, SETTLE_ROUNDS)), "run")
+            evals = count_noun(chosen.height, "eval")
+            steps.append(f"verdict = ra.settle(verdict)  # about {runs}: {evals} not decided yet")
+        if not self.values().is_empty():
+            steps.append("verdict.values()  # what was expected, and what came")
+        if self.broken.height:
+            steps.append('verdict.accept("accepted.toml", reason="…")  # what fails the gate')
+        return tuple(steps)
 
     @property
     def causes(self) -> pl.DataFrame:

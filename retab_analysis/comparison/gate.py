@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag, check_share
+from retab_analysis.arguments import check_count, check_flag, check_share, find_named, resolve
 from retab_analysis.comparison.accepted import Accepted, read_accepted
 from retab_analysis.comparison.wording import (
     add_since,
@@ -32,6 +32,7 @@ FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
 _LISTED = 5
+_NOT_OVER = (*BROKEN, "suspect", "flaky", "incomplete")
 _FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 
 
@@ -151,20 +152,14 @@ def find_evals(evals: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
     Raises:
         ConfigError: A name that several evals have.
     """
-    ids, named = set(evals["eval_id"]), dict[str | None, list[str]]()
-    for eval_id, name in evals.select("eval_id", "eval_name").iter_rows():
-        named.setdefault(name, []).append(eval_id)
-    found = {}
-    for each in names:
-        meant = [each] if each in ids else named.get(each, [])
-        if len(meant) > 1:
-            raise ConfigError(
-                f"{each!r} is the name of {len(meant)} evals; give an id: "
-                f"{', '.join(sorted(meant)[:_LISTED])}"
-            )
-        if meant:
-            found[each] = meant[0]
-    return found
+    known = name_by_id(evals)
+    found = ((each, find_named("eval", each, known)) for each in names)
+    return {each: eval_id for each, eval_id in found if eval_id is not None}
+
+
+def name_by_id(evals: pl.DataFrame) -> dict[str, str | None]:
+    """The names of the evals of a comparison, by their ids."""
+    return dict(evals.select("eval_id", "eval_name").iter_rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +312,10 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] |
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
         row = rows[found[entry.id]] if entry.id in found else None
         transition = row["transition"] if row else None
-        passes = row and transition in ("still_passing", "fixed") and row["passing_rows"] > 1
+        passes = row and row["candidate_state"] == "passed" and row["passing_rows"] > 1
         if transition == "removed" if saved is None else entry.id not in saved:
             reasons.append(f"Accepted, but not saved any more: {name}. Remove the entry.")
-        elif row and passes and not row["comes_and_goes"]:
+        elif row and passes and transition not in _NOT_OVER and not row["comes_and_goes"]:
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
         elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
@@ -369,26 +364,28 @@ def _note_others(
     ]
 
 
-def choose_failures(
-    compared: pl.DataFrame, evals: Iterable[str] | pl.DataFrame | None
+def choose_accepted(
+    compared: pl.DataFrame, evals: str | Iterable[str] | pl.DataFrame
 ) -> pl.DataFrame:
-    """The evals that are to be accepted; None for all that fail the usual gate.
+    """The evals that are to be accepted, by their ids, names, or a frame of them.
 
     Raises:
-        ConfigError: One of them was not compared, or is a name that several evals have.
+        ConfigError: One of them was not compared, is a name that several evals have, or neither
+            fails nor fails the usual gate, so that there is nothing to accept.
     """
-    if evals is None:
-        return compared.filter(pl.col("transition").is_in(FAIL_ON))
     if isinstance(evals, pl.DataFrame):
         if "eval_id" not in evals.columns:
             raise ConfigError("evals: the frame has no column eval_id")
         evals = evals["eval_id"].to_list()
-    names = _check_texts("evals", evals)
-    found = find_evals(compared, names)
-    unknown = sorted(set(names) - set(found))
-    if unknown:
-        raise ConfigError(f"evals: {', '.join(unknown[:_LISTED])} were not compared")
-    return compared.filter(pl.col("eval_id").is_in([*found.values()]))
+    known = name_by_id(compared)
+    ids = [resolve("eval", each, known) for each in _check_texts("evals", evals)]
+    chosen = compared.filter(pl.col("eval_id").is_in(ids))
+    fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
+    idle = chosen.filter(~(fails.fill_null(False) | pl.col("transition").is_in(FAIL_ON)))
+    if idle.height:
+        verb = "neither fails nor fails" if idle.height == 1 else "neither fail nor fail"
+        raise ConfigError(f"evals: {list_evals(idle, _LISTED)} {verb} the gate: nothing to accept")
+    return chosen
 
 
 def _check_transitions(fail_on: str | Iterable[str]) -> tuple[str, ...]:

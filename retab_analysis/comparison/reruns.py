@@ -11,6 +11,9 @@ from retab_analysis.evidence.comparable import SAME_HOUR
 from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS, ROUNDS
 from retab_analysis.vocabulary import BROKEN, SURE
 
+SETTLE_ROUNDS = 4
+"""In so many rounds :func:`settle` runs evals again, unless it is told otherwise."""
+
 _COLUMNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
 
 

@@ -526,7 +526,7 @@ def test_what_is_accepted_passes(
 ) -> None:
     reason = ["--reason", "known", "--who", "Ada", "--until", "2999-12-31"]
     assert red("accept", FLOW, "known.toml", *reason) == 0
-    assert "holds 1 accepted failure, 1 of them new: total." in capsys.readouterr().err
+    assert "Accepted: total. known.toml holds 1 now." in capsys.readouterr().err
     assert 'who = "Ada"' in (tmp_path / "known.toml").read_text()
     assert red("check", FLOW, "--allow", "known.toml") == 0
     assert "1 accepted: total (total)." in capsys.readouterr().out

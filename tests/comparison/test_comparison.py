@@ -43,6 +43,50 @@ def test_what_to_run_again() -> None:
     assert not {"gone", "new", "changed", "gap", "stopped"} & set(again["eval_id"])
 
 
+def test_the_rows_of_what_became_of_evals_have_names() -> None:
+    comparison = of_every_transition()
+    kinds = {
+        "broken": ("regressed", "newly_blocked"),
+        "unclear": ("suspect",),
+        "flaky": ("flaky",),
+        "fixed": ("fixed",),
+        "new": ("added",),
+    }
+    for name, transitions in kinds.items():
+        rows = comparison.evals.filter(pl.col("transition").is_in(transitions))
+        assert rows.height
+        assert getattr(comparison, name).equals(rows)
+
+
+def test_the_values_of_what_does_not_pass() -> None:
+    known = {"path": "lines.0.quantity", "condition": "= 18.5", "expected_value": "18.5"}
+    rows = [
+        *history("a", "PPPF", "AAAB", eval_name="Blue", **known),
+        *history("b", "PPPE", "AAAB", actual_value=None, failure_message="too many requests"),
+        *history("c", "PPPP", "AAAB", actual_value="7"),
+    ]
+    for row, value in zip(rows, ("18.5", "18.5", "18.5", "1"), strict=False):
+        row["actual_value"] = value
+    made = held_against_own_past(rows, 4)
+    (blue, errored) = made.values().rows()
+    assert blue == ("Blue", "lines.0.quantity = 18.5", "18.5", "18.5", "1", "a")
+    assert "too many requests" in errored[4]
+    assert made.values("Blue").rows() == [blue]
+    assert made.values("c")["got"].to_list() == ["7"]
+    assert made.values().schema == dict.fromkeys(made.values().columns, pl.String())
+
+
+def test_what_to_do_next_are_lines_that_can_be_typed() -> None:
+    comparison = of_every_transition()
+    runs = round(mean_reruns(suite_of(comparison), 4))
+    first, *others = comparison.next_steps
+    assert first.startswith(f"verdict = ra.settle(verdict)  # about {runs} runs: ")
+    assert len(others) == 2
+    for each in comparison.next_steps:
+        compile(each, "cell", "exec")
+    assert held_against_own_past(history("e", "PPPP"), 4).next_steps == ()
+
+
 def test_what_is_sure_is_not_run_again() -> None:
     rows = history("e", "P" * 20 + "FFFF", "A" * 20 + "BBBB")
     sure = held_against(rows, 20, (21, 24))
@@ -147,8 +191,9 @@ def test_what_is_expected_is_told_inside_where_the_whole_value_is(
 
 
 def test_a_diff_of_an_eval_that_was_not_compared() -> None:
-    with pytest.raises(ConfigError, match="no eval 'nobody' was compared; there are e00, e01"):
-        suite("PP", "PP").diff("nobody")
+    for ask in (suite("PP", "PP").diff, suite("PP", "PP").values):
+        with pytest.raises(ConfigError, match="no eval 'name of e000'; did you mean 'e00'"):
+            ask("name of e000")
     with pytest.raises(ConfigError, match="there are none"):
         compare(results(), results()).diff("e")
 

@@ -171,6 +171,7 @@ def test_a_name_that_several_evals_have_is_an_error_that_lists_their_ids(tmp_pat
         lambda: made.gate(allow=path),
         lambda: made.accept(path, "Total", reason="x"),
         lambda: made.diff("Total"),
+        lambda: made.values("Total"),
     ):
         with pytest.raises(ConfigError, match="'Total' is the name of 2 evals; give an id: a, b"):
             ask()
@@ -289,23 +290,34 @@ def test_what_is_accepted_goes_round(tmp_path: Path) -> None:
         assert gate.ok
         assert gate.notes[-1].startswith("3 accepted: ")
     # What is accepted now is all that failed the gate.
-    comparison.accept(path, reason="again")
+    said = "Nothing to accept; accepted.toml stays as it is."
+    assert comparison.accept(path, reason="again") == said
     assert tomllib.loads(path.read_text(encoding="utf-8"))["accepted"] == entries
 
 
-def test_existing_entries_stay_and_new_ones_are_sorted_in(tmp_path: Path) -> None:
+def test_existing_entries_are_renewed_where_something_is_given_and_it_is_said(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "accepted.toml"
     path.write_text('[[accepted]]\nid = "elsewhere"\nreason = "old"\n', encoding="utf-8")
     comparison = of_every_transition()
-    comparison.accept(path, ["shaky"], reason="new", until="2099-12-31")
-    comparison.accept(path, comparison.evals.filter(eval_id="gap"), reason="newer")
-    comparison.accept(path, "shaky", reason="other")
-    assert [(entry.id, entry.reason) for entry in read_accepted(path)] == [
-        ("elsewhere", "old"),
-        ("gap", "newer"),
-        ("shaky", "new"),
+    last = date(2099, 12, 31)
+    said = [
+        comparison.accept(path, ["doubtful"], reason="new", until="2099-12-31", who="Ida"),
+        comparison.accept(path, comparison.evals.filter(eval_id="broken"), reason="newer"),
+        comparison.accept(path, ["name of doubtful", "blocked"], reason="other"),
     ]
-    assert read_accepted(path)[2].until == date(2099, 12, 31)
+    assert [(each.id, each.reason, each.until, each.who) for each in read_accepted(path)] == [
+        ("blocked", "other", None, None),
+        ("broken", "newer", None, None),
+        ("doubtful", "other", last, "Ida"),
+        ("elsewhere", "old", None, None),
+    ]
+    assert said == [
+        "Accepted: name of doubtful. accepted.toml holds 2 now.",
+        "Accepted: name of broken. accepted.toml holds 3 now.",
+        "Accepted: name of blocked. Renewed: name of doubtful. accepted.toml holds 4 now.",
+    ]
 
 
 BY_HAND = f"""# What the team knows.
@@ -313,34 +325,37 @@ BY_HAND = f"""# What the team knows.
 # Waits for the provider.
 [[accepted]]
 id = "gap"  # since May
-reason = "old"
+reason = "old"  # as agreed
+who = "Ida"
 
 [[accepted]]
 # The one with the long name.
-id = "shaky"
+id = "name of doubtful"
 until = {YESTERDAY}
 """
 
 
-def test_what_was_written_by_hand_stays_and_what_has_run_out_is_written_anew(
+def test_comments_stay_where_an_entry_is_renewed_and_what_has_run_out_holds_again(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "accepted.toml"
     path.write_text(BY_HAND, encoding="utf-8")
-    of_every_transition().accept(path, "gap", reason="other")
+    of_every_transition().accept(path, "gap", reason="old")
     assert path.read_text(encoding="utf-8") == BY_HAND
-    of_every_transition().accept(path, ["gap", "shaky", "fine0"], reason="new", until=TOMORROW)
+    of_every_transition().accept(path, "doubtful", reason="new")
+    of_every_transition().accept(path, ["gap", "broken"], reason="new", until=TOMORROW)
     written = path.read_text(encoding="utf-8")
     assert [line for line in written.splitlines() if "#" in line] == [
         "# What the team knows.",
         "# Waits for the provider.",
         'id = "gap"  # since May',
+        'reason = "new"  # as agreed',
         "# The one with the long name.",
     ]
     assert [(each.id, each.reason, each.until) for each in read_accepted(path)] == [
-        ("fine0", "new", TOMORROW),
-        ("gap", "old", None),
-        ("shaky", "new", TOMORROW),
+        ("broken", "new", TOMORROW),
+        ("gap", "new", TOMORROW),
+        ("name of doubtful", "new", None),
     ]
 
 
@@ -358,9 +373,9 @@ def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, tex
     path = tmp_path / "accepted.toml"
     path.write_text(text, encoding="utf-8")
     before = {each.id: each for each in read_accepted(path)}
-    of_every_transition().accept(path, "fine0", reason="new")
+    of_every_transition().accept(path, "broken", reason="new")
     assert {each.id: each for each in read_accepted(path)} == before | {
-        "fine0": Accepted("fine0", "name of fine0", "new")
+        "broken": Accepted("broken", "name of broken", "new")
     }
 
 
@@ -479,7 +494,8 @@ def test_a_file_that_is_not_there_is_refused_by_the_gate_and_made_by_accept(tmp_
         ({"reason": "x", "until": "soon"}, "until"),
         ({"reason": "x", "until": 3}, "until"),
         ({"reason": "x", "until": datetime(2026, 1, 1, tzinfo=UTC)}, "until"),
-        ({"reason": "x", "evals": ["nobody"]}, "evals: nobody"),
+        ({"reason": "x", "evals": ["broke"]}, "there is no eval 'broke'; did you mean 'broken'"),
+        ({"reason": "x", "evals": ["broken", "fine0"]}, r"\(fine0\) neither fails nor fails the"),
         ({"reason": "x", "evals": [3]}, "evals"),
         ({"reason": "x", "evals": pl.DataFrame({"id": ["gap"]})}, "evals"),
     ],
