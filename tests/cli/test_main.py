@@ -532,7 +532,8 @@ def test_what_is_accepted_passes(
     assert "1 accepted: total (total)." in capsys.readouterr().out
     assert red("accept", FLOW, "known.toml", "--reason", "more", "--eval", "fine 1") == 3
     assert "neither fails nor fails the gate" in capsys.readouterr().err
-    (tmp_path / "known.toml").open("a").write('[[accepted]]\nid = "fine 1"\n')
+    known = (tmp_path / "known.toml").read_text()
+    (tmp_path / "known.toml").write_text(f'{known}\n[[accepted]]\nid = "fine 1"\n')
     assert red("check", FLOW, "--allow", "known.toml") == 1
     assert red("accept", FLOW, "known.toml", "--reason", "x", "--eval", "nope") == 3
     (tmp_path / "bad.toml").write_text("x = 1")
