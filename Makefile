@@ -10,7 +10,7 @@
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
 # And now and then: `make dashboard` (runs, live progress and comparison as an app), `make soak`
-# (faults, interrupts, kills and forks for eight minutes), `make test-floors` (the lowest versions
+# (faults and forks for eight minutes), `make test-floors` (the lowest versions
 # that pyproject.toml allows), `make clean`.
 
 PYTHON ?= python3

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from support.documents import result_document, run_document
+
 Document = dict[str, Any]
 
 BLOCKS = {
@@ -35,43 +37,29 @@ def _run(number: int, dice: random.Random) -> Document:
     evals = dice.choice((1, 12, 80))
     crashed = number % 25 == 0
     failed = 0 if crashed else dice.randrange(evals)
-    return {
-        "id": f"wfevalrun_{number:012d}",
-        "workflow_id": f"wf_{number % 10:08d}",
-        "workflow_version_id": f"draft_2026_{1 + number % 12:02d}_18",
-        "trigger": {"type": dice.choice(("api", "manual", "schedule"))},
-        "lifecycle": _crash() if crashed else {"status": "completed"},
-        "timing": _timing(number, dice),
-        "target": {"type": "block", "block_id": dice.choice(list(BLOCKS))} if evals < 80 else None,
-        "eval_id": f"wfnodeeval_{number % 80:021d}" if evals == 1 else None,
-        "total_evals": evals,
-        "counts": {
-            "lifecycle_counts": {
-                "pending": 0,
-                "queued": 0,
-                "running": 0,
-                "completed": 0 if crashed else evals,
-                "error": 1 if crashed else 0,
-                "cancelled": evals - 1 if crashed else 0,
-            },
-            "outcome": {"passed": 0 if crashed else evals - failed, "failed": failed, "blocked": 0},
-        },
-        "freshness": {
-            "status": dice.choice(("fresh", "stale")),
-            "reasons": dice.choice(([], ["inputs_changed"])),
-            "validity_fingerprint": f"{dice.getrandbits(256):064x}",
-            "input_fingerprint": f"{dice.getrandbits(256):064x}",
-            "baseline_run_id": None,
-        },
-    }
-
-
-def _crash() -> Document:
-    return {
-        "status": "error",
-        "message": "The model provider did not answer",
-        "details": {"error_code": "provider_timeout", "block_id": "block_extract_invoice"},
-    }
+    target = {"type": "block", "block_id": dice.choice(list(BLOCKS))} if evals < 80 else None
+    details = {"error_code": "provider_timeout", "block_id": "block_extract_invoice"}
+    crash = {"status": "error", "message": "The provider did not answer", "details": details}
+    return run_document(
+        f"wfevalrun_{number:012d}",
+        workflow_id=f"wf_{number % 10:08d}",
+        workflow_version_id=f"draft_2026_{1 + number % 12:02d}_18",
+        trigger__type=dice.choice(("api", "manual", "schedule")),
+        lifecycle=crash if crashed else {"status": "completed"},
+        timing=_timing(number, dice),
+        target=target,
+        eval_id=f"wfnodeeval_{number % 80:021d}" if evals == 1 else None,
+        total_evals=evals,
+        counts__lifecycle_counts__completed=0 if crashed else evals,
+        counts__lifecycle_counts__error=int(crashed),
+        counts__lifecycle_counts__cancelled=evals - 1 if crashed else 0,
+        counts__outcome__passed=0 if crashed else evals - failed,
+        counts__outcome__failed=failed,
+        freshness__status=dice.choice(("fresh", "stale")),
+        freshness__reasons=dice.choice(([], ["inputs_changed"])),
+        freshness__validity_fingerprint=f"{dice.getrandbits(256):064x}",
+        freshness__input_fingerprint=f"{dice.getrandbits(256):064x}",
+    )
 
 
 def _timing(number: int, dice: random.Random) -> Document:
@@ -99,70 +87,37 @@ def results(count: int) -> list[Document]:
 def _result(number: int, dice: random.Random) -> Document:
     block_id = dice.choice(list(BLOCKS))
     block_type, operation = BLOCKS[block_id]
-    passed = dice.random() < 0.8
-    return {
-        "id": f"wfevalresult_{number:012d}",
-        "workflow_eval_run_id": f"wfevalrun_{number // 40:012d}",
-        "eval_id": f"wfnodeeval_{number % 40:021d}",
-        "lifecycle": {"status": "completed"},
-        "timing": _timing(number, dice),
-        "verdict": "passed" if passed else "failed",
-        "workflow_id": "wf_invoices",
-        "block_id": block_id,
-        "block_type": block_type,
-        "execution_fingerprint": f"{dice.getrandbits(256):064x}",
-        "handle_inputs_fingerprint": f"{number % 40:064x}",
-        "workflow_draft_fingerprint": f"{number // 400:064x}",
-        "block_execution_fingerprint": f"{number // 100:064x}",
-        "artifact": {"operation": operation, "id": f"art_{dice.getrandbits(64):016x}"},
-        "handle_inputs": {"input-file-0": {"type": "file", "document": _file(number)}},
-        "handle_outputs": {"output-json-0": {"type": "json", "data": _invoice(number, dice)}},
-        "routing_decisions": None,
-        "warnings": ["Low contrast on page 2"] if number % 10 == 0 else [],
-        "assertion_result": _assertion(passed, dice),
-        "verdict_summary": {
-            "passed": passed,
-            "assertions_passed": int(passed),
-            "assertions_failed": int(not passed),
-            "blocked_assertions": 0,
-            "failed_assertion_ids": [],
-        },
-    }
-
-
-def _file(number: int) -> Document:
-    return {
-        "id": f"file_{number % 40:016d}",
-        "filename": f"Müller & Söhne, invoice {number % 40}.pdf",
-        "mime_type": "application/pdf",
-    }
-
-
-def _invoice(number: int, dice: random.Random) -> Document:
-    return {
+    passed, expected = dice.random() < 0.8, round(dice.uniform(10, 9000), 2)
+    outcome = "passed" if passed else "failed"
+    lines = [{"position": at, "description": f"Item {at}", "amount": 12.5} for at in range(1, 5)]
+    invoice = {
         "invoice_number": f"RE-2026-{number:05d}",
         "supplier": "Müller & Söhne GmbH",
         "currency": "EUR",
         "total": round(dice.uniform(10, 9000), 2),
-        "lines": [
-            {"position": place, "description": f"Item {place}", "amount": 12.5}
-            for place in range(1, 5)
-        ],
+        "lines": lines,
     }
-
-
-def _assertion(passed: bool, dice: random.Random) -> Document:
-    expected = round(dice.uniform(10, 9000), 2)
-    failure = {"code": "not_equal", "message": "The values differ", "details": {}}
-    return {
-        "assertion_id": f"as_{dice.getrandbits(48):012x}",
-        "condition_kind": "equals",
-        "outcome": "passed" if passed else "failed",
-        "actual_value": expected if passed else round(expected + 1, 2),
-        "expected_value": expected,
-        "score": None,
-        "threshold": None,
-        "metric_kind": None,
-        "assertion_label": "Total of the invoice",
-        "failure": None if passed else failure,
-    }
+    return result_document(
+        f"wfevalresult_{number:012d}",
+        workflow_eval_run_id=f"wfevalrun_{number // 40:012d}",
+        eval_id=f"wfnodeeval_{number % 40:021d}",
+        timing=_timing(number, dice),
+        verdict=outcome,
+        block_id=block_id,
+        block_type=block_type,
+        execution_fingerprint=f"{dice.getrandbits(256):064x}",
+        handle_inputs_fingerprint=f"{number % 40:064x}",
+        workflow_draft_fingerprint=f"{number // 400:064x}",
+        block_execution_fingerprint=f"{number // 100:064x}",
+        artifact={"operation": operation, "id": f"art_{dice.getrandbits(64):016x}"},
+        handle_inputs__document__document__id=f"file_{number % 40:016d}",
+        handle_inputs__document__document__filename=f"Müller & Söhne, invoice {number % 40}.pdf",
+        handle_outputs={"output-json-0": {"type": "json", "data": invoice}},
+        warnings=["Low contrast on page 2"] if number % 10 == 0 else [],
+        assertion_result__assertion_id=f"as_{dice.getrandbits(48):012x}",
+        assertion_result__outcome=outcome,
+        assertion_result__actual_value=expected if passed else round(expected + 1, 2),
+        assertion_result__expected_value=expected,
+        assertion_result__assertion_label="Total of the invoice",
+        **({"assertion_result__failure": None} if passed else {}),
+    )

@@ -1,8 +1,8 @@
-"""What the model of failing rates costs, in processor time and memory, alone and in a comparison.
+"""What the model of failing rates costs, in processor time and memory.
 
-Every figure is of a process of its own, ``python -m benchmarks.evidence KIND EVALS RUNS``: the
-processor time of all its threads for the work alone, which a busy machine changes less than the
-time on the clock, and how far its memory rose. The load of the machine is printed beside.
+Every figure is of a process of its own, ``python -m benchmarks.evidence EVALS RUNS``: the processor
+time of all its threads for the work alone, which a busy machine changes less than the time on the
+clock, and how far its memory rose. The load of the machine is printed beside.
 """
 
 from __future__ import annotations
@@ -11,11 +11,8 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
-import polars as pl
 from support.inside import Histories, answer, infer
 
 from benchmarks import compare, harness
@@ -24,51 +21,32 @@ from benchmarks.harness import AtMost, Figure
 NAME = "evidence"
 SIZE = 100_000
 MODEL_SIZES = ((480, 22), (10_000, 200))
-HISTORY_RUNS = 20
 SMALL, LARGE = (f"the model, {evals:,} evals × {runs} runs" for evals, runs in MODEL_SIZES)
-ALONE = f"compare 2 × {SIZE:,} results"
-HISTORY = f"{ALONE} with {HISTORY_RUNS} runs of history"
 TIME, MEMORY, LOAD = ": processor time", ": memory", "load of the machine, of all cores"
 PROMISES = {
     SMALL + TIME: AtMost(0.15),
     LARGE + TIME: AtMost(5.0),
     LARGE + MEMORY: AtMost(600.0),
-    ALONE + TIME: AtMost(2.0),
-    HISTORY + TIME: AtMost(15.0),
-    HISTORY + MEMORY: AtMost(1_000.0),
 }
 BLOCKS = 8
 
 
 def measure(size: int = SIZE) -> list[Figure]:
-    """Infer from the histories of two suites, and compare two sides of ``size`` results."""
-    scale = size / SIZE
-    kinds = [
-        *(
-            (label, "model", max(1, round(evals * scale)), runs)
-            for label, (evals, runs) in zip((SMALL, LARGE), MODEL_SIZES, strict=True)
-        ),
-        (ALONE, "compare", size, 0),
-        (HISTORY, "compare", size, HISTORY_RUNS),
-    ]
+    """Infer from the histories of two suites, each ``size / 100,000`` of its usual size."""
     figures = []
-    for label, kind, evals, runs in kinds:
-        measured = [_measure(kind, evals, runs) for _ in range(harness.ROUNDS)]
+    for label, (evals, runs) in zip((SMALL, LARGE), MODEL_SIZES, strict=True):
+        fewer = max(1, round(evals * size / SIZE))
+        measured = [_measure(fewer, runs) for _ in range(harness.ROUNDS)]
         took, memory = (min(each) for each in zip(*measured, strict=True))
         figures += [Figure(label + TIME, took, "s"), Figure(label + MEMORY, memory, "MB")]
     return [*figures, Figure(LOAD, os.getloadavg()[0] / (os.cpu_count() or 1), "")]
 
 
-def _measure(kind: str, evals: int, runs: int) -> tuple[float, float]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.evidence"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    told = subprocess.check_output(
-        [*command, kind, str(evals), str(runs)], encoding="utf-8", env=environment
-    )
+def _measure(evals: int, runs: int) -> tuple[float, float]:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.evidence", str(evals), str(runs)]
+    python_path = os.pathsep.join(sys.path)
+    environment = {**os.environ, "PYTHONPATH": python_path, "OPENBLAS_NUM_THREADS": "1"}
+    told = subprocess.check_output(command, encoding="utf-8", env=environment)
     took, memory = map(float, told.split())
     return took, memory
 
@@ -91,38 +69,11 @@ def suite(evals: int, runs: int, seed: int = 0) -> Histories:
     return Histories(passes, fails, block, edited[block], runs, jumps)
 
 
-def results(evals: int, runs: int) -> pl.DataFrame:
-    """The results of earlier runs, in which now and then an eval failed."""
-    number = pl.int_range(pl.len())
-    parts = [
-        compare.side(evals, 1).with_columns(
-            pl.when((number * 7919 + run) % 97 == 0)
-            .then(pl.lit("failed"))
-            .otherwise(pl.lit("passed"))
-            .alias("state"),
-            pl.lit(f"wfevalrun_{-run:012}").alias("run_id"),
-            pl.format(f"wfevalresult_{-run}_{{}}", number).alias("result_id"),
-            pl.col("run_created_at", "created_at") - pl.duration(days=run),
-        )
-        for run in range(1, runs + 1)
-    ]
-    return pl.concat(parts) if parts else compare.side(1, 1).clear()
-
-
-def prepare(kind: str, evals: int, runs: int) -> Callable[[], object]:
-    """The work, as a function without arguments."""
-    if kind == "model":
-        given = suite(evals, runs)
-        return lambda: answer(given, infer(given))
-    sides = compare.side(evals, 1), compare.side(evals, 2)
-    return partial(compare.conclude, *sides, history=results(evals, runs) if runs else None)
-
-
-def main(kind: str, evals: int, runs: int) -> None:
-    prepare(kind, 20, min(runs, 2))()  # what is loaded and started once
-    work = prepare(kind, evals, runs)
+def main(evals: int, runs: int) -> None:
+    small, given = suite(20, 2), suite(evals, runs)
+    answer(small, infer(small))  # what is loaded and started once
     before, memory = _processor_seconds(), compare.peak()
-    work()
+    answer(given, infer(given))
     took, rose = _processor_seconds() - before, compare.peak() - memory
     sys.stdout.write(f"{took} {rose / 1e6}\n")
 
@@ -133,4 +84,4 @@ def _processor_seconds() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

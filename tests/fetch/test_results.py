@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.documents import eval_document, result_document, run_document
-from support.fakes import FakeTime, client_for
+from support.fakes import FakeTime, Recorder, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import ArrowFrame
 from support.inside import EVALS, RESULTS, RESULTS_WITH_PAYLOADS
@@ -162,26 +162,6 @@ def test_a_result_that_does_not_name_its_run_gets_it() -> None:
 def test_no_runs_are_no_rows_and_no_requests(runs: Any, payloads: bool) -> None:
     frame = ra.fetch_results(runs, payloads=payloads, client=client_for(NOWHERE))
     assert frame.equals((RESULTS_WITH_PAYLOADS if payloads else RESULTS).empty())
-
-
-def test_23_an_id_twice_is_one_row_of_the_later_document() -> None:
-    old, new = (
-        result_document("x", block_id=each, workflow_eval_run_id="r0") for each in ("old", "new")
-    )
-    api = ResultsApi({"r0": [old, *results_of("r0", 99), new]})
-    with FaultServer([api]) as server:
-        frame = ra.fetch_results("r0", client=client_for(server.url))
-    assert frame.height == 100
-    assert frame.filter(result_id="x")["block_id"].to_list() == ["new"]
-
-
-@pytest.mark.parametrize("run_id", ["a/b", "a?b", "#", "é %", "a&run_id=b", "../x"])
-def test_37_an_id_is_quoted(run_id: str) -> None:
-    api = ResultsApi({run_id: results_of(run_id)})
-    with FaultServer([api]) as server:
-        client = client_for(server.url)
-        assert ra.fetch_results(run_id, client=client).height == 2
-        assert sorted(api.asked) == [f"results {run_id}", f"run {run_id}"]
 
 
 @pytest.mark.parametrize("bad", [".", "..", "", "\ud800"])
@@ -584,24 +564,12 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(hangs: str) -> None:
 # --- progress
 
 
-class Recorder:
-    def __init__(self) -> None:
-        self.seen: list[tuple[int, int | None, str]] = []
-        self.closed = 0
-
-    def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        self.seen.append((done, total, note))
-
-    def close(self) -> None:
-        self.closed += 1
-
-
 def test_progress_counts_runs_and_results() -> None:
     recorder = Recorder()
     with FaultServer([ResultsApi(some_runs(3, each=120))]) as server:
         client = client_for(server.url, max_concurrency=1)
         ra.fetch_results(["r0", "r1", "r2"], client=client, progress=recorder)
-    assert recorder.seen == [(1, 3, "120 results"), (2, 3, "240 results"), (3, 3, "360 results")]
+    assert recorder.told == [(1, 3, "120 results"), (2, 3, "240 results"), (3, 3, "360 results")]
     assert recorder.closed == 1
 
 

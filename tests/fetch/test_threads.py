@@ -144,13 +144,6 @@ def test_one_that_succeeds_in_between_gives_hope_again() -> None:
     assert len(outcomes.errors) == 3 * (AWAY_LIMIT - 1)
 
 
-def test_an_error_that_is_not_ours_goes_to_the_caller() -> None:
-    outcomes: TaskOutcomes[int] = TaskOutcomes()
-    with pytest.raises(ZeroDivisionError):
-        run_all([lambda: 1, fail_with(ZeroDivisionError()), *[lambda: 1] * 30], 1, outcomes)
-    assert our_threads() == []
-
-
 def test_out_of_patience_stops_what_is_under_way() -> None:
     def wait_for_ever() -> int:
         cancel = current_token()
@@ -183,17 +176,6 @@ def test_a_task_has_the_context_of_who_submits_it_and_no_other() -> None:
     finally:
         VARIABLE.reset(token)
     assert current_token() is None
-
-
-def test_a_pool_has_no_more_threads_than_workers_nor_than_tasks() -> None:
-    with threads(3) as pool:
-        assert our_threads() == []
-        pool.submit(lambda: 1).result(5)
-        assert len(our_threads()) == 1
-        for future in [pool.submit(lambda: 1) for _ in range(10)]:
-            future.result(5)
-        assert len(our_threads()) == 3
-    assert our_threads() == []
 
 
 def test_a_thread_that_cannot_be_stopped_does_not_hold_the_caller_up() -> None:

@@ -54,21 +54,6 @@ def test_a_version_that_was_published_twice_is_two_rows() -> None:
     assert frame["is_current"].to_list() == [True, False]
 
 
-def test_versions_strictly_and_leniently() -> None:
-    nameless = {"workflow_id": "wf", "version": 1}
-    wrong = {**PUBLISHED, "id": "wph_1", "is_current": "yes"}
-    with FaultServer([reply(body=page([PUBLISHED, nameless, wrong]))]) as server:
-        client = client_for(server.url)
-        with pytest.raises(ra.SchemaError, match="`workflow_version_id` or `id`"):
-            fetch_versions("wf", client=client)
-        with pytest.warns(ra.ProblemsWarning, match="2 versions left out") as caught:
-            frame = fetch_versions("wf", client=client, strict=False)
-    assert frame["version"].to_list() == [2]
-    assert caught[0].filename == __file__
-    problems = caught[0].message.problems  # type: ignore[union-attr]
-    assert problems["path"].to_list() == ["$.data[1]", "$.data[2].is_current"]
-
-
 def test_a_workflow_without_versions_is_not_an_empty_frame() -> None:
     with FaultServer([reply(404, {"detail": "operates on published versions only"})]) as server:
         with pytest.raises(ra.NotFoundError, match="published versions only"):

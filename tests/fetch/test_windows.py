@@ -6,7 +6,6 @@ requests it took.
 
 from __future__ import annotations
 
-import json
 import random
 from datetime import timedelta
 
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
-from support.fakes import client_for
+from support.fakes import Recorder, client_for
 from support.faultserver import FaultServer, Reply, reply
 from support.history_api import (
     DATES,
@@ -27,7 +26,6 @@ from support.history_api import (
     TODAY,
     YEAR,
     HistoryApi,
-    Run,
     make_run,
     read_iso,
     runs_at,
@@ -101,15 +99,6 @@ def test_whatever_the_server_makes_of_dates(name: str, dates: str, order: str) -
     assert len(api.queries) <= 3 * most_requests(len(api.runs))
 
 
-@pytest.mark.parametrize("dates", ["inclusive", "exclusive", "cut to seconds"])
-def test_usual_dates_are_used(dates: str) -> None:
-    api = HistoryApi(runs_at(HISTORIES["by chance"]), DATES[dates])
-    fetched(api)
-    assert len(api.queries) <= most_requests(len(api.runs))
-    alone = [query for query in api.queries if not {"from_date", "to_date"} & set(query)]
-    assert len(alone) <= 6
-
-
 @pytest.mark.parametrize("status", [400, 404, 422, 500, 504])
 @pytest.mark.parametrize("refused", [{"to_date"}, {"asc"}, {"to_date", "after"}])
 def test_a_server_that_refuses_the_dates_is_read_page_by_page(
@@ -120,48 +109,6 @@ def test_a_server_that_refuses_the_dates_is_read_page_by_page(
 
     api = HistoryApi(runs_at(HISTORIES["by chance"][:1500]), before_each=refuse)
     assert fetched(api, max_attempts=1) == [run.id for run in api.chosen({"order": "desc"})]
-
-
-def test_pages_that_begin_with_rows_of_the_page_before() -> None:
-    """As where a cursor is a number of rows, and new runs push them on."""
-
-    class Repeating(HistoryApi):
-        def answer(self, query: dict[str, str]) -> Reply:
-            runs, start = self.chosen(query), int(query.get("after", "0"))
-            end = start + int(query["limit"])
-            records = b",".join(run.body for run in runs[max(0, start - 3) : end])
-            after = json.dumps(str(end) if end < len(runs) else None).encode()
-            metadata = b'{"after": ' + after + b"}"
-            return reply(body=b'{"data": [' + records + b'], "list_metadata": ' + metadata + b"}")
-
-    api = Repeating(runs_at(HISTORIES["by chance"]))
-    assert fetched(api) == [run.id for run in api.chosen({"order": "desc"})]
-    assert sum("to_date" in query for query in api.queries) > len(api.queries) / 2
-
-
-def late(spread: int, *, filter_by: bool, sort_by: bool) -> list[Run]:
-    """Runs that start after a wait, filtered or sorted by when they started."""
-    chance = random.Random(1)
-    runs = []
-    for index, created in enumerate(HISTORIES["by chance"][:1500]):
-        started = created + chance.randrange(spread)
-        runs.append(
-            make_run(
-                f"r{index:05}",
-                created,
-                sort_by=started if sort_by else None,
-                filter_by=started if filter_by else None,
-            )
-        )
-    return runs
-
-
-@pytest.mark.parametrize("order", ["desc", "asc"])
-@pytest.mark.parametrize("spread", [SECOND, 60 * DAY])
-@pytest.mark.parametrize("how", ["filters", "sorts", "filters and sorts"])
-def test_a_server_that_goes_by_another_time(how: str, spread: int, order: str) -> None:
-    api = HistoryApi(late(spread, filter_by="filters" in how, sort_by="sorts" in how))
-    assert fetched(api, order=order) == page_by_page(api, order=order)
 
 
 @pytest.mark.parametrize("order", ["desc", "asc"])
@@ -244,19 +191,6 @@ def test_the_callers_own_filters_stay(name: str, order: str) -> None:
             assert max(read_iso(query["to_date"]) for query in api.queries) <= high + 3 * SECOND
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 32])
-def test_any_number_of_connections_gives_the_same(workers: int) -> None:
-    api = HistoryApi(runs_at(HISTORIES["one day of a year, the newest"]))
-    with FaultServer([api]) as server:
-        client = client_for(server.url, max_concurrency=workers)
-        ids = ra.fetch_runs(client=client)["run_id"].to_list()
-        assert server.connections <= workers
-    assert ids == [run.id for run in api.chosen({"order": "desc"})]
-    if workers == 1:
-        assert len(api.queries) == -(-len(ids) // PAGE)
-        assert not any({"from_date", "to_date"} & set(query) for query in api.queries)
-
-
 @pytest.mark.parametrize("number", [0, 1, 100, 499, 500])
 def test_up_to_five_pages_are_read_one_after_the_other(number: int) -> None:
     api = HistoryApi(runs_at(HISTORIES["even"][:number]))
@@ -319,17 +253,6 @@ def test_bad_runs_are_reported_once_each(name: str) -> None:
     assert sorted(problems["record_id"]) == sorted(runs[index].id for index in bad)
     good = [run.id for run in HistoryApi(runs).chosen({"order": "desc"})]
     assert frame["run_id"].to_list() == [each for each in good if int(each[1:]) not in bad]
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-    def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        self.seen.append(done)
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("dates", ["inclusive", "ignored", "cut to days"])

@@ -38,13 +38,3 @@ def test_workflows_are_paged_too() -> None:
     assert frame["published_version_id"].to_list() == ["wfv_1", None]
     assert frame["published_description"].to_list() == ["First", None]
     assert frame["name"].to_list() == ["Invoices", "Untitled Workflow"]
-
-
-def test_workflows_leniently() -> None:
-    bad = workflow_document("w2", created_at=...)
-    with FaultServer([reply(body=page([workflow_document("w1"), bad]))]) as server:
-        with pytest.warns(ra.ProblemsWarning, match="1 workflow left out.*created_at"):
-            frame = ra.fetch_workflows(client=client_for(server.url), strict=False)
-        assert frame.height == 1
-        with pytest.raises(ra.SchemaError, match="workflow w2"):
-            ra.fetch_workflows(client=client_for(server.url))

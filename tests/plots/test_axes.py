@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
 
 import polars as pl
 import pytest
@@ -18,18 +17,9 @@ from support.plotted import (
     HOSTILE,
     Plot,
     figure_of,
-    heights,
     some,
     texts,
-    version,
 )
-
-from retab_analysis import plot_outcomes
-
-
-def overlapping(labels: list[Any]) -> int:
-    boxes = [each.get_window_extent() for each in labels if each.get_text()]
-    return sum(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[at + 1 :])
 
 
 @pytest.mark.parametrize("plot", ALL)
@@ -96,37 +86,3 @@ def test_text_has_the_colour_of_the_axes(plot: Plot) -> None:
     found = [*ax.get_xticklabels(), *ax.get_yticklabels(), *(legend.get_texts() if legend else [])]
     assert found
     assert all(same_color(each.get_color(), "white") for each in found)
-
-
-@pytest.mark.parametrize(
-    ("size", "n"), [(None, 1), (None, 12), (None, 60), ((3.2, 2.4), 12), ((12, 3), 60)]
-)
-@pytest.mark.parametrize("plot", ALL)
-def test_labels_do_not_overlap(plot: Plot, size: tuple[float, float] | None, n: int) -> None:
-    what = some(plot, [version(at) for at in range(n)])
-    ax = plot(what, ax=plt.figure(figsize=size, layout="constrained").subplots() if size else None)
-    figure_of(ax).canvas.draw()
-    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
-        assert any(each.get_text() for each in labels)
-        assert overlapping(labels) == 0
-    legend = ax.get_legend()
-    if legend is not None and size is None:
-        box = legend.get_window_extent()
-        assert ax.get_window_extent().padded(1).containsx(box.x1)
-        assert not any(box.overlaps(bar.get_window_extent()) for bar in ax.patches)
-
-
-def test_many_labels_are_thinned_and_the_newest_is_kept() -> None:
-    ax = plot_outcomes(some(plot_outcomes, [f"r{at}" for at in range(200)]))
-    labels = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
-    assert labels[-1] == "r199"
-    assert 10 < len(labels) < 200
-    assert [int(at) for at in ax.get_xticks()] == [int(each[1:]) for each in labels]
-    assert len(heights(ax)["passed"]) == 200
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
-def test_a_few_columns_stand_in_the_middle(n: int) -> None:
-    low, high = plot_outcomes(some(plot_outcomes, [version(at) for at in range(n)])).get_xlim()
-    assert (low + high) / 2 == pytest.approx((n - 1) / 2)
-    assert high - low == pytest.approx(max(n, 4) + 0.2)

@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from matplotlib import pyplot as plt
 from support.inside import RESULTS, RUNS
 from support.plotted import ALL, OF_FRAMES, Plot, drawn, some, texts, version
 
@@ -37,28 +36,10 @@ def test_an_empty_frame_says_so(plot: Plot) -> None:
 
 
 @pytest.mark.parametrize("plot", OF_FRAMES)
-def test_a_frame_that_lacks_columns_is_named(plot: Plot) -> None:
-    frame = some(plot, ["a"])
-    with pytest.raises(SchemaError, match="no column created_at"):
-        plot(frame.drop("created_at"))
-    with pytest.raises(SchemaError, match="created_at is String"):
-        plot(frame.with_columns(created_at=pl.lit("x")))
-    with pytest.raises(SchemaError, match=r"no column .*it has no columns"):
-        plot(pl.DataFrame())
-    assert not plt.get_fignums()
-
-
-@pytest.mark.parametrize("plot", OF_FRAMES)
 def test_the_frame_of_another_kind_is_refused(plot: Plot) -> None:
     other = RUNS if plot is plot_verdicts else RESULTS
     with pytest.raises(SchemaError, match=r"^this is not a R\w+ frame"):
         plot(other.empty())
-
-
-@pytest.mark.parametrize("plot", OF_FRAMES)
-def test_what_is_there_twice_is_drawn_once(plot: Plot) -> None:
-    frame = some(plot, [version(at) for at in range(6)])
-    assert drawn(plot(pl.concat([frame.head(3), frame]))) == drawn(plot(frame))
 
 
 @pytest.mark.parametrize("plot", ALL)
@@ -98,10 +79,3 @@ def test_a_key_may_be_a_column_of_your_own(plot: Plot, values: list[Any]) -> Non
     )
     labels = [each.get_text().split("\n")[0] for each in plot(own, by="own").get_xticklabels()]
     assert labels == ["(none)" if value is None else str(value) for value in values]
-
-
-@pytest.mark.parametrize("plot", KEYED)
-def test_a_key_may_be_a_column_that_is_read_as_well(plot: Plot) -> None:
-    ax = plot(some(plot, ["a", "b"]), by="created_at")
-    labels = [each.get_text().replace("\n", "") for each in ax.get_xticklabels()]
-    assert [label[:10] for label in labels] == ["2026-05-18", "2026-05-19"]

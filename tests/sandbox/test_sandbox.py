@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import http.client
-import inspect
 import socket
 import threading
 import time
@@ -82,29 +81,12 @@ def test_repr() -> None:
         assert sandbox.credentials["api_key"] not in str(vars(sandbox)["_tcp"])
 
 
-def test_signature() -> None:
-    parameters = inspect.signature(Sandbox).parameters.values()
-    assert [(each.name, each.default, each.kind.name) for each in parameters] == [
-        ("seed", 0, "POSITIONAL_OR_KEYWORD"),
-        ("speed", 1.0, "POSITIONAL_OR_KEYWORD"),
-        ("latency", 0.0, "KEYWORD_ONLY"),
-        ("key", None, "KEYWORD_ONLY"),
-    ]
-
-
 def test_each_sandbox_has_a_key_of_its_own() -> None:
     with Sandbox() as one, Sandbox() as other:
         keys = [sandbox.credentials["api_key"] for sandbox in (one, other)]
         assert keys[0] != keys[1]
         assert ask(one, RUNS, key=keys[0])[0] == 200
         assert ask(one, RUNS, key=keys[1])[0] == 401
-
-
-def test_a_key_can_be_fixed() -> None:
-    with Sandbox(key="my-own-key") as sandbox:
-        assert sandbox.credentials["api_key"] == "my-own-key"
-        assert ask(sandbox, RUNS, key="my-own-key")[0] == 200
-        assert ask(sandbox, RUNS, key="my-own-keys")[0] == 401
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, "0", True, 80.0])

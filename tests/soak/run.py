@@ -1,8 +1,8 @@
 """Hold out for minutes: ``python tests/soak/run.py [--seconds 480] [name …]``; ``make soak``.
 
-Faults, interrupts, kills and forks at random moments, each for its share of the time. What has to
-hold is asserted, and what was survived is counted. The seed is printed, so that a run that found
-something can be repeated, as far as threads repeat.
+Faults and forks at random moments, each for its share of the time. What has to hold is asserted,
+and what was survived is counted. The seed is printed, so that a run that found something can be
+repeated, as far as threads repeat.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ import argparse
 import multiprocessing
 import os
 import random
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -26,7 +23,6 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-import polars as pl
 from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, reply
@@ -107,94 +103,6 @@ def soak_faults(seconds: float) -> Counter[str]:
     return seen
 
 
-READER = """
-import sys
-import retab_analysis as ra
-client = ra.Client({key!r}, sys.argv[1], max_concurrency=8)
-print("ready", flush=True)
-try:
-    while True:
-        ra.fetch_results([f"r{{n}}" for n in range(20)], evals=False, client=client)
-except KeyboardInterrupt as interrupt:
-    from traceback import walk_tb
-    for frame, _ in walk_tb(interrupt.__traceback__.tb_next):
-        for value in frame.f_locals.values():
-            try:
-                shown = repr(value)
-            except Exception:  # of something that was interrupted while it was made
-                continue
-            assert {key!r} not in shown
-    assert interrupt.__context__ is None
-    print("interrupted", flush=True)
-"""
-
-
-def child(program: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
-    )
-
-
-def soak_interrupts(seconds: float) -> Counter[str]:
-    """Ctrl-C at random moments: it ends soon, and no traceback has the key."""
-    from support.results_api import ResultsApi, some_runs
-
-    seen: Counter[str] = Counter()
-    end = time.monotonic() + seconds
-    with FaultServer([ResultsApi(some_runs(20))]) as server:
-        while time.monotonic() < end:
-            reader = child(READER.format(key=KEY), server.url)
-            assert reader.stdout is not None
-            assert reader.stdout.readline() == "ready\n", reader.communicate()
-            time.sleep(random.random() * 0.5)
-            began = time.monotonic()
-            reader.send_signal(signal.SIGINT)
-            out, err = reader.communicate(timeout=30)
-            assert out == "interrupted\n", err
-            assert KEY not in err
-            seen["interrupts"] += 1
-            seen["slowest, ms"] = max(seen["slowest, ms"], round((time.monotonic() - began) * 1000))
-    return seen
-
-
-WRITER = """
-import sys
-import polars as pl
-import retab_analysis as ra
-from retab_analysis.schema import RUNS
-frame = ra.read_csv(sys.argv[1])
-print("ready", flush=True)
-while True:
-    for number in (1, 20_000):
-        ra.write_csv(pl.concat([frame] * number), sys.argv[1])
-"""
-
-
-def soak_kills(seconds: float) -> Counter[str]:
-    """SIGKILL at random moments: the file is the old one or the new one, and whole."""
-    seen: Counter[str] = Counter()
-    end = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "runs.csv"
-        while time.monotonic() < end:
-            ra.write_csv(ra.decode_runs([run_document()]), path)
-            writer = child(WRITER, str(path))
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n", writer.communicate()
-            time.sleep(random.random())
-            writer.kill()
-            writer.communicate(timeout=30)
-            # Read as text: the rows have one id, of which a RUNS frame would keep one.
-            height = pl.read_csv(path, infer_schema=False).height
-            assert height in (1, 20_000), height
-            seen[f"{height} rows"] += 1
-    return seen
-
-
 def soak_forks(seconds: float) -> Counter[str]:
     """Forks beside busy threads: each process gets its own answers."""
     seen: Counter[str] = Counter()
@@ -248,8 +156,6 @@ def in_child(client: ra.Client, name: str) -> None:
 
 SOAKS: dict[str, Callable[[float], Counter[str]]] = {
     "faults": soak_faults,
-    "interrupts": soak_interrupts,
-    "kills": soak_kills,
     "forks": soak_forks,
 }
 

@@ -30,6 +30,25 @@ class FakeTime:
         )
 
 
+class Recorder:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int | None, str]] = []
+        self.closed = 0
+
+    @property
+    def seen(self) -> list[int]:
+        """How far it was each time."""
+        return [done for done, _, _ in self.told]
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        self.told.append((done, total, note))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 KEY = "sk_retab_test_7f3a9c"
 STILL = 1e-6
 """A speed of the sandbox at which nothing happens while a test looks at it."""

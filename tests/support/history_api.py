@@ -36,7 +36,6 @@ class Run:
     id: str
     created: int | None
     key: tuple[int, str]
-    filtered_by: int | None
     status: str
     body: bytes
 
@@ -46,7 +45,6 @@ def make_run(
     created: int | None,
     *,
     sort_by: int | None = None,
-    filter_by: int | None = None,
     status: str = "completed",
     **changes: object,
 ) -> Run:
@@ -60,8 +58,7 @@ def make_run(
         **changes,
     )
     at = sort_by if sort_by is not None else created or 0
-    by = filter_by if filter_by is not None else created
-    return Run(run_id, created, (at, run_id), by, status, json.dumps(document).encode())
+    return Run(run_id, created, (at, run_id), status, json.dumps(document).encode())
 
 
 def runs_at(times: Iterable[int]) -> list[Run]:
@@ -131,7 +128,7 @@ class HistoryApi:
             run
             for run in runs
             if query.get("status", run.status) == run.status
-            and (not is_bounded or (run.filtered_by is not None and is_inside(run.filtered_by)))
+            and (not is_bounded or (run.created is not None and is_inside(run.created)))
         ]
 
     def answer(self, query: dict[str, str]) -> Reply:

@@ -17,6 +17,14 @@ which the sandbox starts, so all of them are negative; a time of day is ``"HH:MM
   name it.
 - ``runs``: as `model.PastRun`, one for each of the ``days``; a list among them is a first, a last
   and perhaps a step.
-- ``evals``: by the block that they test, as `saved_evals.EvalSpec`; ``edits`` are later forms, each
-  with its day and the fields that differ.
+- ``evals``: by the block that they test: ``document``, ``path``, ``name`` and ``condition`` (where
+  what it expects is left out, that is the document's own value). Perhaps ``label``; ``right``, what
+  comes out when it passes where that is not the document's own value (several values alternate);
+  ``score`` of a passing value, where it cannot be computed; ``since`` and ``until``, the days on
+  which it was saved (else by chance) and removed; ``run_step``, where it was saved from a step of a
+  run; ``extras``, members of its API document that are not the usual ones; ``edits``, later forms,
+  each with its day and the fields that differ. ``fails`` says ``when`` it does not pass (in which
+  incident, or at random by ``rate``) and what comes out: one of some ``values``, or ``blocked``
+  (``code``, ``message``, perhaps ``value`` and ``details``) or ``error`` (``code``, ``message``,
+  perhaps ``context``).
 """

@@ -51,11 +51,7 @@ def read_catalog(name: str) -> Any:
 
 
 def build_workflow(fields: Fields, seed: int, anchor: int) -> Workflow:
-    """Give a workflow of the catalogue its ids and dates.
-
-    Raises:
-        ValueError: An eval or a run names an incident that the workflow does not have.
-    """
+    """Give a workflow of the catalogue its ids and dates."""
     blocks = {block["id"]: Block(**block) for block in fields["blocks"]}
     incidents = fields.get("incidents", {})
     return Workflow(
@@ -132,11 +128,6 @@ def _past_runs(fields: Fields, anchor: int) -> Iterator[PastRun]:
     for group in fields.get("runs", ()):
         about = {name: value for name, value in group.items() if name not in ("days", "at")}
         about["incidents"] = frozenset(about.get("incidents", ()))
-        unknown = about["incidents"] - fields.get("incidents", {}).keys()
-        if unknown:
-            raise ValueError(
-                f"a run of {fields['id']} names {sorted(unknown)}, which its incidents do not have"
-            )
         for days in group["days"]:
             first, last, *step = (days, days) if isinstance(days, int) else days
             for day in range(first, last + 1, *step):

@@ -49,6 +49,8 @@ def test_each_incident_is_named(spec: Any) -> None:
     ]
     named = {failure.get("when") for form in forms for failure in form.get("fails", ())}
     assert {name for name, each in spec["incidents"].items() if "every_eval" not in each} <= named
+    assert named - {None} <= spec["incidents"].keys()
+    assert all(set(run.get("incidents", ())) <= spec["incidents"].keys() for run in spec["runs"])
 
 
 def test_each_incident_is_of_its_kind(spec: Any) -> None:

@@ -205,15 +205,6 @@ def test_runs_that_cannot_be_started(
     assert (found, document["detail"]["code"]) == (status, code)
 
 
-def test_a_run_of_nothing_ends_at_once() -> None:
-    api = Api()
-    run = api.create("wf_untitled")
-    assert run["total_evals"] == 0
-    assert api.results(run["id"]) == []
-    api.until(lambda: status_of(api.run(run["id"])) == "completed")
-    check_counts(api.run(run["id"]), [])
-
-
 def test_summaries_follow_a_run() -> None:
     api = Api()
     scope = api.evals("wf_invoices", target_block_id="check_totals")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -12,23 +11,11 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from support.inside import DAY, MILLI, build_world, parse_instant, past_runs
+from support.inside import DAY, MILLI, parse_instant
 from support.sandbox_api import ANCHOR, Api, past_of, plan_world, status_of
 
 CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
 SEEDS = (0, 1, 20260518)
-
-
-def _documents(seed: int) -> list[bytes]:
-    world = build_world(seed, ANCHOR)
-    runs = past_runs(world)
-    api = Api(world)
-    documents = [run.json(ANCHOR) for run in runs]
-    for run in runs:
-        documents += run.results_json(ANCHOR)
-    for name in ("wf_invoices", "wf_contracts", "wf_claims", "wf_statements"):
-        documents += [json.dumps(row).encode() for row in api.evals(name)]
-    return documents
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -39,10 +26,6 @@ def api(request: pytest.FixtureRequest) -> Api:
 @pytest.fixture(scope="module")
 def everything(api: Api) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     return [(run, api.results(run["id"], order="asc")) for run in api.runs()]
-
-
-def test_same_seed_same_bytes() -> None:
-    assert _documents(7) == _documents(7)
 
 
 def test_other_seed_other_ids() -> None:
@@ -107,28 +90,6 @@ def test_counts_are_those_of_the_results(everything: list[Any]) -> None:
             assert Counter(counts["lifecycle_counts"]) == lifecycles
         assert Counter(counts["outcome"]) == Counter(c["verdict"] for c in children if c["verdict"])
         assert sum(counts["outcome"].values()) == lifecycles["completed"]
-
-
-def test_times_agree(everything: list[Any]) -> None:
-    for run, children in everything:
-        spans = []
-        for timing in (run["timing"], *(child["timing"] for child in children)):
-            created, started, completed = (
-                timing[name] and _instant(timing[name])
-                for name in ("created_at", "started_at", "completed_at")
-            )
-            assert started is None or created <= started
-            if started and completed:
-                assert 0 <= (completed - started) // MILLI - timing["duration_ms"] <= 1
-                spans.append((started, completed))
-            else:
-                assert timing["duration_ms"] is None
-        if run["timing"]["duration_ms"] is not None and len(spans) > 1:
-            (first, last), *parts = spans
-            assert first == parts[0][0]
-            assert last >= parts[-1][1]
-            # One eval after the other.
-            assert all(a[1] < b[0] for a, b in itertools.pairwise(parts))
 
 
 def test_verdicts_follow_from_values(everything: list[Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -23,8 +22,6 @@ from support.inside import (
     sides_of,
     suite_of,
 )
-from support.inside import compare_html as html
-from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import FLOW, small_api
 from support.watching import until
 
@@ -86,19 +83,6 @@ def buttons(shown: CompareView, name: str) -> dict[str | None, bool]:
     return {each.get("data-event"): "disabled" not in each for each in made}
 
 
-def chosen(shown: CompareView, event: str) -> list[str | None]:
-    """What is offered of a list, and last what is chosen."""
-    found, take = [], False
-    picked = None
-    for made, attributes in Elements(section(shown, "sides")).made:
-        if made == "select":
-            take = attributes["data-event"] == event
-        elif made == "option" and take:
-            found.append(attributes["value"])
-            picked = attributes["value"] if "selected" in attributes else picked
-    return [*found, picked]
-
-
 def test_hostile_names_are_escaped_everywhere() -> None:
     made = [
         result(HOSTILE, state, run, workflow_version_id=f"{HOSTILE}{run}", eval_name=HOSTILE)
@@ -125,8 +109,7 @@ def test_what_is_shown_at_first() -> None:
     }
     assert listed(shown) == ["e0", "e1", "e2", "e5"]
     assert opened(shown) == "e0"
-    assert chosen(shown, "baseline") == ["v3", "v2", "v1", "v2"]
-    assert chosen(shown, "candidate") == ["v3", "v2", "v1", "v3"]
+    assert sides(shown._state) == ("version", "v2", "v3")
     assert "name of e0" in section(shown, "detail")
     assert "1 of 4" in section(shown, "chips")
 
@@ -161,35 +144,6 @@ def test_next_previous_and_a_click() -> None:
         do(shown, "open", key=nonsense)
     assert opened(shown) == "e5"
     assert "4 of 4" in section(shown, "chips")
-
-
-def test_other_sides_and_kinds() -> None:
-    shown = page()
-    do(shown, "baseline", "v1")
-    assert sides(shown._state) == ("version", "v1", "v3")
-    assert listed(shown) == ["e0", "e1", "e2"]
-    do(shown, "kind", "run")
-    assert chosen(shown, "baseline") == ["run_3", "run_2", "run_1", "run_1"]
-    do(shown, "candidate", 7)
-    do(shown, "candidate", "nonsense")
-    do(shown, "nonsense")
-    assert sides(shown._state) == ("run", "run_1", "run_3")
-
-
-def test_chips_filter_the_list() -> None:
-    shown = page()
-    do(shown, "chip", "still_passing")
-    assert len(listed(shown)) == 7
-    for each in ("still_passing", "regressed", "newly_blocked", "newly_errored"):
-        do(shown, "chip", each)
-    assert listed(shown) == ["e5"]
-    assert not buttons(shown, "chips")["step"]
-    do(shown, "chip", "fixed")
-    assert listed(shown) == []
-    assert html.NOTHING in section(shown, "detail")
-    do(shown, "chip", "regressed")
-    do(shown, "chip", "nonsense")
-    assert opened(shown) == "e0"
 
 
 def test_events_from_several_threads_leave_one_state() -> None:
@@ -245,34 +199,6 @@ def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client])
     do(shown, "keep")
     assert state.comparison is before
     assert shown._task is None
-
-
-def test_settling_in_a_bad_hour_makes_two_rounds_and_says_when_there_are_more() -> None:
-    """As :func:`settle` does: what it starts and what the view says is one rule."""
-    shaky = {
-        f"shaky {each}": "".join("PF"[(3 * at + 2 * each) % 7 == 0] for at in range(20)) + "F"
-        for each in range(8)
-    }
-    evals, reruns = {**shaky, **alike(10, "P" * 21)}, dict.fromkeys(shaky, "FF")
-    with LetteredApi(evals, "A" * 20 + "B", reruns=reruns) as api:
-        api.now = api.runs[-1].at + 5 * MINUTE
-        results = ra.fetch_results(
-            ra.fetch_runs(api.flow, client=api.client, progress=False),
-            client=api.client,
-            progress=False,
-        )
-        shown = page(CompareState(results), api.client)
-        do(shown, "ask")
-        assert "at most 16?" in section(shown, "work")
-        assert "bad hour" in section(shown, "work")
-        do(shown, "settle")
-        until(lambda: shown._task is not None and not shown._task.state.is_running)
-        assert len(api.started) == 16
-        assert "again half an hour later" in section(shown, "work")
-        api.now += timedelta(hours=1)
-        api.check()  # by which the client learns what time it is
-        do(shown, "ask")
-        assert "Start" in section(shown, "work")
 
 
 def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Client]) -> None:

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import polars as pl
-import pytest
 from support.explored import (
     buttons,
     htmls,
@@ -93,21 +92,6 @@ def test_what_a_browser_sends_may_be_anything(runs: pl.DataFrame) -> None:
     send(explorer, "page", "1")
     send(explorer, "close")
     assert htmls(explorer) == before
-
-
-def test_one_change_is_one_message(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
-    explorer = ra.explore(runs)
-    assert explorer.widget is not None
-    time.sleep(0.11)
-    pick(explorer, "Status", "completed")
-    (message,) = sent
-    assert {"html_filters", "html_list", "html_pages"} <= set(message)
-    assert "html_actions" in message  # the code
-    sent.clear()
-    time.sleep(0.11)
-    sort_by(explorer, "Created (UTC)")
-    (message,) = sent
-    assert set(message) == {"html_list", "html_actions", "html_code"}
 
 
 def test_only_the_page_is_sent(runs: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
@@ -246,18 +230,6 @@ def test_a_document_whose_address_could_run_is_not_shown(results: pl.DataFrame) 
         explorer.wait(20)
     assert "javascript" not in section(explorer, "panel")
     assert "not one of the web" in section(explorer, "panel")
-
-
-def test_a_document_that_cannot_be_had_is_told(results: pl.DataFrame) -> None:
-    row = results.head(1).with_columns(document_ids=pl.lit(["f"]), document_names=pl.lit(["a.png"]))
-    with FaultServer([reply(404, {"detail": "gone"})]) as server:
-        explorer = ra.explore(results=row, client=client(server.url))
-        open_row(explorer, 0)
-        send(explorer, "document", "0")
-        with pytest.raises(ra.NotFoundError):
-            explorer.wait(20)
-    assert "ra-alert" in section(explorer, "head")
-    assert "Asking for the document" not in section(explorer, "panel")
 
 
 # Versions.

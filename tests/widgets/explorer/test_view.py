@@ -12,7 +12,6 @@ from typing import Any
 import polars as pl
 import pytest
 from support.explored import pick, section, send
-from support.frames import ArrowFrame
 
 import retab_analysis as ra
 
@@ -44,35 +43,11 @@ def test_what_it_cannot_use(arguments: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_a_frame_of_another_kind_says_what_is_missing(results: pl.DataFrame) -> None:
-    with pytest.raises(ra.SchemaError) as caught:
-        ra.explore(results)
-    assert str(caught.value) == "runs is not a RUNS frame, but a RESULTS frame"
-    with pytest.raises(ra.SchemaError) as caught:
-        ra.explore(results.select("run_id"))
-    assert "runs is not a RUNS frame: it has no column status, passed, failed," in str(caught.value)
-    assert "and 23 more; it has run_id" in str(caught.value)
-    with pytest.raises(ra.SchemaError, match="column passed is String, expected Int64"):
-        ra.explore(ra.decode_runs([]).cast({"passed": pl.String}))
-
-
-def test_without_a_key_a_workflow_cannot_be_explored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RETAB_API_KEY", raising=False)
-    with pytest.raises(ra.ConfigError):
-        ra.explore(workflow_id="wf_invoices")
-
-
 def test_lazy_frames_and_columns_of_nulls_and_of_ones_own(runs: pl.DataFrame) -> None:
     mine = runs.with_columns(eval_id=None, mine=1)
     explorer = ra.explore(mine.lazy())  # type: ignore[arg-type]
     assert explorer.frame.columns == mine.columns
     assert explorer.frame["eval_id"].dtype == pl.String
-
-
-def test_a_frame_of_another_library_is_explored(runs: pl.DataFrame) -> None:
-    nanoseconds = runs.with_columns(pl.col("created_at").dt.cast_time_unit("ns"))
-    explorer = ra.explore(ArrowFrame(nanoseconds))  # type: ignore[arg-type]
-    assert explorer.frame.equals(ra.explore(runs).frame)
 
 
 # CSV, saved pages, terminals.
@@ -206,18 +181,6 @@ def run_cell() -> Iterator[Callable[[str], str]]:
     finally:
         kernel.stop_channels()
         manager.shutdown_kernel(now=True)
-
-
-def test_a_cell_that_runs_twenty_times_leaves_what_it_leaves_once(
-    run_cell: Callable[[str], str],
-) -> None:
-    run_cell(DISPLAYED)
-    left = []
-    for _ in range(20):
-        assert "no runs" in run_cell("view = ra.explore(runs)\nview")
-        left.append(run_cell("left()"))
-    assert left[0].startswith("(2, ")  # the page and its layout
-    assert left[-1] == left[1]
 
 
 def test_what_is_displayed_first_has_the_runs(run_cell: Callable[[str], str]) -> None:

@@ -125,21 +125,3 @@ def test_the_code_is_shown_and_can_be_copied() -> None:
     view = view_of(seen())
     assert view.code() in Elements(section(view, "code")).text
     assert buttons(view)["copy"]["data-copy"] == view.code()
-
-
-def test_the_compact_form_has_one_bar_and_no_buttons() -> None:
-    view = view_of(seen(), compact=True)
-    assert view.widget.sections == ["line"]
-    assert section(view, "line").count("ra-bar") == 1
-    assert "<button" not in section(view, "line")
-
-
-def test_hostile_names_are_escaped_in_every_section() -> None:
-    hostile = "<img src=x onerror=alert(1)>"
-    snapshot = Snapshot(
-        runs=runs_frame(run_with(failed=1, workflow_id=hostile)),
-        results=results_frame(result_with(hostile, "failed")),
-        notes=(hostile,),
-    )
-    view = view_of(snapshot)
-    assert all("<img" not in section(view, name) for name in view.widget.sections)

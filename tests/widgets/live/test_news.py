@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import reply
-from support.inside import LISTS, TRANSITIONS, LiveView, comparison, news
+from support.inside import LISTS, TRANSITIONS, LiveView, news
 from support.inside import live_html as html
 from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.watched import WatchedSandbox
@@ -114,20 +114,6 @@ def test_an_ended_run_of_the_sandbox_has_the_news_of_check(
         assert view.state.broke, "the planted break"
         text = html.plain_text(view.state)
         assert all(html.describe_change(line) in text for line in view.state.broke)
-
-
-def test_a_run_of_the_sandbox_that_is_watched_to_its_end_has_the_news_of_check() -> None:
-    with ra.Sandbox(speed=60) as sandbox:
-        moving = ra.Client(**sandbox.credentials)
-        # A run of somebody else may end between the two and change what both say; then again.
-        for _ in range(5):
-            run = ra.start_runs("wf_claims", client=moving)
-            with ra.watch(run, interval=0.1, client=moving) as view:
-                view.wait(120)
-            checked = ra.check("wf_claims", candidate=run, client=moving, progress=False)
-            if told(view) == counts(checked):
-                break
-    assert_as_check(view, checked)
 
 
 @pytest.mark.parametrize("wanted", ["last_ok", "previous", "run_3", "version_A", "no_such"])
@@ -297,25 +283,6 @@ def test_an_earlier_run_that_ended_meanwhile_counts_at_the_end() -> None:
         assert_as_check(view, api.check(candidate="r9"))
 
 
-def test_the_suite_is_tested_at_the_end_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[int] = []
-    usual = comparison.summarize
-
-    def summarize(suite: Any, alpha: float) -> pl.DataFrame:
-        made.append(suite.evals.height)
-        return usual(suite, alpha)
-
-    monkeypatch.setattr(comparison, "summarize", summarize)
-    with past() as api:
-        run = going(api, "PF")
-        with watch(api) as view:
-            until(lambda: view.state.listed and not view.state.is_comparing)
-            assert made == []
-            step(run, "PFPP")
-            view.wait(30)
-    assert made == [4]
-
-
 # A server that is away, and what is not there
 
 
@@ -349,24 +316,6 @@ def test_a_first_run_says_what_fails_and_that_nothing_is_known() -> None:
         assert names(view.state.unjudged) == ["fine 1"]
         assert view.state.notes == ()
         assert_as_check(view, api.check(candidate="r9"))
-
-
-def test_an_outage_is_nobodys_break() -> None:
-    with past(6) as api:
-        going(api, "EEEEEP")
-        view = watch(api)
-        view.wait(30)
-        checked = api.check(candidate="r9")
-        assert_as_check(view, checked)
-        assert view.state.broke == ()
-
-
-def test_a_run_that_does_not_exist_says_so() -> None:
-    with past() as api:
-        view = watch(api, "no_such_run")
-        with pytest.raises(ra.NotFoundError):
-            view.wait(30)
-    assert "takes ids of runs" in (view.state.failure or "")
 
 
 @pytest.mark.parametrize("status", [403, 422, 503])
@@ -407,17 +356,6 @@ def test_without_the_saved_evals_nothing_is_called_removed() -> None:
             step(run, "PPPP")
             view.wait(30)
         assert_as_check(view, api.check(candidate="r9"))
-
-
-def test_a_key_that_is_refused_ends_it() -> None:
-    with past() as api:
-        api.broken[f"{LIST_OF_RUNS}?"] = reply(401, {"detail": "revoked"})
-        going(api)
-        view = watch(api)
-        with pytest.raises(ra.AuthenticationError):
-            view.wait(30)
-    assert view.state.phase == "failed"
-    assert view.frame.height == 1
 
 
 def test_results_that_do_not_decode_are_left_out_and_told() -> None:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import polars as pl
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from support.fakes import STILL
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
 from support.inside import Snapshot, TerminalBars, compute_state
@@ -190,26 +188,6 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
 def test_bad_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ra.ConfigError, match=words):
         ra.watch(**arguments, client=client("http://127.0.0.1:9"))
-
-
-def test_the_code_of_two_workflows_names_the_evals_of_both() -> None:
-    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as mine:
-        runs = pl.concat(
-            ra.fetch_runs(workflow_id, limit=20, client=mine)
-            .filter("is_terminal", pl.col("scope") == "workflow")
-            .head(1)
-            for workflow_id in ("wf_invoices", "wf_claims")
-        )
-        view = ra.watch(runs, interval=0.05, baseline=None, client=mine)
-        view.wait(30)
-        ra.use(mine)
-        scope: dict[str, Any] = {}
-        exec(view.code(), scope)
-    assert scope["runs"]["workflow_id"].to_list() == ["wf_invoices", "wf_claims"]
-    found = scope["results"]
-    assert found.equals(view.results)
-    named = found.filter(pl.col("eval_name").is_not_null())["workflow_id"].unique().sort()
-    assert named.to_list() == ["wf_claims", "wf_invoices"]
 
 
 # The compact form, and the end
