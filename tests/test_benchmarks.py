@@ -72,19 +72,5 @@ def test_an_unknown_name_is_refused_by_the_program() -> None:
     assert ended.stderr == f"no benchmark nothing; there are {', '.join(run.NAMES)}\n"
 
 
-def test_both_sides_take_turns_and_the_best_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    took = iter([3.0, 30.0, 1.0, 10.0, 2.0, 20.0])
-    turns: list[str] = []
-
-    def timed(work: object) -> float:
-        turns.append(work())  # type: ignore[operator]
-        return next(took)
-
-    monkeypatch.setattr(harness, "seconds", timed)
-    row = harness.compare("both", "rows", 100, lambda: "ours", lambda: "theirs")
-    assert turns == ["ours", "theirs"] * 3
-    assert (row.ours, row.theirs, row.ratio) == (100, 10, 10)
-
-
 def test_a_result_is_as_large_as_it_is_said_to_be() -> None:
     assert 1_700 < len(bodies.page(bodies.results(100))) / 100 < 1_900

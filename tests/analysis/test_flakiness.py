@@ -82,25 +82,6 @@ def test_an_incident_that_ended_is_an_episode_for_who_asks() -> None:
         flaky_evals(results(), episodes=1)  # type: ignore[arg-type]
 
 
-def test_what_alternates_is_flaky() -> None:
-    (row,) = found(history("e", "PPF" * 10 + "F"), many_evals(4, "P" * 31))
-    assert (row["failures"], row["outcomes"]) == (11, 31)
-
-
-@pytest.mark.parametrize(
-    "outcomes",
-    [
-        "P" * 20,
-        "F" * 20,  # never passed
-        "P" * 10 + "F" * 10,  # it broke by itself
-        "PEPEPEPEPEPEPEPEPEPE",  # an error is no outcome
-        "PCPCPCUUPCPCPCPUPCPP",
-    ],
-)
-def test_who_does_not_pass_and_fail_by_turns_is_not_flaky(outcomes: str) -> None:
-    assert found(history("e", outcomes), many_evals(4, "P" * 20)) == []
-
-
 @pytest.mark.parametrize(
     ("outcomes", "codes"),
     [
@@ -129,16 +110,6 @@ def test_what_has_not_passed_again_is_not_flaky(outcomes: str, codes: str) -> No
 )
 def test_who_changes_once_on_a_code_is_not_flaky(outcomes: str, codes: str) -> None:
     assert found(history("e", outcomes, codes), many_evals(9, "P" * len(codes), codes)) == []
-
-
-@pytest.mark.parametrize("codes", ["A" * 10 + "B" * 10, None])
-def test_a_break_is_not_flakiness_whoever_made_it(codes: str | None) -> None:
-    rows = history("broken", "P" * 10 + "FFFPFFFFFF", codes)
-    assert found(rows, many_evals(4, "P" * 20, codes)) == []
-
-
-def test_a_beginning_that_failed_and_was_mended_is_a_step() -> None:
-    assert found(history("e", "FFFFPPPPPP", "AAAABBBBBB"), many_evals(4, "P" * 10)) == []
 
 
 def test_an_eval_that_was_edited_starts_anew() -> None:

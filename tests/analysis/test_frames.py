@@ -65,30 +65,6 @@ def test_neither_the_order_nor_the_engine_matters(rows: list[Any], random: Any) 
         assert first.equals(function(frame.lazy()).collect(engine="streaming")), function.__name__
 
 
-@examples(40)
-@given(ROWS)
-def test_against_plain_python(rows: list[Any]) -> None:
-    frame = results(*rows)
-    decided = [row for row in rows if row["state"] not in ("cancelled", "unscored")]
-    for row in decided:
-        row["good"] = row["state"] == "passed"
-    per_eval = {
-        row["eval_id"]: sorted(
-            (each for each in decided if each["eval_id"] == row["eval_id"]),
-            key=lambda each: each["run_created_at"],
-        )
-        for row in decided
-    }
-    verdicts = {
-        eval_id: [row["result_id"] for row in history if row["state"] != "error"]
-        for eval_id, history in per_eval.items()
-    }
-    latest = analysis.latest_results(frame)
-    assert dict(latest.select("eval_id", "result_id").iter_rows()) == {
-        eval_id: ids[-1] for eval_id, ids in verdicts.items() if ids
-    }
-
-
 @pytest.mark.parametrize("function", ALL)
 def test_empty_frames_give_empty_frames_of_the_same_schema(function: Callable[..., Any]) -> None:
     empty = empty_of(function)

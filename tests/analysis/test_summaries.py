@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from support.examples import examples
 from support.frames import START, run, runs
-from support.inside import RUNS, analysis, vocabulary
+from support.inside import RUNS, analysis
 
 from retab_analysis import ConfigError
 
@@ -91,14 +91,6 @@ def test_quantiles_are_linear(durations: list[int]) -> None:
         assert row["duration_ms_p95"] == pytest.approx(cuts[-1])
 
 
-def test_a_run_that_is_there_twice_counts_once_as_it_was_last() -> None:
-    earlier = run("r1", 1, status="running", passed=1, ok=None)
-    later = [run("r1", 1, passed=3), run("r2", 2, passed=5)]
-    once = analysis.summarize_runs(runs(*later))
-    assert analysis.summarize_runs(runs(earlier, *later)).equals(once)
-    assert once.row(0, named=True)["passed"] == 8
-
-
 def test_a_count_that_is_not_known_is_not_taken_for_0() -> None:
     unknown = run("r1", 1, passed=4, failed=None, blocked=0)
     alone = analysis.summarize_runs(runs(unknown)).row(0, named=True)
@@ -111,20 +103,6 @@ def test_a_count_that_is_not_known_is_not_taken_for_0() -> None:
 
 
 COUNT = st.one_of(st.none(), st.integers(0, 5))
-COUNTS = st.fixed_dictionaries(dict.fromkeys(("passed", "failed", "blocked", "error"), COUNT))
-
-
-@examples(60)
-@given(st.lists(COUNTS, min_size=1, max_size=6))
-def test_the_pass_rate_is_the_one_of_the_vocabulary(counts: list[dict[str, Any]]) -> None:
-    frame = runs(*(run(f"r{at}", at, **each) for at, each in enumerate(counts)))
-    alone = analysis.summarize_runs(frame, "run_id")["pass_rate"].to_list()
-    assert alone == frame.select(vocabulary.pass_rate()).to_series().to_list()
-    known = [each for each in counts if None not in each.values()]
-    passed, rated = (sum(each["passed"] for each in known), sum(sum(e.values()) for e in known))
-    together = analysis.summarize_runs(frame).row(0, named=True)
-    assert together["pass_rate"] == (passed / rated if rated else None)
-    assert (together["rated_runs"], together["rated_evals"]) == (len(known), rated)
 
 
 def test_runs_by_a_column_of_your_own() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 NAMES = (
-    *("import_cost", "decode_runs", "decode_results", "fetch_results", "fetch_run", "history"),
+    *("decode_runs", "decode_results", "fetch_results", "fetch_run", "history"),
     *("check", "watch", "watch_memory", "compare", "evidence", "explore", "plots"),
     "csv_round_trip",
 )

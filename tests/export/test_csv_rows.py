@@ -64,23 +64,6 @@ def test_a_long_file_is_not_read_at_once() -> None:
     assert 0 < file.asked < 2**26
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (["1,", "x,", "2,", "3,", "y,z"], r"^row 2, column 'passed': got 'x', .* \(2 such cells"),
-        # The first column, even where another one's bad cell comes earlier.
-        (["1,x", "2,", "3,", "4,", "y,"], "^row 5, column 'passed': got 'y', .*integer$"),
-        (["1,", "2,", "3,", "4"], r"^row 4: got 1 cell\(s\), expected 2"),
-        (["1,", "2,", "3,", '4,a"b'], "^row 4: got a quote in the middle"),
-        (["1,", "2,", "3,", "4,a\rb"], "^row 4: got a carriage return in the middle"),
-    ],
-)
-def test_a_refusal_counts_rows_from_the_start_of_the_file(rows: list[str], message: str) -> None:
-    text = "\n".join(["passed,failed", *rows])
-    with pytest.raises(SchemaError, match=message):
-        read_csv(Dripping(text.encode()))
-
-
 def test_a_mark_is_taken_away_at_the_start_only() -> None:
     pieces = [b"\xef", b"\xbb\xbf\xef\xbb\xbfa\n", b"\xef\xbb\xbfb\n"]
     assert pl.concat(split_cells(pieces)).rows() == [("\ufeffa",), ("\ufeffb",)]

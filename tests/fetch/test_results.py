@@ -333,43 +333,6 @@ def test_what_is_not_an_evals_frame_is_refused(evals: Any) -> None:
         ra.fetch_results("r0", evals=evals, client=client_for(NOWHERE))
 
 
-RAW = [
-    ("12345678901234567890", "12345678901234567890"),
-    ("1.10", "1.10"),
-    ("1e400", "1e400"),
-    ('{ "a" : [ 1.0 , 2 ] }', '{"a":[1.0,2]}'),
-    ('"two  words"', '"two  words"'),
-    ("null", "null"),
-    (r'"\u00e9\ud83d\ude00"', r'"\u00e9\ud83d\ude00"'),
-]
-
-
-@pytest.mark.parametrize(("sent", "kept"), RAW)
-def test_values_are_the_json_that_was_sent(sent: str, kept: str) -> None:
-    document = result_document(
-        "x",
-        workflow_eval_run_id="r0",
-        handle_inputs={"h": {"type": "json", "data": "@"}},
-        handle_outputs={"o": {"type": "json", "data": "@"}},
-        assertion_result__actual_value="@",
-        assertion_result__expected_value="@",
-    )
-    text = json.dumps(page([document])).replace('"@"', sent).encode()
-    with FaultServer([ResultsApi({}).run("r0"), reply(body=text)]) as server:
-        client = client_for(server.url)
-        frame = ra.fetch_results("r0", evals=False, payloads=True, client=client)
-    assert frame.schema == RESULTS_WITH_PAYLOADS.schema
-    assert (frame["actual_value"][0], frame["expected_value"][0]) == (kept, kept)
-    assert frame["handle_inputs"][0] == '{"h":{"type":"json","data":' + kept + "}}"
-    assert frame["handle_outputs"][0] == '{"o":{"type":"json","data":' + kept + "}}"
-
-
-def test_payloads_come_only_when_asked_for() -> None:
-    with FaultServer([ResultsApi(some_runs(1))]) as server:
-        frame = ra.fetch_results("r0", client=client_for(server.url))
-    assert not {"handle_inputs", "handle_outputs"} & set(frame.columns)
-
-
 # --- what does not decode
 
 
@@ -469,28 +432,6 @@ def test_the_message_names_no_more_runs_than_can_be_read() -> None:
         with pytest.raises(ra.NotFoundError, match=r"30 of 30 .* r19 and 10 more; what") as caught:
             ra.fetch_results(list(api.runs), client=client_for(server.url))
     assert ids(caught.value.partial) == []
-
-
-@pytest.mark.parametrize(
-    ("fault", "error", "most"),
-    [
-        (reply(401), ra.AuthenticationError, 4),
-        (reply(503), ra.ServerError, 16),
-        (reply(403), ra.PermissionDeniedError, 16),
-        (Reply(b"", "reset"), ra.TransportError, 16),
-        (reply(body=b"<html>"), ra.ProtocolError, 16),
-    ],
-)
-def test_what_fails_every_run_is_given_up_early(
-    fault: Reply, error: type[ra.RetabAnalysisError], most: int
-) -> None:
-    api = ResultsApi(some_runs(200), lambda run_id, query: fault)
-    with FaultServer([api]) as server:
-        client = client_for(server.url, max_attempts=1, max_concurrency=4)
-        with pytest.raises(error, match="200 of 200 runs are missing"):
-            ra.fetch_results(list(api.runs), client=client)
-        assert len(server.requests) <= most
-    assert our_threads() == []
 
 
 @pytest.mark.parametrize("workers", [1, 3, 8])

@@ -13,8 +13,6 @@ from support.inside import PAGE_SIZE, RUNS
 
 import retab_analysis as ra
 
-NOWHERE = "http://127.0.0.1:9"
-
 
 def test_one_run() -> None:
     with FaultServer([reply(body=run_document("r1"))]) as server:

@@ -15,7 +15,6 @@ from support.inside import VERSION_DIFF, VERSIONS
 import retab_analysis as ra
 from retab_analysis import fetch_versions
 
-NOWHERE = "http://127.0.0.1:9"
 PUBLISHED = {
     "id": "wph_2",
     "workflow_id": "wf",

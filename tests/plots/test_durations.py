@@ -56,18 +56,6 @@ def test_runs_of_the_whole_workflow_are_apart_from_single_evals() -> None:
     assert texts(ax)[0] == "v1\n19 May\nn=7"
 
 
-@pytest.mark.parametrize("placed", [False, True])
-def test_the_axes_share_their_room_with_the_queue(placed: bool) -> None:
-    figure = Figure()
-    ax = figure.add_axes((0.2, 0.2, 0.7, 0.7)) if placed else figure.subplots(2)[1]
-    box = ax.get_position()
-    assert plot_durations(runs(run("a", 1)), ax=ax) is ax
-    lower, upper = ax.get_position(), queue_of(ax).get_position()
-    assert (lower.y0, upper.y1) == pytest.approx((box.y0, box.y1))
-    assert lower.y1 < upper.y0
-    assert (upper.x0, upper.x1) == pytest.approx((box.x0, box.x1))
-
-
 @pytest.mark.parametrize(("most", "unit"), [(900, "ms"), (5000, "s"), (10**7, "h"), (-5, "ms")])
 def test_durations_choose_a_unit(most: int, unit: str) -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=most, queue_ms=None)))

@@ -6,12 +6,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.inside import RESULTS, RUNS
 from support.plotted import ALL, OF_FRAMES, Plot, drawn, some, texts, version
 
 from retab_analysis import (
     ConfigError,
-    SchemaError,
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
@@ -33,13 +31,6 @@ def test_an_empty_frame_says_so(plot: Plot) -> None:
     said = "no results" if plot is plot_verdicts else "no runs"
     assert texts(plot(frame)) == [said]
     assert texts(plot(frame.lazy())) == [said]
-
-
-@pytest.mark.parametrize("plot", OF_FRAMES)
-def test_the_frame_of_another_kind_is_refused(plot: Plot) -> None:
-    other = RUNS if plot is plot_verdicts else RESULTS
-    with pytest.raises(SchemaError, match=r"^this is not a R\w+ frame"):
-        plot(other.empty())
 
 
 @pytest.mark.parametrize("plot", ALL)

@@ -124,22 +124,6 @@ def hollow_points(ax: Axes) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in circles.get_offsets()]
 
 
-@pytest.mark.parametrize(
-    ("passed", "bottom"), [(960, 0.9), (800, 0.75), (500, 0.45), (200, 0.0), (0, 0.0)]
-)
-def test_the_axis_is_around_the_data_and_says_where_it_begins(passed: int, bottom: float) -> None:
-    ax = plot_pass_rate(runs(run("r1", 1, passed=passed, failed=1000 - passed)))
-    low, high = ax.get_ylim()
-    assert low == pytest.approx(bottom) if bottom else -0.1 < low < 0
-    assert high - low < 0.4
-    said = f"the axis begins at {bottom:.0%}, not at 0"
-    assert (said in said_below(ax)) == (bottom > 0)
-    ticks = [at for at in ax.get_yticks() if low <= at <= high]
-    labels = [ax.yaxis.get_major_formatter()(at) for at in ticks]
-    assert len(ticks) >= 3
-    assert [float(label.rstrip("%")) / 100 for label in labels] == pytest.approx(ticks)
-
-
 def test_the_newest_version_is_marked() -> None:
     first, last = run("a", 1, passed=9), run("b", 2, failed=1, workflow_version_id="v2")
     ax = plot_pass_rate(runs(first, last))
@@ -183,9 +167,3 @@ def test_release_notes_are_of_versions_only(plot: Plot) -> None:
         plot(runs(run("a", 1)), by="run_id", versions=versions())
     with pytest.raises(SchemaError, match="not a VERSIONS frame"):
         plot(runs(run("a", 1)), by="workflow_version_id", versions=runs())
-
-
-def test_years_are_told_where_there_are_several() -> None:
-    ax = plot_pass_rate(runs(run("a", 1), run("b", 400, workflow_version_id="v2")))
-    labels = [" ".join(each.get_text().split()) for each in ax.get_xticklabels()]
-    assert labels == ["v1 19 May 2026 n=1", "v2 22 Jun 2027 n=1 newest"]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import polars as pl
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from support.frames import many, result, results
 from support.inside import DECIDED, STATE_LOOKS, blame
-from support.plotted import figure_of, legend_texts
+from support.plotted import legend_texts
 
 from retab_analysis import flaky_evals, plot_verdicts
 
@@ -75,28 +73,6 @@ def test_the_step_at_which_an_eval_broke_is_marked() -> None:
     whole = plot_verdicts(results(*many("steady", "PPPPPPPP"), *many("never", "FFFFFFFF")))
     assert steps(whole) == []
     assert "broke here" not in legend_texts(whole)
-
-
-@pytest.mark.parametrize("n", [1, 40, 150])
-def test_every_row_is_named(n: int) -> None:
-    frame = results(*(result(f"e{at}", "passed", on) for at in range(n) for on in (1, 2)))
-    ax = plot_verdicts(frame)
-    figure_of(ax).canvas.draw()
-    names = [each.get_text() for each in ax.get_yticklabels()]
-    assert len(names) == len(set(names)) == n
-    boxes = [each.get_window_extent() for each in ax.get_yticklabels()]
-    # Labels are in order from the top; ascents and descents may touch.
-    assert all(above.y0 > below.y1 - 2 for above, below in itertools.pairwise(boxes))
-
-
-def test_names_get_smaller_before_they_are_left_out() -> None:
-    frame = results(*(result(f"e{at}", "passed") for at in range(30)))
-    usual, low = (
-        plot_verdicts(frame, ax=plt.figure(figsize=(6, high), layout="constrained").subplots())
-        for high in (9, 6)
-    )
-    assert len(usual.get_yticklabels()) == len(low.get_yticklabels()) == 30
-    assert low.get_yticklabels()[0].get_fontsize() < usual.get_yticklabels()[0].get_fontsize()
 
 
 def test_a_changed_eval_has_a_corner_where_it_changed() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.sandbox_api import Api, plan_world
+from support.sandbox_api import Api
 
 API = Api()
 VERSIONS = "/v1/workflows/versions"
-WORKFLOWS = {workflow.id: workflow for workflow in plan_world().workflows}
 PUBLISHED = ["wf_invoices", "wf_contracts", "wf_claims"]
 
 

@@ -7,10 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.documents import eval_document, result_document, run_document
-from support.inside import vocabulary
 
 import retab_analysis as ra
 
@@ -41,25 +38,6 @@ def counts(**given: int | None) -> dict[str, Any]:
 def test_the_pass_rate_of_a_run(given: dict[str, int | None], rate: float | None) -> None:
     run = ra.decode_runs(run_document(counts=counts(**given)))
     assert run["pass_rate"].to_list() == [rate]
-
-
-@pytest.mark.parametrize("part", ["outcome", "lifecycle_counts"])
-@pytest.mark.parametrize("value", [None, ...])
-def test_a_part_of_the_counts_that_is_not_known_leaves_no_pass_rate(part: str, value: Any) -> None:
-    run = ra.decode_runs(run_document(**{f"counts__{part}": value}))
-    assert run["pass_rate"].to_list() == [None]
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(*[st.none() | st.integers(0, 9)] * 4), min_size=1, max_size=5))
-def test_the_pass_rate_is_that_of_the_vocabulary(rows: list[tuple[int | None, ...]]) -> None:
-    documents = [
-        run_document(f"r{at}", counts=counts(**dict(zip(vocabulary.RATED, row, strict=True))))
-        for at, row in enumerate(rows)
-    ]
-    runs = ra.decode_runs(documents)
-    expected = runs.select(vocabulary.pass_rate().alias("pass_rate"))["pass_rate"]
-    assert runs["pass_rate"].to_list() == expected.to_list()
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ MODULES = {
     "sandbox.simulation.simulated_runs": "SimulatedRun",
     "sandbox.simulation.timing": "TERMINAL=SANDBOX_TERMINAL",
     "sandbox.store": "Store",
-    "sandbox.world.model": "Assertion Child File Incident Window Workflow World",
+    "sandbox.world.model": "Assertion Child File Workflow World",
     "sandbox.world.world": "build_workflow build_world files_of read_catalog",
     "schema": "asserts_the_same BLOCKS CONFIG_CHANGES Datetime EVALS EVALS_WITH_REASONS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS VERSION_DIFF WORKFLOWS checked describe_condition",
     "stats.clusters": "find_clusters",

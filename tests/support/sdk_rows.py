@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -23,6 +23,8 @@ from retab.types.workflows.evals.results import (
     WorkflowEvalRunTiming,
 )
 from retab.types.workflows.evals.runs import WorkflowEvalRun
+
+from support.oracle import milliseconds, ok, said
 
 Row = dict[str, Any]
 
@@ -47,13 +49,6 @@ def moment(value: datetime | None) -> datetime | None:
     if value is None:
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
-    if start is None or end is None:
-        return None
-    microseconds = (end - start) // timedelta(microseconds=1)
-    return -(-microseconds // 1000) if microseconds < 0 else microseconds // 1000
 
 
 def as_json(model: BaseModel | None, name: str) -> str | None:
@@ -103,16 +98,8 @@ def counted(run: WorkflowEvalRun) -> Row:
     rated = [row[name] for name in ("passed", "failed", "blocked", "error")]
     total = None if None in rated else sum(rated)
     rate = row["passed"] / total if total and total > 0 else None
-    return {**row, "pass_rate": rate, "ok": ok(run.lifecycle.status, row)}
-
-
-def ok(status: str, row: Row) -> bool | None:
-    if status in IN_FLIGHT:
-        return None
-    not_passing = {row[name] for name in ("failed", "blocked", "error", "cancelled")}
-    if status != "completed" or not_passing - {0, None}:
-        return False
-    return None if None in not_passing else True
+    status = run.lifecycle.status
+    return {**row, "pass_rate": rate, "ok": None if status in IN_FLIGHT else ok(status, row)}
 
 
 def scope(run: WorkflowEvalRun) -> str:
@@ -130,8 +117,7 @@ def times(timing: WorkflowEvalRunTiming | None) -> Row:
 
 def message(lifecycle: Any) -> str | None:
     if isinstance(lifecycle, ErrorWorkflowEvalRun):
-        found = (lifecycle.message, of(lifecycle.details, "message"))
-        return next((each for each in found if each not in (None, "(no message)")), None)
+        return said(lifecycle.message, of(lifecycle.details, "message"))
     return lifecycle.reason if isinstance(lifecycle, CancelledWorkflowEvalRun) else None
 
 

@@ -141,20 +141,6 @@ def test_a_saved_page_has_the_values_where_that_is_asked_for(
             assert ("secret" in page) is asked, tab
 
 
-DISPLAYED = """
-import gc, threading
-import comm
-import retab_analysis as ra
-from ipywidgets.widgets import widget
-
-runs = ra.decode_runs([])
-
-def left():
-    gc.collect()
-    return len(widget._instances), threading.active_count(), len(comm.get_comm_manager().comms)
-"""
-
-
 @pytest.fixture(scope="module")
 def run_cell() -> Iterator[Callable[[str], str]]:
     """Runs code in one and the same cell, as JupyterLab does; gives what it has displayed."""

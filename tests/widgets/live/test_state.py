@@ -9,7 +9,7 @@ import pytest
 from support.inside import LISTS, News, Snapshot, compute_state, estimate_seconds_left
 from support.inside import live_html as html
 from support.live_states import CREATED, NOW, RESULTS, news_of, seen
-from support.made_runs import result_with, results_frame, run_with, runs_frame
+from support.made_runs import result_with, run_with, runs_frame
 
 
 def test_nothing_is_known_at_first() -> None:
@@ -235,21 +235,6 @@ def test_the_card_agrees_with_the_list() -> None:
     # What did not decode is missing in the list, and not on the card.
     behind = seen(run_with(passed=3, running=1, queued=4), results=results[:1])
     assert dict(behind.runs[0].counts) == {"passed": 3, "running": 1, "queued": 4}
-
-
-def test_numbers_stand_still_while_the_server_is_away() -> None:
-    results = [result_with(f"p{i}", "passed") for i in range(5)]
-    results += [result_with(f"q{i}", "unscored") for i in range(5)]
-    runs = runs_frame(run_with(passed=5, running=1, queued=4))
-    snapshot = Snapshot(
-        runs=runs, results=results_frame(*results), seen_at=NOW, trouble="connection refused"
-    )
-    at_once = compute_state(snapshot, NOW)
-    later = compute_state(snapshot, NOW + timedelta(hours=1))
-    assert at_once.runs[0].eta is not None
-    assert later.runs == at_once.runs
-    assert later.connection == "as of 10:00:31 UTC, 1 h ago; retrying: connection refused"
-    assert html.say_when(later) == "as of 10:00:31 UTC"
 
 
 def test_evals_stand_in_the_order_in_which_they_ended() -> None:

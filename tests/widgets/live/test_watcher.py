@@ -155,18 +155,6 @@ def test_50_a_key_that_is_refused_in_the_middle_ends_it() -> None:
     assert view.results.height == 2
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(401, ra.AuthenticationError), (403, ra.PermissionDeniedError)]
-)
-def test_a_run_that_cannot_be_read_raises_from_wait(status: int, error: type[Exception]) -> None:
-    with FaultServer([reply(status, {"detail": "no"})]) as server:
-        view = ra.watch("r1", interval=0.05, client=client(server.url))
-        with pytest.raises(error):
-            view.wait(10)
-        assert len(server.requests) == 1
-    assert error.__name__ in (view.state.failure or "")
-
-
 def test_a_run_that_never_was_raises_after_its_grace() -> None:
     with FaultServer([reply(404, {"detail": "no such run"})]) as server:
         view = ra.watch("r1", interval=0.05, client=client(server.url))
@@ -300,15 +288,6 @@ def test_a_retry_after_is_obeyed() -> None:
     with FaultServer([routes(look)]) as server:
         ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
     assert times[1] - times[0] >= 0.95
-
-
-def test_what_has_not_changed_is_not_asked_again() -> None:
-    with FaultServer([routes(in_order(*[GOING] * 6, ENDED), RESULTS)]) as server:
-        ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
-        paths = [path.partition("?")[0].rpartition("/")[2] for path in server.paths]
-    assert paths.count("r1") >= 7
-    assert paths.count("results") == 2
-    assert paths.count("evals") == 2, "at first, and at the end"
 
 
 def test_many_runs_of_a_workflow_are_one_request() -> None:
