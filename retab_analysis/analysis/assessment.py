@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, check_frame
+from retab_analysis.analysis.frames import Frame, check_frame, count_rows, count_where
 from retab_analysis.schema import RESULTS
+from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
     CERTAIN_ENOUGH,
@@ -22,6 +23,7 @@ from retab_analysis.vocabulary import (
     DECIDED,
     LIKELY,
     MOMENT,
+    NOT_PASSING,
     SAME_EVAL,
     TERMINAL,
     UNLIKELY,
@@ -65,17 +67,32 @@ class Assessment:
     @property
     def outcomes(self) -> pl.DataFrame:
         """The comparable results that passed or did not."""
-        return self.results.filter(
-            "comparable", pl.col("state").is_in(DECIDED), pl.col("row").is_not_null()
+        return _select_outcomes(self.results)
+
+    def count(self) -> pl.DataFrame:
+        """The outcomes of each eval: how many, since when, and how often it fails."""
+        failed, moment = pl.col("state").is_in(NOT_PASSING), pl.col("moment")
+        counted = self.outcomes.group_by("eval").agg(
+            count_rows().alias("outcomes"),
+            count_where(failed).alias("failures"),
+            moment.min().alias("first_created_at"),
+            moment.max().alias("last_created_at"),
+            moment.filter(~failed).max().alias("last_passed_at"),
+            moment.filter(failed).max().alias("last_failed_at"),
+            pl.col("duration_ms").median().alias("duration_ms_p50"),
         )
+        low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
+        rate = pl.col("failures") / pl.col("outcomes")
+        return counted.with_columns(rate=rate, rate_low=low, rate_high=high)
+
+
+def _select_outcomes(results: pl.DataFrame) -> pl.DataFrame:
+    is_outcome = pl.col("state").is_in(DECIDED), pl.col("row").is_not_null()
+    return results.filter("comparable", *is_outcome)
 
 
 def assess(results: pl.LazyFrame) -> Assessment:
-    """Ask the model what the history of each eval says, one workflow after the other.
-
-    Args:
-        results: The columns :data:`NEEDED` of a RESULTS frame.
-    """
+    """Ask the model what the history of each eval says, one workflow after the other."""
     # In one order, because of a run that contradicts itself the first result counts.
     frame = results.select(NEEDED).sort(MOMENT, "result_id", maintain_order=True).collect()
     parts = frame.partition_by("workflow_id") or [frame]
@@ -93,10 +110,6 @@ def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> 
     """Run a function of an assessment on a frame of either kind, and give back the same kind.
 
     The model needs all results at once, so that a LazyFrame is collected.
-
-    Raises:
-        ConfigError: It is not a polars frame.
-        SchemaError: It is not a RESULTS frame.
     """
     found = function(assess(check_frame(results, RESULTS, NEEDED)))
     return found.lazy() if isinstance(results, pl.LazyFrame) else found
@@ -116,16 +129,13 @@ def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
     ledger = collect(combined)
     findings = weigh(ledger)
     known = ledger.results.select("at", "eval", "row", "comparable").join(combined, on="at")
-    others = tried.with_columns(known_state(), moment=MOMENT).sort("moment", "result_id")
-    shown = pl.concat(
-        [
-            known,
-            others.join(ledger.evals.select("eval", "eval_id"), on="eval_id").with_columns(
-                at=combined.height + pl.int_range(pl.len()), comparable=pl.lit(False)
-            ),
-        ],
-        how="diagonal",
+    others = (
+        tried.with_columns(known_state(), moment=MOMENT)
+        .sort("moment", "result_id")
+        .join(ledger.evals.select("eval", "eval_id"), on="eval_id")
+        .with_columns(at=combined.height + pl.int_range(pl.len()), comparable=pl.lit(False))
     )
+    shown = pl.concat([known, others], how="diagonal")
     names = shown.sort("at").group_by("eval").agg(pl.col("eval_name").drop_nulls().last())
     told = _conclude(ledger, findings)
     evals = ledger.evals.join(names, on="eval").join(told, on="eval").sort("eval")
@@ -205,11 +215,7 @@ def _find_base(runs: pl.DataFrame) -> frozenset[str]:
 
 
 def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
-    """What is to be said of each eval, by the rules by which a comparison calls it.
-
-    Returns:
-        ``eval``; ``kind, is_broken, p_worse``; ``cause`` and ``since_…``; ``streak``.
-    """
+    """What is to be said of each eval, by the rules by which a comparison calls it."""
     import numpy as np
 
     from retab_analysis.evidence.comparable import CANDIDATE
@@ -244,9 +250,7 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
 
 def _find_trends(results: pl.DataFrame) -> pl.DataFrame:
     """``eval, trend``: the Cochran-Armitage statistic of an eval's failures over its outcomes."""
-    outcomes = results.filter(
-        "comparable", pl.col("state").is_in(DECIDED), pl.col("row").is_not_null()
-    ).sort("at")
+    outcomes = _select_outcomes(results).sort("at")
     failed = (pl.col("state") != "passed").cast(pl.Float64)
     trend = pl.corr(pl.int_range(pl.len()), failed) * pl.len().sqrt()
     return outcomes.group_by("eval").agg(trend=trend.fill_nan(None))

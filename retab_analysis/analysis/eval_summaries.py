@@ -6,8 +6,7 @@ import polars as pl
 
 from retab_analysis.analysis.assessment import Assessment, assessed
 from retab_analysis.analysis.frames import Frame
-from retab_analysis.stats.proportions import wilson_over
-from retab_analysis.vocabulary import DECIDED, NOT_PASSING, combined_state, state_counts
+from retab_analysis.vocabulary import DECIDED, combined_state, state_counts
 
 _RECENT = 10
 _SETTLED = (*DECIDED, "error", "mixed")
@@ -57,13 +56,9 @@ def _summarize(assessment: Assessment) -> pl.DataFrame:
         *(pl.when("is_broken").then(name).alias(name) for name in since),
     )
     joined = evals.join(_recent(assessment), on="eval", how="left")
-    counted = joined.join(_counts(assessment), on="eval", how="left").with_columns(
-        pl.col("outcomes", "failures").fill_null(0)
-    )
-    low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
-    rate = pl.when(pl.col("outcomes") > 0).then(pl.col("failures") / pl.col("outcomes"))
-    rated = counted.with_columns(rate=rate, rate_low=low, rate_high=high)
-    return rated.sort("eval_id").select(_COLUMNS)
+    counted = joined.join(assessment.count(), on="eval", how="left")
+    known = counted.with_columns(pl.col("outcomes", "failures").fill_null(0))
+    return known.sort("eval_id").select(_COLUMNS)
 
 
 def _recent(assessment: Assessment) -> pl.DataFrame:
@@ -78,15 +73,4 @@ def _recent(assessment: Assessment) -> pl.DataFrame:
     return ordered.group_by("eval", maintain_order=True).agg(
         pl.col("state").tail(_RECENT).alias("last_states"),
         pl.coalesce(settled, pl.col("state").last()).alias("state"),
-    )
-
-
-def _counts(assessment: Assessment) -> pl.DataFrame:
-    failed = pl.col("state").is_in(NOT_PASSING)
-    return assessment.outcomes.group_by("eval").agg(
-        pl.len().cast(pl.Int64).alias("outcomes"),
-        failed.sum().cast(pl.Int64).alias("failures"),
-        pl.col("moment").filter(~failed).max().alias("last_passed_at"),
-        pl.col("moment").filter(failed).max().alias("last_failed_at"),
-        pl.col("duration_ms").median().alias("duration_ms_p50"),
     )

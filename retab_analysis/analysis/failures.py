@@ -13,26 +13,10 @@ from retab_analysis.vocabulary import FAILING, MOMENT
 _TIMES = ("run_created_at", "created_at")
 _DOCUMENTS = ("document_names", "document_ids")
 _READING = (
-    "eval_name",
-    "eval_id",
-    "state",
-    "block_id",
-    "document_names",
-    "expected_value",
-    "actual_value",
-    "path",
-    "condition",
-    "condition_kind",
-    "failure_code",
-    "failure_message",
-    "status_message",
-    "score",
-    "threshold",
-    "duration_ms",
-    "run_id",
-    "workflow_version_id",
-    "run_created_at",
-    "result_id",
+    *("eval_name", "eval_id", "state", "block_id", "document_names", "expected_value"),
+    *("actual_value", "path", "condition", "condition_kind", "failure_code", "failure_message"),
+    *("status_message", "score", "threshold", "duration_ms", "run_id", "workflow_version_id"),
+    *("run_created_at", "result_id"),
 )
 
 
@@ -51,16 +35,19 @@ def failures(results: Frame) -> Frame:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
     """
-    return apply_lazily(results, RESULTS, (*_READING, *_TIMES), _failing)
 
+    def failing(lazy: pl.LazyFrame) -> pl.LazyFrame:
+        ours = RESULTS_WITH_PAYLOADS.schema
+        own = [name for name in lazy.collect_schema() if name not in ours]
+        order: list[pl.Expr] = [
+            MOMENT,
+            *map(pl.col, ("run_id", "block_id", "eval_id", "result_id")),
+        ]
+        newest_first = [True, *(False for _ in order[1:])]
+        rows = lazy.filter(pl.col("state").is_in(FAILING))
+        return rows.sort(order, descending=newest_first, nulls_last=True).select(*_READING, *own)
 
-def _failing(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    ours = RESULTS_WITH_PAYLOADS.schema
-    own = [name for name in lazy.collect_schema() if name not in ours]
-    order = [MOMENT, *map(pl.col, ("run_id", "block_id", "eval_id", "result_id"))]
-    newest_first = [True, *(False for _ in order[1:])]
-    failing = lazy.filter(pl.col("state").is_in(FAILING))
-    return failing.sort(order, descending=newest_first, nulls_last=True).select(*_READING, *own)
+    return apply_lazily(results, RESULTS, (*_READING, *_TIMES), failing)
 
 
 def count_failures(results: Frame, by: str | Sequence[str] = "block_id") -> Frame:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from retab_analysis.analysis.assessment import Assessment, assess, assessed
-from retab_analysis.analysis.frames import Frame, count_where
+from retab_analysis.analysis.frames import Frame, count_rows, count_where
 from retab_analysis.arguments import check_flag
-from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
 _COLUMNS = (
@@ -52,11 +51,8 @@ def flaky_evals(results: Frame, *, episodes: bool = False) -> Frame:
 def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
     """Say of each result whether it is an outcome of a flaky eval, or of the run that broke it.
 
-    Args:
-        results: The columns :data:`retab_analysis.analysis.assessment.NEEDED`, and any others.
-
-    Returns:
-        The same, with ``flaky`` and ``broke`` (Boolean): its eval is broken since the result's run.
+    Beside the columns :data:`retab_analysis.analysis.assessment.NEEDED` there may be any others;
+    ``flaky`` and ``broke`` (its eval is broken since the result's run) are new.
     """
     kind = pl.col("kind")
     kinds = assess(results).evals.select(
@@ -69,34 +65,24 @@ def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _flaky(assessment: Assessment, kinds: Sequence[str]) -> pl.DataFrame:
-    failed = pl.col("state").is_in(NOT_PASSING)
     evals = assessment.evals.filter(pl.col("kind").is_in(kinds))
-    outcomes = assessment.outcomes.join(evals.select("eval"), on="eval", how="semi").sort("at")
-    counts = (pl.len().cast(pl.Int64).alias("outcomes"), count_where(failed).alias("failures"))
     by_code = (
-        outcomes.group_by("eval", "code")
+        assessment.outcomes.sort("at")
+        .group_by("eval", "code")
         .agg(
             pl.col("workflow_version_id").drop_nulls().last().alias("version"),
-            *counts,
+            count_rows().alias("outcomes"),
+            count_where(pl.col("state").is_in(NOT_PASSING)).alias("failures"),
             pl.col("at").max(),
         )
         .sort("at", descending=True)
         .group_by("eval")
         .agg(by_code=pl.struct("code", "version", "outcomes", "failures"))
     )
-    counted = outcomes.group_by("eval").agg(
-        *counts,
-        pl.col("moment").min().alias("first_created_at"),
-        pl.col("moment").max().alias("last_created_at"),
-        pl.col("moment").filter(failed).max().alias("last_failed_at"),
-    )
-    low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
-    rate = pl.col("failures") / pl.col("outcomes")
     named = (
-        evals.drop("block")
-        .join(counted, on="eval")
+        evals.select("eval", "eval_name", "eval_id", "block_id", "kind")
+        .join(assessment.count(), on="eval")
         .join(by_code, on="eval")
-        .with_columns(rate=rate, rate_low=low, rate_high=high)
     )
     newest_first = named.sort(
         "last_failed_at", "eval_id", descending=[True, False], nulls_last=True

@@ -16,18 +16,9 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 def check_frame(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
     """A frame as a LazyFrame in which columns can be read, and in which no row is there twice.
 
-    Of two rows with one id (``run_id``, ``result_id``) the later one counts.
-
-    Args:
-        frame: What a user passed.
-        table: What it has to be a frame of.
-        columns: The columns that are going to be read. One that the table does not declare is the
-            user's own: :func:`check_keys` has seen that it is there, and its dtype is free.
-
-    Raises:
-        ConfigError: It is not a polars frame.
-        SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
-            another table.
+    Of two rows with one id (``run_id``, ``result_id``) the later one counts. A column that the
+    table does not declare is the user's own: :func:`check_keys` has seen that it is there, and its
+    dtype is free.
     """
     return checked(frame, table, [name for name in dict.fromkeys(columns) if name in table.schema])
 
@@ -38,18 +29,7 @@ def apply_lazily(
     columns: Iterable[str],
     function: Callable[[pl.LazyFrame], pl.LazyFrame],
 ) -> Frame:
-    """Run a function of lazy frames on a frame of either kind, and give back the same kind.
-
-    Args:
-        frame: The frame.
-        table: What it has to be a frame of.
-        columns: The columns that the function reads.
-        function: What to do.
-
-    Raises:
-        ConfigError: It is not a polars frame.
-        SchemaError: As :func:`check_frame`.
-    """
+    """Run a function of lazy frames on a frame of either kind, and give back the same kind."""
     lazy = function(check_frame(frame, table, columns))
     return lazy if isinstance(frame, pl.LazyFrame) else lazy.collect()
 
@@ -59,17 +39,8 @@ def check_keys(
 ) -> list[str]:
     """The columns to group by: any of the frame, the user's own included.
 
-    Args:
-        by: A column or several.
-        frame: The frame that is grouped.
-        table: What it has to be a frame of. A column that the table declares and the frame lacks
-            is let through, because :func:`check_frame` has the better message for it.
-        taken: What the outcome's other columns are called.
-
-    Raises:
-        ConfigError: There is no column, one is not in the frame, is named twice, holds Python
-            objects or would be in the outcome twice; or the frame is not a polars frame.
-        SchemaError: It is a frame of another table.
+    A column that the table declares and the frame lacks is let through, because
+    :func:`check_frame` has the better message for it. ``taken`` are the outcome's other columns.
     """
     names = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else []
     if not names or not all(isinstance(name, str) for name in names):
@@ -92,12 +63,7 @@ def check_keys(
 
 
 def check_key(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -> str:
-    """The one column to group by; see :func:`check_keys`.
-
-    Raises:
-        ConfigError: It is not one column of single values, or as :func:`check_keys`.
-        SchemaError: It is a frame of another table.
-    """
+    """The one column of single values to group by; see :func:`check_keys`."""
     if not isinstance(by, str):
         raise ConfigError(f"by must be the name of one column, got {by!r}")
     (key,) = check_keys(by, frame, table, taken)
@@ -111,16 +77,6 @@ def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -
     """Some columns of a frame, with the one to group by as ``key``.
 
     The key has a name of its own so that it may be any column, also one of those that are read.
-
-    Args:
-        frame: What a user passed.
-        table: What it has to be a frame of.
-        by: The column to group by.
-        columns: The table's columns that are read, without doubles.
-
-    Raises:
-        ConfigError: As :func:`check_key`.
-        SchemaError: As :func:`check_frame`.
     """
     key, names = check_key(by, frame, table), list(columns)
     return check_frame(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)

@@ -10,18 +10,8 @@ from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import BLOCK_CODE, FAILING, SAME_EVAL
 
 _NEEDED = (
-    "eval_name",
-    "eval_id",
-    "block_id",
-    "state",
-    "run_id",
-    "workflow_version_id",
-    "run_created_at",
-    "created_at",
-    "score",
-    "duration_ms",
-    BLOCK_CODE,
-    *SAME_EVAL,
+    *("eval_name", "eval_id", "block_id", "state", "run_id", "workflow_version_id"),
+    *("run_created_at", "created_at", "score", "duration_ms", BLOCK_CODE, *SAME_EVAL),
 )
 # The states that are held against one another; whatever is not ``passed`` counts as not passing.
 _SETTLED = ("passed", *FAILING, "mixed")

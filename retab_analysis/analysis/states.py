@@ -25,14 +25,8 @@ _EVAL = ("eval_id", "eval_name")
 def combine_results(lazy: pl.LazyFrame, *keys: str, **more: pl.Expr) -> pl.LazyFrame:
     """One row per group of results, usually of one eval, with the state that they come to.
 
-    Args:
-        lazy: Results, with the keys, ``state`` and the columns of ``MOMENT``.
-        keys: What makes a group.
-        more: Further aggregates.
-
-    Returns:
-        The keys; ``moment``, the earliest one; the counts of each state; ``more``; and ``state, n,
-        pass_rate`` as :mod:`retab_analysis.vocabulary` defines them.
+    Beside the keys and ``more`` it has ``moment``, the earliest one, the counts of each state, and
+    ``state, n, pass_rate`` as :mod:`retab_analysis.vocabulary` defines them.
     """
     known = lazy.with_columns(known_state(), moment=MOMENT)
     groups = known.group_by(keys).agg(pl.col("moment").min(), *state_counts(), **more)

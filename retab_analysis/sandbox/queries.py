@@ -102,13 +102,7 @@ class SortedRows(Generic[R]):
     ) -> Page[R]:
         """Walk from the cursor until the page is full.
 
-        Args:
-            query: The page asked for.
-            locate: Gives the key of the row that a cursor names, be it one of these rows or not.
-            keep: The filter.
-
-        Raises:
-            NotFoundError: The cursor names nothing.
+        ``locate`` gives the key of the row that a cursor names, be it one of these rows or not.
         """
         backward = query.before is not None
         upward = (query.order == "asc") != backward

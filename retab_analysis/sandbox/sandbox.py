@@ -14,16 +14,7 @@ SHORTEST_KEY = 8
 
 
 class StoreServer(Server):
-    """A Retab API on loopback for any store.
-
-    Args:
-        store: What is served.
-        key: The bearer token asked for; without one, a random one is made.
-        latency: Seconds added to each answer.
-
-    Raises:
-        ValueError: A key or latency that is not valid.
-    """
+    """A Retab API on loopback for any store; without a key, a random one is made."""
 
     def __init__(self, store: Store, *, key: str | None = None, latency: float = 0.0) -> None:
         # A client refuses any other key: shorter ones cannot be masked in texts without damage, and

@@ -53,14 +53,7 @@ class EncodedRow(NamedTuple):
 class Store:
     """The state behind the API; safe for many threads, and every answer is of one instant.
 
-    Args:
-        world: What there is at the start.
-        runs: The runs of the past.
-        speed: How fast live runs go: 10 is ten times as fast as life.
-        clock: Gives the time in microseconds since 1970.
-
-    Raises:
-        ValueError: A speed that is not a number above 0 (from 1e-9 to 1e9).
+    It begins with a world and the runs of its past. ``clock`` gives microseconds since 1970.
     """
 
     def __init__(
@@ -184,15 +177,9 @@ class Store:
         least_delay_ms: int = 0,
     ) -> SimulatedRun:
         self._started += 1
+        name, seed = f"live {self._started}", self._world.seed
         plan = make_plan(
-            workflow,
-            workflow.newest,
-            evals,
-            created,
-            trigger,
-            self._world.seed,
-            f"live {self._started}",
-            Circumstances(),
+            *(workflow, workflow.newest, evals, created, trigger, seed, name, Circumstances()),
             eval_id=scope.eval_id,
             block_id=scope.block_id,
         )
@@ -314,12 +301,7 @@ class Store:
 
 
 def checked_speed(speed: float) -> float:
-    """Give the speed back.
-
-    Raises:
-        ValueError: It is not a number above 0, or too far from 1: beyond 1e-9 and 1e9, instants
-            would leave the years that ISO 8601 can write.
-    """
+    """Give the speed back; too far from 1, instants would leave the years that ISO 8601 has."""
     low, high = SPEEDS
     number = isinstance(speed, int | float) and not isinstance(speed, bool)
     if not (number and low <= speed <= high):

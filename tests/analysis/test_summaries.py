@@ -102,9 +102,6 @@ def test_a_count_that_is_not_known_is_not_taken_for_0() -> None:
     ]
 
 
-COUNT = st.one_of(st.none(), st.integers(0, 5))
-
-
 def test_runs_by_a_column_of_your_own() -> None:
     frame = runs(run("r1", 1), run("r2", 2), run("r3", 3)).with_columns(
         temperature=pl.Series([0.5, None, 0.5]), nothing=None

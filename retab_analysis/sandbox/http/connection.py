@@ -24,12 +24,7 @@ _LINE_LIMIT = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the connections of a server share.
-
-    Attributes:
-        answer: Answers a request, or raises an `ApiError`.
-        latency: Seconds added to each answer.
-    """
+    """What the connections of a server share; ``answer`` may raise an `ApiError`."""
 
     answer: Callable[[Request], Response]
     latency: float
@@ -43,12 +38,7 @@ class TooSlowError(Exception):
 class TimedSocket(io.RawIOBase):
     """What comes in through a socket until a moment, however slowly it drips.
 
-    Args:
-        connection: The socket; between two reads its timeout is `patience`.
-        patience: Seconds for a whole request.
-
-    Attributes:
-        is_begun: Whether something of the present request has come.
+    A whole request has ``patience`` seconds; ``is_begun`` says whether something of it has come.
     """
 
     def __init__(self, connection: socket.socket, patience: float) -> None:

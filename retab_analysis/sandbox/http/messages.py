@@ -27,11 +27,8 @@ class Response(NamedTuple):
 class ApiError(Exception):
     """An answer other than success.
 
-    Attributes:
-        status: The HTTP status.
-        detail: What goes under ``detail`` in the body: a text, an object with a code, or (422) a
-            list of what is wrong, as the API has it.
-        headers: Further response headers.
+    What goes under ``detail`` in the body is a text, an object with a code, or (422) a list of what
+    is wrong, as the API has it.
     """
 
     def __init__(self, status: int, detail: Any, headers: dict[str, str] | None = None) -> None:

@@ -69,15 +69,7 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class Server:
-    """Serves HTTP on 127.0.0.1; a context manager, or `start` and `stop`.
-
-    Args:
-        answer: Answers a request, or raises an `ApiError`.
-        latency: Seconds added to each answer.
-
-    Raises:
-        ValueError: A latency that is not from 0 to a day.
-    """
+    """Serves HTTP on 127.0.0.1; a context manager, or `start` and `stop`."""
 
     def __init__(self, answer: Callable[[Request], Response], *, latency: float = 0.0) -> None:
         is_number = isinstance(latency, int | float) and not isinstance(latency, bool)

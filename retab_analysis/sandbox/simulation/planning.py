@@ -6,8 +6,8 @@ from typing import Any
 
 from retab_analysis.sandbox.world.definition_documents import freshness
 from retab_analysis.sandbox.world.model import (
-    Assertion,
     Child,
+    FailureMode,
     Plan,
     PlannedResult,
     SavedEval,
@@ -35,16 +35,13 @@ _MISHAPS: tuple[tuple[str, str, dict[str, int]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What besides version and inputs decides how the evals of a run come out.
+    """What besides version and inputs decides how the evals of a run come out."""
 
-    Attributes:
-        incidents: Incidents that this run has, whatever their windows.
-        flaky_fails: The keys of the flaky evals that fail this time; without them, that is drawn.
-        mishaps: Whether evals may break for no reason of their own.
-    """
-
+    # Incidents that this run has, whatever their windows.
     incidents: frozenset[str] = frozenset()
+    # The keys of the flaky evals that fail this time; without them, that is drawn.
     flaky_fails: frozenset[str] | None = None
+    # Whether evals may break for no reason of their own.
     mishaps: bool = False
 
 
@@ -104,8 +101,22 @@ def _child(
 ) -> Child:
     """Decide what one eval of a run gives, and how long it takes."""
     assertion = saved.assertion_at(created)
-    failing = _failing(saved, assertion, workflow, version, created, chance, circumstances)
-    result = failing or chance.choice(assertion.passing)
+
+    def fails(mode: FailureMode) -> bool:
+        if mode.incident is not None:
+            is_on = workflow.incidents[mode.incident].covers(version.number, created)
+            return is_on or mode.incident in circumstances.incidents
+        chosen = circumstances.flaky_fails
+        return chance.random() < mode.rate if chosen is None else saved.key in chosen
+
+    mode = next(filter(fails, assertion.failure_modes), None)
+    if mode is not None:
+        result = chance.choice(mode.results)
+    elif circumstances.mishaps and chance.random() < _MISHAP_RATE:
+        code, message, context = chance.choice(_MISHAPS)
+        result = PlannedResult.broken(code, message, saved.block.id, context)
+    else:
+        result = chance.choice(assertion.passing)
     typical, spread = _DURATIONS[saved.block.kind]
     # A document has its own pace, and so has each revision of a block.
     pace = _share(saved.key, 0.7, 1.9)
@@ -119,28 +130,3 @@ def _share(name: str, low: float, high: float, number: int = 0) -> float:
     """Place a name between two bounds by its hash, so that every seed gives it the same value."""
     share = (sum(name.encode()) * 31 + number * 17) % 101 / 100
     return low + (high - low) * share
-
-
-def _failing(
-    saved: SavedEval,
-    assertion: Assertion,
-    workflow: Workflow,
-    version: Version,
-    created: int,
-    chance: SeededRandom,
-    circumstances: Circumstances,
-) -> PlannedResult | None:
-    for mode in assertion.failure_modes:
-        if mode.incident is None:
-            chosen = circumstances.flaky_fails
-            fails = chance.random() < mode.rate if chosen is None else saved.key in chosen
-        else:
-            incident = workflow.incidents[mode.incident]
-            fails = mode.incident in circumstances.incidents
-            fails = fails or incident.covers(version.number, created)
-        if fails:
-            return chance.choice(mode.results)
-    if circumstances.mishaps and chance.random() < _MISHAP_RATE:
-        code, message, context = chance.choice(_MISHAPS)
-        return PlannedResult.broken(code, message, saved.block.id, context)
-    return None

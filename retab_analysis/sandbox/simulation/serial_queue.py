@@ -13,13 +13,9 @@ class SerialQueue:
     before those of the background, which are only there so that something moves.
 
     Nothing happens by itself: `advance` plays everything that was due since the last call, in
-    order, so what comes out depends on the instants alone and not on when somebody looks.
-
-    Args:
-        refill: Makes the run with which a background stream goes on: the stream's number, and the
-            instant at which the run is created.
-        longest_replay: When nobody looked for long, only so many microseconds of background runs
-            are played back.
+    order, so what comes out depends on the instants alone and not on when somebody looks. Where
+    that was long ago, only ``longest_replay`` microseconds of background runs are played back.
+    ``refill`` makes the run with which a background stream goes on.
     """
 
     def __init__(self, refill: Callable[[int, int], SimulatedRun], *, longest_replay: int) -> None:

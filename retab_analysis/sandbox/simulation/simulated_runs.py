@@ -24,11 +24,7 @@ class SimulatedRun:
     """A planned run, and what the queue has done with it so far: the start and a cancellation.
 
     Once it is terminal nothing changes any more, so its state and its JSON are kept: a history is
-    asked for again and again.
-
-    Args:
-        plan: What is known about it from the start.
-        pace: Scales every duration: at 0.1 it takes a tenth of the planned time.
+    asked for again and again. ``pace`` scales every duration.
     """
 
     def __init__(self, plan: Plan, *, pace: float = 1.0) -> None:

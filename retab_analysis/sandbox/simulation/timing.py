@@ -3,7 +3,6 @@
 The states are pure functions of a plan, of what the queue did with it, and of an instant.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from retab_analysis.sandbox.instants import MILLI
@@ -25,8 +24,7 @@ class Span(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Timetable:
+class Timetable(NamedTuple):
     """When a started run does what, if nobody interferes."""
 
     start: int
@@ -42,8 +40,7 @@ class ChildState(NamedTuple):
     completed: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(NamedTuple):
     """A run at an instant."""
 
     status: str
@@ -77,28 +74,20 @@ def state_at(
 ) -> RunState:
     """Give the state of a run and of all its evals at an instant."""
     if cancelled is not None and cancelled <= now:
-        return _cancelled(plan, timetable, cancelled)
+        begun = None if timetable is None or timetable.start > cancelled else timetable
+        children = tuple(
+            child
+            if child.completed is not None
+            else ChildState("cancelled", child.started, cancelled)
+            for child in _children(plan, begun, cancelled, "queued")
+        )
+        return RunState("cancelled", begun and begun.start, cancelled, children)
     if timetable is None or now < timetable.start:
         ready = plan.created + scaled(plan.delay_ms, pace)
         status = "pending" if now < ready else "queued"
-        return RunState(status, None, None, (ChildState(status, None, None),) * len(plan.children))
-    if now >= timetable.end:
-        return _ended(plan, timetable)
-    return RunState("running", timetable.start, None, _children(plan, timetable, now, "queued"))
-
-
-def _cancelled(plan: Plan, timetable: Timetable | None, at: int) -> RunState:
-    if timetable is None or timetable.start > at:
-        lost = ChildState("cancelled", None, at)
-        return RunState("cancelled", None, at, (lost,) * len(plan.children))
-    children = tuple(
-        child if child.completed is not None else ChildState("cancelled", child.started, at)
-        for child in _children(plan, timetable, at, "queued")
-    )
-    return RunState("cancelled", timetable.start, at, children)
-
-
-def _ended(plan: Plan, timetable: Timetable) -> RunState:
+        return RunState(status, None, None, _children(plan, None, now, status))
+    if now < timetable.end:
+        return RunState("running", timetable.start, None, _children(plan, timetable, now, "queued"))
     done = _children(plan, timetable, timetable.end, "cancelled")
     if plan.crash is None:
         return RunState("completed", timetable.start, timetable.end, done)
@@ -108,11 +97,13 @@ def _ended(plan: Plan, timetable: Timetable) -> RunState:
     return RunState("error", timetable.start, timetable.end, (*done[:after], broken, *lost))
 
 
-def _children(plan: Plan, timetable: Timetable, now: int, waiting: str) -> tuple[ChildState, ...]:
-    """Give each eval of a run that has started: done, running, or still waiting."""
+def _children(
+    plan: Plan, timetable: Timetable | None, now: int, waiting: str
+) -> tuple[ChildState, ...]:
+    """Give each eval of a run: done, running, or still waiting."""
     children = []
     # A run that breaks has no span for the evals that it does not reach.
-    for child, span in zip(plan.children, timetable.spans, strict=False):
+    for child, span in zip(plan.children, timetable.spans if timetable else (), strict=False):
         if span.end <= now:
             status = "error" if child.result.outcome == "error" else "completed"
             children.append(ChildState(status, span.start, span.end))

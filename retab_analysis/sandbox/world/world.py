@@ -27,9 +27,8 @@ _TRIED_FOR = 95 * MINUTE
 def build_world(seed: int, anchor: int) -> World:
     """Build the sandbox's world; the same seed and anchor give the same, byte by byte.
 
-    Args:
-        seed: Any whole number: ids, durations and chance follow from it. The story does not.
-        anchor: A midnight (UTC) in microseconds since 1970; the history ends just before it.
+    Ids, durations and chance follow from the seed; the story does not. The anchor is a midnight
+    (UTC) in microseconds since 1970; the history ends just before it.
     """
     contents = read_catalog("world")
     workflows = [read_catalog(name) for name in contents["workflows"]]
