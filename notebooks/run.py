@@ -25,6 +25,7 @@ def execute(source: Path) -> nbformat.NotebookNode:
     return NotebookClient(
         notebook,
         timeout=600,
+        startup_timeout=600,
         kernel_name="python3",
         extra_arguments=["--IPKernelApp.log_level=40"],
         resources=resources,

@@ -68,7 +68,7 @@ def test_an_executed_notebook_keeps_a_page_without_values() -> None:
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     quiet = ["--IPKernelApp.log_level=40"]
-    NotebookClient(notebook, timeout=120, extra_arguments=quiet).execute()
+    NotebookClient(notebook, timeout=600, startup_timeout=600, extra_arguments=quiet).execute()
     live, still = (each["data"] for each in notebook.cells[-1].outputs)
     assert "application/vnd.jupyter.widget-view+json" in live
     data = still

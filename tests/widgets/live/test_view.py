@@ -133,7 +133,9 @@ CELLS = [
 def executed() -> nbformat.NotebookNode:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     quiet = ["--IPKernelApp.log_level=40"]
-    return NotebookClient(notebook, timeout=120, extra_arguments=quiet).execute()
+    return NotebookClient(
+        notebook, timeout=600, startup_timeout=600, extra_arguments=quiet
+    ).execute()
 
 
 def test_the_stored_widget_has_the_final_state(executed: nbformat.NotebookNode) -> None:
