@@ -294,8 +294,6 @@ class Comparison:
             of it nor does the operand of a condition, the length of a list for example. No rows
             where nothing differs.
 
-            In a long list, an equal item is looked for among the next 50.
-
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """

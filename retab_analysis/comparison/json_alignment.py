@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product, zip_longest
 
-from retab_analysis.comparison.word_marks import split_words
-
-LOOK_AHEAD = 50
-"""So many items further on in either list an equal one is looked for."""
+from retab_analysis.comparison.word_marks import equal_blocks, split_words
 
 # Writes equal values in the same way, and hardly any others.
 _KEYS = json.JSONEncoder(sort_keys=True, default=hash)
 _ALIKE = 0.3
 _FEATURES = 200
+_PAIRS = 10_000  # of more items between two that stay, each stands for that of its place
 
 Pairs = list[tuple[int, int]]
 
@@ -41,11 +39,9 @@ class Pair:
 def align(old: list[object], new: list[object], *, moves: bool = True) -> list[Pair]:
     """Match the items of two lists.
 
-    Equal items are matched from the start: where two differ, the nearest ones that are equal are
-    looked for, at most :data:`LOOK_AHEAD` items further on in either list, so that long lists take
-    time in proportion to their length. Other equal items have moved. Of what is left between the
-    same two neighbours, items that are alike belong together, the likest first; and what is left
-    of that stands for one another by its place.
+    Equal items that stand in the same order stay; other equal items have moved. Of what is left
+    between the same two neighbours, items that are alike belong together, the likest first; and
+    what is left of that stands for one another by its place.
 
     Args:
         old: The one list.
@@ -57,7 +53,7 @@ def align(old: list[object], new: list[object], *, moves: bool = True) -> list[P
         follow the item that they followed.
     """
     old_keys, new_keys = ([*map(_KEYS.encode, items)] for items in (old, new))
-    stay = _equal_in_order(old_keys, new_keys)
+    stay = [(i + at, j + at) for i, j, n in equal_blocks(old_keys, new_keys) for at in range(n)]
     moved = _equal_elsewhere(old_keys, new_keys, stay) if moves else {}
     pairs = [Pair(i, j) for i, j in stay]
     pairs += [Pair(i, j, is_moved=True) for i, j in moved.items()]
@@ -67,33 +63,6 @@ def align(old: list[object], new: list[object], *, moves: bool = True) -> list[P
         added = [at for at in range(j + 1, right) if at not in targets]
         pairs += _pair_gap(old, new, left, added)
     return _in_order(pairs)
-
-
-def _equal_in_order(old: Sequence[str], new: Sequence[str]) -> Pairs:
-    ends = 0
-    while ends < min(len(old), len(new)) and old[-1 - ends] == new[-1 - ends]:
-        ends += 1
-    height, width = len(old) - ends, len(new) - ends
-    found: Pairs = []
-    i = j = 0
-    while i < height and j < width:
-        if old[i] != new[j]:
-            ahead = {new[at]: at for at in reversed(range(j, min(j + LOOK_AHEAD, width)))}
-            nearest = min(
-                (
-                    (at + ahead[old[at]], at, ahead[old[at]])
-                    for at in range(i, min(i + LOOK_AHEAD, height))
-                    if old[at] in ahead
-                ),
-                default=None,
-            )
-            if nearest is None:
-                i, j = i + 1, j + 1
-                continue
-            _, i, j = nearest
-        found.append((i, j))
-        i, j = i + 1, j + 1
-    return found + [(height + at, width + at) for at in range(ends)]
 
 
 def _equal_elsewhere(old: Sequence[str], new: Sequence[str], stay: Pairs) -> dict[int, int]:
@@ -110,7 +79,7 @@ def _pair_gap(
 ) -> Iterator[Pair]:
     """Match what is left between two items that stay."""
     alike: Pairs = []
-    if 0 < len(left) * len(right) <= LOOK_AHEAD**2:
+    if 0 < len(left) * len(right) <= _PAIRS:
         before, after = {i: _features(old[i]) for i in left}, {j: _features(new[j]) for j in right}
         likeness = {  # the Dice coefficient, from 0 to 1
             (i, j): 2 * len(before[i] & after[j]) / (len(before[i]) + len(after[j]) or 1)

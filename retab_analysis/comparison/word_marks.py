@@ -1,14 +1,16 @@
-"""Which words of a long text were changed."""
+"""Where two sequences agree, and which words of a long text were changed."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal
 
-_PAIRS = 90_000
+_LONG = 10_000
 _SCRIPTS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 # Words, runs of white space, and by themselves signs and the letters of scripts without spaces.
 _TOKEN = re.compile(rf"\s+|[{_SCRIPTS}]|[^\W{_SCRIPTS}]+|[^\w\s]")
@@ -32,12 +34,34 @@ def split_words(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
+def equal_blocks(
+    old: Sequence[str], new: Sequence[str], is_junk: Callable[[str], bool] | None = None
+) -> list[tuple[int, int, int]]:
+    """Where two sequences agree, in order: where in either, and how many; an empty one at the end.
+
+    What both begin and end with is always among it, so that one item that was put in or taken out
+    is told as such. Between them :class:`difflib.SequenceMatcher` looks.
+    """
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    rest = shorter - head
+    tail = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
+    middle = old[head : len(old) - tail], new[head : len(new) - tail]
+    # Its time grows with the pairs that are equal; of very many it leaves out the commonest.
+    counts = [Counter(each) for each in middle]
+    pairs = sum(
+        count * counts[1][each]
+        for each, count in counts[0].items()
+        if not (is_junk and is_junk(each))
+    )
+    is_long = pairs > _LONG
+    found = SequenceMatcher(is_junk, *middle, autojunk=is_long).get_matching_blocks()
+    between = [(head + block.a, head + block.b, block.size) for block in found]
+    return [(0, 0, head), *between, (len(old) - tail, len(new) - tail, tail)]
+
+
 def mark_words(before: str, after: str) -> list[Segment]:
     """Mark the words that were removed and added.
-
-    The words are compared by :class:`difflib.SequenceMatcher`. Texts that are too long for that
-    (beyond 300 words that differ on each side) are marked from the first word that differs to the
-    last.
 
     Args:
         before: A text.
@@ -52,20 +76,10 @@ def mark_words(before: str, after: str) -> list[Segment]:
     [('equal', 'two '), ('removed', 'red'), ('added', 'green'), ('equal', ' apples')]
     """
     old, new = split_words(before), split_words(after)
-    shorter = min(len(old), len(new))
-    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
-    rest = shorter - head
-    tail = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
-    ends = len(old) - tail, len(new) - tail
-    blocks = [(0, 0, head)]
-    if 0 < (ends[0] - head) * (ends[1] - head) <= _PAIRS:
-        # White space may lengthen what is equal, but not be all of it.
-        middle = old[head : ends[0]], new[head : ends[1]]
-        found = SequenceMatcher(str.isspace, *middle, autojunk=False).get_matching_blocks()
-        blocks += [(head + block.a, head + block.b, block.size) for block in found]
     segments: list[Segment] = []
     i = j = 0
-    for left, right, size in (*blocks, (*ends, tail)):
+    # White space may lengthen what is equal, but not be all of it.
+    for left, right, size in equal_blocks(old, new, str.isspace):
         segments.append(Segment("removed", "".join(old[i:left])))
         segments.append(Segment("added", "".join(new[j:right])))
         segments.append(Segment("equal", "".join(old[left : left + size])))

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 from support.inside import (
-    LOOK_AHEAD,
     Verbatim,
     differing_paths,
     is_moved,
@@ -243,9 +242,9 @@ def test_long_lists_are_aligned_too() -> None:
     assert found == [f"$[{at}]" for at in sorted(gone)]
 
 
-def test_of_more_items_than_are_looked_at_each_is_a_row_of_its_place() -> None:
-    one, other = ([f"{name}{at}" for at in range(LOOK_AHEAD + 1)] for name in "ab")
-    assert paths(one, other) == [f"$[{at}]" for at in range(LOOK_AHEAD + 1)]
+def test_of_many_items_that_all_differ_each_is_a_row_of_its_place() -> None:
+    one, other = ([f"{name}{at}" for at in range(101)] for name in "ab")
+    assert paths(one, other) == [f"$[{at}]" for at in range(101)]
 
 
 # Words.
@@ -278,10 +277,13 @@ def test_marked_words(before: str, after: str, marked: str) -> None:
     assert " ".join(signs[each.kind] + each.text for each in segments) == marked
 
 
-def test_long_texts_are_marked_from_the_first_difference_to_the_last() -> None:
+def test_in_a_long_text_each_edit_is_marked_by_itself() -> None:
     rng = random.Random(0)
-    old, new = (" ".join(str(rng.random()) for _ in range(500)) for _ in range(2))
-    segments = mark_words(f"Terms: {old} end", f"Terms: {new} end")
-    assert segments[0].text.startswith("Terms: ")
-    assert segments[-1].text.endswith(" end")
-    assert len(segments) == 4
+    common, rare = ("the", "of", "a", "every", "line"), [f"word{at}" for at in range(500)]
+    words = [rng.choice(common if at % 2 else rare) for at in range(3000)]
+    edited = [*words[:9], "never", *words[9:2990], "always", *words[2991:]]
+    segments = mark_words(" ".join(words), " ".join(edited))
+    added = [each.text for each in segments if each.kind == "added"]
+    assert "never" in added[0]
+    assert "always" in added[-1]
+    assert sum(len(each.text) for each in segments if each.kind != "equal") < 60

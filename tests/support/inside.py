@@ -35,7 +35,6 @@ MODULES = {
     "comparison.reruns": "choose_reruns mean_reruns",
     "comparison.config_changes": "Edits compare_blocks diff_text readable",
     "comparison.gate": "FAIL_ON",
-    "comparison.json_alignment": "LOOK_AHEAD",
     "comparison.json_diff": "differing_paths is_moved",
     "comparison.json_values": "Verbatim parse_json write_json",
     "comparison.render": "LONGEST_MARKDOWN",
