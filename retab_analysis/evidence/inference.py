@@ -58,6 +58,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retab_analysis.evidence.rates import (
+    AGE_FACTORS,
     BREAKS,
     BROKEN,
     CAN_BREAK,
@@ -84,6 +85,7 @@ MOST_CELLS = 1_000_000
 _STATES = RATES.size
 _SMALL = 1e-60  # the least that a message may give a rate, so that no later outcome is impossible
 _SMALLEST = 1e-100  # the least likelihood, against the likeliest; dividing by it is safe
+_PRIORS = 3 * AGE_FACTORS.size  # of shares: by age, and by what is known of an edit
 _COLUMNS = 640  # of a product of matrices: above it BLAS would start threads, which costs more
 _EM_STEPS = 20
 _RISE, _FALL = BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)
@@ -216,8 +218,7 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
         return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down)
     window, begins = cut_window(histories, most_cells)
-    order = np.argsort(window.block, kind="stable")
-    evals = _Evals.of(window, order)
+    evals, place = _Evals.of(window)
     first, learnt = _learn_history(evals, sweeps)
     beliefs = _Beliefs.before(evals)
     _sweep(evals, first, learnt, _pass_backward(evals, learnt, window.shape[1]), beliefs)
@@ -226,16 +227,16 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_
     carried = np.flatnonzero(begins >= 0)
     found = []
     for jump in jumped:
-        whole = np.zeros((n_rows, *jump.shape[1:]))
-        whole[older:, ..., order] = jump
+        whole = np.zeros((n_rows, *jump.shape[1:-1], n))
+        whole[older:] = jump[..., place]
         if carried.size:
             moved = whole[older + 1, ..., carried].copy()
             whole[older + 1, ..., carried] = 0.0
             whole[begins[carried], ..., carried] = moved
         found.append(whole)
     bad_hour = np.zeros((n_rows, n))
-    bad_hour[older:, order] = beliefs.hour[:, 1]
-    return Posterior(found[0], found[1], present[:, np.argsort(order)], first, bad_hour)
+    bad_hour[older:] = beliefs.hour[:, 1, place]
+    return Posterior(found[0], found[1], present[:, place], first, bad_hour)
 
 
 def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:
@@ -274,7 +275,11 @@ def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:
 class _Evals:
     """What the model asks of each eval and row; the evals are sorted by block.
 
+    Evals of a block that have equal histories are one here, which counts as often as there are of
+    them: most of a large suite simply passes.
+
     Attributes:
+        count: Of how many evals each is, shape (n,).
         first: The first eval of each block, shape (B,).
         block: The place of each eval's block in ``first``, shape (n,).
         outcome: Which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n).
@@ -284,6 +289,7 @@ class _Evals:
         candidate: The candidate's first row.
     """
 
+    count: Ints
     first: Ints
     block: Ints
     outcome: Ints
@@ -293,25 +299,36 @@ class _Evals:
     candidate: int
 
     @classmethod
-    def of(cls, histories: Histories, order: Ints) -> _Evals:
-        """Prepare histories, the evals in the given order."""
-        changes = np.diff(histories.block[order], prepend=histories.block[order[0]] - 1) != 0
-        first, place = np.flatnonzero(changes), np.cumsum(changes) - 1
-        rows = np.arange(histories.shape[1])[:, None]
-        jumps = (histories.jumps & histories.begun)[order].T
+    def of(cls, histories: Histories) -> tuple[_Evals, Ints]:
+        """Prepare histories; also says which of what is prepared is that of each eval."""
+        n, n_rows = histories.shape
+        _, block = np.unique(histories.block, return_inverse=True)
+        jumps = histories.jumps & histories.begun
         # Where a rate cannot jump, the edit says what to expect of the rest of the block.
-        edited = np.where(jumps, histories.edited[order].T, SAME)
-        edited = np.where(jumps, edited, np.maximum.reduceat(edited, first, axis=1)[:, place])
+        edited = np.where(jumps, histories.edited, SAME)
+        of_block = np.zeros((int(block.max()) + 1, n_rows), dtype=np.int64)
+        np.maximum.at(of_block, block, edited)
+        age = find_age(np.arange(n_rows), histories.candidate)
+        prior = 3 * age + np.where(jumps, edited, of_block[block])
         outcome, likelihoods = _index_outcomes(histories)
-        return cls(
-            first=first,
-            block=place,
-            outcome=outcome[order].T.copy(),
+        keys = np.column_stack([block, (outcome * _PRIORS + prior) * 2 + jumps])
+        places: dict[bytes, int] = {}
+        place = np.empty(n, dtype=np.int64)
+        for eval_ in np.argsort(block, kind="stable"):
+            place[eval_] = places.setdefault(keys[eval_].tobytes(), len(places))
+        _, chosen, count = np.unique(place, return_index=True, return_counts=True)
+        block = block[chosen]
+        evals = cls(
+            count=count,
+            first=np.flatnonzero(np.diff(block, prepend=-1)),
+            block=block,
+            outcome=outcome[chosen].T.copy(),
             likelihoods=likelihoods,
-            jumps=jumps,
-            prior=3 * find_age(rows, histories.candidate) + edited,
+            jumps=jumps[chosen].T.copy(),
+            prior=prior[chosen].T.copy(),
             candidate=histories.candidate,
         )
+        return evals, place
 
 
 def _index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
@@ -357,18 +374,19 @@ def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
     rows = len(seen) if few else evals.candidate
     for _ in range(sweeps):
         later = _pass_backward(evals, beliefs, rows)
-        first = _fit_first(first, later[0, :, seen[:rows].any(axis=0)].T)
+        learns = seen[:rows].any(axis=0)
+        first = _fit_first(first, later[0][:, learns], evals.count[learns])
         if few:
             later = _pass_backward(evals, beliefs, evals.candidate)
         _sweep(evals, first, beliefs, later, beliefs)
     return first, beliefs
 
 
-def _fit_first(first: Floats, messages: Floats) -> Floats:
+def _fit_first(first: Floats, messages: Floats, count: Ints) -> Floats:
     """Fit the prior of the first rate by EM to messages before row 0, shape (13, evals)."""
     for _ in range(_EM_STEPS):  # cheap beside a sweep, and slow to settle
-        posterior = first * (messages / (first @ messages)).sum(axis=1)
-        first = (FIRST_WEIGHT * FIRST + posterior) / (FIRST_WEIGHT + messages.shape[1])
+        posterior = first * (messages @ (count / (first @ messages)))
+        first = (FIRST_WEIGHT * FIRST + posterior) / (FIRST_WEIGHT + count.sum())
     return first
 
 
@@ -421,6 +439,7 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     likelihoods = _multiply(_LINEAR, scaled).reshape(len(PAIRS), 2, n)
     np.maximum(likelihoods, _SMALLEST, out=likelihoods)
     memory = np.log(likelihoods)
+    memory *= evals.count
     block = np.add.reduceat(memory, evals.first, axis=2)
     support = np.exp(block - block.max(axis=(0, 1)))
     # "raise" would make a copy

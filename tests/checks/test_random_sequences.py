@@ -11,6 +11,7 @@ break again; the others pass.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from random import Random
 
@@ -59,8 +60,13 @@ class Sequence:
         return [
             (run.letters["a"], run.codes["extract"])
             for run in self.api.runs[self.defined :]
-            if run.scope != "E" and run.letters.get("a", "C") in "PF" and self.has_result(run)
+            if run.scope != "E" and run.letters.get("a", "C") in "PFE" and self.has_result(run)
         ]
+
+    @property
+    def letters(self) -> str:
+        """What of these runs counts: of errors two in a row are failures, one is nothing."""
+        return re.sub("(?<!E)E(?!E)", "", "".join(letter for letter, _ in self.history))
 
     def has_result(self, run: Run) -> bool:
         return run.results is None or "a" in run.results
@@ -72,12 +78,13 @@ class Sequence:
         Three failures after an edit are enough after three passes, if it never failed before: what
         failed once among few passes may have been shaky all the while.
         """
-        letters = "".join(letter for letter, _ in self.history)
-        before = letters.rstrip("F")
-        failures, passes = len(letters) - len(before), len(before) - len(before.rstrip("P"))
+        before = self.letters.rstrip("FE")
+        failures = self.letters[len(before) :].count("F")
+        passes = len(before) - len(before.rstrip("P"))
         if not failures or not passes:
             return False
-        is_edit = self.history[len(before) - 1][1] != self.history[len(before)][1]
+        codes = {kind: [code for each, code in self.history if each == kind] for kind in "PF"}
+        is_edit = codes["F"][-failures] != codes["P"][-1]
         return (passes >= 10 and failures >= 4) or (
             is_edit and passes >= 3 and failures >= 3 and passes == len(before)
         )
@@ -136,9 +143,11 @@ class Sequence:
     def break_it(self) -> None:
         """After three or ten passes in a row, and more, the eval fails from now on."""
         by_edit = self.random.random() < 0.5
-        least = 3 if by_edit and all(letter == "P" for letter, _ in self.history) else 10
-        begin = len(self.history)
-        while len(self.history) < begin + least or self.random.random() < 0.8:
+        while True:
+            passes = len(self.letters) - len(self.letters.rstrip("P"))
+            least = 3 if by_edit and passes == len(self.letters) else 10
+            if passes >= least and self.random.random() < 0.4:
+                break
             self.step()
         if by_edit:
             self.api.edit("extract")

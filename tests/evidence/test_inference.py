@@ -174,8 +174,8 @@ def test_a_block_agrees_with_the_exact_sum(
 
 def test_shares_are_inferred_from_the_others_exactly_where_messages_are_given() -> None:
     """Against Bayes' rule written out, for two blocks."""
-    given = histories(["PPF", "PPF", "PFF", "PPP", "FFF"], "  e", -1, block=[0, 0, 0, 1, 1])
-    evals = inference._Evals.of(given, np.arange(5))
+    given = histories(["PPF", "FPF", "PFF", "PPP", "FFF"], "  e", -1, block=[0, 0, 0, 1, 1])
+    evals, _ = inference._Evals.of(given)
     rng = np.random.default_rng(1)
     terms = np.empty((3, 2, 5))
     terms[0] = rng.uniform(0.1, 1, (2, 5))
