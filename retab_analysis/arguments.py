@@ -161,12 +161,18 @@ def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
     return found
 
 
-def suggest(asked: str, known: Mapping[str, str | None]) -> str:
-    """What may have been meant by an unknown id or name, in words."""
+def find_nearest(asked: str, known: Mapping[str, str | None]) -> str | None:
+    """The id of what is called nearly so; None where nothing is."""
     ids = {text: each for each, name in known.items() for text in (each, name) if text}
     near = difflib.get_close_matches(asked, ids, n=1)
-    if near:
-        return f"did you mean {ids[near[0]]!r}?"
+    return ids[near[0]] if near else None
+
+
+def suggest(asked: str, known: Mapping[str, str | None]) -> str:
+    """What may have been meant by an unknown id or name, in words."""
+    near = find_nearest(asked, known)
+    if near is not None:
+        return f"did you mean {near!r}?"
     return f"known are for example {', '.join([*known][:_LISTED])}" if known else "there are none"
 
 

@@ -8,9 +8,9 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits, compare_blocks
 from retab_analysis.comparison.sides import Sides
-from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_two_versions
+from retab_analysis.fetch.lists import read_two_versions, resolve_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, FLIPPED
@@ -28,7 +28,7 @@ def fetch_config_changes(
 
     Args:
         workflow_id: The workflow.
-        baseline: The ``workflow_version_id`` of a published version, or ``"draft"``.
+        baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``.
         candidate: Another one; ``"draft"`` for the blocks as they are now. What a draft was at an
             earlier moment cannot be asked for.
         client: The client to ask with; the default one if not given.
@@ -48,7 +48,12 @@ def fetch_config_changes(
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         quote_id(name, value)
-    blocks = read_two_versions(client_or_default(client), workflow_id, baseline, candidate)
+    chosen = client_or_default(client)
+    try:
+        blocks = read_two_versions(chosen, workflow_id, baseline, candidate)
+    except NotFoundError as error:
+        ids = resolve_versions(chosen, workflow_id, (baseline, candidate), error)
+        blocks = read_two_versions(chosen, workflow_id, *ids)
     return compare_blocks(*blocks)
 
 

@@ -28,6 +28,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from retab_analysis.arguments import find_nearest
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.fetch.lists import read_newest_versions
@@ -385,9 +386,12 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
         found = _find_newest(listing, is_called, "that version", before)
     if found is not None:
         return found
+    known = dict(versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows())
+    near = find_nearest(wanted, known | dict.fromkeys(listing.runs["run_id"]))
+    hint = "" if near is None else f"; did you mean {near!r}?"
     raise ConfigError(
         f"{name}={wanted!r} is not a run or a version of this workflow that was run"
-        f"{'' if before is None else ' before the candidate'}. {listing}"
+        f"{'' if before is None else ' before the candidate'}{hint}. {listing}"
     )
 
 

@@ -203,7 +203,7 @@ def fetch_version_diff(
 
     Args:
         workflow_id: The workflow.
-        baseline: The ``workflow_version_id`` to start from.
+        baseline: The version to start from: its id, ``"v5"`` or ``"published"``.
         candidate: The one to go to.
         client: The client to ask with; the default one if not given.
 
@@ -230,7 +230,12 @@ def fetch_version_diff(
             raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")
         return diff
 
-    diff = client_or_default(client).get(f"{_VERSIONS}/diff", params, parse=parse)
+    chosen = client_or_default(client)
+    try:
+        diff = chosen.get(f"{_VERSIONS}/diff", params, parse=parse)
+    except NotFoundError as error:
+        ids = resolve_versions(chosen, workflow_id, (baseline, candidate), error)
+        return fetch_version_diff(workflow_id, *ids, client=chosen)
     changes = ("added", "removed", "changed")
     rows = [
         {f"{kind}_id": each, "change": change}
@@ -349,13 +354,29 @@ def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> lis
     return list(dict.fromkeys(resolve("eval", each, known) for each in asked))
 
 
-def resolve_version(client: Client, workflow_id: str, asked: str) -> str | None:
-    """The id of what people call a version, ``v5`` or ``published``; None where it is neither."""
-    versions = read_newest_versions(client, workflow_id).drop_nulls("workflow_version_id")
-    called = pl.when("is_current").then(pl.lit("published"))
-    numbered = pl.format("v{}", "version")
-    meant = versions.filter((called == asked) | (numbered == asked))["workflow_version_id"]
-    return str(meant[0]) if len(meant) else None
+def resolve_versions(
+    client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
+) -> list[str]:
+    """The ids of what people call versions, ``v5`` or ``published``, where an id was not found.
+
+    Raises:
+        NotFoundError: None of them is called so: the error, with what may have been meant.
+    """
+    with contextlib.suppress(RetabAnalysisError):
+        versions = read_newest_versions(client, workflow_id).drop_nulls("workflow_version_id")
+        names = versions.select("workflow_version_id", pl.format("v{}", "version"))
+        known: dict[str, str | None] = dict(names.iter_rows())
+        current = versions.filter("is_current")["workflow_version_id"].head(1)
+        ids = {name: each for each, name in known.items()} | dict.fromkeys(
+            ["published"] * len(current), str(*current)
+        )
+        found = [ids.get(each, each) for each in asked]
+        if found != [*asked]:
+            return found
+        for each in asked:
+            if each not in known and each != DRAFT:
+                error.args = (f"{error}. There is no version {each!r}; {suggest(each, known)}",)
+    raise error
 
 
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:

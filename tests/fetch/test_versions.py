@@ -112,3 +112,19 @@ def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
     with FaultServer([diff("v2", "v3")]) as server:
         with pytest.raises(ra.ProtocolError, match="what differs between 'v2' and 'v3'"):
             ra.fetch_version_diff("wf", "v1", "v2", client=client_for(server.url))
+
+
+def test_versions_are_asked_for_as_a_person_calls_them() -> None:
+    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
+        versions = ra.fetch_versions("wf_invoices", client=client)
+        newest, before = versions["workflow_version_id"].head(2)
+        numbers = [f"v{each}" for each in versions["version"].head(2)]
+        by_id = ra.fetch_version_diff("wf_invoices", before, newest, client=client)
+        for names in ((numbers[1], numbers[0]), (numbers[1], "published"), (before, numbers[0])):
+            assert ra.fetch_version_diff("wf_invoices", *names, client=client).equals(by_id)
+        edits = ra.fetch_config_changes("wf_invoices", before, newest, client=client)
+        named = ra.fetch_config_changes("wf_invoices", *reversed(numbers), client=client)
+        assert named.equals(edits)
+        for ask in (ra.fetch_version_diff, ra.fetch_config_changes):
+            with pytest.raises(ra.NotFoundError, match="no version 'v999'; known are for"):
+                ask("wf_invoices", "v999", newest, client=client)
