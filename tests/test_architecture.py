@@ -46,8 +46,8 @@ DIRECT: dict[str, set[str]] = {
 ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}
 ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}
 
-# The most lines of each room, and of all: to be beaten without squeezing. They are there to make one
-# ask what is accidental, so that what a change adds here is taken away elsewhere.
+# The most lines of each room, and of all: to be beaten without squeezing. They are there to make
+# one ask what is accidental, so that what a change adds here is taken away elsewhere.
 LINES = {
     "__init__": 190,
     "__main__": 10,

@@ -6,60 +6,24 @@ process when its client is made.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from support.program import Program
 
 import retab_analysis as ra
 from benchmarks.harness import best_of_both, processor_seconds
 
-TESTS = Path(__file__).parents[1]
-
-
-class Program:
-    """A module of this package that runs until its input ends; a context manager."""
-
-    def __init__(self, name: str, *arguments: object, **environment: str) -> None:
-        self._command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}"]
-        self._command += map(str, arguments)
-        self._environment = {**os.environ, "PYTHONPATH": str(TESTS), **environment}
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            env=self._environment,
-        )
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with self._process as process:
-            assert process.stdin is not None
-            process.stdin.close()
-
-    def ask(self, **request: Any) -> Any:
-        """Send a request and wait for what comes back."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self._command[-1]} has ended; see its standard error")
-        return json.loads(line)
+TESTS = str(Path(__file__).parents[1])
 
 
 class BulkServer(Program):
     """A bulk world, served with a latency; see ``bulk_server``."""
 
     def __init__(self, kind: str, runs: int, evals: int, latency: float) -> None:
-        super().__init__("bulk_server", kind, runs, evals, latency)
+        arguments = ("-m", "benchmarks.bulk_server", kind, runs, evals, latency)
+        super().__init__(*arguments, PYTHONPATH=TESTS)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -83,8 +47,12 @@ class Sdk(Program):
     """The official SDK doing a piece of work; see ``sdk_side``."""
 
     def __init__(self, credentials: dict[str, str]) -> None:
-        key, url = credentials["api_key"], credentials["base_url"]
-        super().__init__("sdk_side", RETAB_API_KEY=key, RETAB_API_BASE_URL=url)
+        super().__init__(
+            *("-m", "benchmarks.sdk_side"),
+            PYTHONPATH=TESTS,
+            RETAB_API_KEY=credentials["api_key"],
+            RETAB_API_BASE_URL=credentials["base_url"],
+        )
 
     def ids(self, work: str, of: object) -> list[str]:
         """The ids of what the work gives."""

@@ -47,26 +47,6 @@ def named(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     return frame.with_columns(*odd, *(each for each in files if "document_names" in frame))
 
 
-def test_filters_sorts_and_counts(page: Page, explorer: Any) -> None:
-    driven = Driven(page, explorer)
-    driven.turn_to("results")
-    whole = explorer.frame.height
-    driven.pick("State", "failed")
-    assert set(driven.column("State")) == {"✗ failed"}
-    failed = explorer.frame.height
-    assert failed < whole
-    # The menu of another filter counts what is left.
-    page.locator("summary", has_text="Block").click()
-    shown = page.locator(".ra-menu[open] [role=option] .ra-soft").all_inner_texts()
-    assert sum(map(int, shown)) == failed
-    page.keyboard.press("Escape")
-    driven.click(page.get_by_role("button", name="Took (s)"))
-    took = [float(each.replace(",", "")) for each in driven.column("Took (s)")]
-    assert took == sorted(took, reverse=True)
-    driven.click(page.get_by_role("button", name="Clear filters"))
-    assert explorer.frame.height == whole
-
-
 def test_from_the_first_tab_stop_to_a_file_with_the_keyboard_alone(
     page: Page, frames: Any, tmp_path: Path
 ) -> None:

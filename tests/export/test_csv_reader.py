@@ -210,22 +210,6 @@ def test_a_time_may_have_any_iso_form_and_is_utc_without_an_offset(
     ]
 
 
-def test_what_other_programs_write_is_understood() -> None:
-    text = 'passed,pass_rate,ok,note\r\n+7,.5,TRUE,\r\n007,1,False,""\n-0,-Infinity,true,x'
-    frame = reread(text)
-    assert frame.schema == {
-        "passed": pl.Int64,
-        "pass_rate": pl.Float64,
-        "ok": pl.Boolean,
-        "note": pl.String,
-    }
-    assert frame.rows() == [
-        (7, 0.5, True, None),
-        (7, 1.0, False, ""),
-        (0, -float("inf"), True, "x"),
-    ]
-
-
 @pytest.mark.parametrize("name", ["", '""'])
 def test_a_column_may_have_no_name(name: str) -> None:
     frame = reread(f"{name},run_id\n0,run_1\n")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from support.program import Program
 
 READER = Path(__file__).with_name("sdk_reader.py")
 
@@ -23,30 +21,11 @@ class SdkError(Exception):
         self.fields = fields
 
 
-class SdkProcess:
+class SdkProcess(Program):
     """A context manager; ``read`` calls a method of the SDK's client."""
 
     def __init__(self, api_key: str, base_url: str) -> None:
-        self._environment = {
-            **os.environ,
-            "RETAB_API_KEY": api_key,
-            "RETAB_API_BASE_URL": base_url,
-        }
-
-    def __enter__(self) -> SdkProcess:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(READER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            env=self._environment,
-        )
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with self._process as process:
-            assert process.stdin is not None
-            process.stdin.close()  # the end of its input ends it
+        super().__init__(READER, RETAB_API_KEY=api_key, RETAB_API_BASE_URL=base_url)
 
     def read(self, call: str, **arguments: Any) -> list[Any]:
         """What a method gives: the models of a list to its last page, or a single one.
@@ -54,14 +33,7 @@ class SdkProcess:
         Raises:
             SdkError: The SDK raised an error of the API.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the SDK's process ended in {call}; see its standard error")
-        answer = json.loads(line)
+        answer = self.ask(call=call, arguments=arguments)
         if "error" in answer:
             raise SdkError(answer["error"])
         return [_model(each) for each in answer["models"]]

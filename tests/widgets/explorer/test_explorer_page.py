@@ -170,23 +170,6 @@ def test_a_run_leads_to_its_results_and_back(runs: pl.DataFrame, results: pl.Dat
     assert ">Why it does not pass</th>" in section(explorer, "panel")
 
 
-def test_evals_over_the_runs_that_pass_the_filters(
-    runs: pl.DataFrame, results: pl.DataFrame
-) -> None:
-    here = runs.filter(pl.col("run_id").is_in(results["run_id"].unique().implode()))
-    explorer = ra.explore(here, results)
-    send(explorer, "tab", "evals")
-    whole = explorer.frame
-    assert whole.height == results["eval_id"].n_unique()
-    assert "Evals over 6 runs" in section(explorer, "head")
-    send(explorer, "tab", "runs")
-    pick(explorer, "Version", results["workflow_version_id"][0])
-    send(explorer, "tab", "evals")
-    left = explorer.state.runs
-    assert left is not None
-    assert explorer.frame["last_states"].list.len().max() == left.height < 6
-
-
 def test_a_document_is_asked_for_only_when_somebody_wants_to_see_it(results: pl.DataFrame) -> None:
     row = results.head(1).with_columns(
         document_ids=pl.lit(["file_1", "file_2"]), document_names=pl.lit(["a.pdf", "b.png"])

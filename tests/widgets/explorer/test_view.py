@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import polars as pl
 import pytest
+from nbclient import NotebookClient
 from support.explored import pick, section, send
 
 import retab_analysis as ra
@@ -141,38 +142,16 @@ def test_a_saved_page_has_the_values_where_that_is_asked_for(
             assert ("secret" in page) is asked, tab
 
 
-@pytest.fixture(scope="module")
-def run_cell() -> Iterator[Callable[[str], str]]:
-    """Runs code in one and the same cell, as JupyterLab does; gives what it has displayed."""
-    from jupyter_client.manager import start_new_kernel
-
-    manager, kernel = start_new_kernel()
-
-    def run(code: str) -> str:
-        content = {"code": code, "silent": False, "store_history": True}
-        message = kernel.session.msg("execute_request", content)
-        message["metadata"]["cellId"] = "a cell"
-        kernel.shell_channel.send(message)
-        shown = []
-        while True:
-            answer = kernel.get_iopub_msg(timeout=60)
-            if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-                continue
-            shown.append(str(answer["content"].get("data", {}).get("text/plain", "")))
-            if answer["content"].get("execution_state") == "idle":
-                return "".join(shown)
-
-    try:
-        yield run
-    finally:
-        kernel.stop_channels()
-        manager.shutdown_kernel(now=True)
-
-
-def test_what_is_displayed_first_has_the_runs(run_cell: Callable[[str], str]) -> None:
+def test_what_is_displayed_first_has_the_runs() -> None:
     """Who executes a notebook without a browser keeps that, and nothing that comes later."""
-    run_cell("import retab_analysis as ra\nsandbox = ra.demo()")
-    first = run_cell("ra.explore(workflow_id='wf_invoices')")
-    run_cell("sandbox.stop()")
+    cells = (
+        "import retab_analysis as ra\nsandbox = ra.demo()",
+        "ra.explore(workflow_id='wf_invoices')",
+        "sandbox.stop()",
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
+    quiet = ["--IPKernelApp.log_level=40"]
+    NotebookClient(notebook, timeout=120, extra_arguments=quiet).execute()
+    first = notebook.cells[1].outputs[0]["data"]["text/plain"]
     assert re.search(r"1 to 15 of [1-9]\d* runs", first), first
     assert "Fetching" not in first
