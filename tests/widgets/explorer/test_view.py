@@ -152,6 +152,6 @@ def test_what_is_displayed_first_has_the_runs() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
     quiet = ["--IPKernelApp.log_level=40"]
     NotebookClient(notebook, timeout=120, extra_arguments=quiet).execute()
-    first = notebook.cells[1].outputs[0]["data"]["text/plain"]
+    first = "".join(each["data"]["text/plain"] for each in notebook.cells[1].outputs)
     assert re.search(r"1 to 15 of [1-9]\d* runs", first), first
     assert "Fetching" not in first
