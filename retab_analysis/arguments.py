@@ -162,17 +162,18 @@ def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
 
 
 def find_nearest(asked: str, known: Mapping[str, str | None]) -> str | None:
-    """The id of what is called nearly so; None where nothing is."""
-    ids = {text: each for each, name in known.items() for text in (each, name) if text}
-    near = difflib.get_close_matches(asked, ids, n=1)
-    return ids[near[0]] if near else None
+    """What is called nearly so, with its id where that is another; None where nothing is."""
+    shown = {name: f"{name!r} ({each})" for each, name in known.items() if name}
+    shown |= {each: repr(each) for each in known}
+    near = difflib.get_close_matches(asked, shown, n=1)
+    return shown[near[0]] if near else None
 
 
 def suggest(asked: str, known: Mapping[str, str | None]) -> str:
     """What may have been meant by an unknown id or name, in words."""
     near = find_nearest(asked, known)
     if near is not None:
-        return f"did you mean {near!r}?"
+        return f"did you mean {near}?"
     return f"known are for example {', '.join([*known][:_LISTED])}" if known else "there are none"
 
 

@@ -388,7 +388,7 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
         return found
     known = dict(versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows())
     near = find_nearest(wanted, known | dict.fromkeys(listing.runs["run_id"]))
-    hint = "" if near is None else f"; did you mean {near!r}?"
+    hint = "" if near is None else f"; did you mean {near}?"
     raise ConfigError(
         f"{name}={wanted!r} is not a run or a version of this workflow that was run"
         f"{'' if before is None else ' before the candidate'}{hint}. {listing}"

@@ -192,7 +192,7 @@ def test_what_is_expected_is_told_inside_where_the_whole_value_is(
 
 def test_a_diff_of_an_eval_that_was_not_compared() -> None:
     for ask in (suite("PP", "PP").diff, suite("PP", "PP").values):
-        with pytest.raises(ConfigError, match="no eval 'name of e000'; did you mean 'e00'"):
+        with pytest.raises(ConfigError, match="no eval 'name of e000'; did you mean 'name of e00"):
             ask("name of e000")
     with pytest.raises(ConfigError, match="there are none"):
         compare(results(), results()).diff("e")

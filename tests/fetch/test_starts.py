@@ -239,7 +239,7 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["e1", "secnd"], "there is no eval 'secnd'; did you mean 'e2'"),
+        (["e1", "secnd"], "there is no eval 'secnd'; did you mean 'second' \\(e2"),
         ("Total", "'Total' is the name of 2 evals; give an id: e3, e4"),
     ],
 )
