@@ -17,7 +17,7 @@ from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combi
 from retab_analysis.evidence.each_eval import weigh
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, LIKELY, MOMENT
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, DRAFT, LIKELY, MOMENT
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _LISTED = 20
@@ -103,7 +103,8 @@ def compare_versions(
 
     Args:
         results: A RESULTS frame of several runs.
-        baseline: The version that was: a value of the column ``by``.
+        baseline: The version that was: a value of the column ``by``, or ``"draft"`` for the newest
+            draft.
         candidate: The version that is, likewise.
         by: What makes a version: ``workflow_version_id``, ``run_id``,
             ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
@@ -296,6 +297,8 @@ def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> objec
         .drop_nulls()
         .to_list()
     )
+    if by == "workflow_version_id" and value == DRAFT and DRAFT not in known:
+        value = next((each for each in known if each.startswith(DRAFT)), value)
     try:
         return {each: each for each in known}[value]
     except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either
