@@ -109,6 +109,17 @@ class Story:
         """The evals that did not pass now by chance."""
         return self.unlucky_in(self.newest)
 
+    @property
+    def errored(self) -> set[str]:
+        """The evals that ended in an error now by chance, not in an outage."""
+        return {
+            eval_id
+            for eval_id in self.unlucky
+            if any(
+                each.run is self.newest and each.state == "error" for each in self.outcomes[eval_id]
+            )
+        }
+
     def unlucky_in(self, run: SimulatedRun) -> set[str]:
         """The evals that did not pass in a run by chance."""
         return {
