@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.evidence.comparable import has_same_code
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED
 
 
@@ -104,11 +105,3 @@ def _place_block(
 def _is_after(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     moments = row["created_at"], other["created_at"]
     return None not in moments and moments[0] > moments[1]
-
-
-def has_same_code(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether a block had one code in two runs; where that is not known, whether it may have."""
-    if row["code"] is not None and other["code"] is not None:
-        return bool(row["code"] == other["code"])
-    versions = row["workflow_version_id"], other["workflow_version_id"]
-    return None in versions or versions[0] == versions[1]

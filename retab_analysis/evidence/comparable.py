@@ -20,21 +20,17 @@ with no pass between, they count as not passing. In an outage they never do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.evidence.code_edits import find_edits
 from retab_analysis.evidence.inference import Histories
-from retab_analysis.evidence.rates import EDITED
+from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, NOT_PASSING, known_state
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the baseline that was passed in, the candidate."""
@@ -52,6 +48,7 @@ NEEDED = (
 SAME_HOUR = timedelta(minutes=30)
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
+_NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,7 +309,7 @@ def _collect_cells(table: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
             pl.col("moment").min(),
             pl.col("completed_at").max().alias("ended"),
             pl.col("code").drop_nulls().first(),
-            pl.col("workflow_version_id").drop_nulls().first().alias("version"),
+            pl.col("workflow_version_id").drop_nulls().first(),
             pl.col("is_single").first(),
             pl.col("run_id").is_null().first().alias("is_remembered"),
             pl.col("eval").first(),
@@ -328,15 +325,13 @@ class _Row:
 
     Attributes:
         number: Its place among the rows of its block and side.
-        code: The code of the block, where it is known.
-        version: The version.
+        cell: What the block has in the first of its runs.
         until: When it stops to take runs of single evals.
         evals: The evals of remembered passes that are in it; None where it is of runs.
     """
 
     number: int
-    code: str | None
-    version: str | None
+    cell: dict[str, object]
     until: datetime | None
     evals: set[int] | None
 
@@ -347,17 +342,20 @@ class _Row:
         moment = cell["moment"]
         if not cell["is_single"] or moment is None or self.until is None or self.evals is not None:
             return False
-        return moment <= self.until and _is_same_code(self, cell)  # type: ignore[operator]
+        return moment <= self.until and has_same_code(self.cell, cell)  # type: ignore[operator]
 
 
-_NO_ROW = _Row(0, None, None, None, None)
+def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Whether a block had one code in two runs; where that is not known, whether it may have.
 
-
-def _is_same_code(row: _Row, cell: dict[str, object]) -> bool:
-    """Whether a block had the same code; where that is not known, whether it may have had."""
-    if row.code is not None and cell["code"] is not None:
-        return row.code == cell["code"]
-    return row.version is None or cell["version"] is None or row.version == cell["version"]
+    Args:
+        row: ``code`` and ``workflow_version_id``, either may be None.
+        other: The same of the other run.
+    """
+    for name in ("code", "workflow_version_id"):
+        if row[name] is not None and other[name] is not None:
+            return row[name] == other[name]
+    return True
 
 
 def _place_rows(cells: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -372,7 +370,7 @@ def _place_rows(cells: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     reruns: list[bool] = []
     group: tuple[int, bool] | None = None
     row: _Row | None = None
-    anchor: tuple[_Row, datetime | None] = _NO_ROW, None
+    anchor: _Row | None = None
     for cell in cells.iter_rows(named=True):
         if group != (cell["block"], cell["is_now"]):
             group, row = (cell["block"], cell["is_now"]), None
@@ -386,17 +384,17 @@ def _place_rows(cells: pl.DataFrame) -> tuple[pl.DataFrame, int]:
             begun = ended or cell["moment"]
             row = _Row(
                 number=0 if row is None else row.number + 1,
-                code=cell["code"],
-                version=cell["version"],
+                cell=cell,
                 until=None if begun is None else begun + SAME_HOUR,
                 evals=set() if cell["is_remembered"] else None,
             )
             if begins or not (cell["is_now"] or cell["is_single"]):
-                anchor = row, cell["moment"]
+                anchor = row
         if row.evals is not None:
             row.evals.add(cell["eval"])
         rows.append(row.number)
-        reruns.append(row is not anchor[0] and _is_same_day(*anchor, cell))
+        is_rerun = anchor is not None and row is not anchor and _is_same_day(anchor.cell, cell)
+        reruns.append(is_rerun and not cell["is_remembered"])
     keys = ("block", "run", "is_now")
     found = pl.Series("row", rows, pl.Int64), pl.Series("is_rerun", reruns, pl.Boolean)
     placed = cells.select(*keys, *found)
@@ -407,10 +405,11 @@ def _place_rows(cells: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     return placed.select(*keys, pl.col("row") + first, "is_rerun"), candidate
 
 
-def _is_same_day(row: _Row, began: datetime | None, cell: dict[str, object]) -> bool:
-    moment = cell["moment"]
+def _is_same_day(first: dict[str, object], cell: dict[str, object]) -> bool:
+    """Whether a block was run again on the same code within a day, as far as that is known."""
+    began, moment = first["moment"], cell["moment"]
     near = moment is None or began is None or moment - began < SAME_DAY  # type: ignore[operator]
-    return near and _is_same_code(row, cell) and not cell["is_remembered"]
+    return near and has_same_code(first, cell)
 
 
 @dataclass(frozen=True, eq=False)
@@ -450,7 +449,26 @@ class _Cells:
     def find_edits(
         self, evals: pl.DataFrame, candidate: int, changed_blocks: frozenset[str] | None
     ) -> Ints:
-        """Whether the code of an eval's block in a row is another than in the row before."""
+        """Whether the code of an eval's block in a row is another than in the row before.
+
+        It is told of where an eval has results, but for the first of these rows. The block's code
+        says so where both are known. Where neither that nor an equal version does, a version diff
+        says it of the candidate, and of others that the version is another. Where a code is not
+        known, but is before and after, nothing is told if these are equal, and it is not known if
+        they differ. A block was edited where that is so for at least half of its evals; and so it
+        is for an eval whose own results say it, however long ago its result before was. Codes of
+        two blocks say nothing of either: where an eval was moved to another block, it is not known,
+        unless most of that block's evals say that it was edited.
+
+        Args:
+            evals: The evals, in the order of the arrays.
+            candidate: The candidate's first row.
+            changed_blocks: The blocks in which a version diff says that the candidate has other
+                code; None where there is no such diff.
+
+        Returns:
+            ``SAME``, ``UNKNOWN`` or ``EDITED``, shape (n, T).
+        """
         shape = self.passes.shape
         cell = self.table["eval"].to_numpy() * shape[1] + self.table["row"].to_numpy()
         at, size = self.table["at"].to_numpy(), shape[0] * shape[1]
@@ -462,16 +480,67 @@ class _Cells:
             for name in (BLOCK_CODE, "workflow_version_id", "block_id")
         )
         has_results = np.bincount(cell, minlength=size).reshape(shape) > 0
-        told = None
+        by_version = _compare(versions, np.full_like(versions, UNKNOWN))
         if changed_blocks is not None:
             told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
-        return find_edits(codes, versions, blocks, has_results, candidate, told)
+            is_other = by_version[:, candidate] != SAME
+            by_version[:, candidate] = np.where(is_other & told, EDITED, SAME)
+        before, after = _last_known(codes), _last_known(codes[:, ::-1])[:, ::-1]
+        is_between = (codes == 0) & (before > 0) & (after > 0)
+        blocks = _fill(blocks)
+        of_codes = _last_known(np.where(codes > 0, blocks, 0))
+        is_moved = _differ(blocks, _last_known(blocks)) | _differ(blocks, of_codes)
+        own = np.where(is_moved | is_between, UNKNOWN, _compare(codes, by_version))
+        is_first = np.arange(shape[1]) == has_results.argmax(axis=1)[:, None]
+        is_told = has_results & ~is_first & ~(is_between & (before == after))
+        own = np.where(is_told, own, _NOT_TOLD)
+        flags = np.where(own == EDITED, EDITED, _of_most(own, blocks))
+        return np.where(is_moved, np.maximum(flags, UNKNOWN), flags)
 
 
 def _number(names: pl.Series) -> pl.Series:
     """Names, which are long, many and mostly the same, as numbers from 1 on; null stays null."""
     distinct = pl.Enum(names.drop_nulls().unique())
     return names.cast(distinct).to_physical().cast(pl.Int64) + 1
+
+
+def _compare(numbers: Ints, otherwise: Ints) -> Ints:
+    """Whether each is another than the last before; ``otherwise`` where one is not known."""
+    before = _last_known(numbers)
+    changed = np.where(_differ(numbers, before), EDITED, SAME)
+    return np.where((numbers > 0) & (before > 0), changed, otherwise)
+
+
+def _differ(numbers: Ints, others: Ints) -> Bools:
+    """Where both are known and differ."""
+    return np.asarray((numbers > 0) & (others > 0) & (numbers != others))
+
+
+def _fill(numbers: Ints) -> Ints:
+    """The numbers; where one is not known the last before it, or else the next."""
+    filled = np.where(numbers > 0, numbers, _last_known(numbers))
+    return np.where(filled > 0, filled, _last_known(filled[:, ::-1])[:, ::-1])
+
+
+def _last_known(numbers: Ints) -> Ints:
+    """The last number above 0 in the rows before each row; 0 where there is none."""
+    places = np.where(numbers > 0, np.arange(numbers.shape[1]), 0)
+    last = np.maximum.accumulate(places, axis=1)
+    found = np.zeros_like(numbers)
+    found[:, 1:] = np.take_along_axis(numbers, last, axis=1)[:, :-1]
+    return found
+
+
+def _of_most(own: Ints, blocks: Ints) -> Ints:
+    """What is said of most of a block's evals in each row, for each eval."""
+    cell = blocks * own.shape[1] + np.arange(own.shape[1])
+    size = int(cell.max(initial=-1)) + 1
+    same, unknown, edited = (
+        np.bincount(cell[own == flag], minlength=size) for flag in (SAME, UNKNOWN, EDITED)
+    )
+    known = np.where(edited >= same, EDITED, SAME)
+    flags = np.where(same + edited > 0, known, np.where(unknown > 0, UNKNOWN, SAME))
+    return np.asarray(flags[cell])
 
 
 def _repeat(counted: _Cells, edited: Ints) -> Ints:
@@ -510,11 +579,6 @@ def _is_same_hour(first: dict[str, object], later: dict[str, object]) -> bool:
     return None not in (ended, moment) and moment <= ended + SAME_HOUR  # type: ignore[operator]
 
 
-def _first_rows(observed: Bools) -> Ints:
-    """The first row in which an eval has an outcome; the number of rows where it has none."""
-    return np.asarray(np.where(observed.any(axis=1), observed.argmax(axis=1), observed.shape[1]))
-
-
 def _may_jump(
     observed: Bools, edited: Ints, cells: pl.DataFrame, evals: pl.DataFrame, shape: tuple[int, int]
 ) -> Bools:
@@ -524,7 +588,7 @@ def _may_jump(
     """
     rows = np.arange(shape[1])[None, :]
     last = np.where(observed, rows, -1).max(axis=1, initial=-1)
-    within = (rows > _first_rows(observed)[:, None]) & (rows <= last[:, None])
+    within = (rows > observed.argmax(axis=1)[:, None]) & (rows <= last[:, None])
     n_blocks = 1 + int(evals["block"].max() or 0)  # type: ignore[arg-type]
     reruns = np.zeros((n_blocks, shape[1]), dtype=np.bool_)
     again = cells.filter("is_rerun").select("block", "row").to_numpy()
