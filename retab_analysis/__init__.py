@@ -33,6 +33,7 @@ if _TYPE_CHECKING:
     from retab_analysis.checks.settle import settle as settle
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison import compare_versions as compare_versions
+    from retab_analysis.comparison.report import write_report as write_report
     from retab_analysis.decode import decode_evals as decode_evals
     from retab_analysis.decode import decode_results as decode_results
     from retab_analysis.decode import decode_runs as decode_runs
@@ -75,7 +76,6 @@ if _TYPE_CHECKING:
     from retab_analysis.plots import plot_outcomes as plot_outcomes
     from retab_analysis.plots import plot_pass_rate as plot_pass_rate
     from retab_analysis.plots import plot_verdicts as plot_verdicts
-    from retab_analysis.report import write_report as write_report
     from retab_analysis.sandbox import Sandbox as Sandbox
     from retab_analysis.transport import Client as Client
     from retab_analysis.widgets import compare_view as compare_view
@@ -151,7 +151,7 @@ _HOMES = {
     "wait_for_runs": "fetch",
     "watch": "widgets",
     "write_csv": "export",
-    "write_report": "report",
+    "write_report": "comparison.report",
 }
 # Packages that are used with a dot: retab_analysis.schema.RUNS.describe().
 _PACKAGES = ("errors", "schema")

@@ -264,6 +264,11 @@ def one_line(value: object, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+def count_noun(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
     # Nearly every text is such, and need not be looked at character by character.

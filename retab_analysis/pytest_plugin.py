@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -37,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--retab-baseline", type=_word, default="last_good", metavar="WHAT", help=says)
     says = "accepted failures (TOML), which are xfailed"
     add("--retab-allow", type=_word, metavar="FILE", help=says)
-    says = "do not show expected and actual values, which are the customers' data"
-    add("--retab-no-values", action="store_true", help=says)
+    says = "show expected and actual values, which are the customers' data, off a terminal, too"
+    add("--retab-values", action="store_true", help=says)
 
 
 def _word(text: str) -> str:
@@ -83,7 +84,8 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
 def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
     from retab_analysis.checks.check import check
     from retab_analysis.cli.conclusion import Conclusion
-    from retab_analysis.cli.eval_checks import list_checks
+    from retab_analysis.config import shows_values
+    from retab_analysis.render.text import WIDEST
 
     option = config.option
     comparison = check(
@@ -93,19 +95,22 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
         progress=False,
     )
     gate = comparison.gate(allow=Path(option.retab_allow) if option.retab_allow else ())
-    lines = [comparison.title, *Conclusion(workflow_id, comparison, gate).gate_lines()]
-    checks = list_checks(comparison, gate, values=not option.retab_no_values)
-    return _as_told(workflow_id, lines, checks)
+    # On one's own terminal values are shown as in a notebook.
+    values = option.retab_values or (sys.stdout.isatty() and shows_values())
+    conclusion = Conclusion(workflow_id, comparison, gate)
+    lines = conclusion.text(WIDEST, values=values).split("\n")
+    return _as_told(workflow_id, lines, conclusion.cases(values=values))
 
 
-def _as_told(workflow_id: str, lines: list[str], checks: list[Any]) -> dict[str, Any]:
+def _as_told(workflow_id: str, lines: list[str], cases: list[Any]) -> dict[str, Any]:
     """What is told of a workflow, as plain values that a worker can be sent."""
     # Disarmed here, since pytest prints names and reasons in many places.
     return {
         "workflow": _as_output(workflow_id),
         "lines": [_as_output(line) for line in lines],
         "checks": [
-            {name: _as_output(text) for name, text in asdict(each).items()} for each in checks
+            {name: _as_output(text) for name, text in asdict(each).items() if name != "attempts"}
+            for each in cases
         ],
     }
 
@@ -148,8 +153,8 @@ class RetabWorkflow(pytest.Collector):
         """An item for each eval, and one for all of them together."""
         for check in self._checks:
             name = _as_name(check["name"])
-            if check["name"] != check["eval_id"]:
-                name = f"{name}[{_as_name(check['eval_id'])}]"
+            if check["name"] != check["key"]:
+                name = f"{name}[{_as_name(check['key'])}]"
             # Given as a text, so that it equals what pytest reads from its cache for --lf.
             yield RetabEval.from_parent(
                 self, name=name, nodeid=f"{self.nodeid}::{name}", check=check
@@ -157,7 +162,14 @@ class RetabWorkflow(pytest.Collector):
 
 
 class RetabEvalError(Exception):
-    """An eval fails the gate; its text is all there is to say."""
+    """An eval fails the gate.
+
+    Its text, of which pytest's summary shows the first line, is ``expected 18.5, got 1``; its
+    second argument is all there is to say.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class RetabEval(pytest.Item):
@@ -166,13 +178,13 @@ class RetabEval(pytest.Item):
     def __init__(self, *, check: dict[str, Any], **more: Any) -> None:
         super().__init__(**more)
         self._check = check
-        self.extra_keyword_matches.add(check["block"])  # for -k
+        self.extra_keyword_matches.add(check["group"])  # for -k
 
     def runtest(self) -> None:
         """Come out as the gate says."""
-        outcome, reason = self._check["outcome"], self._check["reason"]
+        outcome, reason = self._check["outcome"], self._check["message"]
         if outcome == "failed":
-            raise RetabEvalError(self._check["details"])
+            raise RetabEvalError(reason, self._check["details"])
         if outcome == "xfailed":
             pytest.xfail(reason)
         if outcome == "skipped":
@@ -181,7 +193,7 @@ class RetabEval(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The text, without a traceback through this file."""
         if isinstance(excinfo.value, RetabEvalError):
-            return str(excinfo.value)
+            return str(excinfo.value.args[1])
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:

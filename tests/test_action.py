@@ -168,7 +168,7 @@ def test_a_green_draft(runner: Runner, api: LetteredApi) -> None:
         "description": "? Inconclusive: 8 unchanged",
         "target_url": "https://github.com/acme/documents/actions/runs/77",
     }
-    assert "**The gate holds.**" in runner.summary.read_text()
+    assert "**gate holds**" in runner.summary.read_text()
 
 
 def test_a_red_draft_and_one_comment_that_is_updated(runner: Runner, api: LetteredApi) -> None:
@@ -179,10 +179,10 @@ def test_a_red_draft_and_one_comment_that_is_updated(runner: Runner, api: Letter
     assert check(runner) == 1
     mine, comment = runner.github["comments"]
     assert mine == other
-    assert "2 regressed since version" in comment["body"]
-    assert "The gate holds" not in comment["body"]
+    assert "2 broke since" in comment["body"]
+    assert "gate holds" not in comment["body"]
     assert [each["state"] for each in runner.github["statuses"]] == ["success", "failure"]
-    assert runner.github["statuses"][1]["description"].startswith("✗ 2 broke since an edit")
+    assert runner.github["statuses"][1]["description"].startswith("✗ 2 evals broke since the edit")
     assert "::error title=Retab check of" in runner.log
 
 

@@ -29,16 +29,16 @@ DIRECT: dict[str, set[str]] = {
     "decode": {"errors", "arguments", "wire", "schema"},
     "fetch": {"errors", "config", "progress", "transport", "schema", "decode"},
     "export": {"errors", "arguments", "schema", "files"},
+    "render": {"errors", "markup", "files"},
     "evidence": {"errors", "vocabulary", "schema", "stats"},
     "analysis": {"errors", "arguments", "vocabulary", "schema", "stats", "evidence"},
     "comparison": {
         *("errors", "arguments", "config", "vocabulary", "schema", "stats", "evidence", "markup"),
-        "files",
+        *("files", "render"),
     },
     "plots": {"errors", "vocabulary", "schema", "stats", "analysis", "evidence", "comparison"},
-    "report": {"markup", "comparison", "plots", "files"},
     "checks": {"fetch", "analysis", "comparison", "sandbox"},
-    "widgets": {"fetch", "export", "plots", "report", "checks"},
+    "widgets": {"fetch", "export", "plots", "checks"},
     "cli": {"widgets"},
     "__main__": {"cli"},
     "pytest_plugin": {"cli"},
@@ -57,7 +57,7 @@ LINES = {
     "config": 300,
     "progress": 190,
     "files": 160,
-    "markup": 280,
+    "markup": 290,
     "wire": 420,
     "schema": 1_170,
     "transport": 1_120,
@@ -67,16 +67,16 @@ LINES = {
     "stats": 670,
     "evidence": 2_010,
     "analysis": 1_280,
-    "comparison": 4_300,
+    "comparison": 5_300,
+    "render": 900,
     "plots": 1_330,
-    "report": 760,
     "checks": 2_200,
     "widgets": 7_060,
     "cli": 1_460,
-    "pytest_plugin": 200,
+    "pytest_plugin": 210,
     "sandbox": 3_440,
 }
-LINES_OF_ALL = 32_900
+LINES_OF_ALL = 33_700
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.comparison.wording import count_noun
-from retab_analysis.markup import one_line
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, MOMENT, SAME_EVAL
 

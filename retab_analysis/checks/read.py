@@ -8,14 +8,14 @@ from datetime import datetime
 import polars as pl
 
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
+from retab_analysis.comparison.explanation import label_side
 from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.wording import count_noun, label_side
 from retab_analysis.errors import InvalidRequestError, NotFoundError
 from retab_analysis.evidence.candidate import split_by_candidate
 from retab_analysis.fetch import fetch_version_diff
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results
-from retab_analysis.markup import one_line
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.schema import RESULTS, asserts_the_same
 from retab_analysis.transport import Client
@@ -286,7 +286,7 @@ def _describe(plan: ReadingPlan) -> str:
     """One sentence about what is compared with what, and why."""
     what = f"Compared {label_side(plan.candidate.runs)}, {plan.candidate.why},"
     if plan.baseline is None:
-        return f"{what} with each eval's own last good result"
+        return f"{what} with each eval's own past"
     chosen = plan.baseline.runs
     newest, oldest = plan.candidate.runs["created_at"].max(), chosen["created_at"].min()
     warning = ""

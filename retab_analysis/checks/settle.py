@@ -20,9 +20,9 @@ from retab_analysis.checks.freshness import (
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
+from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, choose_reruns, mean_reruns
 from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.comparison.wording import count_noun, list_evals
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
@@ -35,6 +35,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
+from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads

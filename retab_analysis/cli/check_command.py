@@ -15,18 +15,17 @@ from retab_analysis.cli.conclusion import (
     tell_github,
 )
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
-from retab_analysis.cli.eval_checks import list_checks
-from retab_analysis.cli.junit import write_junit
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
-from retab_analysis.comparison.wording import count_noun
+from retab_analysis.comparison.report import write_report
+from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_evals, start_runs, wait_for_runs
 from retab_analysis.fetch.params import Runs
-from retab_analysis.markup import one_line, without_controls
+from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
-from retab_analysis.report import write_report
+from retab_analysis.render.junit import write_junit
 
 _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
 
@@ -158,17 +157,20 @@ def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
         for path in options.report:
             write_report(comparison, path, values=options.values, gate=gate)
         if options.junit:
-            checks = list_checks(comparison, gate, values=options.values)
-            write_junit(options.junit, options.workflow, checks)
+            cases = conclusion.cases(values=options.values)
+            write_junit(options.junit, options.workflow, cases)
     except (ConfigError, OSError) as error:
         # That does not keep back what was concluded.
         unwritten = without_controls(f"Cannot write a file: {error}")
     if options.json:
         failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
-        console.show_json(conclusion.to_dict(values=options.values) | failed)
+        told = conclusion.to_dict(brief=options.brief, values=options.values)
+        console.show_json(told | failed)
     else:
-        title, *lines = conclusion.lines()
-        _, kind = comparison.document().mark
+        # On one's own terminal values are shown as in a notebook.
+        values = options.values or (console.out.isatty() and shows_values())
+        title, *lines = conclusion.text(console.width, values=values).split("\n")
+        kind = {"✗": "bad", "‼": "bad", "✓": "good", "?": "doubt"}.get(title[:1], "")
         console.show("\n".join([console.coloured(title, kind), *lines]))
     tell_github(console, conclusion, values=options.values)
     if unwritten:

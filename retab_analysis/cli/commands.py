@@ -22,14 +22,14 @@ from retab_analysis.cli.console import HOLDS, Console, UsageError
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.accepted import read_accepted
-from retab_analysis.comparison.wording import count_noun
+from retab_analysis.comparison.report import write_report
 from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.export import write_csv
 from retab_analysis.export.csv_writer import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
-from retab_analysis.report import write_report
+from retab_analysis.markup import count_noun
 from retab_analysis.widgets import watch
 from retab_analysis.widgets.live.html import plain_text
 
@@ -60,7 +60,7 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
     gate = comparison.gate(**rule)
     for path in options.report:
         write_report(comparison, path, values=options.values, gate=gate)
-    console.say(comparison.title)
+    console.say(comparison.headline)
     console.say(f"Written to {', '.join(map(str, options.report))}.")
     return HOLDS
 

@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from retab_analysis.cli import github
 from retab_analysis.markup import markdown
+from retab_analysis.render.text import WIDEST
 
 HOLDS, FAILS, UNDECIDED, NOT_ASKED, USAGE = range(5)
 """The exit codes: the gate holds, does not, or holds but something is open; no answer; usage."""
@@ -98,6 +100,11 @@ class Console:
     def progress(self) -> bool | None:
         """What ``progress=`` is to be: a bar on a terminal."""
         return None if not self.quiet and self.errors.isatty() else False
+
+    @property
+    def width(self) -> int:
+        """How many columns a line may have."""
+        return shutil.get_terminal_size((WIDEST, 24)).columns if self.out.isatty() else WIDEST
 
     def coloured(self, text: str, kind: str) -> str:
         """A text in the colour of what it means, where it is shown on a terminal."""

@@ -109,6 +109,7 @@ def _add_check(commands: _Commands) -> None:
     add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
     add("--junit", type=new_file, metavar="PATH", help="write a JUnit XML file, one case an eval")
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
+    add("--brief", action="store_true", help="with --json: only what does not pass, in a few words")
     _add_values(parser)
     add("--yes", "-y", action="store_true", help="do not ask before many evals are queued")
 

@@ -8,10 +8,10 @@ import polars as pl
 from retab_analysis.arguments import check_share
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.eval_rows import describe_evals
+from retab_analysis.comparison.explanation import describe_last_good, describe_sides
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.comparison.transitions import EVALS_SCHEMA
-from retab_analysis.comparison.wording import describe_last_good, describe_sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.each_eval import weigh

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 
 from retab_analysis.arguments import check_flag, check_path, resolve
-from retab_analysis.comparison import render
 from retab_analysis.comparison.accepted import accept as accept_failures
 from retab_analysis.comparison.causes import group_causes, split_path
+from retab_analysis.comparison.detail import EvalDetail, collect_details
+from retab_analysis.comparison.explanation import (
+    explain,
+    say_bad_hour,
+    say_started,
+    say_unknown,
+)
 from retab_analysis.comparison.gate import (
     FAIL_ON,
     Gate,
@@ -25,7 +31,9 @@ from retab_analysis.comparison.gate import (
     choose_accepted,
     name_by_id,
 )
+from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
+from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows
 from retab_analysis.comparison.reruns import (
     SETTLE_ROUNDS,
     choose_reruns,
@@ -41,17 +49,15 @@ from retab_analysis.comparison.suite_test import (
     suite_regressed,
     summarize,
 )
-from retab_analysis.comparison.wording import (
-    count_noun,
-    explain,
-    say_bad_hour,
-    say_started,
-    say_unknown,
-    write_headline,
-)
+from retab_analysis.comparison.verdict_document import Door, list_cases, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
 from retab_analysis.evidence.reruns import ROUNDS
+from retab_analysis.markup import count_noun
+from retab_analysis.render.document import Case, Document
+from retab_analysis.render.html import to_html
+from retab_analysis.render.markdown import to_markdown
+from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, FAILING
@@ -120,18 +126,28 @@ class Comparison:
         check_polars_threads()
         return list_undecided(self._suite)
 
+    @functools.cached_property
+    def _details(self) -> list[EvalDetail]:
+        """What is known of each eval that does not simply pass."""
+        return collect_details(self._suite.evals, self._sides)
+
+    def _facts(self, accepted: Iterable[str] = ()) -> VerdictFacts:
+        summary = self.summary.row(0, named=True)
+        return VerdictFacts(
+            self._suite.evals,
+            self._details,
+            summary,
+            self._sides,
+            fell=suite_regressed(self.summary, self.alpha),
+            may_have_broken=self.may_have_broken,
+            outage=self.outage,
+            accepted=frozenset(accepted),
+        )
+
     @property
     def headline(self) -> str:
-        """In one line: what broke, what is not sure, what stayed; the counts add up."""
-        row = self.summary.row(0, named=True)
-        return write_headline(
-            row,
-            self.evals,
-            self.verdict,
-            outage=self.outage,
-            own_past=self._sides.baseline is None,
-            waiting=self._sides.waiting,
-        )
+        """In one line, behind its mark: what a person must know."""
+        return str(write_heading(self._facts()))
 
     @property
     def outage(self) -> tuple[int, int] | None:
@@ -153,11 +169,6 @@ class Comparison:
         """Which runs were read and why: ``run_id, created_at, scope, why``; empty if not known."""
         plan = self._sides.plan
         return PLAN.to_frame() if plan is None else plan
-
-    @property
-    def title(self) -> str:
-        """The headline behind its sign: ✗ where something broke, else the verdict in words."""
-        return self.document().title
 
     def gate(
         self,
@@ -426,57 +437,93 @@ class Comparison:
         started = say_started(self._sides.started)
         notes = (self.compared, *self._sides.notes, started, unknown, hour)
         compared = " ".join(filter(None, notes))
-        told = explain(compared, row, self._suite.evals, self.verdict, test)
+        told = explain(self._facts(), compared, self.verdict, test)
         edits = self._sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain Python values that JSON can hold; with expected and actual values."""
-        return {
-            "verdict": self.verdict,
-            "headline": self.headline,
-            "explanation": self.explain(),
-            "alpha": self.alpha,
-            "margin": self.margin,
-            "summary": _finite(self.summary).row(0, named=True),
-            "evals": _finite(self.evals).to_dicts(),
-        }
+    def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
+        """Everything as plain Python values that JSON can hold.
+
+        Args:
+            brief: Without the rows that simply pass and without what can be looked up, for who
+                reads it with a small window; under 3,000 tokens for a suite of a hundred evals.
+            values: Also expected and actual values, and the words of prompts, which are the
+                customers' data.
+
+        Returns:
+            What was checked and what came of it first: ``headline, run_ids, versions, gate, counts,
+            edits, causes``; then, but where it is to be brief, ``summary`` and ``explanation``; and
+            ``evals``, a dict for each.
+
+        Raises:
+            ConfigError: A flag is not a bool.
+        """
+        check_flag("brief", brief)
+        check_flag("values", values)
+        return self._list_values(self.gate(), brief=brief, values=values)
 
     def to_markdown(self, *, values: bool = False) -> str:
         """Markdown that reads well on GitHub, and fits into a comment on a pull request.
 
-        It has at most 60,000 characters: where all would be more, values are left out from the
-        end, and rows of long tables before that; it says what is missing.
+        It has at most 60,000 characters: where all would be more, rows of long tables are left out,
+        and it says how many.
 
         Args:
-            values: Also expected and actual values, which are the customers' data.
+            values: Also expected and actual values, and the words of prompts, which are the
+                customers' data.
 
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return render.to_markdown(self.document(), values=check_flag("values", values))
+        return to_markdown(self._document(Door(check_flag("values", values))))
 
     def to_html(self, *, values: bool = False) -> str:
         """A piece of HTML with its own style, for light and dark pages.
 
         Args:
-            values: Also expected and actual values, which are the customers' data.
+            values: Also expected and actual values, and the words of prompts, which are the
+                customers' data.
 
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return str(render.to_html(self.document(), values=check_flag("values", values)))
+        return str(to_html(self._document(Door(check_flag("values", values)))))
 
-    def document(self) -> render.Document:
-        """What reports and views render of it."""
+    def _document(self, door: Door, gate: Gate | None = None) -> Document:
+        """What every door shows of it."""
         check_polars_threads()
-        return render.Document(self.verdict, self.headline, self.explain(), self.evals)
+        judged = self.gate() if gate is None else gate
+        chosen = choose_reruns(self._suite, ROUNDS)
+        hour = frozenset(chosen.filter("in_bad_hour")["eval_id"])
+        reruns = mean_reruns(self._suite, ROUNDS, chosen["eval_id"]), hour
+        return make_document(self._facts(judged.accepted), judged, self.explain(), reruns, door)
+
+    def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
+        """What :meth:`to_dict` gives, with what a gate of another rule says."""
+        facts = self._facts(gate.accepted)
+        told = list_conclusion(facts, gate, self.causes, values=values)
+        if brief:
+            return {**told, "evals": list_brief(facts, values=values)}
+        return {
+            **told,
+            "verdict": self.verdict,
+            "explanation": self.explain(),
+            "alpha": self.alpha,
+            "margin": self.margin,
+            "summary": list_rows(self.summary)[0],
+            "evals": list_rows(self.evals, values=values),
+        }
+
+    def _cases(self, gate: Gate, *, values: bool) -> list[Case]:
+        """A case for each eval, and one for reasons that are of no single eval."""
+        return list_cases(self._facts(gate.accepted), gate, values=values)
 
     def _repr_html_(self) -> str:
         return self.to_html(values=shows_values())
 
     def __repr__(self) -> str:
-        return render.to_text(self.document())
+        width = shutil.get_terminal_size((WIDEST, 24)).columns
+        return to_text(self._document(Door(shows_values())), width)
 
 
 def sides_of(comparison: Comparison) -> Sides:
@@ -492,10 +539,3 @@ def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
 def suite_of(comparison: Comparison) -> Suite:
     """What the suite's test looks at, and what is known of each eval beside ``evals``."""
     return comparison._suite
-
-
-def _finite(frame: pl.DataFrame) -> pl.DataFrame:
-    """NaN and infinities become null, because JSON has neither; dates become ISO texts."""
-    floats = cs.float()
-    iso = cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    return frame.with_columns(pl.when(floats.is_finite()).then(floats), iso)

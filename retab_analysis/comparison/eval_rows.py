@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from retab_analysis.comparison.detail import FACTS, EvalDetail, find_year
 from retab_analysis.comparison.sides import (
     Sides,
     choose_baseline,
@@ -42,6 +43,7 @@ FURTHER = (
     *("eval", "expected_reruns", "unknown", "is_latest", "is_outage", "since_row"),
     *("p_worse", "p_better", "not_run_since", "passing_rows", "comes_and_goes"),
     *("tries", "tried_at", "in_bad_hour"),
+    *FACTS,
 )
 """What a comparison keeps of each eval beside what it shows."""
 
@@ -60,7 +62,7 @@ class EvalRows:
             the probability that it is worse whenever that began, and ``p_better``;
             ``not_run_since``, when it was decided last where it was not run now; ``passing_rows``,
             how many of its newest rows passed, one after the other; ``comes_and_goes``; ``tries,
-            tried_at, in_bad_hour``, as :meth:`Findings.newest_hour` says.
+            tried_at, in_bad_hour``, as :meth:`Findings.newest_hour` says; and what a detail reads.
         earlier: ``eval, at``: the results that each eval is held against.
     """
 
@@ -118,7 +120,7 @@ def describe_evals(
     concluded = listed.with_columns(
         *_concluded(), block_changed=_block_changed(changed_blocks), failure=_failure()
     )
-    return EvalRows(order_evals(_shaped(concluded)), earlier)
+    return EvalRows(order_evals(_shaped(concluded, find_year(sides.candidate))), earlier)
 
 
 def _collect_facts(ledger: Ledger, results: pl.DataFrame, sides: Sides) -> pl.DataFrame:
@@ -350,130 +352,42 @@ def _failure() -> pl.Expr:
     return pl.when(failing & (both != "")).then(both)
 
 
-def _shaped(judged: pl.DataFrame) -> pl.DataFrame:
+def _shaped(judged: pl.DataFrame, year: int | None) -> pl.DataFrame:
     """The columns that are shown, in the order in which they are read."""
     either = [
         pl.coalesce(f"c_{name}", name).alias(name)
         for name in ("eval_name", "document_names", "condition", "expected_value")
     ]
-    # Most of a large suite simply passes, of which there is nothing to say.
-    told = judged.filter(pl.col("transition") != "still_passing")
-    reasons = pl.DataFrame(
+    moved = (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
+    named = judged.with_columns(
+        *either,
+        pl.coalesce("c_block_id", "block_id").alias("block_id"),
+        moved.alias("has_moved"),
+        pl.lit(None, pl.String).alias("reason"),
+        *(
+            (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
+            for name in ("score", "margin")
+        ),
+        # A difference that overflows Int64 (300 million years) becomes null.
+        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
+        .round()
+        .cast(pl.Int64, strict=False),
+    ).rename(
         {
-            "eval": told["eval"],
-            "reason": [explain_transition(row) for row in told.iter_rows(named=True)],
-        },
-        schema_overrides={"reason": pl.String},
-    )
-    moved = pl.coalesce("c_block_id", "block_id")
-    named = (
-        judged.join(reasons, on="eval", how="left", maintain_order="left")
-        .with_columns(
-            *either,
-            moved.alias("block_id"),
-            *(
-                (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
-                for name in ("score", "margin")
-            ),
-            # A difference that overflows Int64 (300 million years) becomes null.
-            duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
-            .round()
-            .cast(pl.Int64, strict=False),
-        )
-        .rename(
-            {
-                f"{prefix}{name}": f"{side}_{short}"
-                for prefix, side in (("", "baseline"), ("c_", "candidate"))
-                for name, short in _SIDE_COLUMNS.items()
-            }
-        )
+            f"{prefix}{name}": f"{side}_{short}"
+            for prefix, side in (("", "baseline"), ("c_", "candidate"))
+            for name, short in _SIDE_COLUMNS.items()
+        }
     )
     filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
-    return filled.select(
+    shaped = filled.select(
         *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()), *FURTHER
     )
-
-
-def explain_transition(row: Mapping[str, Any]) -> str | None:
-    """In words, and with numbers, why an eval has its transition; None where it simply passes.
-
-    Args:
-        row: What is known of one eval.
-    """
-    transition = row["transition"]
-    if transition in BROKEN:
-        return _explain_broken(row)
-    now, before = (_share(row, side) for side in ("candidate", "earlier"))
-    since, until = (_share(row, side) for side in ("since", "before"))
-    if transition == "suspect":
-        return f"passed {since}; before, {until}{_explain_block(row)}{_explain_definition(row)}"
-    if transition == "newly_errored":
-        return "ended in an error of an outage" if row["is_outage"] else "ended in an error"
-    if transition == "fixed":
-        improved = (row["p_improved"] or 0) >= LIKELY
-        return f"{'fixed' if improved else 'passes again'}: passed {now}; before, {before}"
-    if transition == "flaky":
-        is_first = not row["failed_before"] and not row["passes_now"]
-        what = "failed for the first time" if is_first else "comes and goes"
-        return f"{what}: passed {before} before and {now} now"
-    if transition == "not_comparable":
-        return f"{row['differs'] or 'eval'} edited: earlier results say nothing about it"
-    if transition == "incomplete":
-        return _explain_incomplete(row)
-    if transition == "added":
-        return f"no earlier result; {row['c_state']} now"
-    if transition == "removed":
-        return "not saved any more" if row["is_saved"] is False else "not among the results"
-    if transition == "still_failing":
-        if row["since_at"] is not None:
-            return _explain_broken(row)
-        if row["c_state"] == "error":
-            return "did not pass before, and ended in an error now"
-        if row["passed_before"]:
-            return f"passed {before} before and {now} now"
-        return f"never passed{' since it was edited' if row['differs'] else ''}"
-    return None
-
-
-def _share(row: Mapping[str, Any], side: str) -> str:
-    return f"{row[f'passes_{side}']} of {row[f'outcomes_{side}']}"
-
-
-def _explain_broken(row: Mapping[str, Any]) -> str:
-    passes = row["passes_since"]
-    day = "" if row["since_at"] is None else f" since {row['since_at']:%-d %b %Y}"
-    latest = " at the latest" if row["is_latest"] else ""
-    last = row["not_run_since"]
-    not_run = "" if last is None else f"; not run since {last:%-d %b %Y}"
-    return (
-        f"{'comes and goes' if passes else 'broken'}{day}{latest}: {_share(row, 'since')} passed; "
-        f"before, {_share(row, 'before')}{_explain_block(row)}{_explain_definition(row)}{not_run}"
+    # Most of a large suite simply passes, of which there is nothing to say.
+    told = shaped.filter(pl.col("transition") != "still_passing")
+    reasons = [EvalDetail.make(row, year=year).reason for row in told.iter_rows(named=True)]
+    said = pl.DataFrame(
+        {"eval": told["eval"], "reason": reasons}, schema_overrides={"reason": pl.String}
     )
-
-
-def _explain_block(row: Mapping[str, Any]) -> str:
-    words = {"edit": "; its block was edited then", "drift": "; nobody edited its block then"}
-    return words.get(row["cause"], "")
-
-
-def _explain_definition(row: Mapping[str, Any]) -> str:
-    """That the eval was moved, and of what it is not known whether it is still the same."""
-    blocks = row["block_id"], row["c_block_id"]
-    moved = None not in blocks and blocks[0] != blocks[1]
-    unknown = " or ".join(row["unknown"])
-    return ("; it was moved to another block since" if moved else "") + (
-        f"; whether the eval's {unknown} changed is not known" if unknown else ""
-    )
-
-
-def _explain_incomplete(row: Mapping[str, Any]) -> str:
-    if row["is_edited_since"]:
-        return "edited since it was run last"
-    why = {
-        "cancelled": "cancelled",
-        "unscored": "no verdict",
-        "error": "ended in an error",
-        None: "not run",
-    }
-    said = why.get(row["c_state"], "no result came")
-    return f"{said}; it was broken on the code before" if row["is_broken"] else said
+    worded = shaped.drop("reason").join(said, on="eval", how="left", maintain_order="left")
+    return worded.select(*EVALS_SCHEMA.names(), *FURTHER)

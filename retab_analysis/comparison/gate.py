@@ -15,17 +15,10 @@ import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_share, find_named, resolve
 from retab_analysis.comparison.accepted import Accepted, read_accepted
-from retab_analysis.comparison.wording import (
-    add_since,
-    count_noun,
-    list_evals,
-    phrase,
-    say_p,
-    say_points,
-    say_waiting,
-)
+from retab_analysis.comparison.detail import WORDS, list_evals, say_day, say_transition
+from retab_analysis.comparison.explanation import say_p_value, say_points, say_waiting
 from retab_analysis.errors import ConfigError
-from retab_analysis.markup import one_line
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
@@ -51,6 +44,7 @@ class Gate:
             an error; :func:`settle` decides them.
         accepted: The ids of the evals that do not pass, and are accepted.
         rule: By which rule, in words.
+        suite_reasons: Those of the reasons that are of no single eval that fails.
     """
 
     ok: bool
@@ -60,6 +54,7 @@ class Gate:
     undecided: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     rule: str = ""
+    suite_reasons: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.ok
@@ -129,7 +124,9 @@ class GateRule:
 
     def _describe_evals(self) -> str:
         side = " on the side that is checked"
-        *most, last = (f"{phrase(each)}{side * (each == 'incomplete')}" for each in self.fail_on)
+        *most, last = (
+            f"{say_transition(each)}{side * (each == 'incomplete')}" for each in self.fail_on
+        )
         named = f"{', '.join(most)} or {last}" if most else last
         few = self.max_failures
         tolerated = f"at most {count_noun(few, 'eval')}" if few else "no eval"
@@ -202,7 +199,7 @@ class Suspicion:
             beginning = "Without the accepted evals, the" if self.without_accepted else "The"
             said.append(
                 f"{beginning} pass rate fell by {say_points(row['delta'])}, more than chance "
-                f"explains (p value {say_p(row['p_value'])})."
+                f"explains (p value {say_p_value(row['p_value'])})."
             )
         return said
 
@@ -232,10 +229,18 @@ def apply_rule(
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
-    reasons = _name_failures(rule, add_since(named), coming, against.waiting)
-    reasons += against.reasons()
-    reasons += _check_pass_rate(rule, pass_rate)
-    reasons += _check_accepted(rule, evals, saved)
+    suite = [f"{say_waiting(against.waiting)}.".capitalize()] if coming else []
+    reasons = [*suite, *_name_failures(named)]
+    total = named.height + coming
+    if total and rule.max_failures:
+        tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
+        verb = "counts" if total == 1 else "count"
+        reasons.append(f"{total} {verb} against the gate; {tolerated}.")
+    further = against.reasons()
+    further += _check_pass_rate(rule, pass_rate)
+    further += _check_accepted(rule, evals, saved)
+    reasons += further
+    suite += further
     notes = _note_others(evals.filter(~is_free), rule.fail_on, against.waiting)
     notes += _note_idle(rule, evals, saved)
     fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
@@ -253,33 +258,24 @@ def apply_rule(
         undecided=tuple(unsure["eval_id"]),
         accepted=tuple(known["eval_id"]),
         rule=rule.describe(known.height),
+        suite_reasons=tuple(suite),
     )
 
 
-def _name_failures(
-    rule: GateRule, named: pl.DataFrame, coming: int, waiting: tuple[int, int]
-) -> list[str]:
-    """What counts against the candidate, by transition and by when it began.
-
-    Args:
-        rule: The rule.
-        named: The evals that count and are more than are tolerated; with ``since``.
-        coming: How many evals count because they are still to come.
-        waiting: How many there are still to come, and of how many.
-    """
-    total = named.height + coming
-    if not total:
-        return []
-    reasons = [f"{say_waiting(waiting)}.".capitalize()] if coming else []
-    for transition in TRANSITIONS:
-        chosen = named.filter(transition=transition)
-        for (since,), group in chosen.group_by("since", maintain_order=True):
-            reasons.append(f"{group.height} {phrase(transition)}{since}: {list_evals(group)}.")
-    if rule.max_failures:
-        verb = "counts" if total == 1 else "count"
-        tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
-        reasons.append(f"{total} {verb} against the gate; {tolerated}.")
-    return reasons
+def _name_failures(named: pl.DataFrame) -> list[str]:
+    """What counts against the candidate, by what became of it and since when."""
+    newest = named["since_at"].max()
+    groups: dict[str, list[str]] = {}
+    for row in named.iter_rows(named=True):
+        said, at = WORDS[row["transition"]][1], row["since_at"]
+        if at is not None:
+            latest = " at the latest" if row["is_latest"] else ""
+            said += f" since {say_day(at, newest.year)}{latest}"  # type: ignore[union-attr]
+        groups.setdefault(said, []).append(row["eval_id"])
+    return [
+        f"{len(ids)} {said}: {list_evals(named.filter(pl.col('eval_id').is_in(ids)))}."
+        for said, ids in groups.items()
+    ]
 
 
 def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
@@ -354,8 +350,8 @@ def _note_others(
     groups = {
         # As long as results are to come, nobody knows whether an eval is gone.
         "removed": ((transition == "removed") & (waiting[0] == 0), "removed"),
-        "added": ((transition == "added") & failing, "new and not passing"),
-        "not_comparable": ((transition == "not_comparable") & failing, "edited and not passing"),
+        "added": ((transition == "added") & failing, "new and failing"),
+        "not_comparable": ((transition == "not_comparable") & failing, "edited and failing"),
     }
     return [
         f"{chosen.height} {words}: {list_evals(chosen)}."

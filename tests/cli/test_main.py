@@ -194,13 +194,13 @@ def test_a_report_shows_the_gate_that_the_exit_code_is_of(
     for text in ((tmp_path / each).read_text() for each in files):
         assert "1 failure is accepted" in text
         assert "1 accepted: total" in text
-        assert "does not hold" not in text
+        assert "gate holds" in text
     strict = suspect(command, FLOW, *written, "--fail-on", "suspect")
     assert strict == (1 if command == "check" else 0)
     for text in ((tmp_path / each).read_text() for each in files):
         assert "no eval may be suspect" in text
-        assert "does not hold" in text
-        assert "1 suspect since " in text
+        assert "gate fails" in text
+        assert "1 unclear since " in text
 
 
 def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,8 +215,8 @@ def test_many_evals_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     for served in serve(LetteredApi(rows, "A" * 12 + "B")):
         assert served("check", FLOW) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("  ✗ regressed: ") for line in lines) == 30
-    assert "  … and 10 more of: broke" in lines
+    assert sum(line.startswith("  ✗ ") for line in lines) == 12
+    assert "    … 28 more" in lines
 
 
 def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
@@ -226,7 +226,7 @@ def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
         env={**red.variables, "PYTHONIOENCODING": "ascii"},
     )
     assert ended.returncode == 1
-    assert ended.stdout.startswith(b"\\u2717 1 broke")
+    assert ended.stdout.startswith(b"\\u2717 1 eval broke")
 
 
 def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
@@ -281,7 +281,6 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
         f"Started run started_{PAST + 1} of 7 evals. Waiting until it has ended; Ctrl-C does not "
         "cancel it.\n"
     )
-    assert f"run started_{PAST + 1} of version" in told.out
     assert [run.eval_id for run in green.api.started] == [None]
 
 
@@ -295,37 +294,17 @@ def test_settle_says_how_many_before_it_starts(
     assert 1 <= len(suspect.api.started) <= 3
 
 
-def test_where_the_gate_does_not_hold_only_for_now_that_is_said(
+def test_what_reruns_would_decide_is_said_with_what_to_type(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    advice = "check --settle 12 runs {} again, at most {} runs"
-    for errors, said in ((1, ("1 undecided eval", 4)), (2, ("2 undecided evals", 8))):
-        rows = {f"e{at}": "P" * 12 + ("E" if at < errors else "P") for at in range(9)}
-        for served in serve(LetteredApi(rows)):
-            assert served("check", FLOW) == 2
-        assert advice.format(*said) in capsys.readouterr().out
+    advice = f"retab-analysis check {FLOW} --settle 12"
+    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "E"})):
+        assert served("check", FLOW) == 2
+    assert advice in " ".join(capsys.readouterr().out.split())
     many = {f"e{at}": "P" * PAST + "FF" for at in range(3)}
     for served in serve(LetteredApi({**GREEN, **many}, f"{CODES}B")):
         assert served("check", FLOW) == 1  # broken for sure
     assert "--settle" not in capsys.readouterr().out
-
-
-def test_where_reruns_cannot_make_the_gate_hold_they_are_not_said_to(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    advice = "check --settle 12 runs 1 undecided eval again, at most 4 runs."
-    broken = {"total": "P" * PAST + "FF", "other": "P" * (PAST + 1) + "E"}
-    for served in serve(LetteredApi({**GREEN, **broken}, f"{CODES}B")):
-        assert served("check", FLOW) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert f"Not decided yet: {advice}" in lines
-    assert not any("may change" in line for line in lines)
-    (tmp_path / "old.toml").write_text('[[accepted]]\nid = "gone"\n')
-    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "E"})):
-        assert served("check", FLOW, "--allow", "old.toml") == 1
-        assert f"Not decided yet: {advice}" in capsys.readouterr().out.splitlines()
-        assert served("check", FLOW) == 2
-        assert advice in capsys.readouterr().out
 
 
 def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) -> None:
@@ -418,7 +397,7 @@ class Terminal:
 
 def test_colours_are_for_a_terminal_and_can_be_turned_off(red: Served) -> None:
     shown = Terminal(["check", FLOW], red.variables)
-    assert "\x1b[1;31m✗ 1 broke since an edit of extract, 6 unchanged\x1b[0m" in shown.read()
+    assert "\x1b[1;31m✗ 1 eval broke since the edit of extract " in shown.read()
     assert shown.process.returncode == 1
     for more in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b[1;31m" not in Terminal(["check", FLOW], {**red.variables, **more}).read()
@@ -516,7 +495,7 @@ def test_parquet_into_a_pipe(green: Served) -> None:
 
 def test_report(red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert red("report", FLOW, "a.md", "b.html", "--baseline", "previous") == 0
-    assert (tmp_path / "a.md").read_text().startswith("# ✗ 1 broke")
+    assert (tmp_path / "a.md").read_text().startswith("### ✗ **1 eval broke**")
     assert (tmp_path / "b.html").read_text().startswith("<!doctype html>")
     assert "Written to a.md, b.html." in capsys.readouterr().err
 
@@ -529,7 +508,7 @@ def test_what_is_accepted_passes(
     assert "Accepted: total. known.toml holds 1 now." in capsys.readouterr().err
     assert 'who = "Ada"' in (tmp_path / "known.toml").read_text()
     assert red("check", FLOW, "--allow", "known.toml") == 0
-    assert "1 accepted: total (total)." in capsys.readouterr().out
+    assert "1 accepted: total." in capsys.readouterr().out
     assert red("accept", FLOW, "known.toml", "--reason", "more", "--eval", "fine 1") == 3
     assert "neither fails nor fails the gate" in capsys.readouterr().err
     known = (tmp_path / "known.toml").read_text()
@@ -558,7 +537,7 @@ def test_a_file_that_cannot_be_written_is_3(
         told = capsys.readouterr()
         assert "Cannot write a file: path: there is no folder" in told.err
         # What was concluded is said all the same.
-        assert told.out.startswith("✗ 1 broke since an edit of extract")
+        assert told.out.startswith("✗ 1 eval broke since the edit of extract")
         (tmp_path / "gone").mkdir()
         assert red(*arguments, "--json", "--quiet") == 3
     told = capsys.readouterr()

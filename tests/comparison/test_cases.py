@@ -98,7 +98,7 @@ def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:
     first = the_only(held_against(rows, 4, 5))
     assert (first["transition"], first["reason"]) == (
         "not_comparable",
-        "expected value edited: earlier results say nothing about it",
+        "expected value edited: earlier results say nothing of it",
     )
 
 

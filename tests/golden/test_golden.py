@@ -40,7 +40,7 @@ def _ask_situation(situation: Situation) -> str:
     document = json.loads(answer.out) if answer.out else {}
     aspects = [("exit", f"{answer.code}")]
     if "gate" in document:
-        told = [document[each] for each in ("title", "verdict", "evals", "gate")]
+        told = [document[each] for each in ("headline", "verdict", "evals", "gate")]
         aspects += describe_verdict(*told)
     else:
         # What it prints of an error has ports and numbers that are not the same everywhere.

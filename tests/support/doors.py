@@ -61,7 +61,8 @@ class Answer:
         """The first line of what was said, and what the gate does."""
         lines = self.out.splitlines() or self.err.splitlines()[-1:]
         gate = [each.rstrip(":.") for each in lines[1:] if each.startswith("The gate ")]
-        said = ". ".join([*lines[:1], *gate])
+        # Without what stands at the end of the line.
+        said = ". ".join([*(each.split("  ")[0] for each in lines[:1]), *gate])
         # The server takes any port that is free, and each system has numbers of its own.
         said = re.sub(r"(127\.0\.0\.1):\d{3,}", r"\1:8000", said)
         return re.sub(r"\[Errno \d+\] ", "", said)

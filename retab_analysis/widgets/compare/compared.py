@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from retab_analysis.comparison.render import SIGNS
-from retab_analysis.comparison.wording import phrase
+from retab_analysis.comparison.detail import WORDS
 from retab_analysis.markup import Html, join, sign, tag
+from retab_analysis.widgets.phrases import format_probability, label_eval
 from retab_analysis.widgets.table import Facet, Listing, Row, TableColumn
-from retab_analysis.widgets.text import format_probability, label_eval
 
 SIDES = ("baseline", "candidate")
 
 
 def label_transition(row: Row) -> str:
     """The sign and the name of what became of an eval."""
-    return f"{SIGNS[row['transition']][0]} {phrase(row['transition'])}"
+    return " ".join(WORDS[row["transition"]][:2])
 
 
 def join_sides(sides: Iterable[Html]) -> Html:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retab_analysis.comparison.comparison import sides_of
-from retab_analysis.comparison.wording import list_evals, phrase
+from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.detail import WORDS, list_evals, mark_texts
+from retab_analysis.comparison.report import make_document
+from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
 from retab_analysis.markup import Html, join, name, one_line, tag
-from retab_analysis.report.differences import count_fields, edit_segments, html_marks, name_block
-from retab_analysis.report.facts import list_causes
-from retab_analysis.widgets.compare.detail import render_eval, render_title
+from retab_analysis.render.html import write_html_line
+from retab_analysis.render.text import to_text
+from retab_analysis.widgets.compare.open_eval import render_eval, render_title
 from retab_analysis.widgets.compare.state import PAGE, CompareState
 from retab_analysis.widgets.compare.task import TaskState
 from retab_analysis.widgets.elements import (
@@ -23,8 +26,8 @@ from retab_analysis.widgets.elements import (
     scroll_area,
     select,
 )
+from retab_analysis.widgets.phrases import count_noun
 from retab_analysis.widgets.table_html import render_rows
-from retab_analysis.widgets.text import count_noun
 
 SAME = "Baseline and candidate are the same. Choose two that differ."
 NOTHING = "No eval is listed. Press one of the buttons above the list."
@@ -85,7 +88,7 @@ def _render_sides(state: CompareState, task: TaskState | None) -> Html:
 def _render_title(state: CompareState) -> Html:
     if state.same:
         return tag("div", SAME, class_="ra-alert", role="status")
-    return tag("div", tag("b", state.comparison.title, role="status"), class_="ra-head")
+    return tag("div", tag("b", state.comparison.headline, role="status"), class_="ra-head")
 
 
 def _render_said(state: CompareState) -> Html:
@@ -191,7 +194,7 @@ def _render_causes(state: CompareState, look: CompareLook) -> Html:
             shown = button("Example", "reveal", value=example, hint=hint)
             causes.append(join(f"{sentence} ", shown))
     else:
-        causes = [*list_causes(state.comparison, look.values)]
+        causes = [*state.comparison.causes["sentence"]]
     if not causes:
         return edits
     more = causes[_CAUSES:]
@@ -210,13 +213,14 @@ def _render_edits(state: CompareState, look: CompareLook) -> Html:
         return tag("div", words, class_="ra-actions")
     rows = []
     for row in edits.changes.head(_EDITS).iter_rows(named=True):
-        field = (name(name_block(row)), tag("code", row["field"]))
-        marks = html_marks(edit_segments(row), "removed", "added") if look.values else ()
-        marked = tag("pre", *marks) if look.values else None
+        block = one_line(row["block_id"] or row["label"] or row["block_type"])
+        field = (name(block), tag("code", row["field"]))
+        line = mark_texts(readable(row["before"]), readable(row["after"])) if look.values else ()
+        marked = tag("pre", write_html_line(line)) if line else None
         about = join(*field, by=" · ")
         rows.append(tag("div", about, f" {row['change']}", marked, class_="ra-run"))
     more = edits.changes.height - len(rows)
-    title = f"What was edited: {count_fields(edits.changes)}"
+    title = f"What was edited: {count_noun(edits.changes.height, 'field')}"
     box = scroll_area(
         tag("div", edits.between, class_="ra-soft"),
         *rows,
@@ -231,7 +235,7 @@ def _render_edits(state: CompareState, look: CompareLook) -> Html:
 
 def _render_chips(state: CompareState) -> Html:
     found = (
-        Option(each, phrase(each), count, each in state.shown)
+        Option(each, WORDS[each][1], count, each in state.shown)
         for each, count in state.counts.items()
     )
     place, several = state.table.chosen_place or 0, state.table.height > 1
@@ -280,7 +284,7 @@ def render_still_view(state: CompareState, look: CompareLook, token: str | None 
 
 
 def _render_evals(state: CompareState, values: bool) -> Iterator[Html]:
-    counts = (f"{count:,} {phrase(each)}" for each, count in state.counts.items())
+    counts = (f"{count:,} {WORDS[each][1]}" for each, count in state.counts.items())
     yield tag("div", " · ".join(counts), class_="ra-soft")
     shown = 0 if state.same else SAVED
     for at, row in enumerate(state.table.rows.head(shown).iter_rows(named=True)):
@@ -302,4 +306,5 @@ def plain_text(state: CompareState) -> str:
         side = next(each for each in state.sides[state.kind] if each.value == state.baseline)
         return f"{one_line(side.words)}\n{SAME}"
     gate = "Gate holds." if state.gate else "Gate does not hold."
-    return "\n".join([repr(state.comparison), " ".join([gate, *state.gate.reasons])])
+    document = make_document(state.comparison, state.gate, Door(values=False))
+    return "\n".join([to_text(document), " ".join([gate, *state.gate.reasons])])

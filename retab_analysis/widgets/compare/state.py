@@ -20,8 +20,8 @@ from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
 from retab_analysis.widgets.compare.compared import COMPARED
+from retab_analysis.widgets.phrases import count_noun, shorten_version
 from retab_analysis.widgets.table import TableState
-from retab_analysis.widgets.text import count_noun, shorten_version
 
 # How many evals are sent at once.
 PAGE = 100

@@ -9,8 +9,8 @@ import polars as pl
 
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
+from retab_analysis.widgets.phrases import label_documents, label_eval
 from retab_analysis.widgets.table import Facet, Listing, Row, TableColumn
-from retab_analysis.widgets.text import label_documents, label_eval
 
 _LONGEST = 200
 

@@ -33,9 +33,9 @@ from retab_analysis.widgets.explorer.lists import (
     mark_status,
 )
 from retab_analysis.widgets.explorer.state import ExplorerState
+from retab_analysis.widgets.phrases import count_noun, label_documents, label_eval
 from retab_analysis.widgets.table import Row
 from retab_analysis.widgets.table_html import render_cell
-from retab_analysis.widgets.text import count_noun, label_documents, label_eval
 from retab_analysis.widgets.values import render_values
 
 # More than that are counted.

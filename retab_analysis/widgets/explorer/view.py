@@ -25,7 +25,7 @@ from retab_analysis.widgets.explorer.panel import PanelLook, Preview, list_docum
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.kernel_events import wait_answering
-from retab_analysis.widgets.text import count_noun
+from retab_analysis.widgets.phrases import count_noun
 
 if TYPE_CHECKING:
     from retab_analysis.widgets.page import Event

@@ -20,7 +20,7 @@ from retab_analysis.markup import (
 from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
 from retab_analysis.widgets.live.state import LiveState
-from retab_analysis.widgets.text import (
+from retab_analysis.widgets.phrases import (
     EvalLine,
     describe_change,
     format_range,

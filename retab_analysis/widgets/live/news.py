@@ -17,7 +17,7 @@ from retab_analysis.checks.plan import HISTORY, Choice, ReadingPlan, RunListing,
 from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison
-from retab_analysis.comparison.wording import label_side
+from retab_analysis.comparison.explanation import label_side
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
 from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import Runs

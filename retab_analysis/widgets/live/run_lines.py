@@ -12,7 +12,7 @@ from typing import Any
 
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import DECIDED, FAILING, STATES, TERMINAL
-from retab_analysis.widgets.text import shorten_version
+from retab_analysis.widgets.phrases import shorten_version
 
 GOING = ("running", "queued", "pending")
 SEGMENTS = (*STATES, *GOING)

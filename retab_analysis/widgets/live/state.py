@@ -24,7 +24,7 @@ from retab_analysis.widgets.live.run_lines import (
     make_run_line,
     say_not_passing,
 )
-from retab_analysis.widgets.text import (
+from retab_analysis.widgets.phrases import (
     EvalLine,
     format_seconds,
     make_eval_line,

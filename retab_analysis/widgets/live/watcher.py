@@ -27,7 +27,7 @@ from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.widgets.live.news import News, NewsFinder
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns
-from retab_analysis.widgets.text import count_noun
+from retab_analysis.widgets.phrases import count_noun
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
 _SLOWER = 1.3

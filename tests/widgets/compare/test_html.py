@@ -25,10 +25,10 @@ def detail(state: CompareState, **look: Any) -> str:
 
 def test_the_head() -> None:
     shown = sections(CompareState(THREE))
-    assert "✗ 2 broke since an edit of block_1" in shown["head"]
+    assert "✗ 2 evals broke since the edit of block_1" in shown["head"]
     assert "Compared run run_3 of version v3" in shown["said"]
     assert "✗ Gate does not hold" in shown["said"]
-    assert "1 regressed since v3 (21 May 2026): name of e0 (e0)." in shown["said"]
+    assert "2 broke since 21 May: name of e0, name of e1." in shown["said"]
     held = sections(CompareState(suite(v1="PP", v2="PP")))["said"]
     assert "✓ Gate holds" in held
     assert "<details" not in held
@@ -41,7 +41,7 @@ def test_a_row_of_the_list() -> None:
         assert f"name of {name}" in row
     evals = CompareState(THREE).comparison.evals
     p = evals.row(by_predicate=pl.col("eval_id") == "e0", named=True)["p_regressed"]
-    for words in ("✗ regressed", ">name of e0<", 'title="name of e0"', f">{p:.2f}<"):
+    for words in ("✗ broke", ">name of e0<", 'title="name of e0"', f">{p:.2f}<"):
         assert words in rows[0]
     assert rows[0].index('title="passed"') < rows[0].index('title="failed"')
     assert "✓ fixed" in rows[3]
@@ -59,7 +59,7 @@ def test_an_eval_with_its_values_and_where_they_differ() -> None:
     }
     state = CompareState(results(before | expected, after | expected))
     shown = detail(state)
-    for words in ("? suspect", "name of e1", "block_1", "a.pdf", "total"):
+    for words in ("? unclear", "name of e1", "block_1", "a.pdf", "total"):
         assert words in shown
     for words in ("type_error: 2 is not 3", "asserted </span><bdi>&lt; 0", "took", "as long"):
         assert words in shown
@@ -67,7 +67,7 @@ def test_an_eval_with_its_values_and_where_they_differ() -> None:
     ids = [before["result_id"], after["result_id"], "run_1", "run_2", "file_1"]
     assert copied == ["e1", "run_2", *ids]
     assert "Where they differ: 1 path<" in shown
-    assert "<td><code>2</code></td><td><code>2</code></td><td><code>3</code></td>" in shown
+    assert "<td><code>2</code></td><td><code><del>2</del>" in shown
     # Both columns hold both texts: which is seen in each depends on the room.
     marked = "  &quot;a&quot;: [\n    1.10,\n    <del>2</del><ins>3</ins>\n  ]"
     assert shown.count(marked) == 2
@@ -85,7 +85,7 @@ def test_an_eval_of_a_part_expects_nothing_of_the_rest() -> None:
     ]
     shown = detail(CompareState(results(*rows)))
     headings = shown.split("<thead>")[1].split("</thead>")[0]
-    assert re.findall(r">(\w+)</th>", headings) == ["Path", "Before", "Now"]
+    assert re.findall(r">(\w+)</th>", headings) == ["Path"]
 
 
 def test_the_history_of_an_eval_before_and_after_the_step() -> None:
@@ -105,7 +105,7 @@ def test_the_history_of_an_eval_before_and_after_the_step() -> None:
     assert now.index("ra-step") < now.index("run_6")
     assert "before passed, passed, failed, passed, passed; now failed, failed, failed" in shown
     assert "worse since run run_6" in shown
-    assert "broken since 24 May 2026" in shown
+    assert "broken since 24 May" in shown
     state = CompareState(results(*rows))
     assert state.row is not None
     p = format_probability(state.row["p_regressed"])

@@ -39,7 +39,6 @@ def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch
 def test_the_view_says_what_is_chosen_at_present() -> None:
     view = ra.compare_view(THREE)
     view.widget._handle_custom_msg({"id": "1", "event": "baseline", "value": "v1"}, [])
-    assert "of version v1" in repr(view)
     assert "of version v1" in view.comparison.explain()
 
 
@@ -56,7 +55,7 @@ def test_a_terminal_loads_no_widgets() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.endswith("[]\n")
-    assert "Compared" in run.stdout
+    assert "of 20 pass" in run.stdout
 
 
 def test_an_executed_notebook_keeps_a_page_without_values() -> None:

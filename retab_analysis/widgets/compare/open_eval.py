@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.detail import mark_change
 from retab_analysis.comparison.json_diff import is_moved
-from retab_analysis.comparison.render import BLOCKS, VALUES, html_code
 from retab_analysis.comparison.word_marks import mark_words
 from retab_analysis.markup import Html, join, name, one_line, tag, without_controls
-from retab_analysis.report.differences import html_change
+from retab_analysis.render.html import write_html_line
 from retab_analysis.widgets.compare.compared import SIDES, join_sides, label_transition, mark_side
 from retab_analysis.widgets.compare.state import CompareState
 from retab_analysis.widgets.elements import beside, copy_bar
-from retab_analysis.widgets.text import (
+from retab_analysis.widgets.phrases import (
     count_noun,
     format_milliseconds,
     format_probability,
@@ -27,6 +27,8 @@ from retab_analysis.widgets.values import mark_segments
 _LONGEST = 20_000  # characters of a value
 _PATHS = 60
 _RUNS = 24  # signs of a history, on each side
+_CODE = {True: "edited", False: "not edited", None: ""}
+_VALUES = {"Expected": "expected_value", "Before": "baseline_actual", "Now": "candidate_actual"}
 
 Row = Mapping[str, Any]
 
@@ -61,7 +63,7 @@ def _render_facts(state: CompareState, row: Row, values: bool) -> Html:
     for word, nouns in (("clear", ("pass", "passes")), ("confirm", ("failure", "failures"))):
         if p is not None and (n := row[f"reruns_to_{word}"]):
             sure.append(f"{n} more {nouns[n > 1]} would {word} it")
-    code = BLOCKS[row["block_changed"]]
+    code = _CODE[row["block_changed"]]
     longer = "longer" if (delta or 0) > 0 else "less"
     took = f"{format_milliseconds(abs(delta))} {longer}" if delta else "as long"
     facts: dict[str, object] = {
@@ -156,12 +158,12 @@ def _render_values(state: CompareState, row: Row) -> Iterator[Html]:
     """
     if (paths := _render_paths(state, row["eval_id"])) is not None:
         yield paths
-    expected, before, now = (row[column] for column in VALUES.values())
+    expected, before, now = (row[column] for column in _VALUES.values())
     # Where several results differ, it is said which one is shown.
     mixed = " (the newest that did not pass)"
     was, is_ = (
         f"{title}{mixed if row[f'{side}_state'] == 'mixed' else ''}"
-        for side, title in zip(SIDES, [*VALUES][1:], strict=True)
+        for side, title in zip(SIDES, [*_VALUES][1:], strict=True)
     )
     if before is None or now is None or before == now:
         columns = [
@@ -215,13 +217,14 @@ def _render_paths(state: CompareState, eval_id: str) -> Html | None:
     more = len(rows) - _PATHS
     # An eval of one part of a value expects nothing of the rest.
     expects = any(row["expected"] is not None for row in rows)
-    titles = ["Path", *(title for title in VALUES if expects or title != "Expected")]
+    titles = ["Path", *(["Expected"] if expects else []), "Before → now"]
     head = tag("tr", *(tag("th", each, scope="col") for each in titles))
     body = []
     for row in rows[:_PATHS]:
-        path, *sides = html_change((row["path"], row["baseline"], row["candidate"]))
-        expected = [html_code(row["expected"])] if expects else []
-        body.append(tag("tr", *(tag("td", each) for each in (path, *expected, *sides))))
+        expected = [tag("code", row["expected"] or "–")] if expects else []
+        changed = tag("code", write_html_line(mark_change(row["baseline"], row["candidate"])))
+        cells = (tag("code", row["path"]), *expected, changed)
+        body.append(tag("tr", *(tag("td", each) for each in cells)))
     return join(
         tag("h4", f"Where they differ: {count_noun(len(rows), 'path')}"),
         tag("table", tag("thead", head), tag("tbody", *body)),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from retab_analysis.comparison.wording import count_noun
+from retab_analysis.markup import count_noun as count_noun
 from retab_analysis.markup import one_line
 
 __all__ = [

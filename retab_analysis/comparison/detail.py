@@ -1,0 +1,635 @@
+"""What is known of one eval, and every word, cell and mark about it.
+
+Nothing else in the library words an eval: reports, views, gates and test suites ask here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.comparison.json_diff import ABSENT, diff_documents
+from retab_analysis.comparison.json_values import parse_json, write_json, write_path
+from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.word_marks import mark_words
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.document import (
+    Cell,
+    Change,
+    FailedTry,
+    Line,
+    Look,
+    Span,
+    Tone,
+    write_line,
+)
+from retab_analysis.vocabulary import BROKEN, FAILING, LIKELY, MOMENT, NOT_PASSING, SURE
+
+WORDS: Mapping[str, tuple[str, str, Tone]] = {
+    "regressed": ("✗", "broke", "bad"),
+    "newly_blocked": ("⊘", "broke", "blocked"),
+    "newly_errored": ("!", "error", "error"),
+    "suspect": ("?", "unclear", "doubt"),
+    "flaky": ("≈", "flaky", "flaky"),
+    "still_failing": ("×", "failing as before", "known"),
+    "incomplete": ("…", "no result", "other"),
+    "added": ("+", "new", "other"),
+    "not_comparable": ("≠", "edited", "other"),
+    "removed": ("−", "removed", "other"),
+    "fixed": ("✓", "fixed", "good"),
+    "still_passing": ("·", "pass", "good"),
+}
+"""The sign of each transition, its word, and what it means; in the order of the counts."""
+
+WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
+"""The conditions that hold the whole value against what is expected; None where not known."""
+
+_RUNS = 12  # so many outcomes are shown
+_LONGEST = 120  # so much of a value
+_AROUND, _NEAR = 60, 24  # so much of a text stays on each side of what changed
+_TEXT = 20_000
+_PATHS = 20
+_LONG_TEXT = 30  # from so many characters on the words of a text are marked, not the whole
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many outcomes passed, of how many."""
+
+    passed: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.passed} of {self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class EvalDetail:
+    """What is known of one eval.
+
+    Attributes:
+        row: Its row of ``Comparison.evals``.
+        since: Its outcomes since it got worse, or on the candidate's side.
+        before: Those before that.
+        earlier: Those before the candidate.
+        now: Those on the candidate's side.
+        is_latest: Whether it may have begun earlier than it shows.
+        is_outage: Whether it ended in an error of an outage.
+        is_new_failure: Whether it never failed before, and does not pass now.
+        was_broken: Whether it was broken when it was decided last.
+        has_passed: Whether it passed before.
+        is_edited_since: Whether it was edited after it was run last.
+        is_saved: Whether it is saved; None where that is not known.
+        has_moved: Whether it is in another block than before.
+        not_run_since: When it was decided last, where it was not run now.
+        differs: What of its definition was edited, in words.
+        unknown: Of which parts of it that is not known.
+        year: The year of what is compared, which dates leave out.
+        path: Which part of its block's output it looks at.
+        kind: Its kind of condition.
+        outcomes: Its last outcomes, the newest last.
+        tries: Its results on the candidate's side that do not pass: state and message.
+        was_seen: Whether an earlier run of the whole workflow showed that it is broken.
+    """
+
+    row: Row
+    since: Share
+    before: Share
+    earlier: Share
+    now: Share
+    is_latest: bool
+    is_outage: bool
+    is_new_failure: bool
+    was_broken: bool
+    has_passed: bool
+    is_edited_since: bool
+    is_saved: bool | None
+    has_moved: bool
+    not_run_since: datetime | None
+    differs: str | None
+    unknown: tuple[str, ...]
+    year: int | None
+    path: str | None = None
+    kind: str | None = None
+    outcomes: tuple[str, ...] = ()
+    tries: tuple[tuple[str, str], ...] = ()
+    was_seen: bool = False
+
+    @classmethod
+    def make(cls, row: Row, **more: Any) -> EvalDetail:
+        """What a row of the evals says that a comparison keeps."""
+        shares: dict[str, Any] = {
+            name: Share(row[f"passes_{column}"], row[f"outcomes_{column}"])
+            for name, column in _SHARES.items()
+        }
+        return cls(
+            row=row,
+            **shares,
+            is_latest=row["is_latest"],
+            is_outage=row["is_outage"],
+            is_new_failure=not row["failed_before"] and not row["passes_now"],
+            was_broken=row["is_broken"],
+            has_passed=row["passed_before"],
+            is_edited_since=bool(row["is_edited_since"]),
+            is_saved=row["is_saved"],
+            has_moved=bool(row["has_moved"]),
+            not_run_since=row["not_run_since"],
+            differs=row["differs"],
+            unknown=tuple(row["unknown"] or ()),
+            **more,
+        )
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.row["eval_id"])
+
+    @property
+    def name(self) -> str:
+        """What to call it, in one line."""
+        return name_eval(self.row)
+
+    @property
+    def block(self) -> str:
+        """Its block, or the empty text."""
+        return one_line(self.row["block_id"])
+
+    @property
+    def documents(self) -> str:
+        """The names of its documents."""
+        return ", ".join(one_line(each) for each in self.row["document_names"] or () if each)
+
+    @property
+    def transition(self) -> str:
+        """What became of it, as frames say it."""
+        return str(self.row["transition"])
+
+    @property
+    def word(self) -> str:
+        """What became of it, in a word."""
+        return WORDS[self.transition][1]
+
+    @property
+    def state(self) -> str | None:
+        """What it is on the candidate's side."""
+        known: str | None = self.row["candidate_state"]
+        return known
+
+    @property
+    def fails(self) -> bool:
+        """Whether it does not pass now."""
+        return self.state in (*FAILING, "mixed")
+
+    @property
+    def passes_in_the_end(self) -> bool:
+        """Whether it passes now, or passed when it was tried again."""
+        newest = self.outcomes[-1:] == ("passed",)
+        return self.state == "passed" or (self.state == "mixed" and newest)
+
+    @property
+    def p(self) -> float | None:
+        """How probable it is that it got worse and was not mended."""
+        known: float | None = self.row["p_regressed"]
+        return known
+
+    # In a table
+
+    @property
+    def sign(self) -> tuple[str, Tone]:
+        """Its sign; that of an eval which is blocked or broke says what it is now."""
+        sign, _, tone = WORDS[self.transition]
+        if self.transition in BROKEN and self.state == "error":
+            return WORDS["newly_errored"][0], "error"
+        return sign, tone
+
+    def cells(self, *, values: bool) -> tuple[Cell, ...]:
+        """Its cells under *eval*, *asserts*, *was* and *got*."""
+        return self._name_cell(), Cell((self.asserts(values=values),)), *self._sides(values)
+
+    def _name_cell(self) -> Cell:
+        parts = [self.documents]
+        is_unsure = self.transition in BROKEN and self.p is not None and self.p < SURE
+        if is_unsure or (self.transition == "suspect" and self.p is not None):
+            parts.append(f"p {say_p(self.p)}")
+        below = " · ".join(filter(None, parts))
+        lines = [write_line(Span(self.name, title=self.id))]
+        return Cell((*lines, write_line(Span(below, "quiet"))) if below else (*lines,))
+
+    def asserts(self, *, values: bool) -> Line:
+        """What it asserts: a path and a condition."""
+        path = one_line(self.path)
+        if not values:
+            return write_line(Span(path, "code"))
+        condition = one_line(self.row["condition"], _LONGEST)
+        gap = " " if path and condition else ""
+        look: Look = "right" if self.kind in WHOLE else "strong"
+        return write_line(Span(path, "code"), gap, Span(condition, look))
+
+    def _sides(self, values: bool) -> tuple[Cell, Cell]:
+        """What it was, and what it got."""
+        if not values:
+            before = self.row["baseline_state"]
+            was = write_line(Span(before or "", "quiet"))
+            return Cell((was,) if was else ()), Cell((write_line(self.state or "not run"),))
+        was_text = self.row["baseline_actual"]
+        passed = self.row["baseline_state"] in ("passed", "mixed")
+        was = write_line(Span(summarize_value(was_text), "quiet")) if passed and was_text else ()
+        lines = [self.got()]
+        if self.message and self.state != "error":
+            lines.append(write_line(Span(one_line(self.message, 300), "quiet")))
+        folded = tuple(self._differences())
+        return Cell((was,) if was else ()), Cell(tuple(lines), folded)
+
+    def got(self) -> Line:
+        """What came, or what was said in its place."""
+        text, state = self.row["candidate_actual"], self.state
+        if state is None or (text is None and state not in ("error", "failed", "blocked", "mixed")):
+            said = {"cancelled": "cancelled", "unscored": "no verdict"}.get(state or "", "not run")
+            return write_line(Span(said, "quiet"))
+        if state == "error" or text is None:
+            again = " (also in the run before)" if self.errs_again else ""
+            return write_line(f"{one_line(self.message, 300) or state}{again}")
+        if state == "passed":
+            return write_line(Span(summarize_value(text), "value"))
+        expected = self.row["expected_value"]
+        if self.kind == "equals" and _is_long_text(text) and _is_long_text(expected):
+            segments = mark_words(expected[1:-1], text[1:-1])
+            looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
+            kept = [each for each in segments if each.kind in looks]
+            return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
+        if text.startswith("{") and (inside := self._differences()):
+            others = len(inside) - 1
+            more = f"; and {count_noun(others, 'more place')}" if others else ""
+            return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
+        missing = find_missing(expected, self.row["baseline_actual"], text)
+        without = f", without {', '.join(missing[:3])}" if missing else ""
+        return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
+
+    def _differences(self) -> list[Change]:
+        """Where what came differs inside from what passed last, else from what is expected."""
+        row, got = self.row, self.row["candidate_actual"]
+        was = row["baseline_actual"] if row["baseline_state"] in ("passed", "mixed") else None
+        held = row["expected_value"] if was is None and self.kind in WHOLE else was
+        if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
+            return []
+        return list_differences(held, got)
+
+    @property
+    def message(self) -> str:
+        """Why it does not pass, as the API says it; without the code in front of a sentence."""
+        failure = self.row["failure"] or ""
+        code, colon, said = failure.partition(": ")
+        return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
+
+    @property
+    def errs_again(self) -> bool:
+        """Whether it ended in an error in the run before, too."""
+        return self.outcomes[-2:] == ("error", "error")
+
+    # In words
+
+    def short(self, *, values: bool) -> str:
+        """Why it does not pass, in a line: ``expected 18.5, got 1``."""
+        got = one_line("".join(span.text for span in self.got()), 200)
+        if not values or self.state is None:
+            return self.word if self.state in (None, "failed", "mixed") else str(self.state)
+        if self.state == "error":
+            return got
+        expected = self.row["expected_value"]
+        if self.kind == "equals" and expected is not None:
+            return f"expected {summarize_value(expected)}, got {got}"
+        condition = one_line(self.row["condition"], _LONGEST)
+        return f"expected {condition}, got {got}" if condition else f"got {got}"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it has its transition, with numbers; None where it simply passes."""
+        transition = self.transition
+        if transition in BROKEN or (transition == "still_failing" and self.row["since_at"]):
+            return self._say_broken()
+        if transition == "suspect":
+            return (
+                f"passed {self.since}; before, {self.before}{self._say_block()}{self._say_same()}"
+            )
+        if transition == "newly_errored":
+            return f"ended in an error{' of an outage' if self.is_outage else ''}"
+        if transition == "fixed":
+            is_fixed = (self.row["p_improved"] or 0) >= LIKELY
+            what = "fixed" if is_fixed else "passes again"
+            return f"{what}: passed {self.now}; before, {self.earlier}"
+        if transition == "flaky":
+            what = "failed for the first time" if self.is_new_failure else "comes and goes"
+            return f"{what}: passed {self.earlier} before and {self.now} now"
+        if transition == "incomplete":
+            return self._say_missing()
+        if transition == "still_failing":
+            if self.state == "error":
+                return "did not pass before, and ended in an error now"
+            if self.has_passed:
+                return f"passed {self.earlier} before and {self.now} now"
+            return f"never passed{' since it was edited' if self.differs else ''}"
+        return {
+            "not_comparable": f"{self.differs or 'eval'} edited: earlier results say nothing of it",
+            "added": f"no earlier result; {self.state} now",
+            "removed": "not saved any more" if self.is_saved is False else "not among the results",
+        }.get(transition)
+
+    def _say_broken(self) -> str:
+        what = "comes and goes" if self.since.passed else "broken"
+        at = self.row["since_at"]
+        day = "" if at is None else f" since {say_day(at, self.year)}"
+        latest = " at the latest" if self.is_latest else ""
+        told = f"{what}{day}{latest}: {self.since} passed; before, {self.before}"
+        last = self.not_run_since
+        not_run = "" if last is None else f"; not run since {say_day(last, self.year)}"
+        return f"{told}{self._say_block()}{self._say_same()}{not_run}"
+
+    def _say_block(self) -> str:
+        words = {"edit": "; its block was edited then", "drift": "; nobody edited its block then"}
+        return words.get(self.row["cause"] or "", "")
+
+    def _say_same(self) -> str:
+        """That it was moved, and of what it is not known whether it is still the same."""
+        moved = "; it was moved to another block since" if self.has_moved else ""
+        unknown = " or ".join(self.unknown)
+        return moved + (f"; whether the eval's {unknown} changed is not known" if unknown else "")
+
+    def _say_missing(self) -> str:
+        if self.is_edited_since:
+            return "edited since it was run last"
+        why = {
+            "cancelled": "cancelled",
+            "unscored": "no verdict",
+            "error": "ended in an error",
+            None: "not run",
+        }
+        said = why.get(self.state, "no result came")
+        return f"{said}; it was broken on the code before" if self.was_broken else said
+
+    def describe(self, *, values: bool) -> list[str]:
+        """What there is to know of a failure, line by line."""
+        facts = {
+            "why": self.reason,
+            "probability": None if self.p is None else f"{say_p(self.p)} that it got worse",
+            "block": self.block,
+            "outcome": f"{self.row['baseline_state'] or 'absent'} → {self.state or 'absent'}",
+            "documents": self.documents,
+        }
+        if values:
+            row = self.row
+            facts |= {
+                "path": self.path,
+                "asserts": row["condition"],
+                "message": row["failure"],
+                "was": row["baseline_actual"],
+                "got": row["candidate_actual"],
+            }
+        width = max(map(len, facts))
+        told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
+        lines = [f"{self.name} ({one_line(self.id)}): {self.short(values=values)}", *told]
+        if values and None not in (self.row["baseline_actual"], self.row["candidate_actual"]):
+            inside = list_differences(self.row["baseline_actual"], self.row["candidate_actual"])
+            lines += [f"    {each.label}: {_mark(each.line)}" for each in inside if each.label]
+        return lines
+
+    def attempts(self, *, values: bool) -> tuple[FailedTry, ...]:
+        """Its tries on the candidate's side that did not pass, but for what is shown of it."""
+        tried = self.tries if self.passes_in_the_end else self.tries[1:]
+        return tuple(
+            FailedTry(
+                "error" if state == "error" else "failure",
+                message if values and message else state,
+            )
+            for state, message in tried
+        )
+
+
+_SHARES = {"since": "since", "before": "before", "earlier": "earlier", "now": "candidate"}
+
+FACTS = (
+    *(f"{what}_{column}" for column in _SHARES.values() for what in ("passes", "outcomes")),
+    *("failed_before", "passes_now", "passed_before", "is_broken", "is_edited_since", "is_saved"),
+    *("has_moved", "differs"),
+)
+"""The columns that a detail reads beside those that a comparison keeps anyway."""
+
+
+def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
+    """The details of the evals that do not simply pass, in the order of ``Comparison.evals``.
+
+    Args:
+        evals: What a comparison keeps of each eval.
+        sides: What was compared.
+    """
+    chosen = evals.filter((pl.col("transition") != "still_passing") | (pl.col("candidate_n") > 1))
+    ids = chosen["eval_id"].implode()
+    columns = ("eval_id", "run_id", "state", "failure_message", "status_message", MOMENT.alias("t"))
+    known = [sides.history, sides.baseline, sides.candidate]
+    frames = [
+        each.filter(pl.col("eval_id").is_in(ids)).select(columns)
+        for each in known
+        if each is not None
+    ]
+    rows = pl.concat(frames).sort("t", nulls_last=False, maintain_order=True)
+    outcomes = dict(rows.group_by("eval_id").agg(pl.col("state").tail(_RUNS)).iter_rows())
+    tries = _list_tries(frames[-1])
+    seen = _find_seen(chosen, rows, sides)
+    about = sides.candidate.select("eval_id", "path", "condition_kind").unique(
+        "eval_id", keep="last", maintain_order=True
+    )
+    paths = {eval_id: (path, kind) for eval_id, path, kind in about.iter_rows()}
+    year = find_year(sides.candidate)
+    return [
+        EvalDetail.make(
+            row,
+            year=year,
+            path=paths.get(row["eval_id"], (None, None))[0],
+            kind=paths.get(row["eval_id"], (None, None))[1],
+            outcomes=tuple(outcomes.get(row["eval_id"], ())),
+            tries=tuple(tries.get(row["eval_id"], ())),
+            was_seen=row["eval_id"] in seen,
+        )
+        for row in chosen.iter_rows(named=True)
+    ]
+
+
+def _list_tries(candidate: pl.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """The results of the candidate that do not pass, the newest first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    failing = candidate.filter(pl.col("state").is_in(FAILING)).sort("t", descending=True)
+    for eval_id, _, state, failure, status, _ in failing.iter_rows():
+        found.setdefault(eval_id, []).append((state, one_line(failure or status, 500)))
+    return found
+
+
+def _find_seen(evals: pl.DataFrame, rows: pl.DataFrame, sides: Sides) -> set[str]:
+    """The evals that an earlier run of the whole workflow showed to be broken."""
+    began = evals.select("eval_id", "since_at").drop_nulls()
+    now = sides.candidate["run_id"].drop_nulls().unique().implode()
+    failed = rows.join(began, on="eval_id").filter(
+        pl.col("state").is_in(NOT_PASSING),
+        pl.col("t") >= pl.col("since_at"),
+        ~pl.col("run_id").is_in(now).fill_null(False),
+    )
+    if sides.runs is not None:
+        whole = sides.runs.filter(scope="workflow")["run_id"].implode()
+        failed = failed.filter(pl.col("run_id").is_in(whole))
+    return set(failed["eval_id"])
+
+
+def find_year(results: pl.DataFrame) -> int | None:
+    """The year of the newest results."""
+    newest = results.select(MOMENT.max()).item()
+    return None if newest is None else int(newest.year)
+
+
+def name_eval(row: Row) -> str:
+    """What to call an eval, in one line."""
+    return one_line(row["eval_id"] if row["eval_name"] is None else row["eval_name"])
+
+
+def name_evals(details: Iterable[EvalDetail], limit: int = 20) -> str:
+    """The names of some evals, one after the other."""
+    names = [each.name for each in details]
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def list_evals(evals: pl.DataFrame, limit: int = 20) -> str:
+    """The names of some evals; where two have one name, with their ids."""
+    names = evals["eval_name"].fill_null("")
+    twice = set(names.filter(names.is_duplicated()))
+    said = [
+        one_line(eval_id if not name else f"{name} ({eval_id})" if name in twice else name)
+        for name, eval_id in evals.head(limit).select("eval_name", "eval_id").iter_rows()
+    ]
+    more = evals.height - limit
+    return ", ".join(said) + (f" and {more} more" if more > 0 else "")
+
+
+def say_transition(transition: str) -> str:
+    """A transition of the frames in words, for a rule."""
+    return transition.replace("_", " ")
+
+
+def say_day(moment: datetime, year: int | None = None) -> str:
+    """A day as ``27 Nov``; with its year where that is another one."""
+    return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")
+
+
+def say_p(p: float | None) -> str:
+    """A probability with two digits, rounded down, so that nothing seems surer than it is.
+
+    Example:
+        >>> say_p(0.9999), say_p(0.625), say_p(0.001)
+        ('0.99', '0.62', 'below 0.01')
+    """
+    floored = min(math.floor(100 * (p or 0) + 1e-9), 99)
+    return f"{floored / 100:.2f}" if floored else "below 0.01"
+
+
+# Values
+
+
+def summarize_value(text: str, limit: int = _LONGEST) -> str:
+    """A JSON value in a few words: a list by its length, anything else as it is written."""
+    if text.startswith("["):
+        parsed = parse_json(text)
+        if isinstance(parsed, list):
+            return f"{len(parsed):,} item{'' if len(parsed) == 1 else 's'}"
+    return one_line(text, limit)
+
+
+def _is_long_text(text: str | None) -> bool:
+    return text is not None and text.startswith('"') and _LONG_TEXT < len(text) < _TEXT
+
+
+def find_missing(expected: str | None, was: str | None, got: str) -> list[str]:
+    """The members that some item of a list lacks, and that a schema asks for or all items had."""
+    items = parse_json(got) if got.startswith("[") else None
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+        return []
+    asked = _find_required(parse_json(expected)) if expected is not None else []
+    if not asked and was is not None:
+        earlier = parse_json(was)
+        if isinstance(earlier, list) and earlier and all(isinstance(e, dict) for e in earlier):
+            asked = [key for key in earlier[0] if all(key in each for each in earlier)]
+    return [one_line(key, 40) for key in asked if any(key not in each for each in items)]
+
+
+def _find_required(value: object) -> list[str]:
+    """What the nearest ``required`` of a schema names."""
+    level = [value]
+    while level:
+        for each in level:
+            if isinstance(each, dict) and isinstance(named := each.get("required"), list):
+                return [key for key in named if isinstance(key, str)]
+        inner = [each for each in level if isinstance(each, dict)]
+        level = [value for each in inner for value in each.values()]
+    return []
+
+
+def list_differences(before: str, after: str) -> list[Change]:
+    """Where two JSON values differ inside, their pieces marked; the first so many."""
+    found: list[Change] = []
+    for each in diff_documents(parse_json(before), parse_json(after)):
+        if len(found) == _PATHS:
+            found.append(Change("…", ()))
+            break
+        label = write_path(each.path).removeprefix("$").removeprefix(".")
+        if each.is_moved:
+            found.append(Change(label, write_line("moved")))
+        else:
+            sides = (None if v is ABSENT else write_json(v) for v in each.values)
+            found.append(Change(label, mark_change(*sides)))
+    return found
+
+
+def mark_change(before: str | None, after: str | None) -> Line:
+    """What was removed and added: in texts the words, anything else as a whole."""
+    are_texts = all(v is None or (v.startswith('"') and len(v) <= _TEXT) for v in (before, after))
+    if are_texts and before is not None and after is not None:
+        return mark_texts(before, after, _NEAR)
+    sides = [(before, "removed"), (after, "added")]
+    spans = [Span(one_line(v, _LONGEST), look) for v, look in sides if v is not None]  # type: ignore[arg-type]
+    return write_line(*(part for span in spans for part in (span, " ")))[: 2 * len(spans) - 1]
+
+
+def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
+    """Two texts as one, with what was removed and added; what both have is cut where it is long."""
+    segments = mark_words(before[:_TEXT], after[:_TEXT])
+    spans: list[Span] = []
+    for at, each in enumerate(segments):
+        if each.kind != "equal":
+            if each.kind == "added" and spans and spans[-1].look == "removed":
+                spans.append(Span(" "))
+            spans.append(Span(each.text, each.kind))
+        else:
+            spans.append(
+                Span(_shorten(each.text, around * (at > 0), around * (at < len(segments) - 1)))
+            )
+    return tuple(spans)
+
+
+def _shorten(text: str, head: int, tail: int) -> str:
+    """What both texts have, without its middle; nothing changed beyond an outer end."""
+    if len(text) <= head + tail + 20:
+        return text
+    return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"
+
+
+def _mark(line: Line) -> str:
+    marks = {"removed": "[-{}-]", "added": "{{+{}+}}"}
+    return "".join(
+        marks.get(span.look, "{}").format(one_line(span.text, 500))
+        if span.look in marks
+        else span.text
+        for span in line
+    )

@@ -1,0 +1,286 @@
+"""How a comparison was made and how sure it is, in sentences.
+
+Every number here comes from the frames and the model. A sentence is left out where it does not
+hold; no sentence speaks of all evals where some are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.comparison.detail import EvalDetail, say_day, say_p
+from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.vocabulary import BROKEN
+
+_ROUNDING = 1e-9
+_WIDEST = 0.25  # a wider interval, or a larger fall, is of no use to anybody
+_GROUPS = 3
+_APART = ("not_comparable", "added", "removed")
+
+Row = Mapping[str, Any]
+
+
+def label_side(frame: pl.DataFrame) -> str:
+    """What a side is: its run, or how many, and its version."""
+    runs = _distinct(frame, "run_id")
+    versions = _distinct(frame, "workflow_version_id")
+    what = f"run {one_line(runs[0])}" if len(runs) == 1 else count_noun(len(runs), "run")
+    what = what if runs else "results of unknown runs"
+    if not versions:
+        return what
+    named = ", ".join(one_line(version) for version in versions[:3])
+    more = f" and {len(versions) - 3} more" if len(versions) > 3 else ""
+    return f"{what} of version{'s' if len(versions) > 1 else ''} {named}{more}"
+
+
+def _distinct(frame: pl.DataFrame, name: str) -> Sequence[str]:
+    return frame[name].drop_nulls().unique().sort().to_list()
+
+
+def describe_sides(baseline: pl.DataFrame, candidate: pl.DataFrame) -> str:
+    """One sentence about what was compared with what."""
+    now = f"{label_side(candidate)} ({count_noun(candidate['eval_id'].n_unique(), 'eval')})"
+    before = f"{label_side(baseline)} ({count_noun(baseline['eval_id'].n_unique(), 'eval')})"
+    return f"Compared {now} with {before}."
+
+
+def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.DataFrame) -> str:
+    """One sentence about which result each eval is held against, where it has its own.
+
+    Args:
+        beginning: How the sentence begins, or None.
+        evals: ``Comparison.evals``.
+        earlier: The results of the history: ``run_id, run_created_at``.
+    """
+    said = beginning or "Compared each eval with its own past"
+    is_held = pl.col("baseline_state").is_not_null()
+    held = evals.filter(is_held, ~pl.col("transition").is_in(_APART))
+    dates = earlier.group_by(baseline_run_id="run_id").agg(pl.col("run_created_at").min())
+    runs = (
+        held.drop_nulls("baseline_run_id")
+        .group_by("baseline_run_id")
+        .agg(pl.len().alias("n"))
+        .join(dates, on="baseline_run_id", how="left")
+        .sort("n", "run_created_at", "baseline_run_id", descending=[True, True, False])
+    )
+    if held.is_empty():
+        return f"{said}; there is none."
+    parts = []
+    for row in runs.head(1).iter_rows(named=True):
+        at = row["run_created_at"]
+        day = "" if at is None else f" of {say_day(at)}"
+        parts.append(f"{row['n']} with run {one_line(row['baseline_run_id'])}{day}")
+    if runs.height > 1:
+        others = count_noun(runs.height - 1, "other run")
+        parts.append(f"{runs['n'][1:].sum()} with {others}")
+    if remembered := held["baseline_run_id"].null_count():
+        parts.append(f"{remembered} with what the saved evals remember")
+    return f"{said}: {', '.join(parts)}."
+
+
+def say_unknown(unknown: pl.Series) -> str:
+    """That it is not known of some evals whether they are what they were; empty for none."""
+    n, found = (unknown.list.len() > 0).sum(), unknown.explode().to_list()
+    what = " or ".join(word for word in ("inputs", "condition", "expected value") if word in found)
+    said = f"Whether the {what} of {n:,} of {count_noun(len(unknown), 'eval')} changed is not known"
+    they = "it is" if n == 1 else "they are"
+    return f"{said}; {they} compared as if nothing had." if n else ""
+
+
+def say_bad_hour(undecided: pl.DataFrame) -> str:
+    """That evals failed in what is probably a bad hour; empty for none."""
+    if undecided.is_empty():
+        return ""
+    n, they = undecided.height, "it" if undecided.height == 1 else "them"
+    return (
+        f"{count_noun(n, 'eval')} failed in what is probably a bad hour, as shaky evals failed at "
+        f"once and solid ones did not: run {they} again half an hour later."
+    )
+
+
+def say_started(started: pl.DataFrame | None) -> str:
+    """That reruns were started and are not counted; empty for none."""
+    if started is None:
+        return ""
+    verb = "was" if started.height == 1 else "were"
+    return f"{count_noun(started.height, 'rerun')} {verb} started and not waited for."
+
+
+def say_waiting(waiting: tuple[int, int]) -> str:
+    """That the candidate has not ended."""
+    verb = "is" if waiting[0] == 1 else "are"
+    return f"not ended yet: {waiting[0]} of {waiting[1]} {verb} still to come"
+
+
+def explain(facts: VerdictFacts, compared: str, verdict: str, test: Row) -> str:
+    """Some lines: what was compared, what broke and since when, what the numbers say.
+
+    Args:
+        facts: What is told.
+        compared: What was compared with what, one sentence or more.
+        verdict: The verdict.
+        test: ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
+            rate changed; ``not_worse``: whether it did not fall by the margin; ``own_past``:
+            whether each eval was held against its own earlier results.
+    """
+    sentences = [
+        compared,
+        *_broken(facts),
+        _suspects(facts, verdict),
+        *_errors(facts),
+        _flaky(facts),
+        _not_counted(facts),
+        _suite(facts.summary, test),
+    ]
+    return "\n".join(sentence for sentence in sentences if sentence)
+
+
+def _broken(facts: VerdictFacts) -> Iterator[str]:
+    """A sentence for each beginning of what is broken, the largest group first.
+
+    Reruns are runs of their own: evals that broke on one day are told together. The probability is
+    that they got worse, and not that of the date or the cause.
+    """
+    groups: dict[tuple[str, str], list[EvalDetail]] = {}
+    for each in (each for each in facts.details if each.transition in BROKEN):
+        at = each.row["since_at"]
+        day = "" if at is None else say_day(at, facts.year)
+        latest = " at the latest" if each.is_latest else ""
+        groups.setdefault((each.row["cause"] or "", f"{day}{latest}"), []).append(each)
+    ranked = sorted(groups.items(), key=lambda each: -len(each[1]))
+    for (cause, day), evals in ranked[:_GROUPS]:
+        blocks = {each.block for each in evals if each.block}
+        where = f" of {', '.join(sorted(blocks))}" if 0 < len(blocks) <= 3 else ""
+        known = [each.p for each in evals if each.p is not None]
+        sure = f" (p at least {say_p(min(known))})" if known else ""
+        since = f" since {day}" if day else ""
+        code = "its code" if len(blocks) == 1 else "their code"
+        whys = {
+            "edit": f", most likely by an edit of {code}",
+            "drift": f", and {code} was not edited",
+        }
+        why = whys.get(cause, "")
+        not_run = sum(each.not_run_since is not None for each in evals)
+        stay = f"; {not_run} of them not run since" if not_run else ""
+        yield f"{count_noun(len(evals), 'eval')}{where} got worse{sure}{since}{why}{stay}."
+    rest = sum(len(evals) for _, evals in ranked[_GROUPS:])
+    if rest:
+        yield f"{count_noun(rest, 'more eval')} got worse at other times."
+
+
+def _suspects(facts: VerdictFacts, verdict: str) -> str | None:
+    suspects = [each for each in facts.details if each.transition == "suspect"]
+    if not suspects:
+        return None
+    if len(suspects) == 1:
+        return f"1 eval is unclear, {suspects[0].name}: {suspects[0].reason}."
+    known = [each.p for each in suspects if each.p is not None]
+    between = f" (p {say_p(min(known))} to {say_p(max(known))})" if known else ""
+    luck = "" if verdict == "regressed" else "; that may be bad luck"
+    return f"{len(suspects)} evals did not pass and may have got worse{between}{luck}."
+
+
+def _errors(facts: VerdictFacts) -> Iterator[str]:
+    errored = [each for each in facts.details if each.state == "error"]
+    down = [each for each in errored if each.is_outage]
+    if down:
+        blocks = count_noun(len({each.block for each in down}), "block")
+        yield (
+            f"{count_noun(len(down), 'eval')} of {blocks} ended in errors of an outage, which say "
+            "nothing of the evals and count in no rate."
+        )
+    new = sum(not each.is_outage and each.transition == "newly_errored" for each in errored)
+    if new:
+        yield f"{count_noun(new, 'eval')} ended in an error, which is not a verdict."
+
+
+def _flaky(facts: VerdictFacts) -> str | None:
+    n = sum(each.transition == "flaky" for each in facts.details)
+    verb = "does" if n == 1 else "do"
+    return (
+        f"{count_noun(n, 'eval')} {verb} not always pass, without a lasting change." if n else None
+    )
+
+
+def _not_counted(facts: VerdictFacts) -> str | None:
+    """What is not among the evals of the suite's test, which are all the others."""
+    summary, total = facts.summary, facts.evals.height
+    said = []
+    apart = sum(summary[name] for name in _APART)
+    if (n := total - apart - summary["n_evals"]) > 0:
+        verb = "was" if n == 1 else "were"
+        said.append(f"{n} of {count_noun(total, 'eval')} {verb} not decided on both sides")
+    if n := summary["not_comparable"]:
+        verb = "was" if n == 1 else "were"
+        said.append(f"{n} {verb} edited, so that earlier results do not count")
+    if n := summary["added"]:
+        said.append(f"{n} {'is' if n == 1 else 'are'} new")
+    if n := summary["removed"]:
+        said.append(f"{n} {'was' if n == 1 else 'were'} removed")
+    return f"Not counted: {'; '.join(said)}." if said else None
+
+
+def _suite(summary: Row, test: Row) -> str:
+    """What the test of the suite as a whole says."""
+    n = summary["n_evals"]
+    if not n:
+        return (
+            "No eval was decided on both sides, so that nothing can be concluded about the suite."
+        )
+    was = "was" if n == 1 else "were"
+    over = f"Over the {count_noun(n, 'eval')} that {was} decided on both sides"
+    if summary["delta_low"] is None:
+        who = "Only one eval was" if n == 1 else "The evals that were"
+        why = "" if n == 1 else " all share documents: they are one observation"
+        return f"{who} decided on both sides{why}, which says nothing about the suite as a whole."
+    moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
+    moved += _moved(summary, test["alpha"])
+    if test["own_past"]:
+        moved += ", against their earlier results"
+    if test["significant"]:
+        p = say_p_value(summary["p_value"])
+        return f"{moved}, more than chance explains (p value {p})."
+    margin = f"{100 * test['margin']:g} points or more"
+    known = "excluded" if test["not_worse"] else "not excluded"
+    return f"{moved}; a fall of {margin} is {known}.{_detectable(summary)}"
+
+
+def _moved(summary: Row, alpha: float) -> str:
+    delta, low, high = (summary[name] for name in ("delta", "delta_low", "delta_high"))
+    ends = " to ".join(f"{100 * each:+z.1f}".replace("-", "−") for each in (low, high))
+    is_said = high - low <= 2 * _WIDEST
+    interval = f" ({100 - 100 * alpha:.4g} % interval {ends} points)" if is_said else ""
+    if abs(delta) < _ROUNDING:
+        return f"stayed the same{interval}"
+    return f"{'fell' if delta < 0 else 'rose'} by {say_points(delta)}{interval}"
+
+
+def say_points(delta: float) -> str:
+    """A change of a rate without its sign; of a small one the first digit that is not zero.
+
+    Example:
+        >>> say_points(-0.123), say_points(0.0004)
+        ('12.3 points', '0.04 points')
+    """
+    points = abs(100 * delta)
+    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
+
+
+def _detectable(summary: Row) -> str:
+    """Which fall the suite would show, rounded up; only where that is small enough to be of use."""
+    share = summary["detectable"]
+    if share is None or share > _WIDEST:
+        return ""
+    points = max(math.ceil(100 * share - _ROUNDING), 1)
+    noun = "point" if points == 1 else "points"
+    return f" A fall of {points} {noun} or more would show in the suite as a whole."
+
+
+def say_p_value(p: float) -> str:
+    """The test's p in words that fit behind its letter."""
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"

@@ -1,0 +1,301 @@
+"""The first line of a verdict: one clause about what a person must know, made from the evals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.comparison.detail import (
+    WORDS,
+    EvalDetail,
+    find_year,
+    say_day,
+)
+from retab_analysis.comparison.sides import Sides
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.document import Count, Heading
+from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
+
+LONGEST = 100
+_ENDED = (*DECIDED, "mixed", "error")
+_DONE = (*DECIDED, "mixed")
+
+
+@dataclass(frozen=True, eq=False)
+class VerdictFacts:
+    """What a verdict is told of.
+
+    Attributes:
+        evals: What a comparison keeps of each eval.
+        details: The details of those that do not simply pass.
+        summary: The row of ``Comparison.summary``.
+        sides: What was compared.
+        fell: Whether the suite fell by its test.
+        may_have_broken: Whether something probably got worse although no eval is called broken.
+        outage: How many evals have nothing but errors of an outage, of how many that ended.
+        accepted: The ids of the evals that do not pass, and are accepted.
+    """
+
+    evals: pl.DataFrame
+    details: Sequence[EvalDetail]
+    summary: Mapping[str, Any]
+    sides: Sides
+    fell: bool
+    may_have_broken: bool
+    outage: tuple[int, int] | None
+    accepted: frozenset[str] = field(default_factory=frozenset)
+
+    def of(self, *transitions: str) -> list[EvalDetail]:
+        """The evals of some transitions, but for the accepted ones."""
+        return [
+            each
+            for each in self.details
+            if each.transition in transitions and each.id not in self.accepted
+        ]
+
+    @property
+    def passing(self) -> tuple[int, int]:
+        """How many evals pass now, of how many that have a result."""
+        states = self.evals["candidate_state"].drop_nulls()
+        return int((states == "passed").sum()), len(states)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing is known of any eval before."""
+        is_all = self.evals.height == self.summary["added"]
+        return self.sides.baseline is None and is_all
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether any eval has a verdict on the candidate's side."""
+        return bool(self.evals["candidate_state"].is_in(_DONE).any())
+
+    @property
+    def year(self) -> int | None:
+        """The year that dates leave out."""
+        return find_year(self.sides.candidate)
+
+    def counts(self) -> list[Count]:
+        """How many evals there are of everything; they add up to the number of evals."""
+        numbers: dict[str, int] = {}
+        for eval_id, transition in self.evals.select("eval_id", "transition").iter_rows():
+            word = "accepted" if eval_id in self.accepted else WORDS[transition][1]
+            numbers[word] = numbers.get(word, 0) + 1
+        tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
+        order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
+        order.insert(order.index("no result"), "accepted")
+        return [
+            Count(
+                numbers[word],
+                "errors" if word == "error" and numbers[word] > 1 else word,
+                tones.get(word, "known"),
+            )
+            for word in order
+            if word in numbers
+        ]
+
+
+def write_heading(facts: VerdictFacts) -> Heading:
+    """The headline: the first situation that fits."""
+    for situation in _SITUATIONS:
+        found = situation(facts)
+        if found is not None:
+            strong, rest = found.strong, found.rest
+            kept = max(LONGEST - len(found.sign) - 1 - len(strong), 0)
+            if len(rest) > kept:
+                rest = f"{rest[: max(kept - 1, 0)].rstrip()}…" if kept else ""
+            return Heading(found.sign, found.tone, one_line(strong, LONGEST - 2), rest)
+    raise AssertionError("the last situation fits always")
+
+
+def _going_on(facts: VerdictFacts) -> Heading | None:
+    left, total = facts.sides.waiting
+    if not left:
+        return None
+    broke = len(facts.of(*BROKEN))
+    said = f"{broke} broke so far" if broke else "nothing broke so far"
+    return Heading("…", "other", f"{total - left} of {total} done", f": {said}")
+
+
+def _first_run(facts: VerdictFacts) -> Heading | None:
+    if not facts.is_first or not facts.is_decided or facts.outage is not None:
+        return None
+    passed, of = facts.passing
+    said = f": {passed} of {of} pass; the next check compares with it"
+    return Heading("○", "other", "First run", said)
+
+
+def _outage(facts: VerdictFacts) -> Heading | None:
+    if facts.outage is None:
+        return None
+    ended, of = facts.outage
+    broke = len(facts.of(*BROKEN))
+    still = f"; {broke} broke" if broke else ""
+    said = f": {ended} of {count_noun(of, 'eval')} ended in an error{still}"
+    return Heading("‼", "error", "Outage", said)
+
+
+def _broke(facts: VerdictFacts) -> Heading | None:
+    broken = facts.of(*BROKEN)
+    if not broken:
+        return None
+    new = [each for each in broken if not each.was_seen]
+    old = [each for each in broken if each.was_seen]
+    fixed = facts.of("fixed")
+    said = []
+    if new and old:
+        verb = "is" if len(old) == 1 else "are"
+        said.append(f"{len(old)} {verb} still broken")
+    if fixed:
+        said.append(_say_fixed(fixed, short=True))
+    more = "".join(f"; {each}" for each in said)
+    told = new or old
+    strong = f"{count_noun(len(told), 'eval')} broke"
+    if not new:
+        strong = f"{count_noun(len(old), 'eval')} {'is' if len(old) == 1 else 'are'} still broken"
+    return Heading("✗", "bad", strong, f"{_say_causes(told, facts, is_new=bool(new))}{more}")
+
+
+def _say_causes(broken: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool) -> str:
+    """Since which edit, or since when; of several causes how many evals each has."""
+    groups: dict[tuple[str, str], list[EvalDetail]] = {}
+    for each in broken:
+        cause = each.row["cause"] or "unknown"
+        groups.setdefault((cause, each.block if cause == "edit" else ""), []).append(each)
+    if len(groups) == 1:
+        ((cause, block), evals) = next(iter(groups.items()))
+        return _say_cause(cause, block, evals, facts, is_new=is_new)
+    ranked = sorted(groups.items(), key=lambda each: -len(each[1]))
+    words = {"drift": "without an edit", "unknown": "by what is not known"}
+    said = []
+    for (cause, block), evals in ranked[:2]:
+        where = f"since the edit of {one_line(block, 40) or 'their block'}"
+        said.append(f"{len(evals)} {words.get(cause, where)}")
+    rest = sum(len(evals) for _, evals in ranked[2:])
+    return f": {', '.join([*said, *([f'{rest} otherwise'] if rest else [])])}"
+
+
+def _say_cause(
+    cause: str, block: str, evals: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool
+) -> str:
+    days = {say_day(each.row["since_at"], facts.year) for each in evals if each.row["since_at"]}
+    day = days.pop() if len(days) == 1 else None
+    latest = " at the latest" if any(each.is_latest for each in evals) else ""
+    if cause == "edit":
+        where = one_line(block, 40) or "their block"
+        return f" since the edit of {where}" + (f" on {day}" if day and not is_new else "")
+    when = f" {'on' if is_new and not latest else 'since'} {day}{latest}" if day else ""
+    return f"{when}, without an edit" if cause == "drift" else when
+
+
+def _say_fixed(fixed: Sequence[EvalDetail], *, short: bool) -> str:
+    n = len(fixed)
+    sure = all((each.row["p_improved"] or 0) >= LIKELY for each in fixed)
+    who = f"{n:,}" if short else count_noun(n, "eval")
+    verb = (
+        ("is fixed" if sure else "passes again")
+        if n == 1
+        else "are fixed"
+        if sure
+        else "pass again"
+    )
+    return f"{who} {verb}"
+
+
+def _nothing_decided(facts: VerdictFacts) -> Heading | None:
+    if facts.is_decided:
+        return None
+    states = facts.sides.candidate["state"]
+    if (n := len(facts.of("newly_errored"))) and not (states == "cancelled").any():
+        return Heading("?", "doubt", f"{count_noun(n, 'eval')} ended in an error", "")
+    if len(states) and (states == "cancelled").all():
+        return Heading("○", "other", "No result yet", ": the run was cancelled")
+    return Heading("○", "other", "No result yet", ": no eval has a verdict")
+
+
+def _suite_fell(facts: VerdictFacts) -> Heading | None:
+    if not facts.fell:
+        return None
+    before, now = facts.summary["baseline_pass_rate"], facts.summary["candidate_pass_rate"]
+    said = f" from {say_rates(before, now)[0]} to {say_rates(before, now)[1]}"
+    return Heading("✗", "bad", "The pass rate fell", f"{said}; no single eval explains it")
+
+
+def _open(facts: VerdictFacts) -> Heading | None:
+    """Something may have broken, has no result, or does not add up."""
+    suspects, errors = len(facts.of("suspect")), len(facts.of("newly_errored"))
+    missing, unnamed = len(facts.of("incomplete")), facts.sides.unnamed
+    said = []
+    if suspects:
+        said.append(f"{count_noun(suspects, 'eval')} may have broken")
+    elif facts.may_have_broken:
+        said.append("Something probably broke, but it is not certain which eval")
+    if errors:
+        said.append(f"{errors if said else count_noun(errors, 'eval')} ended in an error")
+    if missing:
+        verb = "has" if missing == 1 else "have"
+        of = facts.passing[1] + len([each for each in facts.of("incomplete") if not each.state])
+        told = f"{missing} {verb} no result"
+        said.append(told if said else f"{missing} of {count_noun(of, 'eval')} {verb} no result")
+    if unnamed:
+        verb = "is" if unnamed == 1 else "are"
+        said.append(f"{count_noun(unnamed, 'result')} of the run {verb} missing or do not add up")
+    if not said:
+        return None
+    if len(said) == 1 and (suspects or errors):
+        end = "nothing else did" if suspects else "nothing broke"
+        return Heading("?", "doubt", said[0], f"; {end}")
+    return Heading("?", "doubt", said[0], "".join(f", {each}" for each in said[1:]))
+
+
+def _fixed(facts: VerdictFacts) -> Heading | None:
+    fixed = facts.of("fixed")
+    if not fixed:
+        return None
+    return Heading("✓", "good", _say_fixed(fixed, short=False), ", nothing broke")
+
+
+def _nothing_broke(facts: VerdictFacts) -> Heading:
+    passed, of = facts.passing
+    accepted = facts.accepted & {each.id for each in facts.details}
+    failing = [each for each in facts.details if each.fails and each.id not in accepted]
+    said = [f"{passed:,} of {of:,} pass"]
+    said += [f"{len(accepted)} accepted"] if accepted else []
+    words = {
+        "still_failing": "fail as before",
+        "flaky": "flaky",
+        "added": "new and failing",
+        "not_comparable": "edited and failing",
+    }
+    for transition, word in words.items():
+        if n := sum(each.transition == transition for each in failing):
+            said.append(
+                f"{n} {'fails as before' if n == 1 and word[0] == 'f' and 'as' in word else word}"
+            )
+    broke = "Nothing new broke" if accepted else "Nothing broke"
+    return Heading("✓", "good", broke, f": {', '.join(said)}")
+
+
+_SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
+    _going_on,
+    _first_run,
+    _outage,
+    _broke,
+    _nothing_decided,
+    _suite_fell,
+    _open,
+    _fixed,
+    _nothing_broke,
+)
+
+
+def say_rates(before: float, now: float) -> tuple[str, str]:
+    """Two rates in whole percent, or with as many digits as tell them apart."""
+    for digits in range(4):
+        said = tuple(f"{100 * rate:.{digits}f} %" for rate in (before, now))
+        if said[0] != said[1] or before == now:
+            break
+    return said[0], said[1]

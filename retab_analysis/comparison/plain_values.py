@@ -1,0 +1,76 @@
+"""A verdict as plain values that JSON can hold, the conclusion first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.gate import Gate
+from retab_analysis.comparison.headline import VerdictFacts, write_heading
+from retab_analysis.comparison.verdict_document import name_versions
+
+VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
+"""The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
+
+_BRIEF = 30  # so many evals are listed where it is to be brief
+_LONGEST = 120
+
+
+def list_conclusion(
+    facts: VerdictFacts, gate: Gate, causes: pl.DataFrame, *, values: bool
+) -> dict[str, Any]:
+    """What was checked, and what came of it."""
+    candidate = facts.sides.candidate
+    held = facts.evals["baseline_run_id"].drop_nulls().unique().sort().to_list()
+    edits = facts.sides.edits
+    columns = ("block_id", "field", "change", *(("before", "after") if values else ()))
+    return {
+        "headline": str(write_heading(facts)),
+        "workflow_id": next(iter(candidate["workflow_id"].drop_nulls()), None),
+        "run_ids": candidate["run_id"].drop_nulls().unique().sort().to_list(),
+        "baseline_run_ids": held,
+        "version": name_versions(facts),
+        "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
+        "gate": {
+            "ok": gate.ok,
+            **{
+                name: list(getattr(gate, name))
+                for name in ("reasons", "notes", "failing", "undecided", "accepted")
+            },
+        },
+        "counts": {each.word: each.number for each in facts.counts()},
+        "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
+        "causes": causes.drop("example_eval_id").to_dicts(),
+    }
+
+
+def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
+    """What does not pass, each in a few words; the first so many."""
+    told = [each for each in facts.details if each.transition != "still_passing"]
+    listed = [_make_brief(each, values) for each in told[:_BRIEF]]
+    more = len(told) - _BRIEF
+    return [*listed, {"more": more}] if more > 0 else listed
+
+
+def _make_brief(each: EvalDetail, values: bool) -> dict[str, Any]:
+    p = each.p
+    row: dict[str, Any] = {
+        "eval_id": each.id,
+        "eval_name": each.name,
+        "became": each.word,
+        "block_id": each.block,
+        "p_regressed": None if p is None else round(p, 2),
+        "said": each.short(values=values)[:_LONGEST] if each.fails else None,
+    }
+    return {name: value for name, value in row.items() if value not in (None, "")}
+
+
+def list_rows(frame: pl.DataFrame, *, values: bool = True) -> list[dict[str, Any]]:
+    """Rows that JSON can hold: NaN and infinities become null, dates ISO texts."""
+    floats = cs.float()
+    iso = cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    shown = frame if values else frame.drop(VALUE_COLUMNS, strict=False)
+    return shown.with_columns(pl.when(floats.is_finite()).then(floats), iso).to_dicts()

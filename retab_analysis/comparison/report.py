@@ -1,0 +1,78 @@
+"""A comparison for somebody else: a report as a file, and what other doors show of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from retab_analysis.arguments import check_flag, check_path
+from retab_analysis.comparison.comparison import Comparison
+from retab_analysis.comparison.gate import Gate
+from retab_analysis.comparison.verdict_document import Door
+from retab_analysis.config import shows_values
+from retab_analysis.errors import ConfigError
+from retab_analysis.files import save
+from retab_analysis.render.document import Case, Document
+from retab_analysis.render.html import to_page
+from retab_analysis.render.markdown import to_markdown
+
+
+def make_document(comparison: Comparison, gate: Gate, door: Door) -> Document:
+    """The document of a comparison that was judged by some rule."""
+    return comparison._document(door, gate)
+
+
+def make_cases(comparison: Comparison, gate: Gate, *, values: bool) -> list[Case]:
+    """A case for each eval, and one for reasons that are of no single eval."""
+    return comparison._cases(gate, values=values)
+
+
+def make_values(comparison: Comparison, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
+    """What ``Comparison.to_dict`` gives, with what the gate says."""
+    return comparison._list_values(gate, brief=brief, values=values)
+
+
+def write_report(
+    comparison: Comparison,
+    path: str | os.PathLike[str],
+    *,
+    values: bool | None = None,
+    gate: Gate | None = None,
+) -> None:
+    """Write a comparison as a file: what broke and by what first, then the rest.
+
+    A file that is there already is replaced whole or not at all. What still passes is only counted.
+    Markdown fits into a pull request: as ``Comparison.to_markdown`` it has at most 60,000
+    characters, and says what it leaves out.
+
+    Args:
+        comparison: What :func:`check` or :func:`compare` gives.
+        path: Where to: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
+            loads nothing from anywhere, for light and dark screens.
+        values: Also expected and actual values, and the words of prompts, which are the customers'
+            data; None for yes unless :func:`use` or ``RETAB_ANALYSIS_VALUES`` hides them. Without
+            them the report still names evals, blocks and versions, as they were named: with a name
+            that quotes a value it says that value.
+        gate: What ``comparison.gate(…)`` gave, where the rule is another one than the usual.
+
+    Raises:
+        ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
+            ``gate`` is not a gate's answer.
+        OSError: It cannot be written.
+    """
+    if not isinstance(comparison, Comparison):
+        given = type(comparison).__name__
+        raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
+    if values is not None:
+        check_flag("values", values)
+    if not isinstance(gate, Gate | None):
+        raise ConfigError(f"gate: expected what comparison.gate() gives, got {type(gate).__name__}")
+    target = check_path("path", path)
+    suffix = target.suffix.lower()
+    if suffix not in (".md", ".html"):
+        raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
+    judged = comparison.gate() if gate is None else gate
+    document = make_document(comparison, judged, Door(shows_values(values)))
+    page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+    save(Path(target), page.encode())

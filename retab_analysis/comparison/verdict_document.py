@@ -1,0 +1,436 @@
+"""The whole verdict as a document: made once, and shown by every door."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.detail import (
+    WORDS,
+    EvalDetail,
+    Share,
+    mark_texts,
+    name_evals,
+    say_day,
+    say_p,
+)
+from retab_analysis.comparison.gate import Gate
+from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.document import (
+    Card,
+    Case,
+    Cell,
+    Change,
+    ChangeList,
+    ColumnTitle,
+    Document,
+    DocumentTable,
+    Folded,
+    Line,
+    Note,
+    Part,
+    Row,
+    Span,
+    Tone,
+    plain,
+    write_line,
+)
+from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, SURE
+
+SUITE = "suite"
+"""The case that stands for reasons that are of no single eval."""
+
+_GOT = ColumnTitle("got", named=True)
+_COLUMNS = (
+    ColumnTitle("eval"),
+    ColumnTitle("asserts"),
+    ColumnTitle("was", in_text=False, named=True),
+    _GOT,
+)
+_REASONED = (ColumnTitle("eval"), ColumnTitle("why"), _GOT)
+_DATED = re.compile(r"(\d{4})\D?(\d{2})\D?(\d{2})")
+_NAMED = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Door:
+    """Where a document is shown.
+
+    Attributes:
+        values: Whether values and words of prompts are shown.
+        settle: What one types to have what is not sure decided.
+        more: What one types to know more; empty for nothing.
+    """
+
+    values: bool
+    settle: str = "verdict = ra.settle(verdict)"
+    more: str = "verdict.explain()"
+
+
+def make_document(
+    facts: VerdictFacts,
+    gate: Gate,
+    explanation: str,
+    reruns: tuple[float, frozenset[str]],
+    door: Door,
+) -> Document:
+    """Make the document.
+
+    Args:
+        facts: What it tells.
+        gate: What the gate says.
+        explanation: How it was compared, and how sure that is; a sentence a line.
+        reruns: How many runs would decide what is not sure, and the evals that failed in what is
+            probably a bad hour.
+        door: Where it is shown.
+    """
+    writer = _Writer(facts, gate, explanation, reruns, door)
+    passed, of = facts.passing
+    badge, tone = judge(facts, gate)
+    version = writer.version
+    return Document(
+        heading=write_heading(facts),
+        context=tuple(writer.context()),
+        brief=" · ".join(filter(None, (version, f"{passed:,} of {of:,} pass", badge))),
+        badge=badge,
+        badge_tone=tone,
+        notes=tuple(writer.notes()),
+        counts=tuple(facts.counts()),
+        parts=tuple(writer.parts()),
+        last=writer.last(),
+    )
+
+
+def judge(facts: VerdictFacts, gate: Gate) -> tuple[str, Tone]:
+    """How the gate stands, in two words."""
+    if not gate.ok:
+        return "gate fails", "bad"
+    is_open = gate.undecided or facts.may_have_broken or not facts.is_decided
+    return ("gate undecided", "doubt") if is_open else ("gate holds", "good")
+
+
+@dataclass(frozen=True, eq=False)
+class _Writer:
+    """What makes the parts of a document."""
+
+    facts: VerdictFacts
+    gate: Gate
+    explanation: str
+    reruns: tuple[float, frozenset[str]]
+    door: Door
+
+    @property
+    def version(self) -> str:
+        """What a person calls the version that was checked."""
+        return name_versions(self.facts)
+
+    def context(self) -> Iterator[Span]:
+        """The workflow, and what was checked."""
+        candidate, workflow = self.facts.sides.candidate, self.facts.sides.workflow
+        ids = candidate["workflow_id"].drop_nulls().unique().to_list()
+        name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
+        if name or ids:
+            yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
+        if self.version:
+            found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
+            yield Span(self.version, title=", ".join(map(one_line, found)))
+        newest = candidate.select(MOMENT.max()).item()
+        if newest is not None:
+            runs = candidate["run_id"].drop_nulls().unique().to_list()
+            yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
+        yield Span(count_noun(self.facts.evals.height, "eval"))
+
+    def notes(self) -> Iterator[Line]:
+        """What has to be known before the rest."""
+        facts = self.facts
+        yield from (write_line(note) for note in facts.sides.notes)
+        called = facts.of(*BROKEN)
+        if (
+            len(called) > 1
+            and len({each.documents for each in called}) == 1
+            and called[0].documents
+        ):
+            yield write_line(f"All {len(called)} read one document: {called[0].documents}.")
+        unsure = [each.p for each in called if each.p is not None and each.p < 0.9]
+        if len(unsure) > 1:
+            total = sum(each.p or 0 for each in called)
+            yield write_line(f"About {round(total)} of these {len(called)} are probably broken.")
+
+    # Cards
+
+    def parts(self) -> Iterator[Part]:
+        """What broke by its cause, what is not sure yet, and the rest to be unfolded."""
+        facts = self.facts
+        errors = facts.of("newly_errored")
+        groups: dict[tuple[str, str], list[EvalDetail]] = {}
+        for each in facts.of(*BROKEN):
+            cause, at = each.row["cause"] or "unknown", each.row["since_at"]
+            day = "" if at is None else say_day(at, facts.year)
+            groups.setdefault((cause, each.block if cause == "edit" else day), []).append(each)
+        for (cause, _), evals in sorted(groups.items(), key=lambda each: -len(each[1])):
+            near = [each for each in errors if each.block == evals[0].block and not each.is_outage]
+            near = near if cause == "edit" else []
+            errors = [each for each in errors if each not in near]
+            yield self._card(cause, evals, near)
+        yield from self._unsure([*facts.of("suspect"), *errors])
+        yield from self._new_failures()
+        yield from self._folded()
+
+    def _card(self, cause: str, evals: list[EvalDetail], errors: list[EvalDetail]) -> Card:
+        rows = tuple(self._row(each) for each in (*evals, *errors))
+        edits = self._edits(evals[0].block) if cause == "edit" else ()
+        parts: list[Part] = [ChangeList(edits)] if edits else []
+        return Card(
+            "bad",
+            self._title(cause, evals),
+            write_line(" · ".join(self._aside(evals, errors))),
+            (*parts, DocumentTable(_COLUMNS, rows)),
+        )
+
+    def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
+        blocks = list(dict.fromkeys(each.block for each in evals))
+        block = blocks[0] if len(blocks) == 1 else ""
+        total = self.facts.evals.filter(
+            pl.col("block_id").eq_missing(evals[0].row["block_id"])
+        ).height
+        broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
+        if not block or total <= 1:
+            broke = f"{count_noun(len(evals), 'eval')} broke"
+        since = self._since(evals)
+        if cause == "edit":
+            where = block or "A block"
+            return write_line(Span(f"{where} was edited", "strong"), f"; {broke}{since}")
+        if cause == "drift":
+            where = block or "their blocks"
+            return write_line(Span(f"Nobody edited {where}", "strong"), f"; {broke}{since}")
+        strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
+        return write_line(strong, f"{since}; by what is not known")
+
+    def _since(self, evals: list[EvalDetail]) -> str:
+        moments = [each.row["since_at"] for each in evals if each.row["since_at"] is not None]
+        if not moments:
+            return ""
+        first = min(moments)
+        latest = " at the latest" if any(each.is_latest for each in evals) else ""
+        runs = [self.facts.sides.history, self.facts.sides.candidate]
+        known = pl.concat([each.select("run_id", t=MOMENT) for each in runs if each is not None])
+        day = known.filter(pl.col("t").dt.date() == first.date())["run_id"].n_unique()
+        hour = f" {first:%H:%M}" if day > 1 and first.date() == max(moments).date() else ""
+        return f" since {say_day(first, self.facts.year)}{hour}{latest}"
+
+    def _aside(self, evals: list[EvalDetail], errors: list[EvalDetail]) -> Iterator[str]:
+        since, before = ([getattr(each, name) for each in evals] for name in ("since", "before"))
+        always = all(each.passed == each.of for each in before)
+        if len(set(since)) == 1 and (always or len(set(before)) == 1):
+            each_ = "each " if len(evals) > 1 else ""
+            yield f"{each_}passed {since[0]}, before {'always' if always else before[0]}"
+        else:
+            now, past = (
+                Share(sum(each.passed for each in known), sum(each.of for each in known))
+                for known in (since, before)
+            )
+            yield f"{now} results passed, before {past}"
+        least = min((each.p for each in evals if each.p is not None), default=1.0)
+        if least < SURE:
+            yield f"p at least {say_p(least)}"
+        if errors:
+            yield f"{len(errors)} more ended in an error"
+
+    def _edits(self, block: str) -> tuple[Change, ...]:
+        known = self.facts.sides.edits
+        if known is None:
+            return ()
+        found = []
+        for row in known.changes.filter(pl.col("block_id") == block).iter_rows(named=True):
+            line = write_line(row["change"])
+            if self.door.values:
+                line = mark_texts(readable(row["before"]), readable(row["after"]))
+            found.append(Change(shorten_field(row["field"]), line))
+        return tuple(found)
+
+    def _row(self, each: EvalDetail) -> Row:
+        sign, tone = each.sign
+        brief = None
+        if each.state == "error" and self.door.values:
+            brief = each.got()
+        cells = each.cells(values=self.door.values)
+        return Row(sign, tone, each.word, cells, each.outcomes, brief)
+
+    def _unsure(self, evals: list[EvalDetail]) -> Iterator[Part]:
+        """What one run cannot tell, and what would."""
+        evals = [each for each in evals if not each.is_outage]
+        if not evals:
+            return
+        suspects = [each for each in evals if each.transition == "suspect"]
+        errors = len(evals) - len(suspects)
+        said = []
+        if suspects:
+            once = all(each.since.of == 1 for each in suspects)
+            verb = "failed once" if once else "may have broken"
+            said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
+        if errors:
+            who = f"{errors}" if suspects else count_noun(errors, "eval")
+            said.append(f"{who} ended in an error")
+        number, hour = self.reruns
+        aside: list[str | Span] = []
+        if round(number) > 0:
+            runs = count_noun(max(round(number), 1), "run")
+            decides = "decides" if round(number) == 1 else "decide"
+            aside = [f"about {runs} {decides}: ", Span(self.door.settle, "code")]
+        rows = tuple(map(self._row, evals))
+        title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
+        parts: list[Part] = [DocumentTable(_COLUMNS, rows)]
+        if hour & {each.id for each in evals}:
+            parts.insert(0, Note(write_line("Probably a bad hour; run them again later.")))
+        yield Card("doubt", title, write_line(*aside), tuple(parts))
+
+    def _new_failures(self) -> Iterator[Part]:
+        """What is new or edited, and fails: nobody should have to look for it."""
+        told = []
+        for transition, word in (("added", "New"), ("not_comparable", "Edited")):
+            failing = [each for each in self.facts.of(transition) if each.fails]
+            if failing and not self.facts.is_first:
+                told.append(f"{word} and failing: {name_evals(failing, _NAMED)}.")
+        if told:
+            yield Note(write_line(" ".join(told)))
+
+    # What is folded
+
+    def _folded(self) -> Iterator[Part]:
+        facts = self.facts
+        missing = facts.of("incomplete")
+        brief = write_line(f"No result: {name_evals(missing, _NAMED)}.") if missing else None
+        yield from self._reasoned("No result", missing, brief)
+        fixed = facts.of("fixed")
+        brief = write_line(f"Fixed: {name_evals(fixed, _NAMED)}.") if fixed else None
+        yield from self._reasoned("Fixed", fixed, brief)
+        yield from self._reasoned("Flaky", facts.of("flaky"), None)
+        yield from self._reasoned("Failing as before", facts.of("still_failing"), None)
+        others = facts.of("added", "not_comparable", "removed")
+        yield from self._reasoned("Not compared", others, None)
+        accepted = [each for each in facts.details if each.id in facts.accepted]
+        yield from self._reasoned("Accepted", accepted, None)
+        sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
+        yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
+        gate = self.gate
+        if gate.reasons:
+            reasons = (Note(write_line(one_line(each))) for each in gate.reasons)
+            yield Folded("Why the gate fails", None, tuple(reasons))
+        others_said = [*([f"The rule of the gate: {gate.rule}."] if gate.rule else []), *gate.notes]
+        if others_said:
+            notes = tuple(Note(write_line(one_line(each))) for each in others_said)
+            yield Folded("The gate", None, notes)
+
+    def _reasoned(
+        self, title: str, evals: Sequence[EvalDetail], brief: Line | None
+    ) -> Iterator[Part]:
+        if not evals:
+            return
+        rows = []
+        for each in evals:
+            sign, tone = each.sign
+            name, asserts, _, got = each.cells(values=self.door.values)
+            why = Cell((write_line(each.reason),))
+            named = Cell((*name.lines, *((asserts.lines) if plain(asserts.lines[0]) else ())))
+            rows.append(Row(sign, tone, each.word, (named, why, got), each.outcomes))
+        yield Folded(title, len(evals), (DocumentTable(_REASONED, tuple(rows)),), brief)
+
+    def last(self) -> Line:
+        """The two pass rates, and where more is said."""
+        row = self.facts.summary
+        more = write_line("More: ", Span(self.door.more, "code")) if self.door.more else ()
+        if not row["n_evals"]:
+            return more
+        before, now = say_rates(row["baseline_pass_rate"], row["candidate_pass_rate"])
+        how = " (the mean of their earlier runs)" if self.facts.sides.baseline is None else ""
+        who = f"{count_noun(row['n_evals'], 'eval')} with an earlier result"
+        said = f"Of {who} {before} passed before{how}, {now} now. "
+        return (*write_line(said), *more)
+
+
+def shorten_field(path: str) -> str:
+    """A field of a block's document, as short as it can be understood.
+
+    Example:
+        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
+        'schema: lines[].description.type'
+        >>> shorten_field("$.config.prompt")
+        'prompt'
+    """
+    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
+    head, dot, rest = inner.partition(".")
+    if head not in ("json_schema", "schema") or not dot:
+        return inner or "the whole block"
+    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
+    short = re.sub(r"\.items(?=\.|$)", "[]", short)
+    short = re.sub(r"\.\.+", ".", short)
+    # The description of a field is what is edited most.
+    return f"schema: {short.removesuffix('.description') or short}"
+
+
+def name_versions(facts: VerdictFacts) -> str:
+    """What a person calls the version that was checked; the empty text where it is not known."""
+    rows = facts.sides.candidate.select("workflow_version_id", t=MOMENT).drop_nulls(
+        "workflow_version_id"
+    )
+    newest = rows.group_by("workflow_version_id").agg(pl.col("t").max()).sort("t", descending=True)
+    found = [name_version(version, at, facts) for version, at in newest.iter_rows()]
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
+
+
+def name_version(version: str, at: datetime | None, facts: VerdictFacts) -> str:
+    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known."""
+    known = facts.sides.versions
+    if known is not None:
+        numbers = known.filter(pl.col("workflow_version_id") == version)["version"].drop_nulls()
+        if len(numbers):
+            return f"v{numbers[0]}"
+    if version.startswith(DRAFT):
+        dated = _DATED.search(version)
+        if dated:
+            with contextlib.suppress(ValueError):
+                at = datetime(*map(int, dated.groups()))  # type: ignore[arg-type]
+        return "draft" if at is None else f"draft of {say_day(at, facts.year)}"
+    return one_line(version, 24)
+
+
+def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
+    """A case for each eval, and one for reasons that are of no single eval."""
+    known = {each.id: each for each in facts.details}
+    cases = []
+    for row in facts.evals.select("eval_id", "eval_name", "block_id").iter_rows(named=True):
+        detail = known.get(row["eval_id"])
+        if detail is None:
+            name = one_line(row["eval_name"] or row["eval_id"])
+            cases.append(Case(name, one_line(row["eval_id"]), one_line(row["block_id"]), "passed"))
+        else:
+            cases.append(_make_case(detail, gate, values))
+    reasons = gate.suite_reasons
+    if reasons:
+        said = "\n".join(reasons)
+        return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
+    return [*cases, Case(SUITE, SUITE, "", "passed")]
+
+
+def _make_case(detail: EvalDetail, gate: Gate, values: bool) -> Case:
+    """What the gate makes of an eval; what passes is never expected to fail."""
+    about = (detail.name, one_line(detail.id), detail.block)
+    attempts = detail.attempts(values=values)
+    if detail.id in gate.failing:
+        details = "\n".join(detail.describe(values=values))
+        return Case(*about, "failed", detail.short(values=values), details, attempts)
+    if detail.passes_in_the_end:
+        return Case(*about, "passed", attempts=attempts)
+    why = f"{WORDS[detail.transition][1]}: {detail.reason}"
+    if detail.id in gate.accepted:
+        return Case(*about, "xfailed", f"accepted; {why}")
+    known_failing = detail.fails and detail.transition in ("still_failing", "flaky", *BROKEN)
+    return Case(*about, "xfailed" if known_failing else "skipped", why)

@@ -1,0 +1,239 @@
+"""The tree of a document: plain data that every renderer reads in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
+"""How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form."""
+
+Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]
+"""What a sign, a count or a card means; each has one colour everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a line.
+
+    Attributes:
+        text: What it says.
+        look: How it looks.
+        title: What is said besides where a pointer rests on it, an id for example.
+    """
+
+    text: str
+    look: Look = "plain"
+    title: str | None = None
+
+
+Line = tuple[Span, ...]
+
+
+def write_line(*parts: str | Span | None) -> Line:
+    """A line of pieces; texts are plain, and what is empty is left out."""
+    spans = (Span(part) if isinstance(part, str) else part for part in parts if part)
+    return tuple(span for span in spans if span.text)
+
+
+def plain(line: Line) -> str:
+    """A line without its looks."""
+    return "".join(span.text for span in line)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The first line: a sign, what matters, and the rest of the sentence."""
+
+    sign: str
+    tone: Tone
+    strong: str
+    rest: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.strong}{self.rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are of something."""
+
+    number: int
+    word: str
+    tone: Tone
+
+    def __str__(self) -> str:
+        return f"{self.number:,} {self.word}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was changed at a place; the pieces are marked."""
+
+    label: str
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: lines, and differences that the reader can unfold."""
+
+    lines: tuple[Line, ...] = ()
+    folded: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        sign: The sign before it.
+        tone: What the sign means.
+        word: The sign in a word, for who cannot see it.
+        cells: One for each column.
+        strip: A row of words, each drawn as a small bar in the last column.
+        brief: What a line of text says in place of all cells but the first; None for the cells.
+    """
+
+    sign: str
+    tone: Tone
+    word: str
+    cells: tuple[Cell, ...]
+    strip: tuple[str, ...] = ()
+    brief: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTitle:
+    """A column of a table.
+
+    Attributes:
+        title: What stands above it.
+        in_text: Whether a line of text has it, too.
+        named: Whether a line of text, and a narrow page, says its title before the value.
+    """
+
+    title: str
+    in_text: bool = True
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTable:
+    """Rows under their columns; each form shows as many as it has room for."""
+
+    columns: tuple[ColumnTitle, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line of its own."""
+
+    line: Line
+    in_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeList:
+    """What was changed, place by place."""
+
+    differences: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What belongs together, under a title."""
+
+    tone: Tone
+    title: Line
+    aside: Line
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What the reader can unfold.
+
+    Attributes:
+        title: What it is.
+        count: How many there are; None where that says nothing.
+        parts: What is inside.
+        brief: What a line of text says of it; None for nothing.
+    """
+
+    title: str
+    count: int | None
+    parts: tuple[Part, ...]
+    brief: Line | None = None
+
+
+Part = Note | ChangeList | DocumentTable | Card | Folded
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole document.
+
+    Attributes:
+        heading: Its first line.
+        context: What it is about, in small print.
+        brief: The same for the end of a line of text.
+        badge: How it is judged, in two words.
+        badge_tone: What that means.
+        notes: What has to be known before the rest.
+        counts: How many there are of everything; they add up.
+        parts: The rest, in the order in which it is read.
+        last: The last line of a text.
+    """
+
+    heading: Heading
+    context: tuple[Span, ...]
+    brief: str
+    badge: str
+    badge_tone: Tone
+    notes: tuple[Line, ...]
+    counts: tuple[Count, ...]
+    parts: tuple[Part, ...]
+    last: Line = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTry:
+    """One of several tries of a case that did not pass."""
+
+    kind: Literal["failure", "error"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of a test suite.
+
+    Attributes:
+        name: What it is called.
+        key: What tells it from others of the same name.
+        group: What it belongs to, or the empty text.
+        outcome: What came of it.
+        message: Why, in one line; empty where it passed.
+        details: More lines about a failure.
+        attempts: Tries that did not pass, beside the one that the message is of.
+    """
+
+    name: str
+    key: str
+    group: str
+    outcome: Literal["passed", "failed", "xfailed", "skipped"]
+    message: str = ""
+    details: str = ""
+    attempts: tuple[FailedTry, ...] = ()
+
+
+def each_table(parts: tuple[Part, ...]) -> Iterator[DocumentTable]:
+    """The tables of a document, also those inside of cards and folded parts."""
+    for part in parts:
+        if isinstance(part, DocumentTable):
+            yield part
+        elif isinstance(part, Card | Folded):
+            yield from each_table(part.parts)

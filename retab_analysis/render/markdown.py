@@ -1,0 +1,120 @@
+"""A document as Markdown for GitHub, short enough for a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from retab_analysis import markup
+from retab_analysis.markup import markdown
+from retab_analysis.render.document import (
+    Card,
+    Cell,
+    ChangeList,
+    Document,
+    DocumentTable,
+    Folded,
+    Line,
+    Note,
+    Part,
+    Span,
+)
+
+LONGEST = 60_000
+"""So many characters a page may have; GitHub takes 65,536 in a comment."""
+
+_ROWS = (500, 200, 100, 50, 20, 5)  # so many rows a table may have, tried one after the other
+_EDITS = 20
+_FOLDED = 3  # so many differences inside of a value
+
+
+def to_markdown(document: Document) -> str:
+    """The whole document, or as many rows of its tables as fit, and what is left out."""
+    for rows in _ROWS:
+        page = "\n\n".join(_write(document, rows)) + "\n"
+        if len(page) <= LONGEST:
+            return page
+    note = "… Left out: the rest, because a pull request has no room for more."
+    room, kept = LONGEST - len(note) - 2, []
+    for line in page.split("\n"):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return "\n".join([*kept, "", note])
+
+
+def _write(document: Document, rows: int) -> Iterator[str]:
+    head = document.heading
+    line = (Span(f"{head.sign} "), Span(head.strong, "strong"), Span(head.rest))
+    yield f"### {_write_line(line)}"
+    context = [_write_span(span) for span in document.context]
+    badge = [f"**{markdown(document.badge)}**"] if document.badge else []
+    yield " · ".join([*context, *badge])
+    yield from (_write_line(note) for note in document.notes)
+    if document.counts:
+        yield " · ".join(f"**{each.number:,}** {markdown(each.word)}" for each in document.counts)
+    for part in document.parts:
+        yield from _write_part(part, rows)
+
+
+def _write_part(part: Part, rows: int) -> Iterator[str]:
+    if isinstance(part, Note):
+        yield _write_line(part.line)
+    elif isinstance(part, ChangeList):
+        listed = [
+            f"- {markup.markdown_code(each.label)}: {_write_line(each.line)}"
+            for each in part.differences[:_EDITS]
+        ]
+        more = len(part.differences) - _EDITS
+        yield "\n".join([*listed, *([f"- … {more} more"] if more > 0 else [])])
+    elif isinstance(part, DocumentTable):
+        yield _write_table(part, rows)
+    elif isinstance(part, Card):
+        yield f"#### {_write_line(part.title)}"
+        if part.aside:
+            yield _write_line(part.aside)
+        for piece in part.parts:
+            yield from _write_part(piece, rows)
+    elif isinstance(part, Folded):
+        count = "" if part.count is None else f" {part.count:,}"
+        yield f"<details><summary>{markdown(part.title)}{count}</summary>"
+        for piece in part.parts:
+            yield from _write_part(piece, rows)
+        yield "</details>"
+
+
+def _write_table(table: DocumentTable, rows: int) -> str:
+    header = ["", *(markdown(column.title) for column in table.columns)]
+    body = [
+        [f"{row.sign} {markdown(row.word)}", *map(_write_cell, row.cells)]
+        for row in table.rows[:rows]
+    ]
+    more = len(table.rows) - rows
+    left_out = f"\n\n… and {more:,} more" if more > 0 else ""
+    return markup.markdown_table(header, body) + left_out
+
+
+def _write_cell(cell: Cell) -> str:
+    folded = [
+        f"{markup.markdown_code(each.label)} {_write_line(each.line)}" for each in cell.folded
+    ]
+    return "<br>".join([*map(_write_line, cell.lines), *folded[:_FOLDED]])
+
+
+def _write_line(line: Line) -> str:
+    return "".join(map(_write_span, line))
+
+
+def _write_span(span: Span) -> str:
+    if not span.text.strip():
+        return span.text
+    if span.look in ("code", "value", "right"):
+        return markup.markdown_code(span.text)
+    if span.look == "wrong":
+        return f"**{markup.markdown_code(span.text)}**"
+    # The spaces at the ends stay outside of what is marked.
+    text = markdown(span.text)
+    before = " " * span.text[:1].isspace()
+    after = " " * span.text[-1:].isspace()
+    marks = {"strong": "**{}**", "removed": "<del>{}</del>", "added": "<ins>{}</ins>"}
+    return f"{before}{marks.get(span.look, '{}').format(text)}{after}"

@@ -1,0 +1,153 @@
+"""A document as lines of text, for a terminal and for ``print``."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from retab_analysis.markup import without_controls
+from retab_analysis.render.document import (
+    Card,
+    Cell,
+    Change,
+    ChangeList,
+    ColumnTitle,
+    Document,
+    DocumentTable,
+    Folded,
+    Note,
+    Part,
+    Span,
+    plain,
+)
+
+NARROWEST, WIDEST = 80, 100
+ROWS = 12
+"""So many rows of a table are listed."""
+
+_EDITS = 6
+_LABEL = 32  # so wide is the label of a difference at most
+_NARROW = 14  # no column is made narrower
+_MARKS = {"removed": "[-{}-]", "added": "{{+{}+}}"}
+
+
+def to_text(document: Document, width: int = WIDEST) -> str:
+    """Some lines, none of them wider than ``width`` (80 to 100 columns)."""
+    width = min(max(width, NARROWEST), WIDEST)
+    heading, context = str(document.heading), document.brief
+    room = width - measure(heading) - measure(context)
+    lines = [f"{heading}{' ' * room}{context}"] if room >= 2 else [heading, f"  {context}"]
+    lines += _wrap(" · ".join(map(str, document.counts)), width, "  ")
+    for note in document.notes:
+        lines += _wrap(plain(note), width, "  ")
+    is_open = False
+    for part in document.parts:
+        shown = list(_write_part(part, width))
+        # A card stands apart; what is one line follows the one before.
+        if shown and (isinstance(part, Card) or is_open):
+            lines.append("")
+        is_open = isinstance(part, Card) if shown else is_open
+        lines += shown
+    if document.last:
+        lines += ["", *_wrap(plain(document.last), width, "  ")]
+    return without_controls("\n".join(each.rstrip() for each in lines))
+
+
+def _write_part(part: Part, width: int) -> Iterator[str]:
+    if isinstance(part, Note):
+        if part.in_text:
+            yield from _wrap(plain(part.line), width, "  ")
+    elif isinstance(part, ChangeList):
+        yield from _write_edits(part.differences, width)
+    elif isinstance(part, DocumentTable):
+        yield from _write_table(part, width)
+    elif isinstance(part, Card):
+        aside = f" ({plain(part.aside)})" if part.aside else ""
+        yield from _wrap(f"{plain(part.title)}{aside}", width, "  ")
+        for each in part.parts:
+            yield from _write_part(each, width)
+    elif isinstance(part, Folded) and part.brief:
+        yield from _wrap(plain(part.brief), width, "  ", lines=2)
+
+
+def _write_edits(differences: Sequence[Change], width: int) -> Iterator[str]:
+    shown = differences[:_EDITS]
+    label = min(max((measure(each.label) for each in shown), default=0), _LABEL)
+    for each in shown:
+        beginning = f"    {pad(each.label, label)}  "
+        text = "".join(map(_mark, each.line))
+        yield from _wrap(text, width, beginning, lines=3)
+    if len(differences) > _EDITS:
+        yield f"    … {len(differences) - _EDITS} more"
+
+
+def _mark(span: Span) -> str:
+    """What was removed and added in marks, the spaces at its ends outside of them."""
+    if span.look not in _MARKS or not span.text.strip():
+        return span.text
+    words = span.text.strip()
+    before, _, after = span.text.partition(words)
+    return f"{before}{_MARKS[span.look].format(words)}{after}"
+
+
+def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
+    shown = [at for at, column in enumerate(table.columns) if column.in_text]
+    rows = table.rows[:ROWS]
+    cells = [[_write_cell(row.cells[at], table.columns[at]) for at in shown] for row in rows]
+    briefs = [None if row.brief is None else plain(row.brief) for row in rows]
+    whole = [each for each, brief in zip(cells, briefs, strict=True) if brief is None]
+    names = max((measure(each[0]) for each in cells), default=0)
+    widths = [
+        names if at == 0 else max((measure(each[at]) for each in whole), default=0)
+        for at in range(len(shown))
+    ]
+    room = width - 4 - 2 * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > _NARROW:
+        widths[widths.index(max(widths))] -= 1
+    for row, each, brief in zip(rows, cells, briefs, strict=True):
+        if brief is not None:
+            each = [each[0], brief]
+            fitted = [widths[0], width - 6 - widths[0]]
+        else:
+            fitted = widths
+        yield f"  {row.sign or ' '} {'  '.join(map(pad, each, fitted))}"
+    if len(table.rows) > ROWS:
+        yield f"    … {len(table.rows) - ROWS} more"
+
+
+def _write_cell(cell: Cell, column: ColumnTitle) -> str:
+    said = "".join(map(_mark, cell.lines[0])) if cell.lines else ""
+    return f"{column.title} {said}" if column.named and said else said
+
+
+def measure(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
+        for each in text
+    )
+
+
+def pad(text: str, width: int) -> str:
+    """A text of exactly so many columns, cut or filled with spaces."""
+    if measure(text) > width:
+        while text and measure(text) > width - 1:
+            text = text[:-1]
+        text = f"{text.rstrip()}…"
+    return text + " " * (width - measure(text))
+
+
+def _wrap(text: str, width: int, beginning: str, lines: int | None = None) -> list[str]:
+    """A text in lines of so many columns that begin below one another."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=beginning,
+        subsequent_indent=" " * measure(beginning),
+        max_lines=lines,
+        placeholder=" …",
+        break_on_hyphens=False,
+    )
