@@ -55,15 +55,6 @@ def test_a_promise_that_is_not_kept_is_the_exit_code(
     assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("value", "kept"), [(2.9, True), (3.0, True), (3.1, False)])
-def test_a_figure_can_be_promised_to_be_at_most_so_much(value: float, kept: bool) -> None:
-    figures, promises = [harness.Figure("share", value, "%")], {"share": harness.AtMost(3)}
-    assert harness.broken(figures, promises) == ([] if kept else ["share"])
-    assert harness.table("watch", figures, promises) == [
-        ("watch", "share", f"{value:.2f} %", "", "", "≤ 3")
-    ]
-
-
 def test_an_unknown_name_is_refused_by_the_program() -> None:
     ended = subprocess.run(
         [sys.executable, FOLDER / "run.py", "nothing"], capture_output=True, text=True, check=False

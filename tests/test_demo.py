@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 import retab_analysis as ra
@@ -60,14 +58,3 @@ def test_demo_again_replaces_the_one_before() -> None:
             ra.fetch_runs(client=client)
     finally:
         second.stop()
-
-
-@pytest.mark.parametrize("speed", [0, -1, float("nan"), "fast"])
-def test_an_impossible_speed_leaves_the_one_before(speed: Any) -> None:
-    sandbox = ra.demo()
-    try:
-        with pytest.raises(ra.ConfigError, match="speed"):
-            ra.demo(speed=speed)
-        assert ra.fetch_runs(limit=1).height == 1
-    finally:
-        sandbox.stop()

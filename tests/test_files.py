@@ -174,13 +174,6 @@ def test_69_a_path_that_cannot_be_read(tmp_path: Path) -> None:
         read_csv(tmp_path / "runs.csv")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_device_stays_one() -> None:
-    with pytest.raises(OSError, match="No space left"):
-        write_csv(FRAME, "/dev/full")
-    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
-
-
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs a folder that takes no file")
 def test_an_error_names_the_file_that_was_asked_for(path: Path) -> None:
     for write in (check_writable, lambda path: write_csv(FRAME, path)):
@@ -295,25 +288,6 @@ def test_a_compressed_file_and_standard_output(
         assert_frame_equal(read_csv(file), FRAME)
     write_csv(FRAME, sys.stdout)
     assert capsys.readouterr().out == "run_id\nnew\nframe\n"
-
-
-class Sink:
-    """A binary file of somebody else's making, which takes a little at a time or says nothing."""
-
-    def __init__(self, size: int | None) -> None:
-        self.size, self.data = size, b""
-
-    def write(self, data: memoryview) -> int | None:
-        taken = bytes(memoryview(data)[: self.size])
-        self.data += taken
-        return None if self.size is None else len(taken)
-
-
-@pytest.mark.parametrize("size", [1, 4, None])
-def test_a_file_that_takes_little_gets_everything(size: int | None) -> None:
-    sink = Sink(size)
-    write_csv(FRAME, sink)
-    assert sink.data == b"run_id\nnew\nframe\n"
 
 
 @pytest.mark.parametrize("given", [1, None, b"runs.csv", object()])

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
 import polars as pl
 import pytest
 from hypothesis import given
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from retab.resources.files import FilesMixin
 from retab.resources.workflows import WorkflowsMixin
 from retab.resources.workflows.blocks import WorkflowBlocksMixin
@@ -30,7 +29,7 @@ from retab.types import files as sdk_files
 from retab.types import workflows as sdk_workflows
 from retab.types.workflows import evals as sdk_evals
 from support.contract import Schema, documents, openapi, resolve, schema_of
-from support.documents import result_document, run_document
+from support.documents import result_document
 from support.examples import examples
 from support.faultserver import page
 from support.inside import (
@@ -386,89 +385,6 @@ def test_what_the_sdk_writes_has_the_cells_that_it_means(name: str, exclude_unse
 
 
 # Where ours differs from the SDK on purpose
-
-REFUSED = object()
-DIFFERENCES: dict[str, tuple[dict[str, Any], str, Any, str, Any]] = {
-    "no counts": ({"counts": ...}, "counts.outcome.passed", 0, "passed", None),
-    "no part of counts": ({"counts__outcome": ...}, "counts.outcome.failed", 0, "failed", None),
-    "a numeral": ({"total_evals": "5"}, "total_evals", 5, "total_evals", REFUSED),
-    "a whole fraction": (
-        {"timing__duration_ms": 28000.0},
-        "timing.duration_ms",
-        28000,
-        "duration_ms",
-        REFUSED,
-    ),
-    "a truth for a number": ({"total_evals": True}, "total_evals", 1, "total_evals", REFUSED),
-    "beyond 64 bits": ({"total_evals": 2**63}, "total_evals", 2**63, "total_evals", REFUSED),
-    "a number for a time": (
-        {"timing__created_at": 1_779_062_400},
-        "timing.created_at",
-        datetime(2026, 5, 18, tzinfo=UTC),
-        "created_at",
-        REFUSED,
-    ),
-    "nanoseconds": (
-        {"timing__created_at": "2026-05-18T00:00:00.0000009Z"},
-        "timing.created_at",
-        datetime(2026, 5, 18, tzinfo=UTC),
-        "created_at",
-        REFUSED,
-    ),
-    "no offset": (
-        {"timing__created_at": "2026-05-18T00:00:00"},
-        "timing.created_at",
-        datetime(2026, 5, 18),
-        "created_at",
-        datetime(2026, 5, 18, tzinfo=UTC),
-    ),
-    "a new status": (
-        {"lifecycle__status": "paused"},
-        "lifecycle.status",
-        REFUSED,
-        "status",
-        "paused",
-    ),
-    "a new trigger": (
-        {"trigger__type": "pigeon"},
-        "trigger.type",
-        REFUSED,
-        "trigger_type",
-        "pigeon",
-    ),
-    "a new target": (
-        {"target": {"type": "workflow"}},
-        "target.type",
-        REFUSED,
-        "target_type",
-        "workflow",
-    ),
-    "a new reason": (
-        {"freshness__reasons": ["moon"]},
-        "freshness.reasons",
-        REFUSED,
-        "freshness_reasons",
-        ["moon"],
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "path", "theirs", "column", "ours"), DIFFERENCES.values(), ids=DIFFERENCES
-)
-def test_a_run_that_is_read_otherwise_on_purpose(
-    changes: dict[str, Any], path: str, theirs: Any, column: str, ours: Any
-) -> None:
-    document = run_document(**changes)
-    try:
-        read = attrgetter(path)(sdk_evals.WorkflowEvalRun.model_validate(document))
-    except ValidationError:
-        read = REFUSED
-    try:
-        cell = ra.decode_runs(document)[column].to_list()[0]
-    except ra.SchemaError:
-        cell = REFUSED
-    assert (read, cell) == (theirs, ours)
 
 
 def test_a_value_that_was_not_sent_is_not_a_null() -> None:

@@ -51,15 +51,6 @@ def test_the_counts_are_those_of_triage(board: Overview, client: ra.Client) -> N
         assert {why: row[why] for why in WHY} == {why: told.filter(why=why).height for why in WHY}
 
 
-def test_the_runs_are_the_newest_of_the_whole_workflow(board: Overview, client: ra.Client) -> None:
-    for row in board.frame.iter_rows(named=True):
-        runs = ra.fetch_runs(row["workflow_id"], limit=100, client=client, progress=False)
-        whole = runs.filter(scope="workflow").sort("created_at")
-        assert row["last_run_id"] == (whole["run_id"][-1] if whole.height else None)
-        assert row["last_run_at"] == whole["created_at"].max()
-        assert row["last_ok_at"] == whole.filter(pl.col("ok"))["created_at"].max()
-
-
 def test_it_agrees_with_check_on_every_break_in_a_changed_block(
     board: Overview, client: ra.Client
 ) -> None:

@@ -86,10 +86,6 @@ def test_lenient_keeps_the_good_records_and_warns_once() -> None:
         ra.decode_runs(data)
 
 
-def test_a_duplicate_in_decode_stays() -> None:
-    assert ra.decode_runs([run_document(), run_document()]).height == 2
-
-
 SDK_READS = """
 import json, sys
 import retab_analysis as ra

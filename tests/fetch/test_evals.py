@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support.documents import eval_document, workflow_document
+from support.documents import eval_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
 from support.inside import EVALS
@@ -31,14 +31,6 @@ def test_evals_are_paged_and_filtered_by_block() -> None:
     assert frame["eval_id"].to_list() == ["e1", "e2"]
     assert json.loads(frame["condition"][0]) == {"kind": "equals", "expected": 2}
     assert frame["condition"][1] is None
-
-
-def test_evals_without_a_block_ask_for_all() -> None:
-    known = reply(body=page([workflow_document("wf")]))
-    with FaultServer([reply(body=page([])), known]) as server:
-        frame = ra.fetch_evals("wf", client=client_for(server.url))
-        assert "target_block_id" not in server.paths[0]
-    assert frame.equals(EVALS.empty())
 
 
 def test_evals_strictly_and_leniently() -> None:

@@ -330,22 +330,6 @@ def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
     assert caught.value.partial["run_id"].to_list() == ["b"]
 
 
-@pytest.mark.parametrize(
-    ("runs", "words"),
-    [
-        (None, "runs is None"),
-        (7, "runs must be"),
-        ("", "runs is empty"),
-        (pl.DataFrame({"id": ["r"]}), "no column run_id; it has id"),
-        (pl.DataFrame({"run_id": [None]}, schema={"run_id": pl.String}), "runs must be a string"),
-    ],
-)
-def test_bad_runs_are_refused(runs: Any, words: str) -> None:
-    for function in (ra.wait_for_runs, ra.cancel_runs):
-        with pytest.raises(ra.ConfigError, match=words):
-            function(runs, client=client_for(NOWHERE))
-
-
 def test_the_whole_way_in_the_sandbox() -> None:
     with ra.Sandbox(speed=200) as sandbox:
         client = ra.Client(**sandbox.credentials)

@@ -25,16 +25,3 @@ def test_the_query_of_workflows() -> None:
 def test_an_impossible_project_is_refused(project_id: Any) -> None:
     with pytest.raises(ra.ConfigError, match="project_id"):
         ra.fetch_workflows(project_id=project_id, client=client_for("http://127.0.0.1:9"))
-
-
-def test_workflows_are_paged_too() -> None:
-    answers = [
-        reply(body=page([workflow_document("w1")], "c")),
-        reply(body=page([workflow_document("w2", published=None, name=...)])),
-    ]
-    with FaultServer(answers) as server:
-        frame = ra.fetch_workflows(client=client_for(server.url))
-    assert frame["workflow_id"].to_list() == ["w1", "w2"]
-    assert frame["published_version_id"].to_list() == ["wfv_1", None]
-    assert frame["published_description"].to_list() == ["First", None]
-    assert frame["name"].to_list() == ["Invoices", "Untitled Workflow"]

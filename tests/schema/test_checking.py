@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.frames import ArrowFrame
 from support.inside import EVALS, RESULTS, RUNS, TABLES, WORKFLOWS, Table, checked
 
 from retab_analysis import ConfigError, SchemaError
@@ -169,14 +168,6 @@ def test_the_later_of_two_rows_with_the_same_id_counts(table: Table) -> None:
     rows = rows.with_columns(order=pl.int_range(5))
     for frame in (rows, rows.cast(dict.fromkeys(table.key, pl.Categorical))):
         assert taken(frame, table, table.key)["order"].to_list() == [1, 2, 3, 4]
-
-
-def test_a_frame_that_speaks_arrow_is_taken() -> None:
-    frame = run_rows()
-    changed = frame.with_columns(
-        pl.col("passed").cast(pl.Float64), pl.col("created_at").dt.convert_time_zone("Etc/UTC")
-    )
-    assert_frame_equal(taken(ArrowFrame(changed)), frame)
 
 
 class PandasFrame:

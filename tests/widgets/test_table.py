@@ -15,7 +15,6 @@ from support.inside import (
     PAGE,
     RESULTS_LISTING,
     Facet,
-    Filters,
     Option,
     TableState,
     list_runs,
@@ -58,12 +57,6 @@ def test_filters_are_taken_together(runs: TableState) -> None:
     )
 
 
-def test_a_filter_that_is_none_changes_nothing(runs: TableState) -> None:
-    assert not runs.filter(facets={}, since=None, until=None, text="")
-    assert runs.filters == Filters()
-    assert runs.describe_filters() == ""
-
-
 def test_the_chosen_row_has_a_place_among_those_that_pass(runs: TableState) -> None:
     assert runs.chosen_place is None
     runs.choose_place(20)
@@ -86,11 +79,6 @@ def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: TableState) -
     runs.go_to(1)
     runs.filter(text="run_")
     assert runs.page == 0
-
-
-def test_the_last_day_that_there_is_lets_all_pass(runs: TableState) -> None:
-    runs.filter(until=date.max)
-    assert runs.rows.height == 40
 
 
 def test_the_text_is_looked_for_in_whatever_case_and_literally(runs: TableState) -> None:
@@ -240,10 +228,3 @@ def test_the_code_gives_the_same_rows(
     # In whatever order things are asked for: what is kept is of these filters.
     runs.filter(text="", until=None)
     assert run_code(runs.code(), runs=RUNS).equals(runs.rows)
-
-
-def test_results_are_found_by_the_names_of_their_documents() -> None:
-    results = TableState(RESULTS_LISTING, RESULTS)
-    results.filter(text="käse 3", facets={"state": ("passed",)})
-    assert set(results.rows["run_id"]) == {"r3"}
-    assert run_code(results.code(), results=RESULTS).equals(results.rows)

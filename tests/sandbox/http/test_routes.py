@@ -139,11 +139,6 @@ def test_parameters_that_are_missing(server: StoreServer, path: str, missing: se
     assert {error["type"] for error in document["detail"]} == {"missing"}
 
 
-def test_unknown_parameters_are_ignored(server: StoreServer) -> None:
-    assert ask(server, f"{RUNS}?limit=3&colour=blue&&=&limit=1")[0] == 200
-    assert len(ask(server, f"{RUNS}?limit=3&limit=1")[1]["data"]) == 1
-
-
 @pytest.mark.parametrize(
     ("body", "loc", "kind"),
     [

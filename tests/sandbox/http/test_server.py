@@ -8,7 +8,6 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.inside import Connection, StoreServer, TcpServer
@@ -206,21 +205,6 @@ def test_connections_are_kept(server: StoreServer) -> None:
         assert connection.getresponse().read()
     assert connection.sock is sock
     connection.close()
-
-
-def test_many_threads_at_once(server: StoreServer) -> None:
-    paths = [f"{RUNS}?limit=7", "/v1/workflows", "/v1/workflows/evals?workflow_id=wf_claims"] * 20
-    with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda path: ask(server, path)[:2], paths))
-    assert all(status == 200 for status, _ in answers)
-    assert answers[:3] * 20 == answers
-
-
-def test_http_1_0_closes(server: StoreServer) -> None:
-    head = f"GET /v1/workflows HTTP/1.0\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
-    answer = raw(server, head)
-    assert b"Connection: close" in answer
-    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["data"]
 
 
 def test_latency() -> None:

@@ -76,21 +76,6 @@ def test_results_that_name_no_run_stay_when_runs_are_asked_for_again() -> None:
     assert explored.known["run_id"].to_list() == ["r2", None]
 
 
-def test_its_code_names_the_evals_of_several_workflows(api: ra.Client) -> None:
-    several = pl.concat(
-        ra.fetch_runs(each, client=api).filter("is_terminal").head(2)
-        for each in ("wf_invoices", "wf_claims")
-    )
-    explorer = ra.explore(several, client=api)
-    explorer.tab = "evals"
-    explorer.wait(30)
-    ra.use(api)
-    scope: dict[str, Any] = {"runs": several}
-    exec(explorer.code(), scope)
-    assert scope["rows"].equals(explorer.frame)
-    assert scope["rows"]["eval_name"].n_unique() > 100
-
-
 def test_there_is_code_before_anything_is_there() -> None:
     explorer = ra.explore(runs_frame())
     explorer.state.tab = "evals"

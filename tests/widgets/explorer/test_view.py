@@ -119,15 +119,6 @@ def test_a_kernel_gets_the_widget(runs: pl.DataFrame, monkeypatch: pytest.Monkey
     assert "<table" in bundle["text/html"]
 
 
-def test_what_cannot_be_a_path_or_a_client_is_refused() -> None:
-    explorer = ra.explore(ra.decode_runs([]))
-    for path in ("", None, 1):
-        with pytest.raises(ra.ConfigError, match=r"^path(: expected a str| must say where)"):
-            explorer.export(path)  # type: ignore[arg-type]
-    with pytest.raises(ra.ConfigError, match="client must be a Client"):
-        ra.explore(ra.decode_runs([]), client="nonsense")  # type: ignore[arg-type]
-
-
 def test_a_saved_page_has_the_values_where_that_is_asked_for(
     runs: pl.DataFrame, results: pl.DataFrame
 ) -> None:
