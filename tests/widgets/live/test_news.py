@@ -261,6 +261,7 @@ def test_news_come_while_it_runs_and_a_comparison_costs_no_request(
                 until(lambda: len(view.state.listed) == len(ended) - 1)  # noqa: B023
                 until(lambda: len(api.asked) > before + 4)  # noqa: B023
                 assert api.asked.count(RESULTS) == rounds + 1, "only what has changed"
+            until(lambda: len(compared) == 3)
             assert compared == [1, 2, 3], "only where results have changed"
             assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 1
             assert [name for name in started if name.startswith("retab_analysis")] == []
