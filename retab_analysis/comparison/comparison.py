@@ -33,7 +33,12 @@ from retab_analysis.comparison.gate import (
 )
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
-from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows
+from retab_analysis.comparison.plain_values import (
+    list_brief,
+    list_conclusion,
+    list_rows,
+    shorten,
+)
 from retab_analysis.comparison.reruns import (
     SETTLE_ROUNDS,
     choose_reruns,
@@ -383,7 +388,7 @@ class Comparison:
 
     @property
     def next_steps(self) -> tuple[str, ...]:
-        """What to type next in a notebook, a line each; empty where nothing is to be done."""
+        """What to type next in a notebook, a line each: among it what the verdict prints."""
         chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
         steps = []
         if chosen.height:
@@ -392,9 +397,7 @@ class Comparison:
             steps.append(f"verdict = ra.settle(verdict)  # about {runs}: {evals} not decided yet")
         if not self.values().is_empty():
             steps.append("verdict.values()  # what was expected, and what came")
-        if self.broken.height:
-            steps.append('verdict.accept("accepted.toml", reason="…")  # what fails the gate')
-        return tuple(steps)
+        return (*steps, "verdict.explain()  # how this was compared, and how sure it is")
 
     @property
     def causes(self) -> pl.DataFrame:
@@ -446,7 +449,8 @@ class Comparison:
 
         Args:
             brief: Without the rows that simply pass and without what can be looked up, for who
-                reads it with a small window; under 3,000 tokens for a suite of a hundred evals.
+                reads it with a small window: under 3,000 tokens (10,000 characters); ``left_out``
+                says how much each list lost for that.
             values: Also expected and actual values, and the words of prompts, which are the
                 customers' data.
 
@@ -493,9 +497,9 @@ class Comparison:
         """What every door shows of it."""
         check_polars_threads()
         judged = self.gate() if gate is None else gate
-        chosen = choose_reruns(self._suite, ROUNDS)
+        chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
         hour = frozenset(chosen.filter("in_bad_hour")["eval_id"])
-        reruns = mean_reruns(self._suite, ROUNDS, chosen["eval_id"]), hour
+        reruns = mean_reruns(self._suite, SETTLE_ROUNDS, chosen["eval_id"]), hour
         return make_document(self._facts(judged.accepted), judged, self.explain(), reruns, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
@@ -503,7 +507,7 @@ class Comparison:
         facts = self._facts(gate.accepted)
         told = list_conclusion(facts, gate, self.causes, values=values)
         if brief:
-            return {**told, "evals": list_brief(facts, values=values)}
+            return shorten({**told, "evals": list_brief(facts, values=values)})
         return {
             **told,
             "verdict": self.verdict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import polars as pl
@@ -15,8 +16,9 @@ from retab_analysis.comparison.verdict_document import name_versions
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
 
-_BRIEF = 30  # so many evals are listed where it is to be brief
+_BRIEF = 10_000  # characters: a token has about 3.5, and there should be at most 3,000
 _LONGEST = 120
+_SENTENCE = 400
 
 
 def list_conclusion(
@@ -48,11 +50,41 @@ def list_conclusion(
 
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
-    """What does not pass, each in a few words; the first so many."""
-    told = [each for each in facts.details if each.transition != "still_passing"]
-    listed = [_make_brief(each, values) for each in told[:_BRIEF]]
-    more = len(told) - _BRIEF
-    return [*listed, {"more": more}] if more > 0 else listed
+    """What does not simply pass, each in a few words."""
+    told = (each for each in facts.details if each.transition != "still_passing")
+    return [_make_brief(each, values) for each in told]
+
+
+def shorten(told: dict[str, Any]) -> dict[str, Any]:
+    """The same within the room of a small window: long texts are cut, and long lists at their end.
+
+    What is longest is halved until all fits; ``left_out`` says how many each list has lost.
+    """
+    told = _cut_texts(told)
+    lost: dict[str, int] = {}
+    while len(_write({**told, "left_out": lost})) > _BRIEF:
+        holders = (told, told["gate"])
+        lists = [(each, name) for each in holders for name in each if isinstance(each[name], list)]
+        holder, name = max(lists, key=lambda each: len(_write(each[0][each[1]])))
+        kept = holder[name][: len(holder[name]) // 2]
+        lost[name] = lost.get(name, 0) + len(holder[name]) - len(kept)
+        holder[name] = kept
+    return {**told, "left_out": lost} if lost else told
+
+
+def _write(value: object) -> str:
+    """As the command line prints it."""
+    return json.dumps(value, indent=2)
+
+
+def _cut_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _cut_texts(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_cut_texts(each) for each in value]
+    if isinstance(value, str) and len(value) > _SENTENCE:
+        return f"{value[:_SENTENCE]} …"
+    return value
 
 
 def _make_brief(each: EvalDetail, values: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -82,9 +83,16 @@ def test_what_to_do_next_are_lines_that_can_be_typed() -> None:
     first, *others = comparison.next_steps
     assert first.startswith(f"verdict = ra.settle(verdict)  # about {runs} runs: ")
     assert len(others) == 2
-    for each in comparison.next_steps:
-        compile(each, "cell", "exec")
-    assert held_against_own_past(history("e", "PPPP"), 4).next_steps == ()
+    calm = held_against_own_past(history("e", "PPPP"), 4)
+    assert len(calm.next_steps) == 1
+    for verdict in (comparison, calm):
+        typed = [each.partition("  #")[0] for each in verdict.next_steps]
+        for each in typed:
+            compile(each, "cell", "exec")
+        # What is printed is among it.
+        printed = re.findall(r"verdict(?: = |\.)\S+\)", repr(verdict))
+        assert {each.rstrip(")") for each in printed} <= {each.rstrip(")") for each in typed}
+        assert printed
 
 
 def test_what_is_sure_is_not_run_again() -> None:
@@ -125,6 +133,19 @@ def test_everything_as_json() -> None:
         assert [row["transition"] for row in read["evals"]] == (
             comparison.evals["transition"].to_list()
         )
+
+
+def test_what_is_brief_is_so_however_much_broke() -> None:
+    rows = [
+        row
+        for at in range(300)
+        for row in history(f"eval_{at:021}", "PPF", "AAB", eval_name=f"{'name ' * 20}{at}")
+    ]
+    told = held_against(rows, 2, 3).to_dict(brief=True, values=True)
+    assert len(json.dumps(told, indent=2)) / 3.5 < 3000
+    assert told["counts"]["broke"] == 300
+    assert len(told["evals"]) + told["left_out"]["evals"] == 300
+    assert len(told["evals"]) > 5
 
 
 def test_dates_are_iso_and_what_is_not_finite_is_null() -> None:
