@@ -71,10 +71,13 @@ def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float 
     # Without any spread a fall that is just large enough is found.
     distances = (broken * q - least + 1e-9) / np.maximum(spread, 1e-12)
     found = np.array([_NORMAL.cdf(each) for each in distances.tolist()])
+    factorials = np.concatenate([[0.0], np.log(broken[1:]).cumsum()])
+    ways = factorials[n] - factorials - factorials[::-1]
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        is_found = float(_binomial(n, middle) @ found) >= POWER
+        odds = broken * math.log(middle) + (n - broken) * math.log1p(-middle)
+        is_found = float(np.exp(ways + odds) @ found) >= POWER
         low, high = (low, middle) if is_found else (middle, high)
     return q * high
 
@@ -100,14 +103,3 @@ def _noise(table: OutcomeTable, clusters: Ints) -> float:
     noise = float((variances * (1 + 1 / runs))[several].sum())
     failures = np.bincount(clusters, 1 - rates[:, 0])[~several]
     return noise + 2 * float(failures.var() * len(failures) if len(failures) else 0.0)
-
-
-def _binomial(n: int, chance: float) -> NDArray[np.float64]:
-    """The probability of each number of hits, from 0 to n, for a chance between 0 and 1."""
-    import numpy as np
-
-    logs = np.concatenate([[0.0], np.log(np.arange(1, n + 1)).cumsum()])
-    k = np.arange(n + 1)
-    odds = k * math.log(chance) + (n - k) * math.log1p(-chance)
-    chances: NDArray[np.float64] = np.exp(logs[n] - logs - logs[::-1] + odds)
-    return chances
