@@ -18,13 +18,7 @@ from retab_analysis.evidence.comparable import CANDIDATE, Ledger
 from retab_analysis.evidence.inference import Histories, Posterior, infer
 from retab_analysis.evidence.kinds import comes_and_goes, find_kinds, may_be_flaky
 from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
-from retab_analysis.evidence.since import (
-    Answers,
-    answer,
-    count_reruns,
-    last_row,
-    predict_regressed,
-)
+from retab_analysis.evidence.since import Answers, answer, last_row
 from retab_analysis.vocabulary import DECIDED, LIKELY
 
 Ints = npt.NDArray[np.int64]
@@ -126,7 +120,8 @@ class Findings:
                 "kind": find_kinds(histories, self.posterior).astype(str),
                 "comes_and_goes": comes_and_goes(histories, self.posterior),
                 "may_be_flaky": may_be_flaky(histories, self.posterior),
-                **self._reruns(answers, rows),
+                "reruns_to_clear": answers.reruns_to_clear,
+                "reruns_to_confirm": answers.reruns_to_confirm,
                 "expected_reruns": expect_reruns(self.posterior, rows, histories.decided).T,
                 "passing_rows": (histories.passed & (rows_of > failed[:, None])).sum(axis=1),
                 **_count_around(histories, since),
@@ -173,24 +168,6 @@ class Findings:
         places = newest["row"].to_numpy(), newest["eval"].to_numpy()
         is_bad = pl.Series(self.posterior.bad_hour[places] >= LIKELY, dtype=pl.Boolean)
         return newest.drop("row").with_columns(in_bad_hour=is_bad)
-
-    def _reruns(self, answers: Answers, after: Ints) -> dict[str, Ints]:
-        """As in the answers; and for an eval that was not decided now, what reruns would tell."""
-        histories = self.ledger.histories
-        before = histories.observed[:, : histories.candidate].any(axis=1)
-        waiting = before & ~histories.decided
-        found = {
-            "reruns_to_clear": answers.reruns_to_clear,
-            "reruns_to_confirm": answers.reruns_to_confirm,
-        }
-        predicted = predict_regressed(self.posterior, after)
-        for at, (name, clear) in enumerate(
-            (("reruns_to_clear", True), ("reruns_to_confirm", False))
-        ):
-            needed = count_reruns(predicted[at], waiting, clear=clear)
-            # Without an outcome at least one is needed; where more than 5 are, that stays unsaid.
-            found[name] = np.where(waiting, np.where(needed == 0, 1, needed), found[name])
-        return found
 
     def _with_runs(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been."""

@@ -39,7 +39,8 @@ class Answers:
             block was edited; empty where ``since`` is -1, shape (n,).
         rate: The posterior mean of the present failing rate, shape (n,).
         reruns_to_clear: How many further passes in a row bring the probability to at most .05, 0
-            where it is there; -1 where more than 5 are needed, or it is NaN, shape (n,).
+            where it is there; at least 1 where an eval that was decided before is not decided now;
+            -1 where more than 5 are needed, or nothing was decided before, shape (n,).
         reruns_to_confirm: How many further failures bring it to at least .95, likewise.
     """
 
@@ -81,6 +82,13 @@ def answer(
     since = find_since(of_cause, known)
     cause = np.where(is_edit, "edit", np.where(is_drift, "drift", "unknown"))
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
+    before = histories.observed[:, : histories.candidate].any(axis=1)
+    waiting = before & ~histories.decided
+    needed = [
+        count_reruns(probability[at], known | waiting, clear=clear)
+        for at, clear in ((0, True), (1, False))
+    ]
+    clear, confirm = (np.where(waiting & (each == 0), 1, each) for each in needed)
     return Answers(
         p_regressed=np.where(known, probability[0, 0], np.nan),
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
@@ -88,8 +96,8 @@ def answer(
         since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
         cause=np.where(since >= 0, cause, ""),
         rate=posterior.rate,
-        reruns_to_clear=count_reruns(probability[0], known, clear=True),
-        reruns_to_confirm=count_reruns(probability[1], known, clear=False),
+        reruns_to_clear=clear,
+        reruns_to_confirm=confirm,
     )
 
 
