@@ -205,7 +205,7 @@ def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:
 def test_five_of_a_hundred_are_named_without_a_history() -> None:
     made = LetteredApi({**alike(5, "PF", "bad"), **fine(95, 2)}, codes="AB").check()
     assert made.evals["transition"].is_in(CALLED).sum() == 5
-    assert "5 broke" in made.headline
+    assert str(made.headline).startswith("✗ 5 evals broke")
 
 
 def test_a_known_gap_never_counts_and_a_break_is_red_until_it_is_mended() -> None:
@@ -348,7 +348,7 @@ def test_only_ever_cancelled_and_then_failing_is_new() -> None:
     made = LetteredApi({"a": "C" * 5 + "F", **fine(6, 6)}).check()
     assert state(made) == "added"
     assert made.gate().ok
-    assert [note.split(":")[0] for note in made.gate().notes] == ["1 new and not passing"]
+    assert [note.split(":")[0] for note in made.gate().notes] == ["1 new and failing"]
     again = LetteredApi({"a": "C" * 5 + "P", **fine(6, 6)}).check()
     assert (state(again), again.gate().notes) == ("added", ())
 
