@@ -9,15 +9,7 @@ from retab_analysis.sandbox.sandbox import Sandbox
 
 
 def main(arguments: Sequence[str] | None = None, ended: threading.Event | None = None) -> int:
-    """Serve until interrupted, or until the event is set.
-
-    Args:
-        arguments: The command line; by default this process's.
-        ended: Set by another thread to end it.
-
-    Returns:
-        The exit status: 0; arguments that are not valid end the process with 2.
-    """
+    """Serve until interrupted, or until the event is set."""
     parser = argparse.ArgumentParser(
         prog="python -m retab_analysis.sandbox",
         description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",

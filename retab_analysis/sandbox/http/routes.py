@@ -106,47 +106,25 @@ def _download_link(store: Store, call: Call) -> Response:
 _FILES = "/files/"
 
 # In the order in which they are tried: "runs" is not the id of an eval, nor "diff" of a version.
-_ROUTES: tuple[tuple[tuple[str, ...], dict[str, Endpoint]], ...] = (
-    (("workflows", "evals", "runs"), {"GET": _list_runs, "POST": _create_run}),
-    (
-        ("workflows", "evals", "runs", "{}"),
-        {"GET": _one(Store.get_run)},
-    ),
-    (
-        ("workflows", "evals", "runs", "{}", "cancel"),
-        {"POST": _one(Store.cancel_run)},
-    ),
-    (("workflows", "evals", "results"), {"GET": _list_results}),
-    (
-        ("workflows", "evals", "results", "{}"),
-        {"GET": _one(Store.get_result)},
-    ),
-    (("workflows", "evals"), {"GET": _list_evals}),
-    (
-        ("workflows", "evals", "{}"),
-        {"GET": _one(Store.get_eval)},
-    ),
-    (("workflows",), {"GET": _list_workflows}),
-    (
-        ("workflows", "versions"),
-        {"GET": _list_of_workflow(Store.list_versions)},
-    ),
-    (("workflows", "versions", "diff"), {"GET": _diff_versions}),
-    (("workflows", "versions", "{}"), {"GET": _get_version}),
-    (
-        ("workflows", "blocks"),
-        {"GET": _list_of_workflow(Store.list_blocks)},
-    ),
-    (("files", "{}", "download-link"), {"GET": _download_link}),
-)
+_ROUTES: dict[str, dict[str, Endpoint]] = {
+    "workflows/evals/runs": {"GET": _list_runs, "POST": _create_run},
+    "workflows/evals/runs/{}": {"GET": _one(Store.get_run)},
+    "workflows/evals/runs/{}/cancel": {"POST": _one(Store.cancel_run)},
+    "workflows/evals/results": {"GET": _list_results},
+    "workflows/evals/results/{}": {"GET": _one(Store.get_result)},
+    "workflows/evals": {"GET": _list_evals},
+    "workflows/evals/{}": {"GET": _one(Store.get_eval)},
+    "workflows": {"GET": _list_workflows},
+    "workflows/versions": {"GET": _list_of_workflow(Store.list_versions)},
+    "workflows/versions/diff": {"GET": _diff_versions},
+    "workflows/versions/{}": {"GET": _get_version},
+    "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks)},
+    "files/{}/download-link": {"GET": _download_link},
+}
 
 
 def answer(store: Store, key: str, request: Request) -> Response:
-    """Answer a request.
-
-    Raises:
-        ApiError: The refusal, for whatever reason.
-    """
+    """Answer a request, or raise the refusal."""
     try:
         path, _, query = request.target.partition("?")
         if path.startswith(_FILES):
@@ -193,9 +171,10 @@ def _match(path: str) -> tuple[dict[str, Endpoint], str]:
     empty, *steps = path.split("/")
     if empty or steps[:1] != ["v1"]:
         raise ApiError(404, "Not Found")
-    for pattern, endpoints in _ROUTES:
-        if len(pattern) == len(steps) - 1:
-            pairs = list(zip(pattern, steps[1:], strict=True))
+    for pattern, endpoints in _ROUTES.items():
+        parts = pattern.split("/")
+        if len(parts) == len(steps) - 1:
+            pairs = list(zip(parts, steps[1:], strict=True))
             if all(wanted in (step, "{}") and step for wanted, step in pairs):
                 ident = next((step for wanted, step in pairs if wanted == "{}"), "")
                 return endpoints, unquote(ident, errors="replace")

@@ -227,14 +227,8 @@ def _older_result(document: Document, record_format: int) -> Document:
     older["verdict_summary"] = None
     if record_format == 1:
         return older
-    for name in (
-        "block_execution_fingerprint",
-        "handle_inputs_fingerprint",
-        "routing_decisions",
-        "verdict_summary",
-        "artifact",
-        "handle_outputs",
-    ):
+    lacking = ("routing_decisions", "verdict_summary", "artifact", "handle_outputs")
+    for name in ("block_execution_fingerprint", "handle_inputs_fingerprint", *lacking):
         del older[name]
     return older
 

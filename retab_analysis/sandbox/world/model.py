@@ -18,19 +18,16 @@ class File(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of a workflow; `since` and `until` are the first and last version that have it.
-
-    Attributes:
-        input: What a function block is given; all others are given the file.
-        config: How it is set up in the first version that has it: model, prompt, schema or code.
-    """
+    """A block of a workflow; `since` and `until` are the first and last version that have it."""
 
     id: str
     kind: str
     name: str
     since: int = 1
     until: int | None = None
+    # What a function block is given; all others are given the file.
     input: str | Mapping[str, str] | None = None
+    # How it is set up in the first version that has it: model, prompt, schema or code.
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def in_version(self, version: int) -> bool:
@@ -49,25 +46,18 @@ class Publication(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a workflow.
-
-    Attributes:
-        number: Its place in the workflow's history, from 1.
-        at: When it was made, in microseconds since 1970.
-        revisions: For each of its blocks, the number of the version that edited it last.
-        fingerprint: Hash of the whole version.
-        block_fingerprints: For each of its blocks, a hash that stays as long as the block does.
-        configs: For each of its blocks, how it is set up.
-        publication: None for a draft.
-    """
+    """A version of a workflow, whose ``number`` is its place in the history, from 1."""
 
     number: int
     id: str
     at: int
+    # For each of its blocks: the number of the version that edited it last, a hash that stays as
+    # long as the block does, and how it is set up.
     revisions: Mapping[str, int]
     fingerprint: str
     block_fingerprints: Mapping[str, str]
     configs: Mapping[str, Mapping[str, Any]]
+    # None for a draft.
     publication: Publication | None = None
 
 
@@ -112,11 +102,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class PlannedResult:
-    """What comes out when an eval is run to its end, before it is known when.
-
-    Attributes:
-        outcome: ``"passed"``, ``"failed"``, ``"blocked"``, or ``"error"`` where execution breaks.
-    """
+    """What comes out when an eval is run to its end: ``error`` where its execution breaks."""
 
     outcome: str
     actual: Any = None
@@ -143,13 +129,7 @@ class PlannedResult:
 
 @dataclass(frozen=True, slots=True)
 class FailureMode:
-    """When an eval does not pass, and what comes out then.
-
-    Attributes:
-        results: What can come out; one is drawn.
-        incident: The name of the incident in which it does not pass.
-        rate: Without an incident, how often it does not pass: it is flaky.
-    """
+    """When an eval does not pass (in an incident, or by a rate), and what can come out then."""
 
     results: tuple[PlannedResult, ...]
     incident: str | None = None
@@ -158,17 +138,14 @@ class FailureMode:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What a saved eval asserted, on which inputs, from one edit to the next.
-
-    Attributes:
-        expected: What a result shows as expected: nothing, or one value, which may be null.
-    """
+    """What a saved eval asserted, on which inputs, from one edit to the next."""
 
     at: int
     id: str
     label: str | None
     path: str | None
     condition: Mapping[str, Any]
+    # What a result shows as expected: nothing, or one value, which may be null.
     expected: tuple[Any, ...]
     inputs: Mapping[str, Any]
     inputs_fingerprint: str
@@ -178,14 +155,10 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedEval:
-    """A saved eval with its edits, oldest first.
-
-    Attributes:
-        key: Document, block, path and a number: names it in its workflow, whatever the seed.
-        extras: Members of its document that are not the usual ones.
-    """
+    """A saved eval with its edits, oldest first."""
 
     id: str
+    # Document, block, path and a number: names it in its workflow, whatever the seed.
     key: str
     workflow_id: str
     block: Block
@@ -194,6 +167,7 @@ class SavedEval:
     removed: int | None
     assertions: tuple[Assertion, ...]
     source: Mapping[str, Any]
+    # Members of its document that are not the usual ones.
     extras: Mapping[str, Any]
 
     def assertion_at(self, instant: int) -> Assertion:
@@ -260,18 +234,15 @@ class Workflow:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Everything that a sandbox starts from.
-
-    Attributes:
-        anchor: A midnight in microseconds since 1970; the history ends just before it.
-        in_flight: For each run that is always in flight, what it runs, in turns: pairs of a
-            workflow id and a block id (None: the whole workflow).
-    """
+    """Everything that a sandbox starts from."""
 
     seed: int
+    # A midnight in microseconds since 1970; the history ends just before it.
     anchor: int
     workflows: Sequence[Workflow]
     files: Mapping[str, File]
+    # For each run that is always in flight, what it runs in turns: a workflow, and one of its
+    # blocks or None for the whole of it.
     in_flight: Sequence[Sequence[tuple[str, str | None]]] = ()
 
 
@@ -297,24 +268,21 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """All that is known about a run when it is created.
-
-    Attributes:
-        delay_ms: How long it stays pending before it is queued.
-        record_format: 0 and 1 are those of older records, which lack optional parts; 2 is today's.
-        reason: What a cancelled run gives as its reason.
-    """
+    """All that is known about a run when it is created."""
 
     id: str
     workflow_id: str
     version: Version
     trigger: str
     created: int
+    # How long it stays pending before it is queued.
     delay_ms: int
     children: tuple[Child, ...]
     eval_id: str | None = None
     block_id: str | None = None
     crash: Crash | None = None
     freshness: Mapping[str, Any] = field(default_factory=dict)
+    # 0 and 1 are those of older records, which lack optional parts; 2 is today's.
     record_format: int = 2
+    # What a cancelled run gives as its reason.
     reason: str | None = None
