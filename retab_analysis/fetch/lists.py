@@ -309,10 +309,7 @@ def refuse_unknown(
 ) -> None:
     """Find out whether a list is empty because an id is misspelled.
 
-    Args:
-        client: The client to ask with.
-        filters: The values that were asked for, by the names of the filters.
-        found: What came; it has a column ``workflow_id``.
+    The filters are what was asked for, each with its values; what came has a ``workflow_id``.
 
     Raises:
         ConfigError: There is no such workflow, project or block; it names the nearest.
@@ -324,19 +321,18 @@ def refuse_unknown(
     empty = [each for each in filters.get("workflow_id", ()) if each not in there]
     if not empty:
         return
-    noun, asked, known = "workflow", empty, pl.DataFrame()
-    try:
-        if "target_block_id" in filters:
-            noun, asked = "block", [*filters["target_block_id"]]
-            known = read_live_blocks(client, empty[0])["block_id", "label"]
-    except NotFoundError:
-        pass  # the workflow itself may be unknown
-    except RetabAnalysisError:
-        return  # the list that was asked for is there, and nobody asked for this one
-    if known.is_empty():
-        newest = _read_newest_workflows(client)
-        noun, asked, known = "workflow", empty, newest["workflow_id", "name"]
-    _refuse(noun, asked, dict(known.iter_rows()))
+    if "target_block_id" in filters:
+        try:
+            blocks = read_live_blocks(client, empty[0])["block_id", "label"]
+        except NotFoundError:
+            blocks = pl.DataFrame()  # the workflow itself may be unknown
+        except RetabAnalysisError:
+            return  # the list that was asked for is there, and nobody asked for this one
+        if not blocks.is_empty():
+            _refuse("block", filters["target_block_id"], dict(blocks.iter_rows()))
+            return
+    names = _read_newest_workflows(client)["workflow_id", "name"]
+    _refuse("workflow", empty, dict(names.iter_rows()))
 
 
 def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> list[str]:

@@ -107,11 +107,10 @@ class Client:
         return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
 
     def get(self, path: str, params: Params = (), *, parse: Callable[[bytes], T]) -> T:
-        """GET a document, trying again while that may help.
+        """GET a document by its quoted path from ``/v1`` on, trying again while that may help.
 
-        ``path`` begins with ``/v1``, and every part of it is quoted. ``parse`` makes the result of
-        the body; its ``ProtocolError`` says what the body is instead of the answer ("not JSON"),
-        and counts as a failed attempt.
+        ``parse`` makes the result of the body; its ``ProtocolError`` says what the body is instead
+        of the answer ("not JSON"), and counts as a failed attempt.
         """
         return self._call("GET", path, params, None, parse)
 

@@ -75,8 +75,7 @@ class Attempt:
         self.state, self.redact = state, redact
         self._outcome: Any = None
         self._error: BaseException | None = None
-        self.done = threading.Event()
-        self._lock = threading.Lock()
+        self.done, self._lock = threading.Event(), threading.Lock()
         self._is_over = self._is_given_up = False
         self._connection: HTTPConnection | None = None
         self._socket: socket.socket | None = None

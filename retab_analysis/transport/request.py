@@ -190,8 +190,7 @@ class RequestSender:
     """
 
     def __init__(self, settings: Settings, user_agent: str) -> None:
-        self._settings = settings
-        self._auth = BearerAuth(settings.api_key)
+        self._settings, self._auth = settings, BearerAuth(settings.api_key)
         self._proxy = _choose_proxy(settings)
         self._headers = {
             "User-Agent": user_agent,

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from retab_analysis import errors
 from retab_analysis.config import Settings
-from retab_analysis.errors import (
-    APIError,
-    AuthenticationError,
-    ConflictError,
-    InvalidRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    ProtocolError,
-    RateLimitError,
-    ServerError,
-)
+from retab_analysis.errors import APIError, ProtocolError
 from retab_analysis.transport.retry import (
     RETRIED_STATUSES,
     FailedAttempt,
@@ -32,13 +23,13 @@ _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _PARTIAL_STATUSES = (206, 226)  # a range, and what differs from an earlier answer
 
 _ERROR_BY_STATUS: dict[int, type[APIError]] = {
-    400: InvalidRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: InvalidRequestError,
-    429: RateLimitError,
+    400: errors.InvalidRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    422: errors.InvalidRequestError,
+    429: errors.RateLimitError,
 }
 
 
@@ -110,7 +101,7 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
     doubts = {401: f"is it the key of {settings.base_url}?", 403: "may it read this?"}
     doubt = doubts.get(response.status)
     hint = f". The key came from {settings.key_source}: {doubt}" if doubt else ""
-    usual = ServerError if response.status >= 500 else APIError
+    usual = errors.ServerError if response.status >= 500 else APIError
     return _ERROR_BY_STATUS.get(response.status, usual)(
         f"{state.request}: {response.status}{f' {code}' if code else ''}{said}"
         f"{f' [x-request-id {request_id}]' if request_id else ''}{attempts_made(state.attempt)}"

@@ -89,11 +89,7 @@ class RetryLoop:
         self._paused_until = -math.inf
 
     def call(self, attempt: Callable[[RetryState], T | FailedAttempt], state: RetryState) -> T:
-        """Send a request until it succeeds, it is clear that it will not, or the time is over.
-
-        Raises:
-            RetabAnalysisError: That of the last attempt, or ``DeadlineExceeded``.
-        """
+        """Send a request until it succeeds, it is clear that it will not, or the time is over."""
         while True:
             self._wait_until_allowed(state)
             state.attempt += 1
