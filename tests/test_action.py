@@ -158,14 +158,14 @@ def test_a_green_draft(runner: Runner, api: LetteredApi) -> None:
     assert check(runner) == 0, runner.log
     assert len(api.started) == 1
     (comment,) = runner.github["comments"]
-    assert comment["body"].startswith(f"<!-- retab-analysis {FLOW} -->\n**The gate holds.**")
+    assert comment["body"].startswith(f"<!-- retab-analysis {FLOW} -->\n### ✓ **Nothing broke**")
     assert "https://github.com/acme/documents/actions/runs/77" in comment["body"]
     (status,) = runner.github["statuses"]
     assert status == {
         "path": "repos/acme/documents/statuses/c0ffee",
         "state": "success",
         "context": f"retab / {FLOW}",
-        "description": "? Inconclusive: 8 unchanged",
+        "description": "✓ Nothing broke: 8 of 8 pass",
         "target_url": "https://github.com/acme/documents/actions/runs/77",
     }
     assert "**gate holds**" in runner.summary.read_text()

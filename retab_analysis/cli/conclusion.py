@@ -89,7 +89,8 @@ class Conclusion:
     def gate_lines(self) -> list[str]:
         """What the gate says, line by line."""
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
-        notes = [f"  - {one_line(note)}" for note in self.gate.notes]
+        # What is new or edited and fails is named above.
+        notes = [f"  - {one_line(each)}" for each in self.gate.notes if "and failing" not in each]
         also = ["Also worth knowing:", *notes] if notes else []
         return [f"The gate {self.describe_gate()}", *reasons, *also]
 

@@ -237,7 +237,8 @@ class EvalDetail:
         if not values:
             before = self.row["baseline_state"]
             was = write_line(Span(before or "", "quiet"))
-            return Cell((was,) if was else ()), Cell((write_line(self.state or "not run"),))
+            now = f"passed {self.now}" if self.state == "mixed" else self.state or "not run"
+            return Cell((was,) if was else ()), Cell((write_line(now),))
         was_text = self.row["baseline_actual"]
         passed = self.row["baseline_state"] in ("passed", "mixed")
         was = write_line(Span(summarize_value(was_text), "quiet")) if passed and was_text else ()
@@ -441,8 +442,9 @@ def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
     outcomes = dict(rows.group_by("eval_id").agg(pl.col("state").tail(_RUNS)).iter_rows())
     tries = _list_tries(frames[-1])
     seen = _find_seen(chosen, rows, sides)
-    about = sides.candidate.select("eval_id", "path", "condition_kind").unique(
-        "eval_id", keep="last", maintain_order=True
+    # A result of a rerun may not say what it looks at.
+    about = sides.candidate.group_by("eval_id").agg(
+        pl.col("path", "condition_kind").drop_nulls().last()
     )
     paths = {eval_id: (path, kind) for eval_id, path, kind in about.iter_rows()}
     year = find_year(sides.candidate)

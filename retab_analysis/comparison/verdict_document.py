@@ -98,7 +98,7 @@ def make_document(
     return Document(
         heading=write_heading(facts),
         context=tuple(writer.context()),
-        brief=" · ".join(filter(None, (version, f"{passed:,} of {of:,} pass", badge))),
+        brief=" · ".join(filter(None, (version, f"{passed:,} of {of:,} pass" * (of > 0), badge))),
         badge=badge,
         badge_tone=tone,
         notes=tuple(writer.notes()),

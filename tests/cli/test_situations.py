@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
 import re
 import subprocess
@@ -43,6 +44,7 @@ def test_all_doors_say_the_same(at: int) -> None:
     assert TABLE[at + 2] == row_of(situation, answer)
     _check_json(situation, answer)
     _check_junit(answer)
+    _check_reports(answer)
     if answer.pytest is not None:
         # A suspect is a skipped test, which does not fail a session.
         assert answer.pytest[0] == {2: 0}.get(answer.code, answer.code)
@@ -78,6 +80,21 @@ def _check_junit(answer: Answer) -> None:
     # And one for reasons that are of no single eval.
     assert answer.junit.get("failure", 0) - len(gate["failing"]) in (0, 1)
     assert sum(answer.junit.values()) == len(answer.document["evals"]) + 1
+
+
+def _check_reports(answer: Answer) -> None:
+    """Headline, counts and gate are in each form what they are as JSON."""
+    if "gate" not in answer.document:
+        assert not answer.reports
+        return
+    words = ("gate holds", "gate undecided") if answer.document["gate"]["ok"] else ("gate fails",)
+    for report in (answer.out, *answer.reports):
+        bare = re.sub("<[^>]*>|[\\\\*]|&#8203;", "", report)
+        text = " ".join(html.unescape(bare).split())
+        assert answer.document["headline"] in text
+        for word, number in answer.document["counts"].items():
+            assert re.search(rf"(?<!\d){number} {word}", text), (word, number)
+        assert any(each in text for each in words)
 
 
 SUBPROCESSES = (

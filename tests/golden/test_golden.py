@@ -42,6 +42,7 @@ def _ask_situation(situation: Situation) -> str:
     if "gate" in document:
         told = [document[each] for each in ("headline", "verdict", "evals", "gate")]
         aspects += describe_verdict(*told)
+        aspects += [("text", ask_command_line(situation).out)]
     else:
         # What it prints of an error has ports and numbers that are not the same everywhere.
         error = document.get("error") or answer.err

@@ -30,6 +30,7 @@ from support.lettered_api import LetteredApi
 from support.situations import SITUATIONS, Situation
 from support.story import FLOWS
 
+REPORTS = ("report.md", "report.html")
 BEGIN, END = "<!-- situations: begin -->", "<!-- situations: end -->"
 HEADER = ("Situation", "Command", "Exit", "It says", "JUnit", "pytest")
 DOCS = Path(__file__).parents[2] / "docs" / "ci.md"
@@ -45,6 +46,7 @@ class Answer:
         err: The standard error.
         document: What ``--json`` printed.
         junit: How many cases there are by outcome; None where no file was written.
+        reports: What the reports say, as Markdown and as HTML.
         pytest: pytest's exit code and how many tests there are by outcome; None where the command
             has options that the plugin does not.
     """
@@ -54,6 +56,7 @@ class Answer:
     err: str
     document: dict[str, Any] = field(default_factory=dict)
     junit: Mapping[str, int] | None = None
+    reports: list[str] = field(default_factory=list)
     pytest: tuple[int, Mapping[str, int]] | None = None
 
     @property
@@ -99,11 +102,14 @@ def ask_all_doors(situation: Situation) -> Answer:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         answer = _run(situation, folder, [])
-        as_json = _run(situation, folder, ["--json", "--junit", "junit.xml"])
+        files = [f"--report={each}" for each in REPORTS] * ("check" in situation.command)
+        as_json = _run(situation, folder, ["--json", "--junit", "junit.xml", *files])
         assert as_json.code == answer.code, (as_json, answer)
         answer.document = json.loads(as_json.out) if as_json.out else {}
         file = folder / "junit.xml"
         answer.junit = _count_cases(file) if file.exists() else None
+        written = [folder / each for each in REPORTS]
+        answer.reports = [each.read_text("utf-8") for each in written if each.exists()]
         answer.pytest = _run_pytest(situation, folder)
     return answer
 
