@@ -16,6 +16,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
 from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import client_or_default
@@ -310,7 +311,8 @@ class LiveView(Handle):
         # What is printed in a notebook is saved with it.
         if self._look.compact:
             return html.describe_briefly(self.state)
-        return html.plain_text(self.state, values=self._look.save_values or not in_kernel())
+        values = self._look.save_values or (not in_kernel() and shows_values())
+        return html.plain_text(self.state, values=values)
 
     def _on_event(self, event: Event) -> None:
         if event.name == "stop":
