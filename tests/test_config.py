@@ -206,7 +206,7 @@ def test_values_are_shown_in_ones_own_room_unless_hidden(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The argument wins, then ``use``, then the variable; what leaves the room asks nobody."""
-    rows = history("e", "P" * 9 + "F", "A" * 9 + "B", expected_value='"secret1"')
+    rows = history("e", "P" * 9 + "F", "A" * 9 + "B", actual_value='"secret1"')
     made = ra.compare(runs(rows, 1, 9), runs(rows, 10))
 
     def shown() -> list[bool]:
