@@ -94,7 +94,7 @@ def runs_since_the_break(story: Story) -> int:
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_noise_is_of_a_few_per_cent(flow: str) -> None:
-    """Beside one or two evals in each workflow that fail about one time in three."""
+    """Beside one or two evals in each workflow that fail one time in three."""
     story = story_of(0, flow)
     rates = [
         mode.rate
@@ -105,7 +105,7 @@ def test_noise_is_of_a_few_per_cent(flow: str) -> None:
     shaky = [rate for rate in rates if rate >= 0.25]
     assert 1 <= len(shaky) <= 2
     assert len(rates) - len(shaky) >= 2
-    assert all(0.02 <= rate <= 0.1 for rate in rates if rate not in shaky)
+    assert all(0.02 <= rate <= 0.15 for rate in rates if rate not in shaky)
     decided = [each for found in story.outcomes.values() for each in found if each.is_decided]
     assert 0.003 < sum(story.kind(each) == "chance" for each in decided) / len(decided) < 0.04
 

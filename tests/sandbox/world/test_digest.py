@@ -9,8 +9,8 @@ import pytest
 from support.sandbox_api import Api, plan_world
 
 DIGESTS = {
-    0: "4da2d2ec2aa1270b",
-    3: "589af6f6e7740787",
+    0: "76d1500d7bb937cf",
+    3: "b82b4156b125764f",
 }
 
 
