@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["TZ"] = "UTC"
+os.environ["COLUMNS"] = "100"
 time.tzset()
 
 # How long an example takes says something about the machine, and nothing about the library. What is

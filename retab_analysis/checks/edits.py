@@ -66,10 +66,10 @@ def add_config_changes(comparison: Comparison, workflow_id: str, client: Client)
     if versions is None:
         return comparison
     try:
-        changes = fetch_config_changes(workflow_id, *versions, client=client)
+        blocks = read_two_versions(client, workflow_id, *versions)
     except RetabAnalysisError:
         return comparison
-    edits = Edits(changes, *versions)
+    edits = Edits(compare_blocks(*blocks), *versions)
     return with_sides(comparison, edits=edits)
 
 
