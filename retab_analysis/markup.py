@@ -204,7 +204,6 @@ _PAGE_STYLE = (
 
 # Markdown reads what stands between HTML's elements; an entity is never markup to it.
 _ADDRESS = r"(?<=www)\.|:(?=//)"  # without these, www.… and https://… are not links
-_IN_CELL = re.compile(rf"[|$*`~\\]|\](?=\()|{_ADDRESS}", re.IGNORECASE)
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 # Without what HTML's own entities are made of.
 _ACTIVE = re.compile(rf"[\\`*_\[\]|$~@]|{_ADDRESS}", re.IGNORECASE)
@@ -240,11 +239,6 @@ def markdown_code(value: object) -> str:
     """
     plain = html.escape(one_line(value))
     return tag("code", Html(_inert(_ACTIVE, plain)))
-
-
-def in_markdown_cell(html: Html) -> str:
-    """HTML that may stand in a table of Markdown: in one line, without what Markdown would read."""
-    return _inert(_IN_CELL, " ".join(html.split()))
 
 
 def _inert(active: re.Pattern[str], html: str) -> str:

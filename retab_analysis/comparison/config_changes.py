@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,28 +95,6 @@ def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
             key = f"{alike} {sum(each.startswith(alike) for each in found)}"
         found[key] = row | {"document": document}
     return found
-
-
-def diff_text(before: str | None, after: str | None) -> str:
-    r"""The change of one field as a unified diff.
-
-    Args:
-        before: JSON text, as in CONFIG_CHANGES; None where there was nothing.
-        after: JSON text.
-
-    Returns:
-        Lines with ``-``, ``+`` and three lines around them. A text (a prompt) is compared line by
-        line as it reads, anything else as indented JSON.
-
-    >>> print(diff_text(r'"Read.\nQuickly."', r'"Read.\nSlowly."'))
-    @@ -1,2 +1,2 @@
-     Read.
-    -Quickly.
-    +Slowly.
-    """
-    old, new = (readable(each).splitlines() for each in (before, after))
-    lines = difflib.unified_diff(old, new, lineterm="", n=3)
-    return "\n".join([*lines][2:])  # without the names of the files
 
 
 def readable(value: str | None) -> str:

@@ -51,6 +51,7 @@ WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 
 _RUNS = 12  # so many outcomes are shown
 _LONGEST = 120  # so much of a value
+_SHORT = 60  # an object no longer than this is shown as it is
 _AROUND, _NEAR = 60, 24  # so much of a text stays on each side of what changed
 _TEXT = 20_000
 _PATHS = 20
@@ -541,11 +542,19 @@ def say_p(p: float | None) -> str:
 
 
 def summarize_value(text: str, limit: int = _LONGEST) -> str:
-    """A JSON value in a few words: a list by its length, anything else as it is written."""
-    if text.startswith("["):
-        parsed = parse_json(text)
-        if isinstance(parsed, list):
-            return f"{len(parsed):,} item{'' if len(parsed) == 1 else 's'}"
+    """A JSON value in a few words: a list by its length, a long object by its members.
+
+    Anything else is as it is written.
+
+    Example:
+        >>> summarize_value('[1, 2]'), summarize_value('"Ltd"'), summarize_value('{"a":1}')
+        ('2 items', '"Ltd"', '{"a":1}')
+    """
+    parsed = parse_json(text) if text.startswith(("[", "{")) else None
+    if isinstance(parsed, list):
+        return f"{len(parsed):,} item{'' if len(parsed) == 1 else 's'}"
+    if isinstance(parsed, dict) and len(text) > _SHORT:
+        return one_line(f"object with {', '.join(map(str, parsed))}", limit)
     return one_line(text, limit)
 
 

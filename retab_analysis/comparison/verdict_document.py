@@ -320,13 +320,11 @@ class _Writer:
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
         yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
-        if gate.reasons:
-            reasons = (Note(write_line(one_line(each))) for each in gate.reasons)
-            yield Folded("Why the gate fails", None, tuple(reasons))
-        others_said = [*([f"The rule of the gate: {gate.rule}."] if gate.rule else []), *gate.notes]
-        if others_said:
-            notes = tuple(Note(write_line(one_line(each))) for each in others_said)
-            yield Folded("The gate", None, notes)
+        rule = [f"The rule of the gate: {gate.rule}."] if gate.rule else []
+        told = [*gate.reasons, *rule, *gate.notes]
+        if told:
+            title = "Why the gate fails" if gate.reasons else "The gate"
+            yield Folded(title, None, tuple(Note(write_line(one_line(each))) for each in told))
 
     def _reasoned(
         self, title: str, evals: Sequence[EvalDetail], brief: Line | None

@@ -121,6 +121,8 @@ STYLE = (
     ".rtd table td{padding:.35em .8em;border-top:1px solid var(--rtd-edge)!important;"
     "max-width:24em;overflow-wrap:anywhere}"
     ".rtd table td:first-child,.rtd table th:first-child{padding-right:0;width:2.6em}"
+    ".rtd table td:nth-child(2){min-width:13em}.rtd table td:nth-child(3){min-width:12em}"
+    ".rtd table td:nth-child(4){min-width:6em}"
     ".rtd td small{color:var(--rtd-quiet);font-size:.88em;display:block}"
     ".rtd-sign{display:inline-block;min-width:1.4em;text-align:center;border-radius:3px;"
     "color:#000;font-weight:600;line-height:1.4}"
@@ -129,6 +131,8 @@ STYLE = (
     ".rtd-strip i{width:5px;border-radius:1px}"
     ".rtd summary{cursor:pointer}"
     ".rtd td details{font-size:.92em}"
+    ".rtd td summary{max-width:17em;overflow:hidden;text-overflow:ellipsis}"
+    ".rtd td summary,.rtd td summary *{white-space:nowrap}"
     ".rtd-more{margin:.35em 0}.rtd-more>summary{color:var(--rtd-quiet)}"
     ".rtd-more>summary b{color:inherit}"
     ".rtd p{margin:.35em 0;max-width:72em}"
@@ -139,7 +143,7 @@ STYLE = (
     ".rtd table,.rtd tbody{display:block}.rtd thead{display:none}"
     ".rtd table tr{display:block;position:relative;padding:.35em .8em .35em 3em;"
     "border-top:1px solid var(--rtd-edge)}"
-    ".rtd table td{display:block;border:0!important;padding:0;max-width:none}"
+    ".rtd table td{display:block;border:0!important;padding:0;max-width:none;min-width:0!important}"
     ".rtd table td:first-child{position:absolute;left:.8em}"
     ".rtd-name{display:inline}.rtd td:empty{display:none}}"
     "@media print{.rtd details::details-content{content-visibility:visible;height:auto}"
@@ -254,9 +258,12 @@ def _write_cell(cell: Cell, column: ColumnTitle) -> Html:
     first, *others = map(write_html_line, cell.lines)
     folded = None
     if cell.folded:
-        head, *rest = map(_write_difference, cell.folded)
-        folded = tag("details", tag("summary", head), *(tag("div", each) for each in rest))
-        folded = folded if rest else tag("small", head)
+        # Closed, it is one line with the words that changed.
+        head = cell.folded[0]
+        marked = tuple(span for span in head.line if span.look in _LOOKS) or head.line
+        summary = tag("summary", _write_difference(Change(head.label, marked)))
+        changes = (tag("div", _write_difference(each)) for each in cell.folded)
+        folded = tag("details", summary, *changes)
     return markup.join(named, first, *(tag("small", each) for each in others), folded)
 
 

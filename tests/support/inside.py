@@ -35,7 +35,7 @@ MODULES = {
     "comparison.explanation": "describe_last_good say_p_value say_waiting",
     "comparison.report": "make_cases",
     "comparison.verdict_document": "SUITE shorten_field",
-    "comparison.config_changes": "Edits compare_blocks diff_text readable",
+    "comparison.config_changes": "Edits compare_blocks readable",
     "comparison.gate": "FAIL_ON",
     "comparison.json_diff": "differing_paths is_moved",
     "comparison.json_values": "Verbatim parse_json write_json",
