@@ -204,7 +204,7 @@ def test_pytest_in_an_empty_repository(installed: Installed, sandbox: ra.Sandbox
 
 
 def test_the_sandbox_of_the_wheel_and_the_line_of_the_readme(installed: Installed) -> None:
-    (line,) = re.findall("^retab-analysis (check .*?)  ", (ROOT / "README.md").read_text(), re.M)
+    (line,) = re.findall("`retab-analysis (check .*?)`", (ROOT / "README.md").read_text())
     assert line == "check wf_invoices --start --settle 12"
     with subprocess.Popen(
         [installed.bin / "python", "-m", "retab_analysis.sandbox", "--speed", "100"],

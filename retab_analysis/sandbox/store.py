@@ -1,6 +1,7 @@
 """What the API knows at each instant: a world, its past runs, and those that are started now."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -73,7 +74,7 @@ class Store:
         self._evals: dict[str, SimulatedEval] = {}
         self._sorted_runs: dict[str | None, SortedRows[SimulatedRun]] = {None: SortedRows()}
         self._sorted_evals: dict[str, SortedRows[SimulatedEval]] = {}
-        self._started = 0
+        self._started = Counter[str]()
         for workflow in world.workflows:
             self._add_evals(workflow)
         for run in runs:
@@ -176,8 +177,9 @@ class Store:
         scope: Scope,
         least_delay_ms: int = 0,
     ) -> SimulatedRun:
-        self._started += 1
-        name, seed = f"live {self._started}", self._world.seed
+        # The first run that a client starts is the same, however many have run by themselves.
+        self._started[trigger] += 1
+        name, seed = f"{trigger} {self._started[trigger]}", self._world.seed
         plan = make_plan(
             *(workflow, workflow.newest, evals, created, trigger, seed, name, Circumstances()),
             eval_id=scope.eval_id,
@@ -190,7 +192,7 @@ class Store:
 
     def _next_in_flight(self, stream: int, created: int) -> SimulatedRun:
         turns = self._world.in_flight[stream]
-        workflow_id, block_id = turns[self._started % len(turns)]
+        workflow_id, block_id = turns[self._started.total() % len(turns)]
         workflow, scope = self._workflows[workflow_id], Scope(block_id=block_id)
         evals = _evals_in_scope(workflow, scope, created)
         trigger = ("webhook", "schedule")[stream % 2]

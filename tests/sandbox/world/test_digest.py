@@ -9,8 +9,8 @@ import pytest
 from support.sandbox_api import Api, plan_world
 
 DIGESTS = {
-    0: "76d1500d7bb937cf",
-    3: "b82b4156b125764f",
+    0: "a7158a16211baf8a",
+    3: "52a48da54fd58a18",
 }
 
 
