@@ -137,7 +137,7 @@ STYLE = (
     ".rtd-more>summary b{color:inherit}"
     ".rtd p{margin:.35em 0;max-width:72em}"
     ".rtd-card>p{margin-left:1em}"
-    "@container (max-width:640px){"
+    "@container (max-width:760px){"
     ".rtd-edits{grid-template-columns:1fr}.rtd-edits>dt{padding-bottom:0}"
     ".rtd-edits>dd{padding-top:0}"
     ".rtd table,.rtd tbody{display:block}.rtd thead{display:none}"

@@ -66,7 +66,7 @@ def test_the_bar_grows_while_another_cell_computes(
     assert "do not pass" in heading
     assert "evals are still broken" in heading
     view = page.locator(".ra-page").first
-    expect(view).to_contain_text("with each eval's own last good result")
+    expect(view).to_contain_text("with each eval's own past")
     expect(view.locator("[data-section=news] td").nth(3)).to_contain_text("(p ")
     assert view.evaluate("(box) => box.getBoundingClientRect().height") < 500
     # What stands for it in the saved notebook is there, and is not seen.
