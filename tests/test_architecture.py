@@ -74,7 +74,7 @@ LINES = {
     "widgets": 7_060,
     "cli": 1_460,
     "pytest_plugin": 210,
-    "sandbox": 3_370,
+    "sandbox": 3_372,
 }
 LINES_OF_ALL = 33_700
 

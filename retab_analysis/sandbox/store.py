@@ -179,7 +179,7 @@ class Store:
     ) -> SimulatedRun:
         # The first run that a client starts is the same, however many have run by themselves.
         self._started[trigger] += 1
-        name, seed = f"{trigger} {self._started[trigger]}", self._world.seed
+        name, seed = f"run {trigger} {self._started[trigger]}", self._world.seed
         plan = make_plan(
             *(workflow, workflow.newest, evals, created, trigger, seed, name, Circumstances()),
             eval_id=scope.eval_id,

@@ -9,8 +9,8 @@ import pytest
 from support.sandbox_api import Api, plan_world
 
 DIGESTS = {
-    0: "a7158a16211baf8a",
-    3: "52a48da54fd58a18",
+    0: "1eb26337e44a8877",
+    3: "90cd902ebbb611b1",
 }
 
 
