@@ -145,7 +145,7 @@ def test_the_stored_widget_has_the_final_state(executed: nbformat.NotebookNode) 
     models = executed.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     (page,) = [each["state"] for each in models.values() if each["model_name"] == "AnyModel"]
     assert DONE.search(page["html_total"])
-    assert re.search("9 (evals )?are still broken", page["html_head"])
+    assert "still broken" in page["html_head"]
 
 
 def test_what_was_displayed_first_has_the_final_state_too(
