@@ -198,6 +198,7 @@ the browser says.
 """
 
 _PAGE_STYLE = (
+    ":root{color-scheme:light dark}"
     "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:110em}"
     "@media (prefers-color-scheme:dark){body{background:#15191e;color:#e6e9ec}}"
 )

@@ -120,7 +120,10 @@ def test_it_has_every_file_of_the_package(wheel: Path) -> None:
     }
     packed = zipfile.ZipFile(wheel).namelist()
     assert {each for each in packed if ".dist-info/" not in each} == there
-    needed = ("py.typed", "widgets/page.js", "widgets/style.css", "sandbox/catalog/world.json")
+    needed = (
+        *("py.typed", "render/document.css", "widgets/page.js", "widgets/style.css"),
+        "sandbox/catalog/world.json",
+    )
     assert {f"retab_analysis/{each}" for each in needed} <= there
 
 

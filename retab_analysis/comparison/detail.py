@@ -215,13 +215,13 @@ class EvalDetail:
         return self._name_cell(), Cell((self.asserts(values=values),)), *self._sides(values)
 
     def _name_cell(self) -> Cell:
-        parts = [self.documents]
         is_unsure = self.transition in BROKEN and self.p is not None and self.p < SURE
-        if is_unsure or (self.transition == "suspect" and self.p is not None):
-            parts.append(f"p {say_p(self.p)}")
-        below = " · ".join(filter(None, parts))
-        lines = [write_line(Span(self.name, title=self.id))]
-        return Cell((*lines, write_line(Span(below, "quiet"))) if below else (*lines,))
+        says_p = is_unsure or (self.transition == "suspect" and self.p is not None)
+        # Each a piece of its own, so that a name that is written from right to left ends with it.
+        sure = [" · "] * bool(self.documents) + [f"p {say_p(self.p)}"] if says_p else []
+        below = write_line(*(Span(each, "quiet") for each in (self.documents, *sure)))
+        lines = (write_line(Span(self.name, title=self.id)), below)
+        return Cell(tuple(filter(None, lines)))
 
     def asserts(self, *, values: bool) -> Line:
         """What it asserts: a path and a condition."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from retab_analysis import markup
 from retab_analysis.markup import Html, tag
@@ -26,18 +27,9 @@ ROWS = 500
 
 _EDITS = 6
 
-# Okabe and Ito's colours, and two between them; signs are black on them. The last is for a dark
-# page.
-_TONES = {
-    "bad": ("#d55e00", "#d55e00"),
-    "blocked": ("#e69f00", "#e69f00"),
-    "error": ("#cc79a7", "#cc79a7"),
-    "doubt": ("#f4b183", "#f4b183"),
-    "flaky": ("#f0e442", "#f0e442"),
-    "known": ("#b09a90", "#a08a80"),
-    "other": ("#c5ccd6", "#7d8794"),
-    "good": ("#009e73", "#00a67a"),
-}
+STYLE = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
+"""The style of a document, for light and dark pages, whatever is around it."""
+
 _BARS = {
     "passed": ("good", 40),
     "failed": ("bad", 100),
@@ -51,104 +43,6 @@ _LOOKS = {
     "added": "ins",
     "code": "code",
 }
-_LIGHT = {
-    **{f"t-{name}": light for name, (light, _) in _TONES.items()},
-    "quiet": "#57606a",
-    "edge": "#d8dee4",
-    "ground": "#f3f4f4",
-    "gone": "#fbe0d2",
-    "new": "#d5efe4",
-    "wrong": "#9a3412",
-    "right": "#00573f",
-}
-_DARK = {
-    **{f"t-{name}": dark for name, (_, dark) in _TONES.items()},
-    "quiet": "#a3adb8",
-    "edge": "#363d45",
-    "ground": "#23282e",
-    "gone": "#5c2c10",
-    "new": "#11402f",
-    "wrong": "#ff9e6b",
-    "right": "#5fd7ae",
-}
-
-
-def _variables(colours: dict[str, str]) -> str:
-    return "".join(f"--rtd-{name}:{colour};" for name, colour in colours.items())
-
-
-STYLE = (
-    f".rtd{{{_variables(_LIGHT)}max-width:76em;container-type:inline-size}}"
-    f"@media (prefers-color-scheme:dark){{.rtd{{{_variables(_DARK)}}}}}"
-    f'[data-jp-theme-light="true"] .rtd,.vscode-light .rtd{{{_variables(_LIGHT)}}}'
-    f'[data-jp-theme-light="false"] .rtd,.vscode-dark .rtd,html[theme="dark"] .rtd'
-    f"{{{_variables(_DARK)}}}"
-    ".rtd *{box-sizing:border-box}"
-    ".rtd code{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.92em;padding:0;"
-    "background:none;color:inherit;display:inline;white-space:pre-wrap;overflow-wrap:anywhere}"
-    ".rtd td code{display:inline;min-width:0;max-height:none;overflow:visible}"
-    ".rtd .rtd-quiet{color:var(--rtd-quiet)}"
-    ".rtd .rtd-wrong{color:var(--rtd-wrong);font-weight:600}"
-    ".rtd .rtd-right{color:var(--rtd-right);font-weight:600}"
-    ".rtd del{background:var(--rtd-gone);text-decoration:line-through;color:inherit}"
-    ".rtd ins{background:var(--rtd-new);text-decoration:none;color:inherit}"
-    ".rtd-top{display:flex;gap:1em;justify-content:space-between;align-items:start;"
-    "color:var(--rtd-quiet)}"
-    ".rtd-top>span>span{margin-right:1em;display:inline-block}"
-    ".rtd-badge{border:1px solid;border-radius:1em;padding:0 .7em;font-weight:600;flex:none}"
-    ".rtd h2.rtd-head{font-size:1.75em;font-weight:400;line-height:1.25;margin:.1em 0 .4em;"
-    "border:0;padding:0}"
-    ".rtd h2.rtd-head b{font-weight:600}"
-    ".rtd-bar{display:flex;gap:1px;height:8px;border-radius:4px;overflow:hidden;margin:.3em 0}"
-    ".rtd-counts{display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin:.3em 0 .9em}"
-    ".rtd-dot{display:inline-block;width:.75em;height:.75em;border-radius:.2em;margin-right:.4em}"
-    ".rtd-card{border:1px solid var(--rtd-edge);border-left-width:3px;border-radius:5px;"
-    "margin:.9em 0;padding:.6em 0}"
-    ".rtd-card>*{margin-left:1em;margin-right:1em}"
-    ".rtd-card>.rtd-wide{margin:0}"
-    ".rtd h3.rtd-title{font-size:1.12em;font-weight:400;display:flex;flex-wrap:wrap;gap:.2em 1em;"
-    "justify-content:space-between;margin-top:0;margin-bottom:.5em}"
-    ".rtd h3.rtd-title>.rtd-quiet{font-size:.9em}"
-    ".rtd-edits{display:grid;grid-template-columns:minmax(7em,13em) 1fr;gap:.3em 0;"
-    "margin-bottom:.6em}"
-    ".rtd-edits>*{background:var(--rtd-ground);padding:.3em .7em;margin:0;"
-    "overflow-wrap:anywhere}"
-    ".rtd-edits>dd{white-space:pre-wrap}"
-    ".rtd table{width:100%;border-collapse:collapse;margin:0;table-layout:auto;border:0}"
-    ".rtd table :is(tr,th,td){background:none!important;border:0;text-align:left!important;"
-    "vertical-align:top}"
-    ".rtd table th{font-weight:400;color:var(--rtd-quiet);padding:.1em .8em;font-size:.92em}"
-    ".rtd table td{padding:.35em .8em;border-top:1px solid var(--rtd-edge)!important;"
-    "max-width:24em;overflow-wrap:anywhere}"
-    ".rtd table td:first-child,.rtd table th:first-child{padding-right:0;width:2.6em}"
-    ".rtd table td:nth-child(2){min-width:13em}.rtd table td:nth-child(3){min-width:12em}"
-    ".rtd table td:nth-child(4){min-width:6em}"
-    ".rtd td small{color:var(--rtd-quiet);font-size:.88em;display:block}"
-    ".rtd-sign{display:inline-block;min-width:1.4em;text-align:center;border-radius:3px;"
-    "color:#000;font-weight:600;line-height:1.4}"
-    ".rtd-name{display:none;color:var(--rtd-quiet)}"
-    ".rtd-strip{display:inline-flex;align-items:flex-end;gap:1px;height:12px}"
-    ".rtd-strip i{width:5px;border-radius:1px}"
-    ".rtd summary{cursor:pointer}"
-    ".rtd td details{font-size:.92em}"
-    ".rtd td summary{max-width:17em;overflow:hidden;text-overflow:ellipsis}"
-    ".rtd td summary,.rtd td summary *{white-space:nowrap}"
-    ".rtd-more{margin:.35em 0}.rtd-more>summary{color:var(--rtd-quiet)}"
-    ".rtd-more>summary b{color:inherit}"
-    ".rtd p{margin:.35em 0;max-width:72em}"
-    ".rtd-card>p{margin-left:1em}"
-    "@container (max-width:760px){"
-    ".rtd-edits{grid-template-columns:1fr}.rtd-edits>dt{padding-bottom:0}"
-    ".rtd-edits>dd{padding-top:0}"
-    ".rtd table,.rtd tbody{display:block}.rtd thead{display:none}"
-    ".rtd table tr{display:block;position:relative;padding:.35em .8em .35em 3em;"
-    "border-top:1px solid var(--rtd-edge)}"
-    ".rtd table td{display:block;border:0!important;padding:0;max-width:none;min-width:0!important}"
-    ".rtd table td:first-child{position:absolute;left:.8em}"
-    ".rtd-name{display:inline}.rtd td:empty{display:none}}"
-    "@media print{.rtd details::details-content{content-visibility:visible;height:auto}"
-    ".rtd tr{break-inside:avoid}}"
-)
 
 
 def to_html(document: Document) -> Html:
@@ -228,7 +122,7 @@ def _write_table(table: DocumentTable) -> Html:
     has_strips = any(row.strip for row in table.rows)
     titles = [*(column.title for column in table.columns), *(["last runs"] * has_strips)]
     head = (tag("th", title, scope="col") for title in titles)
-    first = tag("th", scope="col", aria_label="what became of it")
+    first = tag("td")  # above the signs, each of which has its word
     rows = [_write_row(row, table.columns, has_strips) for row in table.rows[:ROWS]]
     if len(table.rows) > ROWS:
         more = f"… and {len(table.rows) - ROWS:,} more"

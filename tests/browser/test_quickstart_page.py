@@ -43,3 +43,20 @@ def test_tables_and_figure_are_seen_offline(
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []
     page.screenshot(path=screenshots / f"quickstart-{scheme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", [480, 1100])
+def test_what_was_edited_fills_its_card_whatever_the_host_does_to_lists(
+    page: Page, exported: Path, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(exported.as_uri())
+    card = page.locator(".rtd-card").first.bounding_box()
+    edits = page.locator(".rtd-edits").first.bounding_box()
+    words = page.locator(".rtd-edits dd").first.bounding_box()
+    assert card is not None
+    assert edits is not None
+    assert words is not None
+    assert card["x"] < edits["x"]
+    assert edits["x"] + edits["width"] < card["x"] + card["width"]
+    assert words["x"] + words["width"] == pytest.approx(edits["x"] + edits["width"], abs=1)

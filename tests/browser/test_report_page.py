@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
+from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
 
 import retab_analysis as ra
@@ -38,3 +39,20 @@ def test_the_wrong_value_is_on_the_first_screen(
     assert wrong["y"] + wrong["height"] <= 900
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=screenshots / f"report-{width}.png", full_page=True)
+
+
+def test_axe_finds_nothing_in_a_verdict_with_everything_in_it(
+    page: Page, tmp_path: Path, screenshots: Path
+) -> None:
+    with ra.Sandbox() as api, ra.Client(**api.credentials) as client:
+        ra.write_report(ra.check("wf_invoices", client=client), tmp_path / "all.html")
+    page.goto((tmp_path / "all.html").as_uri())
+    page.evaluate(
+        "() => document.querySelectorAll('details').forEach((each) => (each.open = true))"
+    )
+
+    def look(scheme: str, width: int) -> None:
+        page.screenshot(path=screenshots / f"verdict-{scheme}-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    assert find_barriers_in_all_looks(page, "main", look) == []
