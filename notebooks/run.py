@@ -13,6 +13,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 
 
@@ -36,11 +37,21 @@ def execute(source: Path) -> nbformat.NotebookNode:
 def to_html(notebook: nbformat.NotebookNode, title: str) -> str:
     """The notebook as HTML without scripts: all of them are for things that it does not have.
 
-    They would come from the network, and tables, figures and colours do not need them.
+    They would come from the network, and tables, figures and colours do not need them. Widgets
+    need them: what is left of a progress bar is how far it was when it appeared.
     """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [each for each in cell.outputs if not _is_only_a_widget(each)]
     resources = {"metadata": {"name": title}}
     html, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook, resources)
     return SCRIPT.sub("", html)
+
+
+def _is_only_a_widget(output: nbformat.NotebookNode) -> bool:
+    """Whether nothing is to be seen of an output without its script; our views have HTML, too."""
+    forms = output.get("data", {})
+    return WIDGET in forms and "text/html" not in forms
 
 
 def printed(notebook: nbformat.NotebookNode) -> str:

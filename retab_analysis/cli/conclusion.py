@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
 from retab_analysis.cli import github
 from retab_analysis.cli.console import FAILS, HOLDS, UNDECIDED, Console
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.report import make_cases, make_document, make_values
 from retab_analysis.comparison.verdict_document import Door
-from retab_analysis.markup import count_noun, one_line
+from retab_analysis.markup import one_line
 from retab_analysis.render.document import Case, Document
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import to_text
-from retab_analysis.vocabulary import DECIDED
 
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 """What ``--undecided`` may be, and the exit code that it means."""
@@ -50,31 +47,11 @@ class Conclusion:
         return f"Retab check of {one_line(self.workflow_id)}"
 
     @property
-    def open(self) -> str:
-        """What is open although the gate holds, in words; empty where nothing is."""
-        if not self.gate.ok:
-            return ""
-        comparison = self.comparison
-        if not comparison.evals["candidate_state"].is_in((*DECIDED, "mixed")).any():
-            return "nothing was decided"
-        asked = comparison.evals.filter(pl.col("eval_id").is_in(self.gate.undecided))
-        suspects = asked.filter(transition="suspect").height
-        errors = asked.height - suspects
-        said = []
-        if suspects:
-            said.append(f"{count_noun(suspects, 'eval')} may have broken")
-        if errors:
-            said.append(f"{count_noun(errors, 'eval')} ended in an error")
-        if not said and comparison.may_have_broken:
-            said.append("something probably broke, but it is not certain which eval")
-        return " and ".join(said)
-
-    @property
     def exit_code(self) -> int:
         """What the command ends with."""
         if not self.gate.ok:
             return FAILS
-        return UNDECIDED_CODES[self.undecided] if self.open else HOLDS
+        return UNDECIDED_CODES[self.undecided] if self.gate.doubt else HOLDS
 
     def document(self, *, values: bool) -> Document:
         """What is shown of it, with what one types at a shell."""
@@ -98,7 +75,7 @@ class Conclusion:
         """Whether the gate holds."""
         if not self.gate.ok:
             return "does not hold:"
-        return f"holds, but {self.open}." if self.open else "holds."
+        return f"holds, but {self.gate.doubt}." if self.gate.doubt else "holds."
 
     def cases(self, *, values: bool) -> list[Case]:
         """A case for each eval, and one for reasons that are of no single eval."""
@@ -124,7 +101,7 @@ def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> No
     console.add_summary(conclusion.markdown(values=values))
     title = conclusion.about
     level, said = "error", conclusion.gate.reasons
-    if conclusion.open:
+    if conclusion.gate.doubt:
         level, said = "warning", (f"The gate {conclusion.describe_gate()}",)
     if said:
         said = (conclusion.comparison.headline, *said)

@@ -144,8 +144,8 @@ class Comparison:
             summary,
             self._sides,
             fell=suite_regressed(self.summary, self.alpha),
-            may_have_broken=self.may_have_broken,
-            outage=self.outage,
+            may_have_broken=self._may_have_broken,
+            outage=self._outage,
             accepted=frozenset(accepted),
         )
 
@@ -155,7 +155,7 @@ class Comparison:
         return str(write_heading(self._facts()))
 
     @property
-    def outage(self) -> tuple[int, int] | None:
+    def _outage(self) -> tuple[int, int] | None:
         """How many evals have nothing but errors of an outage, of how many that ended."""
         ended = self._suite.evals.filter(
             pl.col("candidate_state").is_in((*DECIDED, "error", "mixed"))
@@ -164,7 +164,7 @@ class Comparison:
         return (errors, ended.height) if errors else None
 
     @property
-    def may_have_broken(self) -> bool:
+    def _may_have_broken(self) -> bool:
         """Whether something probably got worse although no single eval is called broken."""
         called = self.evals["transition"].is_in(BROKEN).any()
         return not called and (self.summary["p_any_regressed"].item() or 0) >= CERTAIN_ENOUGH
@@ -198,9 +198,10 @@ class Comparison:
                 the accepted evals.
 
         Returns:
-            ``.ok``; ``.reasons`` (why not); ``.failing``, ``.undecided`` and ``.accepted``, ids of
-            evals; ``.notes`` (said, not counted); ``.rule`` (in words). An outage, and a run whose
-            results do not add up to what it says, are reasons, too.
+            ``.ok``; ``.reasons`` (why not); ``.doubt`` (why it is undecided although nothing fails
+            it); ``.failing``, ``.undecided`` and ``.accepted``, ids of evals; ``.notes`` (said, not
+            counted); ``.rule`` (in words). An outage, and a run whose results do not add up to what
+            it says, are reasons, too.
 
         Raises:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
@@ -235,7 +236,14 @@ class Comparison:
             summary = summarize(suite, self.alpha) if len(accepted) else self.summary
             fell = summary if suite_regressed(summary, self.alpha) else None
         sides = self._sides
-        return Suspicion(fell, len(accepted) > 0, self.outage, sides.unnamed, sides.waiting)
+        return Suspicion(
+            summary=fell,
+            without_accepted=len(accepted) > 0,
+            outage=self._outage,
+            unnamed=sides.unnamed,
+            waiting=sides.waiting,
+            may_have_broken=self._may_have_broken,
+        )
 
     def raise_if_regressed(
         self,
@@ -440,7 +448,7 @@ class Comparison:
         started = say_started(self._sides.started)
         notes = (self.compared, *self._sides.notes, started, unknown, hour)
         compared = " ".join(filter(None, notes))
-        told = explain(self._facts(), compared, self.verdict, test)
+        told = explain(self._facts(), compared, test)
         edits = self._sides.edits
         return told if edits is None else f"{told}\n{edits.describe()}"
 

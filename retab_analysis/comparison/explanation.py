@@ -117,13 +117,12 @@ def say_waiting(waiting: tuple[int, int]) -> str:
     return f"not ended yet: {waiting[0]} of {waiting[1]} {verb} still to come"
 
 
-def explain(facts: VerdictFacts, compared: str, verdict: str, test: Row) -> str:
-    """Some lines: what was compared, what broke and since when, what the numbers say.
+def explain(facts: VerdictFacts, compared: str, test: Row) -> str:
+    """Some lines: what was compared, how sure it is what broke, what the numbers say.
 
     Args:
         facts: What is told.
         compared: What was compared with what, one sentence or more.
-        verdict: The verdict.
         test: ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
             rate changed; ``not_worse``: whether it did not fall by the margin; ``own_past``:
             whether each eval was held against its own earlier results.
@@ -131,9 +130,7 @@ def explain(facts: VerdictFacts, compared: str, verdict: str, test: Row) -> str:
     sentences = [
         compared,
         *_broken(facts),
-        _suspects(facts, verdict),
-        *_errors(facts),
-        _flaky(facts),
+        _outage(facts),
         _not_counted(facts),
         _suite(facts.summary, test),
     ]
@@ -173,37 +170,14 @@ def _broken(facts: VerdictFacts) -> Iterator[str]:
         yield f"{count_noun(rest, 'more eval')} got worse at other times."
 
 
-def _suspects(facts: VerdictFacts, verdict: str) -> str | None:
-    suspects = [each for each in facts.details if each.transition == "suspect"]
-    if not suspects:
+def _outage(facts: VerdictFacts) -> str | None:
+    down = [each for each in facts.details if each.state == "error" and each.is_outage]
+    if not down:
         return None
-    if len(suspects) == 1:
-        return f"1 eval is unclear, {suspects[0].name}: {suspects[0].reason}."
-    known = [each.p for each in suspects if each.p is not None]
-    between = f" (p {say_p(min(known))} to {say_p(max(known))})" if known else ""
-    luck = "" if verdict == "regressed" else "; that may be bad luck"
-    return f"{len(suspects)} evals did not pass and may have got worse{between}{luck}."
-
-
-def _errors(facts: VerdictFacts) -> Iterator[str]:
-    errored = [each for each in facts.details if each.state == "error"]
-    down = [each for each in errored if each.is_outage]
-    if down:
-        blocks = count_noun(len({each.block for each in down}), "block")
-        yield (
-            f"{count_noun(len(down), 'eval')} of {blocks} ended in errors of an outage, which say "
-            "nothing of the evals and count in no rate."
-        )
-    new = sum(not each.is_outage and each.transition == "newly_errored" for each in errored)
-    if new:
-        yield f"{count_noun(new, 'eval')} ended in an error, which is not a verdict."
-
-
-def _flaky(facts: VerdictFacts) -> str | None:
-    n = sum(each.transition == "flaky" for each in facts.details)
-    verb = "does" if n == 1 else "do"
+    blocks = count_noun(len({each.block for each in down}), "block")
     return (
-        f"{count_noun(n, 'eval')} {verb} not always pass, without a lasting change." if n else None
+        f"{count_noun(len(down), 'eval')} of {blocks} ended in errors of an outage, which say "
+        "nothing of the evals and count in no rate."
     )
 
 

@@ -19,7 +19,7 @@ from retab_analysis.comparison.detail import WORDS, list_evals, say_day, say_tra
 from retab_analysis.comparison.explanation import say_p_value, say_points, say_waiting
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
@@ -42,6 +42,7 @@ class Gate:
             ``Comparison.evals``; none where so many are tolerated.
         undecided: The ids of the evals that one run cannot tell: suspects, and those that ended in
             an error; :func:`settle` decides them.
+        doubt: Why it is undecided although nothing fails it, in words; empty where it is not.
         accepted: The ids of the evals that do not pass, and are accepted.
         rule: By which rule, in words.
         suite_reasons: Those of the reasons that are of no single eval that fails.
@@ -52,6 +53,7 @@ class Gate:
     notes: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    doubt: str = ""
     accepted: tuple[str, ...] = ()
     rule: str = ""
     suite_reasons: tuple[str, ...] = ()
@@ -172,6 +174,7 @@ class Suspicion:
         unnamed: How many results are missing, or contradict what their run says, and are of no
             eval that is known to be missing.
         waiting: How many evals are still to come, of how many.
+        may_have_broken: Whether something probably broke although no eval is called broken.
     """
 
     summary: pl.DataFrame | None = None
@@ -179,6 +182,7 @@ class Suspicion:
     outage: tuple[int, int] | None = None
     unnamed: int = 0
     waiting: tuple[int, int] = (0, 0)
+    may_have_broken: bool = False
 
     def reasons(self) -> list[str]:
         """The sentences; what is still to come is said with the evals."""
@@ -256,10 +260,24 @@ def apply_rule(
         tuple(notes),
         failing=tuple(named["eval_id"]),
         undecided=tuple(unsure["eval_id"]),
+        doubt="" if reasons else _say_doubt(evals, unsure, against),
         accepted=tuple(known["eval_id"]),
         rule=rule.describe(known.height),
         suite_reasons=tuple(suite),
     )
+
+
+def _say_doubt(evals: pl.DataFrame, unsure: pl.DataFrame, against: Suspicion) -> str:
+    """What may be wrong although nothing fails the gate."""
+    if not evals["candidate_state"].is_in((*DECIDED, "mixed")).any():
+        return "nothing was decided"
+    suspects = unsure.filter(transition="suspect").height
+    errors = unsure.height - suspects
+    said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
+    said += [f"{count_noun(errors, 'eval')} ended in an error"] if errors else []
+    if not said and against.may_have_broken:
+        return "something probably broke, but it is not certain which eval"
+    return " and ".join(said)
 
 
 def _name_failures(named: pl.DataFrame) -> list[str]:

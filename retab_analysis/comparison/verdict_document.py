@@ -93,7 +93,7 @@ def make_document(
     """
     writer = _Writer(facts, gate, explanation, reruns, door)
     passed, of = facts.passing
-    badge, tone = judge(facts, gate)
+    badge, tone = judge(gate)
     version = writer.version
     return Document(
         heading=write_heading(facts),
@@ -108,12 +108,11 @@ def make_document(
     )
 
 
-def judge(facts: VerdictFacts, gate: Gate) -> tuple[str, Tone]:
+def judge(gate: Gate) -> tuple[str, Tone]:
     """How the gate stands, in two words."""
     if not gate.ok:
         return "gate fails", "bad"
-    is_open = gate.undecided or facts.may_have_broken or not facts.is_decided
-    return ("gate undecided", "doubt") if is_open else ("gate holds", "good")
+    return ("gate undecided", "doubt") if gate.doubt else ("gate holds", "good")
 
 
 @dataclass(frozen=True, eq=False)
