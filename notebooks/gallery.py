@@ -1,12 +1,13 @@
-"""Draw every plot in several sizes, light, dark and in grey, into ``build/gallery/``.
+"""Draw every plot of 1, 3, 20 and 200 versions or evals, light, dark and in talk size.
 
-::
+One sheet for each plot, in ``docs/gallery/``::
 
     python notebooks/gallery.py
 """
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,15 +27,20 @@ import retab_analysis as ra
 from retab_analysis import plots
 from retab_analysis.schema import RESULTS, RUNS, VERSIONS
 
-OUT = Path(__file__).parent.parent / "build" / "gallery"
+OUT = Path(__file__).parent.parent / "docs" / "gallery"
+STYLES = ("default", "dark_background", "seaborn-v0_8-talk")
+SIZES = (1, 3, 20, 200)
+WIDTH, HEIGHT = 640, 440  # pixels of a figure on its sheet
 START = datetime(2026, 5, 18, 9, tzinfo=UTC)
 HOSTILE = ["$x_$", "_private", "<b>bold</b>", "$5 and $6", "a\nb", "\\alpha_1^2"]
 HOSTILE += ["みどり商事: 通貨", "فاتورة 12", "a\u202eb", "draft_2026_05_18", "draft_2026_05_19"]
 
 
 def version(at: int) -> str:
-    """A version's id; some are hostile."""
-    return HOSTILE[at] if at < len(HOSTILE) else f"wfv_0123456789abcdef{at:04}0123456789abcdef"
+    """A version's id: drafts between published ones, and some hostile names."""
+    if at % 3 != 2:
+        return f"draft_2026_05_{at:04}"
+    return HOSTILE[at % len(HOSTILE)] if at < 12 else f"wfv_0123456789abcdef{at:04}0123456789abcdef"
 
 
 def run(dice: random.Random, at: int, of: int) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def run(dice: random.Random, at: int, of: int) -> dict[str, Any]:
         "completed_at": None if going else started + timedelta(seconds=duration),
         "duration_ms": None if going else 1000 * duration,
         "queue_ms": int((started - created).total_seconds() * 1000),
-        "workflow_version_id": version(at if of < 20 else at // 2),
+        "workflow_version_id": version(at),
         "is_terminal": not going,
     }
 
@@ -133,7 +139,7 @@ def result(dice: random.Random, at: int, on: int) -> dict[str, Any]:
 def results(evals: int, n: int) -> pl.DataFrame:
     """A RESULTS frame of so many evals and runs."""
     dice = random.Random(evals)
-    rows = [result(dice, at, on) for at in range(evals) for on in range(n) if (at + on) % 17]
+    rows = [result(dice, at, on) for at in range(evals) for on in range(n) if (at + on + 1) % 17]
     return pl.DataFrame(rows, schema=RESULTS.schema)
 
 
@@ -157,42 +163,37 @@ def comparison(blocks: int) -> Any:
     return ra.compare(frame.filter(first_run), frame.filter(last_run))
 
 
-def draw(name: str, plot: Callable[..., Axes], *what: Any, **how: Any) -> None:
-    """One plot: of its own size on light and on dark, then small and wide."""
-    for style, ground in (("default", "light"), ("dark_background", "dark")):
-        with plt.style.context(style):
-            save(plot(*what, **how), f"{name}_{ground}")
-    with Image.open(OUT / f"{name}_light.png") as light:
-        light.convert("L").save(OUT / f"{name}_grey.png")
-    for size, shape in (((3.2, 2.4), "small"), ((12, 3), "wide")):
-        _, ax = plt.subplots(figsize=size, layout="constrained")
-        save(plot(*what, ax=ax, **how), f"{name}_{shape}")
-
-
-def save(ax: Axes, name: str) -> None:
-    """Write a figure and close it."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    figure.savefig(OUT / f"{name}.png")
-    plt.close(figure)
+def draw(
+    name: str, plot: Callable[..., Axes], make: Callable[[int], tuple[Any, dict[str, Any]]]
+) -> None:
+    """A sheet of one plot: the sizes down, the styles across."""
+    sheet = Image.new("RGB", (WIDTH * len(STYLES), HEIGHT * len(SIZES)), "#c8c8c8")
+    for down, n in enumerate(SIZES):
+        what, how = make(n)
+        for across, style in enumerate(STYLES):
+            with plt.style.context(style):
+                figure = plot(what, **how).get_figure(root=True)
+                assert figure is not None
+                figure.savefig(file := io.BytesIO())
+                plt.close(figure)
+            picture = Image.open(file).convert("RGB")
+            picture.thumbnail((WIDTH - 8, HEIGHT - 8))
+            sheet.paste(picture, (WIDTH * across + 4, HEIGHT * down + 4))
+    sheet.quantize(128).save(OUT / f"{name}.png", optimize=True)
 
 
 def main() -> None:
-    """Draw them all."""
+    """Draw them all, or those whose names are given."""
     OUT.mkdir(parents=True, exist_ok=True)
-    for n in (0, 1, 12, 200, 5000):
-        frame, known = runs(n), versions(n)
-        draw(f"pass_rate_{n}", plots.plot_pass_rate, frame)
-        draw(f"outcomes_{n}", plots.plot_outcomes, frame)
-        draw(f"durations_{n}", plots.plot_durations, repeated(frame))
-        if n in (1, 12):
-            draw(f"pass_rate_notes_{n}", plots.plot_pass_rate, frame, versions=known)
-            shares = {"by": "workflow_version_id", "versions": known}
-            draw(f"outcomes_notes_{n}", plots.plot_outcomes, frame, **shares)
-    for n in (0, 1, 12, 200):
-        draw(f"verdicts_{n}", plots.plot_verdicts, results(n, min(n, 40)))
-    for n in (1, 12, 200):
-        draw(f"comparison_{n}", plots.plot_comparison, comparison(n))
+    draw("pass_rate", plots.plot_pass_rate, lambda n: (runs(n), {"versions": versions(n)}))
+    draw("outcomes", plots.plot_outcomes, lambda n: (runs(n), {}))
+    shares = {"by": "workflow_version_id"}
+    draw("outcomes_by_version", plots.plot_outcomes, lambda n: (runs(n), shares))
+    draw(
+        "durations", plots.plot_durations, lambda n: (repeated(runs(n)), {"versions": versions(n)})
+    )
+    draw("verdicts", plots.plot_verdicts, lambda n: (results(n, min(n, 40)), {}))
+    draw("comparison", plots.plot_comparison, lambda n: (comparison(n), {}))
 
 
 if __name__ == "__main__":

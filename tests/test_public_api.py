@@ -71,13 +71,13 @@ SIGNATURES = {
     "open_document": "(result, *, client=None)",
     "overview": "(workflows=None, *, client=None, progress=None)",
     "triage": "(evals)",
-    "plot_comparison": "(comparison, *, ax=None)",
+    "plot_comparison": "(comparison, *, versions=None, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
     "plot_pass_rate": (
         "(runs, *, by='workflow_version_id', scope='workflow', versions=None, ax=None)"
     ),
-    "plot_verdicts": "(results, *, by='run_id', ax=None)",
+    "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, repeat=1, client=None)",

@@ -145,7 +145,7 @@ def test_68_nothing_turns_a_report_round(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("draw", "of", "how"),
     [
-        (ra.plot_outcomes, RUNS, {}),
+        (ra.plot_outcomes, RUNS, {"by": "workflow_version_id"}),
         (ra.plot_pass_rate, RUNS, {"scope": None}),
         (ra.plot_durations, RUNS, {}),
         (ra.plot_verdicts, RESULTS, {}),

@@ -11,16 +11,17 @@ import polars as pl
 from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, count_rows, count_where
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.comparable import OUTAGE_EVALS, OUTAGE_HALF
 from retab_analysis.schema import RUNS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import RATED, rated_total
 
-PERIOD = "period_start"
+PERIOD, _CHANGE = "period_start", "pass_rate_change"
 _SCOPES = ("workflow", "block", "eval")
 _COUNTS = ("total_evals", *RATED, "cancelled")
 _TIMES = ("duration_ms", "queue_ms")
 _QUANTILES = {"p50": 0.5, "p95": 0.95}
-_READ = ("created_at", "scope", "ok", *_COUNTS, *_TIMES)
+READ = ("created_at", "status", "scope", "ok", *_COUNTS, *_TIMES)
 # Six digits are enough for anything, and more of them overflow within polars without an error.
 _DURATION = re.compile(r"(?:[1-9]\d{0,5}(?:us|ms|s|m|h|d|w|mo|q|y))+")
 
@@ -35,7 +36,7 @@ def summarize_runs(
     """Sum up runs by version, by other columns, and by time.
 
     Args:
-        runs: A RUNS frame. Runs that still go on count with what they have.
+        runs: A RUNS frame.
         by: One or several columns of it, your own included, but none that bears the name of a
             column of the outcome. With ``every``, None or ``()`` groups by time alone.
         every: Also group by time: how long a period is, as polars writes it (``"1d"``, ``"1w"``,
@@ -46,17 +47,21 @@ def summarize_runs(
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
         ``by``; with ``every``, ``period_start`` (Datetime, UTC; null for runs without a
-        ``created_at``); ``n_runs``, ``ok_runs`` and ``rated_runs`` (Int64), how many runs there
-        are, are ok, and have all four counts that a pass rate needs; ``total_evals, passed, failed,
-        blocked, error, cancelled`` (Int64: sums over the runs that have the count, null where none
-        has it); ``rated_evals`` (Int64), ``pass_rate``, ``pass_rate_low, pass_rate_high``
-        (Float64); ``duration_ms_p50, duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear
-        quantiles); ``first_created_at, last_created_at`` (Datetime).
+        ``created_at``); ``n_runs``, ``ok_runs``, ``rated_runs`` and ``n_outages`` (Int64): how many
+        runs there are, are ok, are in the pass rate, and were an outage; ``total_evals, passed,
+        failed, blocked, error, cancelled`` (Int64: sums over all runs that have the count, null
+        where none has it); ``rated_evals`` (Int64), ``pass_rate``, ``pass_rate_low,
+        pass_rate_high`` (Float64); with ``every``, ``pass_rate_change`` (Float64): the pass rate
+        less that of the period before which has one, in the same group; ``duration_ms_p50,
+        duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear quantiles);
+        ``first_created_at, last_created_at`` (Datetime).
 
-        ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs`` alone,
-        because a count that is not known must not be taken for 0; the other ``n_runs - rated_runs``
-        are left out of it. ``rated_evals`` is its denominator: how many evals ended otherwise than
-        by being cancelled. The rate and its Wilson interval at 95 % are null where that is 0.
+        ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``: runs
+        of the whole workflow that completed, or the next best that the group has: whole ones that
+        did not complete, then runs of a part that did, then the rest. In no rate are runs of which
+        one of these counts is not known, and outages: runs in which at least half of the evals that
+        ended, and at least three, ended in an error. ``rated_evals`` is the denominator. The rate
+        and its Wilson interval at 95 % are null where that is 0.
 
         The interval takes the results as independent. Those of one eval in several runs are not
         quite, so what is not known is at least as much as the interval says.
@@ -64,9 +69,22 @@ def summarize_runs(
     Raises:
         ConfigError: A column, duration or scope that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame.
+
+    Examples:
+        >>> import retab_analysis as ra
+        >>> with ra.Sandbox() as sandbox:
+        ...     client = ra.Client(**sandbox.credentials)
+        ...     runs = ra.fetch_runs(client=client, limit=200)
+        ...     workflows = ra.fetch_workflows(client=client).select("workflow_id", "name")
+        >>> weekly = ra.summarize_runs(
+        ...     runs.join(workflows, on="workflow_id"), ["workflow_id", "name"], every="1w"
+        ... )
+        >>> weekly.columns[:4]
+        ['workflow_id', 'name', 'period_start', 'n_runs']
     """
     period: list[pl.Expr] = [] if every is None else [_period(every)]
     outcome = [each.meta.output_name() for each in (*period, *_aggregates())]
+    outcome += [_CHANGE] if period else []
     by_time_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
     keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome)
     if scope is not None:
@@ -75,11 +93,18 @@ def summarize_runs(
     def summarized(lazy: pl.LazyFrame) -> pl.LazyFrame:
         if scope is not None:
             lazy = lazy.filter(pl.col("scope") == scope)
-        order = [*(each.meta.output_name() for each in period), "first_created_at", *keys]
-        groups = lazy.group_by(*keys, *period).agg(_aggregates())
-        return groups.sort(order, nulls_last=True)
+        groups = lazy.group_by(*keys, *period).agg(_aggregates(scope or "workflow"))
+        if every is None:
+            return groups.sort("first_created_at", *keys, nulls_last=True)
+        ordered = groups.sort(PERIOD, "first_created_at", *keys, nulls_last=True)
+        before = pl.col("pass_rate").forward_fill().shift(1)
+        change = pl.col("pass_rate") - (before.over(keys) if keys else before)
+        dated = pl.when(pl.col(PERIOD).is_not_null()).then(change)
+        names = [*keys, PERIOD, *(each.meta.output_name() for each in _aggregates())]
+        names.insert(names.index("pass_rate_high") + 1, _CHANGE)
+        return ordered.with_columns(dated.alias(_CHANGE)).select(names)
 
-    return apply_lazily(runs, RUNS, (*keys, *_READ), summarized)
+    return apply_lazily(runs, RUNS, (*keys, *READ), summarized)
 
 
 def _period(every: str) -> pl.Expr:
@@ -97,13 +122,26 @@ def _period(every: str) -> pl.Expr:
     return start
 
 
-def _aggregates() -> list[pl.Expr]:
+def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
+    rated, outage = rated_total(), is_outage()
+    standing = pl.when(rated.is_not_null() & ~outage).then(find_standing(whole))
+    in_rate = standing == standing.max()
+    passed, n = (each.filter(in_rate).sum().cast(pl.Int64) for each in (pl.col("passed"), rated))
+    low, high = wilson_over(passed, n)
     return [
         count_rows().alias("n_runs"),
         count_where(pl.col("ok").fill_null(False)).alias("ok_runs"),
-        count_where(rated_total().is_not_null()).alias("rated_runs"),
-        *(_known_sum(name) for name in _COUNTS),
-        *_rates(),
+        count_where(in_rate).alias("rated_runs"),
+        count_where(outage).alias("n_outages"),
+        # The sum over the runs that have a count; polars itself gives 0 where none has it.
+        *(
+            pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+            for name in _COUNTS
+        ),
+        n.alias("rated_evals"),
+        pl.when(n > 0).then(passed / n).alias("pass_rate"),
+        low.alias("pass_rate_low"),
+        high.alias("pass_rate_high"),
         *(
             pl.col(name).quantile(share, "linear").alias(f"{name}_{which}")
             for name in _TIMES
@@ -114,19 +152,14 @@ def _aggregates() -> list[pl.Expr]:
     ]
 
 
-def _known_sum(name: str) -> pl.Expr:
-    """The sum over the runs that have a count; polars itself gives 0 where none has it."""
-    return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+def is_outage() -> pl.Expr:
+    """Whether a run was an outage, as far as its counts can tell: it does not say which blocks."""
+    errors = pl.col("error")
+    return ((errors >= OUTAGE_EVALS) & (errors >= OUTAGE_HALF * rated_total())).fill_null(False)
 
 
-def _rates() -> list[pl.Expr]:
-    """:func:`retab_analysis.vocabulary.pass_rate` over a group, and its interval."""
-    rated = rated_total()
-    passed, n = pl.col("passed").filter(rated.is_not_null()).sum(), rated.sum().cast(pl.Int64)
-    low, high = wilson_over(passed, n)
-    return [
-        n.alias("rated_evals"),
-        pl.when(n > 0).then(passed / n).alias("pass_rate"),
-        low.alias("pass_rate_low"),
-        high.alias("pass_rate_high"),
-    ]
+def find_standing(whole: str) -> pl.Expr:
+    """How good a run is for a rate: of the scope ``whole`` and completed 3, the rest 2, 1 and 0."""
+    complete = (pl.col("status") == "completed") & (pl.col("cancelled").fill_null(0) == 0)
+    is_whole = (pl.col("scope") == whole).fill_null(False)
+    return 2 * is_whole.cast(pl.Int8) + complete.fill_null(False).cast(pl.Int8)

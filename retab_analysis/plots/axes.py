@@ -1,31 +1,34 @@
-"""Axes, ticks and legends, the same way in every plot."""
+"""Axes, titles, ticks and legends, the same way in every plot."""
 
 from __future__ import annotations
 
 import math
-import textwrap
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.plots.labels import choose_families, clip, count_cells, shorten_names, wrap_name
+from retab_analysis.plots.labels import (
+    NO_GLYPH,
+    choose_families,
+    clip,
+    count_cells,
+    shorten_names,
+)
 from retab_analysis.plots.palette import EDGE, Look, Style
 
 # How much room a label takes is an estimate: what a layout engine will do is not known yet.
 _LARGEST, _HIGHEST = 14.0, 60.0  # inches; a notebook shows a wider figure with letters too small
-_LINE, _CHARACTER = 1.35, 0.62  # of a font's height
-_SMALLEST = 0.5  # of a tick's font
+_LINE, _CHARACTER, _BOLD = 1.35, 0.6, 0.66  # of a font's height
 _FEW_COLUMNS = 4
-_FEW_LINES = 3  # of text, which the labels above take
-_NARROWEST = 6  # characters in a line of a label that is not upright
-_UPRIGHT = 18  # characters of a name that stands upright
-_ENDLESS = 10**6  # characters
+_NARROWEST, _SHORT = 7, 12  # characters of a name that is shortened
 _THIN = 6.0  # pixels
 _LOWEST = 20.0  # lines of text, in the height of axes with letters of the usual size
-_SMALLEST_POINTS = 6.0
+SMALLEST_POINTS = 6.0
 
 
 def plain(*texts: str) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) ->
             raise ConfigError(f"ax must be a matplotlib Axes or None, got {type(ax).__name__}")
         ax.tick_params(which="both", color=text_colour(ax), labelcolor=text_colour(ax))
         # In low axes letters are smaller, so that labels leave room for the data.
-        points = max(_SMALLEST_POINTS, ax.bbox.height / _LOWEST * 72 / ax.figure.dpi)
+        points = max(SMALLEST_POINTS, ax.bbox.height / _LOWEST * 72 / ax.figure.dpi)
         axis: Any
         for axis in (ax.xaxis, ax.yaxis):
             ticks = axis.get_major_ticks(1)[0].label1.get_fontsize()
@@ -68,7 +71,7 @@ def show_message(ax: Axes, message: str) -> Axes:
     """Draw a message in the middle, and nothing else."""
     ax.set_xticks([])
     write_message(ax, message)
-    return ax
+    return conclude(ax, "", [])
 
 
 def write_message(ax: Axes, message: str) -> None:
@@ -78,30 +81,44 @@ def write_message(ax: Axes, message: str) -> None:
     ax.text(0.5, 0.5, message, transform=ax.transAxes, **style, **plain(message))
 
 
-def name_axes(ax: Axes, x: str = "", y: str = "") -> None:
-    """Say what the axes measure, and draw no frame around them."""
-    if x:
-        ax.set_xlabel(x, **plain(x))
+def frame_values(ax: Axes, y: str = "") -> None:
+    """Lines across at the values, the axis of x below, and no frame around them."""
     ax.set_ylabel(y, **plain(y))
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(which="both", length=0)
+    ax.grid(axis="y", color=text_colour(ax), alpha=0.15, linewidth=0.6)
+    ax.set_axisbelow(True)
 
 
-def describe_below(ax: Axes, lines: Iterable[str], more: Sequence[str] = ()) -> None:
-    """Say below the axes, from their left end on, what x is, and what the picture leaves out.
+def conclude(
+    ax: Axes, title: str, notes: Iterable[str], *, aside: str = "", above: Axes | None = None
+) -> Axes:
+    """Put the title above, in one line, and give the axes what was left out: ``.retab_notes``.
 
-    Release notes (``more``) are there as far as there is room, the last ones first.
+    Args:
+        ax: The axes.
+        title: What is drawn.
+        notes: Sentences about what the picture does not show.
+        aside: What colours mean, at the right end where there is room.
+        above: The uppermost axes of the figure, where it is another one.
     """
-    small = measure_font(ax) * 0.83
-    across = max(20, int(ax.bbox.width / (small * _CHARACTER)))
-    said = [part for line in lines for part in textwrap.wrap(line, across)]
-    room = int(ax.bbox.height / (2 * small * _LINE)) - _FEW_LINES - len(said)
-    left = min(len(more), max(0, len(more) - room))
-    if left:
-        which = "release" if left == len(more) else "earlier release"
-        said.append(f"{left} {which} note{'s' * (left > 1)} without room here")
-    said += [clip(line, across) for line in more[left:]]
-    text, points = "\n".join(said), small * 72 / ax.figure.dpi
-    ax.set_xlabel(text, loc="left", fontsize=points, **plain(text))
+    top = above or ax
+    dots = 72 / top.figure.dpi
+    own: Any = top.title.get_fontsize()
+    size = min(float(own), 1.25 * measure_font(ax) * dots)
+    across = top.bbox.width * dots / size
+    said = clip(title, max(10, int(across / _BOLD)))
+    bold: Style = {"fontweight": "bold", "fontsize": size, "color": text_colour(ax)}
+    top.set_title(said, loc="left", **bold, **plain(said))
+    if len(said) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
+        top.set_title(aside, loc="right", fontsize=0.8 * size, color="#7C8794", **plain(aside))
+    found = [*notes]
+    if any(NO_GLYPH in each.get_text() for each in top.figure.findobj(Text)):
+        missing = "no installed font has some of the characters in the names, drawn as boxes"
+        found.append(missing)
+        warnings.warn(missing, stacklevel=3)
+    vars(ax)["retab_notes"] = tuple(found)
+    return ax
 
 
 def measure_font(ax: Axes) -> float:
@@ -118,73 +135,71 @@ def space_columns(ax: Axes, n: int) -> None:
 
 
 def label_columns(
-    ax: Axes, names: Iterable[object], notes: Sequence[Sequence[str]] = (), *, room: float = 0.9
-) -> bool:
-    """Label places 0, 1, … along x: side by side where there is room, else upright, else a few.
+    ax: Axes,
+    names: Sequence[object],
+    days: Sequence[str] = (),
+    *,
+    may_be_upright: bool = False,
+    room: float = 1.0,
+) -> None:
+    """Label places 0, 1, … along x, with their days in a second line.
 
-    A name that is too long is broken, or cut where that leaves it different. Gives whether there
-    was room for the notes, too; ``room`` is the share of the width that a layout will leave.
+    Where the labels have no room side by side, names that differ are upright, and of times only
+    every k-th has a label, the last one always. ``room`` is the share of the width that a layout
+    will leave.
     """
-    size, values = measure_font(ax), list(names)
-    spacing = room * ax.bbox.width / max(len(values), _FEW_COLUMNS)
-    across = int(spacing / size / _CHARACTER)
-    if across >= max([_NARROWEST, *(len(part) for parts in notes for part in parts)]):
-        whole, short = shorten_names(values, _ENDLESS), shorten_names(values, across)
-        both = zip(whole, shorten_names(values, 2 * across), strict=True)
-        wrapped = [wrap_name(name, across) or wrap_name(cut, across) for name, cut in both]
-        # A short name is upright rather than cut; a long one would be cut there, too.
-        if all(new or len(name) > _UPRIGHT for new, name in zip(wrapped, whole, strict=True)):
-            shown = [new or cut for new, cut in zip(wrapped, short, strict=True)]
-            _ticks(ax, "x", range(len(shown)), _noted(shown, notes, "\n"))
-            return True
-    # Where that leaves letters large enough, they are smaller, so that two lines fit.
-    if notes and size > spacing / (2 * _LINE) >= _SMALLEST * size:
-        size = spacing / (2 * _LINE)
-    # Where not every place has a name, those that have one may take two lines.
-    all_named, both_fit = spacing >= size * _LINE, spacing >= 1.999 * size * _LINE
-    lines = notes if both_fit or not all_named else ()
-    kept = choose_labelled(len(values), size * _LINE * (2 if lines else 1), spacing)
-    shown = shorten_names([values[at] for at in kept], min(_limit(ax.bbox.height, size), _UPRIGHT))
-    labels = _noted(shown, [lines[at] for at in kept] if lines else (), ", ")
-    _ticks(ax, "x", kept, labels, rotation=90, fontsize=size * 72 / ax.figure.dpi)
-    return bool(lines)
+    size = measure_font(ax)
+    # A layout engine gives axes more room than they have before it.
+    wide = ax.bbox.width * (1.15 if ax.figure.get_layout_engine() else 1.0)
+    spacing = room * wide / max(len(names), _FEW_COLUMNS)
+    across = int(spacing / size / _CHARACTER - 0.7)
+    dated, style = max(map(count_cells, days), default=0), Style()
+    kept: Sequence[int] = range(len(names))
+    shown = shorten_names(names, max(across, _SHORT))
+    widest = max(map(count_cells, shown))
+    if max(widest, dated) > across >= max(_NARROWEST, dated):
+        shown = shorten_names(names, across)
+    elif max(widest, dated) > across and may_be_upright:
+        kept, style = choose_labelled(len(names), size * _LINE, spacing), {"rotation": 90}
+        shown = shorten_names(names, _limit(ax.bbox.height, size))
+    elif max(widest, dated) > across:
+        room_of_each = (max(widest, dated) + 1) * size * _CHARACTER
+        kept = choose_labelled(len(names), room_of_each, spacing)
+    lines = [f"{shown[at]}\n{days[at]}" if any(days) else shown[at] for at in kept]
+    _ticks(ax, "x", kept, lines, **style)
 
 
 def label_rows(
-    ax: Axes, names: Iterable[object], notes: Sequence[Sequence[str]] = (), *, room: float = 0.9
+    ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.9
 ) -> None:
     """Label places 0, 1, … down y, the first on top, in smaller letters where rows are narrow.
 
-    Only where even those do not fit, some rows have no label. The limits of y have to be set
-    before, because they say how far apart the places are.
+    The limits of y have to be set before, because they say how far apart the places are.
     """
     full, values = measure_font(ax), list(names)
     low, high = ax.get_ylim()
     spacing = ax.bbox.height * room / abs(high - low)
-    size = min(full, spacing / _LINE)
-    size = full if size < full * _SMALLEST else size
-    kept = choose_labelled(len(values), size * _LINE, spacing)
-    lines = notes if spacing >= 2 * size * _LINE else ()
-    labels = _noted(shorten_names(values, _limit(ax.bbox.width, size)), lines, ", ")
-    points = size * 72 / ax.figure.dpi
-    _ticks(ax, "y", kept, [labels[at] for at in kept], fontsize=points)
+    size = max(min(full, spacing / _LINE), SMALLEST_POINTS * ax.figure.dpi / 72)
+    labels = shorten_names(values, _limit(ax.bbox.width, size))
+    if notes and spacing >= 2 * size * _LINE:
+        labels = [f"{name}\n{note}" for name, note in zip(labels, notes, strict=True)]
+    _ticks(ax, "y", range(len(values)), labels, fontsize=size * 72 / ax.figure.dpi)
+
+
+def count_rows(ax: Axes, room: float) -> int:
+    """How many rows down the axes can have a label."""
+    return max(1, int(ax.bbox.height * room / (SMALLEST_POINTS * _LINE * ax.figure.dpi / 72)))
 
 
 def _limit(pixels: float, size: float) -> int:
-    """How many characters a label may have beside an axis of that length: a third of it."""
+    """How many characters a label may have beside an axis of that length: two fifths of it."""
     return max(10, min(40, int(pixels * 0.42 / size / _CHARACTER)))
 
 
-def _noted(names: Sequence[str], notes: Sequence[Sequence[str]], by: str) -> list[str]:
-    """Names with their notes in the lines below."""
-    both = zip(names, map(by.join, notes or [()] * len(names)), strict=True)
-    return [f"{name}\n{note}" if note else name for name, note in both]
-
-
-def choose_labelled(n: int, size: float, spacing: float) -> list[int]:
+def choose_labelled(n: int, size: float, spacing: float) -> Sequence[int]:
     """Which of ``n`` places have a label when each takes ``size``: the last one, and every k-th."""
     step = max(1, math.ceil(size / spacing - 1e-9)) if spacing > 0 else max(1, n)
-    return list(range(n - 1, -1, -step))[::-1]
+    return range(n - 1, -1, -step)[::-1]
 
 
 def _ticks(
@@ -194,15 +209,12 @@ def _ticks(
     set_ticks(list(places), list(labels), **plain(*labels), **more)
 
 
-def area_style(look: Look) -> Style:
-    """How an area is filled."""
+def area_style(look: Look, pixels: float = _THIN) -> Style:
+    """How an area is filled; a hatch, or an edge, would hide the colour of a thin one."""
+    if pixels < _THIN:
+        return {"color": look.colour, "linewidth": 0}
     line: Style = {"edgecolor": EDGE, "linewidth": 0.4, "hatch_linewidth": 0.5}
     return {"facecolor": look.colour, "hatch": look.hatch, **line}
-
-
-def bar_style(look: Look, pixels: float) -> Style:
-    """How a bar is filled; a hatch, or an edge, would hide the colour of a thin one."""
-    return {"color": look.colour, "linewidth": 0} if pixels < _THIN else area_style(look)
 
 
 def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
@@ -215,12 +227,13 @@ def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     if not entries:
         return
     size, texts = measure_font(ax), [text for _, text in entries]
-    each = (max(map(count_cells, texts)) * _CHARACTER + 3.2) * size
-    across = max(1, min(len(texts), int(ax.bbox.width * 0.9 / each)))
+    each = (max(map(count_cells, texts)) * 0.9 * _CHARACTER + 3.2) * size
+    across = max(1, min(len(texts), int(ax.bbox.width * 0.95 / each)))
     lines = math.ceil(len(texts) / across)
-    share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.7))
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, low + (high - low) / (1 - share))
+    share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.8))
+    scale = ax.yaxis.get_transform()
+    low, high = scale.transform(ax.get_ylim())
+    ax.set_ylim(top=float(scale.inverted().transform([low + (high - low) / (1 - share)])[0]))
     made = ax.legend(
         [Patch(**area_style(each)) if isinstance(each, Look) else each for each, _ in entries],
         [str(at) for at in range(len(entries))],

@@ -1,10 +1,10 @@
-"""What stands side by side along x: versions, runs or other groups, and what is said of each."""
+"""What stands side by side along x: versions, runs or other groups, and how each is named."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -12,15 +12,19 @@ from matplotlib.axes import Axes
 
 from retab_analysis.analysis.frames import check_frame
 from retab_analysis.errors import ConfigError
-from retab_analysis.plots.axes import describe_below, label_columns
+from retab_analysis.markup import count_noun
+from retab_analysis.plots.axes import label_columns
 from retab_analysis.plots.labels import to_one_line
 from retab_analysis.schema import VERSIONS
+from retab_analysis.vocabulary import DRAFT
 
 VERSION, RUN = "workflow_version_id", "run_id"
 _NOUNS = {VERSION: "version", RUN: "run"}
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MOST_NOTES = 20  # for which a figure is made higher
 _READ = ("workflow_version_id", "version", "description", "published_at", "is_current")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+Versions = Mapping[object, tuple[int, str | None, datetime | None, bool]]
+"""By id: the number, the release note, when it was published and whether it is in production."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,14 @@ class Columns:
     Attributes:
         by: The column that makes the groups.
         keys: ``key``, ``created_at`` (of its earliest row), one row per group in order.
+        versions: What is known of published versions.
         each: How many neighbouring groups are at one place.
-        versions: What is known of published versions, by id: ``version, description,
-            published_at, is_current``.
     """
 
     by: str
     keys: pl.DataFrame
+    versions: Versions = field(default_factory=dict)
     each: int = 1
-    versions: dict[object, tuple[int, str | None, datetime | None, bool]] | None = None
 
     @property
     def height(self) -> int:
@@ -46,20 +49,25 @@ class Columns:
         return math.ceil(self.keys.height / self.each)
 
     @property
-    def notes_height(self) -> float:
-        """By how many inches release notes make a new figure higher."""
-        known = sum(key in (self.versions or {}) for key in self.keys["key"])
-        return 0.2 * min(known, _MOST_NOTES)
+    def noun(self) -> str:
+        """What one group is called: version, run or as its column is."""
+        return _NOUNS.get(self.by) or to_one_line(self.by)
 
     @property
-    def noun(self) -> str:
-        """What one group is called."""
-        return _NOUNS.get(self.by, "group")
+    def in_time(self) -> bool:
+        """Whether the last place is the newest."""
+        return self.by in _NOUNS
+
+    @property
+    def drafts(self) -> list[bool]:
+        """Whether each place is a draft and no published version."""
+        keys = self.keys["key"] if self.by == VERSION and self.each == 1 else ()
+        return [is_draft(key) and key not in self.versions for key in keys]
 
     def fit(self, ax: Axes, thinnest: float) -> Columns:
         """The same, with neighbours put together that would be thinner than so many pixels."""
         room = max(1.0, ax.bbox.width * 0.85 / thinnest)
-        return Columns(self.by, self.keys, math.ceil(self.keys.height / room) or 1, self.versions)
+        return replace(self, each=math.ceil(self.keys.height / room) or 1)
 
     def place(self, lazy: pl.LazyFrame) -> pl.LazyFrame:
         """Rows with ``x``, the place of each (Int64)."""
@@ -67,73 +75,86 @@ class Columns:
         places = self.keys.lazy().select("key", x=at)
         return lazy.join(places, on="key", nulls_equal=True, maintain_order="left")
 
+    def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
+        """Name the places along x: a version with its day below, a run by its day alone.
+
+        ``quiet`` places have their day only; ``room`` is the share of the width that a layout will
+        leave.
+        """
+        moments = self.keys["created_at"].to_list()
+        years = {moment.year for moment in moments if moment is not None}
+        days = [_as_day(moment, years) for moment in moments[:: self.each]]
+        if self.each > 1 or self.by == RUN:
+            return label_columns(ax, days, room=room)
+        names = [name_version(key, self.versions) for key in self.keys["key"]]
+        if self.by == VERSION:
+            for at, is_quiet in enumerate(quiet):
+                names[at] = "" if is_quiet else names[at]
+            return label_columns(ax, names, days, room=room)
+        return label_columns(ax, self.keys["key"].to_list(), may_be_upright=True, room=room)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the names do not say: groups at one place, and the release notes."""
+        if self.each > 1:
+            return [f"{self.each:,} {self.noun}s in a row at each place, with the day of the first"]
+        notes = []
+        for key in self.keys["key"]:
+            if key in self.versions:
+                number, note, at, current = self.versions[key]
+                day = "" if at is None else f" of {at:%Y-%m-%d}"
+                now = ", in production now" if current else ""
+                notes.append(f"v{number}{day}{now}: {to_one_line(note or 'no release note')}")
+        return notes
+
 
 def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Columns:
     """The groups of rows that have ``key`` and ``created_at``."""
-    known = None
-    if versions is not None:
-        if by != VERSION:
-            raise ConfigError(
-                f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
-            )
-        frame = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
-        numbered = frame.drop_nulls("version").rows()
-        known = {key: (number, note, at, now is True) for key, number, note, at, now in numbered}
     groups = lazy.group_by("key").agg(pl.col("created_at").min())
-    return Columns(by, groups.sort("created_at", "key", nulls_last=True).collect(), 1, known)
+    ordered = groups.sort("created_at", "key", nulls_last=True).collect()
+    return Columns(by, ordered, read_versions(by, versions))
 
 
-def label_groups(
-    ax: Axes,
-    columns: Columns,
-    notes: Sequence[str] = (),
-    *,
-    n: str = "",
-    said: Sequence[str] = (),
-    room: float = 0.9,
-) -> None:
-    """Name the groups along x with their dates, and say below what a name consists of.
+def read_versions(by: str, versions: object) -> Versions:
+    """What ``versions=`` says of published versions.
 
-    ``notes`` are how many there are of what (``n``) at each place: ``n=…``; ``said`` is what else
-    is said below, and ``room`` the share of the width that a layout will leave.
+    Raises:
+        ConfigError: The columns are not versions.
+        SchemaError: It is not a VERSIONS frame.
     """
-    moments = columns.keys["created_at"].to_list()
-    years = {moment.year for moment in moments if moment is not None}
-    days = []
-    for moment in moments[:: columns.each]:
-        # The year is there only where there are several.
-        day = "" if moment is None else f"{moment.day} {_MONTHS[moment.month - 1]}"
-        days.append(f"{day} {moment.year}" if day and len(years) > 1 else day)
-    apart, known = columns.each == 1, columns.versions or {}
-    names: list[object] = [*days]
-    if apart:
-        names = [f"v{known[key][0]}" if key in known else key for key in columns.keys["key"]]
-    dated = apart and columns.by in _NOUNS
-    parts = [[day] if day and dated else [] for day in days]
-    for part, note in zip(parts, notes, strict=False):
-        part.append(note)
-    if columns.by == VERSION and len(parts) > 1 and apart:
-        parts[-1].append("newest")
-    noted = label_columns(ax, names, parts if any(parts) else (), room=room)
-    when = f" ({min(years)}, UTC)" if len(years) == 1 else " (UTC)"
-    if not apart:
-        together = f"{columns.each:,} {columns.noun}s in a row at each place"
-        title = f"{together}, with the day of the first{when}"
-    elif dated and noted:
-        event = "first run" if columns.by == VERSION else "creation"
-        title = f"{columns.noun}, with the day of its {event}{when}"
-    else:
-        title = _NOUNS.get(columns.by, to_one_line(columns.by))
-    title += f"; n: {n}" if notes and noted else ""
-    describe_below(ax, [title, *said], _release_notes(columns))
+    if versions is None:
+        return {}
+    if by != VERSION:
+        raise ConfigError(
+            f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
+        )
+    rows = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
+    return {
+        key: (number, note, at, now is True)
+        for key, number, note, at, now in rows.drop_nulls("version").rows()
+    }
 
 
-def _release_notes(columns: Columns) -> list[str]:
-    lines = []
-    for key in columns.keys["key"] if columns.each == 1 else ():
-        if known := (columns.versions or {}).get(key):
-            number, note, at, current = known
-            day = "" if at is None else f" of {at:%Y-%m-%d}"
-            now = ", in production now" if current else ""
-            lines.append(f"v{number}{day}{now}: {to_one_line(note or 'no release note')}")
-    return lines
+def is_draft(key: object) -> bool:
+    """Whether a version id is that of a draft."""
+    return isinstance(key, str) and key.startswith(DRAFT)
+
+
+def name_version(key: object, versions: Versions) -> object:
+    """``v5``, ``draft``, or the id of what is not known to be either."""
+    if key in versions:
+        return f"v{versions[key][0]}"
+    return DRAFT if is_draft(key) else key
+
+
+def _as_day(moment: datetime | None, years: set[int]) -> str:
+    """``27 Nov``; with the year where there are several."""
+    if moment is None:
+        return ""
+    return f"{moment:%Y-%m-%d}" if len(years) > 1 else f"{moment.day} {_MONTHS[moment.month - 1]}"
+
+
+def say_left_out(parts: Mapping[str, int]) -> list[str]:
+    """How many runs are not drawn, and why."""
+    left = [f"{count_noun(n, 'run')} {why}" for why, n in parts.items() if n]
+    return [f"left out: {', '.join(left)}"] if left else []

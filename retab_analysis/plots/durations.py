@@ -8,18 +8,11 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpecFromSubplotSpec
+from matplotlib.ticker import NullLocator
 
 from retab_analysis.analysis.frames import select_keyed
-from retab_analysis.plots.axes import (
-    draw_legend,
-    name_axes,
-    prepare_axes,
-    show_message,
-    space_columns,
-    text_colour,
-    write_message,
-)
-from retab_analysis.plots.columns import find_columns, label_groups
+from retab_analysis.plots import axes
+from retab_analysis.plots.columns import find_columns, say_left_out
 from retab_analysis.plots.palette import BLUE, EDGE, SKY, YELLOW, Look, Style
 from retab_analysis.schema import RUNS
 
@@ -31,6 +24,13 @@ _SCOPES = {
 }
 _OTHER = (Look("#B6C0C9"), "of unknown scope")
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
+_MARKS = {
+    **{f"{ms} ms": float(ms) for ms in (1, 10, 100)},
+    **{f"{s} s": s * 1e3 for s in (1, 5, 20)},
+    **{f"{minutes} min": minutes * 6e4 for minutes in (1, 5, 20)},
+    **{f"{hours} h": hours * 3.6e6 for hours in (1, 10, 100)},
+}
+_FAR = 12  # times as long as what is usual
 # Fewer values than this are drawn one by one, and of fewer than three there is no box to draw.
 _FEW, _FEWEST = 10, 3
 _THINNEST = 16.0  # pixels of a group of boxes
@@ -52,22 +52,24 @@ def plot_durations(
     Runs of the whole workflow, of one block and of a single eval take different times, so that each
     has boxes of its own, side by side. A box is the middle half with the median (linear quantiles),
     its whiskers reach from the least to the most. Where there are fewer than 10 runs, each is a
-    point too; where there are fewer than 3, there are only points. ``n`` is how many runs have a
-    duration. Groups that are too many to be seen apart are put together, as many neighbours each,
-    which is said below. For a wide range, ``ax.set_yscale("log")``.
+    point too; where there are fewer than 3, there are only points. Where the longest is far from
+    what is usual, the scale is logarithmic, so that one of them does not flatten the boxes. Groups
+    that are too many to be seen apart are put together, as many neighbours each.
+
+    What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
         versions: A VERSIONS frame: published versions are named by their number, and their release
-            notes stand below.
+            notes are among the notes.
         ax: Where to draw; None makes a new figure. It gives up the upper third of its room to the
             queue's panel.
 
     Returns:
         The axes of the durations; the versions are at x = 0, 1, … in order of appearance. The
         queue's panel is the last one of ``ax.figure.axes``. Each has a unit of its own, ms, s, min
-        or h, as its label says.
+        or h, as its label says; a logarithmic one says it at its ticks.
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
@@ -75,28 +77,30 @@ def plot_durations(
     """
     lazy = select_keyed(runs, RUNS, by, ("created_at", "scope", _EXECUTION, _QUEUE))
     columns = find_columns(lazy, by, versions)
-    ax = prepare_axes(ax, width=1.2 + 0.75 * columns.height, height=5.8 + columns.notes_height)
+    ax = axes.prepare_axes(ax, width=1.2 + 0.85 * columns.height, height=5.0)
     if not columns.height:
-        return show_message(ax, "no runs")
+        return axes.show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)
-    groups = _groups(columns.place(lazy))
-    n = groups.group_by("x").agg(pl.col("n").sum()).sort("x")["n"]
-    label_groups(ax, columns, [f"n={each}" for each in n], n="runs that have a duration")
+    placed = columns.place(lazy)
+    groups = _groups(placed)
+    columns.label(ax)
     queue = _add_panel(ax)
     scopes = [each for each in (*_SCOPES, "other") if each in set(groups["scope"])]
     for panel, part, name in ((ax, _EXECUTION, "execution"), (queue, _QUEUE, "queue")):
         _draw_panel(panel, groups, part, name, scopes)
-        space_columns(panel, columns.height)
+        axes.space_columns(panel, columns.height)
     queue.tick_params(labelbottom=False)
     if len(scopes) > 1:
-        draw_legend(queue, [_SCOPES.get(each, _OTHER) for each in scopes])
-    return ax
+        axes.draw_legend(queue, [_SCOPES.get(each, _OTHER) for each in scopes])
+    unknown = placed.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
+    notes = [*say_left_out({"without a duration": unknown}), *columns.notes]
+    return axes.conclude(ax, f"Duration of runs by {columns.noun}", notes, above=queue)
 
 
 def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
     """One row per place and scope, ordered by them: ``n`` and five numbers of each part."""
     scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
-    numbers = {"n": pl.col(_EXECUTION).count()}
+    numbers: dict[str, pl.Expr] = {}
     for part in (_EXECUTION, _QUEUE):
         values = pl.col(part).drop_nulls()
         for name, share in _BOX.items():
@@ -122,7 +126,7 @@ def _add_panel(ax: Axes) -> Axes:
         above = (box.x0, box.y1 - box.height * upper, box.width, box.height * upper)
         panel = figure.add_axes(above, sharex=ax, facecolor=ax.get_facecolor())
     # The colours and the letters of the given ones, whatever style holds now.
-    colour, size = text_colour(ax), ax.xaxis.label.get_fontsize()
+    colour, size = axes.text_colour(ax), ax.xaxis.label.get_fontsize()
     for axis in (panel.xaxis, panel.yaxis):
         axis.label.set(color=colour, fontsize=size)
     points = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
@@ -136,8 +140,8 @@ def _draw_panel(
     ax: Axes, groups: pl.DataFrame, part: str, name: str, scopes: Sequence[str]
 ) -> None:
     if not groups[f"{part} n"].sum():
-        name_axes(ax, y=name)
-        return write_message(ax, f"no {name} times yet")
+        axes.frame_values(ax, name)
+        return axes.write_message(ax, f"no {name} times yet")
     least, most = (groups[f"{part} {end}"] for end in ("whislo", "whishi"))
     # The largest unit of which the longest duration is at least two.
     longest: Any = most.max()
@@ -153,17 +157,38 @@ def _draw_panel(
         _draw_boxes(ax, boxes, colour, width)
         few = shown.filter(pl.col(f"{part} n") < _FEW).explode(f"{part} values")
         values = (few[f"{part} values"] / milliseconds).to_list()
-        style: Style = {"color": colour, "edgecolor": text_colour(ax), "zorder": 3}
+        style: Style = {"color": colour, "edgecolor": axes.text_colour(ax), "zorder": 3}
         ax.scatter(few["x"].to_list(), values, s=14, linewidth=0.6, **style)
-    if (least < 0).sum() == 0:
+    usual: Any = groups[f"{part} med"].min()
+    if (least < 0).any():
+        return axes.frame_values(ax, f"{name}\n[{unit}]")
+    if longest <= _FAR * max(usual, 1.0):
         ax.set_ylim(bottom=0)
-    name_axes(ax, y=f"{name}\n[{unit}]")
+        return axes.frame_values(ax, f"{name}\n[{unit}]")
+    _set_logarithmic(ax, float(least.min() or 0.0), longest, milliseconds)  # type: ignore[arg-type]
+    axes.frame_values(ax, f"{name}\n(log)")
+
+
+def _set_logarithmic(ax: Axes, least: float, most: float, unit: float) -> None:
+    """A logarithmic scale with ticks at 1 s, 10 s, 1 min and so on; linear near 0, if it has to."""
+    linear = 0.0 if least > 0 else most / 1000
+    if linear:
+        ax.set_yscale("symlog", linthresh=linear / unit, linscale=0.5)
+        ax.set_ylim(0, most * 1.5 / unit)
+    else:
+        ax.set_yscale("log")
+        ax.set_ylim(least / 1.5 / unit, most * 1.5 / unit)
+    marks = {value: text for text, value in _MARKS.items() if max(linear, least / 1.5) <= value}
+    shown = {0.0: "0"} if linear else {}
+    shown |= {value: text for value, text in marks.items() if value <= most * 1.5}
+    ax.set_yticks([value / unit for value in shown], list(shown.values()))
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _draw_boxes(ax: Axes, boxes: pl.DataFrame, colour: str, width: float) -> None:
     if boxes.is_empty():
         return
-    line: Style = {"color": text_colour(ax), "linewidth": 0.8}
+    line: Style = {"color": axes.text_colour(ax), "linewidth": 0.8}
     ax.bxp(
         [{**box, "fliers": []} for box in boxes.drop("x").to_dicts()],
         positions=boxes["x"].to_list(),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-import warnings
 from collections.abc import Iterable
 from datetime import datetime, time
 from functools import cache, lru_cache
@@ -16,9 +14,9 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from retab_analysis.markup import one_line
 
 NO_NAME = "(none)"
-_NO_GLYPH = "□"
+NO_GLYPH = "□"
+"""What is drawn for a character that no installed font has."""
 _SEPARATORS = "_/.:, -"
-_TOKEN = re.compile(rf"(?:^[{_SEPARATORS}]+)?[^{_SEPARATORS}]+[{_SEPARATORS}]*|^[{_SEPARATORS}]*$")
 
 
 def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
@@ -68,41 +66,17 @@ def clip(line: str, width: int) -> str:
     return f"{line.rstrip()}…"
 
 
-def wrap_name(line: str, width: int, most: int = 3) -> str | None:
-    r"""A name in up to ``most`` lines, broken between its words; None where that is not possible.
-
-    Example:
-        >>> wrap_name("draft_2026_06_26", 11), wrap_name("ver_1171a6f77028", 9)
-        ('draft_2026_\n06_26', None)
-    """
-    lines = [""]
-    for token in _TOKEN.findall(line):
-        if count_cells((lines[-1] + token).rstrip()) <= width or not lines[-1]:
-            lines[-1] += token
-        else:
-            lines.append(token)
-    fits = len(lines) <= most and all(count_cells(each.rstrip()) <= width for each in lines)
-    return "\n".join(each.rstrip() for each in lines) if fits else None
-
-
 def to_one_line(value: object) -> str:
     """Any value in one line.
 
     A time is told to the minute, and midnight is the day alone, as where runs are grouped by day or
-    week. A character that no installed font has is a box, which a warning says; matplotlib would
-    warn once for each.
+    week. A character that no installed font has is :data:`NO_GLYPH`; matplotlib would warn of each.
     """
     if isinstance(value, datetime):
         midnight = value.time() == time.min
         return value.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
     line = one_line(value)
-    missing = {each for each in line if find_family(each) is None}
-    if missing:
-        warnings.warn(
-            "no installed font has some of the characters in the names, which are drawn as boxes",
-            stacklevel=2,
-        )
-    return "".join(_NO_GLYPH if each in missing else each for each in line)
+    return "".join(NO_GLYPH if find_family(each) is None else each for each in line)
 
 
 def choose_families(text: str) -> list[str]:

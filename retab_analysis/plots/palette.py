@@ -16,6 +16,9 @@ EDGE = "#1a1a1a"
 BLUE = "#0072B2"
 SKY = "#56B4E9"
 YELLOW = "#F0E442"
+NEW = "#D55E00"
+"""What is newest; told apart from :data:`QUIET` and :data:`BLUE` by its size and its value, too."""
+QUIET = "#9AA5B1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Look:
 
     Attributes:
         colour: The fill.
-        hatch: On an area, so that it is told apart in grey; matplotlib's hatch letters.
+        hatch: On an area; matplotlib's hatch letters.
         sign: On a small cell; empty for none.
     """
 
@@ -33,37 +36,37 @@ class Look:
     sign: str = ""
 
 
-# The colours are those of Okabe and Ito, "Color Universal Design", 2008: they are told apart with
-# every kind of colour vision. The grey ones are for what says nothing about an eval. Areas without
-# a hatch differ in how light they are, so that they are told apart in grey as well; a hatch is for
-# what would be as light as another one.
+NOT_ENDED = "not ended"
+"""What is drawn of evals that run, are queued or pending."""
+
+# The first five differ in how light they are, by a tenth of the way from black to white or more, so
+# that they are told apart in grey and with every kind of colour vision. The others, which say
+# nothing about an eval, have a sign or a hatch.
 STATE_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "passed": Look("#009E73"),
-        "failed": Look("#D55E00", "///", "x"),
-        "blocked": Look("#E69F00", "", "_"),
-        "error": Look("#CC79A7", "xxx", "+"),
-        "mixed": Look(YELLOW, "", "|"),
-        "cancelled": Look("#7F7F7F", "", "."),
-        "running": Look(SKY, "..."),
-        "queued": Look("#B6C0C9"),
-        "pending": Look("#D0D7DD"),
-        "unscored": Look("#EBEEF0"),
+        "passed": Look("#36A98D"),
+        "failed": Look("#C24A00", "", "x"),
+        "blocked": Look("#F2B632", "", "_"),
+        "error": Look("#5E2A7E", "", "+"),
+        "cancelled": Look("#DCE1E5", "", "."),
+        "mixed": Look("#9CCBEA", "", "|"),
+        NOT_ENDED: Look("#B6C0C9", "..."),
+        "unscored": Look("#EEF0F2", "//"),
     }
 )
 
 TRANSITION_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "regressed": Look("#D55E00", "///"),
-        "newly_blocked": Look("#E69F00"),
-        "newly_errored": Look("#CC79A7", "xxx"),
+        "regressed": Look("#C24A00"),
+        "newly_blocked": Look("#F2B632"),
+        "newly_errored": Look("#5E2A7E"),
         "suspect": Look("#F4B183", "//"),
-        "fixed": Look("#009E73"),
-        "flaky": Look(YELLOW),
-        "incomplete": Look(SKY, "..."),
+        "fixed": Look("#36A98D"),
+        "flaky": Look("#9CCBEA"),
+        "incomplete": Look("#7F8A94"),
         "not_comparable": Look("#B6C0C9"),
-        "removed": Look("#7F7F7F"),
-        "added": Look("#EBEEF0"),
+        "removed": Look("#4A545E"),
+        "added": Look("#EEF0F2"),
     }
 )
 """Of every transition but those in which an eval stayed as it was."""

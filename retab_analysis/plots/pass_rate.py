@@ -11,28 +11,18 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import check_frame, check_key
-from retab_analysis.plots.axes import (
-    measure_font,
-    name_axes,
-    plain,
-    prepare_axes,
-    show_message,
-    space_columns,
-    text_colour,
-)
-from retab_analysis.plots.columns import VERSION, find_columns, label_groups
-from retab_analysis.plots.palette import BLUE, Style
+from retab_analysis.analysis.summaries import READ, find_standing, is_outage
+from retab_analysis.plots import axes
+from retab_analysis.plots.columns import Columns, find_columns, say_left_out
+from retab_analysis.plots.palette import BLUE, NEW, QUIET, Style
 from retab_analysis.schema import RUNS
-from retab_analysis.vocabulary import RATED, TERMINAL, rated_total
+from retab_analysis.vocabulary import rated_total
 
-_READ = (
-    *("status", "created_at", "scope", "ok", "total_evals", *RATED, "cancelled"),
-    *("duration_ms", "queue_ms"),
-)
 _THINNEST = 6.0  # pixels of an interval and what is between two of them
 _STEP = 0.05
-_MANY = 40  # intervals whose ends have no room for a line across
 _FROM_NOTHING = 0.25  # an axis that would begin below begins at 0
+_WHOLE = 3
+_MANY = 40  # points that have to be smaller
 
 
 def plot_pass_rate(
@@ -43,24 +33,23 @@ def plot_pass_rate(
     versions: pl.DataFrame | pl.LazyFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the pass rate of each version, in order of appearance, with its interval.
+    """Draw the pass rate of each version, with its 95 % interval.
 
-    The rate and its interval are those of :func:`retab_analysis.summarize_runs`: passed / (passed +
-    failed + blocked + error) over the runs of a version, with the Wilson interval at 95 %. A run
-    that was cancelled, or has not ended, has the results of some evals only, and may look better or
-    worse than the whole: it counts only where its version has no complete run, and the point is
-    hollow then. ``n`` beside the name is how many evals a rate is of. A version of which nothing
-    has ended yet has no point. What is left out is counted below. The axis goes from a little below
-    the lowest interval to a little above the highest, and its label says so where that is not 0.
-    The newest version has a diamond, and its rate in figures. Groups that are too many to be seen
-    apart are put together, as many neighbours each, which is said as well.
+    Rates and Wilson intervals are those of :func:`retab_analysis.summarize_runs`: of the runs that
+    completed, outages apart. A version that has only runs of which evals are missing has a hollow
+    point, because its rate may look better or worse than the whole; one of which nothing has ended
+    yet has none. Drafts are grey, and the newest version is in a colour of its own, with its rate
+    in figures. The axis goes from a little below the lowest interval to a little above the highest.
+    Groups that are too many to be seen apart are put together, as many neighbours each.
+
+    What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
         versions: A VERSIONS frame: published versions are named by their number, and their release
-            notes stand below.
+            notes are among the notes.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -71,83 +60,80 @@ def plot_pass_rate(
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
     """
     key = check_key(by, runs, RUNS)
-    lazy = check_frame(runs, RUNS, (key, *_READ)).select(*_READ, key=key)
+    lazy = check_frame(runs, RUNS, (key, *READ)).select(*READ, key=key)
     summarize_runs(lazy, "key", scope=scope)  # which refuses an unknown scope
     is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
     scoped = lazy.filter(is_scoped)
     others = lazy.select((~is_scoped).sum()).collect().item()
     columns = find_columns(scoped, by, versions)
-    ax = prepare_axes(ax, width=1.2 + 0.75 * columns.height, height=5.4 + columns.notes_height)
+    ax = axes.prepare_axes(ax, width=1.2 + 0.85 * columns.height, height=4.4)
     if not columns.height:
         beside = f"no {scope} runs, {others:,} of another scope"
-        return show_message(ax, beside if others else "no runs")
+        return axes.show_message(ax, beside if others else "no runs")
     columns = columns.fit(ax, _THINNEST)
-    placed = _mark_used(columns.place(scoped)).collect()
-    used = placed.filter("used")
-    partial = used.group_by("x").agg(pl.col("partial").all())
-    rates = summarize_runs(used, "x").join(partial, on="x").sort("x")
-    bottom = _draw(ax, rates, newest=columns.by == VERSION)
-    said = [f"the axis begins at {bottom:.0%}, not at 0"] if bottom else []
-    notes = [f"n={n}" for n in rates["rated_evals"]]
-    said += _said(placed, rates, others)
-    label_groups(ax, columns, notes, n="evals that the rate is of", said=said)
-    return ax
-
-
-def _mark_used(runs: pl.LazyFrame) -> pl.LazyFrame:
-    """Which runs are ``partial``: a part of their evals is missing; and which are ``used``."""
-    ended = pl.col("status").is_in(TERMINAL) & (pl.col("status") != "cancelled")
-    partial = ~ended.fill_null(False) | (pl.col("cancelled") > 0).fill_null(False)
-    has_complete = (~pl.col("partial") & rated_total().is_not_null()).any().over("x")
-    marked = runs.with_columns(partial=partial)
-    return marked.with_columns(used=~(pl.col("partial") & has_complete))
-
-
-def _said(placed: pl.DataFrame, rates: pl.DataFrame, others: int) -> list[str]:
-    """Which runs are in no rate, and what a hollow point is."""
-    counts = {
-        "that did not complete": placed.filter(~pl.col("used")).height,
-        "without counts from the API": int((rates["n_runs"] - rates["rated_runs"]).sum()),
+    placed = columns.place(scoped)
+    is_rated = ~is_outage() & rated_total().is_not_null()
+    best = find_standing(scope or "workflow").filter(is_rated).max()
+    partial = placed.group_by("x").agg(partial=best != _WHOLE).collect()
+    rates = summarize_runs(placed, "x", scope=scope).collect().join(partial, on="x").sort("x")
+    quiet = _draw(ax, rates, columns)
+    columns.label(ax, quiet=quiet)
+    left = rates["n_runs"] - rates["rated_runs"] - rates["n_outages"]
+    reasons = {
+        "in an outage": int(rates["n_outages"].sum()),
+        "that did not complete, or without counts": int(left.sum()),
         "of another scope": others,
     }
-    left = [f"{n:,} run{'s' * (n > 1)} {why}" for why, n in counts.items() if n]
-    said = [f"left out: {', '.join(left)}"] if left else []
-    if not rates.filter(pl.col("partial") & pl.col("pass_rate").is_not_null()).is_empty():
-        said.append("hollow: only runs that did not complete")
-    return said
+    notes = [*say_left_out(reasons), *columns.notes]
+    if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
+        notes.append("hollow: only runs in which evals are missing")
+    aside = "grey: drafts" if any(quiet) else ""
+    return axes.conclude(ax, f"Pass rate by {columns.noun}, 95 % intervals", notes, aside=aside)
 
 
-def _draw(ax: Axes, rates: pl.DataFrame, *, newest: bool) -> float:
-    """Draw the points; gives where y begins."""
+def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
+    """Draw the points; gives which of them are drawn as drafts."""
     known = rates.drop_nulls("pass_rate")
-    places, rate = known["x"].to_list(), known["pass_rate"]
+    places, rate = known["x"].to_list(), known["pass_rate"].to_list()
     low, high = known["pass_rate_low"], known["pass_rate_high"]
+    newest = columns.in_time and len(places) > 0 and places[-1] == rates.height - 1
+    quiet = columns.drafts
+    if newest and quiet:
+        quiet[-1] = False
+    # Where there is nothing else, quiet points would be all there is.
+    quiet = quiet if any(quiet) and len(places) > 1 else []
+    colours = [QUIET if at < len(quiet) and quiet[at] else BLUE for at in places]
+    if newest:
+        colours[-1] = NEW
+    usual = 70 if len(places) < _MANY else 12
+    sizes = [usual / 2.2 if colour == QUIET else usual for colour in colours]
     # Rounding can leave an end of the interval just within the rate, which matplotlib refuses.
-    ends = [(rate - low).clip(0).to_list(), (high - rate).clip(0).to_list()]
-    ax.plot(places, rate.to_list(), color=text_colour(ax), alpha=0.35, linewidth=1)
-    style: Style = {"color": BLUE, "capsize": 3 if len(places) < _MANY else 0, "markersize": 5}
-    drawn = ax.errorbar(places, rate.to_list(), yerr=ends, fmt="o", **style)
-    # A point that is hollow must not be drawn over a full one: the ground may be transparent.
-    drawn.lines[0].set_markevery((~known["partial"]).arg_true().to_list())
-    hollow = known.filter("partial")
-    fill: Style = {"facecolor": ax.get_facecolor(), "edgecolor": BLUE, "zorder": 3}
-    ax.scatter(hollow["x"].to_list(), hollow["pass_rate"].to_list(), s=30, **fill)
-    space_columns(ax, rates.height)
-    bottom = _zoom(ax, low.min(), high.max())
-    name_axes(ax, y="pass rate")
-    ax.grid(axis="y", color=text_colour(ax), alpha=0.15, linewidth=0.6)
-    ax.set_axisbelow(True)
-    if newest and places and places[-1] == rates.height - 1:
-        x, y, size = places[-1], rate[-1], measure_font(ax) * 72 / ax.figure.dpi
-        ground = ax.get_facecolor() if known["partial"][-1] else BLUE
-        ax.scatter([x], [y], s=70, marker="D", zorder=4, facecolor=ground, edgecolor=BLUE)
-        words: Style = {"va": "center", "fontsize": size, "color": text_colour(ax)}
-        ax.annotate(f"{y:.1%}", (x, y), (8, 0), textcoords="offset points", **words, **plain())
-    return bottom
+    ends = [
+        (known["pass_rate"] - low).clip(0).to_list(),
+        (high - known["pass_rate"]).clip(0).to_list(),
+    ]
+    # Intervals are pale: what is pale over a ground can be read on light and dark ones.
+    pale = [(colour, 0.55) for colour in colours]
+    wide = 3.0 if len(places) < _MANY else 1.5
+    line: Style = {"color": QUIET, "linewidth": 1, "elinewidth": wide, "ecolor": pale}
+    ax.errorbar(places, rate, yerr=ends, fmt="-", zorder=1, **line)
+    ground = ax.get_facecolor()
+    fill = [ground if part else each for each, part in zip(colours, known["partial"], strict=True)]
+    ax.scatter(places, rate, s=sizes, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
+    axes.space_columns(ax, rates.height)
+    _zoom(ax, low.min(), high.max())
+    axes.frame_values(ax)
+    if newest:
+        size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
+        words: Style = {"va": "center", "fontsize": size, "fontweight": "bold", "color": NEW}
+        place: Style = {"textcoords": "offset points", "annotation_clip": False}
+        said = f"{rate[-1]:.1%}".replace(".0%", "%")
+        ax.annotate(said, (places[-1], rate[-1]), (0.8 * size, 0), **place, **words, **axes.plain())
+    return quiet
 
 
-def _zoom(ax: Axes, low: Any, high: Any) -> float:
-    """Set the limits of y around the intervals; gives the lower one."""
+def _zoom(ax: Axes, low: Any, high: Any) -> None:
+    """Set the limits of y around the intervals."""
     bottom, top = (0.0, 1.0) if low is None or high is None else (low, high)
     bottom = math.floor(bottom / _STEP) * _STEP
     top = min(1.0, math.ceil(top / _STEP) * _STEP)
@@ -156,4 +142,3 @@ def _zoom(ax: Axes, low: Any, high: Any) -> float:
     ax.set_ylim(bottom - beyond * (bottom == 0), top + beyond)
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    return bottom

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,26 +15,30 @@ from retab_analysis.analysis.assessment import NEEDED
 from retab_analysis.analysis.flakiness import mark_results
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
-from retab_analysis.plots.axes import (
-    draw_legend,
-    label_rows,
-    prepare_axes,
-    show_message,
-    text_colour,
-)
-from retab_analysis.plots.columns import Columns, label_groups
+from retab_analysis.arguments import check_count
+from retab_analysis.errors import ConfigError
+from retab_analysis.markup import count_noun
+from retab_analysis.plots import axes
+from retab_analysis.plots.columns import Columns, read_versions
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
-from retab_analysis.vocabulary import DECIDED, SAME_EVAL, eval_label
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING, SAME_EVAL, eval_label
 
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
 _ROW, _COLUMN = 0.22, 0.25  # inches of a new figure
+_MOST_ROWS = 40  # of a new figure
+_ROOM = 0.7  # of the height, which a layout leaves to the rows
 _MOST_EDGES = 60  # rows or columns between which a line is seen
 
 
 def plot_verdicts(
-    results: pl.DataFrame | pl.LazyFrame, *, by: str = "run_id", ax: Axes | None = None
+    results: pl.DataFrame | pl.LazyFrame,
+    *,
+    by: str = "run_id",
+    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    page: int = 1,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw what became of each eval in each run or version, as a grid.
 
@@ -42,13 +47,19 @@ def plot_verdicts(
     :func:`retab_analysis.flaky_evals` has them. A corner marks where an eval is no longer the same
     as in the column before: its inputs, condition or expected value changed. Several results in one
     cell make one state, as in :func:`retab_analysis.states`; where there is none, the cell is
-    empty. Every row is named: a new figure is as high as it takes, and in one of yours the letters
-    get smaller; names are left out only where even that is not enough.
+    empty.
+
+    Every row is named. Where there are more evals than can be named, 40 in a new figure, only those
+    that ever failed or were blocked are drawn; more of those are on further pages. What the picture
+    leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
         results: A RESULTS frame, ordered in any way.
         by: What makes a column: ``run_id``, ``workflow_version_id`` or another column of it, your
             own included; in order of appearance.
+        versions: A VERSIONS frame, for ``by="workflow_version_id"``: published versions are named
+            by their number, and their release notes are among the notes.
+        page: Which page, from 1.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -57,27 +68,63 @@ def plot_verdicts(
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
-        SchemaError: It is not a RESULTS frame.
+        SchemaError: It is not a RESULTS frame, or ``versions`` is not a VERSIONS frame.
     """
+    check_count("page", page, 1)
+    known = read_versions(by, versions)
     cells = _cells(select_keyed(results, RESULTS, by, NEEDED))
     if cells.is_empty():
-        return show_message(prepare_axes(ax), "no results")
-    keys, evals = cells.unique("x").sort("x"), cells.unique("y").sort("y")
-    size: Style = {"width": 5.5 + _COLUMN * keys.height, "height": 3.4 + _ROW * evals.height}
-    ax = prepare_axes(ax, **size)
+        return axes.show_message(axes.prepare_axes(ax), "no results")
+    keys = cells.unique("x").sort("x")
+    if ax is None:
+        rows = min(cells["y"].n_unique(), _MOST_ROWS)
+        ax = axes.prepare_axes(None, width=5.5 + _COLUMN * keys.height, height=3.4 + _ROW * rows)
+        most = _MOST_ROWS
+    else:
+        ax = axes.prepare_axes(ax)
+        most = axes.count_rows(ax, _ROOM)
+    cells, notes = _choose_page(cells, most, page)
+    evals = cells.unique("y").sort("y")
     _mesh(ax, cells, keys.height, evals.height)
-    label_groups(ax, Columns(by, keys.select("key", created_at="opened")), room=0.65)
+    columns = Columns(by, keys.select("key", created_at="opened"), known)
+    columns.label(ax, room=0.6)
+    ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    has_gaps = cells.height < keys.height * evals.height
-    draw_legend(ax, _entries(ax, cells, has_gaps=has_gaps))
-    _signs(ax, cells, keys.height, evals.height)
+    axes.draw_legend(ax, _draw_signs(ax, cells, keys.height, evals.height))
     # With its id where two have one name.
     names = evals.select(eval_label()).to_series()
     if names.n_unique() < evals.height:
         both = pl.concat_str("eval_name", "eval_id", separator=" ")
         names = evals.select(pl.coalesce(both, "eval_id")).to_series()
-    label_rows(ax, names, room=0.7)
-    return ax
+    axes.label_rows(ax, names, room=_ROOM)
+    return axes.conclude(ax, f"Verdicts by eval and {columns.noun}", [*notes, *columns.notes])
+
+
+def _choose_page(cells: pl.DataFrame, most: int, page: int) -> tuple[pl.DataFrame, list[str]]:
+    """The cells of the evals that a page shows, and what it leaves out.
+
+    Raises:
+        ConfigError: There are fewer pages.
+    """
+    notes, every = [], cells["y"].n_unique()
+    if every > most:
+        failed = cells.filter(pl.col("state").is_in((*NOT_PASSING, "mixed")))["y"].unique()
+        chosen = cells.filter(pl.col("y").is_in(failed.implode()))
+        if not chosen.is_empty():
+            cells, left = chosen, every - len(failed)
+            notes += [f"left out: {count_noun(left, 'eval')} that never failed"] if left else []
+    rows = cells["y"].unique().sort()
+    pages = math.ceil(len(rows) / most)
+    if page > pages:
+        raise ConfigError(f"page={page}: there is only page 1" + f" to {pages}" * (pages > 1))
+    if pages > 1:
+        first = most * (page - 1)
+        last = min(first + most, len(rows))
+        notes.append(f"evals {first + 1} to {last} of {len(rows)}: page {page} of {pages}")
+        rows = rows[first:last]
+    places = pl.DataFrame({"y": rows, "row": range(len(rows))}, schema_overrides={"row": pl.Int64})
+    shown = cells.join(places, on="y").with_columns(y="row").drop("row")
+    return shown.sort("y", "x"), notes
 
 
 def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
@@ -127,56 +174,51 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     ax.set_ylim(down - 0.5, -0.5)
 
 
-def _signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
+def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[tuple[Any, str]]:
+    """Draw what is said of cells beside their colour; gives the legend of both."""
     # In points, of axes of which a quarter goes to labels and legend.
     side = 0.75 * min(ax.bbox.width / across, ax.bbox.height / down) * 72 / ax.figure.dpi
+    entries: list[tuple[Any, str]] = []
+
+    def draw(found: pl.DataFrame, marker: str, share: float, **style: Any) -> Line2D:
+        size = max(1.0, min(side * share, 14.0))
+        look: Style = {"s": size**2, "linewidth": min(1.2, size / 5), "marker": marker}
+        ax.scatter(found["x"].to_list(), found["y"].to_list(), **look, **style)
+        ring: Style = {"fillstyle": "none"} if style.get("facecolors") == "none" else {}
+        colour = style.get("color", EDGE)
+        return _mark(marker, 6.0, color=colour, markeredgecolor=colour, **ring)
+
     for state in _STATES:
-        if STATE_LOOKS[state].sign:
-            _scatter(ax, cells.filter(state=state), STATE_LOOKS[state].sign, side * 0.45)
-    _scatter(ax, cells.filter("flaky"), "o", side * 0.75, hollow=True)
-    corner = cells.filter("changed").with_columns(pl.col("x", "y") - _CORNER)
-    _scatter(ax, corner, "^", side * 0.28)
-    broke = cells.filter("broke")
-    if broke.is_empty():
-        return
-    # A line between the last column in which an eval was whole and the first in which it broke.
-    x, y = (broke[name].cast(pl.Float64) for name in ("x", "y"))
-    ends = (x - 0.5).to_list(), (y - 0.48).to_list(), (y + 0.48).to_list()
-    # Black is not seen beside a dark ground's empty cell, and white not beside a light one's.
-    for colour, width in (("white", 0.42), (EDGE, 0.24)):
-        ax.vlines(*ends, color=colour, linewidth=max(1.5, min(side * width, 10 * width)), zorder=3)
-
-
-def _scatter(
-    ax: Axes, cells: pl.DataFrame, marker: str, side: float, *, hollow: bool = False
-) -> None:
-    if cells.is_empty():
-        return
-    size = max(1.0, min(side, 14.0))
-    fill: Style = {"facecolors": "none", "edgecolors": EDGE} if hollow else {"color": EDGE}
-    style: Style = {"s": size**2, "linewidth": min(1.2, size / 5), "marker": marker, **fill}
-    ax.scatter(cells["x"].to_list(), cells["y"].to_list(), **style)
-
-
-def _entries(ax: Axes, cells: pl.DataFrame, *, has_gaps: bool) -> list[tuple[Any, str]]:
-    """The legend: each state that occurs, and each sign."""
-
-    def cell(state: str, sign: str, size: float = 6.0, **more: Any) -> tuple[Line2D, ...]:
-        ground = _mark("s", 10.0, color=STATE_LOOKS[state].colour)
-        return (ground, _mark(sign, size, color=EDGE, **more)) if sign else (ground,)
-
-    found = set(cells["state"])
-    entries: list[Any] = [(cell(s, STATE_LOOKS[s].sign), s) for s in _STATES if s in found]
-    if has_gaps:
-        outline: Style = {"color": "none", "mec": text_colour(ax), "mew": 0.5, "alpha": 0.6}
+        found, look = cells.filter(state=state), STATE_LOOKS[state]
+        if found.is_empty():
+            continue
+        handle: tuple[Line2D, ...] = (_mark("s", 10.0, color=look.colour),)
+        if look.sign:
+            colour = "white" if state == "error" else EDGE
+            handle += (draw(found, look.sign, 0.45, color=colour),)
+        entries.append((handle, state))
+    if cells.height < across * down:
+        outline: Style = {"color": "none", "mec": axes.text_colour(ax), "alpha": 0.6}
         entries.append((_mark("s", 9.5, **outline), "no result"))
-    signs = {
-        "flaky": (cell("unscored", "o", 7.0, fillstyle="none"), "flaky"),
-        "broke": (cell("unscored", "|", 11.0, markeredgewidth=3), "broke here"),
-        "changed": (cell("unscored", "^", 5.0), "eval changed"),
-    }
-    return entries + [entry for name, entry in signs.items() if cells[name].any()]
+    ground = _mark("s", 10.0, color=STATE_LOOKS["unscored"].colour)
+    if not (flaky := cells.filter("flaky")).is_empty():
+        ring = draw(flaky, "o", 0.75, facecolors="none", edgecolors=EDGE)
+        entries.append(((ground, ring), "flaky"))
+    if not (broke := cells.filter("broke")).is_empty():
+        # A line between the last column in which an eval was whole and the first in which it broke.
+        x, y = (broke[name].cast(pl.Float64) for name in ("x", "y"))
+        ends = (x - 0.5).to_list(), (y - 0.48).to_list(), (y + 0.48).to_list()
+        # Black is not seen beside a dark ground's empty cell, and white not beside a light one's.
+        for colour, width in (("white", 0.42), (EDGE, 0.24)):
+            wide = max(1.5, min(side * width, 10 * width))
+            ax.vlines(*ends, color=colour, linewidth=wide, zorder=3)
+        entries.append(((ground, _mark("|", 11.0, color=EDGE, mew=3)), "broke here"))
+    if not (changed := cells.filter("changed")).is_empty():
+        corner = changed.with_columns(pl.col("x", "y") - _CORNER)
+        entries.append(((ground, draw(corner, "^", 0.28, color=EDGE)), "eval changed"))
+    return entries
 
 
 def _mark(marker: str, size: float, **style: Any) -> Line2D:
-    return Line2D([], [], ls="", marker=marker, markersize=size, **style)
+    # A style may have taken the edges of markers away, of which some are nothing else.
+    return Line2D([], [], ls="", marker=marker, markersize=size, **{"mew": 1.0, **style})

@@ -19,7 +19,7 @@ from retab_analysis import ConfigError
 
 SUMMARY = {
     "workflow_version_id": pl.String,
-    **dict.fromkeys(("n_runs", "ok_runs", "rated_runs", "total_evals"), pl.Int64),
+    **dict.fromkeys(("n_runs", "ok_runs", "rated_runs", "n_outages", "total_evals"), pl.Int64),
     **dict.fromkeys(("passed", "failed", "blocked", "error", "cancelled"), pl.Int64),
     "rated_evals": pl.Int64,
     **dict.fromkeys(("pass_rate", "pass_rate_low", "pass_rate_high"), pl.Float64),
@@ -33,7 +33,7 @@ def test_runs_are_summed_up_by_version() -> None:
     frame = runs(
         run("r1", 3, workflow_version_id="b", passed=3, failed=1, total_evals=4, ok=False),
         run("r2", 1, workflow_version_id="a", passed=2, blocked=1, error=2, ok=False),
-        run("r3", 2, workflow_version_id="a", passed=5, cancelled=1, ok=None, duration_ms=3000),
+        run("r3", 2, workflow_version_id="a", passed=5, ok=None, duration_ms=3000),
         run("r4", 4, workflow_version_id="a", duration_ms=None, queue_ms=None),
     )
     found = analysis.summarize_runs(frame)
@@ -42,7 +42,7 @@ def test_runs_are_summed_up_by_version() -> None:
     row = found.row(0, named=True)
     assert (row["n_runs"], row["ok_runs"], row["total_evals"]) == (3, 1, 3)
     assert [row[name] for name in ("passed", "failed", "blocked", "error", "cancelled")] == [
-        *(8, 0, 1, 2, 1)
+        *(8, 0, 1, 2, 0)
     ]
     assert (row["rated_runs"], row["rated_evals"]) == (3, 11)
     assert row["pass_rate"] == pytest.approx(8 / 11)
@@ -126,10 +126,13 @@ def test_runs_by_time() -> None:
     weeks = [START, START + timedelta(days=7), None]
     for by in (None, (), []):
         found = analysis.summarize_runs(frame, by, every="1w")
-        assert found.columns == ["period_start", *list(SUMMARY)[1:]]
+        columns = ["period_start", *list(SUMMARY)[1:]]
+        columns.insert(columns.index("pass_rate_high") + 1, "pass_rate_change")
+        assert found.columns == columns
         assert found["period_start"].to_list() == weeks
         assert found["n_runs"].to_list() == [3, 1, 1]
         assert found["pass_rate"].to_list() == [pytest.approx(5 / 6), 1.0, 1.0]
+        assert found["pass_rate_change"].to_list() == [None, pytest.approx(1 / 6), None]
     both = analysis.summarize_runs(frame, every="1w")
     assert both.select("workflow_version_id", "period_start", "n_runs").rows() == [
         ("a", weeks[0], 2),

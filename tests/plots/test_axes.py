@@ -21,6 +21,8 @@ from support.plotted import (
     texts,
 )
 
+from retab_analysis import plot_outcomes, plot_verdicts
+
 
 @pytest.mark.parametrize("plot", ALL)
 def test_with_axes_pyplot_is_not_touched(plot: Plot) -> None:
@@ -49,9 +51,9 @@ def test_pyplot_is_not_even_imported() -> None:
 
 @pytest.mark.parametrize("plot", ALL)
 def test_names_are_drawn_as_they_are(plot: Plot) -> None:
-    ax = plot(some(plot, list(HOSTILE)))
+    how = {"by": "workflow_version_id"} if plot is plot_outcomes else {}
+    ax = plot(some(plot, list(HOSTILE)), **how)
     figure_of(ax).canvas.draw()
-    # A long name may be broken, but only between its words.
     said = " ".join(" ".join(texts(ax)).split())
     for name in ("$x_$", "_private", "<b>", "$5 and $6", "\\alpha", "a b", "%s", "{x}"):
         assert name in said
@@ -74,7 +76,8 @@ def test_a_null_name_is_shown(plot: Plot) -> None:
     else:
         names = ("workflow_version_id", "run_id")
         frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in names)
-    assert any("(none)" in each for each in texts(plot(frame)))
+    how = {"by": "workflow_version_id"} if plot in (plot_outcomes, plot_verdicts) else {}
+    assert any("(none)" in each for each in texts(plot(frame, **how)))
 
 
 @pytest.mark.parametrize("plot", ALL)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from support.frames import many, result, results
 from support.inside import TRANSITION_LOOKS, compare
-from support.plotted import legend_texts, texts
+from support.plotted import legend_texts, notes_of, texts, title_of
 
 from retab_analysis import plot_comparison
 
@@ -30,9 +30,10 @@ def test_a_comparison_shows_what_flipped_by_block() -> None:
     names = [each.get_text() for each in ax.get_yticklabels()]
     assert names == ["b1\ncode changed, 0 as before"]
     assert widths(ax) == {"regressed": [2], "newly_blocked": [1]}
-    assert legend_texts(ax) == ["regressed", "newly blocked"]
+    assert legend_texts(ax) == ["regressed: passed → failed", "newly blocked: passed → blocked"]
     assert [each.get_text() for each in ax.texts] == ["2", "1"]
-    assert ax.get_xlabel() == "evals; 2 more blocks as before"
+    assert notes_of(ax) == ("left out: 2 blocks in which every eval came out as before",)
+    assert title_of(ax) == "Evals that changed in v1, by block"
     assert same_color(
         ax.containers[0].patches[0].get_facecolor(), TRANSITION_LOOKS["regressed"].colour
     )

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from support.frames import run, runs
-from support.plotted import figure_of, legend_texts, said_below, texts
+from support.plotted import figure_of, legend_texts, notes_of, texts
 
 from retab_analysis import plot_durations
 
@@ -30,8 +30,9 @@ def test_durations_keep_the_queue_apart() -> None:
     ax = plot_durations(frame)
     queue = queue_of(ax)
     assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[s]")
-    assert texts(ax)[:2] == ["v1\n19 May\nn=5", "v2\n20 May\nn=0\nnewest"]
-    assert " ".join(said_below(ax)).endswith("n: runs that have a duration")
+    assert texts(ax)[:2] == ["v1\n19 May", "v2\n20 May"]
+    assert notes_of(ax) == ("left out: 1 run without a duration",)
+    assert queue.get_title(loc="left") == "Duration of runs by version"
     assert box_ends(ax) == [(2, 4)]
     assert box_ends(queue) == [(2, 4)]
     assert legend_texts(queue) == []
@@ -53,7 +54,22 @@ def test_runs_of_the_whole_workflow_are_apart_from_single_evals() -> None:
     assert box_ends(ax) == ends
     assert whole.get_path().vertices[:, 0].max() < single.get_path().vertices[:, 0].min()
     assert not same_color(whole.get_facecolor(), single.get_facecolor())
-    assert texts(ax)[0] == "v1\n19 May\nn=7"
+    assert texts(ax)[0] == "v1\n19 May"
+
+
+@pytest.mark.parametrize("least", [0, 1_000])
+def test_one_that_takes_very_long_does_not_flatten_the_boxes(least: int) -> None:
+    usual = [least, *range(60_000, 64_000, 1_000)]
+    ax = plot_durations(runs(*(run(f"a{at}", 1, duration_ms=ms) for at, ms in enumerate(usual))))
+    assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n[s]", "linear")
+    late = [*usual, 3_600_000]
+    ax = plot_durations(runs(*(run(f"a{at}", 1, duration_ms=ms) for at, ms in enumerate(late))))
+    assert ax.get_ylabel() == "execution\n(log)"
+    assert ax.get_yscale() == ("log" if least else "symlog")
+    ticks = [each.get_text() for each in ax.get_yticklabels()]
+    assert ticks[-2:] == ["20 min", "1 h"]
+    usual_at = ax.transData.transform((0, 1))[1]
+    assert usual_at - ax.bbox.y0 > 0.2 * ax.bbox.height
 
 
 @pytest.mark.parametrize(("most", "unit"), [(900, "ms"), (5000, "s"), (10**7, "h"), (-5, "ms")])
@@ -72,7 +88,7 @@ def test_one_or_two_runs_are_points_without_a_box() -> None:
 
 def test_what_has_no_durations_yet_says_so() -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=None, queue_ms=100)))
-    assert texts(ax) == ["v1\n19 May\nn=0", "no execution times yet"]
+    assert texts(ax) == ["v1\n19 May", "no execution times yet"]
     assert queue_of(ax).get_ylabel() == "queue\n[ms]"
 
 
@@ -81,7 +97,7 @@ def test_versions_that_cannot_be_seen_apart_are_put_together() -> None:
     frame = runs(*(run(name, at, workflow_version_id=name) for at, name in enumerate(names)))
     ax = plot_durations(frame, ax=Figure(figsize=(6, 4), layout="constrained").subplots())
     assert len(ax.patches) < ax.bbox.width / 12
-    assert "versions in a row at each place" in said_below(ax)[0]
+    assert "versions in a row at each place" in notes_of(ax)[0]
     longer = frame.with_columns(duration_ms=pl.int_range(pl.len()) * 1000)
     drawn = plot_durations(longer, ax=Figure(figsize=(6, 4)).subplots())
     ends = [end for box in box_ends(drawn) for end in box]

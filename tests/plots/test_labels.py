@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 import matplotlib as mpl
 import pytest
 from matplotlib.font_manager import findfont, get_font
-from support.inside import choose_families, shorten_names, wrap_name
-from support.plotted import version
+from support.inside import choose_families, shorten_names
+from support.plotted import ALL, Plot, figure_of, notes_of, some, version
+
+from retab_analysis import plot_outcomes
 
 
 @pytest.mark.parametrize("limit", [8, 16, 28])
@@ -32,23 +34,6 @@ def test_times_are_short_and_stay_apart() -> None:
     assert shorten_names(moments) == ["2026-05-18", "2026-05-18 01:01", "2026-05-18 01:01 (2)"]
 
 
-@pytest.mark.parametrize(
-    ("name", "width", "wrapped"),
-    [
-        ("draft_2026_06_26", 16, "draft_2026_06_26"),
-        ("draft_2026_06_26", 10, "draft_\n2026_06_26"),
-        ("draft_2026_06_26", 7, "draft_\n2026_\n06_26"),
-        ("draft_2026_06_26", 4, None),
-        ("_private", 8, "_private"),
-        ("_", 8, "_"),
-        ("", 8, ""),
-        ("26 Jun 2025", 6, "26 Jun\n2025"),
-    ],
-)
-def test_names_are_broken_between_words(name: str, width: int, wrapped: str | None) -> None:
-    assert wrap_name(name, width) == wrapped
-
-
 def test_names_that_differ_early_lose_their_end() -> None:
     names = [f"total of invoice {at} from the same supplier" for at in (8, 9, 10)]
     assert shorten_names(names, 24) == [
@@ -58,14 +43,18 @@ def test_names_that_differ_early_lose_their_end() -> None:
     assert len(set(shorten_names(late, 24))) == len(late)
 
 
-def test_a_script_that_no_font_has_is_boxes_and_one_warning() -> None:
+@pytest.mark.parametrize("plot", ALL)
+def test_a_script_that_no_font_has_is_boxes_and_one_warning(plot: Plot) -> None:
+    names = ["\U00013000 a", "\U00013001 b", "c"]
+    assert shorten_names(names) == ["□ a", "□ b", "c"]
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")
-        labels = shorten_names(["\U00013000 a", "\U00013001 b", "c"])
-    assert labels == ["□ a", "□ b", "c"]
-    assert [str(each.message).split(",")[0] for each in caught] == [
-        "no installed font has some of the characters in the names"
-    ]
+        warnings.simplefilter("always")
+        how = {"by": "workflow_version_id"} if plot is plot_outcomes else {}
+        ax = plot(some(plot, names), **how)
+        figure_of(ax).canvas.draw()
+    said = "no installed font has some of the characters in the names, drawn as boxes"
+    assert [(str(each.message), each.filename) for each in caught] == [(said, __file__)]
+    assert notes_of(ax)[-1] == said
 
 
 def test_a_script_that_an_installed_font_has_is_drawn_in_it() -> None:

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
+import numpy as np
+import pytest
 from matplotlib.colors import to_rgb
-from support.inside import FLIPPED, NOT_COUNTED, STATE_LOOKS, STATES, TRANSITION_LOOKS
+from support.inside import FLIPPED, NOT_COUNTED, RATED, STATE_LOOKS, STATES, TRANSITION_LOOKS
+
+# How who sees no green sees a colour, over linear red, green and blue: the severest form in G. M.
+# Machado, M. M. Oliveira and L. A. F. Fernandes, "A Physiologically-based Model for Simulation of
+# Color Vision Deficiency", 2009.
+DEUTERANOPIA = np.array(
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
+)
 
 
-def test_every_colour_has_a_second_sign() -> None:
-    for looks in (STATE_LOOKS, TRANSITION_LOOKS):
-        # What is mixed is in grids only, where it has a sign.
-        areas = [look for word, look in looks.items() if word != "mixed"]
-        for one, other in itertools.combinations(areas, 2):
-            apart = abs(lightness(one.colour) - lightness(other.colour))
-            assert one.hatch != other.hatch or apart > 0.05, (one, other)
+@pytest.mark.parametrize("seen", [np.eye(3), DEUTERANOPIA])
+def test_the_five_states_of_an_ended_eval_differ_in_grey(seen: Any) -> None:
+    shades = sorted(lightness(STATE_LOOKS[each].colour, seen) for each in (*RATED, "cancelled"))
+    assert min(np.diff(shades)) > 0.07
+    assert not any(STATE_LOOKS[each].hatch for each in (*RATED, "cancelled"))
 
 
-def test_a_hatch_is_only_where_lightness_does_not_tell() -> None:
-    assert sum(bool(look.hatch) for look in STATE_LOOKS.values()) <= 3
-    assert sum(bool(look.hatch) for look in TRANSITION_LOOKS.values()) <= 4
+def test_what_stands_beside_another_differs_in_grey_or_by_a_hatch() -> None:
+    for one, other in itertools.pairwise(TRANSITION_LOOKS.values()):
+        apart = abs(lightness(one.colour) - lightness(other.colour))
+        assert one.hatch != other.hatch or apart > 0.05, (one, other)
+    assert sum(bool(look.hatch) for look in TRANSITION_LOOKS.values()) == 1
 
 
-def lightness(colour: str) -> float:
+def lightness(colour: str, seen: Any = None) -> float:
     """How light a colour is in grey, from 0 to 1 (ITU-R BT.601, which image programs use)."""
-    red, green, blue = to_rgb(colour)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    rgb = np.array(to_rgb(colour))
+    if seen is not None:
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        linear = np.clip(seen @ linear, 0, 1)
+        rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return float(rgb @ [0.299, 0.587, 0.114])
 
 
 def test_every_word_that_is_drawn_has_a_look() -> None:

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, run, runs
 from support.inside import VERSIONS
-from support.plotted import Plot, said_below, texts
+from support.plotted import Plot, notes_of, texts, title_of
 
 from retab_analysis import (
     ConfigError,
@@ -33,9 +34,8 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
         run("r5", 5, workflow_version_id="d", passed=1, scope="eval"),
     )
     ax = plot_pass_rate(frame)
-    labels = ["b\n19 May\nn=20", "a\n21 May\nn=10", "c\n22 May\nn=0\nnewest"]
-    assert texts(ax)[:3] == labels
-    assert "version, with the day of its first run (2026, UTC)" in ax.get_xlabel()
+    assert texts(ax) == ["b\n19 May", "a\n21 May", "c\n22 May", *percents(ax)]
+    assert (title_of(ax), ax.get_xlabel()) == ("Pass rate by version, 95 % intervals", "")
     line, *_ = ax.containers[0].lines
     assert line.get_xdata().tolist() == [0, 1]
     assert line.get_ydata().tolist() == pytest.approx([0.9, 0.5])
@@ -43,9 +43,14 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
     ends = [tuple(segment[:, 1]) for segment in segments]
     wilson = [proportion_confint(k, n, method="wilson") for k, n in ((18, 20), (5, 10))]
     assert ends == [pytest.approx(each) for each in wilson]
-    assert "d\n23 May\nn=1\nnewest" in texts(plot_pass_rate(frame, scope=None))
+    assert "d\n23 May" in texts(plot_pass_rate(frame, scope=None))
     assert texts(plot_pass_rate(frame, scope="block")) == ["no block runs, 5 of another scope"]
-    assert "left out: 1 run without counts from the API, 1 run of another scope" in said_below(ax)
+    left = "left out: 1 run that did not complete, or without counts, 1 run of another scope"
+    assert notes_of(ax) == (left,)
+
+
+def percents(ax: Axes) -> list[str]:
+    return [each.get_text() for each in ax.get_yticklabels()]
 
 
 def test_an_unknown_scope_is_refused() -> None:
@@ -67,22 +72,27 @@ def test_the_rates_are_those_of_the_summary(scope: str | None) -> None:
     assert line.get_ydata().tolist() == summary["pass_rate"].drop_nulls().to_list()
     labels = [each.get_text().split("\n") for each in ax.get_xticklabels()]
     assert [label[0] for label in labels] == summary["workflow_version_id"].to_list()
-    assert [label[2] for label in labels] == [f"n={n}" for n in summary["rated_evals"]]
 
 
-@pytest.mark.parametrize(
-    ("unknown", "said"),
-    [
-        (0, []),
-        (1, ["left out: 1 run without counts from the API"]),
-        (2, ["left out: 2 runs without counts from the API"]),
-    ],
-)
-def test_runs_that_are_left_out_are_counted(unknown: int, said: list[str]) -> None:
-    left = [run(f"u{at}", 2, blocked=None) for at in range(unknown)]
-    ax = plot_pass_rate(runs(run("r1", 1, passed=3), *left))
-    assert [line for line in said_below(ax) if "left out" in line] == said
-    assert texts(ax)[0] == "v1\n19 May\nn=3"
+def test_an_outage_and_what_did_not_complete_are_in_neither_rate() -> None:
+    frame = runs(
+        run("whole", 1, passed=97, failed=3),
+        run("outage", 2, passed=2, error=91),
+        run("cut", 3, passed=10, cancelled=83, status="cancelled"),
+        run("block", 4, passed=1, failed=9, scope="block"),
+        run("three of five", 5, passed=2, error=3, workflow_version_id="v2"),
+        run("two of four", 6, passed=2, error=2, workflow_version_id="v2"),
+    )
+    ax = plot_pass_rate(frame)
+    assert points_of(ax) == [0.97, 0.5]
+    summary = summarize_runs(frame)
+    assert summary["pass_rate"].to_list() == [0.97, 0.5]
+    assert summary["n_outages"].to_list() == [1, 1]
+    assert summary["rated_runs"].to_list() == [1, 1]
+    weekly = summarize_runs(frame, None, every="1w")
+    assert weekly["n_outages"].to_list() == [2]
+    assert weekly["pass_rate"].to_list() == [99 / 104]
+    assert notes_of(ax)[0].startswith("left out: 2 runs in an outage, 1 run that did not complete")
 
 
 def partial(run_id: str, day: int, **more: Any) -> dict[str, Any]:
@@ -90,7 +100,14 @@ def partial(run_id: str, day: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"cancelled": 0}, {"status": "completed"}, {"status": "running", "cancelled": 0}]
+    "more",
+    [
+        {},
+        {"cancelled": 0},
+        {"status": "completed"},
+        {"status": "running", "cancelled": 0},
+        {"status": "error", "cancelled": 0},
+    ],
 )
 def test_a_partial_run_does_not_embellish_a_version_that_has_a_complete_one(
     more: dict[str, Any],
@@ -99,7 +116,7 @@ def test_a_partial_run_does_not_embellish_a_version_that_has_a_complete_one(
     ax = plot_pass_rate(runs(whole, partial("part", 2, passed=32, failed=1, **more)))
     assert points_of(ax) == [pytest.approx(75 / 95)]
     assert hollow_points(ax) == []
-    assert "left out: 1 run that did not complete" in said_below(ax)
+    assert notes_of(ax) == ("left out: 1 run that did not complete, or without counts",)
 
 
 def test_a_version_of_partial_runs_alone_has_a_hollow_point() -> None:
@@ -108,9 +125,9 @@ def test_a_version_of_partial_runs_alone_has_a_hollow_point() -> None:
     ax = plot_pass_rate(runs(whole, part))
     assert points_of(ax) == [0.75, 0.8]
     assert hollow_points(ax) == [(1, 0.8)]
-    assert "hollow: only runs that did not complete" in said_below(ax)
+    assert "hollow: only runs in which evals are missing" in notes_of(ax)
     uncounted = run("uncounted", 2, blocked=None, workflow_version_id="v2")
-    assert hollow_points(plot_pass_rate(runs(whole, part, uncounted))) == []
+    assert hollow_points(plot_pass_rate(runs(whole, part, uncounted))) == [(1, 0.8)]
 
 
 def points_of(ax: Axes) -> list[float]:
@@ -118,21 +135,36 @@ def points_of(ax: Axes) -> list[float]:
     return list(line.get_ydata())
 
 
+def scattered(ax: Axes) -> PathCollection:
+    return next(each for each in ax.collections if isinstance(each, PathCollection))
+
+
 def hollow_points(ax: Axes) -> list[tuple[float, float]]:
-    """Those of the circles, without the diamond of the newest version."""
-    circles = next(each for each in ax.collections if isinstance(each, PathCollection))
-    return [(float(x), float(y)) for x, y in circles.get_offsets()]
+    points = scattered(ax)
+    both = zip(points.get_offsets(), points.get_facecolor(), strict=True)
+    return [(float(x), float(y)) for (x, y), fill in both if same_color(fill, ax.get_facecolor())]
 
 
-def test_the_newest_version_is_marked() -> None:
-    first, last = run("a", 1, passed=9), run("b", 2, failed=1, workflow_version_id="v2")
-    ax = plot_pass_rate(runs(first, last))
-    (newest,) = [each for each in ax.texts if each.get_text() == "50.0%"]
-    assert newest.xy == (1, 0.5)
-    assert [each.get_text().endswith("newest") for each in ax.get_xticklabels()] == [False, True]
-    by_scope = plot_pass_rate(runs(first, last), by="trigger_type")
-    assert not by_scope.texts
-    assert said_below(by_scope)[0] == "trigger_type; n: evals that the rate is of"
+def test_drafts_are_quiet_and_the_newest_has_its_value() -> None:
+    ids = ["ver_1", "draft_2026_05_20", "ver_2", "draft_2026_05_22"]
+    frame = runs(
+        *(run(each, at, passed=9, workflow_version_id=each) for at, each in enumerate(ids))
+    )
+    both = pl.concat([versions(workflow_version_id=f"ver_{at}", version=at) for at in (1, 2)])
+    ax = plot_pass_rate(frame, versions=both)
+    assert texts(ax)[:4] == ["v1\n18 May", "\n19 May", "v2\n20 May", "draft\n21 May"]
+    first, quiet, second, newest = map(tuple, scattered(ax).get_facecolor())
+    assert first == second != quiet
+    assert newest not in (first, quiet)
+    sizes = list(scattered(ax).get_sizes())
+    assert sizes[1] < sizes[0] == sizes[2] == sizes[3]
+    (value,) = ax.texts
+    assert (value.get_text(), value.xy) == ("100%", (3, 1.0))
+    wide = plot_pass_rate(frame, versions=both, ax=Figure(figsize=(9, 4)).subplots())
+    assert wide.get_title(loc="right") == "grey: drafts"
+    by_trigger = plot_pass_rate(frame, by="trigger_type")
+    assert not by_trigger.texts
+    assert title_of(by_trigger) == "Pass rate by trigger_type, 95 % intervals"
 
 
 def versions(**more: Any) -> pl.DataFrame:
@@ -154,11 +186,9 @@ def test_versions_have_their_number_and_their_release_note(plot: Plot) -> None:
     ax = plot(frame, **how)
     names = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
     assert names == ["v5", "v1"]
-    assert said_below(ax)[-1] == "v5 of 2026-05-18, in production now: Rounding tolerance"
+    assert notes_of(ax)[-1] == "v5 of 2026-05-18, in production now: Rounding tolerance"
     how["versions"] = versions(description=None, is_current=False).lazy()
-    assert said_below(plot(frame, **how))[-1] == "v5 of 2026-05-18: no release note"
-    low = plot(frame, ax=Figure(figsize=(6, 1.2)).subplots(), **how)
-    assert said_below(low)[-1] == "1 release note without room here"
+    assert notes_of(plot(frame, **how))[-1] == "v5 of 2026-05-18: no release note"
 
 
 @pytest.mark.parametrize("plot", [plot_pass_rate, plot_outcomes, plot_durations])

@@ -9,11 +9,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from support.frames import many, result, results
 from support.inside import DECIDED, STATE_LOOKS, blame
-from support.plotted import legend_texts
+from support.plotted import legend_texts, notes_of, title_of
 
-from retab_analysis import flaky_evals, plot_verdicts
+from retab_analysis import ConfigError, flaky_evals, plot_verdicts
 
 
 def grid_of(ax: Axes) -> Any:
@@ -35,11 +36,9 @@ def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
 def test_verdicts_are_a_grid_with_what_fails_now_on_top() -> None:
     frame = results(*many("steady", "PPP"), *many("broken", "PFE"), *many("late", "UC", 2))
     ax = plot_verdicts(frame)
-    assert [each.get_text() for each in ax.get_xticklabels()] == [
-        "run_1\n19 May",
-        "run_2\n20 May",
-        "run_3\n21 May",
-    ]
+    days = [each.get_text() for each in ax.get_xticklabels()]
+    assert days == ["19 May", "20 May", "21 May"]
+    assert title_of(ax) == "Verdicts by eval and run"
     names = [each.get_text() for each in ax.get_yticklabels()]
     assert names == ["name of broken", "name of late", "name of steady"]
     assert legend_texts(ax)[:5] == ["passed", "failed", "error", "cancelled", "unscored"]
@@ -86,6 +85,26 @@ def test_a_changed_eval_has_a_corner_where_it_changed() -> None:
     assert marks(ax, hollow=False) == [pytest.approx((1.67, -0.33))]
     assert "eval changed" in legend_texts(ax)
     assert "eval changed" not in legend_texts(plot_verdicts(results(*many("e", "PP"))))
+
+
+def test_of_many_evals_those_that_ever_failed_are_drawn_page_by_page() -> None:
+    rows = [*(each for at in range(160) for each in many(f"steady{at:03}", "PP"))]
+    rows += [each for at in range(40) for each in many(f"broken{at:03}", "PF")]
+    ax = plot_verdicts(results(*rows))
+    assert len(ax.get_yticklabels()) == 40
+    assert notes_of(ax) == ("left out: 160 evals that never failed",)
+    rows += [each for at in range(5) for each in many(f"late{at:03}", "FP")]
+    first, second = (plot_verdicts(results(*rows), page=page) for page in (1, 2))
+    names = [[each.get_text() for each in ax.get_yticklabels()] for ax in (first, second)]
+    assert list(map(len, names)) == [40, 5]
+    assert len({*names[0], *names[1]}) == 45
+    assert notes_of(second)[1] == "evals 41 to 45 of 45: page 2 of 2"
+    with pytest.raises(ConfigError, match="page=3: there is only page 1 to 2"):
+        plot_verdicts(results(*rows), page=3)
+    low = plot_verdicts(results(*rows), ax=Figure(figsize=(4, 2)).subplots())
+    fonts = [each.get_fontsize() for each in low.get_yticklabels()]
+    assert min(fonts) >= 6
+    assert len(fonts) * 6 * 1.35 <= 2 * 72
 
 
 def test_verdicts_by_version_mix() -> None:

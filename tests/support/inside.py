@@ -62,7 +62,7 @@ MODULES = {
     "fetch.threads": "AWAY_LIMIT OutOfPatienceError TaskOutcomes apart next_done run_all threads",
     "files": "check_writable",
     "markup": "Html join show_turning tag",
-    "plots.labels": "choose_families clip shorten_names wrap_name",
+    "plots.labels": "choose_families clip shorten_names",
     "plots.palette": "STATE_LOOKS TRANSITION_LOOKS",
     "progress": "Progress",
     "pytest_plugin": "_TOLD _WORKER_INPUT pytest_configure_node",

@@ -61,9 +61,14 @@ def texts(ax: Axes) -> list[str]:
     return [each.get_text() for each in found]
 
 
-def said_below(ax: Axes) -> list[str]:
-    """The lines below the axes; a long one may be broken."""
-    return ax.get_xlabel().split("\n")
+def notes_of(ax: Axes) -> tuple[str, ...]:
+    """What the picture leaves out."""
+    notes: tuple[str, ...] = ax.retab_notes  # type: ignore[attr-defined]
+    return notes
+
+
+def title_of(ax: Axes) -> str:
+    return ax.get_title(loc="left")
 
 
 def legend_texts(ax: Axes) -> list[str]:
