@@ -47,7 +47,7 @@ def test_a_row_as_a_frame_and_as_a_dict() -> None:
         assert repr(document) == f"invoice.pdf (a/b): {URL}"
 
 
-def test_a_pdf_is_a_link_and_an_image_is_shown() -> None:
+def test_a_pdf_and_an_image_are_shown_beside_a_link() -> None:
     pdf, image = (
         elements(OpenedDocument(URL, name, "file_1")) for name in ("scan.pdf", "Scan 1.JPEG")
     )
@@ -56,6 +56,9 @@ def test_a_pdf_is_a_link_and_an_image_is_shown() -> None:
         assert anchor["href"] == URL
         assert "noopener" in str(anchor["rel"])
     assert not pdf.attributes("img")
+    (shown_pdf,) = pdf.attributes("object")
+    assert str(shown_pdf["data"]).startswith(f"{URL}#")
+    assert shown_pdf["type"] == "application/pdf"
     (shown_image,) = image.attributes("img")
     assert shown_image["src"] == URL
     assert shown_image["alt"] == "Scan 1.JPEG"

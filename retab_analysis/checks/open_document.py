@@ -26,7 +26,7 @@ _FILE = "file"  # so the ids of documents begin
 
 @dataclass(frozen=True)
 class OpenedDocument:
-    """A document of a result; a notebook shows an image, and a link to anything else.
+    """A document of a result; a notebook shows an image or a PDF, and a link to anything else.
 
     Attributes:
         url: A temporary address. Whoever has it can read the document.
@@ -41,26 +41,11 @@ class OpenedDocument:
     others: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        name = markup.name(markup.one_line(self.name))
-        shown: object = name
-        # Anything but the web's own schemes could run in the notebook's page.
-        if urlsplit(self.url).scheme in ("http", "https"):
-            shown = tag("a", name, href=self.url, target="_blank", rel="noopener noreferrer")
-            shown = markup.join(shown, self._image())
+        shown = markup.join(
+            markup.name(markup.one_line(self.name)), " ", embed(self.url, self.name)
+        )
         more = tag("div", self._more()) if self.others else None
         return str(markup.fragment(tag("div", shown), more))
-
-    def _image(self) -> Html | None:
-        if PurePosixPath(self.name).suffix.lower() not in IMAGES:
-            return None
-        image = tag(
-            "img",
-            src=self.url,
-            alt=markup.one_line(self.name),
-            referrerpolicy="no-referrer",
-            style="max-width:100%;max-height:60em",
-        )
-        return tag("div", image)
 
     def _more(self) -> str:
         listed = ", ".join(markup.one_line(each) for each in self.others[:5])
@@ -74,6 +59,25 @@ class OpenedDocument:
         return "\n".join([*lines, self._more()] if self.others else lines)
 
 
+def embed(url: str, name: str) -> Html:
+    """A document as a page shows it: an image or the beginning of a PDF, and a link to it."""
+    # Anything but the web's own schemes could run in the notebook's page.
+    if urlsplit(url).scheme not in ("http", "https"):
+        return tag("div", "Its address is not one of the web.")
+    called, suffix = markup.one_line(name), PurePosixPath(name).suffix.lower()
+    shown = None
+    wide = "display:block;width:100%;max-width:60em;"
+    if suffix in IMAGES:
+        looks = {"referrerpolicy": "no-referrer", "style": f"{wide}height:auto;object-fit:contain"}
+        shown = tag("img", src=url, alt=called, **looks)
+    elif suffix == ".pdf":
+        first = f"{url}#page=1&toolbar=0&view=FitH"
+        looks = {"type": "application/pdf", "style": f"{wide}height:40em"}
+        shown = tag("object", data=first, aria_label=called, **looks)
+    link = tag("a", "Open in a new tab", href=url, target="_blank", rel="noopener noreferrer")
+    return tag("div", link, shown)
+
+
 def open_document(
     result: pl.DataFrame | Mapping[str, Any] | str, *, client: Client | None = None
 ) -> OpenedDocument:
@@ -85,8 +89,8 @@ def open_document(
         client: The client to ask with; the default one if not given.
 
     Returns:
-        The document, which a notebook shows: an image, or a link to a PDF. Of several documents it
-        is the first, and says how many more there are; ``.url`` is a temporary address.
+        The document, which a notebook shows: an image, a PDF, or else a link. Of several documents
+        it is the first, and says how many more there are; ``.url`` is a temporary address.
 
     Raises:
         ConfigError: The result has no document, or it is not a result.

@@ -46,6 +46,15 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
 }
 """The sign of each transition, its word, and what it means; in the order of the counts."""
 
+OF_RESULTS: Mapping[str, tuple[str, str, Tone]] = {
+    "passed": ("·", "passed", "good"),
+    "failed": ("✗", "failed", "bad"),
+    "blocked": ("⊘", "blocked", "blocked"),
+    "error": ("!", "error", "error"),
+    "cancelled": ("…", "cancelled", "other"),
+}
+"""The same for the state of a single result, where nothing is known of others."""
+
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that hold the whole value against what is expected; None where not known."""
 
@@ -147,6 +156,31 @@ class EvalDetail:
             **more,
         )
 
+    @classmethod
+    def of_result(cls, result: Row, passed: Row | None = None) -> EvalDetail:
+        """What one result says by itself: nothing about what became of the eval.
+
+        Args:
+            result: A row of a RESULTS frame.
+            passed: The row of the result that passed last before it, or None.
+        """
+        message = result["failure_message"] or result["status_message"]
+        row = {
+            **result,
+            "transition": result["state"],
+            "p_regressed": None,
+            "baseline_state": None if passed is None else "passed",
+            "baseline_actual": None if passed is None else passed["actual_value"],
+            "candidate_state": result["state"],
+            "candidate_actual": result["actual_value"],
+            "failure": ": ".join(filter(None, (result["failure_code"], message))),
+        }
+        flags = ("is_latest", "is_outage", "is_new_failure", "was_broken", "has_passed")
+        unknown: dict[str, Any] = dict.fromkeys(("is_saved", "not_run_since", "differs", "year"))
+        unknown |= dict.fromkeys((*flags, "is_edited_since", "has_moved"), False)
+        unknown |= dict.fromkeys(_SHARES, Share(0, 0)) | {"unknown": ()}
+        return cls(row=row, path=result.get("path"), kind=result.get("condition_kind"), **unknown)
+
     @property
     def id(self) -> str:
         """Its id."""
@@ -175,7 +209,12 @@ class EvalDetail:
     @property
     def word(self) -> str:
         """What became of it, in a word."""
-        return WORDS[self.transition][1]
+        return self._words[1]
+
+    @property
+    def _words(self) -> tuple[str, str, Tone]:
+        found = WORDS.get(self.transition) or OF_RESULTS.get(self.transition)
+        return found or ("?", one_line(self.transition), "other")
 
     @property
     def state(self) -> str | None:
@@ -205,7 +244,7 @@ class EvalDetail:
     @property
     def sign(self) -> tuple[str, Tone]:
         """Its sign; that of an eval which is blocked or broke says what it is now."""
-        sign, _, tone = WORDS[self.transition]
+        sign, _, tone = self._words
         if self.transition in BROKEN and self.state == "error":
             return WORDS["newly_errored"][0], "error"
         return sign, tone

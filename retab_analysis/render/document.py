@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
-"""How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form."""
+from retab_analysis.markup import Html
+
+Look = Literal[
+    "plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added", "open"
+]
+"""How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form.
+
+``open`` is a button on a page that can open what the title of the piece names.
+"""
 
 Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]
 """What a sign, a count or a card means; each has one colour everywhere."""
@@ -94,6 +101,7 @@ class Row:
         cells: One for each column.
         strip: A row of words, each drawn as a small bar in the last column.
         brief: What a line of text says in place of all cells but the first; None for the cells.
+        below: What a page shows below it, over the whole width; None for nothing.
     """
 
     sign: str
@@ -102,6 +110,7 @@ class Row:
     cells: tuple[Cell, ...]
     strip: tuple[str, ...] = ()
     brief: Line | None = None
+    below: Html | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,17 @@ _LOOKS = {
 
 def to_html(document: Document) -> Html:
     """A piece of HTML with its own style."""
-    return markup.fragment(tag("style", Html(STYLE)), tag("div", *_write(document), class_="rtd"))
+    return markup.fragment(tag("style", Html(STYLE)), to_piece(document))
+
+
+def to_piece(document: Document) -> Html:
+    """The same for a page that has :data:`STYLE` already."""
+    return tag("div", *_write(document), class_="rtd")
+
+
+def write_parts(*parts: Part) -> Html:
+    """Some parts of a document, for a page that has :data:`STYLE` already."""
+    return tag("div", *(each for part in parts for each in _write_part(part)), class_="rtd")
 
 
 def to_page(document: Document, title: str) -> Html:
@@ -142,7 +152,11 @@ def _write_row(row: Row, columns: tuple[ColumnTitle, ...], has_strips: bool) -> 
     )
     cells = (_write_cell(*each) for each in zip(row.cells, columns, strict=True))
     strip = [tag("td", _write_strip(row.strip) if row.strip else None)] if has_strips else []
-    return tag("tr", tag("td", sign), *(tag("td", cell) for cell in cells), *strip)
+    line = tag("tr", tag("td", sign), *(tag("td", cell) for cell in cells), *strip)
+    if row.below is None:
+        return line
+    width = 1 + len(columns) + has_strips
+    return markup.join(line, tag("tr", tag("td", row.below, colspan=width), class_="rtd-below"))
 
 
 def _write_cell(cell: Cell, column: ColumnTitle) -> Html:
@@ -180,6 +194,9 @@ def write_html_line(line: Line) -> Html:
 
 def _write_span(span: Span) -> Html:
     text = markup.without_controls(span.text)
+    if span.look == "open":
+        opens = {"data_event": "eval", "data_value": span.title, "title": span.title}
+        return tag("button", markup.name(text), type="button", class_="rtd-open", **opens)
     if span.look in _LOOKS:
         return tag(_LOOKS[span.look], text, title=span.title)
     if span.look in ("value", "wrong", "right"):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retab_analysis.markup import Html, join, tag
+from retab_analysis.render.html import STYLE as DOCUMENT_STYLE
 
-STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8") + DOCUMENT_STYLE
 """The style sheet of pages and of what stands for them."""
 
 

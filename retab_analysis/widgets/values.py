@@ -1,11 +1,12 @@
-"""An expected and an actual value, written to be read, with what differs between them marked."""
+"""What was expected, what came at the last pass and what came now, with what differs marked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.detail import WHOLE
 from retab_analysis.comparison.json_values import parse_json
 from retab_analysis.comparison.word_marks import Segment, mark_words
 from retab_analysis.markup import Html, tag, without_controls
@@ -14,36 +15,41 @@ from retab_analysis.markup import Html, tag, without_controls
 _LONGEST = 20_000
 # What is not longer stands in one line.
 _LINE = 60
-# The conditions that hold the actual value against the expected one, so that differences say
-# something. Of a length or a pattern, for example, nothing of the value is expected.
-_ALIKE = ("equals", "similarity_gte", "split_iou_gte", None)
 
 
-def render_values(row: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
-    """The values of a result: what each is called, and its text."""
-    texts = {name: row[f"{name}_value"] for name in ("expected", "actual")}
-    known = {name: _in_lines(text) for name, text in texts.items() if text is not None}
-    segments: Sequence[Segment] = ()
-    if len(known) == 2 and _are_alike(row, *texts.values()):
-        segments = mark_words(*(each[:_LONGEST] for each in known.values()))
-    kinds = {"expected": ("equal", "removed"), "actual": ("equal", "added")}
-    for name, text in known.items():
-        said = [*mark_segments(each for each in segments if each.kind in kinds[name])]
+def render_values(row: Mapping[str, Any], was: str | None = None) -> Iterator[tuple[str, Html]]:
+    """The values of a result: what each is called, and its text.
+
+    What came is held against what came at the last pass, else against what is expected, where that
+    is a whole value and of the same shape: of a length or a pattern, nothing of it is expected.
+
+    Args:
+        row: A row of a RESULTS frame.
+        was: What came at the last pass before it.
+    """
+    got, expected = row["actual_value"], row["expected_value"]
+    known = {"Expected": expected, "Was": was, "Got": got}
+    texts = {title: _in_lines(text) for title, text in known.items() if text is not None}
+    held = "Was" if was is not None else "Expected"
+    marked: dict[str, Iterable[object]] = {}
+    is_whole = held == "Was" or row["condition_kind"] in WHOLE
+    if row["state"] != "passed" and is_whole and _are_alike(known[held], got):
+        segments = mark_words(texts[held][:_LONGEST], texts["Got"][:_LONGEST])
+        for title, kind in ((held, "removed"), ("Got", "added")):
+            marked[title] = [*_mark(each for each in segments if each.kind in ("equal", kind))]
+    for title, text in texts.items():
         left = len(text) - _LONGEST
         more = f"… and {left:,} characters more" if left > 0 else None
-        shown = said or [without_controls(text[:_LONGEST])]
-        yield name.capitalize(), tag("pre", *shown, more, class_="ra-whole", tabindex=0)
+        shown = marked.get(title) or [without_controls(text[:_LONGEST])]
+        yield title, tag("pre", *shown, more, class_="ra-whole", tabindex=0)
 
 
-def _are_alike(row: Mapping[str, Any], *texts: str | None) -> bool:
-    """Whether two values are held against one another, and of the same shape."""
-    if row["condition_kind"] not in _ALIKE or row["state"] == "passed":
-        return False
-    one, other = (parse_json(text or "") for text in texts)
-    return type(one) is type(other)
+def _are_alike(one: str | None, other: str | None) -> bool:
+    """Whether two values are of the same shape."""
+    return None not in (one, other) and type(parse_json(one or "")) is type(parse_json(other or ""))
 
 
-def mark_segments(segments: Iterable[Segment]) -> Iterator[object]:
+def _mark(segments: Iterable[Segment]) -> Iterator[object]:
     """Pieces of a text, with what was removed and added marked."""
     tags = {"removed": "del", "added": "ins"}
     for each in segments:

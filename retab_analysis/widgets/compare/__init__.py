@@ -1,7 +1,6 @@
-"""Two sides of a frame of results, eval by eval.
+"""Two sides of a frame of results: the document of their comparison, with choice of sides.
 
-``state`` is what can be compared, what is, and which eval is open, and ``compared`` how evals read
-in a list. ``html`` draws that as HTML and text, ``detail`` the eval that is open. ``view`` has
+``state`` is what can be compared and what is, ``html`` draws that, and ``view`` has
 ``compare_view`` and what it returns, which does what a person asks for; ``task`` is what takes
 time.
 """

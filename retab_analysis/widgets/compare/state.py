@@ -1,30 +1,22 @@
-"""The state of a comparison that is looked at: what is compared, what is listed, what is open."""
+"""The state of a comparison that is looked at: what can be compared, and what is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
 
 import polars as pl
 
-from retab_analysis.analysis import eval_history
 from retab_analysis.checks.edits import choose_versions
 from retab_analysis.checks.settle import RerunPlan
-from retab_analysis.comparison import Comparison, Gate, compare_versions
+from retab_analysis.comparison import Comparison, compare_versions
 from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
-from retab_analysis.vocabulary import FLIPPED, MOMENT, TRANSITIONS
-from retab_analysis.widgets.compare.compared import COMPARED
+from retab_analysis.vocabulary import MOMENT
 from retab_analysis.widgets.phrases import count_noun, shorten_version
-from retab_analysis.widgets.table import TableState
-
-# How many evals are sent at once.
-PAGE = 100
 
 ROUNDS = 4
 """How often each undecided eval is run again at most."""
@@ -35,8 +27,6 @@ SIDE_COLUMNS = {
     "draft": "workflow_draft_fingerprint",
 }
 """What can stand on a side, and the column of RESULTS that has it."""
-
-_SAID = ("path", "document_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +45,7 @@ class Side:
 
 
 class CompareState:
-    """Two sides of one frame, the evals of some transitions, and one of them.
+    """Two sides of one frame.
 
     Attributes:
         results: The RESULTS frame.
@@ -64,7 +54,6 @@ class CompareState:
         baseline: The earlier side.
         candidate: The later side.
         comparison: The two, compared.
-        table: The evals, of which those of some transitions are listed, and one is open.
         clock: What time it is for the API.
     """
 
@@ -102,20 +91,15 @@ class CompareState:
         """Whether both sides are the same, so that there is nothing to compare."""
         return self.baseline == self.candidate
 
-    @cached_property
-    def gate(self) -> Gate:
-        """The gate with its default rule."""
-        return self.comparison.gate()
-
-    @cached_property
-    def causes(self) -> pl.DataFrame:
-        """What the evals that flipped have in common, see ``Comparison.causes``."""
-        return self.comparison.causes
-
-    @cached_property
+    @property
     def edited_between(self) -> tuple[str, str] | None:
         """Between which versions to look for the edit that broke something; None if none did."""
         return choose_versions(self.comparison.evals, sides_of(self.comparison))
+
+    @property
+    def knows_edits(self) -> bool:
+        """Whether it is known what was edited."""
+        return sides_of(self.comparison).edits is not None
 
     @property
     def plan(self) -> RerunPlan:
@@ -127,12 +111,6 @@ class CompareState:
         """How many runs an earlier attempt has started, whose results are not counted yet."""
         before = sides_of(self.comparison).started
         return 0 if before is None else before.height
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many evals there are of each transition that occurs, in order."""
-        row = self.comparison.summary.row(0, named=True)
-        return {each: row[each] for each in TRANSITIONS if row.get(each)}
 
     def choose_kind(self, kind: str) -> None:
         """Compare by another kind: the newest of that kind which each of the present sides has."""
@@ -176,93 +154,13 @@ class CompareState:
                 alpha=self._alpha,
                 margin=self._margin,
             )
-        self._use(comparison)
-        self.table = TableState(COMPARED, comparison.evals, page_size=PAGE)
-        # Where nothing flipped, an empty list would look like an error: all are listed.
-        flipped = {each for each in FLIPPED if each in self.counts}
-        self._list(flipped or {*self.counts})
-
-    def _use(self, comparison: Comparison) -> None:
         self.comparison: Comparison = comparison
-        # What was computed of the comparison before.
-        for name in ("gate", "causes", "edited_between"):
-            self.__dict__.pop(name, None)
 
     def learn(self, pair: tuple[str, str, str], comparison: Comparison) -> None:
         """From now on use a comparison that knows more, wherever this pair is compared."""
         self._known[pair] = comparison
-        if pair != self.pair:
-            return
-        self._use(comparison)
-        self.table.frame = comparison.evals
-        # What is open stays listed, whatever became of it.
-        is_open = set() if self.row is None else {self.row["transition"]}
-        self._list(self.shown | is_open | {each for each in FLIPPED if each in self.counts})
-
-    # What is listed
-
-    @property
-    def shown(self) -> set[str]:
-        """The transitions whose evals are listed."""
-        return {*self.table.filters.facets["transition"]}
-
-    def show(self, transition: str, on: bool) -> None:
-        """List the evals of a transition, or do not."""
-        self._list(self.shown | {transition} if on else self.shown - {transition})
-
-    def _list(self, shown: set[str]) -> None:
-        """List what is wanted; the eval that was open stays open if it is still there."""
-        self.table.filter(facets={"transition": tuple(sorted(shown))})
-        place = self.table.chosen_place
-        if place is None:
-            self.table.choose(None)
-        self.table.choose_place(place or 0)
-
-    @property
-    def row(self) -> Mapping[str, Any] | None:
-        """The open eval, a row of ``comparison.evals``; None where nothing is listed."""
-        return self.table.chosen_row
-
-    def reveal(self, eval_id: str | None) -> None:
-        """Open an eval, and list those of its transition where it is not listed."""
-        number = self.comparison.evals["eval_id"].index_of(eval_id)
-        if number is not None:
-            self.table.choose(number)
-            self._list(self.shown | {self.comparison.evals["transition"][number]})
-
-    def step(self, by: int) -> None:
-        """Go on in the list, or back; at its ends it stays there."""
-        if (place := self.table.chosen_place) is not None:
-            self.table.choose_place(place + by)
-
-    def history_of(self, eval_id: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What became of an eval before the candidate, and on its side with its reruns.
-
-        Both are in time order, as :func:`eval_history` gives them.
-        """
-        sides, wanted = sides_of(self.comparison), pl.col("eval_id") == eval_id
-        now = sides.candidate
-        first = now.select(MOMENT.min()).item()
-        earlier = pl.lit(True) if first is None else (first >= MOMENT).fill_null(True)
-        past = [] if sides.history is None else [sides.history.filter(wanted, earlier)]
-        past += [] if sides.baseline is None else [sides.baseline.filter(wanted)]
-        before = eval_history(pl.concat([now.clear(), *past]))
-        return before, eval_history(now.filter(wanted))
-
-    def result_of(self, row: Mapping[str, Any], side: str) -> Mapping[str, Any]:
-        """``path`` and ``document_ids`` of the result that is shown of an eval on one side."""
-        run, state = row[f"{side}_run_id"], row[f"{side}_state"]
-        sides = sides_of(self.comparison)
-        frame = sides.baseline if side == "baseline" else sides.candidate
-        if state is None or frame is None:
-            return dict.fromkeys(_SAID)
-        found = frame.filter(
-            pl.col("eval_id") == row["eval_id"],
-            pl.col("run_id").eq_missing(pl.lit(run)),
-            # A mixed eval shows a result that did not pass.
-            pl.col("state") == state if state != "mixed" else pl.col("state") != "passed",
-        ).select(_SAID)
-        return found.row(-1, named=True) if found.height else dict.fromkeys(_SAID)
+        if pair == self.pair:
+            self.comparison = comparison
 
 
 def find_sides(results: pl.DataFrame) -> dict[str, tuple[Side, ...]]:

@@ -14,13 +14,15 @@ from retab_analysis.checks.settle import settle
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.config import shows_values
 from retab_analysis.fetch.default_client import check_client
-from retab_analysis.progress import Progress
+from retab_analysis.progress import Progress, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import ROUNDS, CompareState
 from retab_analysis.widgets.compare.task import Task
 from retab_analysis.widgets.handle import Handle
+from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
     from retab_analysis.widgets.page import Event
@@ -37,11 +39,12 @@ def compare_view(
     save_values: bool = False,
     client: Client | None = None,
 ) -> CompareView:
-    """Look at what flipped between two versions, eval by eval, with the values side by side.
+    """Look at what became of each eval between two versions, as :func:`compare_versions` has it.
 
     In a notebook, show what it returns as a cell's last line. There other versions, or two runs or
-    drafts, can be chosen, too; the rows of the frame that are on neither side are the history. What
-    is undecided can be run again, as by :func:`settle`, which says first how many runs that takes.
+    drafts, can be chosen, too; the rows of the frame that are on neither side are the history. A
+    click on an eval shows its values, documents and history. What is undecided can be run again, as
+    by :func:`settle`: the button says first what it would start.
 
     Args:
         results: A RESULTS frame of several runs.
@@ -56,9 +59,9 @@ def compare_view(
         margin: As for :func:`compare`.
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values. What a live widget shows is not affected: where Jupyter is told to
-            save the state of widgets, the values of the eval that is open are in it.
-        client: What to ask when evals are run again, and for what was edited; the default one if
-            not given.
+            save the state of widgets, its values are in it.
+        client: What to ask when evals are run again, for what was edited, and for documents; the
+            default one if not given.
 
     Returns:
         The view; its ``.comparison`` is what is compared at present.
@@ -90,6 +93,7 @@ class CompareView(Handle):
             state.clock = lambda: client.api_time
         self._task: Task | None = None
         self._asking = False
+        self._opened = OpenEval(client, self._draw)
 
     @property
     def state(self) -> CompareState:
@@ -109,48 +113,43 @@ class CompareView(Handle):
 
     def _render(self) -> dict[str, str]:
         task = None if self._task is None else self._task.state
-        return dict(
-            html.render_sections(self._state, html.CompareLook(asking=self._asking, task=task))
-        )
+        look = html.CompareLook(asking=self._asking, task=task)
+        return dict(html.render_sections(self._state, look, self._opened))
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         with self._lock:
-            look = html.CompareLook(values=self._save_values, live=False)
-            still = html.render_still_view(self._state, look, token)
-            return {"text/html": str(still), "text/plain": repr(self)}
+            still = html.render_still_view(self._state, values=self._save_values, token=token)
+            return {
+                "text/html": str(still),
+                "text/plain": html.plain_text(self._state, values=self._save_values),
+            }
 
     def __repr__(self) -> str:
-        return html.plain_text(self._state)
+        # What is printed in a notebook is saved with it.
+        values = self._save_values or (not in_kernel() and shows_values())
+        return html.plain_text(self._state, values=values)
 
     # What a person does
 
     def _on_event(self, event: Event) -> None:
-        with self._lock, contextlib.suppress(ValueError, TypeError, OverflowError):
-            before = self.comparison
+        with self._lock, contextlib.suppress(ValueError, TypeError, LookupError):
+            before, value = self.comparison, event.value
             # Whatever else is done answers the question.
             self._asking = event.name == "ask"
-            self._act(event)
-            self._draw(before)
-
-    def _act(self, event: Event) -> None:
-        state, value = self._state, event.value
-        if event.name in ("kind", "baseline", "candidate"):
-            self._choose(event.name, value)
-        elif event.name == "chip" and value in state.counts:
-            state.show(value, value not in state.shown)
-        elif event.name == "open":
-            place = state.table.numbers.index_of(int(event.key or ""))
-            state.table.choose_place(state.table.chosen_place or 0 if place is None else place)
-        elif event.name == "reveal" and isinstance(value, str):
-            state.reveal(value)
-        elif event.name == "step":
-            state.step(int(value))
-        elif event.name == "settle":
-            self._start("Running evals again", self._settle)
-        elif event.name == "look_up" and state.edited_between is not None:
-            self._start("Looking up what was edited", self._look_up)
-        elif event.name == "leave" and self._task is not None:
-            self._task.stop()
+            if event.name in ("kind", "baseline", "candidate"):
+                self._choose(event.name, value)
+            elif event.name == "eval":
+                self._opened.toggle(value)
+            elif event.name == "document":
+                self._opened.show_of(before, value)
+            elif event.name == "settle":
+                self._start("Running evals again", self._settle)
+            elif event.name == "look_up" and self._state.edited_between is not None:
+                self._start("Looking up what was edited", self._look_up)
+            elif event.name == "leave" and self._task is not None:
+                self._task.stop()
+            # Where something else is compared, it is kept at once.
+            self._draw(now=self.comparison is not before)
 
     def _choose(self, what: str, value: object) -> None:
         """Compare something else, unless what is compared is being settled."""
@@ -162,10 +161,10 @@ class CompareView(Handle):
             self._state.choose_side(**{what: value})
         self._task = None
 
-    def _draw(self, before: Comparison) -> None:
-        """Show what there is now; where something else is compared, it is kept at once."""
-        if self._page is not None:
-            self._page.draw(now=self.comparison is not before)
+    def _draw(self, *, now: bool = False) -> None:
+        with self._lock:
+            if self._page is not None:
+                self._page.draw(now=now)
 
     # What takes time
 
@@ -184,7 +183,7 @@ class CompareView(Handle):
                 before = self.comparison
                 if found is not None:
                     self._state.learn(pair, found)
-                self._draw(before)
+                self._draw(now=self.comparison is not before)
 
         self._task = Task(words, lambda progress: work(comparison, progress), on_change)
         self._task.start()

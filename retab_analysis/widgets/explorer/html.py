@@ -13,8 +13,9 @@ from retab_analysis.widgets.elements import (
     copy_button,
     render_still,
 )
-from retab_analysis.widgets.explorer.panel import PanelLook, render_panel
+from retab_analysis.widgets.explorer.panel import render_panel
 from retab_analysis.widgets.explorer.state import ExplorerState
+from retab_analysis.widgets.open_eval import DetailLook
 from retab_analysis.widgets.table_html import (
     format_table,
     render_field,
@@ -35,7 +36,8 @@ class ExplorerLook:
         more: What *Load more* would do, empty where it would do nothing.
         path: Where *Export CSV* writes to.
         code: The code that makes the rows.
-        panel: How the run, result or eval is told that is chosen.
+        fetching: Whether results are being fetched.
+        panel: How the run, result or eval is shown that is chosen.
     """
 
     title: str
@@ -44,7 +46,8 @@ class ExplorerLook:
     more: str = ""
     path: str = ""
     code: str = ""
-    panel: PanelLook = field(default_factory=PanelLook)
+    fetching: bool = False
+    panel: DetailLook = field(default_factory=DetailLook)
 
 
 def render_sections(explored: ExplorerState, look: ExplorerLook) -> dict[str, Html]:
@@ -60,7 +63,7 @@ def render_sections(explored: ExplorerState, look: ExplorerLook) -> dict[str, Ht
         "head": render_head(explored, look),
         "filters": render_filters(state) if is_live else told,
         "list": tag("div", render_rows(state, is_live=is_live), class_=f"ra-main{tall}"),
-        "panel": render_panel(explored, look.panel),
+        "panel": render_panel(explored, look.panel, fetching=look.fetching),
         "pages": render_pages(state) if is_live else position,
         "actions": _render_actions(look) if is_live else Html(""),
         "code": tag("details", summary, tag("pre", look.code), class_="ra-fold"),

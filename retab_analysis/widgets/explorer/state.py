@@ -102,18 +102,18 @@ class ExplorerState:
         self.listed.choose(number)
         self.opened = None
 
-    def open_result(self, number: int) -> None:
-        """Look into a result of the run that is chosen, see :meth:`results_of`."""
+    def open_result(self, eval_id: str) -> None:
+        """Look into what an eval gave in the run that is chosen."""
         run = self.listed.chosen_row
         results = self.results_of(run["run_id"]) if run is not None else None
         if results is not None:
-            self.opened = results.row(number, named=True)
+            self.opened = results.filter(eval_id=eval_id).row(0, named=True)
 
     def open_run_of_eval(self, before: int) -> None:
         """Look at the eval in another run, which is so many before the newest one."""
         row = self.looked_into or self.listed.chosen_row
         if row is not None:
-            run_id = self.history_of(row["eval_id"])["run_id"][before]
+            run_id = eval_history(self.results_of_eval(row["eval_id"]))["run_id"][-1 - before]
             self.opened = self.newest_of(row["eval_id"], run_id)
 
     @property
@@ -231,19 +231,16 @@ class ExplorerState:
         found = self._known.filter(pl.col("run_id") == run_id)
         return found.sort(_BAD_FIRST, "block_id", "eval_name", maintain_order=True)
 
-    def history_of(self, eval_id: str) -> pl.DataFrame:
-        """An eval's history over the runs in sight, the newest first, see ``eval_history``."""
-        return eval_history(self._results_of_eval(eval_id)).reverse()
-
     def newest_of(self, eval_id: str, run_id: str | None = None) -> Mapping[str, Any] | None:
         """The newest result of an eval, of all runs in sight or of one."""
-        found = self._results_of_eval(eval_id)
+        found = self.results_of_eval(eval_id)
         if run_id is not None:
             found = found.filter(run_id=run_id)
         newest = found.sort("run_created_at", "created_at", nulls_last=False).tail(1)
         return next(newest.iter_rows(named=True), None)
 
-    def _results_of_eval(self, eval_id: str) -> pl.DataFrame:
+    def results_of_eval(self, eval_id: str) -> pl.DataFrame:
+        """The results of an eval in the runs in sight."""
         return self.results_in_sight().filter(pl.col("eval_id") == eval_id)
 
     def list_missing(self, newest: int | None = None) -> list[str]:

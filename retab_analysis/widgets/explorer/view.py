@@ -13,7 +13,6 @@ from retab_analysis.analysis import summarize_evals
 from retab_analysis.arguments import check_flag, check_path, check_seconds
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
-from retab_analysis.fetch import fetch_document_link
 from retab_analysis.fetch.default_client import check_client, client_or_default
 from retab_analysis.fetch.params import check_text
 from retab_analysis.markup import one_line
@@ -21,10 +20,10 @@ from retab_analysis.schema import RESULTS, RUNS, Table, checked
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import Fetcher, JobQueue
-from retab_analysis.widgets.explorer.panel import PanelLook, Preview, list_documents
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.kernel_events import wait_answering
+from retab_analysis.widgets.open_eval import DetailLook, OpenEval, list_documents
 from retab_analysis.widgets.phrases import count_noun
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ class Explorer(Handle):
         self._chosen_before: Any = None
         self._error: BaseException | None = None
         self._message = _Message()
-        self._preview: Preview | None = None
+        self._opened = OpenEval(client, self._draw)
         # Where a person wants the rows to be written, None while it is called as the tab.
         self._path: str | None = None
         if workflow_id is not None:
@@ -270,7 +269,8 @@ class Explorer(Handle):
             more=more,
             path=self._file,
             code=explored.code(),
-            panel=PanelLook(fetching=bool(self._asked), preview=self._preview),
+            fetching=bool(self._asked),
+            panel=DetailLook(preview=self._opened.preview),
         )
 
     @property
@@ -300,7 +300,7 @@ class Explorer(Handle):
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         with self._lock:
-            panel = PanelLook(values=self._save_values, is_live=False)
+            panel = DetailLook(values=self._save_values, is_live=False)
             look = replace(self._look(), panel=panel)
             still = html.render_still_view(self._explored, look, token)
             # What is saved tells nobody to wait.
@@ -330,7 +330,8 @@ class Explorer(Handle):
             elif name == "more":
                 self.load_more()
             elif name == "document" and (row := explored.looked_into) is not None:
-                self._show_document(*list_documents(row)[int(value)])
+                self._opened.show(*list_documents(row)[int(str(value).split()[-1])])
+                self._draw()
             else:
                 self._change(event)
                 self._follow()
@@ -346,29 +347,14 @@ class Explorer(Handle):
             explored.choose(None)
         elif event.name == "back":
             explored.opened = None
-        elif event.name == "result":
-            explored.open_result(int(value))
+        elif event.name == "eval":
+            explored.open_result(str(value))
         elif event.name == "history":
-            explored.open_run_of_eval(int(value))
+            explored.open_run_of_eval(int(event.key or ""))
         else:
             explored.listed.change(event.name, event.key, value)
 
     # What is fetched
-
-    def _show_document(self, document_id: str, name: str) -> None:
-        """Ask for the address of a document, in the background, and show it."""
-
-        def fetch() -> None:
-            try:
-                url = fetch_document_link(document_id, client=self._client)
-            except BaseException:
-                self._preview = None
-                raise
-            self._preview = Preview(document_id, name, url)
-
-        self._preview = Preview(document_id, name)
-        self._jobs.run(("document", document_id), fetch)
-        self._draw()
 
     def _follow(self) -> None:
         """A person has changed what is seen: fetch what that needs, and draw."""
@@ -378,9 +364,9 @@ class Explorer(Handle):
             # The list of evals is weighed where it is seen; for one eval, nobody has to wait.
             if row is not None and self._explored.tab != "evals" and not self._explored.is_weighed:
                 self._jobs.run("weigh", self._weigh)
-            shown = self._preview and self._preview.document_id
-            if shown and (row is None or shown not in (row["document_ids"] or ())):
-                self._preview = None
+            shown = self._opened.preview
+            if shown and (row is None or shown.document_id not in (row["document_ids"] or ())):
+                self._opened.preview = None
             self._draw()
 
     def _weigh(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.compared import THREE, sides, suite
+from support.compared import THREE, sides
 from support.frames import result, results
 from support.html_elements import Elements
 from support.inside import (
@@ -50,31 +50,8 @@ def do(shown: CompareView, event: str, value: Any = None, key: str | None = None
     shown._make_page().flush()
 
 
-def rows(shown: CompareView, **wanted: str) -> list[str]:
-    """The evals whose rows have some attributes."""
-    evals = shown.comparison.evals["eval_id"]
-    made = Elements(section(shown, "list")).attributes("tr")[1:]
-    found = [each for each in made if wanted.items() <= each.items()]
-    return [evals[int(each["data-key"] or "")] for each in found]
-
-
-def listed(shown: CompareView) -> list[str]:
-    return rows(shown)
-
-
-def opened(shown: CompareView) -> str | None:
-    """The eval whose row is marked."""
-    marked = rows(shown, **{"aria-selected": "true"})
-    return marked[0] if marked else None
-
-
-def chips(shown: CompareView) -> dict[str | None, bool]:
-    made = Elements(section(shown, "chips")).attributes("button")
-    return {
-        each["data-value"]: each["aria-pressed"] == "true"
-        for each in made
-        if "aria-pressed" in each
-    }
+def opened(shown: CompareView) -> bool:
+    return "rtd-below" in section(shown, "document")
 
 
 def buttons(shown: CompareView, name: str) -> dict[str | None, bool]:
@@ -91,78 +68,44 @@ def test_hostile_names_are_escaped_everywhere() -> None:
         for run, state in ((1, "passed"), (2, "failed"))
     ]
     shown = page(CompareState(results(*made)))
+    do(shown, "eval", HOSTILE)
     do(shown, "ask")
+    assert opened(shown)
     there = [name for name in shown.widget.sections if "&lt;img" in section(shown, name)]
-    assert {"said", "work", "list", "detail", "sides"} <= {*there}
+    assert {*there} == {"work", "document", "sides"}
     for text in (everything(shown), shown._make_still()["text/html"]):
         assert not Elements(text).attributes("img")
 
 
-def test_what_is_shown_at_first() -> None:
+def test_an_eval_opens_below_its_row_and_closes() -> None:
     shown = page()
-    assert chips(shown) == {
-        "regressed": True,
-        "newly_blocked": True,
-        "newly_errored": True,
-        "fixed": True,
-        "still_passing": False,
-    }
-    assert listed(shown) == ["e0", "e1", "e2", "e5"]
-    assert opened(shown) == "e0"
     assert sides(shown._state) == ("version", "v2", "v3")
-    assert "name of e0" in section(shown, "detail")
-    assert "1 of 4" in section(shown, "chips")
-
-
-def test_the_causes_come_above_the_evals_and_lead_to_examples() -> None:
-    made = [
-        result(f"e{n}", state, run, workflow_version_id=f"v{run}", actual_value=f"{run}")
-        for n in range(3)
-        for run, state in ((1, "passed"), (2, "failed"))
-    ]
-    shown = page(CompareState(results(*made)))
-    order: list[str] = shown.widget.sections
-    assert order.index("causes") < order.index("list")
-    assert "3 evals of block_1" in section(shown, "causes")
-    do(shown, "reveal", "e1")
-    assert opened(shown) == "e1"
-    do(shown, "reveal", "nonsense")
-    assert opened(shown) == "e1"
-
-
-def test_next_previous_and_a_click() -> None:
-    shown = page()
-    do(shown, "step", "1")
-    do(shown, "step", "1")
-    assert opened(shown) == "e2"
-    assert "name of e2" in section(shown, "detail")
-    do(shown, "step", "-1")
-    assert opened(shown) == "e1"
-    do(shown, "open", key=str(shown.comparison.evals["eval_id"].index_of("e5")))
-    assert opened(shown) == "e5"
-    for nonsense in ("e5", "99999", None):
-        do(shown, "open", key=nonsense)
-    assert opened(shown) == "e5"
-    assert "4 of 4" in section(shown, "chips")
+    do(shown, "eval", "e1")
+    assert opened(shown)
+    do(shown, "eval", "e1")
+    assert not opened(shown)
+    do(shown, "eval", "e5")
+    for nonsense in ("99999", None, 7):
+        do(shown, "eval", nonsense)
+        assert not opened(shown)
+    do(shown, "document", "nonsense")
 
 
 def test_events_from_several_threads_leave_one_state() -> None:
-    state = CompareState(suite(v1="P" * 40, v2="F" * 40))
-    shown = page(state)
+    shown = page()
 
-    def press(by: str) -> None:
+    def press(eval_id: str) -> None:
         for number in range(30):
-            content = {"id": f"{by}{number}", "event": "step", "value": by}
+            content = {"id": f"{eval_id}{number}", "event": "eval", "value": eval_id}
             shown.widget._handle_custom_msg(content, [])
 
-    threads = [threading.Thread(target=press, args=(each,)) for each in ("1", "-1") * 2]
+    threads = [threading.Thread(target=press, args=(each,)) for each in ("e0", "e1") * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     shown._make_page().flush()
-    assert opened(shown) == state.table.chosen
-    assert f"name of {state.table.chosen}<" in section(shown, "detail")
+    assert opened(shown) == (shown._opened.eval_id is not None)
 
 
 # What takes time
@@ -193,7 +136,7 @@ def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client])
     do(shown, "ask")
     for words in (f"at most {plan.most}?", f"about {plan.mean} run", plan.asked["eval_name"][0]):
         assert words in section(shown, "work")
-    do(shown, "step", "1")
+    do(shown, "eval", "nonsense")
     assert "Start" not in section(shown, "work"), "whatever else is done answers the question"
     do(shown, "ask")
     do(shown, "keep")
@@ -206,7 +149,7 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     shown = page(state, client)
     before = state.comparison
     undecided = choose_reruns(suite_of(before), 4)["eval_id"].to_list()
-    do(shown, "reveal", undecided[0])
+    do(shown, "eval", undecided[0])
     do(shown, "ask")
     do(shown, "settle")
     assert shown._task is not None
@@ -221,9 +164,9 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     again = sides_of(after).candidate.filter(~pl.col("run_id").is_in(known))
     assert set(again["eval_id"]) == {*undecided}
     assert 1 <= again.height <= 4 * len(undecided)
-    assert opened(shown) == undecided[0], "what is open stays open, whatever became of it"
+    assert shown._opened.eval_id == undecided[0], "what is open stays open"
     runs = sides_of(after).candidate["run_id"].n_unique()
-    assert f"Compared {runs} runs of version version_CB" in section(shown, "said")
+    assert f"Compared {runs} runs of version version_CB" in section(shown, "document")
     # Who looks at something else, and comes back, finds it again.
     do(shown, "kind", "run")
     assert state.comparison is not after
@@ -237,15 +180,15 @@ def test_what_was_edited_is_looked_up_when_asked(
     state, client = compared
     shown = page(state, client)
     assert state.edited_between is not None
-    assert buttons(shown, "causes")["look_up"]
+    assert buttons(shown, "work")["look_up"]
     do(shown, "look_up")
     wait_for_task(shown)
     assert state.comparison.config_changes.height
-    assert "$.config.prompt" in section(shown, "causes")
-    assert "<ins>" in section(shown, "causes")
-    assert "look_up" not in buttons(shown, "causes")
+    assert ">prompt<" in section(shown, "document")
+    assert "<ins>" in section(shown, "document")
+    assert "look_up" not in buttons(shown, "work")
     still = shown._make_still()["text/html"]
-    assert "$.config.prompt" in still
+    assert ">prompt<" in still
     assert "<ins>" not in still, "what prompts say is saved only where that is asked for"
 
 

@@ -9,15 +9,18 @@ import polars as pl
 import pytest
 from support.compared import THREE, sides, suite
 from support.frames import START, many, result, results, run, runs
-from support.inside import CompareState, choose_reruns, mean_reruns, sides_of, suite_of, with_sides
+from support.inside import (
+    CompareState,
+    OpenEval,
+    choose_reruns,
+    mean_reruns,
+    sides_of,
+    suite_of,
+    with_sides,
+)
 from support.inside import compare_html as html
 
 import retab_analysis as ra
-
-
-def listed(state: CompareState) -> list[str]:
-    return state.table.rows["eval_id"].to_list()
-
 
 # What is compared
 
@@ -121,17 +124,13 @@ def test_a_version_diff_is_of_two_versions_only() -> None:
     assert state.comparison.evals["block_changed"].all(), "the other way round it is the same"
 
 
-def test_other_sides_are_compared_and_the_list_starts_anew() -> None:
+def test_other_sides_are_compared() -> None:
     state = CompareState(THREE)
-    before, gate = state.comparison, state.gate
-    state.show("still_passing", True)
+    before = state.comparison
     state.choose_side(baseline="v1", candidate="v2")
     assert sides(state) == ("version", "v1", "v2")
-    assert state.comparison is not before
-    assert state.gate is not gate
-    assert state.shown == {"regressed"}
-    assert listed(state) == [state.table.chosen] == ["e5"]
     now = state.comparison
+    assert now is not before
     state.choose_side(baseline="v9")
     state.choose_side(candidate="v2")
     assert state.comparison is now
@@ -141,11 +140,11 @@ def test_the_same_on_both_sides_is_said() -> None:
     state = CompareState(THREE)
     state.choose_side(candidate="v2")
     assert state.same
-    look = html.CompareLook()
-    assert html.SAME in html.render_sections(state, look)["head"]
-    assert html.SAME in html.plain_text(state)
-    assert html.SAME in html.render_still_view(state, look)
-    assert "Gate" not in html.render_still_view(state, look)
+    shown = html.render_sections(state, html.CompareLook(), OpenEval(None, lambda: None))
+    assert html.SAME in shown["document"]
+    assert "button" not in shown["work"]
+    assert html.SAME in html.plain_text(state, values=True)
+    assert html.SAME in html.render_still_view(state, values=True)
 
 
 def test_another_kind_starts_with_what_was_compared() -> None:
@@ -180,77 +179,6 @@ def test_beside_a_run_of_all_stands_one_of_all() -> None:
     assert sides(CompareState(apart)) == ("run", "single", "run_3")
 
 
-# What is listed
-
-
-def test_what_flipped_is_listed_first() -> None:
-    state = CompareState(THREE)
-    assert state.counts == {
-        "regressed": 1,
-        "newly_blocked": 1,
-        "newly_errored": 1,
-        "fixed": 1,
-        "still_passing": 3,
-    }
-    assert state.shown == {"regressed", "newly_blocked", "newly_errored", "fixed"}
-    assert listed(state) == ["e0", "e1", "e2", "e5"]
-    assert (state.table.chosen, state.table.chosen_place) == ("e0", 0)
-
-
-def test_where_nothing_flipped_all_are_listed() -> None:
-    state = CompareState(suite(v1="PF", v2="PF"))
-    assert state.shown == {"still_passing", "still_failing"}
-    assert listed(state) == ["e1", "e0"]
-
-
-def test_what_the_shown_results_say() -> None:
-    rows = [
-        *many("e1", "P", 1, workflow_version_id="v1"),
-        *many("e1", "FPF", 2, workflow_version_id="v2"),
-    ]
-    for at, row in enumerate(rows):
-        row["document_ids"] = [f"file_{at}"]
-    state = CompareState(results(*rows))
-    state.show("suspect", True)
-    assert state.row is not None
-    assert (state.row["candidate_state"], state.row["candidate_run_id"]) == ("mixed", "run_4")
-    assert state.result_of(state.row, "candidate") == {"path": "total", "document_ids": ["file_3"]}
-    assert state.result_of(state.row, "baseline")["document_ids"] == ["file_0"]
-    without = CompareState(results(*rows).drop("path", "document_ids"))
-    assert without.row is not None
-    assert without.result_of(without.row, "candidate") == {"path": None, "document_ids": None}
-
-
-def test_what_an_eval_did_from_run_to_run() -> None:
-    state = CompareState(THREE, "v1", "v2")
-    before, now = state.history_of("e0")
-    assert before["run_id"].to_list() == ["run_1"], "what is later is not history"
-    assert now["run_id"].to_list() == ["run_2"]
-    state.choose_side(baseline="v3")
-    before, now = state.history_of("e0")
-    assert before["run_id"].to_list() == ["run_1", "run_3"], "a baseline is earlier by definition"
-    assert now["state"].to_list() == ["passed"]
-
-
-def test_an_open_eval_stays_open_while_it_is_listed() -> None:
-    state = CompareState(THREE)
-    state.reveal("e5")
-    state.show("regressed", False)
-    assert (state.table.chosen, html.describe_position(state)) == ("e5", "3 of 3")
-    state.show("fixed", False)
-    assert state.table.chosen == "e1"
-    state.show("regressed", True)
-    assert (listed(state), state.table.chosen) == (["e0", "e1", "e2"], "e1")
-    for by, place in ((1, 2), (1, 2), (-7, 0)):
-        state.step(by)
-        assert state.table.chosen_place == place
-    for each in state.shown:
-        state.show(each, False)
-    state.step(1)
-    assert (listed(state), state.row) == ([], None)
-    assert html.describe_position(state) == "none listed"
-
-
 # What is undecided
 
 
@@ -261,11 +189,15 @@ def test_the_plan_says_what_settle_would_run() -> None:
     assert set(plan.asked["eval_id"]) == set(undecided["eval_id"])
     assert plan.most == 4 * undecided.height
     assert plan.mean == round(mean_reruns(suite_of(state.comparison), 4)) <= plan.most
-    assert "3 evals are undecided" in html.describe_undecided(state)
-    assert f"about {plan.mean} runs, at most {plan.most}?" in html.describe_plan(state)
+    work = state.plan, state.started
+    assert "3 evals are undecided" in html.describe_undecided(*work)
+    assert f"about {plan.mean} runs, at most {plan.most}?" in html.describe_plan(
+        state.plan, state.started
+    )
     decided = CompareState(suite(v1="PP", v2="PP"))
     assert decided.plan.asked.is_empty()
-    assert html.describe_plan(decided) == html.describe_undecided(decided) == ""
+    assert html.describe_plan(decided.plan, 0) == ""
+    assert html.describe_undecided(decided.plan, 0) == str(decided.plan)
 
 
 def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:
@@ -275,13 +207,16 @@ def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:
     waiting = with_sides(comparison, started=started)
     state.learn(state.pair, waiting)
     assert state.started == 1
-    assert "1 run that you did not wait for may have ended" in html.describe_undecided(state)
-    assert "First 1 run" in html.describe_plan(state)
+    work = state.plan, state.started
+    assert "1 run that you did not wait for may have ended" in html.describe_undecided(
+        state.plan, state.started
+    )
+    assert "First 1 run" in html.describe_plan(*work)
 
 
 def test_what_is_learned_of_a_pair_is_used_wherever_it_is_compared() -> None:
     state = CompareState(THREE)
-    pair, gate = state.pair, state.gate
+    pair = state.pair
     known = ra.compare_versions(THREE, "v2", "v3", alpha=0.2)
     state.choose_side(baseline="v1")
     other = state.comparison
@@ -289,13 +224,3 @@ def test_what_is_learned_of_a_pair_is_used_wherever_it_is_compared() -> None:
     assert state.comparison is other
     state.choose_side(baseline="v2")
     assert state.comparison is known
-    assert state.gate is not gate
-
-
-def test_an_eval_that_is_not_listed_can_be_opened() -> None:
-    state = CompareState(THREE)
-    state.reveal("e3")
-    assert state.table.chosen == "e3"
-    assert "still_passing" in state.shown
-    state.reveal(None)
-    assert state.table.chosen == "e3"

@@ -122,7 +122,7 @@ def test_a_kernel_gets_the_widget(runs: pl.DataFrame, monkeypatch: pytest.Monkey
 def test_a_saved_page_has_the_values_where_that_is_asked_for(
     runs: pl.DataFrame, results: pl.DataFrame
 ) -> None:
-    failed = results.filter(state="failed").head(1).with_columns(expected_value=pl.lit('"secret"'))
+    failed = results.filter(state="failed").head(1).with_columns(actual_value=pl.lit('"secret"'))
     for given, tab in ((None, "results"), (runs, "runs")):
         for asked in (False, True):
             explorer = ra.explore(given, failed, save_values=asked)

@@ -1,0 +1,338 @@
+"""One eval on a page, the same in every view: what it got, its documents, its history."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.analysis import eval_history
+from retab_analysis.checks.open_document import embed
+from retab_analysis.comparison.comparison import Comparison, sides_of
+from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.config import shows_values
+from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.fetch import fetch_document_link
+from retab_analysis.markup import Html, join, name, one_line, tag
+from retab_analysis.render.document import (
+    Card,
+    Cell,
+    ColumnTitle,
+    Document,
+    DocumentTable,
+    Folded,
+    Part,
+    Row,
+    Span,
+)
+from retab_analysis.render.html import write_html_line
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import MOMENT
+from retab_analysis.widgets.elements import GridColumn, GridRow, button, copy_button, grid
+from retab_analysis.widgets.explorer.lists import HISTORY_COLUMNS
+from retab_analysis.widgets.phrases import count_noun, label_documents, shorten_version
+from retab_analysis.widgets.values import render_values
+
+# Further runs are counted.
+SHOWN_RUNS = 50
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A document that somebody asked to see.
+
+    Attributes:
+        document_id: Which one.
+        name: The name of the file.
+        url: A temporary address, None while it is asked for.
+        failure: Why there is none.
+    """
+
+    document_id: str
+    name: str
+    url: str | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetailLook:
+    """How an eval is shown.
+
+    Attributes:
+        values: Whether expected and actual values are shown, and what may quote them.
+        is_live: Whether somebody can click.
+        preview: A document that is shown, or None.
+    """
+
+    values: bool = field(default_factory=shows_values)
+    is_live: bool = True
+    preview: Preview | None = None
+
+
+# What there is to know
+
+
+def find_passed(result: Result, results: pl.DataFrame) -> Result | None:
+    """The result of the same eval that passed last before a result."""
+    earlier = results.filter(pl.col("state") == "passed").sort(MOMENT, nulls_last=False)
+    at = result["run_created_at"] or result["created_at"]
+    if at is not None:
+        earlier = earlier.filter(at > MOMENT)
+    return next(earlier.tail(1).iter_rows(named=True), None)
+
+
+def describe_result(result: Result, results: pl.DataFrame) -> EvalDetail:
+    """A result, with what its eval got when it passed last."""
+    return EvalDetail.of_result(result, find_passed(result, results))
+
+
+def results_of(comparison: Comparison, eval_id: str) -> pl.DataFrame:
+    """All results of an eval that a comparison has read, those of the candidate last."""
+    sides = sides_of(comparison)
+    known = (sides.history, sides.baseline, sides.candidate)
+    frames = [each.filter(pl.col("eval_id") == eval_id) for each in known if each is not None]
+    return pl.concat(frames, how="diagonal").unique("result_id", keep="last", maintain_order=True)
+
+
+def list_documents(row: Result) -> list[tuple[str, str]]:
+    """The documents of a result: id and name."""
+    ids, names = row["document_ids"] or (), row["document_names"] or ()
+    named = len(ids) == len(names)
+    return [(each, (names[at] if named else "") or each) for at, each in enumerate(ids) if each]
+
+
+# As HTML
+
+
+def render_result(
+    result: Result,
+    results: pl.DataFrame,
+    look: DetailLook,
+    *,
+    why: str | None = None,
+    facts: Iterable[tuple[str, object]] = (),
+    versions: Mapping[str, str] | None = None,
+    on_run: str | None = None,
+) -> Html:
+    """All that is told of a result and its eval.
+
+    Args:
+        result: A row of a RESULTS frame.
+        results: All known results of its eval.
+        look: How it is shown.
+        why: What became of the eval, in a sentence.
+        facts: What else there is to say.
+        versions: What versions are called, by their ids.
+        on_run: What a click on a run of the history sends, or None where it does nothing.
+    """
+    detail = describe_result(result, results)
+    told: list[tuple[str, object]] = [
+        ("Asserts", write_html_line(detail.asserts(values=look.values))),
+        *(_list_values(result, results) if look.values else ()),
+        ("Says", one_line(detail.message) if look.values else one_line(result["failure_code"])),
+        ("Why", why),
+        ("Document", _render_documents(result, look)),
+        *facts,
+        ("Eval", render_id(result["eval_id"], look)),
+        ("Result", render_id(result["result_id"], look)),
+    ]
+    event = on_run if look.is_live else None
+    return join(render_facts(told), _render_history(results, versions or {}, event))
+
+
+def _list_values(result: Result, results: pl.DataFrame) -> Iterator[tuple[str, Html]]:
+    passed = find_passed(result, results)
+    was = None if passed is None or result["state"] == "passed" else passed["actual_value"]
+    return render_values(result, was)
+
+
+def render_facts(facts: Iterable[tuple[str, object]]) -> Html:
+    """What is known, a line for each; what is empty is left out."""
+    lines = (
+        tag(
+            "tr",
+            tag("th", title, scope="row"),
+            tag("td", shown if isinstance(shown, Html) else name(shown)),
+            data_key=title,
+        )
+        for title, shown in facts
+        if shown
+    )
+    return tag("table", tag("tbody", *lines), class_="ra-facts")
+
+
+def render_id(text: str | None, look: DetailLook, before: str = "") -> Html | None:
+    """An id, with what it is called, and a button that copies it."""
+    if not text:
+        return None
+    called = before if before and before != text else None
+    copy = copy_button("Copy", text, hint=f"Copy {one_line(text)}") if look.is_live else None
+    parts = (called, tag("code", one_line(text), class_="ra-id"), copy)
+    return join(*(each for each in parts if each is not None), by=" ")
+
+
+def _render_documents(row: Result, look: DetailLook) -> Html | None:
+    """The documents of a result, and the one that somebody asked to see."""
+    documents = list_documents(row)
+    if not documents:
+        return name(label_documents(row)) if label_documents(row) else None
+    lines = []
+    for at, (document_id, called) in enumerate(documents):
+        key = f"{row['result_id']} {at}"
+        hint = "Ask for the document, and show it here"
+        show = button("Show", "document", value=key, hint=hint) if look.is_live else None
+        preview = look.preview
+        shown = None
+        if preview is not None and preview.document_id == document_id:
+            shown = tag("div", _render_preview(preview), data_key=document_id, class_="ra-preview")
+        about = (name(one_line(called)), " ", show, " ", render_id(document_id, look))
+        lines.append(tag("div", *about, shown))
+    return join(*lines)
+
+
+def _render_preview(preview: Preview) -> Html:
+    if preview.failure is not None:
+        return tag("div", preview.failure, class_="ra-alert", role="alert")
+    if preview.url is None:
+        return tag("div", "Asking for the document …", class_="ra-soft", role="status")
+    return embed(preview.url, preview.name)
+
+
+def _render_history(results: pl.DataFrame, versions: Mapping[str, str], event: str | None) -> Html:
+    """What became of an eval run by run, the newest first; a click sends ``event``."""
+    history = eval_history(results).reverse()
+    columns = [
+        GridColumn(each.name, each.title, each.is_number, width=each.width)
+        for each in HISTORY_COLUMNS
+    ]
+    rows = []
+    for number, run in enumerate(history.head(SHOWN_RUNS).iter_rows(named=True)):
+        version = run["workflow_version_id"] or ""
+        run["workflow_version_id"] = versions.get(version, shorten_version(version))
+        cells = [each.html(run) if each.html else name(each.text(run)) for each in HISTORY_COLUMNS]
+        rows.append(GridRow(str(number), cells))
+    words = f"{count_noun(history.height, 'run')}, the newest first"
+    left = history.height - len(rows)
+    more = tag("div", f"and {left:,} earlier ones", class_="ra-soft") if left else None
+    heading = tag("div", words, class_="ra-title")
+    return join(heading, grid(columns, rows, label=words, event=event), more)
+
+
+# In a document
+
+
+def list_details(details: Iterable[EvalDetail], *, values: bool) -> DocumentTable:
+    """Results as a table of a document has them, where no comparison makes one."""
+    rows = []
+    for each in details:
+        called, asserts, _, got = each.cells(values=values)
+        rows.append(Row(*each.sign, each.word, (called, asserts, got)))
+    columns = ColumnTitle("eval"), ColumnTitle("asserts"), ColumnTitle("got", named=True)
+    return DocumentTable(columns, tuple(rows))
+
+
+def open_part(part: Part, opened: str | None = None, below: Html | None = None) -> Part:
+    """A part of which each eval can be opened, and what stands below the one that is."""
+    if isinstance(part, Card | Folded):
+        return replace(part, parts=tuple(open_part(each, opened, below) for each in part.parts))
+    if not isinstance(part, DocumentTable):
+        return part
+    rows = []
+    for row in part.rows:
+        cell = row.cells[0]
+        first, *more = cell.lines[0]
+        # The first words of a row open what their title names: an eval.
+        named = Cell(((Span(first.text, "open", first.title), *more), *cell.lines[1:]), cell.folded)
+        its = below if first.title == opened else None
+        rows.append(replace(row, cells=(named, *row.cells[1:]), below=its))
+    return replace(part, rows=tuple(rows))
+
+
+class OpenEval:
+    """Which eval of a document is open, and which of its documents is shown.
+
+    Args:
+        client: What to ask; None for the default one.
+        redraw: Called when a document has come, in a thread of its own.
+
+    Attributes:
+        eval_id: The eval, or None.
+        preview: The document, or None.
+    """
+
+    def __init__(self, client: Client | None, redraw: Callable[[], object]) -> None:
+        self._client, self._redraw = client, redraw
+        self.eval_id: str | None = None
+        self.preview: Preview | None = None
+
+    def toggle(self, eval_id: object) -> None:
+        """Open an eval, or close it where it is open."""
+        is_other = isinstance(eval_id, str) and eval_id != self.eval_id
+        self.eval_id, self.preview = (str(eval_id) if is_other else None), None
+
+    def show(self, document_id: str, called: str) -> None:
+        """Ask for the address of a document, in a thread: a click must not wait for the network."""
+        self.preview = asked = Preview(document_id, called)
+
+        def work() -> None:
+            try:
+                url = fetch_document_link(document_id, client=self._client)
+                found = replace(asked, url=url)
+            except RetabAnalysisError as error:
+                found = replace(asked, failure=str(error))
+            # Somebody may look at something else meanwhile.
+            if self.preview is asked:
+                self.preview = found
+                self._redraw()
+
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(work,), daemon=True, name="retab document").start()
+
+    def show_of(self, comparison: Comparison, key: object) -> None:
+        """Show a document of the eval that is open; ``key`` is what its button sends."""
+        result_id, _, at = str(key).rpartition(" ")
+        if self.eval_id is None:
+            return
+        results = results_of(comparison, self.eval_id).filter(result_id=result_id)
+        if results.height:
+            self.show(*list_documents(results.row(-1, named=True))[int(at)])
+
+    def render(self, comparison: Comparison, document: Document) -> Document:
+        """The document of a comparison, with what is open in it."""
+        below = None
+        if self.eval_id is not None:
+            results = results_of(comparison, self.eval_id)
+            reasons = comparison.evals.filter(eval_id=self.eval_id)["reason"]
+            if results.height and len(reasons):
+                below = render_result(
+                    _choose_result(comparison, self.eval_id, results),
+                    results,
+                    DetailLook(preview=self.preview),
+                    why=reasons[0],
+                    versions=_number_versions(comparison),
+                )
+        parts = (open_part(part, self.eval_id, below) for part in document.parts)
+        return replace(document, parts=tuple(parts))
+
+
+def _choose_result(comparison: Comparison, eval_id: str, results: pl.DataFrame) -> Result:
+    """The result that a comparison shows of an eval."""
+    row = comparison.evals.filter(eval_id=eval_id).row(0, named=True)
+    wanted = row["candidate_result_id"] or row["baseline_result_id"]
+    chosen = results.filter(result_id=wanted)
+    return (chosen if chosen.height else results).row(-1, named=True)
+
+
+def _number_versions(comparison: Comparison) -> dict[str, str]:
+    """What a person calls the versions that were published."""
+    published = sides_of(comparison).versions
+    if published is None:
+        return {}
+    known = published.select("workflow_version_id", "version").drop_nulls()
+    return {version: f"v{number}" for version, number in known.iter_rows()}
