@@ -1,17 +1,17 @@
 # make demo       the quickstart notebook, executed: build/quickstart.html and build/runs.csv
 # make lab        JupyterLab on the notebook
-# make test       every test but those of `make browsers`; TESTS="tests/fetch tests/decode" for a
+# make test       what the library does, without a browser; TESTS="tests/fetch tests/decode" for a
 #                 part, OPTIONS=--hypothesis-profile=long for what takes its time
 # make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
 # make coverage   which branches no test of the core takes; fails below 95 %
-# make browsers   the views elsewhere than in JupyterLab: Notebook 7, Voilà, marimo, what VS Code
-#                 and Colab load widgets with, and what GitHub leaves of a saved notebook
+# make browsers   what a person sees, in Chromium: JupyterLab, Notebook 7, Voilà, marimo, what VS
+#                 Code and Colab load widgets with, and what GitHub leaves of a saved notebook
 # make bench      speed, as ratios against the official SDK
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
-# And now and then: `make dashboard` (runs, live progress and comparison as an app), `make soak`
-# (faults and forks for eight minutes), `make test-floors` (the lowest versions
-# that pyproject.toml allows), `make clean`.
+# And now and then: `make studies` (error rates by simulation, and that the benchmarks run), `make
+# dashboard` (runs, live progress and comparison as an app), `make soak` (faults and forks for eight
+# minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make clean`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -27,10 +27,10 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1
 PARALLEL = --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 TESTS ?=
 OPTIONS ?=
-CORE = -m "not browser and not contract"
+CORE = -m "not browser and not contract and not study"
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test browsers coverage test-floors soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard test browsers studies coverage test-floors soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -41,16 +41,15 @@ lab: $(VENV)/.notebook
 dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
-# A browser and a kernel need a core each: of what is tested in a browser, two files run at a time.
-# In a part there may be no test of one kind, which pytest calls exit code 5.
-test: $(VENV)/.test node
-	$(RUN) -m pytest $(PARALLEL) -m "not browser" $(OPTIONS) $(TESTS) $(MAYBE_NONE)
-	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m "browser and not hosts" $(TESTS) $(MAYBE_NONE)
+test: $(VENV)/.test
+	$(RUN) -m pytest $(PARALLEL) -m "not browser and not study" $(OPTIONS) $(TESTS)
 
-MAYBE_NONE = $(if $(TESTS),|| test $$? = 5)
-
+# A browser and a kernel need a core each: two files run at a time.
 browsers: $(VENV)/.test node-hosts
-	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m hosts
+	$(RUN) -m pytest $(PARALLEL) --numprocesses=2 -m browser $(TESTS)
+
+studies: $(VENV)/.test
+	$(RUN) -m pytest $(PARALLEL) -m study $(TESTS)
 
 # By itself, because a test takes half as long again while its branches are noted.
 coverage: $(VENV)/.test

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from benchmarks import bodies, harness, run
 
-pytestmark = pytest.mark.contract
+pytestmark = pytest.mark.study
 
 FOLDER = Path(run.__file__).parent
 

@@ -55,8 +55,8 @@ def opened(
     ("where", "theme"),
     [
         ("lab", "light"),
-        pytest.param("voila", "light", marks=pytest.mark.hosts),
-        pytest.param("voila", "dark", marks=pytest.mark.hosts),
+        ("voila", "light"),
+        ("voila", "dark"),
     ],
 )
 def test_a_person_finds_out_what_the_new_version_broke(

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.lab import save
 
-pytestmark = [pytest.mark.browser, pytest.mark.hosts]
+pytestmark = pytest.mark.browser
 
 LIVE = ".ra-page:not([data-stands-for])"
 QUEUED = """import retab_analysis as ra

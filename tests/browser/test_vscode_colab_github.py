@@ -18,7 +18,7 @@ from support.axe import find_barriers
 from support.host_pages import ADDRESS, ANYWIDGET, HTML_MANAGER, REQUIRE, VSCODE
 from support.lab import run_all, save
 
-pytestmark = [pytest.mark.browser, pytest.mark.hosts, pytest.mark.usefixtures("_packages")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("_packages")]
 
 LIVE = ".ra-page:not([data-stands-for])"
 WATCH = """import retab_analysis as ra

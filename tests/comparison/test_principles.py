@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import polars as pl
+import pytest
 from comparison.cases import (
     Rows,
     held_against,
@@ -28,6 +29,7 @@ from support.inside import BROKEN, Comparison, blame, compare
 from retab_analysis import summarize_evals, summarize_runs
 
 
+@pytest.mark.study
 def test_what_is_called_regressed_got_worse_with_the_probability_that_is_stated() -> None:
     kinds = ("same", "benign", "edit", "drift")
     cells = [Cell("compare", kind, runs) for kind in kinds for runs in (0, 3, 10)]

@@ -74,6 +74,7 @@ def _inline(table: dict[str, str]) -> str:
     return "{" + ", ".join(f'"{name}" = "{value}"' for name, value in table.items()) + "}"
 
 
+@pytest.mark.study
 def test_schemathesis_finds_nothing(server: StoreServer, tmp_path: Path) -> None:
     contract, settings = tmp_path / "openapi.yaml", tmp_path / "schemathesis.toml"
     contract.write_text(yaml.safe_dump(_contract()))

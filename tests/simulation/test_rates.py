@@ -16,7 +16,7 @@ from simulation.table import Study
 
 SUITES, SEED = 6, 20
 HISTORIES = (3, 10)
-pytestmark = pytest.mark.parametrize("world", WORLDS)
+pytestmark = [pytest.mark.study, pytest.mark.parametrize("world", WORLDS)]
 
 
 @functools.cache

@@ -39,6 +39,7 @@ def significant(suite: Suite, tries: int = MANY_TRIES, seed: int = 11) -> float:
     return float(np.mean([p is not None and p <= 0.05 for p in found]))
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("runs", [1, 3, 10, 20])
 @pytest.mark.parametrize(
     "suite",
@@ -55,6 +56,7 @@ def test_nothing_changed_is_rarely_significant(suite: Suite, runs: int) -> None:
     assert significant(replace(suite, runs=runs)) <= MOST_SIGNIFICANT
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("runs", [1, 3, 10, 20])
 def test_nothing_changed_with_bad_hours(runs: int) -> None:
     """One run in fifty is bad throughout, in evals of which one in ten fails."""
@@ -82,6 +84,7 @@ def test_runs_of_few_evals_say_nothing_of_the_hour() -> None:
     assert np.isnan(gaps[1])
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("runs", [1, 10])
 @pytest.mark.parametrize(
     "suite",
@@ -102,6 +105,7 @@ def test_what_is_detectable_is_found_four_times_in_five(suite: Suite, runs: int)
     assert 0.7 <= found <= 0.95
 
 
+@pytest.mark.study
 def test_what_is_detectable_falls_with_evals_with_history_and_without_noise() -> None:
     def detectable(suite: Suite) -> float:
         dice = np.random.default_rng(7)

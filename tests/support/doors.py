@@ -125,18 +125,6 @@ def ask_command_line(situation: Situation) -> Answer:
         return _run(situation, Path(name), [])
 
 
-def ask_sandbox(situation: Situation, sandbox: ra.Sandbox) -> Answer:
-    """The same, of the sandbox, where it can show the situation."""
-    url, key = sandbox.credentials["base_url"], sandbox.credentials["api_key"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        *before, last = commands_in_sandbox(situation, list_whole_runs(sandbox))
-        for command in before:
-            prepared = _call(situation, command, url, key, folder)
-            assert prepared.code == 0, prepared
-        return _call(situation, last, url, key, folder)
-
-
 def commands_in_sandbox(situation: Situation, runs: Mapping[str, list[str]]) -> list[list[str]]:
     """The command lines that show a situation in the sandbox, with the ids of its runs."""
     return [each.split() for each in situation.shown.format_map(runs).split(";")]
