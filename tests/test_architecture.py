@@ -65,7 +65,7 @@ LINES = {
     "fetch": 2_490,
     "export": 660,
     "stats": 670,
-    "evidence": 2_010,
+    "evidence": 1_830,
     "analysis": 1_310,
     "comparison": 5_300,
     "render": 910,

@@ -32,7 +32,7 @@ from retab_analysis.vocabulary import (
 
 if TYPE_CHECKING:
     from retab_analysis.evidence.comparable import Ledger
-    from retab_analysis.evidence.each_eval import Findings
+    from retab_analysis.evidence.since import Findings
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id", "status"),
@@ -119,7 +119,7 @@ def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
     """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
     # numpy, which the model needs, is loaded only by who asks it.
     from retab_analysis.evidence.comparable import collect, combine_sides
-    from retab_analysis.evidence.each_eval import weigh
+    from retab_analysis.evidence.since import weigh
 
     placed = _split(results)
     now, earlier, tried = (
@@ -150,7 +150,7 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
 
     Whole runs, runs of a block and of an eval are told apart by what is in them.
     """
-    from retab_analysis.evidence.candidate import split_by_candidate
+    from retab_analysis.evidence.comparable import split_by_candidate
 
     dated = results.filter(pl.col("eval_id").is_not_null()).with_columns(moment=MOMENT)
     blocks = dated.drop_nulls("block_id").sort("moment", nulls_last=False)
@@ -219,7 +219,7 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     import numpy as np
 
     from retab_analysis.evidence.comparable import CANDIDATE
-    from retab_analysis.evidence.since import last_row
+    from retab_analysis.evidence.inference import last_row
 
     histories = ledger.histories
     newest = pl.col("row") == pl.col("row").max().over("eval")
@@ -276,7 +276,7 @@ def _kind() -> pl.Expr:
     flaky = pl.when(_fails_now()).then(is_luck | (passes & ~passed)).otherwise(passes & again)
     rises = (pl.col("trend") >= _TREND).fill_null(False)
     is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
-    goes = pl.col("comes_and_goes") & pl.col("kind").is_in(("broken", "flaky"))
+    goes = pl.col("comes_and_goes") & (pl.col("kind") == "flaky")
     return (
         pl.when(rises & is_undated.fill_null(False), "is_broken")
         .then(pl.lit("getting_worse"))
@@ -286,9 +286,5 @@ def _kind() -> pl.Expr:
         .then(pl.lit("flaky"))
         .when(rises & goes)
         .then(pl.lit("getting_worse"))
-        .when(goes)
-        .then(pl.lit("flaky"))
-        .when(kind="broken")
-        .then(pl.lit("steady"))
         .otherwise("kind")
     )

@@ -11,7 +11,7 @@ from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
 from retab_analysis.comparison.explanation import label_side
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.errors import InvalidRequestError, NotFoundError
-from retab_analysis.evidence.candidate import split_by_candidate
+from retab_analysis.evidence.comparable import split_by_candidate
 from retab_analysis.fetch import fetch_version_diff
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results

@@ -14,7 +14,7 @@ from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.comparison.transitions import EVALS_SCHEMA
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
-from retab_analysis.evidence.each_eval import weigh
+from retab_analysis.evidence.since import weigh
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, DRAFT, LIKELY, MOMENT

@@ -25,7 +25,7 @@ from retab_analysis.comparison.transitions import (
     order_evals,
 )
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, DEFINITION, Ledger
-from retab_analysis.evidence.each_eval import Findings
+from retab_analysis.evidence.since import Findings
 from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DECIDED, FAILING, LIKELY
 
 _SIDE_COLUMNS = {

@@ -75,7 +75,7 @@ def find_transition(*, own_past: bool) -> pl.Expr:
     """The transition, over one row per eval; null where an eval has no row.
 
     The columns that it reads are those of :func:`retab_analysis.comparison.eval_rows` and of
-    :meth:`retab_analysis.evidence.each_eval.Findings.of_each_eval`, both sides among them: the
+    :meth:`retab_analysis.evidence.since.Findings.of_each_eval`, both sides among them: the
     state of what the eval is held against, and ``c_…`` for what it does now.
 
     Args:

@@ -20,9 +20,13 @@ with no pass between, they count as not passing. In an outage they never do.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -51,12 +55,16 @@ OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
 _NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
 
 
+Cell = dict[str, Any]
+"""What there is of a block in a run, or one result, by the names of columns."""
+
+
 @dataclass(frozen=True, eq=False)
 class Ledger:
     """What is known of each eval, row by row.
 
     Attributes:
-        results: One row per result that was looked at, in no promised order: ``at`` (its place in
+        results: One row per result that was looked at, in the order of time: ``at`` (its place in
             what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
             ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval) and
@@ -73,21 +81,6 @@ class Ledger:
     evals: pl.DataFrame
     histories: Histories
     errors_count: Bools
-
-    def runs_of_rows(self, wanted: Bools | None = None) -> pl.DataFrame:
-        """The run of each eval in each row: ``eval, row, run_id, workflow_version_id, moment``.
-
-        A row of several runs is named after the first: the others ran its evals again.
-
-        Args:
-            wanted: Of which rows of which evals to tell, shape (evals, rows); None for all.
-        """
-        told = self.results.filter("comparable", pl.col("row").is_not_null())
-        if wanted is not None:
-            places = (told[name].to_numpy() for name in ("eval", "row"))
-            told = told.filter(pl.Series(wanted[tuple(places)]))
-        first = told.filter(pl.col("at") == pl.col("at").min().over("eval", "row"))
-        return first.select("eval", "row", "run_id", "workflow_version_id", "moment")
 
 
 def combine_sides(
@@ -117,9 +110,20 @@ def combine_sides(
         if frame is not None
     ]
     combined = pl.concat(frames, how="diagonal")
+    # Which of several of one moment came first is not known; hashes sort faster than ids.
+    ids = (pl.col(name).hash() for name in ("run_id", "result_id"))
+    order = pl.arg_sort_by(pl.col("side") == CANDIDATE, "moment", "side", *ids)
     at = np.empty(combined.height, dtype=np.int64)
-    at[_order(combined)] = np.arange(at.size)
+    at[combined.select(order).to_series().to_numpy()] = np.arange(at.size)
     return combined.with_columns(pl.Series("at", at))
+
+
+def _each_once(results: pl.DataFrame) -> pl.DataFrame:
+    """Of a result that is there twice the later row; results without an id all count."""
+    if results["result_id"].n_unique() == results.height:
+        return results
+    again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
+    return results.filter(~again)
 
 
 def collect(
@@ -136,187 +140,142 @@ def collect(
         changed_blocks: The blocks in which the candidate's version differs from what was before,
             for blocks whose results do not say it; None where that is not known.
     """
-    ids = results["eval_id"].drop_nulls().unique().sort()
-    table = _number_evals(results, ids)
-    evals = _describe_evals(table, ids)
+    table, evals = _number(results)
+    place, block = table["eval"].to_numpy(), evals["block"].to_numpy()
     table = table.with_columns(
-        evals["block"].gather(table["eval"]),
-        comparable=_comparable(table, evals),
+        pl.Series("block", block[place]),
+        pl.Series("comparable", _find_comparable(table, evals.height)),
     )
-    table = table.join(_describe_runs(table, runs), on="run", how="left", maintain_order="left")
-    cells, candidate = _place_rows(_collect_cells(table, evals))
-    keys = ("block", "run", "is_now")
-    table = table.with_columns(is_now=pl.col("side") == CANDIDATE)
-    table = table.join(cells, on=keys, how="left", maintain_order="left")
-    shape = evals.height, 1 + max(candidate, int(table["row"].max() or 0))  # type: ignore[arg-type]
-    counted = _Cells.of(table, shape)
-    edited = counted.find_edits(evals, candidate, changed_blocks)
-    repeated = _repeat(counted, edited)
-    fails = counted.fails + repeated
-    observed = (counted.passes > 0) | (fails > 0)
+    table = _describe_runs(table, runs)
+    cells = _list_cells(table)
+    candidate = _place_rows(cells)
+    rows = {(cell["block"], cell["run"], cell["is_now"]): cell["row"] for cell in cells}
+    keys = zip(block[place].tolist(), table["run"], table["side"] == CANDIDATE, strict=True)
+    row = np.array([rows[key] for key in keys], dtype=np.int64)
+    table = table.with_columns(pl.Series("row", row))
+    shape = evals.height, 1 + max(candidate, int(row.max(initial=0)))
+    passes, fails = (
+        _count(table.filter("comparable", pl.col("state").is_in(states)), shape)
+        for states in (("passed",), NOT_PASSING)
+    )
+    edited = _find_edits(table, evals, shape, candidate, changed_blocks)
+    repeated = np.where(fails > 0, 0, _repeat(table, passes, edited))
+    jumps = np.ones(shape, dtype=np.bool_)
+    for cell in cells:
+        if cell["is_rerun"]:
+            at = cell["row"]
+            jumps[:, at] &= (block != cell["block"]) | (edited[:, at] == EDITED)
     return Ledger(
         results=table.select(
-            *("at", "eval", "side", "row", "comparable", "state", "moment", "run_id"),
+            *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
             *("workflow_version_id", "block_id", "is_single", "outage"),
+            pl.when(pl.col("row") >= 0).then("row").alias("row"),
         ),
-        evals=evals.select("eval", "eval_id", "block_id", "block")
-        .join(_find_definition_changes(table), on="eval", how="left")
-        .sort("eval"),
-        histories=Histories(
-            passes=counted.passes,
-            fails=fails,
-            block=evals["block"].to_numpy(),
-            edited=edited,
-            jumps=_may_jump(observed, edited, cells, evals, shape),
-            candidate=candidate,
+        evals=evals.join(
+            _find_definition_changes(table), on="eval", how="left", maintain_order="left"
         ),
+        histories=Histories(passes, fails + repeated, block, edited, candidate, jumps),
         errors_count=np.asarray(repeated[:, candidate:].any(axis=1)),
     )
 
 
-def _order(results: pl.DataFrame) -> Ints:
-    """The places of results in the order of time, the candidate last, whatever their order.
+def _number(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What a ledger is made of, in the order of time, with numbers for texts; and the evals.
 
-    Which of several of one moment came first is not known; hashes sort faster than ids. The runs
-    are ranked first, because they are few: to sort by all of the keys takes three times as long.
-    """
-    is_now = pl.col("side") == CANDIDATE
-    run = pl.struct(is_now.alias("now"), "moment", "side", pl.col("run_id").hash()).rank("dense")
-    keys = results.select(run=run, result=pl.col("result_id").hash())
-    return np.lexsort((keys["result"].to_numpy(), keys["run"].to_numpy()))
-
-
-def _each_once(results: pl.DataFrame) -> pl.DataFrame:
-    """Of a result that is there twice the later row; results without an id all count."""
-    if results["result_id"].n_unique() == results.height:
-        return results
-    again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
-    return results.filter(~again)
-
-
-def _number_evals(results: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
-    """What a ledger is made of; ``eval`` is the place of the eval's id in ``ids``.
-
-    From here on evals and runs are numbers: to group by those is faster than by texts. A result
-    without a run (a pass that only the saved eval remembers) is a run itself.
+    So the newest of several is the last one, and a text that is not known is 0. A result without a
+    run (a pass that only the saved eval remembers) is a run itself.
     """
     # Only where an eval has several texts they may be one value.
-    texts = results.select("eval_id", "expected_value").unique().drop_nulls()
-    several = texts.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
+    pairs = results.select("eval_id", "expected_value").unique().drop_nulls()
+    several = pairs.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
-    table = results.select(
-        *("at", "side", "moment", "state", "run_id", "result_id", "workflow_version_id"),
-        *("block_id", BLOCK_CODE, "completed_at", *DEFINITION[:2]),
-        expected=pl.col("expected_value").replace(by_value),
-        eval=results["eval_id"].cast(pl.Enum(ids)).to_physical().cast(pl.Int64),
-        name=pl.coalesce("run_id", alone),
+    texts = {
+        "run": pl.coalesce("run_id", alone),
+        "own_block": pl.col("block_id"),
+        "code": pl.col(BLOCK_CODE),
+        "version": pl.col("workflow_version_id"),
+        "expected": pl.col("expected_value").replace(by_value),
+        **{name: pl.col(name) for name in DEFINITION[:2]},
+    }
+    table = (
+        results.lazy()
+        .filter(pl.col("eval_id").is_not_null())
+        .select(
+            *("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id"),
+            *("eval_id", "block_id"),
+            eval=pl.col("eval_id").rank("dense").cast(pl.Int64) - 1,
+            **{
+                name: text.rank("dense").fill_null(0).cast(pl.Int64) for name, text in texts.items()
+            },
+        )
+        .sort("at")
+        .collect()
     )
-    runs = table["name"].unique().sort()
-    number = table["name"].cast(pl.Enum(runs)).to_physical().cast(pl.Int64)
-    return table.with_columns(run=number).drop("name").filter(pl.col("eval").is_not_null())
+    newest = pl.col("block_id", "own_block").drop_nulls().last()
+    evals = table.group_by("eval", "eval_id").agg(newest).sort("eval")
+    return table, evals.rename({"own_block": "block"})
 
 
-def _describe_evals(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
-    """One row per eval: its block, and what its newest decided results say of its definition."""
-    at, place = table["at"].to_numpy(), table["eval"].to_numpy()
-    decided = table["state"].is_in(DECIDED).to_numpy()
-    block = _newest(table["block_id"], at, place, len(ids))
-    known = [
-        _newest(table[name].filter(decided), at[decided], place[decided], len(ids))
-        for name in DEFINITION
-    ]
-    number = (pl.col("block_id").fill_null("").rank("dense") - 1).cast(pl.Int64)
-    evals = pl.DataFrame([ids.alias("eval_id"), block, *known]).with_row_index("eval")
-    return evals.with_columns(pl.col("eval").cast(pl.Int64), block=number)
+def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
+    """The newest number of each group that is known; 0 where none is."""
+    found = np.zeros(n_groups, dtype=np.int64)
+    known = numbers > 0
+    found[group[known]] = numbers[known]
+    return found
 
 
-def _newest(values: pl.Series, at: Ints, group: Ints, n_groups: int) -> pl.Series:
-    """The newest value of each group that is known; null where none is.
-
-    Args:
-        values: The values.
-        at: Their order in time; no two are equal.
-        group: The number of each one's group.
-        n_groups: How many groups there are.
-    """
-    rows = np.flatnonzero(values.is_not_null().to_numpy())
-    if rows.size < at.size:
-        at, group = at[rows], group[rows]
-    newest = np.full(n_groups, -1)
-    np.maximum.at(newest, group, at)
-    is_newest = newest[group] == at
-    row = np.full(n_groups, -1)
-    row[group[is_newest]] = rows[is_newest]
-    return values.gather(pl.select(pl.when(pl.lit(row) >= 0).then(pl.lit(row))).to_series())
-
-
-def _comparable(table: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
+def _find_comparable(table: pl.DataFrame, n: int) -> Bools:
     """Whether a result lies after the last decided one of another definition."""
-    place, at = table["eval"], table["at"].to_numpy()
-    differs = np.zeros(table.height, dtype=bool)
+    place, decided = table["eval"].to_numpy(), table["state"].is_in(DECIDED).to_numpy()
+    differs = np.zeros(place.size, dtype=np.bool_)
     for name in DEFINITION:
-        differs |= (table[name] != evals[name].gather(place)).fill_null(False).to_numpy()
-    differs &= table["state"].is_in(DECIDED).to_numpy()
-    newest_other = np.full(evals.height, -1)
-    np.maximum.at(newest_other, place.to_numpy()[differs], at[differs])
-    return pl.Series(at > newest_other[place.to_numpy()])
+        own = np.where(decided, table[name].to_numpy(), 0)
+        differs |= _differ(own, _newest(own, place, n)[place])
+    newest_other = np.full(n, -1)
+    newest_other[place[differs]] = np.flatnonzero(differs)
+    return np.asarray(np.arange(place.size) > newest_other[place])
 
 
 def _describe_runs(table: pl.DataFrame, runs: pl.DataFrame | None) -> pl.DataFrame:
-    """``run, is_single, outage``: whether it is of one eval alone, and whether it was an outage.
+    """Add ``is_single, outage`` of each result's run: of one eval alone; and whether in an outage.
 
     An outage: at least three evals and a tenth of those that ended ended in errors, in two blocks
     or more; or three and at least half of them.
     """
-    sizes = table.group_by("run").agg(pl.col("eval").n_unique().alias("n"))
-    largest = (
-        table.select("run", "eval")
-        .join(sizes, on="run")
-        .with_columns(pl.col("n").max().over("eval").alias("most"))
-        .group_by("run")
-        .agg(pl.col("n").first(), pl.col("most").max(), pl.col("eval").first())
-    )
-    found = largest.with_columns(is_single=(pl.col("n") == 1) & (pl.col("most") > 1))
-    if runs is not None:
-        known = table.select("run", "run_id").unique("run").join(runs, on="run_id")
-        told = known.select("run", told=pl.col("scope") == "eval")
-        found = found.join(told, on="run", how="left").with_columns(
-            is_single=pl.coalesce("told", "is_single")
-        )
     error, ended = pl.col("state") == "error", pl.col("state").is_in((*DECIDED, "error"))
     errors = pl.col("eval").filter(error).n_unique()
     share = errors / pl.col("eval").filter(ended).n_unique()
     wide = (pl.col("block").filter(error).n_unique() > 1) & (share >= OUTAGE_SHARE)
-    outages = table.group_by("run").agg(
-        outage=(errors >= OUTAGE_EVALS) & (wide | (share >= OUTAGE_HALF))
+    outage = (errors >= OUTAGE_EVALS) & (wide | (share >= OUTAGE_HALF))
+    scopes = {} if runs is None else dict(runs.select("run_id", "scope").iter_rows())
+    scope = pl.col("run_id").replace_strict(scopes, default=None, return_dtype=pl.String)
+    alone = (pl.col("size") == 1) & (pl.col("size").max().over("eval") > 1)
+    sized = table.with_columns(size=pl.col("eval").n_unique().over("run"))
+    return sized.with_columns(
+        is_single=pl.coalesce(scope == "eval", alone), outage=outage.over("run")
     )
-    return found.select("run", "is_single").join(outages, on="run")
 
 
-def _collect_cells(table: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
+def _list_cells(table: pl.DataFrame) -> list[Cell]:
     """What there is of each block in each run, in the order of time: a row of the model, or less.
 
     Results that an eval had while it was in another block do not say which code this one had.
     """
-    own = table["block_id"].eq_missing(evals["block_id"].gather(table["eval"]))
-    table = table.with_columns(code=pl.when(own).then(BLOCK_CODE))
     is_error = (pl.col("state") == "error") & ~pl.col("outage")
-    return (
-        table.group_by("block", "run", is_now=pl.col("side") == CANDIDATE)
-        .agg(
-            pl.col("side").max(),
-            pl.col("moment").min(),
-            pl.col("completed_at").max().alias("ended"),
-            pl.col("code").drop_nulls().first(),
-            pl.col("workflow_version_id").drop_nulls().first(),
-            pl.col("is_single").first(),
-            pl.col("run_id").is_null().first().alias("is_remembered"),
-            pl.col("eval").first(),
-            (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
-        )
-        .sort("block", "is_now", "moment", "side", "run", nulls_last=False)
+    own = pl.col("own_block") == pl.col("block")
+    cells = table.group_by("block", "run", is_now=pl.col("side") == CANDIDATE).agg(
+        pl.col("side").max(),
+        pl.col("moment").min(),
+        pl.col("completed_at").max().alias("ended"),
+        pl.col("code").filter(own, pl.col("code") > 0).first(),
+        pl.col("workflow_version_id").drop_nulls().first(),
+        pl.col("is_single").first(),
+        pl.col("run_id").is_null().first().alias("is_remembered"),
+        pl.col("eval").first(),
+        (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
     )
+    return cells.sort("block", "is_now", "moment", "side", "run", nulls_last=False).to_dicts()
 
 
 @dataclass(slots=True)
@@ -327,22 +286,21 @@ class _Row:
         number: Its place among the rows of its block and side.
         cell: What the block has in the first of its runs.
         until: When it stops to take runs of single evals.
-        evals: The evals of remembered passes that are in it; None where it is of runs.
+        evals: The evals of remembered passes that are in it; empty where it is of runs.
     """
 
     number: int
-    cell: dict[str, object]
+    cell: Cell
     until: datetime | None
-    evals: set[int] | None
+    evals: set[int]
 
-    def takes(self, cell: dict[str, object]) -> bool:
+    def takes(self, cell: Cell) -> bool:
         """Whether what a block has in a run belongs to this row."""
-        if cell["is_remembered"]:
-            return self.evals is not None and cell["eval"] not in self.evals
-        moment = cell["moment"]
-        if not cell["is_single"] or moment is None or self.until is None or self.evals is not None:
+        if cell["is_remembered"] or self.evals:
+            return bool(cell["is_remembered"] and self.evals and cell["eval"] not in self.evals)
+        if not cell["is_single"] or cell["moment"] is None or self.until is None:
             return False
-        return moment <= self.until and has_same_code(self.cell, cell)  # type: ignore[operator]
+        return bool(cell["moment"] <= self.until) and has_same_code(self.cell, cell)
 
 
 def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> bool:
@@ -354,154 +312,114 @@ def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> boo
     """
     for name in ("code", "workflow_version_id"):
         if row[name] is not None and other[name] is not None:
-            return row[name] == other[name]
+            return bool(row[name] == other[name])
     return True
 
 
-def _place_rows(cells: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Put what there is of each block in each run into rows; the candidate's begin at one place.
+def _place_rows(cells: list[Cell]) -> int:
+    """Put cells into rows, of which the candidate's begin at one place, and say at which.
 
-    Returns:
-        ``block, run, is_now, row, is_rerun``: null rows where there is no outcome; ``is_rerun``
-        where the row repeats the block's run before it, on the same code within a day, so that no
-        rate can have jumped; and the candidate's first row.
+    Each cell gets ``row``, -1 where it has no outcome; and ``is_rerun``, whether that row repeats
+    the block's run before it, on the same code within a day, so that no rate can have jumped.
     """
-    rows: list[int | None] = []
-    reruns: list[bool] = []
-    group: tuple[int, bool] | None = None
-    row: _Row | None = None
-    anchor: _Row | None = None
-    for cell in cells.iter_rows(named=True):
-        if group != (cell["block"], cell["is_now"]):
-            group, row = (cell["block"], cell["is_now"]), None
-        if not cell["has_outcome"]:
-            rows.append(None)
-            reruns.append(False)
-            continue
-        begins = row is None
-        if row is None or not row.takes(cell):
-            ended = None if cell["is_single"] else cell["ended"]
-            begun = ended or cell["moment"]
-            row = _Row(
-                number=0 if row is None else row.number + 1,
-                cell=cell,
-                until=None if begun is None else begun + SAME_HOUR,
-                evals=set() if cell["is_remembered"] else None,
-            )
-            if begins or not (cell["is_now"] or cell["is_single"]):
-                anchor = row
-        if row.evals is not None:
-            row.evals.add(cell["eval"])
-        rows.append(row.number)
-        is_rerun = anchor is not None and row is not anchor and _is_same_day(anchor.cell, cell)
-        reruns.append(is_rerun and not cell["is_remembered"])
-    keys = ("block", "run", "is_now")
-    found = pl.Series("row", rows, pl.Int64), pl.Series("is_rerun", reruns, pl.Boolean)
-    placed = cells.select(*keys, *found)
-    lengths = placed.filter(~pl.col("is_now")).group_by("block").agg(n=pl.col("row").max() + 1)
-    candidate = int(lengths["n"].max() or 0)  # type: ignore[arg-type]
-    first = pl.when("is_now").then(candidate).otherwise(candidate - pl.col("n").fill_null(0))
-    placed = placed.join(lengths, on="block", how="left", maintain_order="left")
-    return placed.select(*keys, pl.col("row") + first, "is_rerun"), candidate
+    lengths: dict[int, int] = {}
+    for (block, is_now), its in itertools.groupby(cells, itemgetter("block", "is_now")):
+        row: _Row | None = None
+        anchor: _Row | None = None
+        for cell in its:
+            cell["row"], cell["is_rerun"] = -1, False
+            if not cell["has_outcome"]:
+                continue
+            if row is None or not row.takes(cell):
+                begun = (None if cell["is_single"] else cell["ended"]) or cell["moment"]
+                until = None if begun is None else begun + SAME_HOUR
+                row = _Row(0 if row is None else row.number + 1, cell, until, set())
+                if anchor is None or not (is_now or cell["is_single"]):
+                    anchor = row
+            if cell["is_remembered"]:
+                row.evals.add(cell["eval"])
+            elif anchor is not None and row is not anchor:
+                cell["is_rerun"] = _is_same_day(anchor.cell, cell)
+            cell["row"] = row.number
+        if not is_now and row is not None:
+            lengths[block] = row.number + 1
+    candidate = max(lengths.values(), default=0)
+    for cell in cells:
+        if cell["row"] >= 0:
+            cell["row"] += candidate - (0 if cell["is_now"] else lengths[cell["block"]])
+    return candidate
 
 
-def _is_same_day(first: dict[str, object], cell: dict[str, object]) -> bool:
+def _is_same_day(first: Cell, cell: Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as that is known."""
     began, moment = first["moment"], cell["moment"]
-    near = moment is None or began is None or moment - began < SAME_DAY  # type: ignore[operator]
+    near = moment is None or began is None or moment - began < SAME_DAY
     return near and has_same_code(first, cell)
 
 
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """The results that are in rows, and how many of each kind each eval has in each row."""
-
-    table: pl.DataFrame
-    passes: Ints
-    fails: Ints
-    errors: Ints
-
-    @classmethod
-    def of(cls, table: pl.DataFrame, shape: tuple[int, int]) -> _Cells:
-        placed = table.filter("comparable", pl.col("row").is_not_null())
-        cell = placed["eval"].to_numpy() * shape[1] + placed["row"].to_numpy()
-        state = placed["state"]
-        kinds = (
-            state == "passed",
-            state.is_in(NOT_PASSING),
-            (state == "error") & ~placed["outage"],
-        )
-        counts = (
-            np.bincount(cell[kind.to_numpy()], minlength=shape[0] * shape[1]).reshape(shape)
-            for kind in kinds
-        )
-        return cls(table.filter(pl.col("row").is_not_null()), *counts)
-
-    def list_errors(self) -> pl.DataFrame:
-        """``eval, row, run, moment, ended`` of each error that is not of an outage, one a row."""
-        is_error = (pl.col("state") == "error") & ~pl.col("outage")
-        ended = pl.coalesce("completed_at", "moment").alias("ended")
-        errors = self.table.filter("comparable", is_error).sort("at")
-        return errors.select("eval", "row", "run", "moment", ended).unique(
-            ["eval", "row"], keep="first", maintain_order=True
-        )
-
-    def find_edits(
-        self, evals: pl.DataFrame, candidate: int, changed_blocks: frozenset[str] | None
-    ) -> Ints:
-        """Whether the code of an eval's block in a row is another than in the row before.
-
-        It is told of where an eval has results, but for the first of these rows. The block's code
-        says so where both are known. Where neither that nor an equal version does, a version diff
-        says it of the candidate, and of others that the version is another. Where a code is not
-        known, but is before and after, nothing is told if these are equal, and it is not known if
-        they differ. A block was edited where that is so for at least half of its evals; and so it
-        is for an eval whose own results say it, however long ago its result before was. Codes of
-        two blocks say nothing of either: where an eval was moved to another block, it is not known,
-        unless most of that block's evals say that it was edited.
-
-        Args:
-            evals: The evals, in the order of the arrays.
-            candidate: The candidate's first row.
-            changed_blocks: The blocks in which a version diff says that the candidate has other
-                code; None where there is no such diff.
-
-        Returns:
-            ``SAME``, ``UNKNOWN`` or ``EDITED``, shape (n, T).
-        """
-        shape = self.passes.shape
-        cell = self.table["eval"].to_numpy() * shape[1] + self.table["row"].to_numpy()
-        at, size = self.table["at"].to_numpy(), shape[0] * shape[1]
-        codes, versions, blocks = (
-            _newest(_number(self.table[name]), at, cell, size)
-            .fill_null(0)
-            .to_numpy()
-            .reshape(shape)
-            for name in (BLOCK_CODE, "workflow_version_id", "block_id")
-        )
-        has_results = np.bincount(cell, minlength=size).reshape(shape) > 0
-        by_version = _compare(versions, np.full_like(versions, UNKNOWN))
-        if changed_blocks is not None:
-            told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
-            is_other = by_version[:, candidate] != SAME
-            by_version[:, candidate] = np.where(is_other & told, EDITED, SAME)
-        before, after = _last_known(codes), _last_known(codes[:, ::-1])[:, ::-1]
-        is_between = (codes == 0) & (before > 0) & (after > 0)
-        blocks = _fill(blocks)
-        of_codes = _last_known(np.where(codes > 0, blocks, 0))
-        is_moved = _differ(blocks, _last_known(blocks)) | _differ(blocks, of_codes)
-        own = np.where(is_moved | is_between, UNKNOWN, _compare(codes, by_version))
-        is_first = np.arange(shape[1]) == has_results.argmax(axis=1)[:, None]
-        is_told = has_results & ~is_first & ~(is_between & (before == after))
-        own = np.where(is_told, own, _NOT_TOLD)
-        flags = np.where(own == EDITED, EDITED, _of_most(own, blocks))
-        return np.where(is_moved, np.maximum(flags, UNKNOWN), flags)
+def _places(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
+    """The place of each result, which has a row, among all evals and rows."""
+    return np.asarray(table["eval"].to_numpy() * shape[1] + table["row"].to_numpy())
 
 
-def _number(names: pl.Series) -> pl.Series:
-    """Names, which are long, many and mostly the same, as numbers from 1 on; null stays null."""
-    distinct = pl.Enum(names.drop_nulls().unique())
-    return names.cast(distinct).to_physical().cast(pl.Int64) + 1
+def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
+    """How many of these results each eval has in each row."""
+    placed = table.filter(pl.col("row") >= 0)
+    counts = np.bincount(_places(placed, shape), minlength=shape[0] * shape[1])
+    return counts.reshape(shape)
+
+
+def _find_edits(
+    table: pl.DataFrame,
+    evals: pl.DataFrame,
+    shape: tuple[int, int],
+    candidate: int,
+    changed_blocks: frozenset[str] | None,
+) -> Ints:
+    """Whether the code of an eval's block in a row is another than in the row before.
+
+    It is told of where an eval has results, but for the first of these rows. The block's code says
+    so where both are known. Where neither that nor an equal version does, a version diff says it of
+    the candidate, and of others that the version is another. Where a code is not known, but is
+    before and after, nothing is told if these are equal, and it is not known if they differ. A
+    block was edited where that is so for at least half of its evals; and so it is for an eval whose
+    own results say it, however long ago its result before was. Codes of two blocks say nothing of
+    either: where an eval was moved to another block, it is not known, unless most of that block's
+    evals say that it was edited.
+
+    Args:
+        table: The results, with ``row``.
+        evals: The evals, in the order of the arrays.
+        shape: How many evals and rows there are.
+        candidate: The candidate's first row.
+        changed_blocks: The blocks in which a version diff says that the candidate has other code;
+            None where there is no such diff.
+
+    Returns:
+        ``SAME``, ``UNKNOWN`` or ``EDITED``, shape (n, T).
+    """
+    table = table.filter(pl.col("row") >= 0)
+    has_results = _count(table, shape) > 0
+    codes, versions, blocks = (
+        _newest(table[name].to_numpy(), _places(table, shape), has_results.size).reshape(shape)
+        for name in ("code", "version", "own_block")
+    )
+    by_version = _compare(versions, np.full_like(versions, UNKNOWN))
+    if changed_blocks is not None:
+        told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
+        is_other = by_version[:, candidate] != SAME
+        by_version[:, candidate] = np.where(is_other & told, EDITED, SAME)
+    before, after = _last_known(codes), _last_known(codes[:, ::-1])[:, ::-1]
+    is_between = (codes == 0) & (before > 0) & (after > 0)
+    blocks = _fill(blocks)
+    of_codes = _last_known(np.where(codes > 0, blocks, 0))
+    is_moved = _differ(blocks, _last_known(blocks)) | _differ(blocks, of_codes)
+    own = np.where(is_moved | is_between, UNKNOWN, _compare(codes, by_version))
+    is_first = np.arange(shape[1]) == has_results.argmax(axis=1)[:, None]
+    is_told = has_results & ~is_first & ~(is_between & (before == after))
+    own = np.where(is_told, own, _NOT_TOLD)
+    flags = np.where(own == EDITED, EDITED, _of_most(own, blocks))
+    return np.where(is_moved, np.maximum(flags, UNKNOWN), flags)
 
 
 def _compare(numbers: Ints, otherwise: Ints) -> Ints:
@@ -543,69 +461,143 @@ def _of_most(own: Ints, blocks: Ints) -> Ints:
     return np.asarray(flags[cell])
 
 
-def _repeat(counted: _Cells, edited: Ints) -> Ints:
+def _repeat(table: pl.DataFrame, passes: Ints, edited: Ints) -> Ints:
     """Errors that come in two rows or more, on the same code with no pass between: one a row.
 
     Errors of one half hour are one, which counts in the last of their rows: so is an error that is
     on both sides.
     """
-    found = np.zeros_like(counted.errors)
-    again = np.flatnonzero((counted.errors > 0).sum(axis=1) > 1)
-    of_these = pl.col("eval").is_in(pl.Series(again).implode())
-    for (eval_,), its in counted.list_errors().filter(of_these).group_by("eval"):
-        places = {error["row"]: error for error in its.sort("row").iter_rows(named=True)}
+    found = np.zeros_like(passes)
+    is_error = (pl.col("state") == "error") & ~pl.col("outage")
+    errors = table.filter("comparable", is_error, pl.col("row") >= 0)
+    firsts = errors.unique(["eval", "row"], keep="first", maintain_order=True)
+    several = firsts.filter(pl.len().over("eval") > 1)
+    for (place,), its in several.partition_by("eval", as_dict=True).items():
+        of_row = {error["row"]: error for error in its.iter_rows(named=True)}
         hours: list[int] = []
-        begun: dict[str, object] | None = None
+        begun: Cell = {}
         for row in range(found.shape[1]):
-            if counted.passes[eval_, row] or edited[eval_, row] == EDITED:
-                hours, begun = [], None
-            if row not in places or counted.passes[eval_, row]:
+            if passes[place, row] or edited[place, row] == EDITED:
+                hours, begun = [], {}
+            if row not in of_row or passes[place, row]:
                 continue
-            if begun is not None and _is_same_hour(begun, places[row]):
-                found[eval_, hours.pop()] = 0
+            if begun and _is_same_hour(begun, of_row[row]):
+                found[place, hours.pop()] = 0
             else:
-                begun = places[row]
+                begun = of_row[row]
             hours.append(row)
             if len(hours) > 1:
-                found[eval_, hours] = 1
-    return np.where(counted.fails > 0, 0, found)
+                found[place, hours] = 1
+    return found
 
 
-def _is_same_hour(first: dict[str, object], later: dict[str, object]) -> bool:
+def _is_same_hour(first: Cell, later: Cell) -> bool:
     """Whether an error is of the run of the other, or began within half an hour after it."""
-    if first["run"] == later["run"]:
-        return True
-    ended, moment = first["ended"], later["moment"]
-    return None not in (ended, moment) and moment <= ended + SAME_HOUR  # type: ignore[operator]
-
-
-def _may_jump(
-    observed: Bools, edited: Ints, cells: pl.DataFrame, evals: pl.DataFrame, shape: tuple[int, int]
-) -> Bools:
-    """To which rows an eval's rate may jump: between its first outcome and its last.
-
-    Not to reruns of the row before, on the same code within a day.
-    """
-    rows = np.arange(shape[1])[None, :]
-    last = np.where(observed, rows, -1).max(axis=1, initial=-1)
-    within = (rows > observed.argmax(axis=1)[:, None]) & (rows <= last[:, None])
-    n_blocks = 1 + int(evals["block"].max() or 0)  # type: ignore[arg-type]
-    reruns = np.zeros((n_blocks, shape[1]), dtype=np.bool_)
-    again = cells.filter("is_rerun").select("block", "row").to_numpy()
-    reruns[again[:, 0], again[:, 1]] = True
-    return np.asarray(within & ~(reruns[evals["block"].to_numpy()] & (edited != EDITED)))
+    ended = first["completed_at"] or first["moment"]
+    if first["run"] == later["run"] or ended is None or later["moment"] is None:
+        return bool(first["run"] == later["run"])
+    return bool(later["moment"] <= ended + SAME_HOUR)
 
 
 def _find_definition_changes(table: pl.DataFrame) -> pl.DataFrame:
     """When each eval was defined as it is now: its first comparable result after another one."""
-    changed = table.filter(~pl.col("comparable"))["eval"].unique()
     decided = table.filter(
-        "comparable", pl.col("eval").is_in(changed.implode()), pl.col("state").is_in(DECIDED)
+        (~pl.col("comparable")).any().over("eval"), "comparable", pl.col("state").is_in(DECIDED)
     )
-    first = decided.filter(pl.col("at") == pl.col("at").min().over("eval"))
-    return first.select(
+    return decided.unique("eval", keep="first", maintain_order=True).select(
         "eval",
         edited_at="moment",
         edited_run_id="run_id",
         edited_version_id="workflow_version_id",
     )
+
+
+def split_by_candidate(
+    results: pl.DataFrame,
+    runs: pl.DataFrame,
+    saved: pl.DataFrame,
+    base: frozenset[str],
+    follow: bool,
+) -> pl.DataFrame:
+    """Say of each result whether it is on the candidate's side, earlier, or neither.
+
+    For each block the candidate's side is one run, and what was run since on the same code. That
+    run is one of ``base``; with ``follow`` it is the newest since that decided at least half of the
+    block's saved evals, unless it was cut short on the code that was there already: then it is only
+    more evidence about that code. What was tried since on other code judges nothing.
+
+    Args:
+        results: All results that were read.
+        runs: The RUNS frame of their runs.
+        saved: The EVALS frame of the workflow.
+        base: The ids of the runs that are checked.
+        follow: Whether later runs of a block may take their place.
+
+    Returns:
+        The results with ``place``: ``candidate``, ``earlier`` or ``tried``.
+    """
+    block_of = dict(saved.select("eval_id", "block_id").iter_rows())
+    sizes = Counter(block_of.values())
+    own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
+    placed = results.with_columns(block=pl.coalesce(own, "block_id"))
+    code = pl.col(BLOCK_CODE).filter(pl.col("block_id").eq_missing(pl.col("block")))
+    decided = pl.col("state").is_in(DECIDED)
+    cells = placed.group_by("block", "run_id").agg(
+        code.drop_nulls().first().alias("code"),
+        pl.col("eval_id").filter(decided).n_unique().alias("decided"),
+    )
+    facts = runs.select("run_id", "created_at", "workflow_version_id", "scope", "status")
+    known = cells.join(facts, on="run_id").sort("created_at", "run_id", nulls_last=False)
+    places = []
+    for (block,), its in known.partition_by("block", as_dict=True).items():
+        places += _place_block(its, facts, base, follow, sizes.get(block, 0))
+    schema = {"run_id": pl.String(), "block": pl.String(), "place": pl.String()}
+    found = pl.DataFrame(places, schema=schema, orient="row")
+    joined = placed.join(
+        found, on=("run_id", "block"), how="left", nulls_equal=True, maintain_order="left"
+    )
+    return joined.with_columns(
+        pl.when(_is_asked_for(runs, base, follow)).then("place").fill_null("earlier")
+    ).drop("block")
+
+
+def _is_asked_for(runs: pl.DataFrame, base: frozenset[str], follow: bool) -> pl.Expr:
+    """Whether an eval is among those of the runs that somebody named, as their scopes say."""
+    named = runs.filter(pl.col("run_id").is_in(list(base)))
+    if follow or not named.filter(scope="workflow").is_empty():
+        return pl.lit(True)
+    blocks = named.filter(scope="block")["target_block_id"].drop_nulls()
+    evals = named["eval_id"].drop_nulls()
+    return pl.col("block").is_in(blocks.implode()) | pl.col("eval_id").is_in(evals.implode())
+
+
+def _place_block(
+    cells: pl.DataFrame, facts: pl.DataFrame, base: frozenset[str], follow: bool, size: int
+) -> list[tuple[str, str | None, str]]:
+    """Where each run of one block stands: run, block, place."""
+    rows = cells.to_dicts()
+    chosen = [row for row in rows if row["run_id"] in base]
+    if not chosen:
+        # What is checked has nothing of this block: its run stands there all the same.
+        newest = facts.filter(pl.col("run_id").is_in(list(base))).sort("created_at").tail(1)
+        chosen = [{**row, "code": None} for row in newest.to_dicts()]
+    for row in rows if follow and chosen else ():
+        is_later = _is_after(row, chosen[-1]) and row["scope"] != "eval"
+        is_cut = row["status"] != "completed" and has_same_code(row, chosen[-1])
+        if is_later and not is_cut and row["decided"] and 2 * row["decided"] >= size:
+            chosen = [row]
+    ids = {row["run_id"] for row in chosen}
+    placed = []
+    for row in rows:
+        place = "earlier"
+        if row["run_id"] in ids:
+            place = "candidate"
+        elif chosen and _is_after(row, chosen[-1]):
+            place = "candidate" if has_same_code(row, chosen[-1]) else "tried"
+        placed.append((row["run_id"], row["block"], place))
+    return placed
+
+
+def _is_after(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    moments = row["created_at"], other["created_at"]
+    return None not in moments and moments[0] > moments[1]

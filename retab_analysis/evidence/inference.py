@@ -111,8 +111,8 @@ class Histories:
             ``rates.SAME``, ``rates.UNKNOWN`` or ``rates.EDITED``. It counts where a rate may jump.
         candidate: The candidate's first row; T where all rows are history.
         jumps: Whether the eval's rate may jump between the row before and this one, shape (n, T):
-            not between a run and what was run again on the same code within a day. Up to the first
-            outcome it is not looked at: a first rate did not jump.
+            not between a run and what was run again on the same code within a day. It is looked at
+            between an eval's first outcome and its last.
     """
 
     passes: npt.NDArray[np.integer]
@@ -303,7 +303,9 @@ class _Evals:
         """Prepare histories; also says which of what is prepared is that of each eval."""
         n, n_rows = histories.shape
         _, block = np.unique(histories.block, return_inverse=True)
-        jumps = histories.jumps & histories.begun
+        # What others of its block suggest for later rows, an eval has not shown itself.
+        has_more = np.arange(n_rows) <= last_row(histories.observed)[:, None]
+        jumps = histories.jumps & histories.begun & has_more
         # Where a rate cannot jump, the edit says what to expect of the rest of the block.
         edited = np.where(jumps, histories.edited, SAME)
         of_block = np.zeros((int(block.max()) + 1, n_rows), dtype=np.int64)
@@ -513,3 +515,17 @@ def _trace_last_jump(
         leaves += beliefs.down[row][:, None] * CAN_MEND[:, None]
         lasting *= (weighed * (1.0 - leaves)).sum(axis=0)
     return up, down, present
+
+
+def last_row(mask: Bools) -> Ints:
+    """The last row at which each eval's mask holds, -1 where none does, shape (n,)."""
+    rows = np.arange(mask.shape[1])
+    return np.asarray(np.where(mask, rows[None, :], -1).max(axis=1, initial=-1))
+
+
+def find_likeliest(change: Floats, known: Bools) -> Ints:
+    """The likeliest row of a change of each eval, the latest of several; -1 where none is."""
+    if not change.shape[1]:
+        return np.full(change.shape[0], -1, dtype=np.int64)
+    likeliest = change.shape[1] - 1 - np.argmax(change[:, ::-1], axis=1)
+    return np.where(known & (change.sum(axis=1) > 0), likeliest, -1)

@@ -1,12 +1,11 @@
-"""What kind of eval each is, over its whole history: broken, flaky, mended, steady."""
+"""What kind of eval each is, over its whole history, beside being broken: flaky, mended, steady."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from retab_analysis.evidence.inference import Histories, Posterior
-from retab_analysis.evidence.rates import EDITED, Bools, Floats, Ints
-from retab_analysis.evidence.since import Words, find_since, last_row
+from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, last_row
+from retab_analysis.evidence.rates import EDITED, Bools, Ints, Words
 from retab_analysis.vocabulary import LIKELY, UNLIKELY
 
 _FLAKY_RATE = 0.03
@@ -19,34 +18,30 @@ def find_kinds(histories: Histories, posterior: Posterior) -> Words:
 
     ``never_passed``: no outcome passed.
 
-    ``broken``: a lasting worsening is likelier than not, as far as its own outcomes reach; it may
-    pass now and then. Also one that does not pass now, where that is not ruled out (p > .05), which
-    does not come and go, and probably fails more often than it passes.
-
     ``episode``: it had passed, failed for a while and was mended for good, as far as is known, and
     fails less than once in ten since.
 
-    ``flaky``: it comes and goes, and fails at least 3 times in 100; and what may be called flaky in
-    a comparison, see :func:`may_be_flaky`.
+    ``flaky``: it comes and goes, and fails at least 3 times in 100 or probably got worse; and what
+    may be called flaky in a comparison, see :func:`may_be_flaky`.
 
-    ``steady``: the others. One that changed once, by an edit or by itself, is among them as long as
-    it is not known whether that lasts. Empty where there is no outcome.
+    ``steady``: the others. One that changed once, by an edit or by itself, is among them: whether
+    it is broken is not said here. Empty where there is no outcome.
     """
     passed, failed = histories.passed, histories.failed
-    worse, better = _show_changes(histories, posterior)
-    p_worse, mended = worse.sum(axis=1), better.sum(axis=1) > LIKELY
+    p_worse = posterior.worse.sum(axis=1)
+    mended = posterior.better.sum(axis=1) > LIKELY
     fails_now = last_row(failed) == last_row(histories.observed)
     came = comes_and_goes(histories, posterior)
-    flaky = came & (posterior.rate >= _FLAKY_RATE)
-    flaky |= fails_now & (p_worse <= UNLIKELY) & may_be_flaky(histories, posterior)
-    broken = fails_now & (p_worse > UNLIKELY) & ~came & (posterior.rate >= LIKELY)
-    broken |= p_worse >= LIKELY
-    failed_before = failed & ~_is_current(worse, better)
+    is_luck = fails_now & (p_worse <= UNLIKELY) & may_be_flaky(histories, posterior)
+    flaky = is_luck | (came & (posterior.rate >= _FLAKY_RATE))
+    may_be_broken = fails_now & (p_worse > UNLIKELY) & ~came & (posterior.rate >= LIKELY)
+    may_be_broken |= p_worse >= LIKELY
+    failed_before = failed & ~_is_current(posterior)
     had_passed = np.cumsum(passed, axis=1) > 0
-    ended = mended & (failed_before & had_passed).any(axis=1)
+    ended = mended & (failed_before & had_passed).any(axis=1) & ~may_be_broken
     ended &= (posterior.rate < _OFTEN) | ~flaky
+    flaky |= came & may_be_broken
     kinds = np.where(ended, "episode", np.where(flaky, "flaky", "steady"))
-    kinds = np.where(broken, "broken", kinds)
     kinds = np.where(passed.any(axis=1), kinds, "never_passed")
     return np.where(histories.observed.any(axis=1), kinds, "")
 
@@ -76,7 +71,7 @@ def comes_and_goes(histories: Histories, posterior: Posterior) -> Bools:
 
     It has to do so without an edit of its block in between, and since its rate last changed.
     """
-    current = _is_current(*_show_changes(histories, posterior))
+    current = _is_current(posterior)
     passed, failed = histories.passed & current, histories.failed & current
 
     def find_last(mask: Bools) -> Ints:
@@ -91,18 +86,9 @@ def comes_and_goes(histories: Histories, posterior: Posterior) -> Bools:
     return np.asarray(twice.any(axis=1))
 
 
-def _show_changes(histories: Histories, posterior: Posterior) -> tuple[Floats, Floats]:
-    """When each eval got worse, as far as its own outcomes reach, and when better; shapes (n, T).
-
-    What other evals of its block suggest for later runs, it has not shown itself.
-    """
-    rows = np.arange(histories.shape[1])[None, :]
-    shown = rows <= last_row(histories.observed)[:, None]
-    return np.where(shown, posterior.worse, 0.0), posterior.better
-
-
-def _is_current(worse: Floats, better: Floats) -> Bools:
+def _is_current(posterior: Posterior) -> Bools:
     """The rows since each eval's rate last changed, where that is likely, else all, (n, T)."""
+    worse, better = posterior.worse, posterior.better
     likely = (worse.sum(axis=1) > LIKELY) | (better.sum(axis=1) > LIKELY)
-    change = find_since(np.maximum(worse, better), likely)
+    change = find_likeliest(np.maximum(worse, better), likely)
     return np.asarray(np.arange(worse.shape[1])[None, :] >= change[:, None])

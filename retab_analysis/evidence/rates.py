@@ -21,6 +21,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.str_]
 
 SAME, UNKNOWN, EDITED = 0, 1, 2
 """Whether a block's code differs from that of the row before; the largest of several counts."""
