@@ -58,6 +58,7 @@ if _TYPE_CHECKING:
     from retab_analysis.errors import WaitTimeout as WaitTimeout
     from retab_analysis.export import read_csv as read_csv
     from retab_analysis.export import write_csv as write_csv
+    from retab_analysis.export import write_excel as write_excel
     from retab_analysis.fetch import cancel_runs as cancel_runs
     from retab_analysis.fetch import fetch_document_link as fetch_document_link
     from retab_analysis.fetch import fetch_evals as fetch_evals
@@ -151,6 +152,7 @@ _HOMES = {
     "wait_for_runs": "fetch",
     "watch": "widgets",
     "write_csv": "export",
+    "write_excel": "export",
     "write_report": "comparison.report",
 }
 # Packages that are used with a dot: retab_analysis.schema.RUNS.describe().

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +22,8 @@ PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
 _EXPECTED = "a str, a Path or a file open for {}"
 
 
-def load(source: PathOrFile, size: int) -> Iterator[bytes]:
-    """What is in a file, in pieces of so many bytes or characters; UTF-8 where it gives text.
+def load(source: PathOrFile) -> bytes:
+    """What is in a file; UTF-8 where it gives text.
 
     Raises:
         ConfigError: It is neither a path nor a file open for reading, or a folder.
@@ -32,15 +32,18 @@ def load(source: PathOrFile, size: int) -> Iterator[bytes]:
     if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
         path = check_path("path", source, _EXPECTED.format("reading"))
         _look_at(path)
-        with path.open("rb") as file:
-            yield from _pieces(file, size)
-        return
+        return path.read_bytes()
     if hasattr(source, "reconfigure"):
         # Otherwise Python turns every CR inside a cell into LF. Where the caller has read some of
         # the text already, it cannot be changed any more.
         with contextlib.suppress(io.UnsupportedOperation):
             source.reconfigure(newline="")
-    yield from _pieces(source, size)
+    # One that is not buffered may give less than all at once.
+    parts: Iterator[str | bytes] = itertools.takewhile(len, iter(source.read, None))
+    return b"".join(
+        part.encode("utf-8", "surrogatepass") if isinstance(part, str) else bytes(part)
+        for part in parts
+    )
 
 
 def save(target: PathOrFile, data: bytes) -> None:
@@ -71,18 +74,6 @@ def check_writable(path: Path) -> None:
             pass
     elif not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-
-
-def _pieces(file: IO[str] | IO[bytes], size: int) -> Iterator[bytes]:
-    # A StringIO gives all of its text without a copy, but takes four bytes for each character from
-    # the moment on when it is read in parts.
-    if isinstance(file, io.StringIO):
-        text = file.read()
-        parts: Iterable[str | bytes] = (text[at : at + size] for at in range(0, len(text), size))
-    else:
-        parts = itertools.takewhile(len, iter(lambda: file.read(size), None))
-    for piece in parts:
-        yield piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else bytes(piece)
 
 
 def _save_open(file: IO[Any], data: bytes) -> None:

@@ -91,6 +91,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "wait_for_runs": (ra.wait_for_runs, {"runs": "r"}),
     "watch": (ra.watch, {"runs": "r"}),
     "write_csv": (ra.write_csv, {"frame": RUNS.empty(), "path": "runs.csv"}),
+    "write_excel": (ra.write_excel, {"frames": RUNS.empty(), "path": "runs.xlsx"}),
     "write_report": (ra.write_report, {"comparison": COMPARISON, "path": "report.html"}),
 }
 

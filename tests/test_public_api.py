@@ -27,7 +27,8 @@ decode_evals decode_results decode_runs demo eval_history explore failures fetch
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
 fetch_versions fetch_workflows flaky_evals latest_results open_document overview plot_comparison
 plot_durations plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs
-states summarize_evals summarize_runs triage use wait_for_runs watch write_csv write_report
+states summarize_evals summarize_runs triage use wait_for_runs watch write_csv write_excel
+write_report
 """
 
 SIGNATURES = {
@@ -89,6 +90,7 @@ SIGNATURES = {
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
+    "write_excel": "(frames, path)",
     "write_report": "(comparison, path, *, values=None, gate=None)",
 }
 

@@ -1,11 +1,11 @@
-"""Frames as CSV files that lose nothing, replace a file whole, and do no harm in a spreadsheet.
+"""Frames as CSV and Excel files that lose nothing, and do no harm in a spreadsheet.
 
-``csv_writer`` turns frames into text and ``csv_reader`` turns it back. What they have to agree on
-is shared: ``csv_cells`` says what text a value becomes, and ``formula_escaping`` how a cell is
-written that a spreadsheet would execute.
+``csv_cells`` says what text a value becomes, and what is done to one that a spreadsheet would
+execute; ``csv_writer``, ``csv_reader`` and ``excel_writer`` hold a public function each.
 """
 
 from retab_analysis.export.csv_reader import read_csv
 from retab_analysis.export.csv_writer import write_csv
+from retab_analysis.export.excel_writer import write_excel
 
-__all__ = ["read_csv", "write_csv"]
+__all__ = ["read_csv", "write_csv", "write_excel"]

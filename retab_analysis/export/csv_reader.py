@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Mapping
+import codecs
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import SchemaError
-from retab_analysis.export.csv_cells import CELL_PARSERS
-from retab_analysis.export.csv_rows import split_cells
+from retab_analysis.export.csv_cells import unescape_formulas
 from retab_analysis.files import PathOrFile, load
-from retab_analysis.schema import TABLES, Table, find_other_table
+from retab_analysis.schema import TABLES, Datetime, Table, find_other_table
 from retab_analysis.schema.polars_threads import check_polars_threads
 
 _SHOWN = 80
-_PIECE = 1 << 23  # bytes that are read at once, or characters of an open text file
+# A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
+# there, because the regular expression engine searches for a literal start at full speed.
+_QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*+(?:""[^"]*+)*+"(?![^,\r\n])')
+_TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
+    r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
+)
+_EXACT = 2**53  # whole numbers up to there are Float64
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
@@ -55,14 +63,69 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     check_polars_threads()
     check_choice("table", table, TABLES)
-    pieces = split_cells(load(path, _PIECE))
-    first = next(pieces)
-    names = ["" if name is None else name for name in first.row(0)]
+    cells = _split(load(path).removeprefix(codecs.BOM_UTF8))
+    names = ["" if name is None else name for name in cells.row(0)]
     _check_names(names, TABLES[table])
-    columns = _Columns(names, TABLES[table].schema)
-    for cells in itertools.chain([first.slice(1)], pieces):
-        columns.add(cells)
-    return columns.frame()
+    body = cells.slice(1)
+    return pl.DataFrame(
+        {
+            name: _parse(name, text, TABLES[table].schema.get(name, pl.String()))
+            for name, text in zip(names, body.iter_columns(), strict=True)
+        }
+    )
+
+
+def _split(text: bytes) -> pl.DataFrame:
+    """Every cell as text, the header in the first row.
+
+    polars fills a row that is too short with nulls, so the form is checked before it reads. Without
+    the quoted cells, a newline always ends a row, a comma a cell, and a quote is misplaced.
+
+    Raises:
+        SchemaError: The file is empty, is not UTF-8, has a quote or a carriage return in a wrong
+            place, another separator than the comma, or rows of different lengths.
+    """
+    if not text:
+        raise SchemaError("the file is empty, expected at least a header")
+    try:
+        header = text.decode("utf-8").partition("\n")[0]
+    except UnicodeDecodeError as error:
+        raise SchemaError(
+            f"byte {error.start} is 0x{text[error.start]:02x}, expected UTF-8 text (in Excel: save "
+            "as CSV UTF-8)"
+        ) from None
+    separator = next((each for each in (";", "\t", "|") if each in header), None)
+    if separator is not None and "," not in header:
+        raise SchemaError(
+            f"the header is {header[:80].strip()!r}: got cells separated by {separator!r}, "
+            "expected commas; write the file anew with commas, for example with polars: "
+            f"pl.read_csv(path, separator={separator!r}, infer_schema=False)"
+            ".write_csv(new_path)"
+        )
+    skeleton = _QUOTED_CELL.sub(b"_", text)
+    expected = "quotes around a whole cell, and doubled inside it"
+    _check_stray(skeleton, b'"', "a quote", expected)
+    if b"\r" in skeleton:
+        skeleton = skeleton.replace(b"\r\n", b"\n")
+        _check_stray(skeleton, b"\r", "a carriage return", "rows that end in LF or CRLF")
+    width = skeleton.partition(b"\n")[0].count(b",") + 1
+    for number, row in enumerate(io.BytesIO(skeleton)):
+        if (got := row.count(b",") + 1) != width:
+            raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
+    # polars takes a mark away wherever it begins to read; here it would be part of a cell.
+    mark = codecs.BOM_UTF8 if text.startswith(codecs.BOM_UTF8) else b""
+    schema = {str(n): pl.String() for n in range(width)}
+    return pl.read_csv(mark + text, has_header=False, schema=schema, eol_char="\n").with_columns(
+        unescape_formulas(pl.all())
+    )
+
+
+def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> None:
+    place = skeleton.find(character)
+    if place >= 0:
+        row = skeleton.count(b"\n", 0, place)
+        where = f"row {row}" if row else "the header"
+        raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -83,51 +146,76 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-class _Columns:
-    """The columns of a file, grown from its rows as they come."""
+def _parse(name: str, text: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """The values of a column.
 
-    def __init__(self, names: list[str], declared: Mapping[str, pl.DataType]) -> None:
-        self._names = names
-        self._parsers = [CELL_PARSERS[declared.get(name, pl.String())] for name in names]
-        self._parts: list[list[pl.Series]] = [[] for _ in names]
-        # Of each column with cells that are not values of its dtype: the first one's row and text.
-        self._wrong: dict[int, tuple[int, str]] = {}
-        self._wrong_cells: Counter[int] = Counter()
-        self._height = 0
+    Raises:
+        SchemaError: A cell is not a value of its dtype.
+    """
+    if dtype == pl.String:
+        return text
+    expected, parse = _PARSERS[dtype]
+    values = parse(text)
+    wrong = (values.is_null() & text.is_not_null()).arg_true()
+    if len(wrong):
+        where = f"row {wrong[0] + 1}, column {name!r}"
+        more = f" ({len(wrong)} such cells in all)" if len(wrong) > 1 else ""
+        got = _shorten(text[wrong[0]])
+        raise SchemaError(f"{where}: got {got!r}, expected {expected}{more}", path=where)
+    return values
 
-    def add(self, cells: pl.DataFrame) -> None:
-        """Take in further rows."""
-        parsed = cells.select(
-            parser.parse(pl.col(str(n))).alias(str(n)) for n, parser in enumerate(self._parsers)
-        )
-        for n, parser in enumerate(self._parsers):
-            text = cells[str(n)]
-            value = parser.finish(parsed[str(n)], text)
-            if value.null_count() > text.null_count():
-                bad = (value.is_null() & text.is_not_null()).arg_true()
-                self._wrong.setdefault(n, (self._height + bad[0] + 1, text[bad[0]]))
-                self._wrong_cells[n] += len(bad)
-            self._parts[n].append(value)
-        self._height += cells.height
 
-    def frame(self) -> pl.DataFrame:
-        """All rows.
+def _parse_numbers(text: pl.Series) -> pl.Series:
+    """Numbers, without those that are not what the text says, but for the digits of a fraction."""
+    values = text.cast(pl.Float64, strict=False)
+    whole = text.str.extract(r"^([+-]?[0-9]+)(?:\.0*)?\z").cast(pl.Int128, strict=False)
+    # What is beyond even Int128 is refused, too, where it is written without an exponent.
+    lost = (values.abs() >= _EXACT) & text.str.contains(r"^[+-]?[0-9]+(?:\.0*)?\z")
+    lost &= (whole != values.cast(pl.Int128, strict=False)).fill_null(True)
+    lost |= values.is_infinite() & ~text.str.contains("(?i)inf")
+    lost |= (values == 0) & text.str.contains("^[^eE]*[1-9]")
+    return values.set(lost, None) if lost.any() else values
 
-        Raises:
-            SchemaError: A cell is not a value of its column's dtype.
-        """
-        if self._wrong:
-            column = min(self._wrong)
-            row, text = self._wrong[column]
-            where, count = f"row {row}, column {self._names[column]!r}", self._wrong_cells[column]
-            more = f" ({count} such cells in all)" if count > 1 else ""
-            expected = self._parsers[column].expected
-            raise SchemaError(
-                f"{where}: got {_shorten(text)!r}, expected {expected}{more}", path=where
-            )
-        return pl.DataFrame(
-            {name: pl.concat(parts) for name, parts in zip(self._names, self._parts, strict=True)}
-        )
+
+def _parse_times(text: pl.Series) -> pl.Series:
+    # Checked before it is parsed, because polars takes second 60 and cuts a seventh digit off.
+    exact = text.set(~text.str.contains(_TIME), None)
+    clock = exact.str.slice(11).str.replace(r"Z\z", "+00:00")
+    moment = exact.str.head(10) + "T" + clock.str.replace(r"^([^+-]*)\z", "${1}+00:00")
+    found = moment.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
+    return found.set(~found.dt.year().is_between(1, 9999), None)
+
+
+def _parse_lists(text: pl.Series) -> pl.Series:
+    wrong = [each for each in text.drop_nulls().unique() if not _is_list(each)]
+    # By way of lists of Python it would take four times the memory of all the rest.
+    return text.set(text.is_in(wrong), None).str.json_decode(pl.List(pl.String()))
+
+
+def _is_list(text: str) -> bool:
+    """Whether it is a JSON array of strings and nulls."""
+    try:
+        value = json.loads(text)
+        # Fails where an item is not a string, or holds a lone surrogate, which is not text.
+        "".join(each for each in value if each is not None).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return isinstance(value, list)
+
+
+_PARSERS: Mapping[pl.DataType, tuple[str, Callable[[pl.Series], pl.Series]]] = {
+    pl.Int64(): ("a 64-bit integer", lambda text: text.cast(pl.Int64, strict=False)),
+    pl.Float64(): ("a number", _parse_numbers),
+    pl.Boolean(): (
+        "true or false",
+        lambda text: text.str.to_lowercase().replace_strict(
+            {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
+        ),
+    ),
+    Datetime: ("a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00", _parse_times),
+    pl.List(pl.String()): ("a JSON array of strings", _parse_lists),
+}
+"""What a cell may be, in words, and its values; what is not one becomes null, and nothing else."""
 
 
 def _shorten(text: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from pathlib import Path
 
 import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.export.csv_cells import check_writable, format_cells
-from retab_analysis.export.formula_escaping import escape_formulas, may_be_escaped
+from retab_analysis.export.csv_cells import (
+    check_writable,
+    escape_formulas,
+    format_cells,
+    may_be_escaped,
+)
 from retab_analysis.files import PathOrFile, save
 from retab_analysis.schema.polars_threads import check_polars_threads
 
@@ -35,9 +38,9 @@ def write_csv(
 
     UTF-8, a header always. A null is an empty cell and an empty string is ``""``; times are ISO
     8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``, without the Z where the
-    column has no time zone), durations ISO 8601, booleans ``true`` and ``false``, floats the
-    shortest text that gives the same number (``inf``, ``-inf`` and ``NaN`` for those that are
-    not finite), lists and structs JSON.
+    column has no time zone), booleans ``true`` and ``false``, floats the shortest text that gives
+    the same number (``inf``, ``-inf`` and ``NaN`` for those that are not finite), lists and structs
+    JSON; structs are read back as that text. A cell with ``;``, a tab or ``|`` is in quotes.
 
     A path is replaced whole or not at all: the text goes to a temporary file beside it, is synced
     and renamed, so that a reader sees the old file or the new one. Its permissions stay; a link is
@@ -51,8 +54,9 @@ def write_csv(
         spreadsheet_safe: Put ``'`` before cells and column names that start with tab, carriage
             return or newline, or with one of ``= + - @`` (full-width, too) after nothing but spaces
             and invisible characters, and are not JSON numbers, so that a spreadsheet shows them and
-            does not execute them. Texts in which that is already preceded by ``'`` get one more in
-            either mode. Reading takes it away again.
+            does not execute them; likewise behind ``;``, a tab or ``|`` inside of them. Texts in
+            which that is already preceded by ``'`` get one more in either mode. Reading takes it
+            away again.
         excel: For a double click on the file: a byte order mark, so that Excel takes the text for
             UTF-8, CRLF line ends, and times as ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in
             UTC. **Excel keeps no more than milliseconds: what is finer is cut off**, the one thing
@@ -60,8 +64,8 @@ def write_csv(
             shows them rounded and saves them so; import such a column as text.
 
     Raises:
-        ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object;
-            NaN or an infinity inside a list; a year outside of 1 to 9999); ``path`` is neither a
+        ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object,
+            Duration; a year outside of 1 to 9999); ``path`` is neither a
             path nor a file open for writing, is a folder, is in a folder that there is not, or is
             named like a file of another kind (``.xlsx``, ``.parquet``, ``.gz``).
         OSError: The file cannot be written. What was there before is untouched.
@@ -86,7 +90,7 @@ def write_csv(
     if suffix in OTHER_KINDS:
         raise ConfigError(
             f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
-            "spreadsheet opens too, or use write_excel or write_parquet of the frame"
+            "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the frame"
         )
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
@@ -98,25 +102,18 @@ def write_csv(
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
     mark, end = (_BOM, "\r\n") if excel else ("", "\n")
     names = pl.DataFrame({"": frame.columns}, schema={"": pl.String})
-    escaped = names.select(escape_formulas(pl.all(), spreadsheet_safe=spreadsheet_safe))
-    header = ",".join(map(_header_cell, escaped.to_series()))
-    cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
-    file = io.BytesIO()
-    file.write((mark + header + end).encode())
+    escaped = escape_formulas(pl.col(""), spreadsheet_safe=spreadsheet_safe)
+    header = ",".join(names.select(_quote(escaped)).to_series())
+    file = io.BytesIO((mark + header + end).encode())
+    file.seek(0, io.SEEK_END)
     if frame.width:
-        cells.write_csv(file, include_header=False, line_terminator=end)
+        cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
+        cells.write_csv(file, include_header=False, line_terminator=end, quote_style="never")
     return file.getvalue()
 
 
-def _header_cell(name: str) -> str:
-    # A BOM that belongs to a name is quoted, so that no reader takes it for the file's own.
-    if name and not name.startswith(_BOM) and not re.search('[",\r\n]', name):
-        return name
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.DataFrame:
-    """Every column as numbers, booleans or text that polars' CSV writer writes one way only."""
+    """Every column as numbers, booleans or text that can be written as it stands."""
     for series in frame.iter_columns():
         check_writable(series)
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
@@ -133,7 +130,20 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
     # Most columns have nothing that looks like a formula, and are written as they are.
     looks = cells.select(may_be_escaped(pl.col(name)).any() for name in texts)
     return cells.with_columns(
-        escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe).alias(name)
+        _quote(
+            escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe)
+            if looks[name].any()
+            else pl.col(name)
+        ).alias(name)
         for name in texts
-        if looks[name].any()
     )
+
+
+def _quote(text: pl.Expr) -> pl.Expr:
+    """Cells in quotes where a reader could cut them, also one that separates by something else.
+
+    An empty text is quoted, which tells it from null, and a byte order mark, so that no reader
+    takes it for the file's own.
+    """
+    quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
+    return pl.when(text.str.contains('^$|^\ufeff|[",;\t|\r\n]')).then(quoted).otherwise(text)

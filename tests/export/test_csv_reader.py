@@ -6,13 +6,14 @@ import csv
 import datetime as dt
 import io
 import re
+from itertools import dropwhile
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.csv_files import TEXT, is_active, reread, rows_of
+from support.csv_files import SIGNS, TEXT, is_active, is_passed_over, reread, rows_of
 from support.examples import examples
 from support.inside import RUNS, TABLES
 
@@ -58,7 +59,14 @@ def test_what_is_not_this_table_is_refused(text: str, message: str) -> None:
 
 
 def unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and is_active(cell.lstrip("'")) else cell
+    """A cell of another writer, of which what looks escaped loses an apostrophe."""
+    inner = re.sub(r"([;\t|])'(?=('*)(.*))", _unguard, cell, flags=re.DOTALL)
+    return inner[1:] if inner.startswith("'") and is_active(inner.lstrip("'")) else inner
+
+
+def _unguard(found: re.Match[str]) -> str:
+    seen = "".join(dropwhile(is_passed_over, found[3]))
+    return found[1] if seen.startswith(SIGNS) else found[0]
 
 
 @examples(400)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 from pathlib import Path
 
 import polars as pl
@@ -25,27 +24,17 @@ NAIVE = dt.datetime(2024, 5, 1, 10, 0, 0, 1)
         (pl.Series([dt.date(2024, 5, 1), None]), ["2024-05-01", ""]),
         (pl.Series([dt.date.min, dt.date.max]), ["0001-01-01", "9999-12-31"]),
         (pl.Series([dt.time(1, 2, 3, 4), dt.time(1)]), ["01:02:03.000004", "01:00:00"]),
-        (
-            pl.Series([dt.timedelta(days=1, microseconds=1), -dt.timedelta(seconds=1)]),
-            ["P1DT0.000001S", "'-PT1S"],
-        ),
         (pl.Series([NAIVE]), ["2024-05-01T10:00:00.000001"]),
-        (pl.Series([NAIVE], dtype=pl.Datetime("ms")), ["2024-05-01T10:00:00.000"]),
         (
-            pl.Series([UTC_TIME])
-            .dt.convert_time_zone("Asia/Tokyo")
-            .cast(pl.Datetime("ns", "Asia/Tokyo")),
-            ["2024-05-01T10:00:00.000000000Z"],
+            pl.Series([UTC_TIME]).dt.convert_time_zone("Asia/Tokyo"),
+            ["2024-05-01T10:00:00.000000Z"],
         ),
         (pl.Series([None, None]), ["", ""]),
         (pl.Series([True, None]), ["true", ""]),
         (pl.Series([0, 2**64 - 1], dtype=pl.UInt64), ["0", "18446744073709551615"]),
         (pl.Series([0.1, -1e-7], dtype=pl.Float32), ["0.1", "-1e-7"]),
-        (pl.Series([decimal.Decimal("-1.50"), None]), ["-1.50", ""]),
         (pl.Series([[1, None], [], None]), ["[1,null]", "[]", ""]),
         (pl.Series([[1, 2], None], dtype=pl.Array(pl.UInt8, 2)), ["[1,2]", ""]),
-        (pl.Series([["=a"]], dtype=pl.List(pl.Categorical)), ['["=a"]']),
-        (pl.Series([[decimal.Decimal("1.50")]]), ['["1.50"]']),
         (pl.Series([{"a": 1, "b": [0.5]}, None]), ['{"a":1,"b":[0.5]}', ""]),
         (pl.Series([[{"a": dt.date(2024, 5, 1)}, None]]), ['[{"a":"2024-05-01"},null]']),
     ],
@@ -64,15 +53,16 @@ def test_every_dtype_has_a_text(series: pl.Series, cells: list[str]) -> None:
 @pytest.mark.parametrize(
     ("series", "message"),
     [
-        (pl.Series([b"a"]), r"column 'x' \(Binary\) cannot be written: CSV has no form for Binary"),
-        (pl.Series([[b"a"]]), r"List\(Binary\)\) cannot be written: CSV has no form for Binary"),
+        (
+            pl.Series([b"a"]),
+            r"column 'x' \(Binary\) cannot be written: there is no form for Binary",
+        ),
+        (pl.Series([[b"a"]]), r"List\(Binary\)\) cannot be written: there is no form for Binary"),
         (pl.Series([object()], dtype=pl.Object), r"no form for Object, cast it to String first"),
-        (pl.Series([[1.0, float("nan")]]), "JSON has no NaN and no infinity"),
-        (pl.Series([{"a": [float("inf")]}]), "JSON has no NaN and no infinity"),
+        (pl.Series([dt.timedelta(1)]), "no form for Duration, cast it to String first"),
         (pl.Series([2**62]).cast(Datetime), "a year is outside of 1 to 9999"),
         (pl.Series([-719162 * DAY - 1]).cast(Datetime), "a year is outside of 1 to 9999"),
         (pl.Series([2932897], dtype=pl.Int32).cast(pl.Date), "a year is outside of 1 to 9999"),
-        (pl.Series([[-719163]], dtype=pl.List(pl.Int32)).cast(pl.List(pl.Date)), "1 to 9999"),
     ],
     ids=lambda value: str(value.dtype) if isinstance(value, pl.Series) else "",
 )

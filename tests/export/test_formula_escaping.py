@@ -29,7 +29,7 @@ from support.inside import TABLES
         ("-inf", "'-inf", "-inf"),
         ("-Infinity", "'-Infinity", "-Infinity"),
         ("@SUM(A1)", "'@SUM(A1)", "@SUM(A1)"),
-        ("\t=1", "'\t=1", "\t=1"),
+        ("\t=1", "'\t'=1", "\t=1"),
         ("\r=1", "'\r=1", "\r=1"),
         ("\n=1", "'\n=1", "\n=1"),
         ("'=1", "''=1", "''=1"),
@@ -57,6 +57,16 @@ from support.inside import TABLES
         ("a=1", "a=1", "a=1"),
         ("a\n=1", "a\n=1", "a\n=1"),
         ("", "", ""),
+        # Half of Europe's spreadsheets begin a cell behind a semicolon.
+        ("a;=1+2", "a;'=1+2", "a;=1+2"),
+        ("a; +1", "a;' +1", "a; +1"),
+        ("a|-1", "a|'-1", "a|-1"),
+        ("a\t@x", "a\t'@x", "a\t@x"),
+        ("a;'=1", "a;''=1", "a;''=1"),
+        ("=1;=2", "'=1;'=2", "=1;=2"),
+        ("a;b", "a;b", "a;b"),
+        (";;=1", ";;'=1", ";;=1"),
+        (";\t=1", ";'\t=1", ";\t=1"),
     ],
 )
 def test_cells_and_headers_that_a_spreadsheet_would_execute(
@@ -67,6 +77,16 @@ def test_cells_and_headers_that_a_spreadsheet_would_execute(
         out = written(frame, spreadsheet_safe=mode)
         assert rows_of(out) == [["run_id", expected], [expected, "x"]]
         assert_frame_equal(reread(out), frame)
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_85_a_cell_that_another_separator_would_cut_is_in_quotes(sign: str, safe: bool) -> None:
+    text = written(
+        pl.DataFrame({"run_id": [f"a{sign}=1"], f"b{sign}c": ["x"]}), spreadsheet_safe=safe
+    )
+    mark = "'" * safe
+    assert text == f'run_id,"b{sign}c"\n"a{sign}{mark}=1",x\n'
 
 
 @examples(60)

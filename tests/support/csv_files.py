@@ -65,19 +65,22 @@ NASTY = [
 ]
 
 
+SIGNS = tuple("=+-@＝＋－＠")
+
+
 def is_active(text: str) -> bool:
     """Whether a spreadsheet would see more in it than text."""
-    seen = "".join(dropwhile(_is_passed_over, text))
-    return text.startswith(tuple("\t\r\n")) or seen.startswith(tuple("=+-@＝＋－＠"))
+    seen = "".join(dropwhile(is_passed_over, text))
+    return text.startswith(tuple("\t\r\n")) or seen.startswith(SIGNS)
 
 
-def _is_passed_over(character: str) -> bool:
+def is_passed_over(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) in ("Cc", "Cf")
 
 
 TEXT = st.one_of(
     st.sampled_from(NASTY),
-    st.text(st.sampled_from("'=+-@\t\r\n\",0a\ufeff \0＝＠\xa0\x0b\u2066"), max_size=6),
+    st.text(st.sampled_from(";|'=+-@\t\r\n\",0a\ufeff \0＝＠\xa0\x0b\u2066"), max_size=6),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
 )
 
@@ -145,5 +148,15 @@ def as_written(text: str, *, safe: bool) -> str:
     if is_active(text.lstrip("'")) and (
         text.startswith("'") or (safe and text not in ("-Infinity",) and not is_json_number(text))
     ):
-        return "'" + text
-    return text
+        text = "'" + text
+    out, rest = "", text
+    while rest:
+        letter, rest = rest[0], rest[1:]
+        out += letter
+        seen = "".join(dropwhile(is_passed_over, rest.lstrip("'")))
+        if letter in ";\t|" and (safe or rest.startswith("'")) and seen.startswith(SIGNS):
+            # All that was passed over belongs to it.
+            passed = len(rest) - len(seen) + 1
+            out += "'" + rest[:passed]
+            rest = rest[passed:]
+    return out

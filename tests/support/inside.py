@@ -54,7 +54,6 @@ MODULES = {
     "evidence.rates": "BREAKS Bools CAN_BREAK CAN_MEND EDITED Floats HOURS HOUR_RATES MENDS PAIRS RATES SAME SHARES SHARE_PRIORS UNKNOWN find_age",
     "evidence.reruns": "ROUNDS expect_reruns",
     "evidence.since": "Answers Findings answer find_credible_rows p_any_regressed predict_regressed weigh",
-    "export.csv_rows": "split_cells",
     "fetch": "paging",
     "fetch.paging": "Collected Gathering PAGE_SIZE",
     "fetch.threads": "AWAY_LIMIT OutOfPatienceError TaskOutcomes apart next_done run_all threads",
