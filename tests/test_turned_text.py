@@ -12,7 +12,7 @@ import pytest
 from matplotlib.text import Text
 from support.explored import htmls
 from support.frames import result, results, run, runs
-from support.inside import OVERVIEW, OpenedDocument, Overview, TerminalBars, show_turning
+from support.inside import OVERVIEW, OpenedDocument, OpenEval, Overview, TerminalBars, show_turning
 from support.inside import live_html as html
 from support.live_states import seen
 from support.made_runs import result_with, run_with
@@ -102,7 +102,7 @@ def view_texts() -> Iterator[str]:
 def live_texts() -> Iterator[str]:
     yield from (html.plain_text(LIVE, values=True), html.describe_briefly(LIVE))
     look = html.LiveLook(values=True, limit=None)
-    yield from map(str, html.render_sections(LIVE, look).values())
+    yield from map(str, html.render_sections(LIVE, look, OpenEval(None, lambda: None)).values())
     yield from map(str, html.render_brief_sections(LIVE).values())
     yield from (str(html.render_still_view(LIVE, look)), str(html.render_still_line(LIVE)))
 

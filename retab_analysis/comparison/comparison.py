@@ -543,6 +543,11 @@ def sides_of(comparison: Comparison) -> Sides:
     return comparison._sides
 
 
+def details_of(comparison: Comparison) -> list[EvalDetail]:
+    """What is known of each eval that does not simply pass."""
+    return comparison._details
+
+
 def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
     """A comparison that knows more beside its results, or something else; nothing is weighed."""
     return replace(comparison, _sides=replace(comparison._sides, **changes))

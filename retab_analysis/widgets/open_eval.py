@@ -294,10 +294,10 @@ class OpenEval:
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(work,), daemon=True, name="retab document").start()
 
-    def show_of(self, comparison: Comparison, key: object) -> None:
+    def show_of(self, comparison: Comparison | None, key: object) -> None:
         """Show a document of the eval that is open; ``key`` is what its button sends."""
         result_id, _, at = str(key).rpartition(" ")
-        if self.eval_id is None:
+        if self.eval_id is None or comparison is None:
             return
         results = results_of(comparison, self.eval_id).filter(result_id=result_id)
         if results.height:
@@ -307,8 +307,8 @@ class OpenEval:
         """The document of a comparison, with what is open in it."""
         below = None
         if self.eval_id is not None:
-            results = results_of(comparison, self.eval_id)
             reasons = comparison.evals.filter(eval_id=self.eval_id)["reason"]
+            results = results_of(comparison, self.eval_id)
             if results.height and len(reasons):
                 below = render_result(
                     _choose_result(comparison, self.eval_id, results),

@@ -96,8 +96,9 @@ def test_two_clicks_answer_what_became_of_an_eval(
 
 
 def test_other_sides(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
-    page.set_viewport_size({"width": 620, "height": 1500})
+    page.set_viewport_size({"width": 1280, "height": 1000})
     open_notebook(page, lab, "compare-sides.ipynb", STORY)
+    page.set_viewport_size({"width": 620, "height": 1500})
     names(page).first.click()
     expect(below(page)).to_be_visible()
     wide = page.locator(VIEW).evaluate("box => [box.scrollWidth, box.clientWidth]")

@@ -34,10 +34,10 @@ OPTIONS = [Option(each, each * 4, 3, each == "b") for each in "abc"]
 
 
 def one_run() -> LiveState:
-    names = {f"e{i}": "regressed" for i in range(9)} | {"k": "still_failing", "p": "still_passing"}
+    names = {f"e{i}": "PPPPPF" for i in range(9)} | {"k": "FFFFFF", "p": "PPPPPP"}
     results = [result_with(each, "passed" if each == "p" else "failed") for each in names]
     run = run_with(passed=1, failed=10, running=1, queued=8)
-    news = news_of(names, p=0.9)
+    news = news_of(names)
     return seen(run, results=results, news=(news,), trouble="refused", notes=("a note",))
 
 
@@ -79,8 +79,8 @@ def compared(look: CompareLook, *, is_live: bool = True) -> dict[str, Html]:
 
 
 PAGES: dict[str, Any] = {
-    "one run": lambda: html.render_sections(one_run(), ASKING),
-    "many runs": lambda: html.render_sections(many_runs(), ASKING),
+    "one run": lambda: html.render_sections(one_run(), ASKING, OpenEval(None, lambda: None)),
+    "many runs": lambda: html.render_sections(many_runs(), ASKING, OpenEval(None, lambda: None)),
     "one line": lambda: html.render_brief_sections(many_runs()),
     "saved": lambda: {"all": html.render_still_view(one_run(), html.LiveLook(code="x"))},
     "elements": elements,
@@ -111,7 +111,7 @@ def test_axe_finds_nothing(page: Page, screenshots: Any, what: str) -> None:
 
 def test_nothing_moves_where_that_is_not_wanted(page: Page) -> None:
     def moving() -> str:
-        Shown(page, html.render_sections(one_run(), ASKING))
+        Shown(page, html.render_sections(one_run(), ASKING, OpenEval(None, lambda: None)))
         found: str = page.locator(".ra-active").first.evaluate(
             "(bar) => getComputedStyle(bar).animationName"
         )

@@ -107,14 +107,14 @@ MODULES = {
     "widgets.explorer.panel": "describe_evidence render_panel",
     "widgets.explorer.state": "ExplorerState FrameOrigin",
     "widgets.live": "html=live_html news",
-    "widgets.live.news": "NO_NEWS News",
+    "widgets.live.news": "News",
     "widgets.live.run_lines": "compute_rate estimate_seconds_left",
-    "widgets.live.state": "LISTS LiveState Snapshot compute_state",
+    "widgets.live.state": "LiveState Snapshot compute_state",
     "widgets.live.view": "LiveView TerminalBars _Look",
     "widgets.live.watcher": "Watcher",
     "widgets.page": "BUSY Event HtmlPage",
     "widgets.table": "Facet Filters MOST_OPTIONS PAGE TableState",
-    "widgets.phrases": "format_probability format_range label_documents shorten_version",
+    "widgets.phrases": "format_range label_documents shorten_version",
     "widgets.values": "render_values",
 }
 

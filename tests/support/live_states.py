@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import polars as pl
-
 import retab_analysis as ra
 from support.fakes import KEY
+from support.frames import many, results
 from support.inside import (
-    EVALS_SCHEMA,
-    NO_NEWS,
     LiveState,
     LiveView,
     News,
+    Sides,
     Snapshot,
     Watcher,
     _Look,
+    compare_sides,
     compute_state,
 )
 from support.made_runs import result_with, results_frame, runs_frame
@@ -36,33 +35,26 @@ def seen(
     return compute_state(snapshot, more.pop("now", NOW))
 
 
-def news_of(
-    transitions: Mapping[str, str],
-    *run_ids: str,
-    p: float | None = None,
-    candidate_state: str | None = "passed",
-    candidate_result_id: str | None = None,
-    **more: Any,
-) -> News:
-    """The news of one workflow, by eval; of the run r1 unless others are named."""
-    counts = {name: [*transitions.values()].count(name) for name in NO_NEWS}
-    rows = [
-        {
-            "eval_id": eval_id,
-            "eval_name": f"name of {eval_id}",
-            "document_names": ["invoice 1.pdf"],
-            "candidate_state": candidate_state,
-            "candidate_result_id": candidate_result_id,
-            "transition": name,
-            "p_regressed": p,
-            "reason": f"why {eval_id}",
-        }
-        for eval_id, name in transitions.items()
-    ]
-    known = {name: EVALS_SCHEMA[name] for name in rows[0]} if rows else {}
-    evals = pl.DataFrame(rows, schema=known, orient="row")
-    about = {"against": "v1", "compared": "Compared r1 with v1.", **more}
-    return News(run_ids or ("r1",), counts=counts, evals=evals, **about)
+def news_of(letters: Mapping[str, str], *run_ids: str, run_id: str = "r1", **row: Any) -> News:
+    """The news of one workflow, by eval: a letter for each earlier run, the last for the one now.
+
+    Args:
+        letters: What each eval did; a dot is no result.
+        *run_ids: The watched runs; r1 unless named.
+        run_id: The one of them that the newest results are of.
+        **row: What else the results have.
+    """
+    ids = run_ids or (run_id,)
+    rows = {True: [], False: []}  # type: dict[bool, list[dict[str, Any]]]
+    last = max(map(len, letters.values()))
+    for eval_id, its in letters.items():
+        for at, letter in enumerate(its.rjust(last, "."), 1):
+            if letter != ".":
+                (made,) = many(eval_id, letter, at, **row)
+                now = {"run_id": ids[0], "block_execution_fingerprint": "edited"}
+                rows[at == last].append(made | (now if at == last else {}))
+    sides = Sides(results(*rows[True]), history=results(*rows[False]))
+    return News(ids, compare_sides(sides, 0.05, 0.05), "v1")
 
 
 RESULTS = [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.config import shows_values
 from retab_analysis.markup import (
     STATE_COLOURS,
@@ -17,21 +18,17 @@ from retab_analysis.markup import (
     tag,
     without_controls,
 )
+from retab_analysis.render.html import to_piece, write_parts
+from retab_analysis.render.text import to_text
 from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
 from retab_analysis.widgets.live.state import LiveState
-from retab_analysis.widgets.phrases import (
-    EvalLine,
-    describe_change,
-    format_range,
-    format_seconds,
-    name_transition,
-)
+from retab_analysis.widgets.open_eval import OpenEval, list_details
+from retab_analysis.widgets.phrases import format_range, format_seconds
 
 # More than that are not listed, but counted; of more than three runs each is one line.
 SHOWN_RUNS, SHOWN_CARDS = 20, 3
 SHOWN_EVALS = 20
-_LONGEST_VALUE, _LONGEST_TITLE = 160, 2_000
 
 Counts = Sequence[tuple[str, int]]
 
@@ -43,6 +40,7 @@ class LiveLook:
     Attributes:
         values: Whether expected and actual values are shown, and messages that may quote them.
         limit: Show no more than so many evals of a list, or all.
+        is_live: Whether somebody can click.
         can_cancel: Whether cancelling is offered.
         asking: Whether it is being asked if the runs are to be cancelled.
         code: The lines that fetch the results.
@@ -50,39 +48,71 @@ class LiveLook:
 
     values: bool = field(default_factory=shows_values)
     limit: int | None = SHOWN_EVALS
+    is_live: bool = True
     can_cancel: bool = False
     asking: bool = False
     code: str = ""
 
 
-def render_sections(state: LiveState, look: LiveLook) -> dict[str, Html]:
+def render_sections(state: LiveState, look: LiveLook, opened: OpenEval) -> dict[str, Html]:
     """The whole view by the sections of its page, from the top to the bottom."""
-    nothing = tag("div", say_nothing_new(state), class_="ra-soft")
-    folded = {}
-    for name, title in zip(("apart", "known", "passed"), name_folded(state), strict=True):
-        lines: tuple[EvalLine, ...] = getattr(state, name)
-        folded[name] = _fold(title, _render_evals(title, lines, state, look)) if lines else Html("")
+    if state.failure and not state.runs:
+        # Of what does not exist nothing is to be told.
+        empty = dict.fromkeys(("total", "news", "alone", "runs", "code", "actions"), Html(""))
+        alert = tag("div", state.failure, class_="ra-alert ra-text", role="alert")
+        return {"head": alert, **empty}
     code = _fold("Code that fetches these results", tag("pre", look.code))
     return {
-        "head": render_head(state),
+        "head": render_head(state, look),
         "total": _render_total(state),
-        "news": _render_evals("News", state.listed, state, look) if state.listed else nothing,
+        "news": _render_news(state, look, opened),
+        "alone": _render_alone(state, look),
         "runs": _render_runs(state.runs) if len(state.runs) > 1 else Html(""),
-        **folded,
         "code": code if look.code else Html(""),
         "actions": _render_actions(state, look),
     }
+
+
+def _render_news(state: LiveState, look: LiveLook, opened: OpenEval) -> Html:
+    """What became of the evals, as ``check`` shows it; of one workflow without its heading."""
+    pieces = []
+    for each in state.told:
+        document = each.document(values=look.values)
+        assert document is not None
+        assert each.comparison is not None
+        if look.is_live:
+            document = opened.render(each.comparison, document)
+        one = len(state.told) == 1
+        pieces.append(write_parts(*document.parts) if one else to_piece(document))
+    return join(*pieces)
+
+
+def _render_alone(state: LiveState, look: LiveLook) -> Html:
+    """What does not pass and is held against nothing, or not yet."""
+    if not state.alone:
+        return Html("") if state.told else tag("div", say_nothing_new(state), class_="ra-soft")
+    shown = state.alone if look.limit is None else state.alone[: look.limit]
+    more = len(state.alone) - len(shown)
+    rest = tag("div", f"and {more} more", class_="ra-soft") if more else None
+    title = "Not compared yet" if state.is_comparing else "Does not pass"
+    heading = tag("div", title, class_="ra-title")
+    return join(heading, write_parts(list_details(shown, values=look.values)), rest)
 
 
 def _fold(title: str, body: Html) -> Html:
     return tag("details", tag("summary", title), body, class_="ra-fold")
 
 
-def render_head(state: LiveState) -> Html:
+def render_head(state: LiveState, look: LiveLook) -> Html:
     """What is to be known first, what the runs are held against, and what is wrong."""
+    heading: Html | None = tag("div", tag("b", state.heading, role="status"), class_="ra-head")
+    if len(state.told) == 1 and not state.failure:
+        document = state.told[0].document(values=look.values)
+        assert document is not None
+        heading = tag("div", to_piece(replace(document, parts=())), role="status")
     about = " · ".join([say_when(state), *([state.compared] if state.compared else [])])
     return join(
-        tag("div", tag("b", state.heading, role="status"), class_="ra-head"),
+        heading,
         # In one line; all of it is seen when it is opened, and where nothing cuts it.
         tag("details", tag("summary", about), class_="ra-soft ra-about"),
         *map(_render_alert, (state.failure, state.connection, *state.notes)),
@@ -105,8 +135,7 @@ def _render_alert(text: str | None) -> Html | None:
 def _render_total(state: LiveState) -> Html:
     """One run, or the sum of several, with a bar."""
     if len(state.runs) == 1:
-        # The heading tells its status, but perhaps not in the API's own word.
-        return _render_run(state.runs[0], is_told=state.runs[0].status in state.heading)
+        return _render_run(state.runs[0])
     if not state.runs:
         return Html("")
     counts = tuple(sum_counts(state).items())
@@ -132,12 +161,12 @@ def _render_runs(runs: Sequence[RunLine]) -> Html:
     return scroll_area(*(draw(run) for run in shown[:SHOWN_RUNS]), more, label="Runs")
 
 
-def _render_run(run: RunLine, *, is_told: bool = False) -> Html:
-    """A run as a card, with its status unless that is told already."""
+def _render_run(run: RunLine) -> Html:
+    """A run as a card."""
     return tag(
         "div",
         beside(
-            None if is_told else tag("b", name_status(run)),
+            tag("b", name_status(run)),
             tag("span", run.about),
             tag("code", run.run_id, class_="ra-soft ra-push ra-id"),
         ),
@@ -218,57 +247,6 @@ def _render_counts(counts: Counts, facts: Sequence[str]) -> Html:
     return beside(tag("span", join(*signs, by=" ")), said)
 
 
-def _render_evals(label: str, lines: Sequence[EvalLine], state: LiveState, look: LiveLook) -> Html:
-    """A list of evals, as long as the look allows."""
-    shown = lines if look.limit is None else lines[: look.limit]
-    more = len(lines) - len(shown)
-    columns = ["eval"]
-    columns += ["change"] if any(map(describe_change, shown)) else []
-    columns += ["expected and actual"] if look.values else []
-    columns += ["cause"] if not look.values and any(line.cause for line in shown) else []
-    heads = (
-        tag("th", each, class_="ra-change" if each == "change" else None, scope="col")
-        for each in columns
-    )
-    # Which run an eval belongs to is told only where there are several.
-    rows = (_render_eval(line, columns, several=len(state.runs) > 1) for line in shown)
-    table = tag(
-        "table",
-        # A heading without words says nothing to whoever has it read out.
-        tag("thead", tag("tr", tag("td", class_="ra-sign"), *heads)),
-        tag("tbody", *rows),
-        class_="ra-list",
-    )
-    rest = tag("div", f"and {more} more", class_="ra-soft") if more else None
-    return scroll_area(table, rest, label=label)
-
-
-def _render_eval(line: EvalLine, columns: Sequence[str], *, several: bool) -> Html:
-    about = [line.document] if line.document else []
-    about += [line.run_id] if several and line.run_id else []
-    message = line.message
-    cells: dict[str, object] = {
-        "eval": join(line.name, tag("small", " · ".join(about)) if about else None, by=" "),
-        "change": describe_change(line),
-        "expected and actual": join(
-            _render_value("expected", line.expected),
-            _render_value("actual", line.actual),
-            tag("div", message, title=message, class_="ra-value") if message else None,
-        ),
-        "cause": line.cause or "",
-    }
-    cut = (tag("td", each) for each in (sign(line.state), *(cells[name] for name in columns)))
-    return tag("tr", *cut, data_key=f"{line.run_id} {line.eval_id}")
-
-
-def _render_value(label: str, text: str | None) -> Html | None:
-    if text is None:
-        return None
-    shown = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
-    value = tag("code", shown, title=text[:_LONGEST_TITLE])
-    return tag("div", tag("span", label, " ", class_="ra-soft"), value, class_="ra-value")
-
-
 def _render_actions(state: LiveState, look: LiveLook) -> Html:
     """The buttons; what is not possible now is disabled, so that the others keep their places."""
     watching = state.phase == "watching"
@@ -277,10 +255,9 @@ def _render_actions(state: LiveState, look: LiveLook) -> Html:
         button("Stop watching", "stop", hint="The runs go on", disabled=not watching),
         button("Refresh now", "refresh", hint="Look at once", disabled=not watching),
     ]
-    lists = (state.listed, state.apart, state.known, state.passed)
-    if max(map(len, lists)) > SHOWN_EVALS:
+    if len(state.alone) > SHOWN_EVALS:
         words = "Show all" if look.limit else "Show fewer"
-        buttons.append(button(words, "show", hint="Of each list, every eval or the first ones"))
+        buttons.append(button(words, "show", hint="Every eval that does not pass, or the first"))
     buttons.append(copy_button("Copy code", look.code, hint="The lines that fetch these results"))
     if look.can_cancel:
         buttons.append(button("Cancel run", "ask", hint="Asks first", disabled=not may_cancel))
@@ -296,7 +273,8 @@ def _render_actions(state: LiveState, look: LiveLook) -> Html:
 
 def render_still_view(state: LiveState, look: LiveLook, token: str | None = None) -> Html:
     """The view for where nothing drives it: without buttons, and with every eval."""
-    sections = render_sections(_standing(state), look)
+    look = replace(look, is_live=False)
+    sections = render_sections(_standing(state), look, OpenEval(None, lambda: None))
     del sections["actions"]
     return render_still({**sections, "saved": _render_saved(state)}, token=token)
 
@@ -336,47 +314,36 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
         values: Whether messages are in it that may quote expected and actual values.
     """
     above = (state.heading, state.compared, state.failure, state.connection, *state.notes)
-    lines = [each for each in above if each]
+    lines = [*dict.fromkeys(each for each in above if each)]
     lines += [" · ".join(list_total(state))] if len(state.runs) > SHOWN_CARDS else []
     for run in state.runs[:SHOWN_RUNS]:
         counts = ", ".join(f"{STATE_SIGNS[name]} {count} {name}" for name, count in run.counts)
         lines += [f"{name_status(run)}: {run.about} ({run.run_id})", f"  {counts}"]
         lines.append("  " + " · ".join(list_facts(run)))
         lines += [f"  {run.message}"] if run.message else []
-    lines += [f"  {describe_eval(line, values=values)}" for line in state.listed[:SHOWN_EVALS]]
-    more = len(state.listed) - SHOWN_EVALS
+    lines += [f"  {describe_eval(each, values=values)}" for each in state.alone[:SHOWN_EVALS]]
+    more = len(state.alone) - SHOWN_EVALS
     lines += [f"  and {more} more"] if more > 0 else []
-    folded = [f"{title}." for title in name_folded(state)] if state.news is not None else []
-    return "\n".join(map(without_controls, [*lines, *folded]))
+    for each in state.told:
+        document = each.document(values=values)
+        assert document is not None
+        lines += ["", to_text(document)]
+    return "\n".join(map(without_controls, lines))
 
 
-def name_folded(state: LiveState) -> tuple[str, str, str]:
-    """What the folded lists are called, with how many evals are in them.
-
-    These are ``apart``, ``known`` and ``passed``.
-    """
-    passed = f"Passed ({len(state.passed)})"
-    kinds = Counter(name_transition(each.transition) for each in state.apart if each.transition)
-    said = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "0"
-    return (f"Other changes ({said})", f"Known failures ({len(state.known)})", passed)
-
-
-def describe_eval(line: EvalLine, *, values: bool) -> str:
-    """An eval as one line of text: its change, and its message or only the cause."""
-    why = line.message if values else line.cause
-    said = "; ".join(each for each in (describe_change(line), why) if each)
-    return one_line(f"{STATE_SIGNS[line.state]} {line.name} [{line.document}] {said}")
+def describe_eval(detail: EvalDetail, *, values: bool) -> str:
+    """An eval as one line of text: what became of it, and why it does not pass."""
+    short = detail.short(values=values)
+    said = [detail.word, *([short] if short != detail.word else [])]
+    document = f" [{detail.documents}]" if detail.documents else ""
+    return one_line(f"{detail.sign[0]} {detail.name}{document}: {'; '.join(said)}")
 
 
 def say_nothing_new(state: LiveState) -> str:
     """What to say while there is no bad news."""
     if state.phase == "watching":
-        if state.news is None:
-            return "Evals that do not pass will be listed here."
-        return "Evals that broke, and suspects, will be listed here."
-    if state.news is None:
-        return "No eval failed or was blocked."
-    return "No eval is called broken, and none is suspect."
+        return "Evals that do not pass will be listed here."
+    return "No eval failed or was blocked."
 
 
 def sum_counts(state: LiveState) -> dict[str, int]:
@@ -404,4 +371,4 @@ def describe_briefly(state: LiveState) -> str:
             # Nothing where the heading names it.
             told = "" if state.runs[0].status in state.heading else state.runs[0].status
         parts[1:1] = [told, f"{done} of {total} done", _list_counts([*sum_counts(state).items()])]
-    return " · ".join(one_line(part) for part in parts if part)
+    return " · ".join(dict.fromkeys(one_line(part) for part in parts if part))

@@ -8,21 +8,28 @@ results have changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import polars as pl
 
+from retab_analysis.checks.edits import add_config_changes, choose_versions
 from retab_analysis.checks.plan import HISTORY, Choice, ReadingPlan, RunListing, make_plan
 from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import Comparison
+from retab_analysis.comparison.comparison import Comparison, sides_of, with_sides
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.explanation import label_side
+from retab_analysis.comparison.report import make_document
+from retab_analysis.comparison.verdict_document import Door
+from retab_analysis.config import shows_values
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
 from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.threads import is_away
+from retab_analysis.render.document import Document
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DECIDED, TRANSITIONS
 
@@ -38,22 +45,44 @@ class News:
 
     Attributes:
         run_ids: The runs.
-        counts: How many evals have each transition, as in ``Comparison.summary``; None where the
-            runs are held against nothing.
-        evals: As ``Comparison.evals``, one row per eval, or None before anything was compared.
-        against: What the runs are held against, in a few words.
-        compared: The same in one sentence, with dates, or None before anything was compared.
-        headline: The comparison's, or None before the runs have ended.
+        comparison: The runs held against their past, or None before anything was compared.
+        against: What the runs are held against, in a few words; None where that is nothing.
         missing: Why there is nothing to compare with, or None.
     """
 
     run_ids: tuple[str, ...]
-    counts: Mapping[str, int] | None = None
-    evals: pl.DataFrame | None = None
+    comparison: Comparison | None = None
     against: str | None = None
-    compared: str | None = None
-    headline: str | None = None
     missing: str | None = None
+
+    @cached_property
+    def counts(self) -> Mapping[str, int] | None:
+        """How many evals have each transition; None where the runs are held against nothing."""
+        if self.comparison is None:
+            return None if self.against is None else NO_NEWS
+        # Not from the summary, which takes longer.
+        found = self.comparison.evals["transition"].value_counts()
+        return MappingProxyType({**NO_NEWS, **dict(found.iter_rows())})
+
+    def document(self, *, values: bool) -> Document | None:
+        """What ``check`` shows of the same runs; None before anything was compared."""
+        return self._with_values if values else self._without_values
+
+    @cached_property
+    def _with_values(self) -> Document | None:
+        return self._make_document(values=True)
+
+    @cached_property
+    def _without_values(self) -> Document | None:
+        return self._make_document(values=False)
+
+    def _make_document(self, *, values: bool) -> Document | None:
+        made = self.comparison
+        if made is None:
+            return None
+        document = make_document(made, made.gate(), Door(values, more=""))
+        # A gate is judged at the end.
+        return replace(document, badge="") if sides_of(made).waiting[0] else document
 
 
 class NewsFinder:
@@ -119,6 +148,7 @@ class WorkflowNews:
         self._found_in: tuple[list[str], list[bool], list[pl.DataFrame]] | None = None
         # Whether the list of runs and the saved evals were read again after the runs had ended.
         self._is_final = False
+        self._edits: dict[tuple[str, str], Edits | None] = {}
         # How often in a row the API was away.
         self._refused = 0
         self.reader = ResultReader(client, evals, strict=False)
@@ -161,9 +191,22 @@ class WorkflowNews:
         ids, against = tuple(runs["run_id"]), _describe(plan)
         if not (has_ended or any(_has_outcome(results[each]) for each in ids)):
             self.reader.read(plan.read)
-            return News(ids, counts=NO_NEWS, against=against)
+            return News(ids, against=against)
         comparison = compare_sides(make_sides(plan, self.reader), _ALPHA, _MARGIN)
-        return _make_news(ids, comparison, against, has_ended=has_ended)
+        news = News(ids, self._add_edits(comparison), against)
+        # Here, in a thread of its own, and not where it is drawn.
+        news.document(values=shows_values())
+        return news
+
+    def _add_edits(self, comparison: Comparison) -> Comparison:
+        """Add what was edited, where something broke by an edit; it is asked for once."""
+        versions = choose_versions(comparison.evals, sides_of(comparison))
+        if versions is None:
+            return comparison
+        if versions not in self._edits:
+            found = add_config_changes(comparison, self._workflow_id, self._client)
+            self._edits[versions] = sides_of(found).edits
+        return with_sides(comparison, edits=self._edits[versions])
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> ReadingPlan:
         """Which runs are read, as ``check`` would choose them now.
@@ -180,22 +223,6 @@ class WorkflowNews:
         self._listing.add(runs)
         candidate = Choice(runs, "which is watched")
         return make_plan(self._listing, candidate, self._wanted, HISTORY, self.reader.saved)
-
-
-def _make_news(
-    ids: tuple[str, ...], comparison: Comparison, against: str, *, has_ended: bool
-) -> News:
-    evals = comparison.evals
-    # Not from the summary: the suite's test is for the end.
-    found = dict(evals["transition"].value_counts().iter_rows())
-    return News(
-        run_ids=ids,
-        counts=MappingProxyType({**NO_NEWS, **found}),
-        evals=evals,
-        against=against,
-        compared=comparison.compared,
-        headline=comparison.headline if has_ended else None,
-    )
 
 
 def _describe(plan: ReadingPlan) -> str:

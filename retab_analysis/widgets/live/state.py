@@ -14,8 +14,10 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison.comparison import details_of
+from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.schema import RESULTS, RUNS
-from retab_analysis.vocabulary import BROKEN, FAILING, TERMINAL, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
 from retab_analysis.widgets.live.news import News
 from retab_analysis.widgets.live.run_lines import (
     TOLD,
@@ -24,28 +26,14 @@ from retab_analysis.widgets.live.run_lines import (
     make_run_line,
     say_not_passing,
 )
-from retab_analysis.widgets.phrases import (
-    EvalLine,
-    format_seconds,
-    make_eval_line,
-)
+from retab_analysis.widgets.phrases import format_seconds
 
-LISTS = ("broke", "suspects", "unjudged", "apart", "known", "passed")
-"""The lists of evals that a state has."""
-
-_UNSURE = {"suspect": "suspect", "newly_errored": "newly errored"}
 _WITHOUT_PAST = ("added", "not_comparable")
-_LIST_OF = {
-    **dict.fromkeys(BROKEN, "broke"),
-    **dict.fromkeys(_UNSURE, "suspects"),
-    "still_failing": "known",
-    "still_passing": "passed",
-}
 # What is read of a result: a row as a dict costs as much as its columns.
 _READ = (
     *("run_id", "eval_id", "eval_name", "state", "status", "document_names", "duration_ms"),
     *("expected_value", "actual_value", "failure_code", "failure_message", "status_message"),
-    "result_id",
+    *("result_id", "block_id", "condition", "condition_kind", "path", "document_ids"),
 )
 # So many runs are named, or things that runs are held against; the others are counted.
 _NAMED = 3
@@ -93,16 +81,10 @@ class LiveState:
         runs: The runs, in the order in which they were given or found.
         news: How many evals have each transition, the same as ``check`` counts; of several
             workflows the sum. None where the runs are held against nothing.
-        broke: Evals that are called worse, with probability and reason; also those that were
-            broken before and were not run.
-        suspects: Evals that one more run may decide: suspects, and those that newly ended in an
-            error.
-        unjudged: Evals that do not pass and cannot be held against anything, because they are new
-            or edited, or because nothing is compared (yet).
-        apart: Other evals that changed: fixed, flaky, added, edited, removed, and those of which no
-            result came.
-        known: Evals that do not pass and did not before.
-        passed: Evals that pass and did before, or are held against nothing, or not yet.
+        told: What became of each workflow's evals, where they are held against their past.
+        listed: The evals that a person should look at first: that broke, that are unclear, and that
+            do not pass and cannot be judged.
+        alone: Those of them that are held against nothing, or not yet.
         compared: What the results are held against, or None.
         is_comparing: As in :class:`Snapshot`.
         connection: What is wrong with the connection; empty while the API answers.
@@ -117,12 +99,9 @@ class LiveState:
     heading: str
     runs: tuple[RunLine, ...]
     news: Mapping[str, int] | None
-    broke: tuple[EvalLine, ...]
-    suspects: tuple[EvalLine, ...]
-    unjudged: tuple[EvalLine, ...]
-    apart: tuple[EvalLine, ...]
-    known: tuple[EvalLine, ...]
-    passed: tuple[EvalLine, ...]
+    told: tuple[News, ...]
+    listed: tuple[EvalDetail, ...]
+    alone: tuple[EvalDetail, ...]
     compared: str | None
     is_comparing: bool
     connection: str
@@ -134,9 +113,9 @@ class LiveState:
     eta: tuple[float, float] | None
 
     @property
-    def listed(self) -> tuple[EvalLine, ...]:
-        """What a person should look at first: broke, suspects, and what cannot be judged."""
-        return (*self.broke, *self.suspects, *self.unjudged)
+    def broke(self) -> tuple[EvalDetail, ...]:
+        """The evals that got worse to stay."""
+        return tuple(each for each in self.listed if each.transition in BROKEN)
 
 
 def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
@@ -160,11 +139,15 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
     there = [run for run in seen if run["run_id"] not in snapshot.gone]
     counted = [each.counts for each in snapshot.news if each.counts is not None]
     news = {name: sum(each[name] for each in counted) for name in TRANSITIONS}
+    alone, waiting = _list_alone(results, snapshot)
+    told = tuple(each for each in snapshot.news if each.comparison is not None)
     state = LiveState(
         heading="",
         runs=runs,
         news=MappingProxyType(news) if counted else None,
-        **_sort_lines(results, snapshot),
+        told=told,
+        listed=(*_list_judged(told), *alone),
+        alone=alone,
         compared=_describe_comparison(snapshot),
         is_comparing=snapshot.is_comparing,
         connection=_describe_connection(snapshot, now),
@@ -175,7 +158,7 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         can_cancel=bool(not snapshot.runs["is_terminal"].all()),
         eta=estimate_all(there, results, usual, then),
     )
-    return replace(state, heading=_describe_progress(snapshot, state))
+    return replace(state, heading=_describe_progress(snapshot, state, waiting))
 
 
 def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
@@ -192,78 +175,45 @@ def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-def _sort_lines(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], snapshot: Snapshot
-) -> dict[str, tuple[EvalLine, ...]]:
-    """Each eval in the list that it belongs to, by the fields of the state.
+def _list_judged(told: Sequence[News]) -> Iterator[EvalDetail]:
+    """What broke, what is unclear, and what does not pass and has no past."""
+    for each in told:
+        assert each.comparison is not None
+        for detail in details_of(each.comparison):
+            is_new = detail.transition in _WITHOUT_PAST and detail.fails
+            if is_new or detail.transition in (*BROKEN, "suspect", "newly_errored"):
+                yield detail
 
-    What was compared has one line per eval, as many as are counted. What was not has one per result
-    that has ended; a cancelled one has none: nobody asked that eval.
+
+def _list_alone(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], snapshot: Snapshot
+) -> tuple[tuple[EvalDetail, ...], int]:
+    """The results that do not pass and are held against nothing (yet), in the order of their end.
+
+    And how many results are still to be compared. A cancelled one counts as neither: nobody asked
+    that eval.
     """
-    lists: dict[str, list[EvalLine]] = {name: [] for name in LISTS}
-    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
     compared: set[tuple[str, str]] = set()
     for each in snapshot.news:
-        rows = _group_by_eval(results, each)
-        compared |= {(run_id, eval_id) for run_id in each.run_ids for eval_id in rows}
-        for row, found in rows.values():
-            line = make_eval_line(row, found)
-            lists[_choose_list(line)].append(line)
-    for run_id, its in results.items():
-        is_waiting = snapshot.is_comparing and run_id not in alone
-        for row in its:
-            if row["state"] in TOLD and (run_id, row["eval_id"]) not in compared:
-                line = make_eval_line(row, {"reason": "not compared yet"} if is_waiting else None)
-                lists[_choose_list(line)].append(line)
-    # What is surer to have broken does not stand first: lists grow at their end.
-    return {name: tuple(lines) for name, lines in lists.items()}
+        evals = () if each.comparison is None else each.comparison.evals["eval_id"]
+        compared |= {(run_id, eval_id) for run_id in each.run_ids for eval_id in evals}
+    rows = [
+        row
+        for run_id, its in results.items()
+        for row in its
+        if row["state"] in TOLD and (run_id, row["eval_id"]) not in compared
+    ]
+    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
+    waiting = sum(row["run_id"] not in alone for row in rows) if snapshot.is_comparing else 0
+    return tuple(EvalDetail.of_result(row) for row in rows if row["state"] != "passed"), waiting
 
 
-def _group_by_eval(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], news: News
-) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """The result that is shown of each compared eval, and what was found of it.
-
-    In the order in which they ended first; then those of which the watched runs have no result.
-    """
-    evals = () if news.evals is None else news.evals.iter_rows(named=True)
-    found = {row["eval_id"]: row for row in evals}
-    shown: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
-    for run_id in news.run_ids:
-        for row in results.get(run_id, ()):
-            its = found.get(row["eval_id"])
-            if its is None or row["state"] not in TOLD:
-                continue
-            # Of several runs the result that the comparison names, so that both show the same.
-            if row["eval_id"] not in shown or row["result_id"] == its["candidate_result_id"]:
-                shown[row["eval_id"]] = row, its
-    for eval_id, its in found.items():
-        if eval_id not in shown:
-            shown[eval_id] = _stand_in(its), its
-    return shown
-
-
-def _stand_in(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What is shown of an eval that the watched runs have no result of: how it was before."""
-    not_passing = {"regressed": "failed", "newly_blocked": "blocked"}
-    state = not_passing.get(found["transition"], found["candidate_state"] or "unscored")
-    row = dict.fromkeys(_READ) | {name: found[name] for name in _READ if name in found}
-    return row | {"run_id": "", "state": state}
-
-
-def _choose_list(line: EvalLine) -> str:
-    if line.transition is None:
-        return "passed" if line.state == "passed" else "unjudged"
-    if line.transition in _WITHOUT_PAST and line.state in FAILING:
-        return "unjudged"
-    return _LIST_OF.get(line.transition, "apart")
-
-
-def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
+def _describe_progress(snapshot: Snapshot, state: LiveState, waiting: int) -> str:
     """How far the runs are, and what is news."""
     runs = state.runs
     if snapshot.failure:
-        return "Watching has ended"
+        # Of what does not exist nothing else is told.
+        return "Watching has ended" if runs else snapshot.failure
     if not runs:
         return "No run is going on" if snapshot.seen_at else "Looking for the runs"
     going = sum(line.status not in TERMINAL for line in runs)
@@ -272,25 +222,19 @@ def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
     if len(runs) == 1:
         progress = runs[0].words
     if state.news is not None:
-        has_ended = not going and not snapshot.is_comparing
-        said = _say_news(snapshot.news, state.news, has_ended=has_ended)
-        lines = (*state.unjudged, *state.passed)
-        waiting = sum(each.transition is None for each in lines) if snapshot.is_comparing else 0
+        said = _say_news(state, is_over=not going and not snapshot.is_comparing)
         return f"{progress}: {said}" + (f", {waiting} not compared yet" if waiting else "")
-    failing = sum(line.state != "passed" for name in LISTS for line in getattr(state, name))
     # A completed run says so already in its own words.
-    bad = say_not_passing(failing)
-    return f"{progress}: {bad}" if failing and not progress.endswith(bad) else progress
+    bad = say_not_passing(len(state.alone))
+    return f"{progress}: {bad}" if state.alone and not progress.endswith(bad) else progress
 
 
-def _say_news(news: Sequence[News], counts: Mapping[str, int], *, has_ended: bool) -> str:
-    """What broke and what is not sure; at the end of one workflow in the words of ``check``."""
-    if has_ended and len(news) == 1 and news[0].headline:
-        return news[0].headline
-    broke = sum(counts[name] for name in BROKEN)
-    said = [f"{broke} broke" if broke else "nothing broke" + ("" if has_ended else " so far")]
-    said += [f"{counts[name]} {words}" for name, words in _UNSURE.items() if counts[name]]
-    return ", ".join(said)
+def _say_news(state: LiveState, *, is_over: bool) -> str:
+    """What became of the evals: of one workflow in the words of ``check``."""
+    if len(state.told) == 1 and state.told[0].comparison is not None:
+        return state.told[0].comparison.headline
+    broke = len(state.broke)
+    return f"{broke} broke" if broke else "nothing broke" + ("" if is_over else " so far")
 
 
 def _describe_comparison(snapshot: Snapshot) -> str | None:
@@ -298,8 +242,8 @@ def _describe_comparison(snapshot: Snapshot) -> str | None:
     if snapshot.is_comparing and not snapshot.news:
         return "The earlier runs are being read."
     known = [each for each in snapshot.news if each.against is not None]
-    if len(known) == 1 and known[0].compared:
-        return known[0].compared
+    if len(known) == 1 and known[0].comparison is not None:
+        return known[0].comparison.compared
     against = list(dict.fromkeys(each.against for each in known if each.against))
     return f"Held against {_list_first(against, '; ')}." if against else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 import threading
@@ -30,6 +31,7 @@ from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
 from retab_analysis.widgets.live.watcher import Watcher
+from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
     from retab_analysis.widgets.page import Event
@@ -132,6 +134,7 @@ class LiveView(Handle):
         super().__init__()
         self._watcher, self._client, self._look = watcher, client, look
         self._shown = html.LiveLook(can_cancel=look.may_cancel)
+        self._opened = OpenEval(client, self._redraw)
         self._bars: TerminalBars | None = None
         self._computed: tuple[Snapshot, LiveState] | None = None
         self._has_runs = False
@@ -293,7 +296,8 @@ class LiveView(Handle):
     def _render(self) -> dict[str, str]:
         if self._look.compact:
             return dict(html.render_brief_sections(self.state))
-        return dict(html.render_sections(self.state, replace(self._shown, code=self.code())))
+        look = replace(self._shown, code=self.code())
+        return dict(html.render_sections(self.state, look, self._opened))
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         state, values = self.state, self._look.save_values
@@ -321,12 +325,22 @@ class LiveView(Handle):
             self._watcher.refresh()
         elif event.name == "cancel" and self._look.may_cancel:
             self._cancel()
+        elif event.name == "eval":
+            self._opened.toggle(event.value)
+        elif event.name == "document":
+            with contextlib.suppress(ValueError, LookupError):
+                for each in self.state.told:
+                    self._opened.show_of(each.comparison, event.value)
         with self._lock:
             limit = self._shown.limit
             if event.name == "show":
                 limit = None if limit else html.SHOWN_EVALS
             # Whatever else is done answers the question.
             self._shown = replace(self._shown, limit=limit, asking=event.name == "ask")
+        self._redraw()
+
+    def _redraw(self) -> None:
+        with self._lock:
             if self._page is not None:
                 self._page.draw()
 
@@ -372,7 +386,7 @@ class TerminalBars:
     def __init__(self, *, compact: bool = False) -> None:
         self._bars = Bars()
         self._compact = compact
-        self._shown: set[tuple[str | None, str, str | None]] = set()
+        self._shown: set[tuple[str, str]] = set()
 
     def draw(self, state: LiveState) -> None:
         """Show a state."""
@@ -392,14 +406,14 @@ class TerminalBars:
 
     def _print_news(self, state: LiveState) -> None:
         # What is not compared yet may turn out to be old.
-        listed = (*state.broke, *state.suspects) if state.is_comparing else state.listed
-        for line in listed:
+        early = {each.id for each in state.alone} if state.is_comparing else set()
+        for each in state.listed:
             # What a terminal has printed cannot be taken back: each eval is printed once, and again
-            # where more results made a suspect of it, or a break.
-            key = (line.run_id if line.transition is None else None, line.eval_id, line.transition)
-            if key not in self._shown:
+            # where more results made something else of it.
+            key = (each.id, each.transition)
+            if each.id not in early and key not in self._shown:
                 self._shown.add(key)
-                self._bars.say(html.describe_eval(line, values=True))
+                self._bars.say(html.describe_eval(each, values=shows_values()))
 
     def close(self) -> None:
         """Leave the bars as they are."""

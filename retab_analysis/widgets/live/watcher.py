@@ -212,7 +212,9 @@ class Watcher:
         self.error = error
         words = None if error is None else f"{type(error).__name__}: {error}"
         if isinstance(error, NotFoundError) and self.snapshot.runs.is_empty():
-            words = f"{words} (watch takes ids of runs; of a workflow, watch(workflow_id=…))"
+            missing = " and ".join(sorted(self._runs.gone)) or "with this id"
+            words = f"There is no run {missing}. "
+            words += "watch takes ids of runs; of a workflow, watch(workflow_id=…)"
         self._publish(replace(self.snapshot, phase=phase, failure=words))
         self._ended.set()
         self._pool.stop()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.inside import LISTS, News, Snapshot, compute_state, estimate_seconds_left
+from support.inside import News, OpenEval, Snapshot, compute_state, estimate_seconds_left
 from support.inside import live_html as html
 from support.live_states import CREATED, NOW, RESULTS, news_of, seen
 from support.made_runs import result_with, run_with, runs_frame
@@ -68,69 +68,52 @@ def test_52_the_status_in_words(status: str, counts: dict[str, int], words: str)
 
 
 def names(lines: Any) -> list[str]:
-    return [line.eval_id for line in lines]
+    return [line.id for line in lines]
 
 
 def test_without_a_baseline_what_does_not_pass_comes_first() -> None:
     state = seen(
         run_with(passed=1, failed=1, blocked=1, error=1, cancelled=1, queued=1), results=RESULTS
     )
-    assert names(state.unjudged) == ["b", "c", "d"]
-    assert state.listed == state.unjudged
-    assert names(state.passed) == ["a"]
-    assert (state.news, state.compared, state.apart, state.known) == (None, None, (), ())
+    assert names(state.alone) == ["b", "c", "d"]
+    assert state.listed == state.alone
+    assert (state.news, state.compared, state.told) == (None, None, ())
     assert state.heading == "running: 3 do not pass"
-    assert [line.message for line in state.listed] == ["1.5 is not 2", "1.5 is not 2", "boom"]
-    assert state.listed[0].expected == '{"total":2}'
-    assert state.listed[0].actual == "1.5"
-    assert state.listed[0].document == "invoice 1.pdf"
-    assert state.listed[0].seconds == 2.0
+    said = [each.short(values=True) for each in state.listed]
+    assert said == ['expected {"total":2}, got 1.5'] * 2 + ["boom"]
+    assert state.listed[0].documents == "invoice 1.pdf"
+    shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
+    assert shown["alone"].count("<tr") == 1 + 3
 
 
-# The list of each transition, where the eval fails.
-EACH = {
-    "regressed": "broke",
-    "newly_blocked": "broke",
-    "newly_errored": "suspects",
-    "suspect": "suspects",
-    "fixed": "apart",
-    "flaky": "apart",
-    "incomplete": "apart",
-    "not_comparable": "unjudged",
-    "added": "unjudged",
-    "still_failing": "known",
-    "still_passing": "passed",
-}
+GOOD = "P" * 12
 
 
-def test_each_eval_is_in_the_list_of_its_transition() -> None:
-    results = [result_with(f"e_{name}", "failed") for name in EACH]
-    news = news_of({f"e_{name}": name for name in EACH}, p=0.9)
-    state = seen(run_with(failed=len(EACH), running=1), results=results, news=(news,))
-    lists = {name: names(getattr(state, name)) for name in LISTS}
-    assert lists == {
-        name: [f"e_{each}" for each, its in EACH.items() if its == name] for name in LISTS
-    }
-    assert names(state.listed) == names((*state.broke, *state.suspects, *state.unjudged))
-    assert state.heading == "running: 2 broke, 1 suspect, 1 newly errored"
+def test_what_became_of_the_evals_is_the_document_of_the_comparison() -> None:
+    news = news_of({"a": GOOD + "F", "b": GOOD + "P", "c": "F" * 13, "new": "F"})
+    results = [result_with("a", "failed"), result_with("b", "passed")]
+    state = seen(run_with(passed=1, failed=1), results=results, news=(news,))
+    assert (names(state.broke), names(state.listed)) == (["a"], ["a", "new"])
     assert state.news is not None
-    assert dict(state.news) == dict(news.counts or {})
-    first = state.broke[0]
-    assert (first.transition, first.p, first.reason) == ("regressed", 0.9, "why e_regressed")
-    text = html.plain_text(state)
-    assert "✗ e_regressed [invoice 1.pdf] broke (p 0.90): why e_regressed" in text
-    assert "Known failures (1)." in text
-    assert "Other changes (1 fixed, 1 flaky, 1 incomplete)." in text
+    assert state.news["still_failing"] == state.news["still_passing"] == 1
+    shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
+    assert "1 eval broke" in shown["head"]
+    assert "block_1 was edited" in shown["news"]
+    for words in ("Failing as before", "New and failing: name of new."):
+        assert words in shown["news"]
+    assert "name of b" not in shown["news"], "what passes is counted"
+    opened = OpenEval(None, lambda: None)
+    opened.toggle("a")
+    assert "13 runs" in html.render_sections(state, html.LiveLook(), opened)["news"]
 
 
 def test_the_heading_while_it_runs_and_at_the_end() -> None:
-    calm = news_of({"a": "still_passing"})
-    going = seen(run_with(passed=1, running=1), results=RESULTS[:1], news=(calm,))
-    assert going.heading == "running: nothing broke so far"
-    assert going.compared == "Compared r1 with v1."
-    last = news_of({"a": "still_passing"}, headline="1 unchanged")
-    ended = seen(run_with("r1", "completed", passed=1), results=RESULTS[:1], news=(last,))
-    assert ended.heading == "completed, all pass: 1 unchanged"
+    news = news_of({"a": GOOD + "P"})
+    going = seen(run_with(passed=1, running=1), results=RESULTS[:1], news=(news,))
+    assert going.heading == "running: ✓ Nothing broke: 1 of 1 pass"
+    assert going.compared == news.comparison.compared  # type: ignore[union-attr]
+    ended = seen(run_with("r1", "completed", passed=1), results=RESULTS[:1], news=(news,))
+    assert ended.heading == "completed, all pass: ✓ Nothing broke: 1 of 1 pass"
 
 
 def test_several_workflows_are_added_up_and_each_has_its_own_news() -> None:
@@ -139,42 +122,21 @@ def test_several_workflows_are_added_up_and_each_has_its_own_news() -> None:
         for name, run in zip("abc", ("r1", "r2", "r3"), strict=True)
     ]
     news = (
-        news_of({"a": "regressed"}, "r1"),
-        news_of({"b": "flaky"}, "r2"),
+        news_of({"a": GOOD + "F"}, run_id="r1"),
+        news_of({"b": GOOD + "P"}, run_id="r2"),
         News(("r3",), missing="no earlier run"),
     )
     runs = [run_with(run, "completed", failed=1) for run in ("r1", "r2", "r3")]
     state = seen(*runs, results=results, news=news)
-    assert [line.run_id for line in state.broke] == ["r1"]
-    assert [line.run_id for line in state.apart] == ["r2"]
-    assert [line.run_id for line in state.unjudged] == ["r3"]
+    assert (names(state.broke), names(state.alone)) == (["a"], ["c"])
     assert state.news is not None
-    assert (state.news["regressed"], state.news["flaky"]) == (1, 1)
+    assert (state.news["regressed"], state.news["still_passing"]) == (1, 1)
     assert state.heading == "3 runs ended: 1 broke"
     assert state.compared == "Held against v1."
     assert state.notes == ("Held against nothing (r3): no earlier run",)
-
-
-def test_several_runs_of_an_eval_are_one_line_with_the_result_that_was_compared() -> None:
-    """Three repeats in which one eval fails broke one eval, not three."""
-    runs = ("r1", "r2", "r3")
-    results = [
-        result_with("a", "passed" if run == "r3" else "failed", run, id=f"a in {run}")
-        for run in runs
-    ]
-    news = news_of({"a": "regressed"}, *runs, candidate_result_id="a in r2")
-    state = seen(*(run_with(run, failed=1) for run in runs), results=results, news=(news,))
-    assert [(line.run_id, line.state) for line in state.broke] == [("r2", "failed")]
-    assert sum(len(getattr(state, name)) for name in LISTS) == 1
-    assert state.heading == "3 of 3 runs going on: 1 broke"
-
-
-def test_a_known_break_that_was_not_run_is_listed_all_the_same() -> None:
-    news = news_of({"a": "newly_blocked", "gone": "removed"}, candidate_state=None)
-    state = seen(run_with("r1", "cancelled", cancelled=1), news=(news,))
-    assert [(line.name, line.state) for line in state.broke] == [("name of a", "blocked")]
-    assert names(state.apart) == ["gone"]
-    assert "⊘ name of a [invoice 1.pdf] newly blocked: why a" in html.plain_text(state)
+    shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
+    assert shown["news"].count("<h2") == 2, "each workflow has its own document"
+    assert "name of a" not in shown["alone"]
 
 
 def test_why_there_is_no_news_is_said() -> None:
@@ -190,39 +152,28 @@ def test_why_there_is_no_news_is_said() -> None:
 
 def test_what_came_after_the_last_comparison_is_not_compared_yet() -> None:
     """While a cell computes, comparing takes longer than looking."""
-    news = news_of({"a": "still_passing"})
+    news = news_of({"a": GOOD + "P"})
     run = run_with(passed=1, failed=1, blocked=1, running=1)
     state = seen(run, results=RESULTS[:3], news=(news,), is_comparing=True)
-    assert names(state.passed) == ["a"]
-    assert [(line.eval_id, line.reason) for line in state.listed] == [
-        ("b", "not compared yet"),
-        ("c", "not compared yet"),
-    ]
-    assert state.heading == "running: nothing broke so far, 2 not compared yet"
-    assert "✗ b [invoice 1.pdf] not compared yet" in html.plain_text(state)
+    assert names(state.listed) == names(state.alone) == ["b", "c"]
+    assert state.heading.endswith(", 2 not compared yet")
+    shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
+    assert "Not compared yet" in shown["alone"]
+    assert "✗ b [invoice 1.pdf]: failed" in html.plain_text(state)
 
 
 def test_a_cancelled_eval_is_neither_news_nor_speed() -> None:
     results = [result_with(f"p{i}", "passed") for i in range(5)]
     results += [result_with(f"c{i}", "cancelled") for i in range(90)]
-    news = news_of(
-        {f"p{i}": "still_passing" for i in range(5)} | {f"c{i}": "incomplete" for i in range(90)}
-    )
     run = run_with("r1", "cancelled", passed=5, cancelled=90)
     run["timing"]["completed_at"] = "2026-05-18T10:00:31Z"
-    state = seen(run, results=results, news=(news,))
-    assert {name: len(getattr(state, name)) for name in LISTS} == dict.fromkeys(LISTS, 0) | {
-        "passed": 5,
-        "apart": 90,
-    }
+    state = seen(run, results=results)
     assert state.listed == ()
+    assert state.heading == "cancelled"
     (line,) = state.runs
     assert (line.done, line.total) == (5, 95)
     assert line.rate == pytest.approx(10.0)
     assert dict(line.counts)["cancelled"] == 90
-    without = seen(run, results=results)
-    assert without.heading == "cancelled"
-    assert without.listed == ()
 
 
 def test_the_card_agrees_with_the_list() -> None:
@@ -231,7 +182,7 @@ def test_the_card_agrees_with_the_list() -> None:
     results += [result_with(f"q{i}", "unscored") for i in range(3)]
     state = seen(run_with(passed=3, running=1, queued=4), results=results)
     assert dict(state.runs[0].counts) == {"passed": 4, "failed": 1, "queued": 3}
-    assert (state.runs[0].done, len(state.passed), len(state.unjudged)) == (5, 4, 1)
+    assert (state.runs[0].done, len(state.alone)) == (5, 1)
     # What did not decode is missing in the list, and not on the card.
     behind = seen(run_with(passed=3, running=1, queued=4), results=results[:1])
     assert dict(behind.runs[0].counts) == {"passed": 3, "running": 1, "queued": 4}
@@ -241,7 +192,7 @@ def test_evals_stand_in_the_order_in_which_they_ended() -> None:
     late = result_with("late", "failed")
     late["timing"]["completed_at"] = "2026-05-18T11:00:00Z"
     state = seen(run_with(failed=2), results=[late, result_with("early", "failed")])
-    assert names(state.unjudged) == ["early", "late"]
+    assert names(state.alone) == ["early", "late"]
 
 
 def test_counts_that_are_not_given_come_from_the_results() -> None:
@@ -280,6 +231,14 @@ def test_50_a_failure_says_why() -> None:
     state = seen(run_with(running=1), failure="AuthenticationError: 401", phase="failed")
     assert (state.heading, state.failure) == ("Watching has ended", "AuthenticationError: 401")
     assert "AuthenticationError: 401" in html.plain_text(state)
+
+
+def test_a_run_that_does_not_exist_says_that_and_nothing_else() -> None:
+    state = seen(failure="There is no run r9.", phase="failed")
+    shown = html.render_sections(state, html.LiveLook(code="x"), OpenEval(None, lambda: None))
+    assert "There is no run r9." in shown.pop("head")
+    assert set(shown.values()) == {""}
+    assert html.plain_text(state) == html.describe_briefly(state) == "There is no run r9."
 
 
 def took(*durations: int) -> list[tuple[int, int | None]]:
