@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
+from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.explanation import label_side
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.errors import InvalidRequestError, NotFoundError
@@ -304,16 +306,19 @@ def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
     codes = known.group_by("block_id", "place", "run_id").agg(
         pl.col(BLOCK_CODE).first().alias("code"), pl.col("created_at").first()
     )
+    its: dict[str | None, list[dict[str, Any]]] = {}
+    for row in codes.sort("block_id", "created_at", "run_id").iter_rows(named=True):
+        its.setdefault(row["block_id"], []).append(row)
     notes = []
-    for (block,), its in codes.sort("block_id", "created_at", "run_id").group_by(
-        "block_id", maintain_order=True
-    ):
-        now, before = (its.filter(place=place) for place in ("candidate", "earlier"))
-        again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
-        if again.height and again["run_id"][-1] != before["run_id"][-1]:
+    for block, rows in its.items():
+        now, before = (
+            [each for each in rows if each["place"] == place] for place in ("candidate", "earlier")
+        )
+        again = [each for each in before if now and each["code"] == now[-1]["code"]]
+        if again and again[-1] is not before[-1]:
             notes.append(
                 f"Block {one_line(block)} is on older code than in the run before: that of "
-                f"{again['created_at'][-1]:%-d %b %Y}."
+                f"{again[-1]['created_at']:%-d %b %Y}."
             )
     return notes
 
@@ -323,13 +328,11 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
     decided = tried.filter(pl.col("state").is_in(DECIDED)).unique("eval_id", keep="last")
     if decided.is_empty():
         return []
-    names = decided.select(pl.coalesce("eval_name", "eval_id")).to_series().sort()
-    shown = ", ".join(one_line(name) for name in names.head(_NAMED))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     passed = decided.filter(state="passed").height
     return [
-        f"Tried on edited code since, which judges nothing here: {shown}{more} "
-        f"({passed} of {len(names)} passed)."
+        "Tried on edited code since, which judges nothing here: "
+        f"{list_evals(decided.sort('eval_name', 'eval_id'), _NAMED)} "
+        f"({passed} of {decided.height} passed)."
     ]
 
 
@@ -338,8 +341,6 @@ def _note_invalid(saved: pl.DataFrame) -> list[str]:
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))
     if invalid.is_empty():
         return []
-    names = invalid.select(pl.coalesce("eval_name", "eval_id")).to_series().sort()
-    shown = ", ".join(one_line(name) for name in names.head(_NAMED))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    verb = "is" if len(names) == 1 else "are"
-    return [f"{count_noun(len(names), 'saved eval')} {verb} not valid: {shown}{more}."]
+    verb = "is" if invalid.height == 1 else "are"
+    named = list_evals(invalid.sort("eval_name", "eval_id"), _NAMED)
+    return [f"{count_noun(invalid.height, 'saved eval')} {verb} not valid: {named}."]

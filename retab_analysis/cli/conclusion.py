@@ -56,7 +56,9 @@ class Conclusion:
     def document(self, *, values: bool) -> Document:
         """What is shown of it, with what one types at a shell."""
         settle = f"retab-analysis check {one_line(self.workflow_id)} --settle {_ADVISED}"
-        return make_document(self.comparison, self.gate, Door(values, settle, more=""))
+        return make_document(
+            self.comparison, self.gate, Door(values, settle, more="", look="", accept="")
+        )
 
     def text(self, width: int, *, values: bool) -> str:
         """What is said of it, and why the gate does not hold."""

@@ -17,7 +17,7 @@ from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combi
 from retab_analysis.evidence.since import weigh
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, DRAFT, LIKELY, MOMENT
+from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _LISTED = 20
@@ -196,7 +196,7 @@ def _collect_suite(
     whole = pl.col("eval").filter(is_now & ~pl.col("is_single")).implode()
     now = rows.filter(is_now, ~pl.col("is_single") | ~pl.col("eval").is_in(whole))
     if earlier is None:
-        before = _choose_before(rows.filter(~is_now, ~pl.col("is_single")), now, results, evals)
+        before = _choose_before(rows.filter(~is_now, ~pl.col("is_single")), now, evals)
     else:
         before = rows.filter(~is_now, pl.col("at").is_in(earlier["at"].implode()))
     counted = pl.concat([before, now])
@@ -225,25 +225,19 @@ def _collect_suite(
     )
 
 
-def _choose_before(
-    rows: pl.DataFrame, now: pl.DataFrame, results: pl.DataFrame, evals: pl.DataFrame
-) -> pl.DataFrame:
+def _choose_before(rows: pl.DataFrame, now: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     """The rows that each eval's rate before is made of; see :func:`_collect_suite`."""
-    codes = results.select("at", BLOCK_CODE)
-    present = (
-        now.join(codes, on="at").group_by("eval").agg(pl.col(BLOCK_CODE).drop_nulls().last())
-    ).rename({BLOCK_CODE: "present"})
+    present = now.sort("at").group_by("eval").agg(present=pl.col("code").drop_nulls().last())
     worse = evals.filter(pl.col("p_worse") >= LIKELY).select("eval", "since_row")
     since = pl.col("row") < pl.col("since_row")
     # Where it began at the candidate's row, all earlier rows are before it.
     earlier = pl.col("since_row") <= pl.col("row").max().over("eval")
     told = (
-        rows.join(codes, on="at")
-        .join(present, on="eval", how="left")
+        rows.join(present, on="eval", how="left")
         .join(worse, on="eval", how="left")
         .with_columns(
             first=(since & earlier).fill_null(False),
-            second=(pl.col(BLOCK_CODE) != pl.col("present")).fill_null(False),
+            second=(pl.col("code") != pl.col("present")).fill_null(False),
         )
     )
     any_first, any_second = (pl.col(name).any().over("eval") for name in ("first", "second"))

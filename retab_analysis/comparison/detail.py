@@ -28,7 +28,7 @@ from retab_analysis.render.document import (
     Tone,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, FAILING, LIKELY, MOMENT, NOT_PASSING, SURE
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, LIKELY, MOMENT, NOT_PASSING, SURE
 
 WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "regressed": ("✗", "broke", "bad"),
@@ -257,7 +257,7 @@ class EvalDetail:
         is_unsure = self.transition in BROKEN and self.p is not None and self.p < SURE
         says_p = is_unsure or (self.transition == "suspect" and self.p is not None)
         # Each a piece of its own, so that a name that is written from right to left ends with it.
-        sure = [" · "] * bool(self.documents) + [f"p {say_p(self.p)}"] if says_p else []
+        sure = [" · "] * bool(self.documents) + [f"broke with p {say_p(self.p)}"] if says_p else []
         below = write_line(*(Span(each, "quiet") for each in (self.documents, *sure)))
         lines = (write_line(Span(self.name, title=self.id)), below)
         return Cell(tuple(filter(None, lines)))
@@ -285,7 +285,9 @@ class EvalDetail:
         lines = [self.got()]
         if self.message and self.state != "error":
             lines.append(write_line(Span(one_line(self.message, 300), "quiet")))
-        folded = tuple(self._differences())
+        # What stands in the line itself is not said again below it.
+        is_said = (self.row["candidate_actual"] or "").startswith("{")
+        folded = tuple(self._differences()[is_said:])
         return Cell((was,) if was else ()), Cell(tuple(lines), folded)
 
     def got(self) -> Line:
@@ -479,7 +481,8 @@ def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
         if each is not None
     ]
     rows = pl.concat(frames).sort("t", nulls_last=False, maintain_order=True)
-    outcomes = dict(rows.group_by("eval_id").agg(pl.col("state").tail(_RUNS)).iter_rows())
+    ended = rows.filter(pl.col("state").is_in((*DECIDED, "error")))
+    outcomes = dict(ended.group_by("eval_id").agg(pl.col("state").tail(_RUNS)).iter_rows())
     tries = _list_tries(frames[-1])
     seen = _find_seen(chosen, rows, sides)
     # A result of a rerun may not say what it looks at.

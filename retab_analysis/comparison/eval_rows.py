@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,7 +25,7 @@ from retab_analysis.comparison.transitions import (
 )
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, DEFINITION, Ledger
 from retab_analysis.evidence.since import Findings
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DECIDED, FAILING, LIKELY
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, LIKELY
 
 _SIDE_COLUMNS = {
     "actual_value": "actual",
@@ -37,7 +36,6 @@ _SIDE_COLUMNS = {
     "result_id": "result_id",
 }
 _DEFINITION_WORDS = dict(zip(DEFINITION, ("inputs", "condition", "expected value"), strict=True))
-_WRITTEN = dict(zip(DEFINITION, (*DEFINITION[:2], "expected_value"), strict=True))
 
 FURTHER = (
     *("eval", "expected_reruns", "unknown", "is_latest", "is_outage", "since_row"),
@@ -86,7 +84,7 @@ def describe_evals(
         sides: What is compared.
         changed_blocks: The blocks in which the versions differ, None where that is not known.
     """
-    facts = _collect_facts(ledger, results, sides)
+    facts = _collect_facts(ledger, sides)
     facts = facts.join(findings.overall_of_each, on="eval").with_columns(is_broken=_is_broken())
     own_past = sides.baseline is None
     earlier = choose_baseline(ledger)
@@ -123,55 +121,52 @@ def describe_evals(
     return EvalRows(order_evals(_shaped(concluded, find_year(sides.candidate))), earlier)
 
 
-def _collect_facts(ledger: Ledger, results: pl.DataFrame, sides: Sides) -> pl.DataFrame:
+def _collect_facts(ledger: Ledger, sides: Sides) -> pl.DataFrame:
     """What the rules ask beside the states, one row per eval."""
-    rows, told = ledger.results, ledger.histories
-    is_now, state = rows["side"] == CANDIDATE, rows["state"]
+    told = ledger.histories
+    is_now, state = pl.col("side") == CANDIDATE, pl.col("state")
     decided, error = state.is_in(DECIDED), state == "error"
-    comparable = rows["comparable"]
+    now = is_now & pl.col("comparable")
+    found = ledger.results.group_by("eval").agg(
+        has_earlier=(~is_now & (decided | error)).any(),
+        has_candidate=is_now.any(),
+        is_comparable=(~is_now & pl.col("comparable") & (decided | error)).any(),
+        c_decided=(now & decided).any(),
+        c_errored=(now & error).any(),
+        is_outage=(now & error & pl.col("outage")).any(),
+        passes_now=(now & (state == "passed")).any(),
+        fails_now=(now & decided & (state != "passed")).any(),
+    )
 
-    def any_of(which: pl.Series) -> pl.Series:
-        evals = rows["eval"].filter(which).to_numpy()
-        return pl.Series(np.bincount(evals, minlength=told.shape[0]) > 0)
+    def is_among(names: Iterable[str] | None) -> pl.Expr:
+        among = pl.col("eval_id").is_in(
+            pl.Series(sorted([] if names is None else names), dtype=pl.String).implode()
+        )
+        return pl.lit(None, pl.Boolean) if names is None else among
 
-    ids = ledger.evals["eval_id"]
-
-    def is_among(names: Iterable[str] | None) -> pl.Series:
-        if names is None:
-            return pl.Series([None] * len(ids), dtype=pl.Boolean)
-        return ids.is_in(pl.Series(sorted(names), dtype=pl.String).implode())
-
-    errors_count = pl.Series(ledger.errors_count)
-    facts = pl.DataFrame(
+    counted = pl.DataFrame(
         {
             "eval": ledger.evals["eval"],
-            "has_earlier": any_of(~is_now & (decided | error)),
-            "has_candidate": any_of(is_now),
-            "is_comparable": any_of(~is_now & comparable & (decided | error)),
             "decided_before": told.observed[:, : told.candidate].any(axis=1),
-            "c_decided": any_of(is_now & comparable & decided) | errors_count,
-            "c_errored": any_of(is_now & comparable & error),
-            "errors_count": errors_count,
-            "is_outage": any_of(is_now & comparable & error & rows["outage"]),
-            "passes_now": any_of(is_now & comparable & (state == "passed")),
-            "fails_now": any_of(is_now & comparable & decided & (state != "passed")),
             "failed_before": told.fails[:, : told.candidate].any(axis=1),
             "passed_before": told.passes[:, : told.candidate].any(axis=1),
-            "is_saved": is_among(None if sides.saved is None else sides.saved["eval_id"]),
-            "is_expected": is_among(sides.expected),
-            "is_pending": is_among(sides.pending),
-            "is_edited_since": is_among(sides.edited_since),
+            "errors_count": ledger.errors_count,
             "was_there": _was_there(ledger),
         }
     )
-    facts = facts.with_columns(
+    facts = ledger.evals.select("eval", "eval_id").join(found, on="eval", how="left")
+    facts = facts.join(counted, on="eval").with_columns(
+        pl.col("c_decided") | pl.col("errors_count"),
         is_passing=pl.col("passes_now")
-        & ~(pl.col("fails_now") | pl.col("c_errored") & pl.col("errors_count")),
-        unknown=_find_unknown(ledger, results),
+        & ~(pl.col("fails_now") | (pl.col("c_errored") & pl.col("errors_count"))),
+        is_saved=is_among(None if sides.saved is None else sides.saved["eval_id"]),
+        is_expected=is_among(sides.expected),
+        is_pending=is_among(sides.pending),
+        is_edited_since=is_among(sides.edited_since),
     )
-    return facts.join(_find_last(ledger, results), on="eval", how="left").join(
-        _find_differences(ledger, results), on="eval", how="left"
-    )
+    for more in (_find_last(ledger), _compare_definitions(ledger)):
+        facts = facts.join(more, on="eval", how="left")
+    return facts.drop("eval_id")
 
 
 def _was_there(ledger: Ledger) -> pl.Series:
@@ -193,74 +188,54 @@ def _was_there(ledger: Ledger) -> pl.Series:
     return pl.Series(there)
 
 
-def _find_last(ledger: Ledger, results: pl.DataFrame) -> pl.DataFrame:
+def _find_last(ledger: Ledger) -> pl.DataFrame:
     """``eval, last_state, last_at, same_code``: what each eval did when it was decided last.
 
     ``same_code``: whether its block has the same code now; what is not known counts as the same,
     so that it makes nothing incomplete.
     """
-    rows = ledger.results.join(results.select("at", BLOCK_CODE), on="at").sort("at")
-    decided = rows.filter("comparable", pl.col("state").is_in(DECIDED))
-    last = decided.unique("eval", keep="last", maintain_order=True).select(
-        "eval", last_state="state", last_at="moment", last_code=BLOCK_CODE
+    rows = ledger.results.sort("at")
+    last = (
+        rows.filter("comparable", pl.col("state").is_in(DECIDED))
+        .group_by("eval")
+        .agg(
+            pl.col("state").last().alias("last_state"),
+            pl.col("moment").last().alias("last_at"),
+            pl.col("code").last().alias("last_code"),
+        )
     )
     now = rows.filter(pl.col("side") == CANDIDATE, pl.col("state").is_in((*DECIDED, "error")))
-    present = now.group_by("block_id").agg(present_code=pl.col(BLOCK_CODE).drop_nulls().last())
+    present = now.group_by("block_id").agg(present_code=pl.col("code").drop_nulls().last())
     evals = ledger.evals.select("eval", "block_id").join(present, on="block_id", how="left")
     same = (pl.col("last_code") == pl.col("present_code")).fill_null(True)
     joined = evals.join(last, on="eval", how="left").with_columns(same_code=same)
     return joined.select("eval", "last_state", "last_at", "same_code")
 
 
-def _find_unknown(ledger: Ledger, results: pl.DataFrame) -> pl.Series:
-    """``unknown``: in words, what of each eval the comparable results of one side do not say.
+def _compare_definitions(ledger: Ledger) -> pl.DataFrame:
+    """``eval, unknown, differs``, in words.
 
-    An expected value that neither side has is none that could have changed: not every condition
-    has one.
+    ``unknown``: what of each eval the comparable results of one side do not say. An expected value
+    that neither side has is none that could have changed: not every condition has one. ``differs``:
+    what of its definition was edited.
     """
-    rows, n = ledger.results, ledger.evals.height
-    is_told = (rows["comparable"] & rows["state"].is_in(DECIDED)).to_numpy()
-    is_now = (rows["side"] == CANDIDATE).to_numpy()
-    at, place = rows["at"].to_numpy(), rows["eval"].to_numpy()
-
-    def have(known: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Any]:
-        """Which evals have such a result before and now."""
-        return [
-            np.bincount(place[is_told & side & known], minlength=n) > 0
-            for side in (~is_now, is_now)
-        ]
-
-    before, now = have(np.ones(at.size, dtype=bool))
-    is_known = np.zeros(1 + at.max(initial=-1), dtype=bool)
-    said = []
+    same = pl.col("comparable")
+    before, now = same & (pl.col("side") != CANDIDATE), same & (pl.col("side") == CANDIDATE)
+    unknown, differs = [], []
     for name, word in _DEFINITION_WORDS.items():
-        is_known[results["at"].to_numpy()] = results[_WRITTEN[name]].is_not_null().to_numpy()
-        said_before, said_now = have(is_known[at])
-        is_one = said_before != said_now
-        either = is_one if name == "expected" else ~(said_before & said_now)
-        said.append(pl.when(pl.lit(pl.Series(before & now & either))).then(pl.lit(word)))
-    return pl.select(unknown=pl.concat_list(said).list.drop_nulls()).to_series()
-
-
-def _find_differences(ledger: Ledger, results: pl.DataFrame) -> pl.DataFrame:
-    """``eval, differs``: in words, what of its definition was edited."""
-    rows = ledger.results.filter(pl.col("state").is_in(DECIDED))
-    edited = rows["eval"].filter(~rows["comparable"]).unique()
-    rows = rows.filter(rows["eval"].is_in(edited.implode()))
-    rows = rows.join(pick_rows(results, rows["at"]).select("at", *_WRITTEN.values()), on="at")
-    ordered = rows.sort("at")
-    words = [
-        pl.when(
-            pl.col(name).filter("comparable").drop_nulls().last()
-            != pl.col(name).filter(~pl.col("comparable")).drop_nulls().last()
-        )
-        .then(pl.lit(word))
-        .alias(name)
-        for name, word in zip(_WRITTEN.values(), _DEFINITION_WORDS.values(), strict=True)
-    ]
-    changed = ordered.group_by("eval").agg(words)
-    joined = pl.concat_str(_WRITTEN.values(), separator=" and ", ignore_nulls=True)
-    return changed.select("eval", differs=joined)
+        column = pl.col(name)
+        says = [(side & column.is_not_null()).any() for side in (before, now)]
+        lacks = says[0] != says[1] if name == "expected" else ~(says[0] & says[1])
+        unknown.append(pl.when(before.any() & now.any() & lacks).then(pl.lit(word)))
+        present, other = (column.filter(each).drop_nulls().last() for each in (same, ~same))
+        differs.append(pl.when(present != other).then(pl.lit(word)))
+    decided = ledger.results.filter(pl.col("state").is_in(DECIDED)).sort("at")
+    told = decided.group_by("eval").agg(
+        unknown=pl.concat_list(unknown).list.drop_nulls(),
+        differs=pl.concat_str(differs, separator=" and ", ignore_nulls=True),
+        is_edited=(~same).any(),
+    )
+    return told.select("eval", "unknown", pl.when("is_edited").then("differs").alias("differs"))
 
 
 def _is_broken() -> pl.Expr:

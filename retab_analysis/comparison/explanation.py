@@ -7,19 +7,18 @@ hold; no sentence speaks of all evals where some are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.detail import EvalDetail, say_day, say_p
+from retab_analysis.comparison.detail import say_day, say_p
 from retab_analysis.comparison.headline import VerdictFacts
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN
 
 _ROUNDING = 1e-9
 _WIDEST = 0.25  # a wider interval, or a larger fall, is of no use to anybody
-_GROUPS = 3
 _APART = ("not_comparable", "added", "removed")
 
 Row = Mapping[str, Any]
@@ -129,7 +128,7 @@ def explain(facts: VerdictFacts, compared: str, test: Row) -> str:
     """
     sentences = [
         compared,
-        *_broken(facts),
+        _sure(facts),
         _outage(facts),
         _not_counted(facts),
         _suite(facts.summary, test),
@@ -137,37 +136,20 @@ def explain(facts: VerdictFacts, compared: str, test: Row) -> str:
     return "\n".join(sentence for sentence in sentences if sentence)
 
 
-def _broken(facts: VerdictFacts) -> Iterator[str]:
-    """A sentence for each beginning of what is broken, the largest group first.
-
-    Reruns are runs of their own: evals that broke on one day are told together. The probability is
-    that they got worse, and not that of the date or the cause.
-    """
-    groups: dict[tuple[str, str], list[EvalDetail]] = {}
-    for each in (each for each in facts.details if each.transition in BROKEN):
-        at = each.row["since_at"]
-        day = "" if at is None else say_day(at, facts.year)
-        latest = " at the latest" if each.is_latest else ""
-        groups.setdefault((each.row["cause"] or "", f"{day}{latest}"), []).append(each)
-    ranked = sorted(groups.items(), key=lambda each: -len(each[1]))
-    for (cause, day), evals in ranked[:_GROUPS]:
-        blocks = {each.block for each in evals if each.block}
-        where = f" of {', '.join(sorted(blocks))}" if 0 < len(blocks) <= 3 else ""
-        known = [each.p for each in evals if each.p is not None]
-        sure = f" (p at least {say_p(min(known))})" if known else ""
-        since = f" since {day}" if day else ""
-        code = "its code" if len(blocks) == 1 else "their code"
-        whys = {
-            "edit": f", most likely by an edit of {code}",
-            "drift": f", and {code} was not edited",
-        }
-        why = whys.get(cause, "")
-        not_run = sum(each.not_run_since is not None for each in evals)
-        stay = f"; {not_run} of them not run since" if not_run else ""
-        yield f"{count_noun(len(evals), 'eval')}{where} got worse{sure}{since}{why}{stay}."
-    rest = sum(len(evals) for _, evals in ranked[_GROUPS:])
-    if rest:
-        yield f"{count_noun(rest, 'more eval')} got worse at other times."
+def _sure(facts: VerdictFacts) -> str | None:
+    """How sure it is that what is called broken got worse; not of the date or the cause."""
+    broken = [each for each in facts.details if each.transition in BROKEN]
+    known = [each.p for each in broken if each.p is not None]
+    if not known:
+        return None
+    n = len(broken)
+    who = f"Each of the {n} evals" if n > 1 else "The eval"
+    missing = sum(each.not_run_since is not None for each in broken)
+    verb = "was" if missing == 1 else "were"
+    not_run = f"; {missing} of them {verb} not run since" if missing else ""
+    return (
+        f"{who} that broke got worse with a probability of at least {say_p(min(known))}{not_run}."
+    )
 
 
 def _outage(facts: VerdictFacts) -> str | None:

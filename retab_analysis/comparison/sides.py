@@ -180,29 +180,15 @@ def choose_candidate(ledger: Ledger) -> pl.DataFrame:
 def choose_baseline(ledger: Ledger) -> pl.DataFrame:
     """The earlier results that each eval is held against, where a baseline was passed in.
 
-    These are the comparable decided results of the baseline. Where it has none: those of the newest
-    earlier run that has one; else an error; else whatever there is, which then only says why the
-    eval cannot be compared.
+    These are the comparable decided results of the baseline, all of them; where it has none, those
+    of the newest earlier run that has one.
 
     Returns:
         ``eval, at``: one row per result.
     """
-    is_decided = pl.col("state").is_in(DECIDED)
-    rank = (
-        pl.when(pl.col("comparable") & is_decided)
-        .then(pl.when(pl.col("side") == BASELINE).then(0).otherwise(1))
-        .when(pl.col("comparable") & (pl.col("state") == "error"))
-        .then(2)
-        .when("comparable")
-        .then(3)
-        .otherwise(4)
-    )
-    rows = ledger.results
-    earlier = rows.filter(rows["side"] != CANDIDATE).with_columns(rank=rank)
-    best = earlier.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
-    # All results of the baseline count; of anything else only the newest run's.
-    newest = pl.col("row") == pl.col("row").max().over("eval")
-    return best.filter((pl.col("side") == BASELINE) | newest).select("eval", "at")
+    is_baseline = pl.col("side") == BASELINE
+    rows = ledger.results.filter(pl.col("side") != CANDIDATE)
+    return _choose(rows, is_baseline & pl.col("state").is_in(DECIDED), all_of=is_baseline)
 
 
 def choose_last_good(ledger: Ledger, passing: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
@@ -220,31 +206,35 @@ def choose_last_good(ledger: Ledger, passing: pl.DataFrame, since: pl.DataFrame)
     Returns:
         ``eval, at``: one row per result.
     """
-    rows = ledger.results
-    earlier = (
-        rows.filter(rows["side"] != CANDIDATE)
-        .join(passing, on="eval", how="left")
-        .join(since, on="eval", how="left")
-    )
-    is_decided = pl.col("state").is_in(DECIDED)
-    is_good = (pl.col("state") == "passed") & (
-        pl.col("row") < pl.col("since_row").fill_null(ledger.histories.candidate)
-    )
+    earlier = ledger.results.filter(pl.col("side") != CANDIDATE)
+    rows = earlier.join(passing, on="eval", how="left").join(since, on="eval", how="left")
+    is_before = pl.col("row") < pl.col("since_row").fill_null(ledger.histories.candidate)
+    is_good = (pl.col("state") == "passed") & is_before
+    return _choose(rows, ~pl.col("passing").fill_null(True) & is_good, all_of=pl.lit(False))
+
+
+def _choose(rows: pl.DataFrame, best: pl.Expr, *, all_of: pl.Expr) -> pl.DataFrame:
+    """Of each eval's earlier results the best ones: the newest, or all.
+
+    What is best among the comparable ones, else those that were decided, else an error, else
+    whatever there is, which then only says why the eval cannot be compared.
+    """
+    comparable, state = pl.col("comparable"), pl.col("state")
     rank = (
-        pl.when(pl.col("comparable") & ~pl.col("passing").fill_null(True) & is_good)
+        pl.when(comparable & best)
         .then(0)
-        .when(pl.col("comparable") & is_decided)
+        .when(comparable & state.is_in(DECIDED))
         .then(1)
-        .when(pl.col("comparable") & (pl.col("state") == "error"))
+        .when(comparable & (state == "error"))
         .then(2)
-        .when("comparable")
+        .when(comparable)
         .then(3)
         .otherwise(4)
     )
-    ranked = earlier.with_columns(rank=rank)
-    best = ranked.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
-    newest = best.filter(pl.col("row") == pl.col("row").max().over("eval"))
-    return newest.select("eval", "at")
+    ranked = rows.with_columns(rank=rank)
+    chosen = ranked.filter(pl.col("rank") == pl.col("rank").min().over("eval"))
+    newest = pl.col("row") == pl.col("row").max().over("eval")
+    return chosen.filter(newest | all_of).select("eval", "at")
 
 
 def pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:

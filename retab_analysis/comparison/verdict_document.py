@@ -67,11 +67,15 @@ class Door:
         values: Whether values and words of prompts are shown.
         settle: What one types to have what is not sure decided.
         more: What one types to know more; empty for nothing.
+        look: What one types to see every value of what broke; empty for nothing.
+        accept: What one types where a failure is known; empty for nothing.
     """
 
     values: bool
     settle: str = "verdict = ra.settle(verdict)"
     more: str = "verdict.explain()"
+    look: str = "verdict.values()"
+    accept: str = 'verdict.accept("accepted.toml", reason="…")'
 
 
 def make_document(
@@ -190,8 +194,16 @@ class _Writer:
             "bad",
             self._title(cause, evals),
             write_line(" · ".join(self._aside(evals, errors))),
-            (*parts, DocumentTable(_COLUMNS, rows)),
+            (*parts, DocumentTable(_COLUMNS, rows), *self._steps()),
         )
+
+    def _steps(self) -> Iterator[Note]:
+        """What one does about what broke, where that is typed."""
+        door = self.door
+        steps = (("Every value: ", door.look), ("A known failure: ", door.accept))
+        said = [write_line(what, Span(code, "code"), ". ") for what, code in steps if code]
+        if said:
+            yield Note(tuple(span for line in said for span in line), in_text=False)
 
     def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
         blocks = list(dict.fromkeys(each.block for each in evals))
@@ -222,20 +234,21 @@ class _Writer:
         known = pl.concat([each.select("run_id", t=MOMENT) for each in runs if each is not None])
         day = known.filter(pl.col("t").dt.date() == first.date())["run_id"].n_unique()
         hour = f" {first:%H:%M}" if day > 1 and first.date() == max(moments).date() else ""
-        return f" since {say_day(first, self.facts.year)}{hour}{latest}"
+        return f" with the run of {say_day(first, self.facts.year)}{hour}{latest}"
 
     def _aside(self, evals: list[EvalDetail], errors: list[EvalDetail]) -> Iterator[str]:
         since, before = ([getattr(each, name) for each in evals] for name in ("since", "before"))
         always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1):
             each_ = "each " if len(evals) > 1 else ""
-            yield f"{each_}passed {since[0]}, before {'always' if always else before[0]}"
+            past = "all before" if always else f"{before[0]} before"
+            yield f"{each_}passed {since[0]} since then, {past}"
         else:
-            now, past = (
+            now, past_ = (
                 Share(sum(each.passed for each in known), sum(each.of for each in known))
                 for known in (since, before)
             )
-            yield f"{now} results passed, before {past}"
+            yield f"{now} results passed since then, {past_} before"
         least = min((each.p for each in evals if each.p is not None), default=1.0)
         if least < SURE:
             yield f"p at least {say_p(least)}"

@@ -67,8 +67,9 @@ class Ledger:
         results: One row per result that was looked at, in the order of time: ``at`` (its place in
             what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
-            ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval) and
-            ``outage`` (of a run in an outage).
+            ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
+            ``outage`` (of a run in an outage); ``code`` (of its block) and the parts of its
+            definition, equal numbers for equal texts.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
             ``block_id``, ``block`` (index); ``edited_at, edited_run_id, edited_version_id``, when
             its definition changed last, null where it did not.
@@ -170,6 +171,7 @@ def collect(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
             *("workflow_version_id", "block_id", "is_single", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
+            *(pl.when(pl.col(each) > 0).then(each).alias(each) for each in ("code", *DEFINITION)),
         ),
         evals=evals.join(
             _find_definition_changes(table), on="eval", how="left", maintain_order="left"

@@ -68,7 +68,8 @@ def to_page(document: Document, title: str) -> Html:
 
 def _write(document: Document) -> Iterator[Html]:
     context = (tag("span", _write_span(span)) for span in document.context)
-    badge = tag("span", document.badge, class_="rtd-badge") if document.badge else None
+    edge = f"border-color:var(--rtd-t-{document.badge_tone})"
+    badge = tag("span", document.badge, class_="rtd-badge", style=edge) if document.badge else None
     yield tag("div", tag("span", *context), badge, class_="rtd-top")
     head = document.heading
     beginning = markup.join(f"{head.sign} ", tag("b", head.strong))
