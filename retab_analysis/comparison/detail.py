@@ -559,11 +559,6 @@ def list_evals(evals: pl.DataFrame, limit: int = 20) -> str:
     return ", ".join(said) + (f" and {more} more" if more > 0 else "")
 
 
-def say_transition(transition: str) -> str:
-    """A transition of the frames in words, for a rule."""
-    return transition.replace("_", " ")
-
-
 def say_day(moment: datetime, year: int | None = None) -> str:
     """A day as ``27 Nov``; with its year where that is another one."""
     return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")

@@ -15,7 +15,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_share, find_named, resolve
 from retab_analysis.comparison.accepted import Accepted, read_accepted
-from retab_analysis.comparison.detail import WORDS, list_evals, say_day, say_transition
+from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points, say_waiting
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
@@ -125,14 +125,11 @@ class GateRule:
         return (", and ".join(said) or "nothing fails it") + free
 
     def _describe_evals(self) -> str:
-        side = " on the side that is checked"
-        *most, last = (
-            f"{say_transition(each)}{side * (each == 'incomplete')}" for each in self.fail_on
-        )
+        *most, last = dict.fromkeys(WORDS[each][1] for each in self.fail_on)
         named = f"{', '.join(most)} or {last}" if most else last
         few = self.max_failures
         tolerated = f"at most {count_noun(few, 'eval')}" if few else "no eval"
-        return f"{tolerated} may be {named}"
+        return f"{tolerated} may count as {named}"
 
     def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
         """The evals whose failure does not count: by id or name, and not run out.

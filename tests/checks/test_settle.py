@@ -654,7 +654,7 @@ def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
         assert len(api.started) == 20
     with LetteredApi({**alike(12, "PPPE", "bad"), **alike(12, "PPPP")}) as api:
         made = api.check()
-        assert made.outage == (12, 24)
+        assert made.headline == "‼ Outage: 12 of 24 evals ended in an error"
         assert list_isolated_errors(made, api.client) == []
         assert settle(made, client=api.client, progress=False) is made
 

@@ -198,7 +198,7 @@ def test_a_report_shows_the_gate_that_the_exit_code_is_of(
     strict = suspect(command, FLOW, *written, "--fail-on", "suspect")
     assert strict == (1 if command == "check" else 0)
     for text in ((tmp_path / each).read_text() for each in files):
-        assert "no eval may be suspect" in text
+        assert "no eval may count as unclear" in text
         assert "gate fails" in text
         assert "1 unclear since " in text
 

@@ -75,11 +75,11 @@ def test_a_run_that_does_not_add_up_is_a_reason(unnamed: int, words: str) -> Non
     ("arguments", "rule"),
     [
         ({}, "the suite's test may not find that the pass rate fell"),
-        ({"fail_on": "flaky", "verdict": False}, "no eval may be flaky"),
+        ({"fail_on": "flaky", "verdict": False}, "no eval may count as flaky"),
         ({"fail_on": (), "verdict": False}, "nothing fails it"),
         (
             {"fail_on": ["suspect", "removed"], "max_failures": 2},
-            "at most 2 evals may be suspect or",
+            "at most 2 evals may count as unclear or removed",
         ),
         ({"min_pass_rate": 0.9}, "and the pass rate must be at least 90.0%"),
         ({"allow": ["broken"]}, "; 1 failure is accepted"),
