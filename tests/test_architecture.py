@@ -67,7 +67,7 @@ LINES = {
     "stats": 670,
     "evidence": 1_830,
     "analysis": 1_310,
-    "comparison": 5_300,
+    "comparison": 5_220,
     "render": 910,
     "plots": 1_430,
     "checks": 2_200,

@@ -257,7 +257,11 @@ class EvalDetail:
         is_unsure = self.transition in BROKEN and self.p is not None and self.p < SURE
         says_p = is_unsure or (self.transition == "suspect" and self.p is not None)
         # Each a piece of its own, so that a name that is written from right to left ends with it.
-        sure = [" · "] * bool(self.documents) + [f"broke with p {say_p(self.p)}"] if says_p else []
+        sure = (
+            [" · "] * bool(self.documents) + [f"broken with probability {say_p(self.p)}"]
+            if says_p
+            else []
+        )
         below = write_line(*(Span(each, "quiet") for each in (self.documents, *sure)))
         lines = (write_line(Span(self.name, title=self.id)), below)
         return Cell(tuple(filter(None, lines)))

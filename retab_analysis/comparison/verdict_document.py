@@ -241,14 +241,14 @@ class _Writer:
         always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1):
             each_ = "each " if len(evals) > 1 else ""
-            past = "all before" if always else f"{before[0]} before"
-            yield f"{each_}passed {since[0]} since then, {past}"
+            past = "all" if always else str(before[0])
+            yield f"{each_}passed {since[0]} runs since, {past} before"
         else:
             now, past_ = (
                 Share(sum(each.passed for each in known), sum(each.of for each in known))
                 for known in (since, before)
             )
-            yield f"{now} results passed since then, {past_} before"
+            yield f"{now} results passed since, {past_} before"
         least = min((each.p for each in evals if each.p is not None), default=1.0)
         if least < SURE:
             yield f"p at least {say_p(least)}"
