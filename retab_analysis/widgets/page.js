@@ -26,6 +26,7 @@ const GAP_TYPING = 250; // milliseconds without a key before what was typed is s
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
 const GAP_MOVING = 120; // milliseconds without a key before the row that has the focus is clicked
 const SHOWN_FOR = 2500; // milliseconds that a short notice stays
+const GONE = "The kernel has ended or was restarted: run the cell again.";
 const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex='0']";
 const ROVING = 'table[role="grid"],[role="toolbar"],[role="listbox"]';
 
@@ -292,6 +293,7 @@ class View {
     this.stops = new AbortController();
     this.mark = crypto.getRandomValues(new Uint32Array(2)).join("-");
     this.sent = 0;
+    this.revision = model.get("revision");
     /** Numbers of the events that the kernel has not answered yet. @type {Set<string>} */
     this.open = new Set();
     /** What was sent last of a control. @type {WeakMap<Element, any>} */
@@ -324,6 +326,9 @@ class View {
     const options = { signal: this.stops.signal };
     for (const name of this.sections.keys()) this.on(`change:html_${name}`, () => this.mend(name));
     this.on("msg:custom", (message) => this.onAnswer(message));
+    this.on("change:revision", () => this.count());
+    // Said at once where the connection to the kernel's side is closed.
+    this.on("comm_live_update", () => this.say(GONE, true));
     root.addEventListener("click", (event) => this.onClick(event), options);
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("input", (event) => this.onInput(event), options);
@@ -375,7 +380,7 @@ class View {
     }
     this.settle();
     if (marked) mark(marked);
-    if (focused && this.focused() !== focused) {
+    if (focused && (this.focused() !== focused || focused.matches(":disabled"))) {
       this.refocus(focused, caret, box && place ? nearest(box, place) : null, section);
     }
   }
@@ -429,6 +434,13 @@ class View {
   }
 
   // Sending
+
+  /** Notice a message that was lost: each has the next number. */
+  count() {
+    const now = this.model.get("revision");
+    if (now > this.revision + 1) this.model.send({ event: "resync" });
+    this.revision = now;
+  }
 
   /** @param {HTMLElement} element @param {any} value */
   send(element, value) {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from anywidget import AnyWidget
-from traitlets import List, Unicode
+from traitlets import Int, List, Unicode
 
 from retab_analysis.widgets.elements import STYLE
 
@@ -57,6 +57,8 @@ class PageWidget(AnyWidget):
     label = Unicode().tag(sync=True)
     busy = Unicode().tag(sync=True)
     token = Unicode().tag(sync=True)
+    # Each message has the next number, so that a page notices one that was lost.
+    revision = Int(0).tag(sync=True)
 
     def __init__(self, html: Mapping[str, str], **more: str) -> None:
         # One attribute for each section: only those that have changed travel.
@@ -158,14 +160,19 @@ class HtmlPage:
 
     def _send(self) -> None:
         self._sent_at = time.monotonic()
+        known = {name: getattr(self.widget, _trait(name)) for name in self._shown}
         # Together in one message, so that the page is patched once.
         with self.widget.hold_sync():
+            self.widget.revision += known != self._shown
             for name, html in self._shown.items():
                 setattr(self.widget, _trait(name), html)
 
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
         """Take an event from a browser, and tell it that it was taken."""
         if not isinstance(content, dict) or not isinstance(content.get("event"), str):
+            return
+        if content["event"] == "resync":
+            self.flush()
             return
         key = content.get("key")
         event = Event(content["event"], key if isinstance(key, str) else None, content.get("value"))

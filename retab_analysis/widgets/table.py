@@ -208,7 +208,7 @@ class TableState:
 
     def _passing(self, but: str | None = None) -> pl.Series | None:
         """For each row of the frame whether it passes the filters; None where all do."""
-        wanted = list_terms(self.listing, self.filters)
+        wanted = list_terms(self.listing, self.filters, self.versions)
         fresh = {
             name: term.expression.fill_null(False)
             for name, term in wanted.items()
@@ -368,7 +368,7 @@ class TableState:
     def choices(self, facet: Facet) -> list[Option]:
         """What can be chosen of a facet, with how many rows there would be."""
         name, chosen = facet.name, self.filters.facets.get(facet.name, ())
-        terms = list_terms(self.listing, self.filters)
+        terms = list_terms(self.listing, self.filters, self.versions)
         others = [term.code for each, term in terms.items() if each != name]
         if name not in self._counts or self._counts[name][0] != others:
             found = self.select(name, but=name)[name].value_counts()
@@ -406,7 +406,7 @@ class TableState:
 
     def code(self, name: str = "rows") -> str:
         """The line that makes :attr:`rows`, by a name, of a frame named like the noun."""
-        terms = list_terms(self.listing, self.filters).values()
+        terms = list_terms(self.listing, self.filters, self.versions).values()
         lines = "".join(f"    {term.code},\n" for term in terms)
         filtered = f".filter(\n{lines})" if lines else ""
         order = f"{[self.sort, self.listing.key]!r}, descending={[self.descending, False]!r}"
@@ -425,7 +425,7 @@ class Term:
     code: str
 
 
-def list_terms(listing: Listing, filters: Filters) -> dict[str, Term]:
+def list_terms(listing: Listing, filters: Filters, versions: Mapping[str, str]) -> dict[str, Term]:
     """What a row has to fulfil, by the column of the facet or else by what it is about."""
     found = {name: _match_values(name, list(each)) for name, each in filters.facets.items()}
     moment, days = listing.moment[1], []
@@ -438,7 +438,7 @@ def list_terms(listing: Listing, filters: Filters) -> dict[str, Term]:
         both = reduce(and_, (each.expression for each in days))
         found[_DAYS] = Term(both, ",\n    ".join(each.code for each in days))
     if filters.text:
-        found[_TEXT] = _match_text(listing, normalize("NFKC", filters.text).lower())
+        found[_TEXT] = _match_text(listing, normalize("NFKC", filters.text).lower(), versions)
     return found
 
 
@@ -457,7 +457,7 @@ def _compare_day(name: str, sign: str, day: date) -> Term:
     return Term(column >= moment if sign == ">=" else column < moment, code)
 
 
-def _match_text(listing: Listing, text: str) -> Term:
+def _match_text(listing: Listing, text: str, versions: Mapping[str, str]) -> Term:
     # One letter may be one character or two: é, and e with an accent. NFKC makes them the same.
     how = f'.str.normalize("NFKC").str.to_lowercase().str.contains({text!r}, literal=True)'
     sources = [f"pl.col({', '.join(map(repr, listing.texts))})"]
@@ -465,5 +465,11 @@ def _match_text(listing: Listing, text: str) -> Term:
     columns = [pl.col(*listing.texts), *(pl.col(name).list.join(" ") for name in listing.lists)]
     plain = [each.str.normalize("NFKC").str.to_lowercase() for each in columns]
     found = [each.str.contains(text, literal=True) for each in plain]
-    code = ", ".join(f"{source}{how}" for source in sources)
+    codes = [f"{source}{how}" for source in sources]
+    # Versions are shown by their short names, and found by them.
+    named = sorted(each for each, name in versions.items() if text in name.lower())
+    for column in (each for each in listing.texts if named and each in _VERSIONS):
+        found.append(pl.col(column).is_in(named))
+        codes.append(f"pl.col({column!r}).is_in({named!r})")
+    code = ", ".join(codes)
     return Term(pl.any_horizontal(found), f"pl.any_horizontal({code})")

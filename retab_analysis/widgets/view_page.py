@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from retab_analysis.widgets.page import Event, HtmlPage
 
 # Seconds between two replacements while the page changes: each is as large as the whole page.
-_PAUSE = 10.0
+_PAUSE = 30.0
 _NOTHING = {"text/html": "", "text/plain": ""}
 
 
@@ -61,7 +61,7 @@ class ViewPage:
         """Show the present state; what has not changed is not sent.
 
         Args:
-            now: Whether what stands for the page is replaced at once, or every ten seconds at most.
+            now: Whether what stands for the page is replaced at once, or every half minute at most.
         """
         with self._lock:
             self.page.show(self._view._render())

@@ -388,3 +388,27 @@ def test_in_a_shadow_root(page: Page) -> None:
     shown.show(list=table("cab"))
     inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
     assert page.evaluate(inside) == "97 %"
+
+
+def test_a_kernel_that_has_ended_is_told_and_covers_nothing(page: Page) -> None:
+    shown = Shown(page, {"top": "<button>Press</button>"})
+    shown.tab.evaluate("() => model.emit('comm_live_update')")
+    notice = page.locator(".ra-notice")
+    expect(notice).to_contain_text("The kernel has ended")
+    button, below = page.get_by_role("button", name="Press").bounding_box(), notice.bounding_box()
+    assert button
+    assert below
+    assert below["y"] >= button["y"] + button["height"]
+
+
+def test_a_message_that_was_lost_is_asked_for_again(page: Page) -> None:
+    shown = Shown(page, {"top": "a"})
+    tell = """(number) => {
+        const get = model.get;
+        model.get = (name) => name === "revision" ? number : get(name);
+        model.emit("change:revision");
+    }"""
+    for number, asked in ((1, 0), (2, 0), (4, 1), (5, 1)):
+        shown.tab.evaluate(tell, number)
+        found = shown.tab.evaluate("() => sent.filter((each) => each.event === 'resync').length")
+        assert found == asked

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page as Tab
 
-from support.inside import widgets
+from support.inside import STYLE, widgets
 
 ROOT = Path(widgets.__file__).parent
 ADDRESS = "http://localhost/page"  # a secure context, as 127.0.0.1 is
@@ -53,13 +53,12 @@ class Shown:
         self, tab: Tab, sections: Mapping[str, str], *, before: str = "", shadow: bool = False
     ) -> None:
         self.tab = tab
-        style = (ROOT / "style.css").read_text()
-        html = _SHELL.format(style=style, before=before)
+        html = _SHELL.format(style=STYLE, before=before)
         tab.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html"))
         tab.goto(ADDRESS)
         state: dict[str, Any] = {f"html_{name}": str(each) for name, each in sections.items()}
         state |= {"sections": [*sections], "label": "A page", "token": "t0", "shadow": shadow}
-        state |= {"busy": "busy: await view"}
+        state |= {"busy": "busy: await view", "revision": 0}
         script = (ROOT / "page.js").read_text()
         tab.evaluate(_START, {"script": script, "state": state})
 

@@ -37,10 +37,24 @@ def test_only_sections_that_changed_are_sent_and_together(sent: list[dict[str, A
     shown = page(top="a", rest="b", last="c")
     time.sleep(0.11)
     shown.show({"top": "a", "rest": "B", "last": "C"})
-    assert sent == [{"html_rest": "B", "html_last": "C"}]
+    assert sent == [{"html_rest": "B", "html_last": "C", "revision": 1}]
     time.sleep(0.11)
     shown.show({"top": "a"})
     assert len(sent) == 1
+
+
+def test_a_page_that_has_lost_a_message_is_given_everything_again(
+    sent: list[dict[str, Any]],
+) -> None:
+    shown = page(top="a", rest="b")
+    time.sleep(0.11)
+    shown.show({"top": "A"})
+    time.sleep(0.11)
+    shown.show({"top": "A"})
+    assert [each["revision"] for each in sent] == [1], "what is the same is no message"
+    shown.widget._handle_custom_msg({"event": "resync"}, [])
+    again = sent[-1]
+    assert (again["html_top"], again["html_rest"], again["revision"]) == ("A", "b", 1)
 
 
 def test_at_most_ten_messages_a_second_and_the_last_always(sent: list[dict[str, Any]]) -> None:
@@ -50,7 +64,7 @@ def test_at_most_ten_messages_a_second_and_the_last_always(sent: list[dict[str, 
     while time.monotonic() < begin + 0.75:
         number += 1
         shown.show({"top": str(number)})
-    until(lambda: sent[-1] == {"html_top": str(number)})
+    until(lambda: sent[-1]["html_top"] == str(number))
     assert number > 100
     assert 2 <= len(sent) <= (time.monotonic() - begin) / 0.1 + 1
 

@@ -64,10 +64,19 @@ def render_sections(explored: ExplorerState, look: ExplorerLook) -> dict[str, Ht
         "filters": render_filters(state) if is_live else told,
         "list": tag("div", render_rows(state, is_live=is_live), class_=f"ra-main{tall}"),
         "panel": render_panel(explored, look.panel, fetching=look.fetching),
-        "pages": render_pages(state) if is_live else position,
+        "pages": _render_pages(explored, look) if is_live else position,
         "actions": _render_actions(look) if is_live else Html(""),
         "code": tag("details", summary, tag("pre", look.code), class_="ra-fold"),
     }
+
+
+def _render_pages(explored: ExplorerState, look: ExplorerLook) -> Html:
+    """Which page is seen; nothing is said to be none while it is on its way."""
+    state = explored.listed
+    if look.fetching and state.frame.is_empty():
+        words = f"The results of the {state.listing.noun} are on their way …"
+        return tag("div", words, class_="ra-soft", role="status")
+    return render_pages(state)
 
 
 def render_still_view(
@@ -89,7 +98,7 @@ def render_head(explored: ExplorerState, look: ExplorerLook) -> Html:
     rows = {
         each: explored.list_of(each).frame.height
         for each in explored.tabs
-        if each != "evals" or explored.is_weighed
+        if each != "evals" or (explored.is_weighed and not look.fetching)
     }
     tabs = (
         Option(each, each.capitalize(), rows.get(each), each == explored.tab)
@@ -99,7 +108,7 @@ def render_head(explored: ExplorerState, look: ExplorerLook) -> Html:
 
 
 def _render_actions(look: ExplorerLook) -> Html:
-    hint = "All rows that pass the filters, to this file; one that is there is replaced"
+    hint = "All rows that pass the filters, to this file; asks before it replaces one"
     more = button("Load more", "more", hint=look.more, key="more") if look.more else None
     path = render_field("path", "File", look.path, type="text", spellcheck="false")
     return tag(

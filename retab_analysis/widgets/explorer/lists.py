@@ -244,7 +244,7 @@ EVALS_LISTING = Listing(
         TableColumn("state", "Now", 8, format_text("state"), mark_state),
         TableColumn("eval_name", "Eval", 20, label_eval),
         _text("block_id", "Block", 11),
-        TableColumn("last_states", "Last 10 runs", 13, format_recent, mark_recent),
+        TableColumn("last_states", "Last 10 runs", 16, format_recent, mark_recent),
         TableColumn("kind", "Kind", 9, format_kind),
         TableColumn("since_at", "Broken since", 9.5, format_day("since_at"), falling=True),
         _text("cause", "Cause", 6),

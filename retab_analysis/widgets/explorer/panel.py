@@ -102,12 +102,16 @@ def _render_results(results: pl.DataFrame, look: DetailLook) -> Html:
     """The results of a run, what does not pass first."""
     if results.is_empty():
         return tag("div", "It has no results.", class_="ra-soft")
-    shown = results.head(SHOWN_RESULTS if look.is_live else SHOWN_STILL)
+    # Of what was cancelled there is one thing to say.
+    told = results.filter(pl.col("state") != "cancelled")
+    shown = told.head(SHOWN_RESULTS if look.is_live else SHOWN_STILL)
     details = map(EvalDetail.of_result, shown.iter_rows(named=True))
     table = list_details(details, values=look.values)
-    left = results.height - shown.height
-    more = tag("div", f"and {left:,} more", class_="ra-soft") if left else None
-    return join(write_parts(open_part(table) if look.is_live else table), more)
+    left, cancelled = told.height - shown.height, results.height - told.height
+    said = [f"and {left:,} more"] * (left > 0) + [f"{cancelled:,} cancelled"] * (cancelled > 0)
+    more = tag("div", ", ".join(said), class_="ra-soft") if said else None
+    listed = write_parts(open_part(table) if look.is_live else table) if shown.height else None
+    return join(listed, more)
 
 
 def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:

@@ -127,6 +127,8 @@ class Explorer(Handle):
         self._opened = OpenEval(client, self._draw)
         # Where a person wants the rows to be written, None while it is called as the tab.
         self._path: str | None = None
+        # The file of which it was said last that it is there already.
+        self._replacing: str | None = None
         if workflow_id is not None:
             self.load_more()
 
@@ -318,13 +320,11 @@ class Explorer(Handle):
     def _on_event(self, event: Event) -> None:
         with self._lock, contextlib.suppress(ValueError, LookupError, TypeError, OverflowError):
             name, value, explored = event.name, event.value, self._explored
+            asked, self._replacing = self._replacing, None
             if name == "path":
                 self._path = str(value)
             elif name == "export":
-                try:
-                    self.export(self._file.strip())
-                except (ConfigError, OSError) as error:
-                    self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
+                self._export(self._file.strip(), asked)
             elif name == "refresh":
                 self.refresh()
             elif name == "more":
@@ -335,6 +335,18 @@ class Explorer(Handle):
             else:
                 self._change(event)
                 self._follow()
+
+    def _export(self, path: str, asked: str | None) -> None:
+        """Write the file; one that is there is replaced where that was asked already."""
+        try:
+            if path and path != asked and Path(path).expanduser().exists():
+                self._replacing = path
+                words = f"{path} is there already: Export CSV again replaces it"
+                self._tell(_Message(words, is_trouble=True))
+            else:
+                self.export(path)
+        except (ConfigError, OSError, RuntimeError, ValueError) as error:
+            self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
 
     def _change(self, event: Event) -> None:
         """What a person changes of the lists, and of what is chosen."""

@@ -22,6 +22,8 @@ _DONE = (*TOLD, "unscored")
 
 # Fewer finished evals say too little about those to come.
 _LEAST_DONE = 3
+# Seconds after the end of an eval in which another run's is not yet suspected to go on.
+_BETWEEN = 10.0
 # The two-sided 80 % quantile of the normal distribution.
 _Z80 = 1.2816
 
@@ -87,7 +89,12 @@ def make_run_line(
     waited, ran = (None if each is None else max(0.0, each) for each in (waited, ran))
     # The API runs one eval after the other: a run that has begun may wait behind another one, and
     # then neither its rate nor the time that is left means anything.
-    moving = run["status"] == "running" and (counts["running"] > 0 or counts["queued"] == 0)
+    # Between two of its evals it waits for a moment.
+    newest = max((row["completed_at"] for row in results if row["completed_at"]), default=None)
+    is_going = newest is not None and (then - newest).total_seconds() < _BETWEEN
+    moving = run["status"] == "running" and (
+        counts["running"] > 0 or counts["queued"] == 0 or is_going
+    )
     left = _list_left(results, run, usual_ms, counts) if moving else []
     scope = {"workflow": "all evals", "block": f"block {run['target_block_id']}"}
     what = scope.get(run["scope"], f"eval {run['eval_id']}")

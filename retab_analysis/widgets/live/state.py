@@ -33,7 +33,15 @@ _WITHOUT_PAST = ("added", "not_comparable")
 _READ = (
     *("run_id", "eval_id", "eval_name", "state", "status", "document_names", "duration_ms"),
     *("expected_value", "actual_value", "failure_code", "failure_message", "status_message"),
-    *("result_id", "block_id", "condition", "condition_kind", "path", "document_ids"),
+    *(
+        "completed_at",
+        "result_id",
+        "block_id",
+        "condition",
+        "condition_kind",
+        "path",
+        "document_ids",
+    ),
 )
 # So many runs are named, or things that runs are held against; the others are counted.
 _NAMED = 3

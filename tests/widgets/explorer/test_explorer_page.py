@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,8 @@ from support.explored import (
     sort_by,
 )
 from support.faultserver import FaultServer, reply
+from support.inside import ExplorerState, FrameOrigin
+from support.inside import explorer_html as html
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
 
@@ -254,7 +257,56 @@ def test_the_numbers_of_versions_are_asked_for(api: ra.Client) -> None:
         assert names[version] == f"v{number}"
 
 
+def test_the_search_finds_the_short_name_of_a_version(api: ra.Client) -> None:
+    explorer = ra.explore(workflow_id="wf_invoices", client=api)
+    explorer.wait(30)
+    names = explorer.state.listed.versions
+    (version,) = [each for each, name in names.items() if name == "v5"]
+    send(explorer, "search", "V5")
+    assert set(explorer.frame["workflow_version_id"]) == {version}
+    assert f"is_in(['{version}'])" in explorer.code()
+
+
 # Files and names.
+
+
+def test_a_file_that_is_there_is_replaced_only_when_asked_again(
+    runs: pl.DataFrame, tmp_path: Path
+) -> None:
+    target = tmp_path / "runs.csv"
+    target.write_text("mine")
+    explorer = ra.explore(runs)
+    send(explorer, "path", str(target))
+    send(explorer, "export")
+    assert target.read_text() == "mine"
+    assert "is there already" in section(explorer, "head")
+    send(explorer, "search", "x")
+    send(explorer, "clear")
+    send(explorer, "export")
+    assert target.read_text() == "mine", "whatever else is done answers the question"
+    send(explorer, "export")
+    assert ra.read_csv(target).height == runs.height
+
+
+def test_cancelled_results_are_one_line() -> None:
+    rows = [result_with(f"e{at}", "cancelled") for at in range(63)]
+    run = runs_frame(run_with("r1", "cancelled", cancelled=63, passed=1))
+    explorer = ra.explore(run, results_frame(*rows, result_with("p", "passed")))
+    open_row(explorer, 0)
+    assert "63 cancelled" in section(explorer, "panel")
+    assert "rtd-open" in section(explorer, "panel")
+    assert section(explorer, "panel").count('data-event="eval"') == 1
+
+
+def test_what_is_on_its_way_is_not_told_to_be_nothing() -> None:
+    state = ExplorerState(runs_frame(run_with("r1", "completed", passed=1)), None, FrameOrigin())
+    state.turn_to("evals")
+    for fetching in (True, False):
+        look = html.ExplorerLook("Evals", fetching=fetching)
+        shown = html.render_sections(state, look)
+        assert ("are on their way" in shown["pages"]) is fetching
+        assert ("no evals" in shown["pages"]) is not fetching
+        assert (">0</span>" in shown["head"]) is not fetching
 
 
 def test_names_from_outside_are_no_markup() -> None:

@@ -70,8 +70,8 @@ def test_without_a_baseline_nothing_is_said_of_before() -> None:
     ("then", "changed"),
     [
         (seen(), []),
-        (seen(seconds=2), ["html_head", "html_total"]),
-        (seen(passed=4), ["html_total"]),
+        (seen(seconds=2), ["html_head", "html_total", "revision"]),
+        (seen(passed=4), ["html_total", "revision"]),
     ],
 )
 def test_a_round_sends_what_it_changed(

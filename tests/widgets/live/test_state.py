@@ -284,6 +284,17 @@ def test_the_range_covers_four_of_five_runs() -> None:
     assert 0.77 <= hits / 2000 <= 0.83
 
 
+def test_the_time_left_stays_while_one_eval_has_ended_and_the_next_has_not_begun() -> None:
+    results = [result_with(f"e{i}", "passed") for i in range(4)]
+    for each in results:
+        each["timing"]["completed_at"] = "2026-05-18T10:00:25Z"
+    between = run_with("r1", passed=4, queued=9)
+    assert seen(between, results=results).runs[0].eta is not None
+    for each in results:
+        each["timing"]["completed_at"] = "2026-05-18T10:00:05Z"
+    assert seen(between, results=results).runs[0].eta is None, "it waits behind another run"
+
+
 def test_the_time_left_of_several_runs_is_that_of_all_that_is_left() -> None:
     def runs(left: int) -> list[dict[str, Any]]:
         ended = run_with("r1", "completed", passed=4)
