@@ -368,6 +368,7 @@ def test_forty_of_forty_that_pass_twice() -> None:
     assert made.evals["transition"].to_list() == ["still_passing"] * 40
     assert made.verdict == "no_change"
     assert made.gate().ok
+    assert str(made.headline) == "✓ Nothing broke: 40 of 40 pass"
 
 
 def test_an_accepted_eval_that_comes_and_goes_passes(tmp_path: Any) -> None:
@@ -380,23 +381,61 @@ def test_an_accepted_eval_that_comes_and_goes_passes(tmp_path: Any) -> None:
     assert gate.ok, gate.reasons
 
 
-def test_the_same_broken_run_twice_says_the_same() -> None:
+@pytest.mark.parametrize("codes", ["A" * 10 + "B" * 5, "A" * 15])
+def test_nine_solid_breaks_of_76_say_the_same_at_every_look(codes: str) -> None:
     evals = {**alike(9, "P" * 10 + "F" * 5, "bad"), **fine(67, 15)}
-    api = LetteredApi(evals, codes="A" * 10 + "B" * 5)
-    first, second, last = checks(api, [11, 12, 15])
+    first, second, last = checks(LetteredApi(evals, codes=codes), [11, 12, 15])
     for made in (second, last):
         assert made.verdict == first.verdict == "regressed"
         for name in ("delta", "baseline_pass_rate", "candidate_pass_rate", "p_value"):
             assert made.summary[name].item() == pytest.approx(first.summary[name].item(), abs=1e-3)
         assert made.gate(max_failures=99).ok == first.gate(max_failures=99).ok
+    assert first.summary["delta"].item() == pytest.approx(-9 / 76)
     assert not first.gate(max_failures=99).ok
+
+
+def test_the_rate_before_is_of_the_rows_before_it_got_worse_whatever_was_edited_since() -> None:
+    evals = {**alike(9, "P" * 10 + "F" * 6, "bad"), **fine(67, 16)}
+    made = LetteredApi(evals, codes="A" * 13 + "BBB").check()
+    assert made.evals["since_run_id"][0] == "run_10"
+    assert made.summary["baseline_pass_rate"].item() == 1.0
+
+
+def test_the_rate_before_is_of_other_code_where_it_got_worse_now() -> None:
+    # Shaky as it was, it held on the code before: what the candidate is held against.
+    evals = {**alike(9, "PPPPPF" + "P" * 8 + "F", "bad"), **fine(67, 15)}
+    made = LetteredApi(evals, codes="A" * 6 + "B" * 8 + "A").check()
+    assert made.evals["since_run_id"][0] == "run_14"
+    assert made.summary["baseline_pass_rate"].item() == 1.0
 
 
 def test_a_break_to_six_in_ten_stays_red() -> None:
     letters, codes = "P" * 16 + "FPFFPFP", "A" * 16 + "B" * 7
     api = LetteredApi({"a": letters, **fine(6, 23)}, codes=codes)
-    found = checks(api, range(19, 24))
-    assert all(fails(made) for made in found)
+    found = checks(api, range(18, 24))
+    for made in found[1:]:
+        assert fails(made)
+        row = made.evals.filter(eval_id="a").row(0, named=True)
+        # Also where it passes now, p is that of a worsening, whenever it began.
+        assert row["p_regressed"] >= 0.5
+    assert (row["candidate_state"], row["p_regressed"] >= 0.8) == ("passed", True)
+    assert "comes and goes since" in row["reason"]
+    assert "3 of 7 passed; before, 16 of 16" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("letters", "codes", "said"),
+    [("F" * 8 + "P", "A" * 8 + "B", "fixed"), ("PPPPPFP", "AAAAABA", "passes again")],
+)
+def test_fixed_is_what_probably_got_better_and_the_rest_passes_again(
+    letters: str, codes: str, said: str
+) -> None:
+    made = LetteredApi({"a": letters, **fine(6, len(letters))}, codes=codes).check()
+    row = made.evals.filter(eval_id="a").row(0, named=True)
+    assert row["transition"] == "fixed"
+    assert (row["p_improved"] >= 0.5) == (said == "fixed")
+    assert row["reason"].startswith(said)
+    assert said in str(made.headline)
 
 
 def test_a_first_run_and_a_cancelled_one_are_results() -> None:
