@@ -22,6 +22,8 @@ from retab_analysis.evidence.inference import Posterior
 from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Bools, Floats, Ints
 from retab_analysis.vocabulary import LIKELY, SURE, UNLIKELY
 
+MOST_RERUNS = 5
+"""So many equal outcomes in a row are looked ahead by who asks what decides."""
 ROUNDS = 8
 """So many rounds are looked ahead."""
 BAD_HOUR_ROUNDS = 2
@@ -42,7 +44,7 @@ def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
         Shape (ROUNDS + 1, n): with at most 0, 1, … reruns. It is 0 where not even one is worth
         while, and else at least 1.
     """
-    p, fails = _walk(posterior, after)
+    p, fails = predict(posterior, after)
     expected = np.zeros((ROUNDS + 1, 2, after.size))
     following: Grid = dict.fromkeys(p, np.zeros(after.size))
     for left in range(1, ROUNDS + 1):
@@ -61,8 +63,16 @@ def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
     return np.where(decided, expected[:, 0], expected[:, 1])
 
 
-def _walk(posterior: Posterior, after: Ints) -> tuple[Grid, Grid]:
-    """The probabilities p, and those that the next outcome is a failure, by (i, j)."""
+def predict(posterior: Posterior, after: Ints) -> tuple[Grid, Grid]:
+    """What is said after i further passes and j further failures, by (i, j).
+
+    Args:
+        posterior: What the model says.
+        after: The row after which a worsening counts, shape (n,).
+
+    Returns:
+        The probability that each eval got worse, and that its next outcome is a failure.
+    """
     worse, present = posterior.worse_by_rate(after), posterior.present
     rates = HOURS @ HOUR_RATES
     p: Grid = {}
@@ -70,9 +80,16 @@ def _walk(posterior: Posterior, after: Ints) -> tuple[Grid, Grid]:
     for i, j in np.argwhere(np.add.outer(np.arange(ROUNDS + 1), np.arange(ROUNDS + 1)) <= ROUNDS):
         weight = (1 - rates) ** i * rates**j
         total = weight @ present
-        p[i, j] = weight @ worse / total
+        p[i, j] = np.clip(weight @ worse / total, 0.0, 1.0)
         fails[i, j] = (weight * rates) @ present / total
     return p, fails
+
+
+def count_reruns(p: Grid, *, clear: bool) -> Ints:
+    """How many further passes in a row clear each eval, or failures confirm it; -1 for above 5."""
+    further = range(MOST_RERUNS + 1)
+    decides = np.array([p[k, 0] <= UNLIKELY if clear else p[0, k] >= SURE for k in further])
+    return np.where(decides.any(axis=0), decides.argmax(axis=0), -1)
 
 
 def _may_change(p: Grid, passed: int, failed: int, left: int) -> Bools:

@@ -27,18 +27,15 @@ from retab_analysis.evidence.inference import (
 from retab_analysis.evidence.kinds import comes_and_goes, find_kinds, may_be_flaky
 from retab_analysis.evidence.rates import (
     EDITED,
-    HOUR_RATES,
-    HOURS,
     SAME,
     Bools,
     Floats,
     Ints,
     Words,
 )
-from retab_analysis.evidence.reruns import ROUNDS, expect_reruns
-from retab_analysis.vocabulary import DECIDED, LIKELY, SURE, UNLIKELY
+from retab_analysis.evidence.reruns import ROUNDS, count_reruns, expect_reruns, predict
+from retab_analysis.vocabulary import DECIDED, LIKELY
 
-MOST_RERUNS = 5
 CREDIBLE = 0.90
 
 
@@ -89,7 +86,7 @@ def answer(
     rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
     known = histories.decided if known is None else known
     later = np.arange(histories.shape[1])[None, :] > rows[:, None]
-    probability = predict_regressed(posterior, rows)
+    p, _ = predict(posterior, rows)
     worse, edited = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
     half = worse.sum(axis=1) / 2
     edit, drift = (np.where(edited == kind, worse, 0.0) for kind in (EDITED, SAME))
@@ -101,12 +98,11 @@ def answer(
     before = histories.observed[:, : histories.candidate].any(axis=1)
     waiting = before & ~histories.decided
     needed = [
-        count_reruns(probability[at], known | waiting, clear=clear)
-        for at, clear in ((0, True), (1, False))
+        np.where(known | waiting, count_reruns(p, clear=clear), -1) for clear in (True, False)
     ]
     clear, confirm = (np.where(waiting & (each == 0), 1, each) for each in needed)
     return Answers(
-        p_regressed=np.where(known, probability[0, 0], np.nan),
+        p_regressed=np.where(known, p[0, 0], np.nan),
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
         since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
@@ -114,24 +110,6 @@ def answer(
         reruns_to_clear=clear,
         reruns_to_confirm=confirm,
     )
-
-
-def predict_regressed(posterior: Posterior, after: Ints) -> Floats:
-    """The probability of a lasting worsening now, and after up to 5 further equal outcomes.
-
-    Returns:
-        Shape (2, 6, n): after so many further passes, and after so many further failures.
-    """
-    worse, k = posterior.worse_by_rate(after), np.arange(MOST_RERUNS + 1)[:, None]
-    fails = HOURS @ HOUR_RATES
-    weight = np.stack([(1 - fails) ** k, fails**k])
-    return np.clip((weight @ worse) / (weight @ posterior.present), 0.0, 1.0)
-
-
-def count_reruns(probability: Floats, known: Bools, *, clear: bool) -> Ints:
-    """How many further equal outcomes decide, -1 for none of 0 to 5; ``probability`` is (6, n)."""
-    decides = probability <= UNLIKELY if clear else probability >= SURE
-    return np.where(decides.any(axis=0) & known, np.argmax(decides, axis=0), -1)
 
 
 def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]:

@@ -18,7 +18,7 @@ from support.inside import (
     infer,
     may_be_flaky,
     p_any_regressed,
-    predict_regressed,
+    predict,
 )
 
 
@@ -53,11 +53,12 @@ def test_reruns_are_predicted_as_they_come_out() -> None:
     rows = ["PPPPPPF", "PPFPPPF", "PPPPPPP", "PFPFFPF"]
     for e, row in enumerate(rows):
         given = histories([row], "      e")
-        probability = predict_regressed(infer(given), np.array([-1]))
-        for place, outcome in enumerate("PF"):
+        p, _ = predict(infer(given), np.array([-1]))
+        for outcome in "PF":
             for k in range(1, 6):
                 found = ask(histories([row + outcome * k], "      e", -1 - k)).p_regressed
-                assert probability[place, k, 0] == pytest.approx(found[0], rel=1e-6), (e, k)
+                at = (k, 0) if outcome == "P" else (0, k)
+                assert p[at][0] == pytest.approx(found[0], rel=1e-6), (e, k)
 
 
 def test_what_decides_is_the_least_number_of_reruns() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.inside import RESULTS
+from support.inside import RESULTS, collect, combine_sides
 
 from simulation import heavy, luck
 from simulation.population import draw_suite
@@ -212,6 +212,11 @@ def test_a_rerun_is_of_the_candidates_code_and_of_nothing_else(world: str) -> No
     assert set(whole["eval_id"]) == set(made.candidate["eval_id"])
     assert whole["run_created_at"].min() > made.candidate["run_created_at"].max()
     assert not made.rerun(["eval_of_somebody_else"], 1).height
+    # As settle starts them, so that they are of the candidate's hour.
+    assert part["run_id"].is_unique().all()
+    known = collect(combine_sides(pl.concat([made.candidate, part]), made.baseline, made.history))
+    again = known.results.filter(pl.col("run_id").is_in(part["run_id"].implode()))
+    assert set(again["row"].drop_nulls()) == {known.histories.candidate}
 
 
 def test_an_eval_fails_as_often_as_its_rate_says() -> None:

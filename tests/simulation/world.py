@@ -118,7 +118,8 @@ class Scenario:
             round_: 1 for the first time, and so on: five minutes after the round before.
 
         Returns:
-            A RESULTS frame of one new run, to be put below the candidate's.
+            A RESULTS frame, to be put below the candidate's: a run of its own for each eval, as
+            ``settle`` starts them.
         """
         row = self.candidate_row
         time = self.times[row] + RERUN_AFTER * round_
@@ -127,13 +128,14 @@ class Scenario:
         states = np.where((self.states[[row]] != ABSENT) & np.asarray(asked), states, ABSENT)
         run_id = f"{self.run_ids[row]}_again_{round_}"
         version = result_frames.name_versions(self.code)[row]
-        return result_frames.build_results(
+        results = result_frames.build_results(
             self._evals,
             result_frames.describe_runs([run_id], [time], [version]),
             states,
             self.code[[row]][:, self.suite.block],
             result_frames.define(self.suite, self.suite.redefined()[[row]]),
         )
+        return results.with_columns(run_id=pl.format("{}_{}", "run_id", "eval_id"))
 
     @functools.cached_property
     def truth(self) -> pl.DataFrame:
