@@ -402,10 +402,21 @@ def test_the_rate_before_is_of_the_rows_before_it_got_worse_whatever_was_edited_
 
 
 def test_the_rate_before_is_of_other_code_where_it_got_worse_now() -> None:
-    # Shaky as it was, it held on the code before: what the candidate is held against.
-    evals = {**alike(9, "PPPPPF" + "P" * 8 + "F", "bad"), **fine(67, 15)}
-    made = LetteredApi(evals, codes="A" * 6 + "B" * 8 + "A").check()
-    assert made.evals["since_run_id"][0] == "run_14"
+    # It had failed once on the code to which somebody went back; on the code between it held.
+    evals = {**alike(9, "P" * 18 + "F", "bad"), "bad 0": "PPPF" + "P" * 14 + "F", **fine(67, 19)}
+    made = LetteredApi(evals, codes="A" * 10 + "B" * 8 + "A").check()
+    assert (state(made, "bad 0"), made.evals["since_run_id"][0]) == ("regressed", "run_18")
+    assert made.summary["baseline_pass_rate"].item() == 1.0
+
+
+def test_the_rate_before_is_not_of_runs_of_single_evals() -> None:
+    evals = {"a": "PPPPPPFFP", **alike(6, "PPPPPP..P")}
+    made = LetteredApi(evals, scopes="WWWWWWeeW").check()
+    assert made.summary["baseline_pass_rate"].item() == 1.0
+
+
+def test_the_rate_before_is_not_of_outages() -> None:
+    made = LetteredApi({**alike(8, "PPPEP", "e"), **alike(4, "PPPFP", "f")}).check()
     assert made.summary["baseline_pass_rate"].item() == 1.0
 
 
