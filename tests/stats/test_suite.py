@@ -156,6 +156,10 @@ def test_the_change_is_the_difference_of_the_two_rates() -> None:
         assert change.baseline_pass_rate == pytest.approx(before.mean())
         assert change.candidate_pass_rate == pytest.approx(table.passes[:, 6].mean())
         assert change.delta == (change.candidate_pass_rate or 0) - (change.baseline_pass_rate or 0)
+        # The interval is of the same rows.
+        assert change.low is not None
+        assert change.high is not None
+        assert (change.low + change.high) / 2 == pytest.approx(change.delta)
 
 
 def test_evals_of_one_document_are_one_observation() -> None:
