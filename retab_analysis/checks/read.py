@@ -68,8 +68,8 @@ class ResultReader:
             self.unread += len(fetched.problems)
             # A run without results is known, too.
             self._results.update(dict.fromkeys(missing["run_id"], RESULTS.empty()))
-            parts = fetched.frame.partition_by("run_id", as_dict=True)
-            self._results.update({run_id: part for (run_id,), part in parts.items()})
+            parts = fetched.frame.partition_by("run_id")
+            self._results.update({part["run_id"][0]: part for part in parts})
         return pl.concat([RESULTS.empty(), *(self._results[each] for each in runs["run_id"])])
 
 
