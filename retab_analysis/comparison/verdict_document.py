@@ -47,14 +47,6 @@ from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, SURE
 SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
 
-_GOT = ColumnTitle("got", named=True)
-_COLUMNS = (
-    ColumnTitle("eval"),
-    ColumnTitle("asserts"),
-    ColumnTitle("was", in_text=False, named=True),
-    _GOT,
-)
-_REASONED = (ColumnTitle("eval"), ColumnTitle("why"), _GOT)
 _DATED = re.compile(r"(\d{4})\D?(\d{2})\D?(\d{2})")
 _NAMED = 6
 
@@ -130,6 +122,17 @@ class _Writer:
     door: Door
 
     @property
+    def columns(self) -> tuple[ColumnTitle, ...]:
+        """Under what an eval's cells stand; without values they say only how it ended."""
+        before, now = ("was", "got") if self.door.values else ("before", "now")
+        return (
+            ColumnTitle("eval"),
+            ColumnTitle("asserts"),
+            ColumnTitle(before, in_text=False, named=True),
+            ColumnTitle(now, named=True),
+        )
+
+    @property
     def version(self) -> str:
         """What a person calls the version that was checked."""
         return name_versions(self.facts)
@@ -194,7 +197,7 @@ class _Writer:
             "bad",
             self._title(cause, evals),
             write_line(" · ".join(self._aside(evals, errors))),
-            (*parts, DocumentTable(_COLUMNS, rows), *self._steps()),
+            (*parts, DocumentTable(self.columns, rows), *self._steps()),
         )
 
     def _steps(self) -> Iterator[Note]:
@@ -298,7 +301,7 @@ class _Writer:
             aside = [f"about {runs} {decides}: ", Span(self.door.settle, "code")]
         rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
-        parts: list[Part] = [DocumentTable(_COLUMNS, rows)]
+        parts: list[Part] = [DocumentTable(self.columns, rows)]
         if hour & {each.id for each in evals}:
             parts.insert(0, Note(write_line("Probably a bad hour; run them again later.")))
         yield Card("doubt", title, write_line(*aside), tuple(parts))
@@ -350,7 +353,8 @@ class _Writer:
             why = Cell((write_line(each.reason),))
             named = Cell((*name.lines, *((asserts.lines) if plain(asserts.lines[0]) else ())))
             rows.append(Row(sign, tone, each.word, (named, why, got), each.outcomes))
-        yield Folded(title, len(evals), (DocumentTable(_REASONED, tuple(rows)),), brief)
+        columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
+        yield Folded(title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
 
     def last(self) -> Line:
         """The two pass rates, and where more is said."""
