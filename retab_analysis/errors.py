@@ -37,6 +37,16 @@ if TYPE_CHECKING:
 # Most keys look so; one that is passed in the place of something else is not known to be a key.
 _KEY = re.compile(r"\bsk[-_][A-Za-z0-9_-]{5,}")
 
+# What a server says may steer a terminal or turn a text round, and go on for ever.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONG_WORD = re.compile(r"\S{201,}")
+
+
+def _as_shown(message: str) -> str:
+    """A message in which controls are shown by their numbers, and long names are cut."""
+    shown = _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", message)
+    return _LONG_WORD.sub(lambda found: f"{found[0][:199]}…", shown)
+
 
 class RetabAnalysisError(Exception):
     """The base of all errors of this package.
@@ -51,7 +61,7 @@ class RetabAnalysisError(Exception):
     def __init__(
         self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(_as_shown(message))
         self.partial = partial
         self.cursor = cursor
         self.unconfirmed: pl.DataFrame | None = None

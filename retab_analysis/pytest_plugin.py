@@ -66,6 +66,7 @@ def pytest_configure_node(node: Any) -> None:
 
 def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
     """What is told of each workflow, as plain values."""
+    from retab_analysis.cli.conclusion import is_usage
     from retab_analysis.comparison.accepted import read_accepted
     from retab_analysis.errors import ConfigError, RetabAnalysisError
 
@@ -78,6 +79,8 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
         # Named twice, a workflow would have two tests of each name.
         return [_check(workflow_id, config) for workflow_id in dict.fromkeys(config.option.retab)]
     except RetabAnalysisError as error:
+        if is_usage(error):
+            raise pytest.UsageError(_as_output(f"--retab: {error}")) from None
         pytest.exit(_as_output(f"--retab: no answer: {error}"), returncode=NOT_ASKED)
 
 

@@ -68,11 +68,11 @@ class Runner:
             place.mkdir(parents=True)
         _script(tools / "gh", f'exec "{sys.executable}" "{folder / "gh.py"}" "$@"')
         (folder / "gh.py").write_text(GH)
-        _script(installed / "retab-analysis", f'exec "{sys.executable}" -m retab_analysis "$@"')
+        # An isolated Python of the tests' environment, in which the library is installed.
+        _script(installed / "python", f'exec "{sys.executable}" "$@"')
         self.variables = {
             **{name: each for name, each in os.environ.items() if not name.startswith("RETAB_")},
             "PATH": f"{tools}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
             "RETAB_API_BASE_URL": url,
             "GITHUB_ACTIONS": "true",
             "GITHUB_STATE": str(self.state),
@@ -239,6 +239,21 @@ def test_an_input_is_never_a_command(runner: Runner) -> None:
     assert not (runner.folder / "stolen").exists()
     for step in ACTION["runs"]["steps"]:
         assert "${{" not in step.get("run", "")
+
+
+def test_89_nothing_of_the_checkout_is_run(runner: Runner) -> None:
+    for name in ("retab_analysis", "polars", "json", "sitecustomize"):
+        (runner.folder / f"{name}.py").write_text("open('stolen', 'w')")
+    runner.variables["PYTHONPATH"] = str(runner.folder)
+    quiet = {"start": "false", "comment": "false", "status": "false"}
+    assert check(runner, **quiet) == 0, runner.log
+    assert not (runner.folder / "stolen").exists()
+    for step in ACTION["runs"]["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
+        for words in re.findall(r"python\"? (.*)|PYTHON\"? (.*)", step.get("run", "")):
+            assert "".join(words).startswith("-I -m ")
+    assert STEPS["Install"]["working-directory"] == "${{ runner.temp }}"
 
 
 def test_a_token_that_may_not_comment_stops_nothing(runner: Runner) -> None:

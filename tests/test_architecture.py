@@ -51,7 +51,7 @@ ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}
 LINES = {
     "__init__": 190,
     "__main__": 10,
-    "errors": 260,
+    "errors": 270,
     "vocabulary": 160,
     "arguments": 190,
     "config": 300,
@@ -73,7 +73,7 @@ LINES = {
     "checks": 2_200,
     "widgets": 6_519,
     "cli": 1_460,
-    "pytest_plugin": 210,
+    "pytest_plugin": 215,
     "sandbox": 3_372,
 }
 LINES_OF_ALL = 33_700

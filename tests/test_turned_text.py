@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from matplotlib.text import Text
 from support.explored import htmls
+from support.fakes import KEY
+from support.faultserver import FaultServer, reply
 from support.frames import result, results, run, runs
 from support.inside import OVERVIEW, OpenedDocument, OpenEval, Overview, TerminalBars, show_turning
 from support.inside import live_html as html
@@ -167,3 +169,15 @@ def test_68_nothing_turns_a_terminal_round(
 def test_what_turns_nothing_round_stays() -> None:
     arabic = "\u0641\u0627\u062a\u0648\u0631\u0629 \u200e123\u200f"
     assert show_turning(arabic) == arabic
+
+
+def test_88_what_a_server_says_steers_nothing_in_an_error() -> None:
+    said = f"no \x1b[31m\u202eworkflow\u2066\x9b \n{'long' * 100} name"
+    with FaultServer([reply(404, {"detail": {"code": "not_found", "message": said}})]) as server:
+        client = ra.Client(KEY, server.url)
+        with pytest.raises(ra.NotFoundError) as caught:
+            ra.fetch_run("run_1", client=client)
+    told = str(caught.value)
+    assert "no <U+001B>[31m<U+202E>workflow<U+2066><U+009B>" in told
+    assert "longlong" in told
+    assert max(map(len, told.split())) <= 200

@@ -12,6 +12,7 @@ from retab_analysis.checks.settle import RerunPlan, list_isolated_errors, rerun_
 from retab_analysis.cli.conclusion import (
     ROUNDS,
     Conclusion,
+    is_usage,
     tell_github,
 )
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
@@ -66,14 +67,24 @@ def chosen_runs(given: list[str] | None) -> str | list[str] | None:
 def compare_sides(
     options: Namespace, console: Console, session: Session, candidate: Runs | None
 ) -> Comparison:
-    """Call ``check`` as the options say."""
-    return check(
-        options.workflow,
-        candidate=candidate,
-        baseline=options.baseline,
-        client=session.client,
-        progress=console.progress,
-    )
+    """Call ``check`` as the options say.
+
+    Raises:
+        UsageError: What is to be compared is not there.
+        RetabAnalysisError: It could not be asked.
+    """
+    try:
+        return check(
+            options.workflow,
+            candidate=candidate,
+            baseline=options.baseline,
+            client=session.client,
+            progress=console.progress,
+        )
+    except ConfigError as error:
+        if is_usage(error):
+            raise UsageError(str(error)) from None
+        raise
 
 
 def read_rule(options: Namespace) -> dict[str, Any]:
@@ -82,9 +93,14 @@ def read_rule(options: Namespace) -> dict[str, Any]:
     Raises:
         UsageError: No gate takes it.
     """
-    rule = {"fail_on": options.fail_on or FAIL_ON, "allow": options.allow or ()}
+    rule = {
+        "fail_on": options.fail_on or FAIL_ON,
+        "allow": options.allow or (),
+        "max_failures": options.max_failures,
+        "min_pass_rate": options.min_pass_rate,
+    }
     try:
-        GateRule.check(**rule, max_failures=0, min_pass_rate=None, verdict=True)
+        GateRule.check(**rule, verdict=True)
     except ConfigError as error:
         raise UsageError(str(error)) from None
     return rule

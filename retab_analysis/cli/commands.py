@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import warnings
 from argparse import Namespace
@@ -80,10 +81,16 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
 
 def _overview(options: Namespace, console: Console, session: Session) -> int:
     as_table = options.output or options.format
+    if as_table and options.json:
+        raise UsageError("--json prints JSON: leave -o and --format out, or --json")
     kind = _choose_format(options, console) if as_table else None
     shown = overview(options.workflows or None, client=session.client, progress=console.progress)
     if kind:
         return _write_table(shown.frame, kind, options, console)
+    if options.json:
+        rows = json.loads(shown.frame.write_json())
+        console.show_json({"workflows": rows})
+        return HOLDS
     console.show(repr(shown))
     return HOLDS
 

@@ -11,6 +11,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.report import make_cases, make_document, make_values
 from retab_analysis.comparison.verdict_document import Door
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Case, Document
 from retab_analysis.render.markdown import to_markdown
@@ -23,6 +24,12 @@ ROUNDS = 4
 """In so many rounds ``--settle`` runs evals again at most."""
 
 _ADVISED = 12  # so many reruns are advised, as in the documents
+
+
+def is_usage(error: RetabAnalysisError) -> bool:
+    """Whether what was to be compared is not there: such a message begins with its name."""
+    is_named = str(error).startswith(("candidate", "baseline"))
+    return isinstance(error, ConfigError) and is_named
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,10 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         return _fail(options, console, session, NOT_ASKED, f"No answer: {error}")
     except OSError as error:
         return _fail(options, console, session, NOT_ASKED, f"Cannot write a file: {error}")
+    except Exception as error:
+        # Python would end with 1, which says that the gate fails.
+        message = f"A mistake of retab_analysis: {type(error).__name__}: {error}"
+        return _fail(options, console, session, NOT_ASKED, message)
 
 
 def _fail(

@@ -139,6 +139,7 @@ def _add_overview(commands: _Commands) -> None:
     parser = _add(commands, "overview", "show how all workflows stand")
     says = "ids; all unless given"
     parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     _add_output(parser, "the table to a file, or to the standard output (-), instead of text")
 
 
@@ -186,6 +187,10 @@ def _add_rule(parser: Parser) -> None:
         "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …"
     )
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
+    says = "so many evals may fail (0 unless given)"
+    parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)
+    says = "fail where fewer pass than this share, for example 0.95"
+    parser.add_argument("--min-pass-rate", type=share, metavar="SHARE", help=says)
     says = "accepted failures, a file that accept wrote"
     parser.add_argument("--allow", type=Path, metavar="FILE", help=says)
 
@@ -213,8 +218,21 @@ def count(text: str) -> int:
         number = int(text)
     except ValueError:
         number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text!r}")
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text[:30]!r}")
+    return number
+
+
+def share(text: str) -> float:
+    """A share, from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(
+            f"must be from 0 to 1, for example 0.95, got {text[:30]!r}"
+        )
     return number
 
 

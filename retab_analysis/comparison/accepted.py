@@ -63,7 +63,7 @@ def read_accepted(path: str | os.PathLike[str]) -> tuple[Accepted, ...]:
     """
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"the accepted failures in {str(path)!r} cannot be read: {error}"
         ) from None

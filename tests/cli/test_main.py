@@ -128,17 +128,49 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
         (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
         (["check", "wf", "--junit", "-"], "--junit: must be a file, got '-'"),
+        (["check", "wf", "--settle", "9" * 20], "--settle: must be a whole number of at least 0"),
+        (["check", "wf", "--max-failures", "9" * 6000], "--max-failures: must be a whole number"),
+        (["check", "wf", "--min-pass-rate", "95"], "--min-pass-rate: must be from 0 to 1"),
+        (["report", "wf", "r.md", "--min-pass-rate", "nan"], "must be from 0 to 1"),
+        (["runs", "wf", "--from", "9" * 20], "must be a date such as"),
+        (["check", "wf", "--allow", "deep.toml"], "cannot be read: maximum recursion depth"),
         (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
     ],
 )
 def test_what_cannot_be_used_is_4_and_asks_nothing(
     green: Served, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
+    Path("deep.toml").write_text(f"accepted = {'[' * 5000}{']' * 5000}")
     assert green(*arguments) == 4
     told = capsys.readouterr()
     assert message in told.err
     assert told.out == ""
     assert green.api.asked == []
+
+
+@pytest.mark.parametrize("side", ["--candidate", "--baseline"])
+@pytest.mark.parametrize("command", [["check"], ["report", "r.md"]])
+def test_a_side_that_is_not_there_is_4(
+    green: Served, capsys: pytest.CaptureFixture[str], side: str, command: list[str]
+) -> None:
+    assert green(command[0], FLOW, *command[1:], side, "draft_of_nobody") == 4
+    assert f"{side[2:]}='draft_of_nobody' is not a run or a version" in capsys.readouterr().err
+
+
+def test_how_many_may_fail_and_how_few_may_pass(red: Served) -> None:
+    check = ("check", FLOW, "--fail-on", "regressed")
+    assert red(*check) == 1
+    assert red(*check, "--max-failures", "1", "--undecided", "ok") == 0
+    assert red(*check, "--max-failures", "1", "--min-pass-rate", "0.95") == 1
+    assert red(*check, "--max-failures", "1", "--min-pass-rate", "0.8", "--undecided", "ok") == 0
+
+
+def test_87_a_run_of_no_evals_is_an_answer(tmp_path: Path) -> None:
+    with FaultServer([LetteredApi({})]) as server:
+        variables = {**os.environ, "RETAB_API_KEY": KEY, "RETAB_API_BASE_URL": server.url}
+        ended = program(["check", FLOW], env=variables)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode in (2, 3)
 
 
 # What goes where
@@ -555,6 +587,9 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         session = Session(client)
         assert main(["overview"], session) == 0
         assert re.match(r"Letters \(wf_letters\): \d+ of 16 evals pass", capsys.readouterr().out)
+        assert main(["overview", "--json"], session) == 0
+        (row,) = json.loads(capsys.readouterr().out)["workflows"]
+        assert (row["workflow_id"], row["evals"]) == (SMALL, 16)
         assert main(["overview", SMALL, "-o", "o.csv"], session) == 0
         assert SMALL in (tmp_path / "o.csv").read_text()
         assert main(["overview", "wf_nope"], session) == 3

@@ -266,7 +266,7 @@ SITUATIONS = (
     ),
     Situation(
         "no such baseline",
-        3,
+        4,
         _all(P + "P"),
         "--baseline nope",
         shown="check wf_claims --baseline nope",
