@@ -75,7 +75,7 @@ def test_decode_refuses_the_rest(data: Any, error: type[Exception], words: str) 
         ra.decode_runs(data)
 
 
-def test_lenient_keeps_the_good_records_and_warns_once() -> None:
+def test_lenient_keeps_the_good_records_and_warns_its_caller_once() -> None:
     data = [run_document("a"), run_document("bad", total_evals="x"), run_document("b")]
     with pytest.warns(ra.ProblemsWarning, match="1 run left out") as caught:
         frame = ra.decode_runs(data, strict=False)
