@@ -126,8 +126,8 @@ def chooses_a_run(explorer: Locator) -> None:
     of = int(column(explorer, "Evals")[1])
     explorer.locator(".ra-main tbody tr").nth(1).locator("td").first.click()
     panel = explorer.locator(".ra-aside")
-    expect(panel.get_by_text("Why it does not pass")).to_be_visible(timeout=SOON)
-    expect(panel.locator(".ra-list tbody tr")).to_have_count(of, timeout=SOON)
+    expect(panel.locator(".rtd-open").first).to_be_visible(timeout=SOON)
+    expect(panel.locator(".rtd tbody tr")).to_have_count(of, timeout=SOON)
     panel.get_by_role("button", name="Lefèvre: supplier name close to the register").click()
     expect(panel).to_contain_text('"Maison Lefèvre & Fils', timeout=SOON)
 

@@ -73,7 +73,7 @@ def is_alive_and_answers(page: Page) -> None:
     expect(about).not_to_have_text(before)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Yes, cancel").click()
-    expect(page.locator(f"{LIVE} .ra-head")).to_contain_text("cancelled")
+    expect(page.locator(f"{LIVE} .ra-run")).to_contain_text("cancelled")
     expect(page.get_by_role("button", name="Stop watching")).to_be_disabled()
     assert page.locator("[data-stands-for]:visible").count() == 0
 
@@ -151,7 +151,7 @@ def test_marimo_explores(page: Page, marimo: Any, screenshots: Path) -> None:
     rows = page.locator(f"{LIVE} .ra-main tbody tr")
     expect(rows).to_have_count(15, timeout=60_000)
     rows.first.locator("td").first.click()
-    expect(page.locator(".ra-aside")).to_contain_text("Why it does not pass", timeout=30_000)
+    expect(page.locator(".ra-aside")).to_contain_text("asserts", timeout=30_000)
     page.get_by_label("Search").fill("wf_")
     expect(page.locator(f"{LIVE} summary", has_text="Filters: with")).to_be_visible()
     page.screenshot(path=screenshots / "explore-marimo.png")

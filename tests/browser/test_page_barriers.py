@@ -94,7 +94,7 @@ ASKING = html.LiveLook(code="x = 1", can_cancel=True, asking=True)
 @pytest.mark.parametrize("what", PAGES)
 def test_axe_finds_nothing(page: Page, screenshots: Any, what: str) -> None:
     # As a page that follows what the person has set, which the notebooks' themes stand for.
-    before = "<style>:root{color-scheme:light dark}</style>"
+    before = "<style>:root{color-scheme:light dark;background:Canvas}</style>"
     Shown(page, PAGES[what](), before=before)
     page.evaluate(
         "() => document.querySelectorAll('details').forEach((each) => (each.open = true))"

@@ -111,7 +111,7 @@ def test_vscodes_widget_manager_shows_a_live_view(page: Page, lab: Any, screensh
     # The cell that waits keeps the kernel busy; VS Code asks for no subshell.
     view.get_by_role("button", name="Cancel run").click()
     view.get_by_role("button", name="Yes, cancel").click()
-    expect(view.locator(".ra-head")).to_contain_text("cancelled")
+    expect(view.locator(".ra-run")).to_contain_text("cancelled")
     expect(page.get_by_text("'cancelled'").last).to_be_attached()
 
 
