@@ -71,7 +71,7 @@ LINES = {
     "render": 910,
     "plots": 1_430,
     "checks": 2_200,
-    "widgets": 6_519,
+    "widgets": 6_491,
     "cli": 1_460,
     "pytest_plugin": 215,
     "sandbox": 3_372,

@@ -44,19 +44,6 @@ def copy_button(words: object, text: str, *, hint: str | None = None) -> Html:
     return tag("button", words, type="button", title=hint, data_copy=text, class_="ra-button")
 
 
-def copy_bar(texts: Iterable[tuple[str, str]], *, label: str) -> Html:
-    """Buttons that copy texts, which their tooltips show: one tab stop, with a label before it.
-
-    Args:
-        texts: What each is called, and the text.
-        label: What they copy.
-    """
-    looks = {"type": "button", "tabindex": -1, "class_": "ra-button"}
-    made = (tag("button", words, title=text, data_copy=text, **looks) for words, text in texts)
-    about = tag("span", label, class_="ra-soft")
-    return tag("div", about, *made, role="toolbar", aria_label=label, class_="ra-actions")
-
-
 @dataclass(frozen=True, slots=True)
 class Option:
     """One of several things to choose from.
@@ -187,7 +174,6 @@ def grid(
     *,
     label: str,
     event: str | None = None,
-    follow: bool = False,
     key: str | None = None,
 ) -> Html:
     """A table that is one tab stop.
@@ -200,7 +186,6 @@ def grid(
         rows: The rows, each with as many cells.
         label: What is listed, for screen readers.
         event: What a click on a row sends, with the row's key; None where that does nothing.
-        follow: Whether a row is clicked also when a key moves the focus to it.
         key: Which grid it is, among those that stand in its place.
     """
     widths = [each.width for each in columns if each.width is not None]
@@ -212,7 +197,6 @@ def grid(
         tag("tbody", *(_row(columns, row, event) for row in rows)),
         role="grid",
         aria_label=label,
-        data_follow=follow,
         style=f"min-width:{sum(widths):g}em" if len(widths) == len(columns) else None,
         class_="ra-grid",
     )

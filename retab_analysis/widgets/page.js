@@ -13,8 +13,7 @@
  * - `<table role="grid">`, `role="toolbar"` and `role="listbox"` are one tab stop each: arrow keys,
  *   Home, End, Page Up and Page Down move in them, Enter and Space choose. What can have the focus
  *   in them (cells, buttons, options) has `tabindex="-1"`.
- * - `data-follow` on a grid: a row to which a key moves the focus is clicked. A row that has become
- *   `aria-selected` is scrolled to within its grid.
+ * - A row of a grid that has become `aria-selected` is scrolled to within its grid.
  * - `<details data-menu>` closes with Escape and with a click elsewhere.
  *
  * @typedef {{get(name: string): any, send(content: any): void,
@@ -24,7 +23,6 @@
 
 const GAP_TYPING = 250; // milliseconds without a key before what was typed is sent
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
-const GAP_MOVING = 120; // milliseconds without a key before the row that has the focus is clicked
 const SHOWN_FOR = 2500; // milliseconds that a short notice stays
 const GONE = "The kernel has ended or was restarted: run the cell again.";
 const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex='0']";
@@ -299,7 +297,6 @@ class View {
     /** What was sent last of a control. @type {WeakMap<Element, any>} */
     this.told = new WeakMap();
     this.typing = 0;
-    this.moving = 0;
     this.quiet = 0;
     /** The row of each grid that was selected last. @type {WeakMap<Element, string | null>} */
     this.selected = new WeakMap();
@@ -348,7 +345,6 @@ class View {
   dispose() {
     this.stops.abort();
     clearTimeout(this.typing);
-    clearTimeout(this.moving);
     clearTimeout(this.quiet);
     this.place.remove();
     this.root.remove();
@@ -558,14 +554,7 @@ class View {
     const item = asHtml(target.closest("td,th,[role=option]") ?? target);
     const next = event.shiftKey ? null : findTarget(box, item, event);
     next?.focus();
-    if (next && box.matches("[data-follow]")) this.follow(next);
     return next !== null;
-  }
-
-  /** @param {HTMLElement} item */
-  follow(item) {
-    clearTimeout(this.moving);
-    this.moving = window.setTimeout(() => item.isConnected && item.click(), GAP_MOVING);
   }
 }
 

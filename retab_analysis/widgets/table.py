@@ -276,22 +276,10 @@ class TableState:
         """The place in the frame of the row that was chosen, or None."""
         return self._chosen
 
-    @property
-    def chosen_place(self) -> int | None:
-        """Which of the rows that pass is chosen, counted from 0; None where none of them is."""
-        return None if self._chosen is None else self.numbers.index_of(self._chosen)
-
     def choose(self, number: int | None) -> None:
         """Choose a row by its place in the frame, or none."""
         there = number is not None and 0 <= number < self._frame.height
         self._chosen = number if there else None
-
-    def choose_place(self, place: int) -> None:
-        """Choose one of the rows that pass, the nearest there is, and turn to its page."""
-        if self.height:
-            place = min(max(place, 0), self.height - 1)
-            self._chosen = self.numbers[place]
-            self.go_to(place // self.page_size)
 
     # What a person changes
 

@@ -64,8 +64,8 @@ def render_field(event: str, label: str, value: object, **more: object) -> Html:
     )
 
 
-def render_rows(state: TableState, *, is_live: bool = True, follow: bool = False) -> Html:
-    """The rows of the page; ``follow`` opens a row also when a key moves the focus to it."""
+def render_rows(state: TableState, *, is_live: bool = True) -> Html:
+    """The rows of the page."""
     shown = state.columns
     numbers = {each.name: str(number) for number, each in enumerate(state.listing.columns)}
     order = "descending" if state.descending else "ascending"
@@ -91,7 +91,7 @@ def render_rows(state: TableState, *, is_live: bool = True, follow: bool = False
         for number, row in rows
     )
     noun, event = state.listing.noun, "open" if is_live else None
-    return grid(columns, lines, label=noun.capitalize(), event=event, follow=follow, key=noun)
+    return grid(columns, lines, label=noun.capitalize(), event=event, key=noun)
 
 
 def render_cell(state: TableState, column: TableColumn, row: Row) -> Html:

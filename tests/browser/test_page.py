@@ -225,20 +225,6 @@ def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page
     assert page.evaluate("() => !!document.activeElement.closest('.ra-page')")
 
 
-def test_a_row_is_clicked_where_the_focus_comes_to_rest(page: Page) -> None:
-    rows = [GridRow(each, (each, each, each)) for each in "abcdef"]
-    shown = Shown(page, {"list": grid(COLUMNS, rows, label="Runs", event="open", follow=True)})
-    page.locator("th").first.focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowDown")
-    page.wait_for_function("() => window.sent.length > 0")
-    assert shown.sent() == [("open", "d", None)], "on its way there it opened nothing"
-    page.keyboard.press("ArrowUp")
-    page.evaluate("() => dispose()")
-    page.wait_for_timeout(300)
-    assert len(shown.sent()) == 1
-
-
 def test_a_row_that_has_become_selected_is_scrolled_to(page: Page) -> None:
     names = "abcdefghijklmnopqrstuvwxyz"
     shown = Shown(page, {"list": table(names)})

@@ -100,7 +100,7 @@ MODULES = {
     "widgets.compare.state": "CompareState",
     "widgets.compare.task": "STOPPED Task TaskState",
     "widgets.compare.view": "CompareView",
-    "widgets.elements": "GridColumn GridRow Option STYLE button chips copy_bar copy_button grid multi_select scroll_area select",
+    "widgets.elements": "GridColumn GridRow Option STYLE button chips copy_button grid multi_select scroll_area select",
     "widgets.explorer": "html=explorer_html lists state=explorer_state",
     "widgets.explorer.fetcher": "JobQueue",
     "widgets.explorer.lists": "EVALS_LISTING RESULTS_LISTING list_runs",

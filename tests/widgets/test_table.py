@@ -57,18 +57,6 @@ def test_filters_are_taken_together(runs: TableState) -> None:
     )
 
 
-def test_the_chosen_row_has_a_place_among_those_that_pass(runs: TableState) -> None:
-    assert runs.chosen_place is None
-    runs.choose_place(20)
-    assert (runs.chosen, runs.chosen_place, runs.page) == ("run_019", 20, 1)
-    runs.choose_place(-3)
-    assert (runs.chosen_place, runs.page) == (0, 0)
-    runs.choose_place(99)
-    assert (runs.chosen, runs.page) == ("run_000", 2)
-    runs.filter(text="run_03")
-    assert runs.chosen_place is None
-
-
 def test_a_filter_goes_to_the_first_page_and_new_rows_do_not(runs: TableState) -> None:
     runs.go_to(1)
     runs.frame = RUNS.head(30)
