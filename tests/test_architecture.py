@@ -62,7 +62,7 @@ LINES = {
     "schema": 1_170,
     "transport": 1_100,
     "decode": 700,
-    "fetch": 2_490,
+    "fetch": 2_500,
     "export": 610,
     "stats": 670,
     "evidence": 1_830,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -91,10 +92,9 @@ def _fetch_list(
     strict: bool,
 ) -> Fetched:
     check_flag("strict", strict)
-    path, order = _LISTS[table.name]
     chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
-        fetched = read_list(chosen, path, [*filters, *order], table, strict=strict, progress=bar)
+        fetched = _read_all(chosen, table.name, filters, table, strict=strict, progress=bar)
     if not fetched.problems:
         refuse_unknown(chosen, {name: [each] for name, each in filters}, fetched.frame)
     return fetched
@@ -104,9 +104,21 @@ def list_evals(
     client: Client | None, workflow_id: str, *, table: Table = EVALS, strict: bool = False
 ) -> Fetched:
     """The saved evals of a workflow; none where there is no such workflow."""
-    path, order = _LISTS[EVALS.name]
-    params = [*_of_workflow(workflow_id), *order]
-    return read_list(client_or_default(client), path, params, table, strict=strict)
+    filters = _of_workflow(workflow_id)
+    return _read_all(client_or_default(client), EVALS.name, filters, table, strict=strict)
+
+
+def _read_all(client: Client, name: str, filters: Params, table: Table, **how: Any) -> Fetched:
+    """Read a list; where there is no such workflow, the error says which may have been meant."""
+    path, order = _LISTS[name]
+    try:
+        return read_list(client, path, [*filters, *order], table, **how)
+    except NotFoundError as error:
+        known = dict(_read_newest_workflows(client)["workflow_id", "name"].iter_rows())
+        asked = dict(filters).get("workflow_id")
+        if known and isinstance(asked, str) and asked not in known:
+            error.args = (f"{error}; {suggest(asked, known)}",)
+        raise
 
 
 def read_saved(client: Client, workflow_id: str) -> Fetched:
