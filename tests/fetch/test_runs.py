@@ -66,6 +66,14 @@ def test_an_unknown_workflow_is_an_error_that_names_the_nearest(fetch: Any, aske
         assert server.paths[1].startswith("/v1/workflows?")
 
 
+@pytest.mark.parametrize("fetch", [ra.fetch_evals, ra.fetch_versions, ra.check])
+def test_so_is_one_of_which_the_api_says_so(fetch: Any) -> None:
+    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
+        with pytest.raises(ra.NotFoundError, match="did you mean 'wf_invoices'") as caught:
+            fetch("wf_invoces", client=client)
+        assert caught.value.status_code == 404
+
+
 def test_where_none_is_near_some_are_named() -> None:
     with FaultServer([EMPTY, workflows("wf_a", "wf_b")]) as server:
         with pytest.raises(ra.ConfigError, match="wf_a, wf_b"):
