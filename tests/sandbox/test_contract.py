@@ -96,4 +96,6 @@ def test_schemathesis_finds_nothing(server: StoreServer, tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Tested: 14" in done.stdout
-    assert "Warnings:" not in done.stdout, done.stdout
+    # On a slow machine no link may have led to a run that goes on and can be cancelled.
+    warned = [each for each in done.stdout.splitlines() if "⚠️" in each]
+    assert all("Missing test data" in each for each in warned), done.stdout
