@@ -6,7 +6,8 @@ No global setting is changed, text has the colour of the axes' own labels, and w
 hatch, a marker or a word says too.
 
 The numbers come from :mod:`retab_analysis.analysis`, which also checks the frames. ``palette`` has
-colours and signs, ``labels`` shortens names, ``axes`` places ticks, notes and legends.
+colours and signs, ``labels`` shortens names, ``axes`` places titles, ticks and legends, ``columns``
+names what stands along x. ``notebooks/gallery.py`` draws them all into ``docs/gallery``.
 """
 
 from retab_analysis.plots.comparison import plot_comparison
