@@ -155,16 +155,18 @@ FELL = {"delta": -0.1, "delta_low": -0.15, "delta_high": -0.05, "p_value": 0.05}
 ROSE = {"delta": 0.1, "delta_low": 0.05, "delta_high": 0.15, "p_value": 0.05}
 
 
-def verdict(evals: int = 100, better: float | None = None, **changes: Any) -> str:
-    """The verdict on a summary, of a suite in which all of some evals pass before and after."""
+def verdict(evals: int = 100, better: float | None = None, mended: int = 0, **changes: Any) -> str:
+    """The verdict on a summary, of a suite in which all pass, and but for a few did before."""
     known = pl.DataFrame(
         {"transition": ["fixed"], "p_better": [better], "p_worse": [None], "block_id": "b"},
         schema_overrides={"p_better": pl.Float64, "p_worse": pl.Float64},
     )
     ones = np.ones((evals, 2), dtype=np.int64)
+    passes = ones.copy()
+    passes[:mended, 0] = 0
     names = [[str(at)] for at in range(evals)]
     documents = pl.DataFrame({"documents": names}, schema={"documents": pl.List(pl.String)})
-    made = Suite(known, OutcomeTable(ones, ones, np.array([False, True])), documents)
+    made = Suite(known, OutcomeTable(passes, ones, np.array([False, True])), documents)
     summary = pl.DataFrame([NOTHING | changes], schema=SUMMARY_SCHEMA)
     return conclude(made, summary, alpha=0.05, margin=0.05)
 
@@ -195,6 +197,8 @@ def verdict(evals: int = 100, better: float | None = None, **changes: Any) -> st
         ({"newly_errored": 1}, "inconclusive"),
         ({"incomplete": 1}, "inconclusive"),
         ({"regressed": 1, "p_any_regressed": 0.5}, "inconclusive"),
+        # That it may be better is no doubt.
+        ({"mended": 6}, "no_change"),
         ({"evals": 34}, "no_change"),
         ({"evals": 33}, "inconclusive"),
         ({"evals": 1}, "inconclusive"),

@@ -119,6 +119,16 @@ def test_what_is_detectable_falls_with_evals_with_history_and_without_noise() ->
     assert detectable(Suite(n=60, failing=0.15, runs=3, per_document=6)) > usual
 
 
+def test_what_is_detectable_is_more_than_an_earlier_run_fell() -> None:
+    at_once, spread = np.ones((72, 11), dtype=int), np.ones((72, 11), dtype=int)
+    at_once[:15, 3] = 0
+    spread[np.arange(15), np.arange(15) % 10] = 0
+    found = [change_of(passes).detectable for passes in (at_once, spread)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0] > 15 / 72 > found[1]
+
+
 def test_what_no_suite_of_this_size_can_find_is_none() -> None:
     assert change_of([[1, 1]] * 5).detectable is None
     assert change_of([[1, 1]] * 12, clusters=np.zeros(12, dtype=int)).detectable is None
