@@ -420,6 +420,16 @@ def test_the_rate_before_is_not_of_outages() -> None:
     assert made.summary["baseline_pass_rate"].item() == 1.0
 
 
+def test_that_something_got_worse_counts_whenever_it_began() -> None:
+    api = LetteredApi({"a": "P" * 16 + "FFFPF", **fine(30, 21)}, codes="A" * 16 + "B" * 5)
+    with api:
+        made = api.check(baseline="run_19")
+    # It passed there by luck, after which it did not get worse; but it is worse than it was.
+    assert made.evals.filter(eval_id="a")["p_regressed"].item() < 0.05
+    assert made.summary["p_any_regressed"].item() >= 0.8
+    assert made.verdict == "regressed"
+
+
 def test_a_break_to_six_in_ten_stays_red() -> None:
     letters, codes = "P" * 16 + "FPFFPFP", "A" * 16 + "B" * 7
     api = LetteredApi({"a": letters, **fine(6, 23)}, codes=codes)
