@@ -111,11 +111,13 @@ def combine_sides(
         if frame is not None
     ]
     combined = pl.concat(frames, how="diagonal")
-    # Which of several of one moment came first is not known; hashes sort faster than ids.
-    ids = (pl.col(name).hash() for name in ("run_id", "result_id"))
-    order = pl.arg_sort_by(pl.col("side") == CANDIDATE, "moment", "side", *ids)
+    # Which of several of one moment came first is not known; hashes sort faster than ids. The runs
+    # are ranked first, because they are few: to sort by all of the keys takes much longer.
+    is_now = (pl.col("side") == CANDIDATE).alias("now")
+    run = pl.struct(is_now, "moment", "side", pl.col("run_id").hash()).rank("dense")
+    keys = combined.select(run=run, result=pl.col("result_id").hash())
     at = np.empty(combined.height, dtype=np.int64)
-    at[combined.select(order).to_series().to_numpy()] = np.arange(at.size)
+    at[np.lexsort((keys["result"].to_numpy(), keys["run"].to_numpy()))] = np.arange(at.size)
     return combined.with_columns(pl.Series("at", at))
 
 
@@ -193,6 +195,7 @@ def _number(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
     texts = {
+        "eval": pl.col("eval_id"),
         "run": pl.coalesce("run_id", alone),
         "own_block": pl.col("block_id"),
         "code": pl.col(BLOCK_CODE),
@@ -200,23 +203,22 @@ def _number(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         "expected": pl.col("expected_value").replace(by_value),
         **{name: pl.col(name) for name in DEFINITION[:2]},
     }
-    table = (
-        results.lazy()
-        .filter(pl.col("eval_id").is_not_null())
-        .select(
-            *("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id"),
-            *("eval_id", "block_id"),
-            eval=pl.col("eval_id").rank("dense").cast(pl.Int64) - 1,
-            **{
-                name: text.rank("dense").fill_null(0).cast(pl.Int64) for name, text in texts.items()
-            },
-        )
-        .sort("at")
-        .collect()
+    kept = ("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id")
+    known = results.lazy().filter(pl.col("eval_id").is_not_null())
+    table = known.select(*kept, "eval_id", "block_id", **texts).sort("at").collect()
+    numbers = [_number_texts(table[name]) for name in texts]
+    table = table.with_columns(numbers).with_columns(pl.col("eval") - 1)
+    evals = table.group_by("eval", "eval_id").agg(
+        pl.col("block_id").drop_nulls().last(),
+        block=pl.col("own_block").filter(pl.col("own_block") > 0).last().fill_null(0),
     )
-    newest = pl.col("block_id", "own_block").drop_nulls().last()
-    evals = table.group_by("eval", "eval_id").agg(newest).sort("eval")
-    return table, evals.rename({"own_block": "block"})
+    return table, evals.sort("eval")
+
+
+def _number_texts(texts: pl.Series) -> pl.Series:
+    """Texts, which are long, many and mostly the same, as numbers from 1 on; 0 for null."""
+    distinct = pl.Enum(texts.drop_nulls().unique().sort())
+    return texts.cast(distinct).to_physical().cast(pl.Int64).fill_null(-1) + 1
 
 
 def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:

@@ -291,3 +291,10 @@ def test_an_edit_is_where_two_known_codes_differ() -> None:
     runs = [Run(at * DAY, BOTH, code=code) for at, code in enumerate(codes)]
     made = ledger(*runs[:-1], runs[-1]._replace(now=True))
     assert made.histories.edited[0].tolist()[1:] == [0, 2, 1, 2, 0]
+
+
+def test_an_eval_stays_in_its_block_where_its_newest_result_does_not_name_it() -> None:
+    nameless = Run(2 * DAY, {"a": "P"}, more={"block_id": None})
+    made = ledger(Run(0, BOTH | {"b": "P"}), nameless, Run(3 * DAY, {"b": "P"}, now=True))
+    assert made.evals["block_id"].to_list() == ["block_1", "block_1"]
+    assert made.histories.block[0] == made.histories.block[1]
