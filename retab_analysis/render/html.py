@@ -196,7 +196,7 @@ def write_html_line(line: Line) -> Html:
 def _write_span(span: Span) -> Html:
     text = markup.without_controls(span.text)
     if span.look == "open":
-        opens = {"data_event": "eval", "data_value": span.title, "title": span.title}
+        opens = {"data_event": "eval", "data_value": span.title}
         return tag("button", markup.name(text), type="button", class_="rtd-open", **opens)
     if span.look in _LOOKS:
         return tag(_LOOKS[span.look], text, title=span.title)

@@ -33,7 +33,7 @@ from retab_analysis.widgets.phrases import count_noun, label_eval
 from retab_analysis.widgets.table import Row
 
 # More than that are counted.
-SHOWN_RESULTS, SHOWN_STILL = 200, 20
+SHOWN_RESULTS, SHOWN_STILL = 100, 20
 
 
 def render_panel(explored: ExplorerState, look: DetailLook, *, fetching: bool = False) -> Html:
