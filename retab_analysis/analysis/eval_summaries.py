@@ -32,7 +32,7 @@ def summarize_evals(results: Frame) -> Frame:
         outcomes); ``kind``, null without outcomes; for what a check calls broken ``since_at,
         since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
         ``last_passed_at, last_failed_at``; ``duration_ms_p50`` (Float64), the median of the
-        outcomes.
+        outcomes: ``summary.top_k(10, by="duration_ms_p50")`` are the slowest evals.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
         ``never_passed``: no outcome passed. ``broken``: a check calls it so, and :func:`blame` says

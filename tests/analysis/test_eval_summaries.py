@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
 from statsmodels.stats.proportion import proportion_confint
-from support.frames import START, results
+from support.frames import START, many, results
 
 from retab_analysis import summarize_evals
 
@@ -195,3 +195,9 @@ def test_what_is_not_known_is_not_needed(names: tuple[str, ...]) -> None:
     found = summarize_evals(blind)
     assert found.schema == SCHEMA
     assert found["outcomes"].to_list() == [15] * 6
+
+
+def test_the_slowest_evals_are_a_line() -> None:
+    rows = [row for at in range(3) for row in many(f"e{at}", "PP", duration_ms=1000 * (at + 1))]
+    slowest = summarize_evals(results(*rows)).top_k(2, by="duration_ms_p50")
+    assert slowest.select("eval_id", "duration_ms_p50").rows() == [("e2", 3000.0), ("e1", 2000.0)]
