@@ -65,7 +65,7 @@ LINES = {
     "fetch": 2_500,
     "export": 610,
     "stats": 670,
-    "evidence": 1_830,
+    "evidence": 1_800,
     "analysis": 1_300,
     "comparison": 5_220,
     "render": 910,
