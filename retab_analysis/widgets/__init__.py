@@ -1,12 +1,13 @@
 """Views for notebooks: ``watch``, ``explore`` and ``compare_view``.
 
 Each of ``live``, ``explorer`` and ``compare`` computes its state as plain values (``state``), draws
-it as HTML and text (``html``) and gives it to the user (``view``). They share ``common``.
+it as HTML and text (``html``) and gives it to the user (``view``). They share ``table`` (rows that
+are filtered, sorted and chosen from) and ``open_eval`` (all that is told of one eval).
 
 ``page`` shows HTML in a notebook and sends events back (``page.js`` and ``style.css`` are its side
-in the browser), ``elements`` makes the HTML that it understands, ``display`` puts it into a cell's
-output with what stands for it once nothing drives it, and ``kernel_events`` answers while a cell
-blocks the kernel.
+in the browser), ``elements`` makes the HTML that it understands, ``view_page`` puts it into a
+cell's output with what stands for it once nothing drives it, and ``kernel_events`` answers while a
+cell blocks the kernel.
 """
 
 from retab_analysis.widgets.compare.view import CompareView, compare_view
