@@ -39,13 +39,13 @@ _KEY = re.compile(r"\bsk[-_][A-Za-z0-9_-]{5,}")
 
 # What a server says may steer a terminal or turn a text round, and go on for ever.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_LONG_WORD = re.compile(r"\S{201,}")
+_LONG_NAME = re.compile(r"[^\s'\"…]{201,}")
 
 
 def _as_shown(message: str) -> str:
     """A message in which controls are shown by their numbers, and long names are cut."""
     shown = _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", message)
-    return _LONG_WORD.sub(lambda found: f"{found[0][:199]}…", shown)
+    return _LONG_NAME.sub(lambda found: f"{found[0][:199]}…", shown)
 
 
 class RetabAnalysisError(Exception):
