@@ -70,7 +70,8 @@ def _write(document: Document) -> Iterator[Html]:
     context = (tag("span", _write_span(span)) for span in document.context)
     edge = f"border-color:var(--rtd-t-{document.badge_tone})"
     badge = tag("span", document.badge, class_="rtd-badge", style=edge) if document.badge else None
-    yield tag("div", tag("span", *context), badge, class_="rtd-top")
+    # Spaces keep words apart also where no style sheet does, as on GitHub.
+    yield tag("div", tag("span", markup.join(*context, by=" ")), " ", badge, class_="rtd-top")
     head = document.heading
     beginning = markup.join(f"{head.sign} ", tag("b", head.strong))
     yield tag("h2", beginning, tag("span", head.rest, class_="rtd-quiet"), class_="rtd-head")
@@ -79,7 +80,8 @@ def _write(document: Document) -> Iterator[Html]:
         widths = (f"flex:{each.number} 1 0;{_colour(each.tone)}" for each in document.counts)
         bar = (tag("span", style=style) for style in widths)
         yield tag("div", *bar, class_="rtd-bar", aria_hidden="true")
-        yield tag("div", *map(_write_count, document.counts), class_="rtd-counts")
+        counts = markup.join(*map(_write_count, document.counts), by=" ")
+        yield tag("div", counts, class_="rtd-counts")
     for part in document.parts:
         yield from _write_part(part)
 
@@ -103,7 +105,7 @@ def _write_part(part: Part) -> Iterator[Html]:
         yield tag("div", _write_table(part), class_="rtd-wide")
     elif isinstance(part, Card):
         aside = tag("span", write_html_line(part.aside), class_="rtd-quiet") if part.aside else None
-        title = tag("h3", tag("span", write_html_line(part.title)), aside, class_="rtd-title")
+        title = tag("h3", tag("span", write_html_line(part.title)), " ", aside, class_="rtd-title")
         inner = (each for piece in part.parts for each in _write_part(piece))
         edge = f"border-left-color:var(--rtd-t-{part.tone})"
         yield tag("section", title, *inner, class_="rtd-card", style=edge)
@@ -173,7 +175,8 @@ def _write_cell(cell: Cell, column: ColumnTitle) -> Html:
         summary = tag("summary", _write_difference(Change(head.label, marked)))
         changes = (tag("div", _write_difference(each)) for each in cell.folded)
         folded = tag("details", summary, *changes)
-    return markup.join(named, first, *(tag("small", each) for each in others), folded)
+    smaller = (tag("small", each) for each in others)
+    return markup.join(markup.join(named, first), *smaller, folded, by=" ")
 
 
 def _write_difference(difference: Change) -> Html:

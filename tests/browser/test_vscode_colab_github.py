@@ -55,19 +55,19 @@ def test_the_saved_views_are_loaded_with_requirejs(
     expect(views).to_have_count(3)
     expect(views.nth(0)).to_contain_text("95 of 95 done")
     expect(views.nth(1)).to_contain_text("1 to 15 of")
-    expect(views.nth(2)).to_contain_text("Gate does not hold")
+    expect(views.nth(2)).to_contain_text("gate fails")
     assert page.locator("[data-stands-for]").count() == 3
     assert page.locator("[data-stands-for]:visible").count() == 0
     bar = views.nth(0).locator(".ra-bar").first
     assert bar.evaluate("(each) => getComputedStyle(each).display") == "flex"
     page.screenshot(path=screenshots / "saved-requirejs.png", full_page=True)
-    for view, name in ((1, "Export CSV"), (2, "Next")):
+    for view, name in ((1, "Export CSV"), (2, "What was edited?")):
         views.nth(view).get_by_role("button", name=name).first.click()
         expect(views.nth(view).locator(".ra-notice")).to_contain_text("run the cell again")
     page.screenshot(path=screenshots / "saved-requirejs-clicked.png", full_page=True)
     # What needs no kernel works.
-    views.nth(0).locator("summary", has_text="Passed").click()
-    expect(views.nth(0).locator("[data-section=passed] tbody tr").first).to_be_visible()
+    views.nth(0).locator("summary", has_text="Failing as before").click()
+    expect(views.nth(0).locator("details[open] tbody tr").first).to_be_visible()
     assert missed == []
     assert console == []
 
@@ -83,9 +83,9 @@ def test_the_saved_views_are_loaded_as_colab_loads_anywidget(
     page.goto(ADDRESS)
     page.evaluate(host_pages.SHOW_AS_COLAB, [state, models])
     views = page.locator(LIVE)
-    for at, words in enumerate(("95 of 95 done", "1 to 15 of", "Gate does not hold")):
+    for at, words in enumerate(("95 of 95 done", "1 to 15 of", "gate fails")):
         expect(views.nth(at)).to_contain_text(words)
-    views.nth(2).get_by_role("button", name="Next").click()
+    views.nth(2).get_by_role("button", name="What was edited?").click()
     expect(views.nth(2).locator(".ra-notice")).to_contain_text("run the cell again")
     assert missed == []
     assert console == []
@@ -158,7 +158,7 @@ def test_github_shows_the_saved_views_as_text_and_tables(
     assert "Rüegg: unit price 1.10, not 110 Rüegg_Lieferung_71.pdf" in words[0]
     assert live.locator("table").first.locator("tbody tr").count() >= 9
     assert explorer.locator("table").first.locator("tbody tr").count() == 15
-    assert "Gate does not hold" in words[2]
-    assert re.search(r"before( [✓!])+ now( ✗)+", words[2])  # an outage may be among them
-    assert re.search(r"p > 0.99 block extract_lines \(code edited\) document ", words[2])
+    assert re.search(r"95 evals gate fails|96 evals gate fails", words[2])
+    assert "9 broke 1 " in words[2]
+    assert "extract_lines was edited; 9 of its 18 evals broke with the run of " in words[2]
     assert "Buffet lunch" not in "".join(words)
