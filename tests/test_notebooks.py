@@ -142,7 +142,7 @@ def test_the_dashboard_keeps_all_three_views_and_no_values(
     assert "Runs of wf_invoices since" in page
     assert re.search(r"1 to 15 of \d+ runs", page)
     assert re.search(BROKE, plain(page))
-    assert "Gate does not hold" in page
+    assert "gate fails" in page
     with ra.Sandbox() as sandbox:
         client = ra.Client(**sandbox.credentials)
         runs = ra.fetch_runs("wf_invoices", status="completed", limit=60, client=client)

@@ -94,15 +94,16 @@ def _split(text: bytes) -> pl.DataFrame:
             f"byte {error.start} is 0x{text[error.start]:02x}, expected UTF-8 text (in Excel: save "
             "as CSV UTF-8)"
         ) from None
-    separator = next((each for each in (";", "\t", "|") if each in header), None)
-    if separator is not None and "," not in header:
+    skeleton = _QUOTED_CELL.sub(b"_", text)
+    first = skeleton.partition(b"\n")[0].decode("utf-8")
+    separator = next((each for each in (";", "\t", "|") if each in first), None)
+    if separator is not None and "," not in first:
         raise SchemaError(
             f"the header is {header[:80].strip()!r}: got cells separated by {separator!r}, "
             "expected commas; write the file anew with commas, for example with polars: "
             f"pl.read_csv(path, separator={separator!r}, infer_schema=False)"
             ".write_csv(new_path)"
         )
-    skeleton = _QUOTED_CELL.sub(b"_", text)
     expected = "quotes around a whole cell, and doubled inside it"
     _check_stray(skeleton, b'"', "a quote", expected)
     if b"\r" in skeleton:
