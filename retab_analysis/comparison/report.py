@@ -73,6 +73,7 @@ def write_report(
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
     judged = comparison.gate() if gate is None else gate
-    document = make_document(comparison, judged, Door(shows_values(values)))
+    door = Door(shows_values(values), look="", accept="")  # who reads it has no notebook
+    document = make_document(comparison, judged, door)
     page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
     save(Path(target), page.encode())
