@@ -157,7 +157,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     earlier = None if sides.baseline is None else rows.earlier
     suite = _collect_suite(results, ledger, rows.evals, earlier)
     evals = suite.evals.select(EVALS_SCHEMA.names())
-    return Comparison(evals, _describe(sides, evals), alpha, margin, sides, suite)
+    return Comparison(evals, alpha, margin, _describe(sides, evals), sides, suite)
 
 
 def _describe(sides: Sides, evals: pl.DataFrame) -> str:

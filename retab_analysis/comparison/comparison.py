@@ -15,7 +15,7 @@ import polars as pl
 from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import accept as accept_failures
 from retab_analysis.comparison.causes import group_causes, split_path
-from retab_analysis.comparison.detail import EvalDetail, collect_details
+from retab_analysis.comparison.detail import WHOLE, EvalDetail, collect_details
 from retab_analysis.comparison.explanation import (
     explain,
     say_bad_hour,
@@ -54,6 +54,7 @@ from retab_analysis.comparison.suite_test import (
     suite_regressed,
     summarize,
 )
+from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.comparison.verdict_document import Door, list_cases, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
@@ -68,8 +69,6 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, FAILING
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
-# The conditions that hold the whole value against what is expected; None where it is not known.
-_WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,15 +85,14 @@ class Comparison:
             ``reruns_to_clear`` and ``reruns_to_confirm`` how many further passes or failures in a
             row would decide it (null above 5). A delta is candidate minus baseline; ``margin`` is
             score minus threshold; of several results the medians.
-        compared: What was compared with what, one sentence.
         alpha: The level of the suite's test.
         margin: How far the interval may reach for ``no_change``.
     """
 
     evals: pl.DataFrame
-    compared: str
     alpha: float
     margin: float
+    _compared: str
     _sides: Sides
     _suite: Suite
 
@@ -330,7 +328,7 @@ class Comparison:
         }
         at = split_path(self._sides.asserted_paths().get(row["eval_id"]))
         kind = self._sides.condition_kind(row["eval_id"])
-        differing = differing_paths(texts, at, is_expected=kind in _WHOLE)
+        differing = differing_paths(texts, at, is_expected=kind in WHOLE)
         return pl.DataFrame(differing, schema=_DIFF)
 
     def _rows_of(self, asked: str) -> pl.DataFrame:
@@ -376,8 +374,11 @@ class Comparison:
 
     @property
     def unclear(self) -> pl.DataFrame:
-        """The rows of ``evals`` that may have got worse: :func:`settle` decides them."""
-        return self.evals.filter(transition="suspect")
+        """The rows of ``evals`` that one run cannot tell: :func:`settle` decides them.
+
+        They may have got worse, or ended in an error that is not part of an outage.
+        """
+        return self._suite.evals.filter(is_undecided()).select(self.evals.columns)
 
     @property
     def flaky(self) -> pl.DataFrame:
@@ -446,7 +447,7 @@ class Comparison:
         unknown = say_unknown(self._suite.evals["unknown"])
         hour = say_bad_hour(choose_reruns(self._suite, ROUNDS).filter("in_bad_hour"))
         started = say_started(self._sides.started)
-        notes = (self.compared, *self._sides.notes, started, unknown, hour)
+        notes = (self._compared, *self._sides.notes, started, unknown, hour)
         compared = " ".join(filter(None, notes))
         told = explain(self._facts(), compared, test)
         edits = self._sides.edits
@@ -541,6 +542,11 @@ class Comparison:
 def sides_of(comparison: Comparison) -> Sides:
     """The results that were compared, and what is known beside them."""
     return comparison._sides
+
+
+def compared_of(comparison: Comparison) -> str:
+    """What was compared with what, one sentence."""
+    return comparison._compared
 
 
 def details_of(comparison: Comparison) -> list[EvalDetail]:

@@ -43,17 +43,14 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "removed": ("−", "removed", "other"),
     "fixed": ("✓", "fixed", "good"),
     "still_passing": ("·", "pass", "good"),
-}
-"""The sign of each transition, its word, and what it means; in the order of the counts."""
-
-OF_RESULTS: Mapping[str, tuple[str, str, Tone]] = {
+    # Of a single result, where nothing is known of others.
     "passed": ("·", "passed", "good"),
     "failed": ("✗", "failed", "bad"),
     "blocked": ("⊘", "blocked", "blocked"),
     "error": ("!", "error", "error"),
     "cancelled": ("…", "cancelled", "other"),
 }
-"""The same for the state of a single result, where nothing is known of others."""
+"""The sign of each transition, its word, and what it means; in the order of the counts."""
 
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that hold the whole value against what is expected; None where not known."""
@@ -85,22 +82,14 @@ class EvalDetail:
     """What is known of one eval.
 
     Attributes:
-        row: Its row of ``Comparison.evals``.
+        row: What a comparison keeps of it; of a single result, its row.
         since: Its outcomes since it got worse, or on the candidate's side.
         before: Those before that.
         earlier: Those before the candidate.
         now: Those on the candidate's side.
         is_latest: Whether it may have begun earlier than it shows.
         is_outage: Whether it ended in an error of an outage.
-        is_new_failure: Whether it never failed before, and does not pass now.
-        was_broken: Whether it was broken when it was decided last.
-        has_passed: Whether it passed before.
-        is_edited_since: Whether it was edited after it was run last.
-        is_saved: Whether it is saved; None where that is not known.
-        has_moved: Whether it is in another block than before.
         not_run_since: When it was decided last, where it was not run now.
-        differs: What of its definition was edited, in words.
-        unknown: Of which parts of it that is not known.
         year: The year of what is compared, which dates leave out.
         path: Which part of its block's output it looks at.
         kind: Its kind of condition.
@@ -110,22 +99,14 @@ class EvalDetail:
     """
 
     row: Row
-    since: Share
-    before: Share
-    earlier: Share
-    now: Share
-    is_latest: bool
-    is_outage: bool
-    is_new_failure: bool
-    was_broken: bool
-    has_passed: bool
-    is_edited_since: bool
-    is_saved: bool | None
-    has_moved: bool
-    not_run_since: datetime | None
-    differs: str | None
-    unknown: tuple[str, ...]
-    year: int | None
+    since: Share = Share(0, 0)
+    before: Share = Share(0, 0)
+    earlier: Share = Share(0, 0)
+    now: Share = Share(0, 0)
+    is_latest: bool = False
+    is_outage: bool = False
+    not_run_since: datetime | None = None
+    year: int | None = None
     path: str | None = None
     kind: str | None = None
     outcomes: tuple[str, ...] = ()
@@ -144,15 +125,7 @@ class EvalDetail:
             **shares,
             is_latest=row["is_latest"],
             is_outage=row["is_outage"],
-            is_new_failure=not row["failed_before"] and not row["passes_now"],
-            was_broken=row["is_broken"],
-            has_passed=row["passed_before"],
-            is_edited_since=bool(row["is_edited_since"]),
-            is_saved=row["is_saved"],
-            has_moved=bool(row["has_moved"]),
             not_run_since=row["not_run_since"],
-            differs=row["differs"],
-            unknown=tuple(row["unknown"] or ()),
             **more,
         )
 
@@ -175,11 +148,7 @@ class EvalDetail:
             "candidate_actual": result["actual_value"],
             "failure": ": ".join(filter(None, (result["failure_code"], message))),
         }
-        flags = ("is_latest", "is_outage", "is_new_failure", "was_broken", "has_passed")
-        unknown: dict[str, Any] = dict.fromkeys(("is_saved", "not_run_since", "differs", "year"))
-        unknown |= dict.fromkeys((*flags, "is_edited_since", "has_moved"), False)
-        unknown |= dict.fromkeys(_SHARES, Share(0, 0)) | {"unknown": ()}
-        return cls(row=row, path=result.get("path"), kind=result.get("condition_kind"), **unknown)
+        return cls(row=row, path=result.get("path"), kind=result.get("condition_kind"))
 
     @property
     def id(self) -> str:
@@ -213,8 +182,7 @@ class EvalDetail:
 
     @property
     def _words(self) -> tuple[str, str, Tone]:
-        found = WORDS.get(self.transition) or OF_RESULTS.get(self.transition)
-        return found or ("?", one_line(self.transition), "other")
+        return WORDS.get(self.transition, ("?", one_line(self.transition), "other"))
 
     @property
     def state(self) -> str | None:
@@ -291,7 +259,7 @@ class EvalDetail:
             lines.append(write_line(Span(one_line(self.message, 300), "quiet")))
         # What stands in the line itself is not said again below it.
         is_said = (self.row["candidate_actual"] or "").startswith("{")
-        folded = tuple(self._differences()[is_said:])
+        folded = tuple(self._differences()[is_said:]) if self.fails else ()
         return Cell((was,) if was else ()), Cell(tuple(lines), folded)
 
     def got(self) -> Line:
@@ -358,8 +326,8 @@ class EvalDetail:
     @property
     def reason(self) -> str | None:
         """Why it has its transition, with numbers; None where it simply passes."""
-        transition = self.transition
-        if transition in BROKEN or (transition == "still_failing" and self.row["since_at"]):
+        transition, row = self.transition, self.row
+        if transition in BROKEN or (transition == "still_failing" and row["since_at"]):
             return self._say_broken()
         if transition == "suspect":
             return (
@@ -368,24 +336,26 @@ class EvalDetail:
         if transition == "newly_errored":
             return f"ended in an error{' of an outage' if self.is_outage else ''}"
         if transition == "fixed":
-            is_fixed = (self.row["p_improved"] or 0) >= LIKELY
+            is_fixed = (row["p_improved"] or 0) >= LIKELY
             what = "fixed" if is_fixed else "passes again"
             return f"{what}: passed {self.now}; before, {self.earlier}"
         if transition == "flaky":
-            what = "failed for the first time" if self.is_new_failure else "comes and goes"
+            again = row["failed_before"] or row["passes_now"]
+            what = "comes and goes" if again else "failed for the first time"
             return f"{what}: passed {self.earlier} before and {self.now} now"
         if transition == "incomplete":
             return self._say_missing()
         if transition == "still_failing":
             if self.state == "error":
                 return "did not pass before, and ended in an error now"
-            if self.has_passed:
+            if row["passed_before"]:
                 return f"passed {self.earlier} before and {self.now} now"
-            return f"never passed{' since it was edited' if self.differs else ''}"
+            return f"never passed{' since it was edited' if row['differs'] else ''}"
+        differs, is_saved = row.get("differs"), row.get("is_saved")
         return {
-            "not_comparable": f"{self.differs or 'eval'} edited: earlier results say nothing of it",
+            "not_comparable": f"{differs or 'eval'} edited: earlier results say nothing of it",
             "added": f"no earlier result; {self.state} now",
-            "removed": "not saved any more" if self.is_saved is False else "not among the results",
+            "removed": "not saved any more" if is_saved is False else "not among the results",
         }.get(transition)
 
     def _say_broken(self) -> str:
@@ -404,12 +374,12 @@ class EvalDetail:
 
     def _say_same(self) -> str:
         """That it was moved, and of what it is not known whether it is still the same."""
-        moved = "; it was moved to another block since" if self.has_moved else ""
-        unknown = " or ".join(self.unknown)
+        moved = "; it was moved to another block since" if self.row["has_moved"] else ""
+        unknown = " or ".join(self.row["unknown"] or ())
         return moved + (f"; whether the eval's {unknown} changed is not known" if unknown else "")
 
     def _say_missing(self) -> str:
-        if self.is_edited_since:
+        if self.row["is_edited_since"]:
             return "edited since it was run last"
         why = {
             "cancelled": "cancelled",
@@ -418,7 +388,7 @@ class EvalDetail:
             None: "not run",
         }
         said = why.get(self.state, "no result came")
-        return f"{said}; it was broken on the code before" if self.was_broken else said
+        return f"{said}; it was broken on the code before" if self.row["is_broken"] else said
 
     def describe(self, *, values: bool) -> list[str]:
         """What there is to know of a failure, line by line."""

@@ -17,6 +17,7 @@ from retab_analysis.arguments import check_count, check_flag, check_share, find_
 from retab_analysis.comparison.accepted import Accepted, read_accepted
 from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points, say_waiting
+from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, TRANSITIONS
@@ -248,9 +249,7 @@ def apply_rule(
     known = evals.filter(is_free, fails | counts)
     if known.height:
         notes.append(f"{known.height} accepted: {list_evals(known)}.")
-    transition = pl.col("transition")
-    isolated = (transition == "newly_errored") & ~pl.col("is_outage")
-    unsure = evals.filter((transition == "suspect") | isolated, ~is_free, ~counts)
+    unsure = evals.filter(is_undecided(), ~is_free, ~counts)
     return Gate(
         not reasons,
         tuple(reasons),

@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from retab_analysis.comparison.suite_test import Suite
+from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.evidence.comparable import SAME_HOUR
 from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS, ROUNDS
 from retab_analysis.vocabulary import BROKEN, SURE
@@ -19,11 +20,8 @@ _COLUMNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", 
 
 def list_undecided(suite: Suite) -> pl.DataFrame:
     """The evals that one more result may decide: ``Comparison.reruns``."""
-    transition = pl.col("transition")
-    isolated = (transition == "newly_errored") & ~pl.col("is_outage")
-    unsure = transition.is_in(BROKEN) & (pl.col("p_regressed") < SURE)
-    chosen = suite.evals.filter(isolated | (transition == "suspect") | unsure)
-    return chosen.select(_COLUMNS)
+    unsure = pl.col("transition").is_in(BROKEN) & (pl.col("p_regressed") < SURE)
+    return suite.evals.filter(is_undecided() | unsure).select(_COLUMNS)
 
 
 def choose_reruns(suite: Suite, rounds: int, now: datetime | None = None) -> pl.DataFrame:

@@ -123,6 +123,12 @@ def is_called_though_passing() -> pl.Expr:
     return (pl.col("p_worse") >= CERTAIN_ENOUGH).fill_null(False)
 
 
+def is_undecided() -> pl.Expr:
+    """Whether one run cannot tell: it may have got worse, or ended in an isolated error."""
+    isolated = (pl.col("transition") == "newly_errored") & ~pl.col("is_outage")
+    return isolated | (pl.col("transition") == "suspect")
+
+
 def _first(*rules: tuple[pl.Expr, str | pl.Expr | None]) -> pl.Expr:
     """The outcome of the first rule that holds."""
     found = pl.lit(None, pl.String)

@@ -255,6 +255,8 @@ class _Writer:
         least = min((each.p for each in evals if each.p is not None), default=1.0)
         if least < SURE:
             yield f"p at least {say_p(least)}"
+        if blocked := sum(each.transition == "newly_blocked" for each in evals):
+            yield f"{blocked} {'is' if blocked == 1 else 'are'} blocked"
         if errors:
             yield f"{len(errors)} more ended in an error"
 

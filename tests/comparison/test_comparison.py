@@ -48,7 +48,7 @@ def test_the_rows_of_what_became_of_evals_have_names() -> None:
     comparison = of_every_transition()
     kinds = {
         "broken": ("regressed", "newly_blocked"),
-        "unclear": ("suspect",),
+        "unclear": ("newly_errored", "suspect"),
         "flaky": ("flaky",),
         "fixed": ("fixed",),
         "new": ("added",),
@@ -163,7 +163,7 @@ def test_dates_are_iso_and_what_is_not_finite_is_null() -> None:
 
 def test_the_explanation_begins_with_what_was_compared() -> None:
     comparison = of_every_transition()
-    assert comparison.explain().startswith(comparison.compared)
+    assert comparison.explain().startswith("Compared ")
     assert (comparison.alpha, comparison.margin) == (0.05, 0.05)
     other = held_against(many_evals(30, "PP"), 1, 2, alpha=0.1, margin=0.2)
     assert (other.alpha, other.margin) == (0.1, 0.2)

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.comparison import details_of
+from retab_analysis.comparison.comparison import compared_of, details_of
 from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
@@ -251,7 +251,7 @@ def _describe_comparison(snapshot: Snapshot) -> str | None:
         return "The earlier runs are being read."
     known = [each for each in snapshot.news if each.against is not None]
     if len(known) == 1 and known[0].comparison is not None:
-        return known[0].comparison.compared
+        return compared_of(known[0].comparison)
     against = list(dict.fromkeys(each.against for each in known if each.against))
     return f"Held against {_list_first(against, '; ')}." if against else None
 
