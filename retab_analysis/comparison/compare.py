@@ -7,11 +7,10 @@ import polars as pl
 
 from retab_analysis.arguments import check_share
 from retab_analysis.comparison.comparison import Comparison
-from retab_analysis.comparison.eval_rows import describe_evals
 from retab_analysis.comparison.explanation import describe_last_good, describe_sides
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.comparison.transitions import EVALS_SCHEMA
+from retab_analysis.comparison.transitions import EVALS_SCHEMA, describe_evals
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.since import weigh
@@ -153,9 +152,9 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     # Against each eval's own past a version diff is with the newest earlier run, which is not what
     # the eval is held against.
     shown = None if sides.baseline is None else blocks
-    rows = describe_evals(results, ledger, findings, sides, shown)
-    earlier = None if sides.baseline is None else rows.earlier
-    suite = _collect_suite(results, ledger, rows.evals, earlier)
+    told, earlier = describe_evals(results, ledger, findings, sides, shown)
+    held = None if sides.baseline is None else earlier
+    suite = _collect_suite(results, ledger, told, held)
     evals = suite.evals.select(EVALS_SCHEMA.names())
     return Comparison(evals, alpha, margin, _describe(sides, evals), sides, suite)
 

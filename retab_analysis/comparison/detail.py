@@ -438,6 +438,15 @@ FACTS = (
 """The columns that a detail reads beside those that a comparison keeps anyway."""
 
 
+def say_reasons(evals: pl.DataFrame, year: int | None) -> pl.DataFrame:
+    """The same with the column ``reason``: most of a large suite simply passes, and has none."""
+    told = evals.filter(pl.col("transition") != "still_passing")
+    reasons = [EvalDetail.make(row, year=year).reason for row in told.iter_rows(named=True)]
+    said = pl.DataFrame({"eval": told["eval"], "reason": pl.Series(reasons, dtype=pl.String)})
+    worded = evals.drop("reason").join(said, on="eval", how="left", maintain_order="left")
+    return worded.select(evals.columns)
+
+
 def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
     """The details of the evals that do not simply pass, in the order of ``Comparison.evals``.
 

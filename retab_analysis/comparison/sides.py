@@ -7,7 +7,7 @@ from all comparable results, see :mod:`retab_analysis.evidence`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import polars as pl
 
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, NEEDED, Ledger
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, DEFINITION, NEEDED, Ledger
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
@@ -26,6 +26,7 @@ from retab_analysis.vocabulary import (
     state_counts,
 )
 
+_DEFINITION_WORDS = dict(zip(DEFINITION, ("inputs", "condition", "expected value"), strict=True))
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
 _SHOWN = (
     *("eval_name", "block_id", "document_names", "condition", "expected_value", "actual_value"),
@@ -237,7 +238,7 @@ def _choose(rows: pl.DataFrame, best: pl.Expr, *, all_of: pl.Expr) -> pl.DataFra
     return chosen.filter(newest | all_of).select("eval", "at")
 
 
-def pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
+def _pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
     """Some of the rows that :func:`combine_sides` gives, by their numbers; in any order."""
     numbers, picked = results["at"].to_numpy(), at.to_numpy()
     is_picked = np.zeros(1 + max(numbers.max(initial=-1), picked.max(initial=-1)), dtype=bool)
@@ -245,7 +246,7 @@ def pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
     return results.filter(pl.Series(is_picked[numbers]))
 
 
-def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+def _summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
     """One row per eval: its state, how many results that is of, and one result to show.
 
     Args:
@@ -281,3 +282,160 @@ def summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("eval_name", "known_name").alias("eval_name"),
         *(name for name in _SHOWN if name != "eval_name"),
     )
+
+
+def collect_facts(ledger: Ledger, sides: Sides) -> pl.DataFrame:
+    """What the rules ask beside the states of both sides, one row per eval."""
+    histories = ledger.histories
+    is_now, state = pl.col("side") == CANDIDATE, pl.col("state")
+    decided, error = state.is_in(DECIDED), state == "error"
+    now = is_now & pl.col("comparable")
+    found = ledger.results.group_by("eval").agg(
+        has_earlier=(~is_now & (decided | error)).any(),
+        has_candidate=is_now.any(),
+        is_comparable=(~is_now & pl.col("comparable") & (decided | error)).any(),
+        c_decided=(now & decided).any(),
+        c_errored=(now & error).any(),
+        is_outage=(now & error & pl.col("outage")).any(),
+        passes_now=(now & (state == "passed")).any(),
+        fails_now=(now & decided & (state != "passed")).any(),
+    )
+
+    def is_among(names: Iterable[str] | None) -> pl.Expr:
+        among = pl.col("eval_id").is_in(
+            pl.Series(sorted([] if names is None else names), dtype=pl.String).implode()
+        )
+        return pl.lit(None, pl.Boolean) if names is None else among
+
+    counted = pl.DataFrame(
+        {
+            "eval": ledger.evals["eval"],
+            "decided_before": histories.observed[:, : histories.candidate].any(axis=1),
+            "failed_before": histories.fails[:, : histories.candidate].any(axis=1),
+            "passed_before": histories.passes[:, : histories.candidate].any(axis=1),
+            "errors_count": ledger.errors_count,
+            "was_there": _was_there(ledger),
+        }
+    )
+    facts = ledger.evals.select("eval", "eval_id").join(found, on="eval", how="left")
+    facts = facts.join(counted, on="eval").with_columns(
+        pl.col("c_decided") | pl.col("errors_count"),
+        is_passing=pl.col("passes_now")
+        & ~(pl.col("fails_now") | (pl.col("c_errored") & pl.col("errors_count"))),
+        is_saved=is_among(None if sides.saved is None else sides.saved["eval_id"]),
+        is_expected=is_among(sides.expected),
+        is_pending=is_among(sides.pending),
+        is_edited_since=is_among(sides.edited_since),
+    )
+    for more in (_find_last(ledger), _compare_definitions(ledger)):
+        facts = facts.join(more, on="eval", how="left")
+    return facts.drop("eval_id")
+
+
+def _was_there(ledger: Ledger) -> pl.Series:
+    """Which evals the baseline has; where there is none, the newest earlier run of most evals.
+
+    What only older runs have was removed long ago.
+    """
+    rows = ledger.results
+    before = rows.filter(side=BASELINE)
+    if before.is_empty():
+        now = rows.filter(side=CANDIDATE)["eval"].n_unique()
+        earlier = rows.filter(pl.col("side") != CANDIDATE)
+        sizes = earlier.group_by("run_id").agg(
+            pl.col("eval").n_unique().alias("n"), pl.col("at").max()
+        )
+        newest = sizes.filter(2 * pl.col("n") >= now).sort("at")["run_id"].tail(1)
+        before = earlier.filter(pl.col("run_id").is_in(newest.implode()))
+    there = np.bincount(before["eval"].to_numpy(), minlength=ledger.evals.height) > 0
+    return pl.Series(there)
+
+
+def _find_last(ledger: Ledger) -> pl.DataFrame:
+    """``eval, last_state, last_at, same_code``: what each eval did when it was decided last.
+
+    ``same_code``: whether its block has the same code now; what is not known counts as the same,
+    so that it makes nothing incomplete.
+    """
+    rows = ledger.results.sort("at")
+    last = (
+        rows.filter("comparable", pl.col("state").is_in(DECIDED))
+        .group_by("eval")
+        .agg(
+            pl.col("state").last().alias("last_state"),
+            pl.col("moment").last().alias("last_at"),
+            pl.col("code").last().alias("last_code"),
+        )
+    )
+    now = rows.filter(pl.col("side") == CANDIDATE, pl.col("state").is_in((*DECIDED, "error")))
+    present = now.group_by("block_id").agg(present_code=pl.col("code").drop_nulls().last())
+    evals = ledger.evals.select("eval", "block_id").join(present, on="block_id", how="left")
+    same = (pl.col("last_code") == pl.col("present_code")).fill_null(True)
+    joined = evals.join(last, on="eval", how="left").with_columns(same_code=same)
+    return joined.select("eval", "last_state", "last_at", "same_code")
+
+
+def _compare_definitions(ledger: Ledger) -> pl.DataFrame:
+    """``eval, unknown, differs``, in words.
+
+    ``unknown``: what of each eval the comparable results of one side do not say. An expected value
+    that neither side has is none that could have changed: not every condition has one. ``differs``:
+    what of its definition was edited.
+    """
+    same = pl.col("comparable")
+    before, now = same & (pl.col("side") != CANDIDATE), same & (pl.col("side") == CANDIDATE)
+    unknown, differs = [], []
+    for name, word in _DEFINITION_WORDS.items():
+        column = pl.col(name)
+        says = [(side & column.is_not_null()).any() for side in (before, now)]
+        lacks = says[0] != says[1] if name == "expected" else ~(says[0] & says[1])
+        unknown.append(pl.when(before.any() & now.any() & lacks).then(pl.lit(word)))
+        present, other = (column.filter(each).drop_nulls().last() for each in (same, ~same))
+        differs.append(pl.when(present != other).then(pl.lit(word)))
+    decided = ledger.results.filter(pl.col("state").is_in(DECIDED)).sort("at")
+    told = decided.group_by("eval").agg(
+        unknown=pl.concat_list(unknown).list.drop_nulls(),
+        differs=pl.concat_str(differs, separator=" and ", ignore_nulls=True),
+        is_edited=(~same).any(),
+    )
+    return told.select("eval", "unknown", pl.when("is_edited").then("differs").alias("differs"))
+
+
+def find_last_decided(chosen: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """``eval, after``: the row of the newest decided result of those that were chosen."""
+    rows = ledger.results.select("at", "row", "state", "comparable")
+    decided = chosen.join(rows, on="at").filter("comparable", pl.col("state").is_in(DECIDED))
+    return decided.group_by("eval").agg(pl.col("row").max().alias("after"))
+
+
+def put_beside(earlier: pl.DataFrame, results: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """Both sides of each eval: ``eval``, what it is held against, and ``c_…``, what it does now."""
+    chosen = choose_candidate(ledger)
+    rows = _pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
+    before, now = _summarize_side(earlier, rows), _summarize_side(chosen, rows)
+    named = now.rename({name: f"c_{name}" for name in now.columns if name != "eval"})
+    return before.join(named, on="eval", how="full", coalesce=True)
+
+
+def is_beyond_gap(ledger: Ledger, evals: pl.DataFrame, after_gaps: frozenset[str]) -> pl.Series:
+    """Whether runs that were not read lie between the last pass and that since which it is broken.
+
+    Args:
+        ledger: What the runs are taken from.
+        evals: One row per eval, with ``eval`` and ``since_row``.
+        after_gaps: The ids of the runs before which there are some that were not read.
+    """
+    told = ledger.histories
+    rows = ledger.results.filter(
+        pl.col("run_id").is_in(list(after_gaps)), pl.col("row").is_not_null()
+    )
+    gaps = np.zeros((told.shape[0], told.shape[1] + 1), dtype=np.int64)
+    gaps[rows["eval"].to_numpy(), rows["row"].to_numpy() + 1] = 1
+    before = np.cumsum(gaps, axis=1)  # how many gaps lie before the result of a row
+    passed = told.passed
+    places = np.where(passed, np.arange(told.shape[1]), -1)
+    last = np.pad(np.maximum.accumulate(places, axis=1), ((0, 0), (1, 0)), constant_values=-1)
+    eval_, since = evals["eval"].to_numpy(), evals["since_row"].fill_null(-1).to_numpy()
+    passes = last[eval_, np.maximum(since, 0)]
+    start = np.where(passes < 0, since, passes + 1)
+    return pl.Series((before[eval_, since + 1] > before[eval_, start]) & (since >= 0))

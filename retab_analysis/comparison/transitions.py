@@ -29,7 +29,27 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.vocabulary import CERTAIN_ENOUGH, LIKELY, NOT_PASSING, TRANSITIONS, UNLIKELY
+from retab_analysis.comparison.detail import FACTS, find_year, say_reasons
+from retab_analysis.comparison.sides import (
+    Sides,
+    choose_baseline,
+    choose_last_good,
+    collect_facts,
+    find_last_decided,
+    is_beyond_gap,
+    put_beside,
+)
+from retab_analysis.evidence.comparable import Ledger
+from retab_analysis.evidence.since import Findings
+from retab_analysis.vocabulary import (
+    BROKEN,
+    CERTAIN_ENOUGH,
+    FAILING,
+    LIKELY,
+    NOT_PASSING,
+    TRANSITIONS,
+    UNLIKELY,
+)
 
 EVALS_SCHEMA = pl.Schema(
     {
@@ -71,12 +91,172 @@ EVALS_SCHEMA = pl.Schema(
 """The columns of ``Comparison.evals``, one row per eval."""
 
 
-def find_transition(*, own_past: bool) -> pl.Expr:
+FURTHER = (
+    "eval",  # its index in the ledger
+    "expected_reruns",  # how many it will get in the mean if it gets at most 0, 1, …
+    "unknown",  # of which parts of its definition it is not known whether they changed
+    "is_latest",  # whether it may have broken earlier than it shows
+    "is_outage",  # whether it ended in an error of an outage
+    "since_row",
+    *("p_worse", "p_better"),  # that it is worse, or better, whenever that began
+    "not_run_since",  # when it was decided last where it was not run now
+    "passing_rows",  # how many of its newest rows passed, one after the other
+    "comes_and_goes",
+    *("tries", "tried_at", "in_bad_hour"),  # as Findings.newest_hour says
+    *FACTS,
+)
+"""What a comparison keeps of each eval beside what it shows."""
+
+_SIDE_COLUMNS = {
+    "actual_value": "actual",
+    "state": "state",
+    "n": "n",
+    "pass_rate": "pass_rate",
+    "run_id": "run_id",
+    "result_id": "result_id",
+}
+
+
+def describe_evals(
+    results: pl.DataFrame,
+    ledger: Ledger,
+    findings: Findings,
+    sides: Sides,
+    changed_blocks: frozenset[str] | None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What became of each eval, by the rules above.
+
+    Args:
+        results: What :func:`combine_sides` gives.
+        ledger: What is made of them.
+        findings: What the model says of them.
+        sides: What is compared.
+        changed_blocks: The blocks in which the versions differ, None where that is not known.
+
+    Returns:
+        One row per eval, what needs attention first: the columns of :data:`EVALS_SCHEMA`, and
+        :data:`FURTHER`; and the results that each eval is held against, ``eval, at``.
+    """
+    facts = collect_facts(ledger, sides)
+    facts = facts.join(findings.overall_of_each, on="eval").with_columns(is_broken=_is_broken())
+    own_past = sides.baseline is None
+    earlier = choose_baseline(ledger)
+    if own_past:
+        passing = facts.select("eval", passing=pl.col("is_passing") & ~_is_called_though_passing())
+        earlier = choose_last_good(ledger, passing, findings.since)
+    after = find_last_decided(earlier, ledger)
+    if own_past:
+        # For what does not pass now it does not matter how long ago that began: all rows count.
+        after = after.join(passing.filter("passing"), on="eval", how="semi")
+    stays = pl.col("is_broken") & ~pl.col("c_decided")
+    known = facts.select((pl.col("c_decided") & pl.col("decided_before")) | stays).to_series()
+    told = findings.of_each_eval(after, known)
+    joined = (
+        ledger.evals.drop("block", "block_id")
+        .join(put_beside(earlier, results, ledger), on="eval", how="left")
+        .join(facts.drop("p_worse", "fails_last"), on="eval")
+        .join(told, on="eval")
+    )
+    judged = joined.with_columns(transition=_find_transition(own_past=own_past))
+    listed = judged.drop_nulls("transition").with_columns(
+        # Where only the saved eval remembers that it passed, other runs may lie between.
+        is_latest=((pl.col("state") == "passed") & pl.col("run_id").is_null()).fill_null(False)
+        | is_beyond_gap(ledger, judged, sides.after_gaps).gather(
+            judged.with_row_index("place").drop_nulls("transition")["place"]
+        ),
+    )
+    # Which of the runs that were not read was on edited code is not known.
+    listed = listed.with_columns(
+        cause=pl.when("is_latest", cause="edit").then(pl.lit("unknown")).otherwise("cause"),
+    )
+    concluded = listed.with_columns(
+        *_concluded(), block_changed=_block_changed(changed_blocks), failure=_failure()
+    )
+    return order_evals(say_reasons(_shape(concluded), find_year(sides.candidate))), earlier
+
+
+def _is_broken() -> pl.Expr:
+    """Whether what was decided last says that the eval is worse than it once was."""
+    worse = pl.col("fails_last") & (pl.col("p_worse") >= LIKELY)
+    passed = pl.col("passed_before") | pl.col("passes_now")
+    return ((worse | _is_called_though_passing()) & passed).fill_null(False)
+
+
+def _concluded() -> list[pl.Expr]:
+    """Since when, and why, only of evals of which a worsening is said; no reruns of one gone."""
+    still = (pl.col("transition") == "still_failing") & (pl.col("p_worse") >= LIKELY)
+    said = pl.col("transition").is_in((*BROKEN, "suspect")) | (still & pl.col("passed_before"))
+    gone = pl.col("transition") == "removed"
+    # What has no result now has no p, unless it stays broken: then it keeps the last one.
+    is_told = pl.col("c_decided") | pl.col("transition").is_in(BROKEN)
+    edit = pl.col("cause") == "edit"
+    return [
+        *(pl.when(said).then(name).alias(name) for name in ("since_at", "since_run_id", "cause")),
+        *(pl.when(is_told).then(name).alias(name) for name in ("p_regressed", "p_improved")),
+        # A drift has a run and a date, and no version.
+        pl.when(said & edit).then("since_version_id").alias("since_version_id"),
+        *(
+            pl.when(~gone).then(name).alias(name)
+            for name in ("reruns_to_clear", "reruns_to_confirm")
+        ),
+        pl.when(~pl.col("c_decided") & ~pl.col("c_errored")).then("last_at").alias("not_run_since"),
+    ]
+
+
+def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
+    if changed_blocks is None:
+        # Codes of two blocks say nothing of either.
+        moved = (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
+        return pl.when(~moved).then(pl.col("code") != pl.col("c_code"))
+    return pl.coalesce("c_block_id", "block_id").is_in(sorted(changed_blocks))
+
+
+def _failure() -> pl.Expr:
+    """Why the candidate's result does not pass: code and message."""
+    message = pl.coalesce("c_failure_message", "c_status_message")
+    both = pl.concat_str("c_failure_code", message, separator=": ", ignore_nulls=True)
+    failing = pl.col("c_state").is_in((*FAILING, "mixed"))
+    return pl.when(failing & (both != "")).then(both)
+
+
+def _shape(judged: pl.DataFrame) -> pl.DataFrame:
+    """The columns that are shown, in the order in which they are read."""
+    either = [
+        pl.coalesce(f"c_{name}", name).alias(name)
+        for name in ("eval_name", "document_names", "condition", "expected_value")
+    ]
+    moved = (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
+    named = judged.with_columns(
+        *either,
+        pl.coalesce("c_block_id", "block_id").alias("block_id"),
+        moved.alias("has_moved"),
+        pl.lit(None, pl.String).alias("reason"),
+        *(
+            (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
+            for name in ("score", "margin")
+        ),
+        # A difference that overflows Int64 (300 million years) becomes null.
+        duration_delta_ms=(pl.col("c_duration_ms") - pl.col("duration_ms"))
+        .round()
+        .cast(pl.Int64, strict=False),
+    ).rename(
+        {
+            f"{prefix}{name}": f"{side}_{short}"
+            for prefix, side in (("", "baseline"), ("c_", "candidate"))
+            for name, short in _SIDE_COLUMNS.items()
+        }
+    )
+    filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
+    return filled.select(
+        *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()), *FURTHER
+    )
+
+
+def _find_transition(*, own_past: bool) -> pl.Expr:
     """The transition, over one row per eval; null where an eval has no row.
 
-    The columns that it reads are those of :func:`retab_analysis.comparison.eval_rows` and of
-    :meth:`retab_analysis.evidence.since.Findings.of_each_eval`, both sides among them: the
-    state of what the eval is held against, and ``c_…`` for what it does now.
+    The columns that it reads are those of :func:`collect_facts`, :func:`put_beside` (``c_…`` is
+    what an eval does now) and :meth:`retab_analysis.evidence.since.Findings.of_each_eval`.
 
     Args:
         own_past: Whether each eval is held against its own past; otherwise against one baseline.
@@ -118,7 +298,7 @@ def find_transition(*, own_past: bool) -> pl.Expr:
     )
 
 
-def is_called_though_passing() -> pl.Expr:
+def _is_called_though_passing() -> pl.Expr:
     """Whether an eval is called broken although it may have passed when it was decided last."""
     return (pl.col("p_worse") >= CERTAIN_ENOUGH).fill_null(False)
 
