@@ -16,17 +16,11 @@ from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import accept as accept_failures
 from retab_analysis.comparison.causes import group_causes, split_path
 from retab_analysis.comparison.detail import WHOLE, EvalDetail, collect_details
-from retab_analysis.comparison.explanation import (
-    explain,
-    say_bad_hour,
-    say_started,
-    say_unknown,
-)
+from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.gate import (
     FAIL_ON,
     Gate,
     GateRule,
-    Suspicion,
     apply_rule,
     choose_accepted,
     name_by_id,
@@ -206,14 +200,12 @@ class Comparison:
         """
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        saved = self._sides.saved
-        return apply_rule(
-            rule,
-            self._suite.evals,
-            self._pass_rate,
-            self._find_suspicion(rule),
-            None if saved is None else frozenset((*saved["eval_id"], *saved["eval_name"])),
-        )
+        accepted = rule.accepted_ids(self.evals)
+        summary = self.summary
+        if rule.verdict and len(accepted):
+            summary = summarize(self._suite.without(accepted), self.alpha)
+        fell = rule.verdict and suite_regressed(summary, self.alpha)
+        return apply_rule(rule, self._facts(), self._pass_rate, summary if fell else None)
 
     @property
     def _pass_rate(self) -> float | None:
@@ -224,24 +216,6 @@ class Comparison:
         ended = self.evals.filter(pl.col("candidate_state").is_in((*DECIDED, "error", "mixed")))
         passed = (ended["candidate_state"] == "passed").mean()
         return None if passed is None else float(passed)  # type: ignore[arg-type]
-
-    def _find_suspicion(self, rule: GateRule) -> Suspicion:
-        """What speaks against the candidate beside single evals, without what is accepted."""
-        accepted = rule.accepted_ids(self.evals)
-        fell = None
-        if rule.verdict:
-            suite = self._suite.without(accepted) if len(accepted) else self._suite
-            summary = summarize(suite, self.alpha) if len(accepted) else self.summary
-            fell = summary if suite_regressed(summary, self.alpha) else None
-        sides = self._sides
-        return Suspicion(
-            summary=fell,
-            without_accepted=len(accepted) > 0,
-            outage=self._outage,
-            unnamed=sides.unnamed,
-            waiting=sides.waiting,
-            may_have_broken=self._may_have_broken,
-        )
 
     def raise_if_regressed(
         self,
@@ -436,22 +410,15 @@ class Comparison:
 
     def explain(self) -> str:
         """In plain words, line by line: what was compared, what broke, what the numbers say."""
-        row = self.summary.row(0, named=True)
+        facts = self._facts()
         test = {
             "alpha": self.alpha,
             "margin": self.margin,
             "not_worse": is_not_worse(self._suite, self.alpha, self.margin),
-            "own_past": self._sides.baseline is None,
-            "significant": is_significant(row, self.alpha),
+            "significant": is_significant(facts.summary, self.alpha),
         }
-        unknown = say_unknown(self._suite.evals["unknown"])
-        hour = say_bad_hour(choose_reruns(self._suite, ROUNDS).filter("in_bad_hour"))
-        started = say_started(self._sides.started)
-        notes = (self._compared, *self._sides.notes, started, unknown, hour)
-        compared = " ".join(filter(None, notes))
-        told = explain(self._facts(), compared, test)
-        edits = self._sides.edits
-        return told if edits is None else f"{told}\n{edits.describe()}"
+        bad_hour = choose_reruns(self._suite, ROUNDS).filter("in_bad_hour").height
+        return explain(facts, self._compared, test, bad_hour)
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.

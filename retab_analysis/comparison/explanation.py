@@ -82,58 +82,48 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     return f"{said}: {', '.join(parts)}."
 
 
-def say_unknown(unknown: pl.Series) -> str:
-    """That it is not known of some evals whether they are what they were; empty for none."""
-    n, found = (unknown.list.len() > 0).sum(), unknown.explode().to_list()
-    what = " or ".join(word for word in ("inputs", "condition", "expected value") if word in found)
-    said = f"Whether the {what} of {n:,} of {count_noun(len(unknown), 'eval')} changed is not known"
-    they = "it is" if n == 1 else "they are"
-    return f"{said}; {they} compared as if nothing had." if n else ""
-
-
-def say_bad_hour(undecided: pl.DataFrame) -> str:
-    """That evals failed in what is probably a bad hour; empty for none."""
-    if undecided.is_empty():
-        return ""
-    n, they = undecided.height, "it" if undecided.height == 1 else "them"
-    return (
-        f"{count_noun(n, 'eval')} failed in what is probably a bad hour, as shaky evals failed at "
-        f"once and solid ones did not: run {they} again half an hour later."
-    )
-
-
-def say_started(started: pl.DataFrame | None) -> str:
-    """That reruns were started and are not counted; empty for none."""
-    if started is None:
-        return ""
-    verb = "was" if started.height == 1 else "were"
-    return f"{count_noun(started.height, 'rerun')} {verb} started and not waited for."
-
-
-def say_waiting(waiting: tuple[int, int]) -> str:
-    """That the candidate has not ended."""
-    verb = "is" if waiting[0] == 1 else "are"
-    return f"not ended yet: {waiting[0]} of {waiting[1]} {verb} still to come"
-
-
-def explain(facts: VerdictFacts, compared: str, test: Row) -> str:
+def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str:
     """Some lines: what was compared, how sure it is what broke, what the numbers say.
 
     Args:
         facts: What is told.
-        compared: What was compared with what, one sentence or more.
+        compared: What was compared with what, one sentence.
         test: ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
-            rate changed; ``not_worse``: whether it did not fall by the margin; ``own_past``:
-            whether each eval was held against its own earlier results.
+            rate changed; ``not_worse``: whether it did not fall by the margin.
+        bad_hour: How many evals failed in what is probably a bad hour.
     """
-    sentences = [
-        compared,
+    sides = facts.sides
+    first: list[str | None] = [compared, *sides.notes]
+    if sides.started is not None:
+        n = sides.started.height
+        verb = "was" if n == 1 else "were"
+        first.append(f"{count_noun(n, 'rerun')} {verb} started and not waited for.")
+    first.append(_unknown(facts.evals["unknown"]))
+    if bad_hour:
+        they = "it" if bad_hour == 1 else "them"
+        first.append(
+            f"{count_noun(bad_hour, 'eval')} failed in what is probably a bad hour, as shaky evals "
+            f"failed at once and solid ones did not: run {they} again half an hour later."
+        )
+    lines = [
+        " ".join(filter(None, first)),
         _sure(facts),
         _outage(facts),
         _not_counted(facts),
-        _suite(facts.summary, test),
+        _suite(facts, test),
+        None if sides.edits is None else sides.edits.describe(),
     ]
-    return "\n".join(sentence for sentence in sentences if sentence)
+    return "\n".join(filter(None, lines))
+
+
+def _unknown(unknown: pl.Series) -> str | None:
+    n, found = (unknown.list.len() > 0).sum(), unknown.explode().to_list()
+    if not n:
+        return None
+    what = " or ".join(word for word in ("inputs", "condition", "expected value") if word in found)
+    said = f"Whether the {what} of {n:,} of {count_noun(len(unknown), 'eval')} changed is not known"
+    they = "it is" if n == 1 else "they are"
+    return f"{said}; {they} compared as if nothing had."
 
 
 def _sure(facts: VerdictFacts) -> str | None:
@@ -181,8 +171,9 @@ def _not_counted(facts: VerdictFacts) -> str | None:
     return f"Not counted: {'; '.join(said)}." if said else None
 
 
-def _suite(summary: Row, test: Row) -> str:
+def _suite(facts: VerdictFacts, test: Row) -> str:
     """What the test of the suite as a whole says."""
+    summary = facts.summary
     n = summary["n_evals"]
     if not n:
         return (
@@ -196,7 +187,7 @@ def _suite(summary: Row, test: Row) -> str:
         return f"{who} decided on both sides{why}, which says nothing about the suite as a whole."
     moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
     moved += _moved(summary, test["alpha"])
-    if test["own_past"]:
+    if facts.sides.baseline is None:
         moved += ", against their earlier results"
     if test["significant"]:
         p = say_p_value(summary["p_value"])

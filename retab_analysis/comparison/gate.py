@@ -16,11 +16,12 @@ import polars as pl
 from retab_analysis.arguments import check_count, check_flag, check_share, find_named, resolve
 from retab_analysis.comparison.accepted import Accepted, read_accepted
 from retab_analysis.comparison.detail import WORDS, list_evals, say_day
-from retab_analysis.comparison.explanation import say_p_value, say_points, say_waiting
+from retab_analysis.comparison.explanation import say_p_value, say_points
+from retab_analysis.comparison.headline import VerdictFacts
 from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
@@ -159,91 +160,79 @@ def name_by_id(evals: pl.DataFrame) -> dict[str, str | None]:
     return dict(evals.select("eval_id", "eval_name").iter_rows())
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """What speaks against a candidate beside single evals.
+def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, n_free: int) -> list[str]:
+    """What speaks against the candidate beside single evals.
 
-    Attributes:
-        summary: ``Comparison.summary`` without the accepted evals, where the suite fell by its
-            test and that counts; else None.
-        without_accepted: Whether accepted evals were left out of it.
-        outage: How many evals have nothing but errors of an outage, of how many that ended; None
-            without one.
-        unnamed: How many results are missing, or contradict what their run says, and are of no
-            eval that is known to be missing.
-        waiting: How many evals are still to come, of how many.
-        may_have_broken: Whether something probably broke although no eval is called broken.
+    Args:
+        facts: What the verdict is told of.
+        fallen: The summary without the accepted evals, where the suite fell by its test.
+        n_free: How many evals were left out of it.
     """
-
-    summary: pl.DataFrame | None = None
-    without_accepted: bool = False
-    outage: tuple[int, int] | None = None
-    unnamed: int = 0
-    waiting: tuple[int, int] = (0, 0)
-    may_have_broken: bool = False
-
-    def reasons(self) -> list[str]:
-        """The sentences; what is still to come is said with the evals."""
-        said = []
-        if self.outage is not None:
-            ended, total = self.outage
-            said.append(
-                f"Outage: {ended} of {count_noun(total, 'eval')} ended in an error; run them again."
-            )
-        if self.unnamed:
-            verb = "is" if self.unnamed == 1 else "are"
-            said.append(
-                f"The candidate's results do not add up: {count_noun(self.unnamed, 'result')} "
-                f"{verb} missing, or not as its run counts them."
-            )
-        if self.summary is not None:
-            row = self.summary.row(0, named=True)
-            beginning = "Without the accepted evals, the" if self.without_accepted else "The"
-            said.append(
-                f"{beginning} pass rate fell by {say_points(row['delta'])}, more than chance "
-                f"explains (p value {say_p_value(row['p_value'])})."
-            )
-        return said
+    said = []
+    if facts.outage is not None:
+        ended, total = facts.outage
+        said.append(
+            f"Outage: {ended} of {count_noun(total, 'eval')} ended in an error; run them again."
+        )
+    if n := facts.sides.unnamed:
+        verb = "is" if n == 1 else "are"
+        said.append(
+            f"The candidate's results do not add up: {count_noun(n, 'result')} "
+            f"{verb} missing, or not as its run counts them."
+        )
+    if fallen is not None:
+        row = fallen.row(0, named=True)
+        beginning = "Without the accepted evals, the" if n_free else "The"
+        said.append(
+            f"{beginning} pass rate fell by {say_points(row['delta'])}, more than chance "
+            f"explains (p value {say_p_value(row['p_value'])})."
+        )
+    return said
 
 
 def apply_rule(
-    rule: GateRule,
-    evals: pl.DataFrame,
-    pass_rate: float | None,
-    against: Suspicion,
-    saved: frozenset[str] | None = None,
+    rule: GateRule, facts: VerdictFacts, pass_rate: float | None, fallen: pl.DataFrame | None
 ) -> Gate:
     """Apply a rule to the evals of a comparison.
 
     Args:
         rule: The rule.
-        evals: ``Comparison.evals`` with ``is_latest, is_outage, passing_rows, comes_and_goes``.
+        facts: What the verdict is told of.
         pass_rate: The candidate's.
-        against: What else speaks against the candidate.
-        saved: The ids and names of the saved evals, None where they are not known.
+        fallen: ``Comparison.summary`` without the accepted evals, where the suite fell by its test
+            and that counts; else None.
 
     Raises:
         ConfigError: A name that several evals have is allowed or accepted.
     """
-    is_free = pl.col("eval_id").is_in(rule.accepted_ids(evals).implode())
+    evals, sides = facts.evals, facts.sides
+    saved = (
+        None
+        if sides.saved is None
+        else frozenset(sides.saved.select("eval_id", "eval_name").unpivot()["value"])
+    )
+    free = rule.accepted_ids(evals)
+    is_free = pl.col("eval_id").is_in(free.implode())
     counts = pl.col("transition").is_in(rule.fail_on)
-    coming = against.waiting[0] if "incomplete" in rule.fail_on else 0
+    coming = sides.waiting[0] if "incomplete" in rule.fail_on else 0
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
-    suite = [f"{say_waiting(against.waiting)}.".capitalize()] if coming else []
+    verb = "is" if coming == 1 else "are"
+    still = f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come."
+    suite = [still] if coming else []
     reasons = [*suite, *_name_failures(named)]
     total = named.height + coming
     if total and rule.max_failures:
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
         verb = "counts" if total == 1 else "count"
         reasons.append(f"{total} {verb} against the gate; {tolerated}.")
-    further = against.reasons()
+    further = _say_against(facts, fallen, len(free))
     further += _check_pass_rate(rule, pass_rate)
     further += _check_accepted(rule, evals, saved)
     reasons += further
     suite += further
-    notes = _note_others(evals.filter(~is_free), rule.fail_on, against.waiting)
+    notes = _note_others(evals.filter(~is_free), rule.fail_on, sides.waiting)
     notes += _note_idle(rule, evals, saved)
     fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
     known = evals.filter(is_free, fails | counts)
@@ -256,22 +245,22 @@ def apply_rule(
         tuple(notes),
         failing=tuple(named["eval_id"]),
         undecided=tuple(unsure["eval_id"]),
-        doubt="" if reasons else _say_doubt(evals, unsure, against),
+        doubt="" if reasons else _say_doubt(facts, unsure),
         accepted=tuple(known["eval_id"]),
         rule=rule.describe(known.height),
         suite_reasons=tuple(suite),
     )
 
 
-def _say_doubt(evals: pl.DataFrame, unsure: pl.DataFrame, against: Suspicion) -> str:
+def _say_doubt(facts: VerdictFacts, unsure: pl.DataFrame) -> str:
     """What may be wrong although nothing fails the gate."""
-    if not evals["candidate_state"].is_in((*DECIDED, "mixed")).any():
+    if not facts.is_decided:
         return "nothing was decided"
     suspects = unsure.filter(transition="suspect").height
     errors = unsure.height - suspects
     said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
     said += [f"{count_noun(errors, 'eval')} ended in an error"] if errors else []
-    if not said and against.may_have_broken:
+    if not said and facts.may_have_broken:
         return "something probably broke, but it is not certain which eval"
     return " and ".join(said)
 
