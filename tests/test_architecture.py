@@ -67,7 +67,7 @@ LINES = {
     "stats": 670,
     "evidence": 1_800,
     "analysis": 1_300,
-    "comparison": 5_220,
+    "comparison": 5_120,
     "render": 910,
     "plots": 1_425,
     "checks": 2_200,

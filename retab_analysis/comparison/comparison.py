@@ -48,19 +48,19 @@ from retab_analysis.comparison.suite_test import (
     suite_regressed,
     summarize,
 )
-from retab_analysis.comparison.transitions import is_undecided
-from retab_analysis.comparison.verdict_document import Door, list_cases, make_document
+from retab_analysis.comparison.transitions import is_failing, is_undecided
+from retab_analysis.comparison.verdict_document import Door, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
 from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.markup import count_noun
-from retab_analysis.render.document import Case, Document
+from retab_analysis.render.document import Document
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, FAILING
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
 
@@ -326,8 +326,7 @@ class Comparison:
             ConfigError: There is no such eval, or several have that name.
         """
         check_polars_threads()
-        fails = pl.col("candidate_state").is_in((*FAILING, "mixed")).fill_null(False)
-        chosen = self.evals.filter(fails | pl.col("transition").is_in(BROKEN))
+        chosen = self.evals.filter(is_failing() | pl.col("transition").is_in(BROKEN))
         rows = chosen if eval is None else self._rows_of(eval)
         paths = rows["eval_id"].replace_strict(
             self._sides.asserted_paths(), default=None, return_dtype=pl.String
@@ -493,10 +492,6 @@ class Comparison:
             "summary": list_rows(self.summary)[0],
             "evals": list_rows(self.evals, values=values),
         }
-
-    def _cases(self, gate: Gate, *, values: bool) -> list[Case]:
-        """A case for each eval, and one for reasons that are of no single eval."""
-        return list_cases(self._facts(gate.accepted), gate, values=values)
 
     def _repr_html_(self) -> str:
         return self.to_html(values=shows_values())

@@ -28,6 +28,7 @@ from retab_analysis.render.document import (
     Tone,
     write_line,
 )
+from retab_analysis.render.text import mark_line
 from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, LIKELY, MOMENT, NOT_PASSING, SURE
 
 WORDS: Mapping[str, tuple[str, str, Tone]] = {
@@ -413,7 +414,11 @@ class EvalDetail:
         lines = [f"{self.name} ({one_line(self.id)}): {self.short(values=values)}", *told]
         if values and None not in (self.row["baseline_actual"], self.row["candidate_actual"]):
             inside = list_differences(self.row["baseline_actual"], self.row["candidate_actual"])
-            lines += [f"    {each.label}: {_mark(each.line)}" for each in inside if each.label]
+            lines += [
+                f"    {each.label}: {one_line(mark_line(each.line), 500)}"
+                for each in inside
+                if each.label
+            ]
         return lines
 
     def attempts(self, *, values: bool) -> tuple[FailedTry, ...]:
@@ -654,13 +659,3 @@ def _shorten(text: str, head: int, tail: int) -> str:
     if len(text) <= head + tail + 20:
         return text
     return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"
-
-
-def _mark(line: Line) -> str:
-    marks = {"removed": "[-{}-]", "added": "{{+{}+}}"}
-    return "".join(
-        marks.get(span.look, "{}").format(one_line(span.text, 500))
-        if span.look in marks
-        else span.text
-        for span in line
-    )

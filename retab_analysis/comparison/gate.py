@@ -18,10 +18,10 @@ from retab_analysis.comparison.accepted import Accepted, read_accepted
 from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points
 from retab_analysis.comparison.headline import VerdictFacts
-from retab_analysis.comparison.transitions import is_undecided
+from retab_analysis.comparison.transitions import is_failing, is_undecided
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.vocabulary import BROKEN, FAILING, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
@@ -234,8 +234,7 @@ def apply_rule(
     suite += further
     notes = _note_others(evals.filter(~is_free), rule.fail_on, sides.waiting)
     notes += _note_idle(rule, evals, saved)
-    fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
-    known = evals.filter(is_free, fails | counts)
+    known = evals.filter(is_free, is_failing() | counts)
     if known.height:
         notes.append(f"{known.height} accepted: {list_evals(known)}.")
     unsure = evals.filter(is_undecided(), ~is_free, ~counts)
@@ -349,12 +348,11 @@ def _note_others(
     evals: pl.DataFrame, counting: Iterable[str], waiting: tuple[int, int]
 ) -> list[str]:
     transition = pl.col("transition")
-    failing = pl.col("candidate_state").is_in((*FAILING, "mixed"))
     groups = {
         # As long as results are to come, nobody knows whether an eval is gone.
         "removed": ((transition == "removed") & (waiting[0] == 0), "removed"),
-        "added": ((transition == "added") & failing, "new and failing"),
-        "not_comparable": ((transition == "not_comparable") & failing, "edited and failing"),
+        "added": ((transition == "added") & is_failing(), "new and failing"),
+        "not_comparable": ((transition == "not_comparable") & is_failing(), "edited and failing"),
     }
     return [
         f"{chosen.height} {words}: {list_evals(chosen)}."
@@ -379,8 +377,7 @@ def choose_accepted(
     known = name_by_id(compared)
     ids = [resolve("eval", each, known) for each in _check_texts("evals", evals)]
     chosen = compared.filter(pl.col("eval_id").is_in(ids))
-    fails = pl.col("candidate_state").is_in((*FAILING, "mixed"))
-    idle = chosen.filter(~(fails.fill_null(False) | pl.col("transition").is_in(FAIL_ON)))
+    idle = chosen.filter(~(is_failing() | pl.col("transition").is_in(FAIL_ON)))
     if idle.height:
         verb = "neither fails nor fails" if idle.height == 1 else "neither fail nor fail"
         raise ConfigError(f"evals: {list_evals(idle, _LISTED)} {verb} the gate: nothing to accept")

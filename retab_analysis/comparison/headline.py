@@ -20,8 +20,6 @@ from retab_analysis.render.document import Count, Heading
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
 
 LONGEST = 100
-_ENDED = (*DECIDED, "mixed", "error")
-_DONE = (*DECIDED, "mixed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +69,7 @@ class VerdictFacts:
     @property
     def is_decided(self) -> bool:
         """Whether any eval has a verdict on the candidate's side."""
-        return bool(self.evals["candidate_state"].is_in(_DONE).any())
+        return bool(self.evals["candidate_state"].is_in((*DECIDED, "mixed")).any())
 
     @property
     def year(self) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.verdict_document import Door
+from retab_analysis.comparison.verdict_document import Door, list_cases
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
@@ -25,7 +25,7 @@ def make_document(comparison: Comparison, gate: Gate, door: Door) -> Document:
 
 def make_cases(comparison: Comparison, gate: Gate, *, values: bool) -> list[Case]:
     """A case for each eval, and one for reasons that are of no single eval."""
-    return comparison._cases(gate, values=values)
+    return list_cases(comparison._facts(gate.accepted), gate, values=values)
 
 
 def make_values(comparison: Comparison, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:

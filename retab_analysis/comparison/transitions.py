@@ -309,6 +309,11 @@ def is_undecided() -> pl.Expr:
     return isolated | (pl.col("transition") == "suspect")
 
 
+def is_failing() -> pl.Expr:
+    """Whether an eval has a result on the candidate's side, and does not simply pass in it."""
+    return pl.col("candidate_state").is_in((*FAILING, "mixed")).fill_null(False)
+
+
 def _first(*rules: tuple[pl.Expr, str | pl.Expr | None]) -> pl.Expr:
     """The outcome of the first rule that holds."""
     found = pl.lit(None, pl.String)

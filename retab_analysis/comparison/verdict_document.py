@@ -203,10 +203,11 @@ class _Writer:
     def _steps(self) -> Iterator[Note]:
         """What one does about what broke, where that is typed."""
         door = self.door
-        steps = (("Every value: ", door.look), ("A known failure: ", door.accept))
-        said = [write_line(what, Span(code, "code"), ". ") for what, code in steps if code]
+        steps = ((door.look, " for every value"), (door.accept, " where a failure is known"))
+        said = [write_line(Span(code, "code"), why, ". ") for code, why in steps if code]
         if said:
-            yield Note(tuple(span for line in said for span in line), in_text=False)
+            line = (part for each in said for part in each)
+            yield Note(write_line("Type next: ", *line), in_text=False)
 
     def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
         blocks = list(dict.fromkeys(each.block for each in evals))

@@ -16,9 +16,9 @@ from retab_analysis.render.document import (
     Document,
     DocumentTable,
     Folded,
+    Line,
     Note,
     Part,
-    Span,
     plain,
 )
 
@@ -76,19 +76,23 @@ def _write_edits(differences: Sequence[Change], width: int) -> Iterator[str]:
     label = min(max((measure(each.label) for each in shown), default=0), _LABEL)
     for each in shown:
         beginning = f"    {pad(each.label, label)}  "
-        text = "".join(map(_mark, each.line))
+        text = mark_line(each.line)
         yield from _wrap(text, width, beginning, lines=3)
     if len(differences) > _EDITS:
         yield f"    … {len(differences) - _EDITS} more"
 
 
-def _mark(span: Span) -> str:
-    """What was removed and added in marks, the spaces at its ends outside of them."""
-    if span.look not in _MARKS or not span.text.strip():
-        return span.text
-    words = span.text.strip()
-    before, _, after = span.text.partition(words)
-    return f"{before}{_MARKS[span.look].format(words)}{after}"
+def mark_line(line: Line) -> str:
+    """A line with what was removed and added in marks, the spaces at their ends outside of them."""
+    said = []
+    for span in line:
+        words = span.text.strip()
+        if words and span.look in _MARKS:
+            before, _, after = span.text.partition(words)
+            said.append(f"{before}{_MARKS[span.look].format(words)}{after}")
+        else:
+            said.append(span.text)
+    return "".join(said)
 
 
 def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
@@ -117,7 +121,7 @@ def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
 
 
 def _write_cell(cell: Cell, column: ColumnTitle) -> str:
-    said = "".join(map(_mark, cell.lines[0])) if cell.lines else ""
+    said = mark_line(cell.lines[0]) if cell.lines else ""
     return f"{column.title} {said}" if column.named and said else said
 
 
