@@ -116,6 +116,14 @@ def test_blocks_that_came_and_went_are_one_row_each() -> None:
     assert json.loads(frame["before"][1])["config"] == CONFIG
 
 
+def test_a_block_that_was_renamed_is_a_change_of_its_label() -> None:
+    old, new = (version(at, block("x", label=label)) for at, label in (("a", "Old"), ("c", "New")))
+    frame = fetched("a", "c", a=old, c=new)
+    assert frame.select("label", "field", "before", "after").rows() == [
+        ("New", "$.label", '"Old"', '"New"')
+    ]
+
+
 def test_nothing_differs_and_nothing_is_there() -> None:
     assert fetched("a", "c", a=version("a", block("b")), c=version("c", block("b"))).is_empty()
     empty = reply(body={"id": "a", "workflow_id": "wf", "blocks": None})

@@ -18,7 +18,7 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # whole numbers up to there are shown with all their digits
-_FIRST_YEAR = 1900
+_FIRST_YEAR = 1901  # Excel takes 1900 for a leap year, and its first day for a time without a date
 _SHEET = re.compile(r"(?!')[^\[\]:*?/\\\x00-\x1f]{1,31}(?<!')")
 _Frame = pl.DataFrame | pl.LazyFrame
 
@@ -27,7 +27,7 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     """Write frames as the sheets of an Excel file, with a header that stays in sight.
 
     Needs xlsxwriter: ``pip install 'retab_analysis[excel]'``. Times are Excel's own, in UTC and to
-    the millisecond, those before 1900 text; lists of texts are joined by ``", "``, other lists and
+    the millisecond, those before 1901 text; lists of texts are joined by ``", "``, other lists and
     structs are JSON. Whole numbers of more than 15 digits are text, because Excel would round them.
     Texts stay texts: none is taken for a formula, a number or a link. A path is replaced whole or
     not at all.

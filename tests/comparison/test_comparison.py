@@ -124,6 +124,7 @@ def test_everything_as_json() -> None:
         told = comparison.to_dict(values=True)
         read = json.loads(json.dumps(told, allow_nan=False))
         assert list(told)[:3] == ["headline", "workflow_id", "run_ids"]
+        assert set(told) >= {"baseline_run_ids", "gate", "counts", "evals"}
         brief = comparison.to_dict(brief=True)
         assert not {"summary", "explanation"} & set(brief)
         assert sum(brief["counts"].values()) == comparison.evals.height
@@ -144,6 +145,7 @@ def test_what_is_brief_is_so_however_much_broke() -> None:
     told = held_against(rows, 2, 3).to_dict(brief=True, values=True)
     assert len(json.dumps(told, indent=2)) / 3.5 < 3000
     assert told["counts"]["broke"] == 300
+    assert told["evals"][0]["said"] == "expected 1, got 2"
     assert len(told["evals"]) + told["left_out"]["evals"] == 300
     assert len(told["evals"]) > 5
 

@@ -84,6 +84,8 @@ def test_texts_stay_texts(text: str) -> None:
         (pl.Series([2**53 + 1]), str(2**53 + 1)),
         (pl.Series([10**15]), 10**15),
         (pl.Series([dt.datetime(1899, 1, 1)]), "1899-01-01T00:00:00.000000"),
+        (pl.Series([dt.datetime(1900, 1, 1)]), "1900-01-01T00:00:00.000000"),
+        (pl.Series([dt.datetime(1901, 1, 1)]), dt.datetime(1901, 1, 1)),
         (pl.Series([[1, None]]), "[1,null]"),
         (pl.Series([{"a": 1}]), '{"a":1}'),
         (pl.Series([True]), True),
