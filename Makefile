@@ -6,6 +6,8 @@
 # make coverage   which branches no test of the core takes; fails below 95 %
 # make browsers   what a person sees, in Chromium: JupyterLab, Notebook 7, Voilà, marimo, what VS
 #                 Code and Colab load widgets with, and what GitHub leaves of a saved notebook
+# make docs       the pages, every cell executed: build/docs/index.html; fails on an error, a warning
+#                 or a dead link
 # make bench      speed, as ratios against the official SDK
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
@@ -30,7 +32,7 @@ OPTIONS ?=
 CORE = -m "not browser and not contract and not study"
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo lab dashboard test browsers studies coverage test-floors soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard docs test browsers studies coverage test-floors soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -40,6 +42,9 @@ lab: $(VENV)/.notebook
 
 dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
+
+docs: $(VENV)/.docs
+	$(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --jobs=2 --quiet docs build/docs
 
 test: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not study" $(OPTIONS) $(TESTS)
@@ -86,6 +91,10 @@ $(VENV)/.dashboard: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[docs]'
+	@touch $@ $(VENV)/.notebook
 
 $(VENV)/.mutants: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[mutants]'

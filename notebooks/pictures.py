@@ -12,9 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 
-from conftest import CHROMIUM, start_lab  # noqa: E402
 from playwright.sync_api import Browser, expect, sync_playwright  # noqa: E402
 from support.lab import run_all, save  # noqa: E402
+
+from conftest import CHROMIUM, start_lab  # noqa: E402
 
 CELL = """import retab_analysis as ra
 sandbox = ra.demo(speed=40)

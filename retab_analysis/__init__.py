@@ -1,12 +1,52 @@
-"""Retab eval runs as polars frames, live progress and version comparison in Jupyter.
+"""Did a change of a Retab workflow break anything? Eval runs as polars frames, and the answer.
 
-Start with :func:`demo`, which needs no key, or set ``RETAB_API_KEY`` and call :func:`fetch_runs`.
+    import retab_analysis as ra
 
-Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody asks
-for it, and its module is imported then. A new public name is one line there, and one among the
-imports that only type checkers see.
+    ra.demo()                                 # or set RETAB_API_KEY
+    verdict = ra.check("wf_invoices")         # what broke, since when, by which edit
+    verdict.broken                            # a frame; also unclear, flaky, fixed, new, evals
+    verdict = ra.settle(verdict)              # runs again what is not sure yet
+
+``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id; a run
+is an id, several, or a RUNS frame; an eval its id or name. Only ``start_runs``, ``settle`` and
+``cancel_runs`` change anything on the server.
+
+Daily:
+    check            did the newest run break anything, since when, by which edit, how surely
+    settle           run again what is not sure, until it is decided
+    start_runs       start eval runs of the workflow as it is now
+    watch            follow runs in a notebook while they go on: what broke comes first
+    overview         all workflows at a glance
+    fetch_runs       runs as a frame, one row each
+    fetch_results    results as a frame, one row for each eval in a run
+    fetch_evals      the saved evals as a frame
+    explore          runs, results and evals to filter and to open
+    compare_view     two versions side by side
+    open_document    the document that a result is about
+    write_report     a verdict as Markdown or HTML
+    demo             a made-up Retab API on this machine; no key needed
+
+Now and then:
+    fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions, fetch_version_diff,
+                     fetch_config_changes, fetch_document_link
+    runs             wait_for_runs, cancel_runs
+    analyse          summarize_runs, summarize_evals, states, latest_results, failures,
+                     count_failures, triage, blame, flaky_evals, eval_history
+    compare          compare, compare_versions, of frames that you have
+    draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
+    files            write_csv, read_csv, write_excel
+    decode           decode_runs, decode_results, decode_evals, of documents that you have
+    connect          Client, use, Sandbox
+
+``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
+VERSIONS). Whatever is raised is a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
+# Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody
+# asks for it, and its module is imported then. A new public name is one line there, and one among
+# the imports that only type checkers see.
+
+import sys as _sys
 import typing as _typing
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
@@ -182,4 +222,10 @@ if not _typing.TYPE_CHECKING:
 
     def __dir__():
         here = {name for name in globals() if name.startswith("__") or not name.startswith("_")}
+        # pydoc writes out all that ``dir`` names, in 3,000 lines: help() is the page at the top.
+        frame = _sys._getframe(1)
+        while frame is not None and frame.f_globals.get("__name__") == "inspect":
+            frame = frame.f_back
+        if frame is not None and frame.f_globals.get("__name__") == "pydoc":
+            return sorted(name for name in here if name.startswith("__"))
         return sorted({*here, *_HOMES, *_PACKAGES, "__version__"})

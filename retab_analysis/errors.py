@@ -56,6 +56,12 @@ class RetabAnalysisError(Exception):
         cursor: Pass it as ``after=`` to go on where ``partial`` ends, or None.
         unconfirmed: The runs that ``start_runs`` may have started without hearing of it, a RUNS
             frame; None where nothing of that kind can have happened, or could be found out.
+
+    Example:
+        >>> try:
+        ...     runs = ra.fetch_runs("wf_nope")
+        ... except ra.RetabAnalysisError as error:
+        ...     runs = error.partial  # the rows that were read so far
     """
 
     def __init__(
@@ -71,10 +77,16 @@ class ConfigError(RetabAnalysisError, ValueError):
     """A setting or an argument cannot be used: no key, a bad base URL, an impossible id.
 
     Messages quote what was passed, which may be the key, in the wrong place: it is masked.
+
+    Example:
+        >>> ra.fetch_runs("wf_invoices", scope="everything")
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.ConfigError: ...
     """
 
     masks: ClassVar[list[Callable[[str], str]]] = []
-    """What masks the keys that are known: ``config`` adds it."""
+    """Masks the keys that are known; ``config`` adds it."""
 
     def __init__(
         self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
@@ -90,6 +102,14 @@ class TransportError(RetabAnalysisError):
 
     Attributes:
         attempts: How many times the request was tried.
+
+    Example:
+        >>> client = ra.Client("any-key-at-all", "http://127.0.0.1:9", max_attempts=1)
+        >>> try:
+        ...     ra.fetch_workflows(client=client)
+        ... except ra.TransportError as error:
+        ...     print("is the address right, and the network there?")
+        is the address right, and the network there?
     """
 
     def __init__(self, message: str, *, attempts: int = 1) -> None:
@@ -102,6 +122,14 @@ class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contra
 
     Attributes:
         retry_after: Seconds for which the API had asked not to be called, where that is why.
+
+    Example:
+        >>> with ra.Sandbox(latency=5) as sandbox:
+        ...     client = ra.Client(**sandbox.credentials, deadline=0.05)
+        ...     ra.fetch_workflows(client=client)
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.DeadlineExceeded: ...
     """
 
     def __init__(
@@ -112,7 +140,12 @@ class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contra
 
 
 class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
-    """A body grew above the limit once decompressed."""
+    """A body grew above the limit once decompressed.
+
+    Example:
+        >>> issubclass(ra.ResponseTooLarge, ra.TransportError)  # a page above 128 MiB
+        True
+    """
 
 
 class ProtocolError(RetabAnalysisError):
@@ -120,6 +153,12 @@ class ProtocolError(RetabAnalysisError):
 
     Attributes:
         attempts: How many times the request was tried.
+
+    Example:
+        >>> ra.decode_runs("<html>Log in</html>")
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.ProtocolError: ...
     """
 
     def __init__(self, message: str, *, attempts: int = 1) -> None:
@@ -136,6 +175,13 @@ class APIError(RetabAnalysisError):
         request_id: The ``x-request-id`` of the answer, to be quoted to Retab's support.
         retry_after: Seconds that the server asked to wait, where it said so.
         attempts: How many times the request was tried.
+
+    Example:
+        >>> try:
+        ...     ra.fetch_run("evalrun_nope")
+        ... except ra.APIError as error:
+        ...     print(error.status_code)  # .request_id is what Retab's support asks for
+        404
     """
 
     def __init__(
@@ -157,31 +203,74 @@ class APIError(RetabAnalysisError):
 
 
 class InvalidRequestError(APIError):
-    """400 or 422: the API rejected a parameter."""
+    """400 or 422: the API rejected a parameter.
+
+    Example:
+        >>> ra.fetch_runs("wf_invoices", status="finished")
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.InvalidRequestError: ...
+    """
 
 
 class AuthenticationError(APIError):
-    """401: the key is missing, wrong or revoked."""
+    """401: the key is missing, wrong or revoked.
+
+    Example:
+        >>> with ra.Sandbox() as sandbox:
+        ...     ra.fetch_workflows(client=ra.Client("a-wrong-key", sandbox.base_url))
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.AuthenticationError: ...
+    """
 
 
 class PermissionDeniedError(APIError):
-    """403: the key is valid but may not do this."""
+    """403: the key is valid but may not do this.
+
+    Example:
+        >>> issubclass(ra.PermissionDeniedError, ra.APIError)  # the key may not do that: 403
+        True
+    """
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing, or not yet."""
+    """404: there is no such thing, or not yet.
+
+    Example:
+        >>> ra.fetch_run("evalrun_nope")
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.NotFoundError: ...
+    """
 
 
 class ConflictError(APIError):
-    """409: the thing is in a state that does not allow this."""
+    """409: the thing is in a state that does not allow this.
+
+    Example:
+        >>> issubclass(ra.ConflictError, ra.APIError)  # the state does not allow it: 409
+        True
+    """
 
 
 class RateLimitError(APIError):
-    """429: too many requests; see ``retry_after``."""
+    """429: too many requests; see ``retry_after``.
+
+    Example:
+        >>> error = ra.RateLimitError("slow down", status_code=429, retry_after=30.0)
+        >>> error.retry_after  # seconds, as the server asks
+        30.0
+    """
 
 
 class ServerError(APIError):
-    """5xx: the API failed."""
+    """5xx: the API failed.
+
+    Example:
+        >>> ra.ServerError("database on fire", status_code=500).status_code
+        500
+    """
 
 
 class SchemaError(RetabAnalysisError, ValueError):
@@ -193,6 +282,12 @@ class SchemaError(RetabAnalysisError, ValueError):
         problems: The records that did not decode, the first thousand of them, as a frame
             (``record_id, path, reason, raw``), or None.
         request_id: The ``x-request-id`` of the answer, to be quoted to Retab's support, or None.
+
+    Example:
+        >>> ra.decode_runs({"id": "run_1", "total_evals": "many"})
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.SchemaError: ...
     """
 
     def __init__(
@@ -211,7 +306,13 @@ class SchemaError(RetabAnalysisError, ValueError):
 
 
 class PaginationError(RetabAnalysisError):
-    """Following the cursors would never end: one came again, or no rows came with them."""
+    """Following the cursors would never end: one came again, or no rows came with them.
+
+    Example:
+        >>> error = ra.PaginationError("the cursor 'c' came twice")
+        >>> error.partial is None  # else the rows up to there
+        True
+    """
 
 
 class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contract's name
@@ -219,6 +320,13 @@ class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contrac
 
     Attributes:
         runs: The last RUNS frame seen, or None.
+
+    Example:
+        >>> try:
+        ...     ra.wait_for_runs(ra.start_runs("wf_contracts"), timeout=0.01)
+        ... except ra.WaitTimeout as error:
+        ...     ra.cancel_runs(error.runs).height
+        1
     """
 
     def __init__(self, message: str, *, runs: pl.DataFrame | None = None) -> None:
@@ -232,6 +340,13 @@ class RegressionError(RetabAnalysisError):
     Attributes:
         comparison: The comparison that was judged.
         reasons: Why, one sentence each.
+
+    Example:
+        >>> try:
+        ...     ra.check("wf_invoices").raise_if_regressed()
+        ... except ra.RegressionError as error:
+        ...     print(error.comparison.headline)
+        ✗ ... since the edit of extract_lines...
     """
 
     def __init__(
@@ -248,6 +363,14 @@ class ProblemsWarning(UserWarning):
     Attributes:
         problems: What was left out, a frame of ``record_id, path, reason, raw`` (String each),
             one row per record, for the first thousand of them.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     runs = ra.decode_runs([{"id": "run_1"}], strict=False)
+        >>> caught[0].message.problems.columns
+        ['record_id', 'path', 'reason', 'raw']
     """
 
     def __init__(self, message: str, problems: pl.DataFrame | None = None) -> None:

@@ -39,6 +39,11 @@ def blame(results: Frame) -> Frame:
     Raises:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> ra.blame(results).select("eval_name", "cause", "since_at", "since_version_id").width
+        4
     """
     return assessed(results, _blame)
 

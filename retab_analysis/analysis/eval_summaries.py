@@ -44,6 +44,12 @@ def summarize_evals(results: Frame) -> Frame:
     Raises:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> evals = ra.summarize_evals(results)
+        >>> evals.filter(pl.col("kind") == "broken").select("eval_name", "since_at", "cause").width
+        3
     """
     return assessed(results, _summarize)
 

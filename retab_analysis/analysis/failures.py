@@ -34,6 +34,11 @@ def failures(results: Frame) -> Frame:
     Raises:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> sorted(ra.failures(results)["state"].unique())
+        ['blocked', 'error', 'failed']
     """
 
     def failing(lazy: pl.LazyFrame) -> pl.LazyFrame:
@@ -73,6 +78,11 @@ def count_failures(results: Frame, by: str | Sequence[str] = "block_id") -> Fram
     Raises:
         ConfigError: A column that cannot be used, or not a polars frame.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> "extract_lines" in ra.count_failures(results, by="block_id")["block_id"].to_list()
+        True
     """
     outcome = [each.meta.output_name() for each in _counts()]
     keys: list[str] = check_keys(by, results, RESULTS, outcome)

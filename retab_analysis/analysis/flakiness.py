@@ -42,6 +42,11 @@ def flaky_evals(results: Frame, *, episodes: bool = False) -> Frame:
     Raises:
         ConfigError: It is not a polars frame, or ``episodes`` is not a boolean.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> ra.flaky_evals(results).select("eval_name", "failures", "outcomes").columns
+        ['eval_name', 'failures', 'outcomes']
     """
     check_flag("episodes", episodes)
     kinds = ("flaky", "episode") if episodes else ("flaky",)

@@ -41,6 +41,12 @@ def eval_history(results: Frame) -> Frame:
     Raises:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> one = ra.eval_history(results).filter(pl.col("eval_name") == "Nordwind: three lines")
+        >>> one["run_created_at"].is_sorted()
+        True
     """
     return apply_lazily(results, RESULTS, _NEEDED, _history)
 

@@ -121,6 +121,12 @@ def latest_results(results: Frame) -> Frame:
     Raises:
         ConfigError: It is not a polars frame.
         SchemaError: It is not a RESULTS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> newest = ra.latest_results(results)
+        >>> newest.height == newest["eval_id"].n_unique()
+        True
     """
     return apply_lazily(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), _latest)
 

@@ -41,6 +41,11 @@ def triage(evals: Frame) -> Frame:
     Raises:
         ConfigError: It is not a polars frame.
         SchemaError: It is not an EVALS frame.
+
+    Example:
+        >>> unwell = ra.triage(ra.fetch_evals("wf_invoices"))
+        >>> "block_changed" in unwell["why"].to_list()
+        True
     """
     return apply_lazily(evals, EVALS, _NEEDED, _triage)
 

@@ -68,6 +68,15 @@ def check(
         ConfigError: There is no such run or version (the message lists what there is), no run to
             check, or another argument cannot be used.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> verdict = ra.check("wf_invoices")
+        >>> verdict.headline
+        '✗ ... since the edit of extract_lines...'
+        >>> verdict.broken.select("eval_name", "p_regressed", "cause").columns
+        ['eval_name', 'p_regressed', 'cause']
+        >>> verdict.gate().ok
+        False
     """
     check_text("workflow_id", workflow_id)
     check_count("history", history)

@@ -45,6 +45,11 @@ def fetch_config_changes(
         NotFoundError: The API does not know one of the versions, for example because it is the id
             of a draft.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> edits = ra.fetch_config_changes("wf_invoices", "published", "draft")
+        >>> edits.filter(pl.col("block_id") == "extract_lines")["field"].to_list()
+        ['$.config.prompt', ...]
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         quote_id(name, value)

@@ -98,7 +98,10 @@ def open_document(
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
-        >>> ra.open_document(comparison.evals.head(1))  # doctest: +SKIP
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=1))
+        >>> about = results.filter(pl.col("document_ids").list.len() > 0).head(1)
+        >>> ra.open_document(about).url.startswith("http")  # a notebook shows the document
+        True
     """
     client = client_or_default(client)
     if isinstance(result, str):

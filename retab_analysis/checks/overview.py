@@ -111,6 +111,11 @@ def overview(
     Raises:
         ConfigError: A workflow that does not exist, or another argument that cannot be used.
         RetabAnalysisError: Any other failure; ``.partial`` is the frame of the others.
+
+    Example:
+        >>> board = ra.overview()
+        >>> board.frame.filter(pl.col("block_changed") > 0)["workflow_id"].to_list()
+        [...'wf_invoices'...]
     """
     check_progress(progress)
     check_polars_threads()

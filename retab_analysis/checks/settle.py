@@ -104,6 +104,11 @@ def settle(
 
     Warns:
         ProblemsWarning: Evals that were deleted meanwhile, and could not be run again.
+
+    Example:
+        >>> verdict = ra.settle(ra.check("wf_claims"), max_reruns=6)
+        >>> verdict.reruns.columns
+        ['eval_name', 'p_regressed', 'reruns_to_clear', 'reruns_to_confirm', 'eval_id']
     """
     check_polars_threads()
     if not isinstance(comparison, Comparison):

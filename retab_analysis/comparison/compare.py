@@ -38,7 +38,7 @@ def compare(
 
     What may be concluded of an eval comes from all that is comparable: the same inputs, condition
     and expected value. The more history there is, the better flaky evals, drifts and breaks are
-    told apart; :mod:`retab_analysis.evidence` says how.
+    told apart.
 
     Args:
         baseline: The RESULTS frame to compare with. It is earlier by definition, whatever its dates
@@ -58,6 +58,13 @@ def compare(
     Raises:
         ConfigError: An argument that cannot be used, or results of two workflows.
         SchemaError: A frame that is not a RESULTS frame.
+
+    Example:
+        >>> newest = ra.fetch_runs("wf_invoices", status="completed", scope="workflow", limit=4)
+        >>> now, *earlier = (ra.fetch_results(run_id) for run_id in newest["run_id"])
+        >>> verdict = ra.compare(earlier[0], now, history=pl.concat(earlier[1:]))
+        >>> verdict.verdict in ("regressed", "improved", "no_change", "inconclusive")
+        True
     """
     now = check_results(candidate, "candidate").collect()
     before = check_results(baseline, "baseline").collect()
@@ -118,6 +125,12 @@ def compare_versions(
         ConfigError: A version that is not in the frame (the message lists those that are), or
             another argument that cannot be used.
         SchemaError: A frame that is not a RESULTS frame.
+
+    Example:
+        >>> runs = ra.fetch_runs("wf_invoices", status="completed", scope="workflow", limit=8)
+        >>> newest, before = runs["workflow_version_id"].unique(maintain_order=True).head(2)
+        >>> ra.compare_versions(ra.fetch_results(runs), before, newest).summary.height
+        1
     """
     _check_by(by, results)
     frame = check_results(results, "results", also=(by,)).collect()

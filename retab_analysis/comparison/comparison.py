@@ -113,7 +113,7 @@ class Comparison:
 
     @property
     def reruns(self) -> pl.DataFrame:
-        """What to run again, and how often: the evals that one more result may decide.
+        """The evals that one more result may decide, and how often to run each of them again.
 
         Returns:
             ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: the newly
@@ -143,7 +143,7 @@ class Comparison:
 
     @property
     def headline(self) -> str:
-        """In one line, behind its mark: what a person must know."""
+        """What a person must know, in one line behind its mark."""
         return str(write_heading(self._facts()))
 
     @property
@@ -163,7 +163,7 @@ class Comparison:
 
     @property
     def plan(self) -> pl.DataFrame:
-        """Which runs were read and why: ``run_id, created_at, scope, why``; empty if not known."""
+        """Which runs were read and why, as ``run_id, created_at, scope, why``."""
         plan = self._sides.plan
         return PLAN.to_frame() if plan is None else plan
 
@@ -347,7 +347,7 @@ class Comparison:
 
     @property
     def unclear(self) -> pl.DataFrame:
-        """The rows of ``evals`` that one run cannot tell: :func:`settle` decides them.
+        """The rows of ``evals`` that one run cannot tell, until ``settle`` decides them.
 
         They may have got worse, or ended in an error that is not part of an outage.
         """
@@ -370,7 +370,7 @@ class Comparison:
 
     @property
     def next_steps(self) -> tuple[str, ...]:
-        """What to type next in a notebook, a line each: among it what the verdict prints."""
+        """What to type next in a notebook, a line each, among it what the verdict prints."""
         chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
         steps = []
         if chosen.height:
@@ -397,11 +397,11 @@ class Comparison:
 
     @property
     def config_changes(self) -> pl.DataFrame:
-        """What was edited, where :func:`check` found that an edit broke something.
+        """What was edited, where ``check`` found that an edit broke something.
 
         Returns:
             ``block_id, block_type, label, change, field, before, after`` (String), as
-            :func:`fetch_config_changes` gives them; no rows where that is not known. Of a draft it
+            ``fetch_config_changes`` gives them; no rows where that is not known. Of a draft it
             is what the draft is now. The values are the prompts and schemas of the workflow.
         """
         edits = self._sides.edits

@@ -60,6 +60,11 @@ def write_report(
         ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
             ``gate`` is not a gate's answer.
         OSError: It cannot be written.
+
+    Example:
+        >>> verdict = ra.check("wf_claims")
+        >>> ra.write_report(verdict, "report.html")
+        >>> ra.write_report(verdict, "report.md", values=False)  # without the customers' data
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__

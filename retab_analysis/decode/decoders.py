@@ -84,6 +84,11 @@ def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
 
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+
+    Example:
+        >>> page = {"data": [], "list_metadata": {"before": None, "after": None}}
+        >>> ra.decode_results(page).height
+        0
     """
     return _decode(RESULTS, data, strict)
 
@@ -104,6 +109,11 @@ def decode_evals(data: Documents, *, strict: bool = True) -> pl.DataFrame:
 
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+
+    Example:
+        >>> page = {"data": [], "list_metadata": {"before": None, "after": None}}
+        >>> ra.decode_evals(page).columns[:3]
+        ['eval_id', 'eval_name', 'block_id']
     """
     return _decode(EVALS, data, strict)
 

@@ -77,6 +77,13 @@ def fetch_evals(
 
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+
+    Example:
+        >>> evals = ra.fetch_evals("wf_invoices")
+        >>> evals.height
+        95
+        >>> evals.select("eval_name", "block_id", "last_passed_at").width
+        3
     """
     params = _of_workflow(workflow_id)
     if target_block_id is not None:
@@ -157,6 +164,10 @@ def fetch_workflows(
 
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+
+    Example:
+        >>> ra.fetch_workflows().sort("workflow_id")["workflow_id"].to_list()
+        ['wf_claims', 'wf_contracts', 'wf_invoices', 'wf_statements', 'wf_untitled']
     """
     params = []
     if project_id is not None:
@@ -198,6 +209,10 @@ def fetch_versions(
 
     Warns:
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+
+    Example:
+        >>> ra.fetch_versions("wf_invoices").filter(pl.col("is_current")).height
+        1
     """
     params = _of_workflow(workflow_id)
     return _fetch_list(VERSIONS, params, client, progress, strict).deliver(VERSIONS)
@@ -228,6 +243,11 @@ def fetch_version_diff(
         NotFoundError: The API does not know one of the versions, for example because it is a
             draft. That is not an empty diff, because nothing is known then.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> newest, before = ra.fetch_versions("wf_invoices")["workflow_version_id"].head(2)
+        >>> ra.fetch_version_diff("wf_invoices", before, newest).columns
+        ['block_id', 'edge_id', 'change']
     """
     params = [
         *_of_workflow(workflow_id),
@@ -306,6 +326,12 @@ def fetch_document_link(document_id: str, *, client: Client | None = None) -> st
     Raises:
         NotFoundError: There is no such document.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=1))
+        >>> document_id = results["document_ids"].explode().drop_nulls()[0]
+        >>> ra.fetch_document_link(document_id).startswith("http")
+        True
     """
     return read_link(client_or_default(client), document_id).download_url
 

@@ -62,6 +62,12 @@ def wait_for_runs(
         RetabAnalysisError: The API refuses (400, 401, 403, 422) or gives what does not decode.
             While it fails (5xx, 429) or cannot be reached, the wait goes on. ``.partial`` is the
             last frame.
+
+    Example:
+        >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
+        >>> ended = ra.wait_for_runs(ra.start_runs("wf_claims", evals=name), timeout=60)
+        >>> ended["status"].to_list()
+        ['completed']
     """
     ids = RunList.make(runs).ids
     check_seconds("timeout", timeout, zero=True)

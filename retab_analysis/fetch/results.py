@@ -69,6 +69,12 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
         NotFoundError: There is no such result; or its run is gone, and the result is in
             ``.partial``.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> run_id = ra.fetch_runs("wf_claims", status="completed", limit=1)["run_id"][0]
+        >>> result_id = ra.fetch_results(run_id)["result_id"][0]
+        >>> ra.fetch_result(result_id)["result_id"][0] == result_id
+        True
     """
     check_polars_threads()
     client = client_or_default(client)
@@ -136,6 +142,13 @@ def fetch_results(
         ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Whether
             strict or not, saved evals could not be read: the results are all there, without what
             comes from those.
+
+    Example:
+        >>> runs = ra.fetch_runs("wf_invoices", scope="workflow", limit=2)
+        >>> results = ra.fetch_results(runs)
+        >>> results["run_id"].n_unique()
+        2
+        >>> not_passing = results.filter(pl.col("state").is_in(["failed", "blocked", "error"]))
     """
     check_flag("strict", strict)
     chosen, known = RunList.make(runs), _check_evals(evals)

@@ -48,6 +48,11 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
         ConfigError: The id cannot be in a URL, or there is no key.
         NotFoundError: There is no such run.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> run_id = ra.fetch_runs("wf_invoices", limit=1)["run_id"][0]
+        >>> ra.fetch_run(run_id).height
+        1
     """
     client = client_or_default(client)
     try:
@@ -119,6 +124,12 @@ def fetch_runs(
 
     Warns:
         ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> runs = ra.fetch_runs("wf_invoices", status="completed", from_date=timedelta(days=30))
+        >>> runs.select("created_at", "scope", "passed", "failed").width
+        4
     """
     check_flag("strict", strict)
     query = RunQuery.make(

@@ -88,6 +88,12 @@ def start_runs(
             The run whose start was not answered is looked for, for at most five seconds, and named;
             ``.partial`` has it too, in a notebook ``sys.last_value.partial``. What was started goes
             on.
+
+    Example:
+        >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
+        >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
+        >>> runs.select("scope", "total_evals").rows()
+        [('eval', 1), ('eval', 1)]
     """
     check_text("workflow_id", workflow_id)
     wanted, of_blocks = list_values("evals", evals), list_values("blocks", blocks)
@@ -211,6 +217,11 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
         NotFoundError: There is no such run; as above.
         RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
             cancelled before, and the message names the others.
+
+    Example:
+        >>> going = ra.start_runs("wf_contracts")
+        >>> ra.cancel_runs(going).select("run_id").equals(going.select("run_id"))
+        True
     """
     chosen = client_or_default(client)
     ids = RunList.make(runs).ids

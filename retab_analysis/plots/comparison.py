@@ -52,6 +52,10 @@ def plot_comparison(
 
     Raises:
         ConfigError: An argument that cannot be used.
+
+    Example:
+        >>> axes = ra.plot_comparison(ra.check("wf_claims"))
+        >>> axes.figure.savefig("comparison.png")
     """
     if not isinstance(comparison, Comparison):
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")

@@ -74,6 +74,10 @@ def plot_durations(
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+
+    Example:
+        >>> axes = ra.plot_durations(ra.fetch_runs("wf_invoices", limit=50))
+        >>> axes.figure.savefig("durations.png")
     """
     lazy = select_keyed(runs, RUNS, by, ("created_at", "scope", _EXECUTION, _QUEUE))
     columns = find_columns(lazy, by, versions)

@@ -52,6 +52,11 @@ def plot_outcomes(
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+
+    Example:
+        >>> runs = ra.fetch_runs("wf_invoices", limit=50)
+        >>> axes = ra.plot_outcomes(runs, by="workflow_version_id")
+        >>> axes.figure.savefig("outcomes.png")
     """
     lazy = select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS, *_OPEN))
     columns = find_columns(lazy, by, versions)

@@ -58,6 +58,11 @@ def plot_pass_rate(
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+
+    Example:
+        >>> runs = ra.fetch_runs("wf_invoices", limit=100)
+        >>> axes = ra.plot_pass_rate(runs, versions=ra.fetch_versions("wf_invoices"))
+        >>> axes.figure.savefig("pass_rate.png")
     """
     key = check_key(by, runs, RUNS)
     lazy = check_frame(runs, RUNS, (key, *READ)).select(*READ, key=key)

@@ -69,6 +69,11 @@ def plot_verdicts(
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RESULTS frame, or ``versions`` is not a VERSIONS frame.
+
+    Example:
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
+        >>> axes = ra.plot_verdicts(results, by="run_id")
+        >>> axes.figure.savefig("verdicts.png")
     """
     check_count("page", page, 1)
     known = read_versions(by, versions)

@@ -58,6 +58,11 @@ class Client:
     Proxies and the CA bundle are taken from the environment (``HTTPS_PROXY``, ``NO_PROXY``,
     ``REQUESTS_CA_BUNDLE``, …) when the client is made. An address on this machine is only
     reached through a proxy on this machine.
+
+    Example:
+        >>> with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials, timeout=10) as client:
+        ...     ra.fetch_runs("wf_invoices", limit=3, client=client).height
+        3
     """
 
     def __init__(

@@ -70,6 +70,11 @@ def compare_view(
         ConfigError: A side that is not in the frame (the message lists those that are), results of
             fewer than two runs, or another argument that cannot be used.
         SchemaError: A frame that is not a RESULTS frame.
+
+    Example:
+        >>> runs = ra.fetch_runs("wf_invoices", scope="workflow", limit=4)
+        >>> view = ra.compare_view(ra.fetch_results(runs))  # the last line of a cell shows it
+        >>> view.close()
     """
     check_flag("save_values", save_values)
     check_client(client)

@@ -61,6 +61,10 @@ def explore(
     Raises:
         ConfigError: An argument cannot be used.
         SchemaError: A frame that lacks columns.
+
+    Example:
+        >>> view = ra.explore(workflow_id="wf_invoices")  # the last line of a cell shows it
+        >>> view.close()
     """
     if (workflow_id is None) == (runs is None and results is None):
         raise ConfigError("pass runs, results= or both, or else workflow_id= alone")

@@ -88,6 +88,12 @@ def watch(
 
     Raises:
         ConfigError: An argument cannot be used.
+
+    Example:
+        >>> run = ra.start_runs("wf_claims", blocks=ra.fetch_evals("wf_claims")["block_id"][0])
+        >>> view = ra.watch(run)  # the last line of a cell shows it, while the run goes on
+        >>> view.wait(timeout=60)["status"].to_list()
+        ['completed']
     """
     if (runs is None) == (workflow_id is None):
         raise ConfigError("pass either runs or workflow_id=")

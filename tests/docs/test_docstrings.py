@@ -1,0 +1,49 @@
+"""Every public name shows how it is used, and ``help`` fits on a screen or two."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import pydoc
+import re
+
+import pytest
+
+import retab_analysis as ra
+
+
+@pytest.mark.parametrize("name", sorted(ra.__all__))
+def test_every_public_name_has_an_example_that_runs(name: str) -> None:
+    """That it runs is shown by pytest, which collects the examples of the package."""
+    documented = inspect.getdoc(getattr(ra, name)) or ""
+    examples = doctest.DocTestParser().get_examples(documented)
+    assert examples
+    assert not any(example.options.get(doctest.SKIP) for example in examples)
+
+
+@pytest.mark.parametrize("name", sorted(ra.__all__))
+def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
+    value = getattr(ra, name)
+    if isinstance(value, type) and issubclass(value, Exception):
+        return
+    explained = (inspect.getdoc(value) or "").partition("Args:\n")[2]
+    for parameter in inspect.signature(value).parameters:
+        assert f"    {parameter}:" in explained or f"    {parameter}, " in explained, parameter
+
+
+def test_help_is_a_page() -> None:
+    shown = pydoc.render_doc(ra, renderer=pydoc.plaintext).splitlines()
+    assert len(shown) < 120
+
+
+def test_help_names_every_function() -> None:
+    documented = ra.__doc__ or ""
+    for name in ra.__all__:
+        if inspect.isfunction(getattr(ra, name)):
+            assert re.search(rf"\b{name}\b", documented), name
+
+
+def test_only_help_sees_fewer_names() -> None:
+    pydoc.render_doc(ra)
+    assert set(ra.__all__) <= set(dir(ra))
+    assert {"check", "Client"} <= {name for name, _ in inspect.getmembers(ra)}
