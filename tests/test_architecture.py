@@ -72,7 +72,7 @@ LINES = {
     "render": 910,
     "plots": 1_425,
     "checks": 2_200,
-    "widgets": 6_491,
+    "widgets": 6_562,
     "cli": 1_240,
     "pytest_plugin": 210,
     "sandbox": 3_372,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -87,11 +87,6 @@ def find_passed(result: Result, results: pl.DataFrame) -> Result | None:
     return next(earlier.tail(1).iter_rows(named=True), None)
 
 
-def describe_result(result: Result, results: pl.DataFrame) -> EvalDetail:
-    """A result, with what its eval got when it passed last."""
-    return EvalDetail.of_result(result, find_passed(result, results))
-
-
 def results_of(comparison: Comparison, eval_id: str) -> pl.DataFrame:
     """All results of an eval that a comparison has read, those of the candidate last."""
     sides = sides_of(comparison)
@@ -131,10 +126,12 @@ def render_result(
         versions: What versions are called, by their ids.
         on_run: What a click on a run of the history sends, or None where it does nothing.
     """
-    detail = describe_result(result, results)
+    passed = find_passed(result, results)
+    detail = EvalDetail.of_result(result, passed)
+    was = None if passed is None or result["state"] == "passed" else passed["actual_value"]
     told: list[tuple[str, object]] = [
         ("Asserts", write_html_line(detail.asserts(values=look.values))),
-        *(_list_values(result, results) if look.values else ()),
+        *(render_values(result, was) if look.values else ()),
         ("Says", one_line(detail.message) if look.values else one_line(result["failure_code"])),
         ("Why", why),
         ("Document", _render_documents(result, look)),
@@ -144,12 +141,6 @@ def render_result(
     ]
     event = on_run if look.is_live else None
     return join(render_facts(told), _render_history(results, versions or {}, event))
-
-
-def _list_values(result: Result, results: pl.DataFrame) -> Iterator[tuple[str, Html]]:
-    passed = find_passed(result, results)
-    was = None if passed is None or result["state"] == "passed" else passed["actual_value"]
-    return render_values(result, was)
 
 
 def render_facts(facts: Iterable[tuple[str, object]]) -> Html:

@@ -61,14 +61,15 @@ def render_sections(state: LiveState, look: LiveLook, opened: OpenEval) -> dict[
         empty = dict.fromkeys(("total", "news", "alone", "runs", "code", "actions"), Html(""))
         alert = tag("div", state.failure, class_="ra-alert ra-text", role="alert")
         return {"head": alert, **empty}
-    code = _fold("Code that fetches these results", tag("pre", look.code))
+    summary = tag("summary", "Code that fetches these results")
+    code = tag("details", summary, tag("pre", look.code), class_="ra-fold")
     return {
         "head": render_head(state, look),
         "total": _render_total(state),
         "news": _render_news(state, look, opened),
         "alone": _render_alone(state, look),
         "runs": _render_runs(state.runs) if len(state.runs) > 1 else Html(""),
-        "code": code if look.code else Html(""),
+        "code": code if look.code and state.runs else Html(""),
         "actions": _render_actions(state, look),
     }
 
@@ -90,17 +91,16 @@ def _render_news(state: LiveState, look: LiveLook, opened: OpenEval) -> Html:
 def _render_alone(state: LiveState, look: LiveLook) -> Html:
     """What does not pass and is held against nothing, or not yet."""
     if not state.alone:
-        return Html("") if state.told else tag("div", say_nothing_new(state), class_="ra-soft")
+        words = "No eval failed or was blocked."
+        if state.phase == "watching":
+            words = "Evals that do not pass will be listed here."
+        return Html("") if state.told or not state.runs else tag("div", words, class_="ra-soft")
     shown = state.alone if look.limit is None else state.alone[: look.limit]
     more = len(state.alone) - len(shown)
     rest = tag("div", f"and {more} more", class_="ra-soft") if more else None
     title = "Not compared yet" if state.is_comparing else "Does not pass"
     heading = tag("div", title, class_="ra-title")
     return join(heading, write_parts(list_details(shown, values=look.values)), rest)
-
-
-def _fold(title: str, body: Html) -> Html:
-    return tag("details", tag("summary", title), body, class_="ra-fold")
 
 
 def render_head(state: LiveState, look: LiveLook) -> Html:
@@ -110,7 +110,7 @@ def render_head(state: LiveState, look: LiveLook) -> Html:
         document = state.told[0].document(values=look.values)
         assert document is not None
         heading = tag("div", to_piece(replace(document, parts=())), role="status")
-    about = " · ".join([say_when(state), *([state.compared] if state.compared else [])])
+    about = " · ".join(filter(None, (say_when(state), state.later, state.compared)))
     return join(
         heading,
         # In one line; all of it is seen when it is opened, and where nothing cuts it.
@@ -313,7 +313,14 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
         state: What is shown.
         values: Whether messages are in it that may quote expected and actual values.
     """
-    above = (state.heading, state.compared, state.failure, state.connection, *state.notes)
+    above = (
+        state.heading,
+        state.later,
+        state.compared,
+        state.failure,
+        state.connection,
+        *state.notes,
+    )
     lines = [*dict.fromkeys(each for each in above if each)]
     lines += [" · ".join(list_total(state))] if len(state.runs) > SHOWN_CARDS else []
     for run in state.runs[:SHOWN_RUNS]:
@@ -337,13 +344,6 @@ def describe_eval(detail: EvalDetail, *, values: bool) -> str:
     said = [detail.word, *([short] if short != detail.word else [])]
     document = f" [{detail.documents}]" if detail.documents else ""
     return one_line(f"{detail.sign[0]} {detail.name}{document}: {'; '.join(said)}")
-
-
-def say_nothing_new(state: LiveState) -> str:
-    """What to say while there is no bad news."""
-    if state.phase == "watching":
-        return "Evals that do not pass will be listed here."
-    return "No eval failed or was blocked."
 
 
 def sum_counts(state: LiveState) -> dict[str, int]:

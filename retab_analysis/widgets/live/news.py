@@ -7,8 +7,9 @@ results have changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -54,6 +55,7 @@ class News:
     comparison: Comparison | None = None
     against: str | None = None
     missing: str | None = None
+    _documents: dict[bool, Document] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def counts(self) -> Mapping[str, int] | None:
@@ -64,25 +66,20 @@ class News:
         found = self.comparison.evals["transition"].value_counts()
         return MappingProxyType({**NO_NEWS, **dict(found.iter_rows())})
 
+    @cached_property
+    def headline(self) -> str:
+        """What ``check`` says of the same runs in one line; empty before anything was compared."""
+        return "" if self.comparison is None else self.comparison.headline
+
     def document(self, *, values: bool) -> Document | None:
         """What ``check`` shows of the same runs; None before anything was compared."""
-        return self._with_values if values else self._without_values
-
-    @cached_property
-    def _with_values(self) -> Document | None:
-        return self._make_document(values=True)
-
-    @cached_property
-    def _without_values(self) -> Document | None:
-        return self._make_document(values=False)
-
-    def _make_document(self, *, values: bool) -> Document | None:
         made = self.comparison
-        if made is None:
-            return None
-        document = make_document(made, made.gate(), Door(values, more=""))
-        # A gate is judged at the end.
-        return replace(document, badge="") if sides_of(made).waiting[0] else document
+        if made is not None and values not in self._documents:
+            document = make_document(made, made.gate(), Door(values, more=""))
+            # A gate is judged at the end.
+            is_going = sides_of(made).waiting[0]
+            self._documents[values] = replace(document, badge="") if is_going else document
+        return self._documents.get(values)
 
 
 class NewsFinder:
@@ -148,7 +145,9 @@ class WorkflowNews:
         self._found_in: tuple[list[str], list[bool], list[pl.DataFrame]] | None = None
         # Whether the list of runs and the saved evals were read again after the runs had ended.
         self._is_final = False
-        self._edits: dict[tuple[str, str], Edits | None] = {}
+        # What was edited between two versions, and how often that was asked for in vain.
+        self._edits: dict[tuple[str, str], Edits] = {}
+        self._unanswered: Counter[tuple[str, str]] = Counter()
         # How often in a row the API was away.
         self._refused = 0
         self.reader = ResultReader(client, evals, strict=False)
@@ -189,7 +188,8 @@ class WorkflowNews:
         for run_id in runs["run_id"]:
             self.reader.take(run_id, results[run_id])
         ids, against = tuple(runs["run_id"]), _describe(plan)
-        if not (has_ended or any(_has_outcome(results[each]) for each in ids)):
+        outcomes = (results[each]["state"].is_in((*DECIDED, "error")) for each in ids)
+        if not (has_ended or any(each.any() for each in outcomes)):
             self.reader.read(plan.read)
             return News(ids, against=against)
         comparison = compare_sides(make_sides(plan, self.reader), _ALPHA, _MARGIN)
@@ -199,14 +199,21 @@ class WorkflowNews:
         return news
 
     def _add_edits(self, comparison: Comparison) -> Comparison:
-        """Add what was edited, where something broke by an edit; it is asked for once."""
+        """Add what was edited, where something broke by an edit.
+
+        It is asked for until it has come, but a few times only: an API that does not know a version
+        will not know it with the next news either.
+        """
         versions = choose_versions(comparison.evals, sides_of(comparison))
         if versions is None:
             return comparison
-        if versions not in self._edits:
-            found = add_config_changes(comparison, self._workflow_id, self._client)
-            self._edits[versions] = sides_of(found).edits
-        return with_sides(comparison, edits=self._edits[versions])
+        if versions not in self._edits and self._unanswered[versions] <= GRACE:
+            found = sides_of(add_config_changes(comparison, self._workflow_id, self._client)).edits
+            if found is None:
+                self._unanswered[versions] += 1
+            else:
+                self._edits[versions] = found
+        return with_sides(comparison, edits=self._edits.get(versions))
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> ReadingPlan:
         """Which runs are read, as ``check`` would choose them now.
@@ -229,7 +236,3 @@ def _describe(plan: ReadingPlan) -> str:
     if plan.baseline is None:
         return "each eval's own last good result"
     return f"{label_side(plan.baseline.runs)}, {plan.baseline.why}"
-
-
-def _has_outcome(results: pl.DataFrame) -> bool:
-    return bool(results["state"].is_in((*DECIDED, "error")).any())

@@ -58,10 +58,12 @@ class Snapshot:
             known yet.
         is_comparing: Whether news are wanted and still to come: for all results at first, and later
             for those that have come since.
+        later: How many outcomes are newer than the news: passes that change nothing but counts.
         usual_ms: How long each eval took in its newest run, by eval id.
         seen_at: When the API answered last, or None.
         trouble: Why it did not answer since, or None.
         gone: The runs that were there and are not found any more.
+        unfound: The runs that the API does not know yet, or never will.
         failure: Why watching ended early, or None.
         phase: ``watching``, ``ended`` (all runs have), ``stopped`` (by hand) or ``failed``.
         notes: What else a person should know, for example of a callback that raised.
@@ -71,10 +73,12 @@ class Snapshot:
     results: pl.DataFrame = field(default_factory=RESULTS.empty)
     news: tuple[News, ...] = ()
     is_comparing: bool = False
+    later: int = 0
     usual_ms: Mapping[str, int] = field(default_factory=dict)
     seen_at: datetime | None = None
     trouble: str | None = None
     gone: frozenset[str] = frozenset()
+    unfound: tuple[str, ...] = ()
     failure: str | None = None
     phase: str = "watching"
     notes: tuple[str, ...] = ()
@@ -95,6 +99,7 @@ class LiveState:
         alone: Those of them that are held against nothing, or not yet.
         compared: What the results are held against, or None.
         is_comparing: As in :class:`Snapshot`.
+        later: What the news do not count yet; empty where they are of all results.
         connection: What is wrong with the connection; empty while the API answers.
         refreshed: When the API answered last; all numbers are as of then.
         failure: Why watching ended early, or None.
@@ -112,6 +117,7 @@ class LiveState:
     alone: tuple[EvalDetail, ...]
     compared: str | None
     is_comparing: bool
+    later: str
     connection: str
     refreshed: str
     failure: str | None
@@ -158,6 +164,7 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         alone=alone,
         compared=_describe_comparison(snapshot),
         is_comparing=snapshot.is_comparing,
+        later=f"{snapshot.later} more passed since" if snapshot.later else "",
         connection=_describe_connection(snapshot, now),
         refreshed=_format_time(snapshot.seen_at),
         failure=snapshot.failure,
@@ -223,6 +230,9 @@ def _describe_progress(snapshot: Snapshot, state: LiveState, waiting: int) -> st
         # Of what does not exist nothing else is told.
         return "Watching has ended" if runs else snapshot.failure
     if not runs:
+        if snapshot.unfound:
+            which = _list_first(snapshot.unfound, ", ")
+            return f"There is no run {which} so far; one that was just started may still appear"
         return "No run is going on" if snapshot.seen_at else "Looking for the runs"
     going = sum(line.status not in TERMINAL for line in runs)
     progress = f"{going} of {len(runs)} runs going on" if going else f"{len(runs)} runs ended"
@@ -240,13 +250,15 @@ def _describe_progress(snapshot: Snapshot, state: LiveState, waiting: int) -> st
 def _say_news(state: LiveState, *, is_over: bool) -> str:
     """What became of the evals: of one workflow in the words of ``check``."""
     if len(state.told) == 1 and state.told[0].comparison is not None:
-        return state.told[0].comparison.headline
+        return state.told[0].headline
     broke = len(state.broke)
     return f"{broke} broke" if broke else "nothing broke" + ("" if is_over else " so far")
 
 
 def _describe_comparison(snapshot: Snapshot) -> str | None:
     """What the runs are held against, in one sentence."""
+    if snapshot.runs.is_empty():
+        return None
     if snapshot.is_comparing and not snapshot.news:
         return "The earlier runs are being read."
     known = [each for each in snapshot.news if each.against is not None]

@@ -15,6 +15,8 @@ from retab_analysis.fetch.threads import is_away
 from retab_analysis.progress import Silent
 from retab_analysis.transport import Client
 
+# How the ids of workflows begin.
+_OF_WORKFLOWS = ("wf_", "wrk_", "workflow_")
 # The list of runs is asked for its newest page; more of it only where a page is not enough.
 _PAGE = 100
 # A run may come into the list a little after one that was created later.
@@ -66,6 +68,19 @@ class WatchedRuns(Poller):
             # What no list showed is asked for by its id.
             self.poll(ids=[each for each in self._seen if each not in listed | self.gone])
         self.away = self.away or away
+
+    @property
+    def unfound(self) -> list[str]:
+        """The runs that the API does not know, or not yet."""
+        return [each for each, seen in self._seen.items() if seen is None and self._missing[each]]
+
+    def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
+        # No run that was just started is called so: waiting for it would be in vain.
+        if isinstance(error, NotFoundError) and is_workflow_id(run_id):
+            self._missing[run_id] += 1
+            self.give_up(run_id, error)
+            return
+        super()._forgive(run_id, error)
 
     def give_up(self, run_id: str, error: RetabAnalysisError) -> None:
         """Leave out a run that is not found; anything else ends the watching."""
@@ -137,3 +152,8 @@ class WatchedRuns(Poller):
         return list_runs(
             self._client, query, limit=limit, after=None, strict=True, progress=Silent()
         ).frame
+
+
+def is_workflow_id(text: str) -> bool:
+    """Whether an id has the form of a workflow's."""
+    return text.startswith(_OF_WORKFLOWS)

@@ -25,8 +25,9 @@ from retab_analysis.progress import Silent
 from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.widgets.live.news import News, NewsFinder
+from retab_analysis.widgets.live.run_lines import TOLD
 from retab_analysis.widgets.live.state import Snapshot
-from retab_analysis.widgets.live.watched_runs import WatchedRuns
+from retab_analysis.widgets.live.watched_runs import WatchedRuns, is_workflow_id
 from retab_analysis.widgets.phrases import count_noun
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
@@ -38,6 +39,11 @@ _LEAST_GAP = 0.1
 
 # Seconds that a round waits for the news, so that they mostly come with the results they are of.
 _PATIENCE = 0.3
+# Where evals pass as they did before, a comparison costs more than it tells: it follows the one
+# before after so many times the seconds that this took, and after so many seconds at most.
+_REST, _LONGEST_REST = 100.0, 30.0
+# An eval of which this is said says nothing new when it passes.
+_QUIET = ("still_passing", "incomplete")
 
 # Seconds. Ctrl-C is noticed only between two waits where polars has set its signal handler.
 _STEP = 0.2
@@ -129,6 +135,7 @@ class Watcher:
         # The news that are being found, and what they were asked for.
         self._job: NewsJob | None = None
         self._asked: Snapshot | None = None
+        self._rested_at = 0.0
         self._patience = _PATIENCE
         self._interval = interval
         self._listeners: list[Listener] = []
@@ -212,9 +219,7 @@ class Watcher:
         self.error = error
         words = None if error is None else f"{type(error).__name__}: {error}"
         if isinstance(error, NotFoundError) and self.snapshot.runs.is_empty():
-            missing = " and ".join(sorted(self._runs.gone)) or "with this id"
-            words = f"There is no run {missing}. "
-            words += "watch takes ids of runs; of a workflow, watch(workflow_id=…)"
+            words = _say_not_there(sorted(self._runs.gone))
         self._publish(replace(self.snapshot, phase=phase, failure=words))
         self._ended.set()
         self._pool.stop()
@@ -260,7 +265,8 @@ class Watcher:
         """
         self._runs.look()
         runs = self._runs.frame()
-        snapshot = replace(before, runs=runs, gone=frozenset(self._runs.gone))
+        gone, unfound = frozenset(self._runs.gone), tuple(self._runs.unfound)
+        snapshot = replace(before, runs=runs, gone=gone, unfound=unfound)
         trouble = self._runs.away
         if trouble is None:
             try:
@@ -321,25 +327,19 @@ class Watcher:
             try:
                 evals = list_evals(self._client, workflow_id).frame
             except RetabAnalysisError as error:
-                self._do_without("names of the evals", error)
+                # Without them it is watched on, but for a refused key, and a while for an API that
+                # is away and may come back.
+                self._refused += 1
+                is_passing = is_away(error) and self._refused <= GRACE
+                if isinstance(error, AuthenticationError) or is_passing:
+                    raise
+                self.note(f"names of the evals: {error}")
             self._evals[workflow_id] = evals
         if not new:
             return snapshot
         usual = pl.concat([EVALS.empty(), *self._evals.values()])
         durations = usual.select("eval_id", "latest_run_duration_ms").drop_nulls()
         return replace(snapshot, usual_ms=dict(durations.iter_rows()))
-
-    def _do_without(self, what: str, error: RetabAnalysisError) -> None:
-        """Go on without something that does not come, and note why.
-
-        Raises:
-            RetabAnalysisError: The error, where the key is refused, and while the API is away and
-                may come back.
-        """
-        self._refused += 1
-        if isinstance(error, AuthenticationError) or (is_away(error) and self._refused <= GRACE):
-            raise error
-        self.note(f"{what}: {error}")
 
     def _add_news(self, snapshot: Snapshot) -> Snapshot:
         """Hold the runs against their past, where that is wanted.
@@ -364,14 +364,41 @@ class Watcher:
             self._asked = None
             return replace(snapshot, trouble=str(error), is_comparing=True)
         is_behind = self._job is not None or self._is_due(snapshot)
-        return replace(snapshot, is_comparing=is_behind)
+        later = 0 if is_behind else len(self._list_later(snapshot))
+        return replace(snapshot, is_comparing=is_behind, later=later)
 
     def _is_due(self, snapshot: Snapshot) -> bool:
-        """Whether something has changed since news were asked for last, or some are to come."""
-        asked = self._asked
-        if asked is None:
+        """Whether news are to be found: at once where there may be any.
+
+        That evals pass as before is counted now and then.
+        """
+        asked, status = self._asked, ("run_id", "is_terminal")
+        if asked is None or not asked.runs.select(status).equals(snapshot.runs.select(status)):
             return True
-        return asked.results is not snapshot.results or not asked.runs.equals(snapshot.runs)
+        later = self._list_later(snapshot)
+        if later and all(each.comparison is None for each in snapshot.news):
+            return True
+        noted = {
+            eval_id
+            for each in snapshot.news
+            if each.comparison is not None
+            for eval_id, transition in each.comparison.evals["eval_id", "transition"].iter_rows()
+            if transition not in _QUIET
+        }
+        if any(state != "passed" or eval_id in noted for _, eval_id, state in later):
+            return True
+        return bool(later) and time.monotonic() >= self._rested_at
+
+    def _list_later(self, snapshot: Snapshot) -> set[tuple[str, str, str]]:
+        """Result, eval and state of what has ended since news were asked for last."""
+        if self._asked is None or self._asked.results is snapshot.results:
+            return set()
+        columns, ended = ("result_id", "eval_id", "state"), pl.col("state").is_in(TOLD)
+        now, then = (
+            set(each.results.filter(ended).select(columns).iter_rows())
+            for each in (snapshot, self._asked)
+        )
+        return now - then
 
     def _collect_news(self, snapshot: Snapshot, patience: float) -> Snapshot:
         """Take over the news that were asked for, once they are there."""
@@ -379,6 +406,7 @@ class Watcher:
         if job is None or not job.wait(patience):
             return snapshot
         self._job = None
+        self._rested_at = time.monotonic() + min(_REST * job.took, _LONGEST_REST)
         # While a cell computes, waiting would only make the rounds rarer.
         self._patience = _PATIENCE if job.took < _PATIENCE else 0.0
         news = job.result()
@@ -394,6 +422,16 @@ class Watcher:
                 listener(snapshot)
             except Exception as error:
                 self.note(f"a callback raised {type(error).__name__}: {error}")
+
+
+def _say_not_there(ids: Sequence[str]) -> str:
+    workflows = [each for each in ids if is_workflow_id(each)]
+    if workflows:
+        which = f"{workflows[0]} is the id of a workflow, not of a run"
+        return f"{which}: ra.watch(workflow_id={workflows[0]!r}) watches its runs"
+    missing = " and ".join(ids) or "with this id"
+    takes = "watch takes ids of runs; of a workflow, watch(workflow_id=…)"
+    return f"There is no run {missing}. {takes}"
 
 
 def _say_left_out(number: int, noun: str) -> str:

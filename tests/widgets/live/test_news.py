@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import reply
-from support.inside import TRANSITIONS, LiveView, OpenEval, news
+from support.inside import TRANSITIONS, LiveView, OpenEval, news, watcher
 from support.inside import live_html as html
 from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.watched import WatchedSandbox
@@ -21,6 +21,7 @@ import retab_analysis as ra
 
 LIST_OF_RUNS, SAVED = "GET /v1/workflows/evals/runs", "GET /v1/workflows/evals"
 RESULTS = "GET /v1/workflows/evals/results"
+VERSIONS = "GET /v1/workflows/versions"
 
 
 def counts(comparison: Any) -> dict[str, int]:
@@ -274,6 +275,35 @@ def test_news_come_while_it_runs_and_a_comparison_costs_no_request(
         assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 2, "again at the end"
 
 
+def test_that_evals_pass_as_before_is_told_at_once_and_compared_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+    usual = news.compare_sides
+
+    def compare(sides: Any, *levels: float) -> Any:
+        compared.append(sides.candidate.filter(state="passed").height)
+        return usual(sides, *levels)
+
+    monkeypatch.setattr(news, "compare_sides", compare)
+    # Nothing rests for long enough to be seen where a comparison takes no time.
+    monkeypatch.setattr(watcher, "_REST", 1e6)
+    with past() as api:
+        run = going(api, "P")
+        with watch(api) as view:
+            until(lambda: view.state.told and not view.state.is_comparing)
+            step(run, "PPP")
+            until(lambda: view.state.later)
+            assert view.state.later == "2 more passed since"
+            assert view.state.runs[0].done == 3
+            assert compared == [1]
+            step(run, "PPPF")
+            view.wait(30)
+        assert view.state.later == ""
+        assert compared[1] == 3
+        assert_as_check(view, api.check(candidate="r9"))
+
+
 def test_an_earlier_run_that_ended_meanwhile_counts_at_the_end() -> None:
     with past() as api:
         other = going(api, id="other")
@@ -334,6 +364,27 @@ def test_a_past_that_cannot_be_read_is_told_and_not_fatal(status: int, piece: st
     assert str(status) in note
     assert names(view.state.listed) == ["fine 1"]
     assert view.state.phase == "ended"
+
+
+@pytest.mark.parametrize(("failures", "asked"), [(1, 2), (99, 4)])
+def test_what_was_edited_is_asked_for_again_with_the_next_news_but_not_for_ever(
+    failures: int, asked: int
+) -> None:
+    with LetteredApi(alike(12, "P" * 9), codes="A" * 9 + "B", published="AB") as api:
+        run = going(api, "FFF")
+        # The version that was; the other one answers.
+        was = f"{VERSIONS}/version_A"
+        api.fail(was, reply(503), times=failures)
+        with watch(api) as view:
+            for broken in range(3, 9):
+                step(run, "F" * broken)
+                until(lambda: len(view.state.broke) == broken)  # noqa: B023
+            step(run, "F" * 8 + "P" * 4)
+            view.wait(30)
+        assert api.asked.count(was) == asked
+        (found,) = view.state.told
+        assert found.comparison is not None
+        assert found.comparison.config_changes.is_empty() == (failures > 1)
 
 
 @pytest.mark.parametrize("piece", [f"{LIST_OF_RUNS}?", f"{SAVED}?"])

@@ -233,6 +233,15 @@ def test_50_a_failure_says_why() -> None:
     assert "AuthenticationError: 401" in html.plain_text(state)
 
 
+def test_a_run_that_is_not_there_yet_is_told_without_anything_beside_it() -> None:
+    state = compute_state(Snapshot(unfound=("r9",), seen_at=NOW), NOW)
+    said = "There is no run r9 so far; one that was just started may still appear"
+    assert state.heading == html.plain_text(state) == said
+    shown = html.render_sections(state, html.LiveLook(code="x"), OpenEval(None, lambda: None))
+    assert said in shown["head"]
+    assert {shown[each] for each in ("total", "news", "alone", "runs", "code")} == {""}
+
+
 def test_a_run_that_does_not_exist_says_that_and_nothing_else() -> None:
     state = seen(failure="There is no run r9.", phase="failed")
     shown = html.render_sections(state, html.LiveLook(code="x"), OpenEval(None, lambda: None))

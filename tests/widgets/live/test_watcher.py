@@ -164,6 +164,37 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
     assert "watch takes ids of runs; of a workflow, watch(workflow_id=…)" in str(view.state.failure)
 
 
+def test_until_a_run_is_there_the_view_says_that_it_is_not() -> None:
+    said: list[str] = []
+    with FaultServer([reply(404)]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        view.on_update(lambda each: said.append(str(each)))
+        with pytest.raises(ra.NotFoundError):
+            view.wait(10)
+    assert {*said[:-1]} == {"There is no run r1 so far; one that was just started may still appear"}
+    assert said[-1].startswith("There is no run r1. ")
+
+
+@pytest.mark.parametrize("workflow_id", ["wf_claims", "wrk_claims"])
+def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> None:
+    with FaultServer([reply(404)]) as server:
+        view = ra.watch(workflow_id, interval=60, client=client(server.url))
+        with pytest.raises(ra.NotFoundError):
+            view.wait(10)
+        assert len(server.requests) == 1
+    assert str(view) == (
+        f"{workflow_id} is the id of a workflow, not of a run: "
+        f"ra.watch(workflow_id='{workflow_id}') watches its runs"
+    )
+
+
+def test_a_run_that_is_called_as_a_workflow_is_watched() -> None:
+    ended = run_with("wf_run", "completed", passed=1)
+    with FaultServer([routes(in_order(reply(body=ended)))]) as server:
+        view = ra.watch("wf_run", interval=0.05, client=client(server.url))
+        assert view.wait(10)["run_id"].to_list() == ["wf_run"]
+
+
 def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
     looks = {"r1": 0, "r2": 0}
 
