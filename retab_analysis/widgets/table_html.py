@@ -10,6 +10,8 @@ from retab_analysis.widgets.table import Row, TableColumn, TableState
 
 # Characters of a cell in a terminal.
 _CELL = 28
+# What has fewer characters for each em of its column fits in it, and so many of its end are kept.
+_FIT, _END = 1.6, 0.6
 
 
 def render_filters(state: TableState) -> Html:
@@ -99,8 +101,13 @@ def render_cell(state: TableState, column: TableColumn, row: Row) -> Html:
     if column.html is not None:
         return column.html(row)
     text = column.text(row)
-    called = state.version_name(column.name, row[column.name])
-    return tag("bdi", called or text, title=text or None)
+    called = state.version_name(column.name, row[column.name]) or text
+    if column.width is None or len(called) <= _FIT * column.width:
+        return tag("bdi", called, title=text or None)
+    # Names that begin alike are told apart by their ends, which stay where the column is narrow.
+    end = len(called) - int(_END * column.width)
+    pieces = (tag("span", each) for each in (called[:end], called[end:]))
+    return tag("bdi", *pieces, title=text or None, class_="ra-cut")
 
 
 def render_pages(state: TableState) -> Html:

@@ -32,6 +32,18 @@ def told(**fields: object) -> str:
     return render_panel(explored, DetailLook())
 
 
+def test_names_that_begin_alike_are_told_apart_where_they_are_cut() -> None:
+    begins = "Saraswati Trading Company, invoice with many lines: the amount of line "
+    rows = (result(f"e{at}", "passed", eval_name=f"{begins}{at}") for at in (1, 2))
+    explored = ExplorerState(None, results(*rows), FrameOrigin())
+    shown = html.render_sections(explored, html.ExplorerLook("2 results"))["list"]
+    ends = [each for each in (f"line {at}</span></bdi>" for at in (1, 2)) if each in shown]
+    assert len(ends) == 2
+    assert shown.count(f'title="{begins}') == 2
+    # What fits is not cut into two.
+    assert shown.count('class="ra-cut"') == 2
+
+
 def test_where_nothing_drives_it_nothing_can_be_clicked(runs: ExplorerState) -> None:
     runs.listed.filter(text="run_0")
     runs.choose(3)
