@@ -1,26 +1,13 @@
-"""What the store can be asked for (pages, filters, scopes), and how it says that it cannot."""
+"""What the store can be asked for: pages, filters and scopes."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-
-class NotFoundError(LookupError):
-    """Nothing of this kind has this id."""
-
-    def __init__(self, kind: str, ident: str) -> None:
-        super().__init__(kind, ident)
-        self.kind, self.ident = kind, ident
-
-
-class ConflictError(Exception):
-    """What is asked for cannot be done in the present state; `code` is for programs."""
-
-    def __init__(self, code: str, message: str, details: dict[str, Any]) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.details = code, message, details
+from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.http.messages import not_found
 
 
 class Scope(NamedTuple):
@@ -53,27 +40,9 @@ class PageQuery:
     after: str | None = None
 
 
-class Row(Protocol):
-    """A row of a list; its id is what cursors are made of."""
-
-    @property
-    def id(self) -> str:
-        """The row's id."""
-        ...
-
-
-R = TypeVar("R", bound=Row)
-# What rows are ordered by; the id, so that no two rows are equal.
+R = TypeVar("R")
+# What rows are ordered by; the id, of which cursors are made, so that no two keys are equal.
 Key = tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[R]):
-    """The rows of a page, and the cursors of its neighbours where there are any."""
-
-    rows: Sequence[R]
-    before: str | None
-    after: str | None
 
 
 class SortedRows(Generic[R]):
@@ -83,7 +52,7 @@ class SortedRows(Generic[R]):
     it stays good while rows are added.
     """
 
-    def __init__(self, pairs: Sequence[tuple[Key, R]] = ()) -> None:
+    def __init__(self, pairs: Iterable[tuple[Key, R]] = ()) -> None:
         ordered = sorted(pairs, key=lambda pair: pair[0])
         self.keys: list[Key] = [key for key, _ in ordered]
         self.rows: list[R] = [row for _, row in ordered]
@@ -98,9 +67,10 @@ class SortedRows(Generic[R]):
         self,
         query: PageQuery,
         locate: Callable[[str], Key | None],
+        encode: Callable[[R], bytes],
         keep: Callable[[R], bool] = lambda row: True,
-    ) -> Page[R]:
-        """Walk from the cursor until the page is full.
+    ) -> bytes:
+        """Walk from the cursor until the page is full, and encode it with its neighbours' cursors.
 
         ``locate`` gives the key of the row that a cursor names, be it one of these rows or not.
         """
@@ -111,17 +81,18 @@ class SortedRows(Generic[R]):
         if cursor is not None:
             key = locate(cursor)
             if key is None:
-                raise NotFoundError("cursor", cursor)
+                raise not_found("cursor", cursor)
             start = bisect_right(self.keys, key) if upward else bisect_left(self.keys, key) - 1
         places = range(start, len(self.rows)) if upward else range(start, -1, -1)
-        wanted = (self.rows[place] for place in places if keep(self.rows[place]))
         # One row more than asked for says whether there is a further page.
-        rows = list(islice(wanted, query.limit + 1))
-        more = len(rows) > query.limit
-        rows = rows[: query.limit]
+        found = list(islice((i for i in places if keep(self.rows[i])), query.limit + 1))
+        has_more, found = len(found) > query.limit, found[: query.limit]
         if backward:
-            rows.reverse()
-        first, last = (rows[0].id, rows[-1].id) if rows else (None, None)
-        if backward:
-            return Page(rows, first if more else None, last)
-        return Page(rows, first if cursor else None, last if more else None)
+            found.reverse()
+        before = after = None
+        if found:
+            before = self.keys[found[0]][1] if (has_more if backward else cursor) else None
+            after = self.keys[found[-1]][1] if backward or has_more else None
+        data = b",".join(encode(self.rows[i]) for i in found)
+        metadata = to_json({"before": before, "after": after})
+        return b"".join((b'{"data":[', data, b'],"list_metadata":', metadata, b"}"))

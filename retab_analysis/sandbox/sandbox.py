@@ -5,7 +5,7 @@ import secrets
 from retab_analysis.sandbox.http.messages import Request, Response
 from retab_analysis.sandbox.http.routes import answer
 from retab_analysis.sandbox.http.server import Server
-from retab_analysis.sandbox.instants import start_of_day, wall_clock
+from retab_analysis.sandbox.instants import DAY, wall_clock
 from retab_analysis.sandbox.simulation.past_runs import past_runs
 from retab_analysis.sandbox.store import Store, checked_speed
 from retab_analysis.sandbox.world.world import build_world
@@ -79,6 +79,7 @@ class Sandbox(StoreServer):
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"seed is a whole number, not {seed!r}")
         checked_speed(speed)
-        world = build_world(seed, start_of_day(wall_clock()))
+        now = wall_clock()
+        world = build_world(seed, now - now % DAY)
         store = Store(world, past_runs(world), speed=speed)
         super().__init__(store, key=key, latency=latency)

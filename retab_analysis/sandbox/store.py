@@ -1,34 +1,32 @@
 """What the API knows at each instant: a world, its past runs, and those that are started now."""
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
 
 from retab_analysis.sandbox.encoding import to_json
+from retab_analysis.sandbox.http.messages import coded, not_found
 from retab_analysis.sandbox.instants import MINUTE, SECOND, wall_clock
 from retab_analysis.sandbox.queries import (
-    ConflictError,
     Key,
-    NotFoundError,
-    Page,
     PageQuery,
-    R,
     RunFilter,
     Scope,
     SortedRows,
 )
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
+from retab_analysis.sandbox.simulation.run_documents import summary_document
 from retab_analysis.sandbox.simulation.serial_queue import SerialQueue
-from retab_analysis.sandbox.simulation.simulated_runs import SimulatedEval, SimulatedRun
+from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
 from retab_analysis.sandbox.simulation.timing import TERMINAL
 from retab_analysis.sandbox.world.definition_documents import (
     Document,
     block_document,
     blocks_of,
     edited_at,
+    eval_document,
     publication_document,
     version_diff,
     version_document,
@@ -44,11 +42,8 @@ SPEEDS = (1e-9, 1e9)
 _LONGEST_REPLAY = 30 * MINUTE
 
 
-class EncodedRow(NamedTuple):
-    """A row of a list, as the API sends it."""
-
-    id: str
-    json: bytes
+# A run and the position of a result in it.
+Place = tuple[SimulatedRun, int]
 
 
 class Store:
@@ -70,28 +65,25 @@ class Store:
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
         self._runs: dict[str, SimulatedRun] = {}
-        self._results: dict[str, tuple[SimulatedRun, int]] = {}
-        self._evals: dict[str, SimulatedEval] = {}
+        self._results: dict[str, Place] = {}
+        self._evals: dict[str, SavedEval] = {}
+        # The results of each eval, oldest first: by the outcome that is planned, and all (None).
+        self._outcomes = defaultdict[tuple[str, str | None], list[Place]](list)
         self._sorted_runs: dict[str | None, SortedRows[SimulatedRun]] = {None: SortedRows()}
-        self._sorted_evals: dict[str, SortedRows[SimulatedEval]] = {}
+        self._sorted_evals: dict[str, SortedRows[SavedEval]] = {}
         self._started = Counter[str]()
         for workflow in world.workflows:
-            self._add_evals(workflow)
+            there = [saved for saved in workflow.evals if saved.removed is None]
+            self._evals |= {saved.id: saved for saved in there}
+            rows = [((saved.created, saved.id), saved) for saved in there]
+            self._sorted_evals[workflow.id] = SortedRows(rows)
         for run in runs:
             self._add_run(run)
-        replay = round(_LONGEST_REPLAY * self._pace)
-        self._queue = SerialQueue(self._next_in_flight, longest_replay=replay)
+        self._queue = SerialQueue(self._next_in_flight, longest_replay=_LONGEST_REPLAY)
         for stream in range(len(world.in_flight)):
             # The runs in flight look as if they had been so for a while.
             ago = max(1, 9 - 4 * stream) * SECOND
             self._queue.open_stream(stream, self._now - round(ago * self._pace))
-
-    def _add_evals(self, workflow: Workflow) -> None:
-        rows = self._sorted_evals[workflow.id] = SortedRows()
-        for saved in workflow.evals:
-            if saved.removed is None:
-                row = self._evals[saved.id] = SimulatedEval(saved, workflow)
-                rows.add((row.created, row.id), row)
 
     def _add_run(self, run: SimulatedRun) -> None:
         self._runs[run.id] = run
@@ -99,9 +91,9 @@ class Store:
             rows = self._sorted_runs.setdefault(workflow_id, SortedRows())
             rows.add((run.created, run.id), run)
         for position, child in enumerate(run.plan.children):
-            self._results[run.result_ids[position]] = (run, position)
-            if child.eval.id in self._evals:
-                self._evals[child.eval.id].add(run, position)
+            place = self._results[run.result_ids[position]] = (run, position)
+            for outcome in (None, child.result.outcome):
+                self._outcomes[child.eval.id, outcome].append(place)
 
     @contextmanager
     def _reading(self) -> Iterator[int]:
@@ -118,24 +110,18 @@ class Store:
 
     # Runs
 
-    def list_runs(
-        self, narrow: RunFilter, query: PageQuery, sort_by: str = "created_at"
-    ) -> Page[EncodedRow]:
-        """Give a page of runs."""
+    def list_runs(self, narrow: RunFilter, query: PageQuery) -> bytes:
+        """Give a page of runs, in the order of their creation."""
         with self._reading() as now:
-            by_update = sort_by == "updated_at"
             rows = self._sorted_runs.get(narrow.workflow_id, SortedRows())
-            if by_update:
-                rows = SortedRows([((run.updated(now), run.id), run) for run in rows.rows])
 
             def locate(run_id: str) -> Key | None:
                 run = self._runs.get(run_id)
-                if run is None:
-                    return None
-                return (run.updated(now) if by_update else run.created, run.id)
+                return None if run is None else (run.created, run.id)
 
-            page = rows.page(query, locate, lambda run: _is_wanted(run, narrow, now))
-            return _encoded(page, lambda run: run.json(now))
+            return rows.page(
+                query, locate, lambda run: run.json(now), lambda run: _is_wanted(run, narrow, now)
+            )
 
     def get_run(self, run_id: str) -> bytes:
         """Give one run."""
@@ -159,23 +145,17 @@ class Store:
             status = run.status(now)
             if status in TERMINAL:
                 message = f"Run '{run_id}' is {status} and cannot be cancelled"
-                raise ConflictError("run_not_cancellable", message, {"status": status})
+                raise coded(409, "run_not_cancellable", message, {"status": status})
             self._queue.cancel(run, now)
             return run.json(now)
 
     def _run(self, run_id: str) -> SimulatedRun:
         if run_id not in self._runs:
-            raise NotFoundError("workflow eval run", run_id)
+            raise not_found("workflow eval run", run_id)
         return self._runs[run_id]
 
     def _start(
-        self,
-        workflow: Workflow,
-        evals: list[SavedEval],
-        created: int,
-        trigger: str,
-        scope: Scope,
-        least_delay_ms: int = 0,
+        self, workflow: Workflow, evals: list[SavedEval], created: int, trigger: str, scope: Scope
     ) -> SimulatedRun:
         # The first run that a client starts is the same, however many have run by themselves.
         self._started[trigger] += 1
@@ -185,48 +165,50 @@ class Store:
             eval_id=scope.eval_id,
             block_id=scope.block_id,
         )
-        plan = replace(plan, delay_ms=max(plan.delay_ms, least_delay_ms))
+        if trigger != "api" and self._started[trigger] > 1:
+            # However fast time goes, runs in flight come as seldom as in life: else they would soon
+            # be all that the newest runs are, and the story of the past could not be seen any more.
+            length = sum(child.ms for child in plan.children)
+            seldom = round(length * (1 / self._pace - 1))
+            plan = replace(plan, delay_ms=max(plan.delay_ms, seldom))
         run = SimulatedRun(plan, pace=self._pace)
         self._add_run(run)
         return run
 
     def _next_in_flight(self, stream: int, created: int) -> SimulatedRun:
         turns = self._world.in_flight[stream]
-        workflow_id, block_id = turns[self._started.total() % len(turns)]
+        trigger = ("webhook", "schedule")[stream % 2]
+        # By its own count, so that the same runs follow each other whatever a client starts.
+        workflow_id, block_id = turns[(stream + self._started[trigger]) % len(turns)]
         workflow, scope = self._workflows[workflow_id], Scope(block_id=block_id)
         evals = _evals_in_scope(workflow, scope, created)
-        trigger = ("webhook", "schedule")[stream % 2]
-        # A tenth of a real second: however fast time goes, the history does not flood.
-        return self._start(workflow, evals, created, trigger, scope, round(100 / self._pace))
+        return self._start(workflow, evals, created, trigger, scope)
 
     # Results
 
-    def list_results(self, run_id: str, query: PageQuery) -> Page[EncodedRow]:
+    def list_results(self, run_id: str, query: PageQuery) -> bytes:
         """Give a page of a run's results."""
         with self._reading() as now:
             run = self._run(run_id)
-            rows = map(EncodedRow, run.result_ids, run.results_json(now))
 
             def locate(result_id: str) -> Key | None:
                 found, position = self._results.get(result_id, (None, 0))
                 return (position, result_id) if found is run else None
 
-            numbered = [((position, row.id), row) for position, row in enumerate(rows)]
-            return SortedRows(numbered).page(query, locate)
+            numbered = zip(enumerate(run.result_ids), run.results_json(now), strict=True)
+            return SortedRows(numbered).page(query, locate, bytes)
 
     def get_result(self, result_id: str) -> bytes:
         """Give one result."""
         with self._reading() as now:
             if result_id not in self._results:
-                raise NotFoundError("workflow eval result", result_id)
+                raise not_found("workflow eval result", result_id)
             run, position = self._results[result_id]
             return run.results_json(now)[position]
 
     # Evals, workflows, versions, files
 
-    def list_evals(
-        self, workflow_id: str, block_id: str | None, query: PageQuery
-    ) -> Page[EncodedRow]:
+    def list_evals(self, workflow_id: str, block_id: str | None, query: PageQuery) -> bytes:
         """Give a page of a workflow's saved evals."""
         with self._reading() as now:
             rows = self._sorted_evals[self._workflow(workflow_id).id]
@@ -235,38 +217,54 @@ class Store:
                 row = self._evals.get(eval_id)
                 return None if row is None else (row.created, row.id)
 
-            page = rows.page(query, locate, lambda row: block_id in (None, row.block_id))
-            return _encoded(page, lambda row: row.json(now))
+            return rows.page(
+                query,
+                locate,
+                lambda row: self._eval(row, now),
+                lambda row: block_id in (None, row.block.id),
+            )
 
     def get_eval(self, eval_id: str) -> bytes:
         """Give one saved eval."""
         with self._reading() as now:
             if eval_id not in self._evals:
-                raise NotFoundError("workflow eval", eval_id)
-            return self._evals[eval_id].json(now)
+                raise not_found("workflow eval", eval_id)
+            return self._eval(self._evals[eval_id], now)
+
+    def _eval(self, saved: SavedEval, now: int) -> bytes:
+        latest = {
+            f"latest_{name}run_summary": self._newest_summary(saved, outcome, now)
+            for name, outcome in (("", None), ("passing_", "passed"), ("failing_", "failed"))
+        }
+        return to_json(eval_document(saved, self._workflows[saved.workflow_id], latest))
+
+    def _newest_summary(self, saved: SavedEval, outcome: str | None, now: int) -> Document | None:
+        """Summarize the newest result that was executed and has ended, of an outcome or of any."""
+        for run, position in reversed(self._outcomes[saved.id, outcome]):
+            state = run.state(now).children[position]
+            has_ended = state.status in TERMINAL if outcome is None else state.status == "completed"
+            if has_ended and state.started is not None:
+                return summary_document(run.plan, position, state)
+        return None
 
     def list_workflows(
-        self, query: PageQuery, project_id: str | None = None, sort_by: str = "updated_at"
-    ) -> Page[EncodedRow]:
-        """Give a page of workflows."""
+        self, query: PageQuery, project_id: str | None = None, sort_by: str | None = None
+    ) -> bytes:
+        """Give a page of workflows, by their last edit unless it is to be by their creation."""
         by_creation = sort_by == "created_at"
-        keys = {
-            workflow.id: (
-                workflow_created(workflow) if by_creation else workflow.newest.at,
-                workflow.id,
-            )
-            for workflow in self._workflows.values()
+        rows = {
+            (workflow_created(each) if by_creation else each.newest.at, each.id): each
+            for each in self._workflows.values()
+            if project_id in (None, each.project_id)
         }
-        rows = SortedRows([(keys[workflow.id], workflow) for workflow in self._workflows.values()])
-        page = rows.page(query, keys.get, lambda row: project_id in (None, row.project_id))
-        return _encoded(page, lambda row: to_json(workflow_document(row)))
+        return _page_of({key: workflow_document(each) for key, each in rows.items()}, query)
 
     def _workflow(self, workflow_id: str) -> Workflow:
         if workflow_id not in self._workflows:
-            raise NotFoundError("workflow", workflow_id)
+            raise not_found("workflow", workflow_id)
         return self._workflows[workflow_id]
 
-    def list_versions(self, workflow_id: str, query: PageQuery) -> Page[EncodedRow]:
+    def list_versions(self, workflow_id: str, query: PageQuery) -> bytes:
         """Give a page of what was published of a workflow."""
         workflow = self._workflow(workflow_id)
         rows = {
@@ -280,7 +278,7 @@ class Store:
         workflow = self._workflow(workflow_id)
         return to_json(version_document(workflow, _version(workflow, version_id)))
 
-    def list_blocks(self, workflow_id: str, query: PageQuery) -> Page[EncodedRow]:
+    def list_blocks(self, workflow_id: str, query: PageQuery) -> bytes:
         """Give a page of the blocks of a workflow's draft, ordered by when they were edited."""
         workflow = self._workflow(workflow_id)
         rows = {
@@ -298,7 +296,7 @@ class Store:
     def file(self, file_id: str) -> File:
         """Give what is known about a file; there are no real documents here."""
         if file_id not in self._world.files:
-            raise NotFoundError("file", file_id)
+            raise not_found("file", file_id)
         return self._world.files[file_id]
 
 
@@ -313,16 +311,9 @@ def checked_speed(speed: float) -> float:
     return speed
 
 
-def _encoded(page: Page[R], encode: Callable[[R], bytes]) -> Page[EncodedRow]:
-    rows = [EncodedRow(row.id, encode(row)) for row in page.rows]
-    return Page(rows, page.before, page.after)
-
-
-def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> Page[EncodedRow]:
-    """Give a page of a few documents by their keys."""
+def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> bytes:
     places = {key[1]: key for key in rows}
-    encoded = [(key, EncodedRow(key[1], to_json(row))) for key, row in rows.items()]
-    return SortedRows(encoded).page(query, places.get)
+    return SortedRows(rows.items()).page(query, places.get, to_json)
 
 
 def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
@@ -344,11 +335,11 @@ def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEva
     if scope.eval_id is not None:
         chosen = [saved for saved in evals if saved.id == scope.eval_id]
         if not chosen:
-            raise NotFoundError("workflow eval", scope.eval_id)
+            raise not_found("workflow eval", scope.eval_id)
         return chosen
     if scope.block_id is not None:
         if scope.block_id not in workflow.newest.revisions:
-            raise NotFoundError("block", scope.block_id)
+            raise not_found("block", scope.block_id)
         return [saved for saved in evals if saved.block.id == scope.block_id]
     return evals
 
@@ -358,4 +349,4 @@ def _version(workflow: Workflow, version_id: str) -> Version:
     for version, _ in workflow.published:
         if version.id == version_id:
             return version
-    raise NotFoundError("workflow version", version_id)
+    raise not_found("workflow version", version_id)

@@ -54,3 +54,18 @@ def test_what_broke_is_above_what_could_not_run() -> None:
     ]
     ax = plot_comparison(compare(results(*before), results(*after)))
     assert [each.get_text().split("\n")[0] for each in ax.get_yticklabels()] == ["b1", "b0"]
+
+
+def test_beyond_thirty_blocks_those_with_fewer_changes_are_counted() -> None:
+    """Of 33 blocks the one with two changes is on top, and the last three are in the notes."""
+    evals = [(f"e{at}", f"b{at % 33:02d}") for at in range(34)]
+    before = [result(name, "passed", 1, block_id=block) for name, block in evals]
+    after = [
+        result(name, "failed", 2, block_id=block, block_execution_fingerprint="new")
+        for name, block in evals
+    ]
+    ax = plot_comparison(compare(results(*before), results(*after)))
+    names = [each.get_text().split("\n")[0] for each in ax.get_yticklabels()]
+    assert names == [f"b{at:02d}" for at in range(30)]
+    assert [sum(parts) for parts in zip(*widths(ax).values(), strict=True)] == [2] + [1] * 29
+    assert notes_of(ax) == ("left out: 3 blocks in which fewer evals changed",)

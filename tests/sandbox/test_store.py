@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime
 from typing import Any
 
@@ -96,14 +95,11 @@ def test_default_pages_and_order() -> None:
 
 @pytest.mark.parametrize("form", [
     "2026-09-01", "2026-09-01T00:00:00", "2026-09-01T02:00:00+02:00", "2026-08-31T19:00:00-05:00",
-    "2026-09-01 00:00", "20260901",
+    "2026-09-01 00:00", "20260901", "2026-09-01t00:00:00z",
 ])  # fmt: skip
 def test_forms_of_a_date(form: str) -> None:
     edge = parse_instant("2026-09-01T00:00:00Z") or 0
     status, page = API.call("GET", RUNS, {"from_date": form, "limit": 100})
-    if form == "20260901":
-        assert status == 422
-        return
     assert status == 200
     wanted = [run["id"] for run in ALL[::-1] if created(run) >= edge][:100]
     assert [run["id"] for run in page["data"]] == wanted
@@ -114,15 +110,6 @@ def test_an_offset_whose_plus_was_not_escaped() -> None:
     status, page = API.call("GET", f"{RUNS}?to_date=2026-09-01T02:00:00+02:00&limit=100")
     assert status == 200
     assert page["data"] == escaped[:100]
-
-
-def test_sort_by_updated_at() -> None:
-    runs = API.runs(sort_by="updated_at", limit=30)
-    assert sorted(run["id"] for run in runs) == sorted(run["id"] for run in ALL)
-    done = [parse_instant(r["timing"]["completed_at"]) for r in runs if r["timing"]["completed_at"]]
-    # Older records were cut to milliseconds, so equal neighbours may look out of order.
-    assert all(b - a <= 1_000 for a, b in itertools.pairwise(done))  # type: ignore[operator]
-    assert [r["id"] for r in API.runs(sort_by="whatever")] == [r["id"] for r in ALL[::-1]]
 
 
 def test_workflows_by_either_date_and_by_project() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import settings
-from support.sandbox_api import make_server, plan_world
+from support.inside import StoreServer
+from support.sandbox_api import KEY, Clock, make_server, make_store, plan_world
 from support.story import FLOWS, Since, Story, story_of
 
 import retab_analysis as ra
@@ -136,6 +137,22 @@ def test_check_tells_it(seed: int, flow: str) -> None:
     older = story.gaps - story.added - story.edited
     assert {rows[name]["transition"] for name in older} == {"still_failing"}
     assert not story.removed & rows.keys()
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0, 600.0])
+def test_it_stays_true_while_time_goes_by(speed: float) -> None:
+    """Ten minutes later at any speed: whole runs and block runs of today add no other break."""
+    clock = Clock()
+    store = make_store(speed=speed, clock=clock)
+    for _ in range(600):
+        clock.forward(1)
+        store.sizes()
+    with StoreServer(store, key=KEY) as server, ra.Client(KEY, server.base_url) as client:
+        for flow in ("wf_invoices", "wf_contracts", "wf_claims"):
+            found = ra.check(flow, client=client, progress=False)
+            rows = {row["eval_id"]: row for row in found.evals.iter_rows(named=True)}
+            called = {name: since(rows[name]) for name in of(rows, *BROKEN)}
+            assert called == story_of(0, flow).broken
 
 
 @pytest.mark.parametrize("flow", ["wf_contracts", "wf_claims", "wf_statements"])

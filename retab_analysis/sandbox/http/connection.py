@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol, cast
+from typing import Any
 
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import ApiError, Request, Response, coded
@@ -70,13 +70,6 @@ class TimedSocket(io.RawIOBase):
         return size
 
 
-class Serving(Protocol):
-    """What a connection asks of its server."""
-
-    service: Service
-    base_url: str
-
-
 class Connection(BaseHTTPRequestHandler):
     """Reads the requests of one connection, and writes each answer in one piece."""
 
@@ -92,8 +85,8 @@ class Connection(BaseHTTPRequestHandler):
         super().setup()
         self._incoming = TimedSocket(self.connection, self.patience)
         self.rfile = io.BufferedReader(self._incoming)
-        serving = cast(Serving, self.server)
-        self._service, self._base_url = serving.service, serving.base_url
+        server: Any = self.server
+        self._service, self._base_url = server.service, server.base_url
 
     def handle_one_request(self) -> None:
         """Read a request and answer it; any method will do, which the base class does not allow."""

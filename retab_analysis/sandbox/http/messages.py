@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 from retab_analysis.sandbox.encoding import to_json
-from retab_analysis.sandbox.queries import Page
 
 
 class Request(NamedTuple):
@@ -54,23 +53,6 @@ def not_found(kind: str, ident: str) -> ApiError:
     return coded(404, code, f"No {kind} with id '{ident[:200]}'")
 
 
-def unauthorized(message: str) -> ApiError:
-    """Make the 401 for a missing or wrong key."""
-    return ApiError(401, message, {"WWW-Authenticate": "Bearer"})
-
-
-def invalid(*errors: dict[str, Any]) -> ApiError:
-    """Make the 422 that lists what is wrong with the request."""
-    return ApiError(422, list(errors))
-
-
-def field_error(loc: tuple[str | int, ...], msg: str, kind: str) -> dict[str, Any]:
-    """Make one entry of a 422."""
-    return {"loc": list(loc), "msg": msg, "type": kind}
-
-
-def page_response(page: Page[Any]) -> Response:
-    """Answer with a page of rows that are JSON already."""
-    metadata = to_json({"before": page.before, "after": page.after})
-    data = b",".join(row.json for row in page.rows)
-    return Response(200, b"".join((b'{"data":[', data, b'],"list_metadata":', metadata, b"}")))
+def invalid(loc: tuple[str, ...], msg: str, kind: str) -> ApiError:
+    """Make the 422 that says where a request is wrong, and how."""
+    return ApiError(422, [{"loc": list(loc), "msg": msg, "type": kind}])

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from retab_analysis.sandbox.encoding import to_json
@@ -10,13 +10,9 @@ from retab_analysis.sandbox.http.messages import (
     ApiError,
     Request,
     Response,
-    coded,
-    not_found,
-    page_response,
-    unauthorized,
 )
 from retab_analysis.sandbox.http.params import Query, read_run_filter, read_run_request
-from retab_analysis.sandbox.queries import ConflictError, NotFoundError, Page, PageQuery
+from retab_analysis.sandbox.queries import PageQuery
 from retab_analysis.sandbox.store import Store
 
 
@@ -33,37 +29,28 @@ Endpoint = Callable[[Store, Call], Response]
 
 
 def _list_runs(store: Store, call: Call) -> Response:
-    narrow, page = read_run_filter(call.query), call.query.page(50)
-    call.query.check()
-    sort_by = call.query.text("sort_by") or "created_at"
-    return page_response(store.list_runs(narrow, page, sort_by))
+    narrow = read_run_filter(call.query)
+    return Response(200, store.list_runs(narrow, call.query.page(50)))
 
 
 def _create_run(store: Store, call: Call) -> Response:
-    workflow_id, scope = read_run_request(call.body)
-    return Response(201, store.create_run(workflow_id, scope))
+    return Response(201, store.create_run(*read_run_request(call.body)))
 
 
 def _list_results(store: Store, call: Call) -> Response:
-    run_id, page = call.query.required("run_id"), call.query.page(20)
-    call.query.check()
-    return page_response(store.list_results(run_id, page))
+    run_id = call.query.required("run_id")
+    return Response(200, store.list_results(run_id, call.query.page(20)))
 
 
 def _list_evals(store: Store, call: Call) -> Response:
-    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
-    call.query.check()
-    block_id = call.query.text("target_block_id")
-    return page_response(store.list_evals(workflow_id, block_id, page))
+    workflow_id, block_id = call.query.required("workflow_id"), call.query.text("target_block_id")
+    return Response(200, store.list_evals(workflow_id, block_id, call.query.page(50)))
 
 
-def _list_of_workflow(give: Callable[[Store, str, PageQuery], Page[Any]]) -> Endpoint:
-    def answer_with_page(store: Store, call: Call) -> Response:
-        workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
-        call.query.check()
-        return page_response(give(store, workflow_id, page))
-
-    return answer_with_page
+def _list_of_workflow(give: Callable[[Store, str, PageQuery], bytes]) -> Endpoint:
+    return lambda store, call: Response(
+        200, give(store, call.query.required("workflow_id"), call.query.page(50))
+    )
 
 
 def _one(give: Callable[[Store, str], bytes]) -> Endpoint:
@@ -71,17 +58,12 @@ def _one(give: Callable[[Store, str], bytes]) -> Endpoint:
 
 
 def _list_workflows(store: Store, call: Call) -> Response:
-    page = call.query.page(10)
-    call.query.check()
-    project_id = call.query.text("project_id")
-    sort_by = call.query.text("sort_by") or "updated_at"
-    return page_response(store.list_workflows(page, project_id, sort_by))
+    project_id, sort_by = call.query.text("project_id"), call.query.text("sort_by")
+    return Response(200, store.list_workflows(call.query.page(10), project_id, sort_by))
 
 
 def _get_version(store: Store, call: Call) -> Response:
-    workflow_id = call.query.required("workflow_id")
-    call.query.check()
-    return Response(200, store.get_version(workflow_id, call.ident))
+    return Response(200, store.get_version(call.query.required("workflow_id"), call.ident))
 
 
 def _diff_versions(store: Store, call: Call) -> Response:
@@ -89,7 +71,6 @@ def _diff_versions(store: Store, call: Call) -> Response:
     workflow_id = query.required("workflow_id")
     baseline = query.required("from_workflow_version_id")
     candidate = query.required("to_workflow_version_id")
-    query.check()
     return Response(200, store.diff_versions(workflow_id, baseline, candidate))
 
 
@@ -104,6 +85,7 @@ def _download_link(store: Store, call: Call) -> Response:
 
 
 _FILES = "/files/"
+_WITH_A_BEARER = {"WWW-Authenticate": "Bearer"}
 
 # In the order in which they are tried: "runs" is not the id of an eval, nor "diff" of a version.
 _ROUTES: dict[str, dict[str, Endpoint]] = {
@@ -125,27 +107,22 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
 
 def answer(store: Store, key: str, request: Request) -> Response:
     """Answer a request, or raise the refusal."""
-    try:
-        path, _, query = request.target.partition("?")
-        if path.startswith(_FILES):
-            return _file(store, key, request)
-        scheme, _, given = request.authorization.partition(" ")
-        if scheme.lower() != "bearer" or not given.strip():
-            raise unauthorized("Missing bearer token")
-        if given.strip() != key:
-            raise unauthorized("Invalid API key")
-        endpoints, ident = _match(path)
-        if request.method not in endpoints:
-            raise ApiError(405, "Method Not Allowed", {"Allow": ", ".join(endpoints)})
+    path, _, query = request.target.partition("?")
+    if path.startswith(_FILES):
+        return _file(store, key, request)
+    scheme, _, given = request.authorization.partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        raise ApiError(401, "Missing bearer token", _WITH_A_BEARER)
+    if given.strip() != key:
+        raise ApiError(401, "Invalid API key", _WITH_A_BEARER)
+    endpoints, ident = _match(path)
+    if request.method not in endpoints:
+        raise ApiError(405, "Method Not Allowed", {"Allow": ", ".join(endpoints)})
 
-        def sign(file_id: str) -> str:
-            return request.base_url + _signed_path(key, file_id)
+    def sign(file_id: str) -> str:
+        return request.base_url + _signed_path(key, file_id)
 
-        return endpoints[request.method](store, Call(ident, Query(query), request.body, sign))
-    except NotFoundError as error:
-        raise not_found(error.kind, error.ident) from None
-    except ConflictError as error:
-        raise coded(409, error.code, error.message, error.details) from None
+    return endpoints[request.method](store, Call(ident, Query(query), request.body, sign))
 
 
 def _signed_path(key: str, file_id: str) -> str:

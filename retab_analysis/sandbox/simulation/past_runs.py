@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from retab_analysis.sandbox.instants import DAY, MILLI, SECOND
+from retab_analysis.sandbox.instants import MILLI, SECOND
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
 from retab_analysis.sandbox.world.model import (
@@ -20,8 +20,6 @@ from retab_analysis.sandbox.world.seeding import SeededRandom
 # the story does not depend on the seed's luck. One that fails less often than in one run of ten has
 # a longer window, in which it fails once.
 _FLAKY_WINDOW = 10
-# Runs older than this many days are records of the oldest format, and of the one after it.
-_OLDEST_FORMAT, _OLD_FORMAT = 130, 118
 
 
 def past_runs(world: World) -> list[SimulatedRun]:
@@ -81,11 +79,6 @@ def _plan(
     version = next(each for each in reversed(workflow.versions) if each.at <= created)
     evals = _chosen_evals(workflow, past, version, created)
     single = evals[0] if past.only else None
-    age = world.anchor - created
-    record_format = 0 if age > _OLDEST_FORMAT * DAY else 1 if age > _OLD_FORMAT * DAY else 2
-    if record_format < 2:
-        # Those records have milliseconds only, and filters go by what the record says.
-        created -= created % MILLI
     mishaps = not past.quiet and past.only is None
     crash = None
     if past.end == "error":
@@ -104,7 +97,6 @@ def _plan(
         eval_id=single.id if single else None,
         block_id=single.block.id if single else past.block,
         crash=crash,
-        record_format=record_format,
         reason=past.note if past.end in ("cancelled", "withdrawn") else None,
     )
 

@@ -1,11 +1,11 @@
-"""The API's documents for runs and results at an instant, and what older records of them lack."""
+"""The API's documents for runs and results at an instant."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from retab_analysis.sandbox.instants import DAY, MILLI, iso, old_iso, parse_instant
-from retab_analysis.sandbox.simulation.timing import STATUSES, TERMINAL, ChildState, RunState
+from retab_analysis.sandbox.instants import MILLI, iso
+from retab_analysis.sandbox.simulation.timing import STATUSES, ChildState, RunState
 from retab_analysis.sandbox.world.definition_documents import OUTPUT_HANDLE, validity_fingerprint
 from retab_analysis.sandbox.world.model import Child, Plan
 from retab_analysis.sandbox.world.seeding import fingerprint, token
@@ -35,7 +35,7 @@ def run_document(plan: Plan, state: RunState) -> Document:
         for planned, child in zip(plan.children, state.children, strict=True)
         if child.status == "completed"
     )
-    document = {
+    return {
         "id": plan.id,
         "workflow_id": plan.workflow_id,
         "workflow_version_id": plan.version.id,
@@ -51,7 +51,6 @@ def run_document(plan: Plan, state: RunState) -> Document:
         },
         "freshness": dict(plan.freshness),
     }
-    return _older_run(document, plan.record_format)
 
 
 def _cancelled(plan: Plan) -> Document:
@@ -117,7 +116,7 @@ def result_document(plan: Plan, position: int, state: ChildState) -> Document:
     }
     if decided:
         document |= _outcome(child, ident)
-    return _older_result(document, plan.record_format)
+    return document
 
 
 def _outcome(child: Child, ident: str) -> Document:
@@ -167,11 +166,6 @@ def _outcome_counts(outcome: str | None) -> Document:
 # The summaries that a saved eval carries
 
 
-def has_summary(state: ChildState) -> bool:
-    """Say whether a result is one that a saved eval's summary can be about."""
-    return state.status in TERMINAL and state.started is not None
-
-
 def summary_document(plan: Plan, position: int, state: ChildState) -> Document:
     """Write the summary of a result that has ended."""
     child = plan.children[position]
@@ -189,52 +183,4 @@ def summary_document(plan: Plan, position: int, state: ChildState) -> Document:
         "validity_fingerprint": validity_fingerprint(block_print, child.assertion),
         "handle_inputs_fingerprint": child.assertion.inputs_fingerprint,
         **_outcome_counts(outcome),
-    }
-
-
-# Older records: a client must live with what is null, absent or shorter, so the oldest runs are so.
-
-
-def _older_run(document: Document, record_format: int) -> Document:
-    """Take from a run what its record did not have; different runs lack different things."""
-    if record_format >= 2:
-        return document
-    older = document | {"timing": _older_times(document["timing"])}
-    if record_format == 1:
-        return older | {"freshness": None}
-    for name in ("target", "eval_id", "freshness"):
-        if older[name] is None or name == "freshness":
-            del older[name]
-    # Vary with time, so that a history holds every way in which counts can be missing.
-    created = parse_instant(older["timing"]["created_at"]) or 0
-    way = created // (4 * DAY) % 4
-    counts = {
-        part: {name: count for name, count in numbers.items() if count}
-        for part, numbers in older.pop("counts").items()
-    }
-    if way == 0:
-        return older | {"counts": None}
-    if way == 1:
-        return older
-    without: Document = {"outcome": counts["outcome"], "lifecycle_counts": None}
-    return older | {"counts": counts if way == 2 else without}
-
-
-def _older_result(document: Document, record_format: int) -> Document:
-    if record_format >= 2:
-        return document
-    older = document | {"timing": _older_times(document["timing"]), "execution_fingerprint": None}
-    older["verdict_summary"] = None
-    if record_format == 1:
-        return older
-    lacking = ("routing_decisions", "verdict_summary", "artifact", "handle_outputs")
-    for name in ("block_execution_fingerprint", "handle_inputs_fingerprint", *lacking):
-        del older[name]
-    return older
-
-
-def _older_times(timing: Document) -> Document:
-    return {
-        name: old_iso(parse_instant(value) or 0) if isinstance(value, str) else value
-        for name, value in timing.items()
     }

@@ -1,12 +1,10 @@
-"""Runs and saved evals as they are at an instant, encoded for the API."""
+"""Runs as they are at an instant, encoded for the API."""
 
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.simulation.run_documents import (
-    has_summary,
     result_document,
     result_id,
     run_document,
-    summary_document,
 )
 from retab_analysis.sandbox.simulation.timing import (
     TERMINAL,
@@ -16,8 +14,7 @@ from retab_analysis.sandbox.simulation.timing import (
     scaled,
     state_at,
 )
-from retab_analysis.sandbox.world.definition_documents import Document, eval_document
-from retab_analysis.sandbox.world.model import Plan, SavedEval, Workflow
+from retab_analysis.sandbox.world.model import Plan
 
 
 class SimulatedRun:
@@ -67,11 +64,6 @@ class SimulatedRun:
         """Give the lifecycle's status at an instant."""
         return self.state(now).status
 
-    def updated(self, now: int) -> int:
-        """Give the instant of the newest event in the run."""
-        state = self.state(now)
-        return state.completed or state.started or self.created
-
     def json(self, now: int) -> bytes:
         """Give the run's document, encoded."""
         if self._json is not None:
@@ -94,71 +86,3 @@ class SimulatedRun:
         if state is self._final:
             self._results = encoded
         return encoded
-
-    def summary(self, position: int, now: int) -> Document | None:
-        """Summarize one result for its saved eval, if it was executed and has ended."""
-        child = self.state(now).children[position]
-        return summary_document(self.plan, position, child) if has_summary(child) else None
-
-
-# The run and the position of a result in it.
-Place = tuple[SimulatedRun, int]
-# The newest results of an eval: of any outcome, passed, and failed.
-Latest = tuple[Place | None, Place | None, Place | None]
-
-
-def _updated(latest: Latest, place: Place, now: int) -> Latest:
-    """Take a newer result into account, if it was executed and has ended."""
-    run, position = place
-    child = run.state(now).children[position]
-    if not has_summary(child):
-        return latest
-    outcome = run.plan.children[position].result.outcome if child.status == "completed" else None
-    _, passing, failing = latest
-    return (
-        place,
-        place if outcome == "passed" else passing,
-        place if outcome == "failed" else failing,
-    )
-
-
-class SimulatedEval:
-    """A saved eval, with summaries of its newest results at each instant."""
-
-    def __init__(self, saved: SavedEval, workflow: Workflow) -> None:
-        self.id, self.workflow_id = saved.id, saved.workflow_id
-        self.block_id, self.created = saved.block.id, saved.created
-        self._saved, self._workflow = saved, workflow
-        self._places: list[Place] = []
-        # So many of the places, from the oldest, are in `_settled` and will not change any more.
-        self._settled_count = 0
-        self._settled: Latest = (None, None, None)
-        self._encoded: tuple[Latest, bytes] | None = None
-
-    def add(self, run: SimulatedRun, position: int) -> None:
-        """Note a result of this eval; runs come in the order in which they are executed."""
-        self._places.append((run, position))
-
-    def json(self, now: int) -> bytes:
-        """Give the eval's document, encoded; written anew only when a result has come."""
-        latest = self._latest(now)
-        if self._encoded is None or self._encoded[0] != latest:
-            summaries = {
-                f"latest_{name}run_summary": place and place[0].summary(place[1], now)
-                for name, place in zip(("", "passing_", "failing_"), latest, strict=True)
-            }
-            document = eval_document(self._saved, self._workflow, summaries)
-            self._encoded = (latest, to_json(document))
-        return self._encoded[1]
-
-    def _latest(self, now: int) -> Latest:
-        while self._settled_count < len(self._places):
-            place = self._places[self._settled_count]
-            if place[0].status(now) not in TERMINAL:
-                break
-            self._settled = _updated(self._settled, place, now)
-            self._settled_count += 1
-        latest = self._settled
-        for place in self._places[self._settled_count :]:
-            latest = _updated(latest, place, now)
-        return latest

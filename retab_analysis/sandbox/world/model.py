@@ -282,7 +282,5 @@ class Plan:
     block_id: str | None = None
     crash: Crash | None = None
     freshness: Mapping[str, Any] = field(default_factory=dict)
-    # 0 and 1 are those of older records, which lack optional parts; 2 is today's.
-    record_format: int = 2
     # What a cancelled run gives as its reason.
     reason: str | None = None

@@ -92,7 +92,7 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
             publication = Publication(ident, published, at + _TRIED_FOR, made["note"])
         yield Version(
             number=number,
-            id=f"ver_{content}" if publication else f"draft_{day_name(at, '_')}",
+            id=f"ver_{content}" if publication else f"draft_{day_name(at)}",
             at=at,
             revisions=dict(revisions),
             fingerprint=content,

@@ -9,8 +9,8 @@ import pytest
 from support.sandbox_api import Api, plan_world
 
 DIGESTS = {
-    0: "1eb26337e44a8877",
-    3: "90cd902ebbb611b1",
+    0: "57b538dfb0d3a806",
+    3: "7414f02fab29eba8",
 }
 
 

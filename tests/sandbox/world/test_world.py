@@ -198,8 +198,6 @@ def test_variety(everything: list[Any], api: Api) -> None:
         "type_error", "invalid_regex", "schema_invalid", "execution_error",
         "block_execution_failed",
     } <= codes  # fmt: skip
-    assert any("counts" not in run for run in runs)
-    assert any(run.get("counts", 0) is None for run in runs)
     waits = [
         _instant(r["timing"]["started_at"]) - _instant(r["timing"]["created_at"])
         for r in runs
