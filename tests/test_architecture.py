@@ -68,7 +68,7 @@ LINES = {
     "stats": 670,
     "evidence": 1_800,
     "analysis": 1_300,
-    "comparison": 5_120,
+    "comparison": 5_105,
     "render": 910,
     "plots": 1_425,
     "checks": 2_200,

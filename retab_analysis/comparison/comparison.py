@@ -60,7 +60,7 @@ from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.polars_threads import check_polars_threads
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED
+from retab_analysis.vocabulary import BROKEN
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
 
@@ -136,8 +136,6 @@ class Comparison:
             summary,
             self._sides,
             fell=suite_regressed(self.summary, self.alpha),
-            may_have_broken=self._may_have_broken,
-            outage=self._outage,
             accepted=frozenset(accepted),
         )
 
@@ -145,21 +143,6 @@ class Comparison:
     def headline(self) -> str:
         """What a person must know, in one line behind its mark."""
         return str(write_heading(self._facts()))
-
-    @property
-    def _outage(self) -> tuple[int, int] | None:
-        """How many evals have nothing but errors of an outage, of how many that ended."""
-        ended = self._suite.evals.filter(
-            pl.col("candidate_state").is_in((*DECIDED, "error", "mixed"))
-        )
-        errors = ended.filter("is_outage", candidate_state="error").height
-        return (errors, ended.height) if errors else None
-
-    @property
-    def _may_have_broken(self) -> bool:
-        """Whether something probably got worse although no single eval is called broken."""
-        called = self.evals["transition"].is_in(BROKEN).any()
-        return not called and (self.summary["p_any_regressed"].item() or 0) >= CERTAIN_ENOUGH
 
     @property
     def plan(self) -> pl.DataFrame:
@@ -205,17 +188,7 @@ class Comparison:
         if rule.verdict and len(accepted):
             summary = summarize(self._suite.without(accepted), self.alpha)
         fell = rule.verdict and suite_regressed(summary, self.alpha)
-        return apply_rule(rule, self._facts(), self._pass_rate, summary if fell else None)
-
-    @property
-    def _pass_rate(self) -> float | None:
-        """The candidate's pass rate; where nothing is compared, that of all that ended."""
-        rate: float | None = self.summary["candidate_pass_rate"].item()
-        if rate is not None:
-            return rate
-        ended = self.evals.filter(pl.col("candidate_state").is_in((*DECIDED, "error", "mixed")))
-        passed = (ended["candidate_state"] == "passed").mean()
-        return None if passed is None else float(passed)  # type: ignore[arg-type]
+        return apply_rule(rule, self._facts(), summary if fell else None)
 
     def raise_if_regressed(
         self,

@@ -190,15 +190,12 @@ def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, n_free: int) 
     return said
 
 
-def apply_rule(
-    rule: GateRule, facts: VerdictFacts, pass_rate: float | None, fallen: pl.DataFrame | None
-) -> Gate:
+def apply_rule(rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None) -> Gate:
     """Apply a rule to the evals of a comparison.
 
     Args:
         rule: The rule.
         facts: What the verdict is told of.
-        pass_rate: The candidate's.
         fallen: ``Comparison.summary`` without the accepted evals, where the suite fell by its test
             and that counts; else None.
 
@@ -228,7 +225,7 @@ def apply_rule(
         verb = "counts" if total == 1 else "count"
         reasons.append(f"{total} {verb} against the gate; {tolerated}.")
     further = _say_against(facts, fallen, len(free))
-    further += _check_pass_rate(rule, pass_rate)
+    further += _check_pass_rate(rule, facts.pass_rate)
     further += _check_accepted(rule, evals, saved)
     reasons += further
     suite += further

@@ -17,9 +17,10 @@ from retab_analysis.comparison.detail import (
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading
-from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, LIKELY
 
 LONGEST = 100
+_ENDED = (*DECIDED, "mixed", "error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,6 @@ class VerdictFacts:
         summary: The row of ``Comparison.summary``.
         sides: What was compared.
         fell: Whether the suite fell by its test.
-        may_have_broken: Whether something probably got worse although no eval is called broken.
-        outage: How many evals have nothing but errors of an outage, of how many that ended.
         accepted: The ids of the evals that do not pass, and are accepted.
     """
 
@@ -42,8 +41,6 @@ class VerdictFacts:
     summary: Mapping[str, Any]
     sides: Sides
     fell: bool
-    may_have_broken: bool
-    outage: tuple[int, int] | None
     accepted: frozenset[str] = field(default_factory=frozenset)
 
     def of(self, *transitions: str) -> list[EvalDetail]:
@@ -59,6 +56,29 @@ class VerdictFacts:
         """How many evals pass now, of how many that have a result."""
         states = self.evals["candidate_state"].drop_nulls()
         return int((states == "passed").sum()), len(states)
+
+    @property
+    def outage(self) -> tuple[int, int] | None:
+        """How many evals have nothing but errors of an outage, of how many that ended."""
+        ended = self.evals.filter(pl.col("candidate_state").is_in(_ENDED))
+        errors = ended.filter("is_outage", candidate_state="error").height
+        return (errors, ended.height) if errors else None
+
+    @property
+    def may_have_broken(self) -> bool:
+        """Whether something probably got worse although no single eval is called broken."""
+        called = any(self.summary[each] for each in BROKEN)
+        return not called and (self.summary["p_any_regressed"] or 0) >= CERTAIN_ENOUGH
+
+    @property
+    def pass_rate(self) -> float | None:
+        """The pass rate now; where nothing is compared, that of all that ended."""
+        rate: float | None = self.summary["candidate_pass_rate"]
+        ended = self.evals["candidate_state"]
+        ended = ended.filter(ended.is_in(_ENDED))
+        if rate is None and len(ended):
+            rate = int((ended == "passed").sum()) / len(ended)
+        return rate
 
     @property
     def is_first(self) -> bool:

@@ -144,6 +144,10 @@ class Note:
     in_text: bool = True
 
 
+EDITS = 6
+"""So many changes are shown at once, on a page and in a text."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeList:
     """What was changed, place by place."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from retab_analysis import markup
 from retab_analysis.markup import Html, tag
 from retab_analysis.render.document import (
+    EDITS,
     Card,
     Cell,
     Change,
@@ -25,7 +26,6 @@ from retab_analysis.render.document import (
 ROWS = 500
 """So many rows of a table are listed."""
 
-_EDITS = 6
 
 STYLE = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
 """The style of a document, for light and dark pages, whatever is around it."""
@@ -116,7 +116,7 @@ def _write_part(part: Part) -> Iterator[Html]:
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:
-    shown, folded = edits.differences[:_EDITS], edits.differences[_EDITS:]
+    shown, folded = edits.differences[:EDITS], edits.differences[EDITS:]
     yield _list_differences(shown)
     if folded:
         summary = tag("summary", f"{len(folded)} more")

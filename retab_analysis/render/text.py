@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from retab_analysis.markup import without_controls
 from retab_analysis.render.document import (
+    EDITS,
     Card,
     Cell,
     Change,
@@ -26,7 +27,6 @@ NARROWEST, WIDEST = 80, 100
 ROWS = 12
 """So many rows of a table are listed."""
 
-_EDITS = 6
 _LABEL = 32  # so wide is the label of a difference at most
 _NARROW = 14  # no column is made narrower
 _MARKS = {"removed": "[-{}-]", "added": "{{+{}+}}"}
@@ -72,14 +72,14 @@ def _write_part(part: Part, width: int) -> Iterator[str]:
 
 
 def _write_edits(differences: Sequence[Change], width: int) -> Iterator[str]:
-    shown = differences[:_EDITS]
+    shown = differences[:EDITS]
     label = min(max((measure(each.label) for each in shown), default=0), _LABEL)
     for each in shown:
         beginning = f"    {pad(each.label, label)}  "
         text = mark_line(each.line)
         yield from _wrap(text, width, beginning, lines=3)
-    if len(differences) > _EDITS:
-        yield f"    … {len(differences) - _EDITS} more"
+    if len(differences) > EDITS:
+        yield f"    … {len(differences) - EDITS} more"
 
 
 def mark_line(line: Line) -> str:
