@@ -1,0 +1,43 @@
+"""The pages' internal links, without building them; ``make docs`` looks at anchors and names too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+# What docs/conf.py makes: copies of these notebooks, and a page of the frames' columns.
+MADE = {f"generated/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+MADE |= {"generated/columns.md"}
+
+
+def written() -> list[Path]:
+    """The pages that somebody wrote."""
+    return [page for page in PAGES if "generated" not in page.parts]
+
+
+@pytest.mark.parametrize("page", written(), ids=lambda page: page.name)
+def test_no_internal_link_is_dead(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        path = (page.parent / target).resolve()
+        made = path.is_relative_to(ROOT / "docs") and str(path.relative_to(ROOT / "docs")) in MADE
+        assert made or path.exists(), target
+
+
+@pytest.mark.parametrize("page", written(), ids=lambda page: page.name)
+def test_python_on_a_page_is_executed_or_said_not_to_be(page: Path) -> None:
+    text = page.read_text("utf-8")
+    shown = re.search(r"^```python", text, re.MULTILINE)
+    assert not shown or "not executed" in text
+
+
+def test_every_page_is_reached_from_the_first() -> None:
+    listed = set()
+    for page in written():
+        for tree in re.findall(r"```{toctree}\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            names = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / f"{name}.md").resolve() for name in names}
+    assert {page.resolve() for page in written()} - listed == {ROOT / "docs" / "index.md"}
