@@ -1,4 +1,4 @@
-"""No internal link is dead; ``make docs``, which builds the pages, looks at anchors and names too."""
+"""No internal link of the pages is dead; ``make docs`` looks at anchors and names, too."""
 
 from __future__ import annotations
 
