@@ -20,7 +20,12 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 _SHOWN = 80
 # A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
 # there, because the regular expression engine searches for a literal start at full speed.
-_QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*+(?:""[^"]*+)*+"(?![^,\r\n])')
+_QUOTED_CELLS = {
+    separator: re.compile(
+        rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
+    )
+    for separator in (b",", b";")
+}
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
     r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
@@ -47,7 +52,8 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
         SchemaError: The file has none of the table's columns, all of another one's, a column twice,
             rows of different lengths, quotes in wrong places, text that is not UTF-8, or a cell
             that is not a value of its column's dtype. Nothing is dropped or nulled instead, nor
-            rounded, but that a fraction becomes the nearest Float64. Cells are separated by commas.
+            rounded, but that a fraction becomes the nearest Float64. Cells are separated by commas,
+            or by ``;`` where no comma is in the header; then fractions may have decimal commas.
             Rows are counted from 1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
@@ -63,27 +69,42 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     check_polars_threads()
     check_choice("table", table, TABLES)
-    cells = _split(load(path).removeprefix(codecs.BOM_UTF8))
+    text = load(path).removeprefix(codecs.BOM_UTF8)
+    separator = _separator(text)
+    cells = _split(text, separator)
     names = ["" if name is None else name for name in cells.row(0)]
     _check_names(names, TABLES[table])
+    has_commas = separator == b";" or len(names) == 1
     body = cells.slice(1)
     return pl.DataFrame(
         {
-            name: _parse(name, text, TABLES[table].schema.get(name, pl.String()))
+            name: _parse(
+                name,
+                text,
+                TABLES[table].schema.get(name, pl.String()),
+                has_commas=has_commas,
+            )
             for name, text in zip(names, body.iter_columns(), strict=True)
         }
     )
 
 
-def _split(text: bytes) -> pl.DataFrame:
+def _separator(text: bytes) -> bytes:
+    """``;`` where only that stands between the names of the header, else the comma."""
+    header = re.match(rb'(?:"[^"]*"|[^"\n])*', text)
+    between = re.sub(rb'"[^"]*"', b"", header[0]) if header else b""
+    return b";" if b";" in between and b"," not in between else b","
+
+
+def _split(text: bytes, separator: bytes) -> pl.DataFrame:
     """Every cell as text, the header in the first row.
 
     polars fills a row that is too short with nulls, so the form is checked before it reads. Without
-    the quoted cells, a newline always ends a row, a comma a cell, and a quote is misplaced.
+    the quoted cells, a newline always ends a row, a separator a cell, and a quote is misplaced.
 
     Raises:
         SchemaError: The file is empty, is not UTF-8, has a quote or a carriage return in a wrong
-            place, another separator than the comma, or rows of different lengths.
+            place, another separator, or rows of different lengths.
     """
     if not text:
         raise SchemaError("the file is empty, expected at least a header")
@@ -94,31 +115,31 @@ def _split(text: bytes) -> pl.DataFrame:
             f"byte {error.start} is 0x{text[error.start]:02x}, expected UTF-8 text (in Excel: save "
             "as CSV UTF-8)"
         ) from None
-    skeleton = _QUOTED_CELL.sub(b"_", text)
-    first = skeleton.partition(b"\n")[0].decode("utf-8")
-    separator = next((each for each in (";", "\t", "|") if each in first), None)
-    if separator is not None and "," not in first:
+    skeleton = _QUOTED_CELLS[separator].sub(b"_", text)
+    first = skeleton.partition(b"\n")[0]
+    other = next((each.decode() for each in (b"\t", b"|") if each in first), None)
+    if other is not None and separator not in first:
         raise SchemaError(
-            f"the header is {header[:80].strip()!r}: got cells separated by {separator!r}, "
+            f"the header is {header[:80].strip()!r}: got cells separated by {other!r}, "
             "expected commas; write the file anew with commas, for example with polars: "
-            f"pl.read_csv(path, separator={separator!r}, infer_schema=False)"
-            ".write_csv(new_path)"
+            f"pl.read_csv(path, separator={other!r}, infer_schema=False).write_csv(new_path)"
         )
     expected = "quotes around a whole cell, and doubled inside it"
     _check_stray(skeleton, b'"', "a quote", expected)
     if b"\r" in skeleton:
         skeleton = skeleton.replace(b"\r\n", b"\n")
         _check_stray(skeleton, b"\r", "a carriage return", "rows that end in LF or CRLF")
-    width = skeleton.partition(b"\n")[0].count(b",") + 1
+    width = skeleton.partition(b"\n")[0].count(separator) + 1
     for number, row in enumerate(io.BytesIO(skeleton)):
-        if (got := row.count(b",") + 1) != width:
+        if (got := row.count(separator) + 1) != width:
             raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
     # polars takes a mark away wherever it begins to read; here it would be part of a cell.
     mark = codecs.BOM_UTF8 if text.startswith(codecs.BOM_UTF8) else b""
     schema = {str(n): pl.String() for n in range(width)}
-    return pl.read_csv(mark + text, has_header=False, schema=schema, eol_char="\n").with_columns(
-        unescape_formulas(pl.all())
+    cells = pl.read_csv(
+        mark + text, has_header=False, schema=schema, eol_char="\n", separator=separator.decode()
     )
+    return cells.with_columns(unescape_formulas(pl.all()))
 
 
 def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> None:
@@ -147,8 +168,8 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-def _parse(name: str, text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """The values of a column.
+def _parse(name: str, text: pl.Series, dtype: pl.DataType, *, has_commas: bool) -> pl.Series:
+    """The values of a column, whose fractions may have decimal commas.
 
     Raises:
         SchemaError: A cell is not a value of its dtype.
@@ -156,7 +177,8 @@ def _parse(name: str, text: pl.Series, dtype: pl.DataType) -> pl.Series:
     if dtype == pl.String:
         return text
     expected, parse = _PARSERS[dtype]
-    values = parse(text)
+    is_fraction = has_commas and dtype == pl.Float64
+    values = parse(text.str.replace(r"^([^.,]*),([^.,]*)\z", "${1}.${2}") if is_fraction else text)
     wrong = (values.is_null() & text.is_not_null()).arg_true()
     if len(wrong):
         where = f"row {wrong[0] + 1}, column {name!r}"

@@ -57,11 +57,15 @@ def write_csv(
             does not execute them; likewise behind ``;``, a tab or ``|`` inside of them. Texts in
             which that is already preceded by ``'`` get one more in either mode. Reading takes it
             away again.
-        excel: For a double click on the file: a byte order mark, so that Excel takes the text for
-            UTF-8, CRLF line ends, and times as ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in
-            UTC. **Excel keeps no more than milliseconds: what is finer is cut off**, the one thing
-            that any mode loses. Texts of more than 15 digits are in the file as they are, but Excel
-            shows them rounded and saves them so; import such a column as text.
+        excel: For a double click on the file where Excel separates by ``;`` and writes ``0,95``, as
+            in most of Europe: there a file with commas opens as one column, and ``1.5`` as the
+            first of May. Cells are separated by ``;``, fractions have a decimal comma; a byte order
+            mark, so that Excel takes the text for UTF-8, CRLF line ends, and times as
+            ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in UTC. **Excel keeps no more than
+            milliseconds: what is finer is cut off**, the one thing that any mode loses. Texts of
+            more than 15 digits are in the file as they are, but Excel shows them rounded and saves
+            them so; import such a column as text. An Excel that separates by commas opens the
+            other mode; :func:`write_excel` makes a file that opens the same everywhere.
 
     Raises:
         ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object,
@@ -100,15 +104,21 @@ def write_csv(
 
 
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
-    mark, end = (_BOM, "\r\n") if excel else ("", "\n")
+    mark, separator, end = (_BOM, ";", "\r\n") if excel else ("", ",", "\n")
     names = pl.DataFrame({"": frame.columns}, schema={"": pl.String})
     escaped = escape_formulas(pl.col(""), spreadsheet_safe=spreadsheet_safe)
-    header = ",".join(names.select(_quote(escaped)).to_series())
+    header = separator.join(names.select(_quote(escaped)).to_series())
     file = io.BytesIO((mark + header + end).encode())
     file.seek(0, io.SEEK_END)
     if frame.width:
         cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
-        cells.write_csv(file, include_header=False, line_terminator=end, quote_style="never")
+        cells.write_csv(
+            file,
+            include_header=False,
+            separator=separator,
+            line_terminator=end,
+            quote_style="never",
+        )
     return file.getvalue()
 
 
@@ -122,21 +132,24 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
     texts = [
         name
         for name, dtype in numbered.schema.items()
-        if dtype != pl.Boolean and (dtype.is_float() or not dtype.is_numeric())
+        if dtype != pl.Boolean and not dtype.is_integer()
     ]
     cells = numbered.with_columns(
         format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name) for name in texts
     )
     # Most columns have nothing that looks like a formula, and are written as they are.
     looks = cells.select(may_be_escaped(pl.col(name)).any() for name in texts)
-    return cells.with_columns(
-        _quote(
-            escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe)
-            if looks[name].any()
-            else pl.col(name)
-        ).alias(name)
+    written = {
+        name: escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe)
+        if looks[name].any()
+        else pl.col(name)
         for name in texts
-    )
+    }
+    if excel:
+        # Only now: a number with a decimal comma is no number to whoever looks for formulas.
+        fractions = [name for name in texts if numbered.schema[name].is_numeric()]
+        written |= {name: written[name].str.replace(".", ",", literal=True) for name in fractions}
+    return cells.with_columns(_quote(text).alias(name) for name, text in written.items())
 
 
 def _quote(text: pl.Expr) -> pl.Expr:

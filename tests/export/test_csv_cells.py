@@ -52,7 +52,7 @@ def test_excel_cuts_to_milliseconds_and_changes_nothing_else(
 @given(frame=frames(TABLES["workflows"].schema), safe=st.booleans(), excel=st.booleans())
 def test_another_reader_finds_the_same_cells(frame: pl.DataFrame, safe: bool, excel: bool) -> None:
     text = written(frame, spreadsheet_safe=safe, excel=excel)
-    header, *body = rows_of(text.removeprefix("\ufeff") if excel else text)
+    header, *body = rows_of(text[1:], ";") if excel else rows_of(text)
     assert header == frame.columns
     texts = frame.select(pl.col(pl.String))
     expected = [[as_written(cell or "", safe=safe) for cell in row] for row in texts.rows()]
@@ -69,7 +69,7 @@ def test_any_column_names_come_back(names: list[str], safe: bool, excel: bool) -
     frame = pl.DataFrame({name: [str(n)] for n, name in enumerate(names)})
     text = written(frame, spreadsheet_safe=safe, excel=excel)
     assert_frame_equal(reread(text), frame)
-    header, _ = rows_of(text.removeprefix("\ufeff") if excel else text)
+    header, _ = rows_of(text[1:], ";") if excel else rows_of(text)
     assert header == [as_written(name, safe=safe) for name in names]
 
 
@@ -96,9 +96,8 @@ def test_many_rows_come_back_whatever_the_threads_make_of_them(excel: bool) -> N
 def test_a_table_without_rows_has_a_header_and_its_dtypes(name: str, excel: bool) -> None:
     empty = pl.DataFrame(schema=SCHEMAS[name])
     text = written(empty, excel=excel)
-    assert text == ("\ufeff" if excel else "") + ",".join(empty.columns) + (
-        "\r\n" if excel else "\n"
-    )
+    mark, separator, end = ("\ufeff", ";", "\r\n") if excel else ("", ",", "\n")
+    assert text == mark + separator.join(empty.columns) + end
     assert_frame_equal(reread(text, name.split()[0]), empty)
 
 
@@ -129,8 +128,24 @@ def test_values_have_one_form() -> None:
         ["", "NaN", "", "2024-05-01T10:00:00.001999Z"],
     ]
     assert rows_of(written(frame)) == rows
-    excel = [row[3] for row in rows_of(written(frame, excel=True)[1:])[1:]]
-    assert excel == ["2024-05-01 10:00:00", "2024-05-01 10:00:00", "2024-05-01 10:00:00.001"]
+    excel = [row[1::2] for row in rows_of(written(frame, excel=True)[1:], ";")[1:]]
+    assert excel == [
+        ["0,30000000000000004", "2024-05-01 10:00:00"],
+        ["'-inf", "2024-05-01 10:00:00"],
+        ["NaN", "2024-05-01 10:00:00.001"],
+    ]
+
+
+def test_a_european_excel_sees_cells_and_numbers() -> None:
+    """It separates by ``;``, and would take ``1.5`` for the first of May."""
+    given = {"run_id": ["a;b", "c,d"], "passed": [3, None], "pass_rate": [-0.95, 1.5e-7]}
+    frame = pl.DataFrame(given)
+    text = written(frame, excel=True)
+    lines = ["run_id;passed;pass_rate", '"a;b";3;"-0,95"', '"c,d";;"1,5e-7"']
+    assert text == "\ufeff" + "".join(f"{line}\r\n" for line in lines)
+    assert reread(text).equals(frame)
+    alone = frame.select("pass_rate")
+    assert reread(written(alone, excel=True)).equals(alone)
 
 
 def test_excel_writes_a_mark_and_crlf_and_keeps_line_ends_inside_cells() -> None:

@@ -29,10 +29,8 @@ NAIVE = dt.datetime(2024, 5, 1, 10, 0, 0, 1)
         ("\ufeff", "^the file is empty"),
         ("\n", r"^got the columns '', expected some of those of runs: run_id, status, .*…$"),
         ("\n\nrun_id\n", "^got the columns ''"),
-        (
-            "a;run_id\nx;0,5\n",
-            "^the header is 'a;run_id': got cells separated by ';'",
-        ),
+        ("a|run_id\nx|0,5\n", r"^the header is 'a\|run_id': got cells separated by '\|'"),
+        ("a;run_id\nx\n", r"^row 1: got 1 cell\(s\), expected 2 as in the header$"),
         ('"a"\t"run_id"\nx\ty\n', r"separated by '\\t', expected commas; write the file anew"),
         ("run_id,a,run_id\n", "^column 'run_id': got it 2 times, expected it once$"),
         ("run_id,'=a,=a\n", "^column '=a': got it 2 times"),

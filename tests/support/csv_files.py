@@ -127,9 +127,9 @@ def reread(text: str, table: str = "runs") -> pl.DataFrame:
     return read_csv(io.StringIO(text, newline=""), table)
 
 
-def rows_of(text: str) -> list[list[str]]:
+def rows_of(text: str, separator: str = ",") -> list[list[str]]:
     """The cells as an independent reader sees them."""
-    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator))
 
 
 def column(*values: object, name: str = "run_id") -> pl.DataFrame:
