@@ -13,11 +13,13 @@
 #
 # And now and then: `make studies` (error rates by simulation, and that the benchmarks run), `make
 # dashboard` (runs, live progress and comparison as an app), `make soak` (faults and forks for eight
-# minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make clean`.
+# minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make test-newest-sdk`
+# (whether the newest SDK says what the contract does), `make dist` (wheel and sdist), `make clean`.
 
 PYTHON ?= python3
 VENV ?= .venv
 FLOORS = .venv-floors
+NEWEST = .venv-newest-sdk
 VOILA ?=
 SEED ?= 0
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
@@ -30,9 +32,10 @@ PARALLEL = --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 TESTS ?=
 OPTIONS ?=
 CORE = -m "not browser and not contract and not study"
-INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --editable
+PIP = $(RUN) -m pip install --quiet --disable-pip-version-check
+INSTALL = $(PIP) --editable
 
-.PHONY: demo lab dashboard docs test browsers studies coverage test-floors soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard docs test browsers studies coverage test-floors test-newest-sdk dist soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -64,6 +67,20 @@ coverage: $(VENV)/.test
 test-floors: $(FLOORS)/.floors
 	$(FLOORS)/bin/python -m pytest $(PARALLEL) $(CORE) $(TESTS)
 
+# The contract and the newest SDK's models, which another version than the tests' own may change.
+test-newest-sdk: $(NEWEST)/.test
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade retab
+	$(NEWEST)/bin/python -m pytest tests/test_official_sdk.py \
+		-k "contract_has or words_that_we_compute"
+
+# Into a folder that is empty before, so that nothing old is published.
+dist: $(VENV)/bin/python
+	rm -rf dist
+	$(PIP) 'pip>=25.1'
+	$(PIP) --group release
+	$(RUN) -m build --outdir dist
+	$(RUN) -m twine check --strict dist/*
+
 soak: $(VENV)/.test
 	$(RUN) tests/soak/run.py
 
@@ -89,21 +106,30 @@ $(VENV)/.dashboard: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.notebook
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) '.[test]'
+	$(PIP) 'pip>=25.1'  # which knows groups
+	$(INSTALL) '.[dashboard,excel]' --group test
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) '.[docs]'
+	$(PIP) 'pip>=25.1'
+	$(INSTALL) '.[notebook,excel]' --group docs
 	@touch $@ $(VENV)/.notebook
 
 $(VENV)/.mutants: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) '.[mutants]'
+	$(PIP) 'pip>=25.1'
+	$(INSTALL) '.[dashboard,excel]' --group mutants
 	@touch $@ $(VENV)/.notebook $(VENV)/.dashboard $(VENV)/.test
+
+$(NEWEST)/.test: pyproject.toml | $(NEWEST)/bin/python
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[dashboard,excel]' --group test
+	@touch $@
 
 $(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
 	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(FLOORS)/bin/python -m uv pip install --quiet --python $(FLOORS)/bin/python \
-		--resolution lowest-direct --editable '.[test]'
+		--resolution lowest-direct --editable '.[dashboard,excel]' --group test
 	@touch $@
 
 # What checks page.js, and looks at the views with the eyes of people who do not see them. Versions
@@ -133,4 +159,4 @@ node_modules/.hosts: package.json
 	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(VENV) $(FLOORS) node_modules build mutants .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) $(NEWEST) node_modules build dist mutants .coverage .mypy_cache .ruff_cache .hypothesis
