@@ -20,6 +20,7 @@ from retab_analysis.cli.check_command import (
     run_check,
 )
 from retab_analysis.cli.console import HOLDS, Console, UsageError
+from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.accepted import read_accepted
@@ -31,8 +32,6 @@ from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_wor
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun
-from retab_analysis.widgets import watch
-from retab_analysis.widgets.live.html import plain_text
 
 
 def run_command(options: Namespace, console: Console, session: Session) -> int:
@@ -51,6 +50,7 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
         "runs": _runs,
         "results": _results,
         "watch": _watch,
+        "doctor": run_doctor,
     }
     return commands[options.command](options, console, session)
 
@@ -213,6 +213,10 @@ def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Co
 
 def _watch(options: Namespace, console: Console, session: Session) -> int:
     """Follow runs; on a terminal bars are drawn, elsewhere a line is printed at each change."""
+    # Here, because the other commands need no widgets to be installed.
+    from retab_analysis.widgets import watch
+    from retab_analysis.widgets.live.html import plain_text
+
     which: Any = {"workflow_id": options.workflow}
     if options.runs:
         which = {"runs": _read_runs(options, session)}

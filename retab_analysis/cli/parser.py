@@ -38,6 +38,20 @@ In GitHub Actions the report is also added to the job's summary, and what fails 
 becomes annotations.
 """
 
+DOCTOR = """\
+Asks the API a small question for each thing that this library takes for granted, and
+says what holds, what differs and what could not be asked. It only reads. What it prints
+names nothing of yours but the address of the API, so that it can be pasted into an issue.
+"""
+
+DOCTOR_CODES = """\
+exit codes:
+  0    everything holds
+  1    something differs
+  3    something could not be asked, and nothing differs
+  4    the command line cannot be used
+"""
+
 RUNS_OF_RESULTS = 20
 """Of so many runs ``results`` gives the results unless it is told otherwise."""
 
@@ -74,6 +88,7 @@ def build_parser() -> Parser:
     _add_overview(commands)
     _add_tables(commands)
     _add_watch(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -82,12 +97,12 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
         name,
         help=says,
         description=description or f"{says[0].upper()}{says[1:]}.",
-        epilog=EXIT_CODES if name == "check" else None,
+        epilog={"check": EXIT_CODES, "doctor": DOCTOR_CODES}.get(name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
-    if name != "overview":
+    if name not in ("overview", "doctor"):
         parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     return parser
 
@@ -168,6 +183,13 @@ def _add_watch(commands: _Commands) -> None:
         "that are going on, and those that start meanwhile, until none is going on any more"
     )
     parser.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
+
+
+def _add_doctor(commands: _Commands) -> None:
+    parser = _add(commands, "doctor", "say whether the API is as this library takes it", DOCTOR)
+    says = "the workflow that is looked at; the one that was changed last unless given"
+    parser.add_argument("workflow", type=word, nargs="?", metavar="WORKFLOW", help=says)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def _add_sides(parser: Parser) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from retab_analysis.decode import decode_runs
 from retab_analysis.markup import one_line
 from retab_analysis.transport import Client
+from retab_analysis.transport.response import Response
 
 T = TypeVar("T")
 
@@ -15,11 +16,21 @@ _STARTS = "/v1/workflows/evals/runs"
 
 
 class RecordingClient(Client):
-    """A client that knows which runs it started, whichever function did it."""
+    """A client that knows which runs it started, whichever function did it.
+
+    Attributes:
+        started: The ids of these runs.
+        headers: Those of the newest answer, with names in lower case.
+    """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.started: list[str] = []
+        self.headers: Mapping[str, str] = {}
+
+    def _read(self, response: Response, *arguments: Any) -> Any:
+        self.headers = response.headers
+        return super()._read(response, *arguments)
 
     def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
         """POST a JSON document, and note the run that it started."""

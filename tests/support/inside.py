@@ -20,6 +20,7 @@ MODULES = {
     "analysis.triage": "WHY",
     "arguments": "LONGEST_WAIT",
     "cli": "main",
+    "cli.assumptions": "ASSUMPTIONS",
     "cli.console": "Console",
     "cli.github": "annotation disarm",
     "cli.main": "_warnings_to",

@@ -1,0 +1,262 @@
+"""``doctor``: everything holds against the sandbox, and each thing that does not is found."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.faultserver import FaultServer, page, reply
+from support.inside import (
+    ASSUMPTIONS,
+    ApiError,
+    RecordingClient,
+    Request,
+    Response,
+    Session,
+    StoreServer,
+    main,
+)
+from support.sandbox_api import KEY, Clock, make_store
+
+import retab_analysis as ra
+
+FLOW = "wf_invoices"
+Change = Callable[[Request, Any], Any]
+
+
+class Liar(StoreServer):
+    """The sandbox, whose answers a test may change."""
+
+    path, change = "", staticmethod(lambda request, document: document)
+
+    def _answer(self, request: Request) -> Response:
+        is_changed = re.fullmatch(self.path, request.target.partition("?")[0])
+        try:
+            answered = super()._answer(request)
+        except ApiError:
+            if not is_changed:
+                raise
+            answered = Response(200, b"null")
+        if not is_changed:
+            return answered
+        document = self.change(request, json.loads(answered.body))
+        return answered._replace(body=json.dumps(document).encode())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Liar]:
+    with Liar(make_store(clock=Clock()), key=KEY) as started:
+        yield started
+
+
+@pytest.fixture
+def api(server: Liar) -> Iterator[Liar]:
+    yield server
+    server.path = ""
+
+
+def ask(server: StoreServer, capsys: pytest.CaptureFixture[str], key: str = KEY) -> dict[str, Any]:
+    with RecordingClient(key, server.base_url, max_attempts=1) as client:
+        code = main(["doctor", FLOW, "--json"], Session(client))
+    said: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert said["exit_code"] == code
+    return said
+
+
+def test_everything_holds_in_the_sandbox(api: Liar, capsys: pytest.CaptureFixture[str]) -> None:
+    said = ask(api, capsys)
+    assert {each["name"]: each["reason"] for each in said["assumptions"] if each["reason"]} == {}
+    assert said["exit_code"] == 0
+    assert len(said["assumptions"]) == len(ASSUMPTIONS)
+    assert all(each["request_ids"] for each in said["assumptions"])
+
+
+def test_it_shows_nothing_of_the_customer(api: Liar, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: set[str] = set()
+
+    def note(request: Request, document: Any) -> Any:
+        if document is None:
+            raise ApiError(404, "There is no such thing")
+        seen.update(texts(document))
+        return document
+
+    api.path, api.change = ".*", note
+    with RecordingClient(KEY, api.base_url) as client:
+        assert main(["doctor", FLOW], Session(client)) == 0
+    out = capsys.readouterr().out
+    assert len(seen) > 1_000
+    # Short texts are words of the API: passed, draft, equals.
+    assert not [each for each in seen if len(each) > 14 and each in out and each not in WORDS]
+    assert KEY not in out
+    assert FLOW not in out
+
+
+WORDS = ("metrics_engine_changed", "validity_changed", "output-json-0")
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts(each)
+
+
+def rows(change: Callable[[dict[str, Any]], Any]) -> Change:
+    """Change each row of a page."""
+
+    def changed(request: Request, document: Any) -> Any:
+        for row in document["data"]:
+            change(row)
+        return document
+
+    return changed
+
+
+def put(place: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Put a value where there is something; a place is written with dots."""
+
+    def change(row: dict[str, Any]) -> None:
+        *outer, last = place.split(".")
+        for name in outer:
+            row = row[name] or {}
+        if row:
+            row[last] = value
+
+    return change
+
+
+def without(names: str) -> Change:
+    """Answer as if the query had not named a parameter."""
+
+    def changed(request: Request, document: Any) -> Any:
+        if not re.search(rf"[?&]({names})=", request.target):
+            return document
+        target = re.sub(rf"(?<=[?&])({names})=[^&]*&?", "", request.target)
+        return json.loads(StoreServer._answer(OPEN[0], request._replace(target=target)).body)
+
+    return changed
+
+
+OPEN: list[StoreServer] = []
+
+
+def turned(request: Request, document: Any) -> Any:
+    return {**document, "data": document["data"][::-1]}
+
+
+def refused(request: Request, document: Any) -> Any:
+    raise ApiError(422, "somebody's secret")
+
+
+def limited(request: Request, document: Any) -> Any:
+    class LimitedError(ApiError):
+        body = property(lambda self: json.dumps(document).encode())
+
+    raise LimitedError(200, "", {"X-RateLimit-Remaining": "12"})
+
+
+def same_cursor(request: Request, document: Any) -> Any:
+    given = re.search("after=([^&]*)", request.target)
+    document["list_metadata"]["after"] = given[1] if given else document["data"][-1]["id"]
+    return document
+
+
+def other_summary(row: dict[str, Any]) -> None:
+    put("latest_run_summary.block_execution_fingerprint", "another")(row)
+
+
+RUNS, RESULTS, EVALS = (f"/v1/workflows/evals{each}" for each in ("/runs", "/results", ""))
+VERSIONS, BLOCKS, FLOWS = "/v1/workflows/versions", "/v1/workflows/blocks", "/v1/workflows"
+VIOLATIONS: dict[str, tuple[str, Change]] = {
+    "workflows": (FLOWS, rows(put("created_at", "yesterday"))),
+    "runs": (RUNS, rows(put("total_evals", "many"))),
+    "results": (RESULTS, rows(put("block_type", 12))),
+    "saved evals": (EVALS, rows(put("source", None))),
+    "versions": (VERSIONS, rows(put("version", "fifth"))),
+    "blocks": (BLOCKS, rows(put("type", None))),
+    "limit": (RUNS, without("limit")),
+    "cursors": (RUNS, same_cursor),
+    "order": (RUNS, without("order")),
+    "filter: status": (RUNS, without("status")),
+    "filter: exclude_status": (RUNS, without("exclude_status")),
+    "filter: trigger_type": (RUNS, without("trigger_type")),
+    "filter: target_block_id": (RUNS, without("target_block_id")),
+    "filter: eval_id": (RUNS, without("eval_id")),
+    "filter: dates": (RUNS, without("from_date|to_date")),
+    "times": (RUNS, rows(put("timing.created_at", "2026-11-24T10:00:00"))),
+    "durations": (RUNS, rows(put("timing.duration_ms", 1))),
+    "scope": (RUNS, rows(put("total_evals", 10_000))),
+    "counts": (RUNS, rows(put("counts.outcome.passed", 10_000))),
+    "statuses": (RESULTS, rows(put("lifecycle.status", "dreaming"))),
+    "verdicts": (RESULTS, rows(put("verdict", "perhaps"))),
+    "fingerprints of results": (RESULTS, rows(put("handle_inputs_fingerprint", None))),
+    "fingerprints of summaries": (
+        EVALS,
+        rows(put("latest_run_summary.block_execution_fingerprint", None)),
+    ),
+    "summary and result": (EVALS, rows(other_summary)),
+    "passing and failing": (EVALS, rows(put("latest_passing_run_summary.outcome", "failed"))),
+    "freshness": (EVALS, rows(put("freshness.reasons", ["moon_changed"]))),
+    "by id": (f"{RUNS}/.*", lambda request, document: {**document, "id": "another"}),
+    "order of versions": (VERSIONS, turned),
+    "one version": (f"{VERSIONS}/ver_.*", lambda request, document: {**document, "blocks": [{}]}),
+    "difference": (f"{VERSIONS}/diff", refused),
+    "names of drafts": (RUNS, rows(put("workflow_version_id", "sha256:12"))),
+    "drafts": (f"{VERSIONS}/draft_.*", lambda request, document: {"id": "draft"}),
+    "draft's blocks": (BLOCKS, rows(put("config", None))),
+    "links": ("/v1/files/.*", lambda request, document: {**document, "download_url": "soon"}),
+    "unknown ids": (f"{RUNS}/doctor.*", lambda request, document: {"id": "any"}),
+    "rate limits": (RUNS, limited),
+}
+
+
+@pytest.mark.parametrize("name", [each.name for each in ASSUMPTIONS if each.name != "request ids"])
+def test_what_differs_is_found(
+    api: Liar, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(f"{__name__}.OPEN", [api])
+    api.path, api.change = VIOLATIONS[name]
+    said = ask(api, capsys)
+    outcomes = {each["name"]: each["outcome"] for each in said["assumptions"]}
+    assert outcomes[name] == "differs"
+    assert said["exit_code"] == 1
+    assert "secret" not in json.dumps(said)
+
+
+def test_an_answer_without_an_id_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    with FaultServer([reply(200, page([]))]) as server, RecordingClient(KEY, server.url) as client:
+        assert main(["doctor", FLOW], Session(client)) == 1
+    out = capsys.readouterr().out
+    assert "✗ request ids" in out
+    assert "? statuses" in out  # there is nothing to look at
+
+
+def test_a_refused_key_is_no_difference(api: Liar, capsys: pytest.CaptureFixture[str]) -> None:
+    said = ask(api, capsys, key="another-key")
+    assert {each["outcome"] for each in said["assumptions"]} == {"could not be asked"}
+    assert said["exit_code"] == 3
+
+
+def test_without_a_key_it_says_what_is_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RETAB_API_KEY", raising=False)
+    assert main(["doctor"]) == 3
+    out = capsys.readouterr().out
+    assert out.startswith("key: cannot be used: ")
+    assert f"retab_analysis {ra.__version__}, polars " in out
+
+
+def test_a_proxy_is_named_without_its_password(
+    api: Liar, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RecordingClient(KEY, api.base_url) as client:
+        monkeypatch.setenv("http_proxy", "http://me:hunter22@proxy.example.com:3128")
+        monkeypatch.setenv("no_proxy", "example.org")
+        main(["doctor", FLOW, "--json"], Session(client))
+    told = json.loads(capsys.readouterr().out)["installation"]
+    assert told["proxy"] == "http://proxy.example.com:3128"
