@@ -54,10 +54,10 @@ def check(
         history: How many earlier runs of the whole workflow to read: four fifths the newest, the
             others the oldest and between. The more there are, the better drift, flaky evals and
             breaks are told apart.
-        alpha: As for :func:`compare`.
-        margin: As for :func:`compare`.
+        alpha: The level of the suite's test, and one minus that of its interval.
+        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
         client: What to ask; the default one if not given.
-        progress: As for :func:`fetch_results`.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
     Returns:
         The comparison. A first run, a cancelled one and one that does not add up are results, too.

@@ -103,7 +103,7 @@ def overview(
     Args:
         workflows: An id, several, or a WORKFLOWS frame; None for all that there are.
         client: What to ask; the default one if not given.
-        progress: As for :func:`fetch_results`.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
     Returns:
         The overview: its ``.frame``, and in a notebook a status board.

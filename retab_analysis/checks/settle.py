@@ -86,7 +86,8 @@ def settle(
         max_rounds: How many rounds there are at most.
         max_reruns: How many runs are started at most; None for as many as the rounds need.
         client: What to ask; the default one if not given.
-        progress: As for :func:`fetch_results`. The bar counts runs that have ended.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+            The bar counts runs that have ended.
 
     Returns:
         The comparison with the new results on the candidate's side; the same object where nothing

@@ -114,9 +114,9 @@ def compare_versions(
         candidate: The version that is, likewise.
         by: What makes a version: ``workflow_version_id``, ``run_id``,
             ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
-        version_diff: As for :func:`compare`.
-        alpha: As for :func:`compare`.
-        margin: As for :func:`compare`.
+        version_diff: What :func:`fetch_version_diff` gives: the blocks that differ.
+        alpha: The level of the suite's test, and one minus that of its interval.
+        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
 
     Returns:
         The comparison.

@@ -71,9 +71,10 @@ def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     in these documents.
 
     Args:
-        data: As for :func:`decode_runs`. Numbers inside values stay as they were written in bytes
+        data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of
+            the official SDK. Numbers inside values stay as they were written in bytes
             and text only.
-        strict: As for :func:`decode_runs`.
+        strict: Raise for a record that does not decode. False keeps the good ones and warns once.
 
     Returns:
         A RESULTS frame, one row per result.
@@ -97,8 +98,9 @@ def decode_evals(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     """Make an EVALS frame of documents of the API.
 
     Args:
-        data: As for :func:`decode_runs`.
-        strict: As for :func:`decode_runs`.
+        data: One saved eval, a list of them, or a page; as bytes, text, parsed JSON, or objects of
+            the official SDK.
+        strict: Raise for a record that does not decode. False keeps the good ones and warns once.
 
     Returns:
         An EVALS frame, one row per saved eval.

@@ -63,7 +63,7 @@ def fetch_evals(
         workflow_id: The workflow.
         target_block_id: Only those of this block.
         client: The client to ask with; the default one if not given.
-        progress: As for :func:`fetch_runs`.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
         strict: Raise for an eval that does not decode. False keeps the good ones and warns once.
 
     Returns:
@@ -150,7 +150,7 @@ def fetch_workflows(
     Args:
         project_id: Only those of this project.
         client: The client to ask with; the default one if not given.
-        progress: As for :func:`fetch_runs`.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
         strict: Raise for a workflow that does not decode. False keeps the good ones and warns once.
 
     Returns:
@@ -193,7 +193,7 @@ def fetch_versions(
     Args:
         workflow_id: The workflow.
         client: The client to ask with; the default one if not given.
-        progress: As for :func:`fetch_runs`.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
         strict: Raise for a version that does not decode. False keeps the good ones and warns once.
 
     Returns:

@@ -55,8 +55,8 @@ def compare_view(
             there is only one version. A version is as old as its first run.
         version_diff: What :func:`fetch_version_diff` gives for these two, as for :func:`compare`.
             It is used for these two only.
-        alpha: As for :func:`compare`.
-        margin: As for :func:`compare`.
+        alpha: The level of the suite's test, and one minus that of its interval.
+        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values. What a live widget shows is not affected: where Jupyter is told to
             save the state of widgets, its values are in it.
