@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,23 @@ def test_the_sandbox_of_the_wheel_and_the_line_of_the_readme(installed: Installe
     assert "extract_lines" in ended.stdout.splitlines()[0]
     assert ended.stderr.startswith("Started run ")
     assert version.stdout == f"retab-analysis {ra.__version__}\n"
+
+
+def test_check_needs_no_more_than_slim_txt(installed: Installed, sandbox: ra.Sandbox) -> None:
+    lines = (ROOT / "slim.txt").read_text().splitlines()
+    named = {each.partition("==")[0] for each in lines if not each.startswith("#")}
+    declared = {
+        re.split("[><=;]", each)[0].strip()
+        for each in metadata.requires("retab_analysis") or []
+        if "extra ==" not in each
+    }
+    left_out = sorted(declared - named)
+    assert left_out == ["anywidget", "ipywidgets", "matplotlib", "traitlets"]
+    code = (
+        f"import sys\nsys.modules.update(dict.fromkeys({left_out}))\n"
+        "from retab_analysis.cli import main\n"
+        "sys.exit(main(['check', 'wf_contracts', '--report', 'report.html']))"
+    )
+    ended = installed.run("python", "-c", code, **variables(sandbox))
+    assert ended.returncode == 1, ended.stderr
+    assert "The gate does not hold" in ended.stdout
