@@ -257,7 +257,7 @@ class _Writer:
         if least < SURE:
             yield f"p at least {say_p(least)}"
         if blocked := sum(each.transition == "newly_blocked" for each in evals):
-            yield f"{blocked} {'is' if blocked == 1 else 'are'} blocked"
+            yield f"{blocked} of these {'is' if blocked == 1 else 'are'} blocked"
         if errors:
             yield f"{len(errors)} more ended in an error"
 
