@@ -69,9 +69,7 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     check_polars_threads()
     check_choice("table", table, TABLES)
-    text = load(path).removeprefix(codecs.BOM_UTF8)
-    separator = _separator(text)
-    cells = _split(text, separator)
+    cells, separator = _split(load(path).removeprefix(codecs.BOM_UTF8))
     names = ["" if name is None else name for name in cells.row(0)]
     _check_names(names, TABLES[table])
     has_commas = separator == b";" or len(names) == 1
@@ -96,8 +94,8 @@ def _separator(text: bytes) -> bytes:
     return b";" if b";" in between and b"," not in between else b","
 
 
-def _split(text: bytes, separator: bytes) -> pl.DataFrame:
-    """Every cell as text, the header in the first row.
+def _split(text: bytes) -> tuple[pl.DataFrame, bytes]:
+    """Every cell as text, the header in the first row, and what separates them.
 
     polars fills a row that is too short with nulls, so the form is checked before it reads. Without
     the quoted cells, a newline always ends a row, a separator a cell, and a quote is misplaced.
@@ -115,6 +113,7 @@ def _split(text: bytes, separator: bytes) -> pl.DataFrame:
             f"byte {error.start} is 0x{text[error.start]:02x}, expected UTF-8 text (in Excel: save "
             "as CSV UTF-8)"
         ) from None
+    separator = _separator(text)
     skeleton = _QUOTED_CELLS[separator].sub(b"_", text)
     first = skeleton.partition(b"\n")[0]
     other = next((each.decode() for each in (b"\t", b"|") if each in first), None)
@@ -139,7 +138,7 @@ def _split(text: bytes, separator: bytes) -> pl.DataFrame:
     cells = pl.read_csv(
         mark + text, has_header=False, schema=schema, eol_char="\n", separator=separator.decode()
     )
-    return cells.with_columns(unescape_formulas(pl.all()))
+    return cells.with_columns(unescape_formulas(pl.all())), separator
 
 
 def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> None:
