@@ -106,20 +106,6 @@ def test_an_empty_key_is_refused(key: str) -> None:
         ra.Client(key)
 
 
-@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "30", None, True])
-@pytest.mark.parametrize("name", ["timeout", "deadline"])
-def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
-    with pytest.raises(ra.ConfigError, match=name):
-        ra.Client("some_key", **{name: value})
-
-
-@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
-@pytest.mark.parametrize("name", ["max_attempts", "max_concurrency"])
-def test_a_count_that_is_none_is_refused(name: str, value: object) -> None:
-    with pytest.raises(ra.ConfigError, match=name):
-        ra.Client("some_key", **{name: value})
-
-
 @pytest.mark.parametrize(("key", "url"), [(b"key", None), (7, None), ("some_key", b"https://x")])
 def test_other_types_are_refused(key: object, url: object) -> None:
     with pytest.raises(ra.ConfigError, match="must be a string"):

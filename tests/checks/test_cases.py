@@ -111,15 +111,6 @@ def test_an_outage_calls_nothing_broken_and_fails_the_gate() -> None:
     assert not made.evals["transition"].is_in(CALLED).any()
 
 
-def test_one_block_that_ends_in_errors_is_an_outage() -> None:
-    with LetteredApi(alike(60, "PPPE", "e")) as api:
-        made = api.check()
-        assert "Outage: 60 of 60" in made.gate().reasons[0]
-        assert made.reruns.is_empty()
-        assert ra.settle(made, client=api.client, progress=False) is made
-        assert not api.started
-
-
 def test_ninety_one_of_ninety_three_errors_touch_no_rate() -> None:
     made = LetteredApi({**alike(91, "PPPE", "e"), **fine(2, 4)}).check()
     assert "Outage: 91 of 93" in made.gate().reasons[0]
@@ -132,25 +123,6 @@ def test_ninety_one_of_ninety_three_errors_touch_no_rate() -> None:
     assert later.summary["baseline_pass_rate"].item() == 1.0
 
 
-def test_an_error_whose_rerun_passes_passes() -> None:
-    api = LetteredApi({"a": "PPPEP", **fine(6, 4)}, scopes="WWWWe")
-    made = api.check()
-    assert state(made) == "still_passing"
-    assert made.gate().ok
-
-
-def test_an_error_and_its_rerun_that_errs_stay_undecided() -> None:
-    made = LetteredApi({"a": "P" * 20 + "EE", **fine(6, 21)}, scopes="W" * 21 + "e").check()
-    assert state(made) == "newly_errored"
-    assert made.gate().ok
-    assert made.gate().undecided == ("a",)
-
-
-def test_errors_in_two_rows_on_one_code_count_as_failures() -> None:
-    made = LetteredApi({"a": "P" * 20 + "EE", **fine(6, 22)}).check()
-    assert state(made) in (*CALLED, "suspect")
-
-
 def test_one_error_among_many_is_undecided_and_its_rerun_clears_it() -> None:
     api = LetteredApi({"a": "PPPE", **fine(399, 4)})
     with api:
@@ -160,34 +132,6 @@ def test_one_error_among_many_is_undecided_and_its_rerun_clears_it() -> None:
         settled = ra.settle(made, client=api.client, progress=False)
         assert (len(api.started), settled.gate().undecided) == (1, ())
         assert settled.gate().ok
-
-
-def test_a_first_failure_on_edited_code_is_not_flaky() -> None:
-    for letters, codes in (
-        ("P" * 19 + "FPF", "A" * 21 + "B"),
-        ("F" + "P" * 39 + "F", "A" * 40 + "B"),
-        ("PPPPFFFFPPPPPPPPF", "A" * 8 + "B" * 8 + "C"),
-    ):
-        made = LetteredApi({"a": letters, **fine(6, len(letters))}, codes=codes).check()
-        assert state(made) in (*CALLED, "suspect"), letters
-
-
-def test_two_or_three_more_failures_confirm_what_was_suspected() -> None:
-    api = LetteredApi({"a": "P" * 19 + "FPFFFF", **fine(6, 25)}, codes="A" * 21 + "B" * 4)
-    assert fails(checks(api, [25])[0])
-
-
-def test_one_document_is_one_observation() -> None:
-    evals = {**alike(12, "P" * 20 + "F", "bad"), **fine(48, 21)}
-    documents = dict.fromkeys((f"bad {at}" for at in range(12)), "one.pdf")
-    made = LetteredApi(evals, documents=documents).check()
-    assert {*made.gate().failing} == {f"bad {at}" for at in range(12)}
-    assert made.summary["n_documents"].item() == 49
-
-
-def test_a_break_with_a_lucky_pass_keeps_its_date() -> None:
-    made = LetteredApi({"a": "PPPPPFFFPFFF", **fine(6, 12)}).check()
-    assert made.evals.row(0, named=True)["since_run_id"] == "run_5"
 
 
 def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:
@@ -202,12 +146,6 @@ def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:
         assert made.gate().ok
 
 
-def test_five_of_a_hundred_are_named_without_a_history() -> None:
-    made = LetteredApi({**alike(5, "PF", "bad"), **fine(95, 2)}, codes="AB").check()
-    assert made.evals["transition"].is_in(CALLED).sum() == 5
-    assert str(made.headline).startswith("✗ 5 evals broke")
-
-
 def test_a_known_gap_never_counts_and_a_break_is_red_until_it_is_mended() -> None:
     for mend, codes in (("F", "A" * 15 + "BBB"), ("P", "A" * 15 + "BBC")):
         api = LetteredApi(
@@ -219,13 +157,6 @@ def test_a_known_gap_never_counts_and_a_break_is_red_until_it_is_mended() -> Non
         assert not any(fails(made, "gap") for made in found)
 
 
-def test_an_eval_that_was_saved_after_the_last_green_run_breaks() -> None:
-    made = LetteredApi(
-        {"old": "P" + "F" * 9, "a": "..PPPPPPPF", **fine(6, 10)}, codes="A" * 9 + "B"
-    ).check()
-    assert fails(made)
-
-
 def test_what_is_broken_and_not_run_stays_broken() -> None:
     api = LetteredApi({"a": "P" * 17 + "FFF" + "...", **fine(6, 23)})
     first, *others = checks(api, range(18, 24))
@@ -234,18 +165,6 @@ def test_what_is_broken_and_not_run_stays_broken() -> None:
     assert "not run since" in others[-1].evals["reason"][0]
     p = [made.evals["p_regressed"][0] for made in others[1:]]
     assert p == pytest.approx([p[0]] * len(p), abs=0.02)
-
-
-def test_a_run_that_lacks_twelve_of_thirteen_is_not_green() -> None:
-    made = LetteredApi({**alike(12, "P" * 20 + ".", "e"), "a": "P" * 21}).check()
-    assert made.summary["incomplete"].item() == 12
-    assert not made.gate().ok
-
-
-def test_cancelled_runs_hide_no_break() -> None:
-    api = LetteredApi({"a": "P" * 20 + "F" * 5 + "C" * 20 + "FF"}, codes="A" * 20 + "B")
-    for made in checks(api, range(21, 48)):
-        assert fails(made)
 
 
 def test_cancelled_runs_in_company_hide_no_break() -> None:
@@ -276,40 +195,6 @@ def test_a_run_without_a_result_forgets_no_pass_that_only_the_saved_eval_remembe
     assert made.evals.filter(eval_id="a")["p_regressed"].item() >= 0.5
 
 
-def test_runs_of_another_block_do_not_move_the_date() -> None:
-    evals = {"a": "P" * 20 + "F" + "." * 14, "b": "P" * 35}
-    api = LetteredApi(
-        evals,
-        codes={"extract": "A" * 20 + "B", "other": "A"},
-        blocks={"b": "other"},
-        scopes="W" * 21 + "B" * 14,
-    )
-    found = checks(api, range(21, 36))
-    assert len({made.evals.filter(eval_id="a")["since_at"].item() for made in found}) == 1
-    for made in found:
-        row = made.evals.filter(eval_id="a").row(0, named=True)
-        assert (row["transition"], row["cause"], row["since_run_id"]) == (
-            "regressed",
-            "edit",
-            "run_20",
-        )
-
-
-def test_passes_in_runs_of_the_block_clear_a_suspect() -> None:
-    api = LetteredApi({"a": "P" * 20 + "F" + "P" * 5, **fine(6, 26)}, scopes="W" * 21 + "bbbbb")
-    first, last = checks(api, [21, 26])
-    assert state(first) == "suspect"
-    assert state(last) != "suspect"
-    assert last.reruns.is_empty()
-
-
-def test_an_edit_that_was_run_by_its_block_only_is_judged_by_that() -> None:
-    evals = {**alike(9, "P" * 20 + "F", "bad"), **fine(9, 21)}
-    made = LetteredApi(evals, codes="A" * 20 + "B", scopes="W" * 20 + "B").check()
-    assert made.evals["transition"].is_in(CALLED).sum() == 9
-    assert not made.gate().ok
-
-
 def test_one_eval_that_was_tried_on_an_edited_draft_is_only_said() -> None:
     api = LetteredApi({"a": "P" * 20, **fine(6, 20)})
     with api:
@@ -332,18 +217,6 @@ def test_first_failures_in_four_blocks_are_undecided() -> None:
     assert {*made.gate().undecided} == {*"abcd"}
 
 
-def test_what_was_broken_and_errs_now_stays_broken() -> None:
-    made = LetteredApi({"a": "P" * 20 + "FFFE", **fine(6, 24)}).check()
-    assert state(made) == "regressed"
-    assert fails(made)
-
-
-def test_saved_late_and_failing_is_at_least_suspect() -> None:
-    api = LetteredApi({"a": "." * 15 + "PFFFF", **fine(6, 20)})
-    for made in checks(api, range(17, 21)):
-        assert state(made) in (*CALLED, "suspect")
-
-
 def test_only_ever_cancelled_and_then_failing_is_new() -> None:
     made = LetteredApi({"a": "C" * 5 + "F", **fine(6, 6)}).check()
     assert state(made) == "added"
@@ -361,24 +234,6 @@ def test_the_same_value_in_other_words_is_the_same_definition() -> None:
         values={"A": {"a": 1, "b": 2}, "B": {"b": 2, "a": 1.0}},
     ).check()
     assert state(made) == "regressed"
-
-
-def test_forty_of_forty_that_pass_twice() -> None:
-    made = LetteredApi(alike(40, "PP", "e")).check()
-    assert made.evals["transition"].to_list() == ["still_passing"] * 40
-    assert made.verdict == "no_change"
-    assert made.gate().ok
-    assert str(made.headline) == "✓ Nothing broke: 40 of 40 pass"
-
-
-def test_an_accepted_eval_that_comes_and_goes_passes(tmp_path: Any) -> None:
-    api = LetteredApi({"a": "P" * 16 + "FPFFPFF", **fine(6, 23)}, codes="A" * 16 + "B")
-    path = tmp_path / "accepted.toml"
-    with api:
-        api.check().accept(path, reason="known")
-        api.run("P" * 7)
-        gate = api.check().gate(allow=path)
-    assert gate.ok, gate.reasons
 
 
 @pytest.mark.parametrize("codes", ["A" * 10 + "B" * 5, "A" * 15])
@@ -457,14 +312,6 @@ def test_fixed_is_what_probably_got_better_and_the_rest_passes_again(
     assert (row["p_improved"] >= 0.5) == (said == "fixed")
     assert row["reason"].startswith(said)
     assert said in str(made.headline)
-
-
-def test_a_first_run_and_a_cancelled_one_are_results() -> None:
-    first = LetteredApi({"a": "F", **fine(6, 1)}).check()
-    assert first.gate().ok
-    assert first.evals["transition"].to_list() == ["added"] * 7
-    nothing = LetteredApi(alike(6, "C", "e")).check()
-    assert nothing.evals["candidate_state"].to_list() == ["cancelled"] * 6
 
 
 def test_what_is_not_saved_any_more_is_removed_and_does_not_count() -> None:

@@ -14,11 +14,8 @@ from support.inside import BROKEN, StoreServer, build_world, parse_instant
 from support.lettered_api import HOUR, LetteredApi, alike
 from support.sandbox_api import KEY, START, Clock, make_store
 from support.small_world import (
-    CURED,
-    DRIFTED,
     EDITED,
     EVALS,
-    MENDED,
     Small,
     small_api,
 )
@@ -182,31 +179,6 @@ def test_one_progress_tells_of_all_that_is_read(client: ra.Client) -> None:
 # Checks in a row
 
 
-def test_a_bad_edit_is_red_until_it_is_mended(small: Small) -> None:
-    assert broken(checked(small, EDITED - 1)).is_empty()
-    for day in (EDITED, EDITED + 1, EDITED + 5):
-        made = checked(small, day)
-        found = broken(made)
-        assert names(found) == ["extract 0", "extract 1"], day
-        assert found["cause"].unique().to_list() == ["edit"]
-        assert found["since_run_id"].unique().to_list() == [small.run_of(EDITED)]
-        assert found["baseline_run_id"].unique().to_list() == [small.run_of(EDITED - 1)]
-        assert (made.verdict, made.gate().ok) == ("regressed", False)
-    mended = checked(small, MENDED)
-    assert names(mended.evals.filter(transition="fixed")) == ["extract 0", "extract 1"]
-    assert mended.gate().ok
-
-
-def test_a_drift_is_red_from_the_second_check_on(small: Small) -> None:
-    first = checked(small, DRIFTED).evals.filter(eval_name="classify 0")
-    assert first["transition"].item() in ("suspect", "regressed")
-    for day in (DRIFTED + 1, DRIFTED + 5):
-        (row,) = broken(checked(small, day)).iter_rows(named=True)
-        assert (row["eval_name"], row["cause"]) == ("classify 0", "drift")
-        assert (row["since_run_id"], row["block_changed"]) == (small.run_of(DRIFTED), False)
-    assert checked(small, CURED).gate().ok
-
-
 def test_several_old_breaks_have_their_own_dates_while_the_history_moves_over_them() -> None:
     rows = {"old": "P" * 15 + "F" * 60, "edited": "P" * 40 + "F" * 35, **alike(8, "P" * 75)}
     with LetteredApi(rows, codes="A" * 40 + "B") as api:
@@ -254,13 +226,6 @@ def test_an_error_says_nothing_of_a_mend() -> None:
         assert made.gate().failing == ("a",)
 
 
-def test_the_same_check_says_the_same(small: Small) -> None:
-    once, twice = checked(small), checked(small)
-    assert once.evals.equals(twice.evals)
-    assert once.explain() == twice.explain()
-    assert once.gate() == twice.gate()
-
-
 # A candidate that has not ended
 
 
@@ -271,12 +236,6 @@ def test_a_run_that_goes_on_is_counted_and_its_evals_are_not_listed() -> None:
     assert made.headline.startswith(f"… 3 of {2 * EVALS} done")
     assert not made.gate().ok
     assert made.summary["incomplete"].item() == 0
-
-
-def test_a_workflow_none_of_whose_runs_has_ended_is_a_result() -> None:
-    made = LetteredApi(alike(3, "U")).check()
-    assert broken(made).is_empty()
-    assert not made.gate().ok
 
 
 # What fails

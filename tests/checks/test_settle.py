@@ -501,29 +501,6 @@ def test_what_reruns_could_not_change_is_left_alone_in_words(
     assert said in bar.seen[0][2]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"max_rounds": None}, "max_rounds must be"),
-        ({"max_rounds": -1}, "max_rounds must be"),
-        ({"max_rounds": 1.5}, "max_rounds must be"),
-        ({"max_rounds": True}, "max_rounds must be"),
-        ({"max_reruns": -1}, "max_reruns must be"),
-        ({"max_reruns": 2.0}, "max_reruns must be"),
-        ({"max_reruns": True}, "max_reruns must be"),
-        ({"max_reruns": "3"}, "max_reruns must be"),
-        ({"progress": "bar"}, "progress must be"),
-    ],
-)
-def test_arguments_that_cannot_be_used(
-    unsure: Small, arguments: dict[str, Any], message: str
-) -> None:
-    first = checked(unsure)
-    with pytest.raises(ra.ConfigError, match=message):
-        settled(unsure, first, **arguments)
-    assert starts(unsure) == 0
-
-
 @pytest.mark.parametrize("given", [None, "run_1", hand_made()])
 def test_what_is_not_a_comparison_is_refused(given: Any) -> None:
     with pytest.raises(ra.ConfigError, match="expected what check or compare gives"):

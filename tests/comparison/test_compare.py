@@ -105,16 +105,6 @@ def test_an_unknown_workflow_is_not_another_one() -> None:
     assert compare(blind, FRAME).evals.height == 5
 
 
-@pytest.mark.parametrize("name", ["alpha", "margin"])
-@pytest.mark.parametrize("value", [0, 1, -0.1, 5, "0.05", None, True, float("nan")])
-def test_levels_and_margins_that_cannot_be(name: str, value: Any) -> None:
-    arguments: dict[str, Any] = {name: value}
-    with pytest.raises(ConfigError, match=f"{name} must be a number between 0 and 1"):
-        compare(EMPTY, EMPTY, **arguments)
-    with pytest.raises(ConfigError, match=name):
-        compare_versions(FRAME, "vA", "vB", **arguments)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

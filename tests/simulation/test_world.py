@@ -52,16 +52,6 @@ def test_every_frame_is_a_results_frame(kind: str, runs: int) -> None:
     assert made.results["run_created_at"].is_sorted()
 
 
-@in_both_worlds
-def test_a_seed_decides_everything(world: str) -> None:
-    cell = Cell("compare", "past", 50)
-    once, again, other = (cell.draw(world, 3, at) for at in (4, 4, 5))
-    assert_frame_equal(once.results, again.results)
-    assert_frame_equal(once.truth, again.truth)
-    assert_frame_equal(once.rerun(None, 2), again.rerun(None, 2))
-    assert not once.results.equals(other.results)
-
-
 def test_what_cannot_be_simulated_is_refused() -> None:
     with pytest.raises(ValueError, match="kind is one of"):
         simulate("worse", 3, seed=[1])
@@ -104,15 +94,6 @@ def test_drift_breaks_evals_of_one_block_on_the_same_code(world: str) -> None:
         planted = made.truth.filter("by_candidate")
         assert planted["block_id"].n_unique() == 1
         assert not edited_blocks(made)
-
-
-@in_both_worlds
-def test_where_nothing_changed_no_rate_did(world: str) -> None:
-    for made in many(world, "same", 10):
-        assert not edited_blocks(made)
-        assert not made.truth["by_candidate"].any()
-        as_before = made.suite.changed_at != made.candidate_row
-        assert (made.rates[-1] == made.rates[-2])[as_before].all()
 
 
 @in_both_worlds
@@ -188,19 +169,6 @@ def test_a_changed_eval_has_another_definition_from_its_run_on(world: str) -> No
 
 
 @in_both_worlds
-def test_evals_come_and_go(world: str) -> None:
-    came = gone = 0
-    for made in many(world, "same", 1, 40):
-        now, before = made.states[-1] >= 0, made.states[-2] >= 0
-        assert ((made.suite.added_at == made.candidate_row) | ~(now & ~before)).all()
-        assert ((made.suite.removed_at == made.candidate_row) | ~(before & ~now)).all()
-        assert set(made.candidate["eval_id"]) == set(made.truth["eval_id"].filter(pl.Series(now)))
-        came, gone = came + int((now & ~before).sum()), gone + int((before & ~now).sum())
-    assert came
-    assert gone
-
-
-@in_both_worlds
 def test_a_rerun_is_of_the_candidates_code_and_of_nothing_else(world: str) -> None:
     made = scenario(world, "edit", 3)
     some = made.candidate["eval_id"].to_list()[:7]
@@ -228,17 +196,6 @@ def test_an_eval_fails_as_often_as_its_rate_says() -> None:
     decided = fails | (states == luck.PASSED)
     found = fails.sum(0) / decided.sum(0)
     assert np.abs(found - rates[0]).max() < 4 * 0.5 / np.sqrt(4000) + 0.005
-
-
-@in_both_worlds
-def test_looks_follow_a_break_at_one_level(world: str) -> None:
-    made = Cell("looks", "edit", 3, looks=6, level=0.6, edits=False).draw(world, 1, 2)
-    planted = made.truth["by_candidate"].to_numpy()
-    assert planted.any()
-    assert made.suite.rows == 3 + 1 + 6
-    assert np.isclose(made.rates[4:, planted], 0.6).all()
-    assert (made.code[4:] == made.code[4]).all()
-    assert made.of_rows(6, 8)["run_id"].n_unique() == 2
 
 
 @in_both_worlds
