@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -128,16 +128,23 @@ class Comparison:
         """What is known of each eval that does not simply pass."""
         return collect_details(self._suite.evals, self._sides)
 
-    def _facts(self, accepted: Iterable[str] = ()) -> VerdictFacts:
+    def _facts(self, accepted: Sequence[str] = ()) -> VerdictFacts:
         summary = self.summary.row(0, named=True)
         return VerdictFacts(
             self._suite.evals,
             self._details,
             summary,
             self._sides,
-            fell=suite_regressed(self.summary, self.alpha),
+            fallen=self._fallen(pl.Series(accepted, dtype=pl.String())),
             accepted=frozenset(accepted),
         )
+
+    def _fallen(self, accepted: pl.Series) -> pl.DataFrame | None:
+        """The summary without the accepted evals, where the suite fell by its test."""
+        summary = self.summary
+        if len(accepted):
+            summary = summarize(self._suite.without(accepted), self.alpha)
+        return summary if suite_regressed(summary, self.alpha) else None
 
     @property
     def headline(self) -> str:
@@ -183,12 +190,8 @@ class Comparison:
         """
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        accepted = rule.accepted_ids(self.evals)
-        summary = self.summary
-        if rule.verdict and len(accepted):
-            summary = summarize(self._suite.without(accepted), self.alpha)
-        fell = rule.verdict and suite_regressed(summary, self.alpha)
-        return apply_rule(rule, self._facts(), summary if fell else None)
+        fallen = self._fallen(rule.accepted_ids(self.evals)) if rule.verdict else None
+        return apply_rule(rule, self._facts(), fallen)
 
     def raise_if_regressed(
         self,

@@ -32,7 +32,7 @@ class VerdictFacts:
         details: The details of those that do not simply pass.
         summary: The row of ``Comparison.summary``.
         sides: What was compared.
-        fell: Whether the suite fell by its test.
+        fallen: The summary without the accepted evals, where the suite fell by its test.
         accepted: The ids of the evals that do not pass, and are accepted.
     """
 
@@ -40,7 +40,7 @@ class VerdictFacts:
     details: Sequence[EvalDetail]
     summary: Mapping[str, Any]
     sides: Sides
-    fell: bool
+    fallen: pl.DataFrame | None
     accepted: frozenset[str] = field(default_factory=frozenset)
 
     def of(self, *transitions: str) -> list[EvalDetail]:
@@ -235,10 +235,11 @@ def _nothing_decided(facts: VerdictFacts) -> Heading | None:
 
 
 def _suite_fell(facts: VerdictFacts) -> Heading | None:
-    if not facts.fell:
+    if facts.fallen is None:
         return None
-    before, now = facts.summary["baseline_pass_rate"], facts.summary["candidate_pass_rate"]
-    said = f" from {say_rates(before, now)[0]} to {say_rates(before, now)[1]}"
+    rates = facts.fallen.select("baseline_pass_rate", "candidate_pass_rate").row(0)
+    before, now = say_rates(*rates)
+    said = f" from {before} to {now}" + (" without the accepted evals" if facts.accepted else "")
     return Heading("✗", "bad", "The pass rate fell", f"{said}; no single eval explains it")
 
 
