@@ -14,7 +14,7 @@ _COLUMNS = (
 
 
 def blame(results: Frame) -> Frame:
-    """For each eval that a check calls broken: since when, and by what.
+    """Say since when and by what each eval is broken, or fails since it was edited.
 
     The run is not simply the last one before which it passed: an eval that broke may still pass now
     and then, and one that is flaky did not break at all. Where an eval passed only in an earlier

@@ -23,7 +23,7 @@ EXIT_CODES = """\
 exit codes:
   0    the gate holds
   1    the gate does not hold
-  2    it holds, but an eval is suspect or nothing was decided (see --undecided)
+  2    it holds, but an eval is suspect or in error, or nothing was decided (--undecided)
   3    it could not be asked (the network, the key, no such workflow), or a file not written
   4    the command line cannot be used
   130  interrupted; runs that were started go on, and are named
