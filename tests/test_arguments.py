@@ -233,11 +233,3 @@ def test_72_what_is_not_a_progress(function: str, name: str) -> None:
 def test_72_what_is_not_a_client(function: str, name: str) -> None:
     wrong = "sandbox-key"
     refuse(function, {name: wrong}, "client must be a Client or None, got str")
-
-
-def test_72_a_customers_values_are_not_published_because_a_text_is_true(tmp_path: Path) -> None:
-    for call in (COMPARISON.to_html, COMPARISON.to_markdown):
-        with pytest.raises(ra.ConfigError, match="values must be True or False, got 'False'"):
-            call(values="False")  # type: ignore[arg-type]
-    with pytest.raises(ra.ConfigError, match="min_pass_rate must be a number from 0 to 1, got Tr"):
-        COMPARISON.gate(min_pass_rate=True)

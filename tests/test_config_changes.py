@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import STILL, FakeTime, client_for
+from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import many, results
 from support.inside import (
@@ -30,7 +30,6 @@ from support.inside import (
     readable,
     sides_of,
 )
-from support.watched import WatchedSandbox
 
 import retab_analysis as ra
 
@@ -292,23 +291,6 @@ def test_a_comparison_is_not_lost_for_it(status: int) -> None:
         told = add_config_changes(made, "wf", client_for(server.url, AT_ONCE))
     assert told is made
     assert "differ" not in told.explain()
-
-
-def test_check_asks_two_more_requests_where_an_edit_broke_something() -> None:
-    with WatchedSandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
-        extra = {}
-        for workflow_id in ("wf_invoices", "wf_claims"):
-            sandbox.requests.clear()
-            made = ra.check(workflow_id, client=client, progress=False)
-            by_edit = made.evals.filter(
-                pl.col("cause") == "edit", pl.col("transition").is_in(("regressed", "suspect"))
-            )
-            blocks = len(sandbox.requests.matching("/workflows/blocks"))
-            published = len(sandbox.requests.matching("/workflows/versions/"))
-            diffs = len(sandbox.requests.matching("/versions/diff"))
-            extra[workflow_id] = (by_edit.height > 0, blocks + published - diffs)
-    assert extra["wf_invoices"] == (True, 2)
-    assert all(asked == (2 if broke else 0) for broke, asked in extra.values())
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import ssl
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -194,23 +193,6 @@ def test_a_single_run_is_the_one_of_the_list(frozen: Frozen) -> None:
         assert_same_cells(RUNS, ours, [run_row(run)])
 
 
-FILTERS: list[dict[str, Any]] = [
-    {"exclude_status": "completed"},
-    {"target_block_id": "split_bundle"},
-    {"workflow_id": "wf_contracts", "order": "asc"},
-    {"from_date": "2026-10-01T00:00:00+00:00", "to_date": "2026-10-20T12:00:00.5+02:00"},
-]
-
-
-@pytest.mark.parametrize("filters", FILTERS, ids=["-".join(each) for each in FILTERS])
-def test_filters_mean_the_same_runs(frozen: Frozen, filters: dict[str, Any]) -> None:
-    read = frozen.sdk.read("workflows.evals.runs.list", **filters)
-    ours = ra.fetch_runs(client=frozen.client, **filters)
-    everything = ra.fetch_runs(client=frozen.client).height
-    assert 0 < len(read) < everything
-    assert_same_cells(RUNS, ours, [run_row(each) for each in read])
-
-
 def test_the_sdk_reads_the_evals(frozen: Frozen) -> None:
     for workflow in frozen.sdk.read("workflows.list"):
         read = frozen.sdk.read("workflows.evals.list", workflow_id=workflow.id, limit=20)
@@ -284,16 +266,6 @@ def test_the_sdk_reads_what_changed_between_versions(frozen: Frozen) -> None:
         }
         changed = changed or not ours.is_empty()
     assert changed
-
-
-def test_the_sdk_finds_the_documents_of_a_result(frozen: Frozen) -> None:
-    results = results_of(frozen, ra.fetch_runs("wf_invoices", client=frozen.client)["run_id"][-1])
-    name, file_id = results.select(pl.col("document_names", "document_ids").list.first()).row(0)
-    link = frozen.sdk.read_one("files.get_download_link", file_id=file_id)
-    assert link.filename == name
-    assert link.download_url == ra.fetch_document_link(file_id, client=frozen.client)
-    with urllib.request.urlopen(link.download_url) as response:
-        assert name in response.read().decode()
 
 
 def test_a_run_from_its_start_to_its_end(frozen: Frozen) -> None:
@@ -505,8 +477,3 @@ def test_the_contract_has_the_sdks_fields(name: str) -> None:
 def test_the_contract_has_the_sdks_kinds_of_condition() -> None:
     kinds = schema_of("Condition")["properties"]["kind"]["enum"]
     assert sorted(kinds) == sorted(kind_of(each) for each in CONDITIONS)
-
-
-def test_the_types_of_the_sdk_leave_ssl_alone() -> None:
-    """Why they may be imported here, and the client may not."""
-    assert ssl.SSLContext.__module__ == "ssl"

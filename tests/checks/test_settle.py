@@ -596,12 +596,6 @@ def test_in_a_bad_hour_there_are_two_rounds_and_the_rest_is_advised_for_later(
     assert all(len(rows_of(decided)[name]) == 2 for name in left)
 
 
-def test_a_break_is_not_taken_for_a_bad_hour() -> None:
-    broken = alike(6, "P" * 20 + "F", "broken")
-    with LetteredApi({**broken, **alike(12, "P" * 21)}, "A" * 20 + "B") as api:
-        assert "bad hour" not in api.check().explain()
-
-
 def test_an_error_is_run_again_once_in_half_an_hour() -> None:
     with LetteredApi({"a": "P" * 20 + "E", **alike(6, "P" * 21)}, reruns={"a": "EEF"}) as api:
         api.now = api.runs[-1].at + MINUTE
@@ -634,15 +628,3 @@ def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
         assert made.headline == "‼ Outage: 12 of 24 evals ended in an error"
         assert list_isolated_errors(made, api.client) == []
         assert settle(made, client=api.client, progress=False) is made
-
-
-def test_in_the_sandbox_a_rerun_joins_the_row_of_its_run() -> None:
-    with ra.Sandbox(speed=300) as sandbox:
-        client = ra.Client(**sandbox.credentials)
-        flow = "wf_claims"
-        run = ra.wait_for_runs(ra.start_runs(flow, client=client), interval=0.1, client=client)
-        results = ra.fetch_results(run, client=client, progress=False)
-        eval_id = results.filter(pl.col("state").is_in(("passed", "failed")))["eval_id"][0]
-        again = ra.start_runs(flow, evals=[eval_id], client=client)
-        ra.wait_for_runs(again, interval=0.1, client=client)
-        assert rows_of(check(flow, client=client, progress=False))[eval_id][-1] >= 2

@@ -242,15 +242,6 @@ def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixtur
     assert "wf_nope" in capsys.readouterr().err
 
 
-def test_many_evals_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = {f"e{at:03}": "P" * 12 + "F" for at in range(40)}
-    for served in serve(LetteredApi(rows, "A" * 12 + "B")):
-        assert served("check", FLOW) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("  ✗ ") for line in lines) == 12
-    assert "    … 28 more" in lines
-
-
 def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "retab_analysis", "check", FLOW],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -21,7 +20,7 @@ from comparison.cases import (
     the_only,
 )
 from support.frames import result, results
-from support.inside import compare, mean_reruns, sides_of, suite_of
+from support.inside import compare, mean_reruns, suite_of
 
 from retab_analysis import ConfigError
 
@@ -103,22 +102,6 @@ def test_what_is_sure_is_not_run_again() -> None:
     assert mean_reruns(suite_of(sure), 4) == 0
 
 
-def test_an_outage_is_not_run_again_by_itself() -> None:
-    rows = [row for at in range(9) for row in history(f"e{at}", "PPE", block_id=f"b{at % 3}")]
-    outage = held_against(rows, 2, 3)
-    assert outage.reruns.is_empty()
-    assert mean_reruns(suite_of(outage), 1) == 0
-
-
-def test_the_expected_number_of_reruns_lies_between_the_rounds() -> None:
-    comparison = of_every_transition()
-    waiting = comparison.reruns.height
-    expected = [mean_reruns(suite_of(comparison), rounds) for rounds in range(5)]
-    assert expected[:2] == [0, waiting]
-    assert all(one <= two for one, two in pairwise(expected))
-    assert waiting < expected[4] < 4 * waiting
-
-
 def test_everything_as_json() -> None:
     for comparison in (of_every_transition(own_past=True), compare(results(), results())):
         told = comparison.to_dict(values=True)
@@ -171,14 +154,6 @@ def test_the_explanation_begins_with_what_was_compared() -> None:
     assert (other.alpha, other.margin) == (0.1, 0.2)
     assert "90 % interval" in other.explain()
     assert "a fall of 20 points or more" in other.explain()
-
-
-def test_its_frames_are_kept() -> None:
-    rows = many_evals(3, "PPF")
-    sides = sides_of(held_against(rows, 2, 3))
-    assert (sides.candidate.height, sides.baseline.height, sides.history.height) == (3, 3, 3)
-    own = sides_of(held_against_own_past(rows, 3))
-    assert (own.baseline, own.history.height) == (None, 6)
 
 
 def diff_of(

@@ -56,21 +56,6 @@ def test_what_one_run_cannot_tell_is_undecided_and_fails_nothing() -> None:
     assert comparison.gate(allow=["crashed"]).undecided == ("doubtful",)
 
 
-def test_an_outage_is_a_reason_and_leaves_nothing_undecided() -> None:
-    rows = [row for at in range(9) for row in history(f"e{at}", "PPE", block_id=f"b{at % 3}")]
-    gate = held_against_own_past(rows + many_evals(3, "PPP"), 3).gate()
-    assert gate.reasons == ("Outage: 9 of 12 evals ended in an error; run them again.",)
-    assert (gate.failing, gate.undecided) == ((), ())
-
-
-@pytest.mark.parametrize(("unnamed", "words"), [(1, "1 result is"), (2, "2 results are")])
-def test_a_run_that_does_not_add_up_is_a_reason(unnamed: int, words: str) -> None:
-    gate = held_against_own_past(many_evals(3, "PPP"), 3, unnamed=unnamed).gate()
-    assert not gate.ok
-    assert words in gate.reasons[0]
-    assert gate.failing == ()
-
-
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [

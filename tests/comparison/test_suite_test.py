@@ -226,11 +226,3 @@ def test_the_margin_and_the_level_are_the_users() -> None:
     assert (wide.verdict, narrow.verdict) == ("no_change", "inconclusive")
     loose, strict = (numbers(held_against(rows, 5, 6, alpha=a)) for a in (0.2, 0.01))
     assert strict["delta_low"] < loose["delta_low"] < 0 < loose["delta_high"]
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_of_one_eval_or_none_nothing_is_concluded(number: int) -> None:
-    comparison = suite("P" * number, "P" * number)
-    row = numbers(comparison)
-    assert comparison.verdict == "inconclusive"
-    assert (row["delta_low"], row["delta_high"], row["detectable"]) == (None, None, None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evidence.exact import exact_worse, histories, likelihood, may_jump
-from support.inside import Histories, Posterior, cut_window, infer, inference, rates
+from support.inside import Histories, Posterior, cut_window, infer, rates
 
 
 def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Histories:
@@ -170,29 +170,6 @@ def test_a_block_agrees_with_the_exact_sum(
     found = infer(given)
     exact = exact_worse(given, found.first)
     np.testing.assert_allclose(found.worse.sum(axis=1), exact, atol=within)
-
-
-def test_shares_are_inferred_from_the_others_exactly_where_messages_are_given() -> None:
-    """Against Bayes' rule written out, for two blocks."""
-    given = histories(["PPF", "FPF", "PFF", "PPP", "FFF"], "  e", -1, block=[0, 0, 0, 1, 1])
-    evals, _ = inference._Evals.of(given)
-    rng = np.random.default_rng(1)
-    terms = np.empty((3, 2, 5))
-    terms[0] = rng.uniform(0.1, 1, (2, 5))
-    terms[1:] = terms[0] * rng.uniform(-0.9, 3, (2, 2, 5))
-    found = inference._Beliefs.before(evals)
-    inference.infer_row(evals, 2, terms, found)
-    up, down = rates.PAIRS.T
-    for e in range(5):
-        weights = np.outer(rates.HOURS, rates.SHARE_PRIORS[0, rates.EDITED])
-        for other in range(5):
-            if other != e and given.block[other] == given.block[e]:
-                a, b, c = terms[:, :, other, None]
-                weights = weights * (a + b * up + c * down)
-        hour = weights.sum(axis=1)
-        np.testing.assert_allclose(found.hour[2, :, e], hour / hour.sum())
-        np.testing.assert_allclose(found.up[2, :, e], weights @ up / hour)
-        np.testing.assert_allclose(found.down[2, :, e], weights @ down / hour)
 
 
 @pytest.mark.parametrize("seed", range(4))

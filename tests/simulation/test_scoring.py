@@ -122,24 +122,6 @@ def test_reruns_are_counted_one_by_one() -> None:
     assert counts["more"] == counts["alarms"] - counts["before"]
 
 
-def test_the_naive_blame_is_the_run_after_the_last_pass() -> None:
-    made = Cell("past", "past", 20).draw("first", 1, 0)
-    one = made.results.filter(pl.col("eval_id") == made.candidate["eval_id"][0])
-    passes = [at < 5 or 7 <= at < 12 for at in range(one.height)]
-    states = ["passed" if each else "failed" for each in passes]
-    (said,) = NaiveRule().blame(one.with_columns(state=pl.Series(states))).values()
-    assert said.since == one["run_id"][12]
-
-
-def test_tenths_hold_their_ends() -> None:
-    made = Cell("compare", "same", 3).draw("first", 1, 0)
-    rule = Oracle(made)
-    told = dict(zip("abcde", (0.0, 0.0999, 0.1, 0.95, 1.0), strict=True))
-    rule.compare = lambda *frames: Answer(frozenset(), probability=told)  # type: ignore[method-assign]
-    counts = calibrate(judge_compare(rule, made))
-    assert counts.select("tenth", "cases").rows() == [(0, 2), (1, 1), (9, 2)]
-
-
 def test_an_eval_that_fails_from_a_run_on_is_asked_for_until_the_end() -> None:
     cell = Cell("sequence", "same", 2, looks=6)
     (counts,) = count_suites(cell, "second", 1, range(2), [NaiveRule()]).values()

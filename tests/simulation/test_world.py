@@ -136,20 +136,6 @@ def test_the_runs_that_may_be_blamed_end_with_one_that_decided_the_eval(world: s
 
 
 @in_both_worlds
-def test_incidents_of_the_past_are_mended_or_last(world: str) -> None:
-    truth = pl.concat(each.truth for each in many(world, "same", 50))
-    mended = truth.filter("mended")
-    assert mended.height > 50
-    assert truth.filter("broken").height > 5
-    assert not truth["by_candidate"].any()
-    assert (mended["rate_now"] <= 0.6).all()
-    for made in many(world, "same", 50):
-        rates = made.rates
-        for each in made.breaks:
-            assert (rates[each.start, each.evals] > rates[each.start - 1, each.evals]).all()
-
-
-@in_both_worlds
 def test_a_changed_eval_has_another_definition_from_its_run_on(world: str) -> None:
     columns = np.array(["expected_value", "handle_inputs_fingerprint"])
     seen = set()
@@ -210,19 +196,3 @@ def test_reruns_meet_the_same_bad_hour(world: str) -> None:
     }
     assert sum(failing["hour"]) > 1.3 * sum(failing["same"])
     assert sum(failing["hour"][2::3]) > 0.8 * sum(failing["hour"][::3])
-
-
-def test_an_upgrade_breaks_a_few_evals_of_many_blocks() -> None:
-    scenarios = many("second", "upgrade", 3)
-    planted = [made.truth.filter("by_candidate") for made in scenarios]
-    assert sum(each["block_id"].n_unique() > 2 for each in planted) >= 4
-    assert all(
-        each.height <= 0.15 * made.suite.size for each, made in zip(planted, scenarios, strict=True)
-    )
-    assert not any(map(edited_blocks, scenarios))
-
-
-def test_some_evals_get_worse_slowly() -> None:
-    slow = [each for made in many("second", "same", 20, 30) for each in made.breaks]
-    assert len(slow) > 3
-    assert all(each.ramp >= 4 and each.start + each.ramp < 21 for each in slow)

@@ -185,16 +185,6 @@ def test_forty_evals_from_four_of_five_to_two_of_five_are_significant() -> None:
     assert change.p_value < 1e-9
 
 
-@pytest.mark.parametrize("runs", [1, 3, 10, 20])
-def test_many_shaky_evals_that_fail_at_once_are_significant(runs: int) -> None:
-    passes = (np.random.default_rng(runs).random((70, runs + 1)) >= 0.1).astype(int)
-    passes[:, -1], passes[30:] = 0, 1
-    change = change_of(passes)
-    assert is_found(change)
-    assert change.p_value is not None
-    assert change.p_value < 1e-4
-
-
 def test_nothing_and_next_to_nothing() -> None:
     assert change_of(np.zeros((0, 2), dtype=int)) == SuiteChange()
     assert change_of([[1, 0]]) == SuiteChange(1.0, 0.0, -1.0, None, None, 1.0, 1, 1, None)
