@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.plots.labels import (
-    NO_GLYPH,
-    choose_families,
-    clip,
-    count_cells,
-    shorten_names,
-)
+from retab_analysis.plots.labels import NO_GLYPH, choose_families, clip, count_cells, shorten_names
 from retab_analysis.plots.palette import EDGE, Look, Style
 
 # How much room a label takes is an estimate: what a layout engine will do is not known yet.
@@ -95,12 +89,8 @@ def conclude(
 ) -> Axes:
     """Put the title above, in one line, and give the axes what was left out: ``.retab_notes``.
 
-    Args:
-        ax: The axes.
-        title: What is drawn.
-        notes: Sentences about what the picture does not show.
-        aside: What colours mean, at the right end where there is room.
-        above: The uppermost axes of the figure, where it is another one.
+    ``aside`` says at the right end, where there is room, what colours mean; ``above`` are the
+    uppermost axes of the figure, where they are others.
     """
     top = above or ax
     dots = 72 / top.figure.dpi
@@ -112,12 +102,11 @@ def conclude(
     top.set_title(said, loc="left", **bold, **plain(said))
     if len(said) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
         top.set_title(aside, loc="right", fontsize=0.8 * size, color="#7C8794", **plain(aside))
-    found = [*notes]
+    vars(ax)["retab_notes"] = tuple(notes)
     if any(NO_GLYPH in each.get_text() for each in top.figure.findobj(Text)):
         missing = "no installed font has some of the characters in the names, drawn as boxes"
-        found.append(missing)
+        vars(ax)["retab_notes"] += (missing,)
         warnings.warn(missing, stacklevel=3)
-    vars(ax)["retab_notes"] = tuple(found)
     return ax
 
 
@@ -166,7 +155,7 @@ def label_columns(
         room_of_each = (max(widest, dated) + 1) * size * _CHARACTER
         kept = choose_labelled(len(names), room_of_each, spacing)
     lines = [f"{shown[at]}\n{days[at]}" if any(days) else shown[at] for at in kept]
-    _ticks(ax, "x", kept, lines, **style)
+    ax.set_xticks(list(kept), lines, **plain(*lines), **style)
 
 
 def label_rows(
@@ -183,7 +172,8 @@ def label_rows(
     labels = shorten_names(values, _limit(ax.bbox.width, size))
     if notes and spacing >= 2 * size * _LINE:
         labels = [f"{name}\n{note}" for name, note in zip(labels, notes, strict=True)]
-    _ticks(ax, "y", range(len(values)), labels, fontsize=size * 72 / ax.figure.dpi)
+    points = size * 72 / ax.figure.dpi
+    ax.set_yticks(range(len(values)), labels, fontsize=points, **plain(*labels))
 
 
 def count_rows(ax: Axes, room: float) -> int:
@@ -198,15 +188,8 @@ def _limit(pixels: float, size: float) -> int:
 
 def choose_labelled(n: int, size: float, spacing: float) -> Sequence[int]:
     """Which of ``n`` places have a label when each takes ``size``: the last one, and every k-th."""
-    step = max(1, math.ceil(size / spacing - 1e-9)) if spacing > 0 else max(1, n)
+    step = max(1, math.ceil(size / spacing - 1e-9))
     return range(n - 1, -1, -step)[::-1]
-
-
-def _ticks(
-    ax: Axes, which: Literal["x", "y"], places: Iterable[int], labels: Sequence[str], **more: Any
-) -> None:
-    set_ticks = ax.set_xticks if which == "x" else ax.set_yticks
-    set_ticks(list(places), list(labels), **plain(*labels), **more)
 
 
 def area_style(look: Look, pixels: float = _THIN) -> Style:
@@ -224,8 +207,6 @@ def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     afterwards, because matplotlib leaves out a label that begins with ``_``.
     """
     entries = [*entries]
-    if not entries:
-        return
     size, texts = measure_font(ax), [text for _, text in entries]
     each = (max(map(count_cells, texts)) * 0.9 * _CHARACTER + 3.2) * size
     across = max(1, min(len(texts), int(ax.bbox.width * 0.95 / each)))

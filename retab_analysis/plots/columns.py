@@ -31,11 +31,8 @@ Versions = Mapping[object, tuple[int, str | None, datetime | None, bool]]
 class Columns:
     """The groups of some rows in order of appearance, each at a place 0, 1, ….
 
-    Attributes:
-        by: The column that makes the groups.
-        keys: ``key``, ``created_at`` (of its earliest row), one row per group in order.
-        versions: What is known of published versions.
-        each: How many neighbouring groups are at one place.
+    ``keys`` has one row per group in order, ``key`` and ``created_at`` (of its earliest row);
+    ``each`` is how many neighbouring groups are at one place.
     """
 
     by: str
@@ -52,11 +49,6 @@ class Columns:
     def noun(self) -> str:
         """What one group is called: version, run or as its column is."""
         return _NOUNS.get(self.by) or to_one_line(self.by)
-
-    @property
-    def in_time(self) -> bool:
-        """Whether the last place is the newest."""
-        return self.by in _NOUNS
 
     @property
     def drafts(self) -> list[bool]:
@@ -154,7 +146,7 @@ def _as_day(moment: datetime | None, years: set[int]) -> str:
     return f"{moment:%Y-%m-%d}" if len(years) > 1 else f"{moment.day} {_MONTHS[moment.month - 1]}"
 
 
-def say_left_out(parts: Mapping[str, int]) -> list[str]:
-    """How many runs are not drawn, and why."""
-    left = [f"{count_noun(n, 'run')} {why}" for why, n in parts.items() if n]
+def say_left_out(noun: str, parts: Mapping[str, int]) -> list[str]:
+    """How many are not drawn, and why."""
+    left = [f"{count_noun(n, noun)} {why}" for why, n in parts.items() if n]
     return [f"left out: {', '.join(left)}"] if left else []

@@ -10,9 +10,8 @@ from retab_analysis.analysis.frames import count_where
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.errors import ConfigError
-from retab_analysis.markup import count_noun
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import VERSION, name_version, read_versions
+from retab_analysis.plots.columns import VERSION, name_version, read_versions, say_left_out
 from retab_analysis.plots.labels import to_one_line
 from retab_analysis.plots.palette import EDGE, TRANSITION_LOOKS, Style
 from retab_analysis.vocabulary import BROKEN, FLIPPED, NOT_COUNTED
@@ -72,16 +71,15 @@ def plot_comparison(
     words = {True: "code changed, ", False: "same code, ", None: ""}
     rows = blocks.select("block_changed", "same").rows()
     axes.label_rows(ax, blocks["block_id"], [f"{words[how]}{same} as before" for how, same in rows])
-    left = {
+    reasons = {
         "in which every eval came out as before": every.height - changed.height,
         "in which fewer evals changed": changed.height - blocks.height,
     }
-    notes = [f"left out: {count_noun(n, 'block')} {why}" for why, n in left.items() if n]
     side = sides_of(comparison)
     known = read_versions(VERSION, side.versions if versions is None else versions)
     ids = side.candidate[VERSION].drop_nulls().unique().to_list()
     which = f" in {to_one_line(name_version(ids[0], known))}" if len(ids) == 1 else ""
-    return axes.conclude(ax, f"Evals that changed{which}, by block", notes)
+    return axes.conclude(ax, f"Evals that changed{which}, by block", say_left_out("block", reasons))
 
 
 def _say(evals: pl.DataFrame, transition: str) -> str:

@@ -35,8 +35,6 @@ _FAR = 12  # times as long as what is usual
 _FEW, _FEWEST = 10, 3
 _THINNEST = 16.0  # pixels of a group of boxes
 _WIDE = 0.8  # of a column, for the boxes side by side
-_BOX = {"whislo": 0.0, "q1": 0.25, "med": 0.5, "q3": 0.75, "whishi": 1.0}
-"""The shares of the values below each number of a box, by the names of ``Axes.bxp``."""
 _SHARES = (0.62, 0.3)  # of the height: execution, queue
 
 
@@ -97,22 +95,16 @@ def plot_durations(
     if len(scopes) > 1:
         axes.draw_legend(queue, [_SCOPES.get(each, _OTHER) for each in scopes])
     unknown = placed.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
-    notes = [*say_left_out({"without a duration": unknown}), *columns.notes]
+    notes = [*say_left_out("run", {"without a duration": unknown}), *columns.notes]
     return axes.conclude(ax, f"Duration of runs by {columns.noun}", notes, above=queue)
 
 
 def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
-    """One row per place and scope, ordered by them: ``n`` and five numbers of each part."""
+    """One row per place and scope, ordered by them, with lists of the values of each part."""
     scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
-    numbers: dict[str, pl.Expr] = {}
-    for part in (_EXECUTION, _QUEUE):
-        values = pl.col(part).drop_nulls()
-        for name, share in _BOX.items():
-            numbers[f"{part} {name}"] = values.quantile(share, "linear")
-        numbers[f"{part} n"] = values.count()
-        numbers[f"{part} values"] = values.sort().head(_FEW - 1)  # themselves where they are few
     groups = placed.with_columns(scope=scope).group_by("x", "scope")
-    return groups.agg(**numbers).sort("x", "scope").collect()
+    values = pl.col(_EXECUTION, _QUEUE).drop_nulls().sort()
+    return groups.agg(values).sort("x", "scope").collect()
 
 
 def _add_panel(ax: Axes) -> Axes:
@@ -143,33 +135,31 @@ def _add_panel(ax: Axes) -> Axes:
 def _draw_panel(
     ax: Axes, groups: pl.DataFrame, part: str, name: str, scopes: Sequence[str]
 ) -> None:
-    if not groups[f"{part} n"].sum():
+    every = groups[part].explode().drop_nulls()
+    if every.is_empty():
         axes.frame_values(ax, name)
         return axes.write_message(ax, f"no {name} times yet")
-    least, most = (groups[f"{part} {end}"] for end in ("whislo", "whishi"))
+    least: Any = every.min()
+    longest: Any = every.max()
     # The largest unit of which the longest duration is at least two.
-    longest: Any = most.max()
     unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
     width = _WIDE / len(scopes)
     for at, scope in enumerate(scopes):
         shift = (at - (len(scopes) - 1) / 2) * width
         colour = _SCOPES.get(scope, _OTHER)[0].colour
-        shown = groups.filter(scope=scope).with_columns(pl.col("x") + shift)
-        boxes = shown.filter(pl.col(f"{part} n") >= _FEWEST).select(
-            "x", **{name: pl.col(f"{part} {name}") / milliseconds for name in _BOX}
-        )
-        _draw_boxes(ax, boxes, colour, width)
-        few = shown.filter(pl.col(f"{part} n") < _FEW).explode(f"{part} values")
-        values = (few[f"{part} values"] / milliseconds).to_list()
+        shown = groups.filter(scope=scope).select(pl.col("x") + shift, pl.col(part) / milliseconds)
+        n = pl.col(part).list.len()
+        boxes = shown.filter(n >= _FEWEST)
+        _draw_boxes(ax, boxes["x"].to_list(), boxes[part].to_list(), colour, width)
+        few = shown.filter(n < _FEW).explode(part)
         style: Style = {"color": colour, "edgecolor": axes.text_colour(ax), "zorder": 3}
-        ax.scatter(few["x"].to_list(), values, s=14, linewidth=0.6, **style)
-    usual: Any = groups[f"{part} med"].min()
-    if (least < 0).any():
+        ax.scatter(few["x"].to_list(), few[part].to_list(), s=14, linewidth=0.6, **style)
+    usual: Any = groups[part].list.median().min()
+    if least < 0 or longest <= _FAR * max(usual, 1.0):
+        if least >= 0:
+            ax.set_ylim(bottom=0)
         return axes.frame_values(ax, f"{name}\n[{unit}]")
-    if longest <= _FAR * max(usual, 1.0):
-        ax.set_ylim(bottom=0)
-        return axes.frame_values(ax, f"{name}\n[{unit}]")
-    _set_logarithmic(ax, float(least.min() or 0.0), longest, milliseconds)  # type: ignore[arg-type]
+    _set_logarithmic(ax, least, longest, milliseconds)
     axes.frame_values(ax, f"{name}\n(log)")
 
 
@@ -189,14 +179,17 @@ def _set_logarithmic(ax: Axes, least: float, most: float, unit: float) -> None:
     ax.yaxis.set_minor_locator(NullLocator())
 
 
-def _draw_boxes(ax: Axes, boxes: pl.DataFrame, colour: str, width: float) -> None:
-    if boxes.is_empty():
+def _draw_boxes(
+    ax: Axes, places: list[float], values: list[list[float]], colour: str, width: float
+) -> None:
+    if not places:
         return
     line: Style = {"color": axes.text_colour(ax), "linewidth": 0.8}
-    ax.bxp(
-        [{**box, "fliers": []} for box in boxes.drop("x").to_dicts()],
-        positions=boxes["x"].to_list(),
+    ax.boxplot(
+        values,
+        positions=places,
         widths=width * 0.8,
+        whis=(0, 100),
         manage_ticks=False,
         patch_artist=True,
         showfliers=False,

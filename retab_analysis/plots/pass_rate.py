@@ -13,7 +13,7 @@ from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import check_frame, check_key
 from retab_analysis.analysis.summaries import READ, find_standing, is_outage
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import Columns, find_columns, say_left_out
+from retab_analysis.plots.columns import RUN, VERSION, Columns, find_columns, say_left_out
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, Style
 from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import rated_total
@@ -89,7 +89,7 @@ def plot_pass_rate(
         "that did not complete, or without counts": int(left.sum()),
         "of another scope": others,
     }
-    notes = [*say_left_out(reasons), *columns.notes]
+    notes = [*say_left_out("run", reasons), *columns.notes]
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
     aside = "grey: drafts" if any(quiet) else ""
@@ -101,7 +101,7 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     known = rates.drop_nulls("pass_rate")
     places, rate = known["x"].to_list(), known["pass_rate"].to_list()
     low, high = known["pass_rate_low"], known["pass_rate_high"]
-    newest = columns.in_time and len(places) > 0 and places[-1] == rates.height - 1
+    newest = columns.by in (VERSION, RUN) and len(places) > 0 and places[-1] == rates.height - 1
     quiet = columns.drafts
     if newest and quiet:
         quiet[-1] = False

@@ -17,9 +17,8 @@ from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.arguments import check_count
 from retab_analysis.errors import ConfigError
-from retab_analysis.markup import count_noun
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import Columns, read_versions
+from retab_analysis.plots.columns import Columns, read_versions, say_left_out
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING, SAME_EVAL, eval_label
@@ -117,7 +116,7 @@ def _choose_page(cells: pl.DataFrame, most: int, page: int) -> tuple[pl.DataFram
         chosen = cells.filter(pl.col("y").is_in(failed.implode()))
         if not chosen.is_empty():
             cells, left = chosen, every - len(failed)
-            notes += [f"left out: {count_noun(left, 'eval')} that never failed"] if left else []
+            notes += say_left_out("eval", {"that never failed": left})
     rows = cells["y"].unique().sort()
     pages = math.ceil(len(rows) / most)
     if page > pages:
