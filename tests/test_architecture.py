@@ -70,7 +70,7 @@ LINES = {
     "analysis": 1_300,
     "comparison": 5_105,
     "render": 910,
-    "plots": 1_375,
+    "plots": 1_353,
     "checks": 2_200,
     "widgets": 6_562,
     "cli": 1_940,

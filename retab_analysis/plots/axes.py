@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -75,12 +75,13 @@ def write_message(ax: Axes, message: str) -> None:
     ax.text(0.5, 0.5, message, transform=ax.transAxes, **style, **plain(message))
 
 
-def frame_values(ax: Axes, y: str = "") -> None:
-    """Lines across at the values, the axis of x below, and no frame around them."""
-    ax.set_ylabel(y, **plain(y))
-    ax.spines[["top", "right", "left"]].set_visible(False)
+def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> None:
+    """Lines at the values along an axis, the other axis, and no frame around them."""
+    measured = ax.yaxis if axis == "y" else ax.xaxis
+    measured.set_label_text(label, **plain(label))
+    ax.spines[["top", "right", "left" if axis == "y" else "bottom"]].set_visible(False)
     ax.tick_params(which="both", length=0)
-    ax.grid(axis="y", color=text_colour(ax), alpha=0.15, linewidth=0.6)
+    ax.grid(axis=axis, color=text_colour(ax), alpha=0.15, linewidth=0.6)
     ax.set_axisbelow(True)
 
 

@@ -21,8 +21,8 @@ _SCOPES = {
     "workflow": (Look(BLUE), "whole workflow"),
     "block": (Look(SKY), "block"),
     "eval": (Look(YELLOW), "single eval"),
+    "other": (Look("#B6C0C9"), "of unknown scope"),
 }
-_OTHER = (Look("#B6C0C9"), "of unknown scope")
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
 _MARKS = {
     **{f"{ms} ms": float(ms) for ms in (1, 10, 100)},
@@ -84,27 +84,23 @@ def plot_durations(
         return axes.show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)
     placed = columns.place(lazy)
-    groups = _groups(placed)
+    # One row per place and scope, with lists of the values.
+    scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
+    values = pl.col(_EXECUTION, _QUEUE).drop_nulls().sort()
+    groups = placed.with_columns(scope=scope).group_by("x", "scope").agg(values)
+    groups = groups.sort("x", "scope").collect()
     columns.label(ax)
     queue = _add_panel(ax)
-    scopes = [each for each in (*_SCOPES, "other") if each in set(groups["scope"])]
+    scopes = [each for each in _SCOPES if each in set(groups["scope"])]
     for panel, part, name in ((ax, _EXECUTION, "execution"), (queue, _QUEUE, "queue")):
         _draw_panel(panel, groups, part, name, scopes)
         axes.space_columns(panel, columns.height)
     queue.tick_params(labelbottom=False)
     if len(scopes) > 1:
-        axes.draw_legend(queue, [_SCOPES.get(each, _OTHER) for each in scopes])
+        axes.draw_legend(queue, [_SCOPES[each] for each in scopes])
     unknown = placed.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
     notes = [*say_left_out("run", {"without a duration": unknown}), *columns.notes]
     return axes.conclude(ax, f"Duration of runs by {columns.noun}", notes, above=queue)
-
-
-def _groups(placed: pl.LazyFrame) -> pl.DataFrame:
-    """One row per place and scope, ordered by them, with lists of the values of each part."""
-    scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
-    groups = placed.with_columns(scope=scope).group_by("x", "scope")
-    values = pl.col(_EXECUTION, _QUEUE).drop_nulls().sort()
-    return groups.agg(values).sort("x", "scope").collect()
 
 
 def _add_panel(ax: Axes) -> Axes:
@@ -144,13 +140,27 @@ def _draw_panel(
     # The largest unit of which the longest duration is at least two.
     unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
     width = _WIDE / len(scopes)
+    line: Style = {"color": axes.text_colour(ax), "linewidth": 0.8}
     for at, scope in enumerate(scopes):
         shift = (at - (len(scopes) - 1) / 2) * width
-        colour = _SCOPES.get(scope, _OTHER)[0].colour
+        colour = _SCOPES[scope][0].colour
         shown = groups.filter(scope=scope).select(pl.col("x") + shift, pl.col(part) / milliseconds)
         n = pl.col(part).list.len()
         boxes = shown.filter(n >= _FEWEST)
-        _draw_boxes(ax, boxes["x"].to_list(), boxes[part].to_list(), colour, width)
+        if boxes.height:
+            ax.boxplot(
+                boxes[part].to_list(),
+                positions=boxes["x"].to_list(),
+                widths=width * 0.8,
+                whis=(0, 100),
+                manage_ticks=False,
+                patch_artist=True,
+                showfliers=False,
+                boxprops={"facecolor": colour, "edgecolor": EDGE, "linewidth": 0.5},
+                whiskerprops=line,
+                capprops=line,
+                medianprops={"color": EDGE, "linewidth": 2},
+            )
         few = shown.filter(n < _FEW).explode(part)
         style: Style = {"color": colour, "edgecolor": axes.text_colour(ax), "zorder": 3}
         ax.scatter(few["x"].to_list(), few[part].to_list(), s=14, linewidth=0.6, **style)
@@ -177,24 +187,3 @@ def _set_logarithmic(ax: Axes, least: float, most: float, unit: float) -> None:
     shown |= {value: text for value, text in marks.items() if value <= most * 1.5}
     ax.set_yticks([value / unit for value in shown], list(shown.values()))
     ax.yaxis.set_minor_locator(NullLocator())
-
-
-def _draw_boxes(
-    ax: Axes, places: list[float], values: list[list[float]], colour: str, width: float
-) -> None:
-    if not places:
-        return
-    line: Style = {"color": axes.text_colour(ax), "linewidth": 0.8}
-    ax.boxplot(
-        values,
-        positions=places,
-        widths=width * 0.8,
-        whis=(0, 100),
-        manage_ticks=False,
-        patch_artist=True,
-        showfliers=False,
-        boxprops={"facecolor": colour, "edgecolor": EDGE, "linewidth": 0.5},
-        whiskerprops=line,
-        capprops=line,
-        medianprops={"color": EDGE, "linewidth": 2},
-    )

@@ -18,7 +18,6 @@ _COUNTS = (*RATED, "cancelled")
 _SHOWN = (*_COUNTS, NOT_ENDED, "unscored")
 _THINNEST = 4.0  # pixels of a bar
 _SMOOTH = 6.0  # pixels of a bar without a gap beside it
-_QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def plot_outcomes(
@@ -82,7 +81,7 @@ def plot_outcomes(
         shares = pl.col(_SHOWN) / pl.when(total > 0).then(total)
         _stack(ax, counts.with_columns(shares), shown)
         ax.set_ylim(0, 1.02)
-        ax.set_yticks(_QUARTERS)
+        ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         title = f"Share of evals by outcome and {columns.noun}"
     axes.frame_values(ax)
@@ -97,10 +96,8 @@ def _stack(ax: Axes, parts: pl.DataFrame, shown: list[str]) -> float:
     thick = ax.bbox.width * 0.8 / parts.height
     wide = 0.8 if thick > _SMOOTH else 1.0
     for state in shown:
-        heights, style = (
-            parts[state].fill_null(0).to_list(),
-            axes.area_style(STATE_LOOKS[state], thick),
-        )
+        heights = parts[state].fill_null(0).to_list()
+        style = axes.area_style(STATE_LOOKS[state], thick)
         ax.bar(range(parts.height), heights, bottom=below, width=wide, label=state, **style)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     axes.space_columns(ax, parts.height)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 Style = dict[str, Any]
@@ -42,31 +41,27 @@ NOT_ENDED = "not ended"
 # The first five differ in how light they are, by a tenth of the way from black to white or more, so
 # that they are told apart in grey and with every kind of colour vision. The others, which say
 # nothing about an eval, have a sign or a hatch.
-STATE_LOOKS: Mapping[str, Look] = MappingProxyType(
-    {
-        "passed": Look("#36A98D"),
-        "failed": Look("#C24A00", "", "x"),
-        "blocked": Look("#F2B632", "", "_"),
-        "error": Look("#5E2A7E", "", "+"),
-        "cancelled": Look("#DCE1E5", "", "."),
-        "mixed": Look("#9CCBEA", "", "|"),
-        NOT_ENDED: Look("#B6C0C9", "..."),
-        "unscored": Look("#EEF0F2", "//"),
-    }
-)
+STATE_LOOKS: Mapping[str, Look] = {
+    "passed": Look("#36A98D"),
+    "failed": Look("#C24A00", "", "x"),
+    "blocked": Look("#F2B632", "", "_"),
+    "error": Look("#5E2A7E", "", "+"),
+    "cancelled": Look("#DCE1E5", "", "."),
+    "mixed": Look("#9CCBEA", "", "|"),
+    NOT_ENDED: Look("#B6C0C9", "..."),
+    "unscored": Look("#EEF0F2", "//"),
+}
 
-TRANSITION_LOOKS: Mapping[str, Look] = MappingProxyType(
-    {
-        "regressed": Look("#C24A00"),
-        "newly_blocked": Look("#F2B632"),
-        "newly_errored": Look("#5E2A7E"),
-        "suspect": Look("#F4B183", "//"),
-        "fixed": Look("#36A98D"),
-        "flaky": Look("#9CCBEA"),
-        "incomplete": Look("#7F8A94"),
-        "not_comparable": Look("#B6C0C9"),
-        "removed": Look("#4A545E"),
-        "added": Look("#EEF0F2"),
-    }
-)
+TRANSITION_LOOKS: Mapping[str, Look] = {
+    "regressed": Look("#C24A00"),
+    "newly_blocked": Look("#F2B632"),
+    "newly_errored": Look("#5E2A7E"),
+    "suspect": Look("#F4B183", "//"),
+    "fixed": Look("#36A98D"),
+    "flaky": Look("#9CCBEA"),
+    "incomplete": Look("#7F8A94"),
+    "not_comparable": Look("#B6C0C9"),
+    "removed": Look("#4A545E"),
+    "added": Look("#EEF0F2"),
+}
 """Of every transition but those in which an eval stayed as it was."""
