@@ -1,4 +1,8 @@
-"""Frames as CSV and Excel files that lose nothing, and do no harm in a spreadsheet."""
+"""Frames as CSV and Excel files that lose nothing, and do no harm in a spreadsheet.
+
+``csv_cells`` says what text a value becomes, and what is done to one that a spreadsheet would
+execute; ``csv_writer``, ``csv_reader`` and ``excel_writer`` hold a public function each.
+"""
 
 from retab_analysis.export.csv_reader import read_csv
 from retab_analysis.export.csv_writer import write_csv

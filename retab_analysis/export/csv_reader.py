@@ -12,16 +12,25 @@ import polars as pl
 
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import SchemaError
-from retab_analysis.export.csv_writer import unescape_formulas
+from retab_analysis.export.csv_cells import unescape_formulas
 from retab_analysis.files import PathOrFile, load
 from retab_analysis.schema import TABLES, Datetime, Table, find_other_table
 from retab_analysis.schema.polars_threads import check_polars_threads
 
 _SHOWN = 80
+# A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
+# there, because the regular expression engine searches for a literal start at full speed.
+_QUOTED_CELLS = {
+    separator: re.compile(
+        rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
+    )
+    for separator in (b",", b";")
+}
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
     r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
 )
+_EXACT = 2**53  # whole numbers up to there are Float64
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
@@ -42,10 +51,10 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
         ConfigError: There is no such table, or ``path`` is neither a path nor a file, or a folder.
         SchemaError: The file has none of the table's columns, all of another one's, a column twice,
             rows of different lengths, quotes in wrong places, text that is not UTF-8, or a cell
-            that is not a value of its column's dtype. Nothing is dropped or nulled instead; a
-            number becomes the nearest Float64 where the column has those. Cells are separated by
-            commas, or by ``;`` where no comma is in the header; then fractions may have decimal
-            commas. Rows are counted from 1 after the header.
+            that is not a value of its column's dtype. Nothing is dropped or nulled instead, nor
+            rounded, but that a fraction becomes the nearest Float64. Cells are separated by commas,
+            or by ``;`` where no comma is in the header; then fractions may have decimal commas.
+            Rows are counted from 1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
     Examples:
@@ -60,60 +69,84 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     check_polars_threads()
     check_choice("table", table, TABLES)
-    cells, separator = _split(load(path))
+    cells, separator = _split(load(path).removeprefix(codecs.BOM_UTF8))
     names = ["" if name is None else name for name in cells.row(0)]
     _check_names(names, TABLES[table])
     has_commas = separator == b";" or len(names) == 1
-    parsed = {}
-    for name, text in zip(names, cells.slice(1).iter_columns(), strict=True):
-        dtype = TABLES[table].schema.get(name, pl.String())
-        parsed[name] = _parse(name, text, dtype, has_commas=has_commas)
-    return pl.DataFrame(parsed)
+    body = cells.slice(1)
+    return pl.DataFrame(
+        {
+            name: _parse(
+                name,
+                text,
+                TABLES[table].schema.get(name, pl.String()),
+                has_commas=has_commas,
+            )
+            for name, text in zip(names, body.iter_columns(), strict=True)
+        }
+    )
 
 
-def _split(given: bytes) -> tuple[pl.DataFrame, bytes]:
+def _separator(text: bytes) -> bytes:
+    """``;`` where only that stands between the names of the header, else the comma."""
+    header = re.match(rb'(?:"[^"]*"|[^"\n])*', text)
+    between = re.sub(rb'"[^"]*"', b"", header[0]) if header else b""
+    return b";" if b";" in between and b"," not in between else b","
+
+
+def _split(text: bytes) -> tuple[pl.DataFrame, bytes]:
     """Every cell as text, the header in the first row, and what separates them.
 
     polars fills a row that is too short with nulls, so the form is checked before it reads. Without
     the quoted cells, a newline always ends a row, a separator a cell, and a quote is misplaced.
+
+    Raises:
+        SchemaError: The file is empty, is not UTF-8, has a quote or a carriage return in a wrong
+            place, another separator, or rows of different lengths.
     """
-    text = given.removeprefix(codecs.BOM_UTF8)
     if not text:
         raise SchemaError("the file is empty, expected at least a header")
     try:
-        text.decode("utf-8")
+        header = text.decode("utf-8").partition("\n")[0]
     except UnicodeDecodeError as error:
         raise SchemaError(
             f"byte {error.start} is 0x{text[error.start]:02x}, expected UTF-8 text (in Excel: save "
             "as CSV UTF-8)"
         ) from None
-    header = re.match(rb'(?:"[^"]*"|[^"\n])*', text)
-    between = re.sub(rb'"[^"]*"', b"", header[0]) if header else b""
-    separator = b";" if b";" in between and b"," not in between else b","
-    # A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back
-    # from there, because the engine searches for a literal start at full speed.
-    quoted = rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
-    skeleton = re.sub(quoted, b"_", text).replace(b"\r\n", b"\n")
-    for sign, got, expected in (
-        (b'"', "a quote", "quotes around a whole cell, and doubled inside it"),
-        (b"\r", "a carriage return", "rows that end in LF or CRLF"),
-    ):
-        if (place := skeleton.find(sign)) >= 0:
-            row = skeleton.count(b"\n", 0, place)
-            where = f"row {row}" if row else "the header"
-            raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
+    separator = _separator(text)
+    skeleton = _QUOTED_CELLS[separator].sub(b"_", text)
+    first = skeleton.partition(b"\n")[0]
+    other = next((each.decode() for each in (b"\t", b"|") if each in first), None)
+    if other is not None and separator not in first:
+        raise SchemaError(
+            f"the header is {header[:80].strip()!r}: got cells separated by {other!r}, "
+            "expected commas; write the file anew with commas, for example with polars: "
+            f"pl.read_csv(path, separator={other!r}, infer_schema=False).write_csv(new_path)"
+        )
+    expected = "quotes around a whole cell, and doubled inside it"
+    _check_stray(skeleton, b'"', "a quote", expected)
+    if b"\r" in skeleton:
+        skeleton = skeleton.replace(b"\r\n", b"\n")
+        _check_stray(skeleton, b"\r", "a carriage return", "rows that end in LF or CRLF")
     width = skeleton.partition(b"\n")[0].count(separator) + 1
-    for number, line in enumerate(io.BytesIO(skeleton)):
-        if (cells := line.count(separator) + 1) != width:
-            raise SchemaError(
-                f"row {number}: got {cells} cell(s), expected {width} as in the header"
-            )
+    for number, row in enumerate(io.BytesIO(skeleton)):
+        if (got := row.count(separator) + 1) != width:
+            raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
+    # polars takes a mark away wherever it begins to read; here it would be part of a cell.
+    mark = codecs.BOM_UTF8 if text.startswith(codecs.BOM_UTF8) else b""
     schema = {str(n): pl.String() for n in range(width)}
-    # With its byte order mark, because polars takes one away; a second one is part of a cell.
-    found = pl.read_csv(
-        given, has_header=False, schema=schema, eol_char="\n", separator=separator.decode()
+    cells = pl.read_csv(
+        mark + text, has_header=False, schema=schema, eol_char="\n", separator=separator.decode()
     )
-    return found.with_columns(unescape_formulas(pl.all())), separator
+    return cells.with_columns(unescape_formulas(pl.all())), separator
+
+
+def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> None:
+    place = skeleton.find(character)
+    if place >= 0:
+        row = skeleton.count(b"\n", 0, place)
+        where = f"row {row}" if row else "the header"
+        raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -135,6 +168,11 @@ def _check_names(names: list[str], table: Table) -> None:
 
 
 def _parse(name: str, text: pl.Series, dtype: pl.DataType, *, has_commas: bool) -> pl.Series:
+    """The values of a column, whose fractions may have decimal commas.
+
+    Raises:
+        SchemaError: A cell is not a value of its dtype.
+    """
     if dtype == pl.String:
         return text
     expected, parse = _PARSERS[dtype]
@@ -147,6 +185,18 @@ def _parse(name: str, text: pl.Series, dtype: pl.DataType, *, has_commas: bool) 
         got = _shorten(text[wrong[0]])
         raise SchemaError(f"{where}: got {got!r}, expected {expected}{more}", path=where)
     return values
+
+
+def _parse_numbers(text: pl.Series) -> pl.Series:
+    """Numbers, without those that are not what the text says, but for the digits of a fraction."""
+    values = text.cast(pl.Float64, strict=False)
+    whole = text.str.extract(r"^([+-]?[0-9]+)(?:\.0*)?\z").cast(pl.Int128, strict=False)
+    # What is beyond even Int128 is refused, too, where it is written without an exponent.
+    lost = (values.abs() >= _EXACT) & text.str.contains(r"^[+-]?[0-9]+(?:\.0*)?\z")
+    lost &= (whole != values.cast(pl.Int128, strict=False)).fill_null(True)
+    lost |= values.is_infinite() & ~text.str.contains("(?i)inf")
+    lost |= (values == 0) & text.str.contains("^[^eE]*[1-9]")
+    return values.set(lost, None) if lost.any() else values
 
 
 def _parse_times(text: pl.Series) -> pl.Series:
@@ -177,7 +227,7 @@ def _is_list(text: str) -> bool:
 
 _PARSERS: Mapping[pl.DataType, tuple[str, Callable[[pl.Series], pl.Series]]] = {
     pl.Int64(): ("a 64-bit integer", lambda text: text.cast(pl.Int64, strict=False)),
-    pl.Float64(): ("a number", lambda text: text.cast(pl.Float64, strict=False)),
+    pl.Float64(): ("a number", _parse_numbers),
     pl.Boolean(): (
         "true or false",
         lambda text: text.str.to_lowercase().replace_strict(

@@ -1,31 +1,30 @@
-"""``write_csv``: from a frame to CSV text that does no harm in a spreadsheet."""
+"""``write_csv``: from a frame to CSV text."""
 
 from __future__ import annotations
 
 import io
 import os
-import re
 from pathlib import Path
 
 import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError, described
+from retab_analysis.export.csv_cells import (
+    check_writable,
+    escape_formulas,
+    format_cells,
+    may_be_escaped,
+)
 from retab_analysis.files import PathOrFile, save
 from retab_analysis.schema.polars_threads import check_polars_threads
 
+_BOM = "\ufeff"
 # Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
 OTHER_KINDS = (
     *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
     *(".gz", ".zip", ".zst", ".bz2", ".xz"),
 )
-# Spreadsheets drop spaces and characters that nobody sees before they look for a formula, and take
-# the full-width forms of its signs for the signs themselves.
-_SIGN = r"[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]"
-_START = rf"(?:[\t\r\n]|{_SIGN})"
-_JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
-# From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
-_DAYS = (-719162, 2932896)
 
 
 def write_csv(
@@ -59,17 +58,20 @@ def write_csv(
             which that is already preceded by ``'`` get one more in either mode. Reading takes it
             away again.
         excel: For a double click on the file where Excel separates by ``;`` and writes ``0,95``, as
-            in most of Europe; :func:`write_excel` makes a file that opens the same everywhere.
-            Fractions have a decimal comma, the file has a byte order mark and CRLF line ends, and
-            times are ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in UTC. **What is finer than
-            milliseconds is cut off**, the one thing that any mode loses. Texts of more than 15
-            digits are in the file as they are, but Excel shows them rounded and saves them so.
+            in most of Europe: there a file with commas opens as one column, and ``1.5`` as the
+            first of May. Cells are separated by ``;``, fractions have a decimal comma; a byte order
+            mark, so that Excel takes the text for UTF-8, CRLF line ends, and times as
+            ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in UTC. **Excel keeps no more than
+            milliseconds: what is finer is cut off**, the one thing that any mode loses. Texts of
+            more than 15 digits are in the file as they are, but Excel shows them rounded and saves
+            them so; import such a column as text. An Excel that separates by commas opens the
+            other mode; :func:`write_excel` makes a file that opens the same everywhere.
 
     Raises:
         ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object,
-            Duration; a year outside of 1 to 9999); ``path`` is neither a path nor a file open for
-            writing, is a folder, is in a folder that there is not, or is named like a file of
-            another kind (``.xlsx``, ``.parquet``, ``.gz``).
+            Duration; a year outside of 1 to 9999); ``path`` is neither a
+            path nor a file open for writing, is a folder, is in a folder that there is not, or is
+            named like a file of another kind (``.xlsx``, ``.parquet``, ``.gz``).
         OSError: The file cannot be written. What was there before is untouched.
 
     Examples:
@@ -102,43 +104,51 @@ def write_csv(
 
 
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
-    cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
+    mark, separator, end = (_BOM, ";", "\r\n") if excel else ("", ",", "\n")
     names = pl.DataFrame({"": frame.columns}, schema={"": pl.String})
-    written = _quote(escape_formulas(pl.col(""), spreadsheet_safe=spreadsheet_safe))
-    cells.columns = names.select(written).to_series().to_list()
-    file = io.BytesIO()
-    cells.write_csv(
-        file,
-        include_bom=excel,
-        separator=";" if excel else ",",
-        line_terminator="\r\n" if excel else "\n",
-        quote_style="never",
-    )
+    escaped = escape_formulas(pl.col(""), spreadsheet_safe=spreadsheet_safe)
+    header = separator.join(names.select(_quote(escaped)).to_series())
+    file = io.BytesIO((mark + header + end).encode())
+    file.seek(0, io.SEEK_END)
+    if frame.width:
+        cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
+        cells.write_csv(
+            file,
+            include_header=False,
+            separator=separator,
+            line_terminator=end,
+            quote_style="never",
+        )
     return file.getvalue()
 
 
 def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.DataFrame:
-    """Every column as text that can be written as it stands."""
+    """Every column as numbers, booleans or text that can be written as it stands."""
     for series in frame.iter_columns():
         check_writable(series)
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
-    cells = numbered.select(
-        format_cells(pl.col(name), dtype, excel=excel).alias(name)
+    # polars writes the others as we want; not floats: a spreadsheet takes -inf for a formula.
+    texts = [
+        name
         for name, dtype in numbered.schema.items()
+        if dtype != pl.Boolean and not dtype.is_integer()
+    ]
+    cells = numbered.with_columns(
+        format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name) for name in texts
     )
     # Most columns have nothing that looks like a formula, and are written as they are.
-    looks = cells.select(pl.all().str.contains(rf"^'*{_START}|[;\t|]'*{_SIGN}").any())
+    looks = cells.select(may_be_escaped(pl.col(name)).any() for name in texts)
     written = {
         name: escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe)
         if looks[name].any()
         else pl.col(name)
-        for name in cells.columns
+        for name in texts
     }
     if excel:
         # Only now: a number with a decimal comma is no number to whoever looks for formulas.
-        numbers = [name for name, dtype in numbered.schema.items() if dtype.is_numeric()]
-        written |= {name: written[name].str.replace(".", ",", literal=True) for name in numbers}
+        fractions = [name for name in texts if numbered.schema[name].is_numeric()]
+        written |= {name: written[name].str.replace(".", ",", literal=True) for name in fractions}
     return cells.with_columns(_quote(text).alias(name) for name, text in written.items())
 
 
@@ -150,65 +160,3 @@ def _quote(text: pl.Expr) -> pl.Expr:
     """
     quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
     return pl.when(text.str.contains('^$|^\ufeff|[",;\t|\r\n]')).then(quoted).otherwise(text)
-
-
-def check_writable(series: pl.Series) -> None:
-    """Refuse, with a ConfigError, a column that holds a value without a form in CSV."""
-    dtype, at, reason = series.dtype, series.to_physical(), None
-    if found := re.search("Binary|Object|Duration", str(dtype)):
-        reason = f"there is no form for {found[0]}, cast it to String first"
-    elif isinstance(dtype, pl.Datetime):
-        per_day = 86400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[dtype.time_unit]
-        at = at // per_day
-    elif dtype != pl.Date:
-        at = pl.Series([0])
-    if reason is None and not at.is_between(*_DAYS).all():
-        reason = "a year is outside of 1 to 9999"
-    if reason:
-        raise ConfigError(f"column {series.name!r} ({dtype}) cannot be written: {reason}")
-
-
-def format_cells(cell: pl.Expr, dtype: pl.DataType, *, excel: bool) -> pl.Expr:
-    """Values as the text of their cells; null stays null.
-
-    With ``excel`` times have the form that Excel takes for times.
-    """
-    if isinstance(dtype, pl.Datetime):
-        if dtype.time_zone is not None:
-            cell = cell.dt.convert_time_zone("UTC")
-        if excel:
-            return cell.dt.to_string("%Y-%m-%d %H:%M:%S%.3f").str.strip_suffix(".000")
-        zone = "" if dtype.time_zone is None else "Z"
-        return cell.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.6f{zone}")
-    if dtype.is_temporal():
-        return cell.dt.to_string("iso")
-    if dtype.is_nested():
-        # Only structs can be encoded, so the value becomes a member and its shell is taken off.
-        text = pl.struct(cell.alias("v")).struct.json_encode()
-        return pl.when(cell.is_not_null()).then(
-            text.str.strip_prefix('{"v":').str.strip_suffix("}")
-        )
-    return cell.cast(pl.String)
-
-
-def escape_formulas(text: pl.Expr, *, spreadsheet_safe: bool) -> pl.Expr:
-    """Text as it is written; :func:`unescape_formulas` is the inverse in both modes.
-
-    With ``spreadsheet_safe`` an apostrophe goes before what starts like a formula and is no number,
-    and before what does so behind ``;``, a tab or ``|``, where many spreadsheets begin a cell. What
-    looks escaped already gets another one in any case: else reading would take away an apostrophe
-    that belongs to the text.
-    """
-    escaped = text.str.contains(rf"^'+{_START}")
-    if spreadsheet_safe:
-        is_number = text.str.contains(_JSON_NUMBER)
-        escaped = escaped | (text.str.contains(f"^{_START}") & ~is_number)
-    whole = pl.when(~escaped).then(text).otherwise(pl.concat_str(pl.lit("'"), text))
-    least = "*" if spreadsheet_safe else "+"
-    return whole.str.replace_all(rf"([;\t|])('{least}{_SIGN})", "${1}'${2}")
-
-
-def unescape_formulas(text: pl.Expr) -> pl.Expr:
-    """Text as it was before :func:`escape_formulas`."""
-    whole = text.str.replace_all(rf"([;\t|])'('*{_SIGN})", "${1}${2}")
-    return pl.when(whole.str.contains(rf"^'+{_START}")).then(whole.str.slice(1)).otherwise(whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.export.csv_writer import check_writable, format_cells
+from retab_analysis.export.csv_cells import check_writable, format_cells
 from retab_analysis.files import PathOrFile, save
 from retab_analysis.schema.polars_threads import check_polars_threads
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # whole numbers up to there are shown with all their digits
 _FIRST_YEAR = 1901  # Excel takes 1900 for a leap year, and its first day for a time without a date
+_SHEET = re.compile(r"(?!')[^\[\]:*?/\\\x00-\x1f]{1,31}(?<!')")
 _Frame = pl.DataFrame | pl.LazyFrame
 
 
@@ -52,7 +54,6 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     check_polars_threads()
     try:
         from xlsxwriter import Workbook
-        from xlsxwriter.exceptions import XlsxWriterException
     except ImportError:
         raise ConfigError(
             "write_excel needs xlsxwriter: pip install 'retab_analysis[excel]'"
@@ -60,30 +61,35 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() != ".xlsx":
         raise ConfigError(f"path must end in .xlsx, got {Path(path).name!r}")
     sheets = dict(frames) if isinstance(frames, Mapping) else {"Sheet1": frames}
-    if not sheets:
-        raise ConfigError("frames must be at least one frame")
-    for name in sheets:
-        # Excel opens no file with these, which xlsxwriter lets pass.
-        if not (isinstance(name, str) and name.isprintable()) or name.lower() in ("", "history"):
-            raise ConfigError(f"a sheet cannot have the name {name!r}")
-    prepared = {name: _prepare(name, frame) for name, frame in sheets.items()}
+    _check_names(list(sheets))
     written = io.BytesIO()
     # Texts are texts, whatever they begin with.
     plain = dict.fromkeys(("strings_to_formulas", "strings_to_numbers", "strings_to_urls"), False)
-    try:
-        with Workbook(written, {"in_memory": True, "nan_inf_to_errors": True, **plain}) as book:
-            for name, frame in prepared.items():
-                frame.write_excel(
-                    book,
-                    name,
-                    autofit=True,
-                    freeze_panes=(1, 0),
-                    dtype_formats={pl.Datetime: "yyyy-mm-dd hh:mm:ss", pl.Date: "yyyy-mm-dd"},
-                    float_precision=4,
-                )
-    except XlsxWriterException as error:
-        raise ConfigError(f"frames: {error}") from None
+    with Workbook(written, {"in_memory": True, "nan_inf_to_errors": True, **plain}) as book:
+        for name, frame in sheets.items():
+            _prepare(name, frame).write_excel(
+                book,
+                name,
+                autofit=True,
+                freeze_panes=(1, 0),
+                dtype_formats={pl.Datetime: "yyyy-mm-dd hh:mm:ss", pl.Date: "yyyy-mm-dd"},
+                float_precision=4,
+            )
     save(path, written.getvalue())
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse names that a sheet cannot have; what Excel does not open is no file."""
+    if not names:
+        raise ConfigError("frames must be at least one frame")
+    for name in names:
+        if not (isinstance(name, str) and _SHEET.fullmatch(name)) or name.lower() == "history":
+            raise ConfigError(
+                "a sheet's name has 1 to 31 characters, none of []:*?/\\ and no apostrophe at an "
+                f"end, and is not History, got {name!r}"
+            )
+    if len({name.lower() for name in names}) < len(names):
+        raise ConfigError(f"two sheets have the same name: {', '.join(names)}")
 
 
 def _prepare(name: str, given: object) -> pl.DataFrame:

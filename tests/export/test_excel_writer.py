@@ -102,13 +102,12 @@ def test_what_a_sheet_cannot_hold_is_text(series: pl.Series, shown: object) -> N
     [
         ({}, "at least one frame"),
         ([1], r"frames\['Sheet1'\]: expected a polars DataFrame, got list"),
-        ({"a:b": pl.DataFrame()}, "^frames: Invalid Excel character"),
-        ({"a" * 32: pl.DataFrame()}, "must be <= 31 chars"),
-        ({"History": pl.DataFrame()}, "cannot have the name 'History'"),
-        ({"a\0": pl.DataFrame()}, "cannot have the name"),
+        ({"a:b": pl.DataFrame()}, "a sheet's name has 1 to 31 characters"),
+        ({"a" * 32: pl.DataFrame()}, "1 to 31 characters"),
+        ({"History": pl.DataFrame()}, "is not History"),
         (
             {"a": pl.DataFrame({"x": [1]}), "A": pl.DataFrame({"x": [1]})},
-            "with case ignored, is already in use",
+            "two sheets have the same",
         ),
         ({"a": pl.DataFrame({"x": ["y" * 32_768]})}, "a text has 32,768 characters"),
         ({"a": pl.DataFrame({"x": [b"y"]})}, "there is no form for Binary"),
