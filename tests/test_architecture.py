@@ -64,7 +64,7 @@ LINES = {
     "transport": 1_100,
     "decode": 700,
     "fetch": 2_500,
-    "export": 610,
+    "export": 645,
     "stats": 670,
     "evidence": 1_800,
     "analysis": 1_300,
