@@ -75,7 +75,7 @@ LINES = {
     "widgets": 6_562,
     "cli": 1_940,
     "pytest_plugin": 210,
-    "sandbox": 3_073,
+    "sandbox": 2_990,
 }
 LINES_OF_ALL = 33_700
 # Examples in docstrings are for who reads them, and no code.

@@ -22,16 +22,8 @@ def iso(instant: int) -> str:
     >>> iso(1_779_062_400_000_000)
     '2026-05-18T00:00:00.000000Z'
     """
-    return _moment(instant).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
-def day_name(instant: int) -> str:
-    """Write the day of an instant, as ids have it.
-
-    >>> day_name(1_779_062_400_000_000)
-    '2026_05_18'
-    """
-    return _moment(instant).strftime("%Y_%m_%d")
+    moment = _EPOCH + timedelta(microseconds=instant)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_instant(text: str) -> int | None:
@@ -49,7 +41,3 @@ def parse_instant(text: str) -> int | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(instant: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=instant)

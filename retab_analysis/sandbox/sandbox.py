@@ -1,49 +1,10 @@
 """The sandbox: a Retab API on loopback for the world that follows from a seed."""
 
-import secrets
-
-from retab_analysis.sandbox.http.messages import Request, Response
-from retab_analysis.sandbox.http.routes import answer
-from retab_analysis.sandbox.http.server import Server
+from retab_analysis.sandbox.http.server import StoreServer
 from retab_analysis.sandbox.instants import DAY, wall_clock
 from retab_analysis.sandbox.simulation.past_runs import past_runs
-from retab_analysis.sandbox.store import Store, checked_speed
+from retab_analysis.sandbox.store import Store
 from retab_analysis.sandbox.world.world import build_world
-
-SHORTEST_KEY = 8
-
-
-class StoreServer(Server):
-    """A Retab API on loopback for any store; without a key, a random one is made."""
-
-    def __init__(self, store: Store, *, key: str | None = None, latency: float = 0.0) -> None:
-        # A client refuses any other key: shorter ones cannot be masked in texts without damage, and
-        # the rest does not fit in a header.
-        fits = isinstance(key, str) and len(key) >= SHORTEST_KEY
-        if key is not None and not (fits and all("!" <= letter <= "~" for letter in key)):
-            raise ValueError(
-                f"key is at least {SHORTEST_KEY} visible ASCII characters, without spaces"
-            )
-        self._store = store
-        self._key = f"sandbox-{secrets.token_urlsafe(24)}" if key is None else key
-        super().__init__(self._answer, latency=latency)
-
-    def _answer(self, request: Request) -> Response:
-        return answer(self._store, self._key, request)
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """What a client needs, by the names of its arguments.
-
-        Raises:
-            RuntimeError: The server is not running.
-        """
-        return {"api_key": self._key, "base_url": self.base_url}
-
-    def __repr__(self) -> str:
-        state = f"running at {self.base_url}" if self.running else "stopped"
-        workflows, evals, runs = self._store.sizes()
-        return f"<{type(self).__name__} {state}: {workflows} workflows, {evals} evals, {runs} runs>"
 
 
 class Sandbox(StoreServer):
@@ -78,7 +39,6 @@ class Sandbox(StoreServer):
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"seed is a whole number, not {seed!r}")
-        checked_speed(speed)
         now = wall_clock()
         world = build_world(seed, now - now % DAY)
         store = Store(world, past_runs(world), speed=speed)

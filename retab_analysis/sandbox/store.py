@@ -9,13 +9,7 @@ from dataclasses import replace
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import coded, not_found
 from retab_analysis.sandbox.instants import MINUTE, SECOND, wall_clock
-from retab_analysis.sandbox.queries import (
-    Key,
-    PageQuery,
-    RunFilter,
-    Scope,
-    SortedRows,
-)
+from retab_analysis.sandbox.queries import Key, PageQuery, RunFilter, Scope, SortedRows
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
 from retab_analysis.sandbox.simulation.run_documents import summary_document
 from retab_analysis.sandbox.simulation.serial_queue import SerialQueue
@@ -60,7 +54,14 @@ class Store:
         speed: float = 1.0,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
-        self._world, self._pace, self._clock = world, 1 / checked_speed(speed), clock
+        # Too far from 1, instants would leave the years that ISO 8601 has.
+        low, high = SPEEDS
+        is_number = isinstance(speed, int | float) and not isinstance(speed, bool)
+        if not (is_number and low <= speed <= high):
+            raise ValueError(
+                f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
+            )
+        self._world, self._pace, self._clock = world, 1 / speed, clock
         self._lock = threading.RLock()
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
@@ -142,7 +143,7 @@ class Store:
         """Cancel a run that has not ended."""
         with self._reading() as now:
             run = self._run(run_id)
-            status = run.status(now)
+            status = run.state(now).status
             if status in TERMINAL:
                 message = f"Run '{run_id}' is {status} and cannot be cancelled"
                 raise coded(409, "run_not_cancellable", message, {"status": status})
@@ -300,17 +301,6 @@ class Store:
         return self._world.files[file_id]
 
 
-def checked_speed(speed: float) -> float:
-    """Give the speed back; too far from 1, instants would leave the years that ISO 8601 has."""
-    low, high = SPEEDS
-    number = isinstance(speed, int | float) and not isinstance(speed, bool)
-    if not (number and low <= speed <= high):
-        raise ValueError(
-            f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
-        )
-    return speed
-
-
 def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> bytes:
     places = {key[1]: key for key in rows}
     return SortedRows(rows.items()).page(query, places.get, to_json)
@@ -324,8 +314,8 @@ def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
         and narrow.trigger_type in (None, run.trigger)
         and (narrow.from_date is None or run.created >= narrow.from_date)
         and (narrow.to_date is None or run.created <= narrow.to_date)
-        and (narrow.status is None or run.status(now) == narrow.status)
-        and (narrow.exclude_status is None or run.status(now) != narrow.exclude_status)
+        and (narrow.status is None or run.state(now).status == narrow.status)
+        and (narrow.exclude_status is None or run.state(now).status != narrow.exclude_status)
     )
 
 

@@ -1,12 +1,10 @@
 """One connection: requests read, and each answer written in one piece."""
 
 import io
-import itertools
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -20,15 +18,6 @@ _MOST_DIGITS = 18
 # A page of the web can have its own name resolve to this machine, but its browser sends that name.
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?", re.IGNORECASE)
 _LINE_LIMIT = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What the connections of a server share; ``answer`` may raise an `ApiError`."""
-
-    answer: Callable[[Request], Response]
-    latency: float
-    request_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
 
 class TooSlowError(Exception):
@@ -79,14 +68,14 @@ class Connection(BaseHTTPRequestHandler):
     # Seconds for a request to come in, for a kept connection to be used again, and for an answer to
     # be taken: a client that keeps a thread here for longer has most likely gone.
     patience = 60.0
+    # The `TcpServer` that accepted the connection.
+    server: Any
 
     def setup(self) -> None:
-        """Take what the server shares with its connections."""
+        """Bound the time in which a request has to come in."""
         super().setup()
         self._incoming = TimedSocket(self.connection, self.patience)
         self.rfile = io.BufferedReader(self._incoming)
-        server: Any = self.server
-        self._service, self._base_url = server.service, server.base_url
 
     def handle_one_request(self) -> None:
         """Read a request and answer it; any method will do, which the base class does not allow."""
@@ -114,12 +103,13 @@ class Connection(BaseHTTPRequestHandler):
                 self._respond()
 
     def _respond(self) -> None:
-        time.sleep(self._service.latency)
+        time.sleep(self.server.latency)
         try:
             body = self._body()
             authorization = self.headers.get("Authorization", "")
-            request = Request(self.command, self.path, authorization, body, self._base_url)
-            response = self._service.answer(request)
+            base_url = self.server.base_url
+            request = Request(self.command, self.path, authorization, body, base_url)
+            response: Response = self.server.answer(request)
             self._send(response.status, response.body, {"Content-Type": response.media_type})
         except ApiError as error:
             self._send(error.status, error.body, error.headers)
@@ -141,7 +131,7 @@ class Connection(BaseHTTPRequestHandler):
         fields = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
-            "x-request-id": f"req_{next(self._service.request_numbers):08d}",
+            "x-request-id": f"req_{next(self.server.request_numbers):08d}",
             "Date": self.date_time_string(),
             **headers,
         }

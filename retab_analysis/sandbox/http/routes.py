@@ -6,11 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from retab_analysis.sandbox.encoding import to_json
-from retab_analysis.sandbox.http.messages import (
-    ApiError,
-    Request,
-    Response,
-)
+from retab_analysis.sandbox.http.messages import ApiError, Request, Response
 from retab_analysis.sandbox.http.params import Query, read_run_filter, read_run_request
 from retab_analysis.sandbox.queries import PageQuery
 from retab_analysis.sandbox.store import Store

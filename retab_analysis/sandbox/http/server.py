@@ -1,14 +1,20 @@
-"""A server on a port of this machine: it starts, gives each connection a thread, and stops."""
+"""A Retab API on a port of this machine: it starts, gives each connection a thread, and stops."""
 
 import contextlib
+import itertools
+import secrets
 import socket
 import socketserver
 import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from retab_analysis.sandbox.http.connection import Connection, Service
+from retab_analysis.sandbox.http.connection import Connection
 from retab_analysis.sandbox.http.messages import Request, Response
+from retab_analysis.sandbox.http.routes import answer
+from retab_analysis.sandbox.store import Store
+
+SHORTEST_KEY = 8
 
 # Longer than anybody waits, and what `time.sleep` takes everywhere.
 _LONGEST = 86_400.0
@@ -30,8 +36,9 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, port: int, service: Service) -> None:
-        self.service = service
+    def __init__(self, port: int, answer: Callable[[Request], Response], latency: float) -> None:
+        self.answer, self.latency = answer, latency
+        self.request_numbers = itertools.count(1)
         self._connections: dict[threading.Thread, socket.socket] = {}
         super().__init__(("127.0.0.1", port), Connection)
         self.base_url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -68,17 +75,31 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Say nothing: clients break connections as they like, and some tests are about that."""
 
 
-class Server:
-    """Serves HTTP on 127.0.0.1; a context manager, or `start` and `stop`."""
+class StoreServer:
+    """A Retab API on 127.0.0.1 for any store; a context manager, or `start` and `stop`.
 
-    def __init__(self, answer: Callable[[Request], Response], *, latency: float = 0.0) -> None:
+    Without a key, a random one is made.
+    """
+
+    def __init__(self, store: Store, *, key: str | None = None, latency: float = 0.0) -> None:
+        # A client refuses any other key: shorter ones cannot be masked in texts without damage, and
+        # the rest does not fit in a header.
+        fits = isinstance(key, str) and len(key) >= SHORTEST_KEY
+        if key is not None and not (fits and all("!" <= letter <= "~" for letter in key)):
+            raise ValueError(
+                f"key is at least {SHORTEST_KEY} visible ASCII characters, without spaces"
+            )
         is_number = isinstance(latency, int | float) and not isinstance(latency, bool)
         if not (is_number and 0 <= latency <= _LONGEST):
             raise ValueError(f"latency is in seconds, from 0 to a day, not {latency!r}")
-        self._service = Service(answer, latency)
+        self._store, self._latency = store, latency
+        self._key = f"sandbox-{secrets.token_urlsafe(24)}" if key is None else key
         self._lock = threading.Lock()
         self._tcp: TcpServer | None = None
         self._thread: threading.Thread | None = None
+
+    def _answer(self, request: Request) -> Response:
+        return answer(self._store, self._key, request)
 
     def start(self, port: int = 0) -> Self:
         """Begin to serve; when it serves already, nothing happens.
@@ -94,7 +115,7 @@ class Server:
             raise ValueError(f"port is a whole number from 0 to 65535, not {port!r}")
         with self._lock:
             if self._tcp is None:
-                self._tcp = TcpServer(port, self._service)
+                self._tcp = TcpServer(port, self._answer, self._latency)
                 self._thread = threading.Thread(
                     target=self._tcp.serve_forever, args=(0.05,), name="retab-sandbox", daemon=True
                 )
@@ -127,6 +148,20 @@ class Server:
         if tcp is None:
             raise RuntimeError("the sandbox is not running: call .start(), or use it in a `with`")
         return tcp.base_url
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What a client needs, by the names of its arguments.
+
+        Raises:
+            RuntimeError: The server is not running.
+        """
+        return {"api_key": self._key, "base_url": self.base_url}
+
+    def __repr__(self) -> str:
+        state = f"running at {self.base_url}" if self.running else "stopped"
+        workflows, evals, runs = self._store.sizes()
+        return f"<{type(self).__name__} {state}: {workflows} workflows, {evals} evals, {runs} runs>"
 
     def __enter__(self) -> Self:
         return self.start()

@@ -10,7 +10,6 @@ from retab_analysis.sandbox.world.model import (
     PastRun,
     Plan,
     SavedEval,
-    Version,
     Workflow,
     World,
 )
@@ -23,29 +22,54 @@ _FLAKY_WINDOW = 10
 
 
 def past_runs(world: World) -> list[SimulatedRun]:
-    """Make all runs of the past, in the order of their creation."""
-    planned = [pair for workflow in world.workflows for pair in _plans(workflow, world)]
+    """Make all runs of the past, in the order of their creation, on one serial queue."""
+    planned = [pair for workflow in world.workflows for pair in _plans(workflow, world.seed)]
     planned.sort(key=lambda pair: (pair[1].created, pair[1].id))
     free = 0
     runs = []
     for past, plan in planned:
         chance = SeededRandom(world.seed, "queue", plan.id)
-        run, free = _executed(past, plan, free, chance)
+        run = SimulatedRun(plan)
         runs.append(run)
+        if past.end == "withdrawn":
+            run.cancelled = run.ready + chance.integer(20, 90) * SECOND
+            continue
+        timetable = run.begin(max(run.ready + _wait(past, chance), free))
+        if past.end == "cancelled":
+            length = timetable.end - timetable.start
+            run.cancelled = timetable.start + round(length * (0.3 + 0.3 * chance.random()))
+        free = run.cancelled or timetable.end
     return runs
 
 
-def _plans(workflow: Workflow, world: World) -> Iterator[tuple[PastRun, Plan]]:
-    failures = _flaky_failures(workflow, world.seed)
+def _plans(workflow: Workflow, seed: int) -> Iterator[tuple[PastRun, Plan]]:
+    failures = _flaky_failures(workflow, seed)
     whole_runs = 0
     for number, past in enumerate(workflow.past_runs):
-        chance = SeededRandom(world.seed, "event", workflow.id, number)
+        chance = SeededRandom(seed, "event", workflow.id, number)
         created = past.at + chance.integer(0, 40 * SECOND)
+        version = next(each for each in reversed(workflow.versions) if each.at <= created)
+        evals = _chosen(active_evals(workflow, version, created), past)
+        single = evals[0] if past.only else None
         flaky_fails = None
         if past.is_whole:
             flaky_fails = frozenset(key for key, fails in failures.items() if whole_runs in fails)
             whole_runs += 1
-        yield past, _plan(workflow, world, past, created, number, flaky_fails)
+        mishaps = not past.quiet and past.only is None
+        circumstances = Circumstances(past.incidents, flaky_fails, mishaps)
+        crash = None
+        if past.end == "error":
+            details = None if past.details is None else dict(past.details)
+            after = min(len(evals) - 1, len(evals) // 3)
+            crash = Crash(after, {"message": past.note, "details": details})
+        plan = make_plan(
+            *(workflow, version, evals, created, past.trigger, seed, number, circumstances),
+            eval_id=single.id if single else None,
+            block_id=single.block.id if single else past.block,
+            crash=crash,
+            reason=past.note if past.end in ("cancelled", "withdrawn") else None,
+        )
+        yield past, plan
 
 
 def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
@@ -68,43 +92,7 @@ def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
     return failures
 
 
-def _plan(
-    workflow: Workflow,
-    world: World,
-    past: PastRun,
-    created: int,
-    number: int,
-    flaky_fails: frozenset[str] | None,
-) -> Plan:
-    version = next(each for each in reversed(workflow.versions) if each.at <= created)
-    evals = _chosen_evals(workflow, past, version, created)
-    single = evals[0] if past.only else None
-    mishaps = not past.quiet and past.only is None
-    crash = None
-    if past.end == "error":
-        details = None if past.details is None else dict(past.details)
-        after = min(len(evals) - 1, len(evals) // 3)
-        crash = Crash(after, {"message": past.note, "details": details})
-    return make_plan(
-        workflow,
-        version,
-        evals,
-        created,
-        past.trigger,
-        world.seed,
-        number,
-        Circumstances(past.incidents, flaky_fails, mishaps),
-        eval_id=single.id if single else None,
-        block_id=single.block.id if single else past.block,
-        crash=crash,
-        reason=past.note if past.end in ("cancelled", "withdrawn") else None,
-    )
-
-
-def _chosen_evals(
-    workflow: Workflow, past: PastRun, version: Version, created: int
-) -> list[SavedEval]:
-    evals = active_evals(workflow, version, created)
+def _chosen(evals: list[SavedEval], past: PastRun) -> list[SavedEval]:
     if past.block is not None:
         return [saved for saved in evals if saved.block.id == past.block]
     if past.only is None:
@@ -116,21 +104,6 @@ def _chosen_evals(
         if any(mode.incident == past.only for mode in saved.assertions[-1].failure_modes)
     ]
     return (failing or of_document)[:1]
-
-
-def _executed(
-    past: PastRun, plan: Plan, free: int, chance: SeededRandom
-) -> tuple[SimulatedRun, int]:
-    """Run a plan to its end on the serial queue; give the run, and when the queue is free again."""
-    run = SimulatedRun(plan)
-    if past.end == "withdrawn":
-        run.cancelled = run.ready + chance.integer(20, 90) * SECOND
-        return run, free
-    timetable = run.begin(max(run.ready + _wait(past, chance), free))
-    if past.end == "cancelled":
-        length = timetable.end - timetable.start
-        run.cancelled = timetable.start + round(length * (0.3 + 0.3 * chance.random()))
-    return run, run.cancelled or timetable.end
 
 
 def _wait(past: PastRun, chance: SeededRandom) -> int:

@@ -21,6 +21,7 @@ class SerialQueue:
     def __init__(self, refill: Callable[[int, int], SimulatedRun], *, longest_replay: int) -> None:
         self._refill = refill
         self._longest_replay = longest_replay
+        # When the running run ends, unless it is cancelled before; or when the last one did.
         self._free = 0
         self._running: SimulatedRun | None = None
         self._submitted: deque[SimulatedRun] = deque()
@@ -41,10 +42,9 @@ class SerialQueue:
         """Play what was due up to an instant."""
         while True:
             if self._running is not None:
-                end = self._running.end
-                if end is None or end > now:
+                if self._free > now:
                     return
-                self._leave(self._running, end, now)
+                self._leave(self._running, self._free, now)
             waiting = self._submitted or self._background
             if not waiting:
                 return
@@ -52,7 +52,7 @@ class SerialQueue:
             if start > now:
                 return
             self._running = waiting.popleft()
-            self._running.begin(start)
+            self._free = self._running.begin(start).end
 
     def cancel(self, run: SimulatedRun, now: int) -> None:
         """Take a run out; what it has not done it will not do."""

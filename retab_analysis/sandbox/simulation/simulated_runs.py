@@ -41,11 +41,6 @@ class SimulatedRun:
         """The instant from which the run may be started."""
         return self.created + scaled(self.plan.delay_ms, self.pace)
 
-    @property
-    def end(self) -> int | None:
-        """The instant at which a started run ends, unless it is cancelled before."""
-        return None if self.timetable is None else self.timetable.end
-
     def begin(self, instant: int) -> Timetable:
         """Start the run; what happens from now on is settled, unless it is cancelled."""
         self.timetable = make_timetable(self.plan, instant, self.pace)
@@ -59,10 +54,6 @@ class SimulatedRun:
         if state.status in TERMINAL:
             self._final = state
         return state
-
-    def status(self, now: int) -> str:
-        """Give the lifecycle's status at an instant."""
-        return self.state(now).status
 
     def json(self, now: int) -> bytes:
         """Give the run's document, encoded."""

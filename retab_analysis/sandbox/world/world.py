@@ -5,7 +5,7 @@ from importlib import resources
 from typing import Any
 
 from retab_analysis.sandbox.encoding import from_json
-from retab_analysis.sandbox.instants import DAY, MINUTE, day_name
+from retab_analysis.sandbox.instants import DAY, MINUTE, iso
 from retab_analysis.sandbox.world.model import (
     Block,
     File,
@@ -92,7 +92,7 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
             publication = Publication(ident, published, at + _TRIED_FOR, made["note"])
         yield Version(
             number=number,
-            id=f"ver_{content}" if publication else f"draft_{day_name(at)}",
+            id=f"ver_{content}" if publication else f"draft_{iso(at)[:10].replace('-', '_')}",
             at=at,
             revisions=dict(revisions),
             fingerprint=content,
