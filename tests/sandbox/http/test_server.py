@@ -196,17 +196,6 @@ def eventually(is_so: Callable[[], bool]) -> bool:
     return is_so()
 
 
-def test_connections_are_kept(server: StoreServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=5)
-    connection.connect()
-    sock = connection.sock
-    for _ in range(3):
-        connection.request("GET", f"{RUNS}?limit=5", headers={"Authorization": f"Bearer {KEY}"})
-        assert connection.getresponse().read()
-    assert connection.sock is sock
-    connection.close()
-
-
 def test_latency() -> None:
     with make_server(latency=0.06) as server:
         start = time.perf_counter()
