@@ -87,8 +87,8 @@ def plot_durations(
     # One row per place and scope, with lists of the values.
     scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
     values = pl.col(_EXECUTION, _QUEUE).drop_nulls().sort()
-    groups = placed.with_columns(scope=scope).group_by("x", "scope").agg(values)
-    groups = groups.sort("x", "scope").collect()
+    grouped = placed.with_columns(scope=scope).group_by("x", "scope").agg(values)
+    groups = grouped.sort("x", "scope").collect()
     columns.label(ax)
     queue = _add_panel(ax)
     scopes = [each for each in _SCOPES if each in set(groups["scope"])]
