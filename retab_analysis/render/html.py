@@ -112,7 +112,9 @@ def _write_part(part: Part) -> Iterator[Html]:
     else:
         count = None if part.count is None else tag("b", f" {part.count:,}")
         inner = (each for piece in part.parts for each in _write_part(piece))
-        yield tag("details", tag("summary", part.title, count), *inner, class_="rtd-more")
+        summary = tag("summary", part.title, count)
+        # By its title it stays open in a page where another one appears before it.
+        yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:

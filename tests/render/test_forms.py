@@ -324,3 +324,10 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_the_page_is_well_formed() -> None:
     page = Page(of_every_transition().to_html(values=True))
     assert page.open == []
+
+
+def test_a_folded_part_is_known_by_its_title() -> None:
+    # So that it stays open in a page where another one comes before it.
+    titles = r'<details data-key="([^"]+)" class="rtd-more"><summary>\1'
+    shown = re.findall(titles, pair().to_html())
+    assert "How this was compared, and how sure it is" in shown
