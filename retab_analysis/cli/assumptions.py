@@ -389,9 +389,11 @@ def _unknown_ids_are_404(asker: Asker) -> None:
 
 
 def _blocks_have_configs(asker: Asker) -> None:
-    blocks = asker.of_flow(BLOCKS)
-    holds = lambda each: isinstance(each["config"], dict) and _moment(each["updated_at"])  # noqa: E731
-    _all(blocks, holds, "block of the draft with its config and updated_at")
+    _all(
+        asker.of_flow(BLOCKS),
+        lambda each: isinstance(each["config"], dict) and _moment(each["updated_at"]),
+        "block of the draft with its config and updated_at",
+    )
 
 
 def _files_have_links(asker: Asker) -> None:
