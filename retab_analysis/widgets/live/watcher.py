@@ -427,7 +427,7 @@ class Watcher:
 def _say_not_there(ids: Sequence[str]) -> str:
     workflows = [each for each in ids if is_workflow_id(each)]
     if workflows:
-        which = f"{workflows[0]} is the id of a workflow, not of a run"
+        which = f"{workflows[0]} looks like the id of a workflow, and no run has it"
         return f"{which}: ra.watch(workflow_id={workflows[0]!r}) watches its runs"
     missing = " and ".join(ids) or "with this id"
     takes = "watch takes ids of runs; of a workflow, watch(workflow_id=…)"

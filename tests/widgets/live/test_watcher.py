@@ -183,7 +183,7 @@ def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> N
             view.wait(10)
         assert len(server.requests) == 1
     assert str(view) == (
-        f"{workflow_id} is the id of a workflow, not of a run: "
+        f"{workflow_id} looks like the id of a workflow, and no run has it: "
         f"ra.watch(workflow_id='{workflow_id}') watches its runs"
     )
 
