@@ -75,24 +75,36 @@ def _write_columns() -> None:
         "EVALS": "One row for each saved eval: `fetch_evals`.",
         "WORKFLOWS": "One row for each workflow: `fetch_workflows`.",
         "VERSIONS": "One row for each published version: `fetch_versions`.",
+        "VERSION_DIFF": "One row for each block or edge that differs: `fetch_version_diff`.",
+        "CONFIG_CHANGES": (
+            "One row for each field that was edited: `fetch_config_changes`, "
+            "`verdict.config_changes`."
+        ),
+        "COMPARISON": (
+            "One row for each eval that was compared: `verdict.evals`, and what is chosen of it: "
+            "`verdict.broken`, `unclear`, `flaky`, `fixed`, `new`."
+        ),
     }
     text = [
         "# The columns of the frames\n",
         "This page is made from `retab_analysis.schema`, which holds the columns as data. In a",
         "notebook, `ra.schema.RUNS.describe()` gives the same as a frame. *Source* is where the",
-        "value stands in the document of the API.\n",
+        "value stands in the document of the API. The [reference](../reference.md) says beside",
+        "each function that makes a frame of another shape which columns that has.\n",
     ]
     for name, purpose in tables.items():
+        columns = getattr(schema, name).describe()
+        shown = ["name", "dtype", "meaning", *["source"] * columns["source"].ne("").any()]
         text += [
             f"## {name}\n",
             f"{purpose}\n",
-            "| column | dtype | meaning | source |",
-            "|-|-|-|-|",
+            f"| {' | '.join(shown)} |",
+            "|-" * len(shown) + "|",
         ]
-        for row in getattr(schema, name).describe().iter_rows(named=True):
-            cells = [f"`{row['name']}`", f"`{row['dtype']}`", row["meaning"], row["source"]]
-            escaped = (str(cell or "").replace("|", r"\|").replace("<", "&lt;") for cell in cells)
-            text.append("| " + " | ".join(escaped) + " |")
+        for row in columns.iter_rows(named=True):
+            coded = {each: f"`{row[each]}`" for each in ("name", "dtype")}
+            cells = [(row | coded)[each].replace("|", r"\|").replace("<", "&lt;") for each in shown]
+            text.append(f"| {' | '.join(cells)} |")
         text.append("")
     page = MADE / "columns.md"
     if not page.exists() or page.read_text(encoding="utf-8") != "\n".join(text):

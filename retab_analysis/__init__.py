@@ -39,7 +39,8 @@ Now and then:
     connect          Client, use, Sandbox
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
-VERSIONS). Whatever is raised is a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
+VERSIONS, VERSION_DIFF, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is
+raised is a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
 # Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody

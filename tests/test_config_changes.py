@@ -80,7 +80,7 @@ def test_the_fields_that_differ_between_two_published_versions() -> None:
         "/v1/workflows/versions/c",
     ]
     assert queries == [{"workflow_id": "w f"}] * 2
-    assert frame.schema == CONFIG_CHANGES
+    assert frame.schema == CONFIG_CHANGES.schema
     assert set(frame.select("block_id", "block_type", "label").rows()) == {
         ("b", "extract", "Label of b")
     }
@@ -126,7 +126,7 @@ def test_a_block_that_was_renamed_is_a_change_of_its_label() -> None:
 def test_nothing_differs_and_nothing_is_there() -> None:
     assert fetched("a", "c", a=version("a", block("b")), c=version("c", block("b"))).is_empty()
     empty = reply(body={"id": "a", "workflow_id": "wf", "blocks": None})
-    assert fetched("a", a=empty, blocks=live()).equals(CONFIG_CHANGES.to_frame())
+    assert fetched("a", a=empty, blocks=live()).equals(CONFIG_CHANGES.empty())
 
 
 def test_blocks_without_an_id_are_told_apart_by_what_they_are() -> None:
@@ -261,7 +261,7 @@ def test_without_an_edit_nothing_is_asked() -> None:
     made = ra.compare(results(*many("e", "PPPP")), results(*many("e", "FFFF", 5)))
     assert made.evals["cause"].to_list() == ["drift"]
     assert add_config_changes(made, "wf", client_for(NOWHERE)) is made
-    assert made.config_changes.equals(CONFIG_CHANGES.to_frame())
+    assert made.config_changes.equals(CONFIG_CHANGES.empty())
 
 
 def test_check_says_what_was_edited_as_the_draft_is_now() -> None:

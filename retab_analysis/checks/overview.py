@@ -61,10 +61,7 @@ class Overview:
     """How all workflows stand, from what their saved evals remember.
 
     Attributes:
-        frame: One row per workflow: ``workflow_id, name, evals, passing``, how many do not pass
-            and why so (``block_changed, inputs_changed, eval_edited, same_code, never_passed``,
-            see :func:`triage`), ``last_run_at, last_run_id, last_ok_at`` (of whole-workflow runs
-            among the newest 100), ``published_version_id, published_at, published_description``.
+        frame: One row per workflow, see :func:`overview`.
     """
 
     frame: pl.DataFrame
@@ -106,7 +103,11 @@ def overview(
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
     Returns:
-        The overview: its ``.frame``, and in a notebook a status board.
+        The overview, in a notebook a status board. Its ``.frame`` has one row per workflow:
+        ``workflow_id, name, evals, passing``, how many do not pass and why so (``block_changed,
+        inputs_changed, eval_edited, same_code, never_passed``, see :func:`triage`), ``last_run_at,
+        last_run_id, last_ok_at`` (of whole-workflow runs among the newest 100),
+        ``published_version_id, published_at, published_description``.
 
     Raises:
         ConfigError: A workflow that does not exist, or another argument that cannot be used.

@@ -10,11 +10,11 @@ from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.explanation import describe_last_good, describe_sides
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.comparison.transitions import EVALS_SCHEMA, describe_evals
+from retab_analysis.comparison.transitions import describe_evals
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.since import weigh
-from retab_analysis.schema import RESULTS, checked
+from retab_analysis.schema import COMPARISON, RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
 from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT
 
@@ -168,7 +168,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     told, earlier = describe_evals(results, ledger, findings, sides, shown)
     held = None if sides.baseline is None else earlier
     suite = _collect_suite(results, ledger, told, held)
-    evals = suite.evals.select(EVALS_SCHEMA.names())
+    evals = suite.evals.select(COMPARISON.schema.names())
     return Comparison(evals, alpha, margin, _describe(sides, evals), sides, suite)
 
 

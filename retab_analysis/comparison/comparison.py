@@ -70,15 +70,9 @@ class Comparison:
     """Which evals broke between two sides, how sure that is, and since when.
 
     Attributes:
-        evals: One row per eval, what needs attention first. ``transition`` is what became of it;
-            ``p_regressed`` the probability that it got worse to stay and ``p_improved`` that it
-            got better (null where that cannot be said); ``cause`` (``edit``, ``drift``,
-            ``unknown``) and ``since_at, since_version_id, since_run_id`` where and why that began;
-            ``reason`` the same in words;
-            ``baseline_*`` and ``candidate_*`` both sides, counts and rates over decided results;
-            ``reruns_to_clear`` and ``reruns_to_confirm`` how many further passes or failures in a
-            row would decide it (null above 5). A delta is candidate minus baseline; ``margin`` is
-            score minus threshold; of several results the medians.
+        evals: One row per eval, what needs attention first: ``transition`` is what became of it,
+            ``p_regressed`` the probability that it got worse to stay, ``cause``, ``since_at`` and
+            ``reason`` why and since when. ``ra.schema.COMPARISON.describe()`` explains all columns.
         alpha: The level of the suite's test.
         margin: How far the interval may reach for ``no_change``.
     """
@@ -105,9 +99,10 @@ class Comparison:
 
     @functools.cached_property
     def verdict(self) -> str:
-        """``regressed``, ``improved``, ``no_change`` or ``inconclusive``: statistics.
+        """The suite's test in a word.
 
-        The rule that passes or fails a build is :meth:`gate`.
+        One of ``regressed``, ``improved``, ``no_change`` and ``inconclusive``. That is statistics;
+        the rule that passes or fails a build is :meth:`gate`.
         """
         return conclude(self._suite, self.summary, self.alpha, self.margin)
 
@@ -381,7 +376,7 @@ class Comparison:
             is what the draft is now. The values are the prompts and schemas of the workflow.
         """
         edits = self._sides.edits
-        return CONFIG_CHANGES.to_frame() if edits is None else edits.changes
+        return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
     def explain(self) -> str:
         """In plain words, line by line: what was compared, what broke, what the numbers say."""

@@ -76,7 +76,7 @@ def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
             was, now = (None if v is ABSENT else write_json(v) for v in each.values)
             change = "added" if was is None else "removed" if now is None else "changed"
             rows.append((*about, change, write_path(each.path), was, now))
-    return pl.DataFrame(rows, schema=CONFIG_CHANGES, orient="row")
+    return pl.DataFrame(rows, schema=CONFIG_CHANGES.schema, orient="row")
 
 
 def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:

@@ -41,6 +41,7 @@ from retab_analysis.comparison.sides import (
 )
 from retab_analysis.evidence.comparable import Ledger
 from retab_analysis.evidence.since import Findings
+from retab_analysis.schema import COMPARISON
 from retab_analysis.vocabulary import (
     BROKEN,
     CERTAIN_ENOUGH,
@@ -50,46 +51,6 @@ from retab_analysis.vocabulary import (
     TRANSITIONS,
     UNLIKELY,
 )
-
-EVALS_SCHEMA = pl.Schema(
-    {
-        "eval_name": pl.String(),
-        "transition": pl.String(),
-        "p_regressed": pl.Float64(),
-        "p_improved": pl.Float64(),
-        "block_id": pl.String(),
-        "block_changed": pl.Boolean(),
-        "cause": pl.String(),
-        "since_at": pl.Datetime("us", "UTC"),
-        "since_version_id": pl.String(),
-        "since_run_id": pl.String(),
-        "reason": pl.String(),
-        "document_names": pl.List(pl.String()),
-        "condition": pl.String(),
-        "expected_value": pl.String(),
-        "baseline_actual": pl.String(),
-        "candidate_actual": pl.String(),
-        "failure": pl.String(),
-        "baseline_state": pl.String(),
-        "candidate_state": pl.String(),
-        "baseline_n": pl.Int64(),
-        "candidate_n": pl.Int64(),
-        "baseline_pass_rate": pl.Float64(),
-        "candidate_pass_rate": pl.Float64(),
-        "reruns_to_clear": pl.Int64(),
-        "reruns_to_confirm": pl.Int64(),
-        "score_delta": pl.Float64(),
-        "margin_delta": pl.Float64(),
-        "duration_delta_ms": pl.Int64(),
-        "eval_id": pl.String(),
-        "baseline_run_id": pl.String(),
-        "candidate_run_id": pl.String(),
-        "baseline_result_id": pl.String(),
-        "candidate_result_id": pl.String(),
-    }
-)
-"""The columns of ``Comparison.evals``, one row per eval."""
-
 
 FURTHER = (
     "eval",  # its index in the ledger
@@ -134,7 +95,7 @@ def describe_evals(
         changed_blocks: The blocks in which the versions differ, None where that is not known.
 
     Returns:
-        One row per eval, what needs attention first: the columns of :data:`EVALS_SCHEMA`, and
+        One row per eval, what needs attention first: the columns of a COMPARISON frame, and
         :data:`FURTHER`; and the results that each eval is held against, ``eval, at``.
     """
     facts = collect_facts(ledger, sides)
@@ -248,7 +209,7 @@ def _shape(judged: pl.DataFrame) -> pl.DataFrame:
     )
     filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
     return filled.select(
-        *(pl.col(name).cast(dtype) for name, dtype in EVALS_SCHEMA.items()), *FURTHER
+        *(pl.col(name).cast(dtype) for name, dtype in COMPARISON.schema.items()), *FURTHER
     )
 
 

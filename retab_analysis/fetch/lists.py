@@ -275,7 +275,7 @@ def fetch_version_diff(
         for change in changes
         for each in getattr(diff, f"{change}_{kind}_ids") or []
     ]
-    return pl.DataFrame(rows, schema=VERSION_DIFF)
+    return pl.DataFrame(rows, schema=VERSION_DIFF.schema)
 
 
 def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from retab_analysis.schema.conversion import as_polars, converted
 from retab_analysis.schema.table import Column, Datetime, Table, path_type
 from retab_analysis.schema.tables import (
     BLOCKS,
+    COMPARISON,
     CONFIG_CHANGES,
     EVALS,
     EVALS_WITH_REASONS,
@@ -35,6 +36,7 @@ from retab_analysis.schema.tables import (
 
 __all__ = [
     "BLOCKS",
+    "COMPARISON",
     "CONFIG_CHANGES",
     "EVALS",
     "EVALS_WITH_REASONS",

@@ -1,4 +1,4 @@
-"""The tables: RUNS, RESULTS, EVALS, WORKFLOWS and VERSIONS, column by column."""
+"""The tables of what is fetched, and of what a comparison finds, column by column."""
 
 from __future__ import annotations
 
@@ -310,13 +310,86 @@ TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EV
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
 """What did not decode: one row per record."""
 
-VERSION_DIFF = pl.Schema(dict.fromkeys(("block_id", "edge_id", "change"), String))
-"""The blocks and edges in which two versions differ, one of the two ids in each row.
-
-``change`` is added, removed or changed.
-"""
-
-CONFIG_CHANGES = pl.Schema(
-    dict.fromkeys(("block_id", "block_type", "label", "change", "field", "before", "after"), String)
+VERSION_DIFF = Table(
+    "version_diff",
+    "change",
+    wire.VersionDiff,
+    _columns(
+        ("block_id", String, None, "the block that differs; null in the row of an edge"),
+        ("edge_id", String, None, "the edge that differs; null in the row of a block"),
+        ("change", String, None, "added, removed or changed"),
+    ),
 )
-"""What was edited, one row per field: ``field`` is a JSON path, the values are JSON texts."""
+
+CONFIG_CHANGES = Table(
+    "config_changes",
+    "change",
+    wire.Block,
+    _columns(
+        ("block_id", String, None, "the block that was edited"),
+        ("block_type", String, None, "extract, split, classifier, function"),
+        ("label", String, None, "what the block is called"),
+        ("change", String, None, "added, removed or changed: what became of the field"),
+        ("field", String, None, "a JSON path such as $.config.prompt; $ for a whole block"),
+        ("before", String, None, "what stood there, JSON; null where nothing did"),
+        ("after", String, None, "what stands there, JSON; null where nothing does"),
+    ),
+)
+
+_SETTLED = "results that passed, failed or were blocked"
+COMPARISON = Table(
+    "comparison",
+    "eval",
+    wire.Result,
+    _columns(
+        ("eval_name", String, None, "the eval's name"),
+        ("transition", String, None, "regressed, suspect, fixed, …: what became of it"),
+        ("p_regressed", Float64, None, "probability that it got worse to stay, or null"),
+        ("p_improved", Float64, None, "probability that it got better to stay"),
+        ("block_id", String, None, "the block that it evaluates"),
+        ("block_changed", Boolean, None, "whether its block was edited between the sides"),
+        ("cause", String, None, "why it broke: edit, drift (no edit) or unknown"),
+        ("since_at", Datetime, None, "when it broke"),
+        ("since_version_id", String, None, "the version with which it broke, where an edit did it"),
+        ("since_run_id", String, None, "the run in which it broke, the likeliest one"),
+        ("reason", String, None, "in words: why, and since when; or why it cannot be compared"),
+        ("document_names", Strings, None, "the input files' names"),
+        ("condition", String, None, "what is asserted, in words"),
+        ("expected_value", String, None, "compact JSON, as it was sent"),
+        ("baseline_actual", String, None, "what came at the baseline, compact JSON"),
+        ("candidate_actual", String, None, "what came at the candidate, compact JSON"),
+        ("failure", String, None, "why it does not pass now: code and message"),
+        ("baseline_state", String, None, "passed, failed, blocked, mixed, error, …"),
+        ("candidate_state", String, None, "the same of the candidate"),
+        ("baseline_n", Int64, None, f"the baseline's {_SETTLED}"),
+        ("candidate_n", Int64, None, f"the candidate's {_SETTLED}"),
+        ("baseline_pass_rate", Float64, None, "the share of them that passed"),
+        ("candidate_pass_rate", Float64, None, "the same of the candidate"),
+        (
+            "reruns_to_clear",
+            Int64,
+            None,
+            "so many more passes bring p to 0.05; null above 5",
+        ),
+        ("reruns_to_confirm", Int64, None, "so many more failures bring it to 0.95; null above 5"),
+        ("score_delta", Float64, None, "score, candidate less baseline; of several the medians"),
+        ("margin_delta", Float64, None, "score less threshold, likewise"),
+        ("duration_delta_ms", Int64, None, "duration, likewise"),
+        ("eval_id", String, None, "the eval"),
+        ("baseline_run_id", String, None, "the run of the baseline's result"),
+        ("candidate_run_id", String, None, "the run of the candidate's result"),
+        (
+            "baseline_result_id",
+            String,
+            None,
+            "the baseline's result, the newest in its state",
+        ),
+        (
+            "candidate_result_id",
+            String,
+            None,
+            "the candidate's result, the newest in its state",
+        ),
+    ),
+)
+"""``Comparison.evals``: one row per eval, what needs attention first."""

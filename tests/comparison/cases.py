@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 from support.frames import START, result, results
-from support.inside import EVALS_SCHEMA, Comparison, Sides, check_results, compare, compare_sides
+from support.inside import COMPARISON, Comparison, Sides, check_results, compare, compare_sides
 
 STATES = {
     "P": "passed",
@@ -158,7 +158,7 @@ BESIDE = {
 
 def hand_made(*evals: dict[str, Any]) -> pl.DataFrame:
     """``Comparison.evals`` of evals of which only what matters is said."""
-    schema = {**EVALS_SCHEMA, **BESIDE}
+    schema = {**COMPARISON.schema, **BESIDE}
     usual = dict.fromkeys(schema) | {"block_id": "extract", "is_latest": False, "is_outage": False}
     rows = [usual | {"eval_id": f"e{at}"} | each for at, each in enumerate(evals)]
     return pl.DataFrame(rows, schema=schema)

@@ -26,7 +26,7 @@ from polars.testing import assert_frame_equal
 from support.examples import examples
 from support.frames import results
 from support.inside import (
-    EVALS_SCHEMA,
+    COMPARISON,
     SUMMARY_SCHEMA,
     Comparison,
     Sides,
@@ -116,7 +116,7 @@ def test_what_things_are_called_does_not_matter(name: str) -> None:
     for one, other in zip(both_ways(*renamed), PLAIN, strict=True):
         unnamed = pl.exclude(
             *("eval_id", "block_id", "reason"),
-            *(each for each in EVALS_SCHEMA if each.endswith(("_run_id", "_result_id"))),
+            *(each for each in COMPARISON.schema if each.endswith(("_run_id", "_result_id"))),
             "since_version_id",
         )
         assert_frame_equal(one.evals.select(unnamed), other.evals.select(unnamed))
@@ -203,7 +203,7 @@ def test_of_nothing_nothing_is_said(past: pl.DataFrame | None) -> None:
     for candidate in (EMPTY, EMPTY.lazy()):
         nothing = compare(EMPTY, candidate, history=past)
         assert nothing.summary.schema == SUMMARY_SCHEMA
-        assert nothing.evals.schema == EVALS_SCHEMA
+        assert nothing.evals.schema == COMPARISON.schema
         assert nothing.verdict == "inconclusive"
         assert numbers(nothing)["n_evals"] == 0
         assert nothing.reruns.is_empty()

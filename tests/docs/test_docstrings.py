@@ -31,6 +31,30 @@ def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
         assert f"    {parameter}:" in explained or f"    {parameter}, " in explained, parameter
 
 
+def test_what_has_columns_of_its_own_names_each_of_them() -> None:
+    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
+        verdict = ra.check("wf_invoices", client=client, progress=False)
+        saved = ra.fetch_evals("wf_invoices", client=client)
+        runs = ra.fetch_runs("wf_invoices", scope="workflow", limit=6, client=client)
+        results = ra.fetch_results(runs, client=client)
+        edits = ra.fetch_config_changes("wf_invoices", "published", client=client)
+        diff = ra.fetch_version_diff("wf_invoices", "v1", "published", client=client)
+        board = ra.overview("wf_invoices", client=client, progress=False)
+    frames = {
+        ra.summarize_runs: ra.summarize_runs(runs, (), every="1w"),
+        ra.triage: ra.triage(saved),
+        ra.fetch_config_changes: edits,
+        ra.fetch_version_diff: diff,
+        ra.overview: board.frame,
+        **{each: each(results) for each in (ra.summarize_evals, ra.states, ra.blame)},
+        **{each: each(results) for each in (ra.flaky_evals, ra.count_failures, ra.eval_history)},
+    }
+    for function, frame in frames.items():
+        said = inspect.getdoc(function) or ""
+        assert [each for each in frame.columns if not re.search(rf"\b{each}\b", said)] == []
+    assert verdict.evals.columns == ra.schema.COMPARISON.describe()["name"].to_list()
+
+
 def test_help_is_a_page() -> None:
     shown = pydoc.render_doc(ra, renderer=pydoc.plaintext).splitlines()
     assert len(shown) < 120

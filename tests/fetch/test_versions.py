@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import polars as pl
 import pytest
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
@@ -89,7 +88,7 @@ def test_a_version_diff(
     with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
         frame = ra.fetch_version_diff("w", "v/1", "v 2", client=client_for(server.url))
         assert server.queries == [{**versions, "workflow_id": "w"}]
-    assert frame.schema == pl.Schema(VERSION_DIFF)
+    assert frame.schema == VERSION_DIFF.schema
     assert frame.rows() == rows
 
 

@@ -190,7 +190,7 @@ def edited() -> Comparison:
     texts = ("Read the invoice.\nSums are secret.", "Read the invoice.\nTotals are secret.")
     block = pair().evals["block_id"][0]
     row = (block, "extract", "Lines", "changed", "$.config.prompt", *map(json.dumps, texts))
-    changes = pl.DataFrame([row], schema=CONFIG_CHANGES, orient="row")
+    changes = pl.DataFrame([row], schema=CONFIG_CHANGES.schema, orient="row")
     return with_sides(pair(), edits=Edits(changes, "ver_1", "draft"))
 
 
