@@ -358,7 +358,7 @@ class RegressionError(RetabAnalysisError):
 
 
 class ProblemsWarning(UserWarning):
-    """Some records did not decode and were left out (``strict=False``).
+    """Some records were left out: they do not decode (``strict=False``), or are not run.
 
     Attributes:
         problems: What was left out, a frame of ``record_id, path, reason, raw`` (String each),

@@ -63,7 +63,7 @@ LINES = {
     "schema": 1_240,
     "transport": 1_100,
     "decode": 700,
-    "fetch": 2_500,
+    "fetch": 2_720,
     "export": 645,
     "stats": 670,
     "evidence": 1_800,

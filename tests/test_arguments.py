@@ -183,7 +183,9 @@ def test_72_more_seconds_than_anybody_waits(function: str, name: str) -> None:
 CHOICES = [("fetch_runs", "order"), ("summarize_runs", "scope"), ("compare_versions", "by")]
 
 
-@pytest.mark.parametrize(("function", "name"), [*CHOICES, ("read_csv", "table")])
+@pytest.mark.parametrize(
+    ("function", "name"), [*CHOICES, ("read_csv", "table"), ("start_runs", "only")]
+)
 def test_72_what_is_not_one_of_several_words(function: str, name: str) -> None:
     for wrong in ("newest", 1, ["asc"], pl.Series(["asc", "desc"]), pl.col("a"), pl.LazyFrame()):
         refuse(function, {name: wrong}, f"{name} must be one of ")

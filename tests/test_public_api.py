@@ -81,7 +81,8 @@ SIGNATURES = {
     "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
-    "start_runs": "(workflow_id, *, evals=None, blocks=None, repeat=1, client=None)",
+    "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, canary=0, repeat=1, "
+    "client=None)",
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results)",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",

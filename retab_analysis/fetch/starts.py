@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,12 +13,14 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_count
+from retab_analysis.arguments import check_choice, check_count
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
+    ConfigError,
     ConflictError,
     NotFoundError,
+    ProblemsWarning,
     ProtocolError,
     RetabAnalysisError,
     SchemaError,
@@ -25,6 +28,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.edited import Scope, select_edited
 from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
@@ -57,6 +61,8 @@ def start_runs(
     *,
     evals: OneOrSeveral = None,
     blocks: OneOrSeveral = None,
+    only: str | None = None,
+    canary: int = 0,
     repeat: int = 1,
     client: Client | None = None,
 ) -> pl.DataFrame:
@@ -64,12 +70,16 @@ def start_runs(
 
     All evals of all workflows of an organization are executed one after the other, on one shared
     queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
-    runs wait behind it. To try a change, run the evals or the block that it concerns.
+    runs wait behind it. To try a change, run what it concerns: ``only="edited"`` finds that.
 
     Args:
         workflow_id: The workflow.
         evals: Run only this saved eval, or these, by id or name: a run for each.
         blocks: Run only the evals of this block, or these, by id: a run for each.
+        only: ``"edited"``: a run for each block whose code, as it is now, is not the one on which
+            its saved evals ran last, as far as they tell. Where none was edited nothing is started.
+        canary: Beside ``only``, ``evals`` or ``blocks``: run so many evals that always passed, of
+            blocks that were not edited, each by itself. Where they fail at once it is the hour.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask with; the default one if not given.
 
@@ -89,21 +99,47 @@ def start_runs(
             ``.partial`` has it too, in a notebook ``sys.last_value.partial``. What was started goes
             on.
 
+    Warns:
+        ProblemsWarning: With ``only`` or ``canary``, before the first start: how many runs of how
+            many evals are started, and what is left out and why, which is in ``.problems``, too.
+
     Example:
+        >>> import warnings
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
         >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
         >>> runs.select("scope", "total_evals").rows()
         [('eval', 1), ('eval', 1)]
+        >>> with warnings.catch_warnings(record=True) as said:
+        ...     warnings.simplefilter("always")
+        ...     runs = ra.start_runs("wf_statements", only="edited", canary=2)
+        >>> print(said[0].message)
+        Starting 3 runs of 4 evals: block 'split_statements' (its code is not the one ...
+        >>> runs.select("scope", "target_block_id", "total_evals").rows()[:2]
+        [('block', 'split_statements', 2), ('eval', 'classify_account', 1)]
     """
     check_text("workflow_id", workflow_id)
     wanted, of_blocks = list_values("evals", evals), list_values("blocks", blocks)
     check_count("repeat", repeat, 1)
+    is_whole = wanted is None and of_blocks is None
+    if only is not None:
+        check_choice("only", only, ("edited",))
+        if not is_whole:
+            raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
+    if check_count("canary", canary) and is_whole and only is None:
+        raise ConfigError(
+            "canary goes with only, evals or blocks: a run of the whole workflow has every eval"
+        )
     chosen = client_or_default(client)
     ids = resolve_evals(chosen, workflow_id, wanted) if wanted else ()
-    scopes = [{"type": "single", "eval_id": each} for each in ids]
+    scopes: list[Scope] = [{"type": "single", "eval_id": each} for each in ids]
     scopes += [{"type": "block", "block_id": each} for each in of_blocks or ()]
-    if wanted is None and of_blocks is None:
+    if only is None and is_whole:
         scopes = [{"type": "workflow"}]
+    if only is not None or canary:
+        asked = None if only else scopes
+        selected = select_edited(chosen, workflow_id, asked, canary=canary, repeat=repeat)
+        warnings.warn(ProblemsWarning(selected.said, selected.left_out), stacklevel=2)
+        return start_each(chosen, workflow_id, selected.scopes)
     return start_each(chosen, workflow_id, [scope for scope in scopes for _ in range(repeat)])
 
 

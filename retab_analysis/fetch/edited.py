@@ -1,0 +1,214 @@
+"""Which blocks were edited since their saved evals ran last: what ``only="edited"`` starts.
+
+The API does not say which code a block has now. So each saved eval is asked whether it ran on that,
+by what says most about it: its ``freshness``; else whether evals of its block ran last on different
+codes, of which only one can be the present one; else whether the block was saved after the run.
+Where nothing says it, the block counts as edited: a run too many costs less than a break unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.fetch.lists import list_evals, read_live_blocks, refuse_unknown
+from retab_analysis.schema import EVALS_WITH_REASONS, PROBLEMS
+from retab_analysis.transport import Client
+
+_WHY = {
+    "code": "its code is not the one on which its evals ran last",
+    "undecided": "its evals have no verdict on its present code",
+    "saved": "it was saved after its evals ran last",
+    "unknown": "on which code its evals ran last is not known",
+    "never": "its evals were never run",
+}
+_LISTED = 5
+
+Eval = dict[str, Any]
+Scope = dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What is to be started, and what is left out.
+
+    Attributes:
+        scopes: The scope of each run.
+        evals: How many evals these runs have.
+        said: What is started, what is left out and why, in sentences.
+        left_out: One row per block that is left out, as ``ProblemsWarning.problems``.
+    """
+
+    scopes: list[Scope]
+    evals: int
+    said: str
+    left_out: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A block with its saved evals; ``why`` it counts as edited, None where it does not."""
+
+    id: str
+    evals: list[Eval]
+    is_there: bool
+    why: str | None
+
+    def say_left_out(self) -> str:
+        """Why it is left out, and what else is to be known of its evals."""
+        n = _count(len(self.evals), "eval")
+        if not self.is_there:
+            return f"{n}; the workflow does not have this block any more"
+        ran = [each for each in self.evals if each["latest_run_status"] is not None]
+        never = len(self.evals) - len(ran)
+        stale = [each for each in ran if each["freshness_status"] == "stale"]
+        reasons = sorted({reason for each in stale for reason in each["freshness_reasons"] or ()})
+        more = [f"{never} never run"] * bool(never)
+        more += [f"{len(stale)} out of date by {', '.join(map(repr, reasons))}"] * bool(stale)
+        return ", ".join([n, "not edited", *more])
+
+
+def select_edited(
+    client: Client,
+    workflow_id: str,
+    asked: Sequence[Scope] | None = None,
+    *,
+    canary: int = 0,
+    repeat: int = 1,
+) -> Selection:
+    """Choose what to start: the blocks that were edited, and solid evals of other blocks.
+
+    Args:
+        client: The client to ask with.
+        workflow_id: The workflow.
+        asked: What is started in the place of the blocks that were edited.
+        canary: How many evals that always passed are run beside that, of blocks that were not
+            edited and of which nothing else is started.
+        repeat: How often each run is started.
+
+    Raises:
+        ConfigError: There is no such workflow.
+        RetabAnalysisError: The saved evals or the blocks cannot be read.
+    """
+    blocks = _read_blocks(client, workflow_id)
+    edited = [each for each in blocks if each.why]
+    scopes = [{"type": "block", "block_id": each.id} for each in edited]
+    what = [f"block {each.id!r} ({_WHY[each.why]})" for each in edited if each.why]
+    left_out = [each for each in blocks if not each.why]
+    if asked is not None:
+        scopes, what, left_out = [*asked], ["what was asked for"], []
+    ids = {each for scope in scopes for each in scope.values()}
+    others = [
+        each
+        for each in blocks
+        if each.is_there and not each.why and ids.isdisjoint({each.id, *_ids(each.evals)})
+    ]
+    canaries = _choose_canaries(others)[: canary if scopes else 0]
+    sizes = {each.id: len(each.evals) for each in blocks}
+    evals = repeat * (
+        sum(sizes.get(each.get("block_id", ""), 1) for each in scopes) + len(canaries)
+    )
+    if canary and scopes:
+        fewer = f" (of {canary} asked for)" if len(canaries) < canary else ""
+        names = [repr(each["eval_name"] or each["eval_id"]) for each in canaries]
+        named = f": {_list(names)}" if names else ""
+        solid = "that always passed, of blocks that were not edited"
+        what.append(f"{_count(len(canaries), 'eval')}{fewer} {solid}{named}")
+    scopes += [{"type": "single", "eval_id": each} for each in _ids(canaries)]
+    runs = [scope for scope in scopes for _ in range(repeat)]
+    said = [f"Starting {_count(len(runs), 'run')} of {_count(evals, 'eval')}: {'; '.join(what)}."]
+    if not runs:
+        said = ["No run is started: no block was edited since its evals ran last."]
+    reasons = {each.id: each.say_left_out() for each in left_out}
+    if reasons:
+        said.append(f"Left out: {_list([f'{k!r} ({v})' for k, v in reasons.items()])}.")
+    rows = [(block, "$", why, "") for block, why in reasons.items()]
+    return Selection(runs, evals, " ".join(said), pl.DataFrame(rows, PROBLEMS, orient="row"))
+
+
+def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
+    """The blocks of the saved evals, each with its evals, the oldest first."""
+    saved = list_evals(client, workflow_id, table=EVALS_WITH_REASONS, strict=True).frame
+    refuse_unknown(client, {"workflow_id": [workflow_id]}, saved)
+    saved_at = dict(read_live_blocks(client, workflow_id)["block_id", "updated_at"].iter_rows())
+    parts = saved.sort("block_id", "created_at", "eval_id").partition_by("block_id", as_dict=True)
+    blocks = []
+    for (block,), its in parts.items():
+        evals, is_there = its.to_dicts(), block in saved_at
+        why = _find_why(evals, saved_at[block]) if is_there else None
+        blocks.append(_Block(str(block), evals, is_there, why))
+    return blocks
+
+
+def _find_why(evals: Sequence[Eval], saved_at: datetime | None) -> str | None:
+    """Why a block counts as edited, by the eval that says it most surely; None where it does not.
+
+    Args:
+        evals: Its saved evals. Those that are not valid cannot be run, and say nothing.
+        saved_at: When it was saved last.
+    """
+    valid = [each for each in evals if each["validation_status"] in (None, "valid")]
+    ran = [each for each in valid if each["latest_run_status"] is not None]
+    if not ran:
+        return "never" if valid else None
+    codes = {each["latest_block_fingerprint"] for each in ran} - {None}
+    found = {_ask(each, saved_at, differ=len(codes) > 1) for each in ran}
+    # Single evals that end in an error have that for a reason of their own.
+    open_ones = [each["latest_run_status"] for each in ran if _is_undecided(each)]
+    if "cancelled" in open_ones or 2 * len(open_ones) >= len(ran):
+        found.add("undecided")
+    return next((why for why in _WHY if why in found), None)
+
+
+def _ask(row: Eval, saved_at: datetime | None, *, differ: bool) -> str | None:
+    """Why an eval says that it did not run on the present code of its block; None where it did."""
+    status, reasons = row["freshness_status"], row["freshness_reasons"] or []
+    if status == "fresh" or (status == "stale" and reasons):
+        return "code" if "validity_changed" in reasons else None
+    if differ:
+        return "code"
+    ended, took = row["latest_run_completed_at"], row["latest_run_duration_ms"] or 0
+    if saved_at is None or ended is None:
+        return "unknown"
+    return "saved" if saved_at > ended - timedelta(milliseconds=took) else None
+
+
+def _is_undecided(row: Eval) -> bool:
+    """Whether an eval has no verdict on the code on which it ran last: cancelled, or an error."""
+    known = row["last_passed_block_fingerprint"], row["last_failed_block_fingerprint"]
+    has_ended = row["latest_run_status"] in ("cancelled", "error")
+    return has_ended and row["latest_block_fingerprint"] not in {*known} - {None}
+
+
+def _choose_canaries(blocks: Sequence[_Block]) -> list[Eval]:
+    """Evals that always passed as far as is remembered, of each block in turn, the oldest first."""
+    solid = [
+        [
+            each
+            for each in block.evals
+            if each["latest_run_outcome"] == "passed"
+            and each["last_failed_at"] is None
+            and each["freshness_status"] != "stale"
+            and each["validation_status"] in (None, "valid")
+        ]
+        for block in blocks
+    ]
+    return [each for turn in zip_longest(*solid) for each in turn if each is not None]
+
+
+def _ids(evals: Sequence[Eval]) -> list[str]:
+    return [each["eval_id"] for each in evals]
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,210 @@
+"""Start only what was edited, and canaries: what is chosen, and what is said of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import pytest
+from support.inside import RUNS
+from support.lettered_api import DAY, FIRST, HOUR, LetteredApi
+
+import retab_analysis as ra
+
+BLOCKS = ("classify", "extract", "split")
+EVALS = {f"{block} {at}": "PPPP" for block in BLOCKS for at in range(3)}
+OF_BLOCK = {each: each.split()[0] for each in EVALS}
+UNSAID = {"freshness": None}
+SILENT = {**UNSAID, "latest_run_summary__block_execution_fingerprint": None}
+
+
+def made(codes: Mapping[str, str], **settings: Any) -> LetteredApi:
+    same = dict.fromkeys(BLOCKS, "A")
+    evals, now = settings.pop("evals", EVALS), FIRST + 5 * DAY
+    return LetteredApi(evals, codes={**same, **codes}, blocks=OF_BLOCK, now=now, **settings)
+
+
+def start(api: LetteredApi, **arguments: Any) -> tuple[pl.DataFrame, ra.ProblemsWarning]:
+    """What is started, and what was said before."""
+    with pytest.warns(ra.ProblemsWarning) as caught:
+        runs = ra.start_runs(api.flow, **{"only": "edited", **arguments}, client=api.client)
+    (said,) = (each.message for each in caught)
+    assert isinstance(said, ra.ProblemsWarning)
+    return runs, said
+
+
+def scopes(runs: pl.DataFrame) -> list[tuple[str | None, str | None]]:
+    return runs.select("target_block_id", "eval_id").rows()
+
+
+EDITED = {"extract": "AAAAB"}
+WHY = {
+    "code": "its code is not the one on which its evals ran last",
+    "saved": "it was saved after its evals ran last",
+    "unknown": "on which code its evals ran last is not known",
+    "undecided": "its evals have no verdict on its present code",
+    "never": "its evals were never run",
+}
+
+
+def test_the_block_that_was_edited_is_run_and_all_is_said() -> None:
+    with made(EDITED) as api:
+        runs, said = start(api, repeat=2)
+    assert scopes(runs) == [("extract", None)] * 2
+    assert runs["total_evals"].to_list() == [3, 3]
+    assert str(said) == (
+        f"Starting 2 runs of 6 evals: block 'extract' ({WHY['code']}). "
+        "Left out: 'classify' (3 evals, not edited), 'split' (3 evals, not edited)."
+    )
+    assert said.problems is not None
+    assert said.problems.select("record_id", "reason").rows() == [
+        ("classify", "3 evals, not edited"),
+        ("split", "3 evals, not edited"),
+    ]
+
+
+def test_where_nothing_was_edited_nothing_is_started_and_the_verdict_stands() -> None:
+    with made({"extract": "AABB"}) as api:
+        before = api.check()
+        runs, said = start(api, canary=3)
+        assert runs.equals(RUNS.empty())
+        assert not api.started
+        assert str(api.check()) == str(before)
+    assert str(said).startswith("No run is started: no block was edited since its evals ran last.")
+    assert said.problems is not None
+    assert said.problems["record_id"].to_list() == list(BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("codes", "changes", "why"),
+    [
+        # Freshness is believed before all else ...
+        (EDITED, {"extract 1": {"freshness": {"status": "stale", "reasons": []}}}, "code"),
+        ({}, {"extract 1": {"freshness__status": "stale"}}, None),
+        (
+            {},
+            {"extract 1": {"freshness": {"status": "stale", "reasons": ["inputs_changed"]}}},
+            None,
+        ),
+        (
+            {},
+            {"extract 1": {"freshness": {"status": "stale", "reasons": ["validity_changed"]}}},
+            "code",
+        ),
+        ({}, {"extract 1": {"latest_run_summary__block_execution_fingerprint": "old"}}, None),
+        # ... then that evals ran on different code ...
+        ({}, {f"extract {at}": UNSAID for at in range(3)}, None),
+        (
+            {},
+            {
+                **{f"extract {at}": UNSAID for at in range(2)},
+                "extract 2": {**UNSAID, "latest_run_summary__block_execution_fingerprint": "old"},
+            },
+            "code",
+        ),
+        # ... then when the block was saved; and without any of it, it is run.
+        (EDITED, {f"extract {at}": SILENT for at in range(3)}, "saved"),
+        ({}, {f"extract {at}": SILENT for at in range(3)}, None),
+        (
+            {},
+            {
+                f"extract {at}": {**SILENT, "latest_run_summary__completed_at": None}
+                for at in range(3)
+            },
+            "unknown",
+        ),
+    ],
+)
+def test_what_says_most_is_believed(
+    codes: dict[str, str], changes: dict[str, dict[str, Any]], why: str | None
+) -> None:
+    with made(codes) as api:
+        for eval_id, members in changes.items():
+            api.change(eval_id, **members)
+        runs, said = start(api)
+    assert scopes(runs) == ([] if why is None else [("extract", None)])
+    assert why is None or f"block 'extract' ({WHY[why]})" in str(said)
+
+
+def test_one_eval_that_was_tried_on_the_edited_draft_does_not_hide_the_others() -> None:
+    with made(EDITED) as api:
+        api.run({"extract 0": "P"}, scope="E", codes={"extract": "B"}, after=HOUR)
+        for at in range(3):
+            api.change(f"extract {at}", **UNSAID)
+        assert scopes(start(api)[0]) == [("extract", None)]
+
+
+@pytest.mark.parametrize(
+    ("letters", "is_run"),
+    [("FFF", False), ("PPE", False), ("EEE", True), ("PEE", True), ("PPC", True)],
+)
+def test_a_run_that_decided_too_little_is_made_again(letters: str, is_run: bool) -> None:
+    with made({"extract": "AAAAB"}) as api:
+        of_block = {f"extract {at}": letter for at, letter in enumerate(letters)}
+        api.run(of_block, scope="B", codes={"extract": "B"}, after=HOUR)
+        runs, said = start(api)
+    assert scopes(runs) == ([("extract", None)] if is_run else [])
+    assert (WHY["undecided"] in str(said)) is is_run
+
+
+def test_blocks_that_are_new_or_gone_and_evals_that_never_ran_or_cannot() -> None:
+    letters = {**EVALS, "split 2": ""}
+    with made({}, evals=letters) as api:
+        runs, said = start(api)
+        assert scopes(runs) == []
+        assert "'split' (3 evals, not edited, 1 never run)" in str(said)
+        for at in range(2):
+            api.change(f"split {at}", latest_run_summary=None)
+        runs, said = start(api)
+        assert scopes(runs) == [("split", None)]
+        assert WHY["never"] in str(said)
+        for at in range(3):
+            api.change(f"split {at}", validation_status="broken")
+            api.change(f"classify {at}", target__block_id="no more")
+        runs, said = start(api)
+    assert scopes(runs) == []
+    assert "'no more' (3 evals; the workflow does not have this block any more)" in str(said)
+
+
+def test_canaries_are_solid_evals_of_the_other_blocks_by_turns() -> None:
+    letters = {**EVALS, "classify 0": "FPPP", "split 1": "PPPE"}
+    with made(EDITED, evals=letters) as api:
+        api.change("split 0", created_at="2026-03-31T09:00:00Z")
+        api.change("split 2", created_at="2026-03-01T09:00:00Z")
+        runs, said = start(api, canary=3, repeat=2)
+        chosen = ["classify 1", "classify 1", "split 2", "split 2", "classify 2", "classify 2"]
+        assert runs["eval_id"].to_list() == [None, None, *chosen]
+        assert str(said).startswith("Starting 8 runs of 12 evals: block 'extract' (")
+        assert "; 3 evals that always passed, of blocks that were not edited: 'classify 1'" in str(
+            said
+        )
+
+
+@pytest.mark.parametrize("arguments", [{"blocks": "extract"}, {"evals": "extract 0"}])
+def test_canaries_beside_what_one_asked_for(arguments: dict[str, str]) -> None:
+    with made({"split": "AAAAB"}) as api:
+        runs, said = start(api, **arguments, only=None, canary=9)
+    assert runs["eval_id"].to_list()[1:] == ["classify 0", "classify 1", "classify 2"]
+    n = 3 if "blocks" in arguments else 1
+    words = f"Starting 4 runs of {n + 3} evals: what was asked for; 3 evals (of 9 asked for) that"
+    assert str(said).startswith(words)
+    assert said.problems is not None
+    assert said.problems.is_empty()
+
+
+def test_it_is_said_before_anything_is_started() -> None:
+    with made(EDITED) as api, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ra.ProblemsWarning, match="Starting 1 run of 3 evals"):
+            ra.start_runs(api.flow, only="edited", client=api.client)
+        assert not api.started
+
+
+def test_a_workflow_that_is_not_there() -> None:
+    with (
+        made(EDITED) as api,
+        pytest.raises(ra.ConfigError, match="there is no workflow 'wf_letter'"),
+    ):
+        ra.start_runs("wf_letter", only="edited", client=api.client)
