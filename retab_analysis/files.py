@@ -12,7 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from retab_analysis.arguments import check_path
 from retab_analysis.errors import ConfigError
@@ -22,8 +22,8 @@ PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
 _EXPECTED = "a str, a Path or a file open for {}"
 
 
-def load(source: PathOrFile) -> bytes:
-    """What is in a file; UTF-8 where it gives text.
+def load(source: PathOrFile) -> BinaryIO:
+    """A file of bytes to read from and to close; UTF-8 where the source gives text.
 
     Raises:
         ConfigError: It is neither a path nor a file open for reading, or a folder.
@@ -32,7 +32,7 @@ def load(source: PathOrFile) -> bytes:
     if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
         path = check_path("path", source, _EXPECTED.format("reading"))
         _look_at(path)
-        return path.read_bytes()
+        return path.open("rb")
     if hasattr(source, "reconfigure"):
         # Otherwise Python turns every CR inside a cell into LF. Where the caller has read some of
         # the text already, it cannot be changed any more.
@@ -40,10 +40,11 @@ def load(source: PathOrFile) -> bytes:
             source.reconfigure(newline="")
     # One that is not buffered may give less than all at once.
     parts: Iterator[str | bytes] = itertools.takewhile(len, iter(source.read, None))
-    return b"".join(
+    encoded = (
         part.encode("utf-8", "surrogatepass") if isinstance(part, str) else bytes(part)
         for part in parts
     )
+    return io.BytesIO(b"".join(encoded))
 
 
 def save(target: PathOrFile, data: bytes) -> None:

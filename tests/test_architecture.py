@@ -64,7 +64,7 @@ LINES = {
     "transport": 1_100,
     "decode": 700,
     "fetch": 2_720,
-    "export": 645,
+    "export": 590,
     "stats": 670,
     "evidence": 1_800,
     "analysis": 1_300,

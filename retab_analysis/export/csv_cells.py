@@ -16,17 +16,14 @@ from retab_analysis.errors import ConfigError
 # the full-width forms of its signs for the signs themselves.
 _SIGN = r"[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]"
 _START = rf"(?:[\t\r\n]|{_SIGN})"
+_CUT = '[",;\t|\r\n]'
 _JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 # From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
 _DAYS = (-719162, 2932896)
 
 
 def check_writable(series: pl.Series) -> None:
-    """Refuse a column that would not be written as it is.
-
-    Raises:
-        ConfigError: It holds a value that CSV has no form for.
-    """
+    """Refuse, with a ConfigError, a column that holds a value without a form in CSV."""
     dtype, at, reason = series.dtype, series.to_physical(), None
     if found := re.search("Binary|Object|Duration", str(dtype)):
         reason = f"there is no form for {found[0]}, cast it to String first"
@@ -42,13 +39,7 @@ def check_writable(series: pl.Series) -> None:
 
 
 def format_cells(cell: pl.Expr, dtype: pl.DataType, *, excel: bool) -> pl.Expr:
-    """Values as the text of their cells; null stays null.
-
-    Args:
-        cell: Values of the dtype.
-        dtype: Any that :func:`check_writable` lets pass.
-        excel: Write times so that Excel takes them for times.
-    """
+    """Values as the text of their cells, with ``excel`` times that Excel takes for times."""
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is not None:
             cell = cell.dt.convert_time_zone("UTC")
@@ -70,12 +61,10 @@ def format_cells(cell: pl.Expr, dtype: pl.DataType, *, excel: bool) -> pl.Expr:
 def escape_formulas(text: pl.Expr, *, spreadsheet_safe: bool) -> pl.Expr:
     """Text as it is written.
 
-    Args:
-        text: Strings.
-        spreadsheet_safe: Whether to put an apostrophe before what starts like a formula and is not
-            a number, and before what does so behind ``;``, a tab or ``|``, where many spreadsheets
-            begin a cell. What looks escaped already gets another one in any case: else reading
-            would take away an apostrophe that belongs to the text.
+    With ``spreadsheet_safe`` an apostrophe goes before what starts like a formula and is not a
+    number, and before what does so behind ``;``, a tab or ``|``, where many spreadsheets begin a
+    cell. What looks escaped already gets another one in any case: else reading would take away an
+    apostrophe that belongs to the text.
     """
     escaped = text.str.contains(rf"^'+{_START}")
     if spreadsheet_safe:
@@ -86,9 +75,21 @@ def escape_formulas(text: pl.Expr, *, spreadsheet_safe: bool) -> pl.Expr:
     return whole.str.replace_all(rf"([;\t|])('{least}{_SIGN})", "${1}'${2}")
 
 
-def may_be_escaped(text: pl.Expr) -> pl.Expr:
-    """Whether :func:`escape_formulas` could change a text; false of what it certainly does not."""
-    return text.str.contains(rf"^'*{_START}|[;\t|]'*{_SIGN}")
+def quote(text: pl.Expr) -> pl.Expr:
+    """Cells in quotes where a reader could cut them, also one that separates by something else.
+
+    An empty text is quoted, which tells it from null, and a byte order mark, so that no reader
+    takes it for the file's own.
+    """
+    quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
+    is_cut = text.str.contains(_CUT) | text.str.contains("^(?:$|\ufeff)")
+    return pl.when(is_cut).then(quoted).otherwise(text)
+
+
+def is_plain(text: pl.Expr) -> pl.Expr:
+    """Whether a cell is written as it is, in both modes and without quotes."""
+    # Two searches, because one for both, anchored and not, takes longer.
+    return ~(text.str.contains(_CUT) | text.str.contains(f"^(?:$|\ufeff|'*{_START})"))
 
 
 def unescape_formulas(text: pl.Expr) -> pl.Expr:

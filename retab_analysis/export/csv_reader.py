@@ -6,7 +6,7 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import polars as pl
 
@@ -18,14 +18,7 @@ from retab_analysis.schema import TABLES, Datetime, Table, find_other_table
 from retab_analysis.schema.polars_threads import check_polars_threads
 
 _SHOWN = 80
-# A whole cell in quotes, with quotes doubled inside. It starts with the quote, and looks back from
-# there, because the regular expression engine searches for a literal start at full speed.
-_QUOTED_CELLS = {
-    separator: re.compile(
-        rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
-    )
-    for separator in (b",", b";")
-}
+_PIECE = 1 << 22  # bytes of whole rows that are split and parsed at once
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
     r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
@@ -53,8 +46,8 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
             rows of different lengths, quotes in wrong places, text that is not UTF-8, or a cell
             that is not a value of its column's dtype. Nothing is dropped or nulled instead, nor
             rounded, but that a fraction becomes the nearest Float64. Cells are separated by commas,
-            or by ``;`` where no comma is in the header; then fractions may have decimal commas.
-            Rows are counted from 1 after the header.
+            or, where the header has none, by ``;``, tabs or ``|``. Behind ``;``, and where there is
+            one column, fractions may have decimal commas. Rows are counted from 1 after the header.
         OSError: The file cannot be read, for example because there is none.
 
     Examples:
@@ -69,84 +62,86 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     """
     check_polars_threads()
     check_choice("table", table, TABLES)
-    cells, separator = _split(load(path).removeprefix(codecs.BOM_UTF8))
-    names = ["" if name is None else name for name in cells.row(0)]
-    _check_names(names, TABLES[table])
-    has_commas = separator == b";" or len(names) == 1
-    body = cells.slice(1)
-    return pl.DataFrame(
-        {
-            name: _parse(
-                name,
-                text,
-                TABLES[table].schema.get(name, pl.String()),
-                has_commas=has_commas,
-            )
-            for name, text in zip(names, body.iter_columns(), strict=True)
-        }
-    )
+    with load(path) as file:
+        pieces = _pieces(file)
+        header = next(pieces, b"").removeprefix(codecs.BOM_UTF8)
+        if not header:
+            raise SchemaError("the file is empty, expected at least a header")
+        between = re.sub(rb'"[^"]*"', b"", header)
+        separator = next((each for each in (b",", b";", b"\t", b"|") if each in between), b",")
+        names = ["" if name is None else name for name in _split(header, separator, 0).row(0)]
+        _check_names(names, TABLES[table])
+        has_commas = separator == b";" or len(names) == 1
+        schema = {name: TABLES[table].schema.get(name, pl.String()) for name in names}
+        frame = pl.DataFrame(schema=schema)
+        for rows in pieces:
+            row = frame.height + 1
+            cells = _split(rows, separator, row, len(names))
+            columns = zip(schema.items(), cells.iter_columns(), strict=True)
+            part = {
+                name: _parse(text, name, dtype, row, has_commas=has_commas)
+                for (name, dtype), text in columns
+            }
+            frame.vstack(pl.DataFrame(part), in_place=True)
+    return frame
 
 
-def _separator(text: bytes) -> bytes:
-    """``;`` where only that stands between the names of the header, else the comma."""
-    header = re.match(rb'(?:"[^"]*"|[^"\n])*', text)
-    between = re.sub(rb'"[^"]*"', b"", header[0]) if header else b""
-    return b";" if b";" in between and b"," not in between else b","
+def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
+    """The header, and then some megabytes of whole rows at a time; all of it is UTF-8."""
+    lines: list[bytes] = []
+    least = size = quotes = 0
+    for number, line in enumerate(file, 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            raise SchemaError(
+                f"line {number}: got the byte 0x{line[error.start]:02x}, expected UTF-8 text "
+                "(in Excel: save as CSV UTF-8)"
+            ) from None
+        lines.append(line)
+        size += len(line)
+        quotes += line.count(b'"')
+        # A newline ends a row where every quote before it has been closed.
+        if size > least and quotes % 2 == 0:
+            yield b"".join(lines)
+            lines, size, least = [], 0, _PIECE
+    if lines:
+        yield b"".join(lines)
 
 
-def _split(text: bytes) -> tuple[pl.DataFrame, bytes]:
-    """Every cell as text, the header in the first row, and what separates them.
+def _split(text: bytes, separator: bytes, row: int, width: int | None = None) -> pl.DataFrame:
+    """Every cell of some rows as text, the first of them the ``row``-th, each of ``width`` cells.
 
     polars fills a row that is too short with nulls, so the form is checked before it reads. Without
     the quoted cells, a newline always ends a row, a separator a cell, and a quote is misplaced.
-
-    Raises:
-        SchemaError: The file is empty, is not UTF-8, has a quote or a carriage return in a wrong
-            place, another separator, or rows of different lengths.
     """
-    if not text:
-        raise SchemaError("the file is empty, expected at least a header")
-    try:
-        header = text.decode("utf-8").partition("\n")[0]
-    except UnicodeDecodeError as error:
-        raise SchemaError(
-            f"byte {error.start} is 0x{text[error.start]:02x}, expected UTF-8 text (in Excel: save "
-            "as CSV UTF-8)"
-        ) from None
-    separator = _separator(text)
-    skeleton = _QUOTED_CELLS[separator].sub(b"_", text)
-    first = skeleton.partition(b"\n")[0]
-    other = next((each.decode() for each in (b"\t", b"|") if each in first), None)
-    if other is not None and separator not in first:
-        raise SchemaError(
-            f"the header is {header[:80].strip()!r}: got cells separated by {other!r}, "
-            "expected commas; write the file anew with commas, for example with polars: "
-            f"pl.read_csv(path, separator={other!r}, infer_schema=False).write_csv(new_path)"
-        )
-    expected = "quotes around a whole cell, and doubled inside it"
-    _check_stray(skeleton, b'"', "a quote", expected)
-    if b"\r" in skeleton:
-        skeleton = skeleton.replace(b"\r\n", b"\n")
-        _check_stray(skeleton, b"\r", "a carriage return", "rows that end in LF or CRLF")
-    width = skeleton.partition(b"\n")[0].count(separator) + 1
-    for number, row in enumerate(io.BytesIO(skeleton)):
-        if (got := row.count(separator) + 1) != width:
-            raise SchemaError(f"row {number}: got {got} cell(s), expected {width} as in the header")
-    # polars takes a mark away wherever it begins to read; here it would be part of a cell.
-    mark = codecs.BOM_UTF8 if text.startswith(codecs.BOM_UTF8) else b""
+    # A quoted cell starts with the quote, and looks back from there, because the regular expression
+    # engine searches for a literal start at full speed.
+    quoted = rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
+    skeleton = re.sub(quoted, b"_", text).replace(b"\r\n", b"\n")
+    for sign, got, expected in (
+        (b'"', "a quote", "quotes around a whole cell, and doubled inside it"),
+        (b"\r", "a carriage return", "rows that end in LF or CRLF"),
+    ):
+        if sign in skeleton:
+            at = row + skeleton.partition(sign)[0].count(b"\n")
+            where = f"row {at}" if at else "the header"
+            raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
+    width = width or skeleton.count(separator) + 1
+    for number, line in enumerate(io.BytesIO(skeleton), row):
+        if (cells := line.count(separator) + 1) != width:
+            raise SchemaError(
+                f"row {number}: got {cells} cell(s), expected {width} as in the header"
+            )
     schema = {str(n): pl.String() for n in range(width)}
-    cells = pl.read_csv(
-        mark + text, has_header=False, schema=schema, eol_char="\n", separator=separator.decode()
-    )
-    return cells.with_columns(unescape_formulas(pl.all())), separator
-
-
-def _check_stray(skeleton: bytes, character: bytes, got: str, expected: str) -> None:
-    place = skeleton.find(character)
-    if place >= 0:
-        row = skeleton.count(b"\n", 0, place)
-        where = f"row {row}" if row else "the header"
-        raise SchemaError(f"{where}: got {got} in the middle of a cell, expected {expected}")
+    # polars takes a byte order mark away wherever it begins to read; one more stays in the cell.
+    return pl.read_csv(
+        codecs.BOM_UTF8 + text,
+        has_header=False,
+        schema=schema,
+        eol_char="\n",
+        separator=separator.decode(),
+    ).with_columns(unescape_formulas(pl.all()))
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -167,23 +162,19 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-def _parse(name: str, text: pl.Series, dtype: pl.DataType, *, has_commas: bool) -> pl.Series:
-    """The values of a column, whose fractions may have decimal commas.
-
-    Raises:
-        SchemaError: A cell is not a value of its dtype.
-    """
+def _parse(
+    text: pl.Series, name: str, dtype: pl.DataType, row: int, *, has_commas: bool
+) -> pl.Series:
+    """The values of a column, whose fractions may have decimal commas."""
     if dtype == pl.String:
         return text
     expected, parse = _PARSERS[dtype]
     is_fraction = has_commas and dtype == pl.Float64
     values = parse(text.str.replace(r"^([^.,]*),([^.,]*)\z", "${1}.${2}") if is_fraction else text)
-    wrong = (values.is_null() & text.is_not_null()).arg_true()
-    if len(wrong):
-        where = f"row {wrong[0] + 1}, column {name!r}"
-        more = f" ({len(wrong)} such cells in all)" if len(wrong) > 1 else ""
-        got = _shorten(text[wrong[0]])
-        raise SchemaError(f"{where}: got {got!r}, expected {expected}{more}", path=where)
+    if values.null_count() > text.null_count():
+        wrong = (values.is_null() & text.is_not_null()).arg_true()[0]
+        where, got = f"row {row + wrong}, column {name!r}", _shorten(text[wrong])
+        raise SchemaError(f"{where}: got {got!r}, expected {expected}", path=where)
     return values
 
 

@@ -14,12 +14,12 @@ from retab_analysis.export.csv_cells import (
     check_writable,
     escape_formulas,
     format_cells,
-    may_be_escaped,
+    is_plain,
+    quote,
 )
 from retab_analysis.files import PathOrFile, save
 from retab_analysis.schema.polars_threads import check_polars_threads
 
-_BOM = "\ufeff"
 # Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
 OTHER_KINDS = (
     *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
@@ -104,21 +104,18 @@ def write_csv(
 
 
 def _encode(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> bytes:
-    mark, separator, end = (_BOM, ";", "\r\n") if excel else ("", ",", "\n")
+    cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
     names = pl.DataFrame({"": frame.columns}, schema={"": pl.String})
-    escaped = escape_formulas(pl.col(""), spreadsheet_safe=spreadsheet_safe)
-    header = separator.join(names.select(_quote(escaped)).to_series())
-    file = io.BytesIO((mark + header + end).encode())
-    file.seek(0, io.SEEK_END)
-    if frame.width:
-        cells = _cells(frame, spreadsheet_safe=spreadsheet_safe, excel=excel)
-        cells.write_csv(
-            file,
-            include_header=False,
-            separator=separator,
-            line_terminator=end,
-            quote_style="never",
-        )
+    header = _cells(names, spreadsheet_safe=spreadsheet_safe, excel=excel)
+    cells.columns = header.to_series().to_list()
+    file = io.BytesIO()
+    cells.write_csv(
+        file,
+        include_bom=excel,
+        separator=";" if excel else ",",
+        line_terminator="\r\n" if excel else "\n",
+        quote_style="never",
+    )
     return file.getvalue()
 
 
@@ -129,34 +126,23 @@ def _cells(frame: pl.DataFrame, *, spreadsheet_safe: bool, excel: bool) -> pl.Da
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     numbered = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
     # polars writes the others as we want; not floats: a spreadsheet takes -inf for a formula.
-    texts = [
-        name
+    texts = {
+        name: dtype
         for name, dtype in numbered.schema.items()
         if dtype != pl.Boolean and not dtype.is_integer()
-    ]
-    cells = numbered.with_columns(
-        format_cells(pl.col(name), numbered.schema[name], excel=excel).alias(name) for name in texts
-    )
-    # Most columns have nothing that looks like a formula, and are written as they are.
-    looks = cells.select(may_be_escaped(pl.col(name)).any() for name in texts)
-    written = {
-        name: escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe)
-        if looks[name].any()
-        else pl.col(name)
-        for name in texts
     }
-    if excel:
-        # Only now: a number with a decimal comma is no number to whoever looks for formulas.
-        fractions = [name for name in texts if numbered.schema[name].is_numeric()]
-        written |= {name: written[name].str.replace(".", ",", literal=True) for name in fractions}
-    return cells.with_columns(_quote(text).alias(name) for name, text in written.items())
-
-
-def _quote(text: pl.Expr) -> pl.Expr:
-    """Cells in quotes where a reader could cut them, also one that separates by something else.
-
-    An empty text is quoted, which tells it from null, and a byte order mark, so that no reader
-    takes it for the file's own.
-    """
-    quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
-    return pl.when(text.str.contains('^$|^\ufeff|[",;\t|\r\n]')).then(quoted).otherwise(text)
+    cells = numbered.with_columns(
+        format_cells(pl.col(name), dtype, excel=excel).alias(name) for name, dtype in texts.items()
+    )
+    # Most columns are written as they are, and finding that out is a third of the work.
+    plain = cells.select(is_plain(pl.col(name)).all() for name in texts)
+    written = []
+    for name, dtype in texts.items():
+        has_comma = excel and dtype.is_numeric()
+        if has_comma or not plain[name].item():
+            text = escape_formulas(pl.col(name), spreadsheet_safe=spreadsheet_safe)
+            if has_comma:
+                # Only now: with a decimal comma it is no number to whoever looks for formulas.
+                text = text.str.replace(".", ",", literal=True)
+            written.append(quote(text).alias(name))
+    return cells.with_columns(written)

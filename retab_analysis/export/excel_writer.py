@@ -19,7 +19,7 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # whole numbers up to there are shown with all their digits
 _FIRST_YEAR = 1901  # Excel takes 1900 for a leap year, and its first day for a time without a date
-_SHEET = re.compile(r"(?!')[^\[\]:*?/\\\x00-\x1f]{1,31}(?<!')")
+_SHEET = re.compile(r"(?!')[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]+(?<!')")
 _Frame = pl.DataFrame | pl.LazyFrame
 
 
@@ -83,10 +83,11 @@ def _check_names(names: list[str]) -> None:
     if not names:
         raise ConfigError("frames must be at least one frame")
     for name in names:
-        if not (isinstance(name, str) and _SHEET.fullmatch(name)) or name.lower() == "history":
+        is_text = isinstance(name, str) and _SHEET.fullmatch(name) is not None
+        if not is_text or name.lower() == "history" or len(name.encode("utf-16-le")) > 2 * 31:
             raise ConfigError(
-                "a sheet's name has 1 to 31 characters, none of []:*?/\\ and no apostrophe at an "
-                f"end, and is not History, got {name!r}"
+                "a sheet's name has 1 to 31 characters (an emoji counts as two), none of []:*?/\\ "
+                f"and no apostrophe at an end, and is not History, got {name!r}"
             )
     if len({name.lower() for name in names}) < len(names):
         raise ConfigError(f"two sheets have the same name: {', '.join(names)}")

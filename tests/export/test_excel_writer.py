@@ -60,6 +60,11 @@ def test_a_sheet_of_each_table_equals_its_frame(tables: dict[str, pl.DataFrame])
         assert sheet.freeze_panes == "A2"
 
 
+def test_a_name_may_have_as_many_characters_as_excel_counts() -> None:
+    names = ["a" * 29 + "🧾", "请" * 31]
+    assert opened(dict.fromkeys(names, pl.DataFrame({"x": [1]}))).sheetnames == names
+
+
 def test_dates_are_dates_and_widths_fit() -> None:
     frame = runs(run("run_of_a_long_name_" * 2, 1)).with_columns(day=pl.lit(dt.date(2026, 5, 1)))
     sheet = opened(frame)["Sheet1"]
@@ -104,6 +109,8 @@ def test_what_a_sheet_cannot_hold_is_text(series: pl.Series, shown: object) -> N
         ([1], r"frames\['Sheet1'\]: expected a polars DataFrame, got list"),
         ({"a:b": pl.DataFrame()}, "a sheet's name has 1 to 31 characters"),
         ({"a" * 32: pl.DataFrame()}, "1 to 31 characters"),
+        ({"a" * 30 + "🧾": pl.DataFrame()}, r"31 characters \(an emoji counts as two\)"),
+        ({"a\ud800": pl.DataFrame()}, "1 to 31 characters"),
         ({"History": pl.DataFrame()}, "is not History"),
         (
             {"a": pl.DataFrame({"x": [1]}), "A": pl.DataFrame({"x": [1]})},
