@@ -32,7 +32,7 @@ Now and then:
     runs             wait_for_runs, cancel_runs
     analyse          summarize_runs, summarize_evals, states, latest_results, failures,
                      count_failures, triage, blame, flaky_evals, eval_history
-    compare          compare, compare_versions, of frames that you have
+    compare          compare, compare_versions, of frames that you have; outcomes, of other checks
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_csv, read_csv, write_excel
     decode           decode_runs, decode_results, decode_evals, of documents that you have
@@ -62,6 +62,7 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import failures as failures
     from retab_analysis.analysis import flaky_evals as flaky_evals
     from retab_analysis.analysis import latest_results as latest_results
+    from retab_analysis.analysis import outcomes as outcomes
     from retab_analysis.analysis import states as states
     from retab_analysis.analysis import summarize_evals as summarize_evals
     from retab_analysis.analysis import summarize_runs as summarize_runs
@@ -176,6 +177,7 @@ _HOMES = {
     "flaky_evals": "analysis",
     "latest_results": "analysis",
     "open_document": "checks.open_document",
+    "outcomes": "analysis",
     "overview": "checks.overview",
     "plot_comparison": "plots",
     "plot_durations": "plots",

@@ -67,7 +67,7 @@ LINES = {
     "export": 590,
     "stats": 670,
     "evidence": 1_800,
-    "analysis": 1_300,
+    "analysis": 1_480,
     "comparison": 5_062,
     "render": 910,
     "plots": 1_353,

@@ -25,8 +25,8 @@ RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError ServerEr
 WaitTimeout blame cancel_runs check compare compare_versions compare_view count_failures
 decode_evals decode_results decode_runs demo eval_history explore failures fetch_config_changes
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results open_document overview plot_comparison
-plot_durations plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs
+fetch_versions fetch_workflows flaky_evals latest_results open_document outcomes overview
+plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs
 states summarize_evals summarize_runs triage use wait_for_runs watch write_csv write_excel
 write_report
 """
@@ -70,6 +70,8 @@ SIGNATURES = {
     "flaky_evals": "(results, *, episodes=False)",
     "latest_results": "(results)",
     "open_document": "(result, *, client=None)",
+    "outcomes": "(frame, *, eval, passed, run=None, at=None, version=None, block=None, "
+    "document=None)",
     "overview": "(workflows=None, *, client=None, progress=None)",
     "triage": "(evals)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",

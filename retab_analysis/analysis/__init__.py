@@ -8,13 +8,15 @@ later one says.
 are about results. All of these are made of expressions alone, so that the streaming engine can run
 them. ``blame``, ``flakiness`` and ``eval_summaries`` ask the model of
 :mod:`retab_analysis.evidence` through ``assessment``, for which a LazyFrame is collected.
-``frames`` checks what comes in, for the plots too.
+``frames`` checks what comes in, for the plots too; ``foreign_outcomes`` lets in
+what other checks found.
 """
 
 from retab_analysis.analysis.blame import blame
 from retab_analysis.analysis.eval_summaries import summarize_evals
 from retab_analysis.analysis.failures import count_failures, failures
 from retab_analysis.analysis.flakiness import flaky_evals
+from retab_analysis.analysis.foreign_outcomes import outcomes
 from retab_analysis.analysis.history import eval_history
 from retab_analysis.analysis.states import latest_results, states
 from retab_analysis.analysis.summaries import summarize_runs
@@ -27,6 +29,7 @@ __all__ = [
     "failures",
     "flaky_evals",
     "latest_results",
+    "outcomes",
     "states",
     "summarize_evals",
     "summarize_runs",
