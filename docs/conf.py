@@ -61,7 +61,7 @@ warnings.filterwarnings("ignore", module=r"(sphinx|myst_nb|myst_parser|jupyter_c
 
 
 def _copy_notebooks() -> None:
-    for notebook in sorted((HERE.parent / "notebooks").glob("0[1-3]_*.ipynb")):
+    for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
         target = MADE / notebook.name
         if not target.exists() or target.read_bytes() != notebook.read_bytes():
             shutil.copyfile(notebook, target)

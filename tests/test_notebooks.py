@@ -155,6 +155,19 @@ def test_the_dashboard_keeps_all_three_views_and_no_values(
     assert [each for each in long if escape(each) in page] == []
 
 
+def test_the_watching_notebook_ends_with_the_view_of_a_run_that_has_ended(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RETAB_API_KEY", raising=False)
+    assert runner.main(NOTEBOOKS / "05_watch.ipynb") == 0
+    page = (runner.BUILD / "watch.html").read_text()
+    assert outside(page) == []
+    shown, _, last = plain(page).rpartition("What stays")
+    for part in (shown, last):
+        assert "95 of 95 done" in part
+        assert "since the edit of extract_lines" in part
+
+
 @pytest.mark.parametrize("workflow_id", ["wf_claims", "wf_untitled"])
 def test_the_dashboard_starts_nothing_where_there_is_a_key(
     runner: ModuleType, monkeypatch: pytest.MonkeyPatch, workflow_id: str
