@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +32,7 @@ from retab_analysis.transport import Client
 from retab_analysis.vocabulary import MOMENT
 from retab_analysis.widgets.elements import GridColumn, GridRow, button, copy_button, grid
 from retab_analysis.widgets.explorer.lists import HISTORY_COLUMNS
+from retab_analysis.widgets.jobs import run_beside
 from retab_analysis.widgets.phrases import count_noun, label_documents, shorten_version
 from retab_analysis.widgets.values import render_values
 
@@ -282,8 +281,7 @@ class OpenEval:
                 self.preview = found
                 self._redraw()
 
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(work,), daemon=True, name="retab document").start()
+        run_beside(work, "document")
 
     def show_of(self, comparison: Comparison | None, key: object) -> None:
         """Show a document of the eval that is open; ``key`` is what its button sends."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from support.axe import find_barriers
 from support.lab import run_all, turn_dark
 
 import retab_analysis as ra
@@ -81,6 +83,20 @@ def test_a_person_finds_out_what_the_new_version_broke(
         page.screenshot(path=screenshots / "dashboard-lab-dark.png")
         saves_no_values(page, folder / DASHBOARD.name)
         assert console == []  # Voilà asks the network for things that it can do without
+
+
+def test_its_headings_are_in_order(page: Page, opened: Opener) -> None:
+    """Each part is below its title, and what is inside it a level below that; no level is left."""
+    opened("voila", "light")
+    told = page.locator(".ra-page:not([data-stands-for]) .rtd-head")
+    expect(told).to_have_count(2, timeout=60_000)
+    headings = page.locator(":is(h1, h2, h3, h4, h5, h6):visible")
+    levels = headings.evaluate_all("(all) => all.map((each) => Number(each.tagName[1]))")
+    assert levels[0] == 1
+    assert {*levels[1:]} == {2, 3}
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    rules = ["heading-order", "empty-heading", "page-has-heading-one", "landmark-unique"]
+    assert find_barriers(page, "body", only=rules) == []
 
 
 def sees_the_run_move(page: Page) -> None:

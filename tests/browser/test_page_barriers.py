@@ -17,7 +17,6 @@ from support.inside import (
     LiveState,
     OpenEval,
     Option,
-    TaskState,
     chips,
     grid,
     multi_select,
@@ -86,7 +85,7 @@ PAGES: dict[str, Any] = {
     "elements": elements,
     "compared": lambda: compared(CompareLook(asking=True)),
     "compared saved": lambda: compared(CompareLook(), is_live=False),
-    "settling": lambda: compared(CompareLook(task=TaskState("Running", 3, 12, "about 5 runs"))),
+    "settling": lambda: compared(CompareLook(doing="Running: 3 of 12 · about 5 runs")),
 }
 ASKING = html.LiveLook(code="x = 1", can_cancel=True, asking=True)
 

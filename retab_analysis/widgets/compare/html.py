@@ -16,7 +16,6 @@ from retab_analysis.render.document import Document
 from retab_analysis.render.html import to_piece
 from retab_analysis.render.text import to_text
 from retab_analysis.widgets.compare.state import CompareState
-from retab_analysis.widgets.compare.task import TaskState
 from retab_analysis.widgets.elements import Option, button, render_still, select
 from retab_analysis.widgets.open_eval import OpenEval
 
@@ -30,11 +29,13 @@ class CompareLook:
 
     Attributes:
         asking: Whether it is being asked if evals are to be run again.
-        task: What goes on beside the notebook, or has failed.
+        doing: What goes on beside the notebook, and how far that is; empty for nothing.
+        failure: Why that failed, or what it could not do.
     """
 
     asking: bool = False
-    task: TaskState | None = None
+    doing: str = ""
+    failure: str = ""
 
 
 def render_sections(state: CompareState, look: CompareLook, opened: OpenEval) -> dict[str, Html]:
@@ -44,7 +45,7 @@ def render_sections(state: CompareState, look: CompareLook, opened: OpenEval) ->
         made = opened.render(state.comparison, _make_document(state.comparison, shows_values()))
         document = to_piece(made)
     return {
-        "sides": _render_sides(state, look.task),
+        "sides": _render_sides(state, held=bool(look.doing)),
         "work": _render_work(state, look),
         "document": document,
     }
@@ -55,9 +56,8 @@ def _make_document(comparison: Comparison, values: bool) -> Document:
     return make_document(comparison, comparison.gate(), door)
 
 
-def _render_sides(state: CompareState, task: TaskState | None) -> Html:
+def _render_sides(state: CompareState, *, held: bool) -> Html:
     # What is being settled is the pair that was chosen then.
-    held = task is not None and task.is_running
     kinds = [Option(each, _KINDS[each], chosen=each == state.kind) for each in state.sides]
     lists = [select(kinds, "kind", label="Compare", disabled=held)]
     for event, value in (("baseline", state.baseline), ("candidate", state.candidate)):
@@ -71,14 +71,12 @@ def _render_sides(state: CompareState, task: TaskState | None) -> Html:
 
 def _render_work(state: CompareState, look: CompareLook) -> Html:
     """What can be done about what is not sure, and how far that is."""
-    task = look.task
-    if task is not None and task.is_running:
-        done = f"{task.done} of at most {task.total} have ended" if task.total else ""
-        said = " · ".join(each for each in (task.words, task.note, done) if each)
+    if look.doing:
         stop = button("Stop waiting", "leave", hint="Runs that were started go on, and are kept")
-        return tag("div", stop, tag("span", said, role="status"), class_="ra-actions")
-    failure = None if task is None else task.failure
-    alert = tag("div", failure, class_="ra-alert ra-text", role="alert") if failure else None
+        return tag("div", stop, tag("span", look.doing, role="status"), class_="ra-actions")
+    alert = None
+    if look.failure:
+        alert = tag("div", look.failure, class_="ra-alert ra-text", role="alert")
     offered = () if state.same else _offer_work(state, look.asking)
     return join(alert, tag("div", *offered, class_="ra-actions"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -11,7 +11,8 @@ import polars as pl
 from retab_analysis.checks.edits import choose_versions
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison, compare_versions
-from retab_analysis.comparison.comparison import sides_of
+from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, checked
@@ -67,19 +68,51 @@ class CompareState:
         alpha: float = 0.05,
         margin: float = 0.05,
     ) -> None:
+        self._alpha, self._margin = alpha, margin
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._known: dict[tuple[str, str, str], Comparison] = {}
+        self._diffs: dict[tuple[str, ...], pl.DataFrame | None] = {}
+        # What was asked for, and stays where other results come; None for the newest.
+        self._wanted = baseline, candidate
+        self._read(results)
+        # It is of these two sides. Between others, the blocks' fingerprints say what differs.
+        self._diffs[self.kind, *sorted(self.pair[1:])] = version_diff
+        self._compare()
+
+    def take(self, results: pl.DataFrame | pl.LazyFrame) -> None:
+        """Compare other results; what was run again or looked up here is not forgotten.
+
+        Raises:
+            ConfigError: They are not of two runs, or a side that was chosen is not among them.
+            SchemaError: It is not a RESULTS frame.
+        """
+        self._read(results)
+        known, self._known = self._known, {}
+        for pair, before in known.items():
+            if {*pair[1:]} <= {side.value for side in self.sides.get(pair[0], ())}:
+                self._known[pair] = self._add_known(self._compare_pair(pair), before)
+        self._compare()
+
+    def _read(self, results: pl.DataFrame | pl.LazyFrame) -> None:
         # What is read here; the comparison itself checks what it needs.
         read = ("eval_id", "state", "run_created_at", "created_at", *SIDE_COLUMNS.values())
         checked(results, RESULTS, read, "results")
-        self.results = results.lazy().collect()
-        self.sides = find_sides(self.results)
-        self._alpha, self._margin = alpha, margin
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.kind, *pair = choose_sides(self.results, self.sides, baseline, candidate)
-        self.baseline, self.candidate = pair
-        # It is of these two sides. Between others, the blocks' fingerprints say what differs.
-        self._diffs = {(self.kind, *sorted(pair)): version_diff}
-        self._known: dict[tuple[str, str, str], Comparison] = {}
-        self._compare()
+        frame = results.lazy().collect()
+        sides = find_sides(frame)
+        self.kind, self.baseline, self.candidate = choose_sides(frame, sides, *self._wanted)
+        self.results, self.sides = frame, sides
+
+    def _add_known(self, comparison: Comparison, before: Comparison) -> Comparison:
+        """A comparison with the reruns of an earlier one of the same pair, and its edits."""
+        sides, had = sides_of(comparison), sides_of(before)
+        again = had.candidate.join(self.results, on="result_id", how="anti")
+        candidate = pl.concat([sides.candidate, again], how="diagonal")
+        grown = replace(sides, candidate=candidate, started=had.started)
+        made = compare_sides(grown, self._alpha, self._margin)
+        edits = had.edits
+        if edits and (edits.baseline, edits.candidate) == choose_versions(made.evals, grown):
+            made = with_sides(made, edits=edits)
+        return made
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -123,8 +156,7 @@ class CompareState:
         # One version may have no draft, or two versions the same one.
         if before is None or now is None or before == now:
             now, before = [side.value for side in self.sides[kind]][:2]
-        self.kind, self.baseline, self.candidate = kind, before, now
-        self._compare()
+        self._choose(kind, before, now)
 
     def _newest(self, kind: str, column: str, value: str) -> str | None:
         """The newest that a side of another kind has; among whole runs, not one of a few evals."""
@@ -139,22 +171,28 @@ class CompareState:
         before = baseline if baseline in values else self.baseline
         now = candidate if candidate in values else self.candidate
         if (before, now) != (self.baseline, self.candidate):
-            self.baseline, self.candidate = before, now
-            self._compare()
+            self._choose(self.kind, before, now)
+
+    def _choose(self, kind: str, baseline: str, candidate: str) -> None:
+        self.kind, self.baseline, self.candidate = kind, baseline, candidate
+        self._wanted = baseline, candidate
+        self._compare()
 
     def _compare(self) -> None:
-        comparison = self._known.get(self.pair)
-        if comparison is None:
-            comparison = compare_versions(
-                self.results,
-                self.baseline,
-                self.candidate,
-                by=SIDE_COLUMNS[self.kind],
-                version_diff=self._diffs.get((self.kind, *sorted((self.baseline, self.candidate)))),
-                alpha=self._alpha,
-                margin=self._margin,
-            )
-        self.comparison: Comparison = comparison
+        known = self._known.get(self.pair)
+        self.comparison: Comparison = self._compare_pair(self.pair) if known is None else known
+
+    def _compare_pair(self, pair: tuple[str, str, str]) -> Comparison:
+        kind, baseline, candidate = pair
+        return compare_versions(
+            self.results,
+            baseline,
+            candidate,
+            by=SIDE_COLUMNS[kind],
+            version_diff=self._diffs.get((kind, *sorted((baseline, candidate)))),
+            alpha=self._alpha,
+            margin=self._margin,
+        )
 
     def learn(self, pair: tuple[str, str, str], comparison: Comparison) -> None:
         """From now on use a comparison that knows more, wherever this pair is compared."""

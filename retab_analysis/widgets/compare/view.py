@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,8 +22,8 @@ from retab_analysis.progress import Progress, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.compare import html
 from retab_analysis.widgets.compare.state import ROUNDS, CompareState
-from retab_analysis.widgets.compare.task import Task
 from retab_analysis.widgets.handle import Handle
+from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
@@ -85,7 +87,10 @@ def compare_view(
 
 
 class CompareView(Handle):
-    """A comparison to be looked at; made by :func:`compare_view`."""
+    """A comparison to be looked at; made by :func:`compare_view`.
+
+    ``.comparison`` is what is compared at present, ``.update(results)`` gives it other results.
+    """
 
     _label = "Comparison of eval runs"
 
@@ -96,8 +101,9 @@ class CompareView(Handle):
         self._state, self._client, self._save_values = state, client, save_values
         if client is not None:
             state.clock = lambda: client.api_time
-        self._task: Task | None = None
-        self._asking = False
+        self._look = html.CompareLook()
+        # The job that goes on, or None.
+        self._progress: JobProgress | None = None
         self._opened = OpenEval(client, self._draw)
 
     @property
@@ -110,16 +116,30 @@ class CompareView(Handle):
         """What is compared at present, with the reruns that were settled in the view."""
         return self._state.comparison
 
+    def update(self, results: pl.DataFrame | pl.LazyFrame) -> None:
+        """Compare other results from now on, for example once another run has ended.
+
+        Sides that were chosen stay, the others are the newest again. What was run again in the view
+        is counted with them.
+
+        Args:
+            results: A RESULTS frame; the results of before are compared if it has them, too.
+
+        Raises:
+            ConfigError: It has no two sides, or not those that were chosen.
+            SchemaError: It is not a RESULTS frame.
+        """
+        with self._lock:
+            self._state.take(results)
+            self._draw(now=True)
+
     def close(self) -> None:
         """Take the view away: Jupyter keeps that of a cell that runs again, with its rows."""
-        if self._task is not None:
-            self._task.stop()
+        self._stop()
         super().close()
 
     def _render(self) -> dict[str, str]:
-        task = None if self._task is None else self._task.state
-        look = html.CompareLook(asking=self._asking, task=task)
-        return dict(html.render_sections(self._state, look, self._opened))
+        return dict(html.render_sections(self._state, self._look, self._opened))
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         with self._lock:
@@ -140,7 +160,7 @@ class CompareView(Handle):
         with self._lock, contextlib.suppress(ValueError, TypeError, LookupError):
             before, value = self.comparison, event.value
             # Whatever else is done answers the question.
-            self._asking = event.name == "ask"
+            self._look = replace(self._look, asking=event.name == "ask")
             if event.name in ("kind", "baseline", "candidate"):
                 self._choose(event.name, value)
             elif event.name == "eval":
@@ -151,20 +171,20 @@ class CompareView(Handle):
                 self._start("Running evals again", self._settle)
             elif event.name == "look_up" and self._state.edited_between is not None:
                 self._start("Looking up what was edited", self._look_up)
-            elif event.name == "leave" and self._task is not None:
-                self._task.stop()
+            elif event.name == "leave":
+                self._stop()
             # Where something else is compared, it is kept at once.
             self._draw(now=self.comparison is not before)
 
     def _choose(self, what: str, value: object) -> None:
         """Compare something else, unless what is compared is being settled."""
-        if self._is_busy or not isinstance(value, str):
+        if self._progress is not None or not isinstance(value, str):
             return
         if what == "kind":
             self._state.choose_kind(value)
         else:
             self._state.choose_side(**{what: value})
-        self._task = None
+        self._look = replace(self._look, failure="")
 
     def _draw(self, *, now: bool = False) -> None:
         with self._lock:
@@ -173,25 +193,42 @@ class CompareView(Handle):
 
     # What takes time
 
-    @property
-    def _is_busy(self) -> bool:
-        return self._task is not None and self._task.state.is_running
-
     def _start(self, words: str, work: Callable[[Comparison, Progress], Comparison]) -> None:
         """Do something beside the notebook; what comes of it is compared from then on."""
-        if self._is_busy:
+        if self._progress is not None:
             return
-        pair, comparison = self._state.pair, self.comparison
+        pair, comparison, results = self._state.pair, self.comparison, self._state.results
+        self._progress = progress = JobProgress(words, self._say)
+        self._look = html.CompareLook(doing=words)
 
-        def on_change(found: Comparison | None) -> None:
+        def job() -> None:
+            found, said = None, []
+            # A warning would be printed into whatever cell runs; the view shows it instead.
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    found = work(comparison, progress)
+                except BaseException as error:  # or the view would be busy for ever
+                    found, said = getattr(error, "partial", None), [describe_error(error)]
             with self._lock:
-                before = self.comparison
-                if found is not None:
+                if isinstance(found, Comparison):
                     self._state.learn(pair, found)
-                self._draw(now=self.comparison is not before)
+                    if self._state.results is not results:  # there are others meanwhile
+                        self._state.take(self._state.results)
+                failure = "\n".join([*said, *(str(each.message) for each in caught)])
+                self._progress, self._look = None, html.CompareLook(failure=failure)
+                self._draw(now=True)
 
-        self._task = Task(words, lambda progress: work(comparison, progress), on_change)
-        self._task.start()
+        run_beside(job, "compare")
+
+    def _say(self, words: str) -> None:
+        with self._lock:
+            self._look = replace(self._look, doing=words)
+            self._draw()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
 
     def _settle(self, comparison: Comparison, progress: Progress) -> Comparison:
         return settle(comparison, max_rounds=ROUNDS, client=self._client, progress=progress)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,92 +24,12 @@ from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.runs import list_runs
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
+from retab_analysis.widgets.jobs import JobProgress
 from retab_analysis.widgets.table import TableState
 
 DAYS = 90
-# Seconds; polars' signal handler keeps Ctrl-C from a longer wait.
-_STEP = 0.1
 # Errors of one run, which say nothing about the other ones.
 _OF_ONE_RUN = (NotFoundError, SchemaError, InvalidRequestError, PermissionDeniedError)
-
-Job = Callable[[], None]
-
-
-class JobQueue:
-    """Runs jobs one after another in a thread, which ends with the last of them.
-
-    Args:
-        on_end: Called in the thread after each job, with what it raised or None.
-    """
-
-    def __init__(self, on_end: Callable[[BaseException | None], None]) -> None:
-        self._on_end = on_end
-        self._jobs: deque[tuple[Hashable, Job]] = deque()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is a job that has not ended."""
-        with self._lock:
-            return self._thread is not None
-
-    def run(self, name: Hashable, job: Job) -> None:
-        """Have a job done, once if it is waiting under the same name already; returns at once."""
-        with self._lock:
-            # A person who clicks twice means it once.
-            if name not in [waiting for waiting, _ in self._jobs]:
-                self._jobs.append((name, job))
-            if self._thread is None:
-                # By the context Jupyter knows which cell a message belongs to.
-                context = contextvars.copy_context()
-                self._thread = threading.Thread(
-                    target=context.run, args=(self._work,), daemon=True, name="retab-explore"
-                )
-                self._thread.start()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Block until all jobs have ended; False where they have not in time, in seconds."""
-        end = None if timeout is None else time.monotonic() + timeout
-        # The next job may have a thread of its own.
-        while (thread := self._thread) is not None:
-            if end is not None and time.monotonic() >= end:
-                return False
-            thread.join(_STEP)
-        return True
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                if not self._jobs:
-                    self._thread = None
-                    return
-                _, job = self._jobs.popleft()
-            # Everything, because a panic of polars is not an Exception, and somebody may wait for
-            # the thread: if it died here, the view would be busy for ever.
-            raised: BaseException | None = None
-            try:
-                job()
-            except BaseException as error:
-                raised = error
-            # A drawing that fails must not end the jobs that wait.
-            with contextlib.suppress(BaseException):
-                self._on_end(raised)
-
-
-class MessageProgress:
-    """A progress that says in words how far a fetch is."""
-
-    def __init__(self, what: str, say: Callable[[str], None]) -> None:
-        self._what, self._say = what, say
-
-    def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Say how much is done."""
-        of = f" of {total:,}" if total else ""
-        self._say(f"Fetching {self._what}: {done:,}{of}")
-
-    def close(self) -> None:
-        """Nothing has to be taken away."""
 
 
 class Fetcher:
@@ -239,7 +156,7 @@ class Fetcher:
             evals=self._fetch_names(runs if known is not None else results),
             payloads="handle_inputs" in results.columns,
             client=self._client,
-            progress=MessageProgress("results", self._report),
+            progress=JobProgress("Fetching results", self._report),
         )
         with self._lock:
             self._explored.take_results(run_ids, found)
@@ -280,7 +197,7 @@ class Fetcher:
             # A run that does not name its workflow may be of any of them.
             named = only["workflow_id"].unique()
             of = None if named.null_count() else named.to_list()
-        progress = MessageProgress("runs", self._report)
+        progress = JobProgress("Fetching runs", self._report)
         found = None
         try:
             query = RunQuery.make(workflow_id=of, from_date=start, to_date=end)

@@ -19,9 +19,10 @@ from retab_analysis.markup import one_line
 from retab_analysis.schema import RESULTS, RUNS, Table, checked
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer import html
-from retab_analysis.widgets.explorer.fetcher import Fetcher, JobQueue
+from retab_analysis.widgets.explorer.fetcher import Fetcher
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 from retab_analysis.widgets.handle import Handle
+from retab_analysis.widgets.jobs import JobQueue, describe_error
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.open_eval import DetailLook, OpenEval, list_documents
 from retab_analysis.widgets.phrases import count_noun
@@ -429,7 +430,7 @@ class Explorer(Handle):
         with self._lock:
             if error is not None:
                 self._error = error
-                self._message = _Message(f"{type(error).__name__}: {error}", is_trouble=True)
+                self._message = _Message(describe_error(error), is_trouble=True)
             else:
                 # What else was said, for example where a file was written, stays.
                 if self._message.is_progress:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -27,6 +25,7 @@ from retab_analysis.progress import Bars, in_kernel
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.widgets.handle import Handle
+from retab_analysis.widgets.jobs import run_beside
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.live import html
 from retab_analysis.widgets.live.state import LiveState, Snapshot, compute_state
@@ -361,8 +360,7 @@ class LiveView(Handle):
                 self._watcher.note(f"cancel: {error}")
             self._watcher.refresh()
 
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(work,), daemon=True).start()
+        run_beside(work, "cancel")
 
     # How it is waited for
 

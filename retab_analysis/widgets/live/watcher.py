@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 import math
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +23,7 @@ from retab_analysis.fetch.threads import Pool, is_away
 from retab_analysis.progress import Silent
 from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
+from retab_analysis.widgets.jobs import run_beside
 from retab_analysis.widgets.live.news import News, NewsFinder
 from retab_analysis.widgets.live.run_lines import TOLD
 from retab_analysis.widgets.live.state import Snapshot
@@ -59,53 +59,6 @@ class _Seen:
     results: pl.DataFrame
 
 
-class NewsJob:
-    """News that are being found in a thread of their own.
-
-    Args:
-        pool: Where to find them.
-        find: Finds them.
-        wake: Set at the end, if somebody has waited for it in vain.
-
-    Attributes:
-        took: Seconds until it ended; infinite before that.
-    """
-
-    def __init__(
-        self, pool: Pool, find: Callable[[], tuple[News, ...]], wake: threading.Event
-    ) -> None:
-        self._find, self._wake, self._is_late = find, wake, False
-        self._began, self.took = time.monotonic(), math.inf
-        self._found = pool.submit(self._measure)
-        self._found.add_done_callback(self._tell)
-
-    def _measure(self) -> tuple[News, ...]:
-        try:
-            return self._find()
-        finally:
-            self.took = time.monotonic() - self._began
-
-    def _tell(self, _: object) -> None:
-        if self._is_late:
-            self._wake.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end; whether it has come."""
-        if wait([self._found], seconds).done:
-            return True
-        self._is_late = True
-        # It may have ended between the two lines.
-        return self._found.done()
-
-    def result(self) -> tuple[News, ...]:
-        """What was found.
-
-        Raises:
-            BaseException: What ended it instead.
-        """
-        return self._found.result()
-
-
 class Watcher:
     """Polls runs in a thread of its own, and tells its listeners of each change.
 
@@ -132,9 +85,10 @@ class Watcher:
         # One thread for all news: each new one may be given another arena by the C library, which
         # keeps as much memory as finding them took.
         self._pool = Pool(1)
-        # The news that are being found, and what they were asked for.
-        self._job: NewsJob | None = None
+        # The news that are being found, what they were asked for, and when.
+        self._job: Future[tuple[News, ...]] | None = None
         self._asked: Snapshot | None = None
+        self._asked_at = 0.0
         self._rested_at = 0.0
         self._patience = _PATIENCE
         self._interval = interval
@@ -159,12 +113,7 @@ class Watcher:
         _running[key] = self
         if before is not None:
             before.stop()
-        # By the context Jupyter knows which cell the updates of the widgets belong to.
-        run = contextvars.copy_context().run
-        self._thread = threading.Thread(
-            target=run, args=(self._run,), daemon=True, name="retab_analysis-watch"
-        )
-        self._thread.start()
+        self._thread = run_beside(self._run, "watch")
 
     def stop(self) -> None:
         """End the watching; the runs go on."""
@@ -354,8 +303,8 @@ class Watcher:
             if self._job is None and self._is_due(snapshot):
                 results = {run_id: seen.results for run_id, seen in self._results.items()}
                 find = partial(self._finder.find, snapshot.runs, results, dict(self._evals))
-                self._job = NewsJob(self._pool, partial(self._cancel.run, find), self._wake)
-                self._asked = snapshot
+                self._job = self._pool.submit(partial(self._cancel.run, find))
+                self._asked, self._asked_at = snapshot, time.monotonic()
             snapshot = self._collect_news(snapshot, self._patience)
         except AuthenticationError:
             self.snapshot = snapshot
@@ -403,12 +352,16 @@ class Watcher:
     def _collect_news(self, snapshot: Snapshot, patience: float) -> Snapshot:
         """Take over the news that were asked for, once they are there."""
         job = self._job
-        if job is None or not job.wait(patience):
+        if job is None:
             return snapshot
-        self._job = None
-        self._rested_at = time.monotonic() + min(_REST * job.took, _LONGEST_REST)
+        if not wait([job], patience).done:
+            job.add_done_callback(lambda _: self._wake.set())
+            return snapshot
+        self._job, now = None, time.monotonic()
+        took = now - self._asked_at
+        self._rested_at = now + min(_REST * took, _LONGEST_REST)
         # While a cell computes, waiting would only make the rounds rarer.
-        self._patience = _PATIENCE if job.took < _PATIENCE else 0.0
+        self._patience = _PATIENCE if took < _PATIENCE else 0.0
         news = job.result()
         if self._finder.unread:
             self.note(_say_left_out(self._finder.unread, "earlier result"))

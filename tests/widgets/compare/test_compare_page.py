@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,11 +113,12 @@ def test_events_from_several_threads_leave_one_state() -> None:
 
 
 def wait_for_task(shown: CompareView) -> None:
-    def names() -> list[str]:
-        return [each.name for each in threading.enumerate()]
-
-    until(lambda: "retab compare" not in names(), seconds=60)
+    until(lambda: not is_going_on(), seconds=60)
     shown._make_page().flush()
+
+
+def is_going_on() -> bool:
+    return "retab_analysis-compare" in [each.name for each in threading.enumerate()]
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client])
     do(shown, "ask")
     do(shown, "keep")
     assert state.comparison is before
-    assert shown._task is None
+    assert not is_going_on()
 
 
 def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Client]) -> None:
@@ -152,12 +154,11 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     do(shown, "eval", undecided[0])
     do(shown, "ask")
     do(shown, "settle")
-    assert shown._task is not None
-    if shown._task.state.is_running:
+    if is_going_on():
         do(shown, "settle")  # once is enough
         do(shown, "baseline", state.baseline)
     wait_for_task(shown)
-    assert shown._task.state.failure is None
+    assert "ra-alert" not in section(shown, "work")
     after = state.comparison
     assert after is not before
     known = sides_of(before).candidate["run_id"].implode()
@@ -192,6 +193,29 @@ def test_what_was_edited_is_looked_up_when_asked(
     assert "<ins>" not in still, "what prompts say is saved only where that is asked for"
 
 
+def test_other_results_forget_neither_reruns_nor_edits(
+    compared: tuple[CompareState, ra.Client],
+) -> None:
+    state, client = compared
+    shown = page(state, client)
+    results, known = state.results, {*sides_of(state.comparison).candidate["result_id"]}
+    do(shown, "look_up")
+    wait_for_task(shown)
+    edits = state.comparison.config_changes
+    do(shown, "settle")
+    shown.update(results.head(-1))  # while they run
+    wait_for_task(shown)
+    assert state.results.height == results.height - 1
+    for frame in (results, pl.concat([results, results.tail(1)]).unique("result_id")):
+        shown.update(frame)
+        counted = sides_of(state.comparison).candidate
+        again = counted.filter(~pl.col("result_id").is_in(known))
+        assert set(again["run_id"].str.head(8)) == {"started_"}
+        assert counted.height == len(known) + again.height
+        assert state.comparison.config_changes.equals(edits)
+        assert f"{again.height + 1} runs" in section(shown, "document")
+
+
 def test_what_fails_is_said(compared: tuple[CompareState, ra.Client]) -> None:
     state, _ = compared
     shown = page(
@@ -206,9 +230,25 @@ def test_what_fails_is_said(compared: tuple[CompareState, ra.Client]) -> None:
     assert state.comparison.evals.equals(before.evals)
 
 
+def test_what_came_before_an_error_is_kept_and_warnings_are_said() -> None:
+    shown = page()
+    found = ra.compare_versions(THREE, "v1", "v3")
+
+    def work(comparison: Comparison, progress: Progress) -> Comparison:
+        warnings.warn("2 evals could not be run again", stacklevel=1)
+        error = ra.RetabAnalysisError("the API refuses")
+        error.partial = found  # type: ignore[assignment]
+        raise error
+
+    shown._start("Running evals again", work)
+    wait_for_task(shown)
+    assert shown.comparison is found
+    assert "the API refuses\n2 evals could not be run again" in section(shown, "work")
+
+
 def wait_for_ever(comparison: Comparison, progress: Progress) -> Comparison:
     while True:
-        progress.update(1, 4, "Running 1 eval again")
+        progress.update(1, 4, "one eval")
         time.sleep(0.01)
 
 
@@ -216,8 +256,7 @@ def test_nobody_has_to_wait_for_the_end() -> None:
     shown = page()
     do(shown, "leave")
     shown._start("Running evals again", wait_for_ever)
-    until(lambda: "1 of at most 4" in section(shown, "work"))
-    assert "Running 1 eval again" in section(shown, "work")
+    until(lambda: "Running evals again: 1 of 4 · one eval" in section(shown, "work"))
     assert buttons(shown, "work") == {"leave": True}
     assert section(shown, "sides").count("disabled") == 3
     do(shown, "leave")
@@ -233,4 +272,4 @@ def test_closing_ends_what_goes_on() -> None:
     assert view.widget is not None
     view._start("Running evals again", wait_for_ever)
     view.close()
-    until(lambda: "retab compare" not in [each.name for each in threading.enumerate()])
+    until(lambda: not is_going_on())

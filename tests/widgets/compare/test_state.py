@@ -55,6 +55,22 @@ def test_sides_are_versions_runs_or_drafts(
     assert sides(CompareState(THREE, baseline, candidate)) == expected
 
 
+def test_of_other_results_the_newest_are_compared_or_what_was_chosen() -> None:
+    frames = [THREE.filter(workflow_version_id=each) for each in ("v1", "v2", "v3")]
+    state = CompareState(pl.concat(frames[:2]))
+    assert sides(state) == ("version", "v1", "v2")
+    state.take(THREE)
+    assert sides(state) == ("version", "v2", "v3")
+    assert state.comparison.evals.equals(ra.compare_versions(THREE, "v2", "v3").evals)
+    state.choose_side(candidate="v2", baseline="v1")
+    state.take(suite(v1="PPPPPPP", v2="PPPPPFP", v3="FBEPPPP", v4="FFFPPPP"))
+    assert sides(state) == ("version", "v1", "v2")
+    before = state.comparison
+    with pytest.raises(ra.ConfigError, match="'v1'"):
+        state.take(pl.concat(frames[1:]))
+    assert (*sides(state), state.comparison) == ("version", "v1", "v2", before)
+
+
 def test_what_is_older_is_not_taken_for_a_candidate() -> None:
     with pytest.raises(ra.ConfigError, match="baseline='v3' is the newest version of these"):
         CompareState(THREE, "v3")
