@@ -13,13 +13,15 @@
 #
 # And now and then: `make studies` (error rates by simulation, and that the benchmarks run), `make
 # dashboard` (runs, live progress and comparison as an app), `make soak` (faults and forks for eight
-# minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make test-newest-sdk`
-# (whether the newest SDK says what the contract does), `make dist` (wheel and sdist), `make clean`.
+# minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make test-slim` (the
+# small installation for CI), `make test-newest-sdk` (whether the newest SDK says what the contract
+# does), `make dist` (wheel and sdist), `make clean`.
 
 PYTHON ?= python3
 VENV ?= .venv
 FLOORS = .venv-floors
 NEWEST = .venv-newest-sdk
+SLIM = .venv-slim
 VOILA ?=
 SEED ?= 0
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
@@ -35,7 +37,7 @@ CORE = -m "not browser and not contract and not study"
 PIP = $(RUN) -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) --editable
 
-.PHONY: demo lab dashboard docs test browsers studies coverage test-floors test-newest-sdk dist soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard docs test browsers studies coverage test-floors test-newest-sdk test-slim dist soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -66,6 +68,13 @@ coverage: $(VENV)/.test
 # Not with the newest versions that fit, but with the lowest ones of what we name ourselves.
 test-floors: $(FLOORS)/.floors
 	$(FLOORS)/bin/python -m pytest $(PARALLEL) $(CORE) $(TESTS)
+
+# Whether `check` needs no more than slim.txt names, in an environment that has nothing else.
+test-slim: $(VENV)/bin/python
+	$(PYTHON) -m venv --clear --without-pip $(SLIM)
+	$(RUN) -m pip --python $(SLIM)/bin/python install --quiet --disable-pip-version-check \
+		--no-deps -r slim.txt .
+	$(SLIM)/bin/python -I tests/slim.py
 
 # The contract and the newest SDK's models, which another version than the tests' own may change.
 test-newest-sdk: $(NEWEST)/.test
@@ -159,4 +168,4 @@ node_modules/.hosts: package.json
 	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(VENV) $(FLOORS) $(NEWEST) node_modules build dist mutants .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) $(NEWEST) $(SLIM) node_modules build dist mutants .coverage .mypy_cache .ruff_cache .hypothesis

@@ -249,11 +249,18 @@ def test_89_nothing_of_the_checkout_is_run(runner: Runner) -> None:
     assert check(runner, **quiet) == 0, runner.log
     assert not (runner.folder / "stolen").exists()
     for step in ACTION["runs"]["steps"]:
-        if "uses" in step:
-            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
         for words in re.findall(r"python\"? (.*)|PYTHON\"? (.*)", step.get("run", "")):
             assert "".join(words).startswith("-I -m ")
     assert STEPS["Install"]["working-directory"] == "${{ runner.temp }}"
+
+
+def test_what_others_wrote_is_named_by_its_commit() -> None:
+    files = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    for file in files:
+        used = re.findall(r"uses: (.*)", file.read_text())
+        assert used
+        for each in used:
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", each), (file.name, each)
 
 
 def test_a_token_that_may_not_comment_stops_nothing(runner: Runner) -> None:

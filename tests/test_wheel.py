@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.doors import Answer, commands_in_sandbox, list_whole_runs
@@ -21,9 +25,9 @@ import retab_analysis as ra
 
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
+ADDRESS = "https://git.example/acme/retab_analysis"
 
 
-# Asks the sandbox in every situation that it can show.
 @dataclass(frozen=True)
 class Installed:
     """A virtual environment with the wheel, and an empty repository.
@@ -62,7 +66,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The build's own dependency is one of the tests': no network is needed.
     options = ("--no-deps", "--no-index", "--no-build-isolation", "--quiet")
     command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", folder, ROOT]
-    subprocess.run(command, check=True, timeout=300)
+    environment = {**os.environ, "RETAB_ANALYSIS_REPOSITORY": ADDRESS}
+    subprocess.run(command, check=True, timeout=300, env=environment)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -115,6 +120,41 @@ def test_it_names_its_doors(wheel: Path) -> None:
         *("[console_scripts]", "retab-analysis", "=", "retab_analysis.cli:main"),
         *("[pytest11]", "retab_analysis", "=", "retab_analysis.pytest_plugin"),
     ]
+
+
+def metadata_of(wheel: Path) -> Message:
+    packed = zipfile.ZipFile(wheel)
+    (name,) = (each for each in packed.namelist() if each.endswith(".dist-info/METADATA"))
+    return message_from_bytes(packed.read(name))
+
+
+def test_its_addresses_are_those_of_the_repository_that_publishes_it(wheel: Path) -> None:
+    found = metadata_of(wheel)
+    urls = dict(each.split(", ") for each in found.get_all("Project-URL") or [])
+    assert urls == {
+        "The API of Retab": "https://docs.retab.com",
+        "Repository": ADDRESS,
+        "Documentation": f"{ADDRESS}/tree/v{ra.__version__}/docs",
+        "Changelog": f"{ADDRESS}/blob/v{ra.__version__}/CHANGELOG.md",
+        "Issues": f"{ADDRESS}/issues",
+    }
+    readme = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"(!?)\[[^\]]*\]\((.*?)\)", str(found.get_payload()))
+    assert len(links) == len(re.findall(r"\]\(", readme)) > 10
+    for picture, link in links:
+        if link != "https://pola.rs":
+            path = link.removeprefix(f"{ADDRESS}/{'raw' if picture else 'blob'}/v{ra.__version__}/")
+            assert path != link
+            assert (ROOT / path).exists(), link
+
+
+def test_without_an_address_the_readme_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RETAB_ANALYSIS_REPOSITORY", raising=False)
+    given: dict[str, Any] = {"version": "1.2.3"}
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))["RepositoryAddresses"]
+    hook(str(ROOT), {}).update(given)
+    assert given["readme"]["text"] == (ROOT / "README.md").read_text("utf-8")
+    assert given["urls"] == {"The API of Retab": "https://docs.retab.com"}
 
 
 def test_every_public_name_can_be_loaded_from_it(installed: Installed) -> None:
