@@ -67,12 +67,12 @@ def pytest_configure_node(node: Any) -> None:
 def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
     """What is told of each workflow, as plain values."""
     from retab_analysis.cli.conclusion import is_usage
-    from retab_analysis.comparison.accepted import read_accepted
+    from retab_analysis.comparison.accepted import read_policy
     from retab_analysis.errors import ConfigError, RetabAnalysisError
 
     try:
         if config.option.retab_allow:
-            read_accepted(config.option.retab_allow)
+            read_policy(config.option.retab_allow)
     except ConfigError as error:
         raise pytest.UsageError(_as_output(f"--retab-allow: {error}")) from None
     try:

@@ -68,7 +68,7 @@ LINES = {
     "stats": 670,
     "evidence": 1_800,
     "analysis": 1_480,
-    "comparison": 5_062,
+    "comparison": 5_260,
     "render": 910,
     "plots": 1_353,
     "checks": 2_200,

@@ -23,7 +23,7 @@ from retab_analysis.cli.console import HOLDS, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
-from retab_analysis.comparison.accepted import read_accepted
+from retab_analysis.comparison.accepted import read_policy
 from retab_analysis.comparison.report import write_report
 from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.export import write_csv
@@ -70,7 +70,7 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
     try:
         # Before anything is asked.
         if options.file.exists():
-            read_accepted(options.file)
+            read_policy(options.file)
     except ConfigError as error:
         raise UsageError(str(error)) from None
     comparison = compare_sides(options, console, session, chosen_runs(options.candidate))

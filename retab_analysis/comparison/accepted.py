@@ -1,13 +1,18 @@
-"""Accepted failures: a TOML file that is reviewed like code, read and written here."""
+"""What a gate knows of single evals: a TOML file that is reviewed like code.
+
+It holds accepted failures, which are written here, too, and what somebody wrote by hand: tiers, and
+how much slower a run may be.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +25,12 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 
-_TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
-"""The beginning of an entry: its head, and the comments that stand right above it."""
+_TABLE = re.compile(
+    r"^(?:[ \t]*#.*\n)*[ \t]*\[(?:\[[ \t]*(accepted)[ \t]*\]\]|[ \t]*tiers\b)", re.MULTILINE
+)
+"""The beginning of an entry or a tier: its head, and the comments that stand right above it."""
 _KEYS = ("id", "name", "reason", "who", "until")
+TIERS = ("critical", "supporting", "informational")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
 
 
@@ -55,8 +63,25 @@ class Accepted:
         return "\n".join(["[[accepted]]", *lines, ""])
 
 
-def read_accepted(path: str | os.PathLike[str]) -> tuple[Accepted, ...]:
-    """Read a file of accepted failures.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a file says.
+
+    Attributes:
+        accepted: The accepted failures.
+        evals: The tier of each eval that is named in one, by its id or its name.
+        blocks: The tier of each block, by its id; an eval's own tier comes first.
+        max_slowdown: By which share the median eval may take longer than before; None: by any.
+    """
+
+    accepted: tuple[Accepted, ...] = ()
+    evals: Mapping[str, str] = field(default_factory=dict)
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    max_slowdown: float | None = None
+
+
+def read_policy(path: str | os.PathLike[str]) -> Policy:
+    """Read a file of accepted failures, tiers and limits.
 
     Raises:
         ConfigError: It cannot be read, or is not such a file.
@@ -67,13 +92,45 @@ def read_accepted(path: str | os.PathLike[str]) -> tuple[Accepted, ...]:
         raise ConfigError(
             f"the accepted failures in {str(path)!r} cannot be read: {error}"
         ) from None
-    entries = document.get("accepted", [])
-    if not isinstance(entries, list) or set(document) - {"accepted"}:
+    entries, slowdown = document.get("accepted", []), document.get("max_slowdown")
+    if not isinstance(entries, list) or set(document) - {"accepted", "tiers", "max_slowdown"}:
         raise ConfigError(
             f"{str(path)!r} is not a file of accepted failures: it must hold [[accepted]] tables "
-            f"with {', '.join(_KEYS)}, as Comparison.accept writes them"
+            f"with {', '.join(_KEYS)}, as Comparison.accept writes them; it may hold "
+            f"max_slowdown, and [tiers.…] tables ({', '.join(TIERS)})"
         )
-    return tuple(_check_entry(entry, path) for entry in entries)
+    is_number = isinstance(slowdown, int | float) and not isinstance(slowdown, bool)
+    if slowdown is not None and not (is_number and 0 <= slowdown < math.inf):
+        raise ConfigError(
+            f"max_slowdown in {str(path)!r} must be a share, 0.25 for at most a quarter longer "
+            f"than before, got {slowdown!r}"
+        )
+    tiers = document.get("tiers", {})
+    return Policy(
+        accepted=tuple(_check_entry(entry, path) for entry in entries),
+        evals=_read_tiers(tiers, "evals", path),
+        blocks=_read_tiers(tiers, "blocks", path),
+        max_slowdown=slowdown,
+    )
+
+
+def _read_tiers(tiers: Any, part: str, path: object) -> dict[str, str]:
+    """The tier of each eval or block that is named."""
+    found: dict[str, str] = {}
+    for tier, named in tiers.items() if isinstance(tiers, Mapping) else [("", None)]:
+        where = f"[tiers.{tier}] of {str(path)!r}"
+        names = named.get(part, []) if isinstance(named, Mapping) else None
+        if tier not in TIERS or not isinstance(named, Mapping) or set(named) - {"evals", "blocks"}:
+            raise ConfigError(
+                f"{where} must be one of {', '.join(f'[tiers.{each}]' for each in TIERS)} with "
+                f"evals = […] and blocks = […], got {named!r}"
+            )
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise ConfigError(f"{where}: {part} must be a list of texts, got {names!r}")
+        for name in names:
+            if found.setdefault(name, tier) != tier:
+                raise ConfigError(f"{where}: {name!r} is in [tiers.{found[name]}], too")
+    return found
 
 
 def _check_entry(entry: Any, path: object) -> Accepted:
@@ -133,9 +190,9 @@ def accept(
         raise ConfigError(f"until: {last} is over; the last day must be today or later")
     target = check_path("path", path)
     is_there = target.exists()
-    known = read_accepted(target) if is_there else ()
+    known = read_policy(target) if is_there else Policy()
     text = target.read_text(encoding="utf-8") if is_there else _HEAD
-    head, entries = _split_entries(text, known)
+    head, entries = _split_entries(text, known.accepted)
     told: dict[str, list[str]] = {"Accepted": [], "Renewed": []}
     for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
         # An entry that was written by hand may have the name in the place of the id.
@@ -188,15 +245,26 @@ def _split_entries(
 
     Where the entries are written in another way than as tables, the comments are lost.
     """
-    starts = [found.start() for found in _TABLE.finditer(text)]
-    head = text[: starts[0]] if starts else text
-    tables = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    found_heads = [*_TABLE.finditer(text)]
+    starts = [found.start() for found in found_heads]
+    head, tables = text[: starts[0]] if starts else text, []
+    for found, (start, end) in zip(found_heads, pairwise([*starts, len(text)]), strict=True):
+        if found[1]:
+            tables.append(text[start:end])
+        else:
+            head += text[start:end]
+    document = tomllib.loads(text)
+    whole = document.pop("accepted", [])
     try:
-        found = [tomllib.loads(each)["accepted"] for each in tables]
-        whole = tomllib.loads(text).get("accepted", [])
-        is_split = not tomllib.loads(head) and [each for [each] in found] == whole
+        written = [tomllib.loads(each)["accepted"] for each in tables]
+        is_split = tomllib.loads(head) == document and [each for [each] in written] == whole
     except (ValueError, KeyError, TypeError):
         is_split = False
+    if not is_split and document:
+        raise ConfigError(
+            "the entries have to be written as [[accepted]] tables, for others to be added beside "
+            f"{' and '.join(document)}"
+        )
     if not is_split:
         head, tables = _HEAD, [entry.to_toml() for entry in entries]
     return head, list(zip(entries, tables, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -123,22 +123,23 @@ class Comparison:
         """What is known of each eval that does not simply pass."""
         return collect_details(self._suite.evals, self._sides)
 
-    def _facts(self, accepted: Sequence[str] = ()) -> VerdictFacts:
+    def _facts(self, set_aside: Mapping[str, str] | None = None) -> VerdictFacts:
+        aside = set_aside or {}
         summary = self.summary.row(0, named=True)
         return VerdictFacts(
             self._suite.evals,
             self._details,
             summary,
             self._sides,
-            fallen=self._fallen(pl.Series(accepted, dtype=pl.String())),
-            accepted=frozenset(accepted),
+            fallen=self._fallen(pl.Series([*aside], dtype=pl.String())),
+            set_aside=aside,
         )
 
-    def _fallen(self, accepted: pl.Series) -> pl.DataFrame | None:
-        """The summary without the accepted evals, where the suite fell by its test."""
+    def _fallen(self, set_aside: pl.Series) -> pl.DataFrame | None:
+        """The summary without some evals, where the suite fell by its test."""
         summary = self.summary
-        if len(accepted):
-            summary = summarize(self._suite.without(accepted), self.alpha)
+        if len(set_aside):
+            summary = summarize(self._suite.without(set_aside), self.alpha)
         return summary if suite_regressed(summary, self.alpha) else None
 
     @property
@@ -169,24 +170,35 @@ class Comparison:
                 ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. An entry
                 of a file is a reason itself once its eval passed in two rows and does not come and
                 go, is not saved any more, or has run out; an id or a name that passes or was not
-                compared is noted.
+                compared is noted. The file may also name tiers, by hand: ``[tiers.critical]`` with
+                ``evals = […]`` (ids or names) and ``blocks = […]`` (ids), of which suspects fail
+                the gate, too; ``[tiers.informational]``, which is said and stops nothing; and
+                ``[tiers.supporting]``, which is all the rest, and wins over a block's tier. Above
+                the tables ``max_slowdown = 0.25`` fails it where the median eval surely takes more
+                than a quarter longer than before.
             min_pass_rate: The least pass rate of the candidate, from 0 to 1.
             verdict: Whether it counts that the suite fell by its test, which is computed without
-                the accepted evals.
+                the accepted and the informational evals.
 
         Returns:
             ``.ok``; ``.reasons`` (why not); ``.doubt`` (why it is undecided although nothing fails
-            it); ``.failing``, ``.undecided`` and ``.accepted``, ids of evals; ``.notes`` (said, not
-            counted); ``.rule`` (in words). An outage, and a run whose results do not add up to what
-            it says, are reasons, too.
+            it); ``.failing``, ``.undecided``, ``.accepted`` and ``.informational``, ids of evals;
+            ``.notes`` (said, not counted); ``.rule`` (in words). An outage, and a run whose results
+            do not add up to what it says, are reasons, too.
 
         Raises:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
         """
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        fallen = self._fallen(rule.accepted_ids(self.evals)) if rule.verdict else None
-        return apply_rule(rule, self._facts(), fallen)
+        fallen = self._fallen(rule.set_aside(self.evals)) if rule.verdict else None
+        facts = self._facts()
+        counted = facts
+        if rule.min_pass_rate is not None:
+            suite = self._suite.without(rule.ids_of_tier("informational", self.evals))
+            summary = summarize(suite, self.alpha).row(0, named=True)
+            counted = replace(facts, evals=suite.evals, summary=summary)
+        return apply_rule(rule, facts, fallen, counted.pass_rate)
 
     def raise_if_regressed(
         self,
@@ -446,11 +458,11 @@ class Comparison:
         chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
         hour = frozenset(chosen.filter("in_bad_hour")["eval_id"])
         reruns = mean_reruns(self._suite, SETTLE_ROUNDS, chosen["eval_id"]), hour
-        return make_document(self._facts(judged.accepted), judged, self.explain(), reruns, door)
+        return make_document(self._facts(judged.set_aside), judged, self.explain(), reruns, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
         """What :meth:`to_dict` gives, with what a gate of another rule says."""
-        facts = self._facts(gate.accepted)
+        facts = self._facts(gate.set_aside)
         told = list_conclusion(facts, gate, self.causes, values=values)
         if brief:
             return shorten({**told, "evals": list_brief(facts, values=values)})

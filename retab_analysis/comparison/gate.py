@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_share, find_named, resolve
-from retab_analysis.comparison.accepted import Accepted, read_accepted
+from retab_analysis.comparison.accepted import Policy, read_policy
 from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points
-from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts
+from retab_analysis.comparison.slowdown import measure_slowdown
 from retab_analysis.comparison.transitions import is_failing, is_undecided
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
@@ -46,6 +47,7 @@ class Gate:
             an error; :func:`settle` decides them.
         doubt: Why it is undecided although nothing fails it, in words; empty where it is not.
         accepted: The ids of the evals that do not pass, and are accepted.
+        informational: The ids of the evals that do not pass, and only inform by their tier.
         rule: By which rule, in words.
         suite_reasons: Those of the reasons that are of no single eval that fails.
     """
@@ -57,8 +59,15 @@ class Gate:
     undecided: tuple[str, ...] = ()
     doubt: str = ""
     accepted: tuple[str, ...] = ()
+    informational: tuple[str, ...] = ()
     rule: str = ""
     suite_reasons: tuple[str, ...] = ()
+
+    @property
+    def set_aside(self) -> dict[str, str]:
+        """The evals that do not pass and do not count, with the word for why."""
+        informational = dict.fromkeys(self.informational, "informational")
+        return informational | dict.fromkeys(self.accepted, "accepted")
 
     def __bool__(self) -> bool:
         return self.ok
@@ -71,7 +80,7 @@ class GateRule:
     fail_on: tuple[str, ...]
     max_failures: int
     names: tuple[str, ...]
-    accepted: tuple[Accepted, ...]
+    policy: Policy
     min_pass_rate: float | None
     verdict: bool
 
@@ -105,7 +114,7 @@ class GateRule:
             fail_on=_check_transitions(fail_on),
             max_failures=max_failures,
             names=() if is_file else _check_texts("allow", allow),
-            accepted=read_accepted(allow) if is_file else (),  # type: ignore[arg-type]
+            policy=read_policy(allow) if is_file else Policy(),  # type: ignore[arg-type]
             min_pass_rate=min_pass_rate,
             verdict=verdict,
         )
@@ -122,6 +131,11 @@ class GateRule:
         if self.min_pass_rate is not None:
             least = f"{self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
             said.append(f"the pass rate must be at least {least}")
+        policy = self.policy
+        if policy.max_slowdown is not None:
+            said.append(f"the median eval may take at most {policy.max_slowdown:.0%} longer")
+        tiers = {*policy.evals.values(), *policy.blocks.values()}
+        said += ["no critical eval may be suspect"] if "critical" in tiers else []
         verb = "is" if known == 1 else "are"
         free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
         return (", and ".join(said) or "nothing fails it") + free
@@ -139,9 +153,28 @@ class GateRule:
         Raises:
             ConfigError: A name that several evals have.
         """
-        entries = [each.id for each in self.accepted if not each.has_run_out()]
+        entries = [each.id for each in self.policy.accepted if not each.has_run_out()]
         found = find_evals(evals, [*entries, *self.names])
         return evals.filter(pl.col("eval_id").is_in([*found.values()]))["eval_id"]
+
+    def ids_of_tier(self, tier: str, evals: pl.DataFrame) -> pl.Series:
+        """The evals of a tier; its own tier comes before that of its block.
+
+        Raises:
+            ConfigError: A name that several evals have.
+        """
+        found = find_evals(evals, self.policy.evals)
+        own = {eval_id: self.policy.evals[name] for name, eval_id in found.items()}
+        tiers = [
+            pl.col(column).replace_strict(known, default=None, return_dtype=pl.String)
+            for column, known in (("eval_id", own), ("block_id", self.policy.blocks))
+        ]
+        return evals.filter(pl.coalesce(*tiers, pl.lit("supporting")) == tier)["eval_id"]
+
+    def set_aside(self, evals: pl.DataFrame) -> pl.Series:
+        """The evals that do not count: the accepted and the informational ones."""
+        informational = self.ids_of_tier("informational", evals)
+        return pl.concat([self.accepted_ids(evals), informational]).unique()
 
 
 def find_evals(evals: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
@@ -160,13 +193,13 @@ def name_by_id(evals: pl.DataFrame) -> dict[str, str | None]:
     return dict(evals.select("eval_id", "eval_name").iter_rows())
 
 
-def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, n_free: int) -> list[str]:
+def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, left_out: str) -> list[str]:
     """What speaks against the candidate beside single evals.
 
     Args:
         facts: What the verdict is told of.
         fallen: The summary without the accepted evals, where the suite fell by its test.
-        n_free: How many evals were left out of it.
+        left_out: Which evals were left out of it, in words.
     """
     said = []
     if facts.outage is not None:
@@ -182,7 +215,7 @@ def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, n_free: int) 
         )
     if fallen is not None:
         row = fallen.row(0, named=True)
-        beginning = "Without the accepted evals, the" if n_free else "The"
+        beginning = f"Without the {left_out} evals, the" if left_out else "The"
         said.append(
             f"{beginning} pass rate fell by {say_points(row['delta'])}, more than chance "
             f"explains (p value {say_p_value(row['p_value'])})."
@@ -190,7 +223,9 @@ def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, n_free: int) 
     return said
 
 
-def apply_rule(rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None) -> Gate:
+def apply_rule(
+    rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None, pass_rate: float | None
+) -> Gate:
     """Apply a rule to the evals of a comparison.
 
     Args:
@@ -198,6 +233,7 @@ def apply_rule(rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None)
         facts: What the verdict is told of.
         fallen: ``Comparison.summary`` without the accepted evals, where the suite fell by its test
             and that counts; else None.
+        pass_rate: The pass rate now, without the informational evals.
 
     Raises:
         ConfigError: A name that several evals have is allowed or accepted.
@@ -208,9 +244,13 @@ def apply_rule(rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None)
         if sides.saved is None
         else frozenset(sides.saved.select("eval_id", "eval_name").unpivot()["value"])
     )
-    free = rule.accepted_ids(evals)
-    is_free = pl.col("eval_id").is_in(free.implode())
-    counts = pl.col("transition").is_in(rule.fail_on)
+    aside = rule.accepted_ids(evals), rule.ids_of_tier("informational", evals)
+    is_accepted, informs = (pl.col("eval_id").is_in(ids.implode()) for ids in aside)
+    is_free = is_accepted | informs
+    left_out = [word for word, ids in zip(SET_ASIDE, aside, strict=True) if len(ids)]
+    is_critical = pl.col("eval_id").is_in(rule.ids_of_tier("critical", evals).implode())
+    is_suspect = pl.col("transition") == "suspect"
+    counts = pl.col("transition").is_in(rule.fail_on) | (is_critical & is_suspect)
     coming = sides.waiting[0] if "incomplete" in rule.fail_on else 0
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
@@ -224,16 +264,21 @@ def apply_rule(rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None)
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
         verb = "counts" if total == 1 else "count"
         reasons.append(f"{total} {verb} against the gate; {tolerated}.")
-    further = _say_against(facts, fallen, len(free))
-    further += _check_pass_rate(rule, facts.pass_rate)
+    further = _say_against(facts, fallen, " and ".join(left_out))
+    further += _check_pass_rate(rule, pass_rate)
+    slower, may_be_slower = _check_slowdown(rule, facts)
+    further += slower
     further += _check_accepted(rule, evals, saved)
     reasons += further
     suite += further
     notes = _note_others(evals.filter(~is_free), rule.fail_on, sides.waiting)
     notes += _note_idle(rule, evals, saved)
-    known = evals.filter(is_free, is_failing() | counts)
-    if known.height:
-        notes.append(f"{known.height} accepted: {list_evals(known)}.")
+    notes += may_be_slower
+    failing = evals.filter(is_free, is_failing() | counts)
+    known, informing = failing.filter(is_accepted), failing.filter(~is_accepted)
+    for word, several in zip(SET_ASIDE, (known, informing), strict=True):
+        if several.height:
+            notes.append(f"{several.height} {word}: {list_evals(several)}.")
     unsure = evals.filter(is_undecided(), ~is_free, ~counts)
     return Gate(
         not reasons,
@@ -243,6 +288,7 @@ def apply_rule(rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None)
         undecided=tuple(unsure["eval_id"]),
         doubt="" if reasons else _say_doubt(facts, unsure),
         accepted=tuple(known["eval_id"]),
+        informational=tuple(informing["eval_id"]),
         rule=rule.describe(known.height),
         suite_reasons=tuple(suite),
     )
@@ -289,6 +335,23 @@ def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
     return [f"The pass rate is {rate}; at least {least:.{digits}%} is asked for."]
 
 
+def _check_slowdown(rule: GateRule, facts: VerdictFacts) -> tuple[list[str], list[str]]:
+    """Whether evals take too long: why the gate fails, and what is worth knowing."""
+    most = rule.policy.max_slowdown
+    found = None if most is None else measure_slowdown(facts.sides)
+    if most is None or found is None or found.ratio <= 1 + most:
+        return [], []
+    said = (
+        f"The median of {count_noun(found.n_evals, 'eval')} takes {found.ratio:.2f} times as long"
+    )
+    if found.low is None:
+        return [], [f"{said}; that is too few evals to say more."]
+    said += f" as before (95 % interval {found.low:.2f} to {found.high:.2f}"
+    if found.low <= 1 + most:
+        return [], [f"{said}): it may be more than the {1 + most:.2f} that are allowed."]
+    return [f"{said}); {1 + most:.2f} are allowed."], []
+
+
 def _digits(share: float) -> int:
     """How many decimals a percentage is written with: all that it has, and at least one."""
     return next((n for n in range(1, 6) if round(share, n + 2) == share), 6)
@@ -301,9 +364,9 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] |
     does not come and go.
     """
     reasons = []
-    found = find_evals(evals, [each.id for each in rule.accepted])
+    found = find_evals(evals, [each.id for each in rule.policy.accepted])
     rows = {row["eval_id"]: row for row in evals.iter_rows(named=True)}
-    for entry in rule.accepted:
+    for entry in rule.policy.accepted:
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
         row = rows[found[entry.id]] if entry.id in found else None
         transition = row["transition"] if row else None
@@ -330,9 +393,17 @@ def _note_idle(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None
             notes.append(f"Allowed, but passes: {one_line(name)}.")
     if saved is None:
         # Whether it is saved is not known; it may be a slip of the pen.
-        known = find_evals(evals, [each.id for each in rule.accepted])
-        unknown = [one_line(each.id) for each in rule.accepted if each.id not in known]
+        entries = [each.id for each in rule.policy.accepted]
+        known = find_evals(evals, entries)
+        unknown = [one_line(each) for each in entries if each not in known]
         notes += [f"Accepted, but not compared: {each}." for each in unknown]
+    tiers = {
+        "eval": (rule.policy.evals, {*find_evals(evals, rule.policy.evals), *(saved or ())}),
+        "block": (rule.policy.blocks, {*evals["block_id"]}),
+    }
+    for noun, (named, known_names) in tiers.items():
+        unknown = [one_line(each) for each in named if each not in known_names]
+        notes += [f"In a tier, but the id of no {noun} here: {each}." for each in unknown]
     return notes
 
 

@@ -20,6 +20,7 @@ from retab_analysis.render.document import Count, Heading
 from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, LIKELY
 
 LONGEST = 100
+SET_ASIDE = ("accepted", "informational")
 _ENDED = (*DECIDED, "mixed", "error")
 
 
@@ -32,8 +33,9 @@ class VerdictFacts:
         details: The details of those that do not simply pass.
         summary: The row of ``Comparison.summary``.
         sides: What was compared.
-        fallen: The summary without the accepted evals, where the suite fell by its test.
-        accepted: The ids of the evals that do not pass, and are accepted.
+        fallen: The summary without those set aside, where the suite fell by its test.
+        set_aside: The evals that do not pass and do not count, with the word for why: accepted, or
+            informational.
     """
 
     evals: pl.DataFrame
@@ -41,14 +43,14 @@ class VerdictFacts:
     summary: Mapping[str, Any]
     sides: Sides
     fallen: pl.DataFrame | None
-    accepted: frozenset[str] = field(default_factory=frozenset)
+    set_aside: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, *transitions: str) -> list[EvalDetail]:
-        """The evals of some transitions, but for the accepted ones."""
+        """The evals of some transitions, but for those set aside."""
         return [
             each
             for each in self.details
-            if each.transition in transitions and each.id not in self.accepted
+            if each.transition in transitions and each.id not in self.set_aside
         ]
 
     @property
@@ -100,11 +102,12 @@ class VerdictFacts:
         """How many evals there are of everything; they add up to the number of evals."""
         numbers: dict[str, int] = {}
         for eval_id, transition in self.evals.select("eval_id", "transition").iter_rows():
-            word = "accepted" if eval_id in self.accepted else WORDS[transition][1]
+            word = self.set_aside.get(eval_id, WORDS[transition][1])
             numbers[word] = numbers.get(word, 0) + 1
         tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
         order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
-        order.insert(order.index("no result"), "accepted")
+        at = order.index("no result")
+        order[at:at] = SET_ASIDE
         return [
             Count(
                 numbers[word],
@@ -239,8 +242,10 @@ def _suite_fell(facts: VerdictFacts) -> Heading | None:
         return None
     rates = facts.fallen.select("baseline_pass_rate", "candidate_pass_rate").row(0)
     before, now = say_rates(*rates)
-    said = f" from {before} to {now}" + (" without the accepted evals" if facts.accepted else "")
-    return Heading("✗", "bad", "The pass rate fell", f"{said}; no single eval explains it")
+    aside = [word for word in SET_ASIDE if word in facts.set_aside.values()]
+    without = f" without the {' and '.join(aside)} evals" if aside else ""
+    said = f" from {before} to {now}{without}; no single eval explains it"
+    return Heading("✗", "bad", "The pass rate fell", said)
 
 
 def _open(facts: VerdictFacts) -> Heading | None:
@@ -279,10 +284,10 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
 
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
-    accepted = facts.accepted & {each.id for each in facts.details}
-    failing = [each for each in facts.details if each.fails and each.id not in accepted]
+    aside = [facts.set_aside[each.id] for each in facts.details if each.id in facts.set_aside]
+    failing = [each for each in facts.details if each.fails and each.id not in facts.set_aside]
     said = [f"{passed:,} of {of:,} pass"]
-    said += [f"{len(accepted)} accepted"] if accepted else []
+    said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]
     words = {
         "still_failing": "fail as before",
         "flaky": "flaky",
@@ -294,7 +299,7 @@ def _nothing_broke(facts: VerdictFacts) -> Heading:
             said.append(
                 f"{n} {'fails as before' if n == 1 and word[0] == 'f' and 'as' in word else word}"
             )
-    broke = "Nothing new broke" if accepted else "Nothing broke"
+    broke = "Nothing new broke" if aside else "Nothing broke"
     return Heading("✓", "good", broke, f": {', '.join(said)}")
 
 

@@ -40,7 +40,14 @@ def list_conclusion(
             "ok": gate.ok,
             **{
                 name: list(getattr(gate, name))
-                for name in ("reasons", "notes", "failing", "undecided", "accepted")
+                for name in (
+                    "reasons",
+                    "notes",
+                    "failing",
+                    "undecided",
+                    "accepted",
+                    "informational",
+                )
             },
         },
         "counts": {each.word: each.number for each in facts.counts()},

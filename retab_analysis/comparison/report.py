@@ -25,7 +25,7 @@ def make_document(comparison: Comparison, gate: Gate, door: Door) -> Document:
 
 def make_cases(comparison: Comparison, gate: Gate, *, values: bool) -> list[Case]:
     """A case for each eval, and one for reasons that are of no single eval."""
-    return list_cases(comparison._facts(gate.accepted), gate, values=values)
+    return list_cases(comparison._facts(gate.set_aside), gate, values=values)
 
 
 def make_values(comparison: Comparison, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from retab_analysis.comparison.detail import (
     say_p,
 )
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
+from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts, say_rates, write_heading
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Card,
@@ -333,8 +333,9 @@ class _Writer:
         yield from self._reasoned("Failing as before", facts.of("still_failing"), None)
         others = facts.of("added", "not_comparable", "removed")
         yield from self._reasoned("Not compared", others, None)
-        accepted = [each for each in facts.details if each.id in facts.accepted]
-        yield from self._reasoned("Accepted", accepted, None)
+        for word in SET_ASIDE:
+            aside = [each for each in facts.details if facts.set_aside.get(each.id) == word]
+            yield from self._reasoned(word.capitalize(), aside, None)
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
         yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
@@ -447,7 +448,7 @@ def _make_case(detail: EvalDetail, gate: Gate, values: bool) -> Case:
     if detail.passes_in_the_end:
         return Case(*about, "passed", attempts=attempts)
     why = f"{WORDS[detail.transition][1]}: {detail.reason}"
-    if detail.id in gate.accepted:
-        return Case(*about, "xfailed", f"accepted; {why}")
+    if detail.id in gate.set_aside:
+        return Case(*about, "xfailed", f"{gate.set_aside[detail.id]}; {why}")
     known_failing = detail.fails and detail.transition in ("still_failing", "flaky", *BROKEN)
     return Case(*about, "xfailed" if known_failing else "skipped", why)

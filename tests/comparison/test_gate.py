@@ -20,7 +20,7 @@ from comparison.cases import (
     of_every_transition,
     suite,
 )
-from support.inside import EVALS, FAIL_ON, TRANSITIONS, Accepted, Comparison, read_accepted
+from support.inside import EVALS, FAIL_ON, TRANSITIONS, Accepted, Comparison, read_policy
 
 from retab_analysis import ConfigError, RegressionError, write_report
 
@@ -294,7 +294,9 @@ def test_existing_entries_are_renewed_where_something_is_given_and_it_is_said(
         comparison.accept(path, comparison.evals.filter(eval_id="broken"), reason="newer"),
         comparison.accept(path, ["name of doubtful", "blocked"], reason="other"),
     ]
-    assert [(each.id, each.reason, each.until, each.who) for each in read_accepted(path)] == [
+    assert [
+        (each.id, each.reason, each.until, each.who) for each in read_policy(path).accepted
+    ] == [
         ("blocked", "other", None, None),
         ("broken", "newer", None, None),
         ("doubtful", "other", last, "Ida"),
@@ -339,7 +341,7 @@ def test_comments_stay_where_an_entry_is_renewed_and_what_has_run_out_holds_agai
         'reason = "new"  # as agreed',
         "# The one with the long name.",
     ]
-    assert [(each.id, each.reason, each.until) for each in read_accepted(path)] == [
+    assert [(each.id, each.reason, each.until) for each in read_policy(path).accepted] == [
         ("broken", "new", TOMORROW),
         ("gap", "new", TOMORROW),
         ("name of doubtful", "new", None),
@@ -359,9 +361,9 @@ def test_comments_stay_where_an_entry_is_renewed_and_what_has_run_out_holds_agai
 def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, text: str) -> None:
     path = tmp_path / "accepted.toml"
     path.write_text(text, encoding="utf-8")
-    before = {each.id: each for each in read_accepted(path)}
+    before = {each.id: each for each in read_policy(path).accepted}
     of_every_transition().accept(path, "broken", reason="new")
-    assert {each.id: each for each in read_accepted(path)} == before | {
+    assert {each.id: each for each in read_policy(path).accepted} == before | {
         "broken": Accepted("broken", "name of broken", "new")
     }
 
@@ -375,7 +377,7 @@ def test_a_last_day_that_is_over_is_refused(tmp_path: Path) -> None:
 def test_half_a_surrogate_does_not_break_the_file(tmp_path: Path) -> None:
     path = tmp_path / "accepted.toml"
     of_every_transition().accept(path, "gap", reason="a\ud800b")
-    assert read_accepted(path)[0].id == "gap"
+    assert read_policy(path).accepted[0].id == "gap"
 
 
 def accepted(path: Path, *entries: str) -> Path:

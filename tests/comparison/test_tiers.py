@@ -1,0 +1,177 @@
+"""What a file says of evals: tiers, and how much slower a run may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.frames import many, results
+from support.inside import Comparison, Conclusion, read_policy
+
+import retab_analysis as ra
+
+
+def suspects() -> Comparison:
+    """A suspect of block A and one of block D, a break of block B, and many that pass."""
+    blocks = {"shaky": "A", "odd": "D", "solid": "B"}
+    history = [
+        row
+        for name, letters in {
+            "shaky": "PFPPPFPPPPPP",
+            "odd": "PPFPPPPFPPPP",
+            "solid": "P" * 12,
+        }.items()
+        for row in many(name, letters, 1, block_id=blocks[name])
+    ]
+    others = [row for n in range(30) for row in many(f"fine {n}", "P" * 12, 1, block_id="C")]
+    now = [
+        *many("shaky", "F", 20, block_id="A"),
+        *many("odd", "F", 20, block_id="D"),
+        *many("solid", "F", 20, block_id="B"),
+        *(row for n in range(30) for row in many(f"fine {n}", "P", 20, block_id="C")),
+    ]
+    return ra.compare(results(*history, *others), results(*now))
+
+
+def policy(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "accepted.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_tier_says_what_stops_a_build(tmp_path: Path) -> None:
+    verdict = suspects()
+    kinds = dict(verdict.evals.select("eval_id", "transition").iter_rows())
+    assert (kinds["shaky"], kinds["odd"], kinds["solid"]) == ("suspect", "suspect", "regressed")
+    plain = verdict.gate()
+    assert plain.failing == ("solid",)
+    assert set(plain.undecided) == {"shaky", "odd"}
+    # A critical suspect fails it; an eval's own tier comes before that of its block.
+    path = policy(
+        tmp_path,
+        """
+        [tiers.critical]
+        evals = ["shaky"]
+        [tiers.informational]
+        blocks = ["B", "D"]
+        [tiers.supporting]
+        evals = ["odd"]
+        """,
+    )
+    gate = verdict.gate(allow=path)
+    assert (gate.failing, gate.undecided, gate.informational) == (("shaky",), ("odd",), ("solid",))
+    assert "1 informational: name of solid." in gate.notes
+    assert "no critical eval may be suspect" in gate.rule
+
+
+def test_what_only_informs_is_said_at_every_door_and_stops_nothing(tmp_path: Path) -> None:
+    verdict = suspects()
+    path = policy(tmp_path, '[tiers.informational]\nevals = ["solid", "odd", "shaky"]\n')
+    gate = verdict.gate(allow=path, min_pass_rate=1.0)
+    assert gate.ok
+    assert (gate.doubt, gate.failing, gate.undecided) == ("", (), ())
+    assert set(gate.informational) == {"solid", "odd", "shaky"}
+    assert not verdict.gate(min_pass_rate=1.0).ok
+    told = Conclusion("wf", verdict, gate)
+    assert "0 informational" not in told.text(100, values=False)
+    assert told.text(100, values=False).startswith(
+        "✓ Nothing new broke: 30 of 33 pass, 3 informational"
+    )
+    assert "Informational" in told.markdown(values=False)
+    assert told.to_dict(brief=False, values=False)["counts"] == {"informational": 3, "pass": 30}
+    outcomes = {case.name: case.outcome for case in told.cases(values=False)}
+    assert outcomes["name of solid"] == "xfailed"
+    assert told.exit_code == 0
+
+
+def test_names_that_mean_nothing_are_noted(tmp_path: Path) -> None:
+    path = policy(tmp_path, '[tiers.critical]\nevals = ["soild"]\nblocks = ["Z"]\n')
+    notes = suspects().gate(allow=path).notes
+    assert {each for each in notes if each.startswith("In a tier")} == {
+        "In a tier, but the id of no eval here: soild.",
+        "In a tier, but the id of no block here: Z.",
+    }
+
+
+def test_entries_are_added_beside_tiers(tmp_path: Path) -> None:
+    before = "max_slowdown = 0.5\n\n# Money.\n[tiers.critical]\nblocks = ['B']\n"
+    path = policy(tmp_path, f"[[accepted]]\nid = 'odd'\n\n{before[20:]}")
+    path.write_text(f"{before}\n[[accepted]]\nid = 'odd'\n")
+    verdict = suspects()
+    verdict.accept(path, ["solid"], reason="known")
+    read = read_policy(path)
+    assert [each.id for each in read.accepted] == ["odd", "solid"]
+    assert (read.blocks, read.max_slowdown) == ({"B": "critical"}, 0.5)
+    assert path.read_text().startswith(before)
+    # A tier that stands below the entries moves above them.
+    path.write_text("[[accepted]]\nid = 'odd'\n\n# Money.\n[tiers.critical]\nblocks = ['B']\n")
+    verdict.accept(path, ["solid"], reason="known")
+    assert [each.id for each in read_policy(path).accepted] == ["odd", "solid"]
+    assert "# Money.\n[tiers.critical]" in path.read_text()
+    path.write_text("accepted = [{id = 'odd'}]\n[tiers.critical]\nblocks = ['B']\n")
+    with pytest.raises(ra.ConfigError, match=r"written as \[\[accepted\]\] tables"):
+        verdict.accept(path, ["solid"], reason="known")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tiers.vital]\nevals = []", r"must be one of \[tiers.critical\], \[tiers.supporting\]"),
+        ("[tiers]\ncritical = ['a']", "must be one of .* got \\['a'\\]"),
+        ("tiers = 3", "must be one of"),
+        ("[tiers.critical]\nnames = ['a']", "must be one of"),
+        ("[tiers.critical]\nevals = 'a'", "evals must be a list of texts, got 'a'"),
+        ("[tiers.critical]\nblocks = [1]", r"blocks must be a list of texts, got \[1\]"),
+        (
+            "[tiers.critical]\nevals = ['a']\n[tiers.informational]\nevals = ['a']",
+            r"'a' is in \[tiers.critical\], too",
+        ),
+        ("max_slowdown = '1'", "max_slowdown in .* must be a share"),
+        ("max_slowdown = -1", "must be a share"),
+        ("max_slowdown = nan", "must be a share"),
+        ("max_slowdown = true", "must be a share"),
+        ("min_slowdown = 1", "is not a file of accepted failures"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ra.ConfigError, match=said):
+        read_policy(policy(tmp_path, text))
+
+
+def slower(times: float, n: int) -> Comparison:
+    """Each of some evals takes so many times as long, give or take a tenth."""
+    before, now = [], []
+    for at in range(n):
+        usual = 1000 + 100 * at
+        before += many(f"e{at:02}", "PPP", 1, duration_ms=usual)
+        now += many(
+            f"e{at:02}", "P", 9, duration_ms=round(usual * times * (0.9 + 0.02 * (at % 11)))
+        )
+    return ra.compare(results(*before), results(*now))
+
+
+def test_a_run_that_surely_takes_longer_than_allowed_fails_the_gate(tmp_path: Path) -> None:
+    path = policy(tmp_path, "max_slowdown = 0.25\n")
+    assert slower(1.0, 33).gate(allow=path).ok
+    assert slower(1.3, 33).gate().ok
+    (reason,) = slower(2.0, 33).gate(allow=path).reasons
+    assert reason.startswith("The median of 33 evals takes 2.00 times as long as before (95 %")
+    assert reason.endswith("1.25 are allowed.")
+    unsure, few = (slower(times, n).gate(allow=path) for times, n in ((1.27, 33), (3.0, 5)))
+    assert unsure.ok
+    assert "may be more than the 1.25 that are allowed" in unsure.notes[-1]
+    assert few.ok
+    assert "too few evals" in few.notes[-1]
+    assert "at most 25% longer" in slower(1.0, 33).gate(allow=path).rule
+
+
+def test_durations_of_other_inputs_are_not_compared(tmp_path: Path) -> None:
+    path = policy(tmp_path, "max_slowdown = 0.25\n")
+    before = [
+        many(f"e{n}", "P", 1, duration_ms=10, handle_inputs_fingerprint="a")[0] for n in range(9)
+    ]
+    now = [
+        many(f"e{n}", "P", 2, duration_ms=99, handle_inputs_fingerprint="b")[0] for n in range(9)
+    ]
+    gate = ra.compare(results(*before), results(*now)).gate(allow=path)
+    assert not any("as long" in each for each in (*gate.reasons, *gate.notes))
