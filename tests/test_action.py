@@ -205,6 +205,19 @@ def test_inputs(runner: Runner, api: LetteredApi) -> None:
     assert check(runner, undecided="sometimes", **inputs) == 4
 
 
+def test_only_what_was_edited(runner: Runner, api: LetteredApi) -> None:
+    api.blocks = {"total": "totals"}
+    api.codes = {"extract": "A", "totals": "A" * 21 + "B"}
+    api.write(api.evals)
+    assert check(runner, only="edited", canary="2") == 0, runner.log
+    assert [run.scope for run in api.started] == ["B", "E", "E"]
+    assert "Starting 3 runs of 3 evals: block 'totals' (" in runner.log
+    # Neither is forgotten where it says nothing.
+    quiet = {"comment": "false", "status": "false"}
+    assert check(runner, start="false", only="edited", **quiet) == 4
+    assert check(runner, canary="2", **quiet) == 4
+
+
 @pytest.mark.parametrize("name", ["settle", "undecided"])
 def test_an_input_that_cannot_be_used_is_said(runner: Runner, api: LetteredApi, name: str) -> None:
     assert check(runner, **{name: ""}) == 4

@@ -8,14 +8,16 @@ checked
     each block.
 since it
     Runs of blocks and of single evals, and runs of the workflow that were cut short: the newest 40,
-    those of evals that do not simply pass first; up to the next whole run.
+    the newest of each block first and those of evals that simply pass last; up to the next whole
+    run.
 the baseline
     Where one was asked for.
 earlier
     Of the whole runs that decided something ``history``: four fifths the newest; of the rest one
     half the oldest that are listed, one half spread between.
 earlier, of a block or an eval
-    The oldest and the newest of each and of each version, 12 at most.
+    The oldest and the newest of each and of each version, 12 at most. Where no whole run is
+    checked, also what was run since the newest one before it, as above: what broke there stays.
 
 Nothing displaces whole runs. What a saved eval remembers of its last pass is one row more, see
 :mod:`retab_analysis.checks.read`. What failed in all that is read is failing as before.
@@ -50,6 +52,7 @@ PAGE, MOST_PAGES = 100, 10
 MOST_SINCE, MOST_PARTS = 40, 12
 OLD = timedelta(days=30)
 _AHEAD = timedelta(hours=1)
+_MOMENT = pl.Datetime("us", "UTC")
 
 WHOLE = pl.col("scope") == "workflow"
 DECIDED = pl.sum_horizontal("passed", "failed", "blocked")
@@ -212,7 +215,7 @@ def make_plan(
     since, is_newest = _choose_since(listing, now.runs, newest, saved)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, history)
-    parts = _choose_parts(listing, begun)
+    parts = _choose_parts(listing, now.runs, saved)
     reasons = [
         (now.runs, f"checked: {now.why}"),
         (None if against is None else against.runs, "the baseline"),
@@ -435,26 +438,47 @@ def _choose_since(
     following = later.filter(STANDS)["created_at"].min()
     if following is not None:
         later = later.filter(pl.col("created_at") < following)
+    return _list_since(later, newest, saved), following is None
+
+
+def _list_since(runs: pl.DataFrame, moment: datetime | None, saved: pl.DataFrame) -> pl.DataFrame:
+    """Of what was run since a moment the newest 40: of each block its newest, then the others."""
     passes = saved.filter(
         pl.col("latest_run_outcome") == "passed",
-        (pl.col("last_failed_at") < newest).fill_null(True),
+        (pl.col("last_failed_at") < pl.lit(moment, _MOMENT)).fill_null(True),
     )["eval_id"]
     is_plain = pl.col("eval_id").is_in(passes.implode()).fill_null(False)
-    ended = later.filter(DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0)))
-    ordered = ended.sort(is_plain, maintain_order=True)
-    return ordered.head(MOST_SINCE), following is None
+    is_present = (pl.col("scope") == "block") & pl.struct(
+        "scope", "target_block_id"
+    ).is_first_distinct()
+    ended = runs.filter(DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0)))
+    return ended.sort(~is_present, is_plain, maintain_order=True).head(MOST_SINCE)
 
 
-def _choose_parts(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
-    """The oldest and the newest run of each block, or eval, and version before a moment."""
-    parts = listing.present.filter(~WHOLE, DECIDED_ANY, pl.col("created_at") < begun)
+def _choose_parts(
+    listing: RunListing, candidate: pl.DataFrame, saved: pl.DataFrame
+) -> pl.DataFrame:
+    """The oldest and the newest run of each block, or eval, and version before the candidate.
+
+    Where no whole run is checked, also what was run since the one before: no other run tells what
+    became of what broke there.
+    """
+    begun = candidate["created_at"].min()
+    before = listing.present.filter(pl.col("created_at") < begun)
+    parts = before.filter(~WHOLE, DECIDED_ANY)
     keys = ("target_block_id", "eval_id", "workflow_version_id")
     ends = [parts.unique(keys, keep=end, maintain_order=True) for end in ("first", "last")]
     both = pl.concat(ends).unique("run_id", maintain_order=True)
     blocks_first = both.sort(
         pl.col("scope") != "block", "created_at", descending=[False, True], nulls_last=True
     )
-    return blocks_first.head(MOST_PARTS)
+    chosen = blocks_first.head(MOST_PARTS)
+    if not candidate.filter(WHOLE).is_empty():
+        return chosen
+    last: datetime | None = before.filter(STANDS)["created_at"].max()  # type: ignore[assignment]
+    since = (pl.col("created_at") > pl.lit(last, _MOMENT)).fill_null(last is None)
+    newest = _list_since(before.filter(~WHOLE, since), last, saved)
+    return pl.concat([newest, chosen]).unique("run_id", keep="first", maintain_order=True)
 
 
 def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) -> frozenset[str]:

@@ -22,11 +22,14 @@ from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch import fetch_evals, start_runs, wait_for_runs
+from retab_analysis.fetch import fetch_evals, wait_for_runs
+from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.params import Runs
+from retab_analysis.fetch.starts import start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.render.junit import write_junit
+from retab_analysis.schema import RUNS
 
 _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
 
@@ -42,14 +45,20 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
+    if (options.only and not options.start) or (options.canary and not options.only):
+        raise UsageError("--only goes with --start, and --canary with --only edited")
     candidate: Runs | None = chosen_runs(options.candidate)
+    started = RUNS.empty()
     if options.start:
-        candidate = _start(options, console, session)
-        if candidate is None:
+        ended = _start(options, console, session)
+        if ended is None:
             console.warn("Nothing was started.")
             return NOT_ASKED
-    comparison = compare_sides(options, console, session, candidate)
-    if options.start:
+        started = ended
+    comparison = compare_sides(
+        options, console, session, candidate if started.is_empty() else started
+    )
+    if started.height:
         comparison = _rerun_errors(console, session, comparison)
     if options.settle:
         comparison = _settle(options, console, session, comparison)
@@ -107,15 +116,30 @@ def read_rule(options: Namespace) -> dict[str, Any]:
 
 
 def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
-    """Start a run of the whole workflow, and wait; None where somebody says no."""
-    client = session.client
-    evals = fetch_evals(options.workflow, client=client, progress=False).height
+    """Start what the options say, and wait.
+
+    Returns:
+        The runs, none where nothing was edited; None where somebody says no.
+    """
+    client, scopes = session.client, [{"type": "workflow"}]
+    if options.only:
+        selected = select_edited(client, options.workflow, canary=options.canary)
+        scopes, evals = selected.scopes, selected.evals
+        console.say(selected.said)
+        if not scopes:
+            console.say("What ran before is checked.")
+    else:
+        evals = fetch_evals(options.workflow, client=client, progress=False).height
     if not _may_queue(options, console, evals):
         return None
-    started = start_runs(options.workflow, client=client)
-    run_id, counted = one_line(started["run_id"].item()), count_noun(evals, "eval")
+    started = start_each(client, options.workflow, scopes)
+    if started.is_empty():
+        return started
+    ids, counted = ", ".join(map(one_line, started["run_id"])), count_noun(evals, "eval")
+    they = ("run", "it has", "it") if started.height == 1 else ("runs", "they have", "them")
     console.say(
-        f"Started run {run_id} of {counted}. Waiting until it has ended; Ctrl-C does not cancel it."
+        f"Started {they[0]} {ids} of {counted}. Waiting until {they[1]} ended; "
+        f"Ctrl-C does not cancel {they[2]}."
     )
     bar = choose_progress(console.progress, "Waiting", "evals")
 

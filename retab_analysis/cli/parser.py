@@ -111,6 +111,10 @@ def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
     add = parser.add_argument
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
+    says = "with --start: only the blocks that were edited since their evals ran last"
+    add("--only", choices=("edited",), help=says)
+    says = "with --only: also N evals that always passed, of blocks that were not edited"
+    add("--canary", type=count, metavar="N", default=0, help=says)
     says = "run undecided evals again, at most N runs"
     add("--settle", type=count, metavar="N", default=0, help=says)
     _add_sides(parser)

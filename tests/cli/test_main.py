@@ -111,6 +111,9 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--report", "no/folder/r.md"], "there is no folder 'no/folder'"),
         (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
+        (["check", "wf", "--only", "edited"], "--only goes with --start"),
+        (["check", "wf", "--start", "--canary", "3"], "--canary with --only edited"),
+        (["check", "wf", "--start", "--only", "new"], "--only: invalid choice: 'new'"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
         (["check", "wf", "--fail-on="], "--fail-on: must name at least one transition"),
         (["check", "wf", "--allow", "missing.toml"], "cannot be read"),
@@ -305,6 +308,38 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
         "cancel it.\n"
     )
     assert [run.eval_id for run in green.api.started] == [None]
+
+
+def test_only_what_was_edited_is_started_and_all_of_it_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = {f"{block} {at}": "P" * PAST for block in ("classify", "extract") for at in range(3)}
+    settings: dict[str, Any] = {
+        "codes": {"classify": "A", "extract": CODES},
+        "blocks": {each: each.split()[0] for each in rows},
+        "reruns": {"extract 0": "FF", "extract 1": "F", "classify 1": "PPE"},
+    }
+    options = ("check", FLOW, "--start", "--only", "edited", "--canary", "2")
+    for served in serve(LetteredApi(rows, **settings)):
+        assert served(*options) == 1
+        told = capsys.readouterr()
+        assert told.err.splitlines() == [
+            "Starting 3 runs of 5 evals: block 'extract' (its code is not the one on which its "
+            "evals ran last); 2 evals that always passed, of blocks that were not edited: "
+            "'classify 0', 'classify 1'. Left out: 'classify' (3 evals, not edited).",
+            "Started runs started_20, started_21, started_22 of 5 evals. Waiting until they have "
+            "ended; Ctrl-C does not cancel them.",
+        ]
+        assert told.out.startswith("✗ 2 evals broke since the edit of extract")
+        assert len(served.api.started) == 3
+        # Nothing is edited any more: nothing runs, not even errors again, and the verdict stands.
+        served.api.run({"classify 2": "E"}, scope="E")
+        assert served(*options) == 1
+        again = capsys.readouterr()
+        assert again.err.startswith("No run is started: no block was edited since its evals ran")
+        assert again.err.splitlines()[1:] == ["What ran before is checked."]
+        assert again.out.startswith("✗ 2 evals broke since the edit of extract")
+        assert len(served.api.started) == 3
 
 
 def test_settle_says_how_many_before_it_starts(

@@ -258,6 +258,18 @@ SITUATIONS = (
         shown="check wf_contracts --start",
     ),
     Situation(
+        "only the edited block is run, and two of its evals break",
+        1,
+        LetteredApi(
+            {"total": P, "lines": P, "type": P, "pages": P},
+            codes={"extract": "A" * PAST + "B", "classify": "A"},
+            blocks={"type": "classify", "pages": "classify"},
+            reruns={"total": "F", "lines": "F"},
+        ),
+        "--start --only edited --canary 1",
+    ),
+    Situation("nothing was edited, and nothing is run", 0, _all(P), "--start --only edited"),
+    Situation(
         "against the run before, which was red too",
         0,
         _broken("FFF", EDIT + "BB"),
