@@ -61,9 +61,11 @@ class Console:
 
     def show_json(self, document: dict[str, Any]) -> None:
         """Print a JSON document, which is what was asked for even where all else is quiet."""
+        # JSON is UTF-8; a stream of another encoding has it in ASCII, which any reader takes.
+        encoding = (getattr(self.out, "encoding", None) or "utf-8").lower().replace("-", "")
+        text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=encoding != "utf8")
         # No text that a runner of GitHub would obey, and JSON all the same.
-        text = json.dumps(document, indent=2, allow_nan=False).replace("##[", "##\\u005b")
-        print(text, file=self.out, flush=True)
+        print(text.replace("##[", "##\\u005b"), file=self.out, flush=True)
 
     def say(self, text: str) -> None:
         """Say what is being done."""

@@ -16,7 +16,7 @@ from retab_analysis.comparison.verdict_document import name_versions
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
 
-_BRIEF = 10_000  # characters: a token has about 3.5, and there should be at most 3,000
+_BRIEF = 10_000  # bytes: a token has about 3.5, and there should be at most 3,000
 _LONGEST = 120
 _SENTENCE = 400
 
@@ -79,9 +79,9 @@ def shorten(told: dict[str, Any]) -> dict[str, Any]:
     return {**told, "left_out": lost} if lost else told
 
 
-def _write(value: object) -> str:
+def _write(value: object) -> bytes:
     """As the command line prints it."""
-    return json.dumps(value, indent=2)
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()
 
 
 def _cut_texts(value: Any) -> Any:

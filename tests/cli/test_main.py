@@ -255,6 +255,15 @@ def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
     assert ended.stdout.startswith(b"\\u2717 1 eval broke")
 
 
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✗ 1"), ("latin-1", "\\u2717 1")])
+def test_json_is_utf_8_or_ascii(red: Served, encoding: str, mark: str) -> None:
+    command = [sys.executable, "-m", "retab_analysis", "check", FLOW, "--json", "--brief"]
+    known = {**red.variables, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    ended = subprocess.run(command, capture_output=True, env=known)
+    assert mark in ended.stdout.decode("utf-8")
+    assert json.loads(ended.stdout)["headline"].startswith("✗ 1 eval broke")
+
+
 def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
     command = f"{sys.executable} -m retab_analysis runs {FLOW} | true; echo ${{PIPESTATUS[0]}}"
     ended = subprocess.run(
