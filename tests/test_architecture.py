@@ -75,7 +75,7 @@ LINES = {
     "widgets": 6_562,
     "cli": 1_975,
     "pytest_plugin": 210,
-    "sandbox": 2_990,
+    "sandbox": 2_980,
 }
 LINES_OF_ALL = 33_700
 # Examples in docstrings are for who reads them, and no code.

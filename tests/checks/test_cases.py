@@ -167,6 +167,15 @@ def test_what_is_broken_and_not_run_stays_broken() -> None:
     assert p == pytest.approx([p[0]] * len(p), abs=0.02)
 
 
+def test_a_run_of_another_block_mends_nothing() -> None:
+    """What a run was not asked for is told by earlier runs, also where only that one is checked."""
+    evals = {"a": "P" * 20 + "FFF.", **fine(6, 24)}
+    with LetteredApi(evals, blocks={"a": "split"}, scopes="W" * 23 + "B") as api:
+        for candidate in ("run_23", None):
+            made = api.check(candidate=candidate)
+            assert (state(made), made.gate().failing) == ("regressed", ("a",))
+
+
 def test_cancelled_runs_in_company_hide_no_break() -> None:
     rest = alike(6, "P" * 25 + "C" * 20 + "PP")
     api = LetteredApi({"a": "P" * 20 + "F" * 5 + "C" * 20 + "FF", **rest}, codes="A" * 20 + "B")

@@ -309,6 +309,14 @@ def test_existing_entries_are_renewed_where_something_is_given_and_it_is_said(
     ]
 
 
+def test_what_fails_now_and_then_may_be_accepted_before_it_fails_the_gate(tmp_path: Path) -> None:
+    comparison = held_against(history("shaky", "PPFPFPPFP"), (1, 4), (5, 9))
+    row = comparison.evals.row(0, named=True)
+    assert (row["candidate_state"], row["transition"] in FAIL_ON) == ("mixed", False)
+    comparison.accept(tmp_path / "accepted.toml", "shaky", reason="one in three")
+    assert [each.id for each in read_policy(tmp_path / "accepted.toml").accepted] == ["shaky"]
+
+
 BY_HAND = f"""# What the team knows.
 
 # Waits for the provider.

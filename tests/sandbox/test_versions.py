@@ -25,31 +25,6 @@ def configs(document: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workflow_id", PUBLISHED)
-def test_what_was_published_newest_first(workflow_id: str) -> None:
-    rows = publications(workflow_id)
-    assert [row["version"] for row in rows] == list(range(len(rows), 0, -1))
-    dates = [row["published_at"] for row in rows]
-    assert dates == sorted(dates, reverse=True)
-    assert all(row["created_at"] < row["published_at"] for row in rows)
-    assert all(row["workflow_version_id"].startswith("ver_") for row in rows)
-    assert all(row["id"].startswith("wph_") for row in rows)
-    assert [row["is_current"] for row in rows] == [True] + [False] * (len(rows) - 1)
-    assert any(row["description"] for row in rows)
-    workflow = next(each for each in API.all("/v1/workflows") if each["id"] == workflow_id)
-    assert workflow["published"] == {
-        "version_id": rows[0]["workflow_version_id"],
-        "published_at": rows[0]["published_at"],
-        "description": rows[0]["description"],
-    }
-
-
-def test_a_workflow_that_was_never_published() -> None:
-    assert publications("wf_statements") == []
-    workflow = next(each for each in API.all("/v1/workflows") if each["id"] == "wf_statements")
-    assert workflow["published"] is None
-
-
-@pytest.mark.parametrize("workflow_id", PUBLISHED)
 def test_drafts_are_not_addressed_by_any_endpoint(workflow_id: str) -> None:
     """Nor is a publication by its own id."""
     good = publications(workflow_id)[0]["workflow_version_id"]

@@ -18,11 +18,9 @@ def server() -> Iterator[StoreServer]:
         yield running
 
 
+@pytest.mark.parametrize("path", [RUNS, "/v1/files/x/download-link", "/v1/nothing"])
 @pytest.mark.parametrize(
-    "path", [RUNS, "/v1/workflows", "/v1/files/x/download-link", "/v1/nothing"]
-)
-@pytest.mark.parametrize(
-    "value", [None, "", "Bearer", "Bearer  ", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer k\xe9y"]
+    "value", [None, "Bearer ", "Bearer wrong", f"Basic {KEY}", "Bearer k\xe9y"]
 )
 def test_a_key_is_asked_for_before_all_else(
     server: StoreServer, path: str, value: str | None
@@ -33,23 +31,9 @@ def test_a_key_is_asked_for_before_all_else(
         assert status == 401
         assert isinstance(document["detail"], str)
         assert answered["WWW-Authenticate"] == "Bearer"
-        assert answered["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/v1",
-        "/v1/",
-        "/v2/workflows",
-        "/v1/nothing",
-        f"{RUNS}/",
-        f"{RUNS}//cancel",
-        "/v1/workflows/wf_invoices",
-        "*",
-    ],
-)
+@pytest.mark.parametrize("path", ["/", "/v1/", "/v2/workflows", f"{RUNS}//cancel", "*"])
 def test_unknown_paths(server: StoreServer, path: str) -> None:
     status, document, _ = ask(server, path)
     assert (status, document) == (404, {"detail": "Not Found"})
@@ -58,7 +42,6 @@ def test_unknown_paths(server: StoreServer, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        (f"{RUNS}/evalrun_x", "workflow_eval_run_not_found"),
         (f"{RUNS}/a%2Fb%3F%23", "workflow_eval_run_not_found"),
         (f"{RUNS}/%FF%ED%A0%80", "workflow_eval_run_not_found"),
         ("/v1/workflows/evals/results/x", "workflow_eval_result_not_found"),
@@ -70,94 +53,73 @@ def test_unknown_paths(server: StoreServer, path: str) -> None:
 )
 def test_unknown_ids(server: StoreServer, path: str, code: str) -> None:
     status, document, _ = ask(server, path)
-    assert status == 404
-    assert document["detail"]["code"] == code
-    assert document["detail"]["details"] is None
+    assert (status, document["detail"]["code"]) == (404, code)
     assert document["detail"]["message"].startswith("No ")
 
 
-@pytest.mark.parametrize(
-    "method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
-)
+def test_a_lone_surrogate_is_sent_back_as_an_escape(server: StoreServer) -> None:
+    status, document, _ = ask(server, RUNS, "POST", b'{"workflow_id": "\\ud800"}')
+    assert status == 404
+    assert "\ud800" in document["detail"]["message"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "NONSENSE"])
 def test_other_methods(server: StoreServer, method: str) -> None:
     status, document, headers = ask(server, RUNS, method)
     assert status == 405
     assert document == (b"" if method == "HEAD" else {"detail": "Method Not Allowed"})
     assert headers["Allow"] == "GET, POST"
-    assert ask(server, f"{RUNS}/x/cancel")[2]["Allow"] == "POST"
 
 
 @pytest.mark.parametrize(
-    ("query", "name", "kind"),
+    ("query", "kind"),
     [
-        ("limit=0", "limit", "greater_than_equal"),
-        ("limit=101", "limit", "less_than_equal"),
-        ("limit=-5", "limit", "greater_than_equal"),
-        ("limit=many", "limit", "int_parsing"),
-        ("limit=1.5", "limit", "int_parsing"),
-        ("limit=", "limit", "int_parsing"),
-        ("limit=%D9%A3", "limit", "int_parsing"),
-        ("limit=" + "9" * 5_000, "limit", "int_parsing"),
-        ("order=up", "order", "enum"),
-        ("status=done", "status", "enum"),
-        ("exclude_status=", "exclude_status", "enum"),
-        ("trigger_type=cron", "trigger_type", "enum"),
-        ("from_date=yesterday", "from_date", "datetime_from_date_parsing"),
-        ("to_date=2026-02-30", "to_date", "datetime_from_date_parsing"),
-        ("to_date=2026-02-03T25:00:00Z", "to_date", "datetime_from_date_parsing"),
-        ("to_date=2026-02-03T05:00:00%2B99:00", "to_date", "datetime_from_date_parsing"),
-        ("before=a&after=b", "before", "value_error"),
+        ("limit=0", "greater_than_equal"),
+        ("limit=101", "less_than_equal"),
+        ("limit=1.5", "int_parsing"),
+        ("limit=%D9%A3", "int_parsing"),
+        ("limit=" + "9" * 5_000, "int_parsing"),
+        ("order=up", "enum"),
+        ("exclude_status=", "enum"),
+        ("trigger_type=cron", "enum"),
+        ("from_date=yesterday", "datetime_from_date_parsing"),
+        ("to_date=2026-02-30", "datetime_from_date_parsing"),
+        ("to_date=2026-02-03T05:00:00%2B99:00", "datetime_from_date_parsing"),
+        ("before=a&after=b", "value_error"),
     ],
 )
-def test_parameters_that_are_refused(server: StoreServer, query: str, name: str, kind: str) -> None:
+def test_parameters_that_are_refused(server: StoreServer, query: str, kind: str) -> None:
     status, document, _ = ask(server, f"{RUNS}?{query}")
-    assert status == 422
     (error,) = document["detail"]
-    assert error["loc"] == ["query", name]
-    assert error["type"] == kind
-    assert error["msg"]
+    assert (status, error["loc"], error["type"]) == (422, ["query", query.split("=")[0]], kind)
 
 
 @pytest.mark.parametrize(
     ("path", "missing"),
     [
-        ("/v1/workflows/evals", {"workflow_id"}),
-        ("/v1/workflows/evals/results", {"run_id"}),
-        ("/v1/workflows/versions", {"workflow_id"}),
-        ("/v1/workflows/versions/ver_x", {"workflow_id"}),
-        ("/v1/workflows/blocks", {"workflow_id"}),
-        (
-            "/v1/workflows/versions/diff",
-            {"workflow_id", "from_workflow_version_id", "to_workflow_version_id"},
-        ),
+        ("/v1/workflows/evals", "workflow_id"),
+        ("/v1/workflows/evals/results", "run_id"),
+        ("/v1/workflows/versions/ver_x", "workflow_id"),
+        ("/v1/workflows/versions/diff?workflow_id=x", "from_workflow_version_id"),
     ],
 )
-def test_parameters_that_are_missing(server: StoreServer, path: str, missing: set[str]) -> None:
+def test_parameters_that_are_missing(server: StoreServer, path: str, missing: str) -> None:
     status, document, _ = ask(server, path)
-    assert status == 422
     (error,) = document["detail"]
-    assert error["loc"][1] in missing
-    assert error["type"] == "missing"
+    assert (status, error["loc"][1], error["type"]) == (422, missing, "missing")
 
 
 @pytest.mark.parametrize(
     ("body", "loc", "kind"),
     [
         (b"", ["body"], "json_invalid"),
-        (b"{", ["body"], "json_invalid"),
         (b"\xff", ["body"], "json_invalid"),
         (b"[" * 100_000, ["body"], "json_invalid"),
         (b"[]", ["body"], "model_attributes_type"),
         (b"{}", ["body", "workflow_id"], "missing"),
         (b'{"workflow_id": 3}', ["body", "workflow_id"], "string_type"),
         (b'{"workflow_id": "x", "scope": 3}', ["body", "scope"], "union_tag_invalid"),
-        (b'{"workflow_id": "x", "scope": {}}', ["body", "scope"], "union_tag_invalid"),
         (b'{"workflow_id": "x", "scope": {"type": []}}', ["body", "scope"], "union_tag_invalid"),
-        (
-            b'{"workflow_id": "x", "scope": {"type": "single"}}',
-            ["body", "scope"],
-            "union_tag_invalid",
-        ),
         (
             b'{"workflow_id": "x", "scope": {"type": "block", "block_id": 1}}',
             ["body", "scope"],
@@ -169,10 +131,8 @@ def test_bodies_that_are_refused(
     server: StoreServer, body: bytes, loc: list[Any], kind: str
 ) -> None:
     status, document, _ = ask(server, RUNS, "POST", body)
-    assert status == 422
     (error,) = document["detail"]
-    assert error["loc"][: len(loc)] == loc
-    assert error["type"] == kind
+    assert (status, error["loc"][: len(loc)], error["type"]) == (422, loc, kind)
 
 
 def test_a_download_link_leads_to_something(server: StoreServer) -> None:

@@ -78,16 +78,7 @@ def test_what_is_not_a_request_is_refused_in_json(
 
 
 @pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "127.0.0.1:80",
-        "127.1.2.3:8000",
-        "localhost",
-        "LocalHost:80",
-        "[::1]",
-        "[::1]:8",
-    ],
+    "host", ["127.0.0.1", "127.1.2.3:8000", "LocalHost:80", "[::1]", "[::1]:8"]
 )
 def test_70_this_machine_is_answered_by_all_its_names(server: StoreServer, host: str) -> None:
     assert ask(server, "/v1/workflows", headers={"Host": host})[0] == 200

@@ -44,20 +44,6 @@ def check_all(api: Api, mine: list[str]) -> None:
         check_counts(run, api.results(run["id"]))
 
 
-def test_a_run_goes_through_all_states() -> None:
-    api = Api()
-    run_id = api.create("wf_invoices")["id"]
-    seen = []
-    while not seen or seen[-1] not in TERMINAL:
-        run = api.run(run_id)
-        check_counts(run, api.results(run_id))
-        seen.append(status_of(run))
-        api.clock.forward(0.4)
-    order = list(dict.fromkeys(seen))
-    assert order == ["pending", "queued", "running", "completed"]
-    assert seen.count("running") * 0.4 > 120
-
-
 @examples(40)
 @given(
     st.lists(
@@ -107,44 +93,6 @@ def test_what_happens_does_not_depend_on_who_looks(looks: list[float]) -> None:
         return [api.runs(limit=100)[:30], api.results(created)]
 
     assert played(looks) == played([])
-
-
-def test_people_come_before_the_runs_in_flight() -> None:
-    api = Api()
-    first = api.create("wf_invoices", type="block", block_id="split_bundle")["id"]
-    second = api.create("wf_invoices", type="block", block_id="classify_document")["id"]
-    api.until(lambda: status_of(api.run(second)) == "running")
-    assert status_of(api.run(first)) == "completed"
-    ends = api.run(first)["timing"]["completed_at"]
-    assert ends <= api.run(second)["timing"]["started_at"]
-    others = [r for r in api.runs(workflow_id="wf_claims", status="queued")]
-    assert others, "the other run in flight has waited"
-
-
-def test_speed_scales_time() -> None:
-    seconds = {}
-    for speed in (1.0, 10.0):
-        api = Api(speed=speed)
-        run_id = api.create("wf_statements")["id"]
-        api.until(lambda api=api, i=run_id: status_of(api.run(i)) == "completed", step=0.05)
-        seconds[speed] = (api.clock.now - START) / SECOND
-    assert seconds[1.0] == pytest.approx(10 * seconds[10.0], rel=0.05)
-
-
-def test_cancel_before_the_start() -> None:
-    api = Api()
-    run_id = api.create("wf_invoices")["id"]
-    api.clock.forward(0.1)
-    status, run = api.cancel(run_id)
-    assert (status, status_of(run)) == (200, "cancelled")
-    assert run["lifecycle"]["reason"]
-    assert run["timing"]["started_at"] is None
-    assert run["counts"]["lifecycle_counts"]["cancelled"] == run["total_evals"]
-    assert all(status_of(child) == "cancelled" for child in api.results(run_id))
-    status, refusal = api.cancel(run_id)
-    assert status == 409
-    assert refusal["detail"]["code"] == "run_not_cancellable"
-    assert refusal["detail"]["details"] == {"status": "cancelled"}
 
 
 def test_cancel_in_the_middle_keeps_what_is_done() -> None:
@@ -205,24 +153,6 @@ def test_runs_that_cannot_be_started(
     assert (found, document["detail"]["code"]) == (status, code)
 
 
-def test_summaries_follow_a_run() -> None:
-    api = Api()
-    scope = api.evals("wf_invoices", target_block_id="check_totals")[0]
-    run = api.create("wf_invoices", type="single", eval_id=scope["id"])
-    old = api.get(f"/v1/workflows/evals/{scope['id']}")["latest_run_summary"]
-    api.until(lambda: status_of(api.run(run["id"])) == "completed")
-    new = api.get(f"/v1/workflows/evals/{scope['id']}")["latest_run_summary"]
-    assert new["run_record_id"] == api.results(run["id"])[0]["id"] != old["run_record_id"]
-
-
-def test_after_a_long_silence_the_past_is_not_filled_up() -> None:
-    api = Api(speed=100)
-    before = len(api.runs())
-    api.clock.forward(30 * 86_400)
-    check_all(api, [])
-    assert len(api.runs()) - before < 150
-
-
 def test_the_same_runs_come_as_seldom_at_any_speed() -> None:
     """Otherwise runs of today would soon be all that anybody reads, and the past out of sight."""
 
@@ -244,12 +174,3 @@ def test_the_same_runs_come_as_seldom_at_any_speed() -> None:
     assert all(story[:shortest] == stories[0][:shortest] for story in stories)
     blocks = {target["block_id"] for _, target, _ in stories[0] if target}
     assert blocks == {"classify_document", "split_bundle"}
-
-
-def test_time_never_goes_back() -> None:
-    api = Api()
-    run_id = api.create("wf_statements")["id"]
-    api.until(lambda: status_of(api.run(run_id)) == "completed")
-    done = api.run(run_id)
-    api.clock.forward(-1_000)
-    assert api.run(run_id) == done

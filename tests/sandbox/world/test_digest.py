@@ -6,7 +6,8 @@ import hashlib
 import json
 
 import pytest
-from support.sandbox_api import Api, plan_world
+from support.inside import DAY
+from support.sandbox_api import ANCHOR, Api, plan_world
 
 DIGESTS = {
     0: "57b538dfb0d3a806",
@@ -36,3 +37,13 @@ def digest(seed: int) -> str:
 @pytest.mark.parametrize("seed", DIGESTS)
 def test_the_story_is_what_it_was(seed: int) -> None:
     assert digest(seed) == DIGESTS[seed]
+
+
+def test_other_seed_other_ids() -> None:
+    one, other = (Api(plan_world(seed)).runs() for seed in (0, 1))
+    assert not {run["id"] for run in one} & {run["id"] for run in other}
+
+
+def test_history_does_not_depend_on_when_it_is_read() -> None:
+    early, late = Api(now=ANCHOR + DAY // 24), Api(now=ANCHOR + DAY)
+    assert early.runs(status="completed") == late.runs(status="completed", to_date="2026-11-24")
