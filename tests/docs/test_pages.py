@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import retab_analysis as ra
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
 # What docs/conf.py makes: copies of these notebooks, and a page of the frames' columns.
@@ -32,6 +34,12 @@ def test_python_on_a_page_is_executed_or_said_not_to_be(page: Path) -> None:
     text = page.read_text("utf-8")
     shown = re.search(r"^```python", text, re.MULTILINE)
     assert not shown or "not executed" in text
+
+
+@pytest.mark.parametrize("page", written(), ids=lambda page: page.name)
+def test_a_page_names_what_there_is(page: Path) -> None:
+    named = set(re.findall(r"\bra\.(\w+)", page.read_text("utf-8")))
+    assert named <= {*ra.__all__, "schema", "errors"}
 
 
 def test_every_page_is_reached_from_the_first() -> None:
