@@ -19,9 +19,7 @@ from support.faultserver import page
 from support.inside import (
     EVALS,
     RESULTS,
-    RESULTS_WITH_PAYLOADS,
     RUNS,
-    WORKFLOWS,
     read_page,
     to_frame,
 )
@@ -136,25 +134,6 @@ def test_a_result_column_by_column() -> None:
     }
 
 
-@given(documents(schema_of("WorkflowEvalResult")))
-def test_any_result_that_the_contract_allows(document: dict[str, Any]) -> None:
-    found = row(RESULTS, document)
-    assert found["eval_id"] == document["eval_id"]
-    assert found["verdict"] == document.get("verdict")
-    for column in ("actual_value", "expected_value"):
-        assertion = document.get("assertion_result")
-        if assertion is None or column not in assertion:
-            assert found[column] is None
-        else:
-            assert json.loads(found[column]) == assertion[column]
-    payloads = row(RESULTS_WITH_PAYLOADS, document)
-    for column in ("handle_inputs", "handle_outputs"):
-        text = payloads.pop(column)
-        assert (text is None) == (column not in document)
-        assert text is None or json.loads(text) == document[column]
-    assert payloads == found
-
-
 @pytest.mark.parametrize(
     "literal", ["12345678901234567890", "1.10", "1e400", "-0.0", '"\\u00e9"', "null"]
 )
@@ -203,23 +182,6 @@ def test_the_message_of_a_status(lifecycle: dict[str, Any], message: str | None)
     assert row(RESULTS, result_document(lifecycle=lifecycle))["status_message"] == message
 
 
-@given(documents(schema_of("WorkflowEval")))
-def test_any_eval_that_the_contract_allows(document: dict[str, Any]) -> None:
-    found = row(EVALS, document)
-    assertion = document.get("assertion")
-    assert found["condition_kind"] == (assertion and assertion["condition"]["kind"])
-    assert (found["condition"] and json.loads(found["condition"])) == (
-        assertion and assertion["condition"]
-    )
-
-
 def test_a_condition_without_a_kind_is_refused() -> None:
     with pytest.raises(ra.SchemaError, match=r"missing required field `kind`"):
         decode(EVALS, eval_document(assertion__condition={"expected": 1}))
-
-
-@given(documents(schema_of("Workflow")))
-def test_any_workflow_that_the_contract_allows(document: dict[str, Any]) -> None:
-    found = row(WORKFLOWS, document)
-    assert found["name"] == document.get("name", "Untitled Workflow")
-    assert found["description"] == document.get("description", "")

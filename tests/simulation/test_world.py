@@ -13,7 +13,7 @@ from support.inside import RESULTS, collect, combine_sides
 from simulation import heavy, luck
 from simulation.population import draw_suite
 from simulation.scoring import WORLDS, Cell
-from simulation.world import Scenario, simulate
+from simulation.world import Scenario
 
 CODE = "block_execution_fingerprint"
 in_both_worlds = pytest.mark.parametrize("world", WORLDS)
@@ -50,13 +50,6 @@ def test_every_frame_is_a_results_frame(kind: str, runs: int) -> None:
     assert made.history["run_id"].n_unique() == runs
     assert made.results["result_id"].is_unique().all()
     assert made.results["run_created_at"].is_sorted()
-
-
-def test_what_cannot_be_simulated_is_refused() -> None:
-    with pytest.raises(ValueError, match="kind is one of"):
-        simulate("worse", 3, seed=[1])
-    with pytest.raises(ValueError, match="20 earlier runs"):
-        simulate("same", 3, seed=[1], episodes=True)
 
 
 @in_both_worlds
