@@ -16,6 +16,7 @@ import pytest
 from support.compared import THREE
 from support.fakes import client_for
 from support.inside import EVALS, RESULTS, RUNS, LiveView, Watcher, _Look
+from support.public import PUBLIC
 
 import retab_analysis as ra
 
@@ -74,6 +75,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "flaky_evals": (ra.flaky_evals, {"results": RESULTS.empty()}),
     "latest_results": (ra.latest_results, {"results": RESULTS.empty()}),
     "open_document": (ra.open_document, {"result": "r"}),
+    "outcomes": (
+        ra.outcomes,
+        {"frame": pl.DataFrame({"eval": ["e"], "ok": [True]}), "eval": "eval", "passed": "ok"},
+    ),
     "overview": (ra.overview, {}),
     "plot_comparison": (ra.plot_comparison, {"comparison": COMPARISON}),
     "plot_durations": (ra.plot_durations, {"runs": RUNS.empty()}),
@@ -147,7 +152,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def test_every_public_function_is_asked() -> None:
-    functions = {name for name in ra.__all__ if inspect.isroutine(getattr(ra, name))}
+    functions = {name for name in PUBLIC if inspect.isroutine(getattr(ra, name))}
     assert functions | {"Client"} == {name for name in CALLS if "." not in name}
 
 
