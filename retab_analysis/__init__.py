@@ -29,7 +29,8 @@ Daily:
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions, fetch_version_diff,
                      fetch_config_changes, fetch_document_link
-    runs             wait_for_runs, cancel_runs
+    runs             plan_runs (how often, at what cost), qualify (new evals), wait_for_runs,
+                     cancel_runs
     analyse          summarize_runs, summarize_evals, states, latest_results, failures,
                      count_failures, triage, blame, flaky_evals, eval_history
     compare          compare, compare_versions, of frames that you have; outcomes, of other checks
@@ -71,6 +72,8 @@ if _TYPE_CHECKING:
     from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
     from retab_analysis.checks.open_document import open_document as open_document
     from retab_analysis.checks.overview import overview as overview
+    from retab_analysis.checks.qualification import qualify as qualify
+    from retab_analysis.checks.run_plan import plan_runs as plan_runs
     from retab_analysis.checks.settle import settle as settle
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison import compare_versions as compare_versions
@@ -178,11 +181,13 @@ _HOMES = {
     "open_document": "checks.open_document",
     "outcomes": "analysis",
     "overview": "checks.overview",
+    "plan_runs": "checks.run_plan",
     "plot_comparison": "plots",
     "plot_durations": "plots",
     "plot_outcomes": "plots",
     "plot_pass_rate": "plots",
     "plot_verdicts": "plots",
+    "qualify": "checks.qualification",
     "read_csv": "export",
     "settle": "checks.settle",
     "start_runs": "fetch",

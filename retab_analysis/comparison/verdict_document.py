@@ -315,9 +315,22 @@ class _Writer:
         for transition, word in (("added", "New"), ("not_comparable", "Edited")):
             failing = [each for each in self.facts.of(transition) if each.fails]
             if failing and not self.facts.is_first:
-                told.append(f"{word} and failing: {name_evals(failing, _NAMED)}.")
+                told.append(
+                    f"{word} and failing: {name_evals(failing, _NAMED)}{self._never(failing)}."
+                )
         if told:
             yield Note(write_line(" ".join(told)))
+
+    def _never(self, failing: Sequence[EvalDetail]) -> str:
+        """How many of these never passed, as the saved evals remember."""
+        saved = self.facts.sides.saved
+        if saved is None:
+            return ""
+        never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
+        n = sum(each.id in never and each.transition == "added" for each in failing)
+        return (
+            f" ({'never passed' if n == len(failing) == 1 else f'{n} never passed'})" if n else ""
+        )
 
     # What is folded
 

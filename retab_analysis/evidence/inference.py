@@ -203,7 +203,13 @@ class Posterior:
         return by_rate
 
 
-def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_CELLS) -> Posterior:
+def infer(
+    histories: Histories,
+    *,
+    sweeps: int = SWEEPS,
+    most_cells: int = MOST_CELLS,
+    learns_late: bool = True,
+) -> Posterior:
     """Infer when evals got worse or better, and how often they fail now.
 
     Args:
@@ -212,6 +218,8 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_
             within .01 of where they settle.
         most_cells: At most so many outcomes, evals × rows, go into the model; where there are
             more, only the newest rows do, and what :func:`cut_window` carries.
+        learns_late: Whether the candidate's outcomes take part in the fit of the prior where there
+            are few rows before; not, where they are only supposed.
     """
     n, n_rows = histories.shape
     if not n or not n_rows:
@@ -219,7 +227,7 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS, most_cells: int = MOST_
         return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down)
     window, begins = cut_window(histories, most_cells)
     evals, place = _Evals.of(window)
-    first, learnt = _learn_history(evals, sweeps)
+    first, learnt = _learn_history(evals, sweeps, learns_late)
     beliefs = _Beliefs.before(evals)
     _sweep(evals, first, learnt, _pass_backward(evals, learnt, window.shape[1]), beliefs)
     *jumped, present = _trace_last_jump(evals, first, beliefs)
@@ -368,11 +376,11 @@ class _Beliefs:
         return cls(np.broadcast_to(HOURS[:, None], (rows, 2, n)).copy(), up, down)
 
 
-def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
+def _learn_history(evals: _Evals, sweeps: int, learns_late: bool) -> tuple[Floats, _Beliefs]:
     """Fit the prior of the first rate, and what is believed of earlier rows, to the history."""
     first, beliefs = FIRST, _Beliefs.before(evals)
     seen = evals.outcome > 0
-    few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
+    few = learns_late and seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
     rows = len(seen) if few else evals.candidate
     for _ in range(sweeps):
         later = _pass_backward(evals, beliefs, rows)
