@@ -167,9 +167,6 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--rta-{key}:{value};" for key, value in colours.items())
 
 
-LIGHT_VARIABLES = _variables(_LIGHT)
-"""The colours of light pages, for paper."""
-
 STYLE = (
     f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45}}"
     f"@media (prefers-color-scheme:dark){{.rta{{{_variables(_DARK)}}}}}"

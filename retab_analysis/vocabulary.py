@@ -22,9 +22,6 @@ NOT_PASSING = ("failed", "blocked")
 DECIDED = ("passed", *NOT_PASSING)
 """The verdicts. Only these say something about the output; an execution error does not."""
 
-NO_VERDICT = ("unscored", "cancelled")
-"""The states of an eval about which nothing was said."""
-
 FAILING = (*NOT_PASSING, "error")
 """The states of a result that somebody has to look into: it did not pass, or it did not run."""
 
@@ -42,9 +39,6 @@ NOT_COUNTED = ("flaky", "incomplete", "not_comparable", "removed", "added")
 
 TRANSITIONS = (*FLIPPED, *NOT_COUNTED, "still_failing", "still_passing")
 """The transitions that an eval can make, the most urgent first."""
-
-VERDICTS = ("regressed", "improved", "no_change", "inconclusive")
-"""What a comparison can conclude about the suite as a whole."""
 
 UNLIKELY, LIKELY, SURE = 0.05, 0.5, 0.95
 """The probabilities that an eval got worse which matter: up to the first it is cleared, from the

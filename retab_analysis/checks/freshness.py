@@ -18,7 +18,7 @@ from retab_analysis.vocabulary import BLOCK_CODE, MOMENT, SAME_EVAL
 _INPUTS = SAME_EVAL[0]
 _KNOWN = ("block_id", "eval_name", BLOCK_CODE, *SAME_EVAL)
 _MOMENT = pl.Datetime("us", "UTC")
-_EDITED = pl.Schema(dict.fromkeys(("eval_id", "eval_name", "block_id", "edited"), pl.String()))
+_EDITED = ("eval_id", "eval_name", "block_id", "edited")
 _LISTED = 3
 
 # What was edited, in words, over the blocks and the evals of one kind.
@@ -65,7 +65,7 @@ def find_edited(
             "saved": ~has_freshness() & pl.col("is_saved_later"),
         }
     )
-    return both.with_columns(edited=edited).drop_nulls("edited").select(_EDITED.names())
+    return both.with_columns(edited=edited).drop_nulls("edited").select(_EDITED)
 
 
 def split_reruns(
@@ -93,7 +93,7 @@ def split_reruns(
     )
     judged = both.with_columns(edited=edited)
     same = judged.filter(pl.col("edited").is_null()).select(reruns.columns)
-    return same, judged.drop_nulls("edited").select(_EDITED.names())
+    return same, judged.drop_nulls("edited").select(_EDITED)
 
 
 def has_freshness() -> pl.Expr:

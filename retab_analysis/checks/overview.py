@@ -20,7 +20,7 @@ from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import Html, tag
 from retab_analysis.progress import Progress, check_progress, choose_progress
-from retab_analysis.schema import EVALS, RUNS
+from retab_analysis.schema import RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import FAILING
@@ -177,8 +177,7 @@ def summarize_evals(evals: pl.DataFrame) -> list[pl.Series]:
     """How many evals of an EVALS frame pass, and why the others do not."""
     state = eval_state()
     failing = state.is_in(FAILING)
-    counts = EVALS.empty().clear() if evals.is_empty() else evals
-    return counts.select(
+    return evals.select(
         pl.len().alias("evals"),
         (state == "passed").sum().alias("passing"),
         *((failing & (why_failing() == why)).sum().alias(why) for why in WHY),
@@ -206,14 +205,13 @@ def _html_row(row: Row) -> list[object]:
         markup.join(name, ident),
         row["evals"],
         passing,
-        _why_html(row),
-        *(_in_one_line(_day(row[name])) for name in ("last_run_at", "last_ok_at")),
+        _why(row).removeprefix("; "),
+        *(
+            tag("span", _day(row[name]), style="white-space:nowrap")
+            for name in ("last_run_at", "last_ok_at")
+        ),
         _published(row),
     ]
-
-
-def _in_one_line(said: str) -> Html:
-    return tag("span", said, style="white-space:nowrap")
 
 
 def _published(row: Row) -> str:
@@ -230,10 +228,6 @@ def _why(row: Row) -> str:
     if rest := row["evals"] - row["passing"] - sum(row[why] or 0 for why in _WORDS):
         parts.append(f"{rest} without a verdict or a known cause")
     return f"; {', '.join(parts)}" if parts else ""
-
-
-def _why_html(row: Row) -> Html:
-    return markup.join(_why(row).removeprefix("; "))
 
 
 def _day(moment: object) -> str:

@@ -36,6 +36,7 @@ from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.fetch.lists import read_newest_versions
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.runs import fetch_run, read_newest_runs
+from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
@@ -44,9 +45,6 @@ HISTORY = 30
 
 LAST_GOOD = "last_good"
 """Each eval is held against its own last good result."""
-
-BASELINES = (LAST_GOOD, "published", "last_ok", "previous")
-"""The words for a baseline; anything else names a run or a version."""
 
 PAGE, MOST_PAGES = 100, 10
 MOST_SINCE, MOST_PARTS = 40, 12
@@ -81,55 +79,55 @@ class RunListing:
         runs: A RUNS frame, the newest first.
         pages_left: How many more pages may be read; 0 once the list has ended.
         is_whole: Whether the list ended, so that there are no other runs.
-        now: The API's time.
         skipped: Whether there are runs between those that are listed which are not.
     """
 
     client: Client
     workflow_id: str
-    runs: pl.DataFrame
-    pages_left: int
-    is_whole: bool
-    now: datetime
+    runs: pl.DataFrame = field(default_factory=RUNS.empty)
+    pages_left: int = MOST_PAGES
+    is_whole: bool = False
     skipped: bool = False
 
     @classmethod
     def read(cls, client: Client, workflow_id: str) -> RunListing:
         """List the newest runs, one page."""
-        runs = read_newest_runs(client, workflow_id, limit=PAGE)
-        is_full = runs.height >= PAGE
-        pages_left = MOST_PAGES - 1 if is_full else 0
-        return cls(client, workflow_id, runs, pages_left, not is_full, client.api_time)
+        listing = cls(client, workflow_id)
+        listing.read_older()
+        return listing
+
+    def _read_page(self, to_date: datetime | None) -> None:
+        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=to_date)
+        before = self.runs.height
+        self.add(page)
+        self.pages_left -= 1
+        if page.height < PAGE or self.runs.height == before:
+            self.pages_left, self.is_whole = 0, True
 
     def read_older(self) -> bool:
         """List the page before; False where there is none, or it is too far back."""
-        if not self.pages_left:
-            return False
         before = self.runs.height
-        oldest = self.runs.select(pl.col("created_at").min()).item()
-        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=oldest)
-        self.add(page)
-        if page.height < PAGE or self.runs.height == before:
-            self.pages_left, self.is_whole = 0, True
-        else:
-            self.pages_left -= 1
+        if self.pages_left > 0:
+            self._read_page(self.oldest)
         return self.runs.height > before
 
     def reach(self, moment: datetime | None) -> None:
         """List what is around a moment, however far back it is."""
 
         def is_beyond() -> bool:
-            oldest = self.runs.select(pl.col("created_at").min()).item()
-            return moment is not None and oldest is not None and moment < oldest
+            return moment is not None and self.oldest is not None and moment < self.oldest
 
         while is_beyond() and self.read_older():
             pass
         if is_beyond() and not self.is_whole:
-            page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=moment)
-            self.add(page)
+            self._read_page(moment)
             self.skipped = True
-            if page.height < PAGE:
-                self.pages_left, self.is_whole = 0, True
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest run that is listed was created."""
+        moment: datetime | None = self.runs.select(pl.col("created_at").min()).item()
+        return moment
 
     def add(self, runs: pl.DataFrame) -> None:
         """Take in further runs; of one that is known already, this is how it is now."""
@@ -139,7 +137,8 @@ class RunListing:
     @property
     def present(self) -> pl.DataFrame:
         """The runs that are not dated in the future."""
-        return self.runs.filter((pl.col("created_at") <= self.now + _AHEAD).fill_null(True))
+        latest = self.client.api_time + _AHEAD
+        return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
 
     def __str__(self) -> str:
         runs = self.runs.filter(WHOLE)
@@ -491,11 +490,10 @@ def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) 
 
 def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
     """The plan as a frame; its last row says where the list stopped."""
-    oldest = listing.runs["created_at"].min()
     ended = "the list ends here" if listing.is_whole else "older runs were not listed"
     last = {
         "run_id": None,
-        "created_at": oldest,
+        "created_at": listing.oldest,
         "scope": None,
         "why": f"{listing.runs.height} runs are listed; {ended}",
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 
@@ -13,7 +12,7 @@ from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.explanation import label_side
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.errors import InvalidRequestError, NotFoundError
-from retab_analysis.evidence.comparable import split_by_candidate
+from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
 from retab_analysis.fetch import fetch_version_diff
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results
@@ -192,23 +191,15 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame) -> frozenset[str]:
     begun = runs["created_at"].min()
     valid = (pl.col("validation_status") == "valid").fill_null(True)
     there = valid & (pl.col("created_at") <= begun).fill_null(True)
-    if runs.filter(WHOLE).is_empty():
-        blocks = runs.filter(scope="block")["target_block_id"].drop_nulls()
-        evals = runs["eval_id"].drop_nulls()
-        there &= pl.col("block_id").is_in(blocks.implode()) | pl.col("eval_id").is_in(
-            evals.implode()
-        )
-    return frozenset(saved.filter(there)["eval_id"])
+    return frozenset(saved.filter(there, is_in_scope(runs))["eval_id"])
 
 
 def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
     """The evals of which a run that goes on has no result yet: they are still to come."""
     found: set[str] = set()
-    for run in runs.filter(~pl.col("is_terminal")).iter_rows(named=True):
-        block, eval_id = run["target_block_id"], run["eval_id"]
-        its = saved if block is None else saved.filter(block_id=block)
-        asked = {*its["eval_id"]} if eval_id is None else {eval_id}
-        found |= asked - {*now.filter(run_id=run["run_id"])["eval_id"]}
+    for run in runs.filter(~pl.col("is_terminal")).iter_slices(1):
+        asked = saved.filter(is_in_scope(run))["eval_id"]
+        found |= {*asked} - {*now.filter(run_id=run["run_id"].item())["eval_id"]}
     return frozenset(found)
 
 
@@ -306,19 +297,15 @@ def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
     codes = known.group_by("block_id", "place", "run_id").agg(
         pl.col(BLOCK_CODE).first().alias("code"), pl.col("created_at").first()
     )
-    its: dict[str | None, list[dict[str, Any]]] = {}
-    for row in codes.sort("block_id", "created_at", "run_id").iter_rows(named=True):
-        its.setdefault(row["block_id"], []).append(row)
     notes = []
-    for block, rows in its.items():
-        now, before = (
-            [each for each in rows if each["place"] == place] for place in ("candidate", "earlier")
-        )
-        again = [each for each in before if now and each["code"] == now[-1]["code"]]
-        if again and again[-1] is not before[-1]:
+    its = codes.sort("block_id", "created_at", "run_id").partition_by("block_id", as_dict=True)
+    for (block,), rows in its.items():
+        now, before = (rows.filter(place=place) for place in ("candidate", "earlier"))
+        again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
+        if again.height and again["run_id"][-1] != before["run_id"][-1]:
             notes.append(
                 f"Block {one_line(block)} is on older code than in the run before: that of "
-                f"{again[-1]['created_at']:%-d %b %Y}."
+                f"{again['created_at'][-1]:%-d %b %Y}."
             )
     return notes
 

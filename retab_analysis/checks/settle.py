@@ -22,7 +22,7 @@ from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
 from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, choose_reruns, mean_reruns
-from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.comparison.sides import check_results
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
@@ -311,7 +311,7 @@ class _Settling:
         """Count what an earlier call started and did not wait for."""
         earlier = sides_of(self.comparison).started
         if earlier is not None:
-            self.comparison = _with_started(self.comparison, None)
+            self.comparison = with_sides(self.comparison, started=None)
             self.waiting = earlier
             runs = count_noun(earlier.height, "run")
             self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
@@ -337,7 +337,7 @@ class _Settling:
         chosen = chosen.head(self.most - self.started)
         if chosen.is_empty():
             return chosen
-        saved = read_saved(self.client, _workflow_of(sides_of(self.comparison)))
+        saved = read_saved(self.client, _workflow_of(self.comparison))
         there = [*saved.frame["eval_id"], *(each.record_id for each in saved.problems)]
         is_there = pl.col("eval_id").is_in([each for each in there if each is not None])
         for eval_id in chosen.filter(~is_there)["eval_id"]:
@@ -350,17 +350,15 @@ class _Settling:
         candidate = sides_of(self.comparison).candidate
         blocks = None
         if saved.select((~has_freshness()).any()).item():
-            blocks = read_live_blocks(self.client, _workflow_of(sides_of(self.comparison)))
+            blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
         edited = find_edited(candidate, saved, blocks)
         if edited.height:
+            first = f" after the first {count_noun(self.started, 'run')}, which count"
             raise ConfigError(
                 f"{say_edited(edited)}: a rerun would say nothing about the candidate, so that "
-                f"none was started{self._after_some()}; check a run of the workflow as it is now"
+                f"none was started{first if self.started else ''}; check a run of the workflow as "
+                "it is now"
             )
-
-    def _after_some(self) -> str:
-        some = count_noun(self.started, "run")
-        return f" after the first {some}, which count" if self.started else ""
 
     def _start(self, asked: pl.DataFrame) -> None:
         """Start a run for each eval, one after the other.
@@ -368,7 +366,7 @@ class _Settling:
         Raises:
             RetabAnalysisError: One failed; the runs before it were waited for, and count.
         """
-        workflow_id = _workflow_of(sides_of(self.comparison))
+        workflow_id = _workflow_of(self.comparison)
         self.retried |= _list_errored(self.comparison) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
             scope = {"type": "single", "eval_id": eval_id}
@@ -424,7 +422,7 @@ class _Settling:
         """The comparison, which knows what was started and not counted."""
         if self.waiting.is_empty():
             return self.comparison
-        return _with_started(self.comparison, self.waiting)
+        return with_sides(self.comparison, started=self.waiting)
 
     def _warn_of_gone(self) -> None:
         if not self.gone:
@@ -465,12 +463,8 @@ def _list_errored(comparison: Comparison) -> set[str]:
     return {*comparison.evals.filter(transition="newly_errored")["eval_id"]}
 
 
-def _with_started(comparison: Comparison, started: pl.DataFrame | None) -> Comparison:
-    return with_sides(comparison, started=started)
-
-
-def _workflow_of(sides: Sides) -> str:
-    found = sides.candidate["workflow_id"].drop_nulls().unique()
+def _workflow_of(comparison: Comparison) -> str:
+    found = sides_of(comparison).candidate["workflow_id"].drop_nulls().unique()
     if len(found) != 1:
         raise ConfigError("the comparison's results do not say which workflow they are of")
     workflow: str = found.item()

@@ -560,19 +560,19 @@ def split_by_candidate(
     joined = placed.join(
         found, on=("run_id", "block"), how="left", nulls_equal=True, maintain_order="left"
     )
-    return joined.with_columns(
-        pl.when(_is_asked_for(runs, base, follow)).then("place").fill_null("earlier")
-    ).drop("block")
-
-
-def _is_asked_for(runs: pl.DataFrame, base: frozenset[str], follow: bool) -> pl.Expr:
-    """Whether an eval is among those of the runs that somebody named, as their scopes say."""
     named = runs.filter(pl.col("run_id").is_in(list(base)))
-    if follow or not named.filter(scope="workflow").is_empty():
+    is_asked_for = pl.lit(True) if follow else is_in_scope(named, "block")
+    place = pl.when(is_asked_for).then("place").fill_null("earlier")
+    return joined.with_columns(place).drop("block")
+
+
+def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
+    """Whether an eval is among those that some runs are of, as their scopes say."""
+    if not runs.filter(scope="workflow").is_empty():
         return pl.lit(True)
-    blocks = named.filter(scope="block")["target_block_id"].drop_nulls()
-    evals = named["eval_id"].drop_nulls()
-    return pl.col("block").is_in(blocks.implode()) | pl.col("eval_id").is_in(evals.implode())
+    blocks = runs.filter(scope="block")["target_block_id"].drop_nulls()
+    evals = runs["eval_id"].drop_nulls()
+    return pl.col(block).is_in(blocks.implode()) | pl.col("eval_id").is_in(evals.implode())
 
 
 def _place_block(
