@@ -98,8 +98,9 @@ def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str
         n = sides.started.height
         verb = "was" if n == 1 else "were"
         first.append(f"{count_noun(n, 'rerun')} {verb} started and not waited for.")
-    first.append(_unknown(facts.evals["unknown"]))
-    if bad_hour:
+    first += [_unknown(facts.evals["unknown"]), facts.hour]
+    bad_hour -= facts.evals.filter("is_shaken").height
+    if bad_hour > 0:
         they = "it" if bad_hour == 1 else "them"
         first.append(
             f"{count_noun(bad_hour, 'eval')} failed in what is probably a bad hour, as shaky evals "
@@ -160,7 +161,8 @@ def _not_counted(facts: VerdictFacts) -> str | None:
     apart = sum(summary[name] for name in _APART)
     if (n := total - apart - summary["n_evals"]) > 0:
         verb = "was" if n == 1 else "were"
-        said.append(f"{n} of {count_noun(total, 'eval')} {verb} not decided on both sides")
+        hour = ", or only in a bad hour" if facts.hour else ""
+        said.append(f"{n} of {count_noun(total, 'eval')} {verb} not decided on both sides{hour}")
     if n := summary["not_comparable"]:
         verb = "was" if n == 1 else "were"
         said.append(f"{n} {verb} edited, so that earlier results do not count")

@@ -156,7 +156,7 @@ class _Writer:
     def notes(self) -> Iterator[Line]:
         """What has to be known before the rest."""
         facts = self.facts
-        yield from (write_line(note) for note in facts.sides.notes)
+        yield from (write_line(note) for note in (*facts.sides.notes, facts.hour) if note)
         called = facts.of(*BROKEN)
         if (
             len(called) > 1
@@ -305,7 +305,7 @@ class _Writer:
         rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
         parts: list[Part] = [DocumentTable(self.columns, rows)]
-        if hour & {each.id for each in evals}:
+        if hour & {each.id for each in evals if not each.row["is_shaken"]}:
             parts.insert(0, Note(write_line("Probably a bad hour; run them again later.")))
         yield Card("doubt", title, write_line(*aside), tuple(parts))
 

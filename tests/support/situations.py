@@ -268,6 +268,17 @@ SITUATIONS = (
         ),
         "--start --only edited --canary 1",
     ),
+    Situation(
+        "the same, and solid evals of another block fail with them",
+        2,
+        LetteredApi(
+            {"total": P, "lines": P, "type": P, "pages": P, "kind": P},
+            codes={"extract": "A" * PAST + "B", "classify": "A"},
+            blocks=dict.fromkeys(("type", "pages", "kind"), "classify"),
+            reruns={"total": "F", "lines": "F", "type": "F", "pages": "F"},
+        ),
+        "--start --only edited --canary 3",
+    ),
     Situation("nothing was edited, and nothing is run", 0, _all(P), "--start --only edited"),
     Situation(
         "against the run before, which was red too",
