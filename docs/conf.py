@@ -21,6 +21,7 @@ language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 # A part of the tables is written by a program, below another heading than here.
 suppress_warnings = ["myst.header"]
+exclude_patterns = ["skill"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 

@@ -118,6 +118,7 @@ def test_it_names_its_doors(wheel: Path) -> None:
     (name,) = (each for each in packed.namelist() if each.endswith("/entry_points.txt"))
     assert packed.read(name).decode().split() == [
         *("[console_scripts]", "retab-analysis", "=", "retab_analysis.cli:main"),
+        *("retab-analysis-mcp", "=", "retab_analysis.mcp:main"),
         *("[pytest11]", "retab_analysis", "=", "retab_analysis.pytest_plugin"),
     ]
 

@@ -70,7 +70,7 @@ def shorten(told: dict[str, Any]) -> dict[str, Any]:
     told = _cut_texts(told)
     lost: dict[str, int] = {}
     while len(_write({**told, "left_out": lost})) > _BRIEF:
-        holders = (told, told["gate"])
+        holders = [told, *(each for each in told.values() if isinstance(each, dict))]
         lists = [(each, name) for each in holders for name in each if isinstance(each[name], list)]
         holder, name = max(lists, key=lambda each: len(_write(each[0][each[1]])))
         kept = holder[name][: len(holder[name]) // 2]

@@ -1,0 +1,153 @@
+"""A server for coding assistants (Model Context Protocol): it reads, and starts nothing.
+
+Four tools over the functions of the library: ``overview``, ``check``, ``why`` and ``history``. An
+answer has at most 3,000 tokens (10,000 characters), and says what was left out for that. Expected
+and actual values, and the words of prompts, are the customers' data: they are given where a tool is
+asked for them, and not where ``RETAB_ANALYSIS_VALUES`` forbids them.
+
+``retab-analysis-mcp`` starts it on standard input and output; it needs the extra ``mcp``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+
+from retab_analysis.analysis import eval_history, summarize_evals
+from retab_analysis.arguments import check_count, resolve
+from retab_analysis.checks.check import check as check_workflow
+from retab_analysis.checks.overview import overview as look_at_workflows
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import details_of
+from retab_analysis.comparison.gate import name_by_id
+from retab_analysis.comparison.plain_values import list_rows, shorten
+from retab_analysis.config import shows_values
+from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.fetch import fetch_results, fetch_runs
+
+INSTRUCTIONS = """\
+Did a change of a Retab workflow break anything, since when, and by which edit?
+Begin with overview or check; why explains one eval, and history is its past. Nothing here starts
+a run or accepts a failure: that is for a person to do. What an answer had no room for is counted
+in left_out. Ask for values only where they are needed: they are the customers' documents.
+"""
+_MOST_RUNS = 100
+_URGENCY = {"broken": 0, "getting_worse": 1, "flaky": 2, "episode": 3}
+_LETTERS = {"passed": "P", "failed": "F", "blocked": "B", "error": "E", "cancelled": "C"}
+_NOTABLE = (
+    *("eval_name", "eval_id", "block_id", "kind", "last_states", "outcomes", "failures"),
+    *("cause", "since_at", "since_run_id", "last_passed_at"),
+)
+
+
+def overview() -> dict[str, Any]:
+    """How all workflows stand: how many saved evals pass, why the others do not, the last run."""
+    frame = look_at_workflows(progress=False).frame
+    # What does not pass comes first, where there is no room for all.
+    ordered = frame.sort(pl.col("evals") - pl.col("passing"), descending=True)
+    return shorten({"workflows": list_rows(ordered)})
+
+
+def check(
+    workflow_id: str,
+    candidate: str | None = None,
+    baseline: str = "last_good",
+    values: bool = False,
+) -> dict[str, Any]:
+    """What a run broke, since when, by which edit, and how sure that is.
+
+    candidate: a run or a version ("draft", "v5"); the newest run unless given. baseline:
+    "last_good" (each eval against its own past), "published", "previous", a run or a version.
+    values: also expected and actual values. p_regressed is the probability that an eval got worse
+    to stay; gate.ok says whether a build may pass.
+    """
+    found = _compare(workflow_id, candidate, baseline)
+    return found.to_dict(brief=True, values=values and shows_values())
+
+
+def why(
+    workflow_id: str, eval: str, candidate: str | None = None, values: bool = False
+) -> dict[str, Any]:
+    """What became of one eval (its id or name), why and since when; values: what was asserted."""
+    found = _compare(workflow_id, candidate, "last_good")
+    eval_id = resolve("eval", eval, name_by_id(found.evals))
+    shown = values and shows_values()
+    row = list_rows(found.evals.filter(eval_id=eval_id), values=shown)[0]
+    [*described] = (d.describe(values=shown) for d in details_of(found) if d.id == eval_id)
+    edits = found.config_changes.filter(block_id=row["block_id"])
+    columns = ("field", "change", *(("before", "after") if shown else ()))
+    told: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
+    told |= {
+        "said": described[0] if described else ["It passes as before."],
+        "edits": edits.select(columns).to_dicts() if row["cause"] == "edit" else [],
+    }
+    if shown:
+        told |= {"differences": found.diff(eval_id).to_dicts()}
+    return shorten(told)
+
+
+def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[str, Any]:
+    """The past of the evals in the newest runs of the whole workflow.
+
+    Without eval: a row for each eval that does not always pass, with its last ten outcomes (P
+    passed, F failed, B blocked, E error, C cancelled, U unscored; the newest last), its kind
+    (flaky, broken, getting_worse, episode, never_passed) and since when. With an eval, by
+    its id or name: its state in each run, the newest first.
+    """
+    check_count("runs", runs, 1)
+    chosen = fetch_runs(workflow_id, scope="workflow", limit=min(runs, _MOST_RUNS), progress=False)
+    results = fetch_results(chosen, progress=False)
+    if eval is None:
+        letters = pl.col("last_states").list.eval(
+            pl.element().replace_strict(_LETTERS, default="U")
+        )
+        rows = summarize_evals(results).with_columns(last_states=letters.list.join(""))
+        urgency = pl.col("kind").replace_strict(_URGENCY, default=len(_URGENCY))
+        ordered = rows.filter(pl.col("kind") != "steady").sort(urgency, maintain_order=True)
+        steady = rows.height - ordered.height
+        return shorten(
+            {"runs": chosen.height, "steady": steady, "evals": list_rows(ordered.select(_NOTABLE))}
+        )
+    eval_id = resolve("eval", eval, dict(results.select("eval_id", "eval_name").iter_rows()))
+    past = eval_history(results.filter(eval_id=eval_id)).reverse()
+    columns = ("run_id", "run_created_at", "workflow_version_id", "state", "block_changed")
+    return shorten({"eval_id": eval_id, "runs": list_rows(past.select(columns))})
+
+
+def _compare(workflow_id: str, candidate: str | None, baseline: str) -> Comparison:
+    return check_workflow(workflow_id, candidate=candidate, baseline=baseline, progress=False)
+
+
+def make_server() -> MCPServer:
+    """The server with its tools; the client of each call is the default one."""
+    server = MCPServer("retab_analysis", instructions=INSTRUCTIONS, log_level="WARNING")
+    for tool in (overview, check, why, history):
+        about = inspect.getdoc(tool)
+        read_only = ToolAnnotations(read_only_hint=True)
+        server.tool(description=about, annotations=read_only)(_with_messages(tool))
+    return server
+
+
+def _with_messages(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The tool with errors of ours as answers, which the protocol hides otherwise."""
+
+    @functools.wraps(tool)
+    def call(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            return tool(*args, **kwargs)
+        except RetabAnalysisError as error:
+            raise ToolError(str(error)) from None
+
+    return call
+
+
+def main() -> None:
+    """Serve on standard input and output until the client goes."""
+    make_server().run()
