@@ -63,7 +63,7 @@ LINES = {
     "files": 145,
     "markup": 260,
     "wire": 420,
-    "schema": 1_240,
+    "schema": 1_215,
     "transport": 1_100,
     "decode": 700,
     "fetch": 2_720,

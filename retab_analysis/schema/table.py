@@ -73,11 +73,6 @@ class Table:
         }
 
     @functools.cached_property
-    def times(self) -> Sequence[str]:
-        """The paths that hold times."""
-        return [path for path, dtype in self.paths.items() if dtype == Datetime]
-
-    @functools.cached_property
     def raws(self) -> Sequence[str]:
         """The paths that hold free-form JSON."""
         return [path for path in self.paths if _base(path_type(self.record, path)) is msgspec.Raw]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
 
@@ -88,6 +89,17 @@ def _columns(*rows: _Row) -> tuple[Column, ...]:
     )
 
 
+def _extended(table: Table, *rows: _Row) -> Table:
+    """A table with columns after those that it has."""
+    return replace(table, columns=(*table.columns, *_columns(*rows)))
+
+
+def _made_here(name: str, noun: str, *rows: tuple[str, pl.DataType, str]) -> Table:
+    """A table of which the API has no document."""
+    columns = tuple(Column(column, dtype, None, doc) for column, dtype, doc in rows)
+    return Table(name, noun, wire.Wire, columns)
+
+
 def _counts(names: Iterable[str], part: str) -> list[_Row]:
     return [(name, Int64, f"counts.{part}.{name}", f"evals {name}") for name in names]
 
@@ -131,63 +143,65 @@ _ASSERTION = "assertion_result"
 _CONDITION = pl.struct(
     f"{_ASSERTION}.{name}" for name in ("condition_kind", "expected_value", "threshold")
 ).map_batches(describe_asserted, pl.String)
-_RESULT_ROWS: list[_Row] = [
-    ("eval_name", String, None, "the eval's name, from an EVALS frame"),
-    ("eval_id", String, "eval_id", "the eval"),
-    ("state", String, _STATE, "passed, failed, blocked, error, cancelled or unscored"),
-    ("block_id", String, "block_id", "the block that was evaluated"),
-    ("document_names", Strings, "handle_inputs.*.document.filename", "the input files' names"),
-    ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
-    ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
-    ("actual_value", String, f"{_ASSERTION}.actual_value", "compact JSON, as it was sent"),
-    ("path", String, None, "where in the output, from an EVALS frame"),
-    ("condition", String, _CONDITION, "what was asserted, in words"),
-    ("condition_kind", String, f"{_ASSERTION}.condition_kind", "equals, similarity_gte, …"),
-    ("failure_code", String, f"{_ASSERTION}.failure.code", "why it failed or was blocked"),
-    ("failure_message", String, f"{_ASSERTION}.failure.message", "the same in words"),
-    ("score", Float64, f"{_ASSERTION}.score", "how alike, where the condition measures"),
-    ("threshold", Float64, f"{_ASSERTION}.threshold", "the least score that passes"),
-    ("run_id", String, "workflow_eval_run_id", "the run"),
-    ("workflow_version_id", String, None, "the run's version"),
-    ("run_created_at", Datetime, None, "when the run was created"),
-    ("result_id", String, "id", "the result"),
-    ("workflow_id", String, "workflow_id", "the workflow"),
-    ("block_type", String, "block_type", "extract, split, classifier, function"),
-    ("status", String, "lifecycle.status", "pending, queued, running, completed, …"),
-    ("status_message", String, _message("lifecycle"), "an error's message, a reason"),
-    ("verdict", String, "verdict", "passed, failed or blocked, as the API gives it"),
-    ("created_at", Datetime, "timing.created_at", "when it was created"),
-    ("started_at", Datetime, "timing.started_at", "when it started"),
-    ("completed_at", Datetime, "timing.completed_at", "when it ended"),
-    ("queue_ms", Int64, _QUEUE_MS, "creation to start, whole milliseconds"),
-    ("assertion_id", String, f"{_ASSERTION}.assertion_id", "the assertion"),
-    ("assertion_label", String, f"{_ASSERTION}.assertion_label", "its label"),
-    ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
-    ("warnings", Strings, "warnings", "what the API warned of"),
-    ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
-    ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
-    ("routing_decisions", String, _json("routing_decisions"), "which ways it took, compact JSON"),
-    ("artifact_operation", String, "artifact.operation", "what made the judged output"),
-    ("artifact_id", String, "artifact.id", "the judged output"),
-    ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
-    ("block_execution_fingerprint", String, "block_execution_fingerprint", "same: same block"),
-    ("workflow_draft_fingerprint", String, "workflow_draft_fingerprint", "same: same draft"),
-    ("execution_fingerprint", String, "execution_fingerprint", "same: same execution"),
-]
-
-_RESULT_KEY = ("run_id", "eval_id", "result_id")
-RESULTS = Table("results", "result", wire.Result, _columns(*_RESULT_ROWS), _RESULT_KEY)
-
-RESULTS_WITH_PAYLOADS = Table(
+RESULTS = Table(
     "results",
     "result",
-    wire.ResultWithPayloads,
+    wire.Result,
     _columns(
-        *_RESULT_ROWS,
-        ("handle_inputs", String, "inputs", "the block's inputs, compact JSON"),
-        ("handle_outputs", String, "outputs", "the block's outputs, compact JSON"),
+        ("eval_name", String, None, "the eval's name, from an EVALS frame"),
+        ("eval_id", String, "eval_id", "the eval"),
+        ("state", String, _STATE, "passed, failed, blocked, error, cancelled or unscored"),
+        ("block_id", String, "block_id", "the block that was evaluated"),
+        ("document_names", Strings, "handle_inputs.*.document.filename", "the input files' names"),
+        ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
+        ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
+        ("actual_value", String, f"{_ASSERTION}.actual_value", "compact JSON, as it was sent"),
+        ("path", String, None, "where in the output, from an EVALS frame"),
+        ("condition", String, _CONDITION, "what was asserted, in words"),
+        ("condition_kind", String, f"{_ASSERTION}.condition_kind", "equals, similarity_gte, …"),
+        ("failure_code", String, f"{_ASSERTION}.failure.code", "why it failed or was blocked"),
+        ("failure_message", String, f"{_ASSERTION}.failure.message", "the same in words"),
+        ("score", Float64, f"{_ASSERTION}.score", "how alike, where the condition measures"),
+        ("threshold", Float64, f"{_ASSERTION}.threshold", "the least score that passes"),
+        ("run_id", String, "workflow_eval_run_id", "the run"),
+        ("workflow_version_id", String, None, "the run's version"),
+        ("run_created_at", Datetime, None, "when the run was created"),
+        ("result_id", String, "id", "the result"),
+        ("workflow_id", String, "workflow_id", "the workflow"),
+        ("block_type", String, "block_type", "extract, split, classifier, function"),
+        ("status", String, "lifecycle.status", "pending, queued, running, completed, …"),
+        ("status_message", String, _message("lifecycle"), "an error's message, a reason"),
+        ("verdict", String, "verdict", "passed, failed or blocked, as the API gives it"),
+        ("created_at", Datetime, "timing.created_at", "when it was created"),
+        ("started_at", Datetime, "timing.started_at", "when it started"),
+        ("completed_at", Datetime, "timing.completed_at", "when it ended"),
+        ("queue_ms", Int64, _QUEUE_MS, "creation to start, whole milliseconds"),
+        ("assertion_id", String, f"{_ASSERTION}.assertion_id", "the assertion"),
+        ("assertion_label", String, f"{_ASSERTION}.assertion_label", "its label"),
+        ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
+        ("warnings", Strings, "warnings", "what the API warned of"),
+        ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
+        ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
+        (
+            "routing_decisions",
+            String,
+            _json("routing_decisions"),
+            "which ways it took, compact JSON",
+        ),
+        ("artifact_operation", String, "artifact.operation", "what made the judged output"),
+        ("artifact_id", String, "artifact.id", "the judged output"),
+        ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
+        ("block_execution_fingerprint", String, "block_execution_fingerprint", "same: same block"),
+        ("workflow_draft_fingerprint", String, "workflow_draft_fingerprint", "same: same draft"),
+        ("execution_fingerprint", String, "execution_fingerprint", "same: same execution"),
     ),
-    _RESULT_KEY,
+    ("run_id", "eval_id", "result_id"),
+)
+
+RESULTS_WITH_PAYLOADS = _extended(
+    replace(RESULTS, record=wire.ResultWithPayloads),
+    ("handle_inputs", String, "inputs", "the block's inputs, compact JSON"),
+    ("handle_outputs", String, "outputs", "the block's outputs, compact JSON"),
 )
 
 
@@ -241,14 +255,8 @@ EVALS = Table(
     ),
 )
 
-EVALS_WITH_REASONS = Table(
-    "evals",
-    "eval",
-    wire.Eval,
-    (
-        *EVALS.columns,
-        *_columns(("freshness_reasons", Strings, "freshness.reasons", "why it is stale")),
-    ),
+EVALS_WITH_REASONS = _extended(
+    EVALS, ("freshness_reasons", Strings, "freshness.reasons", "why it is stale")
 )
 """EVALS, and why the newest result of an eval is out of date."""
 
@@ -296,12 +304,7 @@ BLOCKS = Table(
     ),
 )
 
-LIVE_BLOCKS = Table(
-    "blocks",
-    "block",
-    wire.Block,
-    (*BLOCKS.columns, *_columns(("updated_at", Datetime, "updated_at", "when it was saved"))),
-)
+LIVE_BLOCKS = _extended(BLOCKS, ("updated_at", Datetime, "updated_at", "when it was saved"))
 """The blocks of the draft, which also say when each was saved last."""
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
@@ -310,86 +313,62 @@ TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EV
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
 """What did not decode: one row per record."""
 
-VERSION_DIFF = Table(
+VERSION_DIFF = _made_here(
     "version_diff",
     "change",
-    wire.VersionDiff,
-    _columns(
-        ("block_id", String, None, "the block that differs; null in the row of an edge"),
-        ("edge_id", String, None, "the edge that differs; null in the row of a block"),
-        ("change", String, None, "added, removed or changed"),
-    ),
+    ("block_id", String, "the block that differs; null in the row of an edge"),
+    ("edge_id", String, "the edge that differs; null in the row of a block"),
+    ("change", String, "added, removed or changed"),
 )
 
-CONFIG_CHANGES = Table(
+CONFIG_CHANGES = _made_here(
     "config_changes",
     "change",
-    wire.Block,
-    _columns(
-        ("block_id", String, None, "the block that was edited"),
-        ("block_type", String, None, "extract, split, classifier, function"),
-        ("label", String, None, "what the block is called"),
-        ("change", String, None, "added, removed or changed: what became of the field"),
-        ("field", String, None, "a JSON path such as $.config.prompt; $ for a whole block"),
-        ("before", String, None, "what stood there, JSON; null where nothing did"),
-        ("after", String, None, "what stands there, JSON; null where nothing does"),
-    ),
+    ("block_id", String, "the block that was edited"),
+    ("block_type", String, "extract, split, classifier, function"),
+    ("label", String, "what the block is called"),
+    ("change", String, "added, removed or changed: what became of the field"),
+    ("field", String, "a JSON path such as $.config.prompt; $ for a whole block"),
+    ("before", String, "what stood there, JSON; null where nothing did"),
+    ("after", String, "what stands there, JSON; null where nothing does"),
 )
 
 _SETTLED = "results that passed, failed or were blocked"
-COMPARISON = Table(
+COMPARISON = _made_here(
     "comparison",
     "eval",
-    wire.Result,
-    _columns(
-        ("eval_name", String, None, "the eval's name"),
-        ("transition", String, None, "regressed, suspect, fixed, …: what became of it"),
-        ("p_regressed", Float64, None, "probability that it got worse to stay, or null"),
-        ("p_improved", Float64, None, "probability that it got better to stay"),
-        ("block_id", String, None, "the block that it evaluates"),
-        ("block_changed", Boolean, None, "whether its block was edited between the sides"),
-        ("cause", String, None, "why it broke: edit, drift (no edit) or unknown"),
-        ("since_at", Datetime, None, "when it broke"),
-        ("since_version_id", String, None, "the version with which it broke, where an edit did it"),
-        ("since_run_id", String, None, "the run in which it broke, the likeliest one"),
-        ("reason", String, None, "in words: why, and since when; or why it cannot be compared"),
-        ("document_names", Strings, None, "the input files' names"),
-        ("condition", String, None, "what is asserted, in words"),
-        ("expected_value", String, None, "compact JSON, as it was sent"),
-        ("baseline_actual", String, None, "what came at the baseline, compact JSON"),
-        ("candidate_actual", String, None, "what came at the candidate, compact JSON"),
-        ("failure", String, None, "why it does not pass now: code and message"),
-        ("baseline_state", String, None, "passed, failed, blocked, mixed, error, …"),
-        ("candidate_state", String, None, "the same of the candidate"),
-        ("baseline_n", Int64, None, f"the baseline's {_SETTLED}"),
-        ("candidate_n", Int64, None, f"the candidate's {_SETTLED}"),
-        ("baseline_pass_rate", Float64, None, "the share of them that passed"),
-        ("candidate_pass_rate", Float64, None, "the same of the candidate"),
-        (
-            "reruns_to_clear",
-            Int64,
-            None,
-            "so many more passes bring p to 0.05; null above 5",
-        ),
-        ("reruns_to_confirm", Int64, None, "so many more failures bring it to 0.95; null above 5"),
-        ("score_delta", Float64, None, "score, candidate less baseline; of several the medians"),
-        ("margin_delta", Float64, None, "score less threshold, likewise"),
-        ("duration_delta_ms", Int64, None, "duration, likewise"),
-        ("eval_id", String, None, "the eval"),
-        ("baseline_run_id", String, None, "the run of the baseline's result"),
-        ("candidate_run_id", String, None, "the run of the candidate's result"),
-        (
-            "baseline_result_id",
-            String,
-            None,
-            "the baseline's result, the newest in its state",
-        ),
-        (
-            "candidate_result_id",
-            String,
-            None,
-            "the candidate's result, the newest in its state",
-        ),
-    ),
+    ("eval_name", String, "the eval's name"),
+    ("transition", String, "regressed, suspect, fixed, …: what became of it"),
+    ("p_regressed", Float64, "probability that it got worse to stay, or null"),
+    ("p_improved", Float64, "probability that it got better to stay"),
+    ("block_id", String, "the block that it evaluates"),
+    ("block_changed", Boolean, "whether its block was edited between the sides"),
+    ("cause", String, "why it broke: edit, drift (no edit) or unknown"),
+    ("since_at", Datetime, "when it broke"),
+    ("since_version_id", String, "the version with which it broke, where an edit did it"),
+    ("since_run_id", String, "the run in which it broke, the likeliest one"),
+    ("reason", String, "in words: why, and since when; or why it cannot be compared"),
+    ("document_names", Strings, "the input files' names"),
+    ("condition", String, "what is asserted, in words"),
+    ("expected_value", String, "compact JSON, as it was sent"),
+    ("baseline_actual", String, "what came at the baseline, compact JSON"),
+    ("candidate_actual", String, "what came at the candidate, compact JSON"),
+    ("failure", String, "why it does not pass now: code and message"),
+    ("baseline_state", String, "passed, failed, blocked, mixed, error, …"),
+    ("candidate_state", String, "the same of the candidate"),
+    ("baseline_n", Int64, f"the baseline's {_SETTLED}"),
+    ("candidate_n", Int64, f"the candidate's {_SETTLED}"),
+    ("baseline_pass_rate", Float64, "the share of them that passed"),
+    ("candidate_pass_rate", Float64, "the same of the candidate"),
+    ("reruns_to_clear", Int64, "so many more passes bring p to 0.05; null above 5"),
+    ("reruns_to_confirm", Int64, "so many more failures bring it to 0.95; null above 5"),
+    ("score_delta", Float64, "score, candidate less baseline; of several the medians"),
+    ("margin_delta", Float64, "score less threshold, likewise"),
+    ("duration_delta_ms", Int64, "duration, likewise"),
+    ("eval_id", String, "the eval"),
+    ("baseline_run_id", String, "the run of the baseline's result"),
+    ("candidate_run_id", String, "the run of the candidate's result"),
+    ("baseline_result_id", String, "the baseline's result, the newest in its state"),
+    ("candidate_result_id", String, "the candidate's result, the newest in its state"),
 )
 """``Comparison.evals``: one row per eval, what needs attention first."""
