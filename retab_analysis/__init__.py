@@ -48,6 +48,7 @@ raised is a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 # asks for it, and its module is imported then. A new public name is one line there, and one among
 # the imports that only type checkers see.
 
+import sys as _sys
 import typing as _typing
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
@@ -205,12 +206,10 @@ _HOMES = {
 # Packages that are used with a dot: retab_analysis.schema.RUNS.describe().
 _PACKAGES = ("errors", "schema")
 
-# Hidden from type checkers: they would take the names of __all__ for all that there are, and
-# __getattr__ to mean that every name exists. They know the names from the imports above.
+# Hidden from type checkers: they would take __all__ for empty and __getattr__ to mean that every
+# name exists. They know the names from the imports above.
 if not _typing.TYPE_CHECKING:
-    # What help() writes out, and a star import takes: not the functions. Written out they hide the
-    # page at the top (3,554 lines for 91), and names such as check and use are for after a dot.
-    __all__ = list(_PACKAGES)
+    __all__ = list(_HOMES)
 
     def __getattr__(name):
         """Load a public name at its first use."""
@@ -230,5 +229,11 @@ if not _typing.TYPE_CHECKING:
         return value
 
     def __dir__():
-        own = (name for name in globals() if name.startswith("__"))
-        return sorted({*own, *_HOMES, *_PACKAGES, "__version__"})
+        here = {name for name in globals() if name.startswith("__") or not name.startswith("_")}
+        # pydoc writes out all that ``dir`` names, in 3,000 lines: help() is the page at the top.
+        frame = _sys._getframe(1)
+        while frame is not None and frame.f_globals.get("__name__") == "inspect":
+            frame = frame.f_back
+        if frame is not None and frame.f_globals.get("__name__") == "pydoc":
+            return sorted(name for name in here if name.startswith("__"))
+        return sorted({*here, *_HOMES, *_PACKAGES, "__version__"})

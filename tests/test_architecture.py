@@ -9,8 +9,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from support.public import PUBLIC
-
 import retab_analysis
 
 ROOT = Path(retab_analysis.__file__).parent
@@ -252,7 +250,7 @@ def test_few_files_share_a_name() -> None:
 
 def test_no_public_function_is_hidden_by_a_module() -> None:
     modules = {path.stem for path in ROOT.glob("*.py")} | {each.name for each in ROOT.iterdir()}
-    assert not modules & set(PUBLIC)
+    assert not modules & set(retab_analysis.__all__)
 
 
 def test_names_of_classes_are_told_apart() -> None:
@@ -276,6 +274,7 @@ def test_the_tests_reach_inside_through_one_door() -> None:
         str(path.relative_to(TESTS))
         for path in TESTS.rglob("*.py")
         for name in imports(ast.parse(path.read_text()))
-        if name.startswith("retab_analysis.") and name.split(".")[1] not in {*PUBLIC, "__version__"}
+        if name.startswith("retab_analysis.")
+        and name.split(".")[1] not in {*retab_analysis.__all__, "__version__"}
     }
     assert not reaches

@@ -16,7 +16,6 @@ import pytest
 from support.compared import THREE
 from support.fakes import client_for
 from support.inside import EVALS, RESULTS, RUNS, LiveView, Watcher, _Look
-from support.public import PUBLIC
 
 import retab_analysis as ra
 
@@ -80,11 +79,13 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"frame": pl.DataFrame({"eval": ["e"], "ok": [True]}), "eval": "eval", "passed": "ok"},
     ),
     "overview": (ra.overview, {}),
+    "plan_runs": (ra.plan_runs, {"workflow_id": "w"}),
     "plot_comparison": (ra.plot_comparison, {"comparison": COMPARISON}),
     "plot_durations": (ra.plot_durations, {"runs": RUNS.empty()}),
     "plot_outcomes": (ra.plot_outcomes, {"runs": RUNS.empty()}),
     "plot_pass_rate": (ra.plot_pass_rate, {"runs": RUNS.empty()}),
     "plot_verdicts": (ra.plot_verdicts, {"results": RESULTS.empty()}),
+    "qualify": (ra.qualify, {"workflow_id": "w", "evals": "e"}),
     "read_csv": (ra.read_csv, {"path": "runs.csv"}),
     "settle": (ra.settle, {"comparison": COMPARISON}),
     "start_runs": (ra.start_runs, {"workflow_id": "wf"}),
@@ -152,7 +153,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def test_every_public_function_is_asked() -> None:
-    functions = {name for name in PUBLIC if inspect.isroutine(getattr(ra, name))}
+    functions = {name for name in ra.__all__ if inspect.isroutine(getattr(ra, name))}
     assert functions | {"Client"} == {name for name in CALLS if "." not in name}
 
 

@@ -161,7 +161,7 @@ def test_without_an_address_the_readme_stays_as_it_is(monkeypatch: pytest.Monkey
 def test_every_public_name_can_be_loaded_from_it(installed: Installed) -> None:
     code = (
         "import retab_analysis as ra\n"
-        "for name in dir(ra): getattr(ra, name)\n"
+        "for name in ra.__all__: getattr(ra, name)\n"
         "import retab_analysis.widgets.page\n"
         "print(ra.__file__)"
     )
