@@ -8,8 +8,8 @@
     verdict = ra.settle(verdict)              # runs again what is not sure yet
 
 ``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id; a run
-is an id, several, or a RUNS frame; an eval its id or name. Only ``start_runs``, ``settle``, ``qualify``
-and ``cancel_runs`` change anything on the server.
+is an id, several, or a RUNS frame; an eval its id or name. Only ``start_runs``, ``settle``,
+``qualify`` and ``cancel_runs`` change anything on the server.
 
 Daily:
     check            did the newest run break anything, since when, by which edit, how surely
