@@ -28,7 +28,7 @@ arrived before it, and ``.cursor``, where a further fetch can resume (``after=``
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -383,3 +383,10 @@ def described(given: object) -> str:
     kind = type(given)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     return f"{name} (polars.from_pandas converts it)" if name.startswith("pandas.") else name
+
+
+def list_some(names: Iterable[str], most: int = 20) -> str:
+    """The first of some names, and how many more there are."""
+    first = [*names]
+    more = f" and {len(first) - most} more" if len(first) > most else ""
+    return ", ".join(first[:most]) + more

@@ -143,3 +143,8 @@ def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
 def eval_label() -> pl.Expr:
     """What an eval is called where it is shown: its name, or its id where it has none."""
     return pl.coalesce("eval_name", "eval_id")
+
+
+def is_draft(version: object) -> bool:
+    """Whether a version is one of the workflow's draft, ``draft_2026_05_18`` for example."""
+    return isinstance(version, str) and version.startswith(DRAFT)

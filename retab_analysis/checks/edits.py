@@ -13,7 +13,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_two_versions, resolve_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT, FLIPPED
+from retab_analysis.vocabulary import DRAFT, FLIPPED, is_draft
 
 _MOMENT = pl.Datetime("us", "UTC")
 _EARLIER = ("workflow_version_id", "run_id", "run_created_at")
@@ -105,11 +105,6 @@ def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None
     candidate = DRAFT if is_draft(candidates.item()) else candidates.item()
     baseline = _last_good_version(broken, sides)
     return None if baseline is None or baseline == candidate else (baseline, candidate)
-
-
-def is_draft(version: str) -> bool:
-    """Whether a version is one of the workflow's draft, ``draft_2026_05_18`` for example."""
-    return version.startswith(DRAFT)
 
 
 def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:

@@ -11,15 +11,14 @@ from retab_analysis.comparison.explanation import describe_last_good, describe_s
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.comparison.transitions import describe_evals
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.since import weigh
 from retab_analysis.schema import COMPARISON, RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
-from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT
+from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
-_LISTED = 20
 _DOCUMENTS = ("document_ids", "document_names")
 
 Results = pl.DataFrame | pl.LazyFrame
@@ -306,15 +305,14 @@ def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> objec
         .to_list()
     )
     if by == "workflow_version_id" and value == DRAFT and DRAFT not in known:
-        value = next((each for each in known if each.startswith(DRAFT)), value)
+        value = next((each for each in known if is_draft(each)), value)
     try:
         return {each: each for each in known}[value]
     except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either
-        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
         noun = f"a {by}" if by in _BY else f"a value of {by}"
-        listed = ", ".join(map(str, known[:_LISTED])) or "none"
+        listed = list_some(map(str, known)) or "none"
         raise ConfigError(
-            f"{name}={value!r} is not {noun} of these results; there are {listed}{more}"
+            f"{name}={value!r} is not {noun} of these results; there are {listed}"
         ) from None
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json, write_path
+from retab_analysis.errors import list_some
 from retab_analysis.markup import one_line
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import DRAFT
@@ -43,9 +44,8 @@ class Edits:
             return f"{self.between} no block differs."
         said = []
         for (block, *_), rows in self.changes.group_by("block_id", maintain_order=True):
-            fields = [one_line(field, 80) for field in rows["field"].head(3)]
-            more = f" and {rows.height - 3} more" if rows.height > 3 else ""
-            what = f"{', '.join(fields)}{more}"
+            fields = [one_line(field, 80) for field in rows["field"]]
+            what = list_some(fields, 3)
             if fields == ["$"]:
                 what = f"the whole block was {rows['change'][0]}"
             said.append(f"{one_line(block or 'a block without an id', 80)} ({what})")

@@ -17,6 +17,7 @@ from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.word_marks import mark_words
+from retab_analysis.errors import list_some
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
@@ -532,9 +533,7 @@ def name_eval(row: Row) -> str:
 
 def name_evals(details: Iterable[EvalDetail], limit: int = 20) -> str:
     """The names of some evals, one after the other."""
-    names = [each.name for each in details]
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return list_some((each.name for each in details), limit)
 
 
 def list_evals(evals: pl.DataFrame, limit: int = 20) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 
 from retab_analysis.comparison.detail import say_day, say_p
 from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.errors import list_some
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN
 
@@ -32,9 +33,8 @@ def label_side(frame: pl.DataFrame) -> str:
     what = what if runs else "results of unknown runs"
     if not versions:
         return what
-    named = ", ".join(one_line(version) for version in versions[:3])
-    more = f" and {len(versions) - 3} more" if len(versions) > 3 else ""
-    return f"{what} of version{'s' if len(versions) > 1 else ''} {named}{more}"
+    named = list_some(map(one_line, versions), 3)
+    return f"{what} of version{'s' if len(versions) > 1 else ''} {named}"
 
 
 def _distinct(frame: pl.DataFrame, name: str) -> Sequence[str]:

@@ -42,7 +42,7 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, SURE
+from retab_analysis.vocabulary import BROKEN, MOMENT, SURE, is_draft
 
 SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
@@ -424,7 +424,7 @@ def name_version(version: str, at: datetime | None, facts: VerdictFacts) -> str:
         numbers = known.filter(pl.col("workflow_version_id") == version)["version"].drop_nulls()
         if len(numbers):
             return f"v{numbers[0]}"
-    if version.startswith(DRAFT):
+    if is_draft(version):
         dated = _DATED.search(version)
         if dated:
             with contextlib.suppress(ValueError):

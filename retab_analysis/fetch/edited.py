@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.errors import list_some
 from retab_analysis.fetch.lists import list_evals, read_live_blocks, refuse_unknown
 from retab_analysis.schema import EVALS_WITH_REASONS, PROBLEMS
 from retab_analysis.transport import Client
@@ -116,7 +117,7 @@ def select_edited(
     if canary and scopes:
         fewer = f" (of {canary} asked for)" if len(canaries) < canary else ""
         names = [repr(each["eval_name"] or each["eval_id"]) for each in canaries]
-        named = f": {_list(names)}" if names else ""
+        named = f": {list_some(names, _LISTED)}" if names else ""
         solid = "that always passed, of blocks that were not edited"
         what.append(f"{_count(len(canaries), 'eval')}{fewer} {solid}{named}")
     scopes += [{"type": "single", "eval_id": each} for each in _ids(canaries)]
@@ -126,7 +127,8 @@ def select_edited(
         said = ["No run is started: no block was edited since its evals ran last."]
     reasons = {each.id: each.say_left_out() for each in left_out}
     if reasons:
-        said.append(f"Left out: {_list([f'{k!r} ({v})' for k, v in reasons.items()])}.")
+        told = (f"{block!r} ({why})" for block, why in reasons.items())
+        said.append(f"Left out: {list_some(told, _LISTED)}.")
     rows = [(block, "$", why, "") for block, why in reasons.items()]
     return Selection(runs, evals, " ".join(said), pl.DataFrame(rows, PROBLEMS, orient="row"))
 
@@ -203,11 +205,6 @@ def _choose_canaries(blocks: Sequence[_Block]) -> list[Eval]:
 
 def _ids(evals: Sequence[Eval]) -> list[str]:
     return [each["eval_id"] for each in evals]
-
-
-def _list(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _count(number: int, noun: str) -> str:

@@ -101,7 +101,7 @@ def _fetch_list(
     check_flag("strict", strict)
     chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
-        fetched = _read_all(chosen, table.name, filters, table, strict=strict, progress=bar)
+        fetched = _read_all(chosen, filters, table, strict=strict, progress=bar)
     if not fetched.problems:
         refuse_unknown(chosen, {name: [each] for name, each in filters}, fetched.frame)
     return fetched
@@ -112,12 +112,12 @@ def list_evals(
 ) -> Fetched:
     """The saved evals of a workflow; none where there is no such workflow."""
     filters = _of_workflow(workflow_id)
-    return _read_all(client_or_default(client), EVALS.name, filters, table, strict=strict)
+    return _read_all(client_or_default(client), filters, table, strict=strict)
 
 
-def _read_all(client: Client, name: str, filters: Params, table: Table, **how: Any) -> Fetched:
+def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
     """Read a list; where there is no such workflow, the error says which may have been meant."""
-    path, order = _LISTS[name]
+    path, order = _LISTS[table.name]
     try:
         return read_list(client, path, [*filters, *order], table, **how)
     except NotFoundError as error:

@@ -39,7 +39,6 @@ Accept = Callable[[Sequence[Any]], None]
 # thousand runs. The more there are, the longer the last of them hold up the frame in the end.
 _GATHERED_AT = 2 * 2**20
 _LIST = "#list"  # no path of a document is called so
-_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +276,6 @@ def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) ->
         if found is not None and found != expected:
             of = "" if name == "id" else "of "
             raise ProtocolError(f"{of}{noun} {found!r}, where {expected!r} was asked for")
-
-
-def list_some(ids: Sequence[str]) -> str:
-    """The first of some ids, and how many more there are."""
-    more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
-    return ", ".join(ids[:_LISTED]) + more
 
 
 def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:

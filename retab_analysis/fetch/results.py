@@ -21,6 +21,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     SchemaError,
     described,
+    list_some,
 )
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import explain_missing_run, list_evals
@@ -28,7 +29,6 @@ from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
     Gathering,
-    list_some,
     read_pages,
     read_record,
     refuse_other,

@@ -16,7 +16,7 @@ from retab_analysis.markup import count_noun
 from retab_analysis.plots.axes import label_columns
 from retab_analysis.plots.labels import to_one_line
 from retab_analysis.schema import VERSIONS
-from retab_analysis.vocabulary import DRAFT
+from retab_analysis.vocabulary import DRAFT, is_draft
 
 VERSION, RUN = "workflow_version_id", "run_id"
 _NOUNS = {VERSION: "version", RUN: "run"}
@@ -125,11 +125,6 @@ def read_versions(by: str, versions: object) -> Versions:
         key: (number, note, at, now is True)
         for key, number, note, at, now in rows.drop_nulls("version").rows()
     }
-
-
-def is_draft(key: object) -> bool:
-    """Whether a version id is that of a draft."""
-    return isinstance(key, str) and key.startswith(DRAFT)
 
 
 def name_version(key: object, versions: Versions) -> object:

@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from retab_analysis import wire
+from retab_analysis.errors import list_some
 
 String, Int64, Float64, Boolean = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 Datetime = pl.Datetime("us", "UTC")
@@ -124,8 +125,8 @@ class Table:
             f"column {each} is {found[each]}, expected {self.schema[each]}" for each in wrong
         ]
         if missing:
-            there = _some(found) or "no columns"
-            reasons.insert(0, f"it has no column {_some(missing)}; it has {there}")
+            there = list_some(found, _LISTED) or "no columns"
+            reasons.insert(0, f"it has no column {list_some(missing, _LISTED)}; it has {there}")
         # Each advice once, however many columns need it.
         reasons += dict.fromkeys(filter(None, (_advice(found[e], self.schema[e]) for e in wrong)))
         return f"not {self.frame_name}: {'; '.join(reasons)}" if reasons else None
@@ -148,13 +149,6 @@ def _advice(found: pl.DataType, declared: pl.DataType) -> str | None:
             ".dt.tz_localize('UTC') in pandas"
         )
     return None
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    return ", ".join(listed[:_LISTED]) + more
 
 
 def path_type(record: type[wire.Wire], path: str) -> Any:
