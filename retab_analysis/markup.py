@@ -100,20 +100,15 @@ def _attribute(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
 
 
-def sign(state: str, title: str | None = None) -> Html:
-    """A state's sign on its colour, with its name for screen readers, and a tooltip.
-
-    Args:
-        state: A state of RESULTS or a status of RUNS.
-        title: The tooltip; the state's name if not given.
-    """
+def sign(state: str) -> Html:
+    """The sign of a state or status on its colour, with its name as tooltip and for readers."""
     colour = STATE_COLOURS.get(state, STATE_COLOURS["unscored"])
     style = (
         f"background:{colour};color:#000;border-radius:3px;padding:0 .35em;"
         "font-weight:600;display:inline-block;min-width:1em;text-align:center"
     )
     shown = STATE_SIGNS.get(state, "?")
-    return tag("span", shown, title=title or state, aria_label=state, style=style)
+    return tag("span", shown, title=state, aria_label=state, style=style)
 
 
 def name(value: object) -> Html:

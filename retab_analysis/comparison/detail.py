@@ -567,7 +567,7 @@ def say_p(p: float | None) -> str:
 # Values
 
 
-def summarize_value(text: str, limit: int = _LONGEST) -> str:
+def summarize_value(text: str) -> str:
     """A JSON value in a few words: a list by its length, a long object by its members.
 
     Anything else is as it is written.
@@ -580,8 +580,8 @@ def summarize_value(text: str, limit: int = _LONGEST) -> str:
     if isinstance(parsed, list):
         return f"{len(parsed):,} item{'' if len(parsed) == 1 else 's'}"
     if isinstance(parsed, dict) and len(text) > _SHORT:
-        return one_line(f"object with {', '.join(map(str, parsed))}", limit)
-    return one_line(text, limit)
+        return one_line(f"object with {', '.join(map(str, parsed))}", _LONGEST)
+    return one_line(text, _LONGEST)
 
 
 def _is_long_text(text: str | None) -> bool:

@@ -130,12 +130,12 @@ def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]
     return worse, edited
 
 
-def find_credible_rows(worse: Floats, level: float = CREDIBLE) -> Bools:
-    """The smallest set of rows that holds ``level`` of what each eval has, shape (n, T)."""
+def find_credible_rows(worse: Floats) -> Bools:
+    """The smallest set of rows that holds ``CREDIBLE`` of what each eval has, shape (n, T)."""
     order = np.argsort(-worse, axis=1, kind="stable")
     ordered = np.take_along_axis(worse, order, axis=1)
     before = np.cumsum(ordered, axis=1) - ordered
-    chosen = (before < level * worse.sum(axis=1, keepdims=True)) & (ordered > 0)
+    chosen = (before < CREDIBLE * worse.sum(axis=1, keepdims=True)) & (ordered > 0)
     found: Bools = np.zeros(chosen.shape, dtype=np.bool_)
     np.put_along_axis(found, order, chosen, axis=1)
     return found

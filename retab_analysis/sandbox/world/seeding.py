@@ -16,11 +16,11 @@ def fingerprint(*parts: object) -> str:
     return _digest(parts).hex()[:32]
 
 
-def token(*parts: object, length: int = 21) -> str:
-    """Hash the parts to a short word of letters and digits, for ids."""
+def token(*parts: object) -> str:
+    """Hash the parts to a word of 21 letters and digits, for ids."""
     value = int.from_bytes(_digest(parts), "big")
     letters = []
-    for _ in range(length):
+    for _ in range(21):
         value, rest = divmod(value, len(_ALPHABET))
         letters.append(_ALPHABET[rest])
     return "".join(letters)
