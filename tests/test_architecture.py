@@ -69,7 +69,7 @@ LINES = {
     "stats": 670,
     "evidence": 1_950,
     "analysis": 1_480,
-    "comparison": 5_305,
+    "comparison": 5_335,
     "render": 810,
     "plots": 1_348,
     "checks": 2_435,

@@ -18,6 +18,7 @@ from retab_analysis.cli.conclusion import (
 from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.compare import without_edited
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.config import shows_values
@@ -47,6 +48,8 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if (options.only and not options.start) or (options.canary and not options.only):
         raise UsageError("--only goes with --start, and --canary with --only edited")
+    if options.drift and options.only:
+        raise UsageError("--drift judges what nobody edited: leave --only out")
     candidate: Runs | None = chosen_runs(options.candidate)
     started = RUNS.empty()
     if options.start:
@@ -58,6 +61,8 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     comparison = compare_sides(
         options, console, session, candidate if started.is_empty() else started
     )
+    if options.drift:
+        comparison = without_edited(comparison)
     if started.height:
         comparison = _rerun_errors(console, session, comparison)
     if options.settle:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from retab_analysis.arguments import check_share
-from retab_analysis.comparison.comparison import Comparison
+from retab_analysis.comparison.comparison import Comparison, sides_of
+from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.explanation import describe_last_good, describe_sides
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
@@ -19,6 +22,7 @@ from retab_analysis.stats.outcomes import OutcomeTable
 from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
+_NAMED = 5
 _DOCUMENTS = ("document_ids", "document_names")
 
 Results = pl.DataFrame | pl.LazyFrame
@@ -167,8 +171,29 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     told, earlier = describe_evals(results, ledger, findings, sides, shown)
     held = None if sides.baseline is None else earlier
     suite = _collect_suite(results, ledger, told, held)
+    if sides.unedited is not None:
+        edited = _find_edited(suite.evals)
+        suite = suite.without(edited["eval_id"])
+        are = "eval of an edited block is" if edited.height == 1 else "evals of edited blocks are"
+        said = f"{edited.height} {are} not judged: {list_evals(edited, _NAMED)}."
+        sides = replace(sides, unedited=said if edited.height else "")
     evals = suite.evals.select(COMPARISON.schema.names())
     return Comparison(evals, alpha, margin, _describe(sides, evals), sides, suite)
+
+
+def without_edited(comparison: Comparison) -> Comparison:
+    """The same, and judged is only what nobody edited; what was is left out, and that is said."""
+    sides = replace(sides_of(comparison), unedited="", edits=None)
+    return compare_sides(sides, comparison.alpha, comparison.margin)
+
+
+def _find_edited(evals: pl.DataFrame) -> pl.DataFrame:
+    """The evals that got worse by an edit, or whose block was edited since they passed.
+
+    What got worse without an edit is none of them, whatever was edited later.
+    """
+    by_edit, is_drift = ((pl.col("cause") == each).fill_null(False) for each in ("edit", "drift"))
+    return evals.filter(by_edit | (pl.col("block_changed").fill_null(False) & ~is_drift))
 
 
 def _describe(sides: Sides, evals: pl.DataFrame) -> str:

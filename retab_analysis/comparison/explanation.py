@@ -93,7 +93,7 @@ def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str
         bad_hour: How many evals failed in what is probably a bad hour.
     """
     sides = facts.sides
-    first: list[str | None] = [compared, *sides.notes]
+    first: list[str | None] = [compared, *sides.notes, sides.unedited]
     if sides.started is not None:
         n = sides.started.height
         verb = "was" if n == 1 else "were"

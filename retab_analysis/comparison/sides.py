@@ -91,6 +91,7 @@ class Sides:
             None where there are none.
         waiting: How many of the candidate's evals are still to come, and of how many.
         edits: What was edited, or None where that is not known.
+        unedited: Where only what nobody edited is judged: what is left out, in words. Else None.
         workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
         versions: A VERSIONS frame: when each was published and with which note; or None.
     """
@@ -113,6 +114,7 @@ class Sides:
     started: pl.DataFrame | None = None
     waiting: tuple[int, int] = (0, 0)
     edits: Edits | None = None
+    unedited: str | None = None
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
 

@@ -156,7 +156,8 @@ class _Writer:
     def notes(self) -> Iterator[Line]:
         """What has to be known before the rest."""
         facts = self.facts
-        yield from (write_line(note) for note in (*facts.sides.notes, facts.hour) if note)
+        notes = (*facts.sides.notes, facts.sides.unedited, facts.hour)
+        yield from (write_line(note) for note in notes if note)
         called = facts.of(*BROKEN)
         if (
             len(called) > 1

@@ -142,12 +142,12 @@ def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
     blocks = []
     for (block,), its in parts.items():
         evals, is_there = its.to_dicts(), block in saved_at
-        why = _find_why(evals, saved_at[block]) if is_there else None
+        why = find_why(evals, saved_at[block]) if is_there else None
         blocks.append(_Block(str(block), evals, is_there, why))
     return blocks
 
 
-def _find_why(evals: Sequence[Eval], saved_at: datetime | None) -> str | None:
+def find_why(evals: Sequence[Eval], saved_at: datetime | None) -> str | None:
     """Why a block counts as edited, by the eval that says it most surely; None where it does not.
 
     Args:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 import polars as pl
-from support.inside import RerunPlan, Sides, compare_sides
+from support.inside import BLOCK_CODE, RerunPlan, Sides, compare_sides, find_why
 
 import retab_analysis as ra
 
@@ -152,6 +152,38 @@ class LibraryRule:
         """Ask ``ra.summarize_evals`` for the episodes: incidents that ended."""
         kinds = ra.summarize_evals(results)
         return frozenset(kinds.filter(pl.col("kind") == "episode")["eval_id"])
+
+
+def keep_edited(candidate: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+    """Of a candidate's results those that ``start_runs(only="edited")`` would have run.
+
+    What the API's saved evals say of each eval is made of its newest result before: that this is up
+    to date where the block's code is the candidate's.
+    """
+    code = pl.col(BLOCK_CODE)
+    live = candidate.group_by("block_id").agg(live=code.drop_nulls().last())
+    ran = _newest(history.filter(code.is_not_null())).select("eval_id", *_SUMMARY)
+    is_fresh = pl.col("latest_block_fingerprint") == pl.col("live")
+    saved = candidate.select("eval_id", "block_id").join(ran, on="eval_id", how="left")
+    told = saved.join(live, on="block_id", how="left").with_columns(
+        freshness_status=pl.when(is_fresh).then(pl.lit("fresh")).otherwise(pl.lit("stale")),
+        freshness_reasons=pl.when(~is_fresh).then(pl.lit(["validity_changed"])),
+        validation_status=pl.lit("valid"),
+    )
+    parts = told.partition_by("block_id", as_dict=True)
+    edited = [block for (block,), its in parts.items() if find_why(its.to_dicts(), None)]
+    return candidate.filter(pl.col("block_id").is_in(edited))
+
+
+_SUMMARY = (
+    pl.col("status").alias("latest_run_status"),
+    pl.col("completed_at").alias("latest_run_completed_at"),
+    pl.col("duration_ms").alias("latest_run_duration_ms"),
+    *(
+        pl.col(BLOCK_CODE).alias(f"{which}_block_fingerprint")
+        for which in ("latest", "last_passed", "last_failed")
+    ),
+)
 
 
 def _newest(results: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import polars as pl
 
 from simulation import heavy, world
 from simulation.luck import FAILED, PASSED
-from simulation.rules import JUDGED, Answer, LibraryRule, NaiveRule, Rule
+from simulation.rules import JUDGED, Answer, LibraryRule, NaiveRule, Rule, keep_edited
 from simulation.world import RERUN_AFTER, Scenario
 
 WORLDS: dict[str, Callable[..., Scenario]] = {"first": world.simulate, "second": heavy.simulate}
@@ -129,6 +129,55 @@ def judge_check(rule: Rule, scenario: Scenario) -> Counter[str]:
     return count_calls(answer, scenario, broken)
 
 
+def judge_only(rule: Rule, scenario: Scenario) -> Counter[str]:
+    """What is found where only the edited blocks are run, against the whole run; the same draws.
+
+    *Called* and *both* are of the evals of these blocks; *missed* are the evals that an edit broke
+    and that were not run.
+    """
+    history = scenario.of_rows(0, scenario.candidate_row)
+    part = keep_edited(scenario.candidate, history)
+    ran = set(part["eval_id"])
+    planted = set(scenario.truth.filter("by_candidate", "knowable")["eval_id"])
+    whole = rule.check(scenario.candidate, history).called & ran
+    only = rule.check(part, history).called if ran else frozenset[str]()
+    return Counter(
+        {
+            "suites": 1,
+            "same": whole == only,
+            "whole": len(whole),
+            "both": len(whole & only),
+            "either": len(whole | only),
+            "planted": len(planted),
+            "missed": len(planted - ran),
+            "found": len(planted & only),
+            "found whole": len(planted & whole),
+            "ran": part.height,
+            "all": scenario.candidate.height,
+        }
+    )
+
+
+def judge_again(rule: Rule, scenario: Scenario) -> Counter[str]:
+    """What an edit broke, where the code before it was run once more just before the edit."""
+    row = scenario.candidate_row
+    planted = set(scenario.truth.filter("by_candidate", "knowable")["eval_id"])
+    broken = set(scenario.truth.filter("broken")["eval_id"])
+    without, with_it = (
+        rule.check(scenario.candidate, scenario.of_rows(0, stop)).called for stop in (row - 1, row)
+    )
+    return Counter(
+        {
+            "planted": len(planted),
+            "failing": len(planted & find_failing(scenario.candidate)),
+            "without": len(planted & without),
+            "with": len(planted & with_it),
+            "called without": len(without - broken) + len(planted & without),
+            "called with": len(with_it - broken) + len(planted & with_it),
+        }
+    )
+
+
 def judge_settle(rule: Rule, scenario: Scenario) -> Counter[str]:
     """Run again what the rule leaves open, each eval once a round, and count the last answer."""
     broken = set(scenario.truth.filter("by_candidate")["eval_id"])
@@ -238,6 +287,8 @@ def judge_sequence(rule: Rule, scenario: Scenario) -> Counter[str]:
 JUDGES: dict[str, Callable[[Rule, Scenario], Counter[str]]] = {
     "compare": judge_compare,
     "check": judge_check,
+    "only": judge_only,
+    "again": judge_again,
     "settle": judge_settle,
     "past": judge_past,
     "looks": judge_looks,

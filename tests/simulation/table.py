@@ -29,7 +29,7 @@ from simulation.scoring import WORLDS, Cell, calibrate, count_suites
 
 ALL = (0, 1, 3, 10, 20, 50, 100)
 FEW, MANY, SHORT, LONG = ALL[:3], ALL[3:], ALL[:5], ALL[5:]
-CHECKED, SETTLED = (0, 3, 10, 20), (0, 3, 10)
+CHECKED, SETTLED, ONCE = (0, 3, 10, 20), (0, 3, 10), (1, 3)
 LOOKS, LEVELS, SHOWN = 12, (1.0, 0.6, 0.3), (1, 2, 3, 6, 12)
 CHUNK = 5
 RULES = (NaiveRule(), LibraryRule())
@@ -104,6 +104,13 @@ BY_HISTORY = (
     _row("the same with `last_good`", "check benign", CHECKED, "red/suites", "≤"),
     _row("edited: recall", "compare edit", ALL, "found/planted/failing", "≥"),
     _row("edited: precision", "compare edit", ALL, "found/called", "≥"),
+    _row("only edited blocks are run: called alike", "only edit", CHECKED, "both/either", "≥"),
+    _row("the same: recall", "only edit", CHECKED, "found/planted", "≥"),
+    _row("the same: evals that are run", "only edit", CHECKED, "ran/all", "≤"),
+    _row("edited, `last_good`: recall", "again edit", ONCE, "without/planted/failing", "≥"),
+    _row(
+        "the same, run once more before the edit", "again edit", ONCE, "with/planted/failing", "≥"
+    ),
     _row("drift: recall", "compare drift", ALL, "found/planted/failing", "≥"),
     _row("drift: precision", "compare drift", ALL, "found/called", "≥"),
     _row("upgrade: recall", "compare upgrade", ALL, "found/planted/failing", "≥"),

@@ -46,6 +46,29 @@ def test_nothing_is_rarely_called_where_nothing_broke(world: str) -> None:
     assert shares(world, compared("benign"), "red/suites")[0] <= 0.5
 
 
+def test_where_only_the_edited_blocks_are_run_the_same_is_found(world: str) -> None:
+    """Two hundred edits in both worlds: the same evals are called, of the same draws."""
+    made = Study(world, 25, 1, [LibraryRule()])
+    (few,), (more,) = (
+        made.count([Cell("only", "edit", runs) for runs in histories]).values()
+        for histories in ((0,), (3, 10, 20))
+    )
+    assert few["missed"] == more["missed"] == 0
+    assert more["same"] == more["suites"] == 75
+    assert more["whole"] > 200
+    # After one run, the whole run also tells how flaky the others are.
+    assert few["found"] >= 0.9 * few["found whole"]
+    assert few["both"] >= 0.8 * few["either"]
+    assert few["ran"] + more["ran"] <= 0.33 * (few["all"] + more["all"])
+
+
+def test_one_run_more_before_an_edit_helps_where_there_is_one(world: str) -> None:
+    made = Study(world, 60, 1, [LibraryRule()])
+    (once,), (often,) = (made.count([Cell("again", "edit", runs)]).values() for runs in (1, 11))
+    assert once["with"] > once["without"]
+    assert abs(often["with"] - often["without"]) <= 0.02 * often["planted"]
+
+
 def test_what_an_edit_broke_is_found(world: str) -> None:
     recall, of_failing, precision = shares(
         world, compared("edit"), "found/planted", "found/failing", "found/called"
