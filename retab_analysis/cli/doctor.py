@@ -64,7 +64,7 @@ def run_doctor(options: Namespace, console: Console, session: Session) -> int:
             console.show(textwrap.indent(textwrap.fill(text, 96), "    "))
         elif said[1]:
             console.show(f"    {said[1]}")
-    console.show(", ".join(f"{outcomes[each]} {each}" for each in _MARKS) + ".")
+    console.show(", ".join(f"{each}: {outcomes[each]}" for each in _MARKS))
     return code
 
 
