@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.checks.check import check
+from retab_analysis.checks.overview import overview
 from retab_analysis.checks.settle import RerunPlan, list_isolated_errors, rerun_errors, settle
 from retab_analysis.cli.conclusion import (
     ROUNDS,
@@ -15,14 +18,22 @@ from retab_analysis.cli.conclusion import (
     is_usage,
     tell_github,
 )
-from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
+from retab_analysis.cli.console import (
+    FAILS,
+    HOLDS,
+    MANY,
+    NOT_ASKED,
+    UNDECIDED,
+    Console,
+    UsageError,
+)
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import without_edited
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, wait_for_runs
 from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.params import Runs
@@ -32,11 +43,14 @@ from retab_analysis.progress import choose_progress
 from retab_analysis.render.junit import write_junit
 from retab_analysis.schema import RUNS
 
+_FILES, _PLACE = ("report", "junit"), "{workflow}"
+_GRAVEST = (FAILS, NOT_ASKED, UNDECIDED, HOLDS)
+_CODES = {FAILS: "failing", NOT_ASKED: "not answered", UNDECIDED: "undecided", HOLDS: "holding"}
 _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
 
 
 def run_check(options: Namespace, console: Console, session: Session) -> int:
-    """Check a workflow.
+    """Check a workflow, or several; of several the gravest exit code is that of all.
 
     Raises:
         UsageError: Options that cannot be used together, or one that no gate takes.
@@ -50,13 +64,98 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--only goes with --start, and --canary with --only edited")
     if options.drift and options.only:
         raise UsageError("--drift judges what nobody edited: leave --only out")
+    workflows = _choose_workflows(options, console, session)
+    if len(workflows) == 1:
+        (options.workflow,) = workflows
+        code, told = _check_one(options, console, session, rule)
+        if told is not None:
+            console.show_json(told)
+        return code
+    return _check_each(workflows, options, console, session, rule)
+
+
+def _check_each(
+    workflows: list[str],
+    options: Namespace,
+    console: Console,
+    session: Session,
+    rule: dict[str, Any],
+) -> int:
+    """Check several workflows, of which one that cannot be asked keeps no other back."""
+    session.client  # noqa: B018 - without a key none can be asked
+    said: list[dict[str, Any]] = []
+    codes: dict[str, int] = {}
+    for workflow_id in workflows:
+        own = {name: _place(getattr(options, name), workflow_id) for name in _FILES}
+        one = Namespace(**{**vars(options), **own, "workflow": workflow_id})
+        if not options.json:
+            console.show(f"{one_line(workflow_id)}:")
+        try:
+            codes[workflow_id], told = _check_one(one, console, session, rule)
+        except RetabAnalysisError as error:
+            codes[workflow_id], message = NOT_ASKED, without_controls(f"No answer: {error}")
+            console.warn(message)
+            console.tell_failure(f"Retab check of {one_line(workflow_id)}", message)
+            told = {"workflow_id": workflow_id, "exit_code": NOT_ASKED, "error": message}
+        said += [] if told is None else [told]
+        if not options.json:
+            console.show("")
+    code = next((each for each in _GRAVEST if each in codes.values()), HOLDS)
+    if options.json:
+        console.show_json({"exit_code": code, "workflows": said})
+    counts = [f"{n} {_CODES[each]}" for each in _GRAVEST if (n := [*codes.values()].count(each))]
+    console.say(f"{count_noun(len(codes), 'workflow')}: {', '.join(counts)}.")
+    return code
+
+
+def _choose_workflows(options: Namespace, console: Console, session: Session) -> list[str]:
+    """Those that were named, each once; with ``--all`` those that have saved evals and a run.
+
+    Raises:
+        UsageError: Both; or a file that several would write.
+    """
+    if options.workflows and options.all:
+        raise UsageError("name the workflows to check, or --all, and not both")
+    chosen = list(dict.fromkeys(options.workflows))
+    if options.all:
+        frame = overview(client=session.client, progress=console.progress).frame
+        ready = (pl.col("evals") > 0) & pl.col("last_run_at").is_not_null()
+        chosen = frame.filter(ready)["workflow_id"].to_list()
+        left_out = frame.filter(~ready)["workflow_id"].to_list()
+        if left_out:
+            names = ", ".join(map(one_line, left_out))
+            console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
+        if not chosen:
+            raise UsageError("--all: no workflow has saved evals and a run")
+    files = [str(each) for name in _FILES for each in _as_list(getattr(options, name))]
+    if (len(chosen) > 1 or options.all) and (fixed := [f for f in files if _PLACE not in f]):
+        raise UsageError(f"several workflows would write {fixed[0]!r}: put {_PLACE} into its name")
+    return chosen
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] * (value is not None)
+
+
+def _place(value: Any, workflow_id: str) -> Any:
+    """The files of one workflow, by its id in the place of ``{workflow}``."""
+    if isinstance(value, list):
+        return [_place(each, workflow_id) for each in value]
+    safe = re.sub(r"[^\w.-]", "_", workflow_id)
+    return None if value is None else Path(str(value).replace(_PLACE, safe))
+
+
+def _check_one(
+    options: Namespace, console: Console, session: Session, rule: dict[str, Any]
+) -> tuple[int, dict[str, Any] | None]:
+    """Check ``options.workflow``; gives the exit code, and what is to be printed as JSON."""
     candidate: Runs | None = chosen_runs(options.candidate)
     started = RUNS.empty()
     if options.start:
         ended = _start(options, console, session)
         if ended is None:
             console.warn("Nothing was started.")
-            return NOT_ASKED
+            return NOT_ASKED, None
         started = ended
     comparison = compare_sides(
         options, console, session, candidate if started.is_empty() else started
@@ -195,8 +294,10 @@ def _settle(
     )
 
 
-def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
-    """Write the files that were asked for, and say what came out; gives the exit code."""
+def _tell(
+    options: Namespace, console: Console, conclusion: Conclusion
+) -> tuple[int, dict[str, Any] | None]:
+    """Write the files that were asked for, and say what came out, but for JSON."""
     comparison, gate, unwritten = conclusion.comparison, conclusion.gate, ""
     try:
         for path in options.report:
@@ -207,10 +308,10 @@ def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
     except (ConfigError, OSError) as error:
         # That does not keep back what was concluded.
         unwritten = without_controls(f"Cannot write a file: {error}")
+    told = None
     if options.json:
         failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
-        told = conclusion.to_dict(brief=options.brief, values=options.values)
-        console.show_json(told | failed)
+        told = conclusion.to_dict(brief=options.brief, values=options.values) | failed
     else:
         # On one's own terminal values are shown as in a notebook.
         values = options.values or (console.out.isatty() and shows_values())
@@ -221,5 +322,5 @@ def _tell(options: Namespace, console: Console, conclusion: Conclusion) -> int:
     if unwritten:
         console.warn(unwritten)
         console.tell_failure(conclusion.about, unwritten)
-        return NOT_ASKED
-    return conclusion.exit_code
+        return NOT_ASKED, told
+    return conclusion.exit_code, told

@@ -90,7 +90,10 @@ def _fail(
         with contextlib.suppress(OSError):
             console.show_json({"exit_code": code, "error": told})
     if code != INTERRUPTED and options.command == "check":
-        console.tell_failure(f"Retab check of {one_line(options.workflow)}", told)
+        about = (
+            getattr(options, "workflow", None) or ", ".join(options.workflows) or "all workflows"
+        )
+        console.tell_failure(f"Retab check of {one_line(about)}", told)
     return code
 
 

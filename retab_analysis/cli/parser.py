@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
@@ -71,6 +71,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE)
 
 
+class _Instead(argparse.Action):
+    """An option in whose presence a positional argument may be left out."""
+
+    def __init__(
+        self, option_strings: list[str], dest: str, positional: argparse.Action, help: str
+    ) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, help=help)
+        self._positional = positional
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any
+    ) -> None:
+        """Note that it was given."""
+        setattr(namespace, self.dest, True)
+        self._positional.required = False
+
+
 def build_parser() -> Parser:
     """The parser of the whole command line; ``command`` names what is to be done."""
     parser = Parser(
@@ -102,7 +119,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
         allow_abbrev=False,
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
-    if name not in ("overview", "doctor"):
+    if name not in ("check", "overview", "doctor"):
         parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     return parser
 
@@ -110,6 +127,10 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
 def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
     add = parser.add_argument
+    says = "the workflows' ids; of several the exit code is the gravest: 1, 3, 2, 0"
+    named = add("workflows", type=word, nargs="+", default=[], metavar="WORKFLOW", help=says)
+    says = "all workflows that have saved evals and a run"
+    add("--all", action=_Instead, positional=named, help=says)
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     says = "with --start: only the blocks that were edited since their evals ran last"
     add("--only", choices=("edited",), help=says)
@@ -126,7 +147,10 @@ def _add_check(commands: _Commands) -> None:
         "decided: 0, 1 or 2 (2 unless given)"
     )
     add("--undecided", choices=("ok", "fail", "2"), default="2", help=says)
-    says = "write a report, .md or .html; may be given several times"
+    says = (
+        "write a report, .md or .html; may be given several times; with several workflows the "
+        "name has to hold {workflow}"
+    )
     add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
     add("--junit", type=new_file, metavar="PATH", help="write a JUnit XML file, one case an eval")
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")

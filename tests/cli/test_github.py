@@ -142,7 +142,7 @@ def test_names_give_the_runner_no_command(
 def test_arguments_give_the_runner_no_command(
     summary: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", FLOW, "a\n::error::x ##[group]\x1b[2J"]) == 4
+    assert main(["runs", FLOW, "a\n::error::x ##[group]\x1b[2J"]) == 4
     said = capsys.readouterr().err
     assert "unrecognized arguments: a\n\u200b::error::x ##\u200b[group]\ufffd[2J" in said
 
