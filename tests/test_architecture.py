@@ -74,7 +74,7 @@ LINES = {
     "plots": 1_348,
     "checks": 2_435,
     "widgets": 6_562,
-    "cli": 2_075,
+    "cli": 2_100,
     "pytest_plugin": 210,
     "mcp": 160,
     "sandbox": 2_980,

@@ -66,8 +66,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--drift judges what nobody edited: leave --only out")
     workflows = _choose_workflows(options, console, session)
     if len(workflows) == 1:
-        (options.workflow,) = workflows
-        code, told = _check_one(options, console, session, rule)
+        code, told = _check_one(_of_workflow(options, *workflows), console, session, rule)
         if told is not None:
             console.show_json(told)
         return code
@@ -86,8 +85,7 @@ def _check_each(
     said: list[dict[str, Any]] = []
     codes: dict[str, int] = {}
     for workflow_id in workflows:
-        own = {name: _place(getattr(options, name), workflow_id) for name in _FILES}
-        one = Namespace(**{**vars(options), **own, "workflow": workflow_id})
+        one = _of_workflow(options, workflow_id)
         if not options.json:
             console.show(f"{one_line(workflow_id)}:")
         try:
@@ -135,6 +133,12 @@ def _choose_workflows(options: Namespace, console: Console, session: Session) ->
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] * (value is not None)
+
+
+def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
+    """The options for one workflow, with files of its own."""
+    own = {name: _place(getattr(options, name), workflow_id) for name in _FILES}
+    return Namespace(**{**vars(options), **own, "workflow": workflow_id})
 
 
 def _place(value: Any, workflow_id: str) -> Any:
