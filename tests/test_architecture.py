@@ -79,7 +79,7 @@ LINES = {
     "mcp": 160,
     "sandbox": 2_980,
 }
-LINES_OF_ALL = 34_300
+LINES_OF_ALL = 34_600
 # Examples in docstrings are for who reads them, and no code.
 EXAMPLE = re.compile(r"\n\n *Examples?:\n.*?\n *(?=\"\"\")", re.DOTALL)
 
