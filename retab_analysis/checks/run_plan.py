@@ -154,7 +154,9 @@ def plan_runs(
         _find_repeats(collect(results, runs), detect, power), on="eval_id", how="left"
     )
     frame = known.join(durations, on="eval_id", how="left").with_columns(
-        why_not=pl.when(pl.col("candidate_state").fill_null("") != "passed")
+        why_not=pl.when(pl.col("candidate_state").is_null())
+        .then(pl.lit("without a result now"))
+        .when(pl.col("candidate_state") != "passed")
         .then(pl.lit("not passing now"))
         .when(pl.col("repeats").is_null())
         .then(pl.lit(f"{MOST_RERUNS} runs do not suffice"))

@@ -95,3 +95,11 @@ def test_nothing_is_started_where_an_argument_is_wrong() -> None:
             with pytest.raises(ra.ConfigError):
                 ra.qualify(FLOW, evals, client=api.client, **more)
         assert RUNS not in api.asked
+
+
+def test_what_has_no_result_now_is_left_out() -> None:
+    with LetteredApi({"gone": "P" * 20 + ".", **alike(3, "P" * 21)}) as api:
+        frame = planned(api, detect=0.9).frame
+    row = frame.filter(eval_id="gone").row(0, named=True)
+    assert (row["repeats"], row["why_not"]) == (None, "without a result now")
+    assert frame["repeats"].drop_nulls().to_list() == [1, 1, 1]
