@@ -290,7 +290,7 @@ def test_the_inputs_and_outputs_that_are_used_are_declared() -> None:
 
 def test_the_examples_of_the_document_fit() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
-    github, step, gitlab = map(yaml.safe_load, blocks)
+    github, step, gitlab, *_ = map(yaml.safe_load, blocks)
     used = github["jobs"]["check"]["steps"][-1]
     assert set(used["with"]) <= set(ACTION["inputs"])
     needed = {name for name, each in ACTION["inputs"].items() if each.get("required")}
