@@ -100,7 +100,7 @@ MODULES = {
     "widgets.explorer.panel": "describe_evidence render_panel",
     "widgets.explorer.state": "ExplorerState FrameOrigin",
     "widgets.live": "html=live_html news watcher",
-    "widgets.live.news": "News",
+    "widgets.live.news": "News list_outcomes",
     "widgets.live.run_lines": "estimate_seconds_left",
     "widgets.live.state": "LiveState Snapshot compute_state",
     "widgets.live.view": "LiveView TerminalBars _Look",

@@ -19,6 +19,7 @@ from support.inside import (
     _Look,
     compare_sides,
     compute_state,
+    list_outcomes,
 )
 from support.made_runs import result_with, results_frame, runs_frame
 
@@ -54,7 +55,8 @@ def news_of(letters: Mapping[str, str], *run_ids: str, run_id: str = "r1", **row
                 now = {"run_id": ids[0], "block_execution_fingerprint": "edited"}
                 rows[at == last].append(made | (now if at == last else {}))
     sides = Sides(results(*rows[True]), history=results(*rows[False]))
-    return News(ids, compare_sides(sides, 0.05, 0.05), "v1")
+    outcomes = list_outcomes(sides.candidate)
+    return News(ids, compare_sides(sides, 0.05, 0.05), "v1", outcomes=outcomes)
 
 
 RESULTS = [

@@ -77,14 +77,10 @@ def render_sections(state: LiveState, look: LiveLook, opened: OpenEval) -> dict[
 def _render_news(state: LiveState, look: LiveLook, opened: OpenEval) -> Html:
     """What became of the evals, as ``check`` shows it; of one workflow without its heading."""
     pieces = []
-    for each in state.told:
-        document = each.document(values=look.values)
-        assert document is not None
-        assert each.comparison is not None
-        if look.is_live:
-            document = opened.render(each.comparison, document)
+    for comparison, document in state.documents(values=look.values):
+        shown = opened.render(comparison, document) if look.is_live else document
         one = len(state.told) == 1
-        pieces.append(write_parts(*document.parts) if one else to_piece(document))
+        pieces.append(write_parts(*shown.parts) if one else to_piece(shown))
     return join(*pieces)
 
 
@@ -107,8 +103,7 @@ def render_head(state: LiveState, look: LiveLook) -> Html:
     """What is to be known first, what the runs are held against, and what is wrong."""
     heading: Html | None = tag("div", tag("b", state.heading, role="status"), class_="ra-head")
     if len(state.told) == 1 and not state.failure:
-        document = state.told[0].document(values=look.values)
-        assert document is not None
+        ((_, document),) = state.documents(values=look.values)
         heading = tag("div", to_piece(replace(document, parts=())), role="status")
     about = " · ".join(filter(None, (say_when(state), state.later, state.compared)))
     return join(
@@ -331,9 +326,7 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
     lines += [f"  {describe_eval(each, values=values)}" for each in state.alone[:SHOWN_EVALS]]
     more = len(state.alone) - SHOWN_EVALS
     lines += [f"  and {more} more"] if more > 0 else []
-    for each in state.told:
-        document = each.document(values=values)
-        assert document is not None
+    for _, document in state.documents(values=values):
         lines += ["", to_text(document)]
     return "\n".join(map(without_controls, lines))
 

@@ -7,8 +7,9 @@ results have changed.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -32,10 +33,15 @@ from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.render.document import Document
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DECIDED, TRANSITIONS
+from retab_analysis.vocabulary import TRANSITIONS
+from retab_analysis.widgets.live.run_lines import TOLD
 
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
+
+# How an eval has ended in a run.
+OUTCOME = ("run_id", "eval_id", "state")
+Outcome = tuple[str, str, str]
 
 NO_NEWS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TRANSITIONS, 0))
 
@@ -49,12 +55,16 @@ class News:
         comparison: The runs held against their past, or None before anything was compared.
         against: What the runs are held against, in a few words; None where that is nothing.
         missing: Why there is nothing to compare with, or None.
+        outcomes: What had ended by then.
+        took: How many seconds it took to compare them.
     """
 
     run_ids: tuple[str, ...]
     comparison: Comparison | None = None
     against: str | None = None
     missing: str | None = None
+    outcomes: frozenset[Outcome] = frozenset()
+    took: float = 0.0
     _documents: dict[bool, Document] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -67,9 +77,22 @@ class News:
         return MappingProxyType({**NO_NEWS, **dict(found.iter_rows())})
 
     @cached_property
-    def headline(self) -> str:
-        """What ``check`` says of the same runs in one line; empty before anything was compared."""
-        return "" if self.comparison is None else self.comparison.headline
+    def _said(self) -> Mapping[str, tuple[str, str | None]]:
+        if self.comparison is None:
+            return {}
+        rows = self.comparison.evals.select("eval_id", "transition", "candidate_state").iter_rows()
+        return {eval_id: (transition, state) for eval_id, transition, state in rows}
+
+    def is_changed_by(self, eval_id: str, state: str) -> bool:
+        """Whether a further outcome of an eval may change what is said of it, beside counts.
+
+        One more failure says nothing new of what is broken already, one more pass nothing of what
+        passes; of a suspect each outcome does.
+        """
+        transition, shown = self._said.get(eval_id, ("incomplete", None))
+        if transition == "incomplete" and shown is None:
+            return state != "passed"
+        return transition == "suspect" or shown not in (state, "mixed")
 
     def document(self, *, values: bool) -> Document | None:
         """What ``check`` shows of the same runs; None before anything was compared."""
@@ -109,8 +132,7 @@ class NewsFinder:
 
         Args:
             runs: A RUNS frame.
-            results: The results of each run so far, by its id: always the same frame while they
-                have not changed.
+            results: The results of each run so far, by its id.
             evals: The saved evals of each workflow.
 
         Raises:
@@ -141,8 +163,8 @@ class WorkflowNews:
         self._client, self._workflow_id, self._wanted = client, workflow_id, wanted
         self._listing: RunListing | None = None
         self._news: News | None = None
-        # What the news were found in: which runs, which of them had ended, and their results.
-        self._found_in: tuple[list[str], list[bool], list[pl.DataFrame]] | None = None
+        # What the news were found in: the runs, which of them had ended, and their outcomes.
+        self._found_in: object = None
         # Whether the list of runs and the saved evals were read again after the runs had ended.
         self._is_final = False
         # What was edited between two versions, and how often that was asked for in vain.
@@ -154,46 +176,42 @@ class WorkflowNews:
 
     def find(self, runs: pl.DataFrame, results: Mapping[str, pl.DataFrame]) -> News:
         """The news of the runs; as :meth:`NewsFinder.find`."""
-        ids = runs["run_id"].to_list()
-        seen = ids, runs["is_terminal"].to_list(), [results[each] for each in ids]
-        if self._news is None or not self._is_known(*seen):
+        ids = tuple(runs["run_id"])
+        outcomes = list_outcomes(pl.concat([results[each] for each in ids]))
+        seen = ids, runs["is_terminal"].to_list(), outcomes
+        if self._news is None or self._found_in != seen:
             try:
-                self._news = self._compare(runs, results)
+                self._news = self._compare(runs, results, outcomes)
                 self._refused = 0
             except ConfigError as error:
-                self._news = News(tuple(ids), missing=str(error))
+                self._news = News(ids, missing=str(error))
             except RetabAnalysisError as error:
                 self._refused += 1
                 is_passing = is_away(error) and self._refused <= GRACE
                 if isinstance(error, AuthenticationError) or is_passing:
                     raise
-                self._news = News(tuple(ids), missing=str(error))
+                self._news = News(ids, missing=str(error))
             self._found_in = seen
         return self._news
 
-    def _is_known(
-        self, ids: Sequence[str], ended: Sequence[bool], results: Sequence[pl.DataFrame]
-    ) -> bool:
-        """Whether nothing has changed since the news were found."""
-        known = self._found_in
-        return (
-            known is not None
-            and (known[0], known[1]) == (ids, ended)
-            and all(a is b for a, b in zip(known[2], results, strict=True))
-        )
-
-    def _compare(self, runs: pl.DataFrame, results: Mapping[str, pl.DataFrame]) -> News:
+    def _compare(
+        self,
+        runs: pl.DataFrame,
+        results: Mapping[str, pl.DataFrame],
+        outcomes: frozenset[Outcome],
+    ) -> News:
         has_ended = bool(runs["is_terminal"].all())
         plan = self._plan(runs, has_ended)
         for run_id in runs["run_id"]:
             self.reader.take(run_id, results[run_id])
         ids, against = tuple(runs["run_id"]), _describe(plan)
-        outcomes = (results[each]["state"].is_in((*DECIDED, "error")) for each in ids)
-        if not (has_ended or any(each.any() for each in outcomes)):
+        if not (has_ended or outcomes):
             self.reader.read(plan.read)
             return News(ids, against=against)
-        comparison = compare_sides(make_sides(plan, self.reader), _ALPHA, _MARGIN)
-        news = News(ids, self._add_edits(comparison), against)
+        sides, began = make_sides(plan, self.reader), time.monotonic()
+        comparison = compare_sides(sides, _ALPHA, _MARGIN)
+        took = time.monotonic() - began
+        news = News(ids, self._add_edits(comparison), against, outcomes=outcomes, took=took)
         # Here, in a thread of its own, and not where it is drawn.
         news.document(values=shows_values())
         return news
@@ -230,6 +248,12 @@ class WorkflowNews:
         self._listing.add(runs)
         candidate = Choice(runs, "which is watched")
         return make_plan(self._listing, candidate, self._wanted, HISTORY, self.reader.saved)
+
+
+def list_outcomes(results: pl.DataFrame) -> frozenset[Outcome]:
+    """How the evals of a RESULTS frame have ended by themselves: a cancelled one was not asked."""
+    ended = results.filter(pl.col("state").is_in(TOLD))
+    return frozenset(ended.select(OUTCOME).iter_rows())
 
 
 def _describe(plan: ReadingPlan) -> str:

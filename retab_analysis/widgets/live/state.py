@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import compared_of, details_of
 from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.config import shows_values
+from retab_analysis.render.document import Document, Heading
 from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
-from retab_analysis.widgets.live.news import News
+from retab_analysis.widgets.live.news import OUTCOME, News, Outcome, list_outcomes
 from retab_analysis.widgets.live.run_lines import (
     TOLD,
     RunLine,
@@ -29,25 +32,13 @@ from retab_analysis.widgets.live.run_lines import (
 from retab_analysis.widgets.phrases import format_seconds
 
 _WITHOUT_PAST = ("added", "not_comparable")
-# What is read of a result: a row as a dict costs as much as its columns.
-_READ = (
-    *("run_id", "eval_id", "eval_name", "state", "status", "document_names", "duration_ms"),
-    *("expected_value", "actual_value", "failure_code", "failure_message", "status_message"),
-    *(
-        "completed_at",
-        "result_id",
-        "block_id",
-        "condition",
-        "condition_kind",
-        "path",
-        "document_ids",
-    ),
-)
+# What is read of each result; more of those that do not pass and are compared with nothing.
+_READ = ("run_id", "eval_id", "state", "status", "duration_ms", "completed_at")
 # So many runs are named, or things that runs are held against; the others are counted.
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """What is known, and how well. Runs, results and news are of one time, the last contact.
 
@@ -57,8 +48,7 @@ class Snapshot:
         news: What became of the evals of each workflow; empty where that is not wanted, or not
             known yet.
         is_comparing: Whether news are wanted and still to come: for all results at first, and later
-            for those that have come since.
-        later: How many outcomes are newer than the news: passes that change nothing but counts.
+            for those that have come since and may change what is said.
         usual_ms: How long each eval took in its newest run, by eval id.
         seen_at: When the API answered last, or None.
         trouble: Why it did not answer since, or None.
@@ -73,7 +63,6 @@ class Snapshot:
     results: pl.DataFrame = field(default_factory=RESULTS.empty)
     news: tuple[News, ...] = ()
     is_comparing: bool = False
-    later: int = 0
     usual_ms: Mapping[str, int] = field(default_factory=dict)
     seen_at: datetime | None = None
     trouble: str | None = None
@@ -82,6 +71,20 @@ class Snapshot:
     failure: str | None = None
     phase: str = "watching"
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def later(self) -> dict[Outcome, bool]:
+        """The outcomes that the news do not count yet, and whether each may change what they say.
+
+        Those of runs that are held against nothing are not among them.
+        """
+        news = {run_id: each for each in self.news for run_id in each.run_ids}
+        found = {}
+        for outcome in list_outcomes(self.results):
+            its = news.get(outcome[0])
+            if its is None or (its.missing is None and outcome not in its.outcomes):
+                found[outcome] = its is None or its.is_changed_by(*outcome[1:])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class LiveState:
         news: How many evals have each transition, the same as ``check`` counts; of several
             workflows the sum. None where the runs are held against nothing.
         told: What became of each workflow's evals, where they are held against their past.
+        headings: The first line of each of them: how far it is now, whatever the news are of.
         listed: The evals that a person should look at first: that broke, that are unclear, and that
             do not pass and cannot be judged.
         alone: Those of them that are held against nothing, or not yet.
@@ -113,6 +117,7 @@ class LiveState:
     runs: tuple[RunLine, ...]
     news: Mapping[str, int] | None
     told: tuple[News, ...]
+    headings: tuple[Heading, ...]
     listed: tuple[EvalDetail, ...]
     alone: tuple[EvalDetail, ...]
     compared: str | None
@@ -131,6 +136,14 @@ class LiveState:
         """The evals that got worse to stay."""
         return tuple(each for each in self.listed if each.transition in BROKEN)
 
+    def documents(self, *, values: bool) -> Iterator[tuple[Comparison, Document]]:
+        """Each of ``told`` as ``check`` shows it, with how far it is now."""
+        for each, heading in zip(self.told, self.headings, strict=True):
+            document = each.document(values=values)
+            assert each.comparison is not None
+            assert document is not None
+            yield each.comparison, replace(document, heading=heading)
+
 
 def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
     """What a person is told at a moment.
@@ -140,7 +153,7 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         now: The present, in UTC. It only says how long ago the last contact was: rates and times
             are those of the last contact, and stand still while the API is away.
     """
-    results = _group_by_run(snapshot)
+    results = _group_by_run(snapshot.results)
     seen = list(snapshot.runs.iter_rows(named=True))
     then, usual = snapshot.seen_at or now, snapshot.usual_ms
     runs = tuple(
@@ -153,18 +166,20 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
     there = [run for run in seen if run["run_id"] not in snapshot.gone]
     counted = [each.counts for each in snapshot.news if each.counts is not None]
     news = {name: sum(each[name] for each in counted) for name in TRANSITIONS}
-    alone, waiting = _list_alone(results, snapshot)
+    alone = tuple(_list_alone(snapshot))
     told = tuple(each for each in snapshot.news if each.comparison is not None)
+    same = sum(not is_new for is_new in snapshot.later.values())
     state = LiveState(
         heading="",
         runs=runs,
         news=MappingProxyType(news) if counted else None,
         told=told,
+        headings=tuple(_write_heading(each, runs, snapshot) for each in told),
         listed=(*_list_judged(told), *alone),
         alone=alone,
         compared=_describe_comparison(snapshot),
         is_comparing=snapshot.is_comparing,
-        later=f"{snapshot.later} more passed since" if snapshot.later else "",
+        later=f"{same} more ended as before since the last comparison" if same else "",
         connection=_describe_connection(snapshot, now),
         refreshed=_format_time(snapshot.seen_at),
         failure=snapshot.failure,
@@ -173,19 +188,13 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
         can_cancel=bool(not snapshot.runs["is_terminal"].all()),
         eta=estimate_all(there, results, usual, then),
     )
-    return replace(state, heading=_describe_progress(snapshot, state, waiting))
+    return replace(state, heading=_describe_progress(snapshot, state))
 
 
-def _group_by_run(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
-    """The results of each run in the order in which they ended."""
-    # What ended first stands first, so that lists grow at their end and nothing jumps.
-    results = snapshot.results
-    ended = results["completed_at"].to_physical().to_list()
-    order = sorted(range(len(ended)), key=lambda at: math.inf if ended[at] is None else ended[at])
-    values = list(zip(*(results[name].to_list() for name in _READ), strict=True))
+def _group_by_run(results: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """The results of each run."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    for at in order:
-        row = dict(zip(_READ, values[at], strict=True))
+    for row in results.select(_READ).iter_rows(named=True):
         rows.setdefault(row["run_id"], []).append(row)
     return rows
 
@@ -200,30 +209,46 @@ def _list_judged(told: Sequence[News]) -> Iterator[EvalDetail]:
                 yield detail
 
 
-def _list_alone(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], snapshot: Snapshot
-) -> tuple[tuple[EvalDetail, ...], int]:
+def _list_alone(snapshot: Snapshot) -> Iterator[EvalDetail]:
     """The results that do not pass and are held against nothing (yet), in the order of their end.
 
-    And how many results are still to be compared. A cancelled one counts as neither: nobody asked
-    that eval.
+    Not a cancelled one: nobody asked that eval.
     """
-    compared: set[tuple[str, str]] = set()
-    for each in snapshot.news:
-        evals = () if each.comparison is None else each.comparison.evals["eval_id"]
-        compared |= {(run_id, eval_id) for run_id in each.run_ids for eval_id in evals}
-    rows = [
-        row
-        for run_id, its in results.items()
-        for row in its
-        if row["state"] in TOLD and (run_id, row["eval_id"]) not in compared
-    ]
-    alone = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
-    waiting = sum(row["run_id"] not in alone for row in rows) if snapshot.is_comparing else 0
-    return tuple(EvalDetail.of_result(row) for row in rows if row["state"] != "passed"), waiting
+    missing = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
+    failed = snapshot.results.filter(pl.col("state").is_in(TOLD), pl.col("state") != "passed")
+    ended = failed.sort("completed_at", nulls_last=True, maintain_order=True)
+    for at, outcome in enumerate(ended.select(OUTCOME).iter_rows()):
+        if outcome[0] in missing or snapshot.later.get(outcome):
+            yield EvalDetail.of_result(ended.row(at, named=True))
 
 
-def _describe_progress(snapshot: Snapshot, state: LiveState, waiting: int) -> str:
+def _count_waiting(snapshot: Snapshot, run_ids: Sequence[str] | None = None) -> str:
+    """How many outcomes of some runs are still to be compared, in words; empty for none."""
+    waiting = sum(
+        is_new and (run_ids is None or run_id in run_ids)
+        for (run_id, _, _), is_new in snapshot.later.items()
+    )
+    return f", {waiting} not compared yet" if waiting and snapshot.is_comparing else ""
+
+
+def _write_heading(news: News, runs: Sequence[RunLine], snapshot: Snapshot) -> Heading:
+    """What ``check`` says of the same runs; while they go on, of all that has ended by now."""
+    its = [line for line in runs if line.run_id in news.run_ids]
+    waiting = _count_waiting(snapshot, news.run_ids)
+    if not waiting and all(line.status in TERMINAL for line in its):
+        document = news.document(values=shows_values())
+        assert document is not None
+        return document.heading
+    done, total = sum(line.done for line in its), sum(line.total for line in its)
+    said = _say_broke(sum((news.counts or {})[each] for each in BROKEN), is_over=False)
+    return Heading("…", "other", f"{done} of {total} done", f": {said}{waiting}")
+
+
+def _say_broke(broke: int, *, is_over: bool) -> str:
+    return f"{broke or 'nothing'} broke{'' if is_over else ' so far'}"
+
+
+def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
     """How far the runs are, and what is news."""
     runs = state.runs
     if snapshot.failure:
@@ -239,20 +264,14 @@ def _describe_progress(snapshot: Snapshot, state: LiveState, waiting: int) -> st
     # One run is described by its own words, several by how many go on.
     if len(runs) == 1:
         progress = runs[0].words
+    if len(state.headings) == 1:
+        return f"{progress}: {state.headings[0]}"
     if state.news is not None:
-        said = _say_news(state, is_over=not going and not snapshot.is_comparing)
-        return f"{progress}: {said}" + (f", {waiting} not compared yet" if waiting else "")
+        said = _say_broke(len(state.broke), is_over=not going and not snapshot.is_comparing)
+        return f"{progress}: {said}{_count_waiting(snapshot)}"
     # A completed run says so already in its own words.
     bad = say_not_passing(len(state.alone))
     return f"{progress}: {bad}" if state.alone and not progress.endswith(bad) else progress
-
-
-def _say_news(state: LiveState, *, is_over: bool) -> str:
-    """What became of the evals: of one workflow in the words of ``check``."""
-    if len(state.told) == 1 and state.told[0].comparison is not None:
-        return state.told[0].headline
-    broke = len(state.broke)
-    return f"{broke} broke" if broke else "nothing broke" + ("" if is_over else " so far")
 
 
 def _describe_comparison(snapshot: Snapshot) -> str | None:

@@ -25,7 +25,6 @@ from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.widgets.jobs import run_beside
 from retab_analysis.widgets.live.news import News, NewsFinder
-from retab_analysis.widgets.live.run_lines import TOLD
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns, is_workflow_id
 from retab_analysis.widgets.phrases import count_noun
@@ -39,11 +38,9 @@ _LEAST_GAP = 0.1
 
 # Seconds that a round waits for the news, so that they mostly come with the results they are of.
 _PATIENCE = 0.3
-# Where evals pass as they did before, a comparison costs more than it tells: it follows the one
-# before after so many times the seconds that this took, and after so many seconds at most.
-_REST, _LONGEST_REST = 100.0, 30.0
-# An eval of which this is said says nothing new when it passes.
-_QUIET = ("still_passing", "incomplete")
+# A comparison follows the one before after so many times the seconds that this took, and after so
+# many seconds at most; later where what has ended since changes nothing but counts.
+_REST, _LONG_REST = (20.0, 5.0), (300.0, 30.0)
 
 # Seconds. Ctrl-C is noticed only between two waits where polars has set its signal handler.
 _STEP = 0.2
@@ -85,11 +82,11 @@ class Watcher:
         # One thread for all news: each new one may be given another arena by the C library, which
         # keeps as much memory as finding them took.
         self._pool = Pool(1)
-        # The news that are being found, what they were asked for, and when.
+        # The news that are being found, and what they were asked for; when the last ones had been
+        # found, and from when on others are.
         self._job: Future[tuple[News, ...]] | None = None
         self._asked: Snapshot | None = None
-        self._asked_at = 0.0
-        self._rested_at = 0.0
+        self._found_at = self._due_at = 0.0
         self._patience = _PATIENCE
         self._interval = interval
         self._listeners: list[Listener] = []
@@ -190,10 +187,12 @@ class Watcher:
             pause = self._interval if changed else slower
             # A refresh ends the second wait, not the first.
             self._cancel.wait(_LEAST_GAP)
-            # Where there is more to compare, at once; while a comparison goes on, its end wakes.
-            is_free = self.snapshot.trouble is None and self._job is None
-            if not (is_free and self.snapshot.is_comparing):
-                self._wake.wait(self._runs.pause(pause) - _LEAST_GAP)
+            left = self._runs.pause(pause) - _LEAST_GAP
+            # Where there is more to compare, as soon as that may be; while a comparison goes on,
+            # its end wakes.
+            if self.snapshot.trouble is None and self.snapshot.is_comparing and self._job is None:
+                left = min(left, self._due_at - time.monotonic())
+            self._wake.wait(max(left, 0.0))
             self._wake.clear()
             self._cancel.check()
 
@@ -300,11 +299,11 @@ class Watcher:
             return snapshot
         try:
             snapshot = self._collect_news(snapshot, 0.0)
-            if self._job is None and self._is_due(snapshot):
+            if self._job is None and time.monotonic() >= self._look_for_news(snapshot)[1]:
                 results = {run_id: seen.results for run_id, seen in self._results.items()}
                 find = partial(self._finder.find, snapshot.runs, results, dict(self._evals))
                 self._job = self._pool.submit(partial(self._cancel.run, find))
-                self._asked, self._asked_at = snapshot, time.monotonic()
+                self._asked = snapshot
             snapshot = self._collect_news(snapshot, self._patience)
         except AuthenticationError:
             self.snapshot = snapshot
@@ -312,42 +311,23 @@ class Watcher:
         except RetabAnalysisError as error:
             self._asked = None
             return replace(snapshot, trouble=str(error), is_comparing=True)
-        is_behind = self._job is not None or self._is_due(snapshot)
-        later = 0 if is_behind else len(self._list_later(snapshot))
-        return replace(snapshot, is_comparing=is_behind, later=later)
+        is_new, self._due_at = self._look_for_news(snapshot)
+        return replace(snapshot, is_comparing=self._job is not None or is_new)
 
-    def _is_due(self, snapshot: Snapshot) -> bool:
-        """Whether news are to be found: at once where there may be any.
-
-        That evals pass as before is counted now and then.
-        """
+    def _look_for_news(self, snapshot: Snapshot) -> tuple[bool, float]:
+        """Whether a comparison may say something new, and from when on one is made."""
         asked, status = self._asked, ("run_id", "is_terminal")
         if asked is None or not asked.runs.select(status).equals(snapshot.runs.select(status)):
-            return True
-        later = self._list_later(snapshot)
-        if later and all(each.comparison is None for each in snapshot.news):
-            return True
-        noted = {
-            eval_id
-            for each in snapshot.news
-            if each.comparison is not None
-            for eval_id, transition in each.comparison.evals["eval_id", "transition"].iter_rows()
-            if transition not in _QUIET
-        }
-        if any(state != "passed" or eval_id in noted for _, eval_id, state in later):
-            return True
-        return bool(later) and time.monotonic() >= self._rested_at
-
-    def _list_later(self, snapshot: Snapshot) -> set[tuple[str, str, str]]:
-        """Result, eval and state of what has ended since news were asked for last."""
-        if self._asked is None or self._asked.results is snapshot.results:
-            return set()
-        columns, ended = ("result_id", "eval_id", "state"), pl.col("state").is_in(TOLD)
-        now, then = (
-            set(each.results.filter(ended).select(columns).iter_rows())
-            for each in (snapshot, self._asked)
-        )
-        return now - then
+            return True, 0.0
+        if not snapshot.later:
+            return False, math.inf
+        is_first = all(each.comparison is None for each in snapshot.news)
+        if is_first or snapshot.runs["is_terminal"].all():
+            return True, 0.0
+        is_new = any(snapshot.later.values())
+        times, most = _REST if is_new else _LONG_REST
+        took = sum(each.took for each in snapshot.news)
+        return is_new, self._found_at + min(times * took, most)
 
     def _collect_news(self, snapshot: Snapshot, patience: float) -> Snapshot:
         """Take over the news that were asked for, once they are there."""
@@ -357,12 +337,10 @@ class Watcher:
         if not wait([job], patience).done:
             job.add_done_callback(lambda _: self._wake.set())
             return snapshot
-        self._job, now = None, time.monotonic()
-        took = now - self._asked_at
-        self._rested_at = now + min(_REST * took, _LONGEST_REST)
-        # While a cell computes, waiting would only make the rounds rarer.
-        self._patience = _PATIENCE if took < _PATIENCE else 0.0
+        self._job, self._found_at = None, time.monotonic()
         news = job.result()
+        # While a cell computes, waiting would only make the rounds rarer.
+        self._patience = _PATIENCE if sum(each.took for each in news) < _PATIENCE else 0.0
         if self._finder.unread:
             self.note(_say_left_out(self._finder.unread, "earlier result"))
         return replace(snapshot, news=news)

@@ -49,7 +49,7 @@ def press(view: LiveView, event: str) -> None:
 
 def test_what_is_shown() -> None:
     view = view_of(seen())
-    assert "1 eval broke" in section(view, "head")
+    assert ": 1 broke so far" in section(view, "head")
     assert "name of e0" in section(view, "news")
     assert "name of p0" in section(view, "news")
     sections: list[str] = view.widget.sections
@@ -71,7 +71,7 @@ def test_without_a_baseline_nothing_is_said_of_before() -> None:
     [
         (seen(), []),
         (seen(seconds=2), ["html_head", "html_total", "revision"]),
-        (seen(passed=4), ["html_total", "revision"]),
+        (seen(passed=4), ["html_head", "html_total", "revision"]),
     ],
 )
 def test_a_round_sends_what_it_changed(

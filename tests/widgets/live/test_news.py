@@ -24,6 +24,12 @@ RESULTS = "GET /v1/workflows/evals/results"
 VERSIONS = "GET /v1/workflows/versions"
 
 
+@pytest.fixture(autouse=True)
+def _compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if comparing took no time, which rests for twenty times that."""
+    monkeypatch.setattr(watcher, "_REST", (0.0, 0.0))
+
+
 def counts(comparison: Any) -> dict[str, int]:
     found: dict[str, int] = comparison.summary.select(TRANSITIONS).row(0, named=True)
     return found
@@ -261,10 +267,10 @@ def test_news_come_while_it_runs_and_a_comparison_costs_no_request(
             for ended in ("PF", "PFF"):
                 before, rounds = len(api.asked), api.asked.count(RESULTS)
                 step(run, ended)
+                until(lambda: len(compared) == len(ended))  # noqa: B023
                 until(lambda: len(view.state.listed) == len(ended) - 1)  # noqa: B023
                 until(lambda: len(api.asked) > before + 4)  # noqa: B023
                 assert api.asked.count(RESULTS) == rounds + 1, "only what has changed"
-            until(lambda: len(compared) == 3)
             assert compared == [1, 2, 3], "only where results have changed"
             assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 1
             assert [name for name in started if name.startswith("retab_analysis")] == []
@@ -287,14 +293,14 @@ def test_that_evals_pass_as_before_is_told_at_once_and_compared_now_and_then(
 
     monkeypatch.setattr(news, "compare_sides", compare)
     # Nothing rests for long enough to be seen where a comparison takes no time.
-    monkeypatch.setattr(watcher, "_REST", 1e6)
+    monkeypatch.setattr(watcher, "_LONG_REST", (1e6, 30.0))
     with past() as api:
         run = going(api, "P")
         with watch(api) as view:
             until(lambda: view.state.told and not view.state.is_comparing)
             step(run, "PPP")
             until(lambda: view.state.later)
-            assert view.state.later == "2 more passed since"
+            assert view.state.later.startswith("2 more ended as before")
             assert view.state.runs[0].done == 3
             assert compared == [1]
             step(run, "PPPF")
@@ -302,6 +308,34 @@ def test_that_evals_pass_as_before_is_told_at_once_and_compared_now_and_then(
         assert view.state.later == ""
         assert compared[1] == 3
         assert_as_check(view, api.check(candidate="r9"))
+
+
+def test_one_more_failure_of_what_is_broken_is_not_compared_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watcher, "_LONG_REST", (1e6, 30.0))
+    with past() as api:
+        for _ in range(3):
+            api.run("FPPP")
+        going(api, "FPPP")
+        other = going(api, "", id="other", after=timedelta(minutes=1))
+        with watch(api, ["r9", "other"]) as view:
+            until(lambda: view.state.told and not view.state.is_comparing)
+            assert told(view)["regressed"] == 1
+            found = view.state.told
+            step(other, "F")
+            until(lambda: view.state.runs[1].done == 1)
+            asked = len(api.asked)
+            until(lambda: len(api.asked) > asked + 3)
+            before = view.state
+            assert before.told == found
+            assert before.later
+            assert not before.is_comparing
+            assert before.headings[0].strong == "5 of 8 done"
+            step(other, "FF")
+            until(lambda: view.state.told != found)
+            until(lambda: not view.state.is_comparing)
+            assert view.state.later == ""
 
 
 def test_an_earlier_run_that_ended_meanwhile_counts_at_the_end() -> None:
@@ -319,7 +353,8 @@ def test_an_earlier_run_that_ended_meanwhile_counts_at_the_end() -> None:
 # A server that is away, and what is not there
 
 
-def test_numbers_freeze_while_the_server_is_away() -> None:
+def test_numbers_freeze_while_the_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "_LONG_REST", (0.0, 0.0))
     with past() as api:
         run = going(api, "PF")
         with watch(api) as view:

@@ -97,7 +97,7 @@ def test_what_became_of_the_evals_is_the_document_of_the_comparison() -> None:
     assert state.news is not None
     assert state.news["still_failing"] == state.news["still_passing"] == 1
     shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
-    assert "1 eval broke" in shown["head"]
+    assert ": 1 broke so far" in shown["head"]
     assert "block_1 was edited" in shown["news"]
     for words in ("Failing as before", "New and failing: name of new."):
         assert words in shown["news"]
@@ -110,7 +110,7 @@ def test_what_became_of_the_evals_is_the_document_of_the_comparison() -> None:
 def test_the_heading_while_it_runs_and_at_the_end() -> None:
     news = news_of({"a": GOOD + "P"})
     going = seen(run_with(passed=1, running=1), results=RESULTS[:1], news=(news,))
-    assert going.heading == "running: ✓ Nothing broke: 1 of 1 pass"
+    assert going.heading == "running: … 1 of 2 done: nothing broke so far"
     assert news.comparison.explain().startswith(going.compared)  # type: ignore[union-attr]
     ended = seen(run_with("r1", "completed", passed=1), results=RESULTS[:1], news=(news,))
     assert ended.heading == "completed, all pass: ✓ Nothing broke: 1 of 1 pass"
@@ -118,7 +118,7 @@ def test_the_heading_while_it_runs_and_at_the_end() -> None:
 
 def test_several_workflows_are_added_up_and_each_has_its_own_news() -> None:
     results = [
-        result_with(name, "failed", run)
+        result_with(name, "passed" if name == "b" else "failed", run)
         for name, run in zip("abc", ("r1", "r2", "r3"), strict=True)
     ]
     news = (
@@ -159,6 +159,9 @@ def test_what_came_after_the_last_comparison_is_not_compared_yet() -> None:
     assert state.heading.endswith(", 2 not compared yet")
     shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
     assert "Not compared yet" in shown["alone"]
+    assert "3 of 4 done</b>" in shown["head"], "as the card, whatever was compared"
+    assert ": nothing broke so far, 2 not compared yet<" in shown["head"]
+    assert "3 of 4 done" in shown["total"]
     assert "✗ b [invoice 1.pdf]: failed" in html.plain_text(state)
 
 
