@@ -116,18 +116,6 @@ def name(value: object) -> Html:
     return tag("bdi", value)
 
 
-def table(header: Sequence[object], rows: Iterable[Sequence[object]], **attributes: object) -> Html:
-    """A table with one row of headings."""
-    head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
-    body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
-    return tag("table", tag("thead", head), tag("tbody", *body), **attributes)
-
-
-def fragment(*children: object) -> Html:
-    """A piece of HTML for a notebook's output, with its style, which applies to nothing else."""
-    return tag("div", tag("style", Html(STYLE)), *children, class_="rta")
-
-
 def page(title: str, *children: object) -> Html:
     """A whole page in one file, which loads nothing from anywhere."""
     head = tag(
@@ -138,56 +126,9 @@ def page(title: str, *children: object) -> Html:
         tag("title", title),
         tag("style", Html(_PAGE_STYLE)),
     )
-    body = tag("body", fragment(*children))
+    body = tag("body", *children)
     return Html(f"<!doctype html>\n{tag('html', head, body, lang='en')}\n")
 
-
-_LIGHT = {
-    "bad": "#b3400c",
-    "good": "#00694c",
-    "doubt": "#7a5b00",
-    "other": "#4a5b6c",
-    "line": "#d0d7de",
-}
-_DARK = {
-    "bad": "#ff9e6b",
-    "good": "#5fd7ae",
-    "doubt": "#ecc94b",
-    "other": "#a9b8c8",
-    "line": "#444c56",
-}
-
-
-def _variables(colours: dict[str, str]) -> str:
-    return "".join(f"--rta-{key}:{value};" for key, value in colours.items())
-
-
-STYLE = (
-    f".rta{{{_variables(_LIGHT)}font-size:13px;line-height:1.45}}"
-    f"@media (prefers-color-scheme:dark){{.rta{{{_variables(_DARK)}}}}}"
-    f'[data-jp-theme-light="true"] .rta,.vscode-light .rta{{{_variables(_LIGHT)}}}'
-    f'[data-jp-theme-light="false"] .rta,.vscode-dark .rta,html[theme="dark"] .rta'
-    f"{{{_variables(_DARK)}}}"
-    ".rta table{border-collapse:collapse;margin:.5em 0}"
-    ".rta th,.rta td{text-align:left!important;vertical-align:top;padding:.2em .7em;"
-    "border-bottom:1px solid var(--rta-line)}"
-    ".rta td{overflow-wrap:break-word}"
-    ".rta td code{display:block;min-width:12em;max-height:8em;overflow:auto;"
-    "white-space:pre-wrap;overflow-wrap:anywhere}"
-    ".rta summary{cursor:pointer}"
-    ".rta-scroll{max-height:24em;overflow:auto}"
-    ".rta-text{max-width:72em;white-space:pre-line}"
-    ".rta-head{font-size:15px;font-weight:600;margin:.2em 0}"
-    ".rta-bad{color:var(--rta-bad)}.rta-good{color:var(--rta-good)}"
-    ".rta-doubt{color:var(--rta-doubt)}.rta-other{color:var(--rta-other)}"
-    ".rta-tag{white-space:nowrap;font-weight:600}"
-    ".rta-title{font-weight:600;margin-top:.6em}"
-)
-"""The style of fragments: colours that everybody can tell apart, on light and on dark pages.
-
-JupyterLab and VS Code say by an attribute or a class which theme is on, and that goes before what
-the browser says.
-"""
 
 _PAGE_STYLE = (
     ":root{color-scheme:light dark}"

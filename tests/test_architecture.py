@@ -59,7 +59,7 @@ LINES = {
     "config": 300,
     "progress": 190,
     "files": 145,
-    "markup": 260,
+    "markup": 200,
     "wire": 420,
     "schema": 1_205,
     "transport": 1_100,

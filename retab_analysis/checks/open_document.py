@@ -45,7 +45,7 @@ class OpenedDocument:
             markup.name(markup.one_line(self.name)), " ", embed(self.url, self.name)
         )
         more = tag("div", self._more()) if self.others else None
-        return str(markup.fragment(tag("div", shown), more))
+        return str(tag("div", tag("div", shown), more))
 
     def _more(self) -> str:
         listed = ", ".join(markup.one_line(each) for each in self.others[:5])

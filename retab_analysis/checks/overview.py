@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis import markup
 from retab_analysis.analysis.triage import WHY, eval_state, why_failing
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
@@ -18,8 +17,20 @@ from retab_analysis.fetch.lists import read_evals
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.markup import Html, tag
+from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress, check_progress, choose_progress
+from retab_analysis.render.document import (
+    Cell,
+    ColumnTitle,
+    DocumentTable,
+    Note,
+    Part,
+    Span,
+    Tone,
+    write_line,
+)
+from retab_analysis.render.document import Row as DocumentRow
+from retab_analysis.render.html import to_html
 from retab_analysis.schema import RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
@@ -41,9 +52,9 @@ OVERVIEW = pl.Schema(
 """The columns of ``Overview.frame``, one row per workflow."""
 
 _RUNS = 100  # one request
-_HEADER = (
-    *("Workflow", "Evals", "Passing", "Not passing, because"),
-    *("Last run (UTC)", "Last all green (UTC)", "Published (UTC)"),
+_COLUMNS = (
+    *(ColumnTitle("Workflow"), ColumnTitle("Passing"), ColumnTitle("Not passing, because")),
+    *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last run", "All green", "Published")),
 )
 _WORDS = {
     "block_changed": "block changed",
@@ -67,16 +78,15 @@ class Overview:
     frame: pl.DataFrame
 
     def _repr_html_(self) -> str:
-        rows = [_html_row(row) for row in self.frame.iter_rows(named=True)]
-        return str(markup.fragment(markup.table(_HEADER, rows), self._next_step()))
-
-    def _next_step(self) -> Html | None:
-        """How to go on with the workflow of which least passes."""
+        parts: list[Part] = [
+            DocumentTable(_COLUMNS, tuple(map(_make_row, self.frame.iter_rows(named=True))))
+        ]
+        # How to go on with the workflow of which least passes.
         least = self.frame.filter(pl.col("evals") > 0).sort(pl.col("passing") / pl.col("evals"))
-        if least.is_empty():
-            return None
-        code = tag("code", f"ra.explore(workflow_id={least['workflow_id'][0]!r})")
-        return tag("div", code, " opens the runs and results of one", class_="rta-text")
+        for workflow_id in least["workflow_id"].head(1):
+            code = Span(f"ra.explore(workflow_id={workflow_id!r})", "code")
+            parts.append(Note(write_line(code, " opens the runs and results of one")))
+        return str(to_html(*parts))
 
     def __repr__(self) -> str:
         lines = [
@@ -84,7 +94,7 @@ class Overview:
             f"{row['passing']} of {row['evals']} evals pass{_why(row)}"
             for row in self.frame.iter_rows(named=True)
         ]
-        return "\n".join(map(markup.one_line, lines)) or "no workflows"
+        return "\n".join(map(one_line, lines)) or "no workflows"
 
 
 def overview(
@@ -196,30 +206,21 @@ def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
-def _html_row(row: Row) -> list[object]:
-    name = markup.name(row["name"] or row["workflow_id"])
-    ident = tag("div", markup.one_line(row["workflow_id"]), class_="rta-other")
-    kind = "good" if row["passing"] == row["evals"] else "bad"
-    passing = tag("span", f"{row['passing']}", class_=f"rta-{kind}")
-    return [
-        markup.join(name, ident),
-        row["evals"],
-        passing,
-        _why(row).removeprefix("; "),
-        *(
-            tag("span", _day(row[name]), style="white-space:nowrap")
-            for name in ("last_run_at", "last_ok_at")
-        ),
-        _published(row),
-    ]
-
-
-def _published(row: Row) -> str:
-    """When the version in production was published, and its release note."""
-    if row["published_version_id"] is None:
-        return "–"
-    note = markup.one_line(row["published_description"])
-    return f"{_day(row['published_at'])} {note}".strip()
+def _make_row(row: Row) -> DocumentRow:
+    """A workflow's row in the table."""
+    sign: tuple[str, Tone, str] = "✗", "bad", "not all pass"
+    if row["passing"] == row["evals"]:
+        sign = ("✓", "good", "all pass") if row["evals"] else ("○", "other", "no evals")
+    cells = (
+        (row["name"] or row["workflow_id"], row["workflow_id"]),
+        (f"{row['passing']} of {row['evals']}",),
+        (_why(row).removeprefix("; "),),
+        (_day(row["last_run_at"]),),
+        (_day(row["last_ok_at"]),),
+        (_day(row["published_at"]), row["published_description"]),
+    )
+    lines = ([write_line(one_line(each)) for each in cell if each] for cell in cells)
+    return DocumentRow(*sign, tuple(Cell(tuple(each)) for each in lines))
 
 
 def _why(row: Row) -> str:

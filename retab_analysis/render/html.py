@@ -45,9 +45,10 @@ _LOOKS = {
 }
 
 
-def to_html(document: Document) -> Html:
-    """A piece of HTML with its own style."""
-    return markup.fragment(tag("style", Html(STYLE)), to_piece(document))
+def to_html(*parts: Document | Part) -> Html:
+    """A piece of HTML with its own style: a document, or some parts of one."""
+    pieces = (to_piece(each) if isinstance(each, Document) else write_parts(each) for each in parts)
+    return tag("div", tag("style", Html(STYLE)), *pieces)
 
 
 def to_piece(document: Document) -> Html:
