@@ -72,7 +72,7 @@ SIGNATURES = {
     "open_document": "(result, *, client=None)",
     "outcomes": "(frame, *, eval, passed, run=None, at=None, version=None, block=None, "
     "document=None)",
-    "overview": "(workflows=None, *, client=None, progress=None)",
+    "overview": "(workflows=None, *, history=0, client=None, progress=None)",
     "triage": "(evals)",
     "plan_runs": "(workflow_id, *, detect=0.6, power=0.8, client=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.analysis.triage import WHY, eval_state, why_failing
-from retab_analysis.errors import ConfigError
+from retab_analysis.arguments import check_count
+from retab_analysis.checks.drift import DRIFT, find_drift
+from retab_analysis.checks.plan import RunListing
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_evals
 from retab_analysis.fetch.params import check_text
-from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress, check_progress, choose_progress
@@ -51,7 +54,6 @@ OVERVIEW = pl.Schema(
 )
 """The columns of ``Overview.frame``, one row per workflow."""
 
-_RUNS = 100  # one request
 _COLUMNS = (
     *(ColumnTitle("Workflow"), ColumnTitle("Passing"), ColumnTitle("Not passing, because")),
     *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last run", "All green", "Published")),
@@ -65,6 +67,8 @@ _WORDS = {
 }
 
 Row = Mapping[str, Any]
+Seen = tuple[pl.DataFrame, RunListing, pl.DataFrame]
+"""What was seen of a workflow: its row, its newest runs, its saved evals."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,14 +77,18 @@ class Overview:
 
     Attributes:
         frame: One row per workflow, see :func:`overview`.
+        drift: One row per eval that something broke which changed for all workflows.
+        changed: The same in words; empty where there is no such thing.
     """
 
     frame: pl.DataFrame
+    drift: pl.DataFrame = field(default_factory=DRIFT.to_frame)
+    changed: str = ""
 
     def _repr_html_(self) -> str:
-        parts: list[Part] = [
-            DocumentTable(_COLUMNS, tuple(map(_make_row, self.frame.iter_rows(named=True))))
-        ]
+        rows = tuple(map(_make_row, self.frame.iter_rows(named=True)))
+        parts: list[Part] = [Note(write_line(self.changed))] if self.changed else []
+        parts.append(DocumentTable(_COLUMNS, rows))
         # How to go on with the workflow of which least passes.
         least = self.frame.filter(pl.col("evals") > 0).sort(pl.col("passing") / pl.col("evals"))
         for workflow_id in least["workflow_id"].head(1):
@@ -94,12 +102,14 @@ class Overview:
             f"{row['passing']} of {row['evals']} evals pass{_why(row)}"
             for row in self.frame.iter_rows(named=True)
         ]
-        return "\n".join(map(one_line, lines)) or "no workflows"
+        told = [self.changed] if self.changed else []
+        return "\n".join(map(one_line, [*told, *lines])) or "no workflows"
 
 
 def overview(
     workflows: str | Iterable[str] | pl.DataFrame | None = None,
     *,
+    history: int = 0,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
@@ -109,6 +119,10 @@ def overview(
 
     Args:
         workflows: An id, several, or a WORKFLOWS frame; None for all that there are.
+        history: How many earlier runs of each workflow to read, as :func:`check` does, to find what
+            changed for all of them at once: a provider's upgrade breaks so few evals of each that
+            one workflow does not show it. 0 reads no results; 10 suffice, with one request or a few
+            for each run.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
@@ -117,7 +131,11 @@ def overview(
         ``workflow_id, name, evals, passing``, how many do not pass and why so (``block_changed,
         inputs_changed, eval_edited, same_code, never_passed``, see :func:`triage`), ``last_run_at,
         last_run_id, last_ok_at`` (of whole-workflow runs among the newest 100),
-        ``published_version_id, published_at, published_description``.
+        ``published_version_id, published_at, published_description``. With ``history`` its
+        ``.drift`` has one row per eval that such a change probably broke, on code that nobody
+        edited then, and ``.changed`` says so in a sentence: ``workflow_id, eval_name, eval_id,
+        block_id``, ``p`` (the probability that it got worse then, and was not mended since),
+        ``since_at, since_run_id`` (its first result that shows it).
 
     Raises:
         ConfigError: A workflow that does not exist, or another argument that cannot be used.
@@ -127,28 +145,38 @@ def overview(
         >>> board = ra.overview()
         >>> board.frame.filter(pl.col("block_changed") > 0)["workflow_id"].to_list()
         [...'wf_invoices'...]
+        >>> board = ra.overview(history=10)
+        >>> board.drift.is_empty(), board.changed  # nothing changed for all
+        (True, '')
     """
+    check_count("history", history)
     check_progress(progress)
     check_polars_threads()
     client = client_or_default(client)
     chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
     shown = choose_progress(progress, "Looking at workflows", "workflows")
-    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+    outcomes: TaskOutcomes[Seen] = TaskOutcomes()
     tasks = [partial(_look_at, client, row) for row in chosen.iter_slices(1)]
+    total = len(tasks) * (2 if history else 1)
 
     def update() -> None:
-        shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
+        shown.update(len(outcomes.results) + len(outcomes.errors), total)
 
-    try:
+    with contextlib.closing(shown):
         run_all(tasks, client.max_concurrency, outcomes, update)
-    finally:
-        shown.close()
-    frames = [outcomes.results[at] for at in sorted(outcomes.results)]
-    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *frames])
-    if error := outcomes.error():
-        error.partial = frame
-        raise error
-    return Overview(frame)
+        seen = [outcomes.results[at] for at in sorted(outcomes.results)]
+        frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, *_ in seen)])
+        try:
+            if error := outcomes.error():
+                raise error
+            if not history:
+                return Overview(frame)
+            read = [(listing, evals) for _, listing, evals in seen]
+            found = find_drift(read, history, lambda done: shown.update(len(tasks) + done, total))
+        except RetabAnalysisError as error:
+            error.partial = frame
+            raise
+    return Overview(frame, *found)
 
 
 def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
@@ -173,14 +201,14 @@ def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
     return known.filter(pl.col("workflow_id").is_in(ids))
 
 
-def _look_at(client: Client, workflow: pl.DataFrame) -> pl.DataFrame:
-    """The row of one workflow."""
+def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
+    """The row of one workflow, and what it is made of."""
     workflow_id = workflow["workflow_id"].item()
     evals = read_evals(client, workflow_id)
-    runs = read_newest_runs(client, workflow_id, limit=_RUNS)
-    return workflow.with_columns(*summarize_evals(evals), *summarize_runs(runs)).select(
-        pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()
-    )
+    listing = RunListing.read(client, workflow_id)
+    told = workflow.with_columns(*summarize_evals(evals), *summarize_runs(listing.runs))
+    row = told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items())
+    return row, listing, evals
 
 
 def summarize_evals(evals: pl.DataFrame) -> list[pl.Series]:

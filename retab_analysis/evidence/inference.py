@@ -73,6 +73,7 @@ from retab_analysis.evidence.rates import (
     RATES,
     SAME,
     SHARE_PRIORS,
+    UPGRADED,
     Bools,
     Floats,
     Ints,
@@ -85,7 +86,8 @@ MOST_CELLS = 1_000_000
 _STATES = RATES.size
 _SMALL = 1e-60  # the least that a message may give a rate, so that no later outcome is impossible
 _SMALLEST = 1e-100  # the least likelihood, against the likeliest; dividing by it is safe
-_PRIORS = 3 * AGE_FACTORS.size  # of shares: by age, and by what is known of an edit
+_KINDS = SHARE_PRIORS.shape[1]  # of edits
+_PRIORS = _KINDS * AGE_FACTORS.size  # of shares: by age, and by what is known of an edit
 _COLUMNS = 640  # of a product of matrices: above it BLAS would start threads, which costs more
 _EM_STEPS = 20
 _RISE, _FALL = BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)
@@ -168,6 +170,9 @@ class Posterior:
         first: The fitted prior of an eval's first rate, shape (13,).
         bad_hour: The probability that a row is a bad hour for the eval's block, as its other evals
             show: no eval supports itself; shape (T, n).
+        of_event: How much likelier, as a logarithm, the outcomes of the eval's whole block at a row
+            are after an upgrade, and in a bad hour, than without knowing it; 0 where nobody asked;
+            shape (T, 2, n).
     """
 
     up: Floats
@@ -175,6 +180,7 @@ class Posterior:
     present: Floats
     first: Floats
     bad_hour: Floats
+    of_event: Floats
 
     @property
     def worse(self) -> Floats:
@@ -209,6 +215,7 @@ def infer(
     sweeps: int = SWEEPS,
     most_cells: int = MOST_CELLS,
     learns_late: bool = True,
+    events: bool = False,
 ) -> Posterior:
     """Infer when evals got worse or better, and how often they fail now.
 
@@ -220,15 +227,21 @@ def infer(
             more, only the newest rows do, and what :func:`cut_window` carries.
         learns_late: Whether the candidate's outcomes take part in the fit of the prior where there
             are few rows before; not, where they are only supposed.
+        events: Whether to weigh what several workflows may share, ``Posterior.of_event``.
     """
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
-        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down)
+        return Posterior(
+            up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down, np.zeros((n_rows, 2, n))
+        )
     window, begins = cut_window(histories, most_cells)
     evals, place = _Evals.of(window)
     first, learnt = _learn_history(evals, sweeps, learns_late)
     beliefs = _Beliefs.before(evals)
+    weighed = np.zeros((window.shape[1], 2, evals.first.size))
+    if events:
+        beliefs = replace(beliefs, of_event=weighed)
     _sweep(evals, first, learnt, _pass_backward(evals, learnt, window.shape[1]), beliefs)
     *jumped, present = _trace_last_jump(evals, first, beliefs)
     older = n_rows - window.shape[1]
@@ -244,7 +257,9 @@ def infer(
         found.append(whole)
     bad_hour = np.zeros((n_rows, n))
     bad_hour[older:] = beliefs.hour[:, 1, place]
-    return Posterior(found[0], found[1], present[:, place], first, bad_hour)
+    of_event = np.zeros((n_rows, 2, n))
+    of_event[older:] = weighed[:, :, evals.block[place]]
+    return Posterior(found[0], found[1], present[:, place], first, bad_hour, of_event)
 
 
 def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:
@@ -319,7 +334,7 @@ class _Evals:
         of_block = np.zeros((int(block.max()) + 1, n_rows), dtype=np.int64)
         np.maximum.at(of_block, block, edited)
         age = find_age(np.arange(n_rows), histories.candidate)
-        prior = 3 * age + np.where(jumps, edited, of_block[block])
+        prior = _KINDS * age + np.where(jumps, edited, of_block[block])
         outcome, likelihoods = _index_outcomes(histories)
         keys = np.column_stack([block, (outcome * _PRIORS + prior) * 2 + jumps])
         places: dict[bytes, int] = {}
@@ -360,11 +375,15 @@ class _Beliefs:
         hour: The probabilities of a normal and of a bad hour.
         up: The mean share that jumps up, by hour; 0 where a rate cannot jump.
         down: The mean share that jumps down.
+        of_event: How much likelier, as a logarithm, each block's outcomes are if its evals are hit
+            by an upgrade, and if the hour is bad, than without knowing it; shape (T, 2, B). None
+            where nobody asks.
     """
 
     hour: Floats
     up: Floats
     down: Floats
+    of_event: Floats | None = None
 
     @classmethod
     def before(cls, evals: _Evals) -> _Beliefs:
@@ -373,7 +392,8 @@ class _Beliefs:
         means = (SHARE_PRIORS.reshape(-1, len(PAIRS)) @ PAIRS)[evals.prior]
         means *= evals.jumps[..., None]
         up, down = (np.repeat(means[:, None, :, i], 2, axis=1) for i in (0, 1))
-        return cls(np.broadcast_to(HOURS[:, None], (rows, 2, n)).copy(), up, down)
+        hour = np.broadcast_to(HOURS[:, None], (rows, 2, n)).copy()
+        return cls(hour, up, down)
 
 
 def _learn_history(evals: _Evals, sweeps: int, learns_late: bool) -> tuple[Floats, _Beliefs]:
@@ -452,6 +472,8 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     memory *= evals.count
     block = np.add.reduceat(memory, evals.first, axis=2)
     support = np.exp(block - block.max(axis=(0, 1)))
+    if found.of_event is not None:
+        found.of_event[row] = _weigh_event(evals, row, support)
     # "raise" would make a copy
     weights = np.take(support, evals.block, axis=2, out=memory, mode="clip")
     weights *= np.take(_HOUR_PRIORS, evals.prior[row], axis=2)
@@ -461,6 +483,18 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     found.hour[row] = total / total.sum(axis=0)
     found.up[row] = up / total * evals.jumps[row]
     found.down[row] = down / total * evals.jumps[row]
+
+
+def _weigh_event(evals: _Evals, row: int, support: Floats) -> Floats:
+    """How much likelier a row of each block is after an upgrade, and in a bad hour, (2, B)."""
+    own = np.maximum.reduceat(evals.prior[row], evals.first)
+    by_hour = (support * _HOUR_PRIORS[:, :, own]).sum(axis=0)
+    total = by_hour.sum(axis=0)
+    upgraded = (support * _HOUR_PRIORS[:, :, [UPGRADED]]).sum(axis=(0, 1))
+    # An edit at the same row explains what an upgrade would.
+    upgraded = np.where(own % _KINDS == SAME, upgraded, total)
+    of_event = np.stack([upgraded, by_hour[1] / HOURS[1]]) / total
+    return np.asarray(np.log(np.maximum(of_event, _SMALLEST)))
 
 
 def _emission(evals: _Evals, row: int) -> Floats:

@@ -11,7 +11,17 @@ from datetime import datetime
 from typing import Protocol
 
 import polars as pl
-from support.inside import BLOCK_CODE, RerunPlan, Sides, compare_sides, find_why
+from support.inside import (
+    BLOCK_CODE,
+    RerunPlan,
+    Sides,
+    collect,
+    combine_sides,
+    compare_sides,
+    find_upgrade,
+    find_why,
+    weigh,
+)
 
 import retab_analysis as ra
 
@@ -147,6 +157,26 @@ class LibraryRule:
             )
             for row in rows.iter_rows(named=True)
         }
+
+    def find_shared(
+        self, workflows: Sequence[tuple[pl.DataFrame, pl.DataFrame]]
+    ) -> list[frozenset[str]]:
+        """Ask what ``ra.overview(history=…)`` asks once it has read the runs of each workflow.
+
+        Args:
+            workflows: The candidate and the history of each.
+
+        Returns:
+            The evals of each that something broke which changed for all.
+        """
+        ledgers = [collect(combine_sides(now, None, before)) for now, before in workflows]
+        upgrade = find_upgrade([weigh(ledger, events=True) for ledger in ledgers])
+        if upgrade is None:
+            return [frozenset() for _ in workflows]
+        return [
+            frozenset(ledger.evals["eval_id"].gather(upgrade.evals.filter(ledger=at)["eval"]))
+            for at, ledger in enumerate(ledgers)
+        ]
 
     def find_ended(self, results: pl.DataFrame) -> frozenset[str]:
         """Ask ``ra.summarize_evals`` for the episodes: incidents that ended."""
