@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -30,6 +31,7 @@ T = TypeVar("T")
 W = TypeVar("W", bound=wire.Wire)
 Record = type[wire.Wire]
 Check = Callable[[], None]
+Take = Callable[[str, Any, str], None]  # a record: its text, the same parsed, its JSON path
 
 # What msgspec raises for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -48,16 +50,29 @@ class Page:
     """What a body holds.
 
     Attributes:
-        size: Of the body, in bytes.
+        body: The bytes that were sent.
         structs: The good records.
         problems: The other records; the first thousand in detail, the rest counted.
         after: The cursor of the next page, or None.
     """
 
-    size: int
+    body: bytes
     structs: list[Any] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     after: str | None = None
+
+    def cut(self) -> list[bytes]:
+        """All records of a page of a list, each as it was sent, whether it decodes or not."""
+        page = _decode_whole(_WirePage[msgspec.Raw], self.body)
+        if page is not None:
+            return [bytes(each) for each in page.data]
+        records: list[bytes] = []
+
+        def take(text: str, value: Any, where: str) -> None:
+            records.append(text.encode("utf-8", "surrogateescape"))
+
+        _cut_records(self.body, never, take)
+        return records
 
 
 class _WirePage(wire.Wire, Generic[T]):
@@ -80,7 +95,7 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
         # An empty cursor means that there is no further page, as an absent one does.
-        return Page(len(body), page.data, after=page.list_metadata.after or None)
+        return Page(body, page.data, after=page.list_metadata.after or None)
     found, members = _read_each(record, body, check)
     metadata = members.get("list_metadata", "null").encode("utf-8", "surrogateescape")
     place = _decode_whole(wire.ListMetadata, metadata)
@@ -94,13 +109,13 @@ def read_one(record: Record, body: bytes) -> Page:
     """Read a single document; raises as :func:`read_page` does."""
     document = _decode_whole(record, body)
     if document is not None:
-        return Page(len(body), [document])
-    cut, found = _Cut(body), Page(len(body))
+        return Page(body, [document])
+    cut, found = _Cut(body), Page(body)
     text, value = cut.take()
     cut.end()
     if not isinstance(value, dict):
         _refuse(body, "an object, a list of objects, or a page")
-    _decode_one(record, text, value, "$", found)
+    _decode_one(found, record, text, value, "$")
     return found
 
 
@@ -109,7 +124,7 @@ def read_any(record: Record, body: bytes) -> Page:
     is_list = body.lstrip()[:1] == b"["
     whole = _decode_whole(list[record] if is_list else _WirePage[record], body)  # type: ignore[valid-type]
     if whole is not None:
-        return Page(len(body), whole if is_list else whole.data)
+        return Page(body, whole if is_list else whole.data)
     found, _ = _read_each(record, body, never)
     return read_one(record, body) if found is None else found
 
@@ -198,23 +213,30 @@ class _Cut:
 
 
 def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, dict[str, str]]:
-    """Decode the records of a list or of a page one by one.
+    """Decode the records of a list one by one; None for no list; and other members of a page."""
+    found = Page(body)
+    is_list, members = _cut_records(body, check, partial(_decode_one, found, record))
+    return found if is_list else None, members
+
+
+def _cut_records(body: bytes, check: Check, take: Take) -> tuple[bool, dict[str, str]]:
+    """Give ``take`` the records of a list or of a page one by one.
 
     Returns:
-        What was found, None where there is no list; and the other members of a page.
+        Whether there is a list; and the other members of a page.
 
     Raises:
         ProtocolError: The body is not JSON.
         SchemaError: It is nested too deeply.
     """
-    cut, found, members = _Cut(body), Page(len(body)), dict[str, str]()
+    cut, members = _Cut(body), dict[str, str]()
     is_list = cut.skip("[")
 
     def read_records(path: str) -> None:
         for number in cut.items("]"):
             if number % _CHECKED_EACH == 0:
                 check()
-            _decode_one(record, *cut.take(), f"{path}[{number}]", found)
+            take(*cut.take(), f"{path}[{number}]")
 
     if is_list:
         read_records("$")
@@ -231,10 +253,10 @@ def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, 
     else:
         cut.take()
     cut.end()
-    return found if is_list else None, members
+    return is_list, members
 
 
-def _decode_one(record: Record, text: str, value: Any, where: str, found: Page) -> None:
+def _decode_one(found: Page, record: Record, text: str, value: Any, where: str) -> None:
     try:
         found.structs.append(wire.decoder(record).decode(text.encode()))
     except _DECODE_ERRORS as error:

@@ -42,7 +42,7 @@ from retab_analysis.vocabulary import DRAFT
 
 _BLOCKS, _VERSIONS = "/v1/workflows/blocks", "/v1/workflows/versions"
 # Where each list is, and what has it come with the newest first; versions always do.
-_LISTS = {
+LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
     VERSIONS.name: (_VERSIONS, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
@@ -117,7 +117,7 @@ def list_evals(
 
 def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
     """Read a list; where there is no such workflow, the error says which may have been meant."""
-    path, order = _LISTS[table.name]
+    path, order = LISTS[table.name]
     try:
         return read_list(client, path, [*filters, *order], table, **how)
     except NotFoundError as error:
@@ -177,7 +177,7 @@ def fetch_workflows(
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
     """Look for a workflow among the newest 100, since the API has no endpoint for just one."""
-    newest = read_first_page(client, *_LISTS[WORKFLOWS.name], WORKFLOWS)
+    newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
     return newest.filter(pl.col("workflow_id") == workflow_id)
 
 
@@ -424,7 +424,7 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
 def _read_newest_workflows(client: Client) -> pl.DataFrame:
     """All workflows; none where they cannot be read, or are more than one request gives."""
     try:
-        newest = read_first_page(client, *_LISTS[WORKFLOWS.name], WORKFLOWS)
+        newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
     except RetabAnalysisError:
         return WORKFLOWS.empty()
     return newest if newest.height < PAGE_SIZE else WORKFLOWS.empty()

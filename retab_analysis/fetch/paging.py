@@ -77,7 +77,7 @@ class Gathering:
         with self._lock:
             self._pages.append((number, page.structs))
             self._numbers.add(number)
-            self._size += page.size
+            self._size += len(page.body)
             if self._size >= _GATHERED_AT:
                 self._gather()
 

@@ -50,7 +50,7 @@ from retab_analysis.schema import (
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
-_PATH = "/v1/workflows/evals/results"
+RESULTS_PATH = "/v1/workflows/evals/results"
 _KNOWN = "#known"  # at the end of a name that no column has
 
 
@@ -85,7 +85,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
     try:
         run = read_run(client, run_id)
         refuse_other("workflow", "workflow_id", workflow_id, [run])
-        return _with_runs(result, to_frame(RUNS, [run]))
+        return with_runs(result, to_frame(RUNS, [run]))
     except RetabAnalysisError as error:
         error.partial = result
         raise
@@ -93,7 +93,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 
 def read_result(client: Client, result_id: str) -> pl.DataFrame:
     """Read one result without its run, with one request."""
-    path = f"{_PATH}/{quote_id('result_id', result_id)}"
+    path = f"{RESULTS_PATH}/{quote_id('result_id', result_id)}"
     return to_frame(RESULTS, [read_record(client, RESULTS, path, result_id)])
 
 
@@ -257,7 +257,7 @@ class _Reading:
         params = [("run_id", part.run_id), ("order", "desc")]
         # The pages are in ``part.into``, where others can see them before all have come.
         for page in read_pages(
-            self._client, _PATH, params, part.into, strict=strict, accept=accept
+            self._client, RESULTS_PATH, params, part.into, strict=strict, accept=accept
         ):
             part.workflow_ids.update(each.workflow_id for each in page.structs)
 
@@ -284,8 +284,8 @@ class _Reading:
             if known is None:
                 # Every run was read, or none was: a RUNS frame has all of them.
                 known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
-            frame = _with_runs(self._gathering.frame(), known)
-            return frame if self._evals is None else _fill_in_evals(frame, self._evals)
+            frame = with_runs(self._gathering.frame(), known)
+            return frame if self._evals is None else fill_in_evals(frame, self._evals)
 
         return apart(make_frame)
 
@@ -320,7 +320,7 @@ def _is_of_runs(frame: pl.DataFrame | None) -> bool:
     return all(frame.schema.get(name) == RUNS.schema[name] for name in wanted)
 
 
-def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Fill in the columns that come from the runs."""
     once = runs if runs["run_id"].n_unique() == runs.height else runs.unique("run_id", keep="last")
     known = once.select(
@@ -329,7 +329,7 @@ def _with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     return _fill_in(results, known, on="run_id")
 
 
-def _fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
+def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     """Fill in ``eval_name`` and ``path`` from an EVALS frame, and what ``condition`` lacks."""
     once = evals.unique("eval_id", keep="first")
     filled = _fill_in(results, once.select("eval_id", "eval_name", "path"), on="eval_id")
@@ -354,7 +354,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
 
     def fill_in() -> pl.DataFrame:
         evals = pl.concat([EVALS.empty(), *(lists[at].frame for at in sorted(lists))])
-        return _fill_in_evals(fetched.frame, evals)
+        return fill_in_evals(fetched.frame, evals)
 
     unread = Problems()
     for at, workflow_id in enumerate(workflow_ids):
