@@ -37,6 +37,7 @@ Now and then:
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_csv, read_csv, write_excel
     decode           decode_runs, decode_results, decode_evals, of documents that you have
+    keep             Archive: a file of all runs, results and evals, also of what was deleted
     connect          Client, use, Sandbox
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
@@ -68,6 +69,7 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import summarize_evals as summarize_evals
     from retab_analysis.analysis import summarize_runs as summarize_runs
     from retab_analysis.analysis import triage as triage
+    from retab_analysis.archive import Archive as Archive
     from retab_analysis.checks.check import check as check
     from retab_analysis.checks.demo import demo as demo
     from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
@@ -83,6 +85,7 @@ if _TYPE_CHECKING:
     from retab_analysis.decode import decode_results as decode_results
     from retab_analysis.decode import decode_runs as decode_runs
     from retab_analysis.errors import APIError as APIError
+    from retab_analysis.errors import ArchiveError as ArchiveError
     from retab_analysis.errors import AuthenticationError as AuthenticationError
     from retab_analysis.errors import ConfigError as ConfigError
     from retab_analysis.errors import ConflictError as ConflictError
@@ -133,6 +136,8 @@ if _TYPE_CHECKING:
 # Each public name and the module or package of ours that holds it.
 _HOMES = {
     "APIError": "errors",
+    "Archive": "archive",
+    "ArchiveError": "errors",
     "AuthenticationError": "errors",
     "Client": "transport",
     "ConfigError": "errors",

@@ -19,6 +19,7 @@
     ├── SchemaError (ValueError)
     ├── PaginationError
     ├── WaitTimeout (TimeoutError)
+    ├── ArchiveError
     └── RegressionError
 
 Catch :class:`RetabAnalysisError` for all of them. Each one carries ``.partial``, the rows that had
@@ -332,6 +333,19 @@ class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contrac
     def __init__(self, message: str, *, runs: pl.DataFrame | None = None) -> None:
         super().__init__(message, partial=runs)
         self.runs = runs
+
+
+class ArchiveError(RetabAnalysisError):
+    """The file of an archive cannot be used: damaged, foreign, of a newer version, a full disk.
+
+    Example:
+        >>> from pathlib import Path
+        >>> size = Path("notes.txt").write_text("No archive, but the user's own file. " * 20)
+        >>> ra.Archive("notes.txt")
+        Traceback (most recent call last):
+            ...
+        retab_analysis.errors.ArchiveError: ...
+    """
 
 
 class RegressionError(RetabAnalysisError):

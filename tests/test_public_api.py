@@ -19,7 +19,8 @@ from support.inside import errors
 import retab_analysis as ra
 
 NAMES = """
-APIError AuthenticationError Client ConfigError ConflictError DeadlineExceeded InvalidRequestError
+APIError Archive ArchiveError AuthenticationError Client ConfigError ConflictError
+DeadlineExceeded InvalidRequestError
 NotFoundError PaginationError PermissionDeniedError ProblemsWarning ProtocolError RateLimitError
 RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError ServerError TransportError
 WaitTimeout blame cancel_runs check compare compare_versions compare_view count_failures
@@ -32,6 +33,7 @@ write_excel write_report
 """
 
 SIGNATURES = {
+    "Archive": "(path=None)",
     "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
     "max_attempts=5, max_concurrency=8)",
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
@@ -184,6 +186,7 @@ TREE = {
     "SchemaError": (ra.RetabAnalysisError, ValueError),
     "PaginationError": (ra.RetabAnalysisError,),
     "WaitTimeout": (ra.RetabAnalysisError, TimeoutError),
+    "ArchiveError": (ra.RetabAnalysisError,),
     "RegressionError": (ra.RetabAnalysisError,),
 }
 

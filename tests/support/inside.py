@@ -15,6 +15,7 @@ MODULES = {
     "checks.open_document": "OpenedDocument",
     "checks.drift": "DRIFT",
     "checks.overview": "OVERVIEW Overview",
+    "archive": "database=archive_database",
     "analysis": "blame states",
     "analysis.assessment": "NEEDED",
     "analysis.flakiness": "mark_results",

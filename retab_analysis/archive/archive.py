@@ -1,0 +1,376 @@
+"""``Archive``: a file of what the API knew, which can be read without asking again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import polars as pl
+
+from retab_analysis.archive.database import alone, connected, prepare, reporting
+from retab_analysis.archive.mirror import Mirror, to_micros
+from retab_analysis.archive.records import KINDS, decode, select, select_states
+from retab_analysis.arguments import check_flag, check_path
+from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.paging import Fetched
+from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
+from retab_analysis.fetch.results import fill_in_evals, with_runs
+from retab_analysis.fetch.threads import apart
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime, Table
+from retab_analysis.schema.polars_threads import check_polars_threads
+from retab_analysis.transport import Client
+
+T = TypeVar("T")
+
+PATH_VARIABLE = "RETAB_ANALYSIS_ARCHIVE"
+
+_CHANGES = "workflow_id kind document_id change"
+_DTYPES: dict[str, pl.DataType] = {
+    **dict.fromkeys(("documents", "gone", "bytes"), pl.Int64()),
+    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
+    "is_gone": pl.Boolean(),
+}
+
+
+class Archive:
+    """Runs, results, saved evals and versions of workflows, kept in one file on this machine.
+
+    Deleting a saved eval deletes its history on the server, and a block's condition is changed in
+    place: what was archived before is still there. Each document is kept as the API sent it, byte
+    by byte, so that a later version of this library finds its new columns in old documents. Of a
+    saved eval every state is kept that a sync has seen.
+
+    A document that does not decode, or is damaged, is left out of scans with a ``ProblemsWarning``.
+
+    The file is SQLite. It can be used by any number of threads and processes: one that writes is
+    waited for, and of two syncs the second waits for the first, for ten minutes at most. It holds
+    customers' data and is made readable for its owner only.
+
+    Args:
+        path: The file, which is made where there is none. If not given, the variable
+            ``RETAB_ANALYSIS_ARCHIVE`` says where it is, else it is
+            ``~/.retab_analysis/archive.sqlite``.
+
+    Attributes:
+        path: The file.
+
+    Raises:
+        ConfigError: The path is not one.
+        ArchiveError: What is there is not an archive, is damaged, or was made by a newer version
+            of this library; it is left as it is.
+
+    Example:
+        >>> with ra.Archive("kept.sqlite") as archive:
+        ...     changes = archive.sync("wf_claims")
+        ...     runs = archive.scan_runs().filter(pl.col("scope") == "workflow").collect()
+        >>> sorted(changes["kind"].unique())
+        ['evals', 'results', 'runs', 'versions']
+        >>> ra.summarize_runs(runs).height > 0
+        True
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = _default_path() if path is None else check_path("path", path)
+        self._is_closed = False
+        prepare(self.path)
+
+    def sync(
+        self,
+        workflow_id: OneOrSeveral,
+        *,
+        results: bool = True,
+        since: When = None,
+        refresh: bool = False,
+        client: Client | None = None,
+        progress: Progress | bool | None = None,
+    ) -> pl.DataFrame:
+        """Bring the archive up to date: all of a workflow at first, later what is new.
+
+        Later, runs are listed until a hundred in a row are known; what had not ended is asked for
+        again, and so are the results of runs that have gone on. Where no run did, only the newest
+        hundred saved evals and versions are looked at: three requests in all. What is read is
+        written in batches, and a sync that was interrupted goes on where it stopped.
+
+        Args:
+            workflow_id: The workflow, or several.
+            results: Also the results of the runs. False leaves them for a later sync.
+            since: Only runs created then or later: a date, a datetime, a timedelta (that long ago)
+                or an ISO 8601 string. What is kept already stays; None, later, reads the rest.
+            refresh: Read everything again, also the results of runs that have ended.
+            client: The client to ask with; the default one if not given.
+            progress: None for a bar where there is a notebook or a terminal and it takes longer
+                than a second, False for none, or an object with ``update`` and ``close``.
+
+        Returns:
+            A frame of ``workflow_id, kind, document_id, change`` (String), one row per document
+            that is not as it was: ``added``, ``changed``, or ``gone`` from the server, of which
+            the last state is kept. ``skipped`` is a list that the API does not have, without an id.
+
+        Raises:
+            ConfigError: An argument cannot be used; or nothing is there, and there is no such
+                workflow, as far as one more request tells.
+            ArchiveError: The file cannot be written. What was in it before is intact.
+            RetabAnalysisError: The API failed, see :mod:`retab_analysis.errors`. What had come is
+                kept, and is the error's ``.partial``.
+
+        Warns:
+            ProblemsWarning: Documents did not decode; those without an id are not kept.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> changes.filter(pl.col("kind") == "runs").height > 0
+            True
+        """
+        self._check_open()
+        workflows = list_values("workflow_id", workflow_id)
+        if workflows is None:
+            raise ConfigError("workflow_id is None; expected the id of a workflow, or several")
+        check_flag("results", results)
+        check_flag("refresh", refresh)
+        moment = read_moment("since", since, datetime.now(UTC))
+        check_polars_threads()
+        chosen = client_or_default(client)
+        bar = choose_progress(progress, "archive", "documents")
+        with contextlib.closing(bar), self._connected() as db, alone(self.path):
+            mirror = Mirror(db, chosen, bar)
+            try:
+                for each in workflows:
+                    start = None if moment is None else to_micros(moment)
+                    mirror.sync(each, start, results=results, refresh=refresh)
+            except RetabAnalysisError as error:
+                error.partial, error.cursor = _frame(mirror.changes, _CHANGES), None
+                raise
+        if problems := mirror.problems:
+            told = (
+                f"{problems.total:,} documents do not decode, see .problems; they are kept, except "
+                f"where they have no id; the first: {problems[0].record_id or '(no id)'} "
+                f"at {problems[0].path}: {problems[0].reason}"
+            )
+            warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=2)
+        return _frame(mirror.changes, _CHANGES)
+
+    def scan_runs(self) -> pl.LazyFrame:
+        """The runs of all workflows in the archive, the newest first.
+
+        Those that are gone from the server are among them.
+
+        Returns:
+            A LazyFrame of RUNS, as :func:`fetch_runs` gives them.
+
+        Raises:
+            ArchiveError: The file is damaged; :meth:`verify` says where.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_runs().select(pl.col("duration_ms").max()).collect().height
+            1
+        """
+        return self._read(lambda db: decode(RUNS, select(db, RUNS))).deliver(RUNS).lazy()
+
+    def scan_results(self) -> pl.LazyFrame:
+        """The results of all runs in the archive: the newest run first, then the API's order.
+
+        Those that are gone from the server are among them. ``eval_name`` and ``path`` are of the
+        saved evals as they were seen last, also of those that are gone.
+
+        Returns:
+            A LazyFrame of RESULTS, as :func:`fetch_results` gives them.
+
+        Raises:
+            ArchiveError: The file is damaged; :meth:`verify` says where.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", since="2026-01-01")
+            >>> failed = archive.scan_results().filter(pl.col("state") == "failed").collect()
+            >>> failed["workflow_id"].unique().to_list()
+            ['wf_claims']
+        """
+
+        def read(db: sqlite3.Connection) -> Fetched:
+            results, runs, evals = (
+                decode(each, select(db, each)) for each in (RESULTS, RUNS, EVALS)
+            )
+            frame = fill_in_evals(with_runs(results.frame, runs.frame), evals.frame)
+            return Fetched(frame, results.problems)
+
+        return self._read(read).deliver(RESULTS).lazy()
+
+    def scan_evals(self, *, history: bool = False) -> pl.LazyFrame:
+        """The evals that were saved at the last sync, the newest first.
+
+        Args:
+            history: Instead of these, every state that a sync has seen of every eval, also of those
+                that are gone, the latest state of each first.
+
+        Returns:
+            A LazyFrame of EVALS, as :func:`fetch_evals` gives them for each workflow. With
+            ``history``, three columns more: ``first_seen_at`` and ``last_seen_at`` of the state
+            (Datetime), and ``is_gone``, whether the eval is not saved any more (Boolean).
+
+        Raises:
+            ArchiveError: The file is damaged; :meth:`verify` says where.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_evals().collect().height == ra.fetch_evals("wf_claims").height
+            True
+        """
+
+        def read(db: sqlite3.Connection) -> Fetched:
+            beside: list[tuple[Any, ...]] = []
+            fetched = decode(EVALS, select_states(db), beside=beside)
+            frame = fetched.frame.hstack(_frame(beside, "first_seen_at last_seen_at is_gone"))
+            return Fetched(frame, fetched.problems)
+
+        is_whole = check_flag("history", history)
+        return self._read(read if is_whole else _decode_present(EVALS)).deliver(EVALS).lazy()
+
+    def scan_versions(self) -> pl.LazyFrame:
+        """The published versions of all workflows in the archive, the newest first.
+
+        Returns:
+            A LazyFrame of VERSIONS, as :func:`fetch_versions` gives them for each workflow.
+
+        Raises:
+            ArchiveError: The file is damaged; :meth:`verify` says where.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_versions().filter(pl.col("is_current")).collect().height
+            1
+        """
+        return self._read(_decode_present(VERSIONS)).deliver(VERSIONS).lazy()
+
+    def info(self) -> pl.DataFrame:
+        """What is in the archive.
+
+        Returns:
+            One row per workflow and kind: ``workflow_id, kind`` String, ``documents`` and how many
+            of them are ``gone`` from the server (Int64), ``newest``: when the newest was created
+            (Datetime), and ``bytes`` as they are kept (Int64).
+
+        Raises:
+            ArchiveError: The file is damaged.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.info()["kind"].to_list()
+            ['evals', 'runs', 'versions']
+        """
+        names = "workflow_id kind documents gone newest bytes"
+        query = (
+            "SELECT workflow, kind, count(*), count(gone), max(created), sum(length(body))"
+            " FROM documents GROUP BY workflow, kind ORDER BY workflow, kind"
+        )
+        with self._connected() as db:
+            return _frame(db.execute(query).fetchall(), names)
+
+    def verify(self) -> pl.DataFrame:
+        """Look at the whole file, and decode every document in it.
+
+        Returns:
+            What is wrong, one row each; none where all is well: ``kind, document_id, path, reason``
+            (String). ``kind`` is ``file`` where it is the file itself; ``path`` is the JSON path in
+            a document that does not decode.
+
+        Example:
+            >>> ra.Archive("claims.sqlite").verify().height
+            0
+        """
+        found: list[tuple[str | None, ...]] = []
+
+        def look(db: sqlite3.Connection) -> None:
+            for (line,) in db.execute("PRAGMA integrity_check"):
+                if line != "ok":
+                    found.append(("file", None, None, line))
+            for name, table in KINDS.items():
+                for source in ("documents", "earlier"):
+                    rows = db.execute(
+                        f"SELECT id, NULL, body FROM {source} WHERE kind = ?", (name,)
+                    )
+                    problems = decode(table, rows).problems
+                    found.extend(
+                        (name, each.record_id, each.path, each.reason) for each in problems
+                    )
+
+        self._check_open()
+        try:
+            self._read(look)
+        except ArchiveError as error:
+            found.append(("file", None, None, str(error)))
+        return _frame(found, "kind document_id path reason")
+
+    def close(self) -> None:
+        """Close the archive: using it again is an error. No connection is open between two uses.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> archive.close()
+        """
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Archive({str(self.path)!r})"
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ArchiveError(f"{self!r} is closed; make a new one of the same path")
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        self._check_open()
+        with connected(self.path) as db:
+            yield db
+
+    def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Read with one view of the file, whatever a sync writes meanwhile."""
+
+        def read() -> T:
+            with self._connected() as db:
+                db.execute("BEGIN")
+                return function(db)
+
+        return apart(read)
+
+
+def _decode_present(table: Table) -> Callable[[sqlite3.Connection], Fetched]:
+    return lambda db: decode(table, select(db, table, "gone IS NULL"))
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:
+    """A frame of rows of SQLite, which has neither times nor truth values; most are texts."""
+    numbers = {each: _DTYPES[each] for each in names.split() if each in _DTYPES}
+    stored = {each: pl.Int64() if each in numbers else pl.String() for each in names.split()}
+    frame = pl.DataFrame(rows, stored, orient="row")
+    return frame.with_columns(pl.col(each).cast(dtype) for each, dtype in numbers.items())
+
+
+def _default_path() -> Path:
+    given = os.environ.get(PATH_VARIABLE)
+    if given:
+        return check_path(PATH_VARIABLE, given)
+    path = Path.home() / ".retab_analysis" / "archive.sqlite"
+    with reporting(path, OSError):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+    return path

@@ -1,0 +1,185 @@
+"""The file of an archive: SQLite, looked at before it is written to.
+
+Whatever goes wrong with it is an ``ArchiveError`` that says what was found and what to do. Each use
+of the file has a connection of its own, so that any thread may use an archive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from retab_analysis.errors import ArchiveError
+
+_FORMAT = 1  # the version of the tables below: PRAGMA user_version
+_APPLICATION = 0x52744172  # "RtAr": tells an archive from other SQLite files
+_WRITE_WAIT = 60.0  # seconds until another process has written its batch
+_SYNC_WAIT, _STEP = 600.0, 0.5  # until it has ended its sync, and between two looks
+
+# A document is what the API sent, compressed. ``state_seen`` is when it was first seen as it is
+# now, ``gone`` when it was first missing; times are microseconds since 1970, in UTC. ``is_open``
+# has not ended, ``is_due`` has results that were not read since it changed: both are of runs.
+# ``earlier`` are the states that a saved eval had before.
+_TABLES = """
+CREATE TABLE documents (
+    kind TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, run TEXT, created INTEGER,
+    position INTEGER NOT NULL, first_seen INTEGER NOT NULL, state_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL, gone INTEGER, is_open INTEGER NOT NULL DEFAULT 0,
+    is_due INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL, PRIMARY KEY (kind, id)
+);
+CREATE INDEX by_time ON documents (kind, workflow, created);
+CREATE INDEX by_run ON documents (run, position) WHERE run IS NOT NULL;
+CREATE INDEX unfinished ON documents (workflow) WHERE is_open OR is_due;
+CREATE TABLE earlier (
+    kind TEXT NOT NULL, id TEXT NOT NULL, state_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY (kind, id, state_seen)
+);
+CREATE TABLE workflows (
+    workflow TEXT PRIMARY KEY, since INTEGER, cursor TEXT, is_deep INTEGER NOT NULL,
+    is_changed INTEGER NOT NULL
+);
+"""
+
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "what was in it before is intact; free some space and sync again",
+    sqlite3.SQLITE_IOERR: "what was in it before is intact; look at the disk, and sync again",
+    sqlite3.SQLITE_BUSY: "another process writes to it; try again when that has ended",
+    sqlite3.SQLITE_READONLY: "give this user the right to write to the file and to its folder",
+    sqlite3.SQLITE_CANTOPEN: "is its folder there, and may this user write to it?",
+    sqlite3.SQLITE_NOTADB: "it is not an archive, and was not touched: give another path",
+    sqlite3.SQLITE_CORRUPT: "it is damaged: put a copy in its place, or move it away and sync anew",
+}
+
+
+@contextmanager
+def reporting(path: Path, kind: type[Exception] = sqlite3.DatabaseError) -> Iterator[None]:
+    """Make an ``ArchiveError`` of what SQLite says, or of another kind of error."""
+    try:
+        yield
+    except kind as error:
+        if isinstance(error, OSError):
+            code, reason = sqlite3.SQLITE_CANTOPEN, error.strerror or str(error)
+        else:
+            # Without a code is a text that is not UTF-8, and what is found out here.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            reason = str(error)
+    else:
+        return
+    advice = _ADVICE.get(code, "verify() looks at the whole file")
+    raise ArchiveError(f"the archive {str(path)!r}: {reason}; {advice}")
+
+
+def prepare(path: Path) -> None:
+    """Make sure that there is an archive at a path, and make an empty one where nothing is.
+
+    Raises:
+        ArchiveError: What is there is not an archive, is damaged or is of a newer version; it was
+            not touched.
+    """
+    with reporting(path, OSError), contextlib.suppress(FileExistsError):
+        # Of the user alone from the first moment on: it will hold customers' documents.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with reporting(path):
+        # A connection that may only read does not even tidy up a foreign file.
+        with contextlib.closing(_open(path, "ro")) as db:
+            is_new = _is_empty(db, path)
+            (pages,), (size,) = (*db.execute("PRAGMA page_count"), *db.execute("PRAGMA page_size"))
+        # What was written last may still be in the file beside it. Otherwise SQLite itself only
+        # finds out that the end is missing when it comes there.
+        beside = Path(f"{path}-wal")
+        if path.stat().st_size < pages * size and not (beside.exists() and beside.stat().st_size):
+            there = path.stat().st_size
+            raise sqlite3.DatabaseError(f"{there:,} of {pages * size:,} bytes are there")
+        if is_new:
+            with alone(path), connected(path) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                with transaction(db, []):
+                    if _is_empty(db, path):
+                        for statement in filter(str.strip, _TABLES.split(";")):
+                            db.execute(statement)
+                        db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                        db.execute(f"PRAGMA user_version = {_FORMAT}")
+
+
+@contextmanager
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for a block; its errors are ``ArchiveError``."""
+    with reporting(path), contextlib.closing(_open(path, "rw")) as db:
+        db.execute("PRAGMA synchronous = FULL")
+        _is_empty(db, path)
+        yield db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, notes: list[Any]) -> Iterator[None]:
+    """All that is written and noted in a block, or nothing of it."""
+    before = len(notes)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        del notes[before:]
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other sync goes on, in whatever process; another one waits for this block.
+
+    The lock is that of a file beside the archive, in which nothing is ever written: the system
+    takes it away from a process that is killed.
+    """
+    lock = sqlite3.connect(
+        f"{path}-sync", timeout=_STEP, isolation_level=None, check_same_thread=False
+    )
+    with contextlib.closing(lock):
+        end = time.monotonic() + _SYNC_WAIT
+        while True:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+        yield
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_WRITE_WAIT,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _is_empty(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether a file has no tables yet.
+
+    Raises:
+        ArchiveError: It has others than ours, or those of a newer version.
+    """
+    ((application,),) = db.execute("PRAGMA application_id")
+    ((version,),) = db.execute("PRAGMA user_version")
+    ((tables,),) = db.execute("SELECT count(*) FROM sqlite_master")
+    if application == _APPLICATION and version > _FORMAT:
+        raise ArchiveError(
+            f"the archive {str(path)!r} has format {version}, and this version of the library "
+            f"knows formats up to {_FORMAT}; it was not touched: upgrade retab_analysis"
+        )
+    if application != _APPLICATION and (application or version or tables):
+        raise ArchiveError(
+            f"{str(path)!r} is an SQLite file of another application; it was not touched: give "
+            "another path"
+        )
+    return not tables

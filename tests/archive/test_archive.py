@@ -1,0 +1,362 @@
+"""An archive holds what a fetch of everything gives, whatever happened on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from support.fakes import STILL, Recorder
+from support.faultserver import reply
+from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
+
+import retab_analysis as ra
+
+SOME = {"a": "PPFPP", "b": "PPPPF", **alike(3, "PPPPP")}
+
+
+@contextmanager
+def lettered(evals: dict[str, str] = SOME, **more: Any) -> Iterator[LetteredApi]:
+    with LetteredApi(evals, **more) as api:
+        yield api
+
+
+def sync(archive: ra.Archive, api: LetteredApi, **how: Any) -> pl.DataFrame:
+    return archive.sync(api.flow, **{"client": api.client, "progress": False} | how)
+
+
+def changes(frame: pl.DataFrame) -> dict[tuple[str, str], int]:
+    rows = frame.group_by("kind", "change").len().iter_rows()
+    return {(kind, change): count for kind, change, count in rows}
+
+
+def named(frame: pl.DataFrame, change: str, kind: str = "runs") -> list[str]:
+    is_meant = (pl.col("change") == change) & (pl.col("kind") == kind)
+    return frame.filter(is_meant)["document_id"].sort().to_list()
+
+
+def assert_same(archive: ra.Archive, client: ra.Client, workflow_id: str = FLOW) -> None:
+    """The archive has what a fetch of everything gives, in the same order."""
+    runs = ra.fetch_runs(workflow_id, client=client)
+    assert_frame_equal(archive.scan_runs().collect(), runs)
+    results = ra.fetch_results(runs, client=client, progress=False)
+    assert_frame_equal(archive.scan_results().collect(), results)
+    evals = ra.fetch_evals(workflow_id, client=client)
+    assert_frame_equal(archive.scan_evals().collect(), evals)
+    versions = ra.fetch_versions(workflow_id, client=client)
+    assert_frame_equal(archive.scan_versions().collect(), versions)
+    assert archive.verify().is_empty()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[ra.Archive]:
+    with ra.Archive(tmp_path / "archive.sqlite") as made:
+        yield made
+
+
+def test_it_has_what_a_fetch_of_everything_gives(archive: ra.Archive) -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        came = archive.sync("wf_invoices", client=client)
+        assert_same(archive, client, "wf_invoices")
+        assert set(came["change"]) == {"added"}
+        assert came.height == archive.info()["documents"].sum()
+        assert archive.sync("wf_invoices", client=client).is_empty()
+
+
+def test_several_workflows_come_as_a_fetch_of_them(archive: ra.Archive) -> None:
+    flows = ["wf_claims", "wf_contracts"]
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        archive.sync(flows, client=client, results=False)
+        assert_frame_equal(archive.scan_runs().collect(), ra.fetch_runs(flows, client=client))
+        assert archive.scan_results().collect().is_empty()
+        archive.sync(flows, client=client)
+        results = ra.fetch_results(ra.fetch_runs(flows, client=client), client=client)
+        assert_frame_equal(archive.scan_results().collect(), results)
+
+
+@pytest.mark.parametrize("runs", [3, 330])
+def test_with_nothing_new_three_requests_do(archive: ra.Archive, runs: int) -> None:
+    with LetteredApi({"a": "P" * runs}) as api:
+        sync(archive, api)
+        api.asked.clear()
+        assert sync(archive, api).is_empty()
+        assert len(api.asked) == 3
+
+
+def test_with_nothing_new_three_requests_do_for_many_evals(archive: ra.Archive) -> None:
+    with lettered(alike(250, "PP"), published="A") as api:
+        sync(archive, api)
+        assert_same(archive, api.client)
+        api.asked.clear()
+        assert sync(archive, api).is_empty()
+        assert len(api.asked) == 3
+        api.remove("fine 3")
+        assert named(sync(archive, api, refresh=True), "gone", "evals") == ["fine 3"]
+
+
+def test_later_only_what_is_new_comes(archive: ra.Archive) -> None:
+    with lettered(upto=3) as api:
+        sync(archive, api)
+        api.upto, asked = 5, len(api.asked)
+        came = sync(archive, api)
+        assert named(came, "added") == ["run_3", "run_4"]
+        assert changes(came)["results", "added"] == 10
+        assert api.asked[asked:].count("GET /v1/workflows/evals/results") == 2
+        assert_same(archive, api.client)
+
+
+def test_what_had_not_ended_is_asked_for_again(archive: ra.Archive) -> None:
+    with lettered({"a": "U" + "P" * 150}) as api:
+        sync(archive, api)
+        api.runs[0].letters = {"a": "F"}
+        came = sync(archive, api)
+        assert named(came, "changed") == ["run_0"]
+        assert named(came, "changed", "results") == ["res_run_0_a"]
+        assert_same(archive, api.client)
+
+
+def test_47_a_run_that_appears_late_is_found(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 120}) as api:
+        late = api.runs.pop(110)
+        sync(archive, api)
+        api.runs.insert(110, late)
+        assert named(sync(archive, api), "added") == ["run_110"]
+        assert_same(archive, api.client)
+
+
+def test_48_a_run_whose_status_goes_back(archive: ra.Archive) -> None:
+    with lettered() as api:
+        sync(archive, api)
+        api.runs[1].status = "running"
+        assert named(sync(archive, api), "changed") == ["run_1"]
+        assert_same(archive, api.client)
+        api.runs[1].status = None
+        assert named(sync(archive, api), "changed") == ["run_1"]
+        assert_same(archive, api.client)
+
+
+def test_48_a_run_that_is_deleted_is_kept_and_named(archive: ra.Archive) -> None:
+    with lettered() as api:
+        sync(archive, api)
+        before = archive.scan_runs().collect()
+        del api.runs[2]
+        assert named(sync(archive, api), "gone") == ["run_2"]
+        assert_frame_equal(archive.scan_runs().collect(), before)
+        assert sync(archive, api).is_empty()
+        assert archive.info().filter(pl.col("kind") == "runs")["gone"].to_list() == [1]
+
+
+def test_a_saved_eval_that_is_deleted_is_kept_with_its_history(archive: ra.Archive) -> None:
+    with lettered(names={"a": "Total"}) as api:
+        api.run({"a": "P"}, scope="E")
+        sync(archive, api)
+        before = archive.scan_results().collect()
+        api.remove("a")
+        came = sync(archive, api)
+        assert named(came, "gone", "evals") == ["a"]
+        assert named(came, "gone", "runs") == ["run_5"]
+        assert "a" not in archive.scan_evals().collect()["eval_id"]
+        after = archive.scan_results().collect()
+        assert_frame_equal(after, before)
+        assert after.filter(pl.col("eval_id") == "a")["eval_name"].unique().to_list() == ["Total"]
+
+
+def test_every_state_of_a_saved_eval_is_kept(archive: ra.Archive) -> None:
+    with lettered() as api:
+        sync(archive, api)
+        for name in ("First", "Second"):
+            api.change("a", name=name)
+            assert named(sync(archive, api), "changed", "evals") == ["a"]
+        seen = archive.scan_evals(history=True).filter(pl.col("eval_id") == "a").collect()
+        assert seen["eval_name"].to_list() == ["Second", "First", "a"]
+        assert seen["first_seen_at"].is_sorted(descending=True)
+        assert (seen["first_seen_at"] <= seen["last_seen_at"]).all()
+        assert seen["is_gone"].to_list() == [False] * 3
+        api.remove("a")
+        sync(archive, api)
+        seen = archive.scan_evals(history=True).filter(pl.col("eval_id") == "a").collect()
+        assert seen["is_gone"].to_list() == [True] * 3
+
+
+def test_the_freshness_of_old_runs_has_no_results_read_again(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 250}) as api:
+        sync(archive, api)
+        for run in api.runs:
+            api.change(run.id, freshness__reasons=["validity_changed"])
+        api.asked.clear()
+        came = sync(archive, api)
+        assert changes(came) == {("runs", "changed"): 100}
+        assert len(api.asked) == 3
+
+
+def test_a_run_that_was_away_for_a_while_has_its_results_read(archive: ra.Archive) -> None:
+    with lettered() as api:
+        sync(archive, api, results=False)
+        away = api.runs.pop(2)
+        sync(archive, api, results=False)
+        api.runs.insert(2, away)
+        assert named(sync(archive, api), "added") == ["run_2"]
+        assert_same(archive, api.client)
+
+
+def test_since_is_where_it_begins_and_can_be_moved_back(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 10}) as api:
+        archive_runs = archive.scan_runs
+        sync(archive, api, since=FIRST + 7 * DAY)
+        assert archive_runs().collect()["run_id"].to_list() == ["run_9", "run_8", "run_7"]
+        assert sync(archive, api, since=FIRST + 9 * DAY).is_empty()
+        assert named(sync(archive, api, since=FIRST + 6 * DAY), "added") == ["run_6"]
+        sync(archive, api)
+        assert_same(archive, api.client)
+
+
+def test_results_can_come_later(archive: ra.Archive) -> None:
+    with lettered() as api:
+        assert ("results", "added") not in changes(sync(archive, api, results=False))
+        assert changes(sync(archive, api)) == {("results", "added"): 25}
+        assert_same(archive, api.client)
+
+
+def test_refresh_reads_everything_again(archive: ra.Archive) -> None:
+    with lettered() as api:
+        sync(archive, api)
+        api.change("res_run_0_a", warnings=["late"])
+        assert sync(archive, api).is_empty()
+        assert named(sync(archive, api, refresh=True), "changed", "results") == ["res_run_0_a"]
+        assert_same(archive, api.client)
+
+
+def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive) -> None:
+    with lettered() as api:
+        api.broken["GET /v1/workflows/versions"] = reply(404, {"detail": "no such endpoint"})
+        came = sync(archive, api)
+        assert came.filter(pl.col("kind") == "versions").rows() == [
+            (FLOW, "versions", None, "skipped")
+        ]
+        assert archive.scan_versions().collect().is_empty()
+        assert archive.scan_runs().collect().height == 5
+
+
+# So many requests are answered, and then none.
+@pytest.mark.parametrize("answered", range(1, 32, 3))
+def test_an_interrupted_sync_goes_on_where_it_stopped(archive: ra.Archive, answered: int) -> None:
+    with lettered({"a": "P" * 25}, largest_page=5) as api:
+        api.fail("GET", reply(401), after=answered, times=10**6)
+        with pytest.raises(ra.AuthenticationError) as caught:
+            sync(archive, api)
+        assert caught.value.partial is not None
+        assert caught.value.partial.height == archive.info()["documents"].sum()
+        api.broken.clear()
+        api.asked.clear()
+        came = sync(archive, api)
+        assert came.height + caught.value.partial.height == archive.info()["documents"].sum()
+        assert_same(archive, api.client)
+
+
+def test_a_gap_between_two_syncs_is_closed(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 40}, largest_page=5, upto=10) as api:
+        sync(archive, api)
+        api.upto = 30
+        api.fail("GET", reply(401), after=2, times=10**6)
+        with pytest.raises(ra.AuthenticationError):
+            sync(archive, api)
+        api.broken.clear()
+        api.upto = 40
+        sync(archive, api)
+        assert_same(archive, api.client)
+
+
+def test_where_the_cursor_is_refused_all_is_listed_again(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 30}, largest_page=5) as api:
+        api.fail("GET", reply(401), after=2, times=10**6)
+        with pytest.raises(ra.AuthenticationError):
+            sync(archive, api)
+        api.broken.clear()
+        api.broken["GET"] = lambda request: reply(400) if "after=run_20" in request else None
+        api.largest_page = 7
+        sync(archive, api)
+        assert_same(archive, api.client)
+
+
+def test_an_api_that_gives_the_oldest_first(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 150}, upto=140) as api:
+        api.broken["GET /v1/workflows/evals/runs?"] = lambda request: (
+            None if "order=asc" in request else api(request.replace("order=desc", "order=asc"))
+        )
+        sync(archive, api)
+        api.upto = 150
+        assert len(named(sync(archive, api), "added")) == 10
+
+
+def test_a_record_that_does_not_decode_is_kept(archive: ra.Archive) -> None:
+    with lettered() as api:
+        api.change("res_run_1_a", block_id=7)
+        with pytest.warns(ra.ProblemsWarning, match="res_run_1_a.*block_id"):
+            sync(archive, api)
+        with pytest.warns(ra.ProblemsWarning, match="1 result left out"):
+            assert archive.scan_results().collect().height == 24
+        assert archive.verify().rows() == [
+            ("results", "res_run_1_a", "$.block_id", "Expected `str`, got `int`; found 7")
+        ]
+
+
+def test_the_bytes_are_those_that_were_sent(archive: ra.Archive) -> None:
+    sent = (
+        b'{"workflow_id":"wf_letters",  "id" : "v", "new": 1.50e3,'
+        b'"description":"\\ud83d\\ude00 \xc3\xa9"}',
+        b'{"id":"w", "workflow_id":"wf_letters", "description": "\\ud800"}',
+    )
+    with lettered() as api:
+        page = b'{"data": [' + b" , ".join(sent) + b'], "list_metadata": {"after": null}}'
+        api.broken["GET /v1/workflows/versions"] = reply(body=page)
+        with pytest.warns(ra.ProblemsWarning, match="lone surrogate"):
+            sync(archive, api)
+    with contextlib.closing(sqlite3.connect(archive.path)) as db:
+        rows = db.execute("SELECT body FROM documents WHERE kind = 'versions' ORDER BY id")
+        assert tuple(zlib.decompress(body) for (body,) in rows) == sent
+
+
+def test_an_unknown_workflow_is_said(archive: ra.Archive) -> None:
+    with lettered() as api, pytest.raises(ra.ConfigError, match="did you mean 'wf_letters'"):
+        archive.sync("wf_leters", client=api.client)
+    with lettered() as api, pytest.raises(ra.ConfigError, match="workflow_id is None"):
+        archive.sync(None, client=api.client)
+
+
+def test_two_threads_sync_at_once(archive: ra.Archive) -> None:
+    with lettered() as api:
+        came: list[pl.DataFrame] = []
+        threads = [
+            threading.Thread(target=lambda: came.append(sync(archive, api))) for _ in range(2)
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(60)
+        assert sorted(each.height for each in came) == [0, 5 + 25 + 5]
+        assert_same(archive, api.client)
+
+
+def test_progress_is_told_and_closed(archive: ra.Archive) -> None:
+    with lettered() as api:
+        bar = Recorder()
+        sync(archive, api, progress=bar)
+        assert (bar.seen[-1], bar.closed) == (35, 1)
+
+
+def test_a_run_that_ends_while_others_come_by_the_minute(archive: ra.Archive) -> None:
+    with lettered({"a": "PPP"}) as api:
+        for at in range(30):
+            run = api.run({"a": "U"}, after=MINUTE)
+            sync(archive, api)
+            run.letters = {"a": "PF"[at % 2]}
+        sync(archive, api)
+        assert_same(archive, api.client)

@@ -1,0 +1,267 @@
+"""The file of an archive: refused untouched, never half-written, with one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from polars.testing import assert_frame_equal
+from support.fakes import KEY
+from support.inside import archive_database
+from support.lettered_api import FLOW, LetteredApi, alike
+
+import retab_analysis as ra
+
+EVALS = {"a": "PFPP" * 10, **alike(3, "P" * 40)}
+KILLS = 20
+# Another process that syncs, and says so before and after.
+SYNC = """
+import resource, sys
+import retab_analysis as ra
+key, url, path, limit = sys.argv[1:]
+client, archive = ra.Client(key, url), ra.Archive(path)
+print("begins", flush=True)
+if int(limit):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    print(archive.sync("wf_letters", client=client, progress=False).height)
+except ra.ArchiveError as error:
+    print(error)
+"""
+
+
+def other_process(api: LetteredApi, path: Path, limit: int = 0) -> subprocess.Popen[str]:
+    assert api.server is not None
+    arguments = [KEY, api.server.url, str(path), str(limit)]
+    return subprocess.Popen(
+        [sys.executable, "-c", SYNC, *arguments], stdout=subprocess.PIPE, text=True
+    )
+
+
+def sync(path: Path, api: LetteredApi) -> int:
+    with ra.Archive(path) as archive:
+        return archive.sync(FLOW, client=api.client, progress=False).height
+
+
+def assert_whole(path: Path, api: LetteredApi) -> None:
+    with ra.Archive(path) as archive:
+        runs = ra.fetch_runs(FLOW, client=api.client)
+        assert_frame_equal(archive.scan_runs().collect(), runs)
+        results = ra.fetch_results(runs, client=api.client, progress=False)
+        assert_frame_equal(archive.scan_results().collect(), results)
+        evals = ra.fetch_evals(FLOW, client=api.client)
+        assert_frame_equal(archive.scan_evals().collect(), evals)
+        assert archive.verify().is_empty()
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        yield db
+
+
+def stored(path: Path) -> set[tuple[str, str]]:
+    with opened(path) as db:
+        return {*db.execute("SELECT kind, id FROM documents")}
+
+
+def assert_consistent(path: Path) -> None:
+    """A run has all its results where they are not due, and none where they are."""
+    query = (
+        "SELECT r.id, r.is_due, count(d.id) FROM documents AS r LEFT JOIN documents AS d"
+        " ON d.run = r.id WHERE r.kind = 'runs' GROUP BY r.id"
+    )
+    with opened(path) as db:
+        rows = db.execute(query).fetchall()
+        placed = db.execute("SELECT count(*) FROM workflows").fetchone()
+    assert [row for row in rows if row[2] != (0 if row[1] else len(EVALS))] == []
+    assert placed == (bool(rows),)
+
+
+def killing(
+    process: subprocess.Popen[str], draw: random.Random, before: Callable[[], None]
+) -> Callable[[str], None]:
+    """An answer that kills who asks, some requests later, while it writes or waits."""
+    at, pause, numbers = draw.randrange(1, 12), draw.random() * 0.03, itertools.count(1)
+
+    def kill(request: str) -> None:
+        if next(numbers) == at:
+            before()
+            time.sleep(pause)  # the answers to others are being written meanwhile
+            process.kill()
+
+    return kill
+
+
+def test_43_killed_at_any_moment_it_is_as_before_or_as_after(tmp_path: Path) -> None:
+    path, draw = tmp_path / "a.sqlite", random.Random(43)
+    done, killed = set[tuple[str, str]](), 0
+    with LetteredApi(EVALS, largest_page=4, upto=4) as api:
+        sync(path, api)
+        for at in range(KILLS):
+            api.upto = 4 + at * 36 // KILLS
+            process = other_process(api, path)
+            api.broken["GET"] = killing(process, draw, lambda: done.update(stored(path)))
+            process.communicate()
+            api.broken.clear()
+            killed += process.returncode == -signal.SIGKILL
+            assert_consistent(path)
+            assert done <= stored(path)
+            with ra.Archive(path) as archive:
+                assert archive.verify().is_empty()
+        assert killed > KILLS // 2
+        api.upto = None
+        sync(path, api)
+        assert_whole(path, api)
+
+
+def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with LetteredApi(EVALS, largest_page=5) as api:
+        processes = [other_process(api, path) for _ in range(2)]
+        said = [each.communicate()[0].split() for each in processes]
+        assert sorted(int(each[1]) for each in said) == [0, 40 + 160 + 4]
+        assert_whole(path, api)
+
+
+def test_44_whoever_has_waited_long_enough_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_database, "_SYNC_WAIT", 0.0)
+    path = tmp_path / "a.sqlite"
+    with LetteredApi(EVALS) as api:
+        sync(path, api)
+        with contextlib.closing(sqlite3.connect(f"{path}-sync")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(ra.ArchiveError, match="another process"):
+                sync(path, api)
+        assert sync(path, api) == 0
+
+
+@pytest.mark.parametrize("room", [0, 20_000, 100_000])
+def test_45_a_full_disk_leaves_what_was_there(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "a.sqlite"
+    with LetteredApi({each: row * 3 for each, row in EVALS.items()}, upto=10) as api:
+        sync(path, api)
+        before, api.upto = stored(path), None
+        process = other_process(api, path, path.stat().st_size + room - 100_000 * (not room))
+        assert "what was in it before is intact" in process.communicate()[0]
+        assert process.returncode == 0
+        assert before <= stored(path)
+        assert_consistent(path)
+        sync(path, api)
+        assert_whole(path, api)
+
+
+def test_45_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere" / "a.sqlite", tmp_path):
+        with pytest.raises(ra.ArchiveError, match=r"may this user write|disk I/O error"):
+            ra.Archive(path)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    """An archive with something in it, and no file beside it that belongs to it."""
+    path = tmp_path / "a.sqlite"
+    with LetteredApi(EVALS) as api:
+        sync(path, api)
+    assert not Path(f"{path}-wal").exists()
+    return path
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.9, 0.999])
+def test_46_a_truncated_file_is_refused_and_left_alone(full: Path, share: float) -> None:
+    content = full.read_bytes()[: int(full.stat().st_size * share)]
+    full.write_bytes(content)
+    with pytest.raises(ra.ArchiveError, match=r"damaged|not an archive"):
+        ra.Archive(full)
+    assert full.read_bytes() == content
+
+
+def test_46_a_foreign_or_newer_file_is_refused_and_left_alone(full: Path, tmp_path: Path) -> None:
+    with opened(full) as db:
+        db.execute("PRAGMA user_version = 2")
+    text, foreign = tmp_path / "notes.txt", tmp_path / "foreign.sqlite"
+    text.write_text("My own words.\n" * 500)
+    with opened(foreign) as db:
+        db.execute("CREATE TABLE mine (a)")
+    reasons = {
+        full: "has format 2.*upgrade",
+        text: "not an archive, and was not touched",
+        foreign: "of another application; it was not touched",
+    }
+    for path, reason in reasons.items():
+        content = path.read_bytes()
+        with pytest.raises(ra.ArchiveError, match=reason):
+            ra.Archive(path)
+        assert path.read_bytes() == content
+
+
+def test_46_a_file_of_no_bytes_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    path.touch()
+    with ra.Archive(path) as archive:
+        assert archive.info().is_empty()
+
+
+def test_46_damaged_bytes_are_never_a_row(full: Path) -> None:
+    """Wherever some bytes are overwritten: an error, or ``verify`` says it, or nothing is lost."""
+    content, draw = full.read_bytes(), random.Random(46)
+    with ra.Archive(full) as archive:
+        whole = archive.scan_results().collect()
+    for _ in range(40):
+        at = draw.randrange(100, len(content) - 8)
+        full.write_bytes(content[:at] + draw.randbytes(8) + content[at + 8 :])
+        try:
+            with ra.Archive(full) as archive, warnings.catch_warnings():
+                warnings.simplefilter("ignore", ra.ProblemsWarning)
+                is_well = archive.verify().is_empty()
+                results = archive.scan_results().collect()
+        except ra.ArchiveError:
+            continue
+        assert not is_well or results.equals(whole)
+
+
+def test_verify_names_the_document_that_is_damaged(full: Path) -> None:
+    with opened(full) as db:
+        body = db.execute("SELECT body FROM documents WHERE id = 'run_30'").fetchone()[0]
+        cut = (body[:-5], "run_30")
+        db.execute("UPDATE documents SET body = ? WHERE id = ?", cut)
+    with LetteredApi(EVALS) as api, ra.Archive(full) as archive:
+        found = archive.verify().select("kind", "document_id", "reason").rows()
+        assert found == [("runs", "run_30", "its compressed bytes are damaged")]
+        with pytest.warns(ra.ProblemsWarning, match="run_30"):
+            assert archive.scan_runs().collect().height == 39
+        sync(full, api)  # what the API still has takes its place
+        assert_whole(full, api)
+
+
+def test_a_closed_archive_says_so(tmp_path: Path) -> None:
+    archive = ra.Archive(tmp_path / "a.sqlite")
+    archive.close()
+    for use in (archive.info, archive.verify, archive.scan_runs, lambda: archive.sync("wf")):
+        with pytest.raises(ra.ArchiveError, match="is closed"):
+            use()
+
+
+def test_where_it_is_if_no_path_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RETAB_ANALYSIS_ARCHIVE", raising=False)
+    path = ra.Archive().path
+    assert path == tmp_path / ".retab_analysis" / "archive.sqlite"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(tmp_path / "b.sqlite"))
+    assert ra.Archive().path == tmp_path / "b.sqlite"
+    with pytest.raises(ra.ConfigError, match="path: expected"):
+        ra.Archive(5)
+    assert (tmp_path / "b.sqlite").exists()
