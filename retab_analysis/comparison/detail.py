@@ -232,7 +232,8 @@ class EvalDetail:
             if says_p
             else []
         )
-        below = write_line(*(Span(each, "quiet") for each in (self.documents, *sure)))
+        documents = Span(self.documents, "quiet", title=self.documents)
+        below = write_line(documents, *(Span(each, "quiet") for each in sure))
         lines = (write_line(Span(self.name, title=self.id)), below)
         return Cell(tuple(filter(None, lines)))
 

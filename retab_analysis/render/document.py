@@ -8,12 +8,11 @@ from typing import Literal
 
 from retab_analysis.markup import Html
 
-Look = Literal[
-    "plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added", "open"
-]
+_Plain = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right"]
+Look = _Plain | Literal["removed", "added", "open", "show"]
 """How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form.
 
-``open`` is a button on a page that can open what the title of the piece names.
+``open`` and ``show`` are buttons on a page, for the eval or the document that the title names.
 """
 
 Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]

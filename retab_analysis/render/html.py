@@ -37,6 +37,7 @@ _BARS = {
     "error": ("error", 100),
     "mixed": ("flaky", 80),
 }
+_EVENTS = {"open": "eval", "show": "document"}
 _LOOKS = {
     "strong": "b",
     "removed": "del",
@@ -201,8 +202,8 @@ def write_html_line(line: Line) -> Html:
 
 def _write_span(span: Span) -> Html:
     text = markup.without_controls(span.text)
-    if span.look == "open":
-        opens = {"data_event": "eval", "data_value": span.title}
+    if span.look in _EVENTS:
+        opens = {"data_event": _EVENTS[span.look], "data_value": span.title}
         return tag("button", markup.name(text), type="button", class_="rtd-open", **opens)
     if span.look in _LOOKS:
         return tag(_LOOKS[span.look], text, title=span.title)

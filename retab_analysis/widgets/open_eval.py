@@ -174,7 +174,7 @@ def _render_documents(row: Result, look: DetailLook) -> Html | None:
         return name(label_documents(row)) if label_documents(row) else None
     lines = []
     for at, (document_id, called) in enumerate(documents):
-        key = f"{row['result_id']} {at}"
+        key = f"{row['eval_id']} {at}"
         hint = "Ask for the document, and show it here"
         show = button("Show", "document", value=key, hint=hint) if look.is_live else None
         preview = look.preview
@@ -228,7 +228,7 @@ def list_details(details: Iterable[EvalDetail], *, values: bool) -> DocumentTabl
 
 
 def open_part(part: Part, opened: str | None = None, below: Html | None = None) -> Part:
-    """A part of which each eval can be opened, and what stands below the one that is."""
+    """A part of which evals and documents can be opened, and what stands below the one that is."""
     if isinstance(part, Card | Folded):
         return replace(part, parts=tuple(open_part(each, opened, below) for each in part.parts))
     if not isinstance(part, DocumentTable):
@@ -237,9 +237,12 @@ def open_part(part: Part, opened: str | None = None, below: Html | None = None) 
     for row in part.rows:
         cell = row.cells[0]
         first, *more = cell.lines[0]
-        # The first words of a row open what their title names: an eval.
-        named = Cell(((Span(first.text, "open", first.title), *more), *cell.lines[1:]), cell.folded)
+        # The first words of a row open what their title names: an eval; those below its document.
+        lines = [(Span(first.text, "open", first.title), *more), *cell.lines[1:]]
+        if len(lines) > 1 and lines[1][0].title:
+            lines[1] = Span(lines[1][0].text, "show", f"{first.title} 0"), *lines[1][1:]
         its = below if first.title == opened else None
+        named = Cell(tuple(lines), cell.folded)
         rows.append(replace(row, cells=(named, *row.cells[1:]), below=its))
     return replace(part, rows=tuple(rows))
 
@@ -283,14 +286,14 @@ class OpenEval:
 
         run_beside(work, "document")
 
-    def show_of(self, comparison: Comparison | None, key: object) -> None:
-        """Show a document of the eval that is open; ``key`` is what its button sends."""
-        result_id, _, at = str(key).rpartition(" ")
-        if self.eval_id is None or comparison is None:
-            return
-        results = results_of(comparison, self.eval_id).filter(result_id=result_id)
+    def show_of(self, comparison: Comparison, key: object) -> None:
+        """Open an eval with one of its documents; ``key`` is what its button sends."""
+        eval_id, _, at = str(key).rpartition(" ")
+        results = results_of(comparison, eval_id)
         if results.height:
-            self.show(*list_documents(results.row(-1, named=True))[int(at)])
+            documents = list_documents(_choose_result(comparison, eval_id, results))
+            self.show(*documents[int(at)])
+            self.eval_id = eval_id
 
     def render(self, comparison: Comparison, document: Document) -> Document:
         """The document of a comparison, with what is open in it."""

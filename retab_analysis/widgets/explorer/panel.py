@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.report import make_document
+from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import Html, join, name, one_line, tag
-from retab_analysis.render.html import write_parts
-from retab_analysis.widgets.elements import button, scroll_area
+from retab_analysis.render.html import to_piece, write_parts
+from retab_analysis.widgets.elements import button, copy_button, scroll_area
 from retab_analysis.widgets.explorer.lists import (
     format_duration,
     format_kind,
@@ -85,6 +89,12 @@ def _render_run(
         "Workflow": render_id(run["workflow_id"], look),
     }
     yield render_facts(first.items())
+    checked = explored.checked.get(run["run_id"])
+    if checked is not None:
+        yield _render_verdict(checked, run, look)
+    elif look.is_live:
+        hint = "What broke, since when, and by which edit"
+        yield tag("div", button("Check this run", "check", hint=hint), class_="ra-actions")
     results = explored.results_of(run["run_id"])
     if results is not None:
         yield _render_results(results, look)
@@ -92,6 +102,17 @@ def _render_run(
         words = "Fetching its results …" if fetching else "Its results could not be fetched."
         yield tag("div", words, class_="ra-soft")
     yield render_facts(last.items())
+
+
+def _render_verdict(comparison: Comparison, run: Row, look: DetailLook) -> Html:
+    """A run's document, and the line that makes the verdict of which it tells."""
+    document = make_document(comparison, comparison.gate(), Door(look.values))
+    if not look.is_live:
+        return to_piece(document)
+    code = f"verdict = ra.check({run['workflow_id']!r}, candidate={run['run_id']!r})"
+    copy = copy_button("Copy code", code, hint="The line that makes this verdict")
+    parts = tuple(map(open_part, document.parts))
+    return join(to_piece(replace(document, parts=parts)), tag("div", copy, class_="ra-actions"))
 
 
 def _add_unit(text: str, unit: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.analysis import eval_history, summarize_evals
+from retab_analysis.comparison import Comparison
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.lists import EVALS_LISTING, list_results, list_runs
 from retab_analysis.widgets.table import TableState
@@ -69,6 +70,8 @@ class ExplorerState:
         self._numbers: dict[str, int] = {}
         # A result that is looked into from the run or the eval that is chosen.
         self.opened: Mapping[str, Any] | None = None
+        # What became of the evals of runs that were checked, by their ids.
+        self.checked: dict[str, Comparison] = {}
         # Whether all results are weighed, however many these are.
         self.whole = False
         self.tab = self.tabs[0]
@@ -102,12 +105,17 @@ class ExplorerState:
         self.listed.choose(number)
         self.opened = None
 
-    def open_result(self, eval_id: str) -> None:
-        """Look into what an eval gave in the run that is chosen."""
-        run = self.listed.chosen_row
-        results = self.results_of(run["run_id"]) if run is not None else None
-        if results is not None:
-            self.opened = results.filter(eval_id=eval_id).row(0, named=True)
+    def open_result(self, eval_id: str) -> Mapping[str, Any]:
+        """Look into what an eval gave in the run that is chosen, else in the newest.
+
+        Raises:
+            LookupError: There is no such eval.
+        """
+        run = self.listed.chosen_row or {}
+        results = self._known.filter(eval_id=eval_id).sort("run_created_at", nulls_last=False)
+        of_run = results.filter(run_id=run.get("run_id"))
+        self.opened = (of_run if of_run.height else results).rows(named=True)[-1]
+        return self.opened
 
     def open_run_of_eval(self, before: int) -> None:
         """Look at the eval in another run, which is so many before the newest one."""
@@ -219,7 +227,7 @@ class ExplorerState:
         return self._known.filter(~pl.col("run_id").is_in(run_ids).fill_null(False))
 
     def _set_known(self, results: pl.DataFrame) -> None:
-        self._known, self.opened = results, None
+        self._known, self.opened, self.checked = results, None, {}
         if self.results is not None:
             self.results.frame = results
         self.name_versions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import polars as pl
 
 from retab_analysis.analysis import summarize_evals
 from retab_analysis.arguments import check_flag, check_path, check_seconds
+from retab_analysis.checks.check import check
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch.default_client import check_client, client_or_default
@@ -22,7 +24,7 @@ from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import Fetcher
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 from retab_analysis.widgets.handle import Handle
-from retab_analysis.widgets.jobs import JobQueue, describe_error
+from retab_analysis.widgets.jobs import JobProgress, JobQueue, describe_error
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.open_eval import DetailLook, OpenEval, list_documents
 from retab_analysis.widgets.phrases import count_noun
@@ -334,9 +336,13 @@ class Explorer(Handle):
                 self.refresh()
             elif name == "more":
                 self.load_more()
-            elif name == "document" and (row := explored.looked_into) is not None:
-                self._opened.show(*list_documents(row)[int(str(value).split()[-1])])
+            elif name == "document":
+                eval_id, _, at = str(value).rpartition(" ")
+                row = explored.looked_into or explored.open_result(eval_id)
+                self._opened.show(*list_documents(row)[int(at)])
                 self._draw()
+            elif name == "check" and explored.runs is not None and explored.runs.chosen_row:
+                self._check(explored.runs.chosen_row)
             else:
                 self._change(event)
                 self._follow()
@@ -385,6 +391,19 @@ class Explorer(Handle):
             if shown and (row is None or shown.document_id not in (row["document_ids"] or ())):
                 self._opened.preview = None
             self._draw()
+
+    def _check(self, run: Mapping[str, Any]) -> None:
+        """Have a run checked."""
+        run_id, progress = run["run_id"], JobProgress("Checking the run", self._report)
+
+        def job() -> None:
+            made = check(
+                run["workflow_id"], candidate=run_id, client=self._client, progress=progress
+            )
+            with self._lock:
+                self._explored.checked[run_id] = made
+
+        self._jobs.run(("check", run_id), job)
 
     def _weigh(self) -> None:
         """Weigh what is in sight, while everything else goes on."""

@@ -269,7 +269,7 @@ class LiveView(Handle):
         is_one = self.frame["workflow_id"].n_unique() == 1
         if is_one and isinstance(self._watcher.baseline, str):
             lines.append(
-                "comparison = ra.check(runs['workflow_id'][0], candidate=runs, "
+                "verdict = ra.check(runs['workflow_id'][0], candidate=runs, "
                 f"baseline={self._watcher.baseline!r})"
             )
         return "\n".join(lines)
@@ -335,7 +335,8 @@ class LiveView(Handle):
         elif event.name == "document":
             with contextlib.suppress(ValueError, LookupError):
                 for each in self.state.told:
-                    self._opened.show_of(each.comparison, event.value)
+                    if each.comparison is not None:
+                        self._opened.show_of(each.comparison, event.value)
         with self._lock:
             limit = self._shown.limit
             if event.name == "show":

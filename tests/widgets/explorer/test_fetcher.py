@@ -14,12 +14,14 @@ from support.documents import eval_document
 from support.explored import buttons, htmls, keys, open_row, section, send, sort_by
 from support.fakes import KEY
 from support.faultserver import FaultServer, page, reply
+from support.html_elements import Elements
 from support.inside import JobQueue
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
 
 import retab_analysis as ra
 
+WORKFLOW = "wf_invoices"
 FIRST, LAST = "2026-05-18T10:00:00Z", "2026-05-20T10:00:00Z"
 
 
@@ -305,6 +307,30 @@ def test_opening_the_evals_reads_the_newest_runs(runs: pl.DataFrame, api: ra.Cli
     scope: dict[str, Any] = {}
     exec(explorer.code(), scope)
     assert scope["rows"].equals(explorer.frame)
+
+
+def test_a_run_is_checked_where_somebody_asks(api: ra.Client) -> None:
+    explorer = ra.explore(
+        ra.fetch_runs(WORKFLOW, scope="workflow", limit=5, client=api), client=api
+    )
+    open_row(explorer, 0)
+    explorer.wait(60)
+    send(explorer, "check")
+    explorer.wait(60)
+    checked = ra.check(WORKFLOW, candidate=keys(explorer)[0], client=api)
+    panel = section(explorer, "panel")
+    assert checked.headline.split(" since ")[0] in Elements(panel).text
+    assert f"verdict = ra.check(&#x27;{WORKFLOW}&#x27;, candidate=" in panel
+    assert explorer.message == ""
+    broken = checked.broken["eval_id"][0]
+    send(explorer, "eval", broken)
+    assert explorer.state.opened is not None
+    assert explorer.state.opened["eval_id"] == broken
+    send(explorer, "back")
+    assert "gate fails" in section(explorer, "panel")
+    # An eval that the run has no result of is looked into as it was last.
+    send(explorer, "document", f"{broken} 0")
+    assert explorer.state.opened["eval_id"] == broken
 
 
 class Panic(BaseException):
