@@ -5,9 +5,9 @@ it as HTML and text (``html``) and gives it to the user (``view``). They share `
 are filtered, sorted and chosen from) and ``open_eval`` (all that is told of one eval).
 
 ``page`` shows HTML in a notebook and sends events back (``page.js`` and ``style.css`` are its side
-in the browser), ``elements`` makes the HTML that it understands, ``view_page`` puts it into a
-cell's output with what stands for it once nothing drives it, and ``kernel_events`` answers while a
-cell blocks the kernel.
+in the browser), ``elements`` makes the HTML that it understands, ``handle`` puts it into a cell's
+output with what stands for it once nothing drives it, ``jobs`` does what takes time, and
+``kernel_events`` answers while a cell blocks the kernel.
 """
 
 from retab_analysis.widgets.compare.view import CompareView, compare_view

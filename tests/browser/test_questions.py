@@ -31,7 +31,7 @@ class Asked:
 
     def _sections(self) -> dict[str, str]:
         widget = self.view.widget
-        self.view._page.page.flush()
+        self.view._page.flush()
         return {name: getattr(widget, f"html_{name}") for name in widget.sections}
 
     def click(self, what: Locator | str) -> None:

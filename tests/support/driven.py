@@ -22,7 +22,7 @@ class Driven:
         widget = self.explorer.widget
         assert self.explorer._page is not None
         # What changes within a tenth of a second is sent together.
-        self.explorer._page.page.flush()
+        self.explorer._page.flush()
         return {name: getattr(widget, f"html_{name}") for name in widget.sections}
 
     def settle(self) -> None:

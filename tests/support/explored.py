@@ -18,7 +18,7 @@ def section(explorer: Explorer, name: str) -> str:
     widget = explorer.widget
     assert explorer._page is not None
     # What changes within a tenth of a second is sent together.
-    explorer._page.page.flush()
+    explorer._page.flush()
     html: str = getattr(widget, f"html_{name}")
     return html
 

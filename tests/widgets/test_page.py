@@ -185,7 +185,9 @@ def test_colab_is_told_where_its_widget_manager_is(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(IPython.display, "display", display)
     view = ra.explore(ra.decode_runs([]))
-    view._make_page().display()
+    kernel = types.SimpleNamespace(kernel=object())
+    monkeypatch.setattr(IPython, "get_ipython", lambda: kernel)
+    view._ipython_display_()
     bundle, metadata = shown[0]
     (kind,) = metadata
     assert bundle[kind]["model_id"] == view.widget.model_id

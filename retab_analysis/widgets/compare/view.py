@@ -186,11 +186,6 @@ class CompareView(Handle):
             self._state.choose_side(**{what: value})
         self._look = replace(self._look, failure="")
 
-    def _draw(self, *, now: bool = False) -> None:
-        with self._lock:
-            if self._page is not None:
-                self._page.draw(now=now)
-
     # What takes time
 
     def _start(self, words: str, work: Callable[[Comparison, Progress], Comparison]) -> None:

@@ -201,8 +201,7 @@ class Explorer(Handle):
         if not wait_answering(self._jobs.wait, timeout, answering=self._page is not None):
             raise WaitTimeout(f"still fetching after {timeout:g} s", runs=self.frame)
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
-        if self._page is not None:
-            self._page.flush()
+        self._flush()
         # The error of a job is raised once, where somebody waits.
         error, self._error = self._error, None
         if error is not None:
@@ -471,9 +470,4 @@ class Explorer(Handle):
             self._message = message
             if self._page is not None:
                 # How far a fetch is changes often, and nothing else with it.
-                self._page.page.show({"head": html.render_head(self._explored, self._look())})
-
-    def _draw(self, *, now: bool = False) -> None:
-        with self._lock:
-            if self._page is not None:
-                self._page.draw(now=now)
+                self._page.show({"head": html.render_head(self._explored, self._look())})

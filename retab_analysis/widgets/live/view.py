@@ -139,7 +139,7 @@ class LiveView(Handle):
         super().__init__()
         self._watcher, self._client, self._look = watcher, client, look
         self._shown = html.LiveLook(can_cancel=look.may_cancel)
-        self._opened = OpenEval(client, self._redraw)
+        self._opened = OpenEval(client, self._draw)
         self._bars: TerminalBars | None = None
         self._computed: tuple[Snapshot, LiveState] | None = None
         self._has_runs = False
@@ -210,8 +210,7 @@ class LiveView(Handle):
     def _finish(self) -> pl.DataFrame:
         """The runs as they ended, or the error that ended watching early."""
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
-        if (page := self._page) is not None:
-            page.flush()
+        self._flush()
         error = self._watcher.error
         if error is not None:
             raise error
@@ -290,10 +289,9 @@ class LiveView(Handle):
         self._has_runs |= has_begun
         # A page that another thread is making has this state, or is there once the lock is free.
         with self._lock:
-            if self._page is not None:
-                # What was saved first may say nothing yet; what is saved last stays.
-                self._page.draw(now=has_begun or state.phase != "watching")
-            elif self._bars is not None:
+            # What was saved first may say nothing yet; what is saved last stays.
+            self._draw(now=has_begun or state.phase != "watching")
+            if self._page is None and self._bars is not None:
                 self._bars.draw(state)
 
     # The page
@@ -343,12 +341,7 @@ class LiveView(Handle):
                 limit = None if limit else html.SHOWN_EVALS
             # Whatever else is done answers the question.
             self._shown = replace(self._shown, limit=limit, asking=event.name == "ask")
-        self._redraw()
-
-    def _redraw(self) -> None:
-        with self._lock:
-            if self._page is not None:
-                self._page.draw()
+        self._draw()
 
     def _cancel(self) -> None:
         """Cancel what has not ended, in a thread: a click must not wait for the network."""

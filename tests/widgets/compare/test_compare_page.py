@@ -48,7 +48,7 @@ def do(shown: CompareView, event: str, value: Any = None, key: str | None = None
     """What the browser sends; what follows another change within a tenth of a second waits."""
     content = {"id": "1", "event": event, "key": key, "value": value}
     shown.widget._handle_custom_msg(content, [])
-    shown._make_page().flush()
+    shown._flush()
 
 
 def opened(shown: CompareView) -> bool:
@@ -105,7 +105,7 @@ def test_events_from_several_threads_leave_one_state() -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    shown._make_page().flush()
+    shown._flush()
     assert opened(shown) == (shown._opened.eval_id is not None)
 
 
@@ -114,7 +114,7 @@ def test_events_from_several_threads_leave_one_state() -> None:
 
 def wait_for_task(shown: CompareView) -> None:
     until(lambda: not is_going_on(), seconds=60)
-    shown._make_page().flush()
+    shown._flush()
 
 
 def is_going_on() -> bool:

@@ -44,7 +44,7 @@ def press(view: LiveView, event: str) -> None:
     """A click, as the browser sends it."""
     assert event in buttons(view)
     view.widget._handle_custom_msg({"id": "1", "event": event}, [])
-    view._make_page().flush()  # what follows another change within a tenth of a second waits
+    view._flush()  # what follows another change within a tenth of a second waits
 
 
 def test_what_is_shown() -> None:
@@ -56,7 +56,7 @@ def test_what_is_shown() -> None:
     assert sections[0] == "head"
     assert sections.index("news") < sections.index("runs")
     view.widget._handle_custom_msg({"id": "1", "event": "eval", "value": "e0"}, [])
-    view._make_page().flush()
+    view._flush()
     assert "rtd-below" in section(view, "news")
 
 
