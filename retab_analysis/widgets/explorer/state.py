@@ -14,12 +14,10 @@ from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.comparison import Comparison
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.lists import EVALS_LISTING, list_results, list_runs
-from retab_analysis.widgets.table import TableState
+from retab_analysis.widgets.table import Filters, TableState
 
 # How many runs' results are fetched at a time.
 BATCH = 20
-# So many results, the newest ones, are weighed while a person waits for the list of evals.
-WEIGHED = 50_000
 # Ids that are not longer are shown as they are.
 _SHORT_ID = 10
 _BAD_FIRST = pl.col("state").replace_strict(
@@ -64,16 +62,18 @@ class ExplorerState:
         # Of which of the given frames some rows have been fetched again: the code has to say so.
         self._refreshed: set[str] = set()
         self._evals = TableState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
-        self._weighed: tuple[object, ...] = ()
-        self._in_sight: tuple[Any, tuple[pl.DataFrame, datetime | None]] | None = None
+        # The results that the list of evals is made of.
+        self._weighed: pl.DataFrame | None = None
+        # The results in sight, behind what they depend on: order and page make no difference.
+        nothing = pl.DataFrame()
+        self._in_sight: tuple[pl.DataFrame, pl.DataFrame, Filters, pl.DataFrame]
+        self._in_sight = nothing, nothing, Filters(), nothing
         # Versions that were published, and their numbers.
         self._numbers: dict[str, int] = {}
         # A result that is looked into from the run or the eval that is chosen.
         self.opened: Mapping[str, Any] | None = None
         # What became of the evals of runs that were checked, by their ids.
         self.checked: dict[str, Comparison] = {}
-        # Whether all results are weighed, however many these are.
-        self.whole = False
         self.tab = self.tabs[0]
         self.name_versions()
 
@@ -84,14 +84,14 @@ class ExplorerState:
         return [*(name for name, state in found.items() if state is not None), "evals"]
 
     def list_of(self, tab: str) -> TableState:
-        """One of the lists; that of the evals as it was when it was last up to date."""
+        """One of the lists; that of the evals as it was when they were last weighed."""
         found = {"runs": self.runs, "results": self.results}.get(tab)
         return self._evals if found is None else found
 
     @property
     def listed(self) -> TableState:
         """The list that is seen."""
-        return self.evals if self.tab == "evals" else self.list_of(self.tab)
+        return self.list_of(self.tab)
 
     def turn_to(self, tab: str) -> None:
         """Look at another list."""
@@ -135,27 +135,19 @@ class ExplorerState:
     # Evals
 
     @property
-    def evals(self) -> TableState:
-        """One row per eval, over the results of the runs that pass the filters."""
-        # It takes longer than all the rest, and is done only where the list is looked at.
-        if not self.is_weighed:
-            self.take_evals(self.made_of, summarize_evals(self.results_to_weigh()))
-        return self._evals
-
-    @property
-    def made_of(self) -> tuple[object, ...]:
-        """What the list of evals depends on: order and page of the runs make no difference."""
-        runs = self.runs
-        return (self._known, self.weighed_since, *((runs.frame, runs.filters) if runs else ()))
-
-    @property
     def is_weighed(self) -> bool:
-        """Whether the list of evals is up to date."""
-        return _are_same(self._weighed, self.made_of)
+        """Whether the list of evals is of the results in sight: it takes longer than all else."""
+        return self._weighed is self.results_in_sight()
 
-    def take_evals(self, made_of: tuple[object, ...], evals: pl.DataFrame) -> None:
-        """Take the list of evals that was made of something."""
-        self._weighed, self._evals.frame = made_of, evals
+    def weigh(self) -> None:
+        """Bring the list of evals up to date where it is seen."""
+        if self.tab == "evals" and not self.is_weighed:
+            results = self.results_in_sight()
+            self.take_evals(results, summarize_evals(results))
+
+    def take_evals(self, results: pl.DataFrame, evals: pl.DataFrame) -> None:
+        """Take the list of evals that was made of some results."""
+        self._weighed, self._evals.frame = results, evals
 
     def eval_row(self, eval_id: str) -> dict[str, Any] | None:
         """What is known of an eval, None where it has not been weighed yet."""
@@ -169,32 +161,16 @@ class ExplorerState:
         return self._known
 
     def results_in_sight(self) -> pl.DataFrame:
-        """The results that are here, of the runs that pass the filters."""
-        return self._look_at_results()[0]
-
-    def _look_at_results(self) -> tuple[pl.DataFrame, datetime | None]:
-        """The results in sight, and the moment of the last of those that are weighed at once."""
-        runs = self.runs
-        made_of = (self._known, *((runs.frame, runs.filters) if runs else ()))
-        if self._in_sight is None or not _are_same(self._in_sight[0], made_of):
-            found, first = self._known, None
-            if runs is not None:
-                ids = runs.select("run_id")["run_id"]
-                found = found.filter(pl.col("run_id").is_in(ids.implode()))
-            if found.height > WEIGHED:
-                first = found["run_created_at"].top_k(WEIGHED).min()
-            self._in_sight = made_of, (found, first if isinstance(first, datetime) else None)
-        return self._in_sight[1]
-
-    def results_to_weigh(self) -> pl.DataFrame:
-        """The results in sight, or the newest of them where there are too many to wait for."""
-        results, first = self.results_in_sight(), self.weighed_since
-        return results if first is None else results.filter(pl.col("run_created_at") >= first)
-
-    @property
-    def weighed_since(self) -> datetime | None:
-        """Since when results are weighed, None where all of them are."""
-        return None if self.whole else self._look_at_results()[1]
+        """The results that are here, of the runs that pass the filters; the same frame again."""
+        runs, known = self.runs, self._known
+        if runs is None:
+            return known
+        of, frame, filters, found = self._in_sight
+        if not (of is known and frame is runs.frame and filters == runs.filters):
+            ids = runs.select("run_id")["run_id"]
+            found = known.filter(pl.col("run_id").is_in(ids.implode()))
+            self._in_sight = known, runs.frame, runs.filters, found
+        return found
 
     def take_runs(self, found: pl.DataFrame) -> None:
         """Take runs as they are now, and forget the results of those that were going on."""
@@ -291,6 +267,7 @@ class ExplorerState:
     @property
     def frame(self) -> pl.DataFrame:
         """The rows of the list that is seen, filtered and sorted."""
+        self.weigh()
         return self.listed.rows
 
     def code(self) -> str:
@@ -331,11 +308,6 @@ class ExplorerState:
                     f"\n{self._write_runs()}\n{self.runs.code('runs')}\n"
                     'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
                 )
-        if (first := self.weighed_since) is not None:
-            moment = repr(first.replace(tzinfo=None)).removeprefix("datetime.").removesuffix(")")
-            results += (
-                f'\nresults = results.filter(pl.col("run_created_at") >= {moment}, tzinfo=UTC))'
-            )
         return f"{results}\nevals = ra.summarize_evals(results)"
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
@@ -350,17 +322,6 @@ class ExplorerState:
         if len(workflows) == 1:
             return f", evals=ra.fetch_evals({workflows[0]!r})"
         return f", evals=pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
-
-
-def _are_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
-    """Whether something is made of the same things.
-
-    Frames are compared by identity: while they are held, no other one can come to have the same.
-    """
-    return len(old) == len(new) and all(
-        one is other or (not isinstance(one, pl.DataFrame) and one == other)
-        for one, other in zip(old, new, strict=True)
-    )
 
 
 def _shorten(first: Mapping[str, datetime | None], numbers: Mapping[str, int]) -> dict[str, str]:

@@ -44,8 +44,8 @@ def explore(
     """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
 
     Show what it returns as a cell's last line. What has to be fetched is fetched in the
-    background: with ``workflow_id`` the runs, and the results of a run that is chosen. Of more than
-    50,000 results the list of evals weighs the newest, says since when, and all on *Load more*.
+    background: with ``workflow_id`` the runs, and the results of a run that is chosen; *Check this
+    run* says what that run broke, as :func:`check`.
 
     Args:
         runs: A RUNS frame.
@@ -213,15 +213,9 @@ class Explorer(Handle):
         self._jobs.run("again", self._fetcher.refresh)
 
     def load_more(self) -> None:
-        """Fetch more, in the background: the 90 days before, or the results of further runs.
-
-        Where only the newest results are weighed for the list of evals, weigh all first.
-        """
+        """Fetch more, in the background: the 90 days before, or the results of further runs."""
         with self._lock:
-            if self._explored.weighed_since is not None and self._explored.tab == "evals":
-                self._explored.whole = True
-                self._draw()
-            elif self._explored.tab == "evals":
+            if self._explored.tab == "evals":
                 self._fetch_results(self._explored.list_missing()[:BATCH])
             elif self._explored.tab == "runs" and self._fetcher.workflow_id:
                 self._jobs.run("earlier", self._fetcher.fetch_earlier)
@@ -266,18 +260,16 @@ class Explorer(Handle):
 
     def _look(self) -> html.ExplorerLook:
         """What is shown besides the lists."""
-        explored, more = self._explored, self._fetcher.more
-        if explored.tab == "evals" and explored.weighed_since is not None:
-            results = explored.results_in_sight().height
-            more = f"Weigh all {results:,} results, which takes longer"
+        explored = self._explored
+        is_weighed = explored.tab != "evals" or explored.is_weighed
         return html.ExplorerLook(
             title=self._write_title(),
             message=self._message.words,
             is_trouble=self._message.is_trouble,
-            more=more,
+            more=self._fetcher.more,
             path=self._file,
             code=explored.code(),
-            fetching=bool(self._asked),
+            fetching=bool(self._asked) or not is_weighed,
             panel=DetailLook(preview=self._opened.preview),
         )
 
@@ -298,16 +290,13 @@ class Explorer(Handle):
 
     def _title_evals(self) -> str:
         explored = self._explored
-        runs, since = explored.results_in_sight()["run_id"].n_unique(), explored.weighed_since
-        over = f"Evals over {count_noun(runs, 'run')}"
-        if since is not None:
-            weighed = explored.results_to_weigh()["run_id"].n_unique()
-            over = f"Evals over the newest {weighed:,} of {runs:,} runs, since {since:%Y-%m-%d}"
+        over = f"Evals over {count_noun(explored.results_in_sight()['run_id'].n_unique(), 'run')}"
         left = len(explored.list_missing())
         return f"{over}; {left:,} further runs pass the filters" if left else over
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         with self._lock:
+            self._explored.weigh()
             panel = DetailLook(values=self._save_values, is_live=False)
             look = replace(self._look(), panel=panel)
             still = html.render_still_view(self._explored, look, token)
@@ -318,6 +307,7 @@ class Explorer(Handle):
     def __repr__(self) -> str:
         waiting = "Not all is here yet: .wait() blocks until it is." if self.busy else ""
         with self._lock:
+            self._explored.weigh()
             message = " ".join(each for each in (self._message.words, waiting) if each)
             return html.plain_text(self._explored, self._write_title(), message)
 
@@ -381,11 +371,8 @@ class Explorer(Handle):
     def _follow(self) -> None:
         """A person has changed what is seen: fetch what that needs, and draw."""
         with self._lock:
-            self._fetch_results(self._list_missing())
+            self._get_missing()
             row = self._explored.looked_into
-            # The list of evals is weighed where it is seen; for one eval, nobody has to wait.
-            if row is not None and self._explored.tab != "evals" and not self._explored.is_weighed:
-                self._jobs.run("weigh", self._weigh)
             shown = self._opened.preview
             if shown and (row is None or shown.document_id not in (row["document_ids"] or ())):
                 self._opened.preview = None
@@ -404,14 +391,20 @@ class Explorer(Handle):
 
         self._jobs.run(("check", run_id), job)
 
+    def _get_missing(self) -> None:
+        """Fetch the results that are seen and not here, and weigh evals where one is seen."""
+        explored = self._explored
+        self._fetch_results(self._list_missing())
+        if not explored.is_weighed and (explored.tab == "evals" or explored.looked_into):
+            self._jobs.run("weigh", self._weigh)
+
     def _weigh(self) -> None:
         """Weigh what is in sight, while everything else goes on."""
-        explored = self._explored
         with self._lock:
-            made_of, results = explored.made_of, explored.results_to_weigh()
+            results = self._explored.results_in_sight()
         found = summarize_evals(results)
         with self._lock:
-            explored.take_evals(made_of, found)
+            self._explored.take_evals(results, found)
 
     def _list_missing(self) -> list[str]:
         """The runs whose results are seen and not here."""
@@ -453,7 +446,7 @@ class Explorer(Handle):
                 # What else was said, for example where a file was written, stays.
                 if self._message.is_progress:
                     self._message = _Message()
-                self._fetch_results(self._list_missing())
+                self._get_missing()
             # What is saved with the notebook must not be what stood there before.
             self._draw(now=True)
 

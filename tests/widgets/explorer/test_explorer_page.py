@@ -301,6 +301,7 @@ def test_cancelled_results_are_one_line() -> None:
 def test_what_is_on_its_way_is_not_told_to_be_nothing() -> None:
     state = ExplorerState(runs_frame(run_with("r1", "completed", passed=1)), None, FrameOrigin())
     state.turn_to("evals")
+    state.weigh()
     for fetching in (True, False):
         look = html.ExplorerLook("Evals", fetching=fetching)
         shown = html.render_sections(state, look)
@@ -321,6 +322,7 @@ def test_names_from_outside_are_no_markup() -> None:
     pages = ""
     for tab in explorer.state.tabs:
         send(explorer, "tab", tab)
+        explorer.wait(60)
         open_row(explorer, 0)
         pages += htmls(explorer) + explorer._repr_mimebundle_()["text/html"]
     assert "<img" not in pages

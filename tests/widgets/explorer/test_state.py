@@ -6,11 +6,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.explored import RUNS, pick, run_code, section, send
+from support.explored import RUNS, keys, pick, run_code, section, send
 from support.faultserver import FaultServer, page, reply
 from support.html_elements import Elements
 from support.inside import ExplorerState, FrameOrigin
-from support.inside import explorer_state as state
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client
 
@@ -95,24 +94,17 @@ def test_tabs_are_turned_to_from_code(runs: pl.DataFrame, results: pl.DataFrame)
         explorer.tab = "x"
 
 
-def test_of_many_results_the_newest_are_weighed_and_all_where_that_is_asked_for(
-    results: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state, "WEIGHED", 250)  # of 50,000, which take a while to be made
+def test_evals_are_weighed_in_the_background_where_they_are_seen(results: pl.DataFrame) -> None:
     explorer = ra.explore(results=results)
-    explorer.tab = "evals"
-    first = results["run_created_at"].top_k(250).min()
-    newest = results.filter(pl.col("run_created_at") >= first)
-    assert 250 <= newest.height < results.height
-    said = f"Evals over the newest {newest['run_id'].n_unique()} of 6 runs, since "
-    assert said in section(explorer, "head")
-    assert run_code(explorer.code(), results=results).equals(explorer.frame)
-    assert explorer.frame["last_states"].list.len().max() < 6
-    assert f"Weigh all {results.height} results" in section(explorer, "actions")
-    send(explorer, "more")
+    assert explorer.widget is not None
+    send(explorer, "tab", "evals")
+    assert explorer.wait(60).height == results["eval_id"].n_unique()
     assert "Evals over 6 runs" in section(explorer, "head")
     assert run_code(explorer.code(), results=results).equals(explorer.frame)
-    assert explorer.frame["last_states"].list.len().max() == 6
+    assert len(keys(explorer)) == 15
+    explorer = ra.explore(results=results)
+    explorer.tab = "evals"
+    assert explorer.frame.height == results["eval_id"].n_unique(), "whoever types it waits for it"
 
 
 def test_missing_runs_are_told_the_newest_first() -> None:
