@@ -98,6 +98,6 @@ def _each(explorer: Explorer, events: Sequence[Event], rounds: int | None = None
         start = time.process_time()
         for each in events:
             send(explorer, *each)
-        explorer.wait()
+        explorer._jobs.wait()
         took.append(time.process_time() - start)
     return min(took) / len(events)
