@@ -139,8 +139,8 @@ def test_a_view_that_nobody_holds_ends() -> None:
         views = [ra.watch("r1", interval=0.05, client=client(server.url))]
         until(lambda: views[0].frame.height)
         views.clear()
-        gc.collect()
-        until(lambda: not watching_threads())
+        # Its thread may hold it while it is told something, and it is part of a cycle.
+        until(lambda: gc.collect() >= 0 and not watching_threads())
 
 
 def test_50_a_key_that_is_refused_in_the_middle_ends_it() -> None:
