@@ -32,17 +32,26 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_execution_in_temp = True
 nb_merge_streams = True
-os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+os.environ |= {
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    # Frames as short as a page wants them.
+    "POLARS_FMT_MAX_ROWS": "12",
+    "POLARS_FMT_STR_LEN": "60",
+    "POLARS_FMT_TABLE_HIDE_COLUMN_DATA_TYPES": "1",
+    "POLARS_FMT_TABLE_HIDE_DATAFRAME_SHAPE_INFORMATION": "1",
+}
 for name in [name for name in os.environ if name.startswith("RETAB_")]:
     del os.environ[name]
 
-# A widget needs a kernel and, in a page, a script from a CDN. Our views have the same as HTML.
+# A widget needs a kernel and, in a page, a script from a CDN. Our views have the same as HTML, and
+# that goes first; of a progress bar nothing is shown, instead of its text at some moment (whose
+# priority is 100).
 nb_ipywidgets_js: dict[str, object] = {}
-nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 95)]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # what a parameter takes is explained where it stands
-autodoc_preserve_defaults = True
+autodoc_preserve_defaults = False
 napoleon_google_docstring = True
 napoleon_use_rtype = False
 
@@ -95,7 +104,7 @@ def _write_columns() -> None:
     ]
     for name, purpose in tables.items():
         columns = getattr(schema, name).describe()
-        shown = ["name", "dtype", "meaning", *["source"] * columns["source"].ne("").any()]
+        shown = ["name", "meaning", "dtype", *["source"] * columns["source"].ne("").any()]
         text += [
             f"## {name}\n",
             f"{purpose}\n",
@@ -103,6 +112,7 @@ def _write_columns() -> None:
             "|-" * len(shown) + "|",
         ]
         for row in columns.iter_rows(named=True):
+            row["dtype"] = row["dtype"].replace("(time_unit='us', time_zone='UTC')", "(us, UTC)")
             coded = {each: f"`{row[each]}`" for each in ("name", "dtype")}
             cells = [(row | coded)[each].replace("|", r"\|").replace("<", "&lt;") for each in shown]
             text.append(f"| {' | '.join(cells)} |")

@@ -87,7 +87,7 @@ def compare_view(
 
 
 class CompareView(Handle):
-    """A comparison to be looked at; made by :func:`compare_view`.
+    """A comparison to be looked at; made by :func:`retab_analysis.compare_view`.
 
     ``.comparison`` is what is compared at present, ``.update(results)`` gives it other results.
     """

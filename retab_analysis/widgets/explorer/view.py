@@ -106,7 +106,7 @@ class _Message:
 
 
 class Explorer(Handle):
-    """An explorer of runs, results and evals; made by :func:`explore`.
+    """An explorer of runs, results and evals; made by :func:`retab_analysis.explore`.
 
     ``.frame`` is what passes the filters of the tab that is seen, ``.tab`` turns to another one.
     What has to be fetched is fetched in the background: ``.wait()`` blocks until it is here, and
@@ -141,7 +141,7 @@ class Explorer(Handle):
 
     @property
     def tab(self) -> str:
-        """Which tab is seen: ``runs``, ``results`` or ``evals``; assign another one to turn to it.
+        """The tab that is seen, ``runs``, ``results`` or ``evals``; assign one to turn to it.
 
         Raises:
             ConfigError: There is no such tab.
@@ -158,7 +158,7 @@ class Explorer(Handle):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The rows of the tab that is seen, filtered and sorted as seen: RUNS, RESULTS or evals."""
+        """The rows of the tab that is seen, filtered and sorted (RUNS, RESULTS or evals)."""
         with self._lock:
             return self._explored.frame
 
@@ -180,7 +180,7 @@ class Explorer(Handle):
 
     @property
     def message(self) -> str:
-        """What was last said: how far a fetch is, why it failed, what was written where."""
+        """What was last said, as how far a fetch is, why it failed, what was written where."""
         return self._message.words
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
@@ -226,7 +226,7 @@ class Explorer(Handle):
             return self._explored.code()
 
     def export(self, path: str | Path) -> Path:
-        """Write ``.frame`` to a CSV file; see :func:`write_csv`.
+        """Write ``.frame`` to a CSV file; see :func:`retab_analysis.write_csv`.
 
         Args:
             path: Where to; a file that is there is replaced.

@@ -119,7 +119,7 @@ def watch(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a view shows, as :func:`watch` describes it."""
+    """What a view shows, as :func:`retab_analysis.watch` describes it."""
 
     compact: bool
     may_cancel: bool
@@ -127,7 +127,7 @@ class _Look:
 
 
 class LiveView(Handle):
-    """A view of eval runs that keeps itself up to date; made by :func:`watch`.
+    """A view of eval runs that keeps itself up to date; made by :func:`retab_analysis.watch`.
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
     ``view.wait()`` does without blocking the event loop.
