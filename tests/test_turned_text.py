@@ -94,7 +94,7 @@ def view_texts() -> Iterator[str]:
     explorer = ra.explore(RUNS, RESULTS, save_values=True)
     for tab in explorer.state.tabs:
         explorer.tab = tab
-        explorer.state.choose(0)
+        explorer.state.listed.choose(0)
         explorer._follow()
         yield from explorer._repr_mimebundle_().values()
         yield htmls(explorer)

@@ -67,11 +67,13 @@ class DetailLook:
         values: Whether expected and actual values are shown, and what may quote them.
         is_live: Whether somebody can click.
         preview: A document that is shown, or None.
+        eval_id: Which eval of a document or a run is open, or None.
     """
 
     values: bool = field(default_factory=shows_values)
     is_live: bool = True
     preview: Preview | None = None
+    eval_id: str | None = None
 
 
 # What there is to know
@@ -112,7 +114,6 @@ def render_result(
     why: str | None = None,
     facts: Iterable[tuple[str, object]] = (),
     versions: Mapping[str, str] | None = None,
-    on_run: str | None = None,
 ) -> Html:
     """All that is told of a result and its eval.
 
@@ -123,7 +124,6 @@ def render_result(
         why: What became of the eval, in a sentence.
         facts: What else there is to say.
         versions: What versions are called, by their ids.
-        on_run: What a click on a run of the history sends, or None where it does nothing.
     """
     passed = find_passed(result, results)
     detail = EvalDetail.of_result(result, passed)
@@ -138,8 +138,7 @@ def render_result(
         ("Eval", render_id(result["eval_id"], look)),
         ("Result", render_id(result["result_id"], look)),
     ]
-    event = on_run if look.is_live else None
-    return join(render_facts(told), _render_history(results, versions or {}, event))
+    return join(render_facts(told), _render_history(results, versions or {}))
 
 
 def render_facts(facts: Iterable[tuple[str, object]]) -> Html:
@@ -194,8 +193,8 @@ def _render_preview(preview: Preview) -> Html:
     return embed(preview.url, preview.name)
 
 
-def _render_history(results: pl.DataFrame, versions: Mapping[str, str], event: str | None) -> Html:
-    """What became of an eval run by run, the newest first; a click sends ``event``."""
+def _render_history(results: pl.DataFrame, versions: Mapping[str, str]) -> Html:
+    """What became of an eval run by run, the newest first."""
     history = eval_history(results).reverse()
     columns = [
         GridColumn(each.name, each.title, each.is_number, width=each.width)
@@ -211,7 +210,7 @@ def _render_history(results: pl.DataFrame, versions: Mapping[str, str], event: s
     left = history.height - len(rows)
     more = tag("div", f"and {left:,} earlier ones", class_="ra-soft") if left else None
     heading = tag("div", words, class_="ra-title")
-    return join(heading, grid(columns, rows, label=words, event=event), more)
+    return join(heading, grid(columns, rows, label=words), more)
 
 
 # In a document
@@ -269,8 +268,9 @@ class OpenEval:
         is_other = isinstance(eval_id, str) and eval_id != self.eval_id
         self.eval_id, self.preview = (str(eval_id) if is_other else None), None
 
-    def show(self, document_id: str, called: str) -> None:
-        """Ask for the address of a document, in a thread: a click must not wait for the network."""
+    def show(self, eval_id: str, document_id: str, called: str) -> None:
+        """Open an eval with a document, asked for in a thread: no click waits for the network."""
+        self.eval_id = eval_id
         self.preview = asked = Preview(document_id, called)
 
         def work() -> None:
@@ -292,8 +292,7 @@ class OpenEval:
         results = results_of(comparison, eval_id)
         if results.height:
             documents = list_documents(_choose_result(comparison, eval_id, results))
-            self.show(*documents[int(at)])
-            self.eval_id = eval_id
+            self.show(eval_id, *documents[int(at)])
 
     def render(self, comparison: Comparison, document: Document) -> Document:
         """The document of a comparison, with what is open in it."""

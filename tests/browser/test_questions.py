@@ -52,10 +52,10 @@ class Asked:
     def until(self, what: Locator) -> None:
         for _ in range(600):
             self._page.show(**self._sections())
-            if what.count() and what.first.is_visible():
+            if what.filter(visible=True).count():
                 return
             self.tab.wait_for_timeout(100)
-        expect(what.first).to_be_visible()
+        expect(what.filter(visible=True)).not_to_have_count(0)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ view""",
     "_ = view.wait(60)",
     """explorer = ra.explore(workflow_id="wf_claims")
 _ = explorer.wait(60)
-explorer.state.choose(0)
+explorer.state.listed.choose(0)
 explorer""",
     """runs = ra.fetch_runs("wf_invoices", status="completed", limit=12, progress=False)
 ra.compare_view(ra.fetch_results(runs, progress=False))""",

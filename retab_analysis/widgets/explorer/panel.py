@@ -42,28 +42,19 @@ SHOWN_RESULTS, SHOWN_STILL = 100, 20
 
 def render_panel(explored: ExplorerState, look: DetailLook, *, fetching: bool = False) -> Html:
     """The run, result or eval that is chosen; empty where none is."""
-    state = explored.listed
-    row, opened = state.chosen_row, explored.opened
+    row = explored.listed.chosen_row
     if row is None:
         return Html("")
-    result = explored.looked_into
-    if result is not None:
-        title = tag("div", name(label_eval(result)), class_="ra-title")
-        parts = [title, _render_result(explored, result, look)]
-    elif explored.tab == "runs":
+    if explored.tab == "runs":
         parts = [*_render_run(explored, row, look, fetching)]
     else:
+        result = explored.look_into(None)
         parts = [tag("div", name(label_eval(row)), class_="ra-title")]
-    kind = "result" if opened else explored.tab.removesuffix("s")
-    back = button("‹ Back", "back", hint="What it was opened from") if opened else None
-    close = button("Close", "close", hint=f"Close the {kind}")
-    actions = tag("div", back, close, class_="ra-actions ra-push") if look.is_live else None
-    number = state.chosen_number
-    inside = "" if opened is None else f"-{one_line(opened['result_id'])}"
-    area = scroll_area(
-        *parts, label=f"The {kind} that is chosen", key=f"{explored.tab}-{number}{inside}"
-    )
-    heading = tag("div", tag("b", kind.capitalize()), actions, class_="ra-row ra-head")
+        parts += [] if result is None else [_render_result(explored, result, look)]
+    kind, key = explored.tab.removesuffix("s"), f"{explored.tab}-{explored.listed.chosen_number}"
+    close = button("Close", "close", hint=f"Close the {kind}") if look.is_live else None
+    heading = tag("div", tag("b", kind.capitalize()), close, class_="ra-row ra-head")
+    area = scroll_area(*parts, label=f"The {kind} that is chosen", key=key)
     return tag("div", heading, area, class_="ra-aside")
 
 
@@ -89,29 +80,30 @@ def _render_run(
         "Workflow": render_id(run["workflow_id"], look),
     }
     yield render_facts(first.items())
-    checked = explored.checked.get(run["run_id"])
+    opened = explored.look_into(look.eval_id)
+    below = None if opened is None else _render_result(explored, opened, look)
+    checked, results = explored.checked.get(run["run_id"]), explored.results_of(run["run_id"])
     if checked is not None:
-        yield _render_verdict(checked, run, look)
+        yield _render_verdict(checked, run, look, below)
     elif look.is_live:
         hint = "What broke, since when, and by which edit"
         yield tag("div", button("Check this run", "check", hint=hint), class_="ra-actions")
-    results = explored.results_of(run["run_id"])
-    if results is not None:
-        yield _render_results(results, look)
-    else:
+    if results is not None and checked is None:
+        yield _render_results(results, look, below)
+    elif results is None:
         words = "Fetching its results …" if fetching else "Its results could not be fetched."
         yield tag("div", words, class_="ra-soft")
     yield render_facts(last.items())
 
 
-def _render_verdict(comparison: Comparison, run: Row, look: DetailLook) -> Html:
+def _render_verdict(comparison: Comparison, run: Row, look: DetailLook, below: Html | None) -> Html:
     """A run's document, and the line that makes the verdict of which it tells."""
     document = make_document(comparison, comparison.gate(), Door(look.values))
     if not look.is_live:
         return to_piece(document)
     code = f"verdict = ra.check({run['workflow_id']!r}, candidate={run['run_id']!r})"
     copy = copy_button("Copy code", code, hint="The line that makes this verdict")
-    parts = tuple(map(open_part, document.parts))
+    parts = tuple(open_part(each, look.eval_id, below) for each in document.parts)
     return join(to_piece(replace(document, parts=parts)), tag("div", copy, class_="ra-actions"))
 
 
@@ -119,7 +111,7 @@ def _add_unit(text: str, unit: str) -> str:
     return f"{text} {unit}" if text else ""
 
 
-def _render_results(results: pl.DataFrame, look: DetailLook) -> Html:
+def _render_results(results: pl.DataFrame, look: DetailLook, below: Html | None) -> Html:
     """The results of a run, what does not pass first."""
     if results.is_empty():
         return tag("div", "It has no results.", class_="ra-soft")
@@ -128,11 +120,11 @@ def _render_results(results: pl.DataFrame, look: DetailLook) -> Html:
     shown = told.head(SHOWN_RESULTS if look.is_live else SHOWN_STILL)
     details = map(EvalDetail.of_result, shown.iter_rows(named=True))
     table = list_details(details, values=look.values)
+    part = open_part(table, look.eval_id, below) if look.is_live else table
     left, cancelled = told.height - shown.height, results.height - told.height
     said = [f"and {left:,} more"] * (left > 0) + [f"{cancelled:,} cancelled"] * (cancelled > 0)
     more = tag("div", ", ".join(said), class_="ra-soft") if said else None
-    listed = write_parts(open_part(table) if look.is_live else table) if shown.height else None
-    return join(listed, more)
+    return join(write_parts(part) if shown.height else None, more)
 
 
 def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:
@@ -159,7 +151,6 @@ def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:
         why=over if said else None,
         facts=facts,
         versions=versions,
-        on_run="history",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.analysis import eval_history, summarize_evals
+from retab_analysis.analysis import summarize_evals
 from retab_analysis.comparison import Comparison
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.lists import EVALS_LISTING, list_results, list_runs
@@ -70,8 +70,6 @@ class ExplorerState:
         self._in_sight = nothing, nothing, Filters(), nothing
         # Versions that were published, and their numbers.
         self._numbers: dict[str, int] = {}
-        # A result that is looked into from the run or the eval that is chosen.
-        self.opened: Mapping[str, Any] | None = None
         # What became of the evals of runs that were checked, by their ids.
         self.checked: dict[str, Comparison] = {}
         self.tab = self.tabs[0]
@@ -95,42 +93,22 @@ class ExplorerState:
 
     def turn_to(self, tab: str) -> None:
         """Look at another list."""
-        if tab != self.tab:
-            self.tab, self.opened = tab, None
+        self.tab = tab
 
     # What is looked into
 
-    def choose(self, number: int | None) -> None:
-        """Choose a row of the list that is seen, by its place in the frame, or none."""
-        self.listed.choose(number)
-        self.opened = None
+    def look_into(self, eval_id: str | None) -> Mapping[str, Any] | None:
+        """The result of which all is told: one that is chosen, or the newest of a chosen eval.
 
-    def open_result(self, eval_id: str) -> Mapping[str, Any]:
-        """Look into what an eval gave in the run that is chosen, else in the newest.
-
-        Raises:
-            LookupError: There is no such eval.
+        Args:
+            eval_id: Which eval of the run that is chosen is open, or None.
         """
-        run = self.listed.chosen_row or {}
-        results = self._known.filter(eval_id=eval_id).sort("run_created_at", nulls_last=False)
-        of_run = results.filter(run_id=run.get("run_id"))
-        self.opened = (of_run if of_run.height else results).rows(named=True)[-1]
-        return self.opened
-
-    def open_run_of_eval(self, before: int) -> None:
-        """Look at the eval in another run, which is so many before the newest one."""
-        row = self.looked_into or self.listed.chosen_row
-        if row is not None:
-            run_id = eval_history(self.results_of_eval(row["eval_id"]))["run_id"][-1 - before]
-            self.opened = self.newest_of(row["eval_id"], run_id)
-
-    @property
-    def looked_into(self) -> Mapping[str, Any] | None:
-        """The result of which all is told: one that was opened, or chosen, or an eval's newest."""
         row = self.listed.chosen_row
-        if self.opened is not None or row is None or self.tab == "runs":
-            return self.opened
-        return row if self.tab == "results" else self.newest_of(row["eval_id"])
+        if row is None or self.tab == "results":
+            return row
+        if self.tab == "evals":
+            return self.newest_of(row["eval_id"])
+        return None if eval_id is None else self.newest_of(eval_id, row["run_id"])
 
     # Evals
 
@@ -203,7 +181,7 @@ class ExplorerState:
         return self._known.filter(~pl.col("run_id").is_in(run_ids).fill_null(False))
 
     def _set_known(self, results: pl.DataFrame) -> None:
-        self._known, self.opened, self.checked = results, None, {}
+        self._known, self.checked = results, {}
         if self.results is not None:
             self.results.frame = results
         self.name_versions()
@@ -215,11 +193,10 @@ class ExplorerState:
         found = self._known.filter(pl.col("run_id") == run_id)
         return found.sort(_BAD_FIRST, "block_id", "eval_name", maintain_order=True)
 
-    def newest_of(self, eval_id: str, run_id: str | None = None) -> Mapping[str, Any] | None:
-        """The newest result of an eval, of all runs in sight or of one."""
-        found = self.results_of_eval(eval_id)
-        if run_id is not None:
-            found = found.filter(run_id=run_id)
+    def newest_of(self, eval_id: str, run_id: str = "") -> Mapping[str, Any] | None:
+        """The newest result of an eval, of one run where that has some, else of those in sight."""
+        of_run = self._known.filter(eval_id=eval_id, run_id=run_id)
+        found = of_run if of_run.height else self.results_of_eval(eval_id)
         newest = found.sort("run_created_at", "created_at", nulls_last=False).tail(1)
         return next(newest.iter_rows(named=True), None)
 

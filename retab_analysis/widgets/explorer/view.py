@@ -270,7 +270,7 @@ class Explorer(Handle):
             path=self._file,
             code=explored.code(),
             fetching=bool(self._asked) or not is_weighed,
-            panel=DetailLook(preview=self._opened.preview),
+            panel=DetailLook(preview=self._opened.preview, eval_id=self._opened.eval_id),
         )
 
     @property
@@ -327,8 +327,8 @@ class Explorer(Handle):
                 self.load_more()
             elif name == "document":
                 eval_id, _, at = str(value).rpartition(" ")
-                row = explored.looked_into or explored.open_result(eval_id)
-                self._opened.show(*list_documents(row)[int(at)])
+                if (row := explored.look_into(eval_id)) is not None:
+                    self._opened.show(eval_id, *list_documents(row)[int(at)])
                 self._draw()
             elif name == "check" and explored.runs is not None and explored.runs.chosen_row:
                 self._check(explored.runs.chosen_row)
@@ -354,17 +354,13 @@ class Explorer(Handle):
         if event.name == "tab" and value in explored.tabs:
             explored.turn_to(value)
         elif event.name == "open":
-            explored.choose(int(event.key or ""))
+            explored.listed.choose(int(event.key or ""))
         elif event.name == "close":
-            explored.choose(None)
-        elif event.name == "back":
-            explored.opened = None
-        elif event.name == "eval":
-            explored.open_result(str(value))
-        elif event.name == "history":
-            explored.open_run_of_eval(int(event.key or ""))
+            explored.listed.choose(None)
         else:
             explored.listed.change(event.name, event.key, value)
+        if event.name in ("tab", "open", "close", "eval"):
+            self._opened.toggle(value if event.name == "eval" else None)
 
     # What is fetched
 
@@ -372,10 +368,6 @@ class Explorer(Handle):
         """A person has changed what is seen: fetch what that needs, and draw."""
         with self._lock:
             self._get_missing()
-            row = self._explored.looked_into
-            shown = self._opened.preview
-            if shown and (row is None or shown.document_id not in (row["document_ids"] or ())):
-                self._opened.preview = None
             self._draw()
 
     def _check(self, run: Mapping[str, Any]) -> None:
@@ -395,7 +387,8 @@ class Explorer(Handle):
         """Fetch the results that are seen and not here, and weigh evals where one is seen."""
         explored = self._explored
         self._fetch_results(self._list_missing())
-        if not explored.is_weighed and (explored.tab == "evals" or explored.looked_into):
+        is_seen = explored.tab == "evals" or explored.look_into(self._opened.eval_id)
+        if is_seen and not explored.is_weighed:
             self._jobs.run("weigh", self._weigh)
 
     def _weigh(self) -> None:

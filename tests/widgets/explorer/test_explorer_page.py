@@ -89,7 +89,7 @@ def test_what_a_browser_sends_may_be_anything(runs: pl.DataFrame) -> None:
     for event in ("tab", "open", "facet-0", "facet-99", "facet-x", "column", "sort", "page"):
         for value in (None, "x", "99999", "-99999", ["a"], {"b": 1}, 1e400):
             send(explorer, event, value, key=None if value is None else str(value))
-    for event in ("since", "until", "turn", "eval", "history", "document", "nonsense"):
+    for event in ("since", "until", "turn", "eval", "document", "nonsense"):
         for value in ("x", ["a"], ["2026-01-01/x", "y"], 1e400, {"b": 1}):
             send(explorer, event, value)
     send(explorer, "page", "1")
@@ -151,7 +151,7 @@ def test_a_result_with_what_was_expected_and_what_came(results: pl.DataFrame) ->
     assert section(explorer, "panel") == ""
 
 
-def test_a_run_leads_to_its_results_and_back(runs: pl.DataFrame, results: pl.DataFrame) -> None:
+def test_a_run_leads_to_its_results(runs: pl.DataFrame, results: pl.DataFrame) -> None:
     explorer = ra.explore(runs, results)
     failed = results.filter(state="failed")["run_id"][0]
     send(explorer, "search", failed)
@@ -164,13 +164,12 @@ def test_a_run_leads_to_its_results_and_back(runs: pl.DataFrame, results: pl.Dat
     shown = section(explorer, "panel")
     assert of_run["result_id"][1] in shown
     assert "Asserts" in shown
-    send(explorer, "history", key="0")  # the eval in its newest run
-    assert explorer.state.opened is not None
-    newest = explorer.state.newest_of(of_run["eval_id"][1])
-    assert newest is not None
-    assert explorer.state.opened["result_id"] == newest["result_id"]
-    send(explorer, "back")
-    assert ">asserts</th>" in section(explorer, "panel")
+    assert ">asserts</th>" in shown, "it opens below its row"
+    send(explorer, "eval", of_run["eval_id"][1])
+    assert "Asserts" not in section(explorer, "panel")
+    send(explorer, "eval", of_run["eval_id"][1])
+    open_row(explorer, 0)
+    assert "Asserts" not in section(explorer, "panel"), "what was open is closed with the run"
 
 
 def test_a_document_is_asked_for_only_when_somebody_wants_to_see_it(results: pl.DataFrame) -> None:

@@ -28,7 +28,7 @@ def runs() -> ExplorerState:
 def told(**fields: object) -> str:
     """What the panel tells of a result."""
     explored = ExplorerState(None, results(result("e1", "failed", **fields)), FrameOrigin())
-    explored.choose(0)
+    explored.listed.choose(0)
     return render_panel(explored, DetailLook())
 
 
@@ -46,7 +46,7 @@ def test_names_that_begin_alike_are_told_apart_where_they_are_cut() -> None:
 
 def test_where_nothing_drives_it_nothing_can_be_clicked(runs: ExplorerState) -> None:
     runs.listed.filter(text="run_0")
-    runs.choose(3)
+    runs.listed.choose(3)
     look = html.ExplorerLook("40 runs", code="x", panel=DetailLook(is_live=False))
     shown = html.render_still_view(runs, look, "token")
     assert shown.count("<tr") >= 1 + PAGE

@@ -128,7 +128,7 @@ def test_a_saved_page_has_the_values_where_that_is_asked_for(
             explorer = ra.explore(given, failed, save_values=asked)
             explorer.tab = tab
             explorer.state.listed.filter(text=failed["run_id"][0])
-            explorer.state.choose(explorer.state.listed.shown_numbers[0])
+            explorer.state.listed.choose(explorer.state.listed.shown_numbers[0])
             page = explorer._repr_mimebundle_()["text/html"]
             assert ("secret" in page) is asked, tab
 
