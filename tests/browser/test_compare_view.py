@@ -56,7 +56,7 @@ def press(page: Page, words: str | re.Pattern[str]) -> Locator:
 
 def names(page: Page) -> Locator:
     """The evals that can be opened."""
-    return page.locator(f"{VIEW} .rtd-card .rtd-open")
+    return page.locator(f"{VIEW} .rtd-card .rtd-open[data-event=eval]")
 
 
 def below(page: Page) -> Locator:
