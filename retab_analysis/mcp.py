@@ -13,12 +13,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
 
 from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.arguments import check_count, resolve
@@ -31,6 +28,9 @@ from retab_analysis.comparison.plain_values import list_rows, shorten
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_results, fetch_runs
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
 
 INSTRUCTIONS = """\
 Did a change of a Retab workflow break anything, since when, and by which edit?
@@ -127,6 +127,10 @@ def _compare(workflow_id: str, candidate: str | None, baseline: str) -> Comparis
 
 def make_server() -> MCPServer:
     """The server with its tools; the client of each call is the default one."""
+    # At first use, so that whoever lacks the extra reads what to do.
+    from mcp.server import MCPServer
+    from mcp_types import ToolAnnotations
+
     server = MCPServer("retab_analysis", instructions=INSTRUCTIONS, log_level="WARNING")
     for tool in (overview, check, why, history):
         about = inspect.getdoc(tool)
@@ -137,6 +141,7 @@ def make_server() -> MCPServer:
 
 def _with_messages(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """The tool with errors of ours as answers, which the protocol hides otherwise."""
+    from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(tool)
     def call(*args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -150,4 +155,8 @@ def _with_messages(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[st
 
 def main() -> None:
     """Serve on standard input and output until the client goes."""
-    make_server().run()
+    try:
+        server = make_server()
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error}; it comes with: pip install 'retab_analysis[mcp]'") from None
+    server.run()

@@ -78,7 +78,7 @@ LINES = {
     "widgets": 6_562,
     "cli": 2_100,
     "pytest_plugin": 210,
-    "mcp": 160,
+    "mcp": 165,
     "sandbox": 2_980,
 }
 LINES_OF_ALL = 35_650

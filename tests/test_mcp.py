@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,3 +133,13 @@ def test_the_page_for_assistants_names_commands_that_there_are() -> None:
     assert text.startswith("---\nname: retab-analysis\ndescription: ")
     for word in ("overview --json", "check WORKFLOW --json --brief", "Never"):
         assert word in text
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    hidden = "import sys; sys.modules['mcp'] = None; "
+    ended = subprocess.run(
+        [sys.executable, "-c", hidden + START], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith("it comes with: pip install 'retab_analysis[mcp]'")
+    assert "Traceback" not in ended.stderr
