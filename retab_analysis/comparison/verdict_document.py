@@ -323,12 +323,13 @@ class _Writer:
             yield Note(write_line(" ".join(told)))
 
     def _never(self, failing: Sequence[EvalDetail]) -> str:
-        """How many of these never passed, as the saved evals remember."""
+        """How many of these never passed, as saved evals remember and reruns show."""
         saved = self.facts.sides.saved
         if saved is None:
             return ""
         never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
-        n = sum(each.id in never and each.transition == "added" for each in failing)
+        silent = [each for each in failing if each.id in never and not each.now.passed]
+        n = sum(each.transition == "added" for each in silent)
         return (
             f" ({'never passed' if n == len(failing) == 1 else f'{n} never passed'})" if n else ""
         )

@@ -11,7 +11,7 @@ import pytest
 from support.fakes import STILL
 from support.faultserver import reply
 from support.inside import BROKEN, StoreServer, build_world, parse_instant
-from support.lettered_api import HOUR, LetteredApi, alike
+from support.lettered_api import HOUR, MINUTE, LetteredApi, alike
 from support.sandbox_api import KEY, START, Clock, make_store
 from support.small_world import (
     EDITED,
@@ -282,3 +282,12 @@ def test_arguments_that_cannot_be_used(
 def test_a_workflow_without_runs_is_perhaps_another_id(client: ra.Client) -> None:
     with pytest.raises(ra.ConfigError, match="workflow wf_untitled has no run; is that its id"):
         ra.check("wf_untitled", client=client, progress=False)
+
+
+def test_of_a_new_failing_eval_it_is_said_whether_it_ever_passed() -> None:
+    fine = alike(6, "P" * 21)
+    with LetteredApi({"new": "." * 20 + "F", **fine}, memory=False) as api:
+        assert "New and failing: new (never passed)." in str(api.check())
+        # A rerun passed, which is newer than what the saved eval remembers.
+        api.run({"new": "P"}, scope="E", after=MINUTE)
+        assert "never passed" not in str(api.check())
