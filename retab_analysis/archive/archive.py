@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import warnings
@@ -16,7 +17,7 @@ import polars as pl
 
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.mirror import Mirror, to_micros
-from retab_analysis.archive.records import KINDS, decode, select, select_states
+from retab_analysis.archive.records import KINDS, decode, decode_all, kept_workflows, select_states
 from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -25,7 +26,7 @@ from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_mo
 from retab_analysis.fetch.results import fill_in_evals, with_runs
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime, Table
+from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
@@ -159,35 +160,46 @@ class Archive:
             warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=2)
         return _frame(mirror.changes, _CHANGES)
 
-    def scan_runs(self) -> pl.LazyFrame:
-        """The runs of all workflows in the archive, the newest first.
+    def scan_runs(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
+        """The runs in the archive: by workflow, of each the newest first.
 
-        Those that are gone from the server are among them.
+        Args:
+            workflow_id: The workflow, or several; all that are kept if not given. Of one that was
+                never synced there are no rows.
+            gone: Also those that are gone from the server.
 
         Returns:
-            A LazyFrame of RUNS, as :func:`fetch_runs` gives them.
+            A LazyFrame of RUNS, as :func:`fetch_runs` gives them for each workflow.
 
         Raises:
+            ConfigError: An argument cannot be used.
             ArchiveError: The file is damaged; :meth:`verify` says where.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
             >>> changes = archive.sync("wf_claims", results=False)
-            >>> archive.scan_runs().select(pl.col("duration_ms").max()).collect().height
+            >>> archive.scan_runs("wf_claims").select(pl.col("duration_ms").max()).collect().height
             1
         """
-        return self._read(lambda db: decode(RUNS, select(db, RUNS))).deliver(RUNS).lazy()
+        check_flag("gone", gone)
+        fetched = self._scan(workflow_id, lambda db, kept: decode_all(db, RUNS, kept, gone=gone))
+        return fetched.deliver(RUNS).lazy()
 
-    def scan_results(self) -> pl.LazyFrame:
-        """The results of all runs in the archive: the newest run first, then the API's order.
+    def scan_results(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
+        """The results in the archive: by workflow, of the newest run first, then the API's order.
 
-        Those that are gone from the server are among them. ``eval_name`` and ``path`` are of the
-        saved evals as they were seen last, also of those that are gone.
+        ``eval_name`` and ``path`` are of the saved evals as they were seen last, also of those that
+        are gone.
+
+        Args:
+            workflow_id: As in :meth:`scan_runs`.
+            gone: Also those that are gone from the server, or whose runs are.
 
         Returns:
-            A LazyFrame of RESULTS, as :func:`fetch_results` gives them.
+            A LazyFrame of RESULTS, as :func:`fetch_results` gives them for each workflow.
 
         Raises:
+            ConfigError: An argument cannot be used.
             ArchiveError: The file is damaged; :meth:`verify` says where.
 
         Example:
@@ -198,19 +210,22 @@ class Archive:
             ['wf_claims']
         """
 
-        def read(db: sqlite3.Connection) -> Fetched:
-            results, runs, evals = (
-                decode(each, select(db, each)) for each in (RESULTS, RUNS, EVALS)
-            )
+        def read(db: sqlite3.Connection, kept: Sequence[str]) -> Fetched:
+            results = decode_all(db, RESULTS, kept, gone=gone)
+            runs, evals = (decode_all(db, each, kept) for each in (RUNS, EVALS))
             frame = fill_in_evals(with_runs(results.frame, runs.frame), evals.frame)
             return Fetched(frame, results.problems)
 
-        return self._read(read).deliver(RESULTS).lazy()
+        check_flag("gone", gone)
+        return self._scan(workflow_id, read).deliver(RESULTS).lazy()
 
-    def scan_evals(self, *, history: bool = False) -> pl.LazyFrame:
-        """The evals that were saved at the last sync, the newest first.
+    def scan_evals(
+        self, workflow_id: OneOrSeveral = None, *, history: bool = False
+    ) -> pl.LazyFrame:
+        """The evals that were saved at the last sync: by workflow, of each the newest first.
 
         Args:
+            workflow_id: As in :meth:`scan_runs`.
             history: Instead of these, every state that a sync has seen of every eval, also of those
                 that are gone, the latest state of each first.
 
@@ -220,6 +235,7 @@ class Archive:
             (Datetime), and ``is_gone``, whether the eval is not saved any more (Boolean).
 
         Raises:
+            ConfigError: An argument cannot be used.
             ArchiveError: The file is damaged; :meth:`verify` says where.
 
         Example:
@@ -229,22 +245,29 @@ class Archive:
             True
         """
 
-        def read(db: sqlite3.Connection) -> Fetched:
+        def read(db: sqlite3.Connection, kept: Sequence[str]) -> Fetched:
+            if not history:
+                return decode_all(db, EVALS, kept, gone=False)
             beside: list[tuple[Any, ...]] = []
-            fetched = decode(EVALS, select_states(db), beside=beside)
+            states = itertools.chain.from_iterable(select_states(db, each) for each in kept)
+            fetched = decode(EVALS, states, beside=beside)
             frame = fetched.frame.hstack(_frame(beside, "first_seen_at last_seen_at is_gone"))
             return Fetched(frame, fetched.problems)
 
-        is_whole = check_flag("history", history)
-        return self._read(read if is_whole else _decode_present(EVALS)).deliver(EVALS).lazy()
+        check_flag("history", history)
+        return self._scan(workflow_id, read).deliver(EVALS).lazy()
 
-    def scan_versions(self) -> pl.LazyFrame:
-        """The published versions of all workflows in the archive, the newest first.
+    def scan_versions(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
+        """The published versions in the archive: by workflow, of each the newest first.
+
+        Args:
+            workflow_id: As in :meth:`scan_runs`.
 
         Returns:
             A LazyFrame of VERSIONS, as :func:`fetch_versions` gives them for each workflow.
 
         Raises:
+            ConfigError: An argument cannot be used.
             ArchiveError: The file is damaged; :meth:`verify` says where.
 
         Example:
@@ -253,7 +276,11 @@ class Archive:
             >>> archive.scan_versions().filter(pl.col("is_current")).collect().height
             1
         """
-        return self._read(_decode_present(VERSIONS)).deliver(VERSIONS).lazy()
+
+        def read(db: sqlite3.Connection, kept: Sequence[str]) -> Fetched:
+            return decode_all(db, VERSIONS, kept, gone=False)
+
+        return self._scan(workflow_id, read).deliver(VERSIONS).lazy()
 
     def info(self) -> pl.DataFrame:
         """What is in the archive.
@@ -353,9 +380,12 @@ class Archive:
 
         return apart(read)
 
-
-def _decode_present(table: Table) -> Callable[[sqlite3.Connection], Fetched]:
-    return lambda db: decode(table, select(db, table, "gone IS NULL"))
+    def _scan(
+        self, workflow_id: OneOrSeveral, read: Callable[[sqlite3.Connection, Sequence[str]], T]
+    ) -> T:
+        """Read what is kept of the workflows that are asked for, or of all."""
+        asked = list_values("workflow_id", workflow_id)
+        return self._read(lambda db: read(db, kept_workflows(db, asked)))
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -122,30 +122,41 @@ def put(
     return change, is_news
 
 
-def select(db: sqlite3.Connection, table: Table, where: str = "TRUE") -> Iterator[tuple[Any, ...]]:
-    """The documents of a kind, in the order of a fetch: the newest first."""
-    query = f"SELECT id, run, body FROM documents WHERE kind = ? AND {where} ORDER BY "
+def kept_workflows(db: sqlite3.Connection, asked: Sequence[str] | None) -> list[str]:
+    """The workflows that are kept, in the order of their ids; only those asked for, if any are."""
+    kept = [each for (each,) in db.execute("SELECT workflow FROM workflows ORDER BY workflow")]
+    return kept if asked is None else [each for each in kept if each in asked]
+
+
+def select(
+    db: sqlite3.Connection, table: Table, workflow: str, *, gone: bool = True
+) -> Iterator[tuple[Any, ...]]:
+    """The documents of a kind and workflow, in the order of a fetch: the newest first."""
+    there = "TRUE" if gone else "gone IS NULL"
+    query = f"SELECT id, run, body FROM documents WHERE kind = ? AND workflow = ? AND {there}"
     if table is not RESULTS:
-        order = _NEWEST_FIRST if table is RUNS else "workflow, position, id"
-        yield from db.execute(query + order, (table.name,))
+        order = _NEWEST_FIRST if table is RUNS else "position, id"
+        yield from db.execute(f"{query} ORDER BY {order}", (table.name, workflow))
         return
     # Run by run, so that nothing has to be sorted together with all the documents.
-    runs = f"SELECT id FROM documents WHERE kind = ? ORDER BY {_NEWEST_FIRST}"
-    for (run_id,) in db.execute(runs, (RUNS.name,)).fetchall():
-        of_run = query.replace("WHERE", "WHERE run = ? AND") + "gone IS NOT NULL, position"
-        yield from db.execute(of_run, (run_id, table.name))
+    for run_id, *_ in select(db, RUNS, workflow, gone=gone):
+        of_run = (
+            query.replace("WHERE", "WHERE run = ? AND") + " ORDER BY gone IS NOT NULL, position"
+        )
+        yield from db.execute(of_run, (run_id, table.name, workflow))
 
 
-def select_states(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+def select_states(db: sqlite3.Connection, workflow: str) -> Iterator[tuple[Any, ...]]:
     """Every state of every saved eval, the latest first, and beside it since and until when."""
     columns = "kind, id, workflow, position, gone"
     query = (
         "SELECT id, NULL, body, state_seen, last_seen, gone IS NOT NULL FROM ("
         f"SELECT {columns}, body, state_seen, last_seen FROM documents UNION ALL"
         f" SELECT {columns}, e.body, e.state_seen, e.last_seen FROM documents JOIN earlier AS e"
-        " USING (kind, id)) WHERE kind = ? ORDER BY workflow, position, id, state_seen DESC"
+        " USING (kind, id)) WHERE kind = ? AND workflow = ?"
+        " ORDER BY position, id, state_seen DESC"
     )
-    return iter(db.execute(query, (EVALS.name,)))
+    return iter(db.execute(query, (EVALS.name, workflow)))
 
 
 def decode(
@@ -179,6 +190,14 @@ def decode(
         if beside is not None:
             beside += [row[4:] for row in good]
     return Fetched(pl.concat(frames), problems)
+
+
+def decode_all(
+    db: sqlite3.Connection, table: Table, workflows: Sequence[str], *, gone: bool = True
+) -> Fetched:
+    """Make a frame of all documents of a kind, one workflow after the other."""
+    rows = (select(db, table, each, gone=gone) for each in workflows)
+    return decode(table, itertools.chain.from_iterable(rows))
 
 
 def _unpack(packed: bytes) -> bytes:

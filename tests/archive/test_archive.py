@@ -8,6 +8,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,13 @@ def named(frame: pl.DataFrame, change: str, kind: str = "runs") -> list[str]:
 def assert_same(archive: ra.Archive, client: ra.Client, workflow_id: str = FLOW) -> None:
     """The archive has what a fetch of everything gives, in the same order."""
     runs = ra.fetch_runs(workflow_id, client=client)
-    assert_frame_equal(archive.scan_runs().collect(), runs)
+    assert_frame_equal(archive.scan_runs(workflow_id).collect(), runs)
     results = ra.fetch_results(runs, client=client, progress=False)
-    assert_frame_equal(archive.scan_results().collect(), results)
+    assert_frame_equal(archive.scan_results(workflow_id).collect(), results)
     evals = ra.fetch_evals(workflow_id, client=client)
-    assert_frame_equal(archive.scan_evals().collect(), evals)
+    assert_frame_equal(archive.scan_evals(workflow_id).collect(), evals)
     versions = ra.fetch_versions(workflow_id, client=client)
-    assert_frame_equal(archive.scan_versions().collect(), versions)
+    assert_frame_equal(archive.scan_versions(workflow_id).collect(), versions)
     assert archive.verify().is_empty()
 
 
@@ -71,15 +72,55 @@ def test_it_has_what_a_fetch_of_everything_gives(archive: ra.Archive) -> None:
         assert archive.sync("wf_invoices", client=client).is_empty()
 
 
-def test_several_workflows_come_as_a_fetch_of_them(archive: ra.Archive) -> None:
-    flows = ["wf_claims", "wf_contracts"]
+def test_several_workflows_come_one_after_the_other(archive: ra.Archive) -> None:
+    flows = ["wf_contracts", "wf_claims"]
     with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
         archive.sync(flows, client=client, results=False)
-        assert_frame_equal(archive.scan_runs().collect(), ra.fetch_runs(flows, client=client))
         assert archive.scan_results().collect().is_empty()
         archive.sync(flows, client=client)
-        results = ra.fetch_results(ra.fetch_runs(flows, client=client), client=client)
+        runs = pl.concat([ra.fetch_runs(each, client=client) for each in sorted(flows)])
+        assert_frame_equal(archive.scan_runs().collect(), runs)
+        results = ra.fetch_results(runs, client=client)
         assert_frame_equal(archive.scan_results().collect(), results)
+        assert_same(archive, client, "wf_claims")
+
+
+def test_a_scan_of_some_workflows(archive: ra.Archive) -> None:
+    flows = ["wf_claims", "wf_contracts"]
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        archive.sync([*flows, "wf_invoices"], client=client)
+    scans = archive.scan_runs, archive.scan_results, archive.scan_evals, archive.scan_versions
+    for scan in (*scans, partial(archive.scan_evals, history=True)):
+        all_of_them = scan().collect()
+        assert all_of_them["workflow_id"].unique().sort().to_list() == [*flows, "wf_invoices"]
+        is_asked = pl.col("workflow_id").is_in(flows)
+        assert_frame_equal(scan(flows).collect(), all_of_them.filter(is_asked))
+        assert_frame_equal(scan(reversed(flows)).collect(), all_of_them.filter(is_asked))
+        assert scan("wf_unknown").collect().is_empty()
+        assert scan([]).collect().schema == all_of_them.schema
+        with pytest.raises(ra.ConfigError, match="workflow_id is empty"):
+            scan("")
+
+
+def test_a_scan_without_what_is_gone(archive: ra.Archive) -> None:
+    with lettered() as api:
+        api.run({"a": "P"}, scope="E")
+        sync(archive, api)
+        before = archive.scan_results().collect()
+        api.remove("a")
+        sync(archive, api)
+        assert "run_5" in archive.scan_runs().collect()["run_id"]
+        runs = ra.fetch_runs(FLOW, client=api.client)
+        assert_frame_equal(archive.scan_runs(gone=False).collect(), runs)
+        left = archive.scan_results(gone=False).collect()
+        assert_frame_equal(left, before.filter(pl.col("run_id") != "run_5"))
+        api.runs[2].results = ["b"]
+        sync(archive, api, refresh=True)
+        of_run = archive.scan_results(gone=False).filter(pl.col("run_id") == "run_2").collect()
+        assert of_run["eval_id"].to_list() == ["b"]
+        for scan in (archive.scan_runs, archive.scan_results):
+            with pytest.raises(ra.ConfigError, match="gone must be True or False"):
+                scan(gone=0)
 
 
 @pytest.mark.parametrize("runs", [3, 330])
