@@ -46,8 +46,8 @@ raised is a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
 # Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody
-# asks for it, and its module is imported then. A new public name is one line there, and one among
-# the imports that only type checkers see.
+# asks for it, and its module is imported then. A new public name is a word in ``_NAMES``, and one
+# line among the imports that only type checkers see.
 
 import sys as _sys
 import typing as _typing
@@ -133,81 +133,42 @@ if _TYPE_CHECKING:
 
     __version__: str
 
-# Each public name and the module or package of ours that holds it.
-_HOMES = {
-    "APIError": "errors",
-    "Archive": "archive",
-    "ArchiveError": "errors",
-    "AuthenticationError": "errors",
-    "Client": "transport",
-    "ConfigError": "errors",
-    "ConflictError": "errors",
-    "DeadlineExceeded": "errors",
-    "InvalidRequestError": "errors",
-    "NotFoundError": "errors",
-    "PaginationError": "errors",
-    "PermissionDeniedError": "errors",
-    "ProblemsWarning": "errors",
-    "ProtocolError": "errors",
-    "RateLimitError": "errors",
-    "RegressionError": "errors",
-    "ResponseTooLarge": "errors",
-    "RetabAnalysisError": "errors",
-    "Sandbox": "sandbox",
-    "SchemaError": "errors",
-    "ServerError": "errors",
-    "TransportError": "errors",
-    "WaitTimeout": "errors",
-    "blame": "analysis",
-    "cancel_runs": "fetch",
-    "check": "checks.check",
-    "compare": "comparison",
-    "compare_versions": "comparison",
-    "compare_view": "widgets",
-    "count_failures": "analysis",
-    "decode_evals": "decode",
-    "decode_results": "decode",
-    "decode_runs": "decode",
-    "demo": "checks.demo",
-    "eval_history": "analysis",
-    "explore": "widgets",
-    "failures": "analysis",
-    "fetch_config_changes": "checks.edits",
-    "fetch_document_link": "fetch",
-    "fetch_evals": "fetch",
-    "fetch_result": "fetch",
-    "fetch_results": "fetch",
-    "fetch_run": "fetch",
-    "fetch_runs": "fetch",
-    "fetch_version_diff": "fetch",
-    "fetch_versions": "fetch",
-    "fetch_workflows": "fetch",
-    "flaky_evals": "analysis",
-    "latest_results": "analysis",
-    "open_document": "checks.open_document",
-    "outcomes": "analysis",
-    "overview": "checks.overview",
-    "plan_runs": "checks.run_plan",
-    "plot_comparison": "plots",
-    "plot_durations": "plots",
-    "plot_outcomes": "plots",
-    "plot_pass_rate": "plots",
-    "plot_verdicts": "plots",
-    "qualify": "checks.qualification",
-    "read_csv": "export",
-    "settle": "checks.settle",
-    "start_runs": "fetch",
-    "states": "analysis",
-    "summarize_evals": "analysis",
-    "summarize_runs": "analysis",
-    "triage": "analysis",
-    "use": "fetch",
-    "wait_for_runs": "fetch",
-    "watch": "widgets",
-    "write_csv": "export",
-    "write_excel": "export",
-    "write_report": "comparison.report",
+# The public names of each module or package of ours.
+_NAMES = {
+    "analysis": (
+        "blame count_failures eval_history failures flaky_evals latest_results outcomes states "
+        "summarize_evals summarize_runs triage"
+    ),
+    "archive": "Archive",
+    "checks.check": "check",
+    "checks.demo": "demo",
+    "checks.edits": "fetch_config_changes",
+    "checks.open_document": "open_document",
+    "checks.overview": "overview",
+    "checks.qualification": "qualify",
+    "checks.run_plan": "plan_runs",
+    "checks.settle": "settle",
+    "comparison": "compare compare_versions",
+    "comparison.report": "write_report",
+    "decode": "decode_evals decode_results decode_runs",
+    "errors": (
+        "APIError ArchiveError AuthenticationError ConfigError ConflictError DeadlineExceeded "
+        "InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning "
+        "ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError "
+        "SchemaError ServerError TransportError WaitTimeout"
+    ),
+    "export": "read_csv write_csv write_excel",
+    "fetch": (
+        "cancel_runs fetch_document_link fetch_evals fetch_result fetch_results fetch_run "
+        "fetch_runs fetch_version_diff fetch_versions fetch_workflows start_runs use "
+        "wait_for_runs"
+    ),
+    "plots": "plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts",
+    "sandbox": "Sandbox",
+    "transport": "Client",
+    "widgets": "compare_view explore watch",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 # Packages that are used with a dot: retab_analysis.schema.RUNS.describe().
 _PACKAGES = ("errors", "schema")
 

@@ -108,7 +108,7 @@ def test_the_names_are_these() -> None:
 
 
 def test_what_type_checkers_see_is_what_is_there() -> None:
-    """A new name is a line in ``_HOMES`` and a line among the imports for type checkers."""
+    """A new name is a word in ``_NAMES`` and a line among the imports for type checkers."""
     tree = ast.parse(Path(ra.__file__).read_text())
     imported = {
         (alias.name, (node.module or "").removeprefix("retab_analysis").removeprefix("."))

@@ -12,26 +12,14 @@ them. ``blame``, ``flakiness`` and ``eval_summaries`` ask the model of
 what other checks found.
 """
 
-from retab_analysis.analysis.blame import blame
-from retab_analysis.analysis.eval_summaries import summarize_evals
-from retab_analysis.analysis.failures import count_failures, failures
-from retab_analysis.analysis.flakiness import flaky_evals
-from retab_analysis.analysis.foreign_outcomes import outcomes
-from retab_analysis.analysis.history import eval_history
-from retab_analysis.analysis.states import latest_results, states
-from retab_analysis.analysis.summaries import summarize_runs
-from retab_analysis.analysis.triage import triage
-
-__all__ = [
-    "blame",
-    "count_failures",
-    "eval_history",
-    "failures",
-    "flaky_evals",
-    "latest_results",
-    "outcomes",
-    "states",
-    "summarize_evals",
-    "summarize_runs",
-    "triage",
-]
+from retab_analysis.analysis.blame import blame as blame
+from retab_analysis.analysis.eval_summaries import summarize_evals as summarize_evals
+from retab_analysis.analysis.failures import count_failures as count_failures
+from retab_analysis.analysis.failures import failures as failures
+from retab_analysis.analysis.flakiness import flaky_evals as flaky_evals
+from retab_analysis.analysis.foreign_outcomes import outcomes as outcomes
+from retab_analysis.analysis.history import eval_history as eval_history
+from retab_analysis.analysis.states import latest_results as latest_results
+from retab_analysis.analysis.states import states as states
+from retab_analysis.analysis.summaries import summarize_runs as summarize_runs
+from retab_analysis.analysis.triage import triage as triage

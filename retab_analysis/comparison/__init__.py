@@ -7,8 +7,7 @@ build, ``detail`` every word about an eval, ``verdict_document`` the whole verdi
 and ``json_diff`` where two JSON values differ.
 """
 
-from retab_analysis.comparison.compare import compare, compare_versions
-from retab_analysis.comparison.comparison import Comparison
-from retab_analysis.comparison.gate import Gate
-
-__all__ = ["Comparison", "Gate", "compare", "compare_versions"]
+from retab_analysis.comparison.compare import compare as compare
+from retab_analysis.comparison.compare import compare_versions as compare_versions
+from retab_analysis.comparison.comparison import Comparison as Comparison
+from retab_analysis.comparison.gate import Gate as Gate

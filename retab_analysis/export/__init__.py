@@ -4,8 +4,6 @@
 execute; ``csv_writer``, ``csv_reader`` and ``excel_writer`` hold a public function each.
 """
 
-from retab_analysis.export.csv_reader import read_csv
-from retab_analysis.export.csv_writer import write_csv
-from retab_analysis.export.excel_writer import write_excel
-
-__all__ = ["read_csv", "write_csv", "write_excel"]
+from retab_analysis.export.csv_reader import read_csv as read_csv
+from retab_analysis.export.csv_writer import write_csv as write_csv
+from retab_analysis.export.excel_writer import write_excel as write_excel

@@ -6,31 +6,16 @@ arguments, ``paging`` follows a list to its end, ``windows`` reads a long one in
 do many things at once, and ``default_client`` knows which client is meant.
 """
 
-from retab_analysis.fetch.default_client import use
-from retab_analysis.fetch.lists import (
-    fetch_document_link,
-    fetch_evals,
-    fetch_version_diff,
-    fetch_versions,
-    fetch_workflows,
-)
-from retab_analysis.fetch.polling import wait_for_runs
-from retab_analysis.fetch.results import fetch_result, fetch_results
-from retab_analysis.fetch.runs import fetch_run, fetch_runs
-from retab_analysis.fetch.starts import cancel_runs, start_runs
-
-__all__ = [
-    "cancel_runs",
-    "fetch_document_link",
-    "fetch_evals",
-    "fetch_result",
-    "fetch_results",
-    "fetch_run",
-    "fetch_runs",
-    "fetch_version_diff",
-    "fetch_versions",
-    "fetch_workflows",
-    "start_runs",
-    "use",
-    "wait_for_runs",
-]
+from retab_analysis.fetch.default_client import use as use
+from retab_analysis.fetch.lists import fetch_document_link as fetch_document_link
+from retab_analysis.fetch.lists import fetch_evals as fetch_evals
+from retab_analysis.fetch.lists import fetch_version_diff as fetch_version_diff
+from retab_analysis.fetch.lists import fetch_versions as fetch_versions
+from retab_analysis.fetch.lists import fetch_workflows as fetch_workflows
+from retab_analysis.fetch.polling import wait_for_runs as wait_for_runs
+from retab_analysis.fetch.results import fetch_result as fetch_result
+from retab_analysis.fetch.results import fetch_results as fetch_results
+from retab_analysis.fetch.runs import fetch_run as fetch_run
+from retab_analysis.fetch.runs import fetch_runs as fetch_runs
+from retab_analysis.fetch.starts import cancel_runs as cancel_runs
+from retab_analysis.fetch.starts import start_runs as start_runs

@@ -10,16 +10,8 @@ colours and signs, ``labels`` shortens names, ``axes`` places titles, ticks and 
 names what stands along x. ``notebooks/gallery.py`` draws them all into ``docs/gallery``.
 """
 
-from retab_analysis.plots.comparison import plot_comparison
-from retab_analysis.plots.durations import plot_durations
-from retab_analysis.plots.outcomes import plot_outcomes
-from retab_analysis.plots.pass_rate import plot_pass_rate
-from retab_analysis.plots.verdicts import plot_verdicts
-
-__all__ = [
-    "plot_comparison",
-    "plot_durations",
-    "plot_outcomes",
-    "plot_pass_rate",
-    "plot_verdicts",
-]
+from retab_analysis.plots.comparison import plot_comparison as plot_comparison
+from retab_analysis.plots.durations import plot_durations as plot_durations
+from retab_analysis.plots.outcomes import plot_outcomes as plot_outcomes
+from retab_analysis.plots.pass_rate import plot_pass_rate as plot_pass_rate
+from retab_analysis.plots.verdicts import plot_verdicts as plot_verdicts

@@ -7,6 +7,4 @@ Requests come in at `http`, are put to the `store`, and it asks the `simulation`
 the `world` stand at that moment; the `catalog` is what this world is about.
 """
 
-from retab_analysis.sandbox.sandbox import Sandbox
-
-__all__ = ["Sandbox"]
+from retab_analysis.sandbox.sandbox import Sandbox as Sandbox

@@ -8,57 +8,29 @@ asserts. ``checking`` looks at the frames that users pass, and ``conversion`` tu
 through pandas or duckdb back into one of ours.
 """
 
-from retab_analysis.schema.checking import checked, find_other_table
-from retab_analysis.schema.conditions import (
-    asserts_the_same,
-    complete_words,
-    describe_condition,
-    write_by_value,
-)
-from retab_analysis.schema.conversion import as_polars, converted
-from retab_analysis.schema.table import Column, Datetime, Table, path_type
-from retab_analysis.schema.tables import (
-    BLOCKS,
-    COMPARISON,
-    CONFIG_CHANGES,
-    EVALS,
-    EVALS_WITH_REASONS,
-    LIVE_BLOCKS,
-    PROBLEMS,
-    RESULTS,
-    RESULTS_WITH_PAYLOADS,
-    RUNS,
-    TABLES,
-    VERSION_DIFF,
-    VERSIONS,
-    WORKFLOWS,
-)
-
-__all__ = [
-    "BLOCKS",
-    "COMPARISON",
-    "CONFIG_CHANGES",
-    "EVALS",
-    "EVALS_WITH_REASONS",
-    "LIVE_BLOCKS",
-    "PROBLEMS",
-    "RESULTS",
-    "RESULTS_WITH_PAYLOADS",
-    "RUNS",
-    "TABLES",
-    "VERSIONS",
-    "VERSION_DIFF",
-    "WORKFLOWS",
-    "Column",
-    "Datetime",
-    "Table",
-    "as_polars",
-    "asserts_the_same",
-    "checked",
-    "complete_words",
-    "converted",
-    "describe_condition",
-    "find_other_table",
-    "path_type",
-    "write_by_value",
-]
+from retab_analysis.schema.checking import checked as checked
+from retab_analysis.schema.checking import find_other_table as find_other_table
+from retab_analysis.schema.conditions import asserts_the_same as asserts_the_same
+from retab_analysis.schema.conditions import complete_words as complete_words
+from retab_analysis.schema.conditions import describe_condition as describe_condition
+from retab_analysis.schema.conditions import write_by_value as write_by_value
+from retab_analysis.schema.conversion import as_polars as as_polars
+from retab_analysis.schema.conversion import converted as converted
+from retab_analysis.schema.table import Column as Column
+from retab_analysis.schema.table import Datetime as Datetime
+from retab_analysis.schema.table import Table as Table
+from retab_analysis.schema.table import path_type as path_type
+from retab_analysis.schema.tables import BLOCKS as BLOCKS
+from retab_analysis.schema.tables import COMPARISON as COMPARISON
+from retab_analysis.schema.tables import CONFIG_CHANGES as CONFIG_CHANGES
+from retab_analysis.schema.tables import EVALS as EVALS
+from retab_analysis.schema.tables import EVALS_WITH_REASONS as EVALS_WITH_REASONS
+from retab_analysis.schema.tables import LIVE_BLOCKS as LIVE_BLOCKS
+from retab_analysis.schema.tables import PROBLEMS as PROBLEMS
+from retab_analysis.schema.tables import RESULTS as RESULTS
+from retab_analysis.schema.tables import RESULTS_WITH_PAYLOADS as RESULTS_WITH_PAYLOADS
+from retab_analysis.schema.tables import RUNS as RUNS
+from retab_analysis.schema.tables import TABLES as TABLES
+from retab_analysis.schema.tables import VERSION_DIFF as VERSION_DIFF
+from retab_analysis.schema.tables import VERSIONS as VERSIONS
+from retab_analysis.schema.tables import WORKFLOWS as WORKFLOWS

@@ -5,20 +5,9 @@ whole body, ``deadline`` waits for that no longer than it may, ``response`` says
 means, and ``retry`` when it is tried again.
 """
 
-from retab_analysis.transport.client import Client
-from retab_analysis.transport.deadline import (
-    CancellationToken,
-    Cancelled,
-    check_cancelled,
-    check_time,
-    current_token,
-)
-
-__all__ = [
-    "CancellationToken",
-    "Cancelled",
-    "Client",
-    "check_cancelled",
-    "check_time",
-    "current_token",
-]
+from retab_analysis.transport.client import Client as Client
+from retab_analysis.transport.deadline import CancellationToken as CancellationToken
+from retab_analysis.transport.deadline import Cancelled as Cancelled
+from retab_analysis.transport.deadline import check_cancelled as check_cancelled
+from retab_analysis.transport.deadline import check_time as check_time
+from retab_analysis.transport.deadline import current_token as current_token

@@ -10,8 +10,9 @@ output with what stands for it once nothing drives it, ``jobs`` does what takes 
 ``kernel_events`` answers while a cell blocks the kernel.
 """
 
-from retab_analysis.widgets.compare.view import CompareView, compare_view
-from retab_analysis.widgets.explorer.view import Explorer, explore
-from retab_analysis.widgets.live.view import LiveView, watch
-
-__all__ = ["CompareView", "Explorer", "LiveView", "compare_view", "explore", "watch"]
+from retab_analysis.widgets.compare.view import CompareView as CompareView
+from retab_analysis.widgets.compare.view import compare_view as compare_view
+from retab_analysis.widgets.explorer.view import Explorer as Explorer
+from retab_analysis.widgets.explorer.view import explore as explore
+from retab_analysis.widgets.live.view import LiveView as LiveView
+from retab_analysis.widgets.live.view import watch as watch

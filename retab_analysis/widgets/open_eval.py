@@ -15,7 +15,7 @@ from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_document_link
-from retab_analysis.markup import Html, join, name, one_line, tag
+from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
 from retab_analysis.render.document import (
     Card,
     Cell,
@@ -33,7 +33,7 @@ from retab_analysis.vocabulary import MOMENT
 from retab_analysis.widgets.elements import GridColumn, GridRow, button, copy_button, grid
 from retab_analysis.widgets.explorer.lists import HISTORY_COLUMNS
 from retab_analysis.widgets.jobs import run_beside
-from retab_analysis.widgets.phrases import count_noun, label_documents, shorten_version
+from retab_analysis.widgets.phrases import label_documents, shorten_version
 from retab_analysis.widgets.values import render_values
 
 # Further runs are counted.

@@ -6,17 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from retab_analysis.markup import count_noun as count_noun
 from retab_analysis.markup import one_line
-
-__all__ = [
-    "count_noun",
-    "format_range",
-    "format_seconds",
-    "label_documents",
-    "label_eval",
-    "shorten_version",
-]
 
 _SHORT_VERSION = 24
 

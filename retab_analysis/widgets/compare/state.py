@@ -14,10 +14,10 @@ from retab_analysis.comparison import Comparison, compare_versions
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.errors import ConfigError
-from retab_analysis.markup import one_line
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.vocabulary import MOMENT
-from retab_analysis.widgets.phrases import count_noun, shorten_version
+from retab_analysis.widgets.phrases import shorten_version
 
 ROUNDS = 4
 """How often each undecided eval is run again at most."""

@@ -12,7 +12,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
-from retab_analysis.markup import Html, join, name, one_line, tag
+from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
 from retab_analysis.render.html import to_piece, write_parts
 from retab_analysis.widgets.elements import button, copy_button, scroll_area
 from retab_analysis.widgets.explorer.lists import (
@@ -33,7 +33,7 @@ from retab_analysis.widgets.open_eval import (
     render_id,
     render_result,
 )
-from retab_analysis.widgets.phrases import count_noun, label_eval
+from retab_analysis.widgets.phrases import label_eval
 from retab_analysis.widgets.table import Row
 
 # More than that are counted.

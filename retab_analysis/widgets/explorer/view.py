@@ -17,7 +17,7 @@ from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch.default_client import check_client, client_or_default
 from retab_analysis.fetch.params import check_text
-from retab_analysis.markup import one_line
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import RESULTS, RUNS, Table, checked
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer import html
@@ -27,7 +27,6 @@ from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import JobProgress, JobQueue, describe_error
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.open_eval import DetailLook, OpenEval, list_documents
-from retab_analysis.widgets.phrases import count_noun
 
 if TYPE_CHECKING:
     from retab_analysis.widgets.page import Event

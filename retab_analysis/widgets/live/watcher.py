@@ -20,6 +20,7 @@ from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.threads import Pool, is_away
+from retab_analysis.markup import count_noun
 from retab_analysis.progress import Silent
 from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
@@ -27,7 +28,6 @@ from retab_analysis.widgets.jobs import run_beside
 from retab_analysis.widgets.live.news import News, NewsFinder
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns, is_workflow_id
-from retab_analysis.widgets.phrases import count_noun
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
 _SLOWER = 1.3
