@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_share
-from retab_analysis.checks.edits import add_config_changes
+from retab_analysis.checks.edits import BlockLabels, add_config_changes
 from retab_analysis.checks.plan import HISTORY, LAST_GOOD, RunListing, make_plan
 from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison import Comparison
@@ -90,7 +90,8 @@ def check(
     plan = make_plan(listing, candidate, baseline, history, saved)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, ResultReader(client, saved), bar)
-    named = replace(sides, workflow=workflow, versions=versions)
+    labels = BlockLabels(client, workflow_id)
+    named = replace(sides, workflow=workflow, versions=versions, read_labels=labels)
     return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)
 
 

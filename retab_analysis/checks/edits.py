@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from retab_analysis.comparison import Comparison
@@ -10,7 +12,7 @@ from retab_analysis.comparison.config_changes import Edits, compare_blocks
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_two_versions, resolve_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, FLIPPED, is_draft
@@ -76,6 +78,40 @@ def add_config_changes(comparison: Comparison, workflow_id: str, client: Client)
         return comparison
     edits = Edits(compare_blocks(*blocks), *versions)
     return with_sides(comparison, edits=edits)
+
+
+@dataclass(eq=False)
+class BlockLabels:
+    """The labels of a workflow's blocks, which are asked for when they are needed, and once.
+
+    A pickle of it has what is known, and asks nobody: a client does not leave its process.
+    """
+
+    client: Client | None
+    workflow_id: str
+    known: dict[str, str | None] | None = None
+
+    def __call__(self) -> dict[str, str | None] | None:
+        """The labels by the ids of the blocks; None where they are not known.
+
+        Raises:
+            RetabAnalysisError: They cannot be read.
+        """
+        if self.known is None and self.client is not None:
+            try:
+                blocks = read_live_blocks(self.client, self.workflow_id)
+            except RetabAnalysisError as error:
+                told = "It was asked for the labels of the blocks, of which a tier names one"
+                error.args = (f"{error}. {told}",)
+                raise
+            self.known = dict(blocks["block_id", "label"].iter_rows())
+        return self.known
+
+    def __deepcopy__(self, memo: object) -> BlockLabels:
+        return self
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "client": None}
 
 
 def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None:

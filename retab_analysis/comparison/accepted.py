@@ -70,7 +70,7 @@ class Policy:
     Attributes:
         accepted: The accepted failures.
         evals: The tier of each eval that is named in one, by its id or its name.
-        blocks: The tier of each block, by its id; an eval's own tier comes first.
+        blocks: The tier of each block, by its id or its label; an eval's own tier comes first.
         max_slowdown: By which share the median eval may take longer than before; None: by any.
     """
 

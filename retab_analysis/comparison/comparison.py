@@ -171,8 +171,9 @@ class Comparison:
                 of a file is a reason itself once its eval passed in two rows and does not come and
                 go, is not saved any more, or has run out; an id or a name that passes or was not
                 compared is noted. The file may also name tiers, by hand: ``[tiers.critical]`` with
-                ``evals = […]`` (ids or names) and ``blocks = […]`` (ids), of which suspects fail
-                the gate, too; ``[tiers.informational]``, which is said and stops nothing; and
+                ``evals = […]`` and ``blocks = […]`` (ids or names; of a block its label, which
+                ``check`` asks for where it is needed), of which suspects fail the gate, too;
+                ``[tiers.informational]``, which is said and stops nothing; and
                 ``[tiers.supporting]``, which is all the rest, and wins over a block's tier. Above
                 the tables ``max_slowdown = 0.25`` fails it where the median eval surely takes more
                 than a quarter longer than before.
@@ -188,9 +189,12 @@ class Comparison:
 
         Raises:
             ConfigError: An argument that cannot be used, or a file that cannot be read.
+            RetabAnalysisError: The file names a block that is not the id of one here, and the API
+                cannot be asked for the labels of blocks.
         """
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
+        rule = rule.with_block_ids(self.evals, self._sides.read_labels)
         fallen = self._fallen(rule.set_aside(self.evals)) if rule.verdict else None
         facts = self._facts()
         counted = facts

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from retab_analysis.comparison.accepted import Policy, read_policy
 from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts
+from retab_analysis.comparison.sides import ReadLabels
 from retab_analysis.comparison.slowdown import measure_slowdown
 from retab_analysis.comparison.transitions import is_failing, is_undecided
 from retab_analysis.errors import ConfigError
@@ -75,7 +76,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """A rule whose arguments were checked; see :meth:`Comparison.gate`."""
+    """A rule whose arguments were checked; see :meth:`Comparison.gate`.
+
+    ``knows_labels`` says whether the labels of blocks were asked for.
+    """
 
     fail_on: tuple[str, ...]
     max_failures: int
@@ -83,6 +87,7 @@ class GateRule:
     policy: Policy
     min_pass_rate: float | None
     verdict: bool
+    knows_labels: bool = False
 
     @classmethod
     def check(
@@ -118,6 +123,31 @@ class GateRule:
             min_pass_rate=min_pass_rate,
             verdict=verdict,
         )
+
+    def with_block_ids(self, evals: pl.DataFrame, read_labels: ReadLabels | None) -> GateRule:
+        """The rule with ids in the place of the labels of blocks.
+
+        Labels are asked for only where a block is not one that an eval is of.
+
+        Raises:
+            ConfigError: A label that several blocks have, or a block in two tiers.
+            RetabAnalysisError: The labels cannot be read.
+        """
+        ids: dict[str, str | None] = dict.fromkeys(evals["block_id"].drop_nulls())
+        if read_labels is None or self.policy.blocks.keys() <= ids.keys():
+            return self
+        labels = read_labels()
+        if labels is None:
+            return self
+        found: dict[str, str] = {}
+        for name, tier in self.policy.blocks.items():
+            block = find_named("block", name, {**ids, **labels}) or name
+            if found.setdefault(block, tier) != tier:
+                raise ConfigError(
+                    f"[tiers.{tier}]: {name!r} is the block {block!r}, which is in "
+                    f"[tiers.{found[block]}], too"
+                )
+        return replace(self, policy=replace(self.policy, blocks=found), knows_labels=True)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report.
@@ -397,13 +427,17 @@ def _note_idle(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None
         known = find_evals(evals, entries)
         unknown = [one_line(each) for each in entries if each not in known]
         notes += [f"Accepted, but not compared: {each}." for each in unknown]
+    of_block = "no eval here is of such a block" if rule.knows_labels else "the id of no block here"
     tiers = {
-        "eval": (rule.policy.evals, {*find_evals(evals, rule.policy.evals), *(saved or ())}),
-        "block": (rule.policy.blocks, {*evals["block_id"]}),
+        "there is no such eval here": (
+            rule.policy.evals,
+            {*find_evals(evals, rule.policy.evals), *(saved or ())},
+        ),
+        of_block: (rule.policy.blocks, {*evals["block_id"]}),
     }
-    for noun, (named, known_names) in tiers.items():
+    for said, (named, known_names) in tiers.items():
         unknown = [one_line(each) for each in named if each not in known_names]
-        notes += [f"In a tier, but the id of no {noun} here: {each}." for each in unknown]
+        notes += [f"In a tier, but {said}: {each}." for each in unknown]
     return notes
 
 

@@ -7,7 +7,7 @@ from all comparable results, see :mod:`retab_analysis.evidence`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,9 @@ PLAN = pl.Schema(
 )
 """Which runs were read and why, one row per run; the last row says where the list stopped."""
 
+ReadLabels = Callable[[], Mapping[str, str | None] | None]
+"""Gives the labels of a workflow's blocks by their ids, or None where nobody can be asked."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sides:
@@ -94,6 +97,7 @@ class Sides:
         unedited: Where only what nobody edited is judged: what is left out, in words. Else None.
         workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
         versions: A VERSIONS frame: when each was published and with which note; or None.
+        read_labels: What gives the labels of the blocks; None where nobody knows them.
     """
 
     candidate: pl.DataFrame
@@ -117,6 +121,7 @@ class Sides:
     unedited: str | None = None
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
+    read_labels: ReadLabels | None = None
 
     def condition_kind(self, eval_id: str) -> str | None:
         """Which kind of condition an eval has, as the newest side that knows it says."""

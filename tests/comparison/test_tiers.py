@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
+from support.fakes import KEY
+from support.faultserver import page, reply
 from support.frames import many, results
-from support.inside import Comparison, Conclusion, read_policy
+from support.inside import Comparison, Conclusion, RecordingClient, Session, main, read_policy
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
@@ -88,9 +93,91 @@ def test_names_that_mean_nothing_are_noted(tmp_path: Path) -> None:
     path = policy(tmp_path, '[tiers.critical]\nevals = ["soild"]\nblocks = ["Z"]\n')
     notes = suspects().gate(allow=path).notes
     assert {each for each in notes if each.startswith("In a tier")} == {
-        "In a tier, but the id of no eval here: soild.",
+        "In a tier, but there is no such eval here: soild.",
         "In a tier, but the id of no block here: Z.",
     }
+
+
+BLOCKS = "GET /v1/workflows/blocks"
+
+
+def checked(api: LetteredApi) -> Comparison:
+    """A break of the block ``extract``, which is called Extract, and of ``classify``."""
+    api.blocks = {"broken": "extract", "other": "classify"}
+    api.write({"broken": "P" * 12 + "F" * 3, "other": "P" * 12 + "F" * 3})
+    made: Comparison = api.check()
+    return made
+
+
+def test_a_block_may_be_called_by_its_label(tmp_path: Path) -> None:
+    by_label = policy(tmp_path, '[tiers.informational]\nblocks = ["Extract", "No such"]\n')
+    with LetteredApi({}) as api:
+        verdict = checked(api)
+        before = len(api.asked)
+        assert verdict.gate().failing == verdict.gate(allow=("x",)).failing
+        assert len(api.asked) == before
+        gate, again = verdict.gate(allow=by_label), copy.deepcopy(verdict).gate(allow=by_label)
+        assert gate == again
+        assert api.asked[before:] == [BLOCKS]
+        assert (gate.failing, gate.informational) == (("other",), ("broken",))
+        assert "In a tier, but no eval here is of such a block: No such." in gate.notes
+        # For an id nobody is asked.
+        by_id = tmp_path / "ids.toml"
+        by_id.write_text('[tiers.informational]\nblocks = ["extract"]\n')
+        assert checked(api).gate(allow=by_id).informational == ("broken",)
+        assert api.asked.count(BLOCKS) == 1
+
+
+def test_labels_are_pickled_with_a_comparison_and_a_client_is_not(tmp_path: Path) -> None:
+    by_label = policy(tmp_path, '[tiers.informational]\nblocks = ["Extract"]\n')
+    with LetteredApi({}) as api:
+        verdict = checked(api)
+        stranger = pickle.loads(pickle.dumps(verdict)).gate(allow=by_label)
+        assert "In a tier, but the id of no block here: Extract." in stranger.notes
+        assert verdict.gate(allow=by_label).informational == ("broken",)
+        pickled = pickle.dumps(verdict)
+    assert KEY.encode() not in pickled
+    assert KEY not in repr(verdict)
+    assert pickle.loads(pickled).gate(allow=by_label).informational == ("broken",)
+
+
+def test_a_label_that_says_too_little_is_refused(tmp_path: Path) -> None:
+    with LetteredApi({}) as api:
+        alike = [{"id": each, "label": "Read", "type": "extract"} for each in ("a", "b", "extract")]
+        api.broken[BLOCKS] = reply(200, page(alike))
+        verdict = checked(api)
+        path = policy(tmp_path, '[tiers.critical]\nblocks = ["Read"]\n')
+        with pytest.raises(ra.ConfigError, match="name of 3 blocks; give an id: a, b, extract"):
+            verdict.gate(allow=path)
+        alike[0]["label"] = "One"
+        del alike[1]
+        api.broken[BLOCKS] = reply(200, page(alike))
+        path.write_text(
+            '[tiers.critical]\nblocks = ["Read"]\n[tiers.informational]\nblocks = ["extract"]\n'
+        )
+        with pytest.raises(
+            ra.ConfigError,
+            match=r"'extract' is the block 'extract', which is in \[tiers.critical\]",
+        ):
+            checked(api).gate(allow=path)
+
+
+def test_an_api_that_is_away_is_no_fault_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = policy(tmp_path, '[tiers.critical]\nblocks = ["Extract"]\n')
+    with LetteredApi({}) as api:
+        verdict = checked(api)
+        api.broken[BLOCKS] = reply(403, {"detail": "not for this key"})
+        with pytest.raises(ra.PermissionDeniedError, match=r"for this key.*of which a tier names"):
+            verdict.gate(allow=path)
+        with RecordingClient(KEY, api.client.base_url) as client:
+            code = main(["check", api.flow, "--allow", str(path)], Session(client))
+        assert code == 3
+        assert "It was asked for the labels of the blocks" in capsys.readouterr().err
+        # What was not answered is asked for once more.
+        del api.broken[BLOCKS]
+        assert verdict.gate(allow=path).failing
 
 
 def test_entries_are_added_beside_tiers(tmp_path: Path) -> None:
