@@ -38,8 +38,9 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
 
     Several results of one eval in a group make one state, as when two versions are compared: from
     its decided results (passed, failed, blocked) all the same gives that state, some passing and
-    some not gives ``mixed``, and otherwise the most frequent. An eval without a decided result is
-    ``error``, else ``unscored``, else ``cancelled``.
+    some not gives ``mixed``, and otherwise the most frequent, of as many ``blocked``. An eval
+    without a decided result is ``error``, else ``unscored``, which any state that is not known
+    counts as, else ``cancelled``.
 
     Args:
         results: A RESULTS frame.

@@ -57,11 +57,11 @@ def summarize_runs(
         ``first_created_at, last_created_at`` (Datetime).
 
         ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``: runs
-        of the whole workflow that completed, or the next best that the group has: whole ones that
-        did not complete, then runs of a part that did, then the rest. In no rate are runs of which
-        one of these counts is not known, and outages: runs in which at least half of the evals that
-        ended, and at least three, ended in an error. ``rated_evals`` is the denominator. The rate
-        and its Wilson interval at 95 % are null where that is 0.
+        of the whole workflow that completed with no eval cancelled, or the next best that the group
+        has: whole ones that did not, then runs of a part that did, then the rest. In no rate are
+        runs of which one of these counts is not known, and outages: runs in which at least half of
+        the evals that ended, and at least three, ended in an error. ``rated_evals`` is the
+        denominator. The rate and its Wilson interval at 95 % are null where that is 0.
 
         The interval takes the results as independent. Those of one eval in several runs are not
         quite, so what is not known is at least as much as the interval says.

@@ -1,0 +1,206 @@
+"""What tabular functions answer, asked in SQL of ``runs`` and ``results``.
+
+Each question is written by hand from what the function's documentation says, in what DuckDB and
+Spark have in common.
+"""
+
+from __future__ import annotations
+
+import retab_analysis as ra
+
+# When a result's run was created, or the result itself where that is not known.
+_MOMENT = "coalesce(run_created_at, created_at)"
+
+_SUMMARIZE_RUNS = """
+WITH counted AS (
+    SELECT *, passed + failed + blocked + error AS rated,
+        status = 'completed' AND coalesce(cancelled, 0) = 0 AS is_complete
+    FROM runs
+), judged AS (
+    SELECT *, coalesce(error >= 3 AND 2 * error >= rated, FALSE) AS is_outage FROM counted
+), standing AS (
+    SELECT *, CASE
+        WHEN rated IS NULL OR is_outage THEN NULL
+        WHEN scope = 'workflow' AND is_complete THEN 3
+        WHEN scope = 'workflow' THEN 2
+        WHEN is_complete THEN 1
+        ELSE 0 END AS standing
+    FROM judged
+), chosen AS (
+    SELECT *, coalesce(
+        standing = max(standing) OVER (PARTITION BY workflow_version_id), FALSE
+    ) AS in_rate FROM standing
+), summed AS (
+    SELECT workflow_version_id,
+        count(*) AS n_runs,
+        count(*) FILTER (WHERE ok) AS ok_runs,
+        count(*) FILTER (WHERE in_rate) AS rated_runs,
+        count(*) FILTER (WHERE is_outage) AS n_outages,
+        sum(total_evals) AS total_evals, sum(passed) AS passed, sum(failed) AS failed,
+        sum(blocked) AS blocked, sum(error) AS error, sum(cancelled) AS cancelled,
+        coalesce(sum(rated) FILTER (WHERE in_rate), 0) AS rated_evals,
+        coalesce(sum(passed) FILTER (WHERE in_rate), 0) AS rated_passed,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p50,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p95,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY queue_ms) AS queue_ms_p50,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY queue_ms) AS queue_ms_p95,
+        min(created_at) AS first_created_at, max(created_at) AS last_created_at
+    FROM chosen GROUP BY workflow_version_id
+), shared AS (
+    SELECT *, CASE WHEN rated_evals > 0
+        THEN CAST(rated_passed AS DOUBLE) / CAST(rated_evals AS DOUBLE) END AS pass_rate,
+        CAST(rated_evals AS DOUBLE) AS n, CAST(1.959963984540054 AS DOUBLE) AS z
+    FROM summed
+), wilson AS (
+    SELECT *, (pass_rate + z * z / (2 * n)) / (1 + z * z / n) AS middle,
+        z * sqrt(pass_rate * (1 - pass_rate) / n + z * z / (4 * n * n)) / (1 + z * z / n) AS half
+    FROM shared
+)
+SELECT workflow_version_id, n_runs, ok_runs, rated_runs, n_outages,
+    CAST(total_evals AS BIGINT) AS total_evals, CAST(passed AS BIGINT) AS passed,
+    CAST(failed AS BIGINT) AS failed, CAST(blocked AS BIGINT) AS blocked,
+    CAST(error AS BIGINT) AS error, CAST(cancelled AS BIGINT) AS cancelled,
+    CAST(rated_evals AS BIGINT) AS rated_evals, pass_rate,
+    CASE WHEN rated_evals > 0 THEN middle - half END AS pass_rate_low,
+    CASE WHEN rated_evals > 0 THEN middle + half END AS pass_rate_high,
+    duration_ms_p50, duration_ms_p95, queue_ms_p50, queue_ms_p95,
+    first_created_at, last_created_at
+FROM wilson ORDER BY first_created_at NULLS LAST, workflow_version_id NULLS LAST
+"""
+
+# Of two that are as new the id decides.
+_LATEST_RESULTS = f"""
+WITH dated AS (
+    SELECT *, {_MOMENT} AS moment, min({_MOMENT}) OVER (PARTITION BY eval_id) AS first_moment
+    FROM results
+), numbered AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY eval_id ORDER BY moment DESC NULLS LAST, result_id DESC
+    ) AS age FROM dated WHERE state IN ('passed', 'failed', 'blocked')
+)
+SELECT {{columns}} FROM numbered WHERE age = 1
+ORDER BY first_moment NULLS LAST, eval_id NULLS LAST
+"""
+
+# One row per group and eval, and the newest name of each eval.
+_COMBINED = f"""
+WITH dated AS (SELECT *, {_MOMENT} AS moment FROM results
+), counted AS (
+    SELECT eval_id, {{key}} AS key, min(moment) AS moment,
+        count(*) FILTER (WHERE state = 'passed') AS passed,
+        count(*) FILTER (WHERE state = 'failed') AS failed,
+        count(*) FILTER (WHERE state = 'blocked') AS blocked,
+        count(*) FILTER (WHERE state = 'error') AS error,
+        count(*) FILTER (WHERE state = 'cancelled') AS cancelled,
+        count(*) AS n_results
+    FROM dated GROUP BY eval_id, {{key}}
+), combined AS (
+    SELECT *, passed + failed + blocked AS n, CASE
+        WHEN passed > 0 AND failed + blocked > 0 THEN 'mixed'
+        WHEN passed > 0 THEN 'passed'
+        WHEN failed > blocked THEN 'failed'
+        WHEN blocked > 0 THEN 'blocked'
+        WHEN error > 0 THEN 'error'
+        WHEN n_results > cancelled THEN 'unscored'
+        ELSE 'cancelled' END AS state
+    FROM counted
+), named AS (
+    SELECT eval_id, eval_name, row_number() OVER (
+        PARTITION BY eval_id ORDER BY moment DESC NULLS LAST, eval_name DESC
+    ) AS age FROM dated WHERE eval_name IS NOT NULL
+)
+"""
+
+_STATES = f"""{_COMBINED}, opened AS (
+    SELECT *, min(moment) OVER (PARTITION BY key) AS opened FROM combined
+)
+SELECT opened.eval_id, eval_name, key AS {{key}}, state, n,
+    CASE WHEN n > 0 THEN CAST(passed AS DOUBLE) / n END AS pass_rate
+FROM opened LEFT JOIN named ON opened.eval_id = named.eval_id AND age = 1
+ORDER BY opened NULLS LAST, key NULLS LAST, moment NULLS LAST, opened.eval_id NULLS LAST
+"""
+
+_COUNT_FAILURES = f"""
+WITH ended AS (
+    SELECT *, {_MOMENT} AS moment, state <> 'passed' AS fails FROM results
+    WHERE state IN ('passed', 'failed', 'blocked', 'error')
+)
+SELECT {{keys}}, count(*) FILTER (WHERE fails) AS n_failures, count(*) AS n_results,
+    CAST(count(*) FILTER (WHERE fails) AS DOUBLE) / count(*) AS failure_rate,
+    count(*) FILTER (WHERE state = 'failed') AS failed,
+    count(*) FILTER (WHERE state = 'blocked') AS blocked,
+    count(*) FILTER (WHERE state = 'error') AS error,
+    count(DISTINCT CASE WHEN fails THEN eval_id END) AS n_evals,
+    min(CASE WHEN fails THEN moment END) AS first_created_at,
+    max(CASE WHEN fails THEN moment END) AS last_created_at
+FROM ended GROUP BY {{keys}} HAVING count(*) FILTER (WHERE fails) > 0
+ORDER BY n_failures DESC, first_created_at NULLS LAST, {{order}}
+"""
+
+_FAILURES = f"""
+SELECT {{columns}} FROM results WHERE state IN ('failed', 'blocked', 'error')
+ORDER BY {_MOMENT} DESC NULLS LAST, run_id NULLS LAST, block_id NULLS LAST, eval_id NULLS LAST
+"""
+
+# Of one result of each eval in each run. What is not dated counts as older than all else.
+_EVAL_HISTORY = f"""{_COMBINED}, told AS (
+    SELECT results.*, combined.n, combined.moment,
+        CASE WHEN n > 0 THEN CAST(passed AS DOUBLE) / n END AS share,
+        combined.state AS outcome, combined.state IN (
+            'passed', 'failed', 'blocked', 'error', 'mixed'
+        ) AS is_settled
+    FROM results JOIN combined ON results.eval_id = combined.eval_id AND run_id = key
+), following AS (
+    SELECT *, min(moment) OVER (PARTITION BY eval_id) AS first_moment,
+        last_value(CASE WHEN is_settled THEN run_id END IGNORE NULLS) OVER (
+            PARTITION BY eval_id ORDER BY moment NULLS FIRST, run_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS previous_run_id
+    FROM told
+)
+SELECT now.eval_name, now.eval_id, now.run_id, now.workflow_version_id, now.run_created_at,
+    now.outcome AS state, was.outcome AS previous_state,
+    CASE WHEN NOT now.is_settled THEN 'incomplete'
+        WHEN was.run_id IS NULL THEN NULL
+        WHEN now.handle_inputs_fingerprint <> was.handle_inputs_fingerprint
+            OR now.condition_kind <> was.condition_kind
+            OR now.expected_value <> was.expected_value THEN 'not_comparable'
+        WHEN now.outcome = 'passed' AND was.outcome = 'passed' THEN 'still_passing'
+        WHEN now.outcome = 'passed' THEN 'fixed'
+        WHEN was.outcome <> 'passed' THEN 'still_failing'
+        WHEN now.outcome = 'blocked' THEN 'newly_blocked'
+        WHEN now.outcome = 'error' THEN 'newly_errored'
+        ELSE 'regressed' END AS change,
+    now.block_execution_fingerprint <> was.block_execution_fingerprint AS block_changed,
+    now.handle_inputs_fingerprint <> was.handle_inputs_fingerprint AS inputs_changed,
+    now.block_id, now.n, now.share AS pass_rate, now.score,
+    now.duration_ms, now.previous_run_id
+FROM following AS now LEFT JOIN following AS was
+    ON now.eval_id = was.eval_id AND now.previous_run_id = was.run_id
+ORDER BY now.first_moment NULLS LAST, now.eval_id, now.moment NULLS LAST, now.run_id
+"""
+
+
+def summarize_runs() -> str:
+    return _SUMMARIZE_RUNS
+
+
+def latest_results() -> str:
+    return _LATEST_RESULTS.format(columns=", ".join(ra.schema.RESULTS.schema))
+
+
+def states(by: str = "run_id") -> str:
+    return _STATES.format(key=by)
+
+
+def count_failures(*by: str) -> str:
+    order = ", ".join(f"{each} NULLS LAST" for each in by)
+    return _COUNT_FAILURES.format(keys=", ".join(by), order=order)
+
+
+def failures(*columns: str) -> str:
+    return _FAILURES.format(columns=", ".join(columns))
+
+
+def eval_history() -> str:
+    return _EVAL_HISTORY.format(key="run_id")
