@@ -197,7 +197,6 @@ def _find_edited(evals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _describe(sides: Sides, evals: pl.DataFrame) -> str:
-    """What was compared with what."""
     if sides.baseline is None:
         earlier = sides.candidate.clear() if sides.history is None else sides.history
         return describe_last_good(sides.compared, evals, earlier)

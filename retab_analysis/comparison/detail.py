@@ -154,7 +154,6 @@ class EvalDetail:
 
     @property
     def id(self) -> str:
-        """Its id."""
         return str(self.row["eval_id"])
 
     @property
@@ -164,12 +163,10 @@ class EvalDetail:
 
     @property
     def block(self) -> str:
-        """Its block, or the empty text."""
         return one_line(self.row["block_id"])
 
     @property
     def documents(self) -> str:
-        """The names of its documents."""
         return ", ".join(one_line(each) for each in self.row["document_names"] or () if each)
 
     @property
@@ -194,7 +191,6 @@ class EvalDetail:
 
     @property
     def fails(self) -> bool:
-        """Whether it does not pass now."""
         return self.state in (*FAILING, "mixed")
 
     @property
@@ -238,7 +234,6 @@ class EvalDetail:
         return Cell(tuple(filter(None, lines)))
 
     def asserts(self, *, values: bool) -> Line:
-        """What it asserts: a path and a condition."""
         path = one_line(self.path)
         if not values:
             return write_line(Span(path, "code"))
@@ -308,7 +303,6 @@ class EvalDetail:
 
     @property
     def errs_again(self) -> bool:
-        """Whether it ended in an error in the run before, too."""
         return self.outcomes[-2:] == ("error", "error")
 
     # In words
@@ -498,7 +492,6 @@ def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
 
 
 def _list_tries(candidate: pl.DataFrame) -> dict[str, list[tuple[str, str]]]:
-    """The results of the candidate that do not pass, the newest first."""
     found: dict[str, list[tuple[str, str]]] = {}
     failing = candidate.filter(pl.col("state").is_in(FAILING)).sort("t", descending=True)
     for eval_id, _, state, failure, status, _ in failing.iter_rows():
@@ -522,7 +515,6 @@ def _find_seen(evals: pl.DataFrame, rows: pl.DataFrame, sides: Sides) -> set[str
 
 
 def find_year(results: pl.DataFrame) -> int | None:
-    """The year of the newest results."""
     newest = results.select(MOMENT.max()).item()
     return None if newest is None else int(newest.year)
 
@@ -533,7 +525,6 @@ def name_eval(row: Row) -> str:
 
 
 def name_evals(details: Iterable[EvalDetail], limit: int = 20) -> str:
-    """The names of some evals, one after the other."""
     return list_some((each.name for each in details), limit)
 
 

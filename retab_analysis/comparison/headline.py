@@ -90,7 +90,6 @@ class VerdictFacts:
 
     @property
     def is_decided(self) -> bool:
-        """Whether any eval has a verdict on the candidate's side."""
         return bool(self.evals["candidate_state"].is_in((*DECIDED, "mixed")).any())
 
     @property
@@ -107,7 +106,6 @@ class VerdictFacts:
 
     @property
     def year(self) -> int | None:
-        """The year that dates leave out."""
         return find_year(self.sides.candidate)
 
     def counts(self) -> list[Count]:

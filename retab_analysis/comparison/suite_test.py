@@ -61,7 +61,6 @@ class Suite:
     documents: pl.DataFrame
 
     def without(self, eval_ids: pl.Series) -> Suite:
-        """The same without some evals."""
         left_out = pl.col("eval_id").is_in(eval_ids.implode())
         counted = ~self.documents.select(left_out).to_series()
         table = self.table.take(counted.to_numpy())

@@ -177,7 +177,6 @@ def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
 
 
 def _failure() -> pl.Expr:
-    """Why the candidate's result does not pass: code and message."""
     message = pl.coalesce("c_failure_message", "c_status_message")
     both = pl.concat_str("c_failure_code", message, separator=": ", ignore_nulls=True)
     failing = pl.col("c_state").is_in((*FAILING, "mixed"))
@@ -280,7 +279,6 @@ def is_failing() -> pl.Expr:
 
 
 def _first(*rules: tuple[pl.Expr, str | pl.Expr | None]) -> pl.Expr:
-    """The outcome of the first rule that holds."""
     found = pl.lit(None, pl.String)
     for holds, outcome in reversed(rules):
         said = outcome if isinstance(outcome, pl.Expr) else pl.lit(outcome, pl.String)

@@ -40,7 +40,6 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """Compute the table's columns of rows that were gathered."""
     note_polars_use()
     # One after the other, because each is cheap: to share them out costs more than to compute them.
     return rows.select_seq(table.expressions)

@@ -62,13 +62,11 @@ class Problems(list[Problem]):
         return len(self) >= MOST_DETAILS
 
     def add(self, problem: Problem) -> None:
-        """Add one."""
         self.total += 1
         if not self.is_full():
             self.append(problem)
 
     def add_all(self, others: Problems) -> None:
-        """Add all of another list."""
         self += others[: MOST_DETAILS - len(self)]
         self.total += others.total
 
@@ -166,5 +164,4 @@ def printable(text: str) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """A text cut at a length."""
     return text if len(text) <= length else text[:length] + "…"

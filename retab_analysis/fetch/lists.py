@@ -134,7 +134,6 @@ def read_saved(client: Client, workflow_id: str) -> Fetched:
 
 
 def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
-    """The saved evals of a workflow; one that does not decode is an error."""
     return list_evals(client, workflow_id, strict=True).frame
 
 

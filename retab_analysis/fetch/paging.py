@@ -96,7 +96,6 @@ class Gathering:
         return rows if number is None or is_one else rows.filter(pl.col(_LIST) == number)
 
     def frame(self) -> pl.DataFrame:
-        """The rows of all lists, with the columns of the table."""
         return compute(self.table, _without_repeated(self.rows(), _LIST, "id"))
 
     def _gather(self) -> None:
@@ -127,7 +126,6 @@ class Collected:
     problems: Problems = field(default_factory=Problems)
 
     def add(self, page: Page) -> None:
-        """Take a page in."""
         self.gathering.add(page, self.number or 0)
         self.ids.update(each.id for each in page.structs)
         self.problems.add_all(page.problems)
@@ -148,12 +146,10 @@ class Collected:
         self.problems.total += sum(each.total - len(each) for each in lists)
 
     def frame(self) -> pl.DataFrame:
-        """The rows so far, with the columns of the table."""
         return compute(self.gathering.table, self.rows())
 
 
 def _without_repeated(rows: pl.DataFrame, *key: str) -> pl.DataFrame:
-    """Of the rows with the same key, the last one."""
     # While a list is read, new records push older ones onto the next page: they come twice.
     if rows["id"].n_unique() == rows.height:
         return rows
@@ -250,7 +246,6 @@ def read_first_page(client: Client, path: str, params: Params, table: Table) -> 
 
 
 def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
-    """Read a single document, as a struct of ``table.record``."""
     parse = record_parser(table, partial(refuse_other, table.noun, "id", record_id))
     return client.get(path, parse=parse)
 

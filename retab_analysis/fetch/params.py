@@ -115,7 +115,6 @@ class RunQuery:
         return runs.sort("created_at", descending=is_desc, nulls_last=True, maintain_order=True)
 
     def is_turned(self, runs: pl.DataFrame) -> bool:
-        """Whether the rows come in the other order than was asked for."""
         created = runs["created_at"].drop_nulls()
         ends = [*created.head(1), *created.tail(1)]
         return ends != sorted(ends, reverse=self.order == "desc")
@@ -175,7 +174,6 @@ def quote_id(name: str, value: str) -> str:
 
 
 def check_text(name: str, value: object) -> str:
-    """Check a text that goes into a URL."""
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
     if not value:

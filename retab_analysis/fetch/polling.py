@@ -117,15 +117,12 @@ class Poller:
         self.away: RetabAnalysisError | None = None
 
     def frame(self) -> pl.DataFrame:
-        """A RUNS frame of the runs seen so far, in the order given."""
         return self._frame
 
     def pending(self) -> list[str]:
-        """The runs that are not known to have ended."""
         return [run_id for run_id, has_ended in self._seen.items() if not has_ended]
 
     def take(self, runs: pl.DataFrame) -> None:
-        """Remember runs as they were just seen."""
         new = dict(zip(runs["run_id"], runs["is_terminal"], strict=True))
         self._seen.update(new)
         self._missing.update(dict.fromkeys(new, 0))

@@ -92,7 +92,6 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 
 
 def read_result(client: Client, result_id: str) -> pl.DataFrame:
-    """Read one result without its run, with one request."""
     path = f"{RESULTS_PATH}/{quote_id('result_id', result_id)}"
     return to_frame(RESULTS, [read_record(client, RESULTS, path, result_id)])
 
@@ -175,7 +174,6 @@ def fetch_results(
 
 
 def _check_evals(evals: object) -> pl.DataFrame | None:
-    """The EVALS frame that was passed, if one was."""
     if evals is None or isinstance(evals, bool):
         return None
     if as_polars(evals, "evals") is None:
@@ -216,7 +214,6 @@ class _Reading:
         ]
 
     def read(self, *, strict: bool, progress: Progress) -> None:
-        """Send all the requests, and keep what comes back."""
         outcomes: TaskOutcomes[None] = TaskOutcomes()
 
         def tell() -> None:
@@ -273,7 +270,6 @@ class _Reading:
                 part.into.problems.add(Problem(record_id, path, words, raw))
 
     def workflow_ids(self) -> list[str]:
-        """The workflows of the results, each once."""
         return list(dict.fromkeys(each for part in self._parts for each in part.workflow_ids))
 
     def frame(self) -> pl.DataFrame:
@@ -290,7 +286,6 @@ class _Reading:
         return apart(make_frame)
 
     def give(self) -> Fetched:
-        """The results, and what did not decode."""
         problems = Problems()
         for part in self._parts:
             problems.add_all(part.into.problems)

@@ -236,7 +236,6 @@ def _read_enough(
     limit: int | None,
     progress: Progress,
 ) -> None:
-    """Read a list page by page, until there are enough rows."""
     for _ in read(params, into, wanted=limit if query.scope is None else None):
         progress.update(len(into.ids))
         # Counted first, because computing a frame after each page would cost more than the pages.

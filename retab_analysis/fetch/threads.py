@@ -63,7 +63,6 @@ class Pool:
         self._cancel = CancellationToken()
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
-        """Have a function called in a thread, with this thread's context."""
         future: Future[T] = Future()
         # A thread has an empty context: settings of the caller would not reach its requests.
         context = contextvars.copy_context()
@@ -195,7 +194,6 @@ class TaskOutcomes(Generic[T]):
             self._last_straw = self._last_straw or error
 
     def hopeless(self) -> bool:
-        """Whether trying further tasks makes no sense."""
         return self._last_straw is not None
 
     def error(self) -> RetabAnalysisError | None:

@@ -69,7 +69,6 @@ def show_message(ax: Axes, message: str) -> Axes:
 
 
 def write_message(ax: Axes, message: str) -> None:
-    """Write a message in the middle of axes that have nothing to measure."""
     ax.set_yticks([])
     style: Style = {"ha": "center", "va": "center", "color": text_colour(ax)}
     ax.text(0.5, 0.5, message, transform=ax.transAxes, **style, **plain(message))

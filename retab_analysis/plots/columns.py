@@ -42,7 +42,6 @@ class Columns:
 
     @property
     def height(self) -> int:
-        """How many places there are."""
         return math.ceil(self.keys.height / self.each)
 
     @property
@@ -52,7 +51,6 @@ class Columns:
 
     @property
     def drafts(self) -> list[bool]:
-        """Whether each place is a draft and no published version."""
         keys = self.keys["key"] if self.by == VERSION and self.each == 1 else ()
         return [is_draft(key) and key not in self.versions for key in keys]
 
@@ -142,6 +140,5 @@ def _as_day(moment: datetime | None, years: set[int]) -> str:
 
 
 def say_left_out(noun: str, parts: Mapping[str, int]) -> list[str]:
-    """How many are not drawn, and why."""
     left = [f"{count_noun(n, noun)} {why}" for why, n in parts.items() if n]
     return [f"left out: {', '.join(left)}"] if left else []

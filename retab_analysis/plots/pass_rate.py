@@ -138,7 +138,6 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
 
 
 def _zoom(ax: Axes, low: Any, high: Any) -> None:
-    """Set the limits of y around the intervals."""
     bottom, top = (0.0, 1.0) if low is None or high is None else (low, high)
     bottom = math.floor(bottom / _STEP) * _STEP
     top = min(1.0, math.ceil(top / _STEP) * _STEP)

@@ -16,7 +16,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(document: Any) -> bytes:
-    """Encode a document compactly in UTF-8."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     if not text.isascii() and _SURROGATE.search(text):
         # A lone surrogate, which a request may have brought along, has no UTF-8; as an escape it

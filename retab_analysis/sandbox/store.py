@@ -105,14 +105,12 @@ class Store:
             yield self._now
 
     def sizes(self) -> tuple[int, int, int]:
-        """Count workflows, saved evals and runs."""
         with self._reading():
             return len(self._workflows), len(self._evals), len(self._runs)
 
     # Runs
 
     def list_runs(self, narrow: RunFilter, query: PageQuery) -> bytes:
-        """Give a page of runs, in the order of their creation."""
         with self._reading() as now:
             rows = self._sorted_runs.get(narrow.workflow_id, SortedRows())
 
@@ -125,12 +123,10 @@ class Store:
             )
 
     def get_run(self, run_id: str) -> bytes:
-        """Give one run."""
         with self._reading() as now:
             return self._run(run_id).json(now)
 
     def create_run(self, workflow_id: str, scope: Scope) -> bytes:
-        """Start a run on the newest version of a workflow."""
         with self._reading() as now:
             workflow = self._workflow(workflow_id)
             evals = _evals_in_scope(workflow, scope, now)
@@ -140,7 +136,6 @@ class Store:
             return run.json(now)
 
     def cancel_run(self, run_id: str) -> bytes:
-        """Cancel a run that has not ended."""
         with self._reading() as now:
             run = self._run(run_id)
             status = run.state(now).status
@@ -188,7 +183,6 @@ class Store:
     # Results
 
     def list_results(self, run_id: str, query: PageQuery) -> bytes:
-        """Give a page of a run's results."""
         with self._reading() as now:
             run = self._run(run_id)
 
@@ -200,7 +194,6 @@ class Store:
             return SortedRows(numbered).page(query, locate, bytes)
 
     def get_result(self, result_id: str) -> bytes:
-        """Give one result."""
         with self._reading() as now:
             if result_id not in self._results:
                 raise not_found("workflow eval result", result_id)
@@ -210,7 +203,6 @@ class Store:
     # Evals, workflows, versions, files
 
     def list_evals(self, workflow_id: str, block_id: str | None, query: PageQuery) -> bytes:
-        """Give a page of a workflow's saved evals."""
         with self._reading() as now:
             rows = self._sorted_evals[self._workflow(workflow_id).id]
 
@@ -226,7 +218,6 @@ class Store:
             )
 
     def get_eval(self, eval_id: str) -> bytes:
-        """Give one saved eval."""
         with self._reading() as now:
             if eval_id not in self._evals:
                 raise not_found("workflow eval", eval_id)
@@ -266,7 +257,6 @@ class Store:
         return self._workflows[workflow_id]
 
     def list_versions(self, workflow_id: str, query: PageQuery) -> bytes:
-        """Give a page of what was published of a workflow."""
         workflow = self._workflow(workflow_id)
         rows = {
             (told.ordinal, told.id): publication_document(workflow, version, told)
@@ -275,12 +265,10 @@ class Store:
         return _page_of(rows, query)
 
     def get_version(self, workflow_id: str, version_id: str) -> bytes:
-        """Give a published version."""
         workflow = self._workflow(workflow_id)
         return to_json(version_document(workflow, _version(workflow, version_id)))
 
     def list_blocks(self, workflow_id: str, query: PageQuery) -> bytes:
-        """Give a page of the blocks of a workflow's draft, ordered by when they were edited."""
         workflow = self._workflow(workflow_id)
         rows = {
             (edited_at(workflow, block), block.id): block_document(workflow, block)
@@ -289,7 +277,6 @@ class Store:
         return _page_of(rows, query)
 
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
-        """Give what changed from one published version of a workflow to another."""
         workflow = self._workflow(workflow_id)
         old, new = _version(workflow, baseline), _version(workflow, candidate)
         return to_json(version_diff(workflow, old, new))

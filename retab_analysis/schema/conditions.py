@@ -189,7 +189,6 @@ def _write_number(number: Decimal) -> list[str]:
 
 
 def _members(condition: str) -> dict[str, str]:
-    """The members of an object, each as its JSON."""
     # Raw members keep the text of a number: 1.10 is not 1.1, and 1e400 is not infinity.
     sent = msgspec.json.decode(condition, type=dict[str, msgspec.Raw])
     return {name: bytes(raw).decode() for name, raw in sent.items()}

@@ -19,7 +19,6 @@ class _PolarsThreads:
         self._are_used = self._are_lost = False
 
     def note_use(self) -> None:
-        """Polars computes here."""
         self._are_used = True
 
     def check(self) -> None:
@@ -44,7 +43,6 @@ class _PolarsThreads:
                 self._are_used = any(each.removeprefix("polars-")[:1].isdigit() for each in names)
 
     def enter_child(self) -> None:
-        """Called in a process that was just forked."""
         self._are_lost = self._are_lost or self._are_used
 
 

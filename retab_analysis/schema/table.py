@@ -140,7 +140,6 @@ class Table:
 
 
 def _advice(found: pl.DataType, declared: pl.DataType) -> str | None:
-    """What to do about a column with a wrong dtype."""
     if found == pl.String and declared != pl.String:
         return "a CSV file is read with its dtypes by read_csv"
     if isinstance(found, pl.Datetime) and isinstance(declared, pl.Datetime):
@@ -152,7 +151,6 @@ def _advice(found: pl.DataType, declared: pl.DataType) -> str | None:
 
 
 def path_type(record: type[wire.Wire], path: str) -> Any:
-    """The declared type of what stands at a path of a document."""
     current: Any = record
     for part in path.split("."):
         if part == "*":

@@ -43,7 +43,6 @@ class OutcomeTable:
         return rates
 
     def take(self, evals: NDArray[np.bool_ | np.signedinteger]) -> OutcomeTable:
-        """The table of some of the evals."""
         return OutcomeTable(self.passes[evals], self.outcomes[evals], self.is_after)
 
 

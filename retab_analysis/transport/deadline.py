@@ -173,7 +173,6 @@ class _Threads:
         self.left_behind, self._idle = set(), []
 
     def start(self, attempt: Attempt, work: Callable[[], Any]) -> None:
-        """Have a thread make an attempt."""
         task = (contextvars.copy_context(), attempt, work)
         try:
             self._idle.pop().put(task)
@@ -215,7 +214,6 @@ def under_way(attempt: Attempt) -> Iterator[Attempt]:
 
 
 def check_cancelled() -> None:
-    """Raise :class:`Cancelled` if this thread was told to stop."""
     token = _token.get()
     if token is not None:
         token.check()

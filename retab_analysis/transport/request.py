@@ -177,7 +177,6 @@ class BearerAuth(AuthBase):
         self._key = key
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Set the header."""
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return request
 

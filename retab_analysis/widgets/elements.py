@@ -25,7 +25,6 @@ def button(
     hint: str | None = None,
     disabled: bool = False,
 ) -> Html:
-    """A button that sends an event."""
     return tag(
         "button",
         words,

@@ -39,7 +39,6 @@ class JobQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether there is a job that has not ended."""
         with self._lock:
             return self._thread is not None
 

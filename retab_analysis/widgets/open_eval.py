@@ -97,7 +97,6 @@ def results_of(comparison: Comparison, eval_id: str) -> pl.DataFrame:
 
 
 def list_documents(row: Result) -> list[tuple[str, str]]:
-    """The documents of a result: id and name."""
     ids, names = row["document_ids"] or (), row["document_names"] or ()
     named = len(ids) == len(names)
     return [(each, (names[at] if named else "") or each) for at, each in enumerate(ids) if each]
@@ -295,7 +294,6 @@ class OpenEval:
             self.show(eval_id, *documents[int(at)])
 
     def render(self, comparison: Comparison, document: Document) -> Document:
-        """The document of a comparison, with what is open in it."""
         below = None
         if self.eval_id is not None:
             reasons = comparison.evals.filter(eval_id=self.eval_id)["reason"]
@@ -313,7 +311,6 @@ class OpenEval:
 
 
 def _choose_result(comparison: Comparison, eval_id: str, results: pl.DataFrame) -> Result:
-    """The result that a comparison shows of an eval."""
     row = comparison.evals.filter(eval_id=eval_id).row(0, named=True)
     wanted = row["candidate_result_id"] or row["baseline_result_id"]
     chosen = results.filter(result_id=wanted)

@@ -115,7 +115,6 @@ class HtmlPage:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was taken away."""
         return self.widget.comm is None
 
     def show(self, sections: Mapping[str, str]) -> None:

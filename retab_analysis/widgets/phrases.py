@@ -20,7 +20,6 @@ def label_eval(row: Mapping[str, Any]) -> str:
 
 
 def label_documents(row: Mapping[str, Any]) -> str:
-    """The names of an eval's documents in one line."""
     return one_line(", ".join(each for each in row["document_names"] or () if each))
 
 

@@ -186,14 +186,12 @@ class TableState:
 
     @property
     def rows(self) -> pl.DataFrame:
-        """The rows that pass the filters, sorted."""
         if self._rows is None:
             self._rows = self._frame[self.numbers]
         return self._rows
 
     @property
     def height(self) -> int:
-        """How many rows pass the filters."""
         return len(self.numbers)
 
     def select(self, *names: str, but: str | None = None) -> pl.DataFrame:
@@ -224,7 +222,6 @@ class TableState:
 
     @property
     def shown(self) -> pl.DataFrame:
-        """The rows of the page."""
         return self._frame[self.shown_numbers]
 
     @property
@@ -235,7 +232,6 @@ class TableState:
 
     @property
     def pages(self) -> int:
-        """How many pages there are, at least one."""
         return max(1, -(-self.height // self.page_size))
 
     def go_to(self, page: int) -> None:
@@ -244,7 +240,6 @@ class TableState:
 
     @property
     def position(self) -> str:
-        """Which rows are seen, in words."""
         noun, total, whole = self.listing.noun, self.height, self._frame.height
         if not total:
             return f"none of {whole:,} {noun}" if whole else f"no {noun}"
@@ -256,7 +251,6 @@ class TableState:
 
     @property
     def columns(self) -> list[TableColumn]:
-        """The columns that are shown."""
         return [each for each in self.listing.columns if each.name not in self.hidden]
 
     # The row that is chosen
@@ -268,7 +262,6 @@ class TableState:
 
     @property
     def chosen(self) -> Any:
-        """The key of the row that was chosen, or None."""
         return None if self._chosen is None else self._frame[self.listing.key][self._chosen]
 
     @property

@@ -67,7 +67,6 @@ def render_field(event: str, label: str, value: object, **more: object) -> Html:
 
 
 def render_rows(state: TableState, *, is_live: bool = True) -> Html:
-    """The rows of the page."""
     shown = state.columns
     numbers = {each.name: str(number) for number, each in enumerate(state.listing.columns)}
     order = "descending" if state.descending else "ascending"

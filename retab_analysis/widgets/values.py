@@ -45,7 +45,6 @@ def render_values(row: Mapping[str, Any], was: str | None = None) -> Iterator[tu
 
 
 def _are_alike(one: str | None, other: str | None) -> bool:
-    """Whether two values are of the same shape."""
     return None not in (one, other) and type(parse_json(one or "")) is type(parse_json(other or ""))
 
 

@@ -8,6 +8,15 @@ import pydoc
 import re
 
 import pytest
+from support.inside import (
+    CompareView,
+    Comparison,
+    Explorer,
+    Gate,
+    LiveView,
+    OpenedDocument,
+    Overview,
+)
 
 import retab_analysis as ra
 
@@ -29,6 +38,17 @@ def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
     explained = (inspect.getdoc(value) or "").partition("Args:\n")[2]
     for parameter in inspect.signature(value).parameters:
         assert f"    {parameter}:" in explained or f"    {parameter}, " in explained, parameter
+
+
+# What public functions give back, beside frames.
+GIVEN = (Comparison, Gate, Overview, OpenedDocument, CompareView, Explorer, LiveView)
+
+
+@pytest.mark.parametrize("kind", [ra.Archive, ra.Client, ra.Sandbox, type(ra.schema.RUNS), *GIVEN])
+def test_what_can_be_asked_of_an_object_is_explained(kind: type) -> None:
+    parts = inspect.getmembers(kind, lambda part: inspect.isroutine(part) or type(part) is property)
+    public = {name: part for name, part in parts if not name.startswith("_")}
+    assert [name for name, part in public.items() if not inspect.getdoc(part)] == []
 
 
 def test_what_has_columns_of_its_own_names_each_of_them() -> None:

@@ -35,7 +35,7 @@ MODULES = {
     "comparison.report": "make_cases",
     "comparison.verdict_document": "SUITE",
     "comparison.config_changes": "Edits compare_blocks readable",
-    "comparison.gate": "FAIL_ON",
+    "comparison.gate": "FAIL_ON Gate",
     "comparison.json_diff": "differing_paths is_moved",
     "comparison.json_values": "Verbatim parse_json write_json",
     "checks.freshness": "find_edited say_edited split_reruns",

@@ -35,11 +35,9 @@ class TimedSocket(io.RawIOBase):
         self.await_request()
 
     def await_request(self) -> None:
-        """Give the next request its time."""
         self._end, self.is_begun = time.monotonic() + self._patience, False
 
     def readable(self) -> bool:
-        """Say that it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -72,7 +70,6 @@ class Connection(BaseHTTPRequestHandler):
     server: Any
 
     def setup(self) -> None:
-        """Bound the time in which a request has to come in."""
         super().setup()
         self._incoming = TimedSocket(self.connection, self.patience)
         self.rfile = io.BufferedReader(self._incoming)

@@ -38,7 +38,6 @@ class ApiError(Exception):
 
     @property
     def body(self) -> bytes:
-        """The body of the answer."""
         return to_json({"detail": self.detail})
 
 

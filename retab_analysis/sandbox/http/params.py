@@ -24,17 +24,14 @@ class Query:
         self._values = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
 
     def text(self, name: str) -> str | None:
-        """Read a string."""
         return self._values.get(name)
 
     def required(self, name: str) -> str:
-        """Read a string that must be there."""
         if name not in self._values:
             raise _refusal(name, "Field required", "missing")
         return self._values[name]
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
-        """Read one of several words."""
         value = self._values.get(name)
         if value is not None and value not in allowed:
             words = " or ".join(f"'{word}'" for word in allowed)
@@ -42,7 +39,6 @@ class Query:
         return value
 
     def instant(self, name: str) -> int | None:
-        """Read a date-time."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -53,7 +49,6 @@ class Query:
         return found
 
     def page(self, default: int) -> PageQuery:
-        """Read limit, order and cursors."""
         # An empty cursor counts as absent.
         before, after = self._values.get("before") or None, self._values.get("after") or None
         if before is not None and after is not None:
@@ -78,7 +73,6 @@ def _refusal(name: str, message: str, kind: str) -> ApiError:
 
 
 def read_run_filter(query: Query) -> RunFilter:
-    """Read what the list of runs is narrowed by."""
     return RunFilter(
         query.text("workflow_id"),
         query.text("eval_id"),

@@ -102,7 +102,6 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
 
 
 def answer(store: Store, key: str, request: Request) -> Response:
-    """Answer a request, or raise the refusal."""
     path, _, query = request.target.partition("?")
     if path.startswith(_FILES):
         return _file(store, key, request)

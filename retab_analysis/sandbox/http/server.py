@@ -58,7 +58,6 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         thread.start()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:

@@ -23,7 +23,6 @@ Document = dict[str, Any]
 
 
 def run_document(plan: Plan, state: RunState) -> Document:
-    """Write a run as the API gives it."""
     lifecycle: Document = {"status": state.status}
     if state.status == "error" and plan.crash is not None:
         lifecycle |= plan.crash.lifecycle
@@ -76,12 +75,10 @@ def _duration_ms(started: int | None, completed: int | None) -> int | None:
 
 
 def result_id(plan: Plan, position: int) -> str:
-    """Name the result of a run's eval at a position."""
     return f"evalres_{plan.id.removeprefix('evalrun_')}_{position:03d}"
 
 
 def result_document(plan: Plan, position: int, state: ChildState) -> Document:
-    """Write one eval's result in a run as the API gives it."""
     child = plan.children[position]
     decided = state.status == "completed"
     block = child.eval.block
@@ -167,7 +164,6 @@ def _outcome_counts(outcome: str | None) -> Document:
 
 
 def summary_document(plan: Plan, position: int, state: ChildState) -> Document:
-    """Write the summary of a result that has ended."""
     child = plan.children[position]
     block_print = plan.version.block_fingerprints[child.eval.block.id]
     outcome = child.result.outcome if state.status == "completed" else None

@@ -47,7 +47,6 @@ class SimulatedRun:
         return self.timetable
 
     def state(self, now: int) -> RunState:
-        """Give the state of the run and its evals at an instant."""
         if self._final is not None:
             return self._final
         state = state_at(self.plan, self.timetable, self.cancelled, self.pace, now)
@@ -56,7 +55,6 @@ class SimulatedRun:
         return state
 
     def json(self, now: int) -> bytes:
-        """Give the run's document, encoded."""
         if self._json is not None:
             return self._json
         state = self.state(now)

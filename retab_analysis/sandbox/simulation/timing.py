@@ -72,7 +72,6 @@ def scaled(ms: int, pace: float) -> int:
 def state_at(
     plan: Plan, timetable: Timetable | None, cancelled: int | None, pace: float, now: int
 ) -> RunState:
-    """Give the state of a run and of all its evals at an instant."""
     if cancelled is not None and cancelled <= now:
         begun = None if timetable is None or timetable.start > cancelled else timetable
         children = tuple(

@@ -20,7 +20,6 @@ Document = dict[str, Any]
 
 
 def workflow_document(workflow: Workflow) -> Document:
-    """Write a workflow as the API gives it."""
     published = None
     if workflow.published:
         version, publication = workflow.published[-1]
@@ -48,7 +47,6 @@ def workflow_created(workflow: Workflow) -> int:
 def publication_document(
     workflow: Workflow, version: Version, publication: Publication
 ) -> Document:
-    """Write one line of the list of what was published."""
     newest, _ = workflow.published[-1]
     return {
         "id": publication.id,
@@ -64,7 +62,6 @@ def publication_document(
 
 
 def version_document(workflow: Workflow, version: Version) -> Document:
-    """Write a published version with its blocks and all that they are set up with."""
     return {
         "id": version.id,
         "workflow_id": workflow.id,
@@ -78,7 +75,6 @@ def version_document(workflow: Workflow, version: Version) -> Document:
 
 
 def block_document(workflow: Workflow, block: Block) -> Document:
-    """Write a block of the draft as it is now."""
     return {
         **_config_block(block, workflow.newest),
         "workflow_id": workflow.id,
@@ -94,7 +90,6 @@ def _column(workflow: Workflow, block: Block) -> int:
 
 
 def edited_at(workflow: Workflow, block: Block) -> int:
-    """Give the instant at which a block of the draft was edited last."""
     return workflow.versions[workflow.newest.revisions[block.id] - 1].at
 
 
@@ -114,7 +109,6 @@ def _config_block(block: Block, version: Version) -> Document:
 
 
 def version_diff(workflow: Workflow, old: Version, new: Version) -> Document:
-    """Compare two versions of a workflow by the revisions of their blocks."""
     before, after = old.revisions, new.revisions
     edges_before, edges_after = _edges(workflow, old), _edges(workflow, new)
     return {
@@ -211,7 +205,6 @@ def validity_fingerprint(block_print: str, assertion: Assertion) -> str:
 def freshness(
     status: str, reasons: list[str], validity: str | None, inputs: str | None, baseline: str | None
 ) -> Document:
-    """Write a freshness envelope with all of its members."""
     return {
         "status": status,
         "reasons": reasons,

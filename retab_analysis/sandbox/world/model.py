@@ -31,7 +31,6 @@ class Block:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def in_version(self, version: int) -> bool:
-        """Say whether the version with this number has the block."""
         return self.since <= version and (self.until is None or version <= self.until)
 
 
@@ -68,7 +67,6 @@ class Window(NamedTuple):
     last: int | None
 
     def holds(self, value: int) -> bool:
-        """Say whether a number lies in the window."""
         return self.first <= value and (self.last is None or value <= self.last)
 
 
@@ -94,7 +92,6 @@ class Incident:
     period: Window | None = None
 
     def covers(self, version: int, instant: int) -> bool:
-        """Say whether a run of this version at this instant has it."""
         asked = ((self.versions, version), (self.period, instant))
         found = [window.holds(value) for window, value in asked if window is not None]
         return bool(found) and all(found)
@@ -171,7 +168,6 @@ class SavedEval:
     extras: Mapping[str, Any]
 
     def assertion_at(self, instant: int) -> Assertion:
-        """Give what the eval asserted at an instant."""
         return next((a for a in reversed(self.assertions) if a.at <= instant), self.assertions[0])
 
 
@@ -203,7 +199,6 @@ class PastRun:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it runs all evals of the workflow."""
         return self.block is None and self.only is None
 
 

@@ -33,7 +33,6 @@ Fields = Mapping[str, Any]
 
 
 def file_of(document: Fields, workflow_id: str, seed: int) -> File:
-    """Give the file of a document."""
     ident = f"file_{token(seed, workflow_id, document['key'])}"
     return File(ident, document["filename"], document.get("mime_type", "application/pdf"))
 
@@ -41,7 +40,6 @@ def file_of(document: Fields, workflow_id: str, seed: int) -> File:
 def saved_evals(
     workflow: Fields, blocks: Mapping[str, Block], seed: int, anchor: int
 ) -> Iterator[SavedEval]:
-    """Make the saved evals of a workflow, in the order of the catalogue."""
     make = partial(_saved_eval, workflow, seed, anchor)
     seen: Counter[str] = Counter()
     for block_id, items in workflow.get("evals", {}).items():

@@ -50,11 +50,9 @@ class SeededRandom:
         return low + int(self.random() * (high - low + 1))
 
     def choice(self, items: Sequence[T]) -> T:
-        """Draw one of the items."""
         return items[int(self.random() * len(items))]
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
-        """Draw several different items."""
         ranked = sorted((self.random(), index) for index in range(len(items)))
         return [items[index] for _, index in ranked[:count]]
 

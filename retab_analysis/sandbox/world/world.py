@@ -50,7 +50,6 @@ def read_catalog(name: str) -> Any:
 
 
 def build_workflow(fields: Fields, seed: int, anchor: int) -> Workflow:
-    """Give a workflow of the catalogue its ids and dates."""
     blocks = {block["id"]: Block(**block) for block in fields["blocks"]}
     incidents = fields.get("incidents", {})
     return Workflow(
@@ -67,7 +66,6 @@ def build_workflow(fields: Fields, seed: int, anchor: int) -> Workflow:
 
 
 def files_of(fields: Fields, seed: int) -> list[File]:
-    """List the files of a workflow's documents."""
     return [file_of(each, fields["id"], seed) for each in fields.get("documents", ())]
 
 

@@ -112,7 +112,6 @@ def describe_undecided(plan: RerunPlan, waiting: int) -> str:
 
 
 def describe_plan(plan: RerunPlan, waiting: int) -> str:
-    """What settling would start, in plain words."""
     lines = []
     if waiting:
         lines.append(f"First {count_noun(waiting, 'run')} that were started are waited for.")
@@ -134,7 +133,6 @@ def render_still_view(state: CompareState, *, values: bool, token: str | None = 
 
 
 def plain_text(state: CompareState, *, values: bool) -> str:
-    """The state as text."""
     if state.same:
         side = next(each for each in state.sides[state.kind] if each.value == state.baseline)
         return f"{one_line(side.words)}\n{SAME}"

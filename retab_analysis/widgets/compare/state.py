@@ -103,7 +103,6 @@ class CompareState:
         self.results, self.sides = frame, sides
 
     def _add_known(self, comparison: Comparison, before: Comparison) -> Comparison:
-        """A comparison with the reruns of an earlier one of the same pair, and its edits."""
         sides, had = sides_of(comparison), sides_of(before)
         again = had.candidate.join(self.results, on="result_id", how="anti")
         candidate = pl.concat([sides.candidate, again], how="diagonal")
@@ -121,7 +120,6 @@ class CompareState:
 
     @property
     def same(self) -> bool:
-        """Whether both sides are the same, so that there is nothing to compare."""
         return self.baseline == self.candidate
 
     @property
@@ -131,7 +129,6 @@ class CompareState:
 
     @property
     def knows_edits(self) -> bool:
-        """Whether it is known what was edited."""
         return sides_of(self.comparison).edits is not None
 
     @property

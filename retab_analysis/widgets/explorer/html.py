@@ -123,7 +123,6 @@ def _render_actions(look: ExplorerLook) -> Html:
 
 
 def plain_text(explored: ExplorerState, title: str, message: str) -> str:
-    """The list that is seen as text."""
     state = explored.listed
     words = state.describe_filters()
     lines = [title, message, f"Filtered by {words}" if words else ""]

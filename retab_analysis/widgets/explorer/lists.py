@@ -70,17 +70,14 @@ def format_kind(row: Row) -> str:
 
 
 def format_change(row: Row) -> str:
-    """What happened to an eval against the run before."""
     return one_line(row["change"]).replace("_", " ")
 
 
 def format_day(column: str) -> Callable[[Row], str]:
-    """A day in UTC."""
     return lambda row: "" if row[column] is None else f"{row[column]:%Y-%m-%d}"
 
 
 def format_recent(row: Row) -> str:
-    """The signs of several states, the newest last."""
     signs = {**STATE_SIGNS, "mixed": "~"}
     return "".join(signs.get(each, "?") for each in row["last_states"])
 
@@ -99,7 +96,6 @@ def mark_status(row: Row) -> Html:
 
 
 def mark_state(row: Row) -> Html:
-    """A state with its sign."""
     return join(mark_sign(row["state"]), f" {one_line(row['state'], _LONGEST)}")
 
 

@@ -112,7 +112,6 @@ def _add_unit(text: str, unit: str) -> str:
 
 
 def _render_results(results: pl.DataFrame, look: DetailLook, below: Html | None) -> Html:
-    """The results of a run, what does not pass first."""
     if results.is_empty():
         return tag("div", "It has no results.", class_="ra-soft")
     # Of what was cancelled there is one thing to say.

@@ -77,7 +77,6 @@ class ExplorerState:
 
     @property
     def tabs(self) -> list[str]:
-        """The lists that there are."""
         found = {"runs": self.runs, "results": self.results}
         return [*(name for name, state in found.items() if state is not None), "evals"]
 
@@ -88,11 +87,9 @@ class ExplorerState:
 
     @property
     def listed(self) -> TableState:
-        """The list that is seen."""
         return self.list_of(self.tab)
 
     def turn_to(self, tab: str) -> None:
-        """Look at another list."""
         self.tab = tab
 
     # What is looked into
@@ -124,7 +121,6 @@ class ExplorerState:
             self.take_evals(results, summarize_evals(results))
 
     def take_evals(self, results: pl.DataFrame, evals: pl.DataFrame) -> None:
-        """Take the list of evals that was made of some results."""
         self._weighed, self._evals.frame = results, evals
 
     def eval_row(self, eval_id: str) -> dict[str, Any] | None:
@@ -135,7 +131,6 @@ class ExplorerState:
 
     @property
     def known(self) -> pl.DataFrame:
-        """All results that are here."""
         return self._known
 
     def results_in_sight(self) -> pl.DataFrame:
@@ -201,7 +196,6 @@ class ExplorerState:
         return next(newest.iter_rows(named=True), None)
 
     def results_of_eval(self, eval_id: str) -> pl.DataFrame:
-        """The results of an eval in the runs in sight."""
         return self.results_in_sight().filter(pl.col("eval_id") == eval_id)
 
     def list_missing(self, newest: int | None = None) -> list[str]:
@@ -219,7 +213,6 @@ class ExplorerState:
         return ids.filter(~ids.is_in(here.implode())).to_list()
 
     def take_versions(self, published: pl.DataFrame) -> None:
-        """Take a VERSIONS frame: these versions have a number."""
         columns = published.select("workflow_version_id", "version").drop_nulls()
         self._numbers |= dict(columns.iter_rows())
         self.name_versions()
@@ -243,12 +236,10 @@ class ExplorerState:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The rows of the list that is seen, filtered and sorted."""
         self.weigh()
         return self.listed.rows
 
     def code(self) -> str:
-        """The code that makes :attr:`frame`."""
         write = {"runs": self._write_runs, "results": self._write_results}
         body = f"{write.get(self.tab, self._write_evals)()}\n\n{self.listed.code()}"
         header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []

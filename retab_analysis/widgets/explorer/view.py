@@ -258,7 +258,6 @@ class Explorer(Handle):
             return dict(html.render_sections(self._explored, self._look()))
 
     def _look(self) -> html.ExplorerLook:
-        """What is shown besides the lists."""
         explored = self._explored
         is_weighed = explored.tab != "evals" or explored.is_weighed
         return html.ExplorerLook(
@@ -348,7 +347,6 @@ class Explorer(Handle):
             self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
 
     def _change(self, event: Event) -> None:
-        """What a person changes of the lists, and of what is chosen."""
         explored, value = self._explored, event.value
         if event.name == "tab" and value in explored.tabs:
             explored.turn_to(value)
@@ -370,7 +368,6 @@ class Explorer(Handle):
             self._draw()
 
     def _check(self, run: Mapping[str, Any]) -> None:
-        """Have a run checked."""
         run_id, progress = run["run_id"], JobProgress("Checking the run", self._report)
 
         def job() -> None:
@@ -399,7 +396,6 @@ class Explorer(Handle):
             self._explored.take_evals(results, found)
 
     def _list_missing(self) -> list[str]:
-        """The runs whose results are seen and not here."""
         explored = self._explored
         if explored.tab == "evals":
             return explored.list_missing(newest=BATCH)
@@ -443,11 +439,9 @@ class Explorer(Handle):
             self._draw(now=True)
 
     def _say(self, words: str) -> None:
-        """Tell what was done, or what came of a fetch."""
         self._tell(_Message(words))
 
     def _report(self, words: str) -> None:
-        """Tell how far a fetch is."""
         self._tell(_Message(words, is_progress=True))
 
     def _tell(self, message: _Message) -> None:

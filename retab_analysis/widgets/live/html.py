@@ -138,7 +138,6 @@ def _render_total(state: LiveState) -> Html:
 
 
 def list_total(state: LiveState) -> list[str]:
-    """The line that sums up several runs."""
     done, total = sum_progress(state)
     return [f"{done} of {total} done", *_say_left(state.eta)]
 
@@ -157,7 +156,6 @@ def _render_runs(runs: Sequence[RunLine]) -> Html:
 
 
 def _render_run(run: RunLine) -> Html:
-    """A run as a card."""
     return tag(
         "div",
         beside(
@@ -202,7 +200,6 @@ def name_status(run: RunLine) -> str:
 
 
 def list_facts(run: RunLine) -> list[str]:
-    """What the numbers of a run say, in words."""
     facts = [f"{run.done} of {run.total} done"]
     if run.waited is not None:
         facts.append(f"{format_seconds(run.waited)} in the queue")
@@ -296,7 +293,6 @@ def render_brief_sections(state: LiveState) -> dict[str, Html]:
 
 
 def render_still_line(state: LiveState, token: str | None = None) -> Html:
-    """The compact form for where nothing drives it."""
     sections = render_brief_sections(_standing(state))
     return render_still({**sections, "saved": _render_saved(state)}, token=token)
 
@@ -349,7 +345,6 @@ def sum_counts(state: LiveState) -> dict[str, int]:
 
 
 def sum_progress(state: LiveState) -> tuple[int, int]:
-    """How many evals of all runs together have ended, and how many there are."""
     return sum(run.done for run in state.runs), sum(run.total for run in state.runs)
 
 

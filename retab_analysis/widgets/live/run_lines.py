@@ -156,7 +156,6 @@ def _describe_status(run: Row, counts: Mapping[str, int], begun: bool) -> str:
 
 
 def say_not_passing(number: int) -> str:
-    """How many evals do not pass."""
     return f"{number} {'does' if number == 1 else 'do'} not pass"
 
 
@@ -175,7 +174,6 @@ def _list_left(
 
 
 def _list_done(results: Sequence[Row], usual_ms: Mapping[str, int]) -> list[tuple[int, int | None]]:
-    """How long each eval took that has ended, and usually takes."""
     return [
         (row["duration_ms"], usual_ms.get(row["eval_id"]))
         for row in results

@@ -192,7 +192,6 @@ def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
 
 
 def _group_by_run(results: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """The results of each run."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in results.select(_READ).iter_rows(named=True):
         rows.setdefault(row["run_id"], []).append(row)
