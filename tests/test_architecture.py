@@ -39,7 +39,7 @@ DIRECT: dict[str, set[str]] = {
         *("files", "render"),
     },
     "plots": {"errors", "vocabulary", "schema", "stats", "analysis", "evidence", "comparison"},
-    "checks": {"fetch", "analysis", "comparison", "sandbox"},
+    "checks": {"fetch", "analysis", "comparison", "archive", "sandbox"},
     "widgets": {"fetch", "export", "plots", "checks"},
     "cli": {"widgets"},
     "__main__": {"cli"},

@@ -40,19 +40,20 @@ SIGNATURES = {
     "blame": "(results)",
     "cancel_runs": "(runs, *, client=None)",
     "check": "(workflow_id, *, candidate=None, baseline='last_good', history=30, "
-    "alpha=0.05, margin=0.05, client=None, progress=None)",
+    "alpha=0.05, margin=0.05, archive=None, client=None, progress=None)",
     "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05, margin=0.05)",
     "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
     "version_diff=None, alpha=0.05, margin=0.05)",
     "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, "
-    "alpha=0.05, margin=0.05, save_values=False, client=None)",
+    "alpha=0.05, margin=0.05, save_values=False, archive=None, client=None)",
     "count_failures": "(results, by='block_id')",
     "decode_evals": "(data, *, strict=True)",
     "decode_results": "(data, *, strict=True)",
     "decode_runs": "(data, *, strict=True)",
     "demo": "(seed=0, speed=1.0)",
     "eval_history": "(results)",
-    "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
+    "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, "
+    "archive=None, client=None)",
     "failures": "(results)",
     "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
     "fetch_document_link": "(document_id, *, client=None)",
@@ -74,9 +75,9 @@ SIGNATURES = {
     "open_document": "(result, *, client=None)",
     "outcomes": "(frame, *, eval, passed, run=None, at=None, version=None, block=None, "
     "document=None)",
-    "overview": "(workflows=None, *, history=0, client=None, progress=None)",
+    "overview": "(workflows=None, *, history=0, archive=None, client=None, progress=None)",
     "triage": "(evals)",
-    "plan_runs": "(workflow_id, *, detect=0.6, power=0.8, client=None)",
+    "plan_runs": "(workflow_id, *, detect=0.6, power=0.8, archive=None, client=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
@@ -95,7 +96,7 @@ SIGNATURES = {
     "use": "(client=Ellipsis, *, values=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
-    "interval=2.0, allow_cancel=None, save_values=False, client=None)",
+    "interval=2.0, allow_cancel=None, save_values=False, archive=None, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_excel": "(frames, path)",
     "write_report": "(comparison, path, *, values=None, gate=None)",

@@ -8,9 +8,11 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_count, check_share
 from retab_analysis.checks.edits import BlockLabels, add_config_changes
-from retab_analysis.checks.plan import HISTORY, LAST_GOOD, RunListing, make_plan
+from retab_analysis.checks.kept import KeptWorkflow, archive_or_none, read_kept
+from retab_analysis.checks.plan import HISTORY, LAST_GOOD, Limits, RunListing, make_plan
 from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
@@ -31,6 +33,7 @@ def check(
     history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,
+    archive: Archive | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
@@ -53,9 +56,12 @@ def check(
             newest that completed; or a run or version, as for ``candidate``.
         history: How many earlier runs of the whole workflow to read: four fifths the newest, the
             others the oldest and between. The more there are, the better drift, flaky evals and
-            breaks are told apart.
+            breaks are told apart. With an archive all of them, unless another number is given.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
+        archive: Brought up to date first, and read instead of the API: all runs of whatever scope,
+            up to a million results. None for the one that ``RETAB_ANALYSIS_ARCHIVE`` names, if it
+            does.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
@@ -67,6 +73,7 @@ def check(
     Raises:
         ConfigError: There is no such run or version (the message lists what there is), no run to
             check, or another argument cannot be used.
+        ArchiveError: The archive cannot be read or written.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
@@ -85,18 +92,20 @@ def check(
     check_progress(progress)
     check_polars_threads()
     client = client_or_default(client)
-    listing = RunListing.read(client, workflow_id)
-    saved, workflow, versions = _read_saved(client, workflow_id)
-    plan = make_plan(listing, candidate, baseline, history, saved)
+    chosen = archive_or_none(archive)
+    kept = None if chosen is None else read_kept(chosen, workflow_id, client, progress)
+    listing = RunListing.read(client, workflow_id, kept)
+    saved, workflow, versions = _read_saved(client, workflow_id, kept)
+    plan = make_plan(listing, candidate, baseline, Limits.choose(history, kept), saved)
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        sides = make_sides(plan, ResultReader(client, saved), bar)
+        sides = make_sides(plan, ResultReader(client, saved, kept), bar)
     labels = BlockLabels(client, workflow_id)
     named = replace(sides, workflow=workflow, versions=versions, read_labels=labels)
     return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)
 
 
 def _read_saved(
-    client: Client, workflow_id: str
+    client: Client, workflow_id: str, kept: KeptWorkflow | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None, pl.DataFrame | None]:
     """The saved evals; and for the reader the workflow and its publications, None where unknown.
 
@@ -104,14 +113,18 @@ def _read_saved(
         RetabAnalysisError: The saved evals cannot be read.
     """
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+    find = partial(find_workflow, client, workflow_id)
+    if kept is not None:
+        run_all([find], 1, outcomes)
+        return kept.saved, outcomes.results.get(0), kept.versions
     tasks = [
+        find,
         partial(read_evals, client, workflow_id),
-        partial(find_workflow, client, workflow_id),
         partial(read_newest_versions, client, workflow_id),
     ]
     run_all(tasks, client.max_concurrency, outcomes)
-    error = outcomes.errors.get(0) or outcomes.error()
-    if 0 not in outcomes.results and error is not None:
+    error = outcomes.errors.get(1) or outcomes.error()
+    if 1 not in outcomes.results and error is not None:
         raise error
     results = outcomes.results
-    return results[0], results.get(1), results.get(2)
+    return results[1], results.get(0), results.get(2)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from retab_analysis.checks.plan import LAST_GOOD, RunListing, make_plan
+from retab_analysis.checks.plan import LAST_GOOD, Limits, RunListing, make_plan
 from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison.detail import say_p
 from retab_analysis.evidence.comparable import collect, combine_sides
@@ -66,8 +66,8 @@ def find_drift(
 
 def _weigh_history(listing: RunListing, saved: pl.DataFrame, history: int) -> Findings:
     """What the model makes of a workflow's newest runs, read as :func:`check` does."""
-    plan = make_plan(listing, None, LAST_GOOD, history, saved)
-    sides = make_sides(plan, ResultReader(listing.client, saved))
+    plan = make_plan(listing, None, LAST_GOOD, Limits(history), saved)
+    sides = make_sides(plan, ResultReader(listing.client, saved, listing.kept))
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
     return weigh(collect(results, sides.runs), events=True)
 

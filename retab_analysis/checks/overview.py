@@ -11,9 +11,11 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.analysis.triage import WHY, eval_state, why_failing
+from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_count
 from retab_analysis.checks.drift import DRIFT, find_drift
-from retab_analysis.checks.plan import RunListing
+from retab_analysis.checks.kept import KeptWorkflow, archive_or_none
+from retab_analysis.checks.plan import HISTORY, RunListing
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
@@ -110,6 +112,7 @@ def overview(
     workflows: str | Iterable[str] | pl.DataFrame | None = None,
     *,
     history: int = 0,
+    archive: Archive | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
@@ -123,6 +126,8 @@ def overview(
             changed for all of them at once: a provider's upgrade breaks so few evals of each that
             one workflow does not show it. 0 reads no results; 10 suffice, with one request or a few
             for each run.
+        archive: Brought up to date first, and read instead of the API, as for :func:`check`; 30
+            earlier runs of each workflow then, unless ``history`` says another number.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
@@ -154,9 +159,13 @@ def overview(
     check_polars_threads()
     client = client_or_default(client)
     chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
+    kept = archive_or_none(archive)
+    if kept is not None:
+        kept.sync(chosen["workflow_id"], client=client, progress=progress)
+        history = history or HISTORY
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
-    tasks = [partial(_look_at, client, row) for row in chosen.iter_slices(1)]
+    tasks = [partial(_look_at, client, row, kept) for row in chosen.iter_slices(1)]
     total = len(tasks) * (2 if history else 1)
 
     def update() -> None:
@@ -201,11 +210,12 @@ def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
     return known.filter(pl.col("workflow_id").is_in(ids))
 
 
-def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
+def _look_at(client: Client, workflow: pl.DataFrame, archive: Archive | None) -> Seen:
     """The row of one workflow, and what it is made of."""
     workflow_id = workflow["workflow_id"].item()
-    evals = read_evals(client, workflow_id)
-    listing = RunListing.read(client, workflow_id)
+    kept = None if archive is None else KeptWorkflow.read(archive, workflow_id, client)
+    evals = read_evals(client, workflow_id) if kept is None else kept.saved
+    listing = RunListing.read(client, workflow_id, kept)
     told = workflow.with_columns(*summarize_evals(evals), *summarize_runs(listing.runs))
     row = told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items())
     return row, listing, evals

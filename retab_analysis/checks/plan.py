@@ -21,6 +21,9 @@ earlier, of a block or an eval
 
 Nothing displaces whole runs. What a saved eval remembers of its last pass is one row more, see
 :mod:`retab_analysis.checks.read`. What failed in all that is read is failing as before.
+
+Where there is an archive the list is whole, and all that decided something is read, up to a million
+results.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from retab_analysis.arguments import find_nearest
+from retab_analysis.checks.kept import KeptWorkflow
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.fetch.lists import read_newest_versions
@@ -48,6 +52,7 @@ LAST_GOOD = "last_good"
 
 PAGE, MOST_PAGES = 100, 10
 MOST_SINCE, MOST_PARTS = 40, 12
+MOST_CELLS = 1_000_000
 OLD = timedelta(days=30)
 _AHEAD = timedelta(hours=1)
 _MOMENT = pl.Datetime("us", "UTC")
@@ -80,6 +85,7 @@ class RunListing:
         pages_left: How many more pages may be read; 0 once the list has ended.
         is_whole: Whether the list ended, so that there are no other runs.
         skipped: Whether there are runs between those that are listed which are not.
+        kept: What an archive holds of the workflow, in the place of what the API lists.
     """
 
     client: Client
@@ -88,13 +94,24 @@ class RunListing:
     pages_left: int = MOST_PAGES
     is_whole: bool = False
     skipped: bool = False
+    kept: KeptWorkflow | None = None
 
     @classmethod
-    def read(cls, client: Client, workflow_id: str) -> RunListing:
-        """List the newest runs, one page."""
-        listing = cls(client, workflow_id)
-        listing.read_older()
+    def read(cls, client: Client, workflow_id: str, kept: KeptWorkflow | None = None) -> RunListing:
+        """List the newest runs, one page; all runs where an archive holds them."""
+        listing = cls(client, workflow_id, kept=kept)
+        if kept is None:
+            listing.read_older()
+        else:
+            listing.add(kept.all_runs)
+            listing.pages_left, listing.is_whole = 0, True
         return listing
+
+    def read_versions(self) -> pl.DataFrame:
+        """The newest published versions."""
+        if self.kept is not None:
+            return self.kept.versions
+        return read_newest_versions(self.client, self.workflow_id)
 
     def _read_page(self, to_date: datetime | None) -> None:
         page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=to_date)
@@ -182,11 +199,36 @@ class ReadingPlan:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many runs are read.
+
+    Attributes:
+        whole: Of the whole workflow, before the checked one.
+        since: Of blocks and of single evals, since then.
+        parts: Of these, before; the oldest and the newest of each block, or eval, and version.
+        of_all: Whether all of these count instead, and not only the oldest and the newest.
+    """
+
+    whole: int
+    since: int = MOST_SINCE
+    parts: int = MOST_PARTS
+    of_all: bool = False
+
+    @classmethod
+    def choose(cls, history: int, kept: KeptWorkflow | None) -> Limits:
+        """Those of a check: an archive has all runs, which are read if no number is asked for."""
+        if kept is None or history != HISTORY:
+            return cls(history)
+        most = max(HISTORY, MOST_CELLS // max(kept.saved.height, 1))
+        return cls(most, most, most, of_all=True)
+
+
 def make_plan(
     listing: RunListing,
     candidate: Runs | Choice | None,
     baseline: Runs,
-    history: int,
+    limits: Limits,
     saved: pl.DataFrame,
 ) -> ReadingPlan:
     """Choose the runs that are read.
@@ -195,7 +237,7 @@ def make_plan(
         listing: The runs of the workflow.
         candidate: As ``candidate`` of :func:`check`, or what was chosen already.
         baseline: As ``baseline`` of :func:`check`.
-        history: How many earlier runs of the whole workflow to read.
+        limits: How many runs to read.
         saved: The EVALS frame of the workflow.
 
     Raises:
@@ -206,15 +248,15 @@ def make_plan(
         pl.col("created_at").min(), newest=pl.col("created_at").max()
     ).row(0)
     listing.reach(begun)
-    while _earlier(listing, begun).height < history and listing.read_older():
+    while _earlier(listing, begun).height < limits.whole and listing.read_older():
         pass
     against = None
     if not (isinstance(baseline, str) and baseline == LAST_GOOD):
         against = _find_baseline(listing, now, baseline)
-    since, is_newest = _choose_since(listing, now.runs, newest, saved)
+    since, is_newest = _choose_since(listing, now.runs, newest, saved, limits)
     earlier = _earlier(listing, begun)
-    chosen = _choose_earlier(earlier, history)
-    parts = _choose_parts(listing, now.runs, saved)
+    chosen = _choose_earlier(earlier, limits.whole)
+    parts = _choose_parts(listing, now.runs, saved, limits)
     reasons = [
         (now.runs, f"checked: {now.why}"),
         (None if against is None else against.runs, "the baseline"),
@@ -369,7 +411,7 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
 
 def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
     """The newest run of what people call a version: ``v5``, ``draft``, ``published``."""
-    versions = read_newest_versions(listing.client, listing.workflow_id)
+    versions = listing.read_versions()
     version = pl.col("workflow_version_id")
     if wanted == DRAFT:
         is_published = version.is_in(versions["workflow_version_id"].drop_nulls().implode())
@@ -427,7 +469,11 @@ def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
 
 
 def _choose_since(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, saved: pl.DataFrame
+    listing: RunListing,
+    candidate: pl.DataFrame,
+    newest: datetime | None,
+    saved: pl.DataFrame,
+    limits: Limits,
 ) -> tuple[pl.DataFrame, bool]:
     """What was run since the candidate, and whether no whole run that stands came after it."""
     if listing.skipped:
@@ -437,11 +483,13 @@ def _choose_since(
     following = later.filter(STANDS)["created_at"].min()
     if following is not None:
         later = later.filter(pl.col("created_at") < following)
-    return _list_since(later, newest, saved), following is None
+    return _list_since(later, newest, saved, limits.since), following is None
 
 
-def _list_since(runs: pl.DataFrame, moment: datetime | None, saved: pl.DataFrame) -> pl.DataFrame:
-    """Of what was run since a moment the newest 40: of each block its newest, then the others."""
+def _list_since(
+    runs: pl.DataFrame, moment: datetime | None, saved: pl.DataFrame, most: int
+) -> pl.DataFrame:
+    """Of what was run since a moment the newest: of each block its newest, then the others."""
     passes = saved.filter(
         pl.col("latest_run_outcome") == "passed",
         (pl.col("last_failed_at") < pl.lit(moment, _MOMENT)).fill_null(True),
@@ -451,13 +499,13 @@ def _list_since(runs: pl.DataFrame, moment: datetime | None, saved: pl.DataFrame
         "scope", "target_block_id"
     ).is_first_distinct()
     ended = runs.filter(DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0)))
-    return ended.sort(~is_present, is_plain, maintain_order=True).head(MOST_SINCE)
+    return ended.sort(~is_present, is_plain, maintain_order=True).head(most)
 
 
 def _choose_parts(
-    listing: RunListing, candidate: pl.DataFrame, saved: pl.DataFrame
+    listing: RunListing, candidate: pl.DataFrame, saved: pl.DataFrame, limits: Limits
 ) -> pl.DataFrame:
-    """The oldest and the newest run of each block, or eval, and version before the candidate.
+    """Runs of blocks and evals before the candidate, see :class:`Limits`.
 
     Where no whole run is checked, also what was run since the one before: no other run tells what
     became of what broke there.
@@ -467,16 +515,16 @@ def _choose_parts(
     parts = before.filter(~WHOLE, DECIDED_ANY)
     keys = ("target_block_id", "eval_id", "workflow_version_id")
     ends = [parts.unique(keys, keep=end, maintain_order=True) for end in ("first", "last")]
-    both = pl.concat(ends).unique("run_id", maintain_order=True)
+    both = parts if limits.of_all else pl.concat(ends).unique("run_id", maintain_order=True)
     blocks_first = both.sort(
         pl.col("scope") != "block", "created_at", descending=[False, True], nulls_last=True
     )
-    chosen = blocks_first.head(MOST_PARTS)
+    chosen = blocks_first.head(limits.parts)
     if not candidate.filter(WHOLE).is_empty():
         return chosen
     last: datetime | None = before.filter(STANDS)["created_at"].max()  # type: ignore[assignment]
     since = (pl.col("created_at") > pl.lit(last, _MOMENT)).fill_null(last is None)
-    newest = _list_since(before.filter(~WHOLE, since), last, saved)
+    newest = _list_since(before.filter(~WHOLE, since), last, saved, limits.since)
     return pl.concat([newest, chosen]).unique("run_id", keep="first", maintain_order=True)
 
 
@@ -491,11 +539,12 @@ def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) 
 def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
     """The plan as a frame; its last row says where the list stopped."""
     ended = "the list ends here" if listing.is_whole else "older runs were not listed"
+    where = f"listed; {ended}" if listing.kept is None else "in the archive"
     last = {
         "run_id": None,
         "created_at": listing.oldest,
         "scope": None,
-        "why": f"{listing.runs.height} runs are listed; {ended}",
+        "why": f"{listing.runs.height} runs are {where}",
     }
     rows = read.sort("created_at", "run_id", descending=True, nulls_last=True)
     return pl.concat([rows.select(PLAN.names()), pl.DataFrame([last], schema=PLAN)])

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
+from retab_analysis.checks.kept import KeptWorkflow
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
 from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.explanation import label_side
@@ -33,15 +34,19 @@ class ResultReader:
     Attributes:
         client: What to ask.
         saved: The EVALS frame of the workflow.
+        kept: What an archive holds of the workflow; the API is asked for the others.
         strict: Whether a result that does not decode is an error; otherwise it is left out.
         unread: How many results were left out.
     """
 
     client: Client
     saved: pl.DataFrame
+    kept: KeptWorkflow | None = None
     strict: bool = True
     unread: int = 0
     _results: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _archived: pl.DataFrame = field(default_factory=RESULTS.empty)
+    _archived_ids: set[str] = field(default_factory=set)
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:
         """Take in the results of a run that somebody else has read."""
@@ -54,7 +59,12 @@ class ResultReader:
             runs: A RUNS frame.
             progress: What is told how many runs were read; None for nothing.
         """
-        missing = runs.filter(~pl.col("run_id").is_in(list(self._results)))
+        missing = runs.filter(~pl.col("run_id").is_in([*self._results, *self._archived_ids]))
+        if self.kept is not None and not missing.is_empty():
+            kept = missing.join(self.kept.all_runs, on="run_id", how="semi")
+            self._archived = pl.concat([self._archived, self.kept.read_results(kept)])
+            self._archived_ids.update(kept["run_id"])
+            missing = missing.join(kept, on="run_id", how="anti")
         if not missing.is_empty():
             fetched = list_results(
                 self.client,
@@ -69,7 +79,11 @@ class ResultReader:
             self._results.update(dict.fromkeys(missing["run_id"], RESULTS.empty()))
             parts = fetched.frame.partition_by("run_id")
             self._results.update({part["run_id"][0]: part for part in parts})
-        return pl.concat([RESULTS.empty(), *(self._results[each] for each in runs["run_id"])])
+        taken = [each for each in runs["run_id"] if each in self._results]
+        archived = pl.col("run_id").is_in(list({*runs["run_id"]}.difference(taken)))
+        return pl.concat(
+            [self._archived.filter(archived), *(self._results[each] for each in taken)]
+        )
 
 
 def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | None = None) -> Sides:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_share
 from retab_analysis.checks.check import check
 from retab_analysis.comparison.comparison import sides_of
@@ -104,7 +105,12 @@ def _say_cost(executions: int, minutes: float | None) -> str:
 
 
 def plan_runs(
-    workflow_id: str, *, detect: float = 0.6, power: float = 0.8, client: Client | None = None
+    workflow_id: str,
+    *,
+    detect: float = 0.6,
+    power: float = 0.8,
+    archive: Archive | None = None,
+    client: Client | None = None,
 ) -> RunPlan:
     """Say how often each eval has to be run to find a break of a size, and what that costs.
 
@@ -120,6 +126,7 @@ def plan_runs(
         detect: How often an eval fails once it is broken, between 0 and 1: a prompt that breaks it
             for good is 1, a thin degradation .3.
         power: With which probability the break of an eval is to be found, between 0 and 1.
+        archive: Where the history is read, as for :func:`check`.
         client: What to ask; the default one if not given.
 
     Returns:
@@ -145,7 +152,7 @@ def plan_runs(
     """
     check_share("detect", detect)
     check_share("power", power)
-    comparison = check(workflow_id, client=client)
+    comparison = check(workflow_id, archive=archive, client=client)
     sides = sides_of(comparison)
     runs = None if sides.runs is None else sides.runs.select("run_id", "scope")
     results = combine_sides(sides.candidate, sides.baseline, sides.history)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_flag
 from retab_analysis.checks.edits import fetch_config_changes
+from retab_analysis.checks.kept import add_archived
 from retab_analysis.checks.settle import settle
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of, with_sides
@@ -39,6 +41,7 @@ def compare_view(
     alpha: float = 0.05,
     margin: float = 0.05,
     save_values: bool = False,
+    archive: Archive | None = None,
     client: Client | None = None,
 ) -> CompareView:
     """Look at what became of each eval between two versions, as :func:`compare_versions` has it.
@@ -62,6 +65,7 @@ def compare_view(
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values. What a live widget shows is not affected: where Jupyter is told to
             save the state of widgets, its values are in it.
+        archive: Whose results of the same workflow are the history, too; nothing is fetched.
         client: What to ask when evals are run again, for what was edited, and for documents; the
             default one if not given.
 
@@ -80,6 +84,8 @@ def compare_view(
     """
     check_flag("save_values", save_values)
     check_client(client)
+    if archive is not None:
+        results = add_archived(results, archive)
     state = CompareState(
         results, baseline, candidate, version_diff=version_diff, alpha=alpha, margin=margin
     )

@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.archive import Archive
+from retab_analysis.checks.kept import KeptWorkflow, read_kept
 from retab_analysis.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -42,6 +44,7 @@ class Fetcher:
         report: Called with how far one is.
         client: What to ask, or None for the default.
         workflow_id: The workflow that is explored, or None where frames were given.
+        archive: Where it is kept, or None.
     """
 
     def __init__(
@@ -52,7 +55,10 @@ class Fetcher:
         report: Callable[[str], None],
         client: Client | None,
         workflow_id: str | None,
+        archive: Archive | None = None,
     ) -> None:
+        self._archive = archive
+        self._kept: KeptWorkflow | None = None
         self._explored, self._lock = explored, lock
         self._say, self._report = say, report
         self._client, self.workflow_id = client, workflow_id
@@ -72,12 +78,14 @@ class Fetcher:
         if self._explored.tab == "evals":
             left = len(self._explored.list_missing())
             return f"The results of {min(left, BATCH)} of {left} further runs" if left else ""
-        if self._explored.tab == "runs" and self.workflow_id:
+        if self._explored.tab == "runs" and self.workflow_id and self._archive is None:
             return f"The runs of the {DAYS} days before {self.since:%Y-%m-%d}"
         return ""
 
     def fetch_earlier(self) -> None:
-        """Fetch the runs of the 90 days before those that are here."""
+        """Fetch the runs of the 90 days before those that are here, or all from the archive."""
+        if self._read_archive():
+            return
         start = self.since - timedelta(days=DAYS)
         here = self._runs.frame.height
         self._fetch_runs(start, self.since)
@@ -97,6 +105,23 @@ class Fetcher:
                 unknown = f" There is no workflow {self.workflow_id!r}; there are {listed}."
         self._say(f"There is no run{before} since {start:%Y-%m-%d}.{unknown}")
 
+    def _read_archive(self) -> bool:
+        """Bring the archive up to date and show the runs in it; whether there is one."""
+        if self._archive is None or self.workflow_id is None:
+            return False
+        client, progress = client_or_default(self._client), JobProgress("Archiving", self._report)
+        kept = read_kept(self._archive, self.workflow_id, client, progress)
+        code = f"ra.Archive({str(self._archive.path)!r})"
+        scanned = f"{code}.scan_runs({self.workflow_id!r}).collect()"
+        with self._lock:
+            self._kept = kept
+            self._explored.source = FrameOrigin(runs=f"runs = {scanned}", archive=code)
+            self._explored.take_runs(kept.all_runs)
+            self._explored.take_versions(kept.versions)
+        if kept.all_runs.is_empty():
+            self._say("There is no run.")
+        return True
+
     def refresh(self) -> None:
         """Fetch what may have changed: new runs of the workflow, and what had not ended."""
         # Evals may have been renamed since.
@@ -105,6 +130,8 @@ class Fetcher:
             # What could not be fetched is tried again where a person asks.
             self._explored.failed.clear()
         runs, known = self._explored.runs, self._explored.known
+        if self._read_archive():
+            return
         if self.workflow_id:
             self._fetch_runs(self.since, None)
         elif runs is not None:
@@ -151,6 +178,11 @@ class Fetcher:
         runs: Any = list(run_ids)
         if known is not None:
             runs = known.frame.filter(pl.col("run_id").is_in(run_ids))
+        if self._kept is not None:
+            found = self._kept.read_results(runs)
+            with self._lock:
+                self._explored.take_results(run_ids, found)
+            return
         found = fetch_results(
             runs,
             evals=self._fetch_names(runs if known is not None else results),

@@ -32,10 +32,12 @@ class FrameOrigin:
     Attributes:
         runs: The lines that make ``runs``.
         results: The lines that make ``results``, empty where they are read run by run.
+        archive: What makes the archive from which they are read, empty where the API is asked.
     """
 
     runs: str = ""
     results: str = ""
+    archive: str = ""
 
 
 class ExplorerState:
@@ -262,13 +264,13 @@ class ExplorerState:
         if not self.fetched - self._given:
             return made
         more = [each for each in self._run_ids(self._known) if each not in self._given]
-        fetched = f"ra.fetch_results({more!r}{self._write_names()})"
+        fetched = self._write_fetched(more)
         return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
 
     def _write_evals(self) -> str:
         if self.results is None:
             ids = self._run_ids(self.results_in_sight())
-            results = f"results = ra.fetch_results({ids!r}{self._write_names()})"
+            results = f"results = {self._write_fetched(ids)}"
         else:
             results = self._write_results()
             if self.runs is not None:
@@ -277,6 +279,12 @@ class ExplorerState:
                     'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
                 )
         return f"{results}\nevals = ra.summarize_evals(results)"
+
+    def _write_fetched(self, ids: list[str]) -> str:
+        if not self.source.archive:
+            return f"ra.fetch_results({ids!r}{self._write_names()})"
+        kept = f"{self.source.archive}.scan_results()"
+        return f'{kept}.filter(pl.col("run_id").is_in({ids!r})).collect()'
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
         return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from retab_analysis.analysis import summarize_evals
+from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_flag, check_path, check_seconds
 from retab_analysis.checks.check import check
+from retab_analysis.checks.kept import archive_or_none
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch.default_client import check_client, client_or_default
@@ -38,6 +40,7 @@ def explore(
     *,
     workflow_id: str | None = None,
     save_values: bool = False,
+    archive: Archive | None = None,
     client: Client | None = None,
 ) -> Explorer:
     """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
@@ -54,6 +57,7 @@ def explore(
             and actual values, and messages that may quote them. What a live widget shows is not
             affected: where Jupyter is told to save the state of widgets, the values of the run or
             result that is open are in it.
+        archive: Where all runs and results of ``workflow_id`` are read, as for :func:`check`.
         client: What to ask; the default one if not given, and only once something is asked.
 
     Returns:
@@ -74,7 +78,10 @@ def explore(
     if workflow_id is not None:
         check_text("workflow_id", workflow_id)
         empty = ExplorerState(RUNS.empty(), None, FrameOrigin())
-        return Explorer(empty, client_or_default(client), workflow_id, save_values=save_values)
+        kept_in, chosen = archive_or_none(archive), client_or_default(client)
+        return Explorer(empty, chosen, workflow_id, save_values=save_values, archive=kept_in)
+    if archive is not None:
+        raise ConfigError("archive goes with workflow_id=; frames are shown as they are")
     shown_runs = None if runs is None else _check_frame(runs, RUNS, "runs")
     shown_results = None if results is None else _check_frame(results, RESULTS, "results")
     source = FrameOrigin(
@@ -121,11 +128,15 @@ class Explorer(Handle):
         workflow_id: str | None = None,
         *,
         save_values: bool = False,
+        archive: Archive | None = None,
     ) -> None:
         super().__init__()
+        self._archive = archive
         self._explored, self._client, self._save_values = explored, client, save_values
         self._jobs = JobQueue(self._finish_job)
-        self._fetcher = Fetcher(explored, self._lock, self._say, self._report, client, workflow_id)
+        self._fetcher = Fetcher(
+            explored, self._lock, self._say, self._report, client, workflow_id, archive
+        )
         self._asked: set[str] = set()
         self._chosen_before: Any = None
         self._error: BaseException | None = None
@@ -281,6 +292,8 @@ class Explorer(Handle):
             return f"Runs of {one_line(workflow_id)}"
         if explored.tab == "evals":
             return self._title_evals()
+        if workflow_id is not None and self._archive is not None:
+            return f"Runs of {one_line(workflow_id)} in the archive"
         if workflow_id is not None:
             return f"Runs of {one_line(workflow_id)} since {self._fetcher.since:%Y-%m-%d}"
         first = explored.list_of(explored.tabs[0])
@@ -372,7 +385,11 @@ class Explorer(Handle):
 
         def job() -> None:
             made = check(
-                run["workflow_id"], candidate=run_id, client=self._client, progress=progress
+                run["workflow_id"],
+                candidate=run_id,
+                archive=self._archive,
+                client=self._client,
+                progress=progress,
             )
             with self._lock:
                 self._explored.checked[run_id] = made

@@ -16,8 +16,17 @@ from types import MappingProxyType
 
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.checks.edits import add_config_changes, choose_versions
-from retab_analysis.checks.plan import HISTORY, Choice, ReadingPlan, RunListing, make_plan
+from retab_analysis.checks.kept import read_kept
+from retab_analysis.checks.plan import (
+    HISTORY,
+    Choice,
+    Limits,
+    ReadingPlan,
+    RunListing,
+    make_plan,
+)
 from retab_analysis.checks.read import ResultReader, make_sides
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, sides_of, with_sides
@@ -112,8 +121,8 @@ class NewsFinder:
         wanted: As ``baseline`` of :func:`watch`; None looks for no news.
     """
 
-    def __init__(self, client: Client, wanted: Runs | None) -> None:
-        self._client = client
+    def __init__(self, client: Client, wanted: Runs | None, archive: Archive | None) -> None:
+        self._client, self._archive = client, archive
         self._workflows: dict[str, WorkflowNews] = {}
         self.wanted = wanted
 
@@ -146,7 +155,7 @@ class NewsFinder:
             workflow_id = its["workflow_id"][0]
             if workflow_id not in self._workflows:
                 self._workflows[workflow_id] = WorkflowNews(
-                    self._client, workflow_id, self.wanted, evals[workflow_id]
+                    self._client, workflow_id, self.wanted, evals[workflow_id], self._archive
                 )
             found.append(self._workflows[workflow_id].find(its, results))
         return tuple(found)
@@ -159,8 +168,16 @@ class WorkflowNews:
         reader: Reads the results of the earlier runs.
     """
 
-    def __init__(self, client: Client, workflow_id: str, wanted: Runs, evals: pl.DataFrame) -> None:
+    def __init__(
+        self,
+        client: Client,
+        workflow_id: str,
+        wanted: Runs,
+        evals: pl.DataFrame,
+        archive: Archive | None,
+    ) -> None:
         self._client, self._workflow_id, self._wanted = client, workflow_id, wanted
+        self._archive = archive
         self._listing: RunListing | None = None
         self._news: News | None = None
         # What the news were found in: the runs, which of them had ended, and their outcomes.
@@ -240,14 +257,21 @@ class WorkflowNews:
         have ended meanwhile, and the saved evals remember other passes.
         """
         if self._listing is None or (has_ended and not self._is_final):
+            kept = None
+            if self._archive is not None:
+                kept = self.reader.kept = read_kept(
+                    self._archive, self._workflow_id, self._client, progress=False
+                )
+                self.reader.saved = kept.saved
             # Without the saved evals everything would be taken for removed.
-            if self._listing is not None or self.reader.saved.is_empty():
+            elif self._listing is not None or self.reader.saved.is_empty():
                 self.reader.saved = list_evals(self._client, self._workflow_id).frame
-            self._listing = RunListing.read(self._client, self._workflow_id)
+            self._listing = RunListing.read(self._client, self._workflow_id, kept)
         self._is_final = has_ended
         self._listing.add(runs)
         candidate = Choice(runs, "which is watched")
-        return make_plan(self._listing, candidate, self._wanted, HISTORY, self.reader.saved)
+        limits = Limits.choose(HISTORY, self.reader.kept)
+        return make_plan(self._listing, candidate, self._wanted, limits, self.reader.saved)
 
 
 def list_outcomes(results: pl.DataFrame) -> frozenset[Outcome]:

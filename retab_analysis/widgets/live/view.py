@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
+from retab_analysis.checks.kept import archive_or_none
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
@@ -50,6 +52,7 @@ def watch(
     interval: float = 2.0,
     allow_cancel: bool | None = None,
     save_values: bool = False,
+    archive: Archive | None = None,
     client: Client | None = None,
 ) -> LiveView:
     """Watch eval runs while they go on. Returns at once and blocks nothing.
@@ -78,6 +81,7 @@ def watch(
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values, and messages that may quote them. What a live widget shows is not
             affected: where Jupyter is told to save the state of widgets, their values are in it.
+        archive: Where that workflow's past is read, as for :func:`check`.
         client: What to ask; the default one if not given.
 
     Returns:
@@ -111,7 +115,8 @@ def watch(
     ids = [] if runs is None else list(RunList.make(runs).ids)
     check_polars_threads()
     chosen = client_or_default(client)
-    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval))
+    kept_in = archive_or_none(archive)
+    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), kept_in)
     view = LiveView(watcher, chosen, look)
     watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
     return view

@@ -14,6 +14,7 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import RunList, Runs
@@ -65,6 +66,7 @@ class Watcher:
         workflow_id: The workflow to follow, or None.
         baseline: What to compare with, or None.
         interval: Seconds between two rounds, at least.
+        archive: Where the history is kept, or None.
     """
 
     def __init__(
@@ -74,11 +76,12 @@ class Watcher:
         workflow_id: str | None,
         baseline: Runs | None,
         interval: float,
+        archive: Archive | None = None,
     ) -> None:
-        self._client = client
+        self._client, self._archive = client, archive
         self._runs = WatchedRuns(client, ids, workflow_id)
         self.baseline = baseline
-        self._finder = NewsFinder(client, baseline)
+        self._finder = NewsFinder(client, baseline, archive)
         # One thread for all news: each new one may be given another arena by the C library, which
         # keeps as much memory as finding them took.
         self._pool = Pool(1)
@@ -171,7 +174,8 @@ class Watcher:
         self._pool.stop()
         # A notebook keeps the views of all its outputs, but nobody needs what their news were
         # found in.
-        self._finder, self._job, self._asked = NewsFinder(self._client, self.baseline), None, None
+        self._finder = NewsFinder(self._client, self.baseline, self._archive)
+        self._job = self._asked = None
         self._results.clear()
 
     def _watch(self) -> None:

@@ -1,0 +1,115 @@
+"""What an archive holds of a workflow, in the place of what the API would be asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import polars as pl
+
+from retab_analysis.archive import Archive
+from retab_analysis.archive.archive import PATH_VARIABLE
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch.lists import read_evals
+from retab_analysis.fetch.paging import PAGE_SIZE
+from retab_analysis.progress import Progress
+from retab_analysis.schema import RESULTS, checked
+from retab_analysis.transport import Client
+
+
+@dataclass(frozen=True, eq=False)
+class KeptWorkflow:
+    """A workflow as an archive holds it, right after a sync.
+
+    What somebody deleted on the server says nothing any more. What the server itself has forgotten
+    does: runs that are older than all that it still has.
+
+    Attributes:
+        archive: Where it is kept.
+        workflow_id: The workflow.
+        saved: The EVALS frame of what is saved.
+        versions: The VERSIONS frame.
+        runs: A RUNS frame of those that the server has.
+        forgotten: Of those that are older.
+    """
+
+    archive: Archive
+    workflow_id: str
+    saved: pl.DataFrame
+    versions: pl.DataFrame
+    runs: pl.DataFrame
+    forgotten: pl.DataFrame
+
+    @classmethod
+    def read(cls, archive: Archive, workflow_id: str, client: Client) -> KeptWorkflow:
+        """Read what an archive holds of a workflow, right after a sync."""
+        there = archive.scan_runs(workflow_id, gone=False).collect()
+        older = pl.col("created_at") < there["created_at"].min()
+        forgotten = archive.scan_runs(workflow_id).filter(older).collect()
+        saved = archive.scan_evals(workflow_id).collect()
+        if saved.height > PAGE_SIZE:
+            # Where nothing was run a sync looks at the newest only; others may have been edited.
+            saved = read_evals(client, workflow_id)
+        versions = archive.scan_versions(workflow_id).collect()
+        return cls(archive, workflow_id, saved, versions, there, forgotten)
+
+    @property
+    def all_runs(self) -> pl.DataFrame:
+        """All runs, a RUNS frame."""
+        return pl.concat([self.runs, self.forgotten])
+
+    def read_results(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The results of some of the runs; of the forgotten ones those of evals that are saved."""
+        there = self.archive.scan_results(self.workflow_id, gone=False)
+        found = there.filter(pl.col("run_id").is_in(runs["run_id"].implode())).collect()
+        older = self.forgotten.join(runs, on="run_id", how="semi")
+        if older.is_empty():
+            return found
+        kept = self.archive.scan_results(self.workflow_id).filter(
+            pl.col("run_id").is_in(older["run_id"].implode()),
+            pl.col("eval_id").is_in(self.saved["eval_id"].implode()),
+        )
+        return pl.concat([found, kept.collect()])
+
+
+def archive_or_none(archive: Archive | None) -> Archive | None:
+    """The archive that was given, else the one that the environment names, if it does.
+
+    Raises:
+        ConfigError: It is not an archive.
+        ArchiveError: What the environment names is not one.
+    """
+    if archive is not None and not isinstance(archive, Archive):
+        raise ConfigError(f"archive must be an Archive or None, got {type(archive).__name__}")
+    if archive is None and os.environ.get(PATH_VARIABLE):
+        return Archive()
+    return archive
+
+
+def read_kept(
+    archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None = None
+) -> KeptWorkflow:
+    """Bring an archive up to date, and read what it holds of a workflow.
+
+    Raises:
+        RetabAnalysisError: What :meth:`Archive.sync` raises.
+    """
+    archive.sync(workflow_id, client=client, progress=progress)
+    return KeptWorkflow.read(archive, workflow_id, client)
+
+
+def add_archived(results: pl.DataFrame | pl.LazyFrame, archive: Archive) -> pl.DataFrame:
+    """Some results, and those of other runs of their workflow that are in an archive.
+
+    Raises:
+        ConfigError: It is not an archive.
+        SchemaError: It is not a RESULTS frame.
+    """
+    given = checked(results, RESULTS, ("workflow_id", "run_id"), "results").collect()
+    workflows = given["workflow_id"].drop_nulls().unique().to_list()
+    there = archive_or_none(archive)
+    if there is None or not workflows:
+        return given
+    kept = there.scan_results(workflows, gone=False).collect()
+    others = kept.join(given, on="run_id", how="anti").join(given, on="result_id", how="anti")
+    return pl.concat([given, others], how="diagonal")

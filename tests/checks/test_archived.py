@@ -1,0 +1,217 @@
+"""What is read from an archive, where there is one: all runs there ever were, in few requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike
+
+import retab_analysis as ra
+
+OLD_BREAK = {"a": "P" * 20 + "F" * 500, **alike(4, "P" * 520)}
+EDITED_AT_20 = "A" * 20 + "B" * 500
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[ra.Archive]:
+    with ra.Archive(tmp_path / "archive.sqlite") as made:
+        yield made
+
+
+def row(made: ra.Comparison, eval_id: str = "a") -> dict[str, Any]:
+    return made.evals.row(by_predicate=pl.col("eval_id") == eval_id, named=True)
+
+
+def test_a_break_500_runs_old_has_its_date(archive: ra.Archive) -> None:
+    with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
+        made = api.check(archive=archive)
+        found = row(made)
+        assert (found["transition"], found["since_run_id"]) == ("regressed", "run_20")
+        assert found["cause"] == "edit"
+        assert "at the latest" not in made.to_markdown() + made.explain() + str(made)
+        assert made.plan["why"][-1] == "520 runs are in the archive"
+        assert made.plan.height == 521
+        # Without one a page of runs has to do, and in all of them it failed.
+        assert row(api.check())["transition"] == "still_failing"
+
+
+@pytest.mark.parametrize(
+    ("evals", "codes"),
+    [
+        ({"a": "P" * 12 + "F" * 3}, "A" * 12 + "B"),
+        ({"a": "P" * 15}, "A"),
+        ({"a": "PPFPPPPFPPPPPPF"}, "A"),
+    ],
+)
+def test_a_check_takes_six_requests_after_a_sync(
+    evals: dict[str, str], codes: str, archive: ra.Archive
+) -> None:
+    others = alike(99, "P" * 15)
+    with LetteredApi({**evals, **others}, codes=codes, published="A") as api:
+        archive.sync(FLOW, client=api.client, progress=False)
+        api.asked.clear()
+        api.check(archive=archive)
+        assert len(api.asked) <= 6
+        api.run("P" * 100, after=HOUR)
+        api.asked.clear()
+        assert row(api.check(archive=archive))["candidate_state"] == "passed"
+        assert len(api.asked) <= 9  # the run has a page of results, and the evals have changed
+
+
+@pytest.mark.parametrize(
+    "evals",
+    [
+        {"a": "P" * 20 + "F"},
+        {"a": "P" * 15 + "F" * 6},
+        {"a": "PFPPFPPPFPPFPPFPFPPFP"},
+        {"a": "P" * 20 + "." * 3},
+        {"a": "P" * 19 + "E" * 2},
+        {"a": "." * 18 + "FFF"},
+    ],
+)
+def test_with_little_history_it_is_the_same(evals: dict[str, str], archive: ra.Archive) -> None:
+    with LetteredApi({**evals, **alike(6, "P" * 21)}, scopes="W" * 19 + "bW") as api:
+        plain, kept = api.check(), api.check(archive=archive)
+    assert kept.headline == plain.headline
+    assert_frame_equal(kept.evals, plain.evals)
+    assert kept.gate().reasons == plain.gate().reasons
+
+
+def test_history_says_how_many_all_the_same(archive: ra.Archive) -> None:
+    with LetteredApi(alike(3, "P" * 50)) as api:
+        made = api.check(archive=archive, history=5)
+        assert made.plan.filter(pl.col("why").str.starts_with("an earlier")).height == 5
+        every = api.check(archive=archive)
+        assert every.plan.filter(pl.col("why").str.starts_with("an earlier")).height == 49
+
+
+def test_all_runs_of_blocks_and_evals_are_read(archive: ra.Archive) -> None:
+    with LetteredApi(alike(3, "P" * 3)) as api:
+        for _ in range(60):
+            api.run("PPP", scope="B", after=MINUTE)
+        api.run("PPP")
+        for _ in range(60):
+            api.run({"fine 1": "P"}, scope="E", after=MINUTE)
+        made = api.check(archive=archive)
+    whys = dict(made.plan.drop_nulls("run_id")["why"].value_counts().iter_rows())
+    assert sorted(whys.values()) == [1, 3, 60, 60]
+
+
+def test_what_the_server_forgot_counts_and_what_somebody_deleted_does_not(
+    archive: ra.Archive,
+) -> None:
+    letters = {"a": "P" * 10 + "F" * 3, **alike(3, "P" * 13)}
+    with LetteredApi(letters, memory=False) as api:
+        api.check(archive=archive)
+        del api.runs[:10]  # all in which it passed
+        assert row(api.check())["transition"] == "still_failing"
+        archive.sync(FLOW, client=api.client, progress=False, refresh=True)
+        assert row(api.check(archive=archive))["transition"] == "regressed"
+    with LetteredApi({"a": "PPPPPPFPPP", **alike(3, "P" * 10)}) as api:
+        other = ra.Archive(archive.path.with_name("other.sqlite"))
+        api.check(archive=other)
+        del api.runs[6]  # by somebody who knew why
+        other.sync(FLOW, client=api.client, progress=False, refresh=True)
+        assert "run_6" not in api.check(archive=other).plan["run_id"]
+
+
+def test_a_deleted_eval_is_not_told_of(archive: ra.Archive) -> None:
+    with LetteredApi({"a": "P" * 5 + "F", **alike(3, "P" * 6)}) as api:
+        api.check(archive=archive)
+        api.remove("a")
+        plain, kept = api.check().evals, api.check(archive=archive).evals
+        assert kept["transition"].to_list() == plain["transition"].to_list()
+
+
+def test_an_edit_beyond_the_newest_hundred_evals_is_seen(archive: ra.Archive) -> None:
+    with LetteredApi({"a": "PPP", **alike(150, "PPP")}) as api:
+        api.check(archive=archive)
+        later = {"updated_at": "2027-01-01T00:00:00Z"}
+        api.change("a", condition={"kind": "equals", "expected": "other"}, **later)
+        plain = api.check()
+        assert_frame_equal(api.check(archive=archive).evals, plain.evals)
+
+
+def test_the_environment_names_one(
+    archive: ra.Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(archive.path))
+    with LetteredApi(alike(3, "P" * 50)) as api:
+        assert api.check().plan["why"][-1] == "50 runs are in the archive"
+        monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(tmp_path / "not" / "there.sqlite"))
+        with pytest.raises(ra.ArchiveError, match="is its folder there"):
+            api.check()
+
+
+@pytest.mark.parametrize("call", ["check", "plan_runs", "overview", "watch", "explore"])
+def test_another_thing_is_refused(call: str) -> None:
+    with LetteredApi(alike(3, "P" * 3)) as api:
+        first = {"watch": "run_1", "overview": None, "explore": None}.get(call, FLOW)
+        more = {"workflow_id": FLOW} if call == "explore" else {}
+        with pytest.raises(ra.ConfigError, match="archive must be an Archive or None, got str"):
+            getattr(ra, call)(first, archive="a.sqlite", client=api.client, **more)
+
+
+def test_runs_are_planned_by_the_whole_history(archive: ra.Archive) -> None:
+    with LetteredApi({"a": "F" + "P" * 60, **alike(3, "P" * 61)}) as api:
+        api.check(archive=archive)
+        api.asked.clear()
+        plan = ra.plan_runs(FLOW, archive=archive, client=api.client)
+        assert plan.frame.height == 4
+        assert len(api.asked) <= 6
+
+
+def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:
+    with LetteredApi({"a": "P" * 40 + "F", **alike(3, "P" * 41)}) as api:
+        plain = ra.overview(client=api.client, progress=False)
+        ra.overview(archive=archive, client=api.client, progress=False)
+        api.asked.clear()
+        kept = ra.overview(archive=archive, client=api.client, progress=False)
+        assert not any("results" in each for each in api.asked)
+        assert_frame_equal(kept.frame, plain.frame)
+
+
+def test_the_news_of_a_watched_run_come_from_the_whole_history(archive: ra.Archive) -> None:
+    with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
+        view = ra.watch("run_519", archive=archive, client=api.client)
+        view.wait(timeout=60)
+        told = view._repr_mimebundle_()["text/html"]
+        view.close()
+    assert "at the latest" not in told
+    assert "21 Apr" in told
+
+
+def test_an_explorer_shows_all_runs_and_reads_their_results_without_asking(
+    archive: ra.Archive,
+) -> None:
+    with LetteredApi({"a": "P" * 150, **alike(3, "P" * 150)}) as api:
+        view = ra.explore(workflow_id=FLOW, archive=archive, client=api.client)
+        view.wait(timeout=60)
+        assert view.frame.height == 150
+        assert "scan_runs" in view.code()
+        api.asked.clear()
+        view.tab = "evals"
+        view.wait(timeout=60)
+        assert view.frame["outcomes"].sum() > 0
+        assert not any("results" in each for each in api.asked)
+        assert "scan_results" in view.code()
+        view.close()
+        with pytest.raises(ra.ConfigError, match="archive goes with workflow_id"):
+            ra.explore(ra.fetch_runs(FLOW, client=api.client), archive=archive)
+
+
+def test_a_comparison_view_has_the_archived_results_as_history(archive: ra.Archive) -> None:
+    with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
+        archive.sync(FLOW, client=api.client, progress=False)
+        runs = ra.fetch_runs(FLOW, limit=2, client=api.client)
+        results = ra.fetch_results(runs, client=api.client, progress=False)
+        view = ra.compare_view(
+            results, *runs["run_id"].reverse(), archive=archive, client=api.client
+        )
+        assert row(view.comparison)["since_run_id"] == "run_20"
+        view.close()
