@@ -74,14 +74,14 @@ LINES = {
     "comparison": 5_375,
     "render": 810,
     "plots": 1_348,
-    "checks": 2_585,
+    "checks": 2_790,
     "widgets": 6_562,
     "cli": 2_100,
     "pytest_plugin": 210,
     "mcp": 165,
     "sandbox": 2_980,
 }
-LINES_OF_ALL = 35_650
+LINES_OF_ALL = 35_900
 # Examples in docstrings are for who reads them, and no code.
 EXAMPLE = re.compile(r"\n\n *Examples?:\n.*?\n *(?=\"\"\")", re.DOTALL)
 
