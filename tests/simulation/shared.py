@@ -1,7 +1,7 @@
 """Several workflows of one provider: what is found if their histories are looked at together.
 
 ``python tests/simulation/shared.py`` prints the table of ``docs/simulation.md``: ``--groups`` of
-six workflows a row (25), ``--seed`` (3).
+six workflows a row (25), ``--earlier`` runs of each (10), ``--seed`` (3).
 """
 
 from __future__ import annotations
@@ -42,19 +42,23 @@ ROWS = (
 )
 
 
-def draw_workflows(world: str, kind: str, seed: Sequence[int]) -> list[Scenario]:
+def draw_workflows(
+    world: str, kind: str, seed: Sequence[int], earlier: int = EARLIER
+) -> list[Scenario]:
     """Six suites to which the same sort of thing happens at one moment."""
     rng = np.random.default_rng([*seed, 4])
     drawn = []
     for at in range(WORKFLOWS):
-        made = WORLDS[world](kind, EARLIER - 1, seed=(*seed, at))
+        made = WORLDS[world](kind, earlier - 1, seed=(*seed, at))
         before, now = made.times[made.candidate_row - 1 :][:2]
         shift = CHANGE - before - (now - before) * float(rng.random())
         drawn.append(replace(made, times=[each + shift for each in made.times]))
     return drawn
 
 
-def count_groups(world: str, kind: str, seed: int, groups: int) -> Counter[str]:
+def count_groups(
+    world: str, kind: str, seed: int, groups: int, earlier: int = EARLIER
+) -> Counter[str]:
     """What ``check`` finds in each workflow, and what is found with the event that all share.
 
     *Planted* are the evals that broke with the newest run and that somebody could know of; called
@@ -63,7 +67,7 @@ def count_groups(world: str, kind: str, seed: int, groups: int) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     for group in range(groups):
-        drawn = draw_workflows(world, kind, (seed, group))
+        drawn = draw_workflows(world, kind, (seed, group), earlier)
         sides = [(each.candidate, each.of_rows(0, each.candidate_row)) for each in drawn]
         shared = LibraryRule().find_shared(sides)
         counts.update(groups=1, said=any(shared))
@@ -83,12 +87,12 @@ def count_groups(world: str, kind: str, seed: int, groups: int) -> Counter[str]:
     return counts
 
 
-def tabulate(seed: int, groups: int) -> str:
+def tabulate(seed: int, groups: int, earlier: int) -> str:
     """The table, in Markdown."""
     heads = ["", "world", "recall", "precision", "any false red", "said to have changed for all"]
     lines = [heads, ["---"] * len(heads)]
     for title, world, kind in ROWS:
-        counts = count_groups(world, kind, seed, groups)
+        counts = count_groups(world, kind, seed, groups, earlier)
         pairs = [("found", "planted"), ("found", "called"), ("red", "groups")]
         told = [
             " / ".join(
@@ -111,5 +115,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What is found in several workflows together.")
     parser.add_argument("--groups", type=int, default=25, help="groups of six workflows a row")
     parser.add_argument("--seed", type=int, default=3, help="another seed, other suites")
+    parser.add_argument("--earlier", type=int, default=EARLIER, help="earlier runs of each")
     asked = parser.parse_args()
-    sys.stdout.write(f"{tabulate(asked.seed, asked.groups)}\n")
+    sys.stdout.write(f"{tabulate(asked.seed, asked.groups, asked.earlier)}\n")
