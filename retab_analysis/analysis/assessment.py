@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from retab_analysis.analysis.frames import Frame, check_frame, count_rows, count_where
+from retab_analysis.evidence.comparable import (
+    CANDIDATE,
+    Ledger,
+    collect,
+    combine_sides,
+    split_by_candidate,
+)
+from retab_analysis.evidence.inference import last_row
+from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import (
@@ -29,10 +38,6 @@ from retab_analysis.vocabulary import (
     UNLIKELY,
     known_state,
 )
-
-if TYPE_CHECKING:
-    from retab_analysis.evidence.comparable import Ledger
-    from retab_analysis.evidence.since import Findings
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id", "status"),
@@ -117,10 +122,6 @@ def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> 
 
 def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
     """The assessment of one workflow, whose evals are numbered from ``offset`` on."""
-    # numpy, which the model needs, is loaded only by who asks it.
-    from retab_analysis.evidence.comparable import collect, combine_sides
-    from retab_analysis.evidence.since import weigh
-
     placed = _split(results)
     now, earlier, tried = (
         placed.filter(place=place).drop("place") for place in ("candidate", "earlier", "tried")
@@ -150,8 +151,6 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
 
     Whole runs, runs of a block and of an eval are told apart by what is in them.
     """
-    from retab_analysis.evidence.comparable import split_by_candidate
-
     dated = results.filter(pl.col("eval_id").is_not_null()).with_columns(moment=MOMENT)
     blocks = dated.drop_nulls("block_id").sort("moment", nulls_last=False)
     newest = blocks.unique("eval_id", keep="last", maintain_order=True)
@@ -216,11 +215,6 @@ def _find_base(runs: pl.DataFrame) -> frozenset[str]:
 
 def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     """What is to be said of each eval, by the rules by which a comparison calls it."""
-    import numpy as np
-
-    from retab_analysis.evidence.comparable import CANDIDATE
-    from retab_analysis.evidence.inference import last_row
-
     histories = ledger.histories
     newest = pl.col("row") == pl.col("row").max().over("eval")
     earlier = ledger.results.filter(

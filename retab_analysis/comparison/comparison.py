@@ -27,12 +27,7 @@ from retab_analysis.comparison.gate import (
 )
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
-from retab_analysis.comparison.plain_values import (
-    list_brief,
-    list_conclusion,
-    list_rows,
-    shorten,
-)
+from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
 from retab_analysis.comparison.reruns import (
     SETTLE_ROUNDS,
     choose_reruns,

@@ -8,12 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.detail import (
-    WORDS,
-    EvalDetail,
-    find_year,
-    say_day,
-)
+from retab_analysis.comparison.detail import WORDS, EvalDetail, find_year, say_day
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading
@@ -226,14 +221,8 @@ def _say_fixed(fixed: Sequence[EvalDetail], *, short: bool) -> str:
     n = len(fixed)
     sure = all((each.row["p_improved"] or 0) >= LIKELY for each in fixed)
     who = f"{n:,}" if short else count_noun(n, "eval")
-    verb = (
-        ("is fixed" if sure else "passes again")
-        if n == 1
-        else "are fixed"
-        if sure
-        else "pass again"
-    )
-    return f"{who} {verb}"
+    fixed_, again = ("is fixed", "passes again") if n == 1 else ("are fixed", "pass again")
+    return f"{who} {fixed_ if sure else again}"
 
 
 def _nothing_decided(facts: VerdictFacts) -> Heading | None:

@@ -16,6 +16,7 @@ from retab_analysis.comparison.verdict_document import name_versions
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
 
+_GATE = ("reasons", "notes", "failing", "undecided", "accepted", "informational")
 _BRIEF = 10_000  # bytes: a token has about 3.5, and there should be at most 3,000
 _LONGEST = 120
 _SENTENCE = 400
@@ -38,17 +39,7 @@ def list_conclusion(
         "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
         "gate": {
             "ok": gate.ok,
-            **{
-                name: list(getattr(gate, name))
-                for name in (
-                    "reasons",
-                    "notes",
-                    "failing",
-                    "undecided",
-                    "accepted",
-                    "informational",
-                )
-            },
+            **{name: list(getattr(gate, name)) for name in _GATE},
         },
         "counts": {each.word: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),

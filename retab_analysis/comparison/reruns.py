@@ -50,10 +50,7 @@ def choose_reruns(suite: Suite, rounds: int, now: datetime | None = None) -> pl.
 
 
 def mean_reruns(
-    suite: Suite,
-    rounds: int,
-    evals: pl.Series | None = None,
-    now: datetime | None = None,
+    suite: Suite, rounds: int, evals: pl.Series | None = None, now: datetime | None = None
 ) -> float:
     """How many runs :func:`settle` will start in the mean, in so many rounds.
 

@@ -8,7 +8,7 @@ included, with evals of one document held together. Rates, test and interval are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -25,16 +25,10 @@ from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, TRANSITIONS
 SUMMARY_SCHEMA = pl.Schema(
     {
         **dict.fromkeys(TRANSITIONS, pl.Int64()),
-        "baseline_pass_rate": pl.Float64(),
-        "candidate_pass_rate": pl.Float64(),
-        "n_evals": pl.Int64(),
-        "n_documents": pl.Int64(),
-        "delta": pl.Float64(),
-        "delta_low": pl.Float64(),
-        "delta_high": pl.Float64(),
-        "p_value": pl.Float64(),
-        "p_any_regressed": pl.Float64(),
-        "detectable": pl.Float64(),
+        **dict.fromkeys(("baseline_pass_rate", "candidate_pass_rate"), pl.Float64()),
+        **dict.fromkeys(("n_evals", "n_documents"), pl.Int64()),
+        **dict.fromkeys(("delta", "delta_low", "delta_high", "p_value"), pl.Float64()),
+        **dict.fromkeys(("p_any_regressed", "detectable"), pl.Float64()),
     }
 )
 """The columns of ``Comparison.summary``."""
@@ -80,20 +74,11 @@ def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
         suite: The evals and their outcomes.
         alpha: The level of the test, and one minus that of the interval.
     """
-    change = suite_change(*suite.comparable(), alpha)
     row = {
         **dict.fromkeys(TRANSITIONS, 0),
         **dict(suite.evals["transition"].value_counts().iter_rows()),
-        "baseline_pass_rate": change.baseline_pass_rate,
-        "candidate_pass_rate": change.candidate_pass_rate,
-        "n_evals": change.n_evals,
-        "n_documents": change.n_documents,
-        "delta": change.delta,
-        "delta_low": change.low,
-        "delta_high": change.high,
-        "p_value": change.p_value,
+        **asdict(suite_change(*suite.comparable(), alpha)),
         "p_any_regressed": _any(suite.evals, "p_worse"),
-        "detectable": change.detectable,
     }
     return pl.DataFrame([row], schema=SUMMARY_SCHEMA)
 

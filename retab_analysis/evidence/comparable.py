@@ -574,10 +574,7 @@ def _find_definition_changes(table: pl.DataFrame) -> pl.DataFrame:
         (~pl.col("comparable")).any().over("eval"), "comparable", pl.col("state").is_in(DECIDED)
     )
     return decided.unique("eval", keep="first", maintain_order=True).select(
-        "eval",
-        edited_at="moment",
-        edited_run_id="run_id",
-        edited_version_id="workflow_version_id",
+        "eval", edited_at="moment", edited_run_id="run_id", edited_version_id="workflow_version_id"
     )
 
 

@@ -17,22 +17,9 @@ import numpy.typing as npt
 import polars as pl
 
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger
-from retab_analysis.evidence.inference import (
-    Histories,
-    Posterior,
-    find_likeliest,
-    infer,
-    last_row,
-)
+from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, infer, last_row
 from retab_analysis.evidence.kinds import comes_and_goes, find_kinds, may_be_flaky
-from retab_analysis.evidence.rates import (
-    EDITED,
-    SAME,
-    Bools,
-    Floats,
-    Ints,
-    Words,
-)
+from retab_analysis.evidence.rates import EDITED, SAME, Bools, Floats, Ints, Words
 from retab_analysis.evidence.reruns import ROUNDS, count_reruns, expect_reruns, predict
 from retab_analysis.vocabulary import DECIDED, LIKELY
 
@@ -191,10 +178,7 @@ class Findings:
         """``eval, since_row``: since when each eval is probably worse; null where it is not."""
         likely = self.overall.p_regressed >= LIKELY
         return pl.DataFrame(
-            {
-                "eval": np.arange(len(likely)),
-                "since_row": np.where(likely, self.overall.since, -1),
-            }
+            {"eval": np.arange(len(likely)), "since_row": np.where(likely, self.overall.since, -1)}
         ).with_columns(pl.when(pl.col("since_row") >= 0).then("since_row"))
 
     def of_each_eval(

@@ -14,6 +14,7 @@ from retab_analysis.render.document import (
     Change,
     ChangeList,
     ColumnTitle,
+    Count,
     Document,
     DocumentTable,
     Line,
@@ -38,12 +39,7 @@ _BARS = {
     "mixed": ("flaky", 80),
 }
 _EVENTS = {"open": "eval", "show": "document"}
-_LOOKS = {
-    "strong": "b",
-    "removed": "del",
-    "added": "ins",
-    "code": "code",
-}
+_LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 
 def to_html(*parts: Document | Part) -> Html:
@@ -92,10 +88,9 @@ def _colour(tone: str) -> str:
     return f"background:var(--rtd-t-{tone})"
 
 
-def _write_count(count: object) -> Html:
-    dot = tag("span", class_="rtd-dot", style=_colour(count.tone))  # type: ignore[attr-defined]
-    number = tag("b", f"{count.number:,}")  # type: ignore[attr-defined]
-    return tag("span", dot, number, f" {count.word}")  # type: ignore[attr-defined]
+def _write_count(count: Count) -> Html:
+    dot = tag("span", class_="rtd-dot", style=_colour(count.tone))
+    return tag("span", dot, tag("b", f"{count.number:,}"), f" {count.word}")
 
 
 def _write_part(part: Part) -> Iterator[Html]:

@@ -91,7 +91,9 @@ def describe_condition(condition: str) -> str:
     try:
         members = _members(condition)
         kind = msgspec.json.decode(members.pop("kind"), type=str)
-        return _fill_in(kind, members)
+        with contextlib.suppress(KeyError):  # another kind, or a member that is not there
+            return _WORDS[kind].format_map(_write_members(kind, members))
+        return f"{kind} {_unescape(_write_object(members))}" if members else kind
     except (*_UNREADABLE, KeyError):
         return condition
 
@@ -194,13 +196,6 @@ def _members(condition: str) -> dict[str, str]:
     return {name: bytes(raw).decode() for name, raw in sent.items()}
 
 
-def _fill_in(kind: str, members: Mapping[str, str]) -> str:
-    try:
-        return _WORDS[kind].format_map(_write_members(kind, members))
-    except KeyError:
-        return f"{kind} {_unescape(_write_object(members))}" if members else kind
-
-
 def _write_members(kind: str, members: Mapping[str, str]) -> Mapping[str, str]:
     defaults = _DEFAULTS.get(kind, {})
     given = {name: json for name, json in members.items() if json != "null" or name not in defaults}
@@ -232,30 +227,13 @@ def _write_text(value: str) -> str:
         return value
 
 
-def _write_sign(value: str) -> str:
-    op = _write_text(value)
-    return _SIGNS.get(op, op)
-
-
-def _write_ends(value: str) -> str:
-    return " (both excluded)" if value == "false" else ""
-
-
-def _write_method(value: str) -> str:
-    return "" if value == '"levenshtein"' else f" ({_write_text(value)})"
-
-
-def _write_label(value: str) -> str:
-    return "" if value == "null" else f" {_unescape(value)}"
-
-
 # How the members are written that are not shown as JSON.
 _WRITERS: Mapping[str, Callable[[str], str]] = {
-    "op": _write_sign,
+    "op": lambda value: _SIGNS.get(_write_text(value), _write_text(value)),
     "pattern": _write_text,
     "rubric": _write_text,
     "condition": describe_condition,
-    "inclusive": _write_ends,
-    "method": _write_method,
-    "expected_label": _write_label,
+    "inclusive": lambda value: " (both excluded)" if value == "false" else "",
+    "method": lambda value: "" if value == '"levenshtein"' else f" ({_write_text(value)})",
+    "expected_label": lambda value: "" if value == "null" else f" {_unescape(value)}",
 }

@@ -1,4 +1,4 @@
-"""Statistics: plain functions of numbers, which import numpy when they are called.
+"""Statistics: plain functions of numbers.
 
 ``outcomes`` has the table of what every eval came to in every run, ``suite`` the change of the
 whole suite: its ``permutations`` test, its ``interval`` and the fall that both would find

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 def find_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
@@ -35,8 +32,6 @@ def find_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
         >>> find_clusters(np.array([0, 1, 2, 2, 4]), np.array([0, 1, 0, 2, 2]), 5).tolist()
         [0, 1, 0, 2, 0]
     """
-    import numpy as np
-
     cluster = np.arange(n)
     while True:
         own = cluster[evals]

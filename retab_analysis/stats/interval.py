@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 _HALVINGS = 60  # after which an angle is as exact as a float can be
 
@@ -45,8 +43,6 @@ def cluster_interval(
         >>> round(low, 3), round(high, 3)
         (-0.051, 0.051)
     """
-    import numpy as np
-
     sizes = np.bincount(clusters)
     if len(sizes) < 2:
         return None
@@ -80,8 +76,6 @@ def t_quantile(alpha: float, df: int) -> float:
         >>> round(t_quantile(0.05, 10), 6)
         2.228139
     """
-    import numpy as np
-
     if not 0 < alpha <= 1:
         raise ValueError(f"alpha must be above 0 and at most 1, got {alpha!r}")
     if df < 1:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +49,6 @@ def gaps_of_whole_runs(passes: Ints, outcomes: Ints) -> Floats:
 
     NaN for a run of less than half the evals: what is bad there says nothing of the hour.
     """
-    import numpy as np
-
     rest = outcomes.sum(axis=1, keepdims=True) - outcomes
     rest_passes = passes.sum(axis=1, keepdims=True) - passes
     gaps = passes / np.maximum(outcomes, 1) - rest_passes / np.maximum(rest, 1)

@@ -22,16 +22,14 @@ import itertools
 import math
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from retab_analysis.stats.outcomes import OutcomeTable
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 Part = tuple[tuple[int, ...], tuple[float, ...]]
 """What a cluster may add to the sum, ascending, and the probability of each."""
@@ -52,8 +50,6 @@ def permutation_p(table: OutcomeTable, clusters: Ints) -> float:
         table: Evals with outcomes on both sides.
         clusters: The number of each eval's cluster.
     """
-    import numpy as np
-
     # An eval that always passes, or never, adds nothing whichever run is the candidate's.
     passes, outcomes = table.passes.sum(axis=1), table.outcomes.sum(axis=1)
     varies = (passes > 0) & (passes < outcomes)
@@ -101,8 +97,6 @@ def two_sided_p(observed: int, parts: Counter[Part], tolerance: int = 0) -> floa
 
 def _relabel(table: OutcomeTable, observed: int, unit: int) -> Part:
     """What the evals of one cluster may add to the sum."""
-    import numpy as np
-
     # One column for each outcome. Of an eval that a run tried several times only the counts are
     # known: its passes come first, so that the failures of a cluster's evals in one run fall
     # together, which is the careful guess.
@@ -129,16 +123,12 @@ def _relabel(table: OutcomeTable, observed: int, unit: int) -> Part:
 
 @functools.lru_cache(maxsize=64)
 def _all_choices(n: int, k: int) -> Ints:
-    import numpy as np
-
     return np.array(list(itertools.combinations(range(n), k)))
 
 
 @functools.lru_cache(maxsize=64)
 def _random_orders(n: int) -> Ints:
     """Seeded orders of ``n`` runs, in which each run comes first equally often."""
-    import numpy as np
-
     keys = np.random.default_rng(_SEED).random((n * math.ceil(_ORDERS / n), n))
     keys[np.arange(len(keys)), np.arange(len(keys)) % n] = -1.0
     return keys.argsort(axis=1)
@@ -146,8 +136,6 @@ def _random_orders(n: int) -> Ints:
 
 def _add_up(ordered: list[Part]) -> tuple[Ints, Floats] | None:
     """Every sum and its probability; None if that takes more than all of 2^20 patterns."""
-    import numpy as np
-
     sums: Ints = np.zeros(1, dtype=np.int64)
     weights: Floats = np.ones(1)
     additions = 0
@@ -162,8 +150,6 @@ def _add_up(ordered: list[Part]) -> tuple[Ints, Floats] | None:
 
 
 def _draw(ordered: list[Part]) -> Ints:
-    import numpy as np
-
     dice = np.random.default_rng(_SEED)
     sums = np.zeros(DRAWS, dtype=np.int64)
     for values, chances in ordered:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from retab_analysis.stats.interval import t_quantile
 from retab_analysis.stats.outcomes import OutcomeTable, gaps_of_whole_runs
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 POWER = 0.8
 _HALVINGS = 30
@@ -43,8 +41,6 @@ def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float 
     Returns:
         The fall, from 0 to 1, or None if even the failure of every eval would not do.
     """
-    import numpy as np
-
     sizes, n = np.bincount(clusters), len(clusters)
     rates = table.rates(after=False)
     q = float(rates.mean())
@@ -89,8 +85,6 @@ def _noise(table: OutcomeTable, clusters: Ints) -> float:
     failures, times 1 + 1 / R. Of one earlier run it cannot be known: there it is twice the sum of
     the squared deviations of the clusters from their mean.
     """
-    import numpy as np
-
     passes, outcomes = (each[:, ~table.is_after] for each in (table.passes, table.outcomes))
     rates = passes.sum(axis=1, keepdims=True) / outcomes.sum(axis=1, keepdims=True)
     groups = np.zeros((int(clusters.max()) + 1, outcomes.shape[1]))

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from retab_analysis.stats.interval import cluster_interval
 from retab_analysis.stats.outcomes import OutcomeTable, gaps_of_whole_runs
 from retab_analysis.stats.permutations import permutation_p
 from retab_analysis.stats.power import detectable_fall
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 _UNUSUAL = 0.05  # how unlikely runs must be, if documents are independent, to be called bad hours
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteChange:
-    """How the pass rate of a suite changed, from before to after.
+    """How the pass rate of a suite changed: fields are columns of ``Comparison.summary``.
 
     Attributes:
         baseline_pass_rate: The mean over evals of the pass rate before; None without evals.
         candidate_pass_rate: The mean over the same evals of the pass rate after.
         delta: The second minus the first.
-        low: The lower limit of its interval, None with fewer than two clusters of documents.
-        high: The upper limit.
+        delta_low: The lower limit of its interval; None with fewer than two clusters of documents.
+        delta_high: The upper limit.
         p_value: The two-sided p-value of no change at all.
         n_evals: How many evals have outcomes on both sides.
         n_documents: How many clusters of documents they form.
@@ -38,8 +36,8 @@ class SuiteChange:
     baseline_pass_rate: float | None = None
     candidate_pass_rate: float | None = None
     delta: float | None = None
-    low: float | None = None
-    high: float | None = None
+    delta_low: float | None = None
+    delta_high: float | None = None
     p_value: float | None = None
     n_evals: int = 0
     n_documents: int = 0
@@ -72,8 +70,6 @@ def suite_change(
         >>> round(change.delta, 12), change.p_value
         (-0.15, 0.03125)
     """
-    import numpy as np
-
     n = len(table.passes)
     if not n:
         return SuiteChange()
@@ -85,8 +81,8 @@ def suite_change(
         baseline_pass_rate=baseline,
         candidate_pass_rate=candidate,
         delta=candidate - baseline,
-        low=low,
-        high=high,
+        delta_low=low,
+        delta_high=high,
         p_value=max(p, _whole_run_p(table, candidate - baseline, p)),
         n_evals=n,
         n_documents=int(np.max(clusters)) + 1,
@@ -107,8 +103,6 @@ def _whole_run_p(table: OutcomeTable, delta: float, p: float) -> float:
         delta: How far the candidate's run is from the others.
         p: The p-value of the test that takes the clusters to be independent.
     """
-    import numpy as np
-
     if ((table.outcomes > 0) & table.is_after).sum(axis=1).max() > 1:
         return 0.0
     gaps = gaps_of_whole_runs(table.passes, table.outcomes)[~table.is_after]

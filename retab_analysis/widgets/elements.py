@@ -114,12 +114,7 @@ def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool 
         for each in choices
     )
     box = tag(
-        "select",
-        *options,
-        aria_label=label,
-        data_event=event,
-        disabled=disabled,
-        class_="ra-field",
+        "select", *options, aria_label=label, data_event=event, disabled=disabled, class_="ra-field"
     )
     return tag("label", tag("span", label, class_="ra-soft"), box, class_="ra-labelled")
 

@@ -5,14 +5,7 @@ from collections.abc import Iterator
 from retab_analysis.sandbox.instants import MILLI, SECOND
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
 from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
-from retab_analysis.sandbox.world.model import (
-    Crash,
-    PastRun,
-    Plan,
-    SavedEval,
-    Workflow,
-    World,
-)
+from retab_analysis.sandbox.world.model import Crash, PastRun, Plan, SavedEval, Workflow, World
 from retab_analysis.sandbox.world.seeding import SeededRandom
 
 # Among so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that

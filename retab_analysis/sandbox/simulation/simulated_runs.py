@@ -1,11 +1,7 @@
 """Runs as they are at an instant, encoded for the API."""
 
 from retab_analysis.sandbox.encoding import to_json
-from retab_analysis.sandbox.simulation.run_documents import (
-    result_document,
-    result_id,
-    run_document,
-)
+from retab_analysis.sandbox.simulation.run_documents import result_document, result_id, run_document
 from retab_analysis.sandbox.simulation.timing import (
     TERMINAL,
     RunState,

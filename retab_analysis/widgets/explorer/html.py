@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from retab_analysis.markup import Html, join, tag, without_controls
-from retab_analysis.widgets.elements import (
-    Option,
-    beside,
-    button,
-    chips,
-    copy_button,
-    render_still,
-)
+from retab_analysis.widgets.elements import Option, beside, button, chips, copy_button, render_still
 from retab_analysis.widgets.explorer.panel import render_panel
 from retab_analysis.widgets.explorer.state import ExplorerState
 from retab_analysis.widgets.open_eval import DetailLook

@@ -144,12 +144,7 @@ def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:
     # Of how many runs it is said: those whose results have not been read say nothing.
     over = f"in {count_noun(results['run_id'].n_unique(), 'run')}: {said}"
     return render_result(
-        row,
-        results,
-        look,
-        why=over if said else None,
-        facts=facts,
-        versions=versions,
+        row, results, look, why=over if said else None, facts=facts, versions=versions
     )
 
 
