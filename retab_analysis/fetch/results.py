@@ -51,7 +51,6 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 RESULTS_PATH = "/v1/workflows/evals/results"
-_KNOWN = "#known"  # at the end of a name that no column has
 
 
 def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFrame:
@@ -281,7 +280,7 @@ class _Reading:
                 # Every run was read, or none was: a RUNS frame has all of them.
                 known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
             frame = with_runs(self._gathering.frame(), known)
-            return frame if self._evals is None else fill_in_evals(frame, self._evals)
+            return frame if self._evals is None else frame.with_columns(eval_columns(self._evals))
 
         return apart(make_frame)
 
@@ -321,14 +320,26 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     known = once.select(
         "run_id", "workflow_version_id", pl.col("created_at").alias("run_created_at")
     )
-    return _fill_in(results, known, on="run_id")
+    # From the left and in its order: a result whose run is not known stays, with nulls.
+    without = results.drop("workflow_version_id", "run_created_at")
+    joined = without.join(known, on="run_id", how="left", maintain_order="left")
+    return joined.select(results.columns)
 
 
-def fill_in_evals(results: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
-    """Fill in ``eval_name`` and ``path`` from an EVALS frame, and what ``condition`` lacks."""
-    once = evals.unique("eval_id", keep="first")
-    filled = _fill_in(results, once.select("eval_id", "eval_name", "path"), on="eval_id")
-    return filled.with_columns(complete_words(results, once))
+def eval_columns(evals: pl.DataFrame) -> list[pl.Expr]:
+    """``eval_name`` and ``path`` of results from an EVALS frame, and what ``condition`` lacks."""
+    once = evals.drop_nulls("eval_id").unique("eval_id", keep="first")
+    eval_id = pl.col("eval_id")
+    words = pl.struct("eval_id", "condition_kind", "expected_value", "condition")
+    return [
+        *(
+            eval_id.replace_strict(once["eval_id"], once[name], default=None).alias(name)
+            for name in ("eval_name", "path")
+        ),
+        words.map_batches(
+            lambda rows: complete_words(rows.struct.unnest(), once), pl.String, is_elementwise=True
+        ).alias("condition"),
+    ]
 
 
 def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
@@ -349,7 +360,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
 
     def fill_in() -> pl.DataFrame:
         evals = pl.concat([EVALS.empty(), *(lists[at].frame for at in sorted(lists))])
-        return fill_in_evals(fetched.frame, evals)
+        return fetched.frame.with_columns(eval_columns(evals))
 
     unread = Problems()
     for at, workflow_id in enumerate(workflow_ids):
@@ -359,13 +370,3 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
             reason = str(outcomes.errors.get(at, outcomes.error()))
             unread.add(Problem(workflow_id, "$", reason, ""))
     return Fetched(apart(fill_in), fetched.problems), unread
-
-
-def _fill_in(results: pl.DataFrame, known: pl.DataFrame, on: str) -> pl.DataFrame:
-    """Take the columns of ``known`` in place of the results' own."""
-    # From the left and in its order: a result whose run or eval is not known stays, with nulls.
-    joined = results.join(known, on=on, how="left", maintain_order="left", suffix=_KNOWN)
-    taken = [name for name in known.columns if name != on]
-    return joined.select(
-        pl.col(f"{name}{_KNOWN}").alias(name) if name in taken else name for name in results.columns
-    )
