@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import polars as pl
 
+from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.mirror import Mirror, to_micros
-from retab_analysis.archive.records import KINDS, decode, decode_all, kept_workflows, select_states
+from retab_analysis.archive.records import (
+    KINDS,
+    decode,
+    list_workflows,
+    make_frame,
+    read_saved,
+    read_states,
+)
 from retab_analysis.arguments import check_flag, check_path
+from retab_analysis.decode import Problems, report_problems
 from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.paging import Fetched
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
-from retab_analysis.fetch.results import fill_in_evals, with_runs
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime
+from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
@@ -35,11 +42,8 @@ T = TypeVar("T")
 PATH_VARIABLE = "RETAB_ANALYSIS_ARCHIVE"
 
 _CHANGES = "workflow_id kind document_id change"
-_DTYPES: dict[str, pl.DataType] = {
-    **dict.fromkeys(("documents", "gone", "bytes"), pl.Int64()),
-    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
-    "is_gone": pl.Boolean(),
-}
+Rows = pl.DataFrame | pl.LazyFrame
+Reader = Callable[[sqlite3.Connection, Sequence[str]], tuple[Rows, Problems]]
 
 
 class Archive:
@@ -82,6 +86,7 @@ class Archive:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = _default_path() if path is None else check_path("path", path)
         self._is_closed = False
+        self._cache = Cache(self.path)
         prepare(self.path)
 
     def sync(
@@ -142,14 +147,14 @@ class Archive:
         check_polars_threads()
         chosen = client_or_default(client)
         bar = choose_progress(progress, "archive", "documents")
-        with contextlib.closing(bar), self._connected() as db, alone(self.path):
+        with contextlib.closing(bar), connected(self.path) as db, alone(self.path):
             mirror = Mirror(db, chosen, bar)
             try:
                 for each in workflows:
                     start = None if moment is None else to_micros(moment)
                     mirror.sync(each, start, results=results, refresh=refresh)
             except RetabAnalysisError as error:
-                error.partial, error.cursor = _frame(mirror.changes, _CHANGES), None
+                error.partial, error.cursor = make_frame(mirror.changes, _CHANGES), None
                 raise
         if problems := mirror.problems:
             told = (
@@ -158,7 +163,7 @@ class Archive:
                 f"at {problems[0].path}: {problems[0].reason}"
             )
             warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=2)
-        return _frame(mirror.changes, _CHANGES)
+        return make_frame(mirror.changes, _CHANGES)
 
     def scan_runs(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The runs in the archive: by workflow, of each the newest first.
@@ -181,9 +186,8 @@ class Archive:
             >>> archive.scan_runs("wf_claims").select(pl.col("duration_ms").max()).collect().height
             1
         """
-        check_flag("gone", gone)
-        fetched = self._scan(workflow_id, lambda db, kept: decode_all(db, RUNS, kept, gone=gone))
-        return fetched.deliver(RUNS).lazy()
+        read = partial(self._cache.scan, RUNS, gone=check_flag("gone", gone))
+        return self._scan(RUNS, workflow_id, read)
 
     def scan_results(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The results in the archive: by workflow, of the newest run first, then the API's order.
@@ -209,15 +213,8 @@ class Archive:
             >>> failed["workflow_id"].unique().to_list()
             ['wf_claims']
         """
-
-        def read(db: sqlite3.Connection, kept: Sequence[str]) -> Fetched:
-            results = decode_all(db, RESULTS, kept, gone=gone)
-            runs, evals = (decode_all(db, each, kept) for each in (RUNS, EVALS))
-            frame = fill_in_evals(with_runs(results.frame, runs.frame), evals.frame)
-            return Fetched(frame, results.problems)
-
-        check_flag("gone", gone)
-        return self._scan(workflow_id, read).deliver(RESULTS).lazy()
+        read = partial(self._cache.scan, RESULTS, gone=check_flag("gone", gone))
+        return self._scan(RESULTS, workflow_id, read)
 
     def scan_evals(
         self, workflow_id: OneOrSeveral = None, *, history: bool = False
@@ -244,18 +241,8 @@ class Archive:
             >>> archive.scan_evals().collect().height == ra.fetch_evals("wf_claims").height
             True
         """
-
-        def read(db: sqlite3.Connection, kept: Sequence[str]) -> Fetched:
-            if not history:
-                return decode_all(db, EVALS, kept, gone=False)
-            beside: list[tuple[Any, ...]] = []
-            states = itertools.chain.from_iterable(select_states(db, each) for each in kept)
-            fetched = decode(EVALS, states, beside=beside)
-            frame = fetched.frame.hstack(_frame(beside, "first_seen_at last_seen_at is_gone"))
-            return Fetched(frame, fetched.problems)
-
-        check_flag("history", history)
-        return self._scan(workflow_id, read).deliver(EVALS).lazy()
+        read = partial(read_states if check_flag("history", history) else read_saved, EVALS)
+        return self._scan(EVALS, workflow_id, read)
 
     def scan_versions(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
         """The published versions in the archive: by workflow, of each the newest first.
@@ -276,11 +263,7 @@ class Archive:
             >>> archive.scan_versions().filter(pl.col("is_current")).collect().height
             1
         """
-
-        def read(db: sqlite3.Connection, kept: Sequence[str]) -> Fetched:
-            return decode_all(db, VERSIONS, kept, gone=False)
-
-        return self._scan(workflow_id, read).deliver(VERSIONS).lazy()
+        return self._scan(VERSIONS, workflow_id, partial(read_saved, VERSIONS))
 
     def info(self) -> pl.DataFrame:
         """What is in the archive.
@@ -304,16 +287,16 @@ class Archive:
             "SELECT workflow, kind, count(*), count(gone), max(created), sum(length(body))"
             " FROM documents GROUP BY workflow, kind ORDER BY workflow, kind"
         )
-        with self._connected() as db:
-            return _frame(db.execute(query).fetchall(), names)
+        return make_frame(self._read(lambda db: db.execute(query).fetchall()), names)
 
     def verify(self) -> pl.DataFrame:
         """Look at the whole file, and decode every document in it.
 
         Returns:
             What is wrong, one row each; none where all is well: ``kind, document_id, path, reason``
-            (String). ``kind`` is ``file`` where it is the file itself; ``path`` is the JSON path in
-            a document that does not decode.
+            (String). ``kind`` is ``file`` where it is the file itself, and ``tables`` where it is
+            only one of the files that scans make of it; ``path`` is the JSON path in a document
+            that does not decode.
 
         Example:
             >>> ra.Archive("claims.sqlite").verify().height
@@ -322,25 +305,22 @@ class Archive:
         found: list[tuple[str | None, ...]] = []
 
         def look(db: sqlite3.Connection) -> None:
-            for (line,) in db.execute("PRAGMA integrity_check"):
-                if line != "ok":
-                    found.append(("file", None, None, line))
-            for name, table in KINDS.items():
-                for source in ("documents", "earlier"):
-                    rows = db.execute(
-                        f"SELECT id, NULL, body FROM {source} WHERE kind = ?", (name,)
-                    )
-                    problems = decode(table, rows).problems
-                    found.extend(
-                        (name, each.record_id, each.path, each.reason) for each in problems
-                    )
+            lines = [line for (line,) in db.execute("PRAGMA integrity_check")]
+            found.extend(("file", None, None, line) for line in lines if line != "ok")
+            for (name, table), source in product(KINDS.items(), ("documents", "earlier")):
+                query = f"SELECT id, NULL, body FROM {source} WHERE kind = ?"
+                _, problems = decode(table, db.execute(query, (name,)))
+                found.extend((name, each.record_id, each.path, each.reason) for each in problems)
 
         self._check_open()
         try:
             self._read(look)
         except ArchiveError as error:
             found.append(("file", None, None, str(error)))
-        return _frame(found, "kind document_id path reason")
+        for path in self._cache.list_damaged():
+            reason = f"{path} is damaged: scans leave it aside, and make another"
+            found.append(("tables", None, None, reason))
+        return make_frame(found, "kind document_id path reason")
 
     def close(self) -> None:
         """Close the archive: using it again is an error. No connection is open between two uses.
@@ -364,36 +344,23 @@ class Archive:
         if self._is_closed:
             raise ArchiveError(f"{self!r} is closed; make a new one of the same path")
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        self._check_open()
-        with connected(self.path) as db:
-            yield db
-
     def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Read with one view of the file, whatever a sync writes meanwhile."""
 
         def read() -> T:
-            with self._connected() as db:
+            with connected(self.path) as db:
                 db.execute("BEGIN")
                 return function(db)
 
+        self._check_open()
         return apart(read)
 
-    def _scan(
-        self, workflow_id: OneOrSeveral, read: Callable[[sqlite3.Connection, Sequence[str]], T]
-    ) -> T:
-        """Read what is kept of the workflows that are asked for, or of all."""
+    def _scan(self, table: Table, workflow_id: OneOrSeveral, read: Reader) -> pl.LazyFrame:
+        """Read what is kept of the workflows that are asked for, or of all; warn of problems."""
         asked = list_values("workflow_id", workflow_id)
-        return self._read(lambda db: read(db, kept_workflows(db, asked)))
-
-
-def _frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:
-    """A frame of rows of SQLite, which has neither times nor truth values; most are texts."""
-    numbers = {each: _DTYPES[each] for each in names.split() if each in _DTYPES}
-    stored = {each: pl.Int64() if each in numbers else pl.String() for each in names.split()}
-    frame = pl.DataFrame(rows, stored, orient="row")
-    return frame.with_columns(pl.col(each).cast(dtype) for each, dtype in numbers.items())
+        rows, problems = self._read(lambda db: read(db, list_workflows(db, asked)))
+        report_problems(table, problems, strict=False)
+        return rows.lazy()
 
 
 def _default_path() -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 
 from retab_analysis.errors import ArchiveError
 
-_FORMAT = 1  # the version of the tables below: PRAGMA user_version
+_FORMAT = 2  # the version of the tables below: PRAGMA user_version
 _APPLICATION = 0x52744172  # "RtAr": tells an archive from other SQLite files
 _WRITE_WAIT = 60.0  # seconds until another process has written its batch
 _SYNC_WAIT, _STEP = 600.0, 0.5  # until it has ended its sync, and between two looks
@@ -26,24 +26,52 @@ _SYNC_WAIT, _STEP = 600.0, 0.5  # until it has ended its sync, and between two l
 # now, ``gone`` when it was first missing; times are microseconds since 1970, in UTC. ``is_open``
 # has not ended, ``is_due`` has results that were not read since it changed: both are of runs.
 # ``earlier`` are the states that a saved eval had before.
+#
+# ``months`` has a token for the runs of each month, with their results. It is another one after
+# whatever changed what is read of them, and in no copy of the file will it ever come again.
 _TABLES = """
 CREATE TABLE documents (
     kind TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, run TEXT, created INTEGER,
     position INTEGER NOT NULL, first_seen INTEGER NOT NULL, state_seen INTEGER NOT NULL,
     last_seen INTEGER NOT NULL, gone INTEGER, is_open INTEGER NOT NULL DEFAULT 0,
-    is_due INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL, PRIMARY KEY (kind, id)
+    is_due INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL, month TEXT AS (coalesce(
+        strftime('%Y-%m', created / 1000000 - (created % 1000000 < 0), 'unixepoch'), 'unknown'
+    )), PRIMARY KEY (kind, id)
 );
-CREATE INDEX by_time ON documents (kind, workflow, created);
+
+CREATE INDEX by_month ON documents (kind, workflow, month, created, id);
+
 CREATE INDEX by_run ON documents (run, position) WHERE run IS NOT NULL;
+
 CREATE INDEX unfinished ON documents (workflow) WHERE is_open OR is_due;
+
 CREATE TABLE earlier (
     kind TEXT NOT NULL, id TEXT NOT NULL, state_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
     body BLOB NOT NULL, PRIMARY KEY (kind, id, state_seen)
 );
+
 CREATE TABLE workflows (
     workflow TEXT PRIMARY KEY, since INTEGER, cursor TEXT, is_deep INTEGER NOT NULL,
     is_changed INTEGER NOT NULL
 );
+
+CREATE TABLE months (
+    workflow TEXT, month TEXT, token TEXT NOT NULL, PRIMARY KEY (workflow, month)
+) WITHOUT ROWID;
+
+CREATE TRIGGER added AFTER INSERT ON documents BEGIN
+    INSERT OR REPLACE INTO months SELECT workflow, month, hex(randomblob(8)) FROM documents
+    WHERE kind = 'runs' AND id = coalesce(NEW.run, NEW.id);
+END;
+
+CREATE TRIGGER changed AFTER UPDATE ON documents
+WHEN NEW.body <> OLD.body OR NEW.gone IS NOT OLD.gone OR NEW.created IS NOT OLD.created
+    OR NEW.kind = 'results' AND NEW.position <> OLD.position
+BEGIN
+    INSERT OR REPLACE INTO months SELECT workflow, month, hex(randomblob(8)) FROM documents
+    WHERE kind = 'runs' AND id = coalesce(NEW.run, NEW.id)
+    UNION SELECT OLD.workflow, OLD.month, hex(randomblob(8)) WHERE OLD.kind = 'runs';
+END;
 """
 
 _ADVICE = {
@@ -101,7 +129,7 @@ def prepare(path: Path) -> None:
                 db.execute("PRAGMA journal_mode = WAL")
                 with transaction(db, []):
                     if _is_empty(db, path):
-                        for statement in filter(str.strip, _TABLES.split(";")):
+                        for statement in _TABLES.split("\n\n"):
                             db.execute(statement)
                         db.execute(f"PRAGMA application_id = {_APPLICATION}")
                         db.execute(f"PRAGMA user_version = {_FORMAT}")
@@ -167,15 +195,17 @@ def _is_empty(db: sqlite3.Connection, path: Path) -> bool:
     """Whether a file has no tables yet.
 
     Raises:
-        ArchiveError: It has others than ours, or those of a newer version.
+        ArchiveError: It has others than ours, or those of another version.
     """
     ((application,),) = db.execute("PRAGMA application_id")
     ((version,),) = db.execute("PRAGMA user_version")
     ((tables,),) = db.execute("SELECT count(*) FROM sqlite_master")
-    if application == _APPLICATION and version > _FORMAT:
+    if application == _APPLICATION and version != _FORMAT:
+        is_newer = version > _FORMAT
+        advice = "upgrade retab_analysis" if is_newer else "move it away, and sync anew"
         raise ArchiveError(
             f"the archive {str(path)!r} has format {version}, and this version of the library "
-            f"knows formats up to {_FORMAT}; it was not touched: upgrade retab_analysis"
+            f"knows format {_FORMAT}; it was not touched: {advice}"
         )
     if application != _APPLICATION and (application or version or tables):
         raise ArchiveError(

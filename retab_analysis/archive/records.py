@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -13,13 +13,29 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
-from retab_analysis.fetch.paging import Fetched
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.fetch.results import with_runs
+from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime, Table
 from retab_analysis.vocabulary import TERMINAL
 
 KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS)}
 
-_NEWEST_FIRST = "created DESC NULLS LAST, id DESC"
+# What is read of a workflow and month. The index has the runs in their order, so that only what is
+# of one run has to be sorted, and not all the documents together.
+_RUNS = (
+    "SELECT id, NULL, body, gone IS NOT NULL FROM documents"
+    " WHERE kind = 'runs' AND workflow = ? AND month = ? ORDER BY created DESC, id DESC"
+)
+_RESULTS = (
+    "SELECT d.id, d.run, d.body, coalesce(d.gone, r.gone) IS NOT NULL"
+    " FROM documents AS r CROSS JOIN documents AS d ON d.run = r.id AND d.kind = 'results'"
+    " WHERE r.kind = 'runs' AND r.workflow = ? AND r.month = ?"
+    " ORDER BY r.created DESC, r.id DESC, d.gone IS NOT NULL, d.position"
+)
+_DTYPES: dict[str, pl.DataType] = {
+    **dict.fromkeys(("documents", "gone", "bytes"), pl.Int64()),
+    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
+    "is_gone": pl.Boolean(),
+}
 _LEVEL = 1  # of compression: the usual 6 saves a twentieth, and takes half as long again
 _AT_ONCE = 1_000  # documents that are decoded together
 _created = attrgetter("timing.created_at")
@@ -122,32 +138,49 @@ def put(
     return change, is_news
 
 
-def kept_workflows(db: sqlite3.Connection, asked: Sequence[str] | None) -> list[str]:
+def list_workflows(db: sqlite3.Connection, asked: Sequence[str] | None) -> list[str]:
     """The workflows that are kept, in the order of their ids; only those asked for, if any are."""
-    kept = [each for (each,) in db.execute("SELECT workflow FROM workflows ORDER BY workflow")]
-    return kept if asked is None else [each for each in kept if each in asked]
+    kept = db.execute("SELECT DISTINCT workflow FROM documents ORDER BY workflow")
+    return [each for (each,) in kept if asked is None or each in asked]
 
 
-def select(
-    db: sqlite3.Connection, table: Table, workflow: str, *, gone: bool = True
-) -> Iterator[tuple[Any, ...]]:
-    """The documents of a kind and workflow, in the order of a fetch: the newest first."""
-    there = "TRUE" if gone else "gone IS NULL"
-    query = f"SELECT id, run, body FROM documents WHERE kind = ? AND workflow = ? AND {there}"
-    if table is not RESULTS:
-        order = _NEWEST_FIRST if table is RUNS else "position, id"
-        yield from db.execute(f"{query} ORDER BY {order}", (table.name, workflow))
-        return
-    # Run by run, so that nothing has to be sorted together with all the documents.
-    for run_id, *_ in select(db, RUNS, workflow, gone=gone):
-        of_run = (
-            query.replace("WHERE", "WHERE run = ? AND") + " ORDER BY gone IS NOT NULL, position"
-        )
-        yield from db.execute(of_run, (run_id, table.name, workflow))
+def list_months(db: sqlite3.Connection, workflow: str) -> list[tuple[str, str]]:
+    """The months of a workflow's runs, the newest first, and the token of each."""
+    query = (
+        "SELECT month, coalesce(token, hex(randomblob(8))) FROM (SELECT DISTINCT workflow, month"
+        " FROM documents WHERE kind = 'runs' AND workflow = ?) LEFT JOIN months"
+        " USING (workflow, month) ORDER BY month = 'unknown', month DESC"
+    )
+    return db.execute(query, (workflow,)).fetchall()
 
 
-def select_states(db: sqlite3.Connection, workflow: str) -> Iterator[tuple[Any, ...]]:
-    """Every state of every saved eval, the latest first, and beside it since and until when."""
+def read_month(
+    db: sqlite3.Connection, table: Table, workflow: str, month: str
+) -> tuple[pl.DataFrame, Problems]:
+    """The runs of a month, the newest first, or their results; and ``is_gone``, of each."""
+    runs, problems = decode(RUNS, db.execute(_RUNS, (workflow, month)), "is_gone")
+    if table is RUNS:
+        return runs, problems
+    results, problems = decode(RESULTS, db.execute(_RESULTS, (workflow, month)), "is_gone")
+    return with_runs(results, runs), problems
+
+
+def read_saved(
+    table: Table, db: sqlite3.Connection, workflows: Sequence[str], *, gone: bool = False
+) -> tuple[pl.DataFrame, Problems]:
+    """The saved evals or versions of workflows, in the order of a fetch."""
+    query = (
+        "SELECT id, NULL, body FROM documents WHERE kind = ? AND workflow = ?"
+        " AND (? OR gone IS NULL) ORDER BY position, id"
+    )
+    rows = (db.execute(query, (table.name, each, gone)) for each in workflows)
+    return decode(table, itertools.chain.from_iterable(rows))
+
+
+def read_states(
+    table: Table, db: sqlite3.Connection, workflows: Sequence[str]
+) -> tuple[pl.DataFrame, Problems]:
+    """Every state of every document, the latest first, and beside it since and until when."""
     columns = "kind, id, workflow, position, gone"
     query = (
         "SELECT id, NULL, body, state_seen, last_seen, gone IS NOT NULL FROM ("
@@ -156,20 +189,22 @@ def select_states(db: sqlite3.Connection, workflow: str) -> Iterator[tuple[Any, 
         " USING (kind, id)) WHERE kind = ? AND workflow = ?"
         " ORDER BY position, id, state_seen DESC"
     )
-    return iter(db.execute(query, (EVALS.name, workflow)))
+    rows = (db.execute(query, (table.name, each)) for each in workflows)
+    return decode(table, itertools.chain.from_iterable(rows), "first_seen_at last_seen_at is_gone")
 
 
 def decode(
-    table: Table, rows: Iterable[tuple[Any, ...]], beside: list[tuple[Any, ...]] | None = None
-) -> Fetched:
-    """Make a frame of documents, by the same way as a fetch does of pages.
+    table: Table, rows: Iterable[tuple[Any, ...]], beside: str = ""
+) -> tuple[pl.DataFrame, Problems]:
+    """Make a frame of documents, by the same way as a fetch does of pages; and what is left out.
 
     Args:
         table: What they are.
         rows: The documents: id, run, compressed bytes, and what else is of them.
-        beside: Where that is put, for each row of the frame.
+        beside: The names of that, which are columns behind those of the table.
     """
-    frames, problems, waiting = [table.empty()], Problems(), iter(rows)
+    frames, problems, waiting = [to_frame(table, [])], Problems(), iter(rows)
+    others: list[tuple[Any, ...]] = []
     while batch := list(itertools.islice(waiting, _AT_ONCE)):
         unpacked = [(_unpack(packed), *row) for row in batch for packed in row[2:3]]
         good = [row for row in unpacked if row[0]]
@@ -187,17 +222,16 @@ def decode(
                 # They were asked for by run, so it is known where a result does not say it.
                 struct.workflow_eval_run_id = run
         frames.append(to_frame(table, page.structs))
-        if beside is not None:
-            beside += [row[4:] for row in good]
-    return Fetched(pl.concat(frames), problems)
+        others += [row[4:] for row in good]
+    return pl.concat(frames).hstack(make_frame(others, beside)), problems
 
 
-def decode_all(
-    db: sqlite3.Connection, table: Table, workflows: Sequence[str], *, gone: bool = True
-) -> Fetched:
-    """Make a frame of all documents of a kind, one workflow after the other."""
-    rows = (select(db, table, each, gone=gone) for each in workflows)
-    return decode(table, itertools.chain.from_iterable(rows))
+def make_frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:
+    """A frame of rows of SQLite, which has neither times nor truth values; most are texts."""
+    numbers = {each: _DTYPES[each] for each in names.split() if each in _DTYPES}
+    stored = {each: pl.Int64() if each in numbers else pl.String() for each in names.split()}
+    frame = pl.DataFrame(rows, stored, orient="row")
+    return frame.with_columns(pl.col(each).cast(dtype) for each, dtype in numbers.items())
 
 
 def _unpack(packed: bytes) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support.archives import assert_same, sync
 from support.fakes import STILL, Recorder
 from support.faultserver import reply
 from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
@@ -30,10 +31,6 @@ def lettered(evals: dict[str, str] = SOME, **more: Any) -> Iterator[LetteredApi]
         yield api
 
 
-def sync(archive: ra.Archive, api: LetteredApi, **how: Any) -> pl.DataFrame:
-    return archive.sync(api.flow, **{"client": api.client, "progress": False} | how)
-
-
 def changes(frame: pl.DataFrame) -> dict[tuple[str, str], int]:
     rows = frame.group_by("kind", "change").len().iter_rows()
     return {(kind, change): count for kind, change, count in rows}
@@ -42,19 +39,6 @@ def changes(frame: pl.DataFrame) -> dict[tuple[str, str], int]:
 def named(frame: pl.DataFrame, change: str, kind: str = "runs") -> list[str]:
     is_meant = (pl.col("change") == change) & (pl.col("kind") == kind)
     return frame.filter(is_meant)["document_id"].sort().to_list()
-
-
-def assert_same(archive: ra.Archive, client: ra.Client, workflow_id: str = FLOW) -> None:
-    """The archive has what a fetch of everything gives, in the same order."""
-    runs = ra.fetch_runs(workflow_id, client=client)
-    assert_frame_equal(archive.scan_runs(workflow_id).collect(), runs)
-    results = ra.fetch_results(runs, client=client, progress=False)
-    assert_frame_equal(archive.scan_results(workflow_id).collect(), results)
-    evals = ra.fetch_evals(workflow_id, client=client)
-    assert_frame_equal(archive.scan_evals(workflow_id).collect(), evals)
-    versions = ra.fetch_versions(workflow_id, client=client)
-    assert_frame_equal(archive.scan_versions(workflow_id).collect(), versions)
-    assert archive.verify().is_empty()
 
 
 @pytest.fixture

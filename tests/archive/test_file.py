@@ -189,14 +189,18 @@ def test_46_a_truncated_file_is_refused_and_left_alone(full: Path, share: float)
 
 
 def test_46_a_foreign_or_newer_file_is_refused_and_left_alone(full: Path, tmp_path: Path) -> None:
-    with opened(full) as db:
-        db.execute("PRAGMA user_version = 2")
+    older, newer = tmp_path / "older.sqlite", tmp_path / "newer.sqlite"
+    for path, version in ((older, 1), (newer, 3)):
+        path.write_bytes(full.read_bytes())
+        with opened(path) as db:
+            db.execute(f"PRAGMA user_version = {version}")
     text, foreign = tmp_path / "notes.txt", tmp_path / "foreign.sqlite"
     text.write_text("My own words.\n" * 500)
     with opened(foreign) as db:
         db.execute("CREATE TABLE mine (a)")
     reasons = {
-        full: "has format 2.*upgrade",
+        older: "has format 1.*move it away, and sync anew",
+        newer: "has format 3.*upgrade",
         text: "not an archive, and was not touched",
         foreign: "of another application; it was not touched",
     }

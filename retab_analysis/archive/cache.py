@@ -1,0 +1,159 @@
+"""What is fast to read: the decoded runs and results, as Parquet files beside an archive.
+
+There is one for each workflow and month. Its name holds the month's token, which is another one
+after whatever was written there, and the checksum of its content. A file that is missing, stale or
+damaged is made anew of the documents, and where none can be made they are decoded in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import sqlite3
+import time
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+
+from retab_analysis.archive.records import list_months, read_month, read_saved
+from retab_analysis.decode import Problems
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch.results import eval_columns
+from retab_analysis.files import save
+from retab_analysis.schema import EVALS, RESULTS, RUNS, Table
+
+_HOUR, _DAY = 3_600, 86_400
+_SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
+# Another version of the library may decode the same documents into other rows.
+KEY = f"v{version('retab_analysis')}-{zlib.crc32(repr(_SCHEMAS.values()).encode()):08x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Some rows of a table; as long as ``token`` is the same, they are too.
+
+    Attributes:
+        workflow: Whose they are.
+        month: In UTC, as ``2026-10``; None where it is not known.
+        token: What the rows come from.
+        rows: The rows.
+    """
+
+    workflow: str
+    month: str | None
+    token: str
+    rows: pl.LazyFrame
+
+
+class Cache:
+    """The Parquet files beside an archive."""
+
+    def __init__(self, archive: Path) -> None:
+        self._root = Path(f"{archive.absolute()}-tables")
+        self._folder = self._root / KEY
+        self._whole: dict[Path, tuple[int, int]] = {}  # size and time, as they were looked at
+
+    def scan(
+        self, table: Table, db: sqlite3.Connection, workflows: Sequence[str], *, gone: bool
+    ) -> tuple[pl.LazyFrame, Problems]:
+        """The runs or results of workflows, the newest first, and what is left out of them."""
+        parts, problems = self.read(table, db, workflows)
+        empty = pl.LazyFrame(schema=_SCHEMAS[table])
+        rows = pl.concat([empty, *(each.rows for each in parts)])
+        if not gone:
+            rows = rows.filter(~pl.col("is_gone"))
+        return rows.select(table.schema.names()), problems
+
+    def read(
+        self, table: Table, db: sqlite3.Connection, workflows: Sequence[str]
+    ) -> tuple[list[Partition], Problems]:
+        """The same by workflow and month, and with ``is_gone``."""
+        parts, problems = list[Partition](), Problems()
+        for workflow in workflows:
+            folder, used = self._folder / table.name / quote(workflow, safe=""), set[Path]()
+            evals = read_saved(EVALS, db, [workflow], gone=True)[0] if table is RESULTS else None
+            for month, token in list_months(db, workflow):
+                path, rows = self._find(folder, f"{month}.{token}."), pl.LazyFrame()
+                if path is None:
+                    frame, left_out = read_month(db, table, workflow, month)
+                    problems.add_all(left_out)
+                    rows = frame.lazy()
+                    if not left_out:  # otherwise each scan has to tell them
+                        path = self._keep(folder, f"{month}.{token}.", frame)
+                if path is not None:
+                    rows = pl.scan_parquet(path, schema=_SCHEMAS[table], glob=False)
+                    used.add(path)
+                if evals is not None:
+                    rows = rows.with_columns(eval_columns(evals))
+                parts.append(
+                    Partition(workflow, None if month == "unknown" else month, token, rows)
+                )
+            _tidy(folder, used)
+        return parts, problems
+
+    def list_damaged(self) -> list[Path]:
+        """The files whose content is not what was written, or that cannot be read."""
+        files = self._folder.glob("*/*/*.parquet")
+        return sorted(each for each in files if not _is_whole(each))
+
+    def _find(self, folder: Path, stem: str) -> Path | None:
+        """The whole file of a month and token; its time is, to the hour, when it was last found."""
+        for path in folder.glob("*.parquet"):
+            if path.name.startswith(stem):
+                with contextlib.suppress(OSError):
+                    state = _state(path)
+                    if self._whole.get(path) != state and not _is_whole(path):
+                        continue
+                    if time.time() - path.stat().st_mtime > _HOUR:
+                        with contextlib.suppress(OSError):
+                            os.utime(path)
+                            state = _state(path)
+                    self._whole[path] = state
+                    return path
+        return None
+
+    def _keep(self, folder: Path, stem: str, rows: pl.DataFrame) -> Path | None:
+        """Write the file of a month; None where that cannot be done."""
+        file = io.BytesIO()
+        rows.write_parquet(file)
+        content = file.getvalue()
+        path = folder / f"{stem}{zlib.crc32(content):08x}.parquet"
+        try:
+            self._root.mkdir(mode=0o700, exist_ok=True)
+            if not self._folder.exists():
+                for other in self._root.glob("v*-????????"):
+                    shutil.rmtree(other, ignore_errors=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            save(path, content)
+            path.chmod(0o600)
+            self._whole[path] = _state(path)
+        except (OSError, ConfigError):
+            return None
+        return path
+
+
+def _tidy(folder: Path, used: Collection[Path]) -> None:
+    """Remove what was last used a day ago: a frame that was made of it may still be waiting."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path not in used and time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the content of a file has the checksum that its name says."""
+    with contextlib.suppress(OSError):
+        return path.name.endswith(f".{zlib.crc32(path.read_bytes()):08x}.parquet")
+    return False
