@@ -43,7 +43,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 _LONG_NAME = re.compile(r"[^\s'\"…]{201,}")
 
 
-def _as_shown(message: str) -> str:
+def as_shown(message: str) -> str:
     """A message in which controls are shown by their numbers, and long names are cut."""
     shown = _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", message)
     return _LONG_NAME.sub(lambda found: f"{found[0][:199]}…", shown)
@@ -68,7 +68,7 @@ class RetabAnalysisError(Exception):
     def __init__(
         self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
     ) -> None:
-        super().__init__(_as_shown(message))
+        super().__init__(as_shown(message))
         self.partial = partial
         self.cursor = cursor
         self.unconfirmed: pl.DataFrame | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, as_shown
 
 
 @runtime_checkable
@@ -78,7 +79,7 @@ class Bar:
     def say(self, line: str) -> None:
         """Print a line above the bar, at once."""
         self._bar.clear()
-        sys.stderr.write(f"{line}\n")
+        say(line)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -155,19 +156,26 @@ def check_progress(progress: object) -> None:
         )
 
 
-def announce(progress: Progress, line: str, done: int, total: int) -> None:
+def announce(progress: Progress, line: str, done: int, total: int, *, starts: bool = False) -> None:
     """Say what is about to be done, before it is: above a bar, or as the note of one's own.
 
-    Args:
-        progress: What :func:`choose_progress` made.
-        line: What is to be said.
-        done: How much is done.
-        total: How much there will be at most.
+    How many runs it ``starts`` is said without a bar, too.
     """
     if isinstance(progress, Bar):
         progress.say(line)
         line = ""
+    elif starts and isinstance(progress, Silent):
+        say(line)
     progress.update(done, total, line)
+
+
+def say(line: str) -> None:
+    """Say what somebody has to know: below the cell of a notebook, else to the standard error."""
+    stream = sys.stdout if in_kernel() else sys.stderr
+    # A program may have closed it, or have none; what was to be done is done all the same.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        stream.write(f"{as_shown(line)}\n")
+        stream.flush()
 
 
 def in_kernel() -> bool:

@@ -92,11 +92,7 @@ class BlockLabels:
     known: dict[str, str | None] | None = None
 
     def __call__(self) -> dict[str, str | None] | None:
-        """The labels by the ids of the blocks; None where they are not known.
-
-        Raises:
-            RetabAnalysisError: They cannot be read.
-        """
+        """The labels by the ids of the blocks; None where they are not known."""
         if self.known is None and self.client is not None:
             try:
                 blocks = read_live_blocks(self.client, self.workflow_id)

@@ -11,8 +11,7 @@ from retab_analysis.arguments import check_count
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_results, start_runs, wait_for_runs
 from retab_analysis.fetch.params import OneOrSeveral, list_values
-from retab_analysis.markup import count_noun
-from retab_analysis.progress import announce, choose_progress
+from retab_analysis.progress import choose_progress
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING, TERMINAL
@@ -25,8 +24,8 @@ def qualify(
 ) -> pl.DataFrame:
     """Run new evals several times on the workflow as it is now, and say which can be trusted.
 
-    An eval that comes and goes on the same code says little about an edit. Where a bar would be
-    shown, it says before the first start how many runs there will be.
+    An eval that comes and goes on the same code says little about an edit. Before the first start
+    it is said how many runs there will be.
 
     Args:
         workflow_id: The workflow.
@@ -55,16 +54,11 @@ def qualify(
     if not asked:
         raise ConfigError("evals: name at least one saved eval, by id or name")
     check_count("repeat", repeat, 2)
-    total = len(asked) * repeat
+    started = start_runs(workflow_id, evals=asked, repeat=repeat, client=client)
     with contextlib.closing(choose_progress(None, "Running", "runs")) as bar:
-        said = (
-            f"Starting {count_noun(total, 'run')}: {count_noun(len(asked), 'eval')}, {repeat} times"
-        )
-        announce(bar, said, 0, total)
-        started = start_runs(workflow_id, evals=asked, repeat=repeat, client=client)
 
         def show(runs: pl.DataFrame) -> None:
-            bar.update(runs.filter(pl.col("status").is_in(TERMINAL)).height, total)
+            bar.update(runs.filter(pl.col("status").is_in(TERMINAL)).height, started.height)
 
         ended = wait_for_runs(started, timeout=_WAIT, on_poll=show, client=client)
     results = fetch_results(ended, client=client, progress=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -21,8 +23,14 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
 from retab_analysis.comparison.detail import list_evals
-from retab_analysis.comparison.reruns import SETTLE_ROUNDS, choose_reruns, mean_reruns
+from retab_analysis.comparison.reruns import (
+    SETTLE_ROUNDS,
+    choose_reruns,
+    list_undecided,
+    mean_reruns,
+)
 from retab_analysis.comparison.sides import check_results
+from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
@@ -76,9 +84,9 @@ def settle(
     it is said what to run again half an hour later.
 
     ``comparison.reruns`` names what is undecided, and starts nothing. Before the first run is
-    started it is said how many there will be in the mean and at most, wherever a bar would be
-    shown. Runs that were started are never cancelled: a comparison that came with an error knows
-    those that it did not wait for, and ``settle`` counts them first when it is called with it.
+    started it is said how many there will be in the mean and at most. Runs that were started are
+    never cancelled: a comparison that came with an error knows those that it did not wait for, and
+    ``settle`` counts them first when it is called with it.
 
     Args:
         comparison: What :func:`check` or :func:`compare` gives. Its candidate has to be the
@@ -118,32 +126,29 @@ def settle(
         )
     rounds = check_count("max_rounds", max_rounds)
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
-    bar = choose_progress(progress, "Running again", "runs")
-    try:
-        return _Settling(comparison, client_or_default(client), rounds, most, bar).run()
-    finally:
-        bar.close()
+    chosen = client_or_default(client)
+    return settle_others(comparison, (), rounds, most, client=chosen, progress=progress)
 
 
-def list_isolated_errors(comparison: Comparison, client: Client) -> list[str]:
-    """The evals that ended in an error outside an outage, which are run again once; ten at most."""
-    errors, _ = _split_errors(comparison, choose_reruns(suite_of(comparison), 1, client.api_time))
-    return errors["eval_id"].head(MOST_ERRORS).to_list()
+def settle_others(
+    comparison: Comparison,
+    set_aside: Collection[str],
+    rounds: int = SETTLE_ROUNDS,
+    most: int = sys.maxsize,
+    *,
+    client: Client,
+    progress: Progress | bool | None,
+    only_errors: bool = False,
+) -> Comparison:
+    """Settle a comparison, but for evals that stop nothing, come what may (``set_aside``).
 
-
-def rerun_errors(comparison: Comparison, *, client: Client) -> Comparison:
-    """Run evals again that ended in an isolated error, once.
-
-    Args:
-        comparison: What :func:`check` gives, of the workflow as it is now.
-        client: What to ask.
-
-    Raises:
-        RetabAnalysisError: As for :func:`settle`.
+    ``only_errors`` runs isolated errors again once, and nothing else.
     """
-    bar = choose_progress(False, "Running again", "runs")
-    settling = _Settling(comparison, client, 1, MOST_ERRORS, bar, only_errors=True)
-    return settling.run()
+    bar = choose_progress(progress, "Running again", "runs")
+    if only_errors:
+        rounds, most = 1, MOST_ERRORS
+    with contextlib.closing(bar):
+        return _Settling(comparison, client, rounds, most, bar, set_aside, only_errors).run()
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +156,7 @@ class RerunPlan:
     """What :func:`settle` is about to do; as a text, the sentence that says so.
 
     Attributes:
-        comparison: What is to be settled.
+        suite: What is known of the evals that are to be settled.
         asked: The evals that are run again in the first round, of ``choose_reruns``.
         rounds: How many rounds there are at most.
         allowed: How many runs may be started.
@@ -159,7 +164,7 @@ class RerunPlan:
         now: What time it is.
     """
 
-    comparison: Comparison
+    suite: Suite
     asked: pl.DataFrame
     rounds: int
     allowed: int
@@ -174,18 +179,18 @@ class RerunPlan:
         allowed: int = sys.maxsize,
         *,
         now: datetime | None,
+        set_aside: Collection[str] = (),
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        errors, others = _split_errors(comparison, choose_reruns(suite_of(comparison), rounds, now))
+        suite = suite_of(comparison).without(set_aside)
+        errors, others = _split_errors(suite, choose_reruns(suite, rounds, now))
         asked = pl.concat([errors.head(MOST_ERRORS), others]).head(allowed)
-        return cls(comparison, asked, rounds, allowed, now=now)
+        return cls(suite, asked, rounds, allowed, now=now)
 
     @property
     def mean(self) -> int:
         """How many runs will be started in the mean."""
-        expected = mean_reruns(
-            suite_of(self.comparison), self.rounds, self.asked["eval_id"], self.now
-        )
+        expected = mean_reruns(self.suite, self.rounds, self.asked["eval_id"], self.now)
         return min(round(expected), self.most)
 
     @property
@@ -197,7 +202,7 @@ class RerunPlan:
 
     def __str__(self) -> str:
         if self.asked.is_empty():
-            later = say_later(self.comparison, self.rounds, self.now)
+            later = _say_later(self.suite, self.rounds, self.now)
             return later or f"Nothing to run again: {self._why_nothing()}."
         evals, runs = count_noun(self.asked.height, "undecided eval"), count_noun(self.mean, "run")
         return f"Running {evals} again: about {runs}, at most {self.most}.{self.say_hour()}"
@@ -209,15 +214,15 @@ class RerunPlan:
         return f" Probably a bad hour: {BAD_HOUR_ROUNDS} rounds now, more half an hour later."
 
     def _why_nothing(self) -> str:
-        again, p = self.comparison.reruns, pl.col("p_regressed")
+        again, p = list_undecided(self.suite), pl.col("p_regressed")
         if again.is_empty():
-            return "no eval is undecided"
+            return "no eval that counts is undecided"
         unlikely = again.filter(p <= UNLIKELY).height
         if unlikely == again.height:
             suspects = count_noun(unlikely, "suspect")
             return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
         undecided = count_noun(again.height - unlikely, "undecided eval")
-        chosen = choose_reruns(suite_of(self.comparison), self.rounds, self.now)
+        chosen = choose_reruns(self.suite, self.rounds, self.now)
         if not self.rounds or (chosen.height and not self.gone):
             return f"no rerun was asked for, with {undecided}"
         if chosen.height:
@@ -226,10 +231,9 @@ class RerunPlan:
         return f"{reruns} could not change what the gate says of {undecided}"
 
 
-def say_later(comparison: Comparison, rounds: int, now: datetime | None) -> str:
+def _say_later(suite: Suite, rounds: int, now: datetime | None) -> str:
     """That undecided evals should be run again half an hour later; empty for none."""
-    again = choose_reruns(suite_of(comparison), rounds)
-    chosen = choose_reruns(suite_of(comparison), rounds, now)
+    again, chosen = choose_reruns(suite, rounds), choose_reruns(suite, rounds, now)
     later = again.join(chosen, on="eval_id", how="anti")
     if later.is_empty():
         return ""
@@ -237,11 +241,9 @@ def say_later(comparison: Comparison, rounds: int, now: datetime | None) -> str:
     return f"Run {count_noun(later.height, 'undecided eval')} again half an hour later{bad}."
 
 
-def _split_errors(
-    comparison: Comparison, chosen: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _split_errors(suite: Suite, chosen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Those that ended in an error, and the others."""
-    is_error = pl.col("eval_id").is_in(sorted(_list_errored(comparison)))
+    is_error = pl.col("eval_id").is_in(sorted(_list_errored(suite)))
     return chosen.filter(is_error), chosen.filter(~is_error)
 
 
@@ -255,13 +257,14 @@ class _Settling:
         rounds: How many rounds there are at most.
         most: How many runs may be started.
         bar: Where it is shown how far this is.
+        set_aside: The evals that are left alone.
+        only_errors: Whether only evals that ended in an error are run again.
         started: How many runs were started.
         ended: How many runs have ended whose results were counted.
         total: How many there will be at most.
         waiting: A RUNS frame: what was started, and is not counted yet.
         gone: Evals that cannot be run any more, and what the API said.
         retried: Evals that ended in an error and were run again: once is enough.
-        only_errors: Whether only evals that ended in an error are run again.
         now: The API's time when this began, or that of the first run that was started.
     """
 
@@ -270,13 +273,14 @@ class _Settling:
     rounds: int
     most: int
     bar: Progress
+    set_aside: Collection[str]
+    only_errors: bool
     started: int = 0
     ended: int = 0
     total: int = 0
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
     retried: set[str] = field(default_factory=set)
-    only_errors: bool = False
     now: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -288,16 +292,18 @@ class _Settling:
             self._count_earlier()
             asked = self._choose(self.rounds)
             gone = len(self.gone)
-            plan = RerunPlan(self.comparison, asked, self.rounds, self.most, gone, self.now)
+            plan = RerunPlan(self._suite(), asked, self.rounds, self.most, gone, self.now)
             self.most = plan.most
-            self._announce(apart(partial(str, plan)), self.most)
+            if self.only_errors and asked.is_empty():
+                return self.comparison
+            self._announce(apart(partial(str, plan)), self.most, starts=not asked.is_empty())
             for left in range(self.rounds - 1, -1, -1):
                 if asked.is_empty():
                     break
                 self._start(asked)
                 self._count()
                 asked = self._choose(left)
-            later = say_later(self.comparison, self.rounds, self.now)
+            later = "" if self.only_errors else _say_later(self._suite(), self.rounds, self.now)
             if self.started and later:
                 self._announce(later, 0)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
@@ -317,10 +323,13 @@ class _Settling:
             self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
             self._count()
 
-    def _announce(self, line: str, more: int) -> None:
+    def _suite(self) -> Suite:
+        return suite_of(self.comparison).without(self.set_aside)
+
+    def _announce(self, line: str, more: int, *, starts: bool = False) -> None:
         """Say what comes now, and that there will be at most so many more runs."""
         self.total = self.ended + more
-        announce(self.bar, line, self.ended, self.total)
+        announce(self.bar, line, self.ended, self.total, starts=starts)
 
     def _choose(self, left: int) -> pl.DataFrame:
         """The evals to run again now: still saved, and as they were when the candidate ran.
@@ -328,9 +337,10 @@ class _Settling:
         Raises:
             ConfigError: One of them was edited.
         """
-        undecided = apart(partial(choose_reruns, suite_of(self.comparison), left, self.now))
+        suite = self._suite()
+        undecided = apart(partial(choose_reruns, suite, left, self.now))
         undecided = undecided.filter(~pl.col("eval_id").is_in([*self.gone]))
-        errors, others = _split_errors(self.comparison, undecided)
+        errors, others = _split_errors(suite, undecided)
         errors = errors.filter(~pl.col("eval_id").is_in([*self.retried]))
         errors = errors.head(MOST_ERRORS - len(self.retried))
         chosen = errors if self.only_errors else pl.concat([errors, others])
@@ -367,7 +377,7 @@ class _Settling:
             RetabAnalysisError: One failed; the runs before it were waited for, and count.
         """
         workflow_id = _workflow_of(self.comparison)
-        self.retried |= _list_errored(self.comparison) & {*asked["eval_id"]}
+        self.retried |= _list_errored(self._suite()) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
             scope = {"type": "single", "eval_id": eval_id}
             try:
@@ -436,7 +446,7 @@ class _Settling:
                 f"{list_evals(evals)}",
                 problems,
             ),
-            stacklevel=4,  # the line that called settle
+            stacklevel=5,  # the line that called settle
         )
 
 
@@ -458,9 +468,9 @@ def _count_results(
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
 
 
-def _list_errored(comparison: Comparison) -> set[str]:
+def _list_errored(suite: Suite) -> set[str]:
     """The evals that ended in an error now."""
-    return {*comparison.evals.filter(transition="newly_errored")["eval_id"]}
+    return {*suite.evals.filter(transition="newly_errored")["eval_id"]}
 
 
 def _workflow_of(comparison: Comparison) -> str:

@@ -11,13 +11,8 @@ import polars as pl
 
 from retab_analysis.checks.check import check
 from retab_analysis.checks.overview import overview
-from retab_analysis.checks.settle import RerunPlan, list_isolated_errors, rerun_errors, settle
-from retab_analysis.cli.conclusion import (
-    ROUNDS,
-    Conclusion,
-    is_usage,
-    tell_github,
-)
+from retab_analysis.checks.settle import RerunPlan, settle_others
+from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import (
     FAILS,
     HOLDS,
@@ -32,12 +27,13 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import without_edited
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
+from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.fetch import fetch_evals, wait_for_runs
+from retab_analysis.fetch import wait_for_runs
 from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.params import Runs
-from retab_analysis.fetch.starts import start_each
+from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.render.junit import write_junit
@@ -167,9 +163,15 @@ def _check_one(
     if options.drift:
         comparison = without_edited(comparison)
     if started.height:
-        comparison = _rerun_errors(console, session, comparison)
+        comparison = settle_others(
+            comparison,
+            comparison.gate(**rule).set_aside,
+            only_errors=True,
+            client=session.client,
+            progress=console.telling,
+        )
     if options.settle:
-        comparison = _settle(options, console, session, comparison)
+        comparison = _settle(options, console, session, comparison, rule)
     conclusion = Conclusion(
         options.workflow, comparison, comparison.gate(**rule), options.undecided
     )
@@ -229,25 +231,23 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
     Returns:
         The runs, none where nothing was edited; None where somebody says no.
     """
-    client, scopes = session.client, [{"type": "workflow"}]
+    client = session.client
     if options.only:
         selected = select_edited(client, options.workflow, canary=options.canary)
-        scopes, evals = selected.scopes, selected.evals
-        console.say(selected.said)
-        if not scopes:
-            console.say("What ran before is checked.")
     else:
-        evals = fetch_evals(options.workflow, client=client, progress=False).height
-    if not _may_queue(options, console, evals):
+        selected = select(client, options.workflow, [{"type": "workflow"}])
+    if not _may_queue(options, console, selected.evals):
         return None
-    started = start_each(client, options.workflow, scopes)
+    console.say(f"{selected.said} {selected.said_left_out}".rstrip())
+    if not selected.scopes:
+        console.say("What ran before is checked.")
+    started = start_each(client, options.workflow, selected.scopes)
     if started.is_empty():
         return started
-    ids, counted = ", ".join(map(one_line, started["run_id"])), count_noun(evals, "eval")
+    ids = ", ".join(map(one_line, started["run_id"]))
     they = ("run", "it has", "it") if started.height == 1 else ("runs", "they have", "them")
     console.say(
-        f"Started {they[0]} {ids} of {counted}. Waiting until {they[1]} ended; "
-        f"Ctrl-C does not cancel {they[2]}."
+        f"Started {they[0]} {ids}. Waiting until {they[1]} ended; Ctrl-C does not cancel {they[2]}."
     )
     bar = choose_progress(console.progress, "Waiting", "evals")
 
@@ -261,41 +261,29 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
         bar.close()
 
 
-def _may_queue(options: Namespace, console: Console, evals: int, about: str = "") -> bool:
-    """Whether so many evals may be queued; asks where they are many."""
-    question = f"This queues {about}{evals:,} evals; other people's runs wait behind them. Go on?"
-    return evals <= MANY or options.yes or console.confirm(question)
-
-
-def _rerun_errors(console: Console, session: Session, comparison: Comparison) -> Comparison:
-    """Run isolated errors again once, which are not verdicts; says how many."""
-    errors = list_isolated_errors(comparison, session.client)
-    if not errors:
-        return comparison
-    console.say(f"Running {count_noun(len(errors), 'eval')} again that ended in an error.")
-    return rerun_errors(comparison, client=session.client)
+def _may_queue(options: Namespace, console: Console, evals: int | None, about: str = "") -> bool:
+    """Whether so many evals may be queued; asks where they are many, or nobody knows how many."""
+    number = "evals" if evals is None else f"{about}{evals:,} evals"
+    question = f"This queues {number}; other people's runs wait behind them. Go on?"
+    is_small = evals is not None and evals <= MANY
+    return is_small or options.yes or console.confirm(question)
 
 
 def _settle(
-    options: Namespace, console: Console, session: Session, comparison: Comparison
+    options: Namespace,
+    console: Console,
+    session: Session,
+    comparison: Comparison,
+    rule: dict[str, Any],
 ) -> Comparison:
-    """Run undecided evals again, after saying how many times that is."""
-    plan = RerunPlan.make(comparison, ROUNDS, options.settle, now=session.client.api_time)
-    # Otherwise settle says it, above its bar.
-    if console.progress is False or not plan.most:
-        console.say(str(plan))
-    if not plan.most:
-        return comparison
+    """Run undecided evals again, after asking where that may be many times."""
+    most, client = options.settle, session.client
+    aside = comparison.gate(**rule).set_aside
+    plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
     if not _may_queue(options, console, plan.most, "up to "):
         console.warn("Nothing is run again.")
         return comparison
-    return settle(
-        comparison,
-        max_rounds=ROUNDS,
-        max_reruns=options.settle,
-        client=session.client,
-        progress=console.progress,
-    )
+    return settle_others(comparison, aside, most=most, client=client, progress=console.telling)
 
 
 def _tell(

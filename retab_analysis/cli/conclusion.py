@@ -20,9 +20,6 @@ from retab_analysis.render.text import to_text
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 """What ``--undecided`` may be, and the exit code that it means."""
 
-ROUNDS = 4
-"""In so many rounds ``--settle`` runs evals again at most."""
-
 _ADVISED = 12  # so many reruns are advised, as in the documents
 
 

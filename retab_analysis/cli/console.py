@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from retab_analysis.cli import github
 from retab_analysis.markup import markdown
+from retab_analysis.progress import Progress
 from retab_analysis.render.text import WIDEST
 
 HOLDS, FAILS, UNDECIDED, NOT_ASKED, USAGE = range(5)
@@ -104,6 +105,11 @@ class Console:
         return None if not self.quiet and self.errors.isatty() else False
 
     @property
+    def telling(self) -> Progress | None:
+        """The same where runs are started: what stands above the bar is said without one, too."""
+        return _Lines(self) if self.progress is False else None
+
+    @property
     def width(self) -> int:
         """How many columns a line may have."""
         return shutil.get_terminal_size((WIDEST, 24)).columns if self.out.isatty() else WIDEST
@@ -119,6 +125,20 @@ class Console:
             return True
         print(f"{question} [y/N] ", end="", file=self.errors, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Progress of which only the notes are said, a line each."""
+
+    console: Console
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        if note:
+            self.console.say(note)
+
+    def close(self) -> None:
+        pass
 
 
 def has_colours(stream: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -126,11 +126,11 @@ class Comparison:
             self._details,
             summary,
             self._sides,
-            fallen=self._fallen(pl.Series([*aside], dtype=pl.String())),
+            fallen=self._fallen(aside),
             set_aside=aside,
         )
 
-    def _fallen(self, set_aside: pl.Series) -> pl.DataFrame | None:
+    def _fallen(self, set_aside: Collection[str]) -> pl.DataFrame | None:
         """The summary without some evals, where the suite fell by its test."""
         summary = self.summary
         if len(set_aside):
@@ -190,7 +190,8 @@ class Comparison:
         check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
         rule = rule.with_block_ids(self.evals, self._sides.read_labels)
-        fallen = self._fallen(rule.set_aside(self.evals)) if rule.verdict else None
+        aside = [*rule.set_aside(self.evals)]
+        fallen = self._fallen(aside) if rule.verdict else None
         facts = self._facts()
         counted = facts
         if rule.min_pass_rate is not None:
@@ -454,9 +455,10 @@ class Comparison:
         """What every door shows of it."""
         check_polars_threads()
         judged = self.gate() if gate is None else gate
-        chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
+        counting = self._suite.without(judged.set_aside)
+        chosen = choose_reruns(counting, SETTLE_ROUNDS)
         hour = frozenset(chosen.filter("in_bad_hour")["eval_id"])
-        reruns = mean_reruns(self._suite, SETTLE_ROUNDS, chosen["eval_id"]), hour
+        reruns = mean_reruns(counting, SETTLE_ROUNDS, chosen["eval_id"]), hour
         return make_document(self._facts(judged.set_aside), judged, self.explain(), reruns, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ included, with evals of one document held together. Rates, test and interval are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,8 +54,9 @@ class Suite:
     table: OutcomeTable
     documents: pl.DataFrame
 
-    def without(self, eval_ids: pl.Series) -> Suite:
-        left_out = pl.col("eval_id").is_in(eval_ids.implode())
+    def without(self, eval_ids: Iterable[str]) -> Suite:
+        ids = pl.Series([*eval_ids], dtype=pl.String())
+        left_out = pl.col("eval_id").is_in(ids.implode())
         counted = ~self.documents.select(left_out).to_series()
         table = self.table.take(counted.to_numpy())
         return Suite(self.evals.filter(~left_out), table, self.documents.filter(counted))

@@ -9,7 +9,7 @@ Where nothing says it, the block counts as edited: a run too many costs less tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
@@ -40,15 +40,17 @@ class Selection:
 
     Attributes:
         scopes: The scope of each run.
-        evals: How many evals these runs have.
-        said: What is started, what is left out and why, in sentences.
+        evals: How many evals these runs have; None where that is not known.
+        said: What is started, in a sentence.
+        said_left_out: What is left out and why, in a sentence; empty where nothing is.
         left_out: One row per block that is left out, as ``ProblemsWarning.problems``.
     """
 
     scopes: list[Scope]
-    evals: int
+    evals: int | None
     said: str
-    left_out: pl.DataFrame
+    said_left_out: str = ""
+    left_out: pl.DataFrame = field(default_factory=PROBLEMS.to_frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class _Block:
 
     def say_left_out(self) -> str:
         """Why it is left out, and what else is to be known of its evals."""
-        n = _count(len(self.evals), "eval")
+        n = count(len(self.evals), "eval")
         if not self.is_there:
             return f"{n}; the workflow does not have this block any more"
         ran = [each for each in self.evals if each["latest_run_status"] is not None]
@@ -119,18 +121,17 @@ def select_edited(
         names = [repr(each["eval_name"] or each["eval_id"]) for each in canaries]
         named = f": {list_some(names, _LISTED)}" if names else ""
         solid = "that always passed, of blocks that were not edited"
-        what.append(f"{_count(len(canaries), 'eval')}{fewer} {solid}{named}")
+        what.append(f"{count(len(canaries), 'eval')}{fewer} {solid}{named}")
     scopes += [{"type": "single", "eval_id": each} for each in _ids(canaries)]
     runs = [scope for scope in scopes for _ in range(repeat)]
-    said = [f"Starting {_count(len(runs), 'run')} of {_count(evals, 'eval')}: {'; '.join(what)}."]
+    said = f"Starting {count(len(runs), 'run')} of {count(evals, 'eval')}: {'; '.join(what)}."
     if not runs:
-        said = ["No run is started: no block was edited since its evals ran last."]
+        said = "No run is started: no block was edited since its evals ran last."
     reasons = {each.id: each.say_left_out() for each in left_out}
-    if reasons:
-        told = (f"{block!r} ({why})" for block, why in reasons.items())
-        said.append(f"Left out: {list_some(told, _LISTED)}.")
+    told = list_some((f"{block!r} ({why})" for block, why in reasons.items()), _LISTED)
     rows = [(block, "$", why, "") for block, why in reasons.items()]
-    return Selection(runs, evals, " ".join(said), pl.DataFrame(rows, PROBLEMS, orient="row"))
+    problems = pl.DataFrame(rows, PROBLEMS, orient="row")
+    return Selection(runs, evals, said, f"Left out: {told}." if reasons else "", problems)
 
 
 def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
@@ -207,5 +208,6 @@ def _ids(evals: Sequence[Eval]) -> list[str]:
     return [each["eval_id"] for each in evals]
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

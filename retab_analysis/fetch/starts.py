@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,9 +29,9 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edited import Scope, select_edited
-from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
-from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
+from retab_analysis.fetch.edited import Scope, Selection, count, select_edited
+from retab_analysis.fetch.lists import explain_missing_run, list_evals, resolve_evals
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     RunList,
@@ -42,6 +43,7 @@ from retab_analysis.fetch.params import (
 )
 from retab_analysis.fetch.runs import RUNS_PATH, list_runs
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
+from retab_analysis.progress import say
 from retab_analysis.schema import RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
@@ -54,6 +56,8 @@ _UNANSWERED = (KeyboardInterrupt, TransportError, ProtocolError, ServerError, Sc
 _SLACK = timedelta(seconds=5)
 # Seconds that somebody who has pressed Ctrl-C waits to hear which run goes on.
 _LOOK = 5.0
+# Seconds that a start waits to hear how many evals it is of, which is only said.
+_COUNT = 2.0
 
 
 def start_runs(
@@ -71,6 +75,8 @@ def start_runs(
     All evals of all workflows of an organization are executed one after the other, on one shared
     queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
     runs wait behind it. To try a change, run what it concerns: ``only="edited"`` finds that.
+    Before the first start one sentence says how many runs of how many evals there will be, below
+    the cell of a notebook and elsewhere on the standard error.
 
     Args:
         workflow_id: The workflow.
@@ -100,20 +106,16 @@ def start_runs(
             on.
 
     Warns:
-        ProblemsWarning: With ``only`` or ``canary``, before the first start: how many runs of how
-            many evals are started, and what is left out and why, which is in ``.problems``, too.
+        ProblemsWarning: With ``only``, before the first start: what is left out and why.
 
     Example:
-        >>> import warnings
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
         >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
         >>> runs.select("scope", "total_evals").rows()
         [('eval', 1), ('eval', 1)]
-        >>> with warnings.catch_warnings(record=True) as said:
-        ...     warnings.simplefilter("always")
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # of what is left out
         ...     runs = ra.start_runs("wf_statements", only="edited", canary=2)
-        >>> print(said[0].message)
-        Starting 3 runs of 4 evals: block 'split_statements' (its code is not the one ...
         >>> runs.select("scope", "target_block_id", "total_evals").rows()[:2]
         [('block', 'split_statements', 2), ('eval', 'classify_account', 1)]
     """
@@ -138,9 +140,39 @@ def start_runs(
     if only is not None or canary:
         asked = None if only else scopes
         selected = select_edited(chosen, workflow_id, asked, canary=canary, repeat=repeat)
-        warnings.warn(ProblemsWarning(selected.said, selected.left_out), stacklevel=2)
-        return start_each(chosen, workflow_id, selected.scopes)
-    return start_each(chosen, workflow_id, [scope for scope in scopes for _ in range(repeat)])
+    else:
+        selected = select(chosen, workflow_id, scopes, repeat=repeat)
+    if selected.said_left_out:
+        warnings.warn(ProblemsWarning(selected.said_left_out, selected.left_out), stacklevel=2)
+    say(selected.said)
+    return start_each(chosen, workflow_id, selected.scopes)
+
+
+def select(
+    client: Client, workflow_id: str, scopes: Sequence[Scope], *, repeat: int = 1
+) -> Selection:
+    """What was asked for, and how many evals that are, where the API says so at once."""
+    runs = [scope for scope in scopes for _ in range(repeat)]
+    evals = _count_evals(client, workflow_id, scopes)
+    said = f"Starting {count(len(runs), 'run')} of {workflow_id}"
+    if evals is not None:
+        times = f", each {repeat} times" if repeat > 1 else ""
+        said += f": {count(evals, 'eval')}{times}"
+    return Selection(runs, None if evals is None else evals * repeat, f"{said}.")
+
+
+def _count_evals(client: Client, workflow_id: str, scopes: Sequence[Scope]) -> int | None:
+    if all("eval_id" in scope for scope in scopes):
+        return len(scopes)
+    outcomes: TaskOutcomes[Fetched] = TaskOutcomes()
+    with contextlib.suppress(OutOfPatienceError):
+        run_all([partial(list_evals, client, workflow_id)], 1, outcomes, patience=_COUNT)
+    saved = outcomes.results.get(0)
+    if saved is None:
+        return None
+    sizes = Counter(saved.frame["block_id"])
+    of_type = {"single": 1, "workflow": saved.frame.height + len(saved.problems)}
+    return sum(of_type.get(scope["type"], sizes[scope.get("block_id")]) for scope in scopes)
 
 
 def start_each(

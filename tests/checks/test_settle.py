@@ -23,9 +23,8 @@ from support.inside import (
     combine_sides,
     compare,
     compare_sides,
-    list_isolated_errors,
     mean_reruns,
-    rerun_errors,
+    settle_others,
     sides_of,
     suite_of,
 )
@@ -446,9 +445,13 @@ def test_the_plan_is_said_before_anything_is_started(
         in capsys.readouterr().err
     )
     settled(unsure, last, progress=True)
-    assert "Nothing to run again: no eval is undecided." in capsys.readouterr().err
+    assert "Nothing to run again: no eval that counts is undecided." in capsys.readouterr().err
     settled(unsure, last, progress=False)
     assert capsys.readouterr().err == ""
+    # Without a bar it is said how many are started, too, and nothing else.
+    settled(unsure, first, progress=False, max_reruns=1)
+    said = "Running 1 undecided eval again: about 1 run, at most 1.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
@@ -596,6 +599,12 @@ def test_in_a_bad_hour_there_are_two_rounds_and_the_rest_is_advised_for_later(
     assert all(len(rows_of(decided)[name]) == 2 for name in left)
 
 
+def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
+    """Run isolated errors again, and nothing else."""
+    again: Comparison = settle_others(made, (), only_errors=True, client=api.client, progress=False)
+    return again
+
+
 def test_an_error_is_run_again_once_in_half_an_hour() -> None:
     with LetteredApi({"a": "P" * 20 + "E", **alike(6, "P" * 21)}, reruns={"a": "EEF"}) as api:
         api.now = api.runs[-1].at + MINUTE
@@ -605,12 +614,12 @@ def test_an_error_is_run_again_once_in_half_an_hour() -> None:
         assert "half an hour later" in bar.seen[-1][2]
         for made in (once, api.check()):
             assert settle(made, client=api.client, progress=False) is made
-            assert rerun_errors(made, client=api.client) is made
-            assert list_isolated_errors(made, api.client) == []
+            assert errors_again(api, made) is made
+        assert len(api.started) == 1
         api.now += timedelta(hours=1)
         later = api.check()
-        assert list_isolated_errors(later, api.client) == ["a"]
         settled = settle(later, client=api.client, max_rounds=1, progress=False)
+        assert [run.eval_id for run in api.started] == ["a", "a"]
         # Two errors in two hours are not luck any more.
         assert transition(settled, "a")["transition"] in ("regressed", "suspect")
 
@@ -619,12 +628,12 @@ def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
     evals = {**alike(12, "PPPE", "bad"), **alike(120, "PPPP")}
     with LetteredApi(evals) as api:
         made = api.check()
-        assert len(list_isolated_errors(made, api.client)) == 10
-        assert rerun_errors(made, client=api.client).reruns.height == 2
+        assert errors_again(api, made).reruns.height == 2
+        assert len(api.started) == 10
         settle(made, client=api.client, progress=False)
         assert len(api.started) == 20
     with LetteredApi({**alike(12, "PPPE", "bad"), **alike(12, "PPPP")}) as api:
         made = api.check()
         assert made.headline == "‼ Outage: 12 of 24 evals ended in an error"
-        assert list_isolated_errors(made, api.client) == []
+        assert errors_again(api, made) is made
         assert settle(made, client=api.client, progress=False) is made

@@ -314,8 +314,8 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     assert green("check", FLOW, "--start") == 0
     told = capsys.readouterr()
     assert told.err == (
-        f"Started run started_{PAST + 1} of 7 evals. Waiting until it has ended; Ctrl-C does not "
-        "cancel it.\n"
+        f"Starting 1 run of {FLOW}: 7 evals.\n"
+        f"Started run started_{PAST + 1}. Waiting until it has ended; Ctrl-C does not cancel it.\n"
     )
     assert [run.eval_id for run in green.api.started] == [None]
 
@@ -337,8 +337,8 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
             "Starting 3 runs of 5 evals: block 'extract' (its code is not the one on which its "
             "evals ran last); 2 evals that always passed, of blocks that were not edited: "
             "'classify 0', 'classify 1'. Left out: 'classify' (3 evals, not edited).",
-            "Started runs started_20, started_21, started_22 of 5 evals. Waiting until they have "
-            "ended; Ctrl-C does not cancel them.",
+            "Started runs started_20, started_21, started_22. Waiting until they have ended; "
+            "Ctrl-C does not cancel them.",
         ]
         assert told.out.startswith("✗ 2 evals broke since the edit of extract")
         assert len(served.api.started) == 3
@@ -418,6 +418,37 @@ def test_settle_says_how_many_before_it_starts(
         r"Running 1 undecided eval again: about \d runs?, at most 3\.\n", capsys.readouterr().err
     )
     assert 1 <= len(suspect.api.started) <= 3
+
+
+def test_what_stops_nothing_is_not_run_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[tiers.informational]\nblocks = ["Extract"]\n')
+    rows = {f"{block} {at}": "P" * 21 for block in ("extract", "classify") for at in range(9)}
+    rows |= {"extract 0": f"{'P' * PAST}F", "classify 0": f"{'P' * PAST}F"}
+    settings: dict[str, Any] = {"blocks": {each: each.split()[0] for each in rows}}
+    line = ("check", FLOW, "--allow", path)
+    for served in serve(LetteredApi(rows, **settings)):
+        served(*line)
+        told = " ".join(capsys.readouterr().out.split())
+        assert "Not sure yet: 1 eval failed once (about 2 runs decide: " in told
+        served(*line, "--settle", "9")
+        assert {run.eval_id for run in served.api.started} == {"classify 0"}
+        capsys.readouterr()
+        # Alone it is nothing to settle, and an error of it is not run again.
+        path.write_text(
+            '[[accepted]]\nid = "classify 0"\n[tiers.informational]\nblocks = ["extract"]\n'
+        )
+        served.api.write({**rows, "extract 1": f"{'P' * PAST}E"})
+        assert served(*line, "--settle", "9") == 0
+        assert not served.api.started
+        said = "Nothing to run again: no eval that counts is undecided.\n"
+        assert capsys.readouterr().err == said
+        served.api.reruns = {"extract 2": "E"}
+        served(*line, "--start", "-q")
+        assert [run.scope for run in served.api.started] == ["W"]
+        assert capsys.readouterr().err == ""
 
 
 def test_what_reruns_would_decide_is_said_with_what_to_type(
@@ -570,7 +601,7 @@ def test_without_a_terminal_there_is_no_bar_and_nobody_is_asked() -> None:
         ended = program(["check", FLOW, "--start"], env=served.variables, stdin=subprocess.DEVNULL)
     assert ended.returncode == 0
     assert "\r" not in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert len(ended.stderr.splitlines()) == 2
 
 
 # Tables

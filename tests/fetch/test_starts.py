@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import warnings
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -41,6 +43,18 @@ SAVED = reply(
         ]
     )
 )
+
+
+class StartServer(FaultServer):
+    """Gives its answers in order, beside that to who asks which evals there are."""
+
+    saved: Reply | None = SAVED
+
+    def _next(self, request: str) -> Reply:
+        is_list = request.startswith("GET /v1/workflows/evals?")
+        return self.saved if is_list and self.saved else super()._next(request)
+
+
 WHOLE = {"type": "workflow"}
 ONE, TWO = {"type": "single", "eval_id": "e1"}, {"type": "single", "eval_id": "e2"}
 BLOCK = {"type": "block", "block_id": "b1"}
@@ -62,12 +76,72 @@ BLOCK = {"type": "block", "block_id": "b1"}
 def test_a_run_is_started_for_each_scope(
     arguments: dict[str, Any], scopes: list[dict[str, str]]
 ) -> None:
-    asked = [SAVED] if len(arguments.get("evals", ())) else []
-    with FaultServer([*asked, *started(*(f"r{i}" for i in range(9)))]) as server:
+    with StartServer(started(*(f"r{i}" for i in range(9)))) as server:
         runs = ra.start_runs("wf", client=client_for(server.url), **arguments)
         assert bodies(server) == [{"workflow_id": "wf", "scope": scope} for scope in scopes]
     assert runs.schema == RUNS.schema
     assert runs["run_id"].to_list() == [f"r{i}" for i in range(len(scopes))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "Starting 1 run of wf: 4 evals."),
+        ({"repeat": 3}, "Starting 3 runs of wf: 4 evals, each 3 times."),
+        (
+            {"evals": ["e1", "second"], "repeat": 5},
+            "Starting 10 runs of wf: 2 evals, each 5 times.",
+        ),
+        ({"evals": "e1"}, "Starting 1 run of wf: 1 eval."),
+        ({"blocks": "block_extract_invoice"}, "Starting 1 run of wf: 4 evals."),
+        ({"evals": "e1", "blocks": "other"}, "Starting 2 runs of wf: 1 eval."),
+    ],
+)
+def test_how_many_are_started_is_said_before(
+    arguments: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    def start(request: str) -> Reply:
+        told.append(capsys.readouterr().err)
+        return started("r1")[0]
+
+    with StartServer([start]) as server, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ra.start_runs("wf", client=client_for(server.url), **arguments)
+    assert [each for each in told if each] == [f"{said}\n"]
+    assert told[0]
+
+
+@pytest.mark.parametrize(
+    "answer", [reply(503), reply(403), reply(body=b"<p>"), Reply(b"", "close")]
+)
+def test_a_start_is_not_kept_back_where_evals_cannot_be_counted(
+    answer: Reply, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with StartServer(started("r1")) as server:
+        server.saved = answer
+        assert ra.start_runs("wf", client=client_for(server.url)).height == 1
+    assert capsys.readouterr().err == "Starting 1 run of wf.\n"
+
+
+def test_a_list_that_does_not_come_delays_no_start(capsys: pytest.CaptureFixture[str]) -> None:
+    with StartServer(started("r1")) as server:
+        server.saved = Reply(b"", endless=b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.2)
+        client = ra.Client(KEY, server.url)
+        assert ra.start_runs("wf", client=client).height == 1
+    assert capsys.readouterr().err == "Starting 1 run of wf.\n"
+
+
+def test_where_nobody_can_be_told_it_is_started_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr("sys.stderr", stream)
+        with StartServer(started("r1")) as server:
+            assert ra.start_runs("wf", client=client_for(server.url)).height == 1
 
 
 UNANSWERED = {
@@ -87,7 +161,7 @@ def posts(server: FaultServer) -> int:
 
 @pytest.mark.parametrize("fault", UNANSWERED.values(), ids=UNANSWERED)
 def test_a_start_is_not_tried_again_and_what_was_started_is_kept(fault: Reply) -> None:
-    with FaultServer([*started("r1", "r2"), fault, reply(body=page([]))]) as server:
+    with StartServer([*started("r1", "r2"), fault, reply(body=page([]))]) as server:
         with pytest.raises(ra.RetabAnalysisError) as caught:
             ra.start_runs("wf", repeat=5, client=client_for(server.url))
         assert posts(server) == 3
@@ -97,7 +171,7 @@ def test_a_start_is_not_tried_again_and_what_was_started_is_kept(fault: Reply) -
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429])
 def test_a_start_that_was_refused_is_not_looked_for(status: int) -> None:
-    with FaultServer([*started("r1"), reply(status, headers={"Retry-After": "1"})]) as server:
+    with StartServer([*started("r1"), reply(status, headers={"Retry-After": "1"})]) as server:
         with pytest.raises(ra.APIError) as caught:
             ra.start_runs("wf", repeat=5, client=client_for(server.url))
         assert len(server.requests) == 2
@@ -120,7 +194,7 @@ LONG_AGO = {"timing__created_at": "2020-01-01T00:00:00Z"}
 @pytest.mark.parametrize("fault", UNANSWERED.values(), ids=UNANSWERED)
 def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
     found = listed(("r1", {}), ("r7", {}), ("r8", OF_BLOCK), ("r9", LONG_AGO))
-    with FaultServer([*started("r1"), fault, found]) as server:
+    with StartServer([*started("r1"), fault, found]) as server:
         with pytest.raises(
             ra.RetabAnalysisError, match=r"it may be r7, see \.unconfirmed"
         ) as caught:
@@ -144,7 +218,7 @@ def test_a_start_is_looked_for_by_its_scope(
     arguments: dict[str, str], filters: dict[str, str], run: dict[str, Any]
 ) -> None:
     answers = [Reply(b"", "close"), listed(("r6", {}), ("r7", run))]
-    with FaultServer([SAVED, *answers] if "evals" in arguments else answers) as server:
+    with StartServer(answers) as server:
         with pytest.raises(ra.TransportError) as caught:
             ra.start_runs("wf", client=client_for(server.url), **arguments)
         assert server.queries[-1].items() >= filters.items()
@@ -153,7 +227,7 @@ def test_a_start_is_looked_for_by_its_scope(
 
 
 def test_a_start_that_left_no_run_says_so() -> None:
-    with FaultServer([Reply(b"", "close"), listed(("r9", LONG_AGO))]) as server:
+    with StartServer([Reply(b"", "close"), listed(("r9", LONG_AGO))]) as server:
         with pytest.raises(ra.TransportError, match="no such run has appeared yet") as caught:
             ra.start_runs("wf", client=client_for(server.url))
     assert caught.value.unconfirmed is not None
@@ -161,13 +235,13 @@ def test_a_start_that_left_no_run_says_so() -> None:
 
 
 def test_where_runs_cannot_be_listed_that_is_said() -> None:
-    with FaultServer([Reply(b"", "close"), reply(403, {"detail": "no lists"})]) as server:
+    with StartServer([Reply(b"", "close"), reply(403, {"detail": "no lists"})]) as server:
         with pytest.raises(ra.TransportError, match=r"is not known: .*no lists") as caught:
             ra.start_runs("wf", client=client_for(server.url))
     assert caught.value.unconfirmed is None
 
 
-def interrupted_by(number: int, server: FaultServer) -> KeyboardInterrupt:
+def interrupted_by(number: int, server: StartServer) -> KeyboardInterrupt:
     """Start three runs; the third start gets the signal, and no answer."""
 
     def interrupt(request: str) -> Reply:
@@ -183,7 +257,7 @@ def interrupted_by(number: int, server: FaultServer) -> KeyboardInterrupt:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_82_after_an_interrupt_the_run_is_looked_for_and_named(number: int) -> None:
-    with FaultServer([listed(("r7", {}), ("r2", {}), ("r1", {}))]) as server:
+    with StartServer([listed(("r7", {}), ("r2", {}), ("r1", {}))]) as server:
         interrupt: Any = interrupted_by(number, server)
     assert "it may be r7" in str(interrupt)
     assert interrupt.unconfirmed["run_id"].to_list() == ["r7"]
@@ -196,7 +270,7 @@ def test_82_a_second_interrupt_ends_the_look() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         return Reply(b"")
 
-    with FaultServer([again]) as server:
+    with StartServer([again]) as server:
         interrupt: Any = interrupted_by(signal.SIGINT, server)
     assert "interrupted again" in str(interrupt)
     assert interrupt.partial["run_id"].to_list() == ["r1", "r2"]
@@ -206,7 +280,7 @@ def test_82_a_program_that_handles_sigterm_keeps_its_handler() -> None:
     got: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
     try:
-        with FaultServer([listed(("r7", {}))]) as server:
+        with StartServer([listed(("r7", {}))]) as server:
 
             def terminate(request: str) -> Reply:
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -229,7 +303,7 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
     answer = listed(
         ("r7", run_at(there)), ("r6", run_at(there - timedelta(minutes=5))), dated=there
     )
-    with FaultServer([Reply(b"", "close"), answer]) as server, ra.Client(KEY, server.url) as client:
+    with StartServer([Reply(b"", "close"), answer]) as server, ra.Client(KEY, server.url) as client:
         with pytest.raises(ra.TransportError, match="it may be r7, see") as caught:
             ra.start_runs("wf", client=client)
     assert caught.value.unconfirmed is not None
@@ -244,7 +318,7 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
     ],
 )
 def test_of_evals_that_are_not_clear_none_is_started(asked: Any, words: str) -> None:
-    with FaultServer([SAVED, *started("r1")]) as server:
+    with StartServer(started("r1")) as server:
         with pytest.raises(ra.ConfigError, match=words):
             ra.start_runs("wf", evals=asked, client=client_for(server.url))
         assert bodies(server) == []

@@ -39,7 +39,7 @@ MODULES = {
     "comparison.json_diff": "differing_paths is_moved",
     "comparison.json_values": "Verbatim parse_json write_json",
     "checks.freshness": "find_edited say_edited split_reruns",
-    "checks.settle": "RerunPlan list_isolated_errors rerun_errors",
+    "checks.settle": "RerunPlan settle_others",
     "comparison.sides": "Sides check_results",
     "comparison.suite_test": "SUMMARY_SCHEMA Suite conclude suite_regressed",
     "comparison.word_marks": "mark_words",
