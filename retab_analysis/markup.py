@@ -48,9 +48,6 @@ class Html(str):
 
     __slots__ = ()
 
-    def _repr_html_(self) -> str:
-        return self
-
 
 def escape(value: object) -> Html:
     """Any text as HTML: nothing in it is markup or turns text round, content and attributes."""

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from support.compared import THREE
 from support.fakes import client_for
-from support.inside import EVALS, RESULTS, RUNS, LiveView, Watcher, _Look
+from support.inside import EVALS, RESULTS, RUNS, LiveView, Watcher
 
 import retab_analysis as ra
 
@@ -25,7 +25,7 @@ COMPARISON = ra.compare_versions(THREE, "v1", "v3")
 # Views that ask the API for nothing: there are no runs, and the watcher is never started.
 EXPLORER = ra.explore(RUNS.empty())
 CLIENT = client_for(NOWHERE)
-LIVE_VIEW = LiveView(Watcher(CLIENT, ["r"], None, None, 2.0), CLIENT, _Look(False, False, False))
+LIVE_VIEW = LiveView(Watcher(CLIENT, ["r"], None, None, 2.0), CLIENT)
 
 # What each function takes besides, so that one wrong argument is all that is wrong.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {

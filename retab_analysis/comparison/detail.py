@@ -167,7 +167,7 @@ class EvalDetail:
 
     @property
     def documents(self) -> str:
-        return ", ".join(one_line(each) for each in self.row["document_names"] or () if each)
+        return name_documents(self.row)
 
     @property
     def transition(self) -> str:
@@ -520,8 +520,12 @@ def find_year(results: pl.DataFrame) -> int | None:
 
 
 def name_eval(row: Row) -> str:
-    """What to call an eval, in one line."""
-    return one_line(row["eval_id"] if row["eval_name"] is None else row["eval_name"])
+    """What to call an eval, in one line: its name, or its id where it has none."""
+    return one_line(row["eval_name"] or row["eval_id"])
+
+
+def name_documents(row: Row) -> str:
+    return ", ".join(one_line(each) for each in row["document_names"] or () if each)
 
 
 def name_evals(details: Iterable[EvalDetail], limit: int = 20) -> str:

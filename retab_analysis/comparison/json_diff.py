@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,8 +9,6 @@ from retab_analysis.comparison.json_alignment import align
 from retab_analysis.comparison.json_values import Index, Path, parse_json, write_json, write_path
 
 ABSENT = object()  # nothing stands there
-
-_MOVED = re.compile(r"\[\d+→\d+\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ def differing_paths(
         One row per path, and for each side what stands there as JSON, None where nothing does. The
         first row is the whole value, which the condition looks at; the others are the places inside
         of it. No rows where nothing differs. ``[7→6]`` are the indices in the last two texts that
-        are known; the row of an item that only moved ends in them (:func:`is_moved`).
+        are known; the row of an item that only moved ends in them.
     """
     known = {name: parse_json(text) for name, text in texts.items() if text is not None}
     values = [*known.values()]
@@ -62,11 +59,6 @@ def differing_paths(
             path = write_path((*at, *each.path))
             rows.append({"path": path, **dict.fromkeys(texts), **there})
     return rows
-
-
-def is_moved(path: str) -> bool:
-    """Whether a row's path ends in an item that stands elsewhere now: ``$.lines[7→3]``."""
-    return bool(_MOVED.search(path))
 
 
 def diff_documents(*values: object, path: Path = ()) -> Iterator[Difference]:

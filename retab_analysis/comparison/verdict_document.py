@@ -16,6 +16,7 @@ from retab_analysis.comparison.detail import (
     EvalDetail,
     Share,
     mark_texts,
+    name_eval,
     name_evals,
     say_day,
     say_p,
@@ -442,8 +443,8 @@ def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
     for row in facts.evals.select("eval_id", "eval_name", "block_id").iter_rows(named=True):
         detail = known.get(row["eval_id"])
         if detail is None:
-            name = one_line(row["eval_name"] or row["eval_id"])
-            cases.append(Case(name, one_line(row["eval_id"]), one_line(row["block_id"]), "passed"))
+            about = (name_eval(row), one_line(row["eval_id"]), one_line(row["block_id"]))
+            cases.append(Case(*about, "passed"))
         else:
             cases.append(_make_case(detail, gate, values))
     reasons = gate.suite_reasons

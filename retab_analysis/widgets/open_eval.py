@@ -11,7 +11,7 @@ import polars as pl
 from retab_analysis.analysis import eval_history
 from retab_analysis.checks.open_document import embed
 from retab_analysis.comparison.comparison import Comparison, sides_of
-from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.detail import EvalDetail, name_documents
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_document_link
@@ -33,7 +33,7 @@ from retab_analysis.vocabulary import MOMENT
 from retab_analysis.widgets.elements import GridColumn, GridRow, button, copy_button, grid
 from retab_analysis.widgets.explorer.lists import HISTORY_COLUMNS
 from retab_analysis.widgets.jobs import run_beside
-from retab_analysis.widgets.phrases import label_documents, shorten_version
+from retab_analysis.widgets.phrases import shorten_version
 from retab_analysis.widgets.values import render_values
 
 # Further runs are counted.
@@ -169,7 +169,7 @@ def _render_documents(row: Result, look: DetailLook) -> Html | None:
     """The documents of a result, and the one that somebody asked to see."""
     documents = list_documents(row)
     if not documents:
-        return name(label_documents(row)) if label_documents(row) else None
+        return name(name_documents(row)) if name_documents(row) else None
     lines = []
     for at, (document_id, called) in enumerate(documents):
         key = f"{row['eval_id']} {at}"

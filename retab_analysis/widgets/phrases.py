@@ -3,24 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
-
-from retab_analysis.markup import one_line
 
 _SHORT_VERSION = 24
-
-
-def label_eval(row: Mapping[str, Any]) -> str:
-    """What an eval is called in one line: its name, or its id where it has none.
-
-    The same over a frame is :func:`retab_analysis.vocabulary.eval_label`.
-    """
-    return one_line(row["eval_name"] or row["eval_id"])
-
-
-def label_documents(row: Mapping[str, Any]) -> str:
-    return one_line(", ".join(each for each in row["document_names"] or () if each))
 
 
 def format_seconds(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import comm
 from comm.base_comm import BaseComm
-from support.inside import LiveView, Watcher, _Look
+from support.inside import LiveView, Watcher
 
 import retab_analysis as ra
 from benchmarks import harness
@@ -59,7 +59,7 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
         watcher = Watcher(client, run_ids, None, None, INTERVAL)
         # At a terminal there would be bars instead of widgets.
         with contextlib.redirect_stderr(io.StringIO()):
-            view = LiveView(watcher, client, _Look(False, True, False))
+            view = LiveView(watcher, client, may_cancel=True)
         assert view.widget is not None
 
         def cycle() -> None:

@@ -16,7 +16,6 @@ from support.inside import (
     Sides,
     Snapshot,
     Watcher,
-    _Look,
     compare_sides,
     compute_state,
     list_outcomes,
@@ -72,8 +71,9 @@ RESULTS = [
 def view_of(snapshot: Snapshot, **look: bool) -> LiveView:
     """A view of what is known, which asks nobody; tell it more with :func:`tell`."""
     nobody = ra.Client(KEY, "http://127.0.0.1:9")
-    shown = {"compact": False, "may_cancel": True, "save_values": False, **look}
-    view = LiveView(Watcher(nobody, ["r1"], None, None, 2.0), nobody, _Look(**shown))
+    view = LiveView(
+        Watcher(nobody, ["r1"], None, None, 2.0), nobody, **{"may_cancel": True, **look}
+    )
     tell(view, snapshot)
     return view
 

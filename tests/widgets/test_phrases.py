@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.inside import format_range, label_documents, shorten_version
+from support.inside import format_range, name_documents, shorten_version
 
 
 def test_a_long_version_is_shortened() -> None:
@@ -26,5 +26,5 @@ def test_a_range_in_words(low: float, high: float, words: str) -> None:
 
 
 def test_documents_in_one_line() -> None:
-    assert label_documents({"document_names": None}) == ""
-    assert label_documents({"document_names": ["a", None, "b\nc"]}) == "a, b c"
+    assert name_documents({"document_names": None}) == ""
+    assert name_documents({"document_names": ["a", None, "b\nc"]}) == "a, b c"

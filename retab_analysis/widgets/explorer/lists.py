@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import polars as pl
 
+from retab_analysis.comparison.detail import name_documents, name_eval
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
-from retab_analysis.widgets.phrases import label_documents, label_eval
 from retab_analysis.widgets.table import Facet, Listing, Row, TableColumn
+
+TO_MINUTE = "%Y-%m-%d %H:%M"
+"""How moments are written, in UTC."""
 
 _LONGEST = 200
 
@@ -23,19 +26,14 @@ def format_text(column: str) -> Callable[[Row], str]:
     return lambda row: one_line(row[column], _LONGEST)
 
 
-def format_time(column: str) -> Callable[[Row], str]:
-    """A moment in UTC, to the minute."""
-    return lambda row: "" if row[column] is None else f"{row[column]:%Y-%m-%d %H:%M}"
+def format_as(column: str, spec: str) -> Callable[[Row], str]:
+    """A number or a moment as Python's ``format`` writes it; empty where there is none."""
+    return lambda row: "" if row[column] is None else f"{row[column]:{spec}}"
 
 
 def format_duration(column: str) -> Callable[[Row], str]:
     """Milliseconds as seconds, to the millisecond, also below zero: clocks may disagree."""
     return lambda row: "" if row[column] is None else f"{row[column] / 1000:,.3f}"
-
-
-def format_number(column: str) -> Callable[[Row], str]:
-    """A number, in groups of three digits."""
-    return lambda row: "" if row[column] is None else f"{row[column]:,}"
 
 
 def format_share(column: str) -> Callable[[Row], str]:
@@ -71,10 +69,6 @@ def format_kind(row: Row) -> str:
 
 def format_change(row: Row) -> str:
     return one_line(row["change"]).replace("_", " ")
-
-
-def format_day(column: str) -> Callable[[Row], str]:
-    return lambda row: "" if row[column] is None else f"{row[column]:%Y-%m-%d}"
 
 
 def format_recent(row: Row) -> str:
@@ -121,7 +115,9 @@ def _number(
 
 
 def _moment(name: str, title: str, *, is_extra: bool = False) -> TableColumn:
-    return TableColumn(name, title, 10.5, format_time(name), falling=True, is_extra=is_extra)
+    return TableColumn(
+        name, title, 10.5, format_as(name, TO_MINUTE), falling=True, is_extra=is_extra
+    )
 
 
 def list_runs(runs: pl.DataFrame) -> Listing:
@@ -168,8 +164,8 @@ _RUNS = Listing(
         _moment("created_at", "Created (UTC)"),
         _text("workflow_version_id", "Version", 9),
         _number("pass_rate", "Pass rate", format_share("pass_rate"), _RATE),
-        _number("passed", "Passed", format_number("passed")),
-        _number("total_evals", "Evals", format_number("total_evals")),
+        _number("passed", "Passed", format_as("passed", ",")),
+        _number("total_evals", "Evals", format_as("total_evals", ",")),
         _number("duration_ms", "Ran (s)", format_duration("duration_ms")),
         _number("queue_ms", "Queue (s)", format_duration("queue_ms")),
         TableColumn("scope", "Scope", 12, format_scope),
@@ -200,9 +196,9 @@ RESULTS_LISTING = Listing(
     key="result_id",
     columns=(
         TableColumn("state", "State", 8, format_text("state"), mark_state),
-        TableColumn("eval_name", "Eval", 20, label_eval),
+        TableColumn("eval_name", "Eval", 20, name_eval),
         _text("block_id", "Block", 11),
-        TableColumn("document_names", "Document", 14, label_documents),
+        TableColumn("document_names", "Document", 14, name_documents),
         _text("failure_code", "Failure", 11),
         _number("duration_ms", "Took (s)", format_duration("duration_ms")),
         _text("workflow_version_id", "Version", 9),
@@ -238,14 +234,16 @@ EVALS_LISTING = Listing(
     key="eval_id",
     columns=(
         TableColumn("state", "Now", 8, format_text("state"), mark_state),
-        TableColumn("eval_name", "Eval", 20, label_eval),
+        TableColumn("eval_name", "Eval", 20, name_eval),
         _text("block_id", "Block", 11),
         TableColumn("last_states", "Last 10 runs", 16, format_recent, mark_recent),
         TableColumn("kind", "Kind", 9, format_kind),
-        TableColumn("since_at", "Broken since", 9.5, format_day("since_at"), falling=True),
+        TableColumn(
+            "since_at", "Broken since", 9.5, format_as("since_at", "%Y-%m-%d"), falling=True
+        ),
         _text("cause", "Cause", 6),
         _number("rate", "Failed", format_share("rate"), "of the outcomes of its definition now"),
-        _number("outcomes", "Outcomes", format_number("outcomes")),
+        _number("outcomes", "Outcomes", format_as("outcomes", ",")),
         _text("since_version_id", "Broken by", 9, is_extra=True),
         _moment("last_passed_at", "Last passed", is_extra=True),
         _moment("last_failed_at", "Last failed", is_extra=True),

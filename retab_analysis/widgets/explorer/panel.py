@@ -9,18 +9,19 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.detail import EvalDetail, name_eval
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
 from retab_analysis.render.html import to_piece, write_parts
 from retab_analysis.widgets.elements import button, copy_button, scroll_area
 from retab_analysis.widgets.explorer.lists import (
+    TO_MINUTE,
+    format_as,
     format_duration,
     format_kind,
     format_scope,
     format_share,
-    format_time,
     mark_state,
     mark_status,
 )
@@ -33,7 +34,6 @@ from retab_analysis.widgets.open_eval import (
     render_id,
     render_result,
 )
-from retab_analysis.widgets.phrases import label_eval
 from retab_analysis.widgets.table import Row
 
 # More than that are counted.
@@ -49,7 +49,7 @@ def render_panel(explored: ExplorerState, look: DetailLook, *, fetching: bool = 
         parts = [*_render_run(explored, row, look, fetching)]
     else:
         result = explored.look_into(None)
-        parts = [tag("div", name(label_eval(row)), class_="ra-title")]
+        parts = [tag("div", name(name_eval(row)), class_="ra-title")]
         parts += [] if result is None else [_render_result(explored, result, look)]
     kind, key = explored.tab.removesuffix("s"), f"{explored.tab}-{explored.listed.chosen_number}"
     close = button("Close", "close", hint=f"Close the {kind}") if look.is_live else None
@@ -72,7 +72,7 @@ def _render_run(
         "Run": render_id(run["run_id"], look),
     }
     last = {
-        "Created": _add_unit(format_time("created_at")(run), "UTC"),
+        "Created": _add_unit(format_as("created_at", TO_MINUTE)(run), "UTC"),
         "Ran for": _add_unit(format_duration("duration_ms")(run), "s"),
         "In queue": _add_unit(format_duration("queue_ms")(run), "s"),
         "Scope": format_scope(run),
@@ -137,7 +137,7 @@ def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:
         ("Block", one_line(row["block_id"])),
         ("Took", _add_unit(format_duration("duration_ms")(row), "s")),
         ("Version", render_id(version, look, versions.get(version, ""))),
-        ("Run", render_id(row["run_id"], look, format_time("run_created_at")(row))),
+        ("Run", render_id(row["run_id"], look, format_as("run_created_at", TO_MINUTE)(row))),
     ]
     results = explored.results_of_eval(row["eval_id"])
     said = describe_evidence(explored.eval_row(row["eval_id"]), versions)

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -107,28 +107,19 @@ def watch(
         RunList.make(baseline, "baseline")
     # Of a followed workflow, the runs of other people are there, too.
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
-    look = _Look(
-        compact=check_flag("compact", compact),
-        may_cancel=check_flag("allow_cancel", may_cancel),
-        save_values=check_flag("save_values", save_values),
-    )
+    look = {
+        "compact": check_flag("compact", compact),
+        "may_cancel": check_flag("allow_cancel", may_cancel),
+        "save_values": check_flag("save_values", save_values),
+    }
     ids = [] if runs is None else list(RunList.make(runs).ids)
     check_polars_threads()
     chosen = client_or_default(client)
     kept_in = archive_or_none(archive)
     watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), kept_in)
-    view = LiveView(watcher, chosen, look)
+    view = LiveView(watcher, chosen, **look)
     watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
     return view
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a view shows, as :func:`retab_analysis.watch` describes it."""
-
-    compact: bool
-    may_cancel: bool
-    save_values: bool
 
 
 class LiveView(Handle):
@@ -140,10 +131,19 @@ class LiveView(Handle):
 
     _label = "Live view of eval runs"
 
-    def __init__(self, watcher: Watcher, client: Client, look: _Look) -> None:
+    def __init__(
+        self,
+        watcher: Watcher,
+        client: Client,
+        *,
+        compact: bool = False,
+        may_cancel: bool = False,
+        save_values: bool = False,
+    ) -> None:
         super().__init__()
-        self._watcher, self._client, self._look = watcher, client, look
-        self._shown = html.LiveLook(can_cancel=look.may_cancel)
+        self._watcher, self._client = watcher, client
+        self._compact, self._save_values = compact, save_values
+        self._shown = html.LiveLook(can_cancel=may_cancel)
         self._opened = OpenEval(client, self._draw)
         self._bars: TerminalBars | None = None
         self._computed: tuple[Snapshot, LiveState] | None = None
@@ -160,7 +160,7 @@ class LiveView(Handle):
         watcher.add_listener(update)
         weakref.finalize(self, watcher.stop)
         if not in_kernel() and sys.stderr.isatty():
-            self._bars = TerminalBars(compact=look.compact)
+            self._bars = TerminalBars(compact=compact)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -302,14 +302,14 @@ class LiveView(Handle):
     # The page
 
     def _render(self) -> dict[str, str]:
-        if self._look.compact:
+        if self._compact:
             return dict(html.render_brief_sections(self.state))
         look = replace(self._shown, code=self.code())
         return dict(html.render_sections(self.state, look, self._opened))
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
-        state, values = self.state, self._look.save_values
-        if self._look.compact:
+        state, values = self.state, self._save_values
+        if self._compact:
             line = html.describe_briefly(state)
             return {"text/html": html.render_still_line(state, token), "text/plain": line}
         look = html.LiveLook(values=values, limit=None, code=self.code())
@@ -321,9 +321,9 @@ class LiveView(Handle):
 
     def __repr__(self) -> str:
         # What is printed in a notebook is saved with it.
-        if self._look.compact:
+        if self._compact:
             return html.describe_briefly(self.state)
-        values = self._look.save_values or (not in_kernel() and shows_values())
+        values = self._save_values or (not in_kernel() and shows_values())
         return html.plain_text(self.state, values=values)
 
     def _on_event(self, event: Event) -> None:
@@ -331,7 +331,7 @@ class LiveView(Handle):
             self._watcher.stop()
         elif event.name == "refresh":
             self._watcher.refresh()
-        elif event.name == "cancel" and self._look.may_cancel:
+        elif event.name == "cancel" and self._shown.can_cancel:
             self._cancel()
         elif event.name == "eval":
             self._opened.toggle(event.value)
