@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -15,8 +15,9 @@ from typing import Self, TypeVar
 
 import polars as pl
 
-from retab_analysis.archive.cache import Cache
+from retab_analysis.archive.cache import Cache, Partition
 from retab_analysis.archive.database import alone, connected, prepare, reporting
+from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.archive.records import (
     KINDS,
@@ -26,7 +27,7 @@ from retab_analysis.archive.records import (
     read_saved,
     read_states,
 )
-from retab_analysis.arguments import check_flag, check_path
+from retab_analysis.arguments import check_choice, check_flag, check_path
 from retab_analysis.decode import Problems, report_problems
 from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -265,6 +266,60 @@ class Archive:
         """
         return self._scan(VERSIONS, workflow_id, partial(read_saved, VERSIONS))
 
+    def export_parquet(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        tables: OneOrSeveral = tuple(KINDS),
+        partition_by: OneOrSeveral = PARTITION_COLUMNS,
+    ) -> pl.DataFrame:
+        """Write tables as Parquet files that other engines read, partitioned as Hive does.
+
+        There is one ``data.parquet`` in each folder, ``runs/workflow_id=wf_claims/month=2026-10``
+        for example. ``month`` is that of ``created_at`` in UTC, of results of ``run_created_at``,
+        of versions of ``published_at``. What a folder is named after is no column of its file.
+
+        Later calls write only the files whose rows have changed, each replaced whole, and remove
+        those that have no rows any more. The rows are those of the scans.
+
+        A value in a folder's name has no type, and engines guess one: say that it is text, or a
+        workflow whose id is of digits becomes a number. In polars this is ``hive_schema``, in
+        DuckDB ``hive_types_autocast = false``, and in Spark
+        ``spark.sql.sources.partitionColumnTypeInference.enabled = false``.
+
+        Args:
+            directory: Where to: an empty or new folder, or one that an export was written into.
+            tables: Some of ``runs``, ``results``, ``evals``, ``versions``. What was exported of
+                others stays as it is.
+            partition_by: ``workflow_id``, ``month``, both in any order, or ``()`` for one file a
+                table.
+
+        Returns:
+            A frame of ``table, path`` (String), ``rows`` (Int64) and ``change`` (String), one row
+            per file: ``written``, ``unchanged`` or ``removed``.
+
+        Raises:
+            ConfigError: An argument cannot be used, or there is something else in the directory.
+            ArchiveError: The archive is damaged; :meth:`verify` says where.
+            OSError: A file cannot be written; what was at its place is still there.
+
+        Warns:
+            ProblemsWarning: Documents do not decode, and are left out.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> files = archive.export_parquet("lake", tables="runs")
+            >>> types = {"workflow_id": pl.String, "month": pl.String}
+            >>> runs = pl.scan_parquet("lake/runs", hive_partitioning=True, hive_schema=types)
+            >>> ra.summarize_runs(runs).collect()["n_runs"].sum() == files["rows"].sum()
+            True
+        """
+        into = check_path("directory", directory)
+        kinds = [KINDS[each] for each in _choose("tables", tables, KINDS)]
+        by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
+        return make_frame(self._export(into, kinds, by), "table path rows change")
+
     def info(self) -> pl.DataFrame:
         """What is in the archive.
 
@@ -355,6 +410,25 @@ class Archive:
         self._check_open()
         return apart(read)
 
+    def _export(
+        self, directory: Path, kinds: Sequence[Table], by: Sequence[str]
+    ) -> list[tuple[str, str, int, str]]:
+        def read(db: sqlite3.Connection) -> list[tuple[list[Partition], Problems]]:
+            workflows = list_workflows(db, None)
+            return [self._cache.read(each, db, workflows) for each in kinds]
+
+        claim(directory, by)
+        found = list(zip(kinds, self._read(read), strict=True))
+        for table, (_, problems) in found:
+            report_problems(table, problems, strict=False)
+        return apart(
+            lambda: [
+                row
+                for table, (partitions, _) in found
+                for row in write_table(directory / table.name, table, partitions, by)
+            ]
+        )
+
     def _scan(self, table: Table, workflow_id: OneOrSeveral, read: Reader) -> pl.LazyFrame:
         """Read what is kept of the workflows that are asked for, or of all; warn of problems."""
         asked = list_values("workflow_id", workflow_id)
@@ -371,3 +445,7 @@ def _default_path() -> Path:
     with reporting(path, OSError):
         path.parent.mkdir(mode=0o700, exist_ok=True)
     return path
+
+
+def _choose(name: str, given: OneOrSeveral, choices: Collection[str]) -> list[str]:
+    return [check_choice(name, each, choices) for each in list_values(name, given) or ()]

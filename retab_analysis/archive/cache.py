@@ -8,13 +8,14 @@ damaged is made anew of the documents, and where none can be made they are decod
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,17 +23,18 @@ from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.records import list_months, read_month, read_saved
+from retab_analysis.archive.records import KINDS, list_months, read_month, read_saved
 from retab_analysis.decode import Problems
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.results import eval_columns
 from retab_analysis.files import save
-from retab_analysis.schema import EVALS, RESULTS, RUNS, Table
+from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
 
 _HOUR, _DAY = 3_600, 86_400
 _SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
+_COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
 # Another version of the library may decode the same documents into other rows.
-KEY = f"v{version('retab_analysis')}-{zlib.crc32(repr(_SCHEMAS.values()).encode()):08x}"
+KEY = f"v{version('retab_analysis')}-{zlib.crc32(_COLUMNS):08x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,39 +66,49 @@ class Cache:
         self, table: Table, db: sqlite3.Connection, workflows: Sequence[str], *, gone: bool
     ) -> tuple[pl.LazyFrame, Problems]:
         """The runs or results of workflows, the newest first, and what is left out of them."""
-        parts, problems = self.read(table, db, workflows)
-        empty = pl.LazyFrame(schema=_SCHEMAS[table])
-        rows = pl.concat([empty, *(each.rows for each in parts)])
-        if not gone:
-            rows = rows.filter(~pl.col("is_gone"))
-        return rows.select(table.schema.names()), problems
+        partitions, problems = self.read(table, db, workflows)
+        there = pl.lit(True) if gone else ~pl.col("is_gone")
+        return join_rows(table, [each.rows.filter(there) for each in partitions]), problems
 
     def read(
         self, table: Table, db: sqlite3.Connection, workflows: Sequence[str]
     ) -> tuple[list[Partition], Problems]:
-        """The same by workflow and month, and with ``is_gone``."""
-        parts, problems = list[Partition](), Problems()
+        """The rows of any table by workflow and month; runs and results also with ``is_gone``."""
+        partitions, problems = list[Partition](), Problems()
+        month = pl.col("published_at" if table is VERSIONS else "created_at").dt.strftime("%Y-%m")
         for workflow in workflows:
-            folder, used = self._folder / table.name / quote(workflow, safe=""), set[Path]()
-            evals = read_saved(EVALS, db, [workflow], gone=True)[0] if table is RESULTS else None
-            for month, token in list_months(db, workflow):
-                path, rows = self._find(folder, f"{month}.{token}."), pl.LazyFrame()
-                if path is None:
-                    frame, left_out = read_month(db, table, workflow, month)
-                    problems.add_all(left_out)
-                    rows = frame.lazy()
-                    if not left_out:  # otherwise each scan has to tell them
-                        path = self._keep(folder, f"{month}.{token}.", frame)
-                if path is not None:
-                    rows = pl.scan_parquet(path, schema=_SCHEMAS[table], glob=False)
-                    used.add(path)
-                if evals is not None:
-                    rows = rows.with_columns(eval_columns(evals))
-                parts.append(
-                    Partition(workflow, None if month == "unknown" else month, token, rows)
-                )
-            _tidy(folder, used)
-        return parts, problems
+            if table in _SCHEMAS:
+                partitions += self._read_months(table, db, workflow, problems)
+                continue
+            saved, left_out = read_saved(table, db, [workflow])
+            problems.add_all(left_out)
+            for (name,), rows in saved.group_by(month.alias("#month"), maintain_order=True):
+                partitions.append(Partition(workflow, name, _digest(rows), rows.lazy()))
+        return partitions, problems
+
+    def _read_months(
+        self, table: Table, db: sqlite3.Connection, workflow: str, problems: Problems
+    ) -> Iterator[Partition]:
+        folder, used = self._folder / table.name / quote(workflow, safe=""), set[Path]()
+        evals, digest = None, ""
+        if table is RESULTS:
+            evals, _ = read_saved(EVALS, db, [workflow], gone=True)
+            digest = _digest(evals["eval_id", "eval_name", "path", "condition"])
+        for month, token in list_months(db, workflow):
+            path, rows = self._find(folder, f"{month}.{token}."), pl.LazyFrame()
+            if path is None:
+                frame, left_out = read_month(db, table, workflow, month)
+                problems.add_all(left_out)
+                rows = frame.lazy()
+                if not left_out:  # otherwise each scan has to tell them
+                    path = self._keep(folder, f"{month}.{token}.", frame)
+            if path is not None:
+                rows = pl.scan_parquet(path, schema=_SCHEMAS[table], glob=False)
+                used.add(path)
+            if evals is not None:
+                rows = rows.with_columns(eval_columns(evals))
+            yield Partition(workflow, None if month == "unknown" else month, token + digest, rows)
+        _tidy(folder, used)
 
     def list_damaged(self) -> list[Path]:
         """The files whose content is not what was written, or that cannot be read."""
@@ -137,6 +149,16 @@ class Cache:
         except (OSError, ConfigError):
             return None
         return path
+
+
+def join_rows(table: Table, several: Iterable[pl.LazyFrame]) -> pl.LazyFrame:
+    """Rows of a table from several places, in their order, with its columns only."""
+    names = table.schema.names()
+    return pl.concat([table.empty().lazy(), *(each.select(names) for each in several)])
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    return hashlib.sha256(frame.write_ndjson().encode()).hexdigest()
 
 
 def _tidy(folder: Path, used: Collection[Path]) -> None:

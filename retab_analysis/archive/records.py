@@ -32,7 +32,7 @@ _RESULTS = (
     " ORDER BY r.created DESC, r.id DESC, d.gone IS NOT NULL, d.position"
 )
 _DTYPES: dict[str, pl.DataType] = {
-    **dict.fromkeys(("documents", "gone", "bytes"), pl.Int64()),
+    **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
     **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
     "is_gone": pl.Boolean(),
 }

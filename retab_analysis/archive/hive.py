@@ -1,0 +1,95 @@
+"""An archive's tables as a directory that any engine reads: Parquet, partitioned as Hive does.
+
+A partition is one file, which is replaced whole under its one name. What it was made of stands in
+its own metadata, so that it is written again where that has changed, and only there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+
+from retab_analysis.archive.cache import KEY, Partition, join_rows
+from retab_analysis.errors import ConfigError
+from retab_analysis.files import save
+from retab_analysis.schema import Table
+
+PARTITION_COLUMNS = ("workflow_id", "month")
+
+_MANIFEST = "_retab_analysis.json"  # engines leave out what is called so
+_FILE, _SOURCE = "data.parquet", "retab_analysis.source"
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def claim(directory: Path, by: Sequence[str]) -> None:
+    """Make sure that a directory was written in this way, or make it where nothing is.
+
+    Raises:
+        ConfigError: Something else is there.
+    """
+    path = directory / _MANIFEST
+    manifest = json.dumps({"made_by": "Archive.export_parquet", "partition_by": [*by]})
+    if path.exists():
+        if (found := path.read_text(errors="replace")) != manifest:
+            raise ConfigError(
+                f"directory {str(directory)!r} was written with other partitions, {found}, and not "
+                f"{manifest}: give the same partition_by, or an empty directory"
+            )
+        return
+    if directory.exists() and (not directory.is_dir() or any(directory.glob("[!.]*"))):
+        raise ConfigError(
+            f"directory {str(directory)!r} is not empty, and was not written by export_parquet: "
+            "give an empty one, or one that does not exist yet"
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    save(path, manifest.encode())
+
+
+def write_table(
+    root: Path, table: Table, partitions: Sequence[Partition], by: Sequence[str]
+) -> Iterator[tuple[str, str, int, str]]:
+    """Write what has changed of a table; each file, its rows, and what became of it."""
+    files: dict[Path, list[Partition]] = {} if by else {root / _FILE: []}
+    for each in partitions:
+        values = {"workflow_id": each.workflow, "month": each.month}
+        folders = [f"{name}={_escape(values[name])}" for name in by]
+        files.setdefault(root.joinpath(*folders, _FILE), []).append(each)
+    for path, parts in files.items():
+        source = hashlib.sha256("\n".join([KEY, *(each.token for each in parts)]).encode())
+        change = "unchanged"
+        if _read_source(path) != source.hexdigest():
+            change, file = "written", io.BytesIO()
+            rows = join_rows(table, [each.rows for each in parts]).drop(by, strict=False)
+            rows.sink_parquet(file, metadata={_SOURCE: source.hexdigest()})
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(path, file.getvalue())
+        count = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+        yield table.name, str(path), count, change
+    for path in sorted({*root.rglob(_FILE)} - files.keys()):
+        path.unlink()
+        with contextlib.suppress(OSError):  # of the first folder that is not empty
+            for folder in path.parents:
+                folder.rmdir()
+        yield table.name, str(path), 0, "removed"
+
+
+def _escape(value: str | None) -> str:
+    """The value of a partition as the name of a folder; letters of any script stay."""
+    if value is None:
+        return _NULL
+    return re.sub(r"[^\w.-]", lambda found: quote(found[0], safe=""), value)
+
+
+def _read_source(path: Path) -> str | None:
+    """What a file was made of; None where it is not there, or is not a whole one of ours."""
+    with contextlib.suppress(OSError, pl.exceptions.PolarsError):
+        return pl.read_parquet_metadata(path).get(_SOURCE)
+    return None
