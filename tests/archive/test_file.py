@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +20,6 @@ from support.lettered_api import FLOW, LetteredApi, alike
 import retab_analysis as ra
 
 EVALS = {"a": "PFPP" * 10, **alike(3, "P" * 40)}
-KILLS = 20
 # Another process that syncs, and says so before and after.
 SYNC = """
 import resource, sys
@@ -86,43 +82,6 @@ def assert_consistent(path: Path) -> None:
         placed = db.execute("SELECT count(*) FROM workflows").fetchone()
     assert [row for row in rows if row[2] != (0 if row[1] else len(EVALS))] == []
     assert placed == (bool(rows),)
-
-
-def killing(
-    process: subprocess.Popen[str], draw: random.Random, before: Callable[[], None]
-) -> Callable[[str], None]:
-    """An answer that kills who asks, some requests later, while it writes or waits."""
-    at, pause, numbers = draw.randrange(1, 12), draw.random() * 0.03, itertools.count(1)
-
-    def kill(request: str) -> None:
-        if next(numbers) == at:
-            before()
-            time.sleep(pause)  # the answers to others are being written meanwhile
-            process.kill()
-
-    return kill
-
-
-def test_43_killed_at_any_moment_it_is_as_before_or_as_after(tmp_path: Path) -> None:
-    path, draw = tmp_path / "a.sqlite", random.Random(43)
-    done, killed = set[tuple[str, str]](), 0
-    with LetteredApi(EVALS, largest_page=4, upto=4) as api:
-        sync(path, api)
-        for at in range(KILLS):
-            api.upto = 4 + at * 36 // KILLS
-            process = other_process(api, path)
-            api.broken["GET"] = killing(process, draw, lambda: done.update(stored(path)))
-            process.communicate()
-            api.broken.clear()
-            killed += process.returncode == -signal.SIGKILL
-            assert_consistent(path)
-            assert done <= stored(path)
-            with ra.Archive(path) as archive:
-                assert archive.verify().is_empty()
-        assert killed > KILLS // 2
-        api.upto = None
-        sync(path, api)
-        assert_whole(path, api)
 
 
 def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:

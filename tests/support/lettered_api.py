@@ -317,6 +317,8 @@ class LetteredApi:
         ends = [most for piece, most in self.cut.items() if path.endswith(piece)]
         rows = rows[: min(ends, default=None)]
         keys = [each["id"] for each in rows]
+        if "after" in query and query["after"] not in keys:
+            return _MISSING
         begin = keys.index(query["after"]) + 1 if "after" in query else 0
         end = begin + min(int(query.get("limit", "50")), self.largest_page)
         return self._reply(page(rows[begin:end], keys[end - 1] if end < len(rows) else None))
