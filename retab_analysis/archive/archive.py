@@ -105,7 +105,13 @@ class Archive:
         Later, runs are listed until a hundred in a row are known; what had not ended is asked for
         again, and so are the results of runs that have gone on. Where no run did, only the newest
         hundred saved evals and versions are looked at: three requests in all. What is read is
-        written in batches, and a sync that was interrupted goes on where it stopped.
+        written in batches, and the next sync goes on with one that was interrupted, also where that
+        had ``refresh``.
+
+        Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted, or goes
+        on although it had ended, behind a hundred newer ones; a result that changes while its run
+        does not; a saved eval that is edited or deleted, behind a hundred newer ones, before
+        another run comes.
 
         Args:
             workflow_id: The workflow, or several.

@@ -51,8 +51,7 @@ CREATE TABLE earlier (
 );
 
 CREATE TABLE workflows (
-    workflow TEXT PRIMARY KEY, since INTEGER, cursor TEXT, is_deep INTEGER NOT NULL,
-    is_changed INTEGER NOT NULL
+    workflow TEXT PRIMARY KEY, since INTEGER, is_deep INTEGER NOT NULL, is_changed INTEGER NOT NULL
 );
 
 CREATE TABLE months (
@@ -137,11 +136,15 @@ def prepare(path: Path) -> None:
 
 @contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for a block; its errors are ``ArchiveError``."""
+    """A connection for a block; its errors are ``ArchiveError``, as is a file that went away."""
     with reporting(path), contextlib.closing(_open(path, "rw")) as db:
         db.execute("PRAGMA synchronous = FULL")
         _is_empty(db, path)
+        before = path.stat()
         yield db
+        with reporting(path, OSError):
+            if not os.path.samestat(before, path.stat()):
+                raise OSError(0, "another file was put in its place meanwhile")
 
 
 @contextmanager

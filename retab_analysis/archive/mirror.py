@@ -2,13 +2,12 @@
 
 Lists come with the newest first. So a list that was read to its end once is read again only until
 a whole page brings nothing new: a hundred runs at least, so that one that became visible late is
-among them. A list of runs that was interrupted is read on from its cursor before anything else is
-asked for, so that no more than one gap is ever open.
+among them. A list that was interrupted is read to its end the next time, so that no gap stays.
 """
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,14 +18,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from retab_analysis.archive.database import transaction
-from retab_analysis.archive.records import (
-    Kept,
-    RawRecord,
-    put,
-    read_documents,
-)
+from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
 from retab_analysis.decode import Page, Problems, read_one
-from retab_analysis.errors import InvalidRequestError, NotFoundError
+from retab_analysis.errors import NotFoundError
 from retab_analysis.fetch.lists import LISTS, refuse_unknown
 from retab_analysis.fetch.paging import (
     PAGE_SIZE,
@@ -62,19 +56,19 @@ class _Passing(Gathering):
 
 @dataclass(slots=True)
 class Place:
-    """Where the list of a workflow's runs has been read to.
+    """How far what is kept of a workflow has been brought up to date.
 
     Attributes:
+        workflow: The workflow.
         since: Runs created before are not kept; None where all are.
-        cursor: Where an interrupted list goes on, or None.
-        is_deep: Whether it goes on to its end, and not only to what is known.
+        is_deep: Whether the list of runs has to be read to its end, and not only to what is known.
         is_changed: Whether runs came since the saved evals and versions were read.
     """
 
+    workflow: str
     since: int | None
-    cursor: str | None = None
-    is_deep: bool = False
-    is_changed: bool = False
+    is_deep: bool = True
+    is_changed: bool = True
 
 
 class Mirror:
@@ -89,26 +83,26 @@ class Mirror:
 
     def sync(self, workflow: str, since: int | None, *, results: bool, refresh: bool) -> None:
         """Bring what is kept of a workflow up to date."""
-        query = "SELECT since, cursor, is_deep, is_changed FROM workflows WHERE workflow = ?"
+        query = "SELECT * FROM workflows WHERE workflow = ?"
         row = self._db.execute(query, (workflow,)).fetchone()
-        at = Place(since, is_deep=True, is_changed=True)
+        at = Place(workflow, since)
         if row is not None:
             known = Place(*row)
-            is_whole = refresh or known.cursor is None
-            # Where the cursor is refused, all is listed again.
-            with contextlib.suppress(InvalidRequestError, NotFoundError):
-                if not is_whole:
-                    self._list_runs(workflow, known)
-                    is_whole = True
             # What is kept already is not given up by asking for less.
             both = since, known.since
             at.since = min(each or 0 for each in both) if None not in both else None
-            at.is_deep = refresh or not is_whole or at.since != known.since
+            at.is_deep = refresh or known.is_deep or at.since != known.since
             at.is_changed = refresh or known.is_changed
-        self._list_runs(workflow, at, again=refresh)
+        query = "UPDATE documents SET is_due = 1 WHERE kind = ? AND workflow = ? AND gone IS NULL"
+        if refresh:
+            with transaction(self._db, self.changes):
+                self._db.execute(query, (RUNS.name, workflow))
+                self._note(at)  # where this sync is interrupted, the next one goes on with it
+        self._list_runs(at)
         for table in (EVALS, VERSIONS):
-            self._list_short(workflow, table, at.is_changed)
-        self._note_change(workflow, False)
+            self._list_short(at, table)
+        at.is_changed = False
+        self._note(at)
         if results:
             self._read_results(workflow)
         query = "SELECT 1 FROM documents WHERE workflow = ? LIMIT 1"
@@ -116,80 +110,87 @@ class Mirror:
             self._db.execute("DELETE FROM workflows WHERE workflow = ?", (workflow,))
             refuse_unknown(self._client, {"workflow_id": [workflow]}, RUNS.empty())
 
-    def _list_runs(self, workflow: str, at: Place, *, again: bool = False) -> None:
-        """Read the list of runs, and write page after page with the place that was reached."""
+    def _note(self, at: Place) -> None:
+        query = "INSERT OR REPLACE INTO workflows VALUES (?, ?, ?, ?)"
+        self._db.execute(query, dataclasses.astuple(at))
+
+    def _list_runs(self, at: Place) -> None:
+        """Read the list of runs, and write page after page."""
         start = at.since or 0
         moment = None if at.since is None else EPOCH + timedelta(microseconds=start)
-        query = RunQuery({"workflow_id": [workflow]}, moment, None, "desc")
-        into = Collected(_Passing(RUNS), at.cursor)
-        kept, is_resumed = Kept(RUNS, workflow, self._now), at.cursor is not None
-        accept, params = refuse_other_workflow(workflow, RUNS), query.requests()[0]
-        times, n_known = list[int](), 0
+        query = RunQuery({"workflow_id": [at.workflow]}, moment, None, "desc")
+        into, kept = Collected(_Passing(RUNS)), Kept(RUNS, at.workflow, self._now)
+        accept, params = refuse_other_workflow(at.workflow, RUNS), query.requests()[0]
+        times, n_known, is_deep = list[int](), 0, at.is_deep
         for documents in self._read_pages(RUNS_PATH, params, into, accept):
-            times += [each for each in map(_created, documents) if each is not None]
+            times += [each.created for each in documents if each.created is not None]
             # Where the API does not give the newest first, what is new may be at the end.
-            at.is_deep |= times != sorted(times, reverse=True)
+            is_deep |= times != sorted(times, reverse=True)
             with transaction(self._db, self.changes):
                 # The API was asked for a second more.
-                wanted = [each for each in documents if (_created(each) or start) >= start]
-                is_new = self._put_all(kept, wanted, again=again)
+                wanted = [each for each in documents if (each.created or start) >= start]
+                is_new = self._put_all(kept, wanted)
                 n_known = 0 if is_new else n_known + len(documents)
                 at.is_changed |= is_new
-                at.cursor = into.cursor if at.is_deep or n_known < PAGE_SIZE else None
-                self._db.execute(
-                    "INSERT OR REPLACE INTO workflows VALUES (?, ?, ?, ?, ?)",
-                    (workflow, at.since, at.cursor, at.is_deep, at.is_changed),
-                )
-            if at.cursor is None:
+                # If interrupted now, it would not be known from where on there is a gap.
+                at.is_deep = is_deep or n_known < PAGE_SIZE
+                self._note(at)
+            if not at.is_deep:
                 break
-        if not is_resumed:
-            # Down to where was everything listed?
-            reached = min(times, default=sys.maxsize) if into.cursor else start - 1
-            at.is_changed |= self._look_up(kept, into.ids, reached)
+        # Down to where was everything listed?
+        reached = min(times, default=sys.maxsize) if into.cursor else start - 1
+        self._look_up(at, kept, into.ids, reached)
 
-    def _look_up(self, kept: Kept, listed: set[str], reached: int) -> bool:
-        """Ask for the runs that had not ended, or are missing in the list; has any gone on?"""
+    def _look_up(self, at: Place, kept: Kept, listed: set[str], reached: int) -> None:
+        """Ask for the runs that had not ended, or are missing in the list."""
         rows = self._ids(kept, "gone IS NULL AND (is_open OR created > ?)", reached)
         asked = [each for each in rows if each not in listed]
         found: dict[str, RawRecord | None] = {}
 
         def ask(run_id: str) -> None:
-            def parse(body: bytes) -> RawRecord:
-                page = read_one(RUNS.record, body)
-                refuse_other(RUNS.noun, "id", run_id, page.structs)
-                refuse_other_workflow(kept.workflow, RUNS)(page.structs)
-                return RawRecord.make(run_id, body.strip(), *page.structs)
-
-            path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}"
-            try:
-                found[run_id] = self._client.get(path, parse=parse)
-            except NotFoundError:
-                found[run_id] = None
+            found[run_id] = self._ask(at.workflow, run_id)
 
         outcomes: TaskOutcomes[None] = TaskOutcomes()
         run_all([partial(ask, each) for each in asked], self._client.max_concurrency, outcomes)
         with transaction(self._db, self.changes):
             there = [each for each in found.values() if each is not None]
-            is_new = self._put_all(kept, there)
+            at.is_changed |= self._put_all(kept, there)
             self._mark_gone(kept, [each for each in found if found[each] is None])
-            if is_new:
-                self._note_change(kept.workflow)
+            at.is_deep = len(found) < len(asked)
+            self._note(at)
         if error := outcomes.error():
             raise error
-        return is_new
 
-    def _note_change(self, workflow: str, is_changed: bool = True) -> None:
-        query = "UPDATE workflows SET is_changed = ? WHERE workflow = ?"
-        self._db.execute(query, (is_changed, workflow))
+    def _ask(self, workflow: str, run_id: str) -> RawRecord | None:
+        """A single run; None where it is gone."""
+
+        def parse(body: bytes) -> RawRecord:
+            page = read_one(RUNS.record, body)
+            refuse_other(RUNS.noun, "id", run_id, page.structs)
+            refuse_other_workflow(workflow, RUNS)(page.structs)
+            return RawRecord.make(run_id, body.strip(), *page.structs)
+
+        try:
+            return self._client.get(f"{RUNS_PATH}/{quote_id('run_id', run_id)}", parse=parse)
+        except NotFoundError:
+            return None
 
     def _read_results(self, workflow: str) -> None:
         """Read the results of all runs that are due, and write them in batches."""
         due = self._ids(Kept(RUNS, workflow, self._now), "is_due ORDER BY created DESC")
         outcomes, ready = TaskOutcomes[None](), SimpleQueue[RunResults]()
         batch: list[RunResults] = []
+        absent: list[str] = []
 
         def read(run_id: str) -> None:
-            ready.put((run_id, self._list_results(workflow, run_id)))
+            try:
+                ready.put((run_id, self._list_results(workflow, run_id)))
+            except NotFoundError:
+                # A run that is there has no results yet, or the API has no such list.
+                if self._ask(workflow, run_id) is None:
+                    ready.put((run_id, None))
+                else:
+                    absent.append(run_id)
 
         def write(least: int = _BATCH) -> None:
             while not ready.empty():
@@ -198,15 +199,16 @@ class Mirror:
                 self._write_results(workflow, batch)
                 batch.clear()
 
-        run_all(
-            [partial(read, each) for each in due], self._client.max_concurrency, outcomes, write
-        )
+        tasks = [partial(read, each) for each in due]
+        run_all(tasks, self._client.max_concurrency, outcomes, write)
         write(0)
+        if absent:
+            self.changes.append((workflow, RESULTS.name, None, "skipped"))
         if error := outcomes.error():
             raise error
 
-    def _list_results(self, workflow: str, run_id: str) -> list[RawRecord] | None:
-        """The results of a run; None where the run is gone. It runs in a thread of its own."""
+    def _list_results(self, workflow: str, run_id: str) -> list[RawRecord]:
+        """The results of a run. It is called in a thread of its own."""
 
         def accept(results: Sequence[Any]) -> None:
             refuse_other("run", "workflow_eval_run_id", run_id, results)
@@ -214,11 +216,7 @@ class Mirror:
 
         params, into = [("run_id", run_id), ("order", "desc")], Collected(_Passing(RESULTS))
         pages = self._read_pages(RESULTS_PATH, params, into, accept)
-        try:
-            found = [each for page in pages for each in page]
-        except NotFoundError:
-            return None
-        return [*{each.id: each for each in found}.values()]
+        return [*{each.id: each for page in pages for each in page}.values()]
 
     def _write_results(self, workflow: str, batch: Sequence[RunResults]) -> None:
         """Write the results of whole runs, and with them that these are not due any more."""
@@ -234,23 +232,26 @@ class Mirror:
                 query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
                 self._db.execute(query, (RUNS.name, run_id))
 
-    def _list_short(self, workflow: str, table: Table, is_all: bool) -> None:
+    def _list_short(self, at: Place, table: Table) -> None:
         """Read saved evals or versions; to the end where all are wanted, or something changed."""
-        (path, order), kept = LISTS[table.name], Kept(table, workflow, self._now)
+        (path, order), kept = LISTS[table.name], Kept(table, at.workflow, self._now)
         into, documents = Collected(_Passing(table)), dict[str, RawRecord]()
-        params, accept = [("workflow_id", workflow)], refuse_other_workflow(workflow, table)
+        params, accept = [("workflow_id", at.workflow)], refuse_other_workflow(at.workflow, table)
         try:
             for found in self._read_pages(path, [*params, *order], into, accept):
                 with transaction(self._db, self.changes):
-                    if self._put_all(kept, found, len(documents)):
-                        is_all = True
-                        self._note_change(workflow)
+                    at.is_changed |= self._put_all(kept, found, len(documents))
+                    self._note(at)
                 documents |= {each.id: each for each in found}
-                if found and not is_all and into.cursor is not None:
+                if found and not at.is_changed and into.cursor is not None:
                     return
         except NotFoundError:
-            self.changes.append((workflow, table.name, None, "skipped"))
-            return
+            if documents:  # it is the cursor that is gone
+                raise
+            # Where no run is left either, the workflow itself is gone, and all that it had.
+            if self._ids(Kept(RUNS, at.workflow, self._now), "gone IS NULL LIMIT 1"):
+                self.changes.append((at.workflow, table.name, None, "skipped"))
+                return
         with transaction(self._db, self.changes):
             self._mark_gone(kept, {*self._ids(kept)} - documents.keys())
 
@@ -265,13 +266,11 @@ class Mirror:
         rows = self._db.execute(query, (kept.table.name, kept.workflow, *values))
         return [each for (each,) in rows]
 
-    def _put_all(
-        self, kept: Kept, documents: Sequence[RawRecord], first: int = 0, again: bool = False
-    ) -> bool:
+    def _put_all(self, kept: Kept, documents: Sequence[RawRecord], first: int = 0) -> bool:
         """Write documents of a list from a position on; whether any is news."""
         is_new = False
         for at, each in enumerate(documents, first):
-            change, is_news = put(self._db, kept, each, at, again)
+            change, is_news = put(self._db, kept, each, at)
             is_new |= is_news
             if change is not None:
                 self.changes.append((kept.workflow, kept.table.name, each.id, change))
@@ -292,9 +291,3 @@ class Mirror:
 def to_micros(moment: datetime) -> int:
     """A moment in microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def _created(document: RawRecord) -> int | None:
-    """When a run was created; None where that is not known."""
-    created = document.struct and document.struct.timing.created_at
-    return None if created is None else int(created)

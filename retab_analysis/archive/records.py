@@ -31,6 +31,8 @@ _RESULTS = (
     " WHERE r.kind = 'runs' AND r.workflow = ? AND r.month = ?"
     " ORDER BY r.created DESC, r.id DESC, d.gone IS NOT NULL, d.position"
 )
+# A fetch of saved evals gives the newest first also where the API does not.
+_ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id", VERSIONS.name: "position, id"}
 _DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
     **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
@@ -38,7 +40,6 @@ _DTYPES: dict[str, pl.DataType] = {
 }
 _LEVEL = 1  # of compression: the usual 6 saves a twentieth, and takes half as long again
 _AT_ONCE = 1_000  # documents that are decoded together
-_created = attrgetter("timing.created_at")
 # What differs once a run has gone on: its results have to be read again then.
 _progress = attrgetter("lifecycle.status", "total_evals", "counts", "timing")
 
@@ -55,6 +56,12 @@ class RawRecord:
     def make(cls, document_id: str, raw: bytes, struct: Any = None) -> RawRecord:
         """Compress a record; its checksum is part of that."""
         return cls(document_id, zlib.compress(raw, _LEVEL), struct)
+
+    @property
+    def created(self) -> int | None:
+        """When it was created, in microseconds since 1970; None where that is not known."""
+        created = getattr(getattr(self.struct, "timing", self.struct), "created_at", None)
+        return None if created is None else int(created)
 
 
 @dataclass(slots=True)
@@ -84,22 +91,21 @@ def read_documents(table: Table, page: Page, problems: Problems) -> list[RawReco
 
 
 def put(
-    db: sqlite3.Connection, kept: Kept, document: RawRecord, position: int, again: bool
+    db: sqlite3.Connection, kept: Kept, document: RawRecord, position: int
 ) -> tuple[str | None, bool]:
-    """Put a document in, or note that it was seen again; results of a run are read ``again``.
+    """Put a document in, or note that it was seen again.
 
     Returns:
         ``added``, also for one that had gone, ``changed``, or None where it is as it was. And
         whether that is news: of a run, whether it is new or has gone on.
     """
-    struct, is_timed = document.struct, kept.table in (RUNS, RESULTS)
-    at = struct and ((struct.timing and _created(struct)) if is_timed else struct.created_at)
+    struct = document.struct
     row = {
         "kind": kept.table.name,
         "id": document.id,
         "workflow": kept.workflow,
         "run": kept.run,
-        "created": None if at is None else int(at),
+        "created": document.created,
         "position": position,
         "now": kept.now,
         "body": document.packed,
@@ -118,22 +124,22 @@ def put(
     else:
         stored, change = _unpack(known[0]), "added" if known[1] else "changed"
         if stored == zlib.decompress(document.packed):
-            news, change = "", change if known[1] else None
+            news, change = "last_seen = max(:now, last_seen)", change if known[1] else None
         else:
             # A state of its own, also where two come in one sync, or the clock was put back.
-            news = ", created = :created, state_seen = max(:now, state_seen + 1), body = :body"
+            later = "max(:now, last_seen + 1)"
+            news = f"created = :created, state_seen = {later}, last_seen = {later}, body = :body"
             columns = "kind, id, state_seen, last_seen, body"
             if kept.table is EVALS:
                 db.execute(f"INSERT INTO earlier SELECT {columns} FROM documents {here}", row)
-        seen = "last_seen = :now, position = :position, gone = NULL"
-        db.execute(f"UPDATE documents SET {seen}{news} {here}", row)
+        db.execute(f"UPDATE documents SET {news}, position = :position, gone = NULL {here}", row)
     is_news = change is not None
     if kept.table is RUNS:
         before = read_one(RUNS.record, stored).structs if stored and change == "changed" else []
         if before and struct and _progress(before[0]) == _progress(struct):
             is_news = False  # its freshness changed, for example
         row["open"] = struct is not None and struct.lifecycle.status not in TERMINAL
-        row["due"] = is_news or again
+        row["due"] = is_news
         db.execute(f"UPDATE documents SET is_open = :open, is_due = is_due OR :due {here}", row)
     return change, is_news
 
@@ -171,7 +177,7 @@ def read_saved(
     """The saved evals or versions of workflows, in the order of a fetch."""
     query = (
         "SELECT id, NULL, body FROM documents WHERE kind = ? AND workflow = ?"
-        " AND (? OR gone IS NULL) ORDER BY position, id"
+        f" AND (? OR gone IS NULL) ORDER BY {_ORDERS[table.name]}"
     )
     rows = (db.execute(query, (table.name, each, gone)) for each in workflows)
     return decode(table, itertools.chain.from_iterable(rows))
@@ -181,13 +187,13 @@ def read_states(
     table: Table, db: sqlite3.Connection, workflows: Sequence[str]
 ) -> tuple[pl.DataFrame, Problems]:
     """Every state of every document, the latest first, and beside it since and until when."""
-    columns = "kind, id, workflow, position, gone"
+    columns = "kind, id, workflow, created, position, gone"
     query = (
         "SELECT id, NULL, body, state_seen, last_seen, gone IS NOT NULL FROM ("
         f"SELECT {columns}, body, state_seen, last_seen FROM documents UNION ALL"
         f" SELECT {columns}, e.body, e.state_seen, e.last_seen FROM documents JOIN earlier AS e"
         " USING (kind, id)) WHERE kind = ? AND workflow = ?"
-        " ORDER BY position, id, state_seen DESC"
+        f" ORDER BY {_ORDERS[table.name]}, state_seen DESC"
     )
     rows = (db.execute(query, (table.name, each)) for each in workflows)
     return decode(table, itertools.chain.from_iterable(rows), "first_seen_at last_seen_at is_gone")

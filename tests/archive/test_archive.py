@@ -17,7 +17,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.archives import assert_same, sync
 from support.fakes import STILL, Recorder
-from support.faultserver import reply
+from support.faultserver import page, reply
 from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
 
 import retab_analysis as ra
@@ -259,15 +259,120 @@ def test_refresh_reads_everything_again(archive: ra.Archive) -> None:
         assert_same(archive, api.client)
 
 
-def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive) -> None:
-    with lettered() as api:
-        api.broken["GET /v1/workflows/versions"] = reply(404, {"detail": "no such endpoint"})
+@pytest.mark.parametrize("answered", range(0, 34, 5))
+def test_an_interrupted_refresh_is_gone_on_with(archive: ra.Archive, answered: int) -> None:
+    with lettered({"a": "P" * 25}, largest_page=5, published="A") as api:
+        sync(archive, api)
+        for each in ("res_run_0_a", "res_run_24_a"):
+            api.change(each, warnings=["late"])
+        late = api.run({"a": "F"}, after=-10 * DAY)
+        deleted = api.runs.pop(3)
+        api.fail("GET", reply(401), after=answered, times=10**6)
+        with pytest.raises(ra.AuthenticationError) as caught:
+            sync(archive, api, refresh=True)
+        api.broken.clear()
+        before, after = caught.value.partial, sync(archive, api)
+        assert before is not None
+        both = pl.concat([before, after])
+        assert named(both, "changed", "results") == ["res_run_0_a", "res_run_24_a"]
+        assert named(both, "added") == [late.id]
+        assert named(both, "gone") == ["run_3"]
+        api.runs.insert(3, deleted)
+        assert named(sync(archive, api), "added") == ["run_3"]
+        assert_same(archive, api.client)
+        api.asked.clear()
+        assert sync(archive, api).is_empty()
+        assert len(api.asked) == 2 + len(api.runs) // 5 + 1
+
+
+MISSING = reply(404, {"detail": "there is no such thing"})
+
+
+@pytest.mark.parametrize("kind", ["evals", "versions"])
+def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind: str) -> None:
+    path = {"evals": "evals?", "versions": "versions"}[kind]
+    with lettered(published="A") as api:
+        api.broken[f"GET /v1/workflows/{path}"] = MISSING
         came = sync(archive, api)
-        assert came.filter(pl.col("kind") == "versions").rows() == [
-            (FLOW, "versions", None, "skipped")
-        ]
-        assert archive.scan_versions().collect().is_empty()
+        assert came.filter(pl.col("kind") == kind).rows() == [(FLOW, kind, None, "skipped")]
+        assert archive.info().filter(pl.col("kind") == kind).is_empty()
         assert archive.scan_runs().collect().height == 5
+        api.broken.clear()
+        sync(archive, api)
+        assert_same(archive, api.client)
+        api.broken[f"GET /v1/workflows/{path}"] = MISSING
+        assert changes(sync(archive, api)) == {(kind, "skipped"): 1}
+        api.broken.clear()
+        assert_same(archive, api.client)
+
+
+def test_runs_without_a_list_of_results_are_not_gone(archive: ra.Archive) -> None:
+    with lettered(upto=3) as api:
+        sync(archive, api)
+        api.upto = None
+        api.broken["GET /v1/workflows/evals/results"] = MISSING
+        came = sync(archive, api)
+        assert changes(came) == {("runs", "added"): 2, ("results", "skipped"): 1} | changes(
+            came.filter(pl.col("kind") == "evals")
+        )
+        api.broken.clear()
+        assert changes(sync(archive, api)) == {("results", "added"): 10}
+        assert_same(archive, api.client)
+
+
+def test_what_a_deleted_workflow_had_is_kept_and_named(archive: ra.Archive) -> None:
+    with lettered(published="A", names={"a": "Total"}) as api:
+        sync(archive, api)
+        kept = [archive.scan_runs().collect(), archive.scan_results().collect()]
+        api.broken["GET /v1/workflows/evals/runs?"] = reply(body=page([]))
+        api.broken["GET"] = MISSING
+        assert changes(sync(archive, api)) == {
+            ("runs", "gone"): 5,
+            ("evals", "gone"): 5,
+            ("versions", "gone"): 1,
+        }
+        assert_frame_equal(archive.scan_runs().collect(), kept[0])
+        assert_frame_equal(archive.scan_results().collect(), kept[1])
+        assert archive.scan_evals(history=True).collect()["is_gone"].all()
+        assert archive.scan_versions().collect().is_empty()
+        assert sync(archive, api).is_empty()
+        api.broken.clear()  # it was the key of somebody else
+        assert set(sync(archive, api)["change"]) == {"added"}
+        assert_same(archive, api.client)
+
+
+def test_a_clock_that_was_put_back(archive: ra.Archive) -> None:
+    with lettered() as api:
+        for name in ("First", "Second", "Third"):
+            api.change("a", name=name)
+            sync(archive, api)
+            # As if the clock had been a year ahead until now.
+            with contextlib.closing(sqlite3.connect(archive.path)) as db, db:
+                for table in ("documents", "earlier"):
+                    later = "state_seen = state_seen + 3e13, last_seen = last_seen + 3e13"
+                    db.execute(f"UPDATE {table} SET {later} WHERE ? = 'First'", (name,))
+        seen = archive.scan_evals(history=True).filter(pl.col("eval_id") == "a").collect()
+        assert seen["eval_name"].to_list() == ["Third", "Second", "First"]
+        assert (seen["first_seen_at"] <= seen["last_seen_at"]).all()
+        assert (seen["last_seen_at"][1:] < seen["first_seen_at"][:-1]).all()
+        assert_same(archive, api.client)
+
+
+def test_what_happens_beyond_the_newest_hundred_needs_a_refresh(archive: ra.Archive) -> None:
+    with lettered({"a": "P" * 220, **alike(150, "." * 219 + "P")}) as api:
+        late = api.runs.pop(50)
+        sync(archive, api)
+        api.runs.insert(50, late)
+        api.runs[60].status = "running"
+        api.change("fine 120", name="Renamed")
+        assert sync(archive, api).is_empty()
+        came = sync(archive, api, refresh=True)
+        assert named(came, "added") == ["run_50"]
+        assert named(came, "changed") == ["run_60"]
+        assert named(came, "changed", "evals") == ["fine 120"]
+        api.runs[60].status = None  # what had not ended is asked for wherever it is
+        assert named(sync(archive, api), "changed") == ["run_60"]
+        assert_same(archive, api.client)
 
 
 # So many requests are answered, and then none.
@@ -295,18 +400,6 @@ def test_a_gap_between_two_syncs_is_closed(archive: ra.Archive) -> None:
             sync(archive, api)
         api.broken.clear()
         api.upto = 40
-        sync(archive, api)
-        assert_same(archive, api.client)
-
-
-def test_where_the_cursor_is_refused_all_is_listed_again(archive: ra.Archive) -> None:
-    with lettered({"a": "P" * 30}, largest_page=5) as api:
-        api.fail("GET", reply(401), after=2, times=10**6)
-        with pytest.raises(ra.AuthenticationError):
-            sync(archive, api)
-        api.broken.clear()
-        api.broken["GET"] = lambda request: reply(400) if "after=run_20" in request else None
-        api.largest_page = 7
         sync(archive, api)
         assert_same(archive, api.client)
 
@@ -340,8 +433,8 @@ def test_the_bytes_are_those_that_were_sent(archive: ra.Archive) -> None:
         b'{"id":"w", "workflow_id":"wf_letters", "description": "\\ud800"}',
     )
     with lettered() as api:
-        page = b'{"data": [' + b" , ".join(sent) + b'], "list_metadata": {"after": null}}'
-        api.broken["GET /v1/workflows/versions"] = reply(body=page)
+        body = b'{"data": [' + b" , ".join(sent) + b'], "list_metadata": {"after": null}}'
+        api.broken["GET /v1/workflows/versions"] = reply(body=body)
         with pytest.warns(ra.ProblemsWarning, match="lone surrogate"):
             sync(archive, api)
     with contextlib.closing(sqlite3.connect(archive.path)) as db:

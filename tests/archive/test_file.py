@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -126,6 +127,29 @@ def test_45_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere" / "a.sqlite", tmp_path):
         with pytest.raises(ra.ArchiveError, match=r"may this user write|disk I/O error"):
             ra.Archive(path)
+
+
+@pytest.mark.parametrize("what", ["moved", "replaced", "folder"])
+def test_a_file_that_goes_away_while_it_is_written_to(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "here" / "a.sqlite"
+    path.parent.mkdir()
+
+    def take_away(request: str) -> None:
+        if what == "folder":
+            shutil.rmtree(path.parent, ignore_errors=True)
+        elif path.exists():
+            path.rename(path.with_name("b.sqlite"))
+            if what == "replaced":
+                path.touch()
+
+    with LetteredApi(EVALS) as api, ra.Archive(path) as archive:
+        api.broken["GET /v1/workflows/versions"] = take_away
+        with pytest.raises(ra.ArchiveError, match=r"is its folder there|disk I/O|in its place"):
+            archive.sync(FLOW, client=api.client, progress=False)
+        api.broken.clear()
+        if what == "folder":
+            with pytest.raises(ra.ArchiveError, match="is its folder there"):
+                archive.info()
 
 
 @pytest.fixture
