@@ -19,12 +19,9 @@ _BLOCKS = 6
 
 @dataclass(frozen=True, eq=False)
 class Edits:
-    """What was edited between two versions of a workflow.
+    """What was edited from one version of a workflow to another, or to ``"draft"``.
 
-    Attributes:
-        changes: What :func:`fetch_config_changes` gives.
-        baseline: The version that was.
-        candidate: The version that is, or ``"draft"``.
+    ``changes`` is what :func:`fetch_config_changes` gives.
     """
 
     changes: pl.DataFrame

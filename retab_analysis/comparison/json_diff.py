@@ -13,12 +13,9 @@ ABSENT = object()  # nothing stands there
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place at which documents differ.
+    """One place at which documents differ: its path in the last two, and what each has there.
 
-    Attributes:
-        path: Where it is in the last two documents.
-        values: What each document has there, :data:`ABSENT` where that is nothing.
-        is_moved: Whether it is an item that stands in another order to the others than before.
+    ``is_moved``: whether it is an item that stands in another order to the others than before.
     """
 
     path: Path

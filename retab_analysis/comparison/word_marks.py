@@ -18,12 +18,7 @@ _TOKEN = re.compile(rf"\s+|[{_SCRIPTS}]|[^\W{_SCRIPTS}]+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text that two texts have in common, or that only one of them has.
-
-    Attributes:
-        kind: ``equal``, ``removed`` (only the text before has it) or ``added``.
-        text: The piece.
-    """
+    """A piece of text that two texts have in common, or that only the one before or after has."""
 
     kind: Literal["equal", "removed", "added"]
     text: str

@@ -47,14 +47,7 @@ def never() -> None:
 
 @dataclass(slots=True)
 class Page:
-    """What a body holds.
-
-    Attributes:
-        body: The bytes that were sent.
-        structs: The good records.
-        problems: The other records; the first thousand in detail, the rest counted.
-        after: The cursor of the next page, or None.
-    """
+    """What a body holds: the good records, the others as problems, and the next page's cursor."""
 
     body: bytes
     structs: list[Any] = field(default_factory=list)

@@ -30,13 +30,9 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One record that did not decode.
+    """One record that did not decode, why not, and where in the document; its text is cut.
 
-    Attributes:
-        record_id: Its id, or None where it has none that can be read.
-        path: The JSON path of what is wrong, from the top of the document.
-        reason: What was expected and what was found there.
-        raw: The record's text, cut.
+    ``record_id`` is None where it has no id that can be read.
     """
 
     record_id: str | None

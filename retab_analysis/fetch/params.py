@@ -122,11 +122,9 @@ class RunQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """Some runs, in whichever way the caller named them.
+    """Some runs, in whichever way the caller named them: each id once, in the order given.
 
-    Attributes:
-        ids: Each once, in the order given.
-        known: Their RUNS frame where one was given, else None.
+    ``known`` is their RUNS frame where one was given.
     """
 
     ids: Sequence[str]

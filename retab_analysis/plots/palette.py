@@ -22,13 +22,7 @@ QUIET = "#9AA5B1"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one kind of thing is drawn.
-
-    Attributes:
-        colour: The fill.
-        hatch: On an area; matplotlib's hatch letters.
-        sign: On a small cell; empty for none.
-    """
+    """How one kind of thing is drawn: an area's fill and hatch, and the sign on a small cell."""
 
     colour: str
     hatch: str = ""

@@ -21,13 +21,7 @@ Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "g
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of a line.
-
-    Attributes:
-        text: What it says.
-        look: How it looks.
-        title: What is said besides where a pointer rests on it, an id for example.
-    """
+    """A piece of a line; its title is said where a pointer rests on it, an id for example."""
 
     text: str
     look: Look = "plain"
@@ -116,10 +110,8 @@ class Row:
 class ColumnTitle:
     """A column of a table.
 
-    Attributes:
-        title: What stands above it.
-        in_text: Whether a line of text has it, too.
-        named: Whether a line of text, and a narrow page, says its title before the value.
+    ``in_text``: whether a line of text has it, too; ``named``: whether a line of text, and a narrow
+    page, says its title before the value.
     """
 
     title: str
@@ -166,14 +158,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What the reader can unfold.
-
-    Attributes:
-        title: What it is.
-        count: How many there are; None where that says nothing.
-        parts: What is inside.
-        brief: What a line of text says of it; None for nothing.
-    """
+    """What the reader can unfold, and how many there are of it; in a line of text ``brief``."""
 
     title: str
     count: int | None

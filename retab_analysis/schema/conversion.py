@@ -27,10 +27,8 @@ _TEXTS = (pl.String, pl.Categorical, pl.Enum)
 class Conversion:
     """How a column gets another dtype.
 
-    Attributes:
-        value: The converted column.
-        is_lost: True for a value that would not stay the same; None where all do, whatever they
-            are.
+    ``is_lost`` is True for a value that would not stay the same; None where all do, whatever they
+    are.
     """
 
     value: pl.Expr

@@ -45,14 +45,7 @@ def copy_button(words: object, text: str, *, hint: str | None = None) -> Html:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several things to choose from.
-
-    Attributes:
-        value: What is sent when it is chosen.
-        words: What it is called.
-        count: How many there are of it, or None.
-        chosen: Whether it is chosen now.
-    """
+    """One of several things to choose from: what is sent, its words, how many there are of it."""
 
     value: str
     words: str

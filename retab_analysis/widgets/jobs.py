@@ -81,12 +81,7 @@ class JobQueue:
 
 
 class JobProgress:
-    """Says in words how far a job is, and ends it there once it was stopped.
-
-    Args:
-        words: What is done.
-        say: Called with how much of it is.
-    """
+    """Says in words how far a job is, and ends it there once it was stopped."""
 
     def __init__(self, words: str, say: Callable[[str], None]) -> None:
         self._words, self._say, self._note = words, say, ""

@@ -46,11 +46,7 @@ Result = Mapping[str, Any]
 class Preview:
     """A document that somebody asked to see.
 
-    Attributes:
-        document_id: Which one.
-        name: The name of the file.
-        url: A temporary address, None while it is asked for.
-        failure: Why there is none.
+    Its temporary address is None while it is asked for; ``failure`` is why there is none.
     """
 
     document_id: str
@@ -61,13 +57,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class DetailLook:
-    """How an eval is shown.
+    """How an eval is shown: with values and what may quote them, and for who can click.
 
-    Attributes:
-        values: Whether expected and actual values are shown, and what may quote them.
-        is_live: Whether somebody can click.
-        preview: A document that is shown, or None.
-        eval_id: Which eval of a document or a run is open, or None.
+    ``eval_id`` is which eval of a document or a run is open.
     """
 
     values: bool = field(default_factory=shows_values)
@@ -248,13 +240,7 @@ def open_part(part: Part, opened: str | None = None, below: Html | None = None) 
 class OpenEval:
     """Which eval of a document is open, and which of its documents is shown.
 
-    Args:
-        client: What to ask; None for the default one.
-        redraw: Called when a document has come, in a thread of its own.
-
-    Attributes:
-        eval_id: The eval, or None.
-        preview: The document, or None.
+    ``redraw`` is called when a document has come, in a thread of its own.
     """
 
     def __init__(self, client: Client | None, redraw: Callable[[], object]) -> None:

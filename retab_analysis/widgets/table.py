@@ -60,13 +60,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A column of which values can be chosen.
-
-    Attributes:
-        title: What it is called.
-        name: The column.
-        newest_first: Whether its values are ordered by their last moment, else by frequency.
-    """
+    """A column of which values can be chosen, ordered by their last moment or by frequency."""
 
     title: str
     name: str
@@ -103,11 +97,8 @@ class Listing:
 class Filters:
     """What passes the filters.
 
-    Attributes:
-        facets: The values of each column that pass; a column that is not named lets all pass.
-        since: The first day, in UTC.
-        until: The last day, included.
-        text: What one of the texts has to contain, in whatever case.
+    A column that ``facets`` does not name lets all values pass. The days are in UTC, both included.
+    ``text`` is what one of the texts has to contain, in whatever case.
     """
 
     facets: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

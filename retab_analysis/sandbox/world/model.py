@@ -177,12 +177,9 @@ class PastRun:
 
     Attributes:
         at: When, in microseconds since 1970, to the minute.
-        block: Only the evals of this block are run.
         only: One eval only: the first that fails in this incident, or else of this document.
         end: ``"cancelled"`` (while it ran), ``"withdrawn"`` (cancelled before it started) or
-            ``"error"``, where it did not complete.
-        note: The reason or message of such an end.
-        details: The details of an errored run.
+            ``"error"``, where it did not complete; ``note`` and ``details`` say why.
         incidents: Incidents that this run has, whatever their windows.
         quiet: Nothing in it fails by chance, and nobody is in its way.
     """

@@ -27,10 +27,8 @@ _KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
 class CompareLook:
     """How a comparison is shown.
 
-    Attributes:
-        asking: Whether it is being asked if evals are to be run again.
-        doing: What goes on beside the notebook, and how far that is; empty for nothing.
-        failure: Why that failed, or what it could not do.
+    Whether it is being asked if evals are to be run again; what goes on beside the notebook, and
+    how far that is; and why that failed, or what it could not do.
     """
 
     asking: bool = False

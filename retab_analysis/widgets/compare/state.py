@@ -32,13 +32,7 @@ SIDE_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What can be chosen as baseline or candidate.
-
-    Attributes:
-        value: What stands in the column.
-        words: What to call it: when it appeared, and how much there is of it.
-        evals: How many evals it has results of.
-    """
+    """What can be chosen as baseline or candidate, in words, and of how many evals it is."""
 
     value: str
     words: str
@@ -46,16 +40,10 @@ class Side:
 
 
 class CompareState:
-    """Two sides of one frame.
+    """Two sides of one frame of results, and their comparison.
 
-    Attributes:
-        results: The RESULTS frame.
-        sides: What can be chosen, by kind, the newest first.
-        kind: What is compared: ``version``, ``run`` or ``draft``.
-        baseline: The earlier side.
-        candidate: The later side.
-        comparison: The two, compared.
-        clock: What time it is for the API.
+    ``sides`` is what can be chosen, by kind (``version``, ``run`` or ``draft``), the newest first;
+    ``clock`` gives what time it is for the API.
     """
 
     def __init__(

@@ -22,15 +22,8 @@ from retab_analysis.widgets.table_html import (
 class ExplorerLook:
     """What is shown besides the lists, and how.
 
-    Attributes:
-        title: What is explored.
-        message: How far a fetch is, or what has been done.
-        is_trouble: Whether the message is of a failure.
-        more: What *Load more* would do, empty where it would do nothing.
-        path: Where *Export CSV* writes to.
-        code: The code that makes the rows.
-        fetching: Whether results are being fetched.
-        panel: How the run, result or eval is shown that is chosen.
+    ``more`` is what *Load more* would do, empty where it would do nothing; ``path`` is where
+    *Export CSV* writes to; ``panel`` is how the run, result or eval is shown that is chosen.
     """
 
     title: str
