@@ -71,12 +71,7 @@ def check_callable(name: str, value: object) -> None:
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
-    """Check a time in seconds, at most a year.
-
-    Args:
-        name: The argument's name, for the message.
-        value: What was passed.
-        zero: Whether no time at all will do.
+    """Check a time in seconds, at most a year; with ``zero`` no time at all will do, too.
 
     Raises:
         ConfigError: It is not a number of seconds, not above 0, or too many of them.
@@ -92,12 +87,7 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def check_share(name: str, value: object, *, ends: bool = False) -> float:
-    """Check a share of a whole.
-
-    Args:
-        name: The argument's name, for the message.
-        value: What was passed.
-        ends: Whether 0 and 1 themselves will do.
+    """Check a share of a whole; with ``ends`` 0 and 1 themselves will do, too.
 
     Raises:
         ConfigError: It is not a number between 0 and 1.
@@ -109,12 +99,7 @@ def check_share(name: str, value: object, *, ends: bool = False) -> float:
 
 
 def check_path(name: str, value: object, expected: str = "a str or a Path") -> Path:
-    """Check a path; whether there is anything is not looked at.
-
-    Args:
-        name: The argument's name, for the message.
-        value: What was passed.
-        expected: What would do, in words.
+    """Check a path; whether there is anything is not looked at. ``expected`` is what would do.
 
     Raises:
         ConfigError: It is not a path, or one that no file can have.
@@ -134,10 +119,7 @@ def check_path(name: str, value: object, expected: str = "a str or a Path") -> P
 def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | None:
     """The id of what is called so, by its id or its name; None where nothing is.
 
-    Args:
-        noun: What is asked for, for the message: ``"eval"``.
-        asked: The id or the name.
-        known: The names of all that there are, by their ids.
+    ``known`` has the names of all that there are, by their ids.
 
     Raises:
         ConfigError: Several have that name; the message lists their ids.

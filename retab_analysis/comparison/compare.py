@@ -209,18 +209,12 @@ def _collect_suite(
     """What the suite's test looks at: runs of the workflow and of blocks, outages apart.
 
     Runs of single evals are left out: what is run again because it failed would make every suite
-    look worse; and so is an hour in which canaries failed. Held against its own past, an eval is
-    held against
+    look worse; and so is an hour in which canaries failed. Where a baseline was passed in, its
+    results are ``earlier``: ``eval, at``. Held against its own past, an eval is held against
 
     1. the rows before it got worse, where it is called worse since before the candidate's row;
     2. else those on other code than the candidate's, where there are such rows;
     3. else all.
-
-    Args:
-        results: What :func:`combine_sides` gives.
-        ledger: What is made of them.
-        evals: ``Comparison.evals``, and what is kept beside it.
-        earlier: ``eval, at``: the results of a baseline that was passed in; None without one.
     """
     is_now = pl.col("side") == CANDIDATE
     rows = ledger.results.filter(

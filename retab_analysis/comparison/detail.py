@@ -135,9 +135,7 @@ class EvalDetail:
     def of_result(cls, result: Row, passed: Row | None = None) -> EvalDetail:
         """What one result says by itself: nothing about what became of the eval.
 
-        Args:
-            result: A row of a RESULTS frame.
-            passed: The row of the result that passed last before it, or None.
+        ``passed`` is the row of the result that passed last before it.
         """
         message = result["failure_message"] or result["status_message"]
         row = {
@@ -451,12 +449,7 @@ def say_reasons(evals: pl.DataFrame, year: int | None) -> pl.DataFrame:
 
 
 def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
-    """The details of the evals that do not simply pass, in the order of ``Comparison.evals``.
-
-    Args:
-        evals: What a comparison keeps of each eval.
-        sides: What was compared.
-    """
+    """The details of the evals that do not simply pass, in the order of ``Comparison.evals``."""
     chosen = evals.filter((pl.col("transition") != "still_passing") | (pl.col("candidate_n") > 1))
     ids = chosen["eval_id"].implode()
     columns = ("eval_id", "run_id", "state", "failure_message", "status_message", MOMENT.alias("t"))

@@ -51,10 +51,7 @@ def describe_sides(baseline: pl.DataFrame, candidate: pl.DataFrame) -> str:
 def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.DataFrame) -> str:
     """One sentence about which result each eval is held against, where it has its own.
 
-    Args:
-        beginning: How the sentence begins, or None.
-        evals: ``Comparison.evals``.
-        earlier: The results of the history: ``run_id, run_created_at``.
+    ``beginning`` is how it begins, ``earlier`` has ``run_id, run_created_at`` of the history.
     """
     said = beginning or "Compared each eval with its own past"
     is_held = pl.col("baseline_state").is_not_null()

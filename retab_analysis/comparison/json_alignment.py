@@ -39,14 +39,9 @@ class Pair:
 def align(old: list[object], new: list[object], *, moves: bool = True) -> list[Pair]:
     """Match the items of two lists.
 
-    Equal items that stand in the same order stay; other equal items have moved. Of what is left
-    between the same two neighbours, items that are alike belong together, the likest first; and
-    what is left of that stands for one another by its place.
-
-    Args:
-        old: The one list.
-        new: The other.
-        moves: Whether items may have moved.
+    Equal items that stand in the same order stay; with ``moves``, other equal items have moved. Of
+    what is left between the same two neighbours, items that are alike belong together, the likest
+    first; and what is left of that stands for one another by its place.
 
     Returns:
         Every index of either list in exactly one pair, in the order of ``new``; removed items

@@ -61,9 +61,7 @@ def differing_paths(
 def diff_documents(*values: object, path: Path = ()) -> Iterator[Difference]:
     """Where documents differ that :func:`parse_json` gave, in the order of the last one.
 
-    Args:
-        values: The documents.
-        path: Where they stand, if they are parts of others.
+    ``path`` is where they stand, if they are parts of others.
     """
     if all(value == values[-1] for value in values):
         return

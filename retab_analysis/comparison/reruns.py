@@ -34,12 +34,7 @@ def choose_reruns(suite: Suite, rounds: int, now: datetime | None = None) -> pl.
     to leave one alone: which evals broke is what the reader wants to know.
 
     Runs of the same half hour are not independent. So an error is run again once in it, and what
-    failed in a bad hour twice; after that they have to wait.
-
-    Args:
-        suite: What is known of each eval.
-        rounds: How many rounds there are.
-        now: What time it is; None for later than half an hour after the last run.
+    failed in a bad hour twice; after that they have to wait. Without ``now`` that hour is over.
 
     Returns:
         As ``reruns``, and ``in_bad_hour``.
@@ -54,11 +49,7 @@ def mean_reruns(
 ) -> float:
     """How many runs :func:`settle` will start in the mean, in so many rounds.
 
-    Args:
-        suite: What is known of each eval.
-        rounds: How many rounds.
-        evals: The ids of the evals that can be run; None for all.
-        now: As for :func:`choose_reruns`.
+    ``evals`` are the ids of those that can be run, ``now`` is as for :func:`choose_reruns`.
     """
     chosen = choose_reruns(suite, rounds, now)["eval_id"] if evals is None else evals
     waiting = suite.evals.filter(pl.col("eval_id").is_in(chosen.implode()))

@@ -139,12 +139,7 @@ class Sides:
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:
-    """The columns that a comparison reads, of a RESULTS frame.
-
-    Args:
-        frame: The frame.
-        name: What the caller calls it.
-        also: Further columns to keep, a user's own too.
+    """The columns that a comparison reads, of a RESULTS frame; and ``also``, a user's own too.
 
     Raises:
         ConfigError: It is not a frame.

@@ -69,12 +69,7 @@ class Suite:
 
 
 def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
-    """The one row of ``Comparison.summary``.
-
-    Args:
-        suite: The evals and their outcomes.
-        alpha: The level of the test, and one minus that of the interval.
-    """
+    """The one row of ``Comparison.summary``; ``alpha`` is the level of test and interval."""
     row = {
         **dict.fromkeys(TRANSITIONS, 0),
         **dict(suite.evals["transition"].value_counts().iter_rows()),
@@ -87,11 +82,7 @@ def summarize(suite: Suite, alpha: float) -> pl.DataFrame:
 def conclude(suite: Suite, summary: pl.DataFrame, alpha: float, margin: float) -> str:
     """The verdict: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``.
 
-    Args:
-        suite: The evals.
-        summary: Their summary.
-        alpha: The level of the suite's test.
-        margin: By how much the pass rate may have fallen for ``no_change``.
+    ``margin`` is by how much the pass rate may have fallen for ``no_change``.
     """
     row = summary.row(0, named=True)
     significant = is_significant(row, alpha)
@@ -130,10 +121,6 @@ def is_significant(row: Mapping[str, Any], alpha: float) -> bool:
     The test asks how rare a run like the candidate's is among the others. Where twenty runs were
     clean and one eval fails once, that is one run in 21, which is true and says nothing of the
     suite; the interval over documents does not exclude zero then.
-
-    Args:
-        row: The row of the summary.
-        alpha: The level of both.
     """
     if row["p_value"] is None or row["delta_low"] is None or row["p_value"] > alpha:
         return False

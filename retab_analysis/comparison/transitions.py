@@ -88,12 +88,7 @@ def describe_evals(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What became of each eval, by the rules above.
 
-    Args:
-        results: What :func:`combine_sides` gives.
-        ledger: What is made of them.
-        findings: What the model says of them.
-        sides: What is compared.
-        changed_blocks: The blocks in which the versions differ, None where that is not known.
+    ``changed_blocks`` are those in which the versions differ, None where that is not known.
 
     Returns:
         One row per eval, what needs attention first: the columns of a COMPARISON frame, and
@@ -220,10 +215,8 @@ def _find_transition(*, own_past: bool) -> pl.Expr:
     """The transition, over one row per eval; null where an eval has no row.
 
     The columns that it reads are those of :func:`collect_facts`, :func:`put_beside` (``c_…`` is
-    what an eval does now) and :meth:`retab_analysis.evidence.since.Findings.of_each_eval`.
-
-    Args:
-        own_past: Whether each eval is held against its own past; otherwise against one baseline.
+    what an eval does now) and :meth:`retab_analysis.evidence.since.Findings.of_each_eval`. With
+    ``own_past`` each eval is held against its own past; otherwise against one baseline.
     """
     has_now = pl.col("c_decided") | pl.col("c_errored")
     is_gone = ~pl.col("is_saved").fill_null(False) & ~pl.col("has_candidate")

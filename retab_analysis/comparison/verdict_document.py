@@ -80,13 +80,8 @@ def make_document(
 ) -> Document:
     """Make the document.
 
-    Args:
-        facts: What it tells.
-        gate: What the gate says.
-        explanation: How it was compared, and how sure that is; a sentence a line.
-        reruns: How many runs would decide what is not sure, and the evals that failed in what is
-            probably a bad hour.
-        door: Where it is shown.
+    ``explanation`` says how it was compared, a sentence a line; ``reruns`` are how many runs would
+    decide what is not sure, and the evals that failed in what is probably a bad hour.
     """
     writer = _Writer(facts, gate, explanation, reruns, door)
     passed, of = facts.passing

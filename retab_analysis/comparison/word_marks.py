@@ -58,14 +58,9 @@ def equal_blocks(
 def mark_words(before: str, after: str) -> list[Segment]:
     """Mark the words that were removed and added.
 
-    Args:
-        before: A text.
-        after: What became of it.
-
-    Returns:
-        Segments in the order of the texts, what was removed before what was added in its place, no
-        two of a kind in a row, none of them empty. The equal and the removed ones together are the
-        text before, the equal and the added ones the text after.
+    Segments come in the order of the texts, what was removed before what was added in its place, no
+    two of a kind in a row, none of them empty. The equal and the removed ones together are the text
+    before, the equal and the added ones the text after.
 
     >>> [(each.kind, each.text) for each in mark_words("two red apples", "two green apples")]
     [('equal', 'two '), ('removed', 'red'), ('added', 'green'), ('equal', ' apples')]

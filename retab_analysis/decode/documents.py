@@ -74,12 +74,7 @@ class _WirePage(wire.Wire, Generic[T]):
 
 
 def read_page(record: Record, body: bytes, check: Check = never) -> Page:
-    """Read a page of a list.
-
-    Args:
-        record: What the page holds.
-        body: The JSON.
-        check: Called now and then; may raise to end it.
+    """Read a page of a list; ``check`` is called now and then, and may raise to end it.
 
     Raises:
         ProtocolError: The body is not JSON.

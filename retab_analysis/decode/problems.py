@@ -72,13 +72,9 @@ class Problems(list[Problem]):
 
 
 def report_problems(table: Table, problems: Problems, *, strict: bool, verb: str = "") -> None:
-    """Say what did not decode: raise, or warn once.
+    """Say what did not decode, if anything: raise, or warn once.
 
-    Args:
-        table: What the records are.
-        problems: Those that did not decode; nothing happens where there are none.
-        strict: Whether to raise.
-        verb: ``fetch`` or ``decode``, where the good ones of several could be kept.
+    ``verb`` is ``fetch`` or ``decode``, where the good ones of several could be kept.
 
     Raises:
         SchemaError: There is a problem and ``strict`` is set.
@@ -112,13 +108,10 @@ class JsonNumber(str):
 
 
 def describe_problem(text: str, value: Any, where: str, message: str) -> Problem:
-    """Say what is wrong with a record that did not decode.
+    """Say what is wrong with a record that did not decode, which stands at the path ``where``.
 
-    Args:
-        text: The record. Bytes that are not UTF-8 are in it as surrogate escapes.
-        value: The same, parsed; each number is a :class:`JsonNumber`.
-        where: Its JSON path.
-        message: The decoder's.
+    In the text, bytes that are not UTF-8 are surrogate escapes; in the parsed value each number is
+    a :class:`JsonNumber`. The message is the decoder's.
     """
     shown, match, path = printable(text), _PLACE.search(message), ""
     if shown != text:

@@ -147,15 +147,9 @@ def complete_words(results: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
 
 
 def asserts_the_same(condition: str, kind: str, expected: str | None) -> bool | None:
-    """Whether a saved condition has the kind and the expected value of a result.
+    """Whether a saved condition, as JSON, has the kind and the expected value of a result.
 
-    Args:
-        condition: The condition as JSON.
-        kind: The result's ``condition_kind``.
-        expected: The result's ``expected_value``.
-
-    Returns:
-        Values are compared as such: 1 is 1.0. None where one of them is not known.
+    Values are compared as such: 1 is 1.0. None where one of them is not known.
     """
     told = "null" if expected is None else expected
     try:

@@ -38,12 +38,7 @@ class Conversion:
 def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     """A frame of polars, pandas, pyarrow, duckdb or another library that speaks Arrow, as polars'.
 
-    Args:
-        frame: Anything.
-        name: What it is called in errors.
-
-    Returns:
-        None where it is not a frame.
+    None where it is not a frame; ``name`` is what it is called in errors.
 
     Raises:
         ConfigError: A package is missing that its conversion needs.
@@ -85,12 +80,7 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
 def find_conversions(
     found: Mapping[str, pl.DataType], declared: Mapping[str, pl.DataType]
 ) -> dict[str, Conversion]:
-    """How the columns convert whose dtype is not the declared one, as far as they do.
-
-    Args:
-        found: Names and dtypes of a frame.
-        declared: Those of the table.
-    """
+    """How the columns convert whose dtype is not the declared one, as far as they do."""
     conversions = {}
     for name, dtype in declared.items():
         if name in found and found[name] != dtype:

@@ -166,14 +166,8 @@ def grid(
     """A table that is one tab stop.
 
     Where each column has a width, it is as wide at least as these together, and scrolls where there
-    is less room.
-
-    Args:
-        columns: The columns.
-        rows: The rows, each with as many cells.
-        label: What is listed, for screen readers.
-        event: What a click on a row sends, with the row's key; None where that does nothing.
-        key: Which grid it is, among those that stand in its place.
+    is less room. ``event`` is what a click on a row sends, with the row's key; the grid's own key
+    tells it from those that stand in its place.
     """
     widths = [each.width for each in columns if each.width is not None]
     styles = [None if each.width is None else f"width:{each.width:g}em" for each in columns]
@@ -247,12 +241,7 @@ def beside(*children: object, is_head: bool = False) -> Html:
 
 
 def render_still(sections: Mapping[str, object], *, token: str | None = None) -> Html:
-    """A page for where no script runs.
-
-    Args:
-        sections: The HTML of each section, from the top to the bottom.
-        token: The token of the page that it stands for, or None.
-    """
+    """A page for where no script runs; ``token`` is that of the page that it stands for."""
     style = tag("style", Html(STYLE))
     parts = (tag("div", html, data_section=name) for name, html in sections.items())
     return tag("div", style, *parts, class_="ra-page", data_stands_for=token)

@@ -69,8 +69,7 @@ class Handle(ABC):
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         """The present state as ``text/html`` and ``text/plain``, for where nothing drives it.
 
-        Args:
-            token: The token of the page that it stands for, or None.
+        ``token`` is that of the page that it stands for, if any.
         """
 
     @abstractmethod
@@ -91,8 +90,7 @@ class Handle(ABC):
     def _draw(self, *, now: bool = False) -> None:
         """Show the present state; what has not changed is not sent.
 
-        Args:
-            now: Whether what stands for the page is replaced at once, or every half minute at most.
+        What stands for the page is replaced ``now``, or every half minute at most.
         """
         with self._lock:
             if self._page is not None:

@@ -26,13 +26,8 @@ def wait_answering(
 ) -> bool:
     """Wait for something in the cell that runs, and answer the events of pages meanwhile.
 
-    Args:
-        wait: Waits for so many seconds at most, and says whether what it waits for has come.
-        timeout: Seconds to wait at most, or None.
-        answering: Whether there is a page whose events are to be answered.
-
-    Returns:
-        Whether it has come.
+    ``wait`` waits for so many seconds at most, and says whether what it waits for has come, which
+    is what comes back; ``answering``: whether there is a page whose events are to be answered.
     """
     events = KernelEvents.find() if answering else None
     if events is None:

@@ -108,13 +108,8 @@ def render_result(
 ) -> Html:
     """All that is told of a result and its eval.
 
-    Args:
-        result: A row of a RESULTS frame.
-        results: All known results of its eval.
-        look: How it is shown.
-        why: What became of the eval, in a sentence.
-        facts: What else there is to say.
-        versions: What versions are called, by their ids.
+    ``results`` are all known ones of its eval, ``why`` says what became of it, ``facts`` are what
+    else there is to say, and ``versions`` what versions are called, by their ids.
     """
     passed = find_passed(result, results)
     detail = EvalDetail.of_result(result, passed)

@@ -188,9 +188,7 @@ class TableState:
     def select(self, *names: str, but: str | None = None) -> pl.DataFrame:
         """Some columns of the rows that pass the filters, as they lie in the frame.
 
-        Args:
-            *names: The columns.
-            but: The column of a facet that does not count.
+        ``but`` is the column of a facet that does not count.
         """
         found, passing = self._frame.select(*names), self._passing(but)
         return found if passing is None else found.filter(passing)

@@ -20,12 +20,9 @@ _LINE = 60
 def render_values(row: Mapping[str, Any], was: str | None = None) -> Iterator[tuple[str, Html]]:
     """The values of a result: what each is called, and its text.
 
-    What came is held against what came at the last pass, else against what is expected, where that
-    is a whole value and of the same shape: of a length or a pattern, nothing of it is expected.
-
-    Args:
-        row: A row of a RESULTS frame.
-        was: What came at the last pass before it.
+    What came is held against ``was``, what came at the last pass before it, else against what is
+    expected, where that is a whole value and of the same shape: of a length or a pattern, nothing
+    of it is expected.
     """
     got, expected = row["actual_value"], row["expected_value"]
     known = {"Expected": expected, "Was": was, "Got": got}

@@ -242,12 +242,6 @@ def choose_sides(
     What fits a run is one that has at least half of its evals, if there is one: a run of a single
     eval says nothing about a run of all.
 
-    Args:
-        results: A RESULTS frame.
-        sides: What can be chosen in it.
-        baseline: A version, run or draft, or None.
-        candidate: The same, of the same kind.
-
     Raises:
         ConfigError: There is nothing of that name, or not enough to compare.
     """

@@ -298,12 +298,7 @@ def render_still_line(state: LiveState, token: str | None = None) -> Html:
 
 
 def plain_text(state: LiveState, *, values: bool = False) -> str:
-    """The state as text.
-
-    Args:
-        state: What is shown.
-        values: Whether messages are in it that may quote expected and actual values.
-    """
+    """The state as text; with ``values`` also messages that may quote expected and actual ones."""
     above = (
         state.heading,
         state.later,
