@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 import polars as pl
 
-from retab_analysis.archive.cache import Cache, Partition
+from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
@@ -43,8 +43,7 @@ T = TypeVar("T")
 PATH_VARIABLE = "RETAB_ANALYSIS_ARCHIVE"
 
 _CHANGES = "workflow_id kind document_id change"
-Rows = pl.DataFrame | pl.LazyFrame
-Reader = Callable[[sqlite3.Connection, Sequence[str]], tuple[Rows, Problems]]
+Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]]
 
 
 class Archive:
@@ -193,8 +192,8 @@ class Archive:
             >>> archive.scan_runs("wf_claims").select(pl.col("duration_ms").max()).collect().height
             1
         """
-        read = partial(self._cache.scan, RUNS, gone=check_flag("gone", gone))
-        return self._scan(RUNS, workflow_id, read)
+        read = partial(self._cache.scan, gone=check_flag("gone", gone))
+        return self._scan([RUNS], workflow_id, read)[0]
 
     def scan_results(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The results in the archive: by workflow, of the newest run first, then the API's order.
@@ -220,8 +219,8 @@ class Archive:
             >>> failed["workflow_id"].unique().to_list()
             ['wf_claims']
         """
-        read = partial(self._cache.scan, RESULTS, gone=check_flag("gone", gone))
-        return self._scan(RESULTS, workflow_id, read)
+        read = partial(self._cache.scan, gone=check_flag("gone", gone))
+        return self._scan([RESULTS], workflow_id, read)[0]
 
     def scan_evals(
         self, workflow_id: OneOrSeveral = None, *, history: bool = False
@@ -248,8 +247,8 @@ class Archive:
             >>> archive.scan_evals().collect().height == ra.fetch_evals("wf_claims").height
             True
         """
-        read = partial(read_states if check_flag("history", history) else read_saved, EVALS)
-        return self._scan(EVALS, workflow_id, read)
+        read = read_states if check_flag("history", history) else read_saved
+        return self._scan([EVALS], workflow_id, read)[0].lazy()
 
     def scan_versions(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
         """The published versions in the archive: by workflow, of each the newest first.
@@ -270,7 +269,7 @@ class Archive:
             >>> archive.scan_versions().filter(pl.col("is_current")).collect().height
             1
         """
-        return self._scan(VERSIONS, workflow_id, partial(read_saved, VERSIONS))
+        return self._scan([VERSIONS], workflow_id, read_saved)[0].lazy()
 
     def export_parquet(
         self,
@@ -324,7 +323,12 @@ class Archive:
         into = check_path("directory", directory)
         kinds = [KINDS[each] for each in _choose("tables", tables, KINDS)]
         by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
-        return make_frame(self._export(into, kinds, by), "table path rows change")
+        self._check_open()
+        claim(into, by)
+        found = zip(kinds, self._scan(kinds, None, self._cache.read), strict=True)
+        tasks = [partial(write_table, into / each.name, each, rows, by) for each, rows in found]
+        files = apart(lambda: [file for task in tasks for file in task()])
+        return make_frame(files, "table path rows change")
 
     def info(self) -> pl.DataFrame:
         """What is in the archive.
@@ -416,31 +420,18 @@ class Archive:
         self._check_open()
         return apart(read)
 
-    def _export(
-        self, directory: Path, kinds: Sequence[Table], by: Sequence[str]
-    ) -> list[tuple[str, str, int, str]]:
-        def read(db: sqlite3.Connection) -> list[tuple[list[Partition], Problems]]:
-            workflows = list_workflows(db, None)
-            return [self._cache.read(each, db, workflows) for each in kinds]
-
-        claim(directory, by)
-        found = list(zip(kinds, self._read(read), strict=True))
-        for table, (_, problems) in found:
-            report_problems(table, problems, strict=False)
-        return apart(
-            lambda: [
-                row
-                for table, (partitions, _) in found
-                for row in write_table(directory / table.name, table, partitions, by)
-            ]
-        )
-
-    def _scan(self, table: Table, workflow_id: OneOrSeveral, read: Reader) -> pl.LazyFrame:
+    def _scan(self, tables: Sequence[Table], workflow_id: OneOrSeveral, read: Reader[T]) -> list[T]:
         """Read what is kept of the workflows that are asked for, or of all; warn of problems."""
         asked = list_values("workflow_id", workflow_id)
-        rows, problems = self._read(lambda db: read(db, list_workflows(db, asked)))
-        report_problems(table, problems, strict=False)
-        return rows.lazy()
+
+        def read_all(db: sqlite3.Connection) -> list[tuple[T, Problems]]:
+            workflows = list_workflows(db, asked)
+            return [read(each, db, workflows) for each in tables]
+
+        found = self._read(read_all)
+        for table, (_, problems) in zip(tables, found, strict=True):
+            report_problems(table, problems, strict=False)
+        return [rows for rows, _ in found]
 
 
 def _default_path() -> Path:

@@ -16,9 +16,10 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -37,19 +38,11 @@ _COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
 KEY = f"v{version('retab_analysis')}-{zlib.crc32(_COLUMNS):08x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """Some rows of a table; as long as ``token`` is the same, they are too.
-
-    Attributes:
-        workflow: Whose they are.
-        month: In UTC, as ``2026-10``; None where it is not known.
-        token: What the rows come from.
-        rows: The rows.
-    """
+class Partition(NamedTuple):
+    """Some rows of a table; as long as ``token`` is the same, they are too."""
 
     workflow: str
-    month: str | None
+    month: str | None  # in UTC, as 2026-10; None where it is not known
     token: str
     rows: pl.LazyFrame
 
@@ -60,7 +53,7 @@ class Cache:
     def __init__(self, archive: Path) -> None:
         self._root = Path(f"{archive.absolute()}-tables")
         self._folder = self._root / KEY
-        self._whole: dict[Path, tuple[int, int]] = {}  # size and time, as they were looked at
+        self._checksum = lru_cache(maxsize=None)(_checksum)
 
     def scan(
         self, table: Table, db: sqlite3.Connection, workflows: Sequence[str], *, gone: bool
@@ -95,14 +88,16 @@ class Cache:
             evals, _ = read_saved(EVALS, db, [workflow], gone=True)
             digest = _digest(evals["eval_id", "eval_name", "path", "condition"])
         for month, token in list_months(db, workflow):
-            path, rows = self._find(folder, f"{month}.{token}."), pl.LazyFrame()
+            stem = f"{month}.{token}."
+            path = self._find(folder, stem)
             if path is None:
                 frame, left_out = read_month(db, table, workflow, month)
                 problems.add_all(left_out)
+                # What is left out has to be told by each scan.
+                path = None if left_out else self._keep(folder, stem, frame)
+            if path is None:
                 rows = frame.lazy()
-                if not left_out:  # otherwise each scan has to tell them
-                    path = self._keep(folder, f"{month}.{token}.", frame)
-            if path is not None:
+            else:
                 rows = pl.scan_parquet(path, schema=_SCHEMAS[table], glob=False)
                 used.add(path)
             if evals is not None:
@@ -113,22 +108,20 @@ class Cache:
     def list_damaged(self) -> list[Path]:
         """The files whose content is not what was written, or that cannot be read."""
         files = self._folder.glob("*/*/*.parquet")
-        return sorted(each for each in files if not _is_whole(each))
+        return sorted(each for each in files if not each.name.endswith(_checksum(each)))
 
     def _find(self, folder: Path, stem: str) -> Path | None:
         """The whole file of a month and token; its time is, to the hour, when it was last found."""
         for path in folder.glob("*.parquet"):
             if path.name.startswith(stem):
                 with contextlib.suppress(OSError):
-                    state = _state(path)
-                    if self._whole.get(path) != state and not _is_whole(path):
-                        continue
-                    if time.time() - path.stat().st_mtime > _HOUR:
+                    found = path.stat()
+                    # What was read already is not read again where size and time are the same.
+                    if path.name.endswith(self._checksum(path, found.st_size, found.st_mtime_ns)):
                         with contextlib.suppress(OSError):
-                            os.utime(path)
-                            state = _state(path)
-                    self._whole[path] = state
-                    return path
+                            if time.time() - found.st_mtime > _HOUR:
+                                os.utime(path)
+                        return path
         return None
 
     def _keep(self, folder: Path, stem: str, rows: pl.DataFrame) -> Path | None:
@@ -145,7 +138,6 @@ class Cache:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             save(path, content)
             path.chmod(0o600)
-            self._whole[path] = _state(path)
         except (OSError, ConfigError):
             return None
         return path
@@ -169,13 +161,8 @@ def _tidy(folder: Path, used: Collection[Path]) -> None:
                 path.unlink()
 
 
-def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether the content of a file has the checksum that its name says."""
+def _checksum(path: Path, *state: int) -> str:
+    """How the name of a file ends; it is another end where the file cannot be read."""
     with contextlib.suppress(OSError):
-        return path.name.endswith(f".{zlib.crc32(path.read_bytes()):08x}.parquet")
-    return False
+        return f".{zlib.crc32(path.read_bytes()):08x}.parquet"
+    return "."

@@ -37,20 +37,15 @@ def claim(directory: Path, by: Sequence[str]) -> None:
     """
     path = directory / _MANIFEST
     manifest = json.dumps({"made_by": "Archive.export_parquet", "partition_by": [*by]})
-    if path.exists():
-        if (found := path.read_text(errors="replace")) != manifest:
-            raise ConfigError(
-                f"directory {str(directory)!r} was written with other partitions, {found}, and not "
-                f"{manifest}: give the same partition_by, or an empty directory"
-            )
-        return
-    if directory.exists() and (not directory.is_dir() or any(directory.glob("[!.]*"))):
+    there = path.read_text(errors="replace") if path.is_file() else None
+    if there is None and not directory.is_file() and not any(directory.glob("[!.]*")):
+        directory.mkdir(parents=True, exist_ok=True)
+        save(path, manifest.encode())
+    elif there != manifest:
         raise ConfigError(
-            f"directory {str(directory)!r} is not empty, and was not written by export_parquet: "
-            "give an empty one, or one that does not exist yet"
+            f"directory {str(directory)!r} holds {there or 'something else'}, and not {manifest}: "
+            "give the same partition_by, or a directory that is new or empty"
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    save(path, manifest.encode())
 
 
 def write_table(

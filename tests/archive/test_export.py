@@ -258,13 +258,13 @@ def test_a_directory_of_something_else_is_left_alone(archive: ra.Archive, tmp_pa
     (mine / "runs.csv").write_text("a")
     (tmp_path / "file").write_text("a")
     for directory in (mine, tmp_path / "file"):
-        with pytest.raises(ra.ConfigError, match="not written by export_parquet: give an empty"):
+        with pytest.raises(ra.ConfigError, match=r"holds something else.*new or empty"):
             archive.export_parquet(directory)
     assert [each.name for each in mine.iterdir()] == ["runs.csv"]
     archive.export_parquet(tmp_path / "lake")
     before = stamps(tmp_path / "lake")
     for by in (("month", "workflow_id"), "month", ()):
-        with pytest.raises(ra.ConfigError, match="give the same partition_by, or an empty"):
+        with pytest.raises(ra.ConfigError, match=r"holds.*give the same partition_by"):
             archive.export_parquet(tmp_path / "lake", partition_by=by)
     assert stamps(tmp_path / "lake") == before
 
