@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import shutil
 import sqlite3
 import zlib
 from collections import defaultdict
@@ -13,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support import archives
 from support.fakes import KEY
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.nursery import Ended, Nursery
@@ -109,6 +112,13 @@ def assert_true(path: Path, story: Story) -> None:
         assert _text(json.loads(zlib.decompress(body))) in story.evals[eval_id]
 
 
+def some_time(draw: random.Random, usual: Ended) -> dict[str, Any]:
+    """When to kill a process: half of them between two steps, the others at any moment."""
+    if draw.random() < 0.5:
+        return {"steps": draw.randrange(usual.steps)}
+    return {"seconds": draw.random() * usual.seconds}
+
+
 def assert_same(path: Path, api: LetteredApi) -> None:
     """The archive has what a fetch of everything gives, and what is gone besides."""
     with ra.Archive(path) as archive:
@@ -122,13 +132,21 @@ def assert_same(path: Path, api: LetteredApi) -> None:
         assert_frame_equal(archive.scan_evals().collect(), evals)
 
 
+def rows_of(path: Path) -> str:
+    return repr(pl.read_parquet(path, hive_partitioning=False).rows())
+
+
+def some_kills(number: int) -> Any:
+    return pytest.mark.parametrize("kills", [15, pytest.param(number, marks=pytest.mark.study)])
+
+
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     with Nursery() as made:
         yield made
 
 
-@pytest.mark.parametrize("kills", [30, pytest.param(120, marks=pytest.mark.study)])
+@some_kills(120)
 def test_43_killed_while_it_syncs_it_is_as_before_or_as_after(
     tmp_path: Path, nursery: Nursery, kills: int
 ) -> None:
@@ -151,11 +169,7 @@ def test_43_killed_while_it_syncs_it_is_as_before_or_as_after(
         usual = sync()
         for step in range(2 * kills):
             story.go_on(step)
-            is_counted = step % 2
-            ended = sync(
-                statements=draw.randrange(usual.statements) if is_counted else None,
-                seconds=None if is_counted else draw.random() * usual.seconds,
-            )
+            ended = sync(**some_time(draw, usual))
             usual = usual if ended.is_killed else ended
             killed += ended.is_killed
             assert_true(path, story)
@@ -170,3 +184,60 @@ def test_43_killed_while_it_syncs_it_is_as_before_or_as_after(
         assert sync().code == 0
         assert_true(path, story)
         assert_same(path, api)
+
+
+@some_kills(100)
+def test_43_killed_while_tables_are_made_scans_are_true(
+    tmp_path: Path, nursery: Nursery, kills: int
+) -> None:
+    path, draw, killed = tmp_path / "a.sqlite", random.Random(kills), 0
+    with LetteredApi({each: row * 10 for each, row in EVALS.items()}) as api:
+        archive = ra.Archive(path)
+        archives.sync(archive, api)
+        usual = nursery.run("scan", path)
+        for step in range(3 * kills):
+            api.run("PFPP"[step % 4] * 4)
+            api.runs[step % 20].letters = dict.fromkeys(EVALS, "PFB"[step % 3])
+            archives.sync(archive, api)
+            if step % 4 == 0:
+                shutil.rmtree(f"{path}-tables", ignore_errors=True)
+            ended = nursery.run("scan", path, **some_time(draw, usual))
+            killed += ended.is_killed
+            archives.assert_same(ra.Archive(path), api.client)
+            if killed == kills:
+                break
+        assert killed == kills
+
+
+@some_kills(100)
+def test_43_killed_while_it_exports_each_file_is_the_old_or_the_new(
+    tmp_path: Path, nursery: Nursery, kills: int
+) -> None:
+    path, draw, killed = tmp_path / "a.sqlite", random.Random(kills), 0
+    lake, whole = tmp_path / "lake", tmp_path / "whole"
+    states = defaultdict[Path, list[str]](list)
+    with LetteredApi({each: row * 10 for each, row in EVALS.items()}) as api:
+        archive = ra.Archive(path)
+        archives.sync(archive, api)
+        archive.export_parquet(whole)
+        usual = nursery.run("export", path, lake)
+        for step in range(3 * kills):
+            for each in whole.rglob("*.parquet"):
+                states[each.relative_to(whole)].append(rows_of(each))
+            api.run("PFPP"[step % 4] * 4)
+            api.runs[step % 20].letters = dict.fromkeys(EVALS, "PFB"[step % 3])
+            archives.sync(archive, api)
+            archive.export_parquet(whole)
+            ended = nursery.run("export", path, lake, **some_time(draw, usual))
+            killed += ended.is_killed
+            for each in lake.rglob("*.parquet"):
+                name = each.relative_to(lake)
+                assert rows_of(each) in [rows_of(whole / name), *states[name]]
+            if killed == kills:
+                break
+        assert killed == kills
+        assert nursery.run("export", path, lake).code == 0
+        files = {each.relative_to(lake): rows_of(each) for each in lake.rglob("*.parquet")}
+        assert files == {
+            each.relative_to(whole): rows_of(each) for each in whole.rglob("*.parquet")
+        }

@@ -6,11 +6,13 @@ of its life on that. As a module it reads orders, a line each: ``Nursery.run`` s
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +30,13 @@ class Ended(NamedTuple):
     Attributes:
         code: Its exit code; minus the signal's number where a signal ended it.
         said: What its work gave, or the error of ours that it raised; empty where it was killed.
-        statements: How often its main thread began or ended a statement of SQLite.
+        steps: How often it began or ended a statement of SQLite, or a change to a file.
         seconds: How long it worked.
     """
 
     code: int
     said: str
-    statements: int
+    steps: int
     seconds: float
 
     @property
@@ -52,7 +54,7 @@ class Nursery(Program):
         self,
         work: str,
         *arguments: object,
-        statements: int | None = None,
+        steps: int | None = None,
         seconds: float | None = None,
         limit: int | None = None,
         as_nobody: bool = False,
@@ -62,12 +64,12 @@ class Nursery(Program):
         Args:
             work: What it does, see ``WORKS``.
             arguments: What that is called with.
-            statements: So many are begun or ended before it kills itself.
+            steps: So many of these are done before it kills itself.
             seconds: So long it works before it is killed.
             limit: No file that it writes becomes larger: the disk is full.
             as_nobody: As a user who may do nothing, where this one may do everything.
         """
-        order = {"work": work, "arguments": [*map(str, arguments)], "statements": statements}
+        order = {"work": work, "arguments": [*map(str, arguments)], "steps": steps}
         order |= {"seconds": seconds, "limit": limit, "as_nobody": as_nobody}
         return Ended(*self.ask(**order))
 
@@ -81,41 +83,50 @@ def sync(path: str, workflow: str, key: str, url: str) -> str:
 
 
 def scan(path: str) -> str:
-    """Read all results of an archive; how many there are."""
+    """Read all runs and results of an archive; how many results there are."""
     import retab_analysis as ra
 
     with ra.Archive(path) as archive:
+        archive.scan_runs().collect()
         return str(archive.scan_results().collect().height)
 
 
-WORKS: dict[str, Callable[..., str]] = {each.__name__: each for each in (sync, scan)}
+def export(path: str, directory: str) -> str:
+    """Export an archive; how many files there are now."""
+    import retab_analysis as ra
+
+    with ra.Archive(path) as archive:
+        return str(archive.export_parquet(directory).height)
+
+
+WORKS: dict[str, Callable[..., str]] = {each.__name__: each for each in (sync, scan, export)}
+STEPS = {"execute", "open", "write", "fsync", "replace", "mkdir", "chmod", "utime", "unlink"}
 
 
 def _work(order: dict[str, Any], told: int) -> None:
     """In the child: do what the order says, and tell about it through a pipe."""
     import retab_analysis as ra
 
-    begun, count = time.monotonic(), 0
+    begun, numbers = time.monotonic(), itertools.count()
 
     def note(_: object, event: str, function: object) -> None:
-        nonlocal count
-        if event in ("c_call", "c_return") and getattr(function, "__name__", "") == "execute":
-            count += 1
-            if count == order["statements"]:
-                os.kill(os.getpid(), signal.SIGKILL)
+        is_step = event[:2] == "c_" and getattr(function, "__name__", "") in STEPS
+        if is_step and next(numbers) == order["steps"]:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     if order["limit"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
     if order["as_nobody"] and os.geteuid() == 0:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
+    threading.setprofile(note)
     sys.setprofile(note)
     try:
         said = WORKS[order["work"]](*order["arguments"])
     except ra.RetabAnalysisError as error:
         said = f"{type(error).__name__}: {error}"
     sys.setprofile(None)
-    os.write(told, json.dumps([said, count, time.monotonic() - begun]).encode())
+    os.write(told, json.dumps([said, next(numbers), time.monotonic() - begun]).encode())
 
 
 def main() -> None:
