@@ -82,12 +82,9 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
 def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str:
     """Some lines: what was compared, how sure it is what broke, what the numbers say.
 
-    Args:
-        facts: What is told.
-        compared: What was compared with what, one sentence.
-        test: ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
-            rate changed; ``not_worse``: whether it did not fall by the margin.
-        bad_hour: How many evals failed in what is probably a bad hour.
+    ``test`` has ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
+    rate changed; ``not_worse``: whether it did not fall by the margin. ``bad_hour`` is how many
+    evals failed in what is probably a bad hour.
     """
     sides = facts.sides
     first: list[str | None] = [compared, *sides.notes, sides.unedited]

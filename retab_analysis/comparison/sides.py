@@ -210,13 +210,8 @@ def choose_last_good(ledger: Ledger, passing: pl.DataFrame, since: pl.DataFrame)
     is its newest pass before the run since which it is broken. An eval that never passed in its
     present definition is held against its newest result.
 
-    Args:
-        ledger: All results.
-        passing: ``eval, passing``: whether each eval passes now.
-        since: ``eval, since_row``: the row since which each eval is probably worse, or null.
-
-    Returns:
-        ``eval, at``: one row per result.
+    ``passing`` has ``eval, passing``, whether each passes now; ``since`` has ``eval, since_row``,
+    the row since which each is probably worse, or null. It gives what :func:`choose_baseline` does.
     """
     earlier = ledger.results.filter(pl.col("side") != CANDIDATE, ~is_shaken_failure())
     rows = earlier.join(passing, on="eval", how="left").join(since, on="eval", how="left")
@@ -260,9 +255,7 @@ def _pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
 def _summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
     """One row per eval: its state, how many results that is of, and one result to show.
 
-    Args:
-        chosen: ``eval, at``: which results.
-        results: These and others, of those that :func:`combine_sides` gives.
+    ``chosen`` has ``eval, at`` of those that count, of ``results`` as :func:`combine_sides` gives.
 
     Returns:
         ``eval``; ``state``; ``n`` (decided results) and ``pass_rate``; ``passed``; the columns that
@@ -432,10 +425,7 @@ def put_beside(earlier: pl.DataFrame, results: pl.DataFrame, ledger: Ledger) -> 
 def is_beyond_gap(ledger: Ledger, evals: pl.DataFrame, after_gaps: frozenset[str]) -> pl.Series:
     """Whether runs that were not read lie between the last pass and that since which it is broken.
 
-    Args:
-        ledger: What the runs are taken from.
-        evals: One row per eval, with ``eval`` and ``since_row``.
-        after_gaps: The ids of the runs before which there are some that were not read.
+    ``evals`` have ``eval`` and ``since_row``; before the runs ``after_gaps`` some were not read.
     """
     told = ledger.histories
     rows = ledger.results.filter(

@@ -319,12 +319,7 @@ class _Row:
 
 
 def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    """Whether a block had one code in two runs; where that is not known, whether it may have.
-
-    Args:
-        row: ``code`` and ``workflow_version_id``, either may be None.
-        other: The same of the other run.
-    """
+    """Whether a block had one code in two runs; where that is not known, whether it may have."""
     for name in ("code", "workflow_version_id"):
         if row[name] is not None and other[name] is not None:
             return bool(row[name] == other[name])
@@ -377,11 +372,6 @@ def _mark_shaken(cells: list[Cell], table: pl.DataFrame, edited: Ints) -> None:
 
     If one hour in 25 is bad, in which any share of evals fails, and a canary fails by itself once
     in a hundred times, then two of five that fail are a bad hour with the probability .87.
-
-    Args:
-        cells: What there is of each block in each run, with ``row``.
-        table: The results.
-        edited: Whether the code of an eval's block was edited at a row, shape (n, T).
     """
     dated = [each for each in cells if each["row"] >= 0 and each["moment"] is not None]
     dated = [each for each in dated if not each["is_remembered"]]
@@ -456,13 +446,8 @@ def _find_edits(
     either: where an eval was moved to another block, it is not known, unless most of that block's
     evals say that it was edited.
 
-    Args:
-        table: The results, with ``row``.
-        evals: The evals, in the order of the arrays.
-        shape: How many evals and rows there are.
-        candidate: The candidate's first row.
-        changed_blocks: The blocks in which a version diff says that the candidate has other code;
-            None where there is no such diff.
+    ``shape`` is (n, T), ``candidate`` the candidate's first row, and ``changed_blocks`` are those
+    that a version diff names, None where there is none.
 
     Returns:
         ``SAME``, ``UNKNOWN`` or ``EDITED``, shape (n, T).
@@ -591,13 +576,6 @@ def split_by_candidate(
     run is one of ``base``; with ``follow`` it is the newest since that decided at least half of the
     block's saved evals, unless it was cut short on the code that was there already: then it is only
     more evidence about that code. What was tried since on other code judges nothing.
-
-    Args:
-        results: All results that were read.
-        runs: The RUNS frame of their runs.
-        saved: The EVALS frame of the workflow.
-        base: The ids of the runs that are checked.
-        follow: Whether later runs of a block may take their place.
 
     Returns:
         The results with ``place``: ``candidate``, ``earlier`` or ``tried``.

@@ -457,11 +457,7 @@ def _sweep(evals: _Evals, first: Floats, used: _Beliefs, later: Floats, found: _
 def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     """Infer a row's hour and shares for each eval, from the rest of its block.
 
-    Args:
-        evals: All evals.
-        row: The row.
-        terms: The terms a, b and c of each eval's likelihood a_h + u b_h + d c_h, shape (3, 2, n).
-        found: Where to write what is found.
+    ``terms`` are the a, b and c of each eval's likelihood a_h + u b_h + d c_h, shape (3, 2, n).
     """
     n = evals.block.size
     most = np.maximum(terms[1:].max(axis=0), 0.0) + terms[0]

@@ -34,11 +34,8 @@ Grid = dict[tuple[int, int], Floats]
 def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
     """How many reruns each eval will get in the mean, if it gets at most so many.
 
-    Args:
-        posterior: What the model says.
-        after: The row after which a worsening counts, shape (n,).
-        decided: Which evals have an outcome on the candidate's side, shape (n,). The others are
-            run again whatever is said of them: one rerun at least is needed for a verdict.
+    ``after`` is as of :func:`predict`. Those that are not ``decided`` have no outcome on the
+    candidate's side, and are run again whatever is said of them: without one there is no verdict.
 
     Returns:
         Shape (ROUNDS + 1, n): with at most 0, 1, … reruns. It is 0 where not even one is worth
@@ -66,10 +63,7 @@ def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
 def follow_reruns(posterior: Posterior, rate: float, rounds: int) -> Floats:
     """The probability that each eval is called worse in the end, if it fails at a known rate.
 
-    Args:
-        posterior: What the model says before the reruns.
-        rate: How often a rerun fails, whatever the model believes.
-        rounds: How often it is run again at most, as long as that may decide something.
+    It is run again as long as that may decide something, so many ``rounds`` at most.
     """
     p, _ = predict(posterior, np.full(posterior.present.shape[1], -1))
     called: Grid = {place: (each >= LIKELY).astype(np.float64) for place, each in p.items()}
@@ -90,9 +84,7 @@ def follow_reruns(posterior: Posterior, rate: float, rounds: int) -> Floats:
 def predict(posterior: Posterior, after: Ints) -> tuple[Grid, Grid]:
     """What is said after i further passes and j further failures, by (i, j).
 
-    Args:
-        posterior: What the model says.
-        after: The row after which a worsening counts, shape (n,).
+    ``after`` is the row after which a worsening counts, shape (n,).
 
     Returns:
         The probability that each eval got worse, and that its next outcome is a failure.

@@ -60,15 +60,12 @@ def answer(
     after: npt.ArrayLike = -1,
     known: Bools | None = None,
 ) -> Answers:
-    """Read all answers off the model.
+    """Read all answers off the model: ``histories`` went into it, ``posterior`` came out of it.
 
-    Args:
-        histories: What went into the model.
-        posterior: What came out of it.
-        after: The row after which a worsening counts, -1 for all rows, which is also how an eval
-            that passes now is judged; one for each eval, shape (n,), or one for all.
-        known: Of which evals something can be said, shape (n,); None for those with an outcome both
-            before the candidate and on its side.
+    ``after`` is the row after which a worsening counts, -1 for all rows, which is also how an eval
+    that passes now is judged; one for each eval, shape (n,), or one for all. ``known`` is of which
+    evals something can be said, shape (n,); None for those with an outcome both before the
+    candidate and on its side.
     """
     rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
     known = histories.decided if known is None else known

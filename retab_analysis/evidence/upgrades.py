@@ -130,10 +130,7 @@ def _list_rows(findings: Findings, at: int) -> pl.DataFrame:
 def _find_worse(findings: Findings, marked: pl.DataFrame, p_upgrade: float) -> pl.DataFrame:
     """What probably got worse by the upgrade: ``eval, p, since_at, since_run_id``.
 
-    Args:
-        findings: What the model makes of a workflow.
-        marked: ``block, row``: where the upgrade shows first.
-        p_upgrade: How probable it is that there was one.
+    ``marked`` has ``block, row``, where the upgrade shows first.
     """
     ledger, histories = findings.ledger, findings.ledger.histories
     row = pl.Series(histories.block).replace_strict(

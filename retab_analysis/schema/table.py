@@ -106,13 +106,8 @@ class Table:
     ) -> str | None:
         """Say why a frame is not one of this table; None where it is.
 
-        Args:
-            found: Names and dtypes of the frame.
-            columns: The columns that are needed; all if not given. One of nulls alone may be
-                without a dtype.
-
-        Returns:
-            The end of a sentence that starts with "… is".
+        All ``columns`` are needed, of which one of nulls alone may be without a dtype. What comes
+        is the end of a sentence that starts with "… is".
         """
         needed = list(self.schema if columns is None else dict.fromkeys(columns))
         missing = [name for name in needed if name not in found]

@@ -98,10 +98,8 @@ def _whole_run_p(table: OutcomeTable, delta: float, p: float) -> float:
     more of them than ``p`` leaves to chance, then the runs are what is exchangeable, and the
     candidate's is one of those: 2 (k + 1) / (R + 1) with k such runs among R earlier ones.
 
-    Args:
-        table: Evals with outcomes on both sides.
-        delta: How far the candidate's run is from the others.
-        p: The p-value of the test that takes the clusters to be independent.
+    ``delta`` is how far the candidate's run is from the others, ``p`` the p-value of the test that
+    takes the clusters to be independent.
     """
     if ((table.outcomes > 0) & table.is_after).sum(axis=1).max() > 1:
         return 0.0

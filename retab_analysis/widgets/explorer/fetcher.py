@@ -219,10 +219,7 @@ class Fetcher:
     ) -> None:
         """Fetch runs, and keep those that came before a failure, too.
 
-        Args:
-            start: Created then or later.
-            end: Created then or earlier.
-            only: Some runs that are here, or None for all of the workflow.
+        With ``only`` it is those of them that are here, else all of the workflow.
         """
         of: Any = self.workflow_id
         if only is not None:
