@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from support import questions
 from support.fakes import STILL
 from support.frames import START, result, results, run, runs
-from support.hive import ask, write_hive
+from support.hive import ask, open_views, scan, write_hive
 
 import retab_analysis as ra
 
@@ -123,16 +123,14 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("exported")
     if request.param == "hard":
         frames = {"runs": hard_runs(), "results": hard_results()}
-    else:
-        with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
-            archive = ra.Archive(folder / "archive.sqlite")
-            archive.sync(FLOWS, client=client, progress=False)
-        frames = {
-            "runs": archive.scan_runs().collect(),
-            "results": archive.scan_results().collect(),
-        }
-    write_hive(folder, frames)
-    return folder, frames
+        write_hive(folder, frames)
+        return folder, frames
+    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
+        archive = ra.Archive(folder / "archive.sqlite")
+        archive.sync(FLOWS, client=client, progress=False)
+    archive.export_parquet(folder / "exported")
+    frames = {"runs": archive.scan_runs().collect(), "results": archive.scan_results().collect()}
+    return folder / "exported", frames
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda each: each.__name__)
@@ -143,13 +141,14 @@ def test_streamed_in_memory_and_in_sql_it_is_the_same(
     name = "runs" if question is ra.summarize_runs else "results"
     in_memory = question(frames[name])
     assert in_memory.height > 2
-    lazy = question(pl.scan_parquet(folder / name))
+    lazy = question(scan(folder, name))
     # What the files have beside it is one's own column.
     assert set(lazy.collect_schema()) - set(in_memory.columns) <= {"month"}
     streamed = lazy.select(in_memory.columns).collect(engine="streaming")
     assert_frame_equal(streamed, in_memory, rel_tol=1e-9, abs_tol=1e-9)
     with duckdb.connect() as connection:
-        asked = ask(connection, folder, QUESTIONS[question])
+        open_views(connection, folder)
+        asked = ask(connection, QUESTIONS[question])
     if question is ra.failures:
         streamed = streamed.select(READ)
     assert_frame_equal(streamed, asked, rel_tol=1e-9, abs_tol=1e-9)

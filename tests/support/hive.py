@@ -8,13 +8,16 @@ from typing import Any
 
 import polars as pl
 
-_DATED_BY = {"runs": "created_at", "results": "run_created_at"}
+TABLES = {"runs": "created_at", "results": "run_created_at"}
+"""What is written, and by which moment it is in a month."""
+
+TYPES = {"workflow_id": pl.String, "month": pl.String}
 
 
 def write_hive(folder: Path, frames: Mapping[str, pl.DataFrame]) -> None:
     """Write frames by workflow and month: ``folder/runs/workflow_id=…/month=2026-10/``."""
     for name, frame in frames.items():
-        month = pl.col(_DATED_BY[name]).dt.strftime("%Y-%m").fill_null("__HIVE_DEFAULT_PARTITION__")
+        month = pl.col(TABLES[name]).dt.strftime("%Y-%m").fill_null("__HIVE_DEFAULT_PARTITION__")
         parts = frame.with_columns(month=month).partition_by(
             "workflow_id", "month", as_dict=True, include_key=False
         )
@@ -24,13 +27,21 @@ def write_hive(folder: Path, frames: Mapping[str, pl.DataFrame]) -> None:
             part.write_parquet(path)
 
 
-def ask(connection: Any, folder: Path, question: str) -> pl.DataFrame:
-    """Ask DuckDB for a table of files that :func:`write_hive`, or an archive, wrote."""
-    for name in _DATED_BY:
+def scan(folder: Path, name: str) -> pl.LazyFrame:
+    return pl.scan_parquet(folder / name, hive_schema=TYPES)
+
+
+def open_views(connection: Any, folder: Path) -> None:
+    """Have DuckDB read such files as the tables ``runs`` and ``results``."""
+    for name in TABLES:
         files = folder / name / "**" / "*.parquet"
         connection.sql(
-            f"CREATE VIEW {name} AS FROM read_parquet('{files}', hive_partitioning = true)"
+            f"CREATE VIEW {name} AS FROM read_parquet('{files}', hive_partitioning = true,"
+            " hive_types_autocast = false)"
         )
+
+
+def ask(connection: Any, question: str) -> pl.DataFrame:
     return in_utc(pl.DataFrame(connection.sql(question)))
 
 
