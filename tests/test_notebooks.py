@@ -155,11 +155,27 @@ def test_the_dashboard_keeps_all_three_views_and_no_values(
     assert [each for each in long if escape(each) in page] == []
 
 
+def test_the_archive_notebook_keeps_all_there_is(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("RETAB_API_KEY", raising=False)
+    assert runner.main(NOTEBOOKS / "05_archive.ipynb") == 0
+    said = capsys.readouterr().out
+    kept = re.search(r"(\d+) runs of wf_invoices with [\d,]+ results are kept in ", said)
+    assert kept is not None
+    assert "evals of them are not saved any more.\nNothing is damaged.\n" in said
+    page = plain((runner.BUILD / "archive.html").read_text())
+    without, whole = re.findall(r"with(?:out)?: (\d+) runs read;", page)
+    assert int(without) < int(whole) <= int(kept[1])
+    assert f"{kept[1]} runs are in the archive" in page
+    assert "extract_lines was edited" in page
+
+
 def test_the_watching_notebook_ends_with_the_view_of_a_run_that_has_ended(
     runner: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RETAB_API_KEY", raising=False)
-    assert runner.main(NOTEBOOKS / "05_watch.ipynb") == 0
+    assert runner.main(NOTEBOOKS / "06_watch.ipynb") == 0
     page = (runner.BUILD / "watch.html").read_text()
     assert outside(page) == []
     shown, _, last = plain(page).rpartition("What stays")
