@@ -60,6 +60,10 @@ class Archive:
     waited for, and of two syncs the second waits for the first, for ten minutes at most. It holds
     customers' data and is made readable for its owner only.
 
+    What scans read of runs and results stands beside it as Parquet files, in a folder of the file's
+    name and ``-tables``. The first scan makes them, later ones make those anew that are stale or
+    damaged, and they may be deleted. A LazyFrame of before a sync can be collected for a day.
+
     Args:
         path: The file, which is made where there is none. If not given, the variable
             ``RETAB_ANALYSIS_ARCHIVE`` says where it is, else it is
@@ -70,8 +74,8 @@ class Archive:
 
     Raises:
         ConfigError: The path is not one.
-        ArchiveError: What is there is not an archive, is damaged, or was made by a newer version
-            of this library; it is left as it is.
+        ArchiveError: What is there is not an archive, is damaged, or was made by another version
+            of this library, in another format; it is left as it is.
 
     Example:
         >>> with ra.Archive("kept.sqlite") as archive:
@@ -285,7 +289,8 @@ class Archive:
         of versions of ``published_at``. What a folder is named after is no column of its file.
 
         Later calls write only the files whose rows have changed, each replaced whole, and remove
-        those that have no rows any more. The rows are those of the scans.
+        those that have no rows any more. The rows are those of the scans. A query that runs
+        meanwhile may find a file replaced that it has begun to read, and fail: run it again.
 
         A value in a folder's name has no type, and engines guess one: say that it is text, or a
         workflow whose id is of digits becomes a number. In polars this is ``hive_schema``, in

@@ -103,7 +103,7 @@ class Cache:
             if evals is not None:
                 rows = rows.with_columns(eval_columns(evals))
             yield Partition(workflow, None if month == "unknown" else month, token + digest, rows)
-        _tidy(folder, used)
+        tidy(folder.glob("*"), used)
 
     def list_damaged(self) -> list[Path]:
         """The files whose content is not what was written, or that cannot be read."""
@@ -153,10 +153,10 @@ def _digest(frame: pl.DataFrame) -> str:
     return hashlib.sha256(frame.write_ndjson().encode()).hexdigest()
 
 
-def _tidy(folder: Path, used: Collection[Path]) -> None:
-    """Remove what was last used a day ago: a frame that was made of it may still be waiting."""
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
+def tidy(found: Iterable[Path], used: Collection[Path] = ()) -> None:
+    """Remove the files that were last used a day ago: one that is newer may be waited for."""
+    for path in found:
+        with contextlib.suppress(OSError):
             if path not in used and time.time() - path.stat().st_mtime > _DAY:
                 path.unlink()
 

@@ -11,13 +11,14 @@ import hashlib
 import io
 import json
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.cache import KEY, Partition, join_rows
+from retab_analysis.archive.cache import KEY, Partition, join_rows, tidy
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.schema import Table
@@ -65,9 +66,13 @@ def write_table(
             rows = join_rows(table, [each.rows for each in parts]).drop(by, strict=False)
             rows.sink_parquet(file, metadata={_SOURCE: source.hexdigest()})
             path.parent.mkdir(parents=True, exist_ok=True)
-            save(path, file.getvalue())
+            # Engines that are given the folder of a table read whatever is in it.
+            unfinished = root.with_name(f".{secrets.token_hex(8)}.tmp")
+            save(unfinished, file.getvalue())
+            unfinished.replace(path)
         count = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
         yield table.name, str(path), count, change
+    tidy(root.parent.glob(".*.tmp"))  # of an export that was killed
     for path in sorted({*root.rglob(_FILE)} - files.keys()):
         path.unlink()
         with contextlib.suppress(OSError):  # of the first folder that is not empty

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +248,37 @@ def test_a_reader_sees_the_old_rows_or_the_new(
     assert [*path.parent.iterdir()] == [path]
 
 
+def test_who_reads_meanwhile_finds_nothing_unfinished(
+    archive: ra.Archive, api: LetteredApi, tmp_path: Path
+) -> None:
+    lake, has_ended = tmp_path / "lake", threading.Event()
+    heights, names = list[int](), set[str]()
+    archive.export_parquet(lake, tables="runs")
+
+    def read() -> None:
+        is_last = False
+        while not is_last:
+            is_last = has_ended.is_set()
+            names.update(each.name for each in lake.glob("runs/*/*/*"))
+            # polars opens a file twice, and says so where it is another one the second time.
+            with contextlib.suppress(pl.exceptions.ComputeError):
+                heights.append(scan(lake, "runs").collect().height)
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            for _ in range(10):
+                api.run("PPPP")
+                sync(archive, api)
+                archive.export_parquet(lake, tables="runs")
+        finally:
+            has_ended.set()
+        reading.result()
+    assert heights
+    assert heights == sorted(heights)
+    assert names == {"data.parquet"}
+
+
 def test_of_a_table_without_rows_one_file_says_its_columns(tmp_path: Path) -> None:
     files = ra.Archive(tmp_path / "a.sqlite").export_parquet(tmp_path / "lake", partition_by=())
     assert files["rows"].to_list() == [0] * 4
@@ -267,6 +302,16 @@ def test_a_directory_of_something_else_is_left_alone(archive: ra.Archive, tmp_pa
         with pytest.raises(ra.ConfigError, match=r"holds.*give the same partition_by"):
             archive.export_parquet(tmp_path / "lake", partition_by=by)
     assert stamps(tmp_path / "lake") == before
+
+
+def test_what_a_killed_export_has_left_is_removed(archive: ra.Archive, tmp_path: Path) -> None:
+    archive.export_parquet(tmp_path / "lake")
+    left, begun = tmp_path / "lake/.12ab.tmp", tmp_path / "lake/.34cd.tmp"
+    for each in (left, begun):
+        each.write_bytes(b"PAR1")
+    os.utime(left, (0, 0))
+    archive.export_parquet(tmp_path / "lake")
+    assert (left.exists(), begun.exists()) == (False, True)
 
 
 def test_other_tables_stay_as_they_are(archive: ra.Archive, tmp_path: Path) -> None:
