@@ -74,12 +74,12 @@ class Nursery(Program):
         return Ended(*self.ask(**order))
 
 
-def sync(path: str, workflow: str, key: str, url: str) -> str:
+def sync(path: str, workflows: str, key: str, url: str) -> str:
     """Bring an archive up to date; how many documents were not as they had been."""
     import retab_analysis as ra
 
     with ra.Client(key, url) as client, ra.Archive(path) as archive:
-        return str(archive.sync(workflow, client=client, progress=False).height)
+        return str(archive.sync(workflows.split(","), client=client, progress=False).height)
 
 
 def scan(path: str) -> str:
