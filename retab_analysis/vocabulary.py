@@ -64,6 +64,18 @@ MOMENT = pl.coalesce("run_created_at", "created_at")
 """When a result's run was created, or the result itself where the run is not known."""
 
 
+_Said = str | int | pl.Expr | None
+
+
+def first_that_holds(*rules: tuple[pl.Expr, _Said], otherwise: _Said = None) -> pl.Expr:
+    """What the first rule says whose condition holds; a text is a word, and not a column."""
+    found = otherwise if isinstance(otherwise, pl.Expr) else pl.lit(otherwise)
+    for condition, said in reversed(rules):
+        value = said if isinstance(said, pl.Expr) else pl.lit(said)
+        found = pl.when(condition).then(value).otherwise(found)
+    return found
+
+
 def known_state() -> pl.Expr:
     """The column ``state``, where a word that we do not know counts as ``unscored``."""
     state = pl.col("state")
@@ -84,20 +96,14 @@ def combined_state() -> pl.Expr:
     equal. Without a decided one it is ``error``, else ``unscored``, else ``cancelled``.
     """
     passed, failed, blocked = (pl.col(each) > 0 for each in DECIDED)
-    return (
-        pl.when(passed & (failed | blocked))
-        .then(pl.lit("mixed"))
-        .when(passed)
-        .then(pl.lit("passed"))
-        .when(blocked & (pl.col("blocked") >= pl.col("failed")))
-        .then(pl.lit("blocked"))
-        .when(failed)
-        .then(pl.lit("failed"))
-        .when(pl.col("error") > 0)
-        .then(pl.lit("error"))
-        .when(pl.col("unscored") > 0)
-        .then(pl.lit("unscored"))
-        .otherwise(pl.lit("cancelled"))
+    return first_that_holds(
+        (passed & (failed | blocked), "mixed"),
+        (passed, "passed"),
+        (blocked & (pl.col("blocked") >= pl.col("failed")), "blocked"),
+        (failed, "failed"),
+        (pl.col("error") > 0, "error"),
+        (pl.col("unscored") > 0, "unscored"),
+        otherwise="cancelled",
     )
 
 

@@ -55,7 +55,7 @@ LINES = {
     "__init__": 245,
     "__main__": 10,
     "errors": 265,
-    "vocabulary": 150,
+    "vocabulary": 160,
     "arguments": 190,
     "config": 300,
     "progress": 190,

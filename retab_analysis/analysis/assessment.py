@@ -36,6 +36,7 @@ from retab_analysis.vocabulary import (
     SAME_EVAL,
     TERMINAL,
     UNLIKELY,
+    first_that_holds,
     known_state,
 )
 
@@ -164,21 +165,17 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("moment").min().alias("created_at"),
             pl.col("workflow_version_id").drop_nulls().first(),
-            pl.when((n == 1) & (pl.col("most").max() > 1))
-            .then(pl.lit("eval"))
-            .when(pl.col("block_id").n_unique() < min(2, newest["block_id"].n_unique()))
-            .then(pl.lit("block"))
-            .otherwise(pl.lit("workflow"))
-            .alias("scope"),
-            pl.when(goes_on.any())
-            .then(pl.lit("running"))
-            .when(is_cut.any())
-            .then(pl.lit("cancelled"))
-            .otherwise(pl.lit("completed"))
-            .alias("status"),
             pl.col("state").is_in(DECIDED).any().alias("decided"),
             pl.col("block_id").first(),
             pl.col("eval_id").first(),
+            scope=first_that_holds(
+                ((n == 1) & (pl.col("most").max() > 1), "eval"),
+                (pl.col("block_id").n_unique() < min(2, newest["block_id"].n_unique()), "block"),
+                otherwise="workflow",
+            ),
+            status=first_that_holds(
+                (goes_on.any(), "running"), (is_cut.any(), "cancelled"), otherwise="completed"
+            ),
         )
         .sort("created_at", "run_id", nulls_last=False)
     )
@@ -271,14 +268,10 @@ def _kind() -> pl.Expr:
     rises = (pl.col("trend") >= _TREND).fill_null(False)
     is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
     goes = pl.col("comes_and_goes") & (pl.col("kind") == "flaky")
-    return (
-        pl.when(rises & is_undated.fill_null(False), "is_broken")
-        .then(pl.lit("getting_worse"))
-        .when("is_broken")
-        .then(pl.lit("broken"))
-        .when(flaky.fill_null(False))
-        .then(pl.lit("flaky"))
-        .when(rises & goes)
-        .then(pl.lit("getting_worse"))
-        .otherwise("kind")
+    return first_that_holds(
+        (rises & is_undated & pl.col("is_broken"), "getting_worse"),
+        (pl.col("is_broken"), "broken"),
+        (flaky, "flaky"),
+        (rises & goes, "getting_worse"),
+        otherwise=pl.col("kind"),
     )

@@ -7,7 +7,7 @@ import polars as pl
 from retab_analysis.analysis.frames import Frame, apply_lazily
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.schema import RESULTS
-from retab_analysis.vocabulary import BLOCK_CODE, FAILING, SAME_EVAL
+from retab_analysis.vocabulary import BLOCK_CODE, FAILING, SAME_EVAL, first_that_holds
 
 _NEEDED = (
     *("eval_name", "eval_id", "block_id", "state", "run_id", "workflow_version_id"),
@@ -99,20 +99,14 @@ def _change() -> pl.Expr:
     now, was = pl.col("state"), pl.col("previous_state")
     other = pl.any_horizontal(pl.col(f"{name}_differs").fill_null(False) for name in SAME_EVAL)
     passes, passed = now == "passed", was == "passed"
-    return (
-        pl.when(~now.is_in(_SETTLED))
-        .then(pl.lit("incomplete"))
-        .when(was.is_null())
-        .then(pl.lit(None, pl.String))
-        .when(other)
-        .then(pl.lit("not_comparable"))
-        .when(passes)
-        .then(pl.when(passed).then(pl.lit("still_passing")).otherwise(pl.lit("fixed")))
-        .when(~passed)
-        .then(pl.lit("still_failing"))
-        .when(now == "blocked")
-        .then(pl.lit("newly_blocked"))
-        .when(now == "error")
-        .then(pl.lit("newly_errored"))
-        .otherwise(pl.lit("regressed"))
+    return first_that_holds(
+        (~now.is_in(_SETTLED), "incomplete"),
+        (was.is_null(), None),
+        (other, "not_comparable"),
+        (passes & passed, "still_passing"),
+        (passes, "fixed"),
+        (~passed, "still_failing"),
+        (now == "blocked", "newly_blocked"),
+        (now == "error", "newly_errored"),
+        otherwise="regressed",
     )

@@ -6,7 +6,7 @@ import polars as pl
 
 from retab_analysis.analysis.frames import Frame, apply_lazily
 from retab_analysis.schema import EVALS
-from retab_analysis.vocabulary import FAILING
+from retab_analysis.vocabulary import FAILING, first_that_holds
 
 WHY = ("block_changed", "inputs_changed", "eval_edited", "same_code", "never_passed")
 """Why an eval may not pass now, in the order in which :func:`triage` lists them."""
@@ -77,15 +77,10 @@ def why_failing() -> pl.Expr:
     inputs, block = (
         pl.col(_LATEST.format(what)) != pl.col(_PASSED.format(what)) for what in ("inputs", "block")
     )
-    return (
-        pl.when(pl.col("last_passed_at").is_null())
-        .then(pl.lit("never_passed"))
-        .when(inputs)
-        .then(pl.lit("inputs_changed"))
-        .when(block)
-        .then(pl.lit("block_changed"))
-        .when(pl.col("updated_at") > pl.col("last_passed_at"))
-        .then(pl.lit("eval_edited"))
-        .when(block.is_not_null() & inputs.is_not_null())
-        .then(pl.lit("same_code"))
+    return first_that_holds(
+        (pl.col("last_passed_at").is_null(), "never_passed"),
+        (inputs, "inputs_changed"),
+        (block, "block_changed"),
+        (pl.col("updated_at") > pl.col("last_passed_at"), "eval_edited"),
+        (block.is_not_null() & inputs.is_not_null(), "same_code"),
     )

@@ -10,7 +10,7 @@ from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.evidence.comparable import SAME_HOUR
 from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS, ROUNDS
-from retab_analysis.vocabulary import BROKEN, SURE
+from retab_analysis.vocabulary import BROKEN, SURE, first_that_holds
 
 SETTLE_ROUNDS = 4
 """In so many rounds :func:`settle` runs evals again, unless it is told otherwise."""
@@ -61,11 +61,10 @@ def _expected(rounds: int, now: datetime | None) -> pl.Expr:
     goes_on = pl.lit(False) if now is None else pl.col("tried_at") > now - SAME_HOUR
     again = pl.when(goes_on).then(pl.col("tries") - 1).otherwise(0)
     errored = pl.col("transition") == "newly_errored"
-    left = (
-        pl.when(errored)
-        .then(pl.when(again > 0).then(0).otherwise(rounds))
-        .when("in_bad_hour")
-        .then(pl.min_horizontal(pl.lit(rounds), BAD_HOUR_ROUNDS - again))
-        .otherwise(rounds)
+    left = first_that_holds(
+        (errored & (again > 0), 0),
+        (errored, rounds),
+        (pl.col("in_bad_hour"), pl.min_horizontal(rounds, BAD_HOUR_ROUNDS - again)),
+        otherwise=rounds,
     )
     return pl.col("expected_reruns").arr.get(left.clip(0, ROUNDS))

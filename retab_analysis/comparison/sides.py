@@ -23,6 +23,7 @@ from retab_analysis.vocabulary import (
     NOT_PASSING,
     combined_state,
     eval_rate,
+    first_that_holds,
     state_counts,
 )
 
@@ -227,16 +228,12 @@ def _choose(rows: pl.DataFrame, best: pl.Expr, *, all_of: pl.Expr) -> pl.DataFra
     whatever there is, which then only says why the eval cannot be compared.
     """
     comparable, state = pl.col("comparable"), pl.col("state")
-    rank = (
-        pl.when(comparable & best)
-        .then(0)
-        .when(comparable & state.is_in(DECIDED))
-        .then(1)
-        .when(comparable & (state == "error"))
-        .then(2)
-        .when(comparable)
-        .then(3)
-        .otherwise(4)
+    rank = first_that_holds(
+        (comparable & best, 0),
+        (comparable & state.is_in(DECIDED), 1),
+        (comparable & (state == "error"), 2),
+        (comparable, 3),
+        otherwise=4,
     )
     ranked = rows.with_columns(rank=rank)
     chosen = ranked.filter(pl.col("rank") == pl.col("rank").min().over("eval"))

@@ -51,6 +51,7 @@ from retab_analysis.vocabulary import (
     NOT_PASSING,
     TRANSITIONS,
     UNLIKELY,
+    first_that_holds,
 )
 
 FURTHER = (
@@ -231,7 +232,7 @@ def _find_transition(*, own_past: bool) -> pl.Expr:
     less_often = (pl.col("c_state") == "mixed") & (pl.col("c_pass_rate") < pl.col("pass_rate"))
     passes = pl.col("c_state") == "passed"
     called = pl.col("p_worse") if own_past else pl.col("p_regressed")
-    return _first(
+    return first_that_holds(
         (is_gone & pl.col("was_there"), "removed"),
         (is_gone, None),
         (~pl.col("has_earlier") & pl.col("has_candidate"), "added"),
@@ -251,7 +252,7 @@ def _find_transition(*, own_past: bool) -> pl.Expr:
         (~was_good & passes, _better()),
         (passes, "still_passing"),
         (pl.col("c_state") == "mixed", "flaky"),
-        (pl.lit(True), "still_failing"),
+        otherwise="still_failing",
     )
 
 
@@ -271,31 +272,23 @@ def is_failing() -> pl.Expr:
     return pl.col("candidate_state").is_in((*FAILING, "mixed")).fill_null(False)
 
 
-def _first(*rules: tuple[pl.Expr, str | pl.Expr | None]) -> pl.Expr:
-    found = pl.lit(None, pl.String)
-    for holds, outcome in reversed(rules):
-        said = outcome if isinstance(outcome, pl.Expr) else pl.lit(outcome, pl.String)
-        found = pl.when(holds.fill_null(False)).then(said).otherwise(found)
-    return found
-
-
 def _broken(is_blocked: pl.Expr) -> pl.Expr:
-    blocked = is_blocked.fill_null(False)
-    return pl.when(blocked).then(pl.lit("newly_blocked")).otherwise(pl.lit("regressed"))
+    return first_that_holds((is_blocked, "newly_blocked"), otherwise="regressed")
 
 
 def _worse() -> pl.Expr:
     p = pl.col("p_regressed")
-    return _first(
+    return first_that_holds(
         (p >= LIKELY, _broken(pl.col("c_state") == "blocked")),
         ((p <= UNLIKELY) & pl.col("may_be_flaky"), "flaky"),
-        (pl.lit(True), "suspect"),
+        otherwise="suspect",
     )
 
 
 def _better() -> pl.Expr:
     was_both = pl.col("failed_before") & pl.col("passed_before")
-    return _first((was_both & (pl.col("p_improved") <= UNLIKELY), "flaky"), (pl.lit(True), "fixed"))
+    is_luck = was_both & (pl.col("p_improved") <= UNLIKELY)
+    return first_that_holds((is_luck, "flaky"), otherwise="fixed")
 
 
 def order_evals(evals: pl.DataFrame) -> pl.DataFrame:

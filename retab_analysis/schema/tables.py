@@ -21,7 +21,7 @@ from retab_analysis.schema.table import (
     Strings,
     Table,
 )
-from retab_analysis.vocabulary import DECIDED, TERMINAL, pass_rate
+from retab_analysis.vocabulary import DECIDED, TERMINAL, first_that_holds, pass_rate
 
 
 def _message(path: str) -> pl.Expr:
@@ -32,13 +32,10 @@ def _message(path: str) -> pl.Expr:
     said, reason, why = (
         pl.col(f"{path}.{name}") for name in ("message", "reason", "details.message")
     )
-    return (
-        pl.when(said != "(no message)")
-        .then(said)
-        .when(reason.is_not_null())
-        .then(reason)
-        .when(why != "(no message)")
-        .then(why)
+    return first_that_holds(
+        (said != "(no message)", said),
+        (reason.is_not_null(), reason),
+        (why != "(no message)", why),
     )
 
 
@@ -54,28 +51,22 @@ _ERRORS = pl.col("counts.lifecycle_counts.error")
 # rest.
 _IS_TERMINAL = reduce(or_, [_STATUS.eq(each) for each in TERMINAL])
 _NOT_PASSING = [*_OUTCOMES[1:], _ERRORS, pl.col("counts.lifecycle_counts.cancelled")]
-_OK = (
-    pl.when(~_IS_TERMINAL)
-    .then(pl.lit(None, Boolean))
-    .when(_STATUS != "completed")
-    .then(pl.lit(False))
-    .otherwise(reduce(and_, [count == 0 for count in _NOT_PASSING]))
+_OK = first_that_holds(
+    (~_IS_TERMINAL, None),
+    (_STATUS != "completed", False),
+    otherwise=reduce(and_, [count == 0 for count in _NOT_PASSING]),
 )
 _PASS_RATE = pass_rate([*_OUTCOMES, _ERRORS])
 _QUEUE_MS = (pl.col("timing.started_at") - pl.col("timing.created_at")).dt.total_milliseconds()
-_SCOPE = (
-    pl.when(pl.col("eval_id").is_not_null())
-    .then(pl.lit("eval"))
-    .when(pl.col("target.block_id").is_not_null())
-    .then(pl.lit("block"))
-    .otherwise(pl.lit("workflow"))
+_SCOPE = first_that_holds(
+    (pl.col("eval_id").is_not_null(), "eval"),
+    (pl.col("target.block_id").is_not_null(), "block"),
+    otherwise="workflow",
 )
-_STATE = (
-    pl.when(_STATUS.is_in(("error", "cancelled")))
-    .then(_STATUS)
-    .when(pl.col("verdict").is_in(DECIDED))
-    .then(pl.col("verdict"))
-    .otherwise(pl.lit("unscored"))
+_STATE = first_that_holds(
+    (_STATUS.is_in(("error", "cancelled")), _STATUS),
+    (pl.col("verdict").is_in(DECIDED), pl.col("verdict")),
+    otherwise="unscored",
 )
 
 
