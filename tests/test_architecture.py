@@ -67,7 +67,7 @@ LINES = {
     "decode": 705,
     "fetch": 2_710,
     "export": 590,
-    "archive": 1_415,
+    "archive": 1_425,
     "stats": 670,
     "evidence": 2_153,
     "analysis": 1_480,

@@ -62,7 +62,8 @@ class Archive:
 
     What scans read of runs and results stands beside it as Parquet files, in a folder of the file's
     name and ``-tables``. The first scan makes them, later ones make those anew that are stale or
-    damaged, and they may be deleted. A LazyFrame of before a sync can be collected for a day.
+    damaged, and they may be deleted. Of each workflow the last hundred that were superseded stay
+    for a day, so that a LazyFrame of before can be collected.
 
     Args:
         path: The file, which is made where there is none. If not given, the variable

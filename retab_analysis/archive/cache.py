@@ -31,7 +31,7 @@ from retab_analysis.fetch.results import eval_columns
 from retab_analysis.files import save
 from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
 
-_HOUR, _DAY = 3_600, 86_400
+_HOUR, _DAY, _MOST = 3_600, 86_400, 100
 _SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
 _COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
 # Another version of the library may decode the same documents into other rows.
@@ -133,7 +133,7 @@ class Cache:
         try:
             self._root.mkdir(mode=0o700, exist_ok=True)
             if not self._folder.exists():
-                for other in self._root.glob("v*-????????"):
+                for other in {*self._root.glob("v*-????????")} - {self._folder}:
                     shutil.rmtree(other, ignore_errors=True)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             save(path, content)
@@ -154,10 +154,16 @@ def _digest(frame: pl.DataFrame) -> str:
 
 
 def tidy(found: Iterable[Path], used: Collection[Path] = ()) -> None:
-    """Remove the files that were last used a day ago: one that is newer may be waited for."""
-    for path in found:
-        with contextlib.suppress(OSError):
-            if path not in used and time.time() - path.stat().st_mtime > _DAY:
+    """Remove the files that were last used a day ago, or are not among the last hundred.
+
+    A frame that was made of one of the others may be waiting to be collected.
+    """
+    ages: list[tuple[float, Path]] = []
+    with contextlib.suppress(OSError):
+        ages += [(time.time() - each.stat().st_mtime, each) for each in found if each not in used]
+    for number, (age, path) in enumerate(sorted(ages)):
+        if age > _DAY or number >= _MOST:
+            with contextlib.suppress(OSError):
                 path.unlink()
 
 

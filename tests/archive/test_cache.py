@@ -241,6 +241,20 @@ def test_what_was_last_used_a_day_ago_is_removed(path: Path, api: LetteredApi) -
     assert months({*files(path, "runs")}) == ["runs 2026-04", "runs 2026-05"]
 
 
+def test_of_what_is_used_no_more_a_hundred_stay(path: Path, api: LetteredApi) -> None:
+    archive = ra.Archive(path)
+    sync(archive, api)
+    archive.scan_runs()
+    used = files(path)
+    for number in range(120):
+        superseded = used[0].with_name(f"2026-05.{number}.{number}.parquet")
+        superseded.touch()
+        os.utime(superseded, (time.time() - number, time.time() - number))
+    archive.scan_runs()
+    left = sorted(int(each.name.split(".")[1]) for each in {*files(path)} - {*used})
+    assert left == [*range(100)]
+
+
 def test_what_another_version_has_made_is_removed(path: Path, api: LetteredApi) -> None:
     archive = ra.Archive(path)
     sync(archive, api)
