@@ -169,12 +169,7 @@ def markdown_code(value: object) -> str:
         <code>&lt;b&gt; &#124; &#91;x&#93;(y)</code>
     """
     plain = html.escape(one_line(value))
-    return tag("code", Html(_inert(_ACTIVE, plain)))
-
-
-def _inert(active: re.Pattern[str], html: str) -> str:
-    """HTML in which what Markdown would act upon is written as numbers, which it does not read."""
-    return active.sub(lambda found: f"&#{ord(found[0])};", html)
+    return tag("code", Html(_ACTIVE.sub(lambda found: f"&#{ord(found[0])};", plain)))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

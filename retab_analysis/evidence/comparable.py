@@ -217,7 +217,7 @@ def _number(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     kept = ("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id")
     known = results.lazy().filter(pl.col("eval_id").is_not_null())
     table = known.select(*kept, "eval_id", "block_id", **texts).sort("at").collect()
-    numbers = [_number_texts(table[name]) for name in texts]
+    numbers = [number_texts(table[name]) for name in texts]
     table = table.with_columns(numbers).with_columns(pl.col("eval") - 1)
     evals = table.group_by("eval", "eval_id").agg(
         pl.col("block_id").drop_nulls().last(),
@@ -226,7 +226,7 @@ def _number(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return table, evals.sort("eval")
 
 
-def _number_texts(texts: pl.Series) -> pl.Series:
+def number_texts(texts: pl.Series) -> pl.Series:
     """Texts, which are long, many and mostly the same, as numbers from 1 on; 0 for null."""
     distinct = pl.Enum(texts.drop_nulls().unique().sort())
     return texts.cast(distinct).to_physical().cast(pl.Int64).fill_null(-1) + 1

@@ -12,8 +12,9 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.plots.labels import NO_GLYPH, choose_families, clip, count_cells, shorten_names
+from retab_analysis.plots.labels import NO_GLYPH, choose_families, shorten_names
 from retab_analysis.plots.palette import EDGE, Look, Style
+from retab_analysis.render.text import clip, measure
 
 # How much room a label takes is an estimate: what a layout engine will do is not known yet.
 _LARGEST, _HIGHEST = 14.0, 60.0  # inches; a notebook shows a wider figure with letters too small
@@ -142,10 +143,10 @@ def label_columns(
     wide = ax.bbox.width * (1.15 if ax.figure.get_layout_engine() else 1.0)
     spacing = room * wide / max(len(names), _FEW_COLUMNS)
     across = int(spacing / size / _CHARACTER - 0.7)
-    dated, style = max(map(count_cells, days), default=0), Style()
+    dated, style = max(map(measure, days), default=0), Style()
     kept: Sequence[int] = range(len(names))
     shown = shorten_names(names, max(across, _SHORT))
-    widest = max(map(count_cells, shown))
+    widest = max(map(measure, shown))
     if max(widest, dated) > across >= max(_NARROWEST, dated):
         shown = shorten_names(names, across)
     elif max(widest, dated) > across and may_be_upright:
@@ -208,7 +209,7 @@ def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     """
     entries = [*entries]
     size, texts = measure_font(ax), [text for _, text in entries]
-    each = (max(map(count_cells, texts)) * 0.9 * _CHARACTER + 3.2) * size
+    each = (max(map(measure, texts)) * 0.9 * _CHARACTER + 3.2) * size
     across = max(1, min(len(texts), int(ax.bbox.width * 0.95 / each)))
     lines = math.ceil(len(texts) / across)
     share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.8))

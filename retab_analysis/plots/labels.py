@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, time
 from functools import cache, lru_cache
@@ -12,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from retab_analysis.markup import one_line
+from retab_analysis.render.text import clip
 
 NO_NAME = "(none)"
 NO_GLYPH = "□"
@@ -57,15 +57,6 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
     return [labels[value] for value in values]
 
 
-def clip(line: str, width: int) -> str:
-    """A line without its end where it is too long."""
-    if count_cells(line) <= width:
-        return line
-    while count_cells(line) > width - 1:
-        line = line[:-1]
-    return f"{line.rstrip()}…"
-
-
 def to_one_line(value: object) -> str:
     """Any value in one line.
 
@@ -107,9 +98,3 @@ def _characters(path: Any) -> frozenset[int]:
         return frozenset(get_font(path).get_charmap())
     except (OSError, RuntimeError):  # a file that is gone, or no font
         return frozenset()
-
-
-def count_cells(line: str) -> int:
-    """How many characters wide a line is; those of East Asian scripts count twice."""
-    wide = (not each.isascii() and unicodedata.east_asian_width(each) in "WF" for each in line)
-    return len(line) + sum(wide)

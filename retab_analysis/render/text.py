@@ -135,12 +135,18 @@ def measure(text: str) -> int:
     )
 
 
+def clip(text: str, width: int) -> str:
+    """A text without its end where it takes more than so many columns."""
+    if measure(text) <= width:
+        return text
+    while text and measure(text) > width - 1:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
+
+
 def pad(text: str, width: int) -> str:
     """A text of exactly so many columns, cut or filled with spaces."""
-    if measure(text) > width:
-        while text and measure(text) > width - 1:
-            text = text[:-1]
-        text = f"{text.rstrip()}…"
+    text = clip(text, width)
     return text + " " * (width - measure(text))
 
 
