@@ -47,12 +47,17 @@ _NOTABLE = (
 )
 
 
-def overview() -> dict[str, Any]:
-    """How all workflows stand: how many saved evals pass, why the others do not, the last run."""
-    frame = look_at_workflows(progress=False).frame
+def overview(history: int = 0) -> dict[str, Any]:
+    """How all workflows stand: how many saved evals pass, why the others do not, the last run.
+
+    history: also read so many earlier runs of each workflow (10 suffice; it takes a while) to find
+    what changed for all at once, as by a provider's upgrade: changed in words, drift its evals.
+    """
+    shown = look_at_workflows(history=history, progress=False)
     # What does not pass comes first, where there is no room for all.
-    ordered = frame.sort(pl.col("evals") - pl.col("passing"), descending=True)
-    return shorten({"workflows": list_rows(ordered)})
+    ordered = shown.frame.sort(pl.col("evals") - pl.col("passing"), descending=True)
+    drift = {"changed": shown.changed, "drift": list_rows(shown.drift)}
+    return shorten({**drift, "workflows": list_rows(ordered)})
 
 
 def check(

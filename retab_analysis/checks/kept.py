@@ -44,7 +44,8 @@ class KeptWorkflow:
     def read(cls, archive: Archive, workflow_id: str, client: Client) -> KeptWorkflow:
         """Read what an archive holds of a workflow, right after a sync."""
         there = archive.scan_runs(workflow_id, gone=False).collect()
-        older = pl.col("created_at") < there["created_at"].min()
+        first = pl.lit(there["created_at"].min(), there.schema["created_at"])
+        older = pl.col("created_at") < first
         forgotten = archive.scan_runs(workflow_id).filter(older).collect()
         saved = archive.scan_evals(workflow_id).collect()
         if saved.height > PAGE_SIZE:

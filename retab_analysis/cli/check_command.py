@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from retab_analysis.cli.console import (
     Console,
     UsageError,
 )
-from retab_analysis.cli.session import Session
+from retab_analysis.cli.session import Session, open_archive
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import without_edited
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
@@ -60,7 +61,8 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--only goes with --start, and --canary with --only edited")
     if options.drift and options.only:
         raise UsageError("--drift judges what nobody edited: leave --only out")
-    workflows = _choose_workflows(options, console, session)
+    workflows = choose_workflows(options, lambda: _list_ready(console, session))
+    _refuse_shared_files(options, workflows)
     if len(workflows) == 1:
         code, told = _check_one(_of_workflow(options, *workflows), console, session, rule)
         if told is not None:
@@ -102,29 +104,40 @@ def _check_each(
     return code
 
 
-def _choose_workflows(options: Namespace, console: Console, session: Session) -> list[str]:
-    """Those that were named, each once; with ``--all`` those that have saved evals and a run.
+def choose_workflows(options: Namespace, list_all: Callable[[], list[str]]) -> list[str]:
+    """Those that were named, each once; with ``--all`` those that are listed.
 
     Raises:
-        UsageError: Both; or a file that several would write.
+        UsageError: Both; or there are none.
     """
     if options.workflows and options.all:
-        raise UsageError("name the workflows to check, or --all, and not both")
-    chosen = list(dict.fromkeys(options.workflows))
-    if options.all:
-        frame = overview(client=session.client, progress=console.progress).frame
-        ready = (pl.col("evals") > 0) & pl.col("last_run_at").is_not_null()
-        chosen = frame.filter(ready)["workflow_id"].to_list()
-        left_out = frame.filter(~ready)["workflow_id"].to_list()
-        if left_out:
-            names = ", ".join(map(one_line, left_out))
-            console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
-        if not chosen:
-            raise UsageError("--all: no workflow has saved evals and a run")
+        raise UsageError("name the workflows, or --all, and not both")
+    chosen = list_all() if options.all else list(dict.fromkeys(options.workflows))
+    if not chosen:
+        raise UsageError("--all: there is no such workflow")
+    return chosen
+
+
+def _list_ready(console: Console, session: Session) -> list[str]:
+    """The workflows that have saved evals and a run."""
+    frame = overview(client=session.client, progress=console.progress).frame
+    ready = (pl.col("evals") > 0) & pl.col("last_run_at").is_not_null()
+    left_out = frame.filter(~ready)["workflow_id"].to_list()
+    if left_out:
+        names = ", ".join(map(one_line, left_out))
+        console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
+    return frame.filter(ready)["workflow_id"].to_list()
+
+
+def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
+    """Refuse a file that several workflows would write.
+
+    Raises:
+        UsageError: It is so.
+    """
     files = [str(each) for name in _FILES for each in _as_list(getattr(options, name))]
     if (len(chosen) > 1 or options.all) and (fixed := [f for f in files if _PLACE not in f]):
         raise UsageError(f"several workflows would write {fixed[0]!r}: put {_PLACE} into its name")
-    return chosen
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -197,6 +210,7 @@ def compare_sides(
             options.workflow,
             candidate=candidate,
             baseline=options.baseline,
+            archive=open_archive(options.archive),
             client=session.client,
             progress=console.progress,
         )

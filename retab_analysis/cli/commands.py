@@ -7,31 +7,40 @@ import json
 import sys
 import warnings
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.archive import Archive
 from retab_analysis.checks.overview import overview
 from retab_analysis.cli.check_command import (
+    choose_workflows,
     chosen_runs,
     compare_sides,
     read_rule,
     run_check,
 )
-from retab_analysis.cli.console import HOLDS, Console, UsageError
+from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
-from retab_analysis.cli.session import Session
+from retab_analysis.cli.session import Session, open_archive
 from retab_analysis.comparison.accepted import read_policy
 from retab_analysis.comparison.report import write_report
-from retab_analysis.errors import ConfigError, ProblemsWarning, RetabAnalysisError
+from retab_analysis.errors import (
+    ArchiveError,
+    ConfigError,
+    ProblemsWarning,
+    RetabAnalysisError,
+)
 from retab_analysis.export import write_csv
 from retab_analysis.export.csv_writer import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
-from retab_analysis.markup import count_noun
+from retab_analysis.markup import count_noun, one_line, without_controls
+from retab_analysis.transport import Client
 
 
 def run_command(options: Namespace, console: Console, session: Session) -> int:
@@ -47,6 +56,7 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
         "report": _report,
         "accept": _accept,
         "overview": _overview,
+        "sync": _sync,
         "runs": _runs,
         "results": _results,
         "watch": _watch,
@@ -84,15 +94,63 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
     if as_table and options.json:
         raise UsageError("--json prints JSON: leave -o and --format out, or --json")
     kind = _choose_format(options, console) if as_table else None
-    shown = overview(options.workflows or None, client=session.client, progress=console.progress)
+    shown = overview(
+        options.workflows or None,
+        history=options.history,
+        archive=open_archive(options.archive),
+        client=session.client,
+        progress=console.progress,
+    )
     if kind:
         return _write_table(shown.frame, kind, options, console)
     if options.json:
-        rows = json.loads(shown.frame.write_json())
-        console.show_json({"workflows": rows})
+        rows, drift = (json.loads(each.write_json()) for each in (shown.frame, shown.drift))
+        console.show_json({"changed": shown.changed, "drift": drift, "workflows": rows})
         return HOLDS
     console.show(repr(shown))
     return HOLDS
+
+
+def _sync(options: Namespace, console: Console, session: Session) -> int:
+    """Sync one workflow after the other, of which one that cannot be asked keeps no other back."""
+    client, code = session.client, HOLDS
+    workflows = choose_workflows(options, lambda: _list_workflows(client))
+    archive = Archive(options.archive)
+    for workflow_id in workflows:
+        try:
+            changes = archive.sync(
+                workflow_id,
+                results=not options.no_results,
+                since=options.since,
+                refresh=options.refresh,
+                client=client,
+                progress=console.progress,
+            )
+        except ArchiveError:
+            raise
+        except RetabAnalysisError as error:
+            code = NOT_ASKED
+            console.warn(without_controls(f"{one_line(workflow_id)}: no answer: {error}"))
+        else:
+            console.show(f"{one_line(workflow_id)}: {_describe_changes(changes)}")
+    console.say(f"In {archive.path}.")
+    return code
+
+
+def _list_workflows(client: Client) -> list[str]:
+    return fetch_workflows(client=client, progress=False)["workflow_id"].to_list()
+
+
+def _describe_changes(changes: pl.DataFrame) -> str:
+    """What came, changed and went, by kind; of a list that the API does not have, that it is so."""
+    said = []
+    for change, verb in (("added", "came"), ("changed", "changed"), ("gone", "went")):
+        kinds = sorted(Counter(changes.filter(change=change)["kind"]).items())
+        counted = [count_noun(number, kind.removesuffix("s")) for kind, number in kinds]
+        said += [f"{', '.join(counted)} {verb}"] if counted else []
+    skipped = changes.filter(change="skipped")["kind"]
+    said += [f"the API has no list of {', '.join(skipped)}"] if len(skipped) else []
+    return "; ".join(said) or "nothing new"
 
 
 def _runs(options: Namespace, console: Console, session: Session) -> int:
@@ -231,7 +289,8 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
             said.append(line)
             console.show(line)
 
-    with watch(**which, compact=not on_terminal, client=session.client) as view:
+    archive, client = open_archive(options.archive), session.client
+    with watch(**which, compact=not on_terminal, archive=archive, client=client) as view:
         if not on_terminal:
             view.on_update(tell)
         view.wait()

@@ -38,6 +38,12 @@ In GitHub Actions the report is also added to the job's summary, and what fails 
 becomes annotations.
 """
 
+SYNC = """\
+Keeps runs, results, saved evals and versions in one file on this machine: everything at
+first, later what is new. What the server deletes stays there. The file is --archive, else
+RETAB_ANALYSIS_ARCHIVE, else ~/.retab_analysis/archive.sqlite.
+"""
+
 DOCTOR = """\
 Asks the API a small question for each thing that this library takes for granted, and
 says what holds, what differs and what could not be asked. It only reads. What it prints
@@ -103,6 +109,7 @@ def build_parser() -> Parser:
     _add_report(commands)
     _add_accept(commands)
     _add_overview(commands)
+    _add_sync(commands)
     _add_tables(commands)
     _add_watch(commands)
     _add_doctor(commands)
@@ -119,7 +126,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
         allow_abbrev=False,
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
-    if name not in ("check", "overview", "doctor"):
+    if name not in ("check", "overview", "sync", "doctor"):
         parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     return parser
 
@@ -128,9 +135,7 @@ def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
     add = parser.add_argument
     says = "the workflows' ids; of several the exit code is the gravest: 1, 3, 2, 0"
-    named = add("workflows", type=word, nargs="+", default=[], metavar="WORKFLOW", help=says)
-    says = "all workflows that have saved evals and a run"
-    add("--all", action=_Instead, positional=named, help=says)
+    _add_workflows(parser, says, "all workflows that have saved evals and a run")
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     says = "with --start: only the blocks that were edited since their evals ran last"
     add("--only", choices=("edited",), help=says)
@@ -184,8 +189,21 @@ def _add_overview(commands: _Commands) -> None:
     parser = _add(commands, "overview", "show how all workflows stand")
     says = "ids; all unless given"
     parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
+    says = "also read N earlier runs of each, and say what changed for all of them at once"
+    parser.add_argument("--history", type=count, metavar="N", default=0, help=says)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    _add_archive(parser)
     _add_output(parser, "the table to a file, or to the standard output (-), instead of text")
+
+
+def _add_sync(commands: _Commands) -> None:
+    parser = _add(commands, "sync", "bring an archive on this machine up to date", SYNC)
+    _add_workflows(parser, "the workflows' ids", "all workflows")
+    add = parser.add_argument
+    add("--since", type=moment, metavar="DATE", help="only runs created then or later")
+    add("--no-results", action="store_true", help="leave the results for a later sync")
+    add("--refresh", action="store_true", help="read everything again")
+    _add_archive(parser)
 
 
 def _add_tables(commands: _Commands) -> None:
@@ -213,6 +231,7 @@ def _add_watch(commands: _Commands) -> None:
         "that are going on, and those that start meanwhile, until none is going on any more"
     )
     parser.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
+    _add_archive(parser)
 
 
 def _add_doctor(commands: _Commands) -> None:
@@ -222,7 +241,22 @@ def _add_doctor(commands: _Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
+def _add_workflows(parser: Parser, says: str, all_says: str) -> None:
+    add = parser.add_argument
+    named = add("workflows", type=word, nargs="+", default=[], metavar="WORKFLOW", help=says)
+    add("--all", action=_Instead, positional=named, help=all_says)
+
+
+def _add_archive(parser: Parser) -> None:
+    says = (
+        "an archive, which is brought up to date first (RETAB_ANALYSIS_ARCHIVE unless given); "
+        "made where there is none"
+    )
+    parser.add_argument("--archive", type=new_file, metavar="PATH", help=says)
+
+
 def _add_sides(parser: Parser) -> None:
+    _add_archive(parser)
     add = parser.add_argument
     says = "what is checked: a run, or a version's newest run; may be repeated for runs"
     add("--candidate", type=word, action="append", metavar="RUN", help=says)

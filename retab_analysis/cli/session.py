@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+from retab_analysis.archive import Archive
 from retab_analysis.decode import decode_runs
 from retab_analysis.markup import one_line
 from retab_analysis.transport import Client
@@ -42,6 +44,15 @@ class RecordingClient(Client):
             return parsed
 
         return super().post(path, json, parse=note)
+
+
+def open_archive(path: Path | None) -> Archive | None:
+    """The archive that ``--archive`` names; None leaves the choice to the function that is called.
+
+    Raises:
+        ArchiveError: What is there is not an archive.
+    """
+    return None if path is None else Archive(path)
 
 
 class Session:

@@ -98,4 +98,4 @@ def test_which_are_meant_has_to_be_said(
     assert main(["check", "--json"], session) == 4
     assert "the following arguments are required: WORKFLOW" in capsys.readouterr().err
     assert main(["check", "--all", GREEN], session) == 4
-    assert "name the workflows to check, or --all, and not both" in capsys.readouterr().err
+    assert "name the workflows, or --all, and not both" in capsys.readouterr().err
