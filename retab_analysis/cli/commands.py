@@ -134,6 +134,10 @@ def _sync(options: Namespace, console: Console, session: Session) -> int:
         else:
             console.show(f"{one_line(workflow_id)}: {_describe_changes(changes)}")
     console.say(f"In {archive.path}.")
+    if options.export is not None:
+        files = Counter(archive.export_parquet(options.export)["change"])
+        counted = [f"{count_noun(n, 'file')} {change}" for change, n in files.items()]
+        console.say(f"{options.export}: {', '.join(counted) or 'nothing to export'}.")
     return code
 
 

@@ -203,6 +203,8 @@ def _add_sync(commands: _Commands) -> None:
     add("--since", type=moment, metavar="DATE", help="only runs created then or later")
     add("--no-results", action="store_true", help="leave the results for a later sync")
     add("--refresh", action="store_true", help="read everything again")
+    says = "then write all that is kept as Parquet files for other engines, what has changed of it"
+    add("--export", type=Path, metavar="DIRECTORY", help=says)
     _add_archive(parser)
 
 

@@ -69,6 +69,24 @@ def test_what_is_synced_can_be_less_and_all_again(
     assert len(api.asked) - before > 3
 
 
+def test_what_is_kept_is_exported_for_other_engines(
+    api: LetteredApi, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = f"sync {FLOW} --archive {ARCHIVE} --export lake"
+    assert run(api, line) == 0
+    written = sorted(
+        each.parent.parent.parent.name for each in (tmp_path / "lake").rglob("*.parquet")
+    )
+    assert set(written) >= {"runs", "results", "evals"}
+    assert capsys.readouterr().err.splitlines()[-1] == f"lake: {len(written)} files written."
+    assert run(api, line) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == f"lake: {len(written)} files unchanged."
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("Dear")
+    assert run(api, f"sync {FLOW} --archive {ARCHIVE} --export mine") == 3
+    assert run(api, f"sync {FLOW} --archive {ARCHIVE} --export {tmp_path / ARCHIVE}") == 3
+
+
 def test_a_list_that_the_api_does_not_have_is_said(
     api: LetteredApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
