@@ -52,36 +52,36 @@ ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}
 # The most lines of each room, and of all: to be beaten without squeezing. They are there to make
 # one ask what is accidental, so that what a change adds here is taken away elsewhere.
 LINES = {
-    "__init__": 245,
+    "__init__": 210,
     "__main__": 10,
     "errors": 265,
     "vocabulary": 160,
-    "arguments": 190,
-    "config": 300,
+    "arguments": 165,
+    "config": 290,
     "progress": 190,
     "files": 145,
-    "markup": 200,
+    "markup": 190,
     "wire": 420,
-    "schema": 1_205,
-    "transport": 1_100,
-    "decode": 705,
+    "schema": 1_120,
+    "transport": 1_090,
+    "decode": 675,
     "fetch": 2_710,
     "export": 590,
     "archive": 1_425,
-    "stats": 670,
-    "evidence": 2_153,
-    "analysis": 1_480,
-    "comparison": 5_375,
-    "render": 810,
-    "plots": 1_348,
+    "stats": 610,
+    "evidence": 2_100,
+    "analysis": 1_410,
+    "comparison": 5_220,
+    "render": 795,
+    "plots": 1_320,
     "checks": 2_790,
-    "widgets": 6_562,
+    "widgets": 6_350,
     "cli": 2_230,
     "pytest_plugin": 210,
     "mcp": 170,
-    "sandbox": 2_980,
+    "sandbox": 2_920,
 }
-LINES_OF_ALL = 35_960
+LINES_OF_ALL = 35_800
 # Examples in docstrings are for who reads them, and no code.
 EXAMPLE = re.compile(r"\n\n *Examples?:\n.*?\n *(?=\"\"\")", re.DOTALL)
 
