@@ -200,7 +200,8 @@ class Mirror:
                 batch.clear()
 
         tasks = [partial(read, each) for each in due]
-        run_all(tasks, self._client.max_concurrency, outcomes, write)
+        workers = self._client.max_concurrency
+        run_all(tasks, workers, outcomes, write, ahead=2 * workers)
         write(0)
         if absent:
             self.changes.append((workflow, RESULTS.name, None, "skipped"))

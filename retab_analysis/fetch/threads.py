@@ -208,6 +208,7 @@ def run_all(
     on_done: Callable[[], None] = lambda: None,
     *,
     patience: float | None = None,
+    ahead: int = 0,
 ) -> None:
     """Run tasks in threads; one that fails does not stop the others.
 
@@ -215,7 +216,7 @@ def run_all(
     for several tasks in a row. A single task needs no thread where this one can be stopped itself.
 
     ``outcomes`` is filled as they end, so that an interrupt loses none, and ``on_done`` is called
-    in this thread after each.
+    in this thread after each. Where that takes its time, so many tasks are handed out ``ahead``.
 
     Raises:
         OutOfPatienceError: Not all ended within ``patience`` seconds; the others are stopped.
@@ -233,7 +234,7 @@ def run_all(
     with threads(workers) as pool:
         running: dict[Future[T], int] = {}
         while True:
-            room = 0 if outcomes.hopeless() else workers - len(running)
+            room = 0 if outcomes.hopeless() else workers + ahead - len(running)
             for index, task in itertools.islice(waiting, room):
                 running[pool.submit(task)] = index
             if not running:

@@ -62,6 +62,15 @@ def test_every_task_is_run_and_told_of() -> None:
     assert our_threads() == []
 
 
+def test_while_this_thread_is_busy_others_go_on_with_what_is_ahead() -> None:
+    outcomes: TaskOutcomes[None] = TaskOutcomes()
+    begun = [threading.Event() for _ in range(4)]
+    waited: list[bool] = []
+    tasks = [each.set for each in begun]
+    run_all(tasks, 1, outcomes, lambda: waited.append(begun[2].wait(60)), ahead=2)
+    assert waited == [True] * 4
+
+
 def test_a_single_task_stays_in_a_thread_that_can_be_stopped_itself() -> None:
     outcomes: TaskOutcomes[threading.Thread] = TaskOutcomes()
     told: list[int] = []
