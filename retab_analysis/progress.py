@@ -170,12 +170,13 @@ def announce(progress: Progress, line: str, done: int, total: int, *, starts: bo
 
 
 def say(line: str) -> None:
-    """Say what somebody has to know: below the cell of a notebook, else to the standard error."""
-    stream = sys.stdout if in_kernel() else sys.stderr
+    """Say what somebody has to know: an output of a notebook's cell, else on the standard error."""
+    if in_kernel():
+        sys.modules["IPython"].display.display({"text/plain": as_shown(line)}, raw=True)
+        return
     # A program may have closed it, or have none; what was to be done is done all the same.
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        stream.write(f"{as_shown(line)}\n")
-        stream.flush()
+        sys.stderr.write(f"{as_shown(line)}\n")
 
 
 def in_kernel() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import types
 
 import pytest
 from support.fakes import client_for
@@ -54,17 +53,11 @@ def test_a_plan_is_the_note_of_a_progress_of_ones_own() -> None:
     assert told == [(2, 5, "A plan.")]
 
 
-def test_what_is_started_is_said_without_a_bar_too(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_started_is_said_without_a_bar_too(capsys: pytest.CaptureFixture[str]) -> None:
     progress.announce(progress.Silent(), "Running 3 evals again.", 0, 5, starts=True)
     assert capsys.readouterr() == ("", "Running 3 evals again.\n")
-    # A notebook shows the standard error as if something were wrong.
-    shell = types.SimpleNamespace(kernel=object())
-    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
-    monkeypatch.setitem(sys.modules, "IPython", ipython)
     progress.say("Starting 1 run of wf\u202e: 2 evals.")
-    assert capsys.readouterr() == ("Starting 1 run of wf<U+202E>: 2 evals.\n", "")
+    assert capsys.readouterr() == ("", "Starting 1 run of wf<U+202E>: 2 evals.\n")
 
 
 class Terminal(io.StringIO):

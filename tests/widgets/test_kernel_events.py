@@ -34,15 +34,16 @@ def wait_for(kernel: BlockingKernelClient, request: str, seconds: float = 20.0) 
     raise AssertionError("no reply")
 
 
+def execute(kernel: BlockingKernelClient, code: str) -> list[dict[str, Any]]:
+    """What a cell puts below itself, message by message."""
+    messages: list[dict[str, Any]] = []
+    kernel.execute_interactive(code, timeout=60, output_hook=messages.append)
+    return messages
+
+
 def printed(kernel: BlockingKernelClient, code: str) -> str:
-    said: list[str] = []
-
-    def keep(message: dict[str, Any]) -> None:
-        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
-            said.append(message["content"]["text"])
-
-    kernel.execute_interactive(code, timeout=60, output_hook=keep)
-    return "".join(said).strip()
+    streams = [each["content"] for each in execute(kernel, code) if each["msg_type"] == "stream"]
+    return "".join(each["text"] for each in streams if each["name"] == "stdout").strip()
 
 
 def test_a_click_is_answered_and_the_next_cells_wait_their_turn(
@@ -73,3 +74,11 @@ def test_a_wait_that_ends_early_gives_back_what_came_meanwhile(
     wait_for(kernel, waiting)
     wait_for(kernel, after)
     assert printed(kernel, "print(order)") == "['late', 'after']"
+
+
+def test_a_start_is_said_below_the_cell_and_prints_nothing(kernel: BlockingKernelClient) -> None:
+    code = "import retab_analysis as ra\nsandbox = ra.demo()\nruns = ra.start_runs('wf_claims')"
+    messages = execute(kernel, code)
+    said = [each["content"]["data"] for each in messages if each["msg_type"] == "display_data"]
+    assert said == [{"text/plain": "Starting 1 run of wf_claims: 20 evals."}]
+    assert not [each for each in messages if each["msg_type"] == "stream"]
