@@ -35,8 +35,9 @@ def triage(evals: Frame) -> Frame:
         passed last), ``inputs_changed`` (the eval was given other inputs since), ``eval_edited``
         (the saved eval was edited since, and may assert something else), ``same_code`` (it passed
         on the same code and inputs: flaky, or a drift), ``never_passed``, null where of block and
-        inputs one is not known and nothing else changed; ``state, last_passed_at, last_failed_at,
-        workflow_id``. Ordered by workflow, then by ``why`` as above, then by block, name and id.
+        inputs one is not known and nothing else changed; where several changed, the inputs before
+        the block, and the eval last; ``state, last_passed_at, last_failed_at, workflow_id``.
+        Ordered by workflow, then by ``why`` as above, then by block, name and id.
 
     Raises:
         ConfigError: It is not a polars frame.

@@ -16,6 +16,7 @@ from support import questions
 from support.fakes import STILL
 from support.frames import START, result, results, run, runs
 from support.hive import ask, open_views, scan, write_hive
+from support.inside import EVALS
 
 import retab_analysis as ra
 
@@ -40,7 +41,9 @@ QUESTIONS: dict[Callable[[Any], Any], str] = {
     by_block_and_code: questions.count_failures("block_id", "failure_code"),
     ra.failures: questions.failures(*READ),
     ra.eval_history: questions.eval_history(),
+    ra.triage: questions.triage(),
 }
+TABLES = {ra.summarize_runs: "runs", ra.triage: "evals"}  # else results
 Exported = tuple[Path, dict[str, pl.DataFrame]]
 
 
@@ -118,18 +121,50 @@ def hard_results() -> pl.DataFrame:
     return results(*draw.sample(rows, 1200))
 
 
+def hard_evals() -> pl.DataFrame:
+    """Saved evals of which each thing that is known of them may be missing, or have changed."""
+    draw = random.Random(32)
+
+    def some(*values: Any) -> Any:
+        return draw.choice(values)
+
+    def one(at: int) -> dict[str, Any]:
+        days = [START + timedelta(days=draw.randrange(9)) for _ in range(3)]
+        return {
+            "eval_id": f"eval_{at}",
+            "eval_name": some("one", "another", None),
+            "block_id": some("extract", "classify", None),
+            "workflow_id": some(*FLOWS),
+            "created_at": START,
+            "updated_at": some(days[0], None),
+            "latest_run_status": some("completed", "error", "cancelled", None),
+            "latest_run_outcome": some("passed", "failed", "blocked", None),
+            "last_passed_at": some(days[1], days[1], None),
+            "last_failed_at": some(days[2], None),
+            **{
+                f"{run}_{part}_fingerprint": some("a", "a", "b", None)
+                for run in ("latest", "last_passed")
+                for part in ("block", "inputs")
+            },
+        }
+
+    return pl.DataFrame([one(at) for at in range(300)], {**EVALS.schema})
+
+
 @pytest.fixture(scope="module", params=["sandbox", "hard"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("exported")
     if request.param == "hard":
-        frames = {"runs": hard_runs(), "results": hard_results()}
+        frames = {"runs": hard_runs(), "results": hard_results(), "evals": hard_evals()}
         write_hive(folder, frames)
         return folder, frames
     with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
         archive = ra.Archive(folder / "archive.sqlite")
         archive.sync(FLOWS, client=client, progress=False)
     archive.export_parquet(folder / "exported")
-    frames = {"runs": archive.scan_runs().collect(), "results": archive.scan_results().collect()}
+    scans = {"runs": archive.scan_runs, "results": archive.scan_results}
+    scans |= {"evals": archive.scan_evals}
+    frames = {name: each().collect() for name, each in scans.items()}
     return folder / "exported", frames
 
 
@@ -138,7 +173,7 @@ def test_streamed_in_memory_and_in_sql_it_is_the_same(
     exported: Exported, question: Callable[[Any], Any]
 ) -> None:
     folder, frames = exported
-    name = "runs" if question is ra.summarize_runs else "results"
+    name = TABLES.get(question, "results")
     in_memory = question(frames[name])
     assert in_memory.height > 2
     lazy = question(scan(folder, name))

@@ -23,7 +23,7 @@ import duckdb
 import polars as pl
 from polars.testing import assert_frame_equal
 from support import questions
-from support.hive import TABLES, ask, in_utc, open_views, scan, write_hive
+from support.hive import ask, in_utc, open_views, scan, write_hive
 from support.inside import RUNS
 
 import retab_analysis as ra
@@ -163,7 +163,7 @@ def main(folder: Path) -> None:
         "spark.ui.showConsoleProgress": "false",
     }
     spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
-    for name in TABLES:
+    for name in ("runs", "results"):
         spark.read.parquet(str(folder / name)).createOrReplaceTempView(name)
 
     def engine(question: Callable[[Any], Any]) -> pl.DataFrame:

@@ -8,16 +8,14 @@ from typing import Any
 
 import polars as pl
 
-TABLES = {"runs": "created_at", "results": "run_created_at"}
-"""What is written, and by which moment it is in a month."""
-
+DATED_BY = {"runs": "created_at", "results": "run_created_at", "evals": "created_at"}
 TYPES = {"workflow_id": pl.String, "month": pl.String}
 
 
 def write_hive(folder: Path, frames: Mapping[str, pl.DataFrame]) -> None:
     """Write frames by workflow and month: ``folder/runs/workflow_id=…/month=2026-10/``."""
     for name, frame in frames.items():
-        month = pl.col(TABLES[name]).dt.strftime("%Y-%m").fill_null("__HIVE_DEFAULT_PARTITION__")
+        month = pl.col(DATED_BY[name]).dt.strftime("%Y-%m").fill_null("__HIVE_DEFAULT_PARTITION__")
         parts = frame.with_columns(month=month).partition_by(
             "workflow_id", "month", as_dict=True, include_key=False
         )
@@ -32,12 +30,11 @@ def scan(folder: Path, name: str) -> pl.LazyFrame:
 
 
 def open_views(connection: Any, folder: Path) -> None:
-    """Have DuckDB read such files as the tables ``runs`` and ``results``."""
-    for name in TABLES:
-        files = folder / name / "**" / "*.parquet"
+    """Have DuckDB read the tables that are in a folder."""
+    for path in filter(Path.is_dir, folder.iterdir()):
         connection.sql(
-            f"CREATE VIEW {name} AS FROM read_parquet('{files}', hive_partitioning = true,"
-            " hive_types_autocast = false)"
+            f"CREATE VIEW {path.name} AS FROM read_parquet('{path}/**/*.parquet',"
+            " hive_partitioning = true, hive_types_autocast = false)"
         )
 
 

@@ -1,4 +1,4 @@
-"""What tabular functions answer, asked in SQL of ``runs`` and ``results``.
+"""What tabular functions answer, asked in SQL of ``runs``, ``results`` and ``evals``.
 
 Each question is written by hand from what the function's documentation says, in what DuckDB and
 Spark have in common.
@@ -47,9 +47,8 @@ WITH counted AS (
         min(created_at) AS first_created_at, max(created_at) AS last_created_at
     FROM chosen GROUP BY workflow_version_id
 ), shared AS (
-    SELECT *, CASE WHEN rated_evals > 0
-        THEN CAST(rated_passed AS DOUBLE) / CAST(rated_evals AS DOUBLE) END AS pass_rate,
-        CAST(rated_evals AS DOUBLE) AS n, CAST(1.959963984540054 AS DOUBLE) AS z
+    SELECT *, CAST(rated_passed AS DOUBLE) / nullif(rated_evals, 0) AS pass_rate,
+        CAST(nullif(rated_evals, 0) AS DOUBLE) AS n, CAST(1.959963984540054 AS DOUBLE) AS z
     FROM summed
 ), wilson AS (
     SELECT *, (pass_rate + z * z / (2 * n)) / (1 + z * z / n) AS middle,
@@ -61,8 +60,7 @@ SELECT workflow_version_id, n_runs, ok_runs, rated_runs, n_outages,
     CAST(failed AS BIGINT) AS failed, CAST(blocked AS BIGINT) AS blocked,
     CAST(error AS BIGINT) AS error, CAST(cancelled AS BIGINT) AS cancelled,
     CAST(rated_evals AS BIGINT) AS rated_evals, pass_rate,
-    CASE WHEN rated_evals > 0 THEN middle - half END AS pass_rate_low,
-    CASE WHEN rated_evals > 0 THEN middle + half END AS pass_rate_high,
+    middle - half AS pass_rate_low, middle + half AS pass_rate_high,
     duration_ms_p50, duration_ms_p95, queue_ms_p50, queue_ms_p95,
     first_created_at, last_created_at
 FROM wilson ORDER BY first_created_at NULLS LAST, workflow_version_id NULLS LAST
@@ -150,13 +148,15 @@ _EVAL_HISTORY = f"""{_COMBINED}, told AS (
             'passed', 'failed', 'blocked', 'error', 'mixed'
         ) AS is_settled
     FROM results JOIN combined ON results.eval_id = combined.eval_id AND run_id = key
-), following AS (
+), numbered AS (
     SELECT *, min(moment) OVER (PARTITION BY eval_id) AS first_moment,
-        last_value(CASE WHEN is_settled THEN run_id END IGNORE NULLS) OVER (
-            PARTITION BY eval_id ORDER BY moment NULLS FIRST, run_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS previous_run_id
+        row_number() OVER (PARTITION BY eval_id ORDER BY moment NULLS FIRST, run_id) AS number
     FROM told
+), following AS (
+    SELECT *, max(CASE WHEN is_settled THEN number END) OVER (
+        PARTITION BY eval_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS previous
+    FROM numbered
 )
 SELECT now.eval_name, now.eval_id, now.run_id, now.workflow_version_id, now.run_created_at,
     now.outcome AS state, was.outcome AS previous_state,
@@ -174,10 +174,32 @@ SELECT now.eval_name, now.eval_id, now.run_id, now.workflow_version_id, now.run_
     now.block_execution_fingerprint <> was.block_execution_fingerprint AS block_changed,
     now.handle_inputs_fingerprint <> was.handle_inputs_fingerprint AS inputs_changed,
     now.block_id, now.n, now.share AS pass_rate, now.score,
-    now.duration_ms, now.previous_run_id
+    now.duration_ms, was.run_id AS previous_run_id
 FROM following AS now LEFT JOIN following AS was
-    ON now.eval_id = was.eval_id AND now.previous_run_id = was.run_id
+    ON now.eval_id = was.eval_id AND now.previous = was.number
 ORDER BY now.first_moment NULLS LAST, now.eval_id, now.moment NULLS LAST, now.run_id
+"""
+
+_TRIAGE = """
+WITH told AS (
+    SELECT *, coalesce(latest_run_outcome, latest_run_status) AS state,
+        latest_block_fingerprint <> last_passed_block_fingerprint AS other_block,
+        latest_inputs_fingerprint <> last_passed_inputs_fingerprint AS other_inputs
+    FROM evals
+), explained AS (
+    SELECT *, CASE
+        WHEN last_passed_at IS NULL THEN 'never_passed'
+        WHEN other_inputs THEN 'inputs_changed'
+        WHEN other_block THEN 'block_changed'
+        WHEN updated_at > last_passed_at THEN 'eval_edited'
+        WHEN other_block IS NOT NULL AND other_inputs IS NOT NULL THEN 'same_code' END AS why
+    FROM told WHERE state IN ('failed', 'blocked', 'error')
+)
+SELECT eval_name, eval_id, block_id, why, state, last_passed_at, last_failed_at, workflow_id
+FROM explained
+ORDER BY workflow_id NULLS LAST, CASE why WHEN 'block_changed' THEN 0 WHEN 'inputs_changed' THEN 1
+    WHEN 'eval_edited' THEN 2 WHEN 'same_code' THEN 3 WHEN 'never_passed' THEN 4 END NULLS LAST,
+    block_id NULLS LAST, eval_name NULLS LAST, eval_id NULLS LAST
 """
 
 
@@ -204,3 +226,7 @@ def failures(*columns: str) -> str:
 
 def eval_history() -> str:
     return _EVAL_HISTORY.format(key="run_id")
+
+
+def triage() -> str:
+    return _TRIAGE
