@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from support.inside import build_parser
 
 import retab_analysis as ra
 
@@ -40,6 +42,13 @@ def test_python_on_a_page_is_executed_or_said_not_to_be(page: Path) -> None:
 def test_a_page_names_what_there_is(page: Path) -> None:
     named = set(re.findall(r"\bra\.(\w+)", page.read_text("utf-8")))
     assert named <= {*ra.__all__, "schema", "errors"}
+
+
+@pytest.mark.parametrize("page", written(), ids=lambda page: page.name)
+def test_a_command_on_a_page_can_be_typed(page: Path) -> None:
+    code = re.split(r"^```.*$", page.read_text("utf-8"), flags=re.MULTILINE)[1::2]
+    for command in re.findall(r"\bretab-analysis ([a-z][^#|;&>\n]*)", "\n".join(code)):
+        assert build_parser().parse_args(shlex.split(command))
 
 
 def test_every_page_is_reached_from_the_first() -> None:
