@@ -146,7 +146,7 @@ def put(
 
 def list_workflows(db: sqlite3.Connection, asked: Sequence[str] | None) -> list[str]:
     """The workflows that are kept, in the order of their ids; only those asked for, if any are."""
-    kept = db.execute("SELECT DISTINCT workflow FROM documents ORDER BY workflow")
+    kept = db.execute("SELECT workflow FROM workflows ORDER BY workflow")
     return [each for (each,) in kept if asked is None or each in asked]
 
 
