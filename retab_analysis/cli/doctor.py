@@ -73,7 +73,7 @@ def _ask(assumption: Assumption, asker: Asker) -> dict[str, Any]:
     asker.request_ids.clear()
     outcome, reason = "holds", ""
     try:
-        assumption.question(asker)
+        assumption.ask(asker)
     except DiffersError as found:
         outcome, reason = "differs", str(found)
     except UnaskedError as found:
