@@ -60,12 +60,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist what came out."""
     node.workerinput[_WORKER_INPUT] = json.dumps(node.config.stash.get(_TOLD, []))
 
 
 def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
-    """What is told of each workflow, as plain values."""
     from retab_analysis.cli.conclusion import is_usage
     from retab_analysis.comparison.accepted import read_policy
     from retab_analysis.errors import ConfigError, RetabAnalysisError
@@ -138,7 +136,6 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what the check came to."""
     for told in config.stash.get(_TOLD, []):
         terminalreporter.section(f"retab {told['workflow']}")
         for line in told["lines"]:
@@ -200,7 +197,6 @@ class RetabEval(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Where it is said to be: in no file."""
         return self.path, None, self.nodeid
 
 

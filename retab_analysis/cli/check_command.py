@@ -47,13 +47,7 @@ _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
 
 
 def run_check(options: Namespace, console: Console, session: Session) -> int:
-    """Check a workflow, or several; of several the gravest exit code is that of all.
-
-    Raises:
-        UsageError: Options that cannot be used together, or one that no gate takes.
-        RetabAnalysisError: It could not be asked.
-        OSError: A file cannot be written.
-    """
+    """Check a workflow, or several; of several the gravest exit code is that of all."""
     rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
@@ -105,13 +99,9 @@ def _check_each(
 
 
 def choose_workflows(options: Namespace, list_all: Callable[[], list[str]]) -> list[str]:
-    """Those that were named, each once; with ``--all`` those that are listed.
-
-    Raises:
-        UsageError: Both; or there are none.
-    """
-    if options.workflows and options.all:
-        raise UsageError("name the workflows, or --all, and not both")
+    """Those that were named, each once; with ``--all`` those that are listed."""
+    if bool(options.workflows) == options.all:
+        raise UsageError("name the workflows, or give --all instead")
     chosen = list_all() if options.all else list(dict.fromkeys(options.workflows))
     if not chosen:
         raise UsageError("--all: there is no such workflow")
@@ -130,11 +120,6 @@ def _list_ready(console: Console, session: Session) -> list[str]:
 
 
 def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
-    """Refuse a file that several workflows would write.
-
-    Raises:
-        UsageError: It is so.
-    """
     files = [str(each) for name in _FILES for each in _as_list(getattr(options, name))]
     if (len(chosen) > 1 or options.all) and (fixed := [f for f in files if _PLACE not in f]):
         raise UsageError(f"several workflows would write {fixed[0]!r}: put {_PLACE} into its name")
@@ -145,13 +130,11 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
-    """The options for one workflow, with files of its own."""
     own = {name: _place(getattr(options, name), workflow_id) for name in _FILES}
     return Namespace(**{**vars(options), **own, "workflow": workflow_id})
 
 
 def _place(value: Any, workflow_id: str) -> Any:
-    """The files of one workflow, by its id in the place of ``{workflow}``."""
     if isinstance(value, list):
         return [_place(each, workflow_id) for each in value]
     safe = re.sub(r"[^\w.-]", "_", workflow_id)
@@ -199,12 +182,6 @@ def chosen_runs(given: list[str] | None) -> str | list[str] | None:
 def compare_sides(
     options: Namespace, console: Console, session: Session, candidate: Runs | None
 ) -> Comparison:
-    """Call ``check`` as the options say.
-
-    Raises:
-        UsageError: What is to be compared is not there.
-        RetabAnalysisError: It could not be asked.
-    """
     try:
         return check(
             options.workflow,
@@ -221,11 +198,7 @@ def compare_sides(
 
 
 def read_rule(options: Namespace) -> dict[str, Any]:
-    """What the gate is called with, checked before anything is asked or started.
-
-    Raises:
-        UsageError: No gate takes it.
-    """
+    """What the gate is called with, checked before anything is asked or started."""
     rule = {
         "fail_on": options.fail_on or FAIL_ON,
         "allow": options.allow or (),
@@ -240,11 +213,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
 
 
 def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
-    """Start what the options say, and wait.
-
-    Returns:
-        The runs, none where nothing was edited; None where somebody says no.
-    """
+    """Start and wait; gives no runs where nothing was edited, None where somebody says no."""
     client = session.client
     if options.only:
         selected = select_edited(client, options.workflow, canary=options.canary)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
-import warnings
 from argparse import Namespace
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from retab_analysis.comparison.report import write_report
 from retab_analysis.errors import (
     ArchiveError,
     ConfigError,
-    ProblemsWarning,
     RetabAnalysisError,
 )
 from retab_analysis.export import write_csv
@@ -44,13 +43,7 @@ from retab_analysis.transport import Client
 
 
 def run_command(options: Namespace, console: Console, session: Session) -> int:
-    """Do what a command line says; gives the exit code.
-
-    Raises:
-        UsageError: The options cannot be used together.
-        RetabAnalysisError: It could not be asked.
-        OSError: A file cannot be written.
-    """
+    """Do what a command line says; gives the exit code."""
     commands = {
         "check": run_check,
         "report": _report,
@@ -106,8 +99,8 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
     if options.json:
         rows, drift = (json.loads(each.write_json()) for each in (shown.frame, shown.drift))
         console.show_json({"changed": shown.changed, "drift": drift, "workflows": rows})
-        return HOLDS
-    console.show(repr(shown))
+    else:
+        console.show(repr(shown))
     return HOLDS
 
 
@@ -182,46 +175,22 @@ def _results(options: Namespace, console: Console, session: Session) -> int:
 def _fetch_runs(
     options: Namespace, console: Console, session: Session, limit: int | None
 ) -> pl.DataFrame:
-    """The runs that the options mean.
-
-    Raises:
-        ConfigError: There are none because there is no such workflow, as far as can be told.
-    """
     names = ("status", "from_date", "to_date")
     filters: dict[str, Any] = {name: getattr(options, name, None) for name in names}
     try:
         RunQuery.make(**filters)
     except ConfigError as error:
         raise UsageError(f"--from and --to cannot be used together: {error}") from None
-    with warnings.catch_warnings():
-        # What it may warn of is an error here.
-        warnings.simplefilter("ignore", ProblemsWarning)
-        runs = fetch_runs(
-            options.workflow,
-            **filters,
-            limit=limit,
-            client=session.client,
-            progress=console.progress,
-        )
+    ask = partial(fetch_runs, options.workflow, client=session.client, progress=console.progress)
+    runs = ask(**filters, limit=limit)
     if runs.is_empty():
-        try:
-            known = fetch_workflows(client=session.client, progress=False)
-        except RetabAnalysisError:
-            return runs  # a key that may not list them
-        if options.workflow not in known["workflow_id"]:
-            raise ConfigError(
-                f"there is no workflow {options.workflow}; overview lists those that there are"
-            )
+        # Of those of certain days there may well be none; without them it is a misspelled id.
+        ask(limit=1)
     return runs
 
 
 def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:
-    """The runs that ``--run`` names.
-
-    Raises:
-        ConfigError: One is of another workflow.
-        NotFoundError: One is not there.
-    """
+    """The runs that ``--run`` names."""
     chosen = dict.fromkeys(options.runs)
     runs = pl.concat([fetch_run(run_id, client=session.client) for run_id in chosen])
     for run_id, workflow_id in runs.select("run_id", "workflow_id").iter_rows():
@@ -235,11 +204,7 @@ def _is_to_file(options: Namespace) -> bool:
 
 
 def _choose_format(options: Namespace, console: Console) -> str:
-    """Whether a table is to be CSV or Parquet, which is looked at before anything is asked.
-
-    Raises:
-        UsageError: It cannot be written so.
-    """
+    """Whether a table is to be CSV or Parquet, which is looked at before anything is asked."""
     to_file = _is_to_file(options)
     suffix = options.output.suffix.lower() if to_file else ""
     kind: str = options.format or ("parquet" if suffix == ".parquet" else "csv")

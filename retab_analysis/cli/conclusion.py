@@ -47,12 +47,10 @@ class Conclusion:
 
     @property
     def about(self) -> str:
-        """What it is of."""
         return f"Retab check of {one_line(self.workflow_id)}"
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with."""
         if not self.gate.ok:
             return FAILS
         return UNDECIDED_CODES[self.undecided] if self.gate.doubt else HOLDS
@@ -70,7 +68,6 @@ class Conclusion:
         return "\n".join([told, *self.gate_lines()])
 
     def gate_lines(self) -> list[str]:
-        """What the gate says, line by line."""
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
         # What is new or edited and fails is named above.
         notes = [f"  - {one_line(each)}" for each in self.gate.notes if "and failing" not in each]
@@ -78,13 +75,11 @@ class Conclusion:
         return [f"The gate {self.describe_gate()}", *reasons, *also]
 
     def describe_gate(self) -> str:
-        """Whether the gate holds."""
         if not self.gate.ok:
             return "does not hold:"
         return f"holds, but {self.gate.doubt}." if self.gate.doubt else "holds."
 
     def cases(self, *, values: bool) -> list[Case]:
-        """A case for each eval, and one for reasons that are of no single eval."""
         return make_cases(self.comparison, self.gate, values=values)
 
     def to_dict(self, *, brief: bool, values: bool) -> dict[str, Any]:
@@ -93,7 +88,6 @@ class Conclusion:
         return {"exit_code": self.exit_code, **told}
 
     def markdown(self, *, values: bool) -> str:
-        """The report, for the summary of a job or a comment."""
         return to_markdown(self.document(values=values))
 
 

@@ -56,7 +56,6 @@ class Console:
                 stream.reconfigure(errors="backslashreplace")
 
     def show(self, text: str) -> None:
-        """Print what was asked for."""
         if not self.quiet:
             self._print(text, self.out)
 
@@ -69,7 +68,6 @@ class Console:
         print(text.replace("##[", "##\\u005b"), file=self.out, flush=True)
 
     def say(self, text: str) -> None:
-        """Say what is being done."""
         if not self.quiet:
             self.warn(text)
 
@@ -79,7 +77,6 @@ class Console:
             self._print(text, self.errors)
 
     def command_runner(self, line: str) -> None:
-        """Give a command to the runner of GitHub Actions."""
         with contextlib.suppress(OSError):
             print(line, file=self.errors, flush=True)
 
@@ -111,7 +108,6 @@ class Console:
 
     @property
     def width(self) -> int:
-        """How many columns a line may have."""
         return shutil.get_terminal_size((WIDEST, 24)).columns if self.out.isatty() else WIDEST
 
     def coloured(self, text: str, kind: str) -> str:

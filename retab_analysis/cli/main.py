@@ -90,10 +90,8 @@ def _fail(
         with contextlib.suppress(OSError):
             console.show_json({"exit_code": code, "error": told})
     if code != INTERRUPTED and options.command == "check":
-        about = (
-            getattr(options, "workflow", None) or ", ".join(options.workflows) or "all workflows"
-        )
-        console.tell_failure(f"Retab check of {one_line(about)}", told)
+        named = options.workflows or (["all workflows"] if options.all else ["no workflow"])
+        console.tell_failure(f"Retab check of {one_line(', '.join(named))}", told)
     return code
 
 

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
@@ -48,14 +48,8 @@ DOCTOR = """\
 Asks the API a small question for each thing that this library takes for granted, and
 says what holds, what differs and what could not be asked. It only reads. What it prints
 names nothing of yours but the address of the API, so that it can be pasted into an issue.
-"""
-
-DOCTOR_CODES = """\
-exit codes:
-  0    everything holds
-  1    something differs
-  3    something could not be asked, and nothing differs
-  4    the command line cannot be used
+It ends with 0 where everything holds, 1 where something differs, 3 where only something
+could not be asked.
 """
 
 RUNS_OF_RESULTS = 20
@@ -75,23 +69,6 @@ class Parser(argparse.ArgumentParser):
         console.warn(f"{self.format_usage()}{self.prog}: {said}")
         console.tell_failure(self.prog, said)
         self.exit(USAGE)
-
-
-class _Instead(argparse.Action):
-    """An option in whose presence a positional argument may be left out."""
-
-    def __init__(
-        self, option_strings: list[str], dest: str, positional: argparse.Action, help: str
-    ) -> None:
-        super().__init__(option_strings, dest, nargs=0, default=False, help=help)
-        self._positional = positional
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any
-    ) -> None:
-        """Note that it was given."""
-        setattr(namespace, self.dest, True)
-        self._positional.required = False
 
 
 def build_parser() -> Parser:
@@ -121,7 +98,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
         name,
         help=says,
         description=description or f"{says[0].upper()}{says[1:]}.",
-        epilog={"check": EXIT_CODES, "doctor": DOCTOR_CODES}.get(name),
+        epilog=EXIT_CODES if name == "check" else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -244,9 +221,8 @@ def _add_doctor(commands: _Commands) -> None:
 
 
 def _add_workflows(parser: Parser, says: str, all_says: str) -> None:
-    add = parser.add_argument
-    named = add("workflows", type=word, nargs="+", default=[], metavar="WORKFLOW", help=says)
-    add("--all", action=_Instead, positional=named, help=all_says)
+    parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
+    parser.add_argument("--all", action="store_true", help=all_says)
 
 
 def _add_archive(parser: Parser) -> None:
@@ -302,30 +278,21 @@ def _add_output(parser: Parser, says: str) -> None:
 
 def count(text: str) -> int:
     """A whole number from 0 on."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 2**63:
+    if not (text.isdecimal() and len(text) < 19):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text[:30]!r}")
-    return number
+    return int(text)
 
 
 def share(text: str) -> float:
     """A share, from 0 to 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(
-            f"must be from 0 to 1, for example 0.95, got {text[:30]!r}"
-        )
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 <= (number := float(text)) <= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"must be from 0 to 1, for example 0.95, got {text[:30]!r}")
 
 
-def new_file(text: str) -> Path:
-    """A file that can be written, as far as can be said before."""
+def new_file(text: str, *suffixes: str) -> Path:
+    """A file that can be written, as far as can be said before, and whose name ends so."""
     path = Path(text)
     if text == "-":
         raise argparse.ArgumentTypeError("must be a file, got '-'")
@@ -337,6 +304,9 @@ def new_file(text: str) -> Path:
         check_writable(path)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
+    if suffixes and path.suffix.lower() not in suffixes:
+        ends = " or ".join(suffixes)
+        raise argparse.ArgumentTypeError(f"must end in {ends}, got {path.name!r}")
     return path
 
 
@@ -346,19 +316,11 @@ def table_file(text: str) -> Path:
 
 
 def report_file(text: str) -> Path:
-    """A file of a kind that a report can be."""
-    path = new_file(text)
-    if path.suffix.lower() not in (".md", ".html"):
-        raise argparse.ArgumentTypeError(f"must end in .md or .html, got {path.name!r}")
-    return path
+    return new_file(text, ".md", ".html")
 
 
 def accepted_file(text: str) -> Path:
-    """A file of accepted failures."""
-    path = new_file(text)
-    if path.suffix != ".toml":
-        raise argparse.ArgumentTypeError(f"must end in .toml, got {path.name!r}")
-    return path
+    return new_file(text, ".toml")
 
 
 def word(text: str) -> str:

@@ -35,8 +35,6 @@ class RecordingClient(Client):
         return super()._read(response, *arguments)
 
     def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
-        """POST a JSON document, and note the run that it started."""
-
         def note(body: bytes) -> T:
             parsed = parse(body)
             if path == _STARTS:
@@ -47,31 +45,18 @@ class RecordingClient(Client):
 
 
 def open_archive(path: Path | None) -> Archive | None:
-    """The archive that ``--archive`` names; None leaves the choice to the function that is called.
-
-    Raises:
-        ArchiveError: What is there is not an archive.
-    """
+    """The archive that ``--archive`` names; None leaves the choice to who is called."""
     return None if path is None else Archive(path)
 
 
 class Session:
-    """A client that is made when something is asked.
-
-    Args:
-        client: The client; None for one that is made from the environment.
-    """
+    """A client, made from the environment when something is asked, unless one is given."""
 
     def __init__(self, client: RecordingClient | None = None) -> None:
         self._client = client
 
     @property
     def client(self) -> RecordingClient:
-        """The client.
-
-        Raises:
-            ConfigError: The environment has no key, or a setting that cannot be used.
-        """
         if self._client is None:
             self._client = RecordingClient()
         return self._client

@@ -99,7 +99,7 @@ def test_one_workflow_that_cannot_be_asked_keeps_no_other_back(
     api: LetteredApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(api, f"sync wf_nope --all --archive {ARCHIVE}") == 4
-    assert "name the workflows, or --all, and not both" in capsys.readouterr().err
+    assert "name the workflows, or give --all instead" in capsys.readouterr().err
     api.broken["GET /v1/workflows/evals?workflow_id=wf_nope"] = reply(403, {"detail": "not yours"})
     assert run(api, f"sync wf_nope {FLOW} --archive {ARCHIVE}") == 3
     told = capsys.readouterr()

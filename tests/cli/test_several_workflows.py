@@ -96,6 +96,6 @@ def test_which_are_meant_has_to_be_said(
 ) -> None:
     assert main(["check", "--settle", "0", GREEN, "-q"], session) == 0
     assert main(["check", "--json"], session) == 4
-    assert "the following arguments are required: WORKFLOW" in capsys.readouterr().err
+    assert "name the workflows, or give --all instead" in capsys.readouterr().err
     assert main(["check", "--all", GREEN], session) == 4
-    assert "name the workflows, or --all, and not both" in capsys.readouterr().err
+    assert "name the workflows, or give --all instead" in capsys.readouterr().err
