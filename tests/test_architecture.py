@@ -76,7 +76,7 @@ LINES = {
     "plots": 1_320,
     "checks": 2_790,
     "widgets": 6_350,
-    "cli": 2_230,
+    "cli": 2_040,
     "pytest_plugin": 210,
     "mcp": 170,
     "sandbox": 2_920,
