@@ -146,6 +146,20 @@ def nursery() -> Iterator[Nursery]:
         yield made
 
 
+def test_43_killed_while_it_is_made_it_can_be_opened(tmp_path: Path, nursery: Nursery) -> None:
+    with LetteredApi(EVALS) as api:
+        assert api.server is not None
+        whole = nursery.run("scan", tmp_path / "whole.sqlite").steps
+        for steps in range(whole):
+            path = tmp_path / f"{steps}.sqlite"
+            assert nursery.run("scan", path, steps=steps).is_killed
+            with ra.Archive(path) as archive:
+                assert archive.info().is_empty()
+                if steps % 5 == 0:
+                    archives.sync(archive, api)
+                    archives.assert_same(archive, api.client)
+
+
 @some_kills(120)
 def test_43_killed_while_it_syncs_it_is_as_before_or_as_after(
     tmp_path: Path, nursery: Nursery, kills: int
