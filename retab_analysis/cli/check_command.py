@@ -33,14 +33,13 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import wait_for_runs
 from retab_analysis.fetch.edited import select_edited
-from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.render.junit import write_junit
 from retab_analysis.schema import RUNS
 
-_FILES, _PLACE = ("report", "junit"), "{workflow}"
+_PLACE = "{workflow}"  # in the name of a file
 _GRAVEST = (FAILS, NOT_ASKED, UNDECIDED, HOLDS)
 _CODES = {FAILS: "failing", NOT_ASKED: "not answered", UNDECIDED: "undecided", HOLDS: "holding"}
 _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
@@ -48,7 +47,7 @@ _WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
 
 def run_check(options: Namespace, console: Console, session: Session) -> int:
     """Check a workflow, or several; of several the gravest exit code is that of all."""
-    rule = read_rule(options)
+    options.rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if (options.only and not options.start) or (options.canary and not options.only):
@@ -58,19 +57,15 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     workflows = choose_workflows(options, lambda: _list_ready(console, session))
     _refuse_shared_files(options, workflows)
     if len(workflows) == 1:
-        code, told = _check_one(_of_workflow(options, *workflows), console, session, rule)
+        code, told = _check_one(_of_workflow(options, *workflows), console, session)
         if told is not None:
             console.show_json(told)
         return code
-    return _check_each(workflows, options, console, session, rule)
+    return _check_each(workflows, options, console, session)
 
 
 def _check_each(
-    workflows: list[str],
-    options: Namespace,
-    console: Console,
-    session: Session,
-    rule: dict[str, Any],
+    workflows: list[str], options: Namespace, console: Console, session: Session
 ) -> int:
     """Check several workflows, of which one that cannot be asked keeps no other back."""
     session.client  # noqa: B018 - without a key none can be asked
@@ -81,7 +76,7 @@ def _check_each(
         if not options.json:
             console.show(f"{one_line(workflow_id)}:")
         try:
-            codes[workflow_id], told = _check_one(one, console, session, rule)
+            codes[workflow_id], told = _check_one(one, console, session)
         except RetabAnalysisError as error:
             codes[workflow_id], message = NOT_ASKED, without_controls(f"No answer: {error}")
             console.warn(message)
@@ -120,72 +115,59 @@ def _list_ready(console: Console, session: Session) -> list[str]:
 
 
 def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
-    files = [str(each) for name in _FILES for each in _as_list(getattr(options, name))]
-    if (len(chosen) > 1 or options.all) and (fixed := [f for f in files if _PLACE not in f]):
-        raise UsageError(f"several workflows would write {fixed[0]!r}: put {_PLACE} into its name")
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] * (value is not None)
+    fixed = [each for each in (*options.report, *options.junit) if _PLACE not in str(each)]
+    if fixed and (len(chosen) > 1 or options.all):
+        raise UsageError(
+            f"several workflows would write {str(fixed[0])!r}: put {_PLACE} into its name"
+        )
 
 
 def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
-    own = {name: _place(getattr(options, name), workflow_id) for name in _FILES}
+    """The options for one workflow, whose id stands in the names of its files."""
+    safe = re.sub(r"[^\w.-]", "_", workflow_id)
+    own = {
+        name: [Path(str(each).replace(_PLACE, safe)) for each in getattr(options, name)]
+        for name in ("report", "junit")
+    }
     return Namespace(**{**vars(options), **own, "workflow": workflow_id})
 
 
-def _place(value: Any, workflow_id: str) -> Any:
-    if isinstance(value, list):
-        return [_place(each, workflow_id) for each in value]
-    safe = re.sub(r"[^\w.-]", "_", workflow_id)
-    return None if value is None else Path(str(value).replace(_PLACE, safe))
-
-
 def _check_one(
-    options: Namespace, console: Console, session: Session, rule: dict[str, Any]
+    options: Namespace, console: Console, session: Session
 ) -> tuple[int, dict[str, Any] | None]:
     """Check ``options.workflow``; gives the exit code, and what is to be printed as JSON."""
-    candidate: Runs | None = chosen_runs(options.candidate)
-    started = RUNS.empty()
-    if options.start:
-        ended = _start(options, console, session)
-        if ended is None:
-            console.warn("Nothing was started.")
-            return NOT_ASKED, None
-        started = ended
-    comparison = compare_sides(
-        options, console, session, candidate if started.is_empty() else started
-    )
+    started = _start(options, console, session) if options.start else RUNS.empty()
+    if started is None:
+        console.warn("Nothing was started.")
+        return NOT_ASKED, None
+    comparison = compare_sides(options, console, session, started)
     if options.drift:
         comparison = without_edited(comparison)
     if started.height:
         comparison = settle_others(
             comparison,
-            comparison.gate(**rule).set_aside,
+            comparison.gate(**options.rule).set_aside,
             only_errors=True,
             client=session.client,
             progress=console.telling,
         )
     if options.settle:
-        comparison = _settle(options, console, session, comparison, rule)
-    conclusion = Conclusion(
-        options.workflow, comparison, comparison.gate(**rule), options.undecided
-    )
+        comparison = _settle(options, console, session, comparison)
+    gate = comparison.gate(**options.rule)
+    conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
     return _tell(options, console, conclusion)
 
 
-def chosen_runs(given: list[str] | None) -> str | list[str] | None:
-    """What ``candidate=`` is to be: one name may be a version, several are runs."""
-    return given[0] if given and len(given) == 1 else given
-
-
 def compare_sides(
-    options: Namespace, console: Console, session: Session, candidate: Runs | None
+    options: Namespace, console: Console, session: Session, started: pl.DataFrame | None = None
 ) -> Comparison:
+    """Check what was started, else what ``--candidate`` names: a version, or some runs."""
+    named = options.candidate
+    one = named[0] if named and len(named) == 1 else named
     try:
         return check(
             options.workflow,
-            candidate=candidate,
+            candidate=one if started is None or started.is_empty() else started,
             baseline=options.baseline,
             archive=open_archive(options.archive),
             client=session.client,
@@ -253,15 +235,11 @@ def _may_queue(options: Namespace, console: Console, evals: int | None, about: s
 
 
 def _settle(
-    options: Namespace,
-    console: Console,
-    session: Session,
-    comparison: Comparison,
-    rule: dict[str, Any],
+    options: Namespace, console: Console, session: Session, comparison: Comparison
 ) -> Comparison:
     """Run undecided evals again, after asking where that may be many times."""
     most, client = options.settle, session.client
-    aside = comparison.gate(**rule).set_aside
+    aside = comparison.gate(**options.rule).set_aside
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
     if not _may_queue(options, console, plan.most, "up to "):
         console.warn("Nothing is run again.")
@@ -277,9 +255,8 @@ def _tell(
     try:
         for path in options.report:
             write_report(comparison, path, values=options.values, gate=gate)
-        if options.junit:
-            cases = conclusion.cases(values=options.values)
-            write_junit(options.junit, options.workflow, cases)
+        for path in options.junit:
+            write_junit(path, options.workflow, conclusion.cases(values=options.values))
     except (ConfigError, OSError) as error:
         # That does not keep back what was concluded.
         unwritten = without_controls(f"Cannot write a file: {error}")

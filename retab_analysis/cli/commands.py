@@ -17,7 +17,6 @@ from retab_analysis.archive import Archive
 from retab_analysis.checks.overview import overview
 from retab_analysis.cli.check_command import (
     choose_workflows,
-    chosen_runs,
     compare_sides,
     read_rule,
     run_check,
@@ -60,7 +59,7 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
 
 def _report(options: Namespace, console: Console, session: Session) -> int:
     rule = read_rule(options)
-    comparison = compare_sides(options, console, session, chosen_runs(options.candidate))
+    comparison = compare_sides(options, console, session)
     gate = comparison.gate(**rule)
     for path in options.report:
         write_report(comparison, path, values=options.values, gate=gate)
@@ -76,7 +75,7 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
             read_policy(options.file)
     except ConfigError as error:
         raise UsageError(str(error)) from None
-    comparison = compare_sides(options, console, session, chosen_runs(options.candidate))
+    comparison = compare_sides(options, console, session)
     said = {"reason": options.reason, "until": options.until, "who": options.who}
     console.say(comparison.accept(options.file, options.evals, **said))
     return HOLDS

@@ -134,7 +134,8 @@ def _add_check(commands: _Commands) -> None:
         "name has to hold {workflow}"
     )
     add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
-    add("--junit", type=new_file, metavar="PATH", help="write a JUnit XML file, one case an eval")
+    says = "write a JUnit XML file, one case an eval"
+    add("--junit", type=new_file, action="append", default=[], metavar="PATH", help=says)
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
     add("--brief", action="store_true", help="with --json: only what does not pass, in a few words")
     _add_values(parser)
