@@ -83,6 +83,7 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
 
 
 def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
+    """What is told of a workflow, as plain values that a worker can be sent."""
     from retab_analysis.checks.check import check
     from retab_analysis.cli.conclusion import Conclusion
     from retab_analysis.config import shows_values
@@ -99,19 +100,13 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
     # On one's own terminal values are shown as in a notebook.
     values = option.retab_values or (sys.stdout.isatty() and shows_values())
     conclusion = Conclusion(workflow_id, comparison, gate)
-    lines = conclusion.text(WIDEST, values=values).split("\n")
-    return _as_told(workflow_id, lines, conclusion.cases(values=values))
-
-
-def _as_told(workflow_id: str, lines: list[str], cases: list[Any]) -> dict[str, Any]:
-    """What is told of a workflow, as plain values that a worker can be sent."""
     # Disarmed here, since pytest prints names and reasons in many places.
     return {
         "workflow": _as_output(workflow_id),
-        "lines": [_as_output(line) for line in lines],
+        "lines": [*map(_as_output, conclusion.text(WIDEST, values=values).split("\n"))],
         "checks": [
             {name: _as_output(text) for name, text in asdict(each).items() if name != "attempts"}
-            for each in cases
+            for each in conclusion.cases(values=values)
         ],
     }
 

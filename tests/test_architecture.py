@@ -76,8 +76,8 @@ LINES = {
     "plots": 1_320,
     "checks": 2_790,
     "widgets": 6_350,
-    "cli": 2_040,
-    "pytest_plugin": 210,
+    "cli": 2_015,
+    "pytest_plugin": 205,
     "mcp": 170,
     "sandbox": 2_920,
 }

@@ -64,7 +64,9 @@ def test_what_is_no_share_is_refused(given: dict[str, float]) -> None:
         planned(api, **given)
 
 
-def test_new_evals_are_run_several_times_and_only_they() -> None:
+def test_new_evals_are_run_several_times_and_only_they(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     reruns = {"shaky": "PFPPF", "gap": "FFFFF", "broken": "PPEPP"}
     with past() as api:
         api.reruns = reruns
@@ -72,6 +74,8 @@ def test_new_evals_are_run_several_times_and_only_they() -> None:
         assert [run.eval_id for run in api.started] == [
             each for each in ("shaky", "gap", "broken") for _ in range(5)
         ]
+    said = f"Starting 15 runs of {FLOW}: 3 evals, each 5 times.\n"
+    assert capsys.readouterr().err == said
     assert found.select("eval_id", "kind", "outcomes", "failures", "errors", "rate").rows() == [
         ("shaky", "flaky", 5, 2, 0, 0.4),
         ("gap", "never_passed", 5, 5, 0, 1.0),
