@@ -6,59 +6,26 @@ import contextlib
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from polars.testing import assert_frame_equal
+from support.archives import assert_same
 from support.fakes import KEY
 from support.inside import archive_database
 from support.lettered_api import FLOW, LetteredApi, alike
+from support.nursery import Nursery
 
 import retab_analysis as ra
 
 EVALS = {"a": "PFPP" * 10, **alike(3, "P" * 40)}
-# Another process that syncs, and says so before and after.
-SYNC = """
-import resource, sys
-import retab_analysis as ra
-key, url, path, limit = sys.argv[1:]
-client, archive = ra.Client(key, url), ra.Archive(path)
-print("begins", flush=True)
-if int(limit):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-try:
-    print(archive.sync("wf_letters", client=client, progress=False).height)
-except ra.ArchiveError as error:
-    print(error)
-"""
-
-
-def other_process(api: LetteredApi, path: Path, limit: int = 0) -> subprocess.Popen[str]:
-    assert api.server is not None
-    arguments = [KEY, api.server.url, str(path), str(limit)]
-    return subprocess.Popen(
-        [sys.executable, "-c", SYNC, *arguments], stdout=subprocess.PIPE, text=True
-    )
 
 
 def sync(path: Path, api: LetteredApi) -> int:
     with ra.Archive(path) as archive:
         return archive.sync(FLOW, client=api.client, progress=False).height
-
-
-def assert_whole(path: Path, api: LetteredApi) -> None:
-    with ra.Archive(path) as archive:
-        runs = ra.fetch_runs(FLOW, client=api.client)
-        assert_frame_equal(archive.scan_runs().collect(), runs)
-        results = ra.fetch_results(runs, client=api.client, progress=False)
-        assert_frame_equal(archive.scan_results().collect(), results)
-        evals = ra.fetch_evals(FLOW, client=api.client)
-        assert_frame_equal(archive.scan_evals().collect(), evals)
-        assert archive.verify().is_empty()
 
 
 @contextlib.contextmanager
@@ -67,31 +34,15 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def stored(path: Path) -> set[tuple[str, str]]:
-    with opened(path) as db:
-        return {*db.execute("SELECT kind, id FROM documents")}
-
-
-def assert_consistent(path: Path) -> None:
-    """A run has all its results where they are not due, and none where they are."""
-    query = (
-        "SELECT r.id, r.is_due, count(d.id) FROM documents AS r LEFT JOIN documents AS d"
-        " ON d.run = r.id WHERE r.kind = 'runs' GROUP BY r.id"
-    )
-    with opened(path) as db:
-        rows = db.execute(query).fetchall()
-        placed = db.execute("SELECT count(*) FROM workflows").fetchone()
-    assert [row for row in rows if row[2] != (0 if row[1] else len(EVALS))] == []
-    assert placed == (bool(rows),)
-
-
 def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with LetteredApi(EVALS, largest_page=5) as api:
-        processes = [other_process(api, path) for _ in range(2)]
-        said = [each.communicate()[0].split() for each in processes]
-        assert sorted(int(each[1]) for each in said) == [0, 40 + 160 + 4]
-        assert_whole(path, api)
+        assert api.server is not None
+        order = ("sync", path, FLOW, KEY, api.server.url)
+        with Nursery() as one, Nursery() as other, ThreadPoolExecutor() as pool:
+            ended = pool.map(lambda each: each.run(*order), (one, other))
+            assert sorted(int(each.said) for each in ended) == [0, 40 + 160 + 4]
+        assert_same(ra.Archive(path), api.client)
 
 
 def test_44_whoever_has_waited_long_enough_says_so(
@@ -106,21 +57,6 @@ def test_44_whoever_has_waited_long_enough_says_so(
             with pytest.raises(ra.ArchiveError, match="another process"):
                 sync(path, api)
         assert sync(path, api) == 0
-
-
-@pytest.mark.parametrize("room", [0, 20_000, 100_000])
-def test_45_a_full_disk_leaves_what_was_there(tmp_path: Path, room: int) -> None:
-    path = tmp_path / "a.sqlite"
-    with LetteredApi({each: row * 3 for each, row in EVALS.items()}, upto=10) as api:
-        sync(path, api)
-        before, api.upto = stored(path), None
-        process = other_process(api, path, path.stat().st_size + room - 100_000 * (not room))
-        assert "what was in it before is intact" in process.communicate()[0]
-        assert process.returncode == 0
-        assert before <= stored(path)
-        assert_consistent(path)
-        sync(path, api)
-        assert_whole(path, api)
 
 
 def test_45_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
@@ -230,7 +166,7 @@ def test_verify_names_the_document_that_is_damaged(full: Path) -> None:
         with pytest.warns(ra.ProblemsWarning, match="run_30"):
             assert archive.scan_runs().collect().height == 39
         sync(full, api)  # what the API still has takes its place
-        assert_whole(full, api)
+        assert_same(archive, api.client)
 
 
 def test_a_closed_archive_says_so(tmp_path: Path) -> None:

@@ -89,6 +89,26 @@ def test_45_no_room_for_what_has_come(disk: Path, api: LetteredApi, pages: int) 
     assert_same(archive, api.client)
 
 
+# Also where no small disk can be mounted: no file may become larger.
+@pytest.mark.parametrize("room", [-100_000, 20_000, 100_000])
+def test_45_no_room_for_a_larger_file(
+    tmp_path: Path, api: LetteredApi, nursery: Nursery, room: int
+) -> None:
+    assert api.server is not None
+    archive = ra.Archive(tmp_path / "a.sqlite")
+    sync(archive, api)
+    before, api.upto = archive.scan_results().collect(), None
+    order = ("sync", archive.path, FLOW, KEY, api.server.url)
+    ended = nursery.run(*order, limit=archive.path.stat().st_size + room)
+    assert "what was in it before is intact" in ended.said
+    results = archive.scan_results().collect()
+    assert_frame_equal(results.join(before, on="result_id", how="semi"), before)
+    assert results.height == 4 * results["run_id"].n_unique()
+    assert archive.verify().is_empty()
+    sync(archive, api)
+    assert_same(archive, api.client)
+
+
 @pytest.mark.parametrize("pages", [0, 2, 8, 10])
 def test_45_no_room_while_it_is_read(disk: Path, api: LetteredApi, pages: int) -> None:
     archive = ra.Archive(disk / "a.sqlite")
@@ -131,12 +151,6 @@ def test_45_no_room_for_tables_and_exports(
     with pytest.raises(OSError, match="No space left"):
         archive.export_parquet(lake, tables="results")
     assert pl.read_parquet(lake / "results", hive_partitioning=False).height in (40, 120)
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as made:
-        yield made
 
 
 @pytest.mark.parametrize("what", ["file", "folder", "both"])

@@ -140,22 +140,16 @@ def some_kills(number: int) -> Any:
     return pytest.mark.parametrize("kills", [15, pytest.param(number, marks=pytest.mark.study)])
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as made:
-        yield made
-
-
 def test_43_killed_while_it_is_made_it_can_be_opened(tmp_path: Path, nursery: Nursery) -> None:
     with LetteredApi(EVALS) as api:
         assert api.server is not None
         whole = nursery.run("scan", tmp_path / "whole.sqlite").steps
-        for steps in range(whole):
+        for steps in range(0, whole, 2):
             path = tmp_path / f"{steps}.sqlite"
             assert nursery.run("scan", path, steps=steps).is_killed
             with ra.Archive(path) as archive:
                 assert archive.info().is_empty()
-                if steps % 5 == 0:
+                if steps % 10 == 0:
                     archives.sync(archive, api)
                     archives.assert_same(archive, api.client)
 
