@@ -45,6 +45,20 @@ def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:
         assert_same(ra.Archive(path), api.client)
 
 
+def test_44_whoever_waits_goes_on_where_the_other_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with LetteredApi(EVALS, largest_page=5) as api, Nursery() as one, Nursery() as other:
+        assert api.server is not None
+        order = ("sync", path, FLOW, KEY, api.server.url)
+        with ThreadPoolExecutor() as pool:
+            killed = pool.submit(one.run, *order, steps=400)
+            ended = other.run(*order)
+            assert killed.result().is_killed
+        assert ended.code == 0
+        assert sync(path, api) == 0
+        assert_same(ra.Archive(path), api.client)
+
+
 def test_44_whoever_has_waited_long_enough_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
