@@ -67,7 +67,7 @@ LINES = {
     "decode": 675,
     "fetch": 2_710,
     "export": 590,
-    "archive": 1_425,
+    "archive": 1_465,
     "stats": 610,
     "evidence": 2_100,
     "analysis": 1_410,

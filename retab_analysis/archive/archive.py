@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -156,14 +156,24 @@ class Archive:
         check_flag("refresh", refresh)
         moment = read_moment("since", since, datetime.now(UTC))
         check_polars_threads()
-        chosen = client_or_default(client)
+        start = None if moment is None else to_micros(moment)
+        with self._mirroring(client, progress) as mirror:
+            for each in workflows:
+                mirror.sync(each, start, results=results, refresh=refresh)
+                if mirror.no_versions is not None:
+                    raise mirror.no_versions
+        return make_frame(mirror.changes, _CHANGES)
+
+    @contextlib.contextmanager
+    def _mirroring(
+        self, client: Client | None, progress: Progress | bool | None, *, to_check: bool = False
+    ) -> Iterator[Mirror]:
+        """For a sync, while no other one goes on; what does not decode is warned of at the end."""
         bar = choose_progress(progress, "archive", "documents")
         with contextlib.closing(bar), connected(self.path) as db, alone(self.path):
-            mirror = Mirror(db, chosen, bar)
+            mirror = Mirror(db, client_or_default(client), bar, to_check=to_check)
             try:
-                for each in workflows:
-                    start = None if moment is None else to_micros(moment)
-                    mirror.sync(each, start, results=results, refresh=refresh)
+                yield mirror
             except RetabAnalysisError as error:
                 error.partial, error.cursor = make_frame(mirror.changes, _CHANGES), None
                 raise
@@ -173,8 +183,7 @@ class Archive:
                 f"where they have no id; the first: {problems[0].record_id or '(no id)'} "
                 f"at {problems[0].path}: {problems[0].reason}"
             )
-            warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=2)
-        return make_frame(mirror.changes, _CHANGES)
+            warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=4)
 
     def scan_runs(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The runs in the archive: by workflow, of each the newest first.
@@ -438,6 +447,20 @@ class Archive:
         for table, (_, problems) in zip(tables, found, strict=True):
             report_problems(table, problems, strict=False)
         return [rows for rows, _ in found]
+
+
+def sync_to_check(
+    archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
+) -> frozenset[str]:
+    """Bring an archive up to date, with all saved evals; without versions where they fail.
+
+    Returns:
+        The ids of runs whose results the API did not give.
+    """
+    archive._check_open()
+    with archive._mirroring(client, progress, to_check=True) as mirror:
+        mirror.sync(workflow_id, None, results=True, refresh=False)
+    return frozenset(mirror.absent)
 
 
 def _default_path() -> Path:

@@ -20,7 +20,7 @@ from typing import Any
 from retab_analysis.archive.database import transaction
 from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
 from retab_analysis.decode import Page, Problems, read_one
-from retab_analysis.errors import NotFoundError
+from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import LISTS, refuse_unknown
 from retab_analysis.fetch.paging import (
     PAGE_SIZE,
@@ -72,13 +72,27 @@ class Place:
 
 
 class Mirror:
-    """One sync: what it has written so far is in ``changes``, what has no id in ``problems``."""
+    """One sync.
 
-    def __init__(self, db: sqlite3.Connection, client: Client, progress: Progress) -> None:
+    Attributes:
+        changes: What it has written so far.
+        problems: What does not decode.
+        no_versions: Why the published versions of a workflow could not be read; all else was.
+        absent: The ids of runs that are there, and the API has no list of their results.
+
+    With ``to_check`` all saved evals are read, and it is an error where there is no such list.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, client: Client, progress: Progress, *, to_check: bool
+    ) -> None:
         self._db, self._client, self._progress = db, client, progress
+        self._to_check = to_check
         self._now = to_micros(datetime.now(UTC))
         self.changes: list[Change] = []
         self.problems = Problems()
+        self.no_versions: RetabAnalysisError | None = None
+        self.absent: list[str] = []
         self._seen = 0
 
     def sync(self, workflow: str, since: int | None, *, results: bool, refresh: bool) -> None:
@@ -99,9 +113,12 @@ class Mirror:
                 self._db.execute(query, (RUNS.name, workflow))
                 self._note(at)  # where this sync is interrupted, the next one goes on with it
         self._list_runs(at)
-        for table in (EVALS, VERSIONS):
-            self._list_short(at, table)
-        at.is_changed = False
+        self._list_short(at, EVALS)
+        try:
+            self._list_short(at, VERSIONS)
+        except RetabAnalysisError as error:
+            self.no_versions = error
+        at.is_changed = self.no_versions is not None
         self._note(at)
         if results:
             self._read_results(workflow)
@@ -180,7 +197,6 @@ class Mirror:
         due = self._ids(Kept(RUNS, workflow, self._now), "is_due ORDER BY created DESC")
         outcomes, ready = TaskOutcomes[None](), SimpleQueue[RunResults]()
         batch: list[RunResults] = []
-        absent: list[str] = []
 
         def read(run_id: str) -> None:
             try:
@@ -190,7 +206,7 @@ class Mirror:
                 if self._ask(workflow, run_id) is None:
                     ready.put((run_id, None))
                 else:
-                    absent.append(run_id)
+                    self.absent.append(run_id)
 
         def write(least: int = _BATCH) -> None:
             while not ready.empty():
@@ -203,7 +219,7 @@ class Mirror:
         workers = self._client.max_concurrency
         run_all(tasks, workers, outcomes, write, ahead=2 * workers)
         write(0)
-        if absent:
+        if self.absent:
             self.changes.append((workflow, RESULTS.name, None, "skipped"))
         if error := outcomes.error():
             raise error
@@ -235,6 +251,7 @@ class Mirror:
 
     def _list_short(self, at: Place, table: Table) -> None:
         """Read saved evals or versions; to the end where all are wanted, or something changed."""
+        is_needed = self._to_check and table is EVALS
         (path, order), kept = LISTS[table.name], Kept(table, at.workflow, self._now)
         into, documents = Collected(_Passing(table)), dict[str, RawRecord]()
         params, accept = [("workflow_id", at.workflow)], refuse_other_workflow(at.workflow, table)
@@ -244,10 +261,11 @@ class Mirror:
                     at.is_changed |= self._put_all(kept, found, len(documents))
                     self._note(at)
                 documents |= {each.id: each for each in found}
-                if found and not at.is_changed and into.cursor is not None:
+                is_known = found and not (at.is_changed or is_needed)
+                if is_known and into.cursor is not None:
                     return
         except NotFoundError:
-            if documents:  # it is the cursor that is gone
+            if documents or is_needed:  # with documents it is the cursor that is gone
                 raise
             # Where no run is left either, the workflow itself is gone, and all that it had.
             if self._ids(Kept(RUNS, at.workflow, self._now), "gone IS NULL LIMIT 1"):

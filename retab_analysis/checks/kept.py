@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from retab_analysis.archive import Archive
-from retab_analysis.archive.archive import PATH_VARIABLE
+from retab_analysis.archive.archive import PATH_VARIABLE, sync_to_check
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch.lists import read_evals
-from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.progress import Progress
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.transport import Client
@@ -31,6 +29,7 @@ class KeptWorkflow:
         versions: The VERSIONS frame.
         runs: A RUNS frame of those that the server has.
         forgotten: Of those that are older.
+        absent: The ids of runs whose results the API did not give, and may give when asked again.
     """
 
     archive: Archive
@@ -39,25 +38,17 @@ class KeptWorkflow:
     versions: pl.DataFrame
     runs: pl.DataFrame
     forgotten: pl.DataFrame
-
-    @classmethod
-    def read(cls, archive: Archive, workflow_id: str, client: Client) -> KeptWorkflow:
-        """Read what an archive holds of a workflow, right after a sync."""
-        there = archive.scan_runs(workflow_id, gone=False).collect()
-        first = pl.lit(there["created_at"].min(), there.schema["created_at"])
-        older = pl.col("created_at") < first
-        forgotten = archive.scan_runs(workflow_id).filter(older).collect()
-        saved = archive.scan_evals(workflow_id).collect()
-        if saved.height > PAGE_SIZE:
-            # Where nothing was run a sync looks at the newest only; others may have been edited.
-            saved = read_evals(client, workflow_id)
-        versions = archive.scan_versions(workflow_id).collect()
-        return cls(archive, workflow_id, saved, versions, there, forgotten)
+    absent: frozenset[str]
 
     @property
     def all_runs(self) -> pl.DataFrame:
         """All runs, a RUNS frame."""
         return pl.concat([self.runs, self.forgotten])
+
+    def choose(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """Those of some runs whose results are kept."""
+        known = self.all_runs.filter(~pl.col("run_id").is_in(list(self.absent)))
+        return runs.join(known, on="run_id", how="semi")
 
     def read_results(self, runs: pl.DataFrame) -> pl.DataFrame:
         """The results of some of the runs; of the forgotten ones those of evals that are saved."""
@@ -93,10 +84,18 @@ def read_kept(
     """Bring an archive up to date, and read what it holds of a workflow.
 
     Raises:
-        RetabAnalysisError: What :meth:`Archive.sync` raises.
+        ArchiveError: The archive cannot be read or written.
+        RetabAnalysisError: What is needed cannot be read.
     """
-    archive.sync(workflow_id, client=client, progress=progress)
-    return KeptWorkflow.read(archive, workflow_id, client)
+    absent = sync_to_check(archive, workflow_id, client, progress)
+    there = archive.scan_runs(workflow_id, gone=False).collect()
+    first = pl.lit(there["created_at"].min(), there.schema["created_at"])
+    saved = archive.scan_evals(workflow_id).collect()
+    # The runs of a single eval are deleted with it.
+    is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
+    older = archive.scan_runs(workflow_id).filter(pl.col("created_at") < first, ~is_deleted)
+    versions = archive.scan_versions(workflow_id).collect()
+    return KeptWorkflow(archive, workflow_id, saved, versions, there, older.collect(), absent)
 
 
 def add_archived(results: pl.DataFrame | pl.LazyFrame, archive: Archive) -> pl.DataFrame:

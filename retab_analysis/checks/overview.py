@@ -14,7 +14,7 @@ from retab_analysis.analysis.triage import WHY, eval_state, why_failing
 from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_count
 from retab_analysis.checks.drift import DRIFT, find_drift
-from retab_analysis.checks.kept import KeptWorkflow, archive_or_none
+from retab_analysis.checks.kept import archive_or_none, read_kept
 from retab_analysis.checks.plan import HISTORY, RunListing
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_workflows
@@ -161,7 +161,6 @@ def overview(
     chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
     kept = archive_or_none(archive)
     if kept is not None:
-        kept.sync(chosen["workflow_id"], client=client, progress=progress)
         history = history or HISTORY
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
@@ -172,7 +171,8 @@ def overview(
         shown.update(len(outcomes.results) + len(outcomes.errors), total)
 
     with contextlib.closing(shown):
-        run_all(tasks, client.max_concurrency, outcomes, update)
+        # Of two syncs one waits for the other.
+        run_all(tasks, client.max_concurrency if kept is None else 1, outcomes, update)
         seen = [outcomes.results[at] for at in sorted(outcomes.results)]
         frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, *_ in seen)])
         try:
@@ -213,7 +213,7 @@ def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
 def _look_at(client: Client, workflow: pl.DataFrame, archive: Archive | None) -> Seen:
     """The row of one workflow, and what it is made of."""
     workflow_id = workflow["workflow_id"].item()
-    kept = None if archive is None else KeptWorkflow.read(archive, workflow_id, client)
+    kept = None if archive is None else read_kept(archive, workflow_id, client, progress=False)
     evals = read_evals(client, workflow_id) if kept is None else kept.saved
     listing = RunListing.read(client, workflow_id, kept)
     told = workflow.with_columns(*summarize_evals(evals), *summarize_runs(listing.runs))

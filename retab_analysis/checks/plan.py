@@ -109,7 +109,7 @@ class RunListing:
 
     def read_versions(self) -> pl.DataFrame:
         """The newest published versions."""
-        if self.kept is not None:
+        if self.kept is not None and not self.kept.versions.is_empty():
             return self.kept.versions
         return read_newest_versions(self.client, self.workflow_id)
 

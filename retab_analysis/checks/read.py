@@ -61,7 +61,7 @@ class ResultReader:
         """
         missing = runs.filter(~pl.col("run_id").is_in([*self._results, *self._archived_ids]))
         if self.kept is not None and not missing.is_empty():
-            kept = missing.join(self.kept.all_runs, on="run_id", how="semi")
+            kept = self.kept.choose(missing)
             self._archived = pl.concat([self._archived, self.kept.read_results(kept)])
             self._archived_ids.update(kept["run_id"])
             missing = missing.join(kept, on="run_id", how="anti")

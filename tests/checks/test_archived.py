@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from support.faultserver import reply
+from support.inside import OVERVIEW
 from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike
 
 import retab_analysis as ra
@@ -126,6 +128,11 @@ def test_a_deleted_eval_is_not_told_of(archive: ra.Archive) -> None:
         api.remove("a")
         plain, kept = api.check().evals, api.check(archive=archive).evals
         assert kept["transition"].to_list() == plain["transition"].to_list()
+    with LetteredApi({"a": "P", **alike(3, ".PP")}, scopes="EW") as api:
+        other = ra.Archive(archive.path.with_name("other.sqlite"))
+        api.check(archive=other)
+        api.remove("a")  # and with it the oldest run
+        assert "run_0" not in api.check(archive=other).plan["run_id"]
 
 
 def test_an_edit_beyond_the_newest_hundred_evals_is_seen(archive: ra.Archive) -> None:
@@ -146,6 +153,43 @@ def test_the_environment_names_one(
         monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(tmp_path / "not" / "there.sqlite"))
         with pytest.raises(ra.ArchiveError, match="is its folder there"):
             api.check()
+
+
+@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize("what", ["evals", "versions", "evals/runs", "evals/results"])
+def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(
+    what: str, status: int, archive: ra.Archive
+) -> None:
+    letters = {"a": "P" * 4 + "F" * 4, **alike(4, "P" * 8)}
+    with LetteredApi(letters, codes="AAAAB", published="A") as api:
+        for _ in range(2):  # before anything is kept, and after that
+            api.broken[f"GET /v1/workflows/{what}?"] = reply(status, {"detail": "away"})
+            plain, kept = (conclude(api, archive=each) for each in (None, archive))
+            assert kept == plain
+            assert (what == "versions") == (len(kept) == 3)
+            api.broken.clear()
+            plain, kept = (conclude(api, archive=each) for each in (None, archive))
+            assert kept == plain
+            assert len(kept) == 3
+            assert archive.scan_versions().collect()["workflow_version_id"].to_list()
+            api.run("FPPPP")
+
+
+def conclude(api: LetteredApi, **more: Any) -> tuple[Any, ...]:
+    """What a check says, or which error it is."""
+    try:
+        made = api.check(**more)
+    except ra.RetabAnalysisError as error:
+        return type(error), getattr(error, "status", None)
+    return str(made), made.gate().reasons, made.gate().ok
+
+
+def test_an_overview_that_fails_has_the_rows_of_the_other_workflows(archive: ra.Archive) -> None:
+    with LetteredApi(alike(3, "PPP")) as api:
+        api.broken["GET /v1/workflows/evals/results"] = reply(500, {"detail": "away"})
+        with pytest.raises(ra.ServerError) as caught:
+            ra.overview(archive=archive, client=api.client, progress=False)
+    assert caught.value.partial.schema == OVERVIEW
 
 
 @pytest.mark.parametrize("call", ["check", "plan_runs", "overview", "watch", "explore"])

@@ -178,7 +178,7 @@ class Fetcher:
         runs: Any = list(run_ids)
         if known is not None:
             runs = known.frame.filter(pl.col("run_id").is_in(run_ids))
-        if self._kept is not None:
+        if self._kept is not None and self._kept.choose(runs).height == runs.height:
             found = self._kept.read_results(runs)
             with self._lock:
                 self._explored.take_results(run_ids, found)
