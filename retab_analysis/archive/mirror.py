@@ -19,7 +19,7 @@ from typing import Any
 
 from retab_analysis.archive.database import transaction
 from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
-from retab_analysis.decode import Page, Problems, read_one
+from retab_analysis.decode import Page, Problems, read_one, report_problems
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import LISTS, refuse_unknown
 from retab_analysis.fetch.paging import (
@@ -80,7 +80,8 @@ class Mirror:
         no_versions: Why the published versions of a workflow could not be read; all else was.
         absent: The ids of runs that are there, and the API has no list of their results.
 
-    With ``to_check`` all saved evals are read, and it is an error where there is no such list.
+    With ``to_check`` all saved evals are read, and it is an error where there is no such list, and
+    where one of them or of the newest runs does not decode.
     """
 
     def __init__(
@@ -277,8 +278,13 @@ class Mirror:
     def _read_pages(
         self, path: str, params: Params, into: Collected, accept: Accept
     ) -> Iterator[list[RawRecord]]:
-        pages = read_pages(self._client, path, params, into, strict=False, accept=accept)
-        return (read_documents(into.gathering.table, page, self.problems) for page in pages)
+        table = into.gathering.table
+        for page in read_pages(self._client, path, params, into, strict=False, accept=accept):
+            # What a check that lists the newest runs itself would stumble over.
+            is_newest = table is RUNS and len(into.ids) <= PAGE_SIZE
+            if self._to_check and (is_newest or table is EVALS):
+                report_problems(table, page.problems, strict=True)
+            yield read_documents(table, page, self.problems)
 
     def _ids(self, kept: Kept, where: str = "TRUE", *values: Any) -> list[str]:
         query = f"SELECT id FROM documents WHERE kind = ? AND workflow = ? AND {where}"

@@ -60,8 +60,8 @@ def check(
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
         archive: Brought up to date first, and read instead of the API: all runs of whatever scope,
-            up to a million results. None for the one that ``RETAB_ANALYSIS_ARCHIVE`` names, if it
-            does.
+            up to a million results; one that does not decode counts as missing, and is warned of.
+            None for the one that ``RETAB_ANALYSIS_ARCHIVE`` names, if it does.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 

@@ -175,6 +175,22 @@ def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(
             api.run("FPPPP")
 
 
+@pytest.mark.parametrize(
+    ("which", "bad"), [("run_7", {"counts": "x"}), ("run_2", {"counts": "x"}), ("a", {"name": 7})]
+)
+def test_a_run_or_an_eval_that_does_not_decode_is_not_left_out(
+    which: str, bad: dict[str, Any], archive: ra.Archive
+) -> None:
+    with LetteredApi({"a": "P" * 7 + "F", **alike(4, "P" * 8)}) as api:
+        for _ in range(2):
+            api.change(which, **bad)
+            for each in (None, archive, archive):
+                with pytest.raises(ra.SchemaError, match=which):
+                    api.check(archive=each)
+            api.change(which, **(dict.fromkeys(bad) if which == "a" else {"counts": None}))
+            assert row(api.check(archive=archive))["candidate_state"] == "failed"
+
+
 def conclude(api: LetteredApi, **more: Any) -> tuple[Any, ...]:
     """What a check says, or which error it is."""
     try:
