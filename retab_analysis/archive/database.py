@@ -109,6 +109,8 @@ def prepare(path: Path) -> None:
         ArchiveError: What is there is not an archive, is damaged or is of a newer version; it was
             not touched.
     """
+    if path.is_dir():
+        raise ArchiveError(f"the archive {str(path)!r} is a folder; name a file in it")
     with reporting(path, OSError), contextlib.suppress(FileExistsError):
         # Of the user alone from the first moment on: it will hold customers' documents.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -17,7 +17,7 @@ from retab_analysis.transport import Client
 
 @dataclass(frozen=True, eq=False)
 class KeptWorkflow:
-    """A workflow as an archive holds it, right after a sync.
+    """A workflow as an archive holds it.
 
     What somebody deleted on the server says nothing any more. What the server itself has forgotten
     does: runs that are older than all that it still has.
@@ -39,6 +39,18 @@ class KeptWorkflow:
     runs: pl.DataFrame
     forgotten: pl.DataFrame
     absent: frozenset[str]
+
+    @classmethod
+    def read(cls, archive: Archive, workflow_id: str, absent: frozenset[str]) -> KeptWorkflow:
+        """Read what an archive holds of a workflow now."""
+        there = archive.scan_runs(workflow_id, gone=False).collect()
+        first = pl.lit(there["created_at"].min(), there.schema["created_at"])
+        saved = archive.scan_evals(workflow_id).collect()
+        # The runs of a single eval are deleted with it.
+        is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
+        older = archive.scan_runs(workflow_id).filter(pl.col("created_at") < first, ~is_deleted)
+        versions = archive.scan_versions(workflow_id).collect()
+        return cls(archive, workflow_id, saved, versions, there, older.collect(), absent)
 
     @property
     def all_runs(self) -> pl.DataFrame:
@@ -88,14 +100,7 @@ def read_kept(
         RetabAnalysisError: What is needed cannot be read.
     """
     absent = sync_to_check(archive, workflow_id, client, progress)
-    there = archive.scan_runs(workflow_id, gone=False).collect()
-    first = pl.lit(there["created_at"].min(), there.schema["created_at"])
-    saved = archive.scan_evals(workflow_id).collect()
-    # The runs of a single eval are deleted with it.
-    is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
-    older = archive.scan_runs(workflow_id).filter(pl.col("created_at") < first, ~is_deleted)
-    versions = archive.scan_versions(workflow_id).collect()
-    return KeptWorkflow(archive, workflow_id, saved, versions, there, older.collect(), absent)
+    return KeptWorkflow.read(archive, workflow_id, absent)
 
 
 def add_archived(results: pl.DataFrame | pl.LazyFrame, archive: Archive) -> pl.DataFrame:
@@ -110,6 +115,7 @@ def add_archived(results: pl.DataFrame | pl.LazyFrame, archive: Archive) -> pl.D
     there = archive_or_none(archive)
     if there is None or not workflows:
         return given
-    kept = there.scan_results(workflows, gone=False).collect()
-    others = kept.join(given, on="run_id", how="anti").join(given, on="result_id", how="anti")
+    kept = (KeptWorkflow.read(there, each, frozenset()) for each in workflows)
+    known = pl.concat([each.read_results(each.all_runs) for each in kept])
+    others = known.join(given, on="run_id", how="anti").join(given, on="result_id", how="anti")
     return pl.concat([given, others], how="diagonal")

@@ -265,6 +265,45 @@ def test_an_explorer_shows_all_runs_and_reads_their_results_without_asking(
             ra.explore(ra.fetch_runs(FLOW, client=api.client), archive=archive)
 
 
+def test_what_an_explorer_writes_makes_what_it_shows(archive: ra.Archive) -> None:
+    def run(code: str) -> pl.DataFrame:
+        made: dict[str, Any] = {}
+        exec(code, made)
+        rows: pl.DataFrame = made["rows"]
+        return rows
+
+    with LetteredApi({"a": "PPPPPF", **alike(3, "P" * 6)}) as api:
+        view = ra.explore(workflow_id=FLOW, archive=archive, client=api.client)
+        view.wait(timeout=60)
+        view.tab = "evals"
+        view.wait(timeout=60)
+        del api.runs[3]
+        api.change("a", name="another name")
+        api.run("UPPP", id="run_new")
+        for states in (["completed"] * 6, ["running"] + ["completed"] * 5):
+            assert_frame_equal(run(view.code()), view.frame, check_column_order=False)
+            view.tab = "runs"
+            assert view.frame["status"].to_list() == states
+            assert_frame_equal(run(view.code()), view.frame)
+            view.refresh()
+            view.wait(timeout=60)
+            view.tab = "evals"
+            view.wait(timeout=60)
+        assert "another name" in view.frame["eval_name"]
+        view.close()
+
+
+def test_a_comparison_view_also_has_what_the_server_forgot(archive: ra.Archive) -> None:
+    with LetteredApi({"a": "P" * 10 + "F" * 3, **alike(3, "P" * 13)}, memory=False) as api:
+        archive.sync(FLOW, client=api.client, progress=False)
+        del api.runs[:10]
+        archive.sync(FLOW, client=api.client, progress=False)
+        results = ra.fetch_results(["run_11", "run_12"], client=api.client)
+        view = ra.compare_view(results, "run_11", "run_12", archive=archive, client=api.client)
+        assert row(view.comparison)["since_run_id"] == "run_10"
+        view.close()
+
+
 def test_a_comparison_view_has_the_archived_results_as_history(archive: ra.Archive) -> None:
     with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
         archive.sync(FLOW, client=api.client, progress=False)

@@ -111,12 +111,18 @@ class Fetcher:
             return False
         client, progress = client_or_default(self._client), JobProgress("Archiving", self._report)
         kept = read_kept(self._archive, self.workflow_id, client, progress)
+        # Without what somebody deleted, unless the server has forgotten something.
+        which = f"{self.workflow_id!r}{', gone=False' if kept.forgotten.is_empty() else ''}"
         code = f"ra.Archive({str(self._archive.path)!r})"
-        scanned = f"{code}.scan_runs({self.workflow_id!r}).collect()"
+        runs, results = f"{code}.scan_runs({which})", f"{code}.scan_results({which})"
+        here = {*self._explored.fetched}.difference(kept.absent)
+        found = kept.read_results(kept.all_runs.filter(pl.col("run_id").is_in(list(here))))
         with self._lock:
             self._kept = kept
-            self._explored.source = FrameOrigin(runs=f"runs = {scanned}", archive=code)
+            self._explored.source = FrameOrigin(runs=f"runs = {runs}.collect()", archive=results)
+            self._runs.frame = kept.all_runs  # without those that were deleted
             self._explored.take_runs(kept.all_runs)
+            self._explored.take_results(here, found)
             self._explored.take_versions(kept.versions)
         if kept.all_runs.is_empty():
             self._say("There is no run.")

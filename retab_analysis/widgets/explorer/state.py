@@ -32,7 +32,7 @@ class FrameOrigin:
     Attributes:
         runs: The lines that make ``runs``.
         results: The lines that make ``results``, empty where they are read run by run.
-        archive: What makes the archive from which they are read, empty where the API is asked.
+        archive: What reads all results of an archive, empty where the API is asked.
     """
 
     runs: str = ""
@@ -283,8 +283,7 @@ class ExplorerState:
     def _write_fetched(self, ids: list[str]) -> str:
         if not self.source.archive:
             return f"ra.fetch_results({ids!r}{self._write_names()})"
-        kept = f"{self.source.archive}.scan_results()"
-        return f'{kept}.filter(pl.col("run_id").is_in({ids!r})).collect()'
+        return f'{self.source.archive}.filter(pl.col("run_id").is_in({ids!r})).collect()'
 
     def _run_ids(self, results: pl.DataFrame) -> list[str]:
         return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()
