@@ -74,9 +74,10 @@ def test_44_whoever_has_waited_long_enough_says_so(
 
 
 def test_45_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere" / "a.sqlite", tmp_path):
-        with pytest.raises(ra.ArchiveError, match=r"may this user write|disk I/O error"):
-            ra.Archive(path)
+    with pytest.raises(ra.ArchiveError, match="may this user write"):
+        ra.Archive(tmp_path / "nowhere" / "a.sqlite")
+    with pytest.raises(ra.ArchiveError, match="is a folder; name a file in it"):
+        ra.Archive(tmp_path)
 
 
 @pytest.mark.parametrize("what", ["moved", "replaced", "folder"])
