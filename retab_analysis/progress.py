@@ -170,10 +170,7 @@ def announce(progress: Progress, line: str, done: int, total: int, *, starts: bo
 
 
 def say(line: str) -> None:
-    """Say what somebody has to know: an output of a notebook's cell, else on the standard error."""
-    if in_kernel():
-        sys.modules["IPython"].display.display({"text/plain": as_shown(line)}, raw=True)
-        return
+    """Say what somebody has to know, on the standard error: what a cell prints stays its own."""
     # A program may have closed it, or have none; what was to be done is done all the same.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{as_shown(line)}\n")

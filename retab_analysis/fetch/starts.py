@@ -75,8 +75,8 @@ def start_runs(
     All evals of all workflows of an organization are executed one after the other, on one shared
     queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
     runs wait behind it. To try a change, run what it concerns: ``only="edited"`` finds that.
-    Before the first start one sentence says how many runs of how many evals there will be, below
-    the cell of a notebook and elsewhere on the standard error.
+    Before the first start one sentence on the standard error says how many runs of how many evals
+    there will be.
 
     Args:
         workflow_id: The workflow.

@@ -76,9 +76,9 @@ def test_a_wait_that_ends_early_gives_back_what_came_meanwhile(
     assert printed(kernel, "print(order)") == "['late', 'after']"
 
 
-def test_a_start_is_said_below_the_cell_and_prints_nothing(kernel: BlockingKernelClient) -> None:
+def test_a_start_is_said_below_the_cell_on_the_standard_error(kernel: BlockingKernelClient) -> None:
     code = "import retab_analysis as ra\nsandbox = ra.demo()\nruns = ra.start_runs('wf_claims')"
     messages = execute(kernel, code)
-    said = [each["content"]["data"] for each in messages if each["msg_type"] == "display_data"]
-    assert said == [{"text/plain": "Starting 1 run of wf_claims: 20 evals."}]
-    assert not [each for each in messages if each["msg_type"] == "stream"]
+    streams = [each["content"] for each in messages if each["msg_type"] == "stream"]
+    assert streams == [{"name": "stderr", "text": "Starting 1 run of wf_claims: 20 evals.\n"}]
+    assert not [each for each in messages if each["msg_type"] == "display_data"]
