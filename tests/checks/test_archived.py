@@ -42,6 +42,34 @@ def test_a_break_500_runs_old_has_its_date(archive: ra.Archive) -> None:
         assert row(api.check())["transition"] == "still_failing"
 
 
+@pytest.mark.parametrize("n", [35, 200])
+def test_a_break_has_its_date_whatever_is_checked_and_held_against(
+    n: int, archive: ra.Archive
+) -> None:
+    begun = n - 25
+    letters = {"a": "P" * begun + "F" * 20 + "C" * 5, **alike(3, "P" * n)}
+    codes = "A" * begun + "B"
+    with LetteredApi(letters, codes=codes, published="A", memory=False) as api:
+        newest = ra.fetch_runs(FLOW, limit=2, client=api.client)
+        candidates = (None, f"run_{n - 6}", "draft", [f"run_{n - 8}", f"run_{n - 7}"], newest)
+        for candidate in candidates:
+            found = row(api.check(archive=archive, candidate=candidate))
+            assert found["since_run_id"] == f"run_{begun}"
+            assert found["transition"] == "regressed"
+        for baseline in ("published", "v1", "last_ok", "run_2", ["run_2", "run_3"]):
+            made = api.check(archive=archive, baseline=baseline)
+            assert row(made)["since_run_id"] == f"run_{begun}"
+            assert not made.gate().ok
+            assert "at the latest" not in str(made) + made.explain()
+        for candidate in ("v1", "published", f"run_{begun - 1}"):
+            assert api.check(archive=archive, candidate=candidate).gate().ok
+        api.run("UPPP")
+        assert row(api.check(archive=archive))["since_run_id"] == f"run_{begun}"
+        for _ in range(3):
+            api.run("PPPP")
+        assert api.check(archive=archive).gate().ok
+
+
 @pytest.mark.parametrize(
     ("evals", "codes"),
     [
