@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.check import check
+from retab_analysis.checks.kept import archive_or_none
 from retab_analysis.checks.overview import overview
 from retab_analysis.checks.settle import RerunPlan, settle_others
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
@@ -26,7 +27,7 @@ from retab_analysis.cli.console import (
 from retab_analysis.cli.session import Session, open_archive
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import without_edited
-from retab_analysis.comparison.gate import FAIL_ON, GateRule
+from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
@@ -136,6 +137,7 @@ def _check_one(
     options: Namespace, console: Console, session: Session
 ) -> tuple[int, dict[str, Any] | None]:
     """Check ``options.workflow``; gives the exit code, and what is to be printed as JSON."""
+    archive_or_none(open_archive(options.archive))  # what cannot be used starts nothing
     started = _start(options, console, session) if options.start else RUNS.empty()
     if started is None:
         console.warn("Nothing was started.")
@@ -146,16 +148,23 @@ def _check_one(
     if started.height:
         comparison = settle_others(
             comparison,
-            comparison.gate(**options.rule).set_aside,
+            _judge(options, comparison).set_aside,
             only_errors=True,
             client=session.client,
             progress=console.telling,
         )
     if options.settle:
         comparison = _settle(options, console, session, comparison)
-    gate = comparison.gate(**options.rule)
+    gate = _judge(options, comparison)
     conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
     return _tell(options, console, conclusion)
+
+
+def _judge(options: Namespace, comparison: Comparison) -> Gate:
+    try:
+        return comparison.gate(**options.rule)
+    except ConfigError as error:  # a label that two blocks have, which only the API tells
+        raise UsageError(str(error)) from None
 
 
 def compare_sides(
@@ -239,7 +248,7 @@ def _settle(
 ) -> Comparison:
     """Run undecided evals again, after asking where that may be many times."""
     most, client = options.settle, session.client
-    aside = comparison.gate(**options.rule).set_aside
+    aside = _judge(options, comparison).set_aside
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
     if not _may_queue(options, console, plan.most, "up to "):
         console.warn("Nothing is run again.")

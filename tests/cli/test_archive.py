@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import KEY
-from support.faultserver import reply
+from support.faultserver import page, reply
 from support.inside import RecordingClient, Session, main
 from support.lettered_api import FLOW, LetteredApi
 
@@ -153,3 +153,29 @@ def test_earlier_runs_are_read_in_a_whole_world(
         assert main(["overview", "--archive", ARCHIVE], session) == 0
         assert main(["overview", "--history", "-1"], session) == 4
     assert "wf_untitled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", ["option", "environment"])
+def test_a_check_starts_nothing_where_the_archive_cannot_be_used(
+    named: str,
+    api: LetteredApi,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("junk.txt").write_text("not an archive, and longer than a header of SQLite would be\n" * 9)
+    option = "--archive junk.txt" if named == "option" else ""
+    if named == "environment":
+        monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", "junk.txt")
+    assert run(api, f"check {FLOW} --start {option}") == 3
+    assert "it is not an archive" in capsys.readouterr().err
+    assert api.started == []
+
+
+def test_a_label_of_two_blocks_in_the_file_is_a_usage_error(
+    api: LetteredApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("policy.toml").write_text('[tiers.critical]\nblocks = ["Same"]\n')
+    alike = [{"id": each, "label": "Same", "type": "extract"} for each in ("extract", "other")]
+    api.broken["GET /v1/workflows/blocks"] = reply(200, page(alike))
+    assert run(api, f"check {FLOW} --allow policy.toml") == 4
+    assert "'Same' is the name of 2 blocks; give an id: extract, other" in capsys.readouterr().err
