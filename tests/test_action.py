@@ -211,7 +211,7 @@ def test_only_what_was_edited(runner: Runner, api: LetteredApi) -> None:
     api.write(api.evals)
     assert check(runner, only="edited", canary="2") == 0, runner.log
     assert [run.scope for run in api.started] == ["B", "E", "E"]
-    assert "Starting 3 runs of 3 evals: block 'totals' (" in runner.log
+    assert f"Starting 3 runs of {FLOW}, 3 evals: block 'totals' (" in runner.log, runner.log
     # Neither is forgotten where it says nothing.
     quiet = {"comment": "false", "status": "false"}
     assert check(runner, start="false", only="edited", **quiet) == 4

@@ -43,10 +43,10 @@ def claim(directory: Path, by: Sequence[str]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         save(path, manifest.encode())
     elif there != manifest:
-        raise ConfigError(
-            f"directory {str(directory)!r} holds {there or 'something else'}, and not {manifest}: "
-            "give the same partition_by, or a directory that is new or empty"
-        )
+        found = "a file" if directory.is_file() else "no export of an archive"
+        if there is not None:
+            found = f"an export with {there}, and this one would have {manifest}"
+        raise ConfigError(f"directory {str(directory)!r} is {found}: give one that is new or empty")
 
 
 def write_table(

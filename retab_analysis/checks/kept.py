@@ -84,7 +84,8 @@ def archive_or_none(archive: Archive | None) -> Archive | None:
         ArchiveError: What the environment names is not one.
     """
     if archive is not None and not isinstance(archive, Archive):
-        raise ConfigError(f"archive must be an Archive or None, got {type(archive).__name__}")
+        got = type(archive).__name__
+        raise ConfigError(f"archive must be an Archive or None, got {got}; open it: Archive(path)")
     if archive is None and os.environ.get(PATH_VARIABLE):
         return Archive()
     return archive

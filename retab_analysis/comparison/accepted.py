@@ -123,7 +123,7 @@ def _read_tiers(tiers: Any, part: str, path: object) -> dict[str, str]:
         if tier not in TIERS or not isinstance(named, Mapping) or set(named) - {"evals", "blocks"}:
             raise ConfigError(
                 f"{where} must be one of {', '.join(f'[tiers.{each}]' for each in TIERS)} with "
-                f"evals = […] and blocks = […], got {named!r}"
+                f"evals = […] and blocks = […] and nothing else, got {named!r}"
             )
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
             raise ConfigError(f"{where}: {part} must be a list of texts, got {names!r}")

@@ -113,9 +113,7 @@ def select_edited(
     ]
     canaries = _choose_canaries(others)[: canary if scopes else 0]
     sizes = {each.id: len(each.evals) for each in blocks}
-    evals = repeat * (
-        sum(sizes.get(each.get("block_id", ""), 1) for each in scopes) + len(canaries)
-    )
+    evals = sum(sizes.get(each.get("block_id", ""), 1) for each in scopes) + len(canaries)
     if canary and scopes:
         fewer = f" (of {canary} asked for)" if len(canaries) < canary else ""
         names = [repr(each["eval_name"] or each["eval_id"]) for each in canaries]
@@ -124,14 +122,15 @@ def select_edited(
         what.append(f"{count(len(canaries), 'eval')}{fewer} {solid}{named}")
     scopes += [{"type": "single", "eval_id": each} for each in _ids(canaries)]
     runs = [scope for scope in scopes for _ in range(repeat)]
-    said = f"Starting {count(len(runs), 'run')} of {count(evals, 'eval')}: {'; '.join(what)}."
+    said = f"{say_start(workflow_id, len(runs), evals, repeat)}: {'; '.join(what)}."
     if not runs:
         said = "No run is started: no block was edited since its evals ran last."
     reasons = {each.id: each.say_left_out() for each in left_out}
     told = list_some((f"{block!r} ({why})" for block, why in reasons.items()), _LISTED)
     rows = [(block, "$", why, "") for block, why in reasons.items()]
     problems = pl.DataFrame(rows, PROBLEMS, orient="row")
-    return Selection(runs, evals, said, f"Left out: {told}." if reasons else "", problems)
+    left = f"Left out: {told}." if reasons else ""
+    return Selection(runs, evals * repeat, said, left, problems)
 
 
 def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
@@ -206,6 +205,13 @@ def _choose_canaries(blocks: Sequence[_Block]) -> list[Eval]:
 
 def _ids(evals: Sequence[Eval]) -> list[str]:
     return [each["eval_id"] for each in evals]
+
+
+def say_start(workflow_id: str, runs: int, evals: int | None, repeat: int) -> str:
+    """How many runs are started, of how many evals where that is known."""
+    times = f", each {repeat} times" if repeat > 1 else ""
+    known = "" if evals is None else f", {count(evals, 'eval')}{times}"
+    return f"Starting {count(runs, 'run')} of {workflow_id}{known}"
 
 
 def count(number: int, noun: str) -> str:

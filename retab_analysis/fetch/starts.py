@@ -14,7 +14,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_choice, check_count
+from retab_analysis.arguments import check_choice, check_count, suggest
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
@@ -29,7 +29,7 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edited import Scope, Selection, count, select_edited
+from retab_analysis.fetch.edited import Scope, Selection, say_start, select_edited
 from retab_analysis.fetch.lists import explain_missing_run, list_evals, resolve_evals
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, record_parser, refuse_other
 from retab_analysis.fetch.params import (
@@ -154,11 +154,8 @@ def select(
     """What was asked for, and how many evals that are, where the API says so at once."""
     runs = [scope for scope in scopes for _ in range(repeat)]
     evals = _count_evals(client, workflow_id, scopes)
-    said = f"Starting {count(len(runs), 'run')} of {workflow_id}"
-    if evals is not None:
-        times = f", each {repeat} times" if repeat > 1 else ""
-        said += f": {count(evals, 'eval')}{times}"
-    return Selection(runs, None if evals is None else evals * repeat, f"{said}.")
+    said = f"{say_start(workflow_id, len(runs), evals, repeat)}."
+    return Selection(runs, None if evals is None else evals * repeat, said)
 
 
 def _count_evals(client: Client, workflow_id: str, scopes: Sequence[Scope]) -> int | None:
@@ -193,8 +190,18 @@ def start_each(
                 is_408 = isinstance(error, APIError) and error.status_code == 408
                 if is_408 or isinstance(error, _UNANSWERED):
                     _look_for_start(client, workflow_id, scope, began, error)
+                if isinstance(error, NotFoundError) and "block_id" in scope:
+                    _suggest_block(client, workflow_id, scope["block_id"], error)
                 raise
     return to_frame(RUNS, started)
+
+
+def _suggest_block(client: Client, workflow_id: str, asked: str, error: NotFoundError) -> None:
+    with contextlib.suppress(RetabAnalysisError):
+        blocks = list_evals(client, workflow_id).frame["block_id"].drop_nulls()
+        if len(blocks) and asked not in blocks:
+            known = dict.fromkeys(blocks.unique(maintain_order=True))
+            error.args = (f"{error}. No saved eval is of {asked!r}: {suggest(asked, known)}",)
 
 
 @contextlib.contextmanager

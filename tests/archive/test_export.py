@@ -292,14 +292,16 @@ def test_a_directory_of_something_else_is_left_alone(archive: ra.Archive, tmp_pa
     mine.mkdir()
     (mine / "runs.csv").write_text("a")
     (tmp_path / "file").write_text("a")
-    for directory in (mine, tmp_path / "file"):
-        with pytest.raises(ra.ConfigError, match=r"holds something else.*new or empty"):
-            archive.export_parquet(directory)
+    for name, what in (("mine", "no export of an archive"), ("file", "a file")):
+        with pytest.raises(ra.ConfigError, match=f"{name}' is {what}: give one that is new or"):
+            archive.export_parquet(tmp_path / name)
     assert [each.name for each in mine.iterdir()] == ["runs.csv"]
     archive.export_parquet(tmp_path / "lake")
     before = stamps(tmp_path / "lake")
     for by in (("month", "workflow_id"), "month", ()):
-        with pytest.raises(ra.ConfigError, match=r"holds.*give the same partition_by"):
+        with pytest.raises(
+            ra.ConfigError, match=r"is an export with .*partition_by.*one that is new"
+        ):
             archive.export_parquet(tmp_path / "lake", partition_by=by)
     assert stamps(tmp_path / "lake") == before
 

@@ -74,7 +74,7 @@ def test_new_evals_are_run_several_times_and_only_they(
         assert [run.eval_id for run in api.started] == [
             each for each in ("shaky", "gap", "broken") for _ in range(5)
         ]
-    said = f"Starting 15 runs of {FLOW}: 3 evals, each 5 times.\n"
+    said = f"Starting 15 runs of {FLOW}, 3 evals, each 5 times.\n"
     assert capsys.readouterr().err == said
     assert found.select("eval_id", "kind", "outcomes", "failures", "errors", "rate").rows() == [
         ("shaky", "flaky", 5, 2, 0, 0.4),

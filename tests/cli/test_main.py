@@ -314,7 +314,7 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     assert green("check", FLOW, "--start") == 0
     told = capsys.readouterr()
     assert told.err == (
-        f"Starting 1 run of {FLOW}: 7 evals.\n"
+        f"Starting 1 run of {FLOW}, 7 evals.\n"
         f"Started run started_{PAST + 1}. Waiting until it has ended; Ctrl-C does not cancel it.\n"
     )
     assert [run.eval_id for run in green.api.started] == [None]
@@ -334,9 +334,9 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         assert served(*options) == 1
         told = capsys.readouterr()
         assert told.err.splitlines() == [
-            "Starting 3 runs of 5 evals: block 'extract' (its code is not the one on which its "
-            "evals ran last); 2 evals that always passed, of blocks that were not edited: "
-            "'classify 0', 'classify 1'. Left out: 'classify' (3 evals, not edited).",
+            f"Starting 3 runs of {FLOW}, 5 evals: block 'extract' (its code is not the one on "
+            "which its evals ran last); 2 evals that always passed, of blocks that were not "
+            "edited: 'classify 0', 'classify 1'. Left out: 'classify' (3 evals, not edited).",
             "Started runs started_20, started_21, started_22. Waiting until they have ended; "
             "Ctrl-C does not cancel them.",
         ]

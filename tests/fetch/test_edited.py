@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.inside import RUNS
-from support.lettered_api import DAY, FIRST, HOUR, LetteredApi
+from support.lettered_api import DAY, FIRST, FLOW, HOUR, LetteredApi
 
 import retab_analysis as ra
 
@@ -70,7 +70,7 @@ def test_the_block_that_was_edited_is_run_and_all_is_said() -> None:
     assert scopes(runs) == [("extract", None)] * 2
     assert runs["total_evals"].to_list() == [3, 3]
     assert str(said) == (
-        f"Starting 2 runs of 6 evals: block 'extract' ({WHY['code']}). "
+        f"Starting 2 runs of {FLOW}, 3 evals, each 2 times: block 'extract' ({WHY['code']}). "
         "Left out: 'classify' (3 evals, not edited), 'split' (3 evals, not edited)."
     )
     assert said.problems.select("record_id", "reason").rows() == [
@@ -189,7 +189,7 @@ def test_canaries_are_solid_evals_of_the_other_blocks_by_turns() -> None:
         runs, said = start(api, canary=3, repeat=2)
         chosen = ["classify 1", "classify 1", "split 2", "split 2", "classify 2", "classify 2"]
         assert runs["eval_id"].to_list() == [None, None, *chosen]
-        assert str(said).startswith("Starting 8 runs of 12 evals: block 'extract' (")
+        assert str(said).startswith(f"Starting 8 runs of {FLOW}, 6 evals, each 2 times: block ")
         assert "; 3 evals that always passed, of blocks that were not edited: 'classify 1'" in str(
             said
         )
@@ -201,7 +201,7 @@ def test_canaries_beside_what_one_asked_for(arguments: dict[str, str]) -> None:
         runs, said = start(api, **arguments, only=None, canary=9)
     assert runs["eval_id"].to_list()[1:] == ["classify 0", "classify 1", "classify 2"]
     n = 3 if "blocks" in arguments else 1
-    words = f"Starting 4 runs of {n + 3} evals: what was asked for; 3 evals (of 9 asked for) that"
+    words = f"Starting 4 runs of {FLOW}, {n + 3} evals: what was asked for; 3 evals (of 9 asked "
     assert str(said).startswith(words)
     assert said.problems.is_empty()
 

@@ -17,6 +17,7 @@ from support.documents import eval_document, run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import RUNS
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
@@ -86,15 +87,15 @@ def test_a_run_is_started_for_each_scope(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "Starting 1 run of wf: 4 evals."),
-        ({"repeat": 3}, "Starting 3 runs of wf: 4 evals, each 3 times."),
+        ({}, "Starting 1 run of wf, 4 evals."),
+        ({"repeat": 3}, "Starting 3 runs of wf, 4 evals, each 3 times."),
         (
             {"evals": ["e1", "second"], "repeat": 5},
-            "Starting 10 runs of wf: 2 evals, each 5 times.",
+            "Starting 10 runs of wf, 2 evals, each 5 times.",
         ),
-        ({"evals": "e1"}, "Starting 1 run of wf: 1 eval."),
-        ({"blocks": "block_extract_invoice"}, "Starting 1 run of wf: 4 evals."),
-        ({"evals": "e1", "blocks": "other"}, "Starting 2 runs of wf: 1 eval."),
+        ({"evals": "e1"}, "Starting 1 run of wf, 1 eval."),
+        ({"blocks": "block_extract_invoice"}, "Starting 1 run of wf, 4 evals."),
+        ({"evals": "e1", "blocks": "other"}, "Starting 2 runs of wf, 1 eval."),
     ],
 )
 def test_how_many_are_started_is_said_before(
@@ -417,3 +418,10 @@ def test_the_whole_way_in_the_sandbox() -> None:
         with pytest.raises(ra.ConflictError, match="completed"):
             ra.cancel_runs(ended, client=client)
         assert ra.wait_for_runs(ended.lazy(), client=client).equals(ended)
+
+
+def test_a_block_that_is_not_there_is_answered_with_the_nearest() -> None:
+    with LetteredApi({"a": "PP"}, blocks={"a": "extract_lines"}) as api:
+        api.broken["POST"] = reply(404, {"detail": "no such block"})
+        with pytest.raises(ra.NotFoundError, match="did you mean 'extract_lines'"):
+            ra.start_runs(api.flow, blocks="extract_line", client=api.client)
