@@ -30,7 +30,8 @@ def as_shown(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         # Excel keeps milliseconds.
         kept = value.astimezone(dt.UTC).replace(tzinfo=None)
-        return kept.replace(microsecond=round(kept.microsecond, -3) % 1_000_000)
+        rounded = dt.timedelta(microseconds=round(kept.microsecond, -3))
+        return kept.replace(microsecond=0) + rounded
     if isinstance(value, list):
         value = ", ".join(value)
     return value if value != "" else None
