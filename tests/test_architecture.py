@@ -76,7 +76,7 @@ LINES = {
     "plots": 1_320,
     "checks": 2_800,
     "widgets": 6_350,
-    "cli": 2_020,
+    "cli": 2_025,
     "pytest_plugin": 205,
     "mcp": 170,
     "sandbox": 2_920,

@@ -118,13 +118,13 @@ def _read_saved(
         run_all([find], 1, outcomes)
         return kept.saved, outcomes.results.get(0), kept.versions
     tasks = [
-        find,
         partial(read_evals, client, workflow_id),
+        find,
         partial(read_newest_versions, client, workflow_id),
     ]
     run_all(tasks, client.max_concurrency, outcomes)
-    error = outcomes.errors.get(1) or outcomes.error()
-    if 1 not in outcomes.results and error is not None:
+    error = outcomes.errors.get(0) or outcomes.error()
+    if 0 not in outcomes.results and error is not None:
         raise error
     results = outcomes.results
-    return results[1], results.get(0), results.get(2)
+    return results[0], results.get(1), results.get(2)

@@ -32,7 +32,7 @@ from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.fetch import wait_for_runs
+from retab_analysis.fetch import fetch_evals, wait_for_runs
 from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
@@ -209,7 +209,8 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
     if options.only:
         selected = select_edited(client, options.workflow, canary=options.canary)
     else:
-        selected = select(client, options.workflow, [{"type": "workflow"}])
+        evals = fetch_evals(options.workflow, client=client, progress=False).height
+        selected = select(options.workflow, [{"type": "workflow"}], evals)
     if not _may_queue(options, console, selected.evals):
         return None
     console.say(f"{selected.said} {selected.said_left_out}".rstrip())

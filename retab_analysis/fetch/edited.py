@@ -207,10 +207,11 @@ def _ids(evals: Sequence[Eval]) -> list[str]:
     return [each["eval_id"] for each in evals]
 
 
-def say_start(workflow_id: str, runs: int, evals: int | None, repeat: int) -> str:
-    """How many runs are started, of how many evals where that is known."""
+def say_start(workflow_id: str, runs: int, evals: str | int | None, repeat: int) -> str:
+    """How many runs are started, and of how many evals or which, where that is known."""
     times = f", each {repeat} times" if repeat > 1 else ""
-    known = "" if evals is None else f", {count(evals, 'eval')}{times}"
+    told = count(evals, "eval") if isinstance(evals, int) else evals
+    known = "" if told is None else f", {told}{times}"
     return f"Starting {count(runs, 'run')} of {workflow_id}{known}"
 
 

@@ -14,7 +14,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_choice, check_count, suggest
+from retab_analysis.arguments import check_choice, check_count
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
@@ -29,9 +29,9 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edited import Scope, Selection, say_start, select_edited
-from retab_analysis.fetch.lists import explain_missing_run, list_evals, resolve_evals
-from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, record_parser, refuse_other
+from retab_analysis.fetch.edited import Scope, Selection, count, say_start, select_edited
+from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
+from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     RunList,
@@ -56,8 +56,6 @@ _UNANSWERED = (KeyboardInterrupt, TransportError, ProtocolError, ServerError, Sc
 _SLACK = timedelta(seconds=5)
 # Seconds that somebody who has pressed Ctrl-C waits to hear which run goes on.
 _LOOK = 5.0
-# Seconds that a start waits to hear how many evals it is of, which is only said.
-_COUNT = 2.0
 
 
 def start_runs(
@@ -75,8 +73,8 @@ def start_runs(
     All evals of all workflows of an organization are executed one after the other, on one shared
     queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
     runs wait behind it. To try a change, run what it concerns: ``only="edited"`` finds that.
-    Before the first start one sentence on the standard error says how many runs of how many evals
-    there will be.
+    Before the first start one sentence on the standard error says how many runs there will be, and
+    of which evals.
 
     Args:
         workflow_id: The workflow.
@@ -141,7 +139,7 @@ def start_runs(
         asked = None if only else scopes
         selected = select_edited(chosen, workflow_id, asked, canary=canary, repeat=repeat)
     else:
-        selected = select(chosen, workflow_id, scopes, repeat=repeat)
+        selected = select(workflow_id, scopes, _name_evals(scopes), repeat)
     if selected.said_left_out:
         warnings.warn(ProblemsWarning(selected.said_left_out, selected.left_out), stacklevel=2)
     say(selected.said)
@@ -149,27 +147,22 @@ def start_runs(
 
 
 def select(
-    client: Client, workflow_id: str, scopes: Sequence[Scope], *, repeat: int = 1
+    workflow_id: str, scopes: Sequence[Scope], evals: str | int | None, repeat: int = 1
 ) -> Selection:
-    """What was asked for, and how many evals that are, where the API says so at once."""
+    """What was asked for; how many evals that are is a number, words, or not known."""
     runs = [scope for scope in scopes for _ in range(repeat)]
-    evals = _count_evals(client, workflow_id, scopes)
-    said = f"{say_start(workflow_id, len(runs), evals, repeat)}."
-    return Selection(runs, None if evals is None else evals * repeat, said)
+    number = evals * repeat if isinstance(evals, int) else None
+    return Selection(runs, number, f"{say_start(workflow_id, len(runs), evals, repeat)}.")
 
 
-def _count_evals(client: Client, workflow_id: str, scopes: Sequence[Scope]) -> int | None:
-    if all("eval_id" in scope for scope in scopes):
-        return len(scopes)
-    outcomes: TaskOutcomes[Fetched] = TaskOutcomes()
-    with contextlib.suppress(OutOfPatienceError):
-        run_all([partial(list_evals, client, workflow_id)], 1, outcomes, patience=_COUNT)
-    saved = outcomes.results.get(0)
-    if saved is None:
-        return None
-    sizes = Counter(saved.frame["block_id"])
-    of_type = {"single": 1, "workflow": saved.frame.height + len(saved.problems)}
-    return sum(of_type.get(scope["type"], sizes[scope.get("block_id")]) for scope in scopes)
+def _name_evals(scopes: Sequence[Scope]) -> str:
+    """The evals of some runs; how many a block or a workflow has is not asked for."""
+    kinds = Counter(scope["type"] for scope in scopes)
+    if kinds["workflow"]:
+        return "all its evals"
+    parts = [count(kinds["single"], "eval")] if kinds["single"] else []
+    parts += [f"all evals of {count(kinds['block'], 'block')}"] if kinds["block"] else []
+    return " and ".join(parts) or "0 evals"
 
 
 def start_each(
@@ -190,18 +183,8 @@ def start_each(
                 is_408 = isinstance(error, APIError) and error.status_code == 408
                 if is_408 or isinstance(error, _UNANSWERED):
                     _look_for_start(client, workflow_id, scope, began, error)
-                if isinstance(error, NotFoundError) and "block_id" in scope:
-                    _suggest_block(client, workflow_id, scope["block_id"], error)
                 raise
     return to_frame(RUNS, started)
-
-
-def _suggest_block(client: Client, workflow_id: str, asked: str, error: NotFoundError) -> None:
-    with contextlib.suppress(RetabAnalysisError):
-        blocks = list_evals(client, workflow_id).frame["block_id"].drop_nulls()
-        if len(blocks) and asked not in blocks:
-            known = dict.fromkeys(blocks.unique(maintain_order=True))
-            error.args = (f"{error}. No saved eval is of {asked!r}: {suggest(asked, known)}",)
 
 
 @contextlib.contextmanager

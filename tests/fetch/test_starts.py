@@ -17,7 +17,6 @@ from support.documents import eval_document, run_document
 from support.fakes import KEY, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import RUNS
-from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
@@ -87,15 +86,18 @@ def test_a_run_is_started_for_each_scope(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "Starting 1 run of wf, 4 evals."),
-        ({"repeat": 3}, "Starting 3 runs of wf, 4 evals, each 3 times."),
+        ({}, "Starting 1 run of wf, all its evals."),
+        ({"repeat": 3}, "Starting 3 runs of wf, all its evals, each 3 times."),
         (
             {"evals": ["e1", "second"], "repeat": 5},
             "Starting 10 runs of wf, 2 evals, each 5 times.",
         ),
         ({"evals": "e1"}, "Starting 1 run of wf, 1 eval."),
-        ({"blocks": "block_extract_invoice"}, "Starting 1 run of wf, 4 evals."),
-        ({"evals": "e1", "blocks": "other"}, "Starting 2 runs of wf, 1 eval."),
+        ({"blocks": "b1"}, "Starting 1 run of wf, all evals of 1 block."),
+        (
+            {"evals": "e1", "blocks": ["b1", "b2"]},
+            "Starting 3 runs of wf, 1 eval and all evals of 2 blocks.",
+        ),
     ],
 )
 def test_how_many_are_started_is_said_before(
@@ -114,24 +116,10 @@ def test_how_many_are_started_is_said_before(
     assert told[0]
 
 
-@pytest.mark.parametrize(
-    "answer", [reply(503), reply(403), reply(body=b"<p>"), Reply(b"", "close")]
-)
-def test_a_start_is_not_kept_back_where_evals_cannot_be_counted(
-    answer: Reply, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with StartServer(started("r1")) as server:
-        server.saved = answer
-        assert ra.start_runs("wf", client=client_for(server.url)).height == 1
-    assert capsys.readouterr().err == "Starting 1 run of wf.\n"
-
-
-def test_a_list_that_does_not_come_delays_no_start(capsys: pytest.CaptureFixture[str]) -> None:
-    with StartServer(started("r1")) as server:
-        server.saved = Reply(b"", endless=b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.2)
-        client = ra.Client(KEY, server.url)
-        assert ra.start_runs("wf", client=client).height == 1
-    assert capsys.readouterr().err == "Starting 1 run of wf.\n"
+def test_what_is_said_costs_no_request() -> None:
+    with FaultServer(started("r1", "r2")) as server:
+        assert ra.start_runs("wf", blocks=["b1", "b2"], client=client_for(server.url)).height == 2
+        assert len(bodies(server)) == len(server.requests) == 2
 
 
 def test_where_nobody_can_be_told_it_is_started_all_the_same(
@@ -418,10 +406,3 @@ def test_the_whole_way_in_the_sandbox() -> None:
         with pytest.raises(ra.ConflictError, match="completed"):
             ra.cancel_runs(ended, client=client)
         assert ra.wait_for_runs(ended.lazy(), client=client).equals(ended)
-
-
-def test_a_block_that_is_not_there_is_answered_with_the_nearest() -> None:
-    with LetteredApi({"a": "PP"}, blocks={"a": "extract_lines"}) as api:
-        api.broken["POST"] = reply(404, {"detail": "no such block"})
-        with pytest.raises(ra.NotFoundError, match="did you mean 'extract_lines'"):
-            ra.start_runs(api.flow, blocks="extract_line", client=api.client)
