@@ -207,12 +207,11 @@ def _ids(evals: Sequence[Eval]) -> list[str]:
     return [each["eval_id"] for each in evals]
 
 
-def say_start(workflow_id: str, runs: int, evals: str | int | None, repeat: int) -> str:
-    """How many runs are started, and of how many evals or which, where that is known."""
+def say_start(workflow_id: str, runs: int, evals: str | int, repeat: int) -> str:
+    """How many runs are started, and of how many evals, or of which."""
     times = f", each {repeat} times" if repeat > 1 else ""
     told = count(evals, "eval") if isinstance(evals, int) else evals
-    known = "" if told is None else f", {told}{times}"
-    return f"Starting {count(runs, 'run')} of {workflow_id}{known}"
+    return f"Starting {count(runs, 'run')} of {workflow_id}, {told}{times}"
 
 
 def count(number: int, noun: str) -> str:

@@ -147,9 +147,9 @@ def start_runs(
 
 
 def select(
-    workflow_id: str, scopes: Sequence[Scope], evals: str | int | None, repeat: int = 1
+    workflow_id: str, scopes: Sequence[Scope], evals: str | int, repeat: int = 1
 ) -> Selection:
-    """What was asked for; how many evals that are is a number, words, or not known."""
+    """What was asked for; ``evals`` is how many that are, or words for which."""
     runs = [scope for scope in scopes for _ in range(repeat)]
     number = evals * repeat if isinstance(evals, int) else None
     return Selection(runs, number, f"{say_start(workflow_id, len(runs), evals, repeat)}.")
