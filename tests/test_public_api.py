@@ -88,8 +88,7 @@ SIGNATURES = {
     "qualify": "(workflow_id, evals, *, repeat=5, client=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
-    "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, canary=0, repeat=1, "
-    "client=None)",
+    "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results)",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",

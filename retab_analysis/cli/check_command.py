@@ -51,8 +51,8 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     options.rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
-    if (options.only and not options.start) or (options.canary and not options.only):
-        raise UsageError("--only goes with --start, and --canary with --only edited")
+    if options.only and not options.start:
+        raise UsageError("--only goes with --start")
     if options.drift and options.only:
         raise UsageError("--drift judges what nobody edited: leave --only out")
     workflows = choose_workflows(options, lambda: _list_ready(console, session))
@@ -207,7 +207,7 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
     """Start and wait; gives no runs where nothing was edited, None where somebody says no."""
     client = session.client
     if options.only:
-        selected = select_edited(client, options.workflow, canary=options.canary)
+        selected = select_edited(client, options.workflow)
     else:
         evals = fetch_evals(options.workflow, client=client, progress=False).height
         selected = select(options.workflow, [{"type": "workflow"}], evals)

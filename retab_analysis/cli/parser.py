@@ -116,8 +116,6 @@ def _add_check(commands: _Commands) -> None:
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     says = "with --start: only the blocks that were edited since their evals ran last"
     add("--only", choices=("edited",), help=says)
-    says = "with --only: also N evals that always passed, of blocks that were not edited"
-    add("--canary", type=count, metavar="N", default=0, help=says)
     says = "judge only what nobody edited; what was is left out, and said"
     add("--drift", action="store_true", help=says)
     says = "run undecided evals again, at most N runs"

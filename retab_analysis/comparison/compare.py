@@ -209,8 +209,8 @@ def _collect_suite(
     """What the suite's test looks at: runs of the workflow and of blocks, outages apart.
 
     Runs of single evals are left out: what is run again because it failed would make every suite
-    look worse; and so is an hour in which canaries failed. Where a baseline was passed in, its
-    results are ``earlier``: ``eval, at``. Held against its own past, an eval is held against
+    look worse. Where a baseline was passed in, its results are ``earlier``: ``eval, at``. Held
+    against its own past, an eval is held against
 
     1. the rows before it got worse, where it is called worse since before the candidate's row;
     2. else those on other code than the candidate's, where there are such rows;
@@ -221,7 +221,6 @@ def _collect_suite(
         "comparable",
         pl.col("state").is_in(DECIDED),
         is_now | ~pl.col("outage"),
-        ~pl.col("shaken"),
         pl.col("row").is_not_null(),
     )
     whole = pl.col("eval").filter(is_now & ~pl.col("is_single")).implode()

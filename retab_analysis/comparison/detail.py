@@ -325,8 +325,6 @@ class EvalDetail:
         if transition in BROKEN or (transition == "still_failing" and row["since_at"]):
             return self._say_broken()
         if transition == "suspect":
-            if row["is_shaken"]:
-                return f"failed in a bad hour, which says nothing; before, passed {self.earlier}"
             return (
                 f"passed {self.since}; before, {self.before}{self._say_block()}{self._say_same()}"
             )
@@ -434,7 +432,7 @@ _SHARES = {"since": "since", "before": "before", "earlier": "earlier", "now": "c
 FACTS = (
     *(f"{what}_{column}" for column in _SHARES.values() for what in ("passes", "outcomes")),
     *("failed_before", "passes_now", "passed_before", "is_broken", "is_edited_since", "is_saved"),
-    *("has_moved", "differs", "is_shaken"),
+    *("has_moved", "differs"),
 )
 """The columns that a detail reads beside those that a comparison keeps anyway."""
 

@@ -92,8 +92,7 @@ def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str
         n = sides.started.height
         verb = "was" if n == 1 else "were"
         first.append(f"{count_noun(n, 'rerun')} {verb} started and not waited for.")
-    first += [_unknown(facts.evals["unknown"]), facts.hour]
-    bad_hour -= facts.evals.filter("is_shaken").height
+    first.append(_unknown(facts.evals["unknown"]))
     if bad_hour > 0:
         they = "it" if bad_hour == 1 else "them"
         first.append(
@@ -155,8 +154,7 @@ def _not_counted(facts: VerdictFacts) -> str | None:
     apart = sum(summary[name] for name in _APART)
     if (n := total - apart - summary["n_evals"]) > 0:
         verb = "was" if n == 1 else "were"
-        hour = ", or only in a bad hour" if facts.hour else ""
-        said.append(f"{n} of {count_noun(total, 'eval')} {verb} not decided on both sides{hour}")
+        said.append(f"{n} of {count_noun(total, 'eval')} {verb} not decided on both sides")
     if n := summary["not_comparable"]:
         verb = "was" if n == 1 else "were"
         said.append(f"{n} {verb} edited, so that earlier results do not count")

@@ -88,18 +88,6 @@ class VerdictFacts:
         return bool(self.evals["candidate_state"].is_in((*DECIDED, "mixed")).any())
 
     @property
-    def hour(self) -> str | None:
-        """That some evals failed in an hour that says nothing; None where none did."""
-        shaken = self.evals.filter("is_shaken").height
-        if not shaken:
-            return None
-        them = "it" if shaken == 1 else "them"
-        return (
-            f"{count_noun(shaken, 'eval')} failed in a bad hour: evals that always passed, of "
-            f"other blocks that nobody edited, failed at the same time. Run {them} again later."
-        )
-
-    @property
     def year(self) -> int | None:
         return find_year(self.sides.candidate)
 
@@ -251,11 +239,9 @@ def _open(facts: VerdictFacts) -> Heading | None:
     """Something may have broken, has no result, or does not add up."""
     suspects, errors = len(facts.of("suspect")), len(facts.of("newly_errored"))
     missing, unnamed = len(facts.of("incomplete")), facts.sides.unnamed
-    is_hour = all(each.row["is_shaken"] for each in facts.of("suspect"))
     said = []
     if suspects:
-        what = "failed in a bad hour" if is_hour else "may have broken"
-        said.append(f"{count_noun(suspects, 'eval')} {what}")
+        said.append(f"{count_noun(suspects, 'eval')} may have broken")
     elif facts.may_have_broken:
         said.append("Something probably broke, but it is not certain which eval")
     if errors:
@@ -272,7 +258,6 @@ def _open(facts: VerdictFacts) -> Heading | None:
         return None
     if len(said) == 1 and (suspects or errors):
         end = "nothing else did" if suspects else "nothing broke"
-        end = "run again later" if suspects and is_hour else end
         return Heading("?", "doubt", said[0], f"; {end}")
     return Heading("?", "doubt", said[0], "".join(f", {each}" for each in said[1:]))
 

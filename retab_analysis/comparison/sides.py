@@ -176,18 +176,8 @@ def check_one_workflow(*frames: pl.DataFrame | None) -> None:
 
 
 def choose_candidate(ledger: Ledger) -> pl.DataFrame:
-    """The candidate's results of each eval that are of its present definition: ``eval, at``.
-
-    Failures of an hour that says nothing only where there is nothing else.
-    """
-    now = ledger.results.filter("comparable", side=CANDIDATE)
-    counts = pl.col("state").is_in(DECIDED) & ~is_shaken_failure()
-    return now.filter(~is_shaken_failure() | ~counts.any().over("eval")).select("eval", "at")
-
-
-def is_shaken_failure() -> pl.Expr:
-    """Whether a result did not pass in an hour that says nothing, because canaries failed."""
-    return pl.col("shaken") & pl.col("state").is_in(NOT_PASSING)
+    """The candidate's results of each eval that are of its present definition: ``eval, at``."""
+    return ledger.results.filter("comparable", side=CANDIDATE).select("eval", "at")
 
 
 def choose_baseline(ledger: Ledger) -> pl.DataFrame:
@@ -214,7 +204,7 @@ def choose_last_good(ledger: Ledger, passing: pl.DataFrame, since: pl.DataFrame)
     ``passing`` has ``eval, passing``, whether each passes now; ``since`` has ``eval, since_row``,
     the row since which each is probably worse, or null. It gives what :func:`choose_baseline` does.
     """
-    earlier = ledger.results.filter(pl.col("side") != CANDIDATE, ~is_shaken_failure())
+    earlier = ledger.results.filter(pl.col("side") != CANDIDATE)
     rows = earlier.join(passing, on="eval", how="left").join(since, on="eval", how="left")
     is_before = pl.col("row") < pl.col("since_row").fill_null(ledger.histories.candidate)
     is_good = (pl.col("state") == "passed") & is_before
@@ -299,8 +289,7 @@ def collect_facts(ledger: Ledger, sides: Sides) -> pl.DataFrame:
         c_errored=(now & error).any(),
         is_outage=(now & error & pl.col("outage")).any(),
         passes_now=(now & (state == "passed")).any(),
-        fails_now=(now & decided & (state != "passed") & ~is_shaken_failure()).any(),
-        is_shaken=(now & is_shaken_failure()).any() & ~(now & decided & ~is_shaken_failure()).any(),
+        fails_now=(now & decided & (state != "passed")).any(),
     )
 
     def is_among(names: Iterable[str] | None) -> pl.Expr:

@@ -19,8 +19,7 @@ pass when it was decided last and p, whenever that began, is at least 0.5, or wh
 5. It does not pass now, or less often, and once did: p ≥ 0.5 → ``regressed``, or
    ``newly_blocked`` where it is blocked; p ≤ 0.05 → ``flaky`` where it comes and goes, or failed
    for the first time after five passes, and not twice in a row; else ``suspect``. It passes now,
-   and p is at least 0.8: ``regressed``. A failure of an hour in which canaries fail is ``suspect``,
-   unless the eval was broken before.
+   and p is at least 0.8: ``regressed``.
 6. It did not pass earlier and passes now: ``fixed``, or ``flaky`` where earlier outcomes have
    passes and failures and nothing lasting changed.
 7. Else what it was: ``still_passing``, ``still_failing``, or ``flaky`` where it is mixed now.
@@ -107,8 +106,7 @@ def describe_evals(
         # For what does not pass now it does not matter how long ago that began: all rows count.
         after = after.join(passing.filter("passing"), on="eval", how="semi")
     stays = pl.col("is_broken") & ~pl.col("c_decided")
-    says = ~pl.col("is_shaken") | pl.col("is_broken")
-    decided = pl.col("c_decided") & pl.col("decided_before") & says
+    decided = pl.col("c_decided") & pl.col("decided_before")
     known = facts.select(decided | stays).to_series()
     told = findings.of_each_eval(after, known)
     joined = (
@@ -145,8 +143,7 @@ def _is_broken() -> pl.Expr:
 def _concluded() -> list[pl.Expr]:
     """Since when, and why, only of evals of which a worsening is said; no reruns of one gone."""
     still = (pl.col("transition") == "still_failing") & (pl.col("p_worse") >= LIKELY)
-    suspect = (pl.col("transition") == "suspect") & ~pl.col("is_shaken")
-    said = pl.col("transition").is_in(BROKEN) | suspect | (still & pl.col("passed_before"))
+    said = pl.col("transition").is_in((*BROKEN, "suspect")) | (still & pl.col("passed_before"))
     gone = pl.col("transition") == "removed"
     # What has no result now has no p, unless it stays broken: then it keeps the last one.
     is_told = pl.col("c_decided") | pl.col("transition").is_in(BROKEN)

@@ -152,7 +152,7 @@ class _Writer:
     def notes(self) -> Iterator[Line]:
         """What has to be known before the rest."""
         facts = self.facts
-        notes = (*facts.sides.notes, facts.sides.unedited, facts.hour)
+        notes = (*facts.sides.notes, facts.sides.unedited)
         yield from (write_line(note) for note in notes if note)
         called = facts.of(*BROKEN)
         if (
@@ -302,7 +302,7 @@ class _Writer:
         rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
         parts: list[Part] = [DocumentTable(self.columns, rows)]
-        if hour & {each.id for each in evals if not each.row["is_shaken"]}:
+        if not hour.isdisjoint(each.id for each in evals):
             parts.insert(0, Note(write_line("Probably a bad hour; run them again later.")))
         yield Card("doubt", title, write_line(*aside), tuple(parts))
 

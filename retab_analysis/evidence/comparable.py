@@ -14,10 +14,6 @@ is open for 30 minutes from the first of them. Rows are counted by block: what w
 is not a moment at which another one could have broken. Within a day no rate jumps between a run and
 its reruns on the same code.
 
-*Canaries.* Evals that always passed are run by themselves beside a run of another block, on code
-that nobody edited. Where two of them or more do not pass, and at least a fifth, the failures of
-that hour, theirs and those of that run, count nowhere: it says nothing of an edit.
-
 *Errors.* An execution error is not an outcome. Where errors repeat, in two rows on the same code
 with no pass between, they count as not passing. In an outage they never do.
 """
@@ -25,7 +21,6 @@ with no pass between, they count as not passing. In an outage they never do.
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +52,6 @@ NEEDED = (
 SAME_HOUR = timedelta(minutes=30)
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
-CANARIES, CANARY_SHARE = 2, 0.2
 _NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
 
 
@@ -74,8 +68,8 @@ class Ledger:
             what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
             ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
-            ``outage`` (of a run in an outage), ``shaken`` (of an hour in which canaries fail);
-            ``code`` (of its block) and the parts of its definition, equal numbers for equal texts.
+            ``outage`` (of a run in an outage); ``code`` (of its block) and the parts of its
+            definition, equal numbers for equal texts.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
             ``block_id``, ``block`` (index); ``edited_at, edited_run_id, edited_version_id``, when
             its definition changed last, null where it did not.
@@ -165,12 +159,8 @@ def collect(
     table = table.with_columns(pl.Series("row", row))
     shape = evals.height, 1 + max(candidate, int(row.max(initial=0)))
     edited = _find_edits(table, evals, shape, candidate, changed_blocks)
-    _mark_shaken(cells, table, edited)
-    shaken = pl.Series("shaken", [cell["is_shaken"] for cell in its], dtype=pl.Boolean)
-    table = table.with_columns(shaken)
-    is_counted = (pl.col("state") == "passed") | ~pl.col("shaken")
     passes, fails = (
-        _count(table.filter("comparable", is_counted, pl.col("state").is_in(states)), shape)
+        _count(table.filter("comparable", pl.col("state").is_in(states)), shape)
         for states in (("passed",), NOT_PASSING)
     )
     repeated = np.where(fails > 0, 0, _repeat(table, passes, edited))
@@ -182,7 +172,7 @@ def collect(
     return Ledger(
         results=table.select(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
-            *("workflow_version_id", "block_id", "is_single", "outage", "shaken"),
+            *("workflow_version_id", "block_id", "is_single", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
             *(pl.when(pl.col(each) > 0).then(each).alias(each) for each in ("code", *DEFINITION)),
         ),
@@ -337,7 +327,7 @@ def _place_rows(cells: list[Cell]) -> int:
         row: _Row | None = None
         anchor: _Row | None = None
         for cell in its:
-            cell["row"], cell["is_rerun"], cell["is_shaken"] = -1, False, False
+            cell["row"], cell["is_rerun"] = -1, False
             if not cell["has_outcome"]:
                 continue
             if row is None or not row.takes(cell):
@@ -365,55 +355,6 @@ def _is_same_day(first: Cell, cell: Cell) -> bool:
     began, moment = first["moment"], cell["moment"]
     near = moment is None or began is None or moment - began < SAME_DAY
     return near and has_same_code(first, cell)
-
-
-def _mark_shaken(cells: list[Cell], table: pl.DataFrame, edited: Ints) -> None:
-    """Mark as ``is_shaken`` what was run of a block in an hour in which canaries fail.
-
-    If one hour in 25 is bad, in which any share of evals fails, and a canary fails by itself once
-    in a hundred times, then two of five that fail are a bad hour with the probability .87.
-    """
-    dated = [each for each in cells if each["row"] >= 0 and each["moment"] is not None]
-    dated = [each for each in dated if not each["is_remembered"]]
-    alone = sorted((each for each in dated if each["is_single"]), key=itemgetter("moment"))
-    moments = [each["moment"] for each in alone]
-    outcomes = _list_outcomes(table, {each["eval"] for each in alone})
-    there = {(each["block"], each["run"]) for each in cells}
-
-    def is_solid(first: Cell) -> bool:
-        before = {state for at, state in outcomes[first["eval"]] if at < first["moment"]}
-        return before == {"passed"} and edited[first["eval"], first["row"]] != EDITED
-
-    for cell in dated if alone else ():
-        if cell["is_single"]:
-            continue
-        end = (cell["ended"] or cell["moment"]) + SAME_HOUR
-        begin = bisect_left(moments, cell["moment"] - SAME_HOUR)
-        beside = alone[begin : bisect_right(moments, end)]
-        beside = [each for each in beside if (each["block"], cell["run"]) not in there]
-        firsts = {each["eval"]: each for each in reversed(beside)}
-        canaries = [each for each, first in firsts.items() if is_solid(first)]
-        newest = {each: [state for at, state in outcomes[each] if at <= end] for each in canaries}
-        failing = {each for each in canaries if newest[each][-1] != "passed"}
-        if len(failing) >= max(CANARIES, CANARY_SHARE * len(canaries)):
-            row = itemgetter("block", "row")
-            shaken = [each for each in dated if row(each) == row(cell)]
-            for each in (*shaken, *(each for each in beside if each["eval"] in failing)):
-                each["is_shaken"] = True
-
-
-def _list_outcomes(table: pl.DataFrame, evals: set[int]) -> dict[int, list[tuple[datetime, str]]]:
-    """When some evals ended and how, errors too, in the order of time."""
-    ended = table.filter(
-        "comparable",
-        pl.col("eval").is_in(sorted(evals)),
-        pl.col("state").is_in((*DECIDED, "error")),
-        pl.col("moment").is_not_null(),
-    )
-    found: dict[int, list[tuple[datetime, str]]] = {each: [] for each in evals}
-    for place, moment, state in ended.sort("moment").select("eval", "moment", "state").iter_rows():
-        found[place].append((moment, state))
-    return found
 
 
 def _places(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:

@@ -262,7 +262,7 @@ class Findings:
             ``eval``; ``tries``, how often it ended there, in a verdict or an error that is not of
             an outage; ``tried_at``, when it was run there last; ``in_bad_hour``, whether that row
             is probably a bad hour: other evals of its block that are shaky failed at once, and
-            solid ones did not; or canaries failed. Evals that did not end there have no row.
+            solid ones did not. Evals that did not end there have no row.
         """
         is_error = (pl.col("state") == "error") & ~pl.col("outage")
         ended = self.ledger.results.filter(
@@ -274,15 +274,11 @@ class Findings:
         newest = (
             ended.filter(pl.col("row") == pl.col("row").max().over("eval"))
             .group_by("eval", "row")
-            .agg(
-                tries=pl.len().cast(pl.Int64),
-                tried_at=pl.col("moment").max(),
-                shaken=pl.col("shaken").any(),
-            )
+            .agg(tries=pl.len().cast(pl.Int64), tried_at=pl.col("moment").max())
         )
         places = newest["row"].to_numpy(), newest["eval"].to_numpy()
         is_bad = pl.Series(self.posterior.bad_hour[places] >= LIKELY, dtype=pl.Boolean)
-        return newest.with_columns(in_bad_hour=is_bad | newest["shaken"]).drop("row", "shaken")
+        return newest.with_columns(in_bad_hour=is_bad).drop("row")
 
     def _with_runs(self, frame: pl.DataFrame, since_rows: Bools) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been.

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import zip_longest
 from typing import Any
 
 import polars as pl
@@ -76,22 +75,12 @@ class _Block:
         return ", ".join([n, "not edited", *more])
 
 
-def select_edited(
-    client: Client,
-    workflow_id: str,
-    asked: Sequence[Scope] | None = None,
-    *,
-    canary: int = 0,
-    repeat: int = 1,
-) -> Selection:
-    """Choose what to start: the blocks that were edited, and solid evals of other blocks.
+def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selection:
+    """Choose what to start: the blocks that were edited.
 
     Args:
         client: The client to ask with.
         workflow_id: The workflow.
-        asked: What is started in the place of the blocks that were edited.
-        canary: How many evals that always passed are run beside that, of blocks that were not
-            edited and of which nothing else is started.
         repeat: How often each run is started.
 
     Raises:
@@ -103,24 +92,7 @@ def select_edited(
     scopes = [{"type": "block", "block_id": each.id} for each in edited]
     what = [f"block {each.id!r} ({_WHY[each.why]})" for each in edited if each.why]
     left_out = [each for each in blocks if not each.why]
-    if asked is not None:
-        scopes, what, left_out = [*asked], ["what was asked for"], []
-    ids = {each for scope in scopes for each in scope.values()}
-    others = [
-        each
-        for each in blocks
-        if each.is_there and not each.why and ids.isdisjoint({each.id, *_ids(each.evals)})
-    ]
-    canaries = _choose_canaries(others)[: canary if scopes else 0]
-    sizes = {each.id: len(each.evals) for each in blocks}
-    evals = sum(sizes.get(each.get("block_id", ""), 1) for each in scopes) + len(canaries)
-    if canary and scopes:
-        fewer = f" (of {canary} asked for)" if len(canaries) < canary else ""
-        names = [repr(each["eval_name"] or each["eval_id"]) for each in canaries]
-        named = f": {list_some(names, _LISTED)}" if names else ""
-        solid = "that always passed, of blocks that were not edited"
-        what.append(f"{count(len(canaries), 'eval')}{fewer} {solid}{named}")
-    scopes += [{"type": "single", "eval_id": each} for each in _ids(canaries)]
+    evals = sum(len(each.evals) for each in edited)
     runs = [scope for scope in scopes for _ in range(repeat)]
     said = f"{say_start(workflow_id, len(runs), evals, repeat)}: {'; '.join(what)}."
     if not runs:
@@ -185,26 +157,6 @@ def _is_undecided(row: Eval) -> bool:
     known = row["last_passed_block_fingerprint"], row["last_failed_block_fingerprint"]
     has_ended = row["latest_run_status"] in ("cancelled", "error")
     return has_ended and row["latest_block_fingerprint"] not in {*known} - {None}
-
-
-def _choose_canaries(blocks: Sequence[_Block]) -> list[Eval]:
-    """Evals that always passed as far as is remembered, of each block in turn, the oldest first."""
-    solid = [
-        [
-            each
-            for each in block.evals
-            if each["latest_run_outcome"] == "passed"
-            and each["last_failed_at"] is None
-            and each["freshness_status"] != "stale"
-            and each["validation_status"] in (None, "valid")
-        ]
-        for block in blocks
-    ]
-    return [each for turn in zip_longest(*solid) for each in turn if each is not None]
-
-
-def _ids(evals: Sequence[Eval]) -> list[str]:
-    return [each["eval_id"] for each in evals]
 
 
 def say_start(workflow_id: str, runs: int, evals: str | int, repeat: int) -> str:

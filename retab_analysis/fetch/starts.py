@@ -64,7 +64,6 @@ def start_runs(
     evals: OneOrSeveral = None,
     blocks: OneOrSeveral = None,
     only: str | None = None,
-    canary: int = 0,
     repeat: int = 1,
     client: Client | None = None,
 ) -> pl.DataFrame:
@@ -82,8 +81,6 @@ def start_runs(
         blocks: Run only the evals of this block, or these, by id: a run for each.
         only: ``"edited"``: a run for each block whose code, as it is now, is not the one on which
             its saved evals ran last, as far as they tell. Where none was edited nothing is started.
-        canary: Beside ``only``, ``evals`` or ``blocks``: run so many evals that always passed, of
-            blocks that were not edited, each by itself. Where they fail at once it is the hour.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask with; the default one if not given.
 
@@ -113,9 +110,9 @@ def start_runs(
         [('eval', 1), ('eval', 1)]
         >>> import warnings
         >>> with warnings.catch_warnings(action="ignore"):  # of what is left out
-        ...     runs = ra.start_runs("wf_statements", only="edited", canary=2)
-        >>> runs.select("scope", "target_block_id", "total_evals").rows()[:2]
-        [('block', 'split_statements', 2), ('eval', 'classify_account', 1)]
+        ...     runs = ra.start_runs("wf_statements", only="edited")
+        >>> runs.select("scope", "target_block_id", "total_evals").rows()
+        [('block', 'split_statements', 2)]
     """
     check_text("workflow_id", workflow_id)
     wanted, of_blocks = list_values("evals", evals), list_values("blocks", blocks)
@@ -125,19 +122,14 @@ def start_runs(
         check_choice("only", only, ("edited",))
         if not is_whole:
             raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
-    if check_count("canary", canary) and is_whole and only is None:
-        raise ConfigError(
-            "canary goes with only, evals or blocks: a run of the whole workflow has every eval"
-        )
     chosen = client_or_default(client)
     ids = resolve_evals(chosen, workflow_id, wanted) if wanted else ()
     scopes: list[Scope] = [{"type": "single", "eval_id": each} for each in ids]
     scopes += [{"type": "block", "block_id": each} for each in of_blocks or ()]
     if only is None and is_whole:
         scopes = [{"type": "workflow"}]
-    if only is not None or canary:
-        asked = None if only else scopes
-        selected = select_edited(chosen, workflow_id, asked, canary=canary, repeat=repeat)
+    if only is not None:
+        selected = select_edited(chosen, workflow_id, repeat=repeat)
     else:
         selected = select(workflow_id, scopes, _name_evals(scopes), repeat)
     if selected.said_left_out:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.inside import StoreServer
-from support.lettered_api import DAY, HOUR, MINUTE, LetteredApi
+from support.lettered_api import LetteredApi
 from support.sandbox_api import ANCHOR, KEY, Clock, make_store, plan_world
 
 import retab_analysis as ra
@@ -101,106 +101,3 @@ def check_just_edited(**arguments: Any) -> ra.Comparison:
             started = ra.start_runs("wf_invoices", **arguments, client=client)
         clock.forward(600)
         return ra.check("wf_invoices", candidate=started, client=client, progress=False)
-
-
-# An hour in which canaries fail
-
-FAIL = {"extract 0": "FFF", "extract 1": "FFF"}
-CANARIES = ("classify 0", "split 0", "classify 1", "split 1")
-
-
-def unlucky(canaries: int, letters: str = "FFF", **settings: Any) -> LetteredApi:
-    """The edited block's evals fail when it is run, and so many of four canaries with them."""
-    return made(reruns={**FAIL, **dict.fromkeys(CANARIES[:canaries], letters)}, **settings)
-
-
-@pytest.mark.parametrize("letters", ["FFF", "E"])
-@pytest.mark.parametrize("canaries", range(5))
-def test_nothing_is_called_for_an_edit_in_an_hour_in_which_canaries_fail(
-    canaries: int, letters: str
-) -> None:
-    with unlucky(canaries, letters) as api:
-        runs = run_edited(api, canary=4)
-        assert runs["eval_id"].to_list() == [None, *CANARIES]
-        own, newest = api.check(candidate=runs), api.check()
-    for verdict in (own, newest):
-        called = {*verdict.broken.filter(block_id="extract")["eval_id"]}
-        assert called == ({*FAIL} if canaries < 2 else set())
-        if canaries >= 2:
-            assert {*FAIL} <= {*verdict.gate().undecided}
-            assert verdict.verdict == "inconclusive"
-            assert verdict.gate().ok
-            assert "failed in a bad hour: evals that always passed" in str(verdict)
-            assert verdict.unclear.filter(block_id="extract")["p_regressed"].null_count() == 2
-
-
-def test_canaries_that_are_flaky_say_nothing() -> None:
-    flaky = {"classify 0": "PPFPPPFPPFPPPPFPPFPP", "split 0": "PFPPPPFPPFPPPPFPPFPP"}
-    with made(flaky, reruns={**FAIL, "classify 0": "F", "split 0": "F"}) as api:
-        started = ra.start_runs(
-            api.flow, blocks="extract", evals=["classify 0", "split 0"], client=api.client
-        )
-        verdict = api.check(candidate=ra.wait_for_runs(started, client=api.client))
-    assert {*verdict.broken["eval_id"]} == {*FAIL}
-
-
-def test_evals_that_failed_in_the_run_are_no_canaries_when_they_are_run_again() -> None:
-    drifting = {each: "P" * 20 + "F" for each in ("classify 0", "split 0")}
-    evals = {each: f"{letters}P" for each, letters in EVALS.items()}
-    evals |= {each: "P" * 20 + "F" for each in FAIL} | drifting
-    with made(evals, reruns=dict.fromkeys(drifting, "FFF")) as api:
-        verdict = ra.settle(api.check(), client=api.client, progress=False)
-        assert {run.eval_id for run in api.started} == {*drifting}
-        api.run(
-            {f"extract {at}": "P" if at > 1 else "F" for at in range(4)}, scope="B", after=MINUTE
-        )
-        again = api.check()
-    for each in (verdict, again):
-        assert {*each.broken["eval_id"]} == {*FAIL, *drifting}
-
-
-@pytest.mark.parametrize("later", ["P", "F"])
-def test_what_is_run_again_later_decides(later: str) -> None:
-    letters = "FFF" + 4 * later
-    with made(reruns=dict.fromkeys(FAIL, letters) | dict.fromkeys(CANARIES, "FFFPPPP")) as api:
-        verdict = api.check(candidate=run_edited(api, canary=4))
-        at_once = ra.settle(verdict, client=api.client, progress=False)
-        assert at_once.broken.is_empty()
-        api.now = api.runs[-1].at + HOUR
-        settled = ra.settle(at_once, client=api.client, progress=False)
-        for each in (settled, api.check()):
-            assert {*each.broken["eval_id"]} == ({*FAIL} if later == "F" else set())
-            assert {*each.broken["cause"]} <= {"edit"}
-            assert each.gate().ok is (later == "P")
-            assert not each.gate().doubt
-
-
-@pytest.mark.parametrize("later", ["P", "F"])
-def test_the_next_whole_run_decides(later: str) -> None:
-    with unlucky(4) as api:
-        run_edited(api, canary=4)
-        api.run({each: later if each in FAIL else "P" for each in EVALS})
-        verdict = api.check()
-        assert {*verdict.broken["eval_id"]} == ({*FAIL} if later == "F" else set())
-        assert verdict.headline.startswith("✓ Nothing broke: 12" if later == "P" else "✗ 2 evals")
-
-
-def test_a_bad_hour_is_none_of_another_block_that_is_edited_next() -> None:
-    with unlucky(4, "F") as api:
-        run_edited(api, canary=4)
-        api.edit("split")
-        api.now = api.runs[-1].at + DAY
-        verdict = api.check(candidate=run_edited(api))
-    assert verdict.headline == "✓ Nothing broke: 4 of 4 pass"
-
-
-def test_a_break_from_before_stays_one_in_a_bad_hour() -> None:
-    codes = {**EDITED, "extract": "A" * 15 + "B" * 5 + "C"}
-    with made(
-        {"extract 0": "P" * 15 + "F" * 5},
-        codes=codes,
-        reruns={**FAIL, **dict.fromkeys(CANARIES, "F")},
-    ) as api:
-        verdict = api.check(candidate=run_edited(api, canary=4))
-    assert verdict.broken["eval_id"].to_list() == ["extract 0"]
-    assert verdict.gate().failing == ("extract 0",)

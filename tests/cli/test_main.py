@@ -112,7 +112,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
         (["check", "wf", "--only", "edited"], "--only goes with --start"),
-        (["check", "wf", "--start", "--canary", "3"], "--canary with --only edited"),
         (["check", "wf", "--start", "--only", "new"], "--only: invalid choice: 'new'"),
         (["check", "wf", "--start", "--only", "edited", "--drift"], "leave --only out"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
@@ -327,21 +326,19 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
     settings: dict[str, Any] = {
         "codes": {"classify": "A", "extract": CODES},
         "blocks": {each: each.split()[0] for each in rows},
-        "reruns": {"extract 0": "FF", "extract 1": "F", "classify 1": "PPE"},
+        "reruns": {"extract 0": "FF", "extract 1": "F"},
     }
-    options = ("check", FLOW, "--start", "--only", "edited", "--canary", "2")
+    options = ("check", FLOW, "--start", "--only", "edited")
     for served in serve(LetteredApi(rows, **settings)):
         assert served(*options) == 1
         told = capsys.readouterr()
         assert told.err.splitlines() == [
-            f"Starting 3 runs of {FLOW}, 5 evals: block 'extract' (its code is not the one on "
-            "which its evals ran last); 2 evals that always passed, of blocks that were not "
-            "edited: 'classify 0', 'classify 1'. Left out: 'classify' (3 evals, not edited).",
-            "Started runs started_20, started_21, started_22. Waiting until they have ended; "
-            "Ctrl-C does not cancel them.",
+            f"Starting 1 run of {FLOW}, 3 evals: block 'extract' (its code is not the one on "
+            "which its evals ran last). Left out: 'classify' (3 evals, not edited).",
+            "Started run started_20. Waiting until it has ended; Ctrl-C does not cancel it.",
         ]
         assert told.out.startswith("✗ 2 evals broke since the edit of extract")
-        assert len(served.api.started) == 3
+        assert len(served.api.started) == 1
         # Nothing is edited any more: nothing runs, not even errors again, and the verdict stands.
         served.api.run({"classify 2": "E"}, scope="E")
         assert served(*options) == 1
@@ -349,7 +346,7 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         assert again.err.startswith("No run is started: no block was edited since its evals ran")
         assert again.err.splitlines()[1:] == ["What ran before is checked."]
         assert again.out.startswith("✗ 2 evals broke since the edit of extract")
-        assert len(served.api.started) == 3
+        assert len(served.api.started) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Start only what was edited, and canaries: what is chosen, and what is said of it."""
+"""Start only what was edited: what is chosen, and what is said of it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_block_that_was_edited_is_run_and_all_is_said() -> None:
 def test_where_nothing_was_edited_nothing_is_started_and_the_verdict_stands() -> None:
     with made({"extract": "AABB"}) as api:
         before = api.check()
-        runs, said = start(api, canary=3)
+        runs, said = start(api)
         assert runs.equals(RUNS.empty())
         assert not api.started
         assert str(api.check()) == str(before)
@@ -179,31 +179,6 @@ def test_blocks_that_are_new_or_gone_and_evals_that_never_ran_or_cannot() -> Non
         runs, said = start(api)
     assert scopes(runs) == []
     assert "'no more' (3 evals; the workflow does not have this block any more)" in str(said)
-
-
-def test_canaries_are_solid_evals_of_the_other_blocks_by_turns() -> None:
-    letters = {**EVALS, "classify 0": "FPPP", "split 1": "PPPE"}
-    with made(EDITED, evals=letters) as api:
-        api.change("split 0", created_at="2026-03-31T09:00:00Z")
-        api.change("split 2", created_at="2026-03-01T09:00:00Z")
-        runs, said = start(api, canary=3, repeat=2)
-        chosen = ["classify 1", "classify 1", "split 2", "split 2", "classify 2", "classify 2"]
-        assert runs["eval_id"].to_list() == [None, None, *chosen]
-        assert str(said).startswith(f"Starting 8 runs of {FLOW}, 6 evals, each 2 times: block ")
-        assert "; 3 evals that always passed, of blocks that were not edited: 'classify 1'" in str(
-            said
-        )
-
-
-@pytest.mark.parametrize("arguments", [{"blocks": "extract"}, {"evals": "extract 0"}])
-def test_canaries_beside_what_one_asked_for(arguments: dict[str, str]) -> None:
-    with made({"split": "AAAAB"}) as api:
-        runs, said = start(api, **arguments, only=None, canary=9)
-    assert runs["eval_id"].to_list()[1:] == ["classify 0", "classify 1", "classify 2"]
-    n = 3 if "blocks" in arguments else 1
-    words = f"Starting 4 runs of {FLOW}, {n + 3} evals: what was asked for; 3 evals (of 9 asked "
-    assert str(said).startswith(words)
-    assert said.problems.is_empty()
 
 
 def test_what_is_left_out_is_said_before_anything_is_started() -> None:

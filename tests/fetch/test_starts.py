@@ -326,7 +326,6 @@ def test_of_evals_that_are_not_clear_none_is_started(asked: Any, words: str) -> 
         ({"blocks": [""]}, "blocks is empty"),
         ({"only": "edited", "blocks": "b1"}, "leave evals and blocks out"),
         ({"only": "edited", "evals": []}, "leave evals and blocks out"),
-        ({"canary": 2}, "canary goes with only, evals or blocks"),
     ],
 )
 def test_bad_starts_are_refused(arguments: dict[str, Any], words: str) -> None:

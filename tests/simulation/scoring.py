@@ -15,7 +15,7 @@ import polars as pl
 
 from simulation import heavy, world
 from simulation.luck import FAILED, PASSED
-from simulation.rules import JUDGED, NOT_PASSING, Answer, LibraryRule, NaiveRule, Rule, keep_edited
+from simulation.rules import JUDGED, Answer, LibraryRule, NaiveRule, Rule, keep_edited
 from simulation.world import RERUN_AFTER, Scenario
 
 WORLDS: dict[str, Callable[..., Scenario]] = {"first": world.simulate, "second": heavy.simulate}
@@ -158,24 +158,6 @@ def judge_only(rule: Rule, scenario: Scenario) -> Counter[str]:
     )
 
 
-def judge_canaries(rule: Rule, scenario: Scenario) -> Counter[str]:
-    """Whether two of five canaries fail, whatever the rule says: evals that always passed.
-
-    They are of blocks that were not edited, of each in turn.
-    """
-    history = scenario.of_rows(0, scenario.candidate_row)
-    ran = keep_edited(scenario.candidate, history)["block_id"].unique().implode()
-    judged = history.filter(pl.col("state").is_in(JUDGED), ~pl.col("block_id").is_in(ran))
-    solid = judged.group_by("block_id", "eval_id").agg(ok=(pl.col("state") == "passed").all())
-    there = solid.filter("ok").join(scenario.candidate, on="eval_id", how="semi")
-    turns = there.with_columns(turn=pl.col("eval_id").rank("ordinal").over("block_id"))
-    chosen = turns.sort("turn", "block_id").head(5)
-    now = scenario.candidate.join(chosen, on="eval_id", how="semi")
-    failing = now.filter(pl.col("state").is_in(NOT_PASSING)).height
-    has_five = chosen.height == 5
-    return Counter({"suites": has_five, "shown": has_five and failing >= 2})
-
-
 def judge_again(rule: Rule, scenario: Scenario) -> Counter[str]:
     """What an edit broke, where the code before it was run once more just before the edit."""
     row = scenario.candidate_row
@@ -307,7 +289,6 @@ JUDGES: dict[str, Callable[[Rule, Scenario], Counter[str]]] = {
     "check": judge_check,
     "only": judge_only,
     "again": judge_again,
-    "canaries": judge_canaries,
     "settle": judge_settle,
     "past": judge_past,
     "looks": judge_looks,

@@ -107,8 +107,6 @@ BY_HISTORY = (
     _row("only edited blocks are run: called alike", "only edit", CHECKED, "both/either", "≥"),
     _row("the same: recall", "only edit", CHECKED, "found/planted", "≥"),
     _row("the same: evals that are run", "only edit", CHECKED, "ran/all", "≤"),
-    _row("two of five canaries fail: edited", "canaries edit", CHECKED, "shown/suites", "≤"),
-    _row("the same in a mild bad hour", "canaries hour", CHECKED, "shown/suites", "≥"),
     _row("edited, `last_good`: recall", "again edit", ONCE, "without/planted/failing", "≥"),
     _row(
         "the same, run once more before the edit", "again edit", ONCE, "with/planted/failing", "≥"

@@ -62,14 +62,6 @@ def test_where_only_the_edited_blocks_are_run_the_same_is_found(world: str) -> N
     assert few["ran"] + more["ran"] <= 0.33 * (few["all"] + more["all"])
 
 
-def test_canaries_seldom_fail_by_themselves(world: str) -> None:
-    made = Study(world, 60, 1, [LibraryRule()])
-    cells = [Cell("canaries", "edit", runs) for runs in (3, 10, 20)]
-    (counts,) = made.count(cells).values()
-    assert counts["suites"] > 150
-    assert counts["shown"] <= 0.03 * counts["suites"]
-
-
 def test_one_run_more_before_an_edit_helps_where_there_is_one(world: str) -> None:
     made = Study(world, 60, 1, [LibraryRule()])
     (once,), (often,) = (made.count([Cell("again", "edit", runs)]).values() for runs in (1, 11))

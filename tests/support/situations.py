@@ -266,18 +266,7 @@ SITUATIONS = (
             blocks={"type": "classify", "pages": "classify"},
             reruns={"total": "F", "lines": "F"},
         ),
-        "--start --only edited --canary 1",
-    ),
-    Situation(
-        "the same, and solid evals of another block fail with them",
-        2,
-        LetteredApi(
-            {"total": P, "lines": P, "type": P, "pages": P, "kind": P},
-            codes={"extract": "A" * PAST + "B", "classify": "A"},
-            blocks=dict.fromkeys(("type", "pages", "kind"), "classify"),
-            reruns={"total": "F", "lines": "F", "type": "F", "pages": "F"},
-        ),
-        "--start --only edited --canary 3",
+        "--start --only edited",
     ),
     Situation("nothing was edited, and nothing is run", 0, _all(P), "--start --only edited"),
     Situation(
