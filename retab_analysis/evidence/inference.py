@@ -81,7 +81,6 @@ from retab_analysis.evidence.rates import (
 )
 
 SWEEPS = 2
-MOST_CELLS = 1_000_000
 
 _STATES = RATES.size
 _SMALL = 1e-60  # the least that a message may give a rate, so that no later outcome is impossible
@@ -213,7 +212,6 @@ def infer(
     histories: Histories,
     *,
     sweeps: int = SWEEPS,
-    most_cells: int = MOST_CELLS,
     learns_late: bool = True,
     events: bool = False,
 ) -> Posterior:
@@ -223,8 +221,6 @@ def infer(
         histories: The outcomes.
         sweeps: How often shares and hours are inferred anew; with 2, probabilities are mostly
             within .01 of where they settle.
-        most_cells: At most so many outcomes, evals × rows, go into the model; where there are
-            more, only the newest rows do, and what :func:`cut_window` carries.
         learns_late: Whether the candidate's outcomes take part in the fit of the prior where there
             are few rows before; not, where they are only supposed.
         events: Whether to weigh what several workflows may share, ``Posterior.of_event``.
@@ -235,63 +231,22 @@ def infer(
         return Posterior(
             up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down, np.zeros((n_rows, 2, n))
         )
-    window, begins = cut_window(histories, most_cells)
-    evals, place = _Evals.of(window)
+    evals, place = _Evals.of(histories)
     first, learnt = _learn_history(evals, sweeps, learns_late)
     beliefs = _Beliefs.before(evals)
-    weighed = np.zeros((window.shape[1], 2, evals.first.size))
+    weighed = np.zeros((n_rows, 2, evals.first.size))
     if events:
         beliefs = replace(beliefs, of_event=weighed)
-    _sweep(evals, first, learnt, _pass_backward(evals, learnt, window.shape[1]), beliefs)
-    *jumped, present = _trace_last_jump(evals, first, beliefs)
-    older = n_rows - window.shape[1]
-    carried = np.flatnonzero(begins >= 0)
-    found = []
-    for jump in jumped:
-        whole = np.zeros((n_rows, *jump.shape[1:-1], n))
-        whole[older:] = jump[..., place]
-        if carried.size:
-            moved = whole[older + 1, ..., carried].copy()
-            whole[older + 1, ..., carried] = 0.0
-            whole[begins[carried], ..., carried] = moved
-        found.append(whole)
-    bad_hour = np.zeros((n_rows, n))
-    bad_hour[older:] = beliefs.hour[:, 1, place]
-    of_event = np.zeros((n_rows, 2, n))
-    of_event[older:] = weighed[:, :, evals.block[place]]
-    return Posterior(found[0], found[1], present[:, place], first, bad_hour, of_event)
-
-
-def cut_window(histories: Histories, most_cells: int) -> tuple[Histories, Ints]:
-    """Cut histories to their newest rows, where they have more than so many cells.
-
-    An eval that does not pass in any of these would look like one that never passed. So its last
-    pass is carried as its first row, with an edit after it if the code was edited since.
-
-    Returns:
-        The newest rows; and for each eval with a pass that is carried the row which the second of
-        them stands for, its first failure after that pass; -1 for the others, shape (n,).
-    """
-    n, n_rows = histories.shape
-    older = n_rows - max(most_cells // n, n_rows - histories.candidate + 1, 2)
-    begins = np.full(n, -1)
-    if older <= 0:
-        return histories, begins
-    rows = np.arange(n_rows)
-    last_pass = np.where(histories.passed, rows, -1).max(axis=1)
-    carried = np.flatnonzero((last_pass >= 0) & (last_pass < older))
-    since = rows > last_pass[carried, None]
-    fails = since & histories.failed[carried]
-    fails[:, older + 1] = True
-    begins[carried] = fails.argmax(axis=1)
-    window = {
-        name: getattr(histories, name)[:, older:].copy()
-        for name in ("passes", "fails", "edited", "jumps")
-    }
-    window["passes"][carried, 0], window["fails"][carried, 0] = 1, 0
-    edits = np.where(since, histories.edited[carried], SAME)[:, : older + 2]
-    window["edited"][carried, 1], window["jumps"][carried, 1] = edits.max(axis=1), True
-    return replace(histories, candidate=histories.candidate - older, **window), begins
+    _sweep(evals, first, learnt, _pass_backward(evals, learnt, n_rows), beliefs)
+    up, down, present = _trace_last_jump(evals, first, beliefs)
+    return Posterior(
+        up=up[..., place],
+        down=down[:, place],
+        present=present[:, place],
+        first=first,
+        bad_hour=beliefs.hour[:, 1, place],
+        of_event=weighed[:, :, evals.block[place]],
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ MODULES = {
     "config": "Secret",
     "decode": "read_one read_page report_problems to_frame",
     "evidence": "rates",
-    "evidence.inference": "Histories Posterior cut_window infer",
+    "evidence.inference": "Histories Posterior infer",
     "evidence.kinds": "comes_and_goes count_failing find_kinds may_be_flaky",
     "evidence.comparable": "Ledger collect combine_sides write_by_value",
     "evidence.detection": "find_power",
